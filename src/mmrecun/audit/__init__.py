@@ -1,0 +1,1 @@
+"""Evidence that something was forgotten, and that nothing else was."""

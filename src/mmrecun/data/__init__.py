@@ -1,0 +1,1 @@
+"""Ids, interactions, modalities, datasets, forget requests, splits, graphs and files."""

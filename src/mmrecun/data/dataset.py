@@ -1,0 +1,117 @@
+"""Dataset: ids, interactions, attributes and modalities that fit together, named by a digest of their content."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from mmrecun.data.ids import IdMap
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.modality import Modality
+from mmrecun.errors import DataError
+from mmrecun.shapes import Ints, check_shape
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything a recommender learns from.
+
+    Attributes:
+        name: for people.
+        users, items: id maps of U users and I items.
+        interactions: pairs of all splits.
+        modalities: by name; each covers the I items in row order.
+        user_attributes, item_attributes: one row per user or item; an empty frame when there are none.
+    """
+
+    name: str
+    users: IdMap
+    items: IdMap
+    interactions: Interactions
+    modalities: Mapping[str, Modality] = field(default_factory=dict)
+    user_attributes: pl.DataFrame = field(default_factory=pl.DataFrame)
+    item_attributes: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    def __post_init__(self) -> None:
+        pairs = self.interactions
+        if not len(self.train):
+            raise DataError(f"dataset '{self.name}' has no training interactions")
+        for kind, rows, ids in (("user", pairs.users, self.users), ("item", pairs.items, self.items)):
+            if rows.max() >= len(ids):
+                raise DataError(f"an interaction names {kind} row {rows.max()}, but there are {len(ids)} {kind}s")
+        for name, modality in self.modalities.items():
+            if modality.name != name:
+                raise DataError(f"modality '{modality.name}' is filed under '{name}'")
+            if len(modality.features) != len(self.items):
+                raise DataError(
+                    f"there are {len(self.items)} items, but '{name}' has features for {len(modality.features)}"
+                )
+        for kind, table, ids in self._tables():
+            if table.width:
+                check_shape(f"{kind} attributes", np.empty(table.height), (len(ids),))
+
+    def _tables(self) -> tuple[tuple[str, pl.DataFrame, IdMap], ...]:
+        return ("user", self.user_attributes, self.users), ("item", self.item_attributes, self.items)
+
+    @cached_property
+    def train(self) -> Interactions:
+        """The training pairs."""
+        return self.interactions.part(Split.TRAIN)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content, as hexadecimal text; the name and provenance are not part of it."""
+        state = hashlib.sha256()
+        for ids in (self.users, self.items):
+            state.update("\x00".join(ids.names).encode() + b"\x01")
+        pairs = self.interactions
+        for values in (pairs.users, pairs.items, pairs.splits):
+            state.update(np.ascontiguousarray(values).data)
+        for table in (pairs.attributes, self.user_attributes, self.item_attributes):
+            for column in sorted(table.columns):
+                state.update(f"{column}\x01{table[column].dtype}\x01".encode())
+                state.update(_column_bytes(table[column]))
+        for name in sorted(self.modalities):
+            modality = self.modalities[name]
+            state.update(f"{name}\x01{modality.features.dtype.str}{modality.features.shape}".encode())
+            state.update(np.ascontiguousarray(modality.present).data)
+            state.update(np.ascontiguousarray(modality.features).data)
+        return state.hexdigest()
+
+    def with_interactions(self, interactions: Interactions) -> "Dataset":
+        """The same users, items and features with other pairs."""
+        return replace(self, interactions=interactions)
+
+    def restrict(self, users: Ints, items: Ints) -> "Dataset":
+        """Only the given user and item rows, renumbered in the given order, with what belongs to them."""
+        return replace(
+            self,
+            users=self.users.take(users),
+            items=self.items.take(items),
+            interactions=self.interactions.renumbered(
+                positions(users, len(self.users)), positions(items, len(self.items))
+            ),
+            modalities={name: modality.take(items) for name, modality in self.modalities.items()},
+            user_attributes=self.user_attributes[users] if self.user_attributes.width else self.user_attributes,
+            item_attributes=self.item_attributes[items] if self.item_attributes.width else self.item_attributes,
+        )
+
+
+def _column_bytes(column: pl.Series) -> bytes:
+    if not column.dtype.is_numeric():
+        return column.to_frame().write_ndjson().encode()
+    return column.is_null().to_numpy().tobytes() + column.fill_null(0).to_numpy().tobytes()
+
+
+def positions(rows: Ints, size: int) -> Ints:
+    """The inverse of `rows`: int64 [size], the place of each row in `rows`, -1 where it is not among them.
+
+    >>> positions(np.array([2, 0]), 3).tolist()
+    [1, -1, 0]
+    """
+    inverse = np.full(size, -1, dtype=np.int64)
+    inverse[rows] = np.arange(len(rows))
+    return inverse

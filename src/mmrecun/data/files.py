@@ -1,0 +1,175 @@
+"""The dataset folder: `dataset.toml`, `interactions.parquet`, `users.parquet`, `items.parquet`, `features/*.npy`."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import tomli_w
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.ids import IdMap
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.modality import Modality, Provenance
+from mmrecun.errors import DataError, some
+from mmrecun.settings import Settings
+from mmrecun.staging import staged_folder
+
+FORMAT = 1
+
+
+class _Header(Settings):
+    format: int
+    name: str
+    digest: str = ""
+    modalities: dict[str, Provenance] = {}
+
+
+def save(dataset: Dataset, folder: Path) -> None:
+    """Write `dataset` to `folder`, which appears whole or not at all.
+
+    Raises:
+        ArtifactError: when something stands at `folder` already.
+    """
+    with staged_folder(folder) as staging:
+        write_into(dataset, staging)
+
+
+def write_into(dataset: Dataset, folder: Path) -> None:
+    """Write the files of `dataset` into an existing folder."""
+    pairs = dataset.interactions
+    splits = pl.Series([split.name.lower() for split in Split]).gather(pairs.splits)
+    columns = {
+        "user": dataset.users.names.gather(pairs.users),
+        "item": dataset.items.names.gather(pairs.items),
+        "split": splits,
+    }
+    _with_attributes(pl.DataFrame(columns), pairs.attributes).write_parquet(folder / "interactions.parquet")
+    for table, ids, attributes in (
+        ("users", dataset.users, dataset.user_attributes),
+        ("items", dataset.items, dataset.item_attributes),
+    ):
+        _with_attributes(pl.DataFrame({"id": ids.names}), attributes).write_parquet(folder / f"{table}.parquet")
+    (folder / "features").mkdir()
+    for name, modality in dataset.modalities.items():
+        np.save(folder / "features" / f"{name}.npy", modality.features, allow_pickle=False)
+        np.save(folder / "features" / f"{name}.present.npy", modality.present, allow_pickle=False)
+    header = _Header(
+        format=FORMAT,
+        name=dataset.name,
+        digest=dataset.digest,
+        modalities={name: modality.provenance for name, modality in dataset.modalities.items()},
+    )
+    (folder / "dataset.toml").write_text(tomli_w.dumps(header.model_dump()), encoding="utf-8")
+
+
+def load(folder: Path) -> Dataset:
+    """Read a dataset folder; features stay memory-mapped.
+
+    Raises:
+        DataError: when a file is missing or unreadable, or the parts do not fit together; the file is named.
+    """
+    header = _header(folder)
+    users, user_attributes = _ids(folder / "users.parquet", "user")
+    items, item_attributes = _ids(folder / "items.parquet", "item")
+    table = read_parquet(folder / "interactions.parquet", ("user", "item", "split"))
+    path = folder / "interactions.parquet"
+    interactions = Interactions(
+        _rows(path, users, table["user"]),
+        _rows(path, items, table["item"]),
+        _split_labels(path, table["split"]),
+        table.drop("user", "item", "split"),
+    )
+    modalities = {
+        name: _modality(folder / "features", name, provenance) for name, provenance in header.modalities.items()
+    }
+    return Dataset(header.name, users, items, interactions, modalities, user_attributes, item_attributes)
+
+
+def _header(folder: Path) -> _Header:
+    path = folder / "dataset.toml"
+    try:
+        header = _Header.of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        hint = "" if folder.is_dir() else " (no such folder)"
+        raise DataError(
+            f"{folder} is not a dataset folder: it has no dataset.toml{hint}; "
+            "make one with 'mmrecun data import' or 'mmrecun data make'"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not valid TOML: {error}") from None
+    if header.format != FORMAT:
+        raise DataError(f"{path}: format {header.format} is not known to this version, which reads format {FORMAT}")
+    return header
+
+
+def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
+    """Read a Parquet file that must have `columns`.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    try:
+        table = pl.read_parquet(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(f"{path}: column '{missing[0]}' is missing; there are: {', '.join(table.columns)}")
+    return table
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Memory-map an npy file; pickled content is refused, never loaded.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (ValueError, OSError, EOFError) as error:
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
+            raise DataError(
+                f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"
+            ) from None
+        raise DataError(f"{path}: not a readable npy file: {error}") from None
+
+
+def _with_attributes(table: pl.DataFrame, attributes: pl.DataFrame) -> pl.DataFrame:
+    return table.hstack(attributes) if attributes.width else table
+
+
+def _ids(path: Path, kind: str) -> tuple[IdMap, pl.DataFrame]:
+    table = read_parquet(path, ("id",))
+    try:
+        return IdMap(kind, table["id"].cast(pl.String)), table.drop("id")
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _rows(path: Path, ids: IdMap, names: pl.Series) -> np.ndarray:
+    try:
+        return ids.rows(names.cast(pl.String))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _split_labels(path: Path, labels: pl.Series) -> np.ndarray:
+    numbers = {split.name.lower(): int(split) for split in Split}
+    unknown = labels.filter(~labels.is_in(list(numbers))).unique(maintain_order=True)
+    if len(unknown) or labels.null_count():
+        raise DataError(f"{path}: split must be train, valid or test, not {some(unknown) or 'missing'}")
+    return labels.replace_strict(numbers, return_dtype=pl.Int8).to_numpy()
+
+
+def _modality(folder: Path, name: str, provenance: Provenance) -> Modality:
+    features, present = read_npy(folder / f"{name}.npy"), read_npy(folder / f"{name}.present.npy")
+    try:
+        return Modality(name, features, np.array(present, dtype=bool), provenance)
+    except DataError as error:
+        raise DataError(f"{folder / name}.npy: {error}") from None
+

@@ -1,0 +1,180 @@
+"""GraphInputs: what a recommender is given with each call, built as pure functions of a dataset.
+
+A model holds no graph and no feature of its own, so an unlearned model carries nothing of what left.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.interactions import Interactions
+from mmrecun.shapes import Bools, Floats, Ints
+
+_BLOCK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class SparseMatrix:
+    """A constant sparse matrix [R, C] and its transpose [C, R], both CSR float32, for products in both directions."""
+
+    forward: Tensor
+    transposed: Tensor
+
+    @classmethod
+    def of(cls, matrix: sp.sparray, device: torch.device) -> "SparseMatrix":
+        """From any SciPy sparse array."""
+        csr = sp.csr_array(matrix)
+        same = csr.shape[0] == csr.shape[1] and abs(csr - csr.T).max() == 0
+        forward = _torch_csr(csr, device)
+        return cls(forward, forward if same else _torch_csr(sp.csr_array(csr.T), device))
+
+    def __matmul__(self, dense: Tensor) -> Tensor:
+        """The product with `dense` float32 [C, D], differentiable in `dense`."""
+        product: Tensor = _Product.apply(self.forward, self.transposed, dense)
+        return product
+
+
+class _Product(torch.autograd.Function):
+    """torch's own backward of a sparse-dense product builds the transpose anew each time; this one keeps it."""
+
+    @staticmethod
+    def forward(ctx, forward, transposed, dense):  # type: ignore[no-untyped-def]
+        ctx.transposed = transposed
+        return forward @ dense
+
+    @staticmethod
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        return None, None, ctx.transposed @ gradient.contiguous()
+
+
+def _torch_csr(matrix: sp.csr_array, device: torch.device) -> Tensor:
+    matrix.sort_indices()
+    return torch.sparse_csr_tensor(
+        torch.from_numpy(matrix.indptr.astype(np.int64)),
+        torch.from_numpy(matrix.indices.astype(np.int64)),
+        torch.from_numpy(matrix.data.astype(np.float32)),
+        size=matrix.shape,
+        device=device,
+    )
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """Which inputs a model reads, so that no other is built.
+
+    Attributes:
+        user_item: the normalised user-item graph.
+        features: the modalities' features.
+        neighbours: of each item in each modality's item-item graph; 0 for none.
+    """
+
+    user_item: bool = False
+    features: bool = False
+    neighbours: int = 0
+
+
+@dataclass(frozen=True)
+class GraphInputs:
+    """Graphs and features of one dataset on one device.
+
+    Attributes:
+        users, items: U and I.
+        user_item: [U + I, U + I] symmetric normalised adjacency, users first.
+        user_block: [U, I] its upper right block.
+        item_graphs: modality -> [I, I] normalised nearest-neighbour graph.
+        features: modality -> float32 [I, F], zero where absent.
+        present: modality -> bool [I].
+    """
+
+    users: int
+    items: int
+    user_item: SparseMatrix | None = None
+    user_block: SparseMatrix | None = None
+    item_graphs: Mapping[str, SparseMatrix] = field(default_factory=dict)
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    present: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def build_inputs(
+    dataset: Dataset, spec: InputSpec, device: torch.device, newcomers: Mapping[str, Bools] | None = None
+) -> GraphInputs:
+    """Build what `spec` asks for from the training pairs and features of `dataset`.
+
+    Args:
+        newcomers: per modality bool [I]: items that link to their nearest neighbours but are nobody's neighbour,
+            so that their presence changes no other item.
+    """
+    users, items = len(dataset.users), len(dataset.items)
+    user_item = user_block = None
+    if spec.user_item:
+        block = normalised_block(dataset.train, users, items)
+        user_block = SparseMatrix.of(block, device)
+        user_item = SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device)
+    item_graphs, features, present = {}, {}, {}
+    if spec.features:
+        for name, modality in dataset.modalities.items():
+            values = modality.values()
+            features[name] = torch.from_numpy(values).to(device)
+            present[name] = torch.from_numpy(modality.present.copy()).to(device)
+            if spec.neighbours:
+                anchors = modality.present & ~newcomers[name] if newcomers else modality.present
+                graph = neighbour_graph(values, modality.present, anchors, spec.neighbours)
+                item_graphs[name] = SparseMatrix.of(graph, device)
+    return GraphInputs(users, items, user_item, user_block, item_graphs, features, present)
+
+
+def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_array:
+    """float32 [U, I] with 1 / sqrt(degree(u) * degree(i)) for each pair (He et al., LightGCN, equation 3)."""
+    user_degree = np.bincount(pairs.users, minlength=users)
+    item_degree = np.bincount(pairs.items, minlength=items)
+    values = 1.0 / np.sqrt(user_degree[pairs.users] * item_degree[pairs.items], dtype=np.float64)
+    return sp.csr_array((values.astype(np.float32), (pairs.users, pairs.items)), shape=(users, items))
+
+
+def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) -> sp.csr_array:
+    """Symmetrically normalised k-nearest-neighbour graph by cosine similarity (LATTICE, equations 1 to 4).
+
+    Each present item links to itself and to its k - 1 most similar anchors; its degree is the sum of its weights.
+    Built in blocks of rows, so that no [I, I] array is ever held.
+
+    Args:
+        features: float32 [I, F].
+        present: bool [I]; absent items have neither a row nor a column.
+        anchors: bool [I], those present items that others may link to.
+        k: neighbours, the item itself included.
+
+    Returns:
+        float32 [I, I] with at most k entries a row.
+    """
+    rows, columns = np.flatnonzero(present), np.flatnonzero(anchors)
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    targets = torch.from_numpy(unit[columns])
+    position = np.full(len(features), -1, dtype=np.int64)
+    position[columns] = np.arange(len(columns))
+    width = min(k - 1, max(len(columns) - 1, 0))
+    block = max(1, _BLOCK_BYTES // (4 * max(1, len(columns))))
+    found = [np.empty((0, width), dtype=np.int64)]
+    weights = [np.empty((0, width), dtype=np.float32)]
+    for start in range(0, len(rows), block):
+        part = rows[start : start + block]
+        similarity = torch.from_numpy(unit[part]) @ targets.T
+        inside = np.flatnonzero(position[part] >= 0)
+        similarity[inside, position[part][inside]] = -torch.inf
+        best = similarity.topk(width, dim=1)
+        found.append(columns[best.indices.numpy()])
+        weights.append(best.values.numpy())
+    return _normalised_rows(rows, np.concatenate(found), np.concatenate(weights), len(features))
+
+
+def _normalised_rows(rows: Ints, neighbours: Ints, weights: Floats, size: int) -> sp.csr_array:
+    heads = np.concatenate([rows, np.repeat(rows, neighbours.shape[1])])
+    tails = np.concatenate([rows, neighbours.ravel()])
+    values = np.concatenate([np.ones(len(rows), dtype=np.float32), np.maximum(weights.ravel(), 0)])
+    degree = np.bincount(heads, weights=values, minlength=size)
+    scale = 1.0 / np.sqrt(np.maximum(degree, 1e-12))
+    return sp.csr_array(((values * scale[heads] * scale[tails]).astype(np.float32), (heads, tails)), shape=(size, size))

@@ -1,0 +1,74 @@
+"""IdMap: the names a platform gives its users or items, and the dense rows the mathematics uses."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from mmrecun.errors import DataError, some
+from mmrecun.shapes import Ints
+
+
+@dataclass(frozen=True)
+class IdMap:
+    """External ids in row order: `names[row]` is the id of that row.
+
+    Attributes:
+        kind: "user" or "item", for messages.
+        names: String series without nulls or repetitions.
+    """
+
+    kind: str
+    names: pl.Series
+
+    def __post_init__(self) -> None:
+        if self.names.dtype != pl.String:
+            raise DataError(f"{self.kind} ids must be text, not {self.names.dtype}")
+        if self.names.null_count():
+            row = int(self.names.is_null().arg_true()[0])
+            raise DataError(f"{self.kind} id in row {row} is missing")
+        if self.names.n_unique() != len(self.names):
+            repeated = self.names.filter(self.names.is_duplicated()).unique(maintain_order=True)
+            raise DataError(f"{self.kind} ids occur more than once: {some(repeated)}")
+
+    @classmethod
+    def of(cls, kind: str, names: Iterable[str]) -> "IdMap":
+        """Build from any iterable of ids."""
+        return cls(kind, pl.Series("id", list(names), dtype=pl.String))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, IdMap):
+            return NotImplemented
+        return self.kind == other.kind and self.names.equals(other.names)
+
+    @cached_property
+    def _lookup(self) -> pl.DataFrame:
+        return pl.DataFrame({"id": self.names, "row": np.arange(len(self), dtype=np.int64)})
+
+    def find(self, names: Iterable[str]) -> Ints:
+        """Rows of `names` in their order, -1 where an id is unknown."""
+        wanted = pl.DataFrame({"id": pl.Series(list(names), dtype=pl.String)})
+        rows = wanted.join(self._lookup, on="id", how="left", maintain_order="left")["row"]
+        return rows.fill_null(-1).to_numpy().astype(np.int64)
+
+    def rows(self, names: Iterable[str]) -> Ints:
+        """Rows of `names` in their order.
+
+        Raises:
+            DataError: listing the ids that are not known.
+        """
+        listed = list(names)
+        rows = self.find(listed)
+        if (rows < 0).any():
+            unknown = [name for name, row in zip(listed, rows, strict=True) if row < 0]
+            raise DataError(f"unknown {self.kind} {'id' if len(unknown) == 1 else 'ids'}: {some(unknown)}")
+        return rows
+
+    def take(self, rows: Ints) -> "IdMap":
+        """The ids of `rows`, as a smaller map."""
+        return IdMap(self.kind, self.names.gather(rows))

@@ -1,0 +1,66 @@
+"""Modality: one named set of item features, the items that have them, and where they came from."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mmrecun.errors import DataError, some
+from mmrecun.settings import Settings
+from mmrecun.shapes import Bools, Floats, Ints, check_shape
+
+
+class Provenance(Settings):
+    """Who made the features, under which terms; empty text means unknown."""
+
+    encoder: str = ""
+    licence: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Features of one kind for I items.
+
+    Attributes:
+        name: such as "image", "text" or "audio".
+        features: float16, float32 or float64 [I, F], possibly memory-mapped; rows of absent items are never read.
+        present: bool [I], whether the item has this modality.
+        provenance: encoder, licence and owner.
+    """
+
+    name: str
+    features: np.ndarray
+    present: Bools
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        check_shape(f"features of '{self.name}'", self.features, (None, None))
+        check_shape(f"presence mask of '{self.name}'", self.present, (len(self.features),))
+        if self.features.dtype.kind != "f":
+            raise DataError(f"features of '{self.name}' are {self.features.dtype}, not floating-point numbers")
+        if not self.features.shape[1]:
+            raise DataError(f"features of '{self.name}' have no columns")
+        bad = np.flatnonzero(~np.isfinite(self.features).all(axis=1) & self.present)
+        if len(bad):
+            raise DataError(
+                f"features of '{self.name}' hold NaN or infinity in row {some(bad)}; "
+                "mend them, or leave those items out of the presence mask"
+            )
+
+    @property
+    def width(self) -> int:
+        """F, the number of features."""
+        return int(self.features.shape[1])
+
+    def values(self) -> Floats:
+        """float32 [I, F], zero where absent."""
+        return np.where(self.present[:, None], self.features, 0).astype(np.float32)
+
+    def take(self, rows: Ints) -> "Modality":
+        """The items of `rows`, in that order."""
+        return replace(self, features=self.features[rows], present=self.present[rows])
+
+    def without(self, items: Bools) -> "Modality":
+        """The same with the features of `items` (bool [I]) gone: absent, and zero."""
+        features = np.where(items[:, None], np.zeros((), self.features.dtype), self.features)
+        return replace(self, features=features, present=self.present & ~items)

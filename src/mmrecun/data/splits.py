@@ -1,0 +1,81 @@
+"""Who goes into train, valid and test; and k-core filtering. Functions of arrays, seeded where chance plays a part."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mmrecun.data.interactions import Split
+from mmrecun.errors import DataError
+from mmrecun.rng import Seed
+from mmrecun.shapes import Bools, Ints, Labels
+
+
+def random_split(users: Ints, seed: Seed, held_out: float = 0.1) -> Labels:
+    """Per user, a share `held_out` for valid and as much for test (at least one each from three pairs on).
+
+    Args:
+        users: int64 [N] user rows.
+        seed: decides the draw.
+        held_out: share of each held-out part; 0.1 is the field's 8:1:1.
+
+    Returns:
+        int8 [N] labels.
+    """
+    return _per_user(users, seed.numpy().random(len(users)), lambda counts: _shares(counts, held_out))
+
+
+def leave_k_out(users: Ints, order: np.ndarray, k: int = 1) -> Labels:
+    """Per user, the last k pairs by `order` (such as time) for test, the k before for valid, the rest for train.
+
+    Users with fewer than 2k + 1 pairs stay in train whole.
+    """
+    return _per_user(users, order, lambda counts: np.where(counts > 2 * k, k, 0))
+
+
+def temporal_split(timestamps: np.ndarray, held_out: float = 0.1) -> Labels:
+    """By time over everybody: the last share `held_out` is test, as much before it valid, the rest train.
+
+    Equal timestamps stay together, so that no pair is held out from its own moment.
+    """
+    valid_from, test_from = np.quantile(timestamps, [1 - 2 * held_out, 1 - held_out], method="higher")
+    labels = np.full(len(timestamps), Split.TRAIN, dtype=np.int8)
+    labels[timestamps >= valid_from] = Split.VALID
+    labels[timestamps >= test_from] = Split.TEST
+    if test_from == valid_from or not (labels == Split.TRAIN).any():
+        raise DataError("too few distinct timestamps for a temporal split; use a random or leave-k-out split")
+    return labels
+
+
+def _shares(counts: Ints, held_out: float) -> Ints:
+    return np.where(counts >= 3, np.maximum(1, np.rint(counts * held_out)), 0).astype(np.int64)
+
+
+def _per_user(users: Ints, order: np.ndarray, held: Callable[[Ints], Ints]) -> Labels:
+    sequence = np.lexsort((order, users))
+    _, starts, inverse, counts = np.unique(
+        users[sequence], return_index=True, return_inverse=True, return_counts=True
+    )
+    from_end = (counts - 1)[inverse] - (np.arange(len(users)) - starts[inverse])
+    held_per_user = held(counts)[inverse]
+    labels = np.full(len(users), Split.TRAIN, dtype=np.int8)
+    labels[sequence[from_end < 2 * held_per_user]] = Split.VALID
+    labels[sequence[from_end < held_per_user]] = Split.TEST
+    return labels
+
+
+def k_core(users: Ints, items: Ints, k: int) -> Bools:
+    """bool [N]: the largest part in which every user and every item has at least k pairs.
+
+    Raises:
+        DataError: when nothing is left.
+    """
+    kept = np.ones(len(users), dtype=bool)
+    while True:
+        user_counts = np.bincount(users[kept], minlength=users.max() + 1)
+        item_counts = np.bincount(items[kept], minlength=items.max() + 1)
+        now = kept & (user_counts[users] >= k) & (item_counts[items] >= k)
+        if not now.any():
+            raise DataError(f"no interaction is left in the {k}-core; choose a smaller k")
+        if (now == kept).all():
+            return kept
+        kept = now

@@ -1,0 +1,77 @@
+"""BPR triples: every training pair with a negative that was drawn uniformly and is verified not to be a positive."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mmrecun.data.interactions import Interactions
+from mmrecun.errors import DataError
+from mmrecun.shapes import Bools, Ints
+
+
+@dataclass(frozen=True)
+class Triples:
+    """B (user, positive, negative) rows.
+
+    Attributes:
+        users, positives, negatives: int64 [B].
+    """
+
+    users: torch.Tensor
+    positives: torch.Tensor
+    negatives: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def to(self, device: torch.device) -> "Triples":
+        """The same on another device."""
+        return Triples(self.users.to(device), self.positives.to(device), self.negatives.to(device))
+
+
+class NegativeSampler:
+    """Draws items that are not among a user's known positives.
+
+    Args:
+        positives: pairs never to be drawn.
+        users, items: U and I.
+        candidates: int64 item rows to draw from; all by default.
+
+    Raises:
+        DataError: when a user knows every candidate.
+    """
+
+    def __init__(self, positives: Interactions, users: int, items: int, candidates: Ints | None = None) -> None:
+        self.items = items
+        self.positives = positives
+        self.candidates = np.arange(items) if candidates is None else candidates
+        allowed = np.zeros(items, dtype=bool)
+        allowed[self.candidates] = True
+        taken = np.bincount(positives.users[allowed[positives.items]], minlength=users)
+        if len(taken) and taken.max() >= len(self.candidates):
+            raise DataError(f"user row {int(taken.argmax())} knows every item; there is no negative to draw")
+
+    def draw(self, users: Ints, rng: np.random.Generator) -> Ints:
+        """int64 [B], one negative for each of `users` (int64 [B])."""
+        drawn = self.candidates[rng.integers(len(self.candidates), size=len(users))]
+        redraw = np.flatnonzero(self._known(users, drawn))
+        while len(redraw):
+            drawn[redraw] = self.candidates[rng.integers(len(self.candidates), size=len(redraw))]
+            redraw = redraw[self._known(users[redraw], drawn[redraw])]
+        return drawn
+
+    def _known(self, users: Ints, items: Ints) -> Bools:
+        return self.positives.contains(users, items, self.items)
+
+
+def epoch(
+    pairs: Interactions, sampler: NegativeSampler, batch_size: int, rng: np.random.Generator
+) -> Iterator[Triples]:
+    """Every pair once, in random order, with one negative each; batches of `batch_size`, the last may be shorter."""
+    order = rng.permutation(len(pairs))
+    users, positives = pairs.users[order], pairs.items[order]
+    columns = [torch.from_numpy(column) for column in (users, positives, sampler.draw(users, rng))]
+    for start in range(0, len(pairs), batch_size):
+        yield Triples(*(column[start : start + batch_size] for column in columns))

@@ -1,0 +1,53 @@
+"""Where tensors live, how many threads work on them, and how memory is taken from the system."""
+
+import ctypes
+import os
+import sys
+from functools import cache
+
+import torch
+
+from mmrecun.errors import ConfigError
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEEP_BYTES = 1 << 30
+
+
+def resolve(name: str) -> torch.device:
+    """`auto` (CUDA when there is one), `cpu`, `cuda` or `cuda:N` as a torch device.
+
+    Raises:
+        ConfigError: for an unknown name, or CUDA where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"unknown device '{name}'; choose auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device '{name}': no CUDA device was found; choose auto or cpu")
+    return device
+
+
+@cache
+def prepare() -> None:
+    """Make the process fit for large short-lived buffers; done once, by the jobs.
+
+    glibc maps and unmaps every large allocation afresh, so each training step pays a page fault per
+    4 KiB of its buffers. Raising two thresholds of `mallopt(3)` lets freed buffers be used again.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+    mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+
+
+def thread_facts() -> dict[str, int]:
+    """Processors this process may use, and threads torch works with."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"processors": usable, "torch_threads": torch.get_num_threads()}

@@ -1,0 +1,56 @@
+"""What can go wrong, as one small tree.
+
+MMRecUnError
+ ├── DataError       a dataset, a file or a split cannot be used as it is
+ ├── ConfigError     a setting is unknown, ill-typed or contradicts another
+ ├── ForgetError     a forget request names what is not there, or leaves nothing behind
+ ├── ShapeError      an array has other dimensions than the function states
+ ├── DivergedError   a loss or a parameter is no longer a finite number
+ ├── ArtifactError   a run folder is missing, incomplete or does not fit
+ └── MissingExtra    an optional package is not installed
+"""
+
+from collections.abc import Iterable
+
+
+class MMRecUnError(Exception):
+    """Base of every error a user can mend; its text is one clear line."""
+
+
+class DataError(MMRecUnError):
+    """A dataset, a file or a split cannot be used as it is."""
+
+
+class ConfigError(MMRecUnError):
+    """A setting is unknown, ill-typed or contradicts another."""
+
+
+class ForgetError(MMRecUnError):
+    """A forget request names what is not there, or leaves nothing behind."""
+
+
+class ShapeError(MMRecUnError):
+    """An array has other dimensions than the function states."""
+
+
+class DivergedError(MMRecUnError):
+    """A loss or a parameter is no longer a finite number."""
+
+
+class ArtifactError(MMRecUnError):
+    """A run folder is missing, incomplete or does not fit."""
+
+
+class MissingExtra(MMRecUnError):
+    """An optional package is not installed."""
+
+
+def some(values: Iterable[object], shown: int = 5) -> str:
+    """The first few values and how many more there are, for error messages.
+
+    >>> some(["a", "b", "c"], shown=2)
+    'a, b and 1 more'
+    """
+    listed = [str(value) for value in values]
+    head = ", ".join(listed[:shown])
+    return head if len(listed) <= shown else f"{head} and {len(listed) - shown} more"

@@ -1,0 +1,1 @@
+"""Recommenders, one a file, behind one contract."""

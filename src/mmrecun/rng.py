@@ -1,0 +1,27 @@
+"""Randomness is an argument: one seed, named children, NumPy and torch generators. Nothing global."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A 63-bit seed from which generators and further seeds are derived by name."""
+
+    value: int
+
+    def child(self, name: str) -> "Seed":
+        """An independent seed for the part called `name`; the same name gives the same seed."""
+        digest = hashlib.sha256(f"{self.value}/{name}".encode()).digest()
+        return Seed(int.from_bytes(digest[:8], "big") >> 1)
+
+    def numpy(self) -> np.random.Generator:
+        """A NumPy generator started from this seed."""
+        return np.random.default_rng(self.value)
+
+    def torch(self) -> torch.Generator:
+        """A torch CPU generator started from this seed."""
+        return torch.Generator().manual_seed(self.value)

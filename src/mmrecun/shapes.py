@@ -1,0 +1,36 @@
+"""Shape letters used in every docstring, array aliases, and the one check of dimensions.
+
+U users, I items, D vector size, F features of a modality, N interactions, B batch, K list length.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mmrecun.errors import ShapeError
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int8]
+
+
+def check_shape(
+    name: str, array: np.ndarray | torch.Tensor, expected: Sequence[int | None]
+) -> None:
+    """Refuse an array whose dimensions differ from `expected` (None: any length).
+
+    >>> check_shape("scores", np.zeros((2, 3)), (2, None))
+
+    Raises:
+        ShapeError: naming the array, its dimensions and the expected ones.
+    """
+    actual = tuple(array.shape)
+    fits = len(actual) == len(expected) and all(
+        want is None or want == have for want, have in zip(expected, actual, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if want is None else str(want) for want in expected)
+        raise ShapeError(f"{name} has shape {list(actual)}, expected [{wanted}]")

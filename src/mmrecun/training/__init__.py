@@ -1,0 +1,1 @@
+"""Losses, the one loop, and fitting a recommender to a dataset."""

@@ -1,0 +1,1 @@
+"""Unlearning methods, one a file, behind one contract."""
