@@ -6,8 +6,7 @@ MMRecUnError
  ├── ForgetError     a forget request names what is not there, or leaves nothing behind
  ├── ShapeError      an array has other dimensions than the function states
  ├── DivergedError   a loss or a parameter is no longer a finite number
- ├── ArtifactError   a run folder is missing, incomplete or does not fit
- └── MissingExtra    an optional package is not installed
+ └── ArtifactError   a run folder is missing, incomplete or does not fit
 """
 
 from collections.abc import Iterable
@@ -39,10 +38,6 @@ class DivergedError(MMRecUnError):
 
 class ArtifactError(MMRecUnError):
     """A run folder is missing, incomplete or does not fit."""
-
-
-class MissingExtra(MMRecUnError):
-    """An optional package is not installed."""
 
 
 def some(values: Iterable[object], shown: int = 5) -> str:

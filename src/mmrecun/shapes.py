@@ -17,9 +17,7 @@ Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int8]
 
 
-def check_shape(
-    name: str, array: np.ndarray | torch.Tensor, expected: Sequence[int | None]
-) -> None:
+def check_shape(name: str, array: np.ndarray | torch.Tensor, expected: Sequence[int | None]) -> None:
     """Refuse an array whose dimensions differ from `expected` (None: any length).
 
     >>> check_shape("scores", np.zeros((2, 3)), (2, None))

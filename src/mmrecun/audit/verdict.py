@@ -1,6 +1,7 @@
 """What an audit says: figures of each state, checks with their evidence, and one verdict."""
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -96,6 +97,18 @@ class AuditReport(Settings):
     def state(self, name: str) -> Figures:
         """The first state called `name`."""
         return next(state for state in self.states if state.name == name)
+
+    def contract(self) -> dict[str, Any]:
+        """The keys that the command line and the service promise."""
+        after = self.state("unlearned")
+        whole = self.model_dump(mode="json")
+        return {
+            "verdict": self.verdict.value,
+            "retain": after.retain,
+            "forget": after.forget,
+            "membership": {"auc": after.auc, "auc_random": after.auc_random},
+            **{name: whole[name] for name in ("forgotten", "gap", "checks", "states", "notes")},
+        }
 
 
 def conclude(checks: tuple[Check, ...]) -> State:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -47,3 +47,26 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
     with Progress(*columns, TextColumn("{task.fields[note]}"), console=errors, transient=True) as progress:
         task = progress.add_task(label, total=None, note="")
         yield lambda done, total, note: progress.update(task, completed=done, total=total, note=note)
+
+
+def metrics_table(metrics: Mapping[str, float], title: str) -> None:
+    """Print `name@k` figures as one row per metric and one column per list length."""
+    lengths = sorted({int(name.partition("@")[2]) for name in metrics})
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    for length in lengths:
+        table.add_column(f"@{length}", justify="right")
+    for metric in dict.fromkeys(name.partition("@")[0] for name in metrics):
+        table.add_row(metric, *(f"{metrics[f'{metric}@{length}']:.4f}" for length in lengths))
+    Console().print(table)
+
+
+def rows_table(rows: Sequence[Mapping[str, object]], title: str) -> None:
+    """Print equal mappings as a table; columns that are empty throughout are left out."""
+    table = Table(title=title, title_justify="left")
+    columns = [name for name in (rows[0] if rows else {}) if any(row[name] is not None for row in rows)]
+    for name in columns:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*("" if row[name] is None else shown(row[name]) for name in columns))
+    Console().print(table)

@@ -172,4 +172,3 @@ def _modality(folder: Path, name: str, provenance: Provenance) -> Modality:
         return Modality(name, features, np.array(present, dtype=bool), provenance)
     except DataError as error:
         raise DataError(f"{folder / name}.npy: {error}") from None
-

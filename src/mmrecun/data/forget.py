@@ -116,12 +116,12 @@ class Partition:
 
     @cached_property
     def lost_users(self) -> Bools:
-        """bool [U] over original rows."""
+        """Bool [U] over original rows."""
         return positions(self.user_rows, len(self.original.users)) < 0
 
     @cached_property
     def lost_items(self) -> Bools:
-        """bool [I] over original rows."""
+        """Bool [I] over original rows."""
         return positions(self.item_rows, len(self.original.items)) < 0
 
     @cached_property

@@ -5,6 +5,7 @@ A model holds no graph and no feature of its own, so an unlearned model carries 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,7 +36,7 @@ class SparseMatrix:
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """The product with `dense` float32 [C, D], differentiable in `dense`."""
-        product: Tensor = _Product.apply(self.forward, self.transposed, dense)
+        product: Tensor = _Product.apply(self.forward, self.transposed, dense)  # type: ignore[no-untyped-call]
         return product
 
 
@@ -43,12 +44,12 @@ class _Product(torch.autograd.Function):
     """torch's own backward of a sparse-dense product builds the transpose anew each time; this one keeps it."""
 
     @staticmethod
-    def forward(ctx, forward, transposed, dense):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, forward: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:  # type: ignore[override]
         ctx.transposed = transposed
         return forward @ dense
 
     @staticmethod
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:  # type: ignore[override]
         return None, None, ctx.transposed @ gradient.contiguous()
 
 
@@ -89,6 +90,7 @@ class GraphInputs:
         item_graphs: modality -> [I, I] normalised nearest-neighbour graph.
         features: modality -> float32 [I, F], zero where absent.
         present: modality -> bool [I].
+        user_present: modality -> bool [U], whether any item of the user has it; only with the user-item graph.
     """
 
     users: int
@@ -98,6 +100,7 @@ class GraphInputs:
     item_graphs: Mapping[str, SparseMatrix] = field(default_factory=dict)
     features: Mapping[str, Tensor] = field(default_factory=dict)
     present: Mapping[str, Tensor] = field(default_factory=dict)
+    user_present: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def build_inputs(
@@ -115,17 +118,21 @@ def build_inputs(
         block = normalised_block(dataset.train, users, items)
         user_block = SparseMatrix.of(block, device)
         user_item = SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device)
-    item_graphs, features, present = {}, {}, {}
+    item_graphs, features, present, user_present = {}, {}, {}, {}
     if spec.features:
         for name, modality in dataset.modalities.items():
             values = modality.values()
             features[name] = torch.from_numpy(values).to(device)
             present[name] = torch.from_numpy(modality.present.copy()).to(device)
+            if spec.user_item:
+                reached = np.zeros(users, dtype=bool)
+                reached[dataset.train.users[modality.present[dataset.train.items]]] = True
+                user_present[name] = torch.from_numpy(reached).to(device)
             if spec.neighbours:
                 anchors = modality.present & ~newcomers[name] if newcomers else modality.present
                 graph = neighbour_graph(values, modality.present, anchors, spec.neighbours)
                 item_graphs[name] = SparseMatrix.of(graph, device)
-    return GraphInputs(users, items, user_item, user_block, item_graphs, features, present)
+    return GraphInputs(users, items, user_item, user_block, item_graphs, features, present, user_present)
 
 
 def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_array:

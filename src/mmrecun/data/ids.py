@@ -46,6 +46,9 @@ class IdMap:
             return NotImplemented
         return self.kind == other.kind and self.names.equals(other.names)
 
+    def __hash__(self) -> int:
+        return hash((self.kind, len(self)))
+
     @cached_property
     def _lookup(self) -> pl.DataFrame:
         return pl.DataFrame({"id": self.names, "row": np.arange(len(self), dtype=np.int64)})

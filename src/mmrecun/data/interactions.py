@@ -83,7 +83,8 @@ class Interactions:
         if not len(self):
             return np.zeros(len(users), dtype=bool)
         keys, wanted = self.keys(of_items), users * of_items + items
-        return keys[np.searchsorted(keys, wanted).clip(max=len(keys) - 1)] == wanted
+        found: Bools = keys[np.searchsorted(keys, wanted).clip(max=len(keys) - 1)] == wanted
+        return found
 
     def matrix(self, users: int, items: int) -> sp.csr_array:
         """float32 [U, I] sparse matrix of ones."""

@@ -1,5 +1,6 @@
 """Modality: one named set of item features, the items that have them, and where they came from."""
 
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from mmrecun.errors import DataError, some
 from mmrecun.settings import Settings
 from mmrecun.shapes import Bools, Floats, Ints, check_shape
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Provenance(Settings):
@@ -34,6 +37,8 @@ class Modality:
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise DataError(f"'{self.name}' cannot name a modality; use letters, digits, '_' and '-'")
         check_shape(f"features of '{self.name}'", self.features, (None, None))
         check_shape(f"presence mask of '{self.name}'", self.present, (len(self.features),))
         if self.features.dtype.kind != "f":

@@ -52,9 +52,7 @@ def _shares(counts: Ints, held_out: float) -> Ints:
 
 def _per_user(users: Ints, order: np.ndarray, held: Callable[[Ints], Ints]) -> Labels:
     sequence = np.lexsort((order, users))
-    _, starts, inverse, counts = np.unique(
-        users[sequence], return_index=True, return_inverse=True, return_counts=True
-    )
+    _, starts, inverse, counts = np.unique(users[sequence], return_index=True, return_inverse=True, return_counts=True)
     from_end = (counts - 1)[inverse] - (np.arange(len(users)) - starts[inverse])
     held_per_user = held(counts)[inverse]
     labels = np.full(len(users), Split.TRAIN, dtype=np.int8)
@@ -64,15 +62,15 @@ def _per_user(users: Ints, order: np.ndarray, held: Callable[[Ints], Ints]) -> L
 
 
 def k_core(users: Ints, items: Ints, k: int) -> Bools:
-    """bool [N]: the largest part in which every user and every item has at least k pairs.
+    """Bool [N]: the largest part in which every user and every item has at least k pairs.
 
     Raises:
         DataError: when nothing is left.
     """
     kept = np.ones(len(users), dtype=bool)
     while True:
-        user_counts = np.bincount(users[kept], minlength=users.max() + 1)
-        item_counts = np.bincount(items[kept], minlength=items.max() + 1)
+        user_counts = np.bincount(users[kept], minlength=users.max(initial=0) + 1)
+        item_counts = np.bincount(items[kept], minlength=items.max(initial=0) + 1)
         now = kept & (user_counts[users] >= k) & (item_counts[items] >= k)
         if not now.any():
             raise DataError(f"no interaction is left in the {k}-core; choose a smaller k")

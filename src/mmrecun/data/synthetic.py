@@ -120,7 +120,8 @@ def _interactions(config: SyntheticConfig, truth: Truth, seed: Seed) -> Interact
 
 
 def _popular(weights: Floats, rng: np.random.Generator, size: int) -> Ints:
-    return np.searchsorted(np.cumsum(weights), rng.random(size) * weights.sum()).clip(max=len(weights) - 1)
+    drawn: Ints = np.searchsorted(np.cumsum(weights), rng.random(size) * weights.sum()).clip(max=len(weights) - 1)
+    return drawn
 
 
 def _modality(config: SyntheticConfig, name: str, truth: Truth, seed: Seed) -> Modality:
@@ -139,7 +140,9 @@ def _item_attributes(groups: Ints, rng: np.random.Generator) -> pl.DataFrame:
     adjectives, nouns = rng.integers(0, 10, size), rng.integers(0, 10, size)
     return pl.DataFrame(
         {
-            "title": [f"{_ADJECTIVES[a]} {_NOUNS[n]} {row}" for row, (a, n) in enumerate(zip(adjectives, nouns, strict=True))],
+            "title": [
+                f"{_ADJECTIVES[a]} {_NOUNS[n]} {row}" for row, (a, n) in enumerate(zip(adjectives, nouns, strict=True))
+            ],
             "category": [_CATEGORIES[group % 10] + ("" if group < 10 else f" {group // 10 + 1}") for group in groups],
             "licensor": [_LICENSORS[number] for number in rng.integers(0, len(_LICENSORS), size)],
             "year": rng.integers(1990, 2025, size),

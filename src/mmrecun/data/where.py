@@ -52,11 +52,15 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ForgetError(f"--where {expression}: not an expression; example: licensor == \"X\" and year < 2010") from None
+        raise ForgetError(
+            f'--where {expression}: not an expression; example: licensor == "X" and year < 2010'
+        ) from None
     table = _table_of(expression, tree, tables)
     try:
         result = tables[table].select(_build(expression, tree, tables[table]).alias("selected"))["selected"]
-    except pl.exceptions.PolarsError as error:
+    except RecursionError:
+        raise ForgetError(f"--where {expression}: it is nested too deeply") from None
+    except (pl.exceptions.PolarsError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ForgetError(f"--where {expression}: the types do not fit: {reason}") from None
     if result.dtype != pl.Boolean or len(result) != tables[table].height:
@@ -87,7 +91,9 @@ def _table_of(expression: str, tree: ast.expr, tables: dict[str, pl.DataFrame]) 
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise ForgetError(f"--where {expression}: {' and '.join(fitting)} both have it; write {fitting[0]}.{names[0][1]}")
+        raise ForgetError(
+            f"--where {expression}: {' and '.join(fitting)} both have it; write {fitting[0]}.{names[0][1]}"
+        )
     known = [column for frame in tables.values() for column in frame.columns]
     for owner, column in names:
         if owner is not None and owner not in tables:
@@ -110,7 +116,7 @@ def _build(expression: str, node: ast.expr, table: pl.DataFrame) -> pl.Expr:
                 operator.and_,
                 (_compare(expression, op, a, b) for op, a, b in zip(ops, sides, sides[1:], strict=False)),
             )
-        case ast.Name() | ast.Attribute():
+        case ast.Name() | ast.Attribute(value=ast.Name()):
             return _column(node)
     raise ForgetError(f"--where {expression}: '{ast.unparse(node)}' is not a comparison")
 

@@ -1,0 +1,138 @@
+"""Look for survivors: forgotten ids, pairs, rows and features in everything an unlearned run holds."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from mmrecun.audit.verdict import Check, State
+from mmrecun.data.forget import Partition
+from mmrecun.data.graph import build_inputs
+from mmrecun.errors import some
+from mmrecun.models.base import Recommender
+from mmrecun.shapes import Bools
+
+_LONG_ENOUGH = 4
+
+
+def scan(original: Recommender, unlearned: Recommender, parts: Partition, folder: Path) -> tuple[Check, ...]:
+    """All residue checks of the run in `folder`.
+
+    Args:
+        original, unlearned: the models before and after.
+        parts: original and retained data.
+    """
+    return (
+        _ids(parts),
+        _graph(unlearned, parts),
+        _tables(unlearned, parts),
+        _surviving_rows(original, unlearned, parts),
+        _features(parts),
+        _files(parts, folder),
+    )
+
+
+def _check(name: str, found: Iterable[object], clean: str, dirty: str) -> Check:
+    listed = list(found)
+    if not listed:
+        return Check(name=name, state=State.PASSED, detail=clean)
+    return Check(name=name, state=State.FAILED, detail=f"{dirty}: {some(listed)}")
+
+
+def _lost_names(parts: Partition) -> list[str]:
+    users = parts.original.users.names.filter(pl.Series(parts.lost_users))
+    items = parts.original.items.names.filter(pl.Series(parts.lost_items))
+    return [*users, *items]
+
+
+def _ids(parts: Partition) -> Check:
+    users = parts.original.users.names.filter(pl.Series(parts.lost_users))
+    items = parts.original.items.names.filter(pl.Series(parts.lost_items))
+    found = [*users.filter(users.is_in(parts.retained.users.names.implode()))]
+    found += [*items.filter(items.is_in(parts.retained.items.names.implode()))]
+    detail = f"{len(users)} users and {len(items)} items are in no id map"
+    return _check("residue: ids", found, detail, "forgotten ids are still in the id maps")
+
+
+def _graph(unlearned: Recommender, parts: Partition) -> Check:
+    name = "residue: graphs"
+    inputs = build_inputs(parts.retained, unlearned.spec(), next(unlearned.parameters()).device)
+    if inputs.user_block is None:
+        return Check(name=name, state=State.PASSED, detail="this model reads no user-item graph")
+    block = inputs.user_block.forward
+    users = np.repeat(np.arange(block.shape[0]), np.diff(block.crow_indices().cpu().numpy()))
+    items = block.col_indices().cpu().numpy().astype(np.int64)
+    bad = parts.forgotten.contains(parts.user_rows[users], parts.item_rows[items], len(parts.original.items))
+    found = [f"user row {u}, item row {i}" for u, i in zip(users[bad], items[bad], strict=True)]
+    clean = f"none of {len(parts.forgotten)} forgotten pairs is among the {len(users)} edges"
+    return _check(name, found, clean, "forgotten pairs are still edges")
+
+
+def _tables(unlearned: Recommender, parts: Partition) -> Check:
+    rows = {"users": len(parts.user_rows), "items": len(parts.item_rows)}
+    found = [
+        f"{name} has {len(table.weight)} rows for {rows[table.of]} {table.of}"
+        for name, table in unlearned.tables().items()
+        if len(table.weight) != rows[table.of]
+    ]
+    gone = set(parts.original.modalities) - set(parts.retained.modalities)
+    found += [name for name in unlearned.state_dict() if gone & set(name.split("."))]
+    tables = len(unlearned.tables())
+    return _check("residue: tables", found, f"{tables} tables hold retained rows only", "left in the tables")
+
+
+def _surviving_rows(original: Recommender, unlearned: Recommender, parts: Partition) -> Check:
+    """A forgotten row that stands, bit for bit, anywhere in the new table."""
+    found: list[str] = []
+    after = unlearned.tables()
+    for name, table in original.tables().items():
+        if name not in after:
+            continue
+        lost = parts.lost_users if table.of == "users" else parts.lost_items
+        if table.modality is not None:
+            lost = lost | parts.lost_features.get(table.modality, np.zeros_like(lost))
+        survivors = {row.tobytes() for row in after[name].weight.detach().cpu().numpy() if row.any()}
+        rows = table.weight.detach().cpu().numpy()
+        found += [f"{name}[{row}]" for row in np.flatnonzero(lost) if rows[row].tobytes() in survivors]
+    return _check("residue: rows", found, "no forgotten row stands in a new table", "forgotten rows survive")
+
+
+def _features(parts: Partition) -> Check:
+    found: list[str] = []
+    for name, before in parts.original.modalities.items():
+        lost: Bools = (
+            parts.lost_items | parts.lost_features.get(name, np.zeros_like(parts.lost_items))
+        ) & before.present
+        if name not in parts.retained.modalities or not lost.any():
+            continue
+        kept = {np.asarray(row).tobytes() for row in before.features[before.present & ~lost]}
+        after = {np.asarray(row).tobytes() for row in parts.retained.modalities[name].features}
+        gone = {int(row): np.asarray(before.features[row]).tobytes() for row in np.flatnonzero(lost)}
+        found += [f"{name} of item row {row}" for row, content in gone.items() if content in after - kept]
+    return _check("residue: features", found, "no forgotten feature row is left", "forgotten features are still there")
+
+
+def _files(parts: Partition, folder: Path) -> Check:
+    """Forgotten ids as whole values in Parquet columns, or as quoted or tabular text in any other file."""
+    names = _lost_names(parts)
+    wanted = pl.Series(names, dtype=pl.String)
+    searchable = [name.encode() for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
+    kept = {*parts.retained.users.names, *parts.retained.items.names}
+    found: list[str] = []
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files:
+        if path.suffix == ".parquet":
+            frame = pl.read_parquet(path)
+            columns = [column for column in frame.columns if column in ("id", "user", "item")]
+            hits = pl.concat([frame[column] for column in columns]).unique() if columns else wanted.clear()
+            found += [
+                f"{name} in {path.name}" for name in hits.filter(hits.is_in(wanted.implode())) if name not in kept
+            ]
+        elif path.suffix not in (".npy", ".safetensors"):
+            content = path.read_bytes()
+            found += [f"{name.decode()} in {path.name}" for name in searchable if name in content]
+    detail = f"{len(names)} ids were looked for in {len(files)} files"
+    if len(searchable) < len(names):
+        detail += "; short or purely numeric ids in Parquet only"
+    return _check("residue: files", found, detail, "forgotten ids stand in files")

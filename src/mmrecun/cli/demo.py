@@ -1,0 +1,25 @@
+"""`mmrecun demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mmrecun.cli.output import JsonFlag, emit, errors
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder to make; it must not exist yet.")] = Path("demo"),
+    as_json: JsonFlag = False,
+) -> None:
+    """Made data, a trained MGCN, a licensor's catalogue forgotten, Gold beside it, audit and report."""
+    from mmrecun.demo import run_demo
+    from mmrecun.report.terminal import show
+
+    result, report = run_demo(out, lambda line: errors.print(line, highlight=False))
+    if as_json:
+        emit(result, as_json)
+        return
+    show(report, Console())
+    Console().print(f"report: {result['report']}  ({result['seconds']:.0f} s in all)", soft_wrap=True)

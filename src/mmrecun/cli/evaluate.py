@@ -1,0 +1,25 @@
+"""`mmrecun evaluate`."""
+
+from typing import Annotated
+
+import typer
+
+from mmrecun.cli.options import RunFolder
+from mmrecun.cli.output import JsonFlag, emit, metrics_table
+
+
+def evaluate(
+    run: RunFolder,
+    split: Annotated[str, typer.Option("--split", help="valid or test.")] = "test",
+    as_json: JsonFlag = False,
+) -> None:
+    """Rank all items for every user of RUN and measure the lists; training pairs are masked."""
+    from mmrecun import jobs
+
+    report = jobs.evaluate(run, split)
+    if as_json:
+        facts = {"users": report.users, "cold_users": report.cold_users, "seconds": report.seconds}
+        emit({"run": str(run), "split": split, "metrics": report.metrics, **facts}, as_json)
+        return
+    note = f", {report.cold_users} without any training pair left out" if report.cold_users else ""
+    metrics_table(report.metrics, f"{run} on {split}: {report.users} users{note}")

@@ -1,0 +1,24 @@
+"""`mmrecun recommend`."""
+
+from typing import Annotated
+
+import typer
+
+from mmrecun.cli.options import RunFolder
+from mmrecun.cli.output import JsonFlag, emit, rows_table
+
+
+def recommend(
+    run: RunFolder,
+    user: Annotated[str, typer.Option("--user", help="The user's id.", show_default=False)],
+    k: Annotated[int, typer.Option("-k", min=1, help="How many items.")] = 10,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the best items for one user, without those the user already has."""
+    from mmrecun import jobs
+
+    items = jobs.recommend(run, user, k)
+    if as_json:
+        emit({"run": str(run), "user": user, "items": items}, as_json)
+    else:
+        rows_table(items, f"for {user}")

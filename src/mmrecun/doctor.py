@@ -1,0 +1,49 @@
+"""Is this installation fit? Versions, device, threads, memory, and a self-test with a known answer."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mmrecun import lineage
+from mmrecun.device import resolve, thread_facts
+from mmrecun.plan import available_bytes
+
+
+def checks() -> list[dict[str, str]]:
+    """Each with `name`, `state` (ok or failed) and `detail`."""
+    probes: dict[str, Callable[[], str]] = {
+        "versions": lambda: ", ".join(f"{name} {number}" for name, number in lineage.versions().items()),
+        "device": lambda: str(resolve("auto")),
+        "threads": lambda: ", ".join(f"{name} {value}" for name, value in thread_facts().items()),
+        "memory": lambda: f"{available_bytes() / (1 << 30):.1f} GiB free",
+        "self-test": _self_test,
+    }
+    return [_run(name, probe) for name, probe in probes.items()]
+
+
+def _run(name: str, probe: Callable[[], str]) -> dict[str, str]:
+    try:
+        return {"name": name, "state": "ok", "detail": probe()}
+    except Exception as error:  # noqa: BLE001 - a broken installation may fail in any way; the doctor reports it
+        return {"name": name, "state": "failed", "detail": f"{type(error).__name__}: {error}"}
+
+
+def _self_test() -> str:
+    """Train, forget a user, and see that the user is gone."""
+    from mmrecun import jobs
+    from mmrecun.data import files
+    from mmrecun.data.forget import ForgetRequest
+    from mmrecun.data.synthetic import SyntheticConfig, make
+    from mmrecun.rng import Seed
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        dataset, _ = make(SyntheticConfig(users=60, items=40, interactions=600, groups=3, width=4), Seed(0))
+        files.save(dataset, place / "data")
+        jobs.train(place / "data", "mgcn", place / "run", {"epochs": 2, "dim": 8})
+        user = str(dataset.users.names[0])
+        jobs.unlearn(place / "run", ForgetRequest(users=(user,)), place / "after")
+        after = jobs.load(place / "after")
+        if user in after.dataset.users.names:
+            raise RuntimeError("the forgotten user is still there")
+    return "trained a small MGCN and forgot a user"

@@ -1,0 +1,102 @@
+"""Ranking quality of user and item vectors on held-out pairs: full ranking, nothing sampled.
+
+The field's convention (MMRec, RecBole) is kept: only training pairs are hidden from the lists, also when the test
+split is evaluated, and every figure is the mean over the users that have something to be found.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.errors import ConfigError, DataError
+from mmrecun.evaluation import metrics
+from mmrecun.evaluation.ranking import top_k
+from mmrecun.shapes import Bools, Ints
+
+CUTOFFS = (5, 10, 20, 50)
+
+_PER_USER: dict[str, Callable[[Bools, Ints], metrics.PerUser]] = {
+    "recall": metrics.recall,
+    "ndcg": metrics.ndcg,
+    "precision": metrics.precision,
+    "map": metrics.average_precision,
+    "hit_rate": metrics.hit_rate,
+}
+
+
+@dataclass(frozen=True)
+class RankingReport:
+    """How well held-out items were ranked.
+
+    Attributes:
+        metrics: such as `recall@20`; means over the evaluated users, and `coverage@k` over all items.
+        users: how many users were evaluated.
+        cold_users: users with held-out pairs but no seen pair, which were not.
+        seconds: wall-clock time.
+    """
+
+    metrics: dict[str, float]
+    users: int
+    cold_users: int
+    seconds: float
+
+
+def evaluate(
+    users: Tensor,
+    items: Tensor,
+    seen: Interactions,
+    truth: Interactions,
+    cutoffs: Sequence[int] = CUTOFFS,
+    include_cold: bool = False,
+) -> RankingReport:
+    """Rank all items for every user that has both a `truth` and a `seen` pair, and measure the lists.
+
+    Args:
+        users: float32 [U, D] user vectors.
+        items: float32 [I, D] item vectors.
+        seen: the training pairs, by convention; they are left out of the lists.
+        truth: held-out pairs to be found.
+        cutoffs: list lengths.
+        include_cold: also evaluate users without a seen pair (an audit asks for erased users).
+
+    Raises:
+        ConfigError: when there is no cutoff, or one below 1.
+        DataError: when no user has both a truth and a seen pair.
+        ShapeError: when users and items differ in D.
+        DivergedError: when a vector holds NaN or infinity.
+    """
+    if not cutoffs or min(cutoffs) < 1:
+        raise ConfigError(f"cutoffs {list(cutoffs)}: name at least one list length, each 1 or more")
+    started = time.perf_counter()
+    rows, relevant = np.unique(truth.users, return_counts=True)
+    warm = np.isin(rows, seen.users)
+    warm |= include_cold
+    if not warm.any():
+        raise DataError(f"none of the {len(rows)} users with held-out pairs has a seen pair; nobody can be evaluated")
+    rows, relevant = rows[warm], relevant[warm].astype(np.int64)
+    lists = top_k(users, items, seen, rows, max(cutoffs))
+    hits = _hits(truth, rows, lists, len(items))
+    figures: dict[str, float] = {}
+    for k in cutoffs:
+        for name, metric in _PER_USER.items():
+            figures[f"{name}@{k}"] = float(metric(hits[:, :k], relevant).mean())
+        figures[f"coverage@{k}"] = metrics.coverage(lists[:, :k], len(items))
+    return RankingReport(figures, len(rows), int((~warm).sum()), time.perf_counter() - started)
+
+
+def evaluate_split(
+    users: Tensor, items: Tensor, dataset: Dataset, split: Split, cutoffs: Sequence[int] = CUTOFFS
+) -> RankingReport:
+    """`evaluate` on one split of `dataset`, with its training pairs as the seen ones; the same errors."""
+    return evaluate(users, items, dataset.train, dataset.interactions.part(split), cutoffs)
+
+
+def _hits(truth: Interactions, rows: Ints, lists: Ints, items: int) -> Bools:
+    owners = np.repeat(rows, lists.shape[1])
+    found = truth.contains(owners, lists.ravel(), items).reshape(lists.shape)
+    return found & (lists >= 0)

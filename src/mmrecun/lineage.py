@@ -1,0 +1,189 @@
+"""The run folder: one trained or unlearned model with the manifest that says what came from what."""
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from pydantic import ValidationError
+
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.errors import ArtifactError
+from mmrecun.models.base import Recommender, Sizes
+from mmrecun.models.registry import model_class, model_name
+from mmrecun.rng import Seed
+from mmrecun.settings import Settings
+from mmrecun.training.checkpoint import load_weights, save_weights
+from mmrecun.training.fit import TrainConfig
+
+FORMAT = 1
+DATASET, WEIGHTS, MANIFEST, HISTORY = "dataset", "weights.safetensors", "manifest.json", "history.parquet"
+
+
+class Reference(Settings):
+    """Something elsewhere on disk: a path relative to the run folder, and the digest it must have."""
+
+    path: str
+    digest: str
+
+
+class Manifest(Settings):
+    """Everything needed to know, and to repeat, a run.
+
+    Attributes:
+        model, settings: the recommender's registered name and its settings.
+        training: settings of the training that the model, or its first ancestor, went through.
+        seed: of this run.
+        dataset: what the model knows; inside the run folder for unlearned runs.
+        parent: the run that was unlearned, by its weights' digest; None for a trained run.
+        method, method_settings, request_digest, forgotten, stop: of an unlearning; empty for a trained run.
+        best_epoch, epochs, valid: of a training.
+        seconds: from request (or start) to a model that can be served.
+        versions: of the packages that decide the bits.
+    """
+
+    format: int = FORMAT
+    model: str
+    settings: dict[str, Any]
+    training: dict[str, Any]
+    seed: int
+    dataset: Reference
+    dataset_name: str
+    parent: Reference | None = None
+    method: str = ""
+    method_settings: dict[str, Any] = {}
+    request_digest: str = ""
+    forgotten: dict[str, int] = {}
+    stop: str = ""
+    best_epoch: int = 0
+    epochs: int = 0
+    valid: float | None = None
+    seconds: float
+    versions: dict[str, str]
+    created: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read and checked.
+
+    Attributes:
+        folder: where it is.
+        manifest: what it says.
+        dataset: what the model knows.
+        model: ready to use, on its device.
+    """
+
+    folder: Path
+    manifest: Manifest
+    dataset: Dataset
+    model: Recommender
+
+    @property
+    def training(self) -> TrainConfig:
+        """How the model, or its first ancestor, was trained."""
+        return TrainConfig.of(self.manifest.training, str(self.folder))
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the bits of a run."""
+    packages = ("mmrecun", "torch", "numpy", "scipy", "polars")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def reference(to: Path, digest: str, seen_from: Path) -> Reference:
+    """A reference to `to` for the manifest in folder `seen_from`."""
+    return Reference(path=os.path.relpath(to.resolve(), seen_from.resolve()), digest=digest)
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256 of the weights file, as hexadecimal text."""
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+
+
+def write(folder: Path, manifest: Manifest, model: Recommender, history: list[dict[str, float]]) -> None:
+    """Fill an empty (staged) run folder."""
+    save_weights(model, folder / WEIGHTS)
+    pl.DataFrame(history, infer_schema_length=None).write_parquet(folder / HISTORY)
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest.
+
+    Raises:
+        ArtifactError: when there is none, or it is damaged or of an unknown format.
+    """
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        manifest = Manifest.model_validate(values)
+    except (FileNotFoundError, NotADirectoryError):
+        hint = "it has no manifest.json" if folder.is_dir() else "no such folder"
+        raise ArtifactError(f"{folder} is not a run folder: {hint}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+    if manifest.format != FORMAT:
+        raise ArtifactError(f"{path}: format {manifest.format}; this version reads format {FORMAT}")
+    return manifest
+
+
+def load(folder: Path, device: torch.device) -> Run:
+    """Read a run with its dataset.
+
+    Raises:
+        ArtifactError: when a part is missing or damaged, or the dataset is no longer the one that was learned from.
+    """
+    manifest = read_manifest(folder)
+    place = (folder / manifest.dataset.path).resolve()
+    if not place.is_dir():
+        raise ArtifactError(f"{folder}: its dataset '{manifest.dataset_name}' is not at {place}; put it back there")
+    dataset = files.load(place)
+    if dataset.digest != manifest.dataset.digest:
+        raise ArtifactError(
+            f"{folder}: the dataset at {place} has changed since this run was made; restore it or train again"
+        )
+    cls = model_class(manifest.model)
+    config = cls.Config.of(manifest.settings, str(folder / MANIFEST))
+    model = cls(config, Sizes.of_dataset(dataset), Seed(0).torch())
+    load_weights(model, folder / WEIGHTS)
+    return Run(folder, manifest, dataset, model.to(device))
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """The rows of `history.parquet`."""
+    return files.read_parquet(folder / HISTORY).to_dicts()
+
+
+def parent_folder(run: Run) -> Path:
+    """The folder of the run that `run` was unlearned from.
+
+    Raises:
+        ArtifactError: when `run` was trained, or its parent is gone or is another one now.
+    """
+    if run.manifest.parent is None:
+        raise ArtifactError(f"{run.folder} was trained, not unlearned; there is nothing to audit")
+    place = (run.folder / run.manifest.parent.path).resolve()
+    if not (place / WEIGHTS).is_file():
+        raise ArtifactError(f"{run.folder}: the run it was unlearned from is not at {place}; put it back there")
+    if weights_digest(place) != run.manifest.parent.digest:
+        raise ArtifactError(f"{run.folder}: the run at {place} is no longer the one it was unlearned from")
+    return place
+
+
+def describe(model: Recommender) -> tuple[str, dict[str, Any]]:
+    """Registered name and settings of a model, for the manifest."""
+    return model_name(model), model.settings.model_dump(mode="json")

@@ -1,0 +1,201 @@
+"""The contract of every recommender: sizes and a seed in, vectors out; graphs and features come with each call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Self
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import embedding
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import GraphInputs, InputSpec
+from mmrecun.data.triples import Triples
+from mmrecun.rng import Seed
+from mmrecun.settings import Settings
+from mmrecun.shapes import Bools, Ints
+
+Pair = tuple[Tensor, Tensor]
+
+
+class ModelConfig(Settings):
+    """Settings every recommender has.
+
+    Attributes:
+        dim: D, the size of the trainable rows.
+    """
+
+    dim: PositiveInt = 64
+
+
+class Sizes(Settings):
+    """How many rows a model has: U, I, and F of each modality."""
+
+    users: PositiveInt
+    items: PositiveInt
+    widths: Mapping[str, PositiveInt] = {}
+
+    @classmethod
+    def of_dataset(cls, dataset: Dataset) -> Self:
+        """The sizes that fit `dataset`."""
+        widths = {name: modality.width for name, modality in sorted(dataset.modalities.items())}
+        return cls(users=len(dataset.users), items=len(dataset.items), widths=widths)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """All representations; the score of a user and an item is the dot product of their vectors.
+
+    Attributes:
+        users, items: float32 [U, D] and [I, D].
+        views: further (users [U, D'], items [I, D']) pairs that a model's own losses read, by name.
+        branches: modality -> (users [U, D'], items [I, D']), whose dot product is that modality's own score.
+    """
+
+    users: Tensor
+    items: Tensor
+    views: Mapping[str, Pair] = field(default_factory=dict)
+    branches: Mapping[str, Pair] = field(default_factory=dict)
+
+    def at(self, triples: Triples) -> "TripleVectors":
+        """The rows of B triples."""
+        views = {name: _rows(users, items, triples) for name, (users, items) in self.views.items()}
+        return TripleVectors(*_rows(self.users, self.items, triples), views)
+
+    def branch_at(self, modality: str, triples: Triples) -> "TripleVectors":
+        """The rows of B triples in one modality's branch."""
+        return TripleVectors(*_rows(*self.branches[modality], triples))
+
+
+@dataclass(frozen=True)
+class TripleVectors:
+    """Vectors of B triples.
+
+    Attributes:
+        users, positives, negatives: float32 [B, D].
+        views: name -> (users, positives, negatives) of that view.
+    """
+
+    users: Tensor
+    positives: Tensor
+    negatives: Tensor
+    views: Mapping[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+
+    def margins(self) -> Tensor:
+        """float32 [B], score of the positive minus score of the negative."""
+        return (self.users * (self.positives - self.negatives)).sum(dim=1)
+
+
+def _rows(users: Tensor, items: Tensor, triples: Triples) -> tuple[Tensor, Tensor, Tensor]:
+    # embedding's backward adds up repeated rows in a fixed order, in parallel; that of indexing does not
+    return (
+        embedding(triples.users, users),
+        embedding(triples.positives, items),
+        embedding(triples.negatives, items),
+    )
+
+
+class Table(nn.Module):
+    """One trainable row per user or item, so that rows can leave, arrive and be made new.
+
+    Args:
+        of: whose rows they are.
+        rows, width: size.
+        rng: for Glorot-uniform initial values; None starts from zeros.
+        modality: the modality whose absence empties the row, if any.
+    """
+
+    def __init__(
+        self,
+        of: Literal["users", "items"],
+        rows: int,
+        width: int,
+        rng: torch.Generator | None = None,
+        modality: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.of = of
+        self.modality = modality
+        self.weight = nn.Parameter(torch.zeros(rows, width))
+        if rng is not None:
+            nn.init.xavier_uniform_(self.weight, generator=rng)
+
+
+class Recommender(nn.Module):
+    """Base of every model. A subclass states its config, what inputs it reads, its vectors and its own losses."""
+
+    Config: ClassVar[type[ModelConfig]] = ModelConfig
+
+    def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator) -> None:  # noqa: ARG002
+        super().__init__()
+        self.settings = config
+        self.sizes = sizes
+
+    def spec(self) -> InputSpec:
+        """Which inputs `vectors` reads."""
+        return InputSpec()
+
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities this model learns from."""
+        return tuple(self.sizes.widths) if self.spec().features else ()
+
+    def vectors(self, inputs: GraphInputs) -> Vectors:
+        """All representations for the graphs and features of `inputs`."""
+        raise NotImplementedError
+
+    def extra_loss(self, batch: TripleVectors) -> Tensor:
+        """Everything the model's paper adds to BPR (regulariser, contrastive terms); a scalar."""
+        raise NotImplementedError
+
+    def tables(self) -> dict[str, Table]:
+        """Every table by its parameter's name."""
+        return {f"{name}.weight": module for name, module in self.named_modules() if isinstance(module, Table)}
+
+
+def linear(inputs: int, outputs: int, rng: torch.Generator, bias: bool = True) -> nn.Linear:
+    """A linear layer with Glorot-uniform weights and zero bias, drawn from `rng`."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)  # type: ignore[no-untyped-call]
+    nn.init.xavier_uniform_(layer.weight, generator=rng)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def squared_norm(*rows: Tensor) -> Tensor:
+    """Half the squared L2 norm of [B, D] arrays, per row of the batch; the regulariser of the BPR family."""
+    total = sum((row.square().sum() for row in rows), start=torch.zeros((), device=rows[0].device))
+    return total / (2 * len(rows[0]))
+
+
+def carry_over(
+    source: Recommender,
+    sizes: Sizes,
+    user_rows: Ints,
+    item_rows: Ints,
+    present: Mapping[str, Bools],
+    seed: Seed,
+) -> Recommender:
+    """A model of `sizes` that takes over what it can from `source`; the rest is as fresh as at the start of training.
+
+    Args:
+        source: stays as it is.
+        sizes: of the new model; modalities it lacks are left behind with all their parameters.
+        user_rows, item_rows: int64, for each new row the row in `source`, or -1 for a fresh one.
+        present: modality -> bool [I of the new model]; rows that belong to an absent feature are fresh.
+        seed: of the fresh values.
+    """
+    target = type(source)(source.settings, sizes, seed.torch())
+    origin, tables = source.state_dict(), target.tables()
+    with torch.no_grad():
+        for name, parameter in target.state_dict().items():
+            if name not in tables:
+                parameter.copy_(origin[name])
+                continue
+            table = tables[name]
+            rows = (user_rows if table.of == "users" else item_rows).copy()
+            if table.modality is not None:
+                rows[~present[table.modality]] = -1
+            kept = torch.from_numpy(rows >= 0)
+            parameter[kept] = origin[name].cpu()[torch.from_numpy(rows)[kept]]
+    return target.to(next(source.parameters()).device)

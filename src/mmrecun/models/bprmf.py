@@ -1,0 +1,38 @@
+"""BPR-MF: one vector per user and item, scored by their product (Rendle et al., UAI 2009)."""
+
+import torch
+from pydantic import NonNegativeFloat
+from torch import Tensor
+
+from mmrecun.data.graph import GraphInputs
+from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, squared_norm
+
+
+class BPRMFConfig(ModelConfig):
+    """Settings of BPR-MF.
+
+    Attributes:
+        l2: weight of the squared norm of the batch's vectors.
+    """
+
+    l2: NonNegativeFloat = 1e-2
+
+
+class BPRMF(Recommender):
+    """Matrix factorisation; reads neither graph nor features."""
+
+    Config = BPRMFConfig
+
+    def __init__(self, config: BPRMFConfig, sizes: Sizes, rng: torch.Generator) -> None:
+        super().__init__(config, sizes, rng)
+        self.config = config
+        self.users = Table("users", sizes.users, config.dim, rng)
+        self.items = Table("items", sizes.items, config.dim, rng)
+
+    def vectors(self, inputs: GraphInputs) -> Vectors:  # noqa: ARG002
+        """The tables themselves."""
+        return Vectors(self.users.weight, self.items.weight)
+
+    def extra_loss(self, batch: TripleVectors) -> Tensor:
+        """The L2 regulariser."""
+        return self.config.l2 * squared_norm(batch.users, batch.positives, batch.negatives)

@@ -1,0 +1,48 @@
+"""LightGCN: vectors averaged over linear hops of the user-item graph (He et al., SIGIR 2020)."""
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor
+
+from mmrecun.data.graph import GraphInputs, InputSpec
+from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, squared_norm
+from mmrecun.models.propagation import propagate
+
+
+class LightGCNConfig(ModelConfig):
+    """Settings of LightGCN.
+
+    Attributes:
+        layers: hops.
+        l2: weight of the squared norm of the batch's rows before propagation.
+    """
+
+    layers: PositiveInt = 3
+    l2: NonNegativeFloat = 1e-3
+
+
+class LightGCN(Recommender):
+    """Scores are products of smoothed user and item vectors; modalities are not read."""
+
+    Config = LightGCNConfig
+
+    def __init__(self, config: LightGCNConfig, sizes: Sizes, rng: torch.Generator) -> None:
+        super().__init__(config, sizes, rng)
+        self.config = config
+        self.users = Table("users", sizes.users, config.dim, rng)
+        self.items = Table("items", sizes.items, config.dim, rng)
+
+    def spec(self) -> InputSpec:
+        """The user-item graph."""
+        return InputSpec(user_item=True)
+
+    def vectors(self, inputs: GraphInputs) -> Vectors:
+        """Smoothed vectors; the view `rows` holds the rows before propagation."""
+        assert inputs.user_item is not None
+        rows = (self.users.weight, self.items.weight)
+        users, items = propagate(inputs.user_item, *rows, self.config.layers)
+        return Vectors(users, items, views={"rows": rows})
+
+    def extra_loss(self, batch: TripleVectors) -> Tensor:
+        """The L2 regulariser on the rows before propagation (equation 15)."""
+        return self.config.l2 * squared_norm(*batch.views["rows"])

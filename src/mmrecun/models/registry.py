@@ -1,0 +1,27 @@
+"""Every recommender by the name the command line and run folders use."""
+
+from mmrecun.errors import ConfigError
+from mmrecun.models.base import Recommender
+from mmrecun.models.bprmf import BPRMF
+from mmrecun.models.lightgcn import LightGCN
+from mmrecun.models.mgcn import MGCN
+from mmrecun.models.vbpr import VBPR
+from mmrecun.settings import unknown_name
+
+MODELS: dict[str, type[Recommender]] = {"bprmf": BPRMF, "vbpr": VBPR, "lightgcn": LightGCN, "mgcn": MGCN}
+
+
+def model_class(name: str) -> type[Recommender]:
+    """The recommender called `name`.
+
+    Raises:
+        ConfigError: naming the nearest known model.
+    """
+    if name not in MODELS:
+        raise ConfigError(unknown_name("model", name, list(MODELS)))
+    return MODELS[name]
+
+
+def model_name(model: Recommender) -> str:
+    """The registered name of `model`."""
+    return next(name for name, known in MODELS.items() if type(model) is known)

@@ -1,0 +1,76 @@
+"""VBPR: matrix factorisation whose items also have content factors (He and McAuley, AAAI 2016, equation 4)."""
+
+import torch
+from pydantic import NonNegativeFloat
+from torch import Tensor, nn
+
+from mmrecun.data.graph import GraphInputs, InputSpec
+from mmrecun.models.base import (
+    ModelConfig,
+    Pair,
+    Recommender,
+    Sizes,
+    Table,
+    TripleVectors,
+    Vectors,
+    linear,
+    squared_norm,
+)
+
+
+class VBPRConfig(ModelConfig):
+    """Settings of VBPR.
+
+    Attributes:
+        l2: weight of the squared norm of the batch's vectors.
+    """
+
+    l2: NonNegativeFloat = 1e-2
+
+
+class VBPR(Recommender):
+    """Latent factors, and for each modality user factors that meet the projected features of the item.
+
+    The paper's item bias and content bias stand in one more column, which is 1 for every user. Features are scaled
+    to length one, so that no modality drowns the others by its units; absent features add nothing.
+    """
+
+    Config = VBPRConfig
+
+    def __init__(self, config: VBPRConfig, sizes: Sizes, rng: torch.Generator) -> None:
+        super().__init__(config, sizes, rng)
+        self.config = config
+        self.users = Table("users", sizes.users, config.dim, rng)
+        self.items = Table("items", sizes.items, config.dim, rng)
+        self.bias = Table("items", sizes.items, 1)
+        self.tastes = nn.ModuleDict({name: Table("users", sizes.users, config.dim, rng) for name in sizes.widths})
+        self.projections = nn.ModuleDict(
+            {name: linear(width, config.dim, rng, bias=False) for name, width in sizes.widths.items()}
+        )
+        self.content_bias = nn.ModuleDict(
+            {name: linear(width, 1, rng, bias=False) for name, width in sizes.widths.items()}
+        )
+
+    def spec(self) -> InputSpec:
+        """Features only."""
+        return InputSpec(features=True)
+
+    def vectors(self, inputs: GraphInputs) -> Vectors:
+        """Latent factors, each modality's factors and the bias, side by side."""
+        users: list[Tensor] = [self.users.weight]
+        items: list[Tensor] = [self.items.weight]
+        bias: Tensor = self.bias.weight
+        branches: dict[str, Pair] = {}
+        for name in self.sizes.widths:
+            unit = nn.functional.normalize(inputs.features[name], dim=1)
+            content = self.projections[name](unit)
+            branches[name] = (self.tastes.get_parameter(f"{name}.weight"), content)
+            users.append(branches[name][0])
+            items.append(content)
+            bias = bias + self.content_bias[name](unit)
+        users.append(torch.ones_like(self.users.weight[:, :1]))
+        return Vectors(torch.cat(users, dim=1), torch.cat([*items, bias], dim=1), branches=branches)
+
+    def extra_loss(self, batch: TripleVectors) -> Tensor:
+        """The L2 regulariser."""
+        return self.config.l2 * squared_norm(batch.users[:, :-1], batch.positives, batch.negatives)

@@ -1,0 +1,101 @@
+"""Weights and the state of an interrupted training as safetensors; nothing is ever pickled."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from mmrecun.errors import ArtifactError
+from mmrecun.staging import replace_file
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write the parameters of `model`."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    path.write_bytes(safetensors.torch.save(tensors))
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Read the parameters of `model`.
+
+    Raises:
+        ArtifactError: when the file is missing, damaged or of another model.
+    """
+    try:
+        tensors = safetensors.torch.load(path.read_bytes())
+        model.load_state_dict(tensors)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: no such file; the run is incomplete") from None
+    except safetensors.SafetensorError as error:
+        raise ArtifactError(f"{path}: not a readable safetensors file: {error}") from None
+    except RuntimeError:
+        raise ArtifactError(f"{path}: these weights do not fit the model that the manifest describes") from None
+
+
+@dataclass
+class Progress:
+    """How far a training is: enough to go on as if it had never stopped.
+
+    Attributes:
+        epoch: passes done.
+        best_epoch, best_score: of the best validation so far.
+        best: parameters at that epoch.
+        history: one row per epoch.
+        seconds: spent so far.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_score: float = -1.0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def save_progress(path: Path, key: str, progress: Progress, model: nn.Module, optimizer: torch.optim.Adam) -> None:
+    """Write everything a training needs to go on; `key` names what is being trained."""
+    tensors = {f"best/{name}": value for name, value in progress.best.items()}
+    tensors |= {f"model/{name}": value.detach() for name, value in model.state_dict().items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"adam/{number}/{name}": value for name, value in state.items()}
+    facts = {name: getattr(progress, name) for name in ("epoch", "best_epoch", "best_score", "history", "seconds")}
+    metadata = {"key": key, "progress": json.dumps(facts)}
+    contiguous = {name: value.cpu().contiguous() for name, value in tensors.items()}
+    replace_file(path, safetensors.torch.save(contiguous, metadata))
+
+
+def load_progress(path: Path, key: str, model: nn.Module, optimizer: torch.optim.Adam) -> Progress:
+    """Put `model` and `optimizer` where they were; a fresh Progress when there is nothing to resume.
+
+    Raises:
+        ArtifactError: when the file belongs to another training or is damaged.
+    """
+    if not path.exists():
+        return Progress()
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise ArtifactError(f"{path}: cannot be resumed ({error}); remove it to start again") from None
+    if metadata["key"] != key:
+        raise ArtifactError(
+            f"{path}: an interrupted training with other data, settings or seed; "
+            "give the same ones to resume it, or remove the file to start again"
+        )
+    parts: dict[str, dict[str, Tensor]] = {"best": {}, "model": {}, "adam": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition("/")
+        parts[part][rest] = value
+    model.load_state_dict(parts["model"])
+    adam: dict[int, dict[str, Tensor]] = {}
+    for name, value in parts["adam"].items():
+        number, _, rest = name.partition("/")
+        adam.setdefault(int(number), {})[rest] = value
+    state = optimizer.state_dict()
+    optimizer.load_state_dict({**state, "state": adam})
+    return Progress(**json.loads(metadata["progress"]), best=parts["best"])

@@ -1,0 +1,132 @@
+"""Train a recommender on a dataset, stopping when validation no longer improves."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import PositiveFloat, PositiveInt
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import GraphInputs
+from mmrecun.data.triples import NegativeSampler, Triples, epoch
+from mmrecun.errors import DivergedError
+from mmrecun.models.base import Recommender
+from mmrecun.rng import Seed
+from mmrecun.settings import Settings
+from mmrecun.training.checkpoint import Progress, load_progress, save_progress
+from mmrecun.training.loop import Report, adam, one_pass, silent
+from mmrecun.training.losses import bpr
+
+Validate = Callable[[Recommender], float]
+
+
+class TrainConfig(Settings):
+    """Settings of a training.
+
+    Attributes:
+        epochs: at most.
+        batch_size: triples a step.
+        learning_rate: of Adam.
+        patience: validations without improvement before it stops.
+        validate_every: epochs between validations.
+    """
+
+    epochs: PositiveInt = 1000
+    batch_size: PositiveInt = 2048
+    learning_rate: PositiveFloat = 1e-3
+    patience: PositiveInt = 20
+    validate_every: PositiveInt = 1
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Where an interrupted training leaves its state.
+
+    Attributes:
+        path: the file; removed by whoever saves the finished run.
+        key: names data, settings and seed; only an equal key is resumed.
+        every_seconds: between two savings.
+    """
+
+    path: Path
+    key: str
+    every_seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a training did.
+
+    Attributes:
+        best_epoch, epochs: the epoch whose parameters the model has now, and how many were run.
+        valid: the validation score there.
+        history: per epoch `epoch`, `loss`, `seconds` and, where it was measured, `valid`.
+        seconds: in all.
+    """
+
+    best_epoch: int
+    epochs: int
+    valid: float
+    history: list[dict[str, float]]
+    seconds: float
+
+
+def fit(
+    model: Recommender,
+    dataset: Dataset,
+    inputs: GraphInputs,
+    config: TrainConfig,
+    seed: Seed,
+    validate: Validate,
+    report: Report = silent,
+    recovery: Recovery | None = None,
+) -> FitResult:
+    """Train `model` in place and leave it with the parameters that validated best.
+
+    Every epoch draws from its own child of `seed`, so a resumed training repeats an undisturbed one bit for bit.
+
+    Raises:
+        DivergedError: when the loss is no longer finite.
+    """
+    optimizer = adam(model, config.learning_rate)
+    device = next(model.parameters()).device
+    state = load_progress(recovery.path, recovery.key, model, optimizer) if recovery else Progress()
+    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    started = time.perf_counter() - state.seconds
+    saved = started
+
+    def loss_of(triples: Triples) -> torch.Tensor:
+        batch = model.vectors(inputs).at(triples.to(device))
+        return bpr(batch.margins()) + model.extra_loss(batch)
+
+    while state.epoch < config.epochs and not _stopped(state, config):
+        begun = time.perf_counter()
+        rng = seed.child(f"epoch {state.epoch}").numpy()
+        loss = one_pass(epoch(dataset.train, sampler, config.batch_size, rng), loss_of, optimizer)
+        state.epoch += 1
+        row = {"epoch": state.epoch, "loss": loss, "seconds": time.perf_counter() - begun}
+        if state.epoch % config.validate_every == 0 or state.epoch == config.epochs:
+            row["valid"] = validate(model)
+            _keep_best(state, model, row["valid"])
+        state.history.append(row)
+        state.seconds = time.perf_counter() - started
+        report(state.epoch, config.epochs, f"loss {loss:.4f}  best valid {state.best_score:.4f} @ {state.best_epoch}")
+        if recovery and time.perf_counter() - saved >= recovery.every_seconds:
+            save_progress(recovery.path, recovery.key, state, model, optimizer)
+            saved = time.perf_counter()
+    model.load_state_dict(state.best)
+    return FitResult(state.best_epoch, state.epoch, state.best_score, state.history, state.seconds)
+
+
+def _stopped(state: Progress, config: TrainConfig) -> bool:
+    return bool(state.best) and state.epoch - state.best_epoch >= config.patience * config.validate_every
+
+
+def _keep_best(state: Progress, model: Recommender, score: float) -> None:
+    if score > state.best_score:
+        state.best_epoch, state.best_score = state.epoch, score
+        state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        if not all(bool(torch.isfinite(value).all()) for value in state.best.values()):
+            raise DivergedError("a parameter is no longer finite; lower learning_rate")

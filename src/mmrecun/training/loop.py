@@ -1,0 +1,41 @@
+"""The one loop: a pass over batches, used by training, fine-tuning and unlearning alike."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from mmrecun.errors import DivergedError
+
+Batch = TypeVar("Batch")
+Report = Callable[[int, int, str], None]
+
+
+def silent(done: int, total: int, note: str) -> None:
+    """A progress report that nobody sees."""
+
+
+def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
+    """Adam over all parameters, in one fused kernel."""
+    return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+
+
+def one_pass(batches: Iterable[Batch], loss_of: Callable[[Batch], Tensor], optimizer: torch.optim.Optimizer) -> float:
+    """One optimiser step per batch; returns the mean loss.
+
+    Raises:
+        DivergedError: when the mean is not finite; the parameters are spoilt then.
+    """
+    total, steps = torch.zeros(()), 0
+    for batch in batches:
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total = total.to(loss.device) + loss.detach()
+        steps += 1
+    mean = total.item() / max(steps, 1)
+    if not torch.isfinite(torch.tensor(mean)):
+        raise DivergedError(f"the loss became {mean}; lower learning_rate or the weight of the forget term")
+    return mean

@@ -1,0 +1,27 @@
+"""Gold: train again from scratch on the retained data, with the settings of the original training."""
+
+from mmrecun.models.base import Sizes
+from mmrecun.training.fit import fit
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner
+
+
+class Retrain(Unlearner):
+    """Exact by construction: nothing forgotten is read, neither as a positive nor as an excluded negative."""
+
+    Config = UnlearnConfig
+
+    def run(self, task: Task) -> Unlearned:
+        """Train a fresh model; `task.training` decides when it stops."""
+        inputs, retained = task.inputs(), task.parts.retained
+        fresh = type(task.model)(task.model.settings, Sizes.of_dataset(retained), task.seed.child("model").torch())
+        fresh.to(task.device)
+        result = fit(
+            fresh,
+            retained,
+            inputs,
+            task.training,
+            task.seed,
+            lambda model: task.validate(model, inputs),
+            task.report,
+        )
+        return Unlearned(fresh, f"best validation at epoch {result.best_epoch} of {result.epochs}", result.history)

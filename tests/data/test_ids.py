@@ -1,0 +1,52 @@
+"""Ids and rows, there and back."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmrecun.data.ids import IdMap
+from mmrecun.errors import DataError
+
+
+@given(names=st.lists(st.text(min_size=1, max_size=4), unique=True, min_size=1, max_size=12), data=st.data())
+def test_ids_and_rows_are_inverse(names, data):
+    ids = IdMap.of("user", names)
+    wanted = data.draw(st.lists(st.sampled_from(names)))
+    assert ids.rows(wanted).tolist() == [names.index(name) for name in wanted]
+    assert ids.find(wanted).dtype == np.int64
+    assert ids.take(np.arange(len(names))[::-1]).names.to_list() == names[::-1]
+
+
+def test_unknown_ids_are_minus_one_or_named():
+    ids = IdMap.of("item", ["a", "b"])
+    assert ids.find(["b", "x", "a"]).tolist() == [1, -1, 0]
+    with pytest.raises(DataError, match="unknown item id: x"):
+        ids.rows(["b", "x"])
+    with pytest.raises(DataError, match="unknown item ids: x, y"):
+        ids.rows(["y", "x"][::-1])
+
+
+def test_ids_that_look_like_numbers_stay_text():
+    assert IdMap.of("user", ["007", "7"]).rows(["7", "007"]).tolist() == [1, 0]
+
+
+def test_nothing_asked_gives_nothing():
+    assert IdMap.of("user", ["a"]).rows([]).tolist() == []
+
+
+def test_ids_must_be_text_there_and_distinct():
+    with pytest.raises(DataError, match="must be text"):
+        IdMap("user", pl.Series([1, 2]))
+    with pytest.raises(DataError, match="row 1 is missing"):
+        IdMap("user", pl.Series(["a", None]))
+    with pytest.raises(DataError, match="more than once: b, c"):
+        IdMap.of("user", ["b", "c", "b", "a", "c"])
+
+
+def test_maps_are_equal_by_kind_and_order():
+    assert IdMap.of("user", ["a", "b"]) == IdMap.of("user", ["a", "b"])
+    assert IdMap.of("user", ["a", "b"]) != IdMap.of("user", ["b", "a"])
+    assert IdMap.of("user", ["a"]) != IdMap.of("item", ["a"])
+    assert IdMap.of("user", ["a"]) != "a"

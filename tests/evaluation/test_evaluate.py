@@ -1,0 +1,94 @@
+"""Reports of a whole evaluation against a loop over users."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.synthetic import SyntheticConfig, make
+from mmrecun.errors import ConfigError, DataError, DivergedError
+from mmrecun.evaluation.evaluate import evaluate, evaluate_split
+from mmrecun.rng import Seed
+
+
+def pairs_of(mask, split=Split.TRAIN):
+    users, items = np.nonzero(mask)
+    return Interactions(users, items, np.full(len(users), split, dtype=np.int8))
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return make(SyntheticConfig(users=60, items=50, interactions=700), Seed(3))[0]
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    generator = Seed(4).torch()
+    return torch.randn(60, 8, generator=generator), torch.randn(50, 8, generator=generator)
+
+
+def test_a_split_agrees_with_a_loop_over_users(dataset, vectors):
+    users, items = vectors
+    scores = (users @ items.T).numpy().astype(np.float64)
+    train, test = (dataset.interactions.part(split).matrix(60, 50).toarray() > 0 for split in (Split.TRAIN, Split.TEST))
+    recalls, reached = [], set()
+    for user in range(60):
+        if not test[user].any():
+            continue
+        ranked = [item for item in np.argsort(-scores[user]) if not train[user, item]][:10]
+        recalls.append(test[user, ranked].sum() / test[user].sum())
+        reached |= set(ranked)
+    report = evaluate_split(users, items, dataset, Split.TEST, (5, 10))
+    assert report.users == len(recalls)
+    assert report.cold_users == 0
+    assert report.metrics["recall@10"] == pytest.approx(np.mean(recalls))
+    assert report.metrics["coverage@10"] == pytest.approx(len(reached) / 50)
+    assert report.seconds >= 0
+    kinds = ("recall", "ndcg", "precision", "map", "hit_rate", "coverage")
+    assert set(report.metrics) == {f"{kind}@{k}" for kind in kinds for k in (5, 10)}
+
+
+def test_a_shorter_cutoff_is_the_head_of_the_longer_list(dataset, vectors):
+    alone = evaluate_split(*vectors, dataset, Split.VALID, (5,)).metrics
+    together = evaluate_split(*vectors, dataset, Split.VALID, (20, 5)).metrics
+    assert {name: together[name] for name in alone} == alone
+
+
+def test_vectors_that_know_the_truth_score_one():
+    truth = np.eye(6, 8, dtype=bool)
+    seen = np.zeros((6, 8), dtype=bool)
+    seen[:, 7] = True
+    report = evaluate(torch.eye(6), torch.eye(8, 6), pairs_of(seen), pairs_of(truth), (1,))
+    assert report.metrics["recall@1"] == report.metrics["ndcg@1"] == report.metrics["map@1"] == 1
+
+
+def test_users_without_seen_pairs_are_cold_and_do_not_count():
+    seen = pairs_of(np.array([[1, 0, 0], [0, 0, 0], [1, 0, 0]]))
+    truth = pairs_of(np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]]))
+    items = torch.tensor([[3.0], [2.0], [1.0]])
+    report = evaluate(torch.ones(3, 1), items, seen, truth, (1,))
+    assert (report.users, report.cold_users) == (1, 1)
+    assert report.metrics["recall@1"] == 1
+
+
+def test_empty_places_are_never_hits():
+    # An empty place is item -1; counted naively, that of user 1 would be the last item of user 0, which is a hit.
+    seen = pairs_of(np.array([[1, 0, 0], [1, 0, 0]]))
+    truth = pairs_of(np.array([[0, 0, 1], [0, 1, 0]]))
+    report = evaluate(torch.ones(2, 1), torch.ones(3, 1), seen, truth, (10,))
+    assert report.metrics["precision@10"] == pytest.approx(0.1)
+    assert report.metrics["recall@10"] == 1
+
+
+def test_what_cannot_be_evaluated_is_refused(vectors):
+    users, items = vectors
+    some, none = pairs_of(np.eye(60, 50)), pairs_of(np.zeros((60, 50)))
+    with pytest.raises(DataError, match="nobody can be evaluated"):
+        evaluate(users, items, none, some)
+    with pytest.raises(DataError, match="nobody can be evaluated"):
+        evaluate(users, items, some, none)
+    with pytest.raises(DivergedError):
+        evaluate(users * torch.nan, items, some, some)
+    for cutoffs in ((), (0, 5)):
+        with pytest.raises(ConfigError, match="cutoffs"):
+            evaluate(users, items, some, some, cutoffs)

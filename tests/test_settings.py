@@ -1,0 +1,67 @@
+"""Settings: strict, frozen, and helpful about mistakes."""
+
+import pytest
+from pydantic import PositiveInt, ValidationError
+
+from mmrecun.errors import ConfigError
+from mmrecun.settings import Settings, load_toml, parse_assignments, unknown_name
+
+
+class Example(Settings):
+    layers: PositiveInt = 2
+    weight: float = 0.5
+
+
+def test_defaults_and_values():
+    assert Example.of({"layers": 3}) == Example(layers=3, weight=0.5)
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        Example().layers = 3
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"layer": 3}, "^here: unknown setting 'layer'; did you mean 'layers'"),
+        ({"zzz": 3}, "^here: unknown setting 'zzz'; known: layers, weight$"),
+        ({"layers": "many"}, "^here: layers = 'many': "),
+        ({"layers": 0}, "^here: layers = 0: input should be greater than 0$"),
+        ({"weight": float("nan")}, "^here: weight = nan: "),
+        ({"weight": float("inf")}, "^here: weight = inf: "),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(values, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        Example.of(values, where="here")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_far_from_all_gets_no_hint():
+    assert unknown_name("model", "q", ["b", "a"]) == "unknown model 'q'; known: a, b"
+
+
+def test_assignments_are_read_as_toml_and_bare_words_as_text():
+    parsed = parse_assignments(["a=1", "b = 0.5", "c=true", "d=word", 'e="1"', "f=[1, 2]", "g=x=y", "h="])
+    assert parsed == {"a": 1, "b": 0.5, "c": True, "d": "word", "e": "1", "f": [1, 2], "g": "x=y", "h": ""}
+
+
+@pytest.mark.parametrize("assignment", ["layers", "=3", " =3"])
+def test_an_assignment_needs_a_name_and_an_equals_sign(assignment):
+    with pytest.raises(ConfigError, match="name=value"):
+        parse_assignments([assignment])
+
+
+def test_toml_files(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text("layers = 3\n", encoding="utf-8")
+    assert load_toml(path) == {"layers": 3}
+    path.write_text("layers = \n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"not valid TOML: .*line 1"):
+        load_toml(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_toml(path)
+    with pytest.raises(ConfigError, match="no such file"):
+        load_toml(tmp_path / "b.toml")
