@@ -21,8 +21,9 @@ MAY_IMPORT = {
     "lineage": GROUND | {"data", "models", "training", "unlearning", "evaluation", "audit"},
     "report": GROUND | {"data", "evaluation", "audit"},
 }
-MAY_IMPORT["jobs"] = GROUND | set(MAY_IMPORT)
-MAY_IMPORT["cli"] = GROUND | set(MAY_IMPORT)  # now with the jobs, which import every part but the command line
+# From here on each part may import every one before it.
+for _part in ("jobs", "plan", "doctor", "demo", "cli"):
+    MAY_IMPORT[_part] = GROUND | set(MAY_IMPORT)
 ALL_PARTS = GROUND | set(MAY_IMPORT)
 
 

@@ -101,7 +101,7 @@ def test_a_missing_attribute_does_not_matter_where_the_rest_decides():
     ],
 )
 def test_all_else_is_refused(expression):
-    with pytest.raises(ForgetError, match="^--where") as caught:
+    with pytest.raises(ForgetError, match=r"^--where") as caught:
         select(expression, TABLES)
     assert "\n" not in str(caught.value)
 
@@ -130,12 +130,14 @@ def test_a_mistake_is_explained(expression, message):
         select(expression, TABLES)
 
 
-@pytest.mark.parametrize("depth", [900, 1500, 100_000])
-def test_a_deep_expression_ends_in_an_answer_or_an_error(depth):
-    try:
-        assert select("not " * depth + "adult", TABLES).undecided == 1
-    except ForgetError as error:
-        assert str(error).startswith("--where")
+def test_a_deep_expression_is_answered():
+    assert select("not " * 300 + "adult", TABLES).undecided == 1
+
+
+@pytest.mark.parametrize("depth", [2500, 100_000])
+def test_a_deeper_one_is_refused(depth):
+    with pytest.raises(ForgetError, match=r"^--where"):
+        select("not " * depth + "adult", TABLES)
 
 
 @given(text=st.text(alphabet="adult raing<>=!()[]'\"12.,-_:*+notrixlse%{}@~\\", max_size=30))

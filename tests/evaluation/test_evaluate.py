@@ -69,6 +69,9 @@ def test_users_without_seen_pairs_are_cold_and_do_not_count():
     report = evaluate(torch.ones(3, 1), items, seen, truth, (1,))
     assert (report.users, report.cold_users) == (1, 1)
     assert report.metrics["recall@1"] == 1
+    everybody = evaluate(torch.ones(3, 1), items, seen, truth, (1,), include_cold=True)
+    assert (everybody.users, everybody.cold_users) == (2, 0)
+    assert everybody.metrics["recall@1"] == 0.5
 
 
 def test_empty_places_are_never_hits():

@@ -70,3 +70,12 @@ def rows_table(rows: Sequence[Mapping[str, object]], title: str) -> None:
     for row in rows:
         table.add_row(*("" if row[name] is None else shown(row[name]) for name in columns))
     Console().print(table)
+
+
+def bars(counts: Sequence[tuple[str, int]], title: str, width: int = 40) -> Table:
+    """Labelled counts as horizontal bars."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    most = max((count for _, count in counts), default=0) or 1
+    for label, count in counts:
+        table.add_row(label, "\u2588" * round(width * count / most), f"{count:,}")
+    return table

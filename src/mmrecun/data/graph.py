@@ -3,6 +3,7 @@
 A model holds no graph and no feature of its own, so an unlearned model carries nothing of what left.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,24 +45,27 @@ class _Product(torch.autograd.Function):
     """torch's own backward of a sparse-dense product builds the transpose anew each time; this one keeps it."""
 
     @staticmethod
-    def forward(ctx: Any, forward: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, forward: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:
         ctx.transposed = transposed
         return forward @ dense
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
         return None, None, ctx.transposed @ gradient.contiguous()
 
 
 def _torch_csr(matrix: sp.csr_array, device: torch.device) -> Tensor:
     matrix.sort_indices()
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(matrix.indptr.astype(np.int64)),
-        torch.from_numpy(matrix.indices.astype(np.int64)),
-        torch.from_numpy(matrix.data.astype(np.float32)),
-        size=matrix.shape,
-        device=device,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse (CSR tensor support|invariant checks)", UserWarning)
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(np.int64)),
+            torch.from_numpy(matrix.indices.astype(np.int64)),
+            torch.from_numpy(matrix.data.astype(np.float32)),
+            size=matrix.shape,
+            device=device,
+            check_invariants=False,
+        )
 
 
 @dataclass(frozen=True)

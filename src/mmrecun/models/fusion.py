@@ -26,11 +26,17 @@ def attend(vectors: Mapping[str, Tensor], logits: Mapping[str, Tensor], present:
     )
 
 
-def mean_present(vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-    """The mean over the modalities each row has; float32 [N, D], zero where it has none."""
-    total = sum(
-        (vector * present[name].unsqueeze(1) for name, vector in vectors.items()),
-        start=torch.zeros_like(next(iter(vectors.values()))),
-    )
-    count = torch.stack([present[name] for name in vectors], dim=1).sum(dim=1, keepdim=True)
-    return total / count.clamp(min=1)
+def mean_with(shared: Tensor, own: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+    """The mean of a shared vector and of one own vector for each modality the row has.
+
+    Args:
+        shared: float32 [N, D].
+        own: modality -> float32 [N, D].
+        present: modality -> bool [N].
+
+    Returns:
+        float32 [N, D].
+    """
+    total = sum((vector * present[name].unsqueeze(1) for name, vector in own.items()), start=shared)
+    count = torch.stack([present[name] for name in own], dim=1).sum(dim=1, keepdim=True)
+    return total / (1 + count)

@@ -17,7 +17,7 @@ from mmrecun.models.base import (
     squared_norm,
 )
 from mmrecun.models.contrast import info_nce
-from mmrecun.models.fusion import attend, mean_present
+from mmrecun.models.fusion import attend, mean_with
 from mmrecun.models.propagation import propagate
 
 
@@ -94,12 +94,15 @@ class MGCN(Recommender):
         return inputs.user_block @ items, items
 
     def _side(self, content: Tensor, branches: dict[str, Pair], inputs: GraphInputs) -> Tensor:
-        """The behaviour-aware fuser (equations 8 to 13) over users, then items; float32 [U + I, D]."""
+        """The behaviour-aware fuser (equations 8 to 13) over users, then items; float32 [U + I, D].
+
+        Shared and own parts are averaged, as in the authors' released implementation; the paper's text adds them.
+        """
         vectors = {name: torch.cat(pair) for name, pair in branches.items()}
         present = {name: torch.cat([inputs.user_present[name], inputs.present[name]]) for name in vectors}
         shared = attend(vectors, {name: self.attention(vector) for name, vector in vectors.items()}, present)
         own = {name: self.preferences[name](content).sigmoid() * (vector - shared) for name, vector in vectors.items()}
-        return shared + mean_present(own, present)
+        return mean_with(shared, own, present)
 
     def extra_loss(self, batch: TripleVectors) -> Tensor:
         """The L2 regulariser and the agreement of side and content view (equation 14)."""

@@ -1,0 +1,125 @@
+"""`mmrecun data import`, `describe` and `make`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from mmrecun.cli.options import Data, Out, SeedOption, Set
+from mmrecun.cli.output import JsonFlag, bars, emit, errors
+from mmrecun.errors import ConfigError, DataError
+from mmrecun.settings import parse_assignments, unknown_name
+
+if TYPE_CHECKING:
+    from mmrecun.data.dataset import Dataset
+
+app = typer.Typer(no_args_is_help=True, help="Import, describe or make a dataset.")
+
+_KEYS = ("dataset", "users", "items", "interactions", "modalities")
+
+
+@app.command("import")
+def import_data(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="An MMRec or RecBole folder, or a table of pairs.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Dataset folder to make.")] = None,
+    layout: Annotated[str, typer.Option("--format", help="auto, mmrec or table.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read, and write nothing.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
+    user: Annotated[str, typer.Option(help="Column of user ids.")] = "user",
+    item: Annotated[str, typer.Option(help="Column of item ids.")] = "item",
+    timestamp: Annotated[str | None, typer.Option(help="Column of times, as numbers.")] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of weights.")] = None,
+    split_column: Annotated[str | None, typer.Option(help="Column with train, valid, test or 0, 1, 2.")] = None,
+    separator: Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character.")] = None,
+    features: Annotated[list[str], typer.Option(metavar="NAME=FILE", help="Features, .npy or .parquet.")] = [],  # noqa: B006
+    items: Annotated[Path | None, typer.Option(help="Table of items: id and attributes.")] = None,
+    users: Annotated[Path | None, typer.Option(help="Table of users: id and attributes.")] = None,
+    split: Annotated[str | None, typer.Option(help="random, temporal or leave-k-out.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="Held out per user and part, for leave-k-out.")] = 1,
+    k_core: Annotated[int, typer.Option(min=0, help="Keep users and items with at least so many pairs.")] = 0,
+    duplicates: Annotated[str, typer.Option(help="error, or first to keep the first of a repeated pair.")] = "error",
+    seed: SeedOption = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read another tool's files into a dataset folder."""
+    if out is None and not dry_run:
+        raise ConfigError("name the dataset folder with --out, or ask for a report alone with --dry-run")
+    given = {name: value for name, value in locals().items() if name in _OPTIONS}
+    from mmrecun.data import files
+    from mmrecun.data.importers.options import Format, ImportOptions
+    from mmrecun.data.importers.read import read
+    from mmrecun.staging import refuse_existing
+
+    if layout not in list(Format):
+        raise ConfigError(unknown_name("format", layout, [entry.value for entry in Format]))
+    if out is not None:
+        refuse_existing(out)
+    options = ImportOptions.of({**given, "features": _named_files(features)}, "data import")
+    imported = read(source, options, Format(layout))
+    if out is not None and not dry_run:
+        files.save(imported.dataset, out)
+    _tell(imported.dataset, list(imported.warnings), as_json, "would be read" if dry_run else f"read into {out}")
+
+
+_OPTIONS = (
+    *("name", "user", "item", "timestamp", "weight", "split_column", "separator"),
+    *("items", "users", "split", "k", "k_core", "duplicates", "seed"),
+)
+
+
+def _named_files(values: list[str]) -> dict[str, str]:
+    parsed = {}
+    for value in values:
+        name, separator, path = value.partition("=")
+        if not separator:
+            raise DataError(f"--features {value}: write it as name=file, for example --features image=image.npy")
+        parsed[name] = path
+    return parsed
+
+
+def _tell(dataset: "Dataset", warnings: list[str], as_json: bool, title: str) -> None:
+    from mmrecun.data.describe import facts
+
+    known = facts(dataset)
+    shown = ("splits", *_KEYS)
+    result: dict[str, Any] = {name: known[name] for name in known if name in shown} | {"warnings": warnings}
+    emit(result if as_json else {name: value for name, value in result.items() if name != "warnings"}, as_json, title)
+    for warning in warnings:
+        errors.print(f"[yellow]warning:[/yellow] {warning}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def describe(
+    data: Data,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw to this .png, .svg or .pdf.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print and draw the facts of a dataset."""
+    from mmrecun.data import files
+    from mmrecun.data.describe import degree_histogram, degrees_of, facts
+
+    dataset = files.load(data)
+    if plot is not None:
+        if plot.suffix not in (".png", ".svg", ".pdf"):
+            raise ConfigError(f"--plot {plot}: name a .png, .svg or .pdf file")
+        from mmrecun.report.dataset import draw
+
+        draw(dataset, plot)
+    emit({**facts(dataset), "warnings": []}, as_json, str(data))
+    if not as_json:
+        for kind, degrees in degrees_of(dataset).items():
+            Console().print(bars(degree_histogram(degrees), f"training pairs of {kind}"))
+
+
+@app.command()
+def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFlag = False) -> None:  # noqa: B006
+    """Make a synthetic dataset with planted tastes; settings are those of SyntheticConfig."""
+    from mmrecun.data import files
+    from mmrecun.data.synthetic import SyntheticConfig
+    from mmrecun.data.synthetic import make as make_dataset
+    from mmrecun.rng import Seed
+
+    dataset, _ = make_dataset(SyntheticConfig.of(parse_assignments(assignments), "data make"), Seed(seed))
+    files.save(dataset, out)
+    _tell(dataset, [], as_json, f"made {out}")

@@ -1,0 +1,67 @@
+"""MMRec's dataset folder: one `.inter` table with `x_label`, and `*_feat.npy` files whose rows are item ids."""
+
+from pathlib import Path
+
+import polars as pl
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.files import read_npy
+from mmrecun.data.ids import IdMap
+from mmrecun.data.importers.features import from_npy
+from mmrecun.data.importers.options import Imported, ImportOptions
+from mmrecun.data.importers.pairs import interactions
+from mmrecun.data.importers.tables import Source, ids, read_table, row_numbers, separator_of
+from mmrecun.errors import DataError
+from mmrecun.shapes import Ints
+
+_USERS, _ITEMS, _LABEL = ("userID", "user_id", "user"), ("itemID", "item_id", "item"), "x_label"
+_SUFFIX = "_feat.npy"
+
+
+def read(folder: Path, options: ImportOptions) -> Imported:
+    """Read the folder; ids are row numbers, so gaps are real and counts are the largest id plus one.
+
+    RecBole's atomic files (typed headers, no features) are read the same way, with ids as plain names.
+
+    Raises:
+        DataError: with file and line.
+    """
+    tables = sorted(folder.glob("*.inter"))
+    if len(tables) != 1:
+        found = "no .inter file" if not tables else f"several .inter files ({', '.join(path.name for path in tables)})"
+        raise DataError(f"{folder}: {found}; expected exactly one")
+    source = read_table(tables[0], separator_of(options.separator))
+    user_column, item_column = _named(source, _USERS), _named(source, _ITEMS)
+    feature_files = {path.name.removesuffix(_SUFFIX): path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+    labelled = _LABEL in source.table.columns
+    numbered = bool(feature_files) or labelled
+    users, items = _rows(source, user_column, numbered), _rows(source, item_column, numbered)
+    timestamp = options.timestamp or ("timestamp" if "timestamp" in source.table.columns else None)
+    options = options.model_copy(update={"timestamp": timestamp})
+    most = max([len(items[0]), *(len(read_npy(path)) for path in feature_files.values())]) if feature_files else 0
+    item_map = _numbered("item", most) if most > len(items[0]) else items[0]
+    pairs, warnings = interactions(source, users[1], items[1], _LABEL if labelled else None, options)
+    modalities = {name: from_npy(name, path, len(item_map)) for name, path in feature_files.items()}
+    dataset = Dataset(options.name or folder.resolve().name, users[0], item_map, pairs, modalities)
+    return Imported(dataset, tuple(warnings))
+
+
+def _named(source: Source, names: tuple[str, ...]) -> str:
+    for name in names:
+        if name in source.table.columns:
+            return name
+    raise DataError(f"{source.path}: column '{names[0]}' is missing; there are: {', '.join(source.table.columns)}")
+
+
+def _numbered(kind: str, size: int) -> IdMap:
+    return IdMap(kind, pl.int_range(size, eager=True).cast(pl.String).alias("id"))
+
+
+def _rows(source: Source, column: str, numbered: bool) -> tuple[IdMap, Ints]:
+    kind = "user" if column in _USERS else "item"
+    if numbered:
+        numbers = row_numbers(source, column)
+        return _numbered(kind, int(numbers.to_numpy().max()) + 1), numbers.to_numpy()
+    names = ids(source, column)
+    known = IdMap(kind, names.unique(maintain_order=True).alias("id"))
+    return known, known.rows(names)

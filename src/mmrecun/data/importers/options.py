@@ -1,0 +1,74 @@
+"""What an import may be told, and what it reports."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, PositiveInt
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.settings import Settings
+
+
+class Format(StrEnum):
+    """How the source is laid out."""
+
+    AUTO = "auto"
+    MMREC = "mmrec"
+    TABLE = "table"
+
+
+class SplitKind(StrEnum):
+    """How pairs without a label are split."""
+
+    RANDOM = "random"
+    TEMPORAL = "temporal"
+    LEAVE_K_OUT = "leave-k-out"
+
+
+class Duplicates(StrEnum):
+    """What to do with a pair that occurs again."""
+
+    ERROR = "error"
+    FIRST = "first"
+
+
+class ImportOptions(Settings):
+    """Settings of an import.
+
+    Attributes:
+        name: of the dataset; that of the file or folder by default.
+        user, item, timestamp, weight, split_column: names of columns.
+        separator: of text files, such as "comma"; by the suffix when not given.
+        features: modality -> npy or Parquet file.
+        items, users: tables with an `id` column and attributes; they also fix the row order of npy features.
+        split: how to split when there is no label; random, with a warning, when not given.
+        k: held out per user and part, for leave-k-out.
+        k_core: smallest number of pairs of every user and item; 0 keeps everything.
+        duplicates: refuse a repeated pair, or keep the first.
+        seed: of a random split.
+    """
+
+    name: str | None = None
+    user: str = "user"
+    item: str = "item"
+    timestamp: str | None = None
+    weight: str | None = None
+    split_column: str | None = None
+    separator: str | None = None
+    features: dict[str, Path] = {}
+    items: Path | None = None
+    users: Path | None = None
+    split: SplitKind | None = None
+    k: PositiveInt = 1
+    k_core: int = Field(default=0, ge=0)
+    duplicates: Duplicates = Duplicates.ERROR
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A dataset as read, and what its owner should know about it."""
+
+    dataset: Dataset
+    warnings: tuple[str, ...]

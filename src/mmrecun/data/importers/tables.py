@@ -1,0 +1,171 @@
+"""Tables as other tools write them: CSV, TSV, JSON Lines and Parquet, with errors that name file and line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from mmrecun.data.files import read_parquet
+from mmrecun.errors import DataError
+from mmrecun.settings import unknown_name
+
+_SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t", ".txt": "\t"}
+_JSON_LINES = (".jsonl", ".ndjson", ".json")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table with what its errors need.
+
+    Attributes:
+        path: of the file.
+        table: its rows; of text files every column is text.
+        header: lines before the first row, so that row r is line r + header + 1; None for Parquet, which has rows.
+    """
+
+    path: Path
+    table: pl.DataFrame
+    header: int | None
+
+    def at(self, row: int) -> str:
+        """File and line (or row) of a row, for messages."""
+        return f"{self.path}, row {row}" if self.header is None else f"{self.path}, line {row + self.header + 1}"
+
+    def column(self, name: str) -> pl.Series:
+        """One column.
+
+        Raises:
+            DataError: listing the columns there are.
+        """
+        if name not in self.table.columns:
+            raise DataError(f"{self.path}: {unknown_name('column', name, self.table.columns)}")
+        return self.table[name]
+
+
+def read_table(path: Path, separator: str | None = None) -> Source:
+    """Read a table by its suffix; RecBole's typed headers (`user_id:token`) lose their types.
+
+    Args:
+        path: a .csv, .tsv, .inter, .item, .user, .txt, .jsonl, .ndjson or .parquet file.
+        separator: of a text file, when it is not the one its suffix stands for.
+
+    Raises:
+        DataError: when it is missing, empty, of an unknown kind, ragged, or separated otherwise.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.suffix == ".parquet":
+        return _filled(Source(path, read_parquet(path), None))
+    if path.suffix in _JSON_LINES:
+        return _filled(Source(path, _json_lines(path), 0))
+    if path.suffix not in _BY_SUFFIX:
+        known = ", ".join([*_BY_SUFFIX, *_JSON_LINES, ".parquet"])
+        raise DataError(f"{path}: '{path.suffix}' is not a known kind of table; known: {known}")
+    return _filled(Source(path, _delimited(path, separator or _BY_SUFFIX[path.suffix]), 1))
+
+
+def _filled(source: Source) -> Source:
+    if not source.table.height:
+        raise DataError(f"{source.path}: holds no rows")
+    return source
+
+
+def _delimited(path: Path, separator: str) -> pl.DataFrame:
+    header = _first_line(path)
+    if separator not in header:
+        name, other = next(((n, mark) for n, mark in _SEPARATORS.items() if mark in header), ("", ""))
+        if other:
+            given = next((n for n, mark in _SEPARATORS.items() if mark == separator), repr(separator))
+            raise DataError(
+                f"{path}, line 1: one column only when split at {given}; "
+                f"it looks {name} separated: give --separator {name}"
+            )
+    try:
+        table = pl.read_csv(path, separator=separator, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(_ragged(path, separator) or f"{path}: not readable: {str(error).splitlines()[0]}") from None
+    return table.rename({column: column.partition(":")[0].strip() for column in table.columns})
+
+
+def _first_line(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            line = file.readline()
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8 text") from None
+    if not line.strip():
+        raise DataError(f"{path}: the file is empty")
+    return line
+
+
+def _ragged(path: Path, separator: str) -> str:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        wanted = file.readline().count(separator)
+        for number, line in enumerate(file, start=2):
+            if line.strip() and line.count(separator) != wanted:
+                return f"{path}, line {number}: {line.count(separator) + 1} columns, but the header has {wanted + 1}"
+    return ""
+
+
+def _json_lines(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_ndjson(path)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path}: not JSON Lines (one object a line): {str(error).splitlines()[0]}") from None
+
+
+def separator_of(name: str | None) -> str | None:
+    """The character for `tab`, `comma`, `semicolon`, `pipe`, `space`, or the character itself.
+
+    Raises:
+        DataError: when it is neither.
+    """
+    if name is None or len(name) == 1:
+        return name
+    if name not in _SEPARATORS:
+        raise DataError(unknown_name("separator", name, list(_SEPARATORS)))
+    return _SEPARATORS[name]
+
+
+def ids(source: Source, column: str) -> pl.Series:
+    """A column of ids as text.
+
+    Raises:
+        DataError: naming the line of a missing id.
+    """
+    values = source.column(column).cast(pl.String)
+    missing = (values.is_null() | (values.str.strip_chars() == "")).arg_true()
+    if len(missing):
+        raise DataError(f"{source.at(int(missing[0]))}: '{column}' is missing")
+    return values
+
+
+def row_numbers(source: Source, column: str) -> pl.Series:
+    """A column of ids that are row numbers into feature files, as int64.
+
+    Raises:
+        DataError: naming the line of a negative, fractional or other value.
+    """
+    text = ids(source, column)
+    numbers = text.str.strip_chars().cast(pl.Int64, strict=False)
+    bad = numbers.is_null().arg_true()
+    if len(bad):
+        raise DataError(f"{source.at(int(bad[0]))}: {column} is '{text[int(bad[0])]}', not a whole number")
+    below = (numbers < 0).arg_true()
+    if len(below):
+        raise DataError(f"{source.at(int(below[0]))}: {column} is {numbers[int(below[0])]}; ids must not be negative")
+    return numbers
+
+
+def numeric(source: Source, column: str, dtype: type[pl.DataType]) -> pl.Series:
+    """A column of numbers.
+
+    Raises:
+        DataError: naming the line of a value that is none.
+    """
+    values = source.column(column).cast(dtype, strict=False)
+    bad = values.is_null().arg_true()
+    if len(bad):
+        raise DataError(f"{source.at(int(bad[0]))}: {column} is '{source.column(column)[int(bad[0])]}', not a number")
+    return values
