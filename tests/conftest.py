@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from mmrecun import jobs
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.synthetic import SyntheticConfig, make
+from mmrecun.rng import Seed
+
+SMALL = SyntheticConfig(users=80, items=50, interactions=1200, groups=4, width=6, missing=0.1)
+TRAINING = {"epochs": 8, "batch_size": 128, "learning_rate": 0.02, "dim": 8}
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    return make(SMALL, Seed(3))[0]
+
+
+@pytest.fixture(scope="session")
+def data_folder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "small"
+    files.save(dataset, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "original"
+    jobs.train(data_folder, "mgcn", folder, TRAINING)
+    return folder

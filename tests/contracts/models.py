@@ -1,0 +1,104 @@
+"""What every recommender must do; a model's test file inherits it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import build_inputs
+from mmrecun.data.triples import NegativeSampler, epoch
+from mmrecun.errors import ConfigError
+from mmrecun.models.base import Recommender, Sizes, carry_over
+from mmrecun.models.registry import model_class
+from mmrecun.rng import Seed
+from mmrecun.training.checkpoint import load_weights, save_weights
+from mmrecun.training.losses import bpr
+
+CPU = torch.device("cpu")
+
+
+def build(name: str, dataset: Dataset, seed: int = 1) -> Recommender:
+    cls = model_class(name)
+    return cls(cls.Config(dim=8), Sizes.of_dataset(dataset), Seed(seed).torch())
+
+
+def scores(model: Recommender, dataset: Dataset) -> torch.Tensor:
+    with torch.no_grad():
+        vectors = model.vectors(build_inputs(dataset, model.spec(), CPU))
+    return vectors.users @ vectors.items.T
+
+
+def with_modalities(dataset: Dataset, *names: str) -> Dataset:
+    return replace(dataset, modalities={name: dataset.modalities[name] for name in names})
+
+
+class ModelContract:
+    name: str
+
+    def test_settings_survive_a_round_trip(self):
+        config = model_class(self.name).Config(dim=5)
+        assert type(config).of(config.model_dump(mode="json")) == config
+
+    def test_an_unknown_setting_is_refused(self):
+        with pytest.raises(ConfigError, match="did you mean 'dim'"):
+            model_class(self.name).Config.of({"dims": 4})
+
+    def test_the_same_seed_gives_the_same_bits(self, dataset: Dataset):
+        assert torch.equal(scores(build(self.name, dataset), dataset), scores(build(self.name, dataset), dataset))
+        assert not torch.equal(scores(build(self.name, dataset), dataset), scores(build(self.name, dataset, 2), dataset))
+
+    def test_saved_and_loaded_it_scores_the_same(self, dataset: Dataset, tmp_path: Path):
+        model, other = build(self.name, dataset), build(self.name, dataset, 2)
+        save_weights(model, tmp_path / "weights")
+        load_weights(other, tmp_path / "weights")
+        assert torch.equal(scores(model, dataset), scores(other, dataset))
+
+    @pytest.mark.parametrize("names", [(), ("image",), ("image", "audio")])
+    def test_any_number_of_modalities(self, dataset: Dataset, names: tuple[str, ...]):
+        part = with_modalities(dataset, *names)
+        model = build(self.name, part)
+        assert scores(model, part).shape == (len(part.users), len(part.items))
+        assert set(model.modalities()) <= set(names)
+
+    def test_an_absent_modality_scores_as_if_it_did_not_exist(self, dataset: Dataset):
+        everything = np.ones(len(dataset.items), dtype=bool)
+        modalities = {**dataset.modalities, "audio": dataset.modalities["audio"].without(everything)}
+        absent, gone = replace(dataset, modalities=modalities), with_modalities(dataset, "image")
+        model = build(self.name, dataset)
+        users, items = np.arange(len(dataset.users)), np.arange(len(dataset.items))
+        present = {name: modality.present for name, modality in gone.modalities.items()}
+        lesser = carry_over(model, Sizes.of_dataset(gone), users, items, present, Seed(0))
+        torch.testing.assert_close(scores(model, absent), scores(lesser, gone))
+
+    def test_every_parameter_learns(self, dataset: Dataset):
+        model = build(self.name, dataset)
+        inputs = build_inputs(dataset, model.spec(), CPU)
+        sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        for triples in epoch(dataset.train, sampler, 256, Seed(0).numpy()):
+            batch = model.vectors(inputs).at(triples)
+            optimizer.zero_grad()
+            (bpr(batch.margins()) + model.extra_loss(batch)).backward()
+            optimizer.step()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.grad.abs().sum() > 0, name
+
+    def test_carry_over_keeps_rows_and_makes_fresh_ones(self, dataset: Dataset):
+        model = build(self.name, dataset)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        users = np.arange(3, len(dataset.users))
+        items = np.append(np.arange(2, len(dataset.items)), -1)
+        widths = Sizes.of_dataset(dataset).widths
+        present = {name: np.append(m.present[2:], True) for name, m in dataset.modalities.items()}
+        other = carry_over(
+            model, Sizes(users=len(users), items=len(items), widths=widths), users, items, present, Seed(9)
+        )
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        for name, table in other.tables().items():
+            kept = before[name][3:] if table.of == "users" else before[name][2:]
+            assert torch.equal(table.weight[: len(kept)], kept), name

@@ -1,0 +1,5 @@
+from tests.contracts.models import ModelContract
+
+
+class TestBPRMF(ModelContract):
+    name = "bprmf"

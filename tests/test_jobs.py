@@ -1,0 +1,112 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mmrecun import jobs, lineage
+from mmrecun.data.forget import ForgetRequest
+from mmrecun.errors import ArtifactError, ConfigError, ForgetError
+from mmrecun.unlearning.mmrecun import MMRecUn
+from tests.conftest import TRAINING
+
+
+def digests(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_whole_way(run_folder: Path, tmp_path: Path):
+    before = digests(run_folder)
+    original = jobs.load(run_folder)
+    request = ForgetRequest(items=tuple(original.dataset.items.names[:3]))
+    jobs.unlearn(original, request, tmp_path / "after")
+    golds = [tmp_path / f"gold{seed}" for seed in (1, 2)]
+    for seed, gold in enumerate(golds, start=1):
+        jobs.unlearn(run_folder, request, gold, "retrain", seed=seed)
+    report = jobs.audit(tmp_path / "after", golds)
+    assert report.forgotten["items"] == 3
+    assert set(report.gap) == {"retain_recall@20", "forget_recall@20", "auc"}
+    assert not [check for check in report.checks if check.name.startswith("residue") and check.state != "passed"]
+    assert "not assessed" not in (tmp_path / "after" / "report.html").read_text()
+    assert digests(run_folder) == before
+
+    again = jobs.unlearn(tmp_path / "after", ForgetRequest(users=("u00004",)), tmp_path / "second")
+    assert again.forgotten["users"] == 1
+    assert jobs.audit(tmp_path / "second").forgotten == again.forgotten
+
+
+def test_training_twice_gives_the_same_bits(data_folder: Path, run_folder: Path, tmp_path: Path):
+    jobs.train(data_folder, "mgcn", tmp_path / "again", TRAINING)
+    assert lineage.weights_digest(tmp_path / "again") == lineage.weights_digest(run_folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]
+
+
+def test_recommendations_leave_out_what_the_user_has(run_folder: Path):
+    run = jobs.load(run_folder)
+    user = run.dataset.users.names[0]
+    items = jobs.recommend(run, user, 5)
+    train = run.dataset.train
+    known = set(run.dataset.items.names.gather(train.items[train.users == 0]))
+    assert len(items) == 5
+    assert not known & {entry["item"] for entry in items}
+    assert [entry["score"] for entry in items] == sorted((entry["score"] for entry in items), reverse=True)
+    assert all(entry["title"] for entry in items)
+
+
+def test_what_exists_is_never_replaced(data_folder: Path, run_folder: Path):
+    with pytest.raises(ArtifactError, match="already exists"):
+        jobs.train(data_folder, "mgcn", run_folder)
+    with pytest.raises(ArtifactError, match="already exists"):
+        jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), run_folder)
+
+
+def test_names_are_checked_with_a_suggestion(data_folder: Path, run_folder: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match="did you mean 'lightgcn'"):
+        jobs.train(data_folder, "lightgnc", tmp_path / "run")
+    with pytest.raises(ConfigError, match="did you mean 'epochs'"):
+        jobs.train(data_folder, "mgcn", tmp_path / "run", {"epoch": 3})
+    with pytest.raises(ConfigError, match="did you mean 'retrain'"):
+        jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), tmp_path / "run", "retrian")
+    with pytest.raises(ForgetError, match="unknown user id: nobody"):
+        jobs.unlearn(run_folder, ForgetRequest(users=("nobody",)), tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_method_that_fails_leaves_nothing(run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(self, task):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(MMRecUn, "run", broken)
+    with pytest.raises(RuntimeError):
+        jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), tmp_path / "after")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_changed_dataset_and_damaged_weights_are_noticed(data_folder: Path, tmp_path: Path):
+    shutil.copytree(data_folder, tmp_path / "data")
+    jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", {"epochs": 1})
+    weights = tmp_path / "run" / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:100])
+    with pytest.raises(ArtifactError, match="not a readable safetensors file"):
+        jobs.load(tmp_path / "run")
+    weights.write_bytes(whole)
+    features = tmp_path / "data" / "features" / "image.npy"
+    content = bytearray(features.read_bytes())
+    content[-4:] = b"\0\0\0\0"
+    features.write_bytes(bytes(content))
+    with pytest.raises(ArtifactError, match="has changed"):
+        jobs.load(tmp_path / "run")
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(ArtifactError, match="put it back"):
+        jobs.load(tmp_path / "run")
+
+
+def test_an_audit_refuses_what_does_not_belong_together(run_folder: Path, tmp_path: Path):
+    jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), tmp_path / "one")
+    jobs.unlearn(run_folder, ForgetRequest(users=("u00002",)), tmp_path / "other", "retrain")
+    with pytest.raises(ArtifactError, match="was trained, not unlearned"):
+        jobs.audit(run_folder)
+    with pytest.raises(ArtifactError, match="Gold of another request"):
+        jobs.audit(tmp_path / "one", [tmp_path / "other"])
+    with pytest.raises(ArtifactError, match="is no Gold"):
+        jobs.audit(tmp_path / "one", [tmp_path / "one"])

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import build_inputs
+from mmrecun.errors import ArtifactError
+from mmrecun.rng import Seed
+from mmrecun.training.fit import Recovery, TrainConfig, fit
+from tests.contracts.models import CPU, build
+
+CONFIG = TrainConfig(epochs=6, batch_size=128, learning_rate=0.01)
+
+
+class Killed(Exception):
+    pass
+
+
+def train(dataset: Dataset, recovery: Recovery | None = None, kill_at: int = 0, config: TrainConfig = CONFIG):
+    model = build("mgcn", dataset)
+    inputs = build_inputs(dataset, model.spec(), CPU)
+
+    def report(done: int, total: int, note: str) -> None:
+        if done == kill_at:
+            raise Killed
+
+    def validate(current) -> float:
+        return float(current.users.weight.detach().abs().sum())
+
+    return model, fit(model, dataset, inputs, config, Seed(4), validate, report, recovery)
+
+
+def test_a_resumed_training_equals_an_undisturbed_one(dataset: Dataset, tmp_path: Path):
+    whole, expected = train(dataset)
+    recovery = Recovery(tmp_path / "state", "key", every_seconds=0)
+    with pytest.raises(Killed):
+        train(dataset, recovery, kill_at=3)
+    resumed, result = train(dataset, recovery)
+    assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
+    for row, other in zip(expected.history, result.history, strict=True):
+        assert (row["loss"], row["valid"]) == (other["loss"], other["valid"])
+
+
+def test_the_state_of_another_training_is_refused(dataset: Dataset, tmp_path: Path):
+    with pytest.raises(Killed):
+        train(dataset, Recovery(tmp_path / "state", "key", every_seconds=0), kill_at=2)
+    with pytest.raises(ArtifactError, match="other data, settings or seed"):
+        train(dataset, Recovery(tmp_path / "state", "another"))
+
+
+def test_it_stops_early_and_keeps_the_best_parameters(dataset: Dataset):
+    model = build("bprmf", dataset)
+    scores = iter([0.1, 0.5, 0.4, 0.3, 0.9])
+    kept: list[torch.Tensor] = []
+
+    def validate(current) -> float:
+        kept.append(current.users.weight.detach().clone())
+        return next(scores)
+
+    inputs = build_inputs(dataset, model.spec(), CPU)
+    result = fit(model, dataset, inputs, TrainConfig(epochs=50, patience=2, batch_size=128), Seed(0), validate)
+    assert (result.best_epoch, result.epochs, result.valid) == (2, 4, 0.5)
+    assert torch.equal(model.users.weight, kept[1])

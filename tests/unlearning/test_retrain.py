@@ -1,0 +1,19 @@
+import torch
+
+from mmrecun.data.graph import build_inputs
+from mmrecun.rng import Seed
+from mmrecun.training.fit import fit
+from tests.contracts.models import CPU
+from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained, validate  # noqa: F401
+
+
+class TestRetrain(UnlearnerContract):
+    name = "retrain"
+
+
+def test_it_equals_a_training_that_never_saw_the_rest(trained: Trained):  # noqa: F811
+    parts, result = TestRetrain().run(trained, requests(trained.dataset)["items"])
+    fresh = type(trained.model)(trained.model.settings, result.model.sizes, Seed(5).child("model").torch())
+    inputs = build_inputs(parts.retained, fresh.spec(), CPU)
+    fit(fresh, parts.retained, inputs, TRAINING, Seed(5), lambda model: validate(model, inputs))
+    assert all(torch.equal(value, fresh.state_dict()[name]) for name, value in result.model.state_dict().items())
