@@ -75,9 +75,7 @@ def test_features_that_were_kept(runs: tuple[Run, Run, Partition]):
     lost = int(np.flatnonzero(parts.lost_items & before.present)[0])
     features = np.array(after.features)
     features[0] = before.features[lost]
-    kept = replace(
-        parts.retained, modalities={**parts.retained.modalities, "image": replace(after, features=features)}
-    )
+    kept = replace(parts.retained, modalities={**parts.retained.modalities, "image": replace(after, features=features)})
     assert failed(runs, replace(parts, retained=kept)) == {"residue: features"}
 
 

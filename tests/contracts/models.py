@@ -48,7 +48,9 @@ class ModelContract:
 
     def test_the_same_seed_gives_the_same_bits(self, dataset: Dataset):
         assert torch.equal(scores(build(self.name, dataset), dataset), scores(build(self.name, dataset), dataset))
-        assert not torch.equal(scores(build(self.name, dataset), dataset), scores(build(self.name, dataset, 2), dataset))
+        assert not torch.equal(
+            scores(build(self.name, dataset), dataset), scores(build(self.name, dataset, 2), dataset)
+        )
 
     def test_saved_and_loaded_it_scores_the_same(self, dataset: Dataset, tmp_path: Path):
         model, other = build(self.name, dataset), build(self.name, dataset, 2)

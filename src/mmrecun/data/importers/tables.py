@@ -85,6 +85,9 @@ def _delimited(path: Path, separator: str) -> pl.DataFrame:
         table = pl.read_csv(path, separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise DataError(_ragged(path, separator) or f"{path}: not readable: {str(error).splitlines()[0]}") from None
+    # a line that ends too soon is filled up with nulls, so only then the file is read again to find it
+    if table.width and table.to_series(-1).null_count() and (short := _ragged(path, separator)):
+        raise DataError(short)
     return table.rename({column: column.partition(":")[0].strip() for column in table.columns})
 
 
