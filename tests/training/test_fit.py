@@ -13,7 +13,7 @@ from tests.contracts.models import CPU, build
 CONFIG = TrainConfig(epochs=6, batch_size=128, learning_rate=0.01)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -23,7 +23,7 @@ def train(dataset: Dataset, recovery: Recovery | None = None, kill_at: int = 0, 
 
     def report(done: int, total: int, note: str) -> None:
         if done == kill_at:
-            raise Killed
+            raise KilledError
 
     def validate(current) -> float:
         return float(current.users.weight.detach().abs().sum())
@@ -34,7 +34,7 @@ def train(dataset: Dataset, recovery: Recovery | None = None, kill_at: int = 0, 
 def test_a_resumed_training_equals_an_undisturbed_one(dataset: Dataset, tmp_path: Path):
     whole, expected = train(dataset)
     recovery = Recovery(tmp_path / "state", "key", every_seconds=0)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(dataset, recovery, kill_at=3)
     resumed, result = train(dataset, recovery)
     assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
@@ -43,7 +43,7 @@ def test_a_resumed_training_equals_an_undisturbed_one(dataset: Dataset, tmp_path
 
 
 def test_the_state_of_another_training_is_refused(dataset: Dataset, tmp_path: Path):
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(dataset, Recovery(tmp_path / "state", "key", every_seconds=0), kill_at=2)
     with pytest.raises(ArtifactError, match="other data, settings or seed"):
         train(dataset, Recovery(tmp_path / "state", "another"))

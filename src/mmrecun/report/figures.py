@@ -47,7 +47,10 @@ def trade_off(report: AuditReport) -> str:
         for name in dict.fromkeys(state.name for state in states):
             xs = [state.forget["recall@20"] for state in states if state.name == name]
             ys = [state.retain["recall@20"] for state in states if state.name == name]
-            axes.scatter(xs, ys, c=_COLOURS[name], marker=_MARKERS[name], s=46, label=name, zorder=3)
+            size, face = (110, "none") if name == "unlearned" else (40, _COLOURS[name])
+            axes.scatter(
+                xs, ys, s=size, marker=_MARKERS[name], facecolors=face, edgecolors=_COLOURS[name], lw=2, label=name
+            )
         high = max(state.retain["recall@20"] for state in states)
         axes.set(xlabel="recall@20 of what was forgotten", ylabel="recall@20 of what was kept", ylim=(0, 1.25 * high))
         axes.legend(frameon=False, loc="lower right", title="shaded: Gold's level" if report.gap else None)
@@ -74,7 +77,7 @@ def _histogram(axes: Axes, state: Figures) -> None:
     edges = np.linspace(0, 1, len(state.percentiles) + 1)
     axes.stairs(state.percentiles, edges, fill=True, color=_COLOURS[state.name], alpha=0.75, label="forgotten")
     axes.stairs(state.percentiles_held_out, edges, color="#333333", lw=1.3, label="held out")
-    axes.set_title(state.name, loc="right", fontsize=10, y=0.75)
+    axes.set_title(state.name, loc="left", x=0.28, y=0.72, fontsize=11)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
 
