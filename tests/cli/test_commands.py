@@ -28,7 +28,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     return lambda *arguments: call(capsys, monkeypatch, *arguments)
 
 
-def keys(answer: Answer) -> dict:
+def keys(answer: tuple[int, str, str]) -> dict:
     code, out, err = answer
     assert code == 0, err
     return json.loads(out)
