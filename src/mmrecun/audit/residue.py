@@ -1,5 +1,6 @@
 """Look for survivors: forgotten ids, pairs, rows and features in everything an unlearned run holds."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _LONG_ENOUGH = 4
 
 
 def scan(original: Recommender, unlearned: Recommender, parts: Partition, folder: Path) -> tuple[Check, ...]:
-    """All residue checks of the run in `folder`.
+    """All residue checks of the run in `folder`; their details count forgotten ids and never spell one out.
 
     Args:
         original, unlearned: the models before and after.
@@ -49,8 +50,9 @@ def _lost_names(parts: Partition) -> list[str]:
 def _ids(parts: Partition) -> Check:
     users = parts.original.users.names.filter(pl.Series(parts.lost_users))
     items = parts.original.items.names.filter(pl.Series(parts.lost_items))
-    found = [*users.filter(users.is_in(parts.retained.users.names.implode()))]
-    found += [*items.filter(items.is_in(parts.retained.items.names.implode()))]
+    left = {"users": users.is_in(parts.retained.users.names.implode()).sum()}
+    left["items"] = items.is_in(parts.retained.items.names.implode()).sum()
+    found = [f"{count} {of}" for of, count in left.items() if count]
     detail = f"{len(users)} users and {len(items)} items are in no id map"
     return _check("residue: ids", found, detail, "forgotten ids are still in the id maps")
 
@@ -114,7 +116,7 @@ def _features(parts: Partition) -> Check:
 
 
 def _files(parts: Partition, folder: Path) -> Check:
-    """Forgotten ids as whole values in Parquet columns, or as quoted or tabular text in any other file."""
+    """Forgotten ids as whole values in Parquet columns, or as whole words in any other file."""
     names = _lost_names(parts)
     wanted = pl.Series(names, dtype=pl.String)
     searchable = [name.encode() for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
@@ -122,17 +124,22 @@ def _files(parts: Partition, folder: Path) -> Check:
     found: list[str] = []
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
+        hits = 0
         if path.suffix == ".parquet":
             frame = pl.read_parquet(path)
-            columns = [column for column in frame.columns if column in ("id", "user", "item")]
-            hits = pl.concat([frame[column] for column in columns]).unique() if columns else wanted.clear()
-            found += [
-                f"{name} in {path.name}" for name in hits.filter(hits.is_in(wanted.implode())) if name not in kept
-            ]
+            columns = [frame[column] for column in frame.columns if column in ("id", "user", "item")]
+            held = pl.concat(columns).unique() if columns else wanted.clear()
+            hits = sum(name not in kept for name in held.filter(held.is_in(wanted.implode())))
         elif path.suffix not in (".npy", ".safetensors"):
             content = path.read_bytes()
-            found += [f"{name.decode()} in {path.name}" for name in searchable if name in content]
+            hits = sum(name in content and _word(name).search(content) is not None for name in searchable)
+        if hits:
+            found.append(f"{hits} in {path.name}")
     detail = f"{len(names)} ids were looked for in {len(files)} files"
     if len(searchable) < len(names):
         detail += "; short or purely numeric ids in Parquet only"
     return _check("residue: files", found, detail, "forgotten ids stand in files")
+
+
+def _word(name: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"(?<!\w)" + re.escape(name) + rb"(?!\w)")

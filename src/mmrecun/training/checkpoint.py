@@ -78,11 +78,11 @@ def load_progress(path: Path, key: str, model: nn.Module, optimizer: torch.optim
         return Progress()
     try:
         with safetensors.safe_open(path, "pt") as file:
-            metadata = file.metadata()
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
         raise ArtifactError(f"{path}: cannot be resumed ({error}); remove it to start again") from None
-    if metadata["key"] != key:
+    if metadata.get("key") != key:
         raise ArtifactError(
             f"{path}: an interrupted training with other data, settings or seed; "
             "give the same ones to resume it, or remove the file to start again"
