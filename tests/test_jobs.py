@@ -1,11 +1,12 @@
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mmrecun import jobs, lineage
 from mmrecun.data.forget import ForgetRequest
-from mmrecun.errors import ArtifactError, ConfigError, ForgetError
+from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
 from mmrecun.unlearning.mmrecun import MMRecUn
 from tests.conftest import TRAINING
 
@@ -17,6 +18,7 @@ def digests(folder: Path) -> dict[str, bytes]:
 def test_the_whole_way(run_folder: Path, tmp_path: Path):
     before = digests(run_folder)
     original = jobs.load(run_folder)
+    assert 0 < jobs.evaluate(run_folder).metrics["recall@20"] <= 1
     request = ForgetRequest(items=tuple(original.dataset.items.names[:3]))
     jobs.unlearn(original, request, tmp_path / "after")
     golds = [tmp_path / f"gold{seed}" for seed in (1, 2)]
@@ -38,6 +40,52 @@ def test_training_twice_gives_the_same_bits(data_folder: Path, run_folder: Path,
     jobs.train(data_folder, "mgcn", tmp_path / "again", TRAINING)
     assert lineage.weights_digest(tmp_path / "again") == lineage.weights_digest(run_folder)
     assert [path.name for path in tmp_path.iterdir()] == ["again"]
+
+
+def test_an_interrupted_training_goes_on_when_called_again(
+    data_folder: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(jobs, "Recovery", partial(jobs.Recovery, every_seconds=0))
+    epochs: list[int] = []
+
+    def report(done: int, total: int, note: str) -> None:
+        epochs.append(done)
+        if epochs == [1, 2, 3]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        jobs.train(data_folder, "mgcn", tmp_path / "run", TRAINING, report=report)
+    assert [path.name for path in tmp_path.iterdir()] == [".run.resume.safetensors"]
+    with pytest.raises(ArtifactError, match="other data, settings or seed"):
+        jobs.train(data_folder, "mgcn", tmp_path / "run", TRAINING, seed=1)
+    jobs.train(data_folder, "mgcn", tmp_path / "run", TRAINING, report=report)
+    assert epochs == [1, 2, 3, 3, 4, 5, 6, 7, 8]
+    assert lineage.weights_digest(tmp_path / "run") == lineage.weights_digest(run_folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_gold_is_what_training_on_the_retained_folder_gives(run_folder: Path, tmp_path: Path):
+    request = ForgetRequest(users=("u00001",), items=("i00003",), modalities={"audio": None})
+    jobs.unlearn(run_folder, request, tmp_path / "gold", "retrain", seed=7)
+    jobs.train(tmp_path / "gold" / "dataset", "mgcn", tmp_path / "trained", TRAINING, seed=7)
+    assert lineage.weights_digest(tmp_path / "gold") == lineage.weights_digest(tmp_path / "trained")
+
+
+def test_an_audit_without_gold_says_what_it_did_not_assess(run_folder: Path, tmp_path: Path):
+    jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), tmp_path / "after")
+    report = jobs.audit(tmp_path / "after")
+    assert report.gap == {}
+    assert {check.state for check in report.checks if check.name.startswith("gold")} == {"not assessed"}
+    assert report.verdict != "not assessed"
+
+
+def test_splits_and_users_that_do_not_exist(run_folder: Path):
+    with pytest.raises(ConfigError, match="did you mean 'test'"):
+        jobs.evaluate(run_folder, "tset")
+    with pytest.raises(ConfigError, match="masked"):
+        jobs.evaluate(run_folder, "train")
+    with pytest.raises(DataError, match="unknown user id: nobody"):
+        jobs.recommend(run_folder, "nobody")
 
 
 def test_recommendations_leave_out_what_the_user_has(run_folder: Path):
@@ -81,6 +129,19 @@ def test_a_method_that_fails_leaves_nothing(run_folder: Path, tmp_path: Path, mo
     assert not list(tmp_path.iterdir())
 
 
+def test_a_failure_while_writing_leaves_nothing(run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(model, path):
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    before = digests(run_folder)
+    monkeypatch.setattr(lineage, "save_weights", full)
+    with pytest.raises(OSError, match="no space"):
+        jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), tmp_path / "after")
+    assert not list(tmp_path.iterdir())
+    assert digests(run_folder) == before
+
+
 def test_a_changed_dataset_and_damaged_weights_are_noticed(data_folder: Path, tmp_path: Path):
     shutil.copytree(data_folder, tmp_path / "data")
     jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", {"epochs": 1})
@@ -110,3 +171,18 @@ def test_an_audit_refuses_what_does_not_belong_together(run_folder: Path, tmp_pa
         jobs.audit(tmp_path / "one", [tmp_path / "other"])
     with pytest.raises(ArtifactError, match="is no Gold"):
         jobs.audit(tmp_path / "one", [tmp_path / "one"])
+
+
+def test_an_audit_needs_the_run_it_came_from_as_it_was(run_folder: Path, data_folder: Path, tmp_path: Path):
+    shutil.copytree(data_folder, tmp_path / "data")
+    jobs.train(tmp_path / "data", "bprmf", tmp_path / "parent", {"epochs": 1})
+    jobs.unlearn(tmp_path / "parent", ForgetRequest(users=("u00001",)), tmp_path / "after")
+    weights = tmp_path / "parent" / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(ArtifactError, match="no longer the one it was unlearned from"):
+        jobs.audit(tmp_path / "after")
+    shutil.rmtree(tmp_path / "parent")
+    with pytest.raises(ArtifactError, match="put it back there"):
+        jobs.audit(tmp_path / "after")

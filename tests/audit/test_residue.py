@@ -10,7 +10,7 @@ import torch
 
 from mmrecun import jobs
 from mmrecun.audit import residue
-from mmrecun.audit.verdict import State
+from mmrecun.audit.verdict import AuditReport, State
 from mmrecun.data.forget import ForgetRequest, Partition, partition
 from mmrecun.lineage import Run
 
@@ -79,16 +79,45 @@ def test_features_that_were_kept(runs: tuple[Run, Run, Partition]):
     assert failed(runs, replace(parts, retained=kept)) == {"residue: features"}
 
 
-def test_ids_in_the_map_and_pairs_in_the_graph(runs: tuple[Run, Run, Partition]):
+def claiming(parts: Partition, **claims: object) -> Partition:
+    """The same partition, but with other things said to be forgotten."""
+    claimed = replace(parts)
+    claimed.__dict__.update(claims)
+    return claimed
+
+
+def test_an_id_left_in_the_map(runs: tuple[Run, Run, Partition]):
+    lost = runs[2].lost_users.copy()
+    lost[runs[2].user_rows[0]] = True
+    assert failed(runs, claiming(runs[2], lost_users=lost)) == {"residue: ids"}
+
+
+def test_a_pair_left_in_the_graph(runs: tuple[Run, Run, Partition]):
     parts = runs[2]
-    everything = replace(
-        parts,
-        retained=parts.original,
-        user_rows=np.arange(len(parts.original.users)),
-        item_rows=np.arange(len(parts.original.items)),
-    )
-    claimed = replace(everything)
-    claimed.__dict__["lost_users"] = parts.lost_users
-    claimed.__dict__["lost_items"] = parts.lost_items
-    claimed.__dict__["forgotten"] = parts.forgotten
-    assert {"residue: ids", "residue: graphs"} <= failed(runs, claimed)
+    one = parts.held.select((parts.held.splits == 0) & (np.cumsum(parts.held.splits == 0) == 1))
+    assert len(one) == 1
+    assert failed(runs, claiming(parts, forgotten=one)) == {"residue: graphs"}
+
+
+def test_a_report_of_survivors_is_no_survivor_itself(run_folder: Path, tmp_path: Path):
+    name = jobs.load(run_folder).dataset.items.names[1]
+    jobs.unlearn(run_folder, ForgetRequest(items=(name,)), tmp_path / "after")
+    (tmp_path / "after" / "notes.json").write_text(f'["{name}"]')
+    assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is State.FAILED
+    assert not [path for path in tmp_path.rglob("*.html") if name in path.read_text()]
+    (tmp_path / "after" / "notes.json").unlink()
+    assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is State.PASSED
+
+
+def residue_states(report: AuditReport) -> dict[str, State]:
+    return {check.name: check.state for check in report.checks if check.name.startswith("residue")}
+
+
+@pytest.mark.parametrize(
+    ("text", "there"), [("xi00001 i000012", False), ('{"a":"i00001"}', True), ("u\ti00001\n", True)]
+)
+def test_an_id_is_found_as_a_word_and_not_inside_one(
+    runs: tuple[Run, Run, Partition], tmp_path: Path, text: str, there: bool
+):
+    (tmp_path / "notes.txt").write_text(text)
+    assert ("residue: files" in failed(runs, folder=tmp_path)) == there

@@ -1,6 +1,7 @@
 """The contract of the command line: keys, exit codes, one line for a mistake."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -54,10 +55,13 @@ def test_the_whole_way_by_command(cli, tmp_path: Path):
         for k in (5, 10, 20, 50)
     }
     assert set(evaluated["metrics"]) == expected
-    assert len(keys(cli("recommend", run, "--user", "u00001", "-k", 3, "--json"))["items"]) == 3
+    items = keys(cli("recommend", run, "--user", "u00001", "-k", 3, "--json"))["items"]
+    assert [set(entry) for entry in items] == [{"item", "title", "score"}] * 3
 
     request = ("--where", 'licensor == "Ember House" and year < 2012')
     scope = keys(cli("unlearn", run, *request, "--dry-run", "--json"))
+    assert {"parent", "forgotten", "share", "retained", "warnings", "undecided"} <= scope.keys()
+    assert scope["retained"]["items"] + scope["forgotten"]["items"] == 50
     forgotten = keys(cli("unlearn", run, *request, "--out", after, "--json"))
     assert {"run", "parent", "method", "forgotten", "seconds", "stop"} <= forgotten.keys()
     assert scope["forgotten"] == forgotten["forgotten"]
@@ -102,3 +106,25 @@ def test_a_mistake_is_one_line_and_exit_code_2(cli, case: str, tmp_path: Path, m
     assert len(err.strip().splitlines()) == 1
     assert not out
     assert not list(tmp_path.iterdir())
+
+
+def test_mistakes_about_a_run_are_one_line_too(cli, run_folder: Path, tmp_path: Path):
+    for arguments, message in (
+        (("recommend", run_folder, "--user", "nobody"), "unknown user id: nobody"),
+        (("audit", run_folder), "was trained, not unlearned"),
+        (("unlearn", run_folder, "--modality", "adio", "--dry-run"), "did you mean 'audio'"),
+        (("unlearn", run_folder, "--dry-run"), "the request is empty"),
+        (("unlearn", run_folder, "--user", "u00001", "--out", run_folder), "already exists"),
+    ):
+        code, out, err = cli(*arguments, "--json")
+        assert (code, out, len(err.strip().splitlines())) == (2, "", 1), err
+        assert message in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_process_itself_exits_with_2_and_no_traceback():
+    program = [sys.executable, "-c", "from mmrecun.cli import main; main()", "evaluate", "nowhere", "--json"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == ["error: nowhere is not a run folder: no such folder"]

@@ -31,6 +31,15 @@ def scores(model: Recommender, dataset: Dataset) -> torch.Tensor:
     return vectors.users @ vectors.items.T
 
 
+def disturb(model: Recommender) -> Recommender:
+    """Every parameter away from the special values it starts from, so that no zero hides a fault."""
+    rng = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=rng) * 0.1)
+    return model
+
+
 def with_modalities(dataset: Dataset, *names: str) -> Dataset:
     return replace(dataset, modalities={name: dataset.modalities[name] for name in names})
 
@@ -57,6 +66,8 @@ class ModelContract:
         save_weights(model, tmp_path / "weights")
         load_weights(other, tmp_path / "weights")
         assert torch.equal(scores(model, dataset), scores(other, dataset))
+        for name, value in model.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name]), name
 
     @pytest.mark.parametrize("names", [(), ("image",), ("image", "audio")])
     def test_any_number_of_modalities(self, dataset: Dataset, names: tuple[str, ...]):
@@ -69,11 +80,33 @@ class ModelContract:
         everything = np.ones(len(dataset.items), dtype=bool)
         modalities = {**dataset.modalities, "audio": dataset.modalities["audio"].without(everything)}
         absent, gone = replace(dataset, modalities=modalities), with_modalities(dataset, "image")
-        model = build(self.name, dataset)
+        model = disturb(build(self.name, dataset))
         users, items = np.arange(len(dataset.users)), np.arange(len(dataset.items))
         present = {name: modality.present for name, modality in gone.modalities.items()}
         lesser = carry_over(model, Sizes.of_dataset(gone), users, items, present, Seed(0))
         torch.testing.assert_close(scores(model, absent), scores(lesser, gone))
+
+    def test_an_item_without_features_is_not_touched_by_what_stands_in_their_place(self, dataset: Dataset):
+        image = dataset.modalities["image"]
+        junk = np.array(image.features)
+        junk[~image.present] = 1e3
+        other = replace(dataset, modalities={**dataset.modalities, "image": replace(image, features=junk)})
+        model = disturb(build(self.name, dataset))
+        assert not image.present.all()
+        assert torch.equal(scores(model, dataset), scores(model, other))
+
+    def test_modalities_that_no_item_has_leave_everything_finite(self, dataset: Dataset):
+        everything = np.ones(len(dataset.items), dtype=bool)
+        modalities = {name: modality.without(everything) for name, modality in dataset.modalities.items()}
+        bare = replace(dataset, modalities=modalities)
+        model = disturb(build(self.name, bare))
+        sampler = NegativeSampler(bare.train, len(bare.users), len(bare.items))
+        triples = next(iter(epoch(bare.train, sampler, 256, Seed(0).numpy())))
+        batch = model.vectors(build_inputs(bare, model.spec(), CPU)).at(triples)
+        (bpr(batch.margins()) + model.extra_loss(batch)).backward()
+        assert batch.margins().isfinite().all()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is None or parameter.grad.isfinite().all(), name
 
     def test_every_parameter_learns(self, dataset: Dataset):
         model = build(self.name, dataset)
@@ -91,16 +124,27 @@ class ModelContract:
             assert parameter.grad.abs().sum() > 0, name
 
     def test_carry_over_keeps_rows_and_makes_fresh_ones(self, dataset: Dataset):
-        model = build(self.name, dataset)
+        model = disturb(build(self.name, dataset))
         before = {name: value.clone() for name, value in model.state_dict().items()}
         users = np.arange(3, len(dataset.users))
         items = np.append(np.arange(2, len(dataset.items)), -1)
         widths = Sizes.of_dataset(dataset).widths
         present = {name: np.append(m.present[2:], True) for name, m in dataset.modalities.items()}
+        assert not all(there.all() for there in present.values())
         other = carry_over(
             model, Sizes(users=len(users), items=len(items), widths=widths), users, items, present, Seed(9)
         )
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
         for name, table in other.tables().items():
             kept = before[name][3:] if table.of == "users" else before[name][2:]
-            assert torch.equal(table.weight[: len(kept)], kept), name
+            there = np.ones(len(kept), dtype=bool) if table.modality is None else present[table.modality][:-1]
+            assert torch.equal(table.weight[: len(kept)][there], kept[there]), name
+            old = {row.tobytes() for row in before[name].numpy()}
+            fresh = torch.cat([table.weight[: len(kept)][~there], table.weight[len(kept) :]]).detach().numpy()
+            assert not old & {row.tobytes() for row in fresh}, name
+        for name in before.keys() - other.tables().keys():
+            assert torch.equal(other.state_dict()[name], before[name]), name
+        with torch.no_grad():
+            for parameter in other.parameters():
+                parameter.add_(1)
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mmrecun.data import files
 from mmrecun.data.importers.options import Format, ImportOptions
 from mmrecun.data.importers.read import read
 from mmrecun.errors import DataError
@@ -50,6 +51,11 @@ BAD_FOLDERS = {
     "too few features": (GOOD, np.ones((3, 2)), "3 feature rows for 5 items; item row 3 has none"),
     "not a number": (GOOD, NAN, "NaN or infinity in row 2"),
     "python objects": (GOOD, OBJECTS, "Python objects, which are never loaded"),
+    "huge id": (GOOD.replace("2\t2\t0", "2\t900000000000\t0"), None, "line 5: itemID is 900000000000, too large"),
+    "no training pairs": (GOOD.replace("\t0\n", "\t1\n"), None, "the train split is empty"),
+    "blank line": (GOOD.replace("2\t2\t0\n", "\n2\t2\t0\n"), None, "line 5: 'userID' is missing"),
+    "no label": (GOOD.replace("2\t2\t0", "2\t2\t"), None, "line 5: x_label is missing"),
+    "column twice": (GOOD.replace("x_label", "itemID:float"), None, "line 1: columns occur more than once: itemID"),
     "one dimension": (GOOD, np.ones(6), "expected one row of features per item"),
 }
 
@@ -133,3 +139,143 @@ def test_bad_tables(tmp_path: Path):
         read(tmp_path / "nowhere", OPTIONS)
     with pytest.raises(DataError, match="use --format mmrec"):
         read(tmp_path, OPTIONS, Format.TABLE)
+
+
+def test_blank_lines_at_the_end_are_no_rows(tmp_path: Path):
+    blank = read(mmrec(tmp_path / "blank", GOOD + "\n\n"), ImportOptions()).dataset
+    assert blank.digest == read(mmrec(tmp_path / "plain"), ImportOptions()).dataset.digest
+
+
+def test_an_inter_file_is_read_like_its_folder(tmp_path: Path):
+    folder = mmrec(tmp_path / "set")
+    alone = read(folder / "x.inter", ImportOptions()).dataset
+    assert (alone.name, alone.digest) == ("x", read(folder, ImportOptions()).dataset.digest)
+
+
+def test_a_chosen_split_replaces_the_labels(tmp_path: Path):
+    data = read(mmrec(tmp_path / "set"), ImportOptions(split="random")).dataset
+    assert sorted(data.interactions.splits[data.interactions.users == 0]) == [0, 1, 2]
+    assert list(data.interactions.splits[data.interactions.users > 0]) == [0, 0]
+
+
+def test_typed_headers_need_a_split(tmp_path: Path):
+    rows = "".join(f"{user}\t{item}\t3.0\t{user + item}\n" for user in (7, 9) for item in (100, 200, 300))
+    (tmp_path / "r.inter").write_text("user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + rows)
+    imported = read(tmp_path, ImportOptions())
+    assert imported.warnings[0].startswith("no split was given or chosen")
+    assert imported.dataset.users.names.to_list() == ["7", "9"]
+    assert imported.dataset.interactions.attributes["timestamp"].to_list() == [107, 207, 307, 109, 209, 309]
+    last = read(tmp_path, ImportOptions(split="leave-k-out")).dataset.interactions
+    assert last.splits.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_core_keeps_no_user_or_item_without_pairs(tmp_path: Path):
+    rows = "".join(f"{user}\t{item}\t{label}\n" for user in (1, 2, 4) for label, item in enumerate((1, 2, 5)))
+    folder = mmrec(tmp_path / "set", "userID\titemID\tx_label\n" + rows + "6\t3\t0\n", np.eye(6))
+    data = read(folder, ImportOptions(k_core=3)).dataset
+    assert (data.users.names.to_list(), data.items.names.to_list()) == (["1", "2", "4"], ["1", "2", "5"])
+    np.testing.assert_array_equal(data.modalities["image"].features, np.eye(6)[[1, 2, 5]])
+
+
+@pytest.mark.parametrize("option", [{"features": {"a": "a.npy"}}, {"items": "i.csv"}, {"user": "who"}])
+def test_options_for_tables_are_refused_for_folders(option: dict[str, object], tmp_path: Path):
+    with pytest.raises(DataError, match=f"--{next(iter(option))} is for tables"):
+        read(mmrec(tmp_path / "set"), ImportOptions.of(option))
+
+
+def test_what_is_no_npy_file_is_said_to_be_none(tmp_path: Path):
+    folder = mmrec(tmp_path / "set")
+    (folder / "image_feat.npy").write_bytes(b"junk")
+    with pytest.raises(DataError, match=r"image_feat\.npy: not a readable npy file: it does not begin as one"):
+        read(folder, ImportOptions())
+
+
+EVENTS = "user,item,at\n" + "".join(f"u{n // 5},i{n % 5},{n}\n" for n in range(20))
+
+BAD_EVENTS = {
+    "unknown column": ("e.csv", EVENTS.replace("user,", "user_id,"), "unknown column 'user'; did you mean 'user_id'"),
+    "time is no number": ("e.csv", EVENTS + "u9,i1,soon\n", "line 22: at is 'soon', not a finite number"),
+    "time is not finite": ("e.csv", EVENTS + "u9,i1,nan\n", "line 22: at is 'nan', not a finite number"),
+    "time is missing": ("e.csv", EVENTS + "u9,i1,\n", "line 22: at is missing"),
+    "item is missing": ("e.csv", EVENTS + "u9,,3\n", "line 22: 'item' is missing"),
+    "too few columns": ("e.csv", EVENTS + "u9,i1\n", "line 22: 2 columns, but the header has 3"),
+    "semicolons": ("e.csv", EVENTS.replace(",", ";"), "looks semicolon separated: give --separator semicolon"),
+    "unknown kind": ("e.xlsx", EVENTS, "'.xlsx' is not a known kind of table"),
+    "lists": ("e.jsonl", '{"user": [1], "item": "b", "at": 1}\n', r"column 'user' holds List\(Int64\)"),
+    "broken line": ("e.jsonl", '{"user": "a", "item": "b", "at": 1}\n{"user":\n', "line 2: not JSON Lines"),
+    "one array": ("e.json", '[{"user": "a", "item": "b"}]', "line 1: not JSON Lines"),
+    "empty": ("e.jsonl", "", "the file is empty"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_EVENTS)
+def test_bad_events(case: str, tmp_path: Path):
+    name, text, message = BAD_EVENTS[case]
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        read(tmp_path / name, ImportOptions(timestamp="at"))
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_names_of_files_are_no_patterns(suffix: str, tmp_path: Path):
+    folder = tmp_path / "data[1]*"
+    folder.mkdir()
+    path, table = folder / f"e?.{suffix}", pl.read_csv(EVENTS.encode())
+    {"csv": table.write_csv, "jsonl": table.write_ndjson, "parquet": table.write_parquet}[suffix](path)
+    imported = read(path, ImportOptions())
+    assert len(imported.dataset.interactions) == 20
+    files.save(imported.dataset, folder / "out")
+    assert files.load(folder / "out").digest == imported.dataset.digest
+
+
+def test_a_split_and_a_split_column_contradict(tmp_path: Path):
+    (tmp_path / "e.csv").write_text(EVENTS)
+    with pytest.raises(DataError, match="--split random and --split-column at contradict"):
+        read(tmp_path / "e.csv", ImportOptions(split="random", split_column="at"))
+
+
+def test_quoted_fields_may_hold_separators(tmp_path: Path):
+    (tmp_path / "e.CSV").write_text(EVENTS)
+    (tmp_path / "items.csv").write_text("id,title,year\n" + "".join(f'i{n},"a, b",\n' for n in range(5)))
+    data = read(tmp_path / "e.CSV", ImportOptions(items=tmp_path / "items.csv")).dataset
+    assert data.item_attributes["title"].to_list() == ["a, b"] * 5
+
+
+NAMES = ["i4", "i1", "i0"]
+
+BAD_FEATURES = {
+    "not finite": ({"id": NAMES, "v": [[1.0], [float("nan")], [1.0]]}, r"row 1 \(id i1\): features are missing, NaN"),
+    "missing inside": ({"id": NAMES, "v": [[1.0], [1.0], [None]]}, r"row 2 \(id i0\): features are missing, NaN"),
+    "missing number": ({"id": NAMES, "a": [1.0, None, 2.0]}, r"row 1 \(id i1\): features are missing, NaN"),
+    "missing id": ({"id": ["i4", None, "i0"], "v": [[1.0], [2.0], [3.0]]}, "row 1: 'id' is missing"),
+    "texts": ({"id": NAMES, "v": [["a"], ["b"], ["c"]]}, "column 'v' holds lists of String, not of numbers"),
+    "no features": ({"id": NAMES, "v": ["a", "b", "c"]}, "neither a list column nor numeric columns"),
+    "no id": ({"name": NAMES, "v": [[1.0], [1.0], [1.0]]}, "column 'id' is missing; there are: name, v"),
+    "id twice": ({"id": ["i1", "i1"], "v": [[1.0], [1.0]]}, "ids occur more than once: i1"),
+    "strangers": ({"id": ["x", "y"], "v": [[1.0], [1.0]]}, "none of its 2 ids is an item"),
+    "lists of ids": ({"id": [["i1"]], "v": [[1.0]]}, r"column 'id' holds List\(String\), not ids"),
+    "no rows": ({"id": [], "v": []}, "holds no rows"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FEATURES)
+def test_bad_features(case: str, tmp_path: Path):
+    columns, message = BAD_FEATURES[case]
+    (tmp_path / "e.csv").write_text(EVENTS)
+    pl.DataFrame(columns).write_parquet(tmp_path / "v.parquet")
+    with pytest.raises(DataError, match=rf"v\.parquet.*{message}"):
+        read(tmp_path / "e.csv", ImportOptions(features={"v": tmp_path / "v.parquet"}))
+
+
+@pytest.mark.parametrize(("rows", "message"), [(4, "item row 4 has none"), (6, "6 feature rows for only 5 items")])
+def test_npy_rows_must_be_the_items(rows: int, message: str, tmp_path: Path):
+    (tmp_path / "e.csv").write_text(EVENTS)
+    (tmp_path / "items.csv").write_text("id\n" + "".join(f"i{n}\n" for n in range(5)))
+    np.save(tmp_path / "v.npy", np.ones((rows, 2)))
+    options = {"features": {"v": tmp_path / "v.npy"}, "items": tmp_path / "items.csv"}
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "e.csv", ImportOptions.of(options))
+    with pytest.raises(DataError, match="npy rows need an order; give --items"):
+        read(tmp_path / "e.csv", ImportOptions.of({"features": options["features"]}))

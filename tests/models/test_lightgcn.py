@@ -1,7 +1,10 @@
 import numpy as np
+import torch
 
 from mmrecun.data.dataset import Dataset
-from tests.contracts.models import ModelContract, build, scores
+from mmrecun.data.graph import build_inputs
+from mmrecun.data.triples import Triples
+from tests.contracts.models import CPU, ModelContract, build, scores
 
 
 class TestLightGCN(ModelContract):
@@ -19,3 +22,13 @@ def test_vectors_are_the_mean_of_dense_matrix_powers(dataset: Dataset):
     rows = np.concatenate([model.users.weight.detach().numpy(), model.items.weight.detach().numpy()])
     mean = sum(np.linalg.matrix_power(normal, hop) @ rows for hop in range(4)) / 4
     np.testing.assert_allclose(scores(model, dataset).numpy(), mean[:users] @ mean[users:].T, rtol=1e-4, atol=1e-6)
+
+
+def test_the_regulariser_reads_the_rows_before_propagation(dataset: Dataset):
+    model = build("lightgcn", dataset)
+    users, positives, negatives = np.array([0, 0, 5]), np.array([1, 2, 3]), np.array([4, 4, 9])
+    triples = Triples(*(torch.from_numpy(rows) for rows in (users, positives, negatives)))
+    batch = model.vectors(build_inputs(dataset, model.spec(), CPU)).at(triples)
+    u, i = model.users.weight.detach().numpy(), model.items.weight.detach().numpy()
+    total = sum((rows**2).sum() for rows in (u[users], i[positives], i[negatives]))
+    np.testing.assert_allclose(model.extra_loss(batch).item(), 1e-3 * total / (2 * 3), rtol=1e-5)

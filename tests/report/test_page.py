@@ -1,84 +1,214 @@
+import io
 import re
 from html.parser import HTMLParser
 
-from mmrecun.audit.audit import _gaps
-from mmrecun.audit.verdict import AuditReport, Check, Figures, State
-from mmrecun.report import tables
+import pytest
+from rich.console import Console
+
+from mmrecun.audit.verdict import AuditReport, Check, Figures, Gap, State, conclude
+from mmrecun.report import figures, tables
 from mmrecun.report.page import render
+from mmrecun.report.terminal import show
 
+HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>[bold]{{ 7 * 7 }}"
 BINS = tuple([0.05] * 20)
+HISTORY = [{"epoch": 1, "loss": 0.6931}, {"epoch": 2, "loss": 0.4217}]
 
 
-def figures(name: str, recall: float) -> Figures:
+def state(name: str, recall: float, seed: int = 0, seconds: float = 12.0) -> Figures:
     return Figures(
         name=name,
         run="r",
-        seed=0,
-        seconds=12.0,
+        seed=seed,
+        seconds=seconds,
         retain={"recall@20": recall, "ndcg@20": recall / 2},
-        forget={"recall@20": 0.0123},
-        auc=0.4321,
+        forget={"recall@20": recall / 7},
+        auc=0.4321 + recall / 10,
         auc_random=0.8765,
         percentiles=BINS,
         percentiles_held_out=BINS,
     )
 
 
-def report(golds: int, hostile: str = "plain") -> AuditReport:
-    states = (figures("original", 0.1111), figures("unlearned", 0.1234))
-    states += tuple(figures("gold", 0.1 + n / 100) for n in range(golds))
-    check = Check(name="membership", state=State.PASSED, detail=hostile)
-    counts = {"users": 0, "items": 12, "interactions": 3456, "modalities": 0}
-    return AuditReport(
-        model="mgcn",
-        method="mmrecun",
-        dataset="d",
-        forgotten=counts,
-        states=states,
-        gap=_gaps(states[1], states[2:]),
-        checks=(check,),
-        verdict=State.PASSED,
-    )
+def gap(difference: float, z: float | None = None) -> Gap:
+    return Gap(value=0.5 + difference, gold_mean=0.5, gold_std=0.01, difference=difference, z=z, tolerance=0.02)
+
+
+def report(golds: int, checks: tuple[Check, ...] | None = None, text: str = "plain", **changes: object) -> AuditReport:
+    made = (Check(name="membership", state=State.PASSED, detail=text),) if checks is None else checks
+    values: dict[str, object] = {
+        "model": text,
+        "method": text,
+        "dataset": text,
+        "forgotten": {"users": 0, "items": 12, "interactions": 3456, "modalities": 0},
+        "states": (
+            state("original", 0.1111),
+            state("unlearned", 0.1234, seconds=8.06),
+            *(state("gold", 0.1 + seed / 100, seed, 112.0) for seed in range(golds)),
+        ),
+        "gap": {"retain_recall@20": gap(0.03), "forget_recall@20": gap(0.005), "auc": gap(-0.07)} if golds else {},
+        "checks": made,
+        "verdict": conclude(made),
+        "notes": (text,),
+    }
+    return AuditReport.of(values | changes)
 
 
 class Balanced(HTMLParser):
-    VOID = frozenset({"meta", "br", "img", "hr", "path", "use"})
+    """Refuses tags that cross or stay open, and remembers what it met."""
 
-    def __init__(self) -> None:
+    VOID = frozenset({"meta", "br", "img", "hr"})
+
+    def __init__(self, page: str) -> None:
         super().__init__()
         self.open: list[str] = []
+        self.met: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.met.append((tag, dict(attrs)))
         if tag not in self.VOID:
             self.open.append(tag)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.met.append((tag, dict(attrs)))
+
     def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in {"style", "title"}:
+            self.words.append(data)
 
 
-def test_the_page_is_whole_and_loads_nothing():
-    page = render(report(3), {"seed": "0"}, [{"epoch": 1, "loss": 0.5}])
-    parser = Balanced()
-    parser.feed(page)
-    assert parser.open == []
-    assert "<script" not in page
-    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page.replace("xlink:href", "xlink"))
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render(report(3), {"seed": "0", "dataset": "abc123"}, HISTORY)
+
+
+def test_the_page_is_whole_and_loads_nothing(page: str):
+    assert page.startswith("<!doctype html>")
+    for tag, attributes in Balanced(page).met:
+        assert tag not in {"script", "link", "iframe", "img", "object", "base", "image"}
+        for name in ("src", "href", "xlink:href", "action", "srcset"):
+            assert (attributes.get(name) or "#").startswith("#")
+        assert not any(name.startswith("on") for name in attributes)
+    assert not re.search(r"@import|url\((?!#)", page)
+    addresses = set(re.findall(r"https?://[^\"'\s<]+", page))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_ids_are_unique_and_each_reference_is_met(page: str):
+    met = Balanced(page).met
+    ids = [attributes["id"] for _, attributes in met if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    references = {(attributes.get("xlink:href") or "#")[1:] for _, attributes in met} - {""}
+    assert references | set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
+
+
+def test_every_number_of_the_tables_is_shown(page: str):
+    words = Balanced(page).words
     for row in tables.state_rows(report(3)):
-        assert all(cell in page for cell in row)
-    assert "12 items and 3,456 interactions were taken out" in page
+        assert row.meaning in words
+        assert all(cell.value in words and (not cell.spread or cell.spread in words) for cell in row.cells)
+    for gap_row in tables.gap_rows(report(3)):
+        assert {gap_row.value, gap_row.gold.value, gap_row.difference, gap_row.z, gap_row.tolerance} <= set(words)
+    assert {"12", "3,456", "0.4217", "abc123"} <= set(words)
+
+
+def test_states_read_as_mean_and_spread():
+    retained = tables.state_rows(report(3))[0].cells
+    assert [str(cell) for cell in retained] == ["0.1111", "0.1234", "0.1100 ± 0.0100"]
+    assert str(tables.state_rows(report(1))[0].cells[2]) == "0.1000"
+
+
+def test_a_figure_that_does_not_exist_is_not_assessed():
+    bare = Figures(name="unlearned", run="r", seed=0, seconds=1.0, retain={})
+    text = render(report(0, states=(bare,)), {})
+    assert [str(row.cells[0]) for row in tables.state_rows(report(0, states=(bare,)))][:5] == ["not assessed"] * 5
+    assert "Where forgotten pairs rank" not in text
+    assert "Quality kept" not in text
 
 
 def test_hostile_text_is_shown_and_not_run():
-    page = render(report(0, "<script>alert(1)</script>"), {"<b>": "<i>"})
-    assert "<script>" not in page
-    assert "&lt;script&gt;" in page
+    text = render(report(2, text=HOSTILE), {HOSTILE: HOSTILE}, HISTORY)
+    parsed = Balanced(text)
+    assert not {"script", "img"} & {tag for tag, _ in parsed.met}
+    assert HOSTILE in parsed.words
+    assert "&lt;script&gt;" in text
 
 
-def test_without_gold_the_gap_is_not_assessed():
-    assert "No retrained model was given" in render(report(0), {})
-    assert "No retrained model was given" not in render(report(1), {})
+def test_without_gold_the_page_says_what_is_open():
+    text = render(report(0), {})
+    assert "What could not be assessed" in text
+    assert "No retrained model was given" in text
+    assert "as fast as retraining" not in text
+    assert "over-forgetting" in text
+    assert "where it lies in Gold" not in text
+    assert "What could not be assessed" not in render(report(1), {})
+    assert "A single Gold has no spread" in render(report(1), {})
 
 
-def test_equal_reports_give_equal_pages():
-    assert render(report(2), {}) == render(report(2), {})
+@pytest.mark.parametrize("outcome", list(State))
+def test_the_verdict_stands_beside_the_title(outcome: State):
+    checks = (Check(name="one", state=outcome, detail="d"),)
+    header = render(report(1, checks), {}).split("</header>")[0]
+    assert f'class="badge {outcome.value.replace(" ", "-")}"' in header
+
+
+def test_the_summary_is_one_sentence_with_counts_and_speed():
+    expected = "12 items and 3,456 interactions were taken out of a trained 'plain' by 'plain' in 8.1 s"
+    assert tables.summary(report(3)) == f"{expected}, 14 times as fast as retraining (112.0 s)."
+    assert tables.summary(report(0)) == f"{expected}."
+    one = {"users": 0, "items": 0, "interactions": 1, "modalities": 0}
+    assert tables.summary(report(0, forgotten=one)).startswith("1 interaction was taken out")
+    assert tables.summary(report(0, forgotten={"modalities": 2})).startswith("2 item features were taken out")
+    slow = (state("unlearned", 0.1, seconds=9.0), state("gold", 0.1, seconds=3.0))
+    assert tables.summary(report(1, states=slow)).endswith("; retraining took 3.0 s, which is no longer.")
+
+
+def test_the_outcome_names_failed_checks_and_counts_open_ones():
+    checks = tuple(Check(name=s.name.lower(), state=s, detail="d") for s in State)
+    assert tables.outcome(report(0, checks)) == (
+        "Of 3 checks, 1 failed (failed), 1 passed and 1 could not be assessed."
+    )
+    assert tables.outcome(report(0, ())).startswith("No check could be made")
+
+
+def test_a_gap_is_read_by_its_sign():
+    retain, forget, auc = tables.gap_rows(report(3))
+    assert (retain.reading, retain.fine) == ("above Gold: no harm", True)
+    assert (forget.reading, forget.fine) == ("at Gold's level", True)
+    assert (auc.reading, auc.fine, auc.place) == ("below Gold: over-forgotten", False, -3.0)
+    under = report(1, gap={"auc": gap(0.03)})
+    assert tables.gap_rows(under)[0].reading == "above Gold: under-forgotten"
+
+
+def test_equal_reports_give_equal_pages(page: str):
+    assert render(report(3), {"seed": "0", "dataset": "abc123"}, HISTORY) == page
+    assert "<metadata>" not in page
+
+
+def test_figures_name_states_in_text():
+    for draw in (figures.trade_off, figures.percentiles, figures.times):
+        svg = draw(report(2))
+        assert all(name in svg for name in ("original", "unlearned", "gold"))
+        assert len(svg) < 40_000
+
+
+def test_history_may_lack_losses_and_numbers():
+    assert tables.losses([{"loss": 0.5}, {"valid": 0.1}, {"epoch": 7, "loss": 0.25}]) == [(1.0, 0.5), (7.0, 0.25)]
+    assert "Loss of the method" not in render(report(0), {}, [{"valid": 0.1}])
+    assert "<details open>" in render(report(0), {}, [{"loss": 0.5}])
+
+
+def test_the_terminal_shows_the_same_numbers_and_reads_no_markup():
+    stream = io.StringIO()
+    show(report(2, (Check(name="[red]x[/nope]", state=State.FAILED, detail="[/]"),)), Console(file=stream, width=200))
+    text = stream.getvalue()
+    assert "[red]x[/nope]" in text
+    assert all(str(cell) in text for row in tables.state_rows(report(2)) for cell in row.cells)
+    assert "verdict: failed" in text

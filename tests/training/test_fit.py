@@ -5,7 +5,7 @@ import torch
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.errors import ArtifactError
+from mmrecun.errors import ArtifactError, DivergedError
 from mmrecun.rng import Seed
 from mmrecun.training.fit import Recovery, TrainConfig, fit
 from tests.contracts.models import CPU, build
@@ -17,26 +17,33 @@ class KilledError(Exception):
     pass
 
 
-def train(dataset: Dataset, recovery: Recovery | None = None, kill_at: int = 0, config: TrainConfig = CONFIG):
+def train(dataset: Dataset, recovery: Recovery | None = None, kill_at: int = 0, sign: int = 1, seen=None):
+    """`sign` 1 validates best at the last epoch, -1 at the first; `seen` collects the epochs that were run."""
     model = build("mgcn", dataset)
     inputs = build_inputs(dataset, model.spec(), CPU)
 
     def report(done: int, total: int, note: str) -> None:
+        if seen is not None:
+            seen.append(done)
         if done == kill_at:
             raise KilledError
 
     def validate(current) -> float:
-        return float(current.users.weight.detach().abs().sum())
+        return 1000 + sign * float(current.users.weight.detach().abs().sum())
 
-    return model, fit(model, dataset, inputs, config, Seed(4), validate, report, recovery)
+    return model, fit(model, dataset, inputs, CONFIG, Seed(4), validate, report, recovery)
 
 
-def test_a_resumed_training_equals_an_undisturbed_one(dataset: Dataset, tmp_path: Path):
-    whole, expected = train(dataset)
+@pytest.mark.parametrize(("sign", "best"), [(1, 6), (-1, 1)])
+def test_a_resumed_training_equals_an_undisturbed_one(dataset: Dataset, tmp_path: Path, sign: int, best: int):
+    whole, expected = train(dataset, sign=sign)
     recovery = Recovery(tmp_path / "state", "key", every_seconds=0)
     with pytest.raises(KilledError):
-        train(dataset, recovery, kill_at=3)
-    resumed, result = train(dataset, recovery)
+        train(dataset, recovery, kill_at=3, sign=sign)
+    seen: list[int] = []
+    resumed, result = train(dataset, recovery, sign=sign, seen=seen)
+    assert seen == [3, 4, 5, 6]
+    assert expected.best_epoch == result.best_epoch == best
     assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
     for row, other in zip(expected.history, result.history, strict=True):
         assert (row["loss"], row["valid"]) == (other["loss"], other["valid"])
@@ -62,3 +69,17 @@ def test_it_stops_early_and_keeps_the_best_parameters(dataset: Dataset):
     result = fit(model, dataset, inputs, TrainConfig(epochs=50, patience=2, batch_size=128), Seed(0), validate)
     assert (result.best_epoch, result.epochs, result.valid) == (2, 4, 0.5)
     assert torch.equal(model.users.weight, kept[1])
+
+
+def test_a_learning_rate_beyond_all_bounds_is_an_error(dataset: Dataset):
+    model = build("bprmf", dataset)
+    config = TrainConfig(epochs=3, batch_size=128, learning_rate=1e30)
+    with pytest.raises(DivergedError, match="lower learning_rate"):
+        fit(model, dataset, build_inputs(dataset, model.spec(), CPU), config, Seed(0), lambda _: 1.0)
+
+
+def test_every_epoch_draws_its_own_negatives(dataset: Dataset):
+    model = build("bprmf", dataset)
+    config = TrainConfig(epochs=4, batch_size=128, learning_rate=1e-30)
+    result = fit(model, dataset, build_inputs(dataset, model.spec(), CPU), config, Seed(0), lambda _: 1.0)
+    assert len({row["loss"] for row in result.history}) == 4

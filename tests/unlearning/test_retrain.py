@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from mmrecun.data.graph import build_inputs
@@ -11,8 +12,9 @@ class TestRetrain(UnlearnerContract):
     name = "retrain"
 
 
-def test_it_equals_a_training_that_never_saw_the_rest(trained: Trained):  # noqa: F811
-    parts, result = TestRetrain().run(trained, requests(trained.dataset)["items"])
+@pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio", "all audio"])
+def test_it_equals_a_training_that_never_saw_the_rest(trained: Trained, target: str):  # noqa: F811
+    parts, result = TestRetrain().run(trained, requests(trained.dataset)[target])
     fresh = type(trained.model)(trained.model.settings, result.model.sizes, Seed(5).child("model").torch())
     inputs = build_inputs(parts.retained, fresh.spec(), CPU)
     fit(fresh, parts.retained, inputs, TRAINING, Seed(5), lambda model: validate(model, inputs))

@@ -1,7 +1,7 @@
 """`mmrecun data import`, `describe` and `make`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -82,9 +82,10 @@ def _tell(dataset: "Dataset", warnings: list[str], as_json: bool, title: str) ->
     from mmrecun.data.describe import facts
 
     known = facts(dataset)
-    shown = ("splits", *_KEYS)
-    result: dict[str, Any] = {name: known[name] for name in known if name in shown} | {"warnings": warnings}
-    emit(result if as_json else {name: value for name, value in result.items() if name != "warnings"}, as_json, title)
+    if as_json:
+        emit({name: known[name] for name in _KEYS} | {"warnings": warnings}, as_json)
+    else:
+        emit({name: known[name] for name in (*_KEYS, "splits")}, as_json, title)
     for warning in warnings:
         errors.print(f"[yellow]warning:[/yellow] {warning}", highlight=False, soft_wrap=True)
 
@@ -92,7 +93,9 @@ def _tell(dataset: "Dataset", warnings: list[str], as_json: bool, title: str) ->
 @app.command()
 def describe(
     data: Data,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw to this .png, .svg or .pdf.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Also draw to this .png, .svg or .pdf, or into this folder.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Print and draw the facts of a dataset."""
@@ -101,15 +104,29 @@ def describe(
 
     dataset = files.load(data)
     if plot is not None:
-        if plot.suffix not in (".png", ".svg", ".pdf"):
-            raise ConfigError(f"--plot {plot}: name a .png, .svg or .pdf file")
         from mmrecun.report.dataset import draw
 
-        draw(dataset, plot)
+        for path in _plots(plot):
+            draw(dataset, path)
     emit({**facts(dataset), "warnings": []}, as_json, str(data))
     if not as_json:
         for kind, degrees in degrees_of(dataset).items():
             Console().print(bars(degree_histogram(degrees), f"training pairs of {kind}"))
+
+
+def _plots(plot: Path) -> list[Path]:
+    """The files to draw: the one named, or a PNG and an SVG in the folder named; the folder is made."""
+    if plot.suffix and not plot.is_dir():
+        if plot.suffix not in (".png", ".svg", ".pdf"):
+            raise ConfigError(f"--plot {plot}: name a .png, .svg or .pdf file, or a folder")
+        folder, paths = plot.parent, [plot]
+    else:
+        folder, paths = plot, [plot / "dataset.png", plot / "dataset.svg"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--plot {plot}: cannot write there: {error.strerror}") from None
+    return paths
 
 
 @app.command()

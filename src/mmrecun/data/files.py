@@ -110,7 +110,7 @@ def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
         DataError: naming the file and what is wrong with it.
     """
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -132,11 +132,21 @@ def read_npy(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (ValueError, OSError, EOFError) as error:
-        if "allow_pickle" in str(error) or "Python objects" in str(error):
+        # numpy takes whatever does not begin as an npy file for a pickle
+        if _begins_as_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
             raise DataError(
                 f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"
             ) from None
-        raise DataError(f"{path}: not a readable npy file: {error}") from None
+        reason = error if _begins_as_npy(path) else "it does not begin as one"
+        raise DataError(f"{path}: not a readable npy file: {reason}") from None
+
+
+def _begins_as_npy(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(6) == b"\x93NUMPY"
+    except OSError:
+        return False
 
 
 def _with_attributes(table: pl.DataFrame, attributes: pl.DataFrame) -> pl.DataFrame:
@@ -146,20 +156,29 @@ def _with_attributes(table: pl.DataFrame, attributes: pl.DataFrame) -> pl.DataFr
 def _ids(path: Path, kind: str) -> tuple[IdMap, pl.DataFrame]:
     table = read_parquet(path, ("id",))
     try:
-        return IdMap(kind, table["id"].cast(pl.String)), table.drop("id")
+        return IdMap(kind, _text(table["id"])), table.drop("id")
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
 
+def _text(values: pl.Series) -> pl.Series:
+    try:
+        return values.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        raise DataError(f"column '{values.name}' holds {values.dtype}, not ids") from None
+
+
 def _rows(path: Path, ids: IdMap, names: pl.Series) -> np.ndarray:
     try:
-        return ids.rows(names.cast(pl.String))
+        return ids.rows(_text(names))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
 
 def _split_labels(path: Path, labels: pl.Series) -> np.ndarray:
     numbers = {split.name.lower(): int(split) for split in Split}
+    if labels.dtype != pl.String:
+        raise DataError(f"{path}: split must be train, valid or test, not {labels.dtype}")
     unknown = labels.filter(~labels.is_in(list(numbers))).unique(maintain_order=True)
     if len(unknown) or labels.null_count():
         raise DataError(f"{path}: split must be train, valid or test, not {some(unknown) or 'missing'}")

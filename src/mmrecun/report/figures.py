@@ -1,6 +1,7 @@
 """Figures of an audit as SVG text; equal reports give equal text."""
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,94 +9,178 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mmrecun.audit.verdict import AuditReport, Figures
+from mmrecun.audit.verdict import AuditReport, Figures, Gap
+from mmrecun.report.tables import by_name, duration
 
-_COLOURS = {"original": "#bb5566", "unlearned": "#004488", "gold": "#b8860b"}
+_COLOURS = {"original": "#a63d40", "unlearned": "#1f5fa8", "gold": "#9a6b00"}
+_FACES = {"original": "#a63d40", "unlearned": "none", "gold": "#9a6b00"}
 _MARKERS = {"original": "s", "unlearned": "o", "gold": "D"}
+_SIZES = {"original": 42, "unlearned": 130, "gold": 34}
+_INK, _SOFT, _ZONE = "#1c2430", "#5b6675", "#f6e7bd"
+_WIDTH = 4.3
 _STYLE: Any = {
     "svg.fonttype": "none",
-    "svg.hashsalt": "mmrecun",
     "font.family": "sans-serif",
-    "font.size": 10,
+    "font.size": 9.5,
+    "text.color": _INK,
+    "axes.edgecolor": "#9aa3ae",
+    "axes.labelcolor": _INK,
+    "axes.linewidth": 0.8,
+    "xtick.color": _SOFT,
+    "ytick.color": _SOFT,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "legend.frameon": False,
 }
 
 
-def _svg(figure: Figure) -> str:
+def _svg(figure: Figure, name: str) -> str:
+    """SVG element without metadata; `name` keeps ids apart when several figures share a page."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    with mpl.rc_context({"svg.hashsalt": f"mmrecun-{name}"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    return re.sub(r"'DejaVu Sans'[^;\"]*sans-serif", "system-ui, sans-serif", text)
 
 
 def trade_off(report: AuditReport) -> str:
-    """Retained recall against forget recall, with the spread of Gold as the target zone; empty without figures."""
-    states = [state for state in report.states if "recall@20" in state.forget]
-    if not states:
+    """Retained recall against forget recall, with Gold's level as the target zone; empty without figures."""
+    groups = by_name(report)
+    points = {
+        name: [(s.forget["recall@20"], s.retain["recall@20"]) for s in states if _has_recall(s)]
+        for name, states in groups.items()
+    }
+    points = {name: pairs for name, pairs in points.items() if pairs}
+    if not points:
         return ""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, 3.9), layout="constrained")
         axes = figure.subplots()
-        if {"forget_recall@20", "retain_recall@20"} <= report.gap.keys():
-            forget, retain = report.gap["forget_recall@20"], report.gap["retain_recall@20"]
-            axes.axvspan(
-                forget.gold_mean - forget.tolerance, forget.gold_mean + forget.tolerance, color="#f3e3b3", lw=0
-            )
-            axes.axhline(retain.gold_mean, color=_COLOURS["gold"], lw=0.8, ls="--")
-        for name in dict.fromkeys(state.name for state in states):
-            xs = [state.forget["recall@20"] for state in states if state.name == name]
-            ys = [state.retain["recall@20"] for state in states if state.name == name]
-            size, face = (110, "none") if name == "unlearned" else (40, _COLOURS[name])
+        corners = _zones(axes, report.gap)
+        for name, pairs in points.items():
+            xs, ys = zip(*pairs, strict=True)
+            marks: dict[str, Any] = {"s": _SIZES[name], "marker": _MARKERS[name], "linewidths": 1.8}
             axes.scatter(
-                xs, ys, s=size, marker=_MARKERS[name], facecolors=face, edgecolors=_COLOURS[name], lw=2, label=name
+                xs,
+                ys,
+                facecolors=_FACES[name],
+                edgecolors=_COLOURS[name],
+                label=name,
+                zorder=4 if name == "unlearned" else 3,
+                **marks,
             )
-        high = max(state.retain["recall@20"] for state in states)
-        axes.set(xlabel="recall@20 of what was forgotten", ylabel="recall@20 of what was kept", ylim=(0, 1.25 * high))
-        axes.legend(frameon=False, loc="lower right", title="shaded: Gold's level" if report.gap else None)
-        return _svg(figure)
+        _frame(axes, [*corners, *(pair for pairs in points.values() for pair in pairs)])
+        axes.set(xlabel="recall@20 of what was forgotten", ylabel="recall@20 of what was kept")
+        figure.legend(loc="outside upper left", ncols=3, handletextpad=0.3, columnspacing=1.4, borderaxespad=0.2)
+        return _svg(figure, "trade-off")
+
+
+def _has_recall(state: Figures) -> bool:
+    return "recall@20" in state.forget and "recall@20" in state.retain
+
+
+def _zones(axes: Axes, gap: dict[str, Gap]) -> list[tuple[float, float]]:
+    """Draw what counts as Gold's level, and Gold's own spread inside it; returns corners to keep in view."""
+    if not {"forget_recall@20", "retain_recall@20"} <= gap.keys():
+        return []
+    x, y = gap["forget_recall@20"], gap["retain_recall@20"]
+    low, high = (x.gold_mean - x.tolerance, y.gold_mean - y.tolerance), (x.tolerance * 2, y.tolerance * 2)
+    axes.add_patch(Rectangle(low, *high, facecolor=_ZONE, edgecolor="none", label="counts as Gold's level"))
+    if x.gold_std and y.gold_std:
+        start = (x.gold_mean - x.gold_std, y.gold_mean - y.gold_std)
+        spread: dict[str, Any] = {"facecolor": "none", "edgecolor": _COLOURS["gold"], "lw": 0.9, "ls": (0, (3, 2))}
+        axes.add_patch(Rectangle(start, 2 * x.gold_std, 2 * y.gold_std, label="gold ± 1 std", **spread))
+    return [low, (low[0] + high[0], low[1] + high[1])]
+
+
+def _frame(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """Limits with room around every point; recall is never below zero."""
+    for axis, values in ((axes.xaxis, [x for x, _ in points]), (axes.yaxis, [y for _, y in points])):
+        low, high = min(values), max(values)
+        room = 0.12 * max(high - low, 0.02)
+        start = -0.25 * room if low - room < 0 else low - room
+        axis.set_view_interval(start, high + room, ignore=True)
+        axis.set_major_locator(MaxNLocator(5))
+    axes.grid(color="#e6e9ed", lw=0.7)
+    axes.set_axisbelow(True)
 
 
 def percentiles(report: AuditReport) -> str:
     """Where forgotten pairs rank, against held-out positives, before and after and in Gold; empty without figures."""
-    states = [state for state in report.states if state.percentiles]
-    states = [next(state for state in states if state.name == name) for name in dict.fromkeys(s.name for s in states)]
-    if not states:
+    groups = {name: [s for s in states if s.percentiles] for name, states in by_name(report).items()}
+    groups = {name: states for name, states in groups.items() if states}
+    if not groups:
         return ""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(5.4, 1.55 * len(states) + 0.5), layout="constrained")
-        rows = np.atleast_1d(figure.subplots(len(states), 1, sharex=True))
-        for axes, state in zip(rows, states, strict=True):
-            _histogram(axes, state)
-        rows[0].legend(frameon=False, loc="upper left")
-        rows[-1].set_xlabel("rank percentile among unseen items (1 = on top of the list)")
-        return _svg(figure)
+        figure = Figure(figsize=(_WIDTH, 1.8 * len(groups) + 1.0), layout="constrained")
+        rows = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True, sharey=True))
+        for axes, (name, states) in zip(rows, groups.items(), strict=True):
+            _histogram(axes, name, states)
+        rows[-1].set_xlabel("place in the list: 0 bottom, 1 top")
+        handles, labels = rows[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=2, borderaxespad=0.2)
+        return _svg(figure, "percentiles")
 
 
-def _histogram(axes: Axes, state: Figures) -> None:
-    edges = np.linspace(0, 1, len(state.percentiles) + 1)
-    axes.stairs(state.percentiles, edges, fill=True, color=_COLOURS[state.name], alpha=0.75, label="forgotten")
-    axes.stairs(state.percentiles_held_out, edges, color="#333333", lw=1.3, label="held out")
-    axes.set_title(state.name, loc="left", x=0.28, y=0.72, fontsize=11)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
+def _histogram(axes: Axes, name: str, states: Sequence[Figures]) -> None:
+    forgotten = _average([state.percentiles for state in states])
+    edges = np.linspace(0, 1, len(forgotten) + 1)
+    axes.stairs(forgotten, edges, fill=True, color=_COLOURS[name], alpha=0.75, label="forgotten (filled)")
+    held = [state.percentiles_held_out for state in states if state.percentiles_held_out]
+    if held:
+        outline = _average(held)
+        axes.stairs(outline, np.linspace(0, 1, len(outline) + 1), color=_INK, lw=1.2, label="held out (line)")
+    title = f"gold, mean of {len(states)}" if name == "gold" and len(states) > 1 else name
+    axes.set_title(title, loc="left", fontsize=9.5, color=_COLOURS[name], fontweight="bold", pad=3)
+    axes.yaxis.set_major_locator(MaxNLocator(2))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+    axes.set(xlim=(0, 1))
+
+
+def _average(rows: Sequence[Sequence[float]]) -> list[float]:
+    """Column means of histograms that have as many bins as the first."""
+    same = [row for row in rows if len(row) == len(rows[0])]
+    return [sum(column) / len(same) for column in zip(*same, strict=True)]
 
 
 def times(report: AuditReport) -> str:
     """Seconds of each state on a logarithmic axis."""
+    groups = by_name(report)
+    names = list(groups)[::-1]
+    seconds = [max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names]
     with mpl.rc_context(_STYLE):
-        names = list(dict.fromkeys(state.name for state in report.states))
-        seconds = [_mean([state.seconds for state in report.states if state.name == name]) for name in names]
-        figure = Figure(figsize=(5.4, 0.5 * len(names) + 0.9), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, 0.42 * len(names) + 0.75), layout="constrained")
         axes = figure.subplots()
-        axes.barh(names[::-1], seconds[::-1], color=[_COLOURS[name] for name in names[::-1]], height=0.6)
-        for place, value in enumerate(seconds[::-1]):
-            axes.annotate(f"{value:.1f} s", (value, place), xytext=(4, 0), textcoords="offset points", va="center")
-        low = min(seconds) / 3
-        axes.set(xscale="log", xlabel="seconds", xlim=(max(low, 1e-3), max(seconds) * 3))
-        return _svg(figure)
+        axes.barh(names, seconds, color=[_COLOURS[name] for name in names], height=0.55)
+        for place, value in enumerate(seconds):
+            axes.annotate(duration(value), (value, place), (5, 0), textcoords="offset points", va="center")
+        axes.set(xscale="log", xlabel="seconds (each step of the axis is ten times more)")
+        low = 10 ** np.floor(np.log10(min(seconds)) - 0.3)
+        axes.set_xlim(low, max(seconds) * (max(seconds) / low) ** 0.4)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axes.minorticks_off()
+        axes.tick_params(axis="y", length=0, labelcolor=_INK)
+        axes.spines["left"].set_visible(False)
+        return _svg(figure, "times")
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+def loss(points: Sequence[tuple[float, float]]) -> str:
+    """Loss against pass; empty for fewer than two points."""
+    if len(points) < 2:
+        return ""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 2.3), layout="constrained")
+        axes = figure.subplots()
+        xs, ys = zip(*points, strict=True)
+        axes.plot(xs, ys, color=_COLOURS["unlearned"], lw=1.6, marker="o" if len(points) <= 40 else "", ms=3)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.grid(color="#e6e9ed", lw=0.7)
+        axes.set(xlabel="pass over the data", ylabel="loss")
+        return _svg(figure, "loss")

@@ -1,71 +1,241 @@
 """An audit as rows of text, for the page and the terminal alike."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
+from typing import NamedTuple
 
-from mmrecun.audit.verdict import AuditReport, Figures
+from mmrecun.audit.verdict import AuditReport, Figures, Gap, State
 
-STATE_COLUMNS = (
-    "state",
-    "retained recall@20",
-    "retained NDCG@20",
-    "forget recall@20",
-    "AUC held-out",
-    "AUC random",
-    "time",
+NOT_ASSESSED = State.NOT_ASSESSED.value
+ORDER = ("original", "unlearned", "gold")
+_TARGETS = {
+    "users": ("user", "users"),
+    "items": ("item", "items"),
+    "interactions": ("interaction", "interactions"),
+    "modalities": ("item feature", "item features"),
+}
+
+
+class Cell(NamedTuple):
+    """A mean, and its deviation over several runs where there is one."""
+
+    value: str
+    spread: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.spread}".rstrip()
+
+
+class StateRow(NamedTuple):
+    """One figure of merit: its name, what it means, and a cell per column of `state_columns`."""
+
+    label: str
+    meaning: str
+    cells: tuple[Cell, ...]
+
+
+class GapRow(NamedTuple):
+    """One gap to Gold; `fine` where it does no harm, `place` is the gap in tolerances, cut at -3 and 3."""
+
+    label: str
+    value: str
+    gold: Cell
+    difference: str
+    z: str
+    tolerance: str
+    reading: str
+    fine: bool
+    place: float
+
+
+class _Measure(NamedTuple):
+    label: str
+    meaning: str
+    of: Callable[[Figures], float | None]
+
+
+_MEASURES = (
+    _Measure(
+        "retained recall@20",
+        "Of what people really chose among the kept items, the share that a list of twenty finds. Higher is better.",
+        lambda state: state.retain.get("recall@20"),
+    ),
+    _Measure(
+        "retained NDCG@20",
+        "The same, but hits near the top of the list count more. Higher is better.",
+        lambda state: state.retain.get("ndcg@20"),
+    ),
+    _Measure(
+        "forget recall@20",
+        "The share of what was taken out that a list of twenty still finds. Right is Gold's level, not zero.",
+        lambda state: state.forget.get("recall@20"),
+    ),
+    _Measure(
+        "AUC held-out",
+        "How often a forgotten pair ranks above a true pair the model never saw. 0.5: the two look alike.",
+        lambda state: state.auc,
+    ),
+    _Measure(
+        "AUC random",
+        "How often a forgotten pair ranks above a random unseen one. Taste alone may lift it above 0.5, in Gold too.",
+        lambda state: state.auc_random,
+    ),
 )
 GAP_NAMES = {"retain_recall@20": "retained recall@20", "forget_recall@20": "forget recall@20", "auc": "AUC held-out"}
 
 
-def state_rows(report: AuditReport) -> list[list[str]]:
-    """One row per state; several Golds are one row of mean and standard deviation."""
-    golds = [state for state in report.states if state.name == "gold"]
-    rows = [[state.name, *_cells([state])] for state in report.states if state.name != "gold"]
-    if golds:
-        rows.append([f"gold ({len(golds)} seed{'s' if len(golds) > 1 else ''})", *_cells(golds)])
-    return rows
+def by_name(report: AuditReport) -> dict[str, list[Figures]]:
+    """States under their names: original, unlearned, gold."""
+    grouped = {name: [state for state in report.states if state.name == name] for name in ORDER}
+    return {name: states for name, states in grouped.items() if states}
 
 
-def _cells(states: Sequence[Figures]) -> list[str]:
-    columns = [
-        [state.retain.get("recall@20") for state in states],
-        [state.retain.get("ndcg@20") for state in states],
-        [state.forget.get("recall@20") for state in states],
-        [state.auc for state in states],
-        [state.auc_random for state in states],
+def state_columns(report: AuditReport) -> list[tuple[str, str]]:
+    """Name of each state and a word on it."""
+    golds = sum(state.name == "gold" for state in report.states)
+    words = {
+        "original": "before",
+        "unlearned": "after",
+        "gold": "retrained once" if golds == 1 else f"retrained, {golds} seeds",
+    }
+    return [(name, words[name]) for name in by_name(report)]
+
+
+def state_rows(report: AuditReport) -> list[StateRow]:
+    """One row per figure of merit; several Golds are one cell of mean and standard deviation."""
+    groups = list(by_name(report).values())
+    rows = [
+        StateRow(
+            measure.label,
+            measure.meaning,
+            tuple(_cell([measure.of(state) for state in states]) for states in groups),
+        )
+        for measure in _MEASURES
     ]
-    return [_cell(values) for values in columns] + [f"{mean(state.seconds for state in states):.1f} s"]
+    taken = tuple(_time_cell([state.seconds for state in states]) for states in groups)
+    meaning = "From the data to a trained model; for the unlearned one from the request to a model that can serve."
+    return [*rows, StateRow("time", meaning, taken)]
 
 
-def _cell(values: Sequence[float | None]) -> str:
+def _cell(values: Sequence[float | None]) -> Cell:
     known = [value for value in values if value is not None]
     if not known:
-        return "not assessed"
-    spread = f" ± {stdev(known):.4f}" if len(known) > 1 else ""
-    return f"{mean(known):.4f}{spread}"
+        return Cell(NOT_ASSESSED)
+    return Cell(f"{mean(known):.4f}", f"± {stdev(known):.4f}" if len(known) > 1 else "")
 
 
-def gap_rows(report: AuditReport) -> list[list[str]]:
-    """Figure, value, Gold, signed gap, z-score, tolerance."""
-    rows = []
-    for name, gap in report.gap.items():
-        z = "no spread" if gap.z is None else f"{gap.z:+.1f}"
-        figures = [f"{gap.value:.4f}", f"{gap.gold_mean:.4f}", f"{gap.difference:+.4f}", z, f"± {gap.tolerance:.4f}"]
-        rows.append([GAP_NAMES.get(name, name), *figures])
-    return rows
+def _time_cell(seconds: Sequence[float]) -> Cell:
+    return Cell(duration(mean(seconds)), f"± {duration(stdev(seconds))}" if len(seconds) > 1 else "")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that reads best.
+
+    >>> duration(8.14), duration(312), duration(9000)
+    ('8.1 s', '5 min 12 s', '2 h 30 min')
+    """
+    if seconds < 299.95:
+        return f"{seconds:.1f} s"
+    if round(seconds) < 7200:
+        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def gap_rows(report: AuditReport) -> list[GapRow]:
+    """Each figure that could be compared with Gold."""
+    return [_gap_row(name, gap) for name, gap in report.gap.items()]
+
+
+def _gap_row(name: str, gap: Gap) -> GapRow:
+    tolerances = gap.difference / gap.tolerance if gap.tolerance else 0.0
+    return GapRow(
+        label=GAP_NAMES.get(name, name),
+        value=f"{gap.value:.4f}",
+        gold=Cell(f"{gap.gold_mean:.4f}", "" if gap.gold_std is None else f"± {gap.gold_std:.4f}"),
+        difference=f"{gap.difference:+.4f}",
+        z="no spread" if gap.z is None else f"{gap.z:+.1f}",
+        tolerance=f"± {gap.tolerance:.4f}",
+        reading=_reading(name, gap),
+        fine=abs(gap.difference) <= gap.tolerance or (name.startswith("retain") and gap.difference > 0),
+        place=max(-3.0, min(3.0, tolerances)),
+    )
+
+
+def _reading(name: str, gap: Gap) -> str:
+    if abs(gap.difference) <= gap.tolerance:
+        return "at Gold's level"
+    if name.startswith("retain"):
+        return "above Gold: no harm" if gap.difference > 0 else "below Gold: quality was lost"
+    return "above Gold: under-forgotten" if gap.difference > 0 else "below Gold: over-forgotten"
+
+
+def counts(report: AuditReport) -> list[tuple[str, str]]:
+    """Number and noun of each kind of thing that was taken out."""
+    return [
+        (f"{count:,}", _TARGETS.get(name, (name, name))[count != 1])
+        for name, count in report.forgotten.items()
+        if count
+    ]
+
+
+def listing(words: Sequence[str]) -> str:
+    """Words as prose.
+
+    >>> listing(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def summary(report: AuditReport) -> str:
     """One sentence for somebody who reads nothing else."""
-    parts = [
-        f"{count:,} {name if count != 1 or name == 'interactions' else name[:-1]}"
-        for name, count in report.forgotten.items()
-        if count
-    ]
-    taken = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts).replace(
-        "modalities", "item features"
-    )
+    parts = counts(report)
+    taken = listing([f"{number} {noun}" for number, noun in parts]) or "Nothing"
+    verb = "was" if not parts or (len(parts) == 1 and parts[0][0] == "1") else "were"
     seconds = report.state("unlearned").seconds
+    text = f"{taken} {verb} taken out of a trained '{report.model}' by '{report.method}' in {duration(seconds)}"
+    return f"{text}{_speed(report, seconds)}."
+
+
+def _speed(report: AuditReport, seconds: float) -> str:
     golds = [state.seconds for state in report.states if state.name == "gold"]
-    faster = f", {mean(golds) / seconds:.1f} times as fast as retraining" if golds and seconds else ""
-    return f"{taken} were taken out of a trained {report.model} by '{report.method}' in {seconds:.1f} s{faster}."
+    if not golds or seconds <= 0 or mean(golds) <= 0:
+        return ""
+    times = mean(golds) / seconds
+    if times >= 1.05:
+        shown = f"{times:,.0f}" if times >= 9.95 else f"{times:.1f}"
+        return f", {shown} times as fast as retraining ({duration(mean(golds))})"
+    return f"; retraining took {duration(mean(golds))}, which is no longer"
+
+
+def outcome(report: AuditReport) -> str:
+    """What the verdict rests on, in one sentence."""
+    states = [check.state for check in report.checks]
+    passed, failed, open_ = (states.count(state) for state in (State.PASSED, State.FAILED, State.NOT_ASSESSED))
+    if not states or open_ == len(states):
+        return "No check could be made, so nothing is said about whether it was forgotten."
+    which = listing([check.name for check in report.checks if check.state is State.FAILED])
+    parts = [f"{failed} failed ({which})"] if failed else []
+    if passed:
+        parts.append(f"{passed} passed")
+    if open_:
+        parts.append(f"{open_} could not be assessed")
+    return f"Of {len(states)} check{'s' if len(states) > 1 else ''}, {listing(parts)}."
+
+
+def open_questions(report: AuditReport) -> list[str]:
+    """What this audit cannot answer, for want of Gold."""
+    if any(state.name == "gold" for state in report.states):
+        return []
+    return [
+        "whether the forgotten pairs are at the level of a model that never had them (the gap to Gold)",
+        "whether forgetting went too far, so that the absence itself shows (over-forgetting)",
+        "whether the kept quality equals what retraining would have reached, and how much time was saved",
+    ]
+
+
+def losses(history: Sequence[Mapping[str, float]]) -> list[tuple[float, float]]:
+    """Pass and loss, from the rows that have a loss; rows without a number are counted from 1."""
+    rows = [(row.get("epoch", place), row["loss"]) for place, row in enumerate(history, start=1) if "loss" in row]
+    return [(float(epoch), float(loss)) for epoch, loss in rows]

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mmrecun.audit.verdict import AuditReport, State
 from mmrecun.report import tables
@@ -10,14 +11,39 @@ _COLOURS = {State.PASSED: "green", State.FAILED: "red", State.NOT_ASSESSED: "yel
 
 
 def show(report: AuditReport, console: Console) -> None:
-    """Print states, checks and verdict."""
-    states = Table(title=tables.summary(report), title_justify="left")
-    for column in tables.STATE_COLUMNS:
-        states.add_column(column, justify="left" if column == "state" else "right")
+    """Print summary, states, gaps, checks and verdict; nothing in the report is read as markup."""
+    console.print(Text(tables.summary(report)))
+    console.print(_states(report))
+    if report.gap:
+        console.print(_gaps(report))
+    console.print(_checks(report))
+    colour = _COLOURS[report.verdict]
+    console.print(Text.assemble("verdict: ", (report.verdict.value, f"bold {colour}"), f"  {tables.outcome(report)}"))
+
+
+def _states(report: AuditReport) -> Table:
+    table = Table("figure")
+    for name, words in tables.state_columns(report):
+        table.add_column(Text(f"{name}\n{words}"), justify="right")
     for row in tables.state_rows(report):
-        states.add_row(*row)
-    checks = Table("check", "outcome", "evidence")
+        table.add_row(row.label, *(Text(str(cell)) for cell in row.cells))
+    return table
+
+
+def _gaps(report: AuditReport) -> Table:
+    table = Table("gap to Gold")
+    for column in ("gap", "z", "allowed"):
+        table.add_column(column, justify="right")
+    table.add_column("reading")
+    for row in tables.gap_rows(report):
+        colour = "green" if row.fine else "red"
+        cells = (row.difference, row.z, row.tolerance)
+        table.add_row(Text(row.label), *(Text(cell) for cell in cells), Text(row.reading, style=colour))
+    return table
+
+
+def _checks(report: AuditReport) -> Table:
+    table = Table("check", "outcome", "evidence")
     for check in report.checks:
-        checks.add_row(check.name, f"[{_COLOURS[check.state]}]{check.state.value}[/]", check.detail)
-    console.print(states, checks)
-    console.print(f"verdict: [bold {_COLOURS[report.verdict]}]{report.verdict.value}[/]")
+        table.add_row(Text(check.name), Text(check.state.value, style=_COLOURS[check.state]), Text(check.detail))
+    return table

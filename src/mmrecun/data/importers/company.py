@@ -25,15 +25,13 @@ def read(path: Path, options: ImportOptions) -> Imported:
     users, user_attributes, user_rows = _ids(source, "user", options.user, options.users)
     items, item_attributes, item_rows = _ids(source, "item", options.item, options.items)
     label = options.split_column
+    if label is not None and options.split is not None:
+        raise DataError(f"--split {options.split} and --split-column {label} contradict each other; give one of them")
     if label is None and options.split is None and "split" in source.table.columns:
         label = "split"
     pairs, warnings = interactions(source, user_rows, item_rows, label, options)
     modalities = {name: _modality(name, file, items, options) for name, file in options.features.items()}
     name = options.name or path.stem
-    if options.k_core:
-        kept_users, kept_items = (pl.Series(rows).unique().sort().to_numpy() for rows in (pairs.users, pairs.items))
-        whole = Dataset(name, users, items, pairs, modalities, user_attributes, item_attributes)
-        return Imported(whole.restrict(kept_users, kept_items), tuple(warnings))
     return Imported(Dataset(name, users, items, pairs, modalities, user_attributes, item_attributes), tuple(warnings))
 
 

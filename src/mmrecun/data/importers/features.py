@@ -15,7 +15,7 @@ def from_npy(name: str, path: Path, items: int) -> Modality:
     """Features whose row r belongs to item row r.
 
     Raises:
-        DataError: when there are fewer rows than items, or the array is not two-dimensional numbers.
+        DataError: when there are fewer or more rows than items, or the array is not two-dimensional numbers.
     """
     features = read_npy(path)
     if features.ndim != 2:
@@ -24,7 +24,9 @@ def from_npy(name: str, path: Path, items: int) -> Modality:
         features = np.asarray(features, dtype=np.float32)
     if len(features) < items:
         raise DataError(f"{path}: {len(features)} feature rows for {items} items; item row {len(features)} has none")
-    return _modality(name, path, features[:items], np.ones(items, dtype=bool))
+    if len(features) > items:
+        raise DataError(f"{path}: {len(features)} feature rows for only {items} items; which row is whose is unknown")
+    return _modality(name, path, features, np.ones(items, dtype=bool))
 
 
 def from_parquet(name: str, path: Path, items: IdMap) -> Modality:
@@ -37,10 +39,20 @@ def from_parquet(name: str, path: Path, items: IdMap) -> Modality:
     key = next((column for column in ("id", "item") if column in table.columns), None)
     if key is None:
         raise DataError(f"{path}: column 'id' is missing; there are: {', '.join(table.columns)}")
+    if table[key].dtype.is_nested():
+        raise DataError(f"{path}: column '{key}' holds {table[key].dtype}, not ids")
     listed = table[key].cast(pl.String)
+    if not len(listed):
+        raise DataError(f"{path}: holds no rows")
+    if listed.null_count():
+        raise DataError(f"{path}, row {int(listed.is_null().arg_true()[0])}: '{key}' is missing")
     if listed.n_unique() != len(listed):
         raise DataError(f"{path}: ids occur more than once: {some(listed.filter(listed.is_duplicated()).unique())}")
     values = _matrix(path, table.drop(key), listed)
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(bad):
+        row = int(bad[0])
+        raise DataError(f"{path}, row {row} (id {listed[row]}): features are missing, NaN or infinite")
     rows = items.find(listed)
     features = np.zeros((len(items), values.shape[1]), dtype=np.float32)
     present = np.zeros(len(items), dtype=bool)
@@ -68,6 +80,8 @@ def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
             f"{path}, row {row} (id {listed[row]}): {lengths[row]} features, others have {lengths.mode()[0]}"
         )
     width = int(lengths[0])
+    if not column.dtype.inner.is_numeric():  # type: ignore[attr-defined]
+        raise DataError(f"{path}: column '{column.name}' holds lists of {column.dtype.inner}, not of numbers")  # type: ignore[attr-defined]
     return column.cast(pl.List(pl.Float32)).list.to_array(width).to_numpy()
 
 

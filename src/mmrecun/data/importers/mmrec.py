@@ -18,15 +18,18 @@ _USERS, _ITEMS, _LABEL = ("userID", "user_id", "user"), ("itemID", "item_id", "i
 _SUFFIX = "_feat.npy"
 
 
-def read(folder: Path, options: ImportOptions) -> Imported:
-    """Read the folder; ids are row numbers, so gaps are real and counts are the largest id plus one.
+def read(path: Path, options: ImportOptions) -> Imported:
+    """Read a folder, or one `.inter` file and the features beside it.
 
-    RecBole's atomic files (typed headers, no features) are read the same way, with ids as plain names.
+    Ids are row numbers, so gaps are real and counts are the largest id plus one. RecBole's atomic files (typed
+    headers, no features) are read the same way, with ids as plain names.
 
     Raises:
-        DataError: with file and line.
+        DataError: with file and line, or for options that have no meaning here.
     """
-    tables = sorted(folder.glob("*.inter"))
+    _refuse(options)
+    folder = path if path.is_dir() else path.parent
+    tables = sorted(folder.glob("*.inter")) if path.is_dir() else [path]
     if len(tables) != 1:
         found = "no .inter file" if not tables else f"several .inter files ({', '.join(path.name for path in tables)})"
         raise DataError(f"{folder}: {found}; expected exactly one")
@@ -40,10 +43,18 @@ def read(folder: Path, options: ImportOptions) -> Imported:
     options = options.model_copy(update={"timestamp": timestamp})
     most = max([len(items[0]), *(len(read_npy(path)) for path in feature_files.values())]) if feature_files else 0
     item_map = _numbered("item", most) if most > len(items[0]) else items[0]
-    pairs, warnings = interactions(source, users[1], items[1], _LABEL if labelled else None, options)
+    label = options.split_column or (_LABEL if labelled and options.split is None else None)
+    pairs, warnings = interactions(source, users[1], items[1], label, options)
     modalities = {name: from_npy(name, path, len(item_map)) for name, path in feature_files.items()}
-    dataset = Dataset(options.name or folder.resolve().name, users[0], item_map, pairs, modalities)
+    name = options.name or (folder.resolve().name if path.is_dir() else path.stem)
+    dataset = Dataset(name, users[0], item_map, pairs, modalities)
     return Imported(dataset, tuple(warnings))
+
+
+def _refuse(options: ImportOptions) -> None:
+    for name in ("user", "item", "users", "items", "features"):
+        if getattr(options, name) != ImportOptions.model_fields[name].default:
+            raise DataError(f"--{name} is for tables; an .inter file has its columns and features under fixed names")
 
 
 def _named(source: Source, names: tuple[str, ...]) -> str:

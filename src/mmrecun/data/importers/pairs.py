@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from mmrecun.data.importers.options import Duplicates, ImportOptions, SplitKind
-from mmrecun.data.importers.tables import Source, numeric
+from mmrecun.data.importers.tables import Source, numeric, quoted
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.splits import k_core, leave_k_out, random_split, temporal_split
 from mmrecun.errors import DataError
@@ -82,7 +82,9 @@ def _given(source: Source, label: str) -> Labels:
     bad = labels.is_null().arg_true()
     if len(bad):
         row = int(bad[0])
-        raise DataError(f"{source.at(row)}: {label} is '{text[row]}'; it must be 0 (train), 1 (valid) or 2 (test)")
+        raise DataError(
+            f"{source.at(row)}: {label} is {quoted(text[row])}; it must be 0 (train), 1 (valid) or 2 (test)"
+        )
     return labels.to_numpy()
 
 

@@ -11,7 +11,9 @@ from mmrecun.errors import DataError
 
 
 def read(source: Path, options: ImportOptions, layout: Format = Format.AUTO) -> Imported:
-    """Read `source`: a folder as MMRec or RecBole lay it out, a single `.inter` file's folder, or a table.
+    """Read `source`: a folder as MMRec or RecBole lay it out, a single `.inter` file, or a table.
+
+    With a k-core, users and items outside it are gone, and so are their features and attributes.
 
     Raises:
         DataError: with file and line.
@@ -19,13 +21,16 @@ def read(source: Path, options: ImportOptions, layout: Format = Format.AUTO) -> 
     if not source.exists():
         raise DataError(f"{source}: no such file or folder")
     if layout is Format.AUTO:
-        layout = Format.MMREC if source.is_dir() else Format.TABLE
-    if layout is Format.MMREC and not source.is_dir():
-        raise DataError(f"{source}: the mmrec format is a folder with one .inter file")
+        layout = Format.MMREC if source.is_dir() or source.suffix == ".inter" else Format.TABLE
+    if layout is Format.MMREC and not (source.is_dir() or source.suffix == ".inter"):
+        raise DataError(f"{source}: the mmrec format is a folder with one .inter file, or that file")
     if layout is Format.TABLE and source.is_dir():
         raise DataError(f"{source}: a folder; name the table of interactions in it, or use --format mmrec")
     imported = (mmrec if layout is Format.MMREC else company).read(source, options)
-    return Imported(imported.dataset, (*imported.warnings, *_warnings(imported.dataset)))
+    dataset = imported.dataset
+    if options.k_core:
+        dataset = dataset.restrict(np.unique(dataset.interactions.users), np.unique(dataset.interactions.items))
+    return Imported(dataset, (*imported.warnings, *_warnings(dataset)))
 
 
 def _warnings(dataset: Dataset) -> list[str]:

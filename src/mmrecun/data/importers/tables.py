@@ -1,17 +1,20 @@
 """Tables as other tools write them: CSV, TSV, JSON Lines and Parquet, with errors that name file and line."""
 
+import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from mmrecun.data.files import read_parquet
-from mmrecun.errors import DataError
+from mmrecun.errors import DataError, some
 from mmrecun.settings import unknown_name
 
 _SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t", ".txt": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
+_FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,12 @@ class Source:
         """One column.
 
         Raises:
-            DataError: listing the columns there are.
+            DataError: listing the columns there are, or when its entries are lists or objects.
         """
         if name not in self.table.columns:
             raise DataError(f"{self.path}: {unknown_name('column', name, self.table.columns)}")
+        if self.table[name].dtype.is_nested():
+            raise DataError(f"{self.path}: column '{name}' holds {self.table[name].dtype}; it needs one value a row")
         return self.table[name]
 
 
@@ -55,14 +60,15 @@ def read_table(path: Path, separator: str | None = None) -> Source:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    if path.suffix == ".parquet":
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
         return _filled(Source(path, read_parquet(path), None))
-    if path.suffix in _JSON_LINES:
+    if suffix in _JSON_LINES:
         return _filled(Source(path, _json_lines(path), 0))
-    if path.suffix not in _BY_SUFFIX:
+    if suffix not in _BY_SUFFIX:
         known = ", ".join([*_BY_SUFFIX, *_JSON_LINES, ".parquet"])
         raise DataError(f"{path}: '{path.suffix}' is not a known kind of table; known: {known}")
-    return _filled(Source(path, _delimited(path, separator or _BY_SUFFIX[path.suffix]), 1))
+    return _filled(Source(path, _delimited(path, separator or _BY_SUFFIX[suffix]), 1))
 
 
 def _filled(source: Source) -> Source:
@@ -82,13 +88,23 @@ def _delimited(path: Path, separator: str) -> pl.DataFrame:
                 f"it looks {name} separated: give --separator {name}"
             )
     try:
-        table = pl.read_csv(path, separator=separator, infer_schema=False)
+        table = pl.read_csv(path, separator=separator, infer_schema=False, glob=False)
     except pl.exceptions.PolarsError as error:
         raise DataError(_ragged(path, separator) or f"{path}: not readable: {str(error).splitlines()[0]}") from None
     # a line that ends too soon is filled up with nulls, so only then the file is read again to find it
     if table.width and table.to_series(-1).null_count() and (short := _ragged(path, separator)):
         raise DataError(short)
-    return table.rename({column: column.partition(":")[0].strip() for column in table.columns})
+    names = [column.partition(":")[0].strip() for column in table.columns]
+    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise DataError(f"{path}, line 1: columns occur more than once: {some(repeated)}")
+    table.columns = names
+    return _without_blank_end(table)
+
+
+def _without_blank_end(table: pl.DataFrame) -> pl.DataFrame:
+    """Blank lines at the end are nobody's mistake; elsewhere they are rows without ids, and refused as such."""
+    filled = table.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    return table.head(int(filled[-1]) + 1 if len(filled) else 0)
 
 
 def _first_line(path: Path) -> str:
@@ -97,25 +113,47 @@ def _first_line(path: Path) -> str:
             line = file.readline()
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     if not line.strip():
         raise DataError(f"{path}: the file is empty")
     return line
 
 
 def _ragged(path: Path, separator: str) -> str:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        wanted = file.readline().count(separator)
-        for number, line in enumerate(file, start=2):
-            if line.strip() and line.count(separator) != wanted:
-                return f"{path}, line {number}: {line.count(separator) + 1} columns, but the header has {wanted + 1}"
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.reader(file, delimiter=separator)
+        wanted = len(next(reader))
+        try:
+            for fields in reader:
+                if any(fields) and len(fields) != wanted:
+                    return f"{path}, line {reader.line_num}: {len(fields)} columns, but the header has {wanted}"
+        except csv.Error:  # such as a field too long for this reader, which says nothing about the columns
+            return ""
     return ""
 
 
 def _json_lines(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_ndjson(path)
+        with path.open("rb") as file:  # a path would be taken for a pattern
+            return pl.read_ndjson(file)
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path}: not JSON Lines (one object a line): {str(error).splitlines()[0]}") from None
+        raise DataError(
+            _not_an_object(path) or f"{path}: not JSON Lines (one object a line): {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _not_an_object(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        number = 0
+        for number, line in enumerate(file, start=1):
+            try:
+                fits = not line.strip() or isinstance(json.loads(line), dict)
+            except (ValueError, RecursionError):
+                fits = False
+            if not fits:
+                return f"{path}, line {number}: not JSON Lines; each line must be one JSON object"
+    return "" if number else f"{path}: the file is empty"
 
 
 def separator_of(name: str | None) -> str | None:
@@ -155,6 +193,10 @@ def row_numbers(source: Source, column: str) -> pl.Series:
     bad = numbers.is_null().arg_true()
     if len(bad):
         raise DataError(f"{source.at(int(bad[0]))}: {column} is '{text[int(bad[0])]}', not a whole number")
+    most = int(numbers.to_numpy().max())
+    if most >= max(_FEWEST_REFUSED, 100 * len(numbers)):
+        at = source.at(int(numbers.arg_max() or 0))
+        raise DataError(f"{at}: {column} is {most}, too large for a row number; read other ids with --format table")
     below = (numbers < 0).arg_true()
     if len(below):
         raise DataError(f"{source.at(int(below[0]))}: {column} is {numbers[int(below[0])]}; ids must not be negative")
@@ -162,13 +204,19 @@ def row_numbers(source: Source, column: str) -> pl.Series:
 
 
 def numeric(source: Source, column: str, dtype: type[pl.DataType]) -> pl.Series:
-    """A column of numbers.
+    """A column of finite numbers.
 
     Raises:
         DataError: naming the line of a value that is none.
     """
-    values = source.column(column).cast(dtype, strict=False)
-    bad = values.is_null().arg_true()
+    text = source.column(column)
+    values = text.cast(dtype, strict=False)
+    bad = (values.is_null() | ~values.cast(pl.Float64).is_finite().fill_null(value=False)).arg_true()
     if len(bad):
-        raise DataError(f"{source.at(int(bad[0]))}: {column} is '{source.column(column)[int(bad[0])]}', not a number")
+        raise DataError(f"{source.at(int(bad[0]))}: {column} is {quoted(text[int(bad[0])])}, not a finite number")
     return values
+
+
+def quoted(value: object) -> str:
+    """A value in quotation marks, or that it is missing, for messages."""
+    return "missing" if value is None else f"'{value}'"
