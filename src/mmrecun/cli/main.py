@@ -4,6 +4,7 @@ import os
 import sys
 
 import typer
+from rich.markup import escape
 
 from mmrecun.cli import audit, data, demo, doctor, evaluate, plan, recommend, train, unlearn
 from mmrecun.cli.output import errors
@@ -32,5 +33,5 @@ def main() -> None:
     try:
         app()
     except MMRecUnError as error:
-        errors.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        errors.print("[red]error:[/red]", escape(str(error)), highlight=False, soft_wrap=True)
         sys.exit(2)

@@ -68,7 +68,7 @@ class IdMap:
         listed = list(names)
         rows = self.find(listed)
         if (rows < 0).any():
-            unknown = [name for name, row in zip(listed, rows, strict=True) if row < 0]
+            unknown = list(dict.fromkeys(name for name, row in zip(listed, rows, strict=True) if row < 0))
             raise DataError(f"unknown {self.kind} {'id' if len(unknown) == 1 else 'ids'}: {some(unknown)}")
         return rows
 
