@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -186,3 +188,8 @@ def test_an_audit_needs_the_run_it_came_from_as_it_was(run_folder: Path, data_fo
     shutil.rmtree(tmp_path / "parent")
     with pytest.raises(ArtifactError, match="put it back there"):
         jobs.audit(tmp_path / "after")
+
+
+def test_the_top_level_names_are_functions_in_a_fresh_process():
+    code = "import mmrecun; mmrecun.evaluate; assert all(callable(getattr(mmrecun, n)) for n in mmrecun.__all__)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -18,7 +18,9 @@ def __getattr__(name: str) -> Any:
 
         return ForgetRequest
     if name in __all__:
-        from importlib import import_module
+        from mmrecun import jobs
 
-        return getattr(import_module("mmrecun.jobs"), name)
+        # all at once: loading the jobs has made `audit` name the subpackage of that name
+        globals().update({public: getattr(jobs, public) for public in __all__ if public != "ForgetRequest"})
+        return globals()[name]
     raise AttributeError(f"module 'mmrecun' has no attribute '{name}'")
