@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "data": GROUND,
     "models": GROUND | {"data"},
     "training": GROUND | {"data", "models"},
-    "unlearning": GROUND | {"data", "models", "training"},
+    "unlearning": GROUND | {"data", "models", "training", "evaluation"},
     "evaluation": (GROUND | {"data"}) - {"staging"},
     "audit": GROUND | {"data", "models", "evaluation"},
     "lineage": GROUND | {"data", "models", "training", "unlearning", "evaluation", "audit"},
