@@ -80,13 +80,28 @@ def evaluate(
         raise DataError(f"none of the {len(rows)} users with held-out pairs has a seen pair; nobody can be evaluated")
     rows, relevant = rows[warm], relevant[warm].astype(np.int64)
     lists = top_k(users, items, seen, rows, max(cutoffs))
-    hits = _hits(truth, rows, lists, len(items))
+    figures = measure_lists(lists, hits_of(truth, rows, lists, len(items)), relevant, len(items), cutoffs)
+    return RankingReport(figures, len(rows), int((~warm).sum()), time.perf_counter() - started)
+
+
+def measure_lists(
+    lists: Ints, hits: Bools, relevant: Ints, items: int, cutoffs: Sequence[int] = CUTOFFS
+) -> dict[str, float]:
+    """Every metric of M lists at every cutoff, as means over the users.
+
+    Args:
+        lists: int64 [M, K] item rows, -1 for an empty place; K at least the largest cutoff.
+        hits: bool [M, K], of `hits_of`.
+        relevant: int64 [M], how many items each user should find.
+        items: I.
+        cutoffs: list lengths.
+    """
     figures: dict[str, float] = {}
     for k in cutoffs:
         for name, metric in _PER_USER.items():
             figures[f"{name}@{k}"] = float(metric(hits[:, :k], relevant).mean())
-        figures[f"coverage@{k}"] = metrics.coverage(lists[:, :k], len(items))
-    return RankingReport(figures, len(rows), int((~warm).sum()), time.perf_counter() - started)
+        figures[f"coverage@{k}"] = metrics.coverage(lists[:, :k], items)
+    return figures
 
 
 def evaluate_split(
@@ -96,7 +111,8 @@ def evaluate_split(
     return evaluate(users, items, dataset.train, dataset.interactions.part(split), cutoffs)
 
 
-def _hits(truth: Interactions, rows: Ints, lists: Ints, items: int) -> Bools:
+def hits_of(truth: Interactions, rows: Ints, lists: Ints, items: int) -> Bools:
+    """Which places of the lists [M, K] of users `rows` int64 [M] hold one of the `truth`; bool [M, K]. `items` is I."""
     owners = np.repeat(rows, lists.shape[1])
     found = truth.contains(owners, lists.ravel(), items).reshape(lists.shape)
     return found & (lists >= 0)
