@@ -10,9 +10,11 @@ import torch
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import Partition, Target
 from mmrecun.data.graph import GraphInputs, build_inputs
+from mmrecun.errors import ForgetError
 from mmrecun.models.base import Recommender, Sizes, carry_over
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
+from mmrecun.shapes import Ints
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Report, silent
 
@@ -75,9 +77,36 @@ class Unlearner:
     def __init__(self, config: UnlearnConfig) -> None:
         self.settings = config
 
+    @classmethod
+    def check(cls, parts: Partition) -> None:
+        """Refuse what this method cannot forget.
+
+        Raises:
+            ForgetError: when the request has a target outside `forgets`.
+        """
+        beyond = targets_of(parts) - cls.forgets
+        if beyond:
+            raise ForgetError(
+                f"this method does not forget {', '.join(sorted(beyond))}, only {', '.join(sorted(cls.forgets))}; "
+                "choose another --method, such as mmrecun or retrain"
+            )
+
     def run(self, task: Task) -> Unlearned:
         """Forget what `task.parts` left out."""
         raise NotImplementedError
+
+
+def targets_of(parts: Partition) -> frozenset[Target]:
+    """What kinds of things were taken out; a pair counts as an interaction where its user and item both stay."""
+    pairs = parts.forgotten
+    single = ~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items]
+    found = {
+        Target.USERS: parts.lost_users.any(),
+        Target.ITEMS: parts.lost_items.any(),
+        Target.INTERACTIONS: single.any(),
+        Target.MODALITIES: bool(parts.lost_features),
+    }
+    return frozenset(target for target, there in found.items() if there)
 
 
 def presence(dataset: Dataset) -> dict[str, np.ndarray]:
@@ -114,3 +143,11 @@ def export(task: Task, working: Recommender) -> Recommender:
     sizes = Sizes.of_dataset(parts.retained)
     seed = task.seed.child("fresh rows")
     return carry_over(working, sizes, parts.user_rows, parts.item_rows, presence(parts.retained), seed)
+
+
+def with_fresh_rows(model: Recommender, users: Ints, items: Ints, seed: Seed) -> Recommender:
+    """A copy in which the rows of `users` and `items` (int64) are as at the start of a training, in every table."""
+    user_rows, item_rows = np.arange(model.sizes.users), np.arange(model.sizes.items)
+    user_rows[users], item_rows[items] = -1, -1
+    kept = {name: np.ones(model.sizes.items, dtype=bool) for name in model.sizes.widths}
+    return carry_over(model, model.sizes, user_rows, item_rows, kept, seed)

@@ -4,9 +4,10 @@ from mmrecun.errors import ConfigError
 from mmrecun.settings import unknown_name
 from mmrecun.unlearning.base import Unlearner
 from mmrecun.unlearning.mmrecun import MMRecUn
+from mmrecun.unlearning.mmrecun_paper import MMRecUnPaper
 from mmrecun.unlearning.retrain import Retrain
 
-METHODS: dict[str, type[Unlearner]] = {"mmrecun": MMRecUn, "retrain": Retrain}
+METHODS: dict[str, type[Unlearner]] = {"mmrecun": MMRecUn, "mmrecun-paper": MMRecUnPaper, "retrain": Retrain}
 
 
 def method_class(name: str) -> type[Unlearner]:
