@@ -61,11 +61,13 @@ class Unlearned:
         model: of the retained users, items and modalities.
         stop: why it ended.
         history: one row per pass.
+        setup_seconds: of the run that were spent on what would be there before any request, such as shard models.
     """
 
     model: Recommender
     stop: str
     history: list[dict[str, float]]
+    setup_seconds: float = 0.0
 
 
 class Unlearner:
