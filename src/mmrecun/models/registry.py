@@ -2,13 +2,22 @@
 
 from mmrecun.errors import ConfigError
 from mmrecun.models.base import Recommender
+from mmrecun.models.bm3 import BM3
 from mmrecun.models.bprmf import BPRMF
+from mmrecun.models.freedom import FREEDOM
 from mmrecun.models.lightgcn import LightGCN
 from mmrecun.models.mgcn import MGCN
 from mmrecun.models.vbpr import VBPR
 from mmrecun.settings import unknown_name
 
-MODELS: dict[str, type[Recommender]] = {"bprmf": BPRMF, "vbpr": VBPR, "lightgcn": LightGCN, "mgcn": MGCN}
+MODELS: dict[str, type[Recommender]] = {
+    "bprmf": BPRMF,
+    "vbpr": VBPR,
+    "lightgcn": LightGCN,
+    "mgcn": MGCN,
+    "freedom": FREEDOM,
+    "bm3": BM3,
+}
 
 
 def model_class(name: str) -> type[Recommender]:

@@ -1,0 +1,135 @@
+"""BM3: users, items and modalities attract one another, without negatives (Zhou et al., WWW 2023)."""
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, embedding
+
+from mmrecun.data.graph import GraphInputs, InputSpec
+from mmrecun.data.triples import Triples
+from mmrecun.models.base import (
+    ModelConfig,
+    Recommender,
+    Sizes,
+    Table,
+    TripleVectors,
+    Vectors,
+    linear,
+    squared_norm,
+)
+from mmrecun.models.propagation import propagate
+
+
+class BM3Config(ModelConfig):
+    """Settings of BM3.
+
+    Attributes:
+        layers: hops over the user-item graph.
+        dropout: share of a target's entries that are left out.
+        alignment: weight of the modalities' terms beside the reconstruction of the graph; 1 in the paper.
+        l2: weight of the squared norm of the batch's vectors before the predictor (the paper's lambda).
+    """
+
+    layers: PositiveInt = 1
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    alignment: NonNegativeFloat = 1.0
+    l2: NonNegativeFloat = 0.1
+
+
+class BM3(Recommender):
+    """Each positive pair's online vectors are drawn to the other's dropped-out target, which takes no gradient.
+
+    Online vectors are outputs of one linear predictor, shared by users, items and modalities; targets are its inputs.
+    Modalities act in training alone: the served score reads IDs and graph.
+    """
+
+    Config = BM3Config
+    ranks: ClassVar[bool] = False
+
+    def __init__(self, config: BM3Config, sizes: Sizes, rng: torch.Generator) -> None:
+        super().__init__(config, sizes, rng)
+        self.config = config
+        self.users = Table("users", sizes.users, config.dim, rng)
+        self.items = Table("items", sizes.items, config.dim, rng)
+        self.predictor = linear(config.dim, config.dim, rng)
+        self.projections = nn.ModuleDict({name: linear(width, config.dim, rng) for name, width in sizes.widths.items()})
+
+    def spec(self) -> InputSpec:
+        """The user-item graph and the features."""
+        return InputSpec(user_item=True, features=True)
+
+    def vectors(self, inputs: GraphInputs) -> Vectors:
+        """Online vectors; the view `before` holds what went into the predictor."""
+        before = self._before(inputs)
+        users, items = (self.predictor(rows) for rows in before)
+        everything = torch.arange(inputs.items, device=users.device)
+        contents = {name: self._content(name, inputs, everything) for name in self.sizes.widths}
+        own = {_own(name): (before[0], content) for name, content in contents.items()}
+        branches = {
+            name: (users, self.predictor(content) * inputs.present[name].unsqueeze(1))
+            for name, content in contents.items()
+        }
+        return Vectors(users, items, views={"before": before, **own}, branches=branches)
+
+    def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+        """As `vectors(inputs).at(triples)`; predictor and projections see the rows of the batch alone."""
+        before = Vectors(*self._before(inputs)).at(triples)
+        rows = (before.users, before.positives, before.negatives)
+        views = {"before": rows}
+        for name in self.sizes.widths:
+            positives, negatives = (
+                self._content(name, inputs, items) for items in (triples.positives, triples.negatives)
+            )
+            views[_own(name)] = (before.users, positives, negatives)
+        users, positives, negatives = (self.predictor(part) for part in rows)
+        return TripleVectors(users, positives, negatives, views)
+
+    def extra_loss(self, batch: TripleVectors) -> Tensor:
+        """Reconstruction, alignment between and within modalities, and the L2 regulariser."""
+        users, items, _ = batch.views["before"]
+        target = self._target(items)
+        loss = distance(batch.users, target) + distance(batch.positives, self._target(users))
+        for name in self.sizes.widths:
+            content = batch.views[_own(name)][1]
+            online, there = self.predictor(content), content.any(dim=1)
+            terms = distance(online, target, there) + distance(online, self._target(content), there)
+            loss = loss + self.config.alignment * terms
+        return loss + self.config.l2 * squared_norm(users, items)
+
+    def _before(self, inputs: GraphInputs) -> tuple[Tensor, Tensor]:
+        """Smoothed users and items, items with their own row added again (equation 3)."""
+        assert inputs.user_item is not None
+        users, items = propagate(inputs.user_item, self.users.weight, self.items.weight, self.config.layers)
+        return users, items + self.items.weight
+
+    def _content(self, name: str, inputs: GraphInputs, items: Tensor) -> Tensor:
+        """Projected features of `items` (int64 [B]), zero where absent; float32 [B, D] (equation 1)."""
+        projected: Tensor = self.projections[name](embedding(items, inputs.features[name]))
+        return projected * inputs.present[name][items].unsqueeze(1)
+
+    def _target(self, rows: Tensor) -> Tensor:
+        """A copy that takes no gradient, with a fresh dropout mask while an epoch is trained."""
+        if self.noise is None:
+            return rows.detach()
+        kept = torch.rand(rows.shape, generator=self.noise) >= self.config.dropout
+        return rows.detach() * kept.to(rows.device)
+
+
+def _own(modality: str) -> str:
+    return f"own {modality}"
+
+
+def distance(online: Tensor, target: Tensor, there: Tensor | None = None) -> Tensor:
+    """Mean of one minus the cosine of each row of `online` with that of `target`; a scalar.
+
+    >>> distance(torch.eye(2), torch.eye(2).flip(0)).item()
+    1.0
+
+    Args:
+        online, target: float32 [B, D].
+        there: bool [B], the rows that count; all by default. Zero when none does.
+    """
+    apart = 1 - cosine_similarity(online, target, dim=1)
+    return apart.mean() if there is None else (apart * there).sum() / there.sum().clamp(min=1)
