@@ -15,7 +15,7 @@ from mmrecun.models.base import Recommender, Sizes, carry_over
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import load_weights, save_weights
-from mmrecun.training.losses import bpr
+from mmrecun.training.losses import training_loss
 
 CPU = torch.device("cpu")
 
@@ -103,10 +103,28 @@ class ModelContract:
         sampler = NegativeSampler(bare.train, len(bare.users), len(bare.items))
         triples = next(iter(epoch(bare.train, sampler, 256, Seed(0).numpy())))
         batch = model.vectors(build_inputs(bare, model.spec(), CPU)).at(triples)
-        (bpr(batch.margins()) + model.extra_loss(batch)).backward()
+        training_loss(model, batch).backward()
         assert batch.margins().isfinite().all()
         for name, parameter in model.named_parameters():
             assert parameter.grad is None or parameter.grad.isfinite().all(), name
+
+    @pytest.mark.parametrize("names", [(), ("image",), ("image", "audio")])
+    def test_the_rows_of_a_batch_are_those_of_all_vectors(self, dataset: Dataset, names: tuple[str, ...]):
+        part = with_modalities(dataset, *names)
+        model = disturb(build(self.name, part))
+        inputs = build_inputs(part, model.spec(), CPU)
+        sampler = NegativeSampler(part.train, len(part.users), len(part.items))
+        gradients = []
+        for size in (16, 256):
+            triples = next(iter(epoch(part.train, sampler, size, Seed(0).numpy())))
+            for batch in (model.at(inputs, triples), model.vectors(inputs).at(triples)):
+                model.zero_grad()
+                training_loss(model, batch).backward()
+                found = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+                gradients.append({name: value.clone() for name, value in found.items()})
+        for fast, plain in (gradients[:2], gradients[2:]):
+            for name, value in plain.items():
+                torch.testing.assert_close(fast[name], value, rtol=5e-2, atol=1e-5 * float(1 + value.abs().max()))
 
     def test_every_parameter_learns(self, dataset: Dataset):
         model = build(self.name, dataset)
@@ -116,7 +134,7 @@ class ModelContract:
         for triples in epoch(dataset.train, sampler, 256, Seed(0).numpy()):
             batch = model.vectors(inputs).at(triples)
             optimizer.zero_grad()
-            (bpr(batch.margins()) + model.extra_loss(batch)).backward()
+            training_loss(model, batch).backward()
             optimizer.step()
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name

@@ -89,6 +89,20 @@ def test_info_nce_equals_a_loop():
     np.testing.assert_allclose(found, total / 5, rtol=1e-6)
 
 
+def test_gradients_of_info_nce_are_those_of_cross_entropy():
+    rng = torch.Generator().manual_seed(0)
+    ours = [torch.randn(600, 8, generator=rng).requires_grad_() for _ in range(2)]
+    plain = [rows.detach().clone().requires_grad_() for rows in ours]
+    one, other = (torch.nn.functional.normalize(rows, dim=1) for rows in plain)
+    reference = torch.nn.functional.cross_entropy(one @ other.T / 0.2, torch.arange(600))
+    loss = info_nce(*ours, 0.2)
+    torch.testing.assert_close(loss, reference)
+    (3 * loss).backward()
+    (3 * reference).backward()
+    for rows, expected in zip(ours, plain, strict=True):
+        assert (rows.grad - expected.grad).norm() < 5e-3 * expected.grad.norm()
+
+
 def test_without_modalities_it_is_lightgcn(dataset: Dataset):
     bare = with_modalities(dataset)
     model, plain = (

@@ -123,14 +123,21 @@ class Table(nn.Module):
 
 
 class Recommender(nn.Module):
-    """Base of every model. A subclass states its config, what inputs it reads, its vectors and its own losses."""
+    """Base of every model. A subclass states its config, what inputs it reads, its vectors and its own losses.
+
+    Attributes:
+        ranks: whether BPR is part of its training loss.
+        noise: the generator of dropout masks; set while an epoch is trained, None otherwise, which means no dropout.
+    """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
+    ranks: ClassVar[bool] = True
 
     def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator) -> None:  # noqa: ARG002
         super().__init__()
         self.settings = config
         self.sizes = sizes
+        self.noise: torch.Generator | None = None
 
     def spec(self) -> InputSpec:
         """Which inputs `vectors` reads."""
@@ -143,6 +150,14 @@ class Recommender(nn.Module):
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """All representations for the graphs and features of `inputs`."""
         raise NotImplementedError
+
+    def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+        """The rows of B triples, as `vectors(inputs).at(triples)`; a model may spare itself the other rows."""
+        return self.vectors(inputs).at(triples)
+
+    def epoch_inputs(self, inputs: GraphInputs, rng: torch.Generator) -> GraphInputs:  # noqa: ARG002
+        """What one epoch of training reads instead of `inputs`; for models that prune or perturb their graphs."""
+        return inputs
 
     def extra_loss(self, batch: TripleVectors) -> Tensor:
         """Everything the model's paper adds to BPR (regulariser, contrastive terms); a scalar."""

@@ -1,8 +1,12 @@
 """InfoNCE: each row of one view should find itself among the rows of the other (van den Oord et al., 2018)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
+
+_BLOCK_ROWS = 256
 
 
 def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
@@ -13,7 +17,35 @@ def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
 
     Args:
         one, other: float32 [B, D].
-        temperature: divides the similarities.
+        temperature: divides the similarities; at least 0.02, so that no exponential overflows.
     """
-    similarity = (normalize(one, dim=1) / temperature) @ normalize(other, dim=1).T
-    return cross_entropy(similarity, torch.arange(len(one), device=one.device))
+    loss: Tensor = _FindSelf.apply(normalize(one, dim=1) / temperature, normalize(other, dim=1))  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _FindSelf(torch.autograd.Function):
+    """Cross-entropy of the diagonal of `one @ other.T`, by blocks of rows that stay in the processor's cache.
+
+    Both gradients are made along the way, so that no [B, B] array is ever held, in neither direction. The loss is
+    exact to float32; the products that make the gradients are taken in bfloat16 and summed in float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, one: Tensor, other: Tensor) -> Tensor:
+        toward_one, toward_other = torch.empty_like(one), torch.zeros_like(other)
+        loss, halved = -(one * other).sum(), other.bfloat16()
+        for start in range(0, len(one), _BLOCK_ROWS):
+            block = one[start : start + _BLOCK_ROWS]
+            odds = (block @ other.T).exp_()
+            total = odds.sum(dim=1, keepdim=True)
+            loss += total.log().sum()
+            odds = odds.bfloat16()
+            toward_one[start : start + _BLOCK_ROWS] = (odds @ halved) / total
+            toward_other += odds.T @ (block / total).bfloat16()
+        ctx.save_for_backward(toward_one.sub_(other).div_(len(one)), toward_other.sub_(one).div_(len(one)))
+        return loss / len(one)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        toward_one, toward_other = ctx.saved_tensors
+        return gradient * toward_one, gradient * toward_other

@@ -1,13 +1,14 @@
 """MGCN: modality features purified by behaviour, seen through two graphs (Yu et al., MM 2023, arXiv 2308.03588)."""
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from mmrecun.data.graph import GraphInputs, InputSpec
+from mmrecun.data.triples import Triples
 from mmrecun.models.base import (
     ModelConfig,
-    Pair,
     Recommender,
     Sizes,
     Table,
@@ -18,7 +19,7 @@ from mmrecun.models.base import (
 )
 from mmrecun.models.contrast import info_nce
 from mmrecun.models.fusion import attend, mean_with
-from mmrecun.models.propagation import propagate
+from mmrecun.models.propagation import smooth
 
 
 class MGCNConfig(ModelConfig):
@@ -38,7 +39,7 @@ class MGCNConfig(ModelConfig):
     neighbours: PositiveInt = 10
     l2: NonNegativeFloat = 1e-4
     contrast: NonNegativeFloat = 0.01
-    temperature: PositiveFloat = 0.2
+    temperature: float = Field(default=0.2, ge=0.02)
 
 
 class MGCN(Recommender):
@@ -70,38 +71,69 @@ class MGCN(Recommender):
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """Content view plus side view; the views `content` and `side` feed the contrastive terms."""
-        assert inputs.user_item is not None
-        content = propagate(inputs.user_item, self.users.weight, self.items.weight, self.config.layers)
-        if not self.sizes.widths:
-            return Vectors(*content)
-        branches = {name: self._branch(name, inputs) for name in self.sizes.widths}
-        side = self._side(torch.cat(content), branches, inputs)
         users = inputs.users
+        content = self._content(inputs)
+        if not self.sizes.widths:
+            return Vectors(content[:users], content[users:])
+        stacked = self._branches(inputs)
+        side = self._side(content, stacked, self._present(inputs))
+        final = content + side
+        parts = zip(self.sizes.widths, stacked.split(self.config.dim, dim=1), strict=True)
         return Vectors(
-            content[0] + side[:users],
-            content[1] + side[users:],
-            views={"content": content, "side": (side[:users], side[users:])},
-            branches=branches,
+            final[:users],
+            final[users:],
+            views={"content": (content[:users], content[users:]), "side": (side[:users], side[users:])},
+            branches={name: (nodes[:users], nodes[users:]) for name, nodes in parts},
         )
 
-    def _branch(self, name: str, inputs: GraphInputs) -> Pair:
-        """One modality's user and item vectors (equations 1 to 3, 6 and 7)."""
-        assert inputs.user_block is not None
-        features = self.projections[name](inputs.features[name] + self.offsets.get_parameter(f"{name}.weight"))
-        items = self.items.weight * self.gates[name](features).sigmoid() * inputs.present[name].unsqueeze(1)
-        for _ in range(self.config.item_layers):
-            items = inputs.item_graphs[name] @ items
-        return inputs.user_block @ items, items
+    def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+        """As `vectors(inputs).at(triples)`; the side view is made for the 3 B rows alone."""
+        rows = torch.cat([triples.users, triples.positives + inputs.users, triples.negatives + inputs.users])
+        if not self.sizes.widths or len(rows) > inputs.users + inputs.items:
+            return self.vectors(inputs).at(triples)
+        content = embedding(rows, self._content(inputs))
+        side = self._side(content, embedding(rows, self._branches(inputs)), self._present(inputs)[rows])
+        views = {"content": _thirds(content), "side": _thirds(side)}
+        return TripleVectors(*_thirds(content + side), views)
 
-    def _side(self, content: Tensor, branches: dict[str, Pair], inputs: GraphInputs) -> Tensor:
-        """The behaviour-aware fuser (equations 8 to 13) over users, then items; float32 [U + I, D].
+    def _content(self, inputs: GraphInputs) -> Tensor:
+        """IDs over the user-item graph (equations 4 and 5); float32 [U + I, D]."""
+        assert inputs.user_item is not None
+        return smooth(inputs.user_item, torch.cat([self.users.weight, self.items.weight]), self.config.layers)
+
+    def _branches(self, inputs: GraphInputs) -> Tensor:
+        """Every modality's user and item vectors side by side (equations 1 to 3, 6 and 7); float32 [U + I, M D]."""
+        assert inputs.user_block is not None
+        branches = []
+        for name in self.sizes.widths:
+            features = self.projections[name](inputs.features[name] + self.offsets.get_parameter(f"{name}.weight"))
+            items = self.items.weight * self.gates[name](features).sigmoid() * inputs.present[name].unsqueeze(1)
+            for _ in range(self.config.item_layers):
+                items = inputs.item_graphs[name] @ items
+            branches.append(items)
+        stacked = torch.cat(branches, dim=1)
+        return torch.cat([inputs.user_block @ stacked, stacked])
+
+    def _present(self, inputs: GraphInputs) -> Tensor:
+        """Which modalities each user and item has; bool [U + I, M]."""
+        return torch.stack(
+            [torch.cat([inputs.user_present[name], inputs.present[name]]) for name in self.sizes.widths], dim=1
+        )
+
+    def _side(self, content: Tensor, stacked: Tensor, present: Tensor) -> Tensor:
+        """The behaviour-aware fuser (equations 8 to 13) of N nodes; float32 [N, D].
 
         Shared and own parts are averaged, as in the authors' released implementation; the paper's text adds them.
+
+        Args:
+            content: float32 [N, D].
+            stacked: float32 [N, M D], the modalities' vectors side by side.
+            present: bool [N, M].
         """
-        vectors = {name: torch.cat(pair) for name, pair in branches.items()}
-        present = {name: torch.cat([inputs.user_present[name], inputs.present[name]]) for name in vectors}
-        shared = attend(vectors, {name: self.attention(vector) for name, vector in vectors.items()}, present)
-        own = {name: self.preferences[name](content).sigmoid() * (vector - shared) for name, vector in vectors.items()}
+        vectors = stacked.split(self.config.dim, dim=1)
+        shared = attend(vectors, [self.attention(vector) for vector in vectors], present)
+        gates = [self.preferences[name](content).sigmoid() for name in self.sizes.widths]
+        own = [gate * (vector - shared) for gate, vector in zip(gates, vectors, strict=True)]
         return mean_with(shared, own, present)
 
     def extra_loss(self, batch: TripleVectors) -> Tensor:
@@ -112,3 +144,8 @@ class MGCN(Recommender):
             agreement = sum(info_nce(side[at], content[at], self.config.temperature) for at in (0, 1))
             loss = loss + self.config.contrast * agreement
         return loss
+
+
+def _thirds(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    users, positives, negatives = rows.chunk(3)
+    return users, positives, negatives

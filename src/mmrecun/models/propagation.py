@@ -14,9 +14,14 @@ def propagate(graph: SparseMatrix, users: Tensor, items: Tensor, layers: int) ->
         users, items: float32 [U, D] and [I, D].
         layers: number of hops.
     """
-    hop = total = torch.cat([users, items])
+    mean = smooth(graph, torch.cat([users, items]), layers)
+    return mean[: len(users)], mean[len(users) :]
+
+
+def smooth(graph: SparseMatrix, rows: Tensor, layers: int) -> Tensor:
+    """As `propagate`, for users and items in one array: float32 [U + I, D] to the same."""
+    hop = total = rows
     for _ in range(layers):
         hop = graph @ hop
         total = total + hop
-    mean = total / (layers + 1)
-    return mean[: len(users)], mean[len(users) :]
+    return total / (layers + 1)

@@ -17,7 +17,7 @@ from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 from mmrecun.training.checkpoint import Progress, load_progress, save_progress
 from mmrecun.training.loop import Report, adam, one_pass, silent
-from mmrecun.training.losses import bpr
+from mmrecun.training.losses import training_loss
 
 Validate = Callable[[Recommender], float]
 
@@ -97,14 +97,18 @@ def fit(
     started = time.perf_counter() - state.seconds
     saved = started
 
-    def loss_of(triples: Triples) -> torch.Tensor:
-        batch = model.vectors(inputs).at(triples.to(device))
-        return bpr(batch.margins()) + model.extra_loss(batch)
-
     while state.epoch < config.epochs and not _stopped(state, config):
         begun = time.perf_counter()
-        rng = seed.child(f"epoch {state.epoch}").numpy()
-        loss = one_pass(epoch(dataset.train, sampler, config.batch_size, rng), loss_of, optimizer)
+        drawn = seed.child(f"epoch {state.epoch}")
+        model.noise = drawn.child("noise").torch()
+        read = model.epoch_inputs(inputs, drawn.child("inputs").torch())
+
+        def loss_of(triples: Triples, read: GraphInputs = read) -> torch.Tensor:
+            return training_loss(model, model.at(read, triples.to(device)))
+
+        batches = epoch(dataset.train, sampler, config.batch_size, drawn.numpy())
+        loss = one_pass(batches, loss_of, optimizer)
+        model.noise = None
         state.epoch += 1
         row = {"epoch": state.epoch, "loss": loss, "seconds": time.perf_counter() - begun}
         if state.epoch % config.validate_every == 0 or state.epoch == config.epochs:

@@ -5,6 +5,8 @@ from enum import StrEnum
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from mmrecun.models.base import Recommender, TripleVectors
+
 
 class Reverse(StrEnum):
     """The two readings of "reverse BPR"; the published text does not settle which is meant.
@@ -35,3 +37,9 @@ def reverse_bpr(margins: Tensor, form: Reverse = Reverse.SWAPPED) -> Tensor:
     100
     """
     return bpr(-margins) if form is Reverse.SWAPPED else -bpr(margins)
+
+
+def training_loss(model: Recommender, batch: TripleVectors) -> Tensor:
+    """What `model` is trained by: BPR, unless it does not rank, and its own losses; a scalar."""
+    own = model.extra_loss(batch)
+    return bpr(batch.margins()) + own if model.ranks else own
