@@ -124,6 +124,11 @@ def working_copy(task: Task) -> Recommender:
     return carry_over(source, source.sizes, users, items, presence(original), task.seed.child("fresh rows"))
 
 
+def original_inputs(task: Task) -> GraphInputs:
+    """What the model was trained on; for a frozen teacher, never for a model that is given back."""
+    return build_inputs(task.parts.original, task.model.spec(), task.device)
+
+
 def stand_in_inputs(task: Task) -> GraphInputs:
     """Retained graph in original rows, with what was removed attached as newcomers."""
     return build_inputs(task.parts.stand_in(), task.model.spec(), task.device, task.parts.newcomers())

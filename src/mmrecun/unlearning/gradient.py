@@ -1,16 +1,18 @@
 """What every gradient method shares: a working copy, passes of optimiser steps over it, and the export at the end."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Generic, Self, TypeVar, cast
 
+import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
+from mmrecun.data.triples import Triples
 from mmrecun.models.base import Recommender, TripleVectors
 from mmrecun.training.loop import adam, one_pass
-from mmrecun.training.losses import bpr
+from mmrecun.training.losses import training_loss
 from mmrecun.unlearning.base import (
     Task,
     UnlearnConfig,
@@ -24,20 +26,28 @@ from mmrecun.unlearning.base import (
 from mmrecun.unlearning.sampling import ForgetSampler, Step
 
 
-class GradientConfig(UnlearnConfig):
-    """Settings every gradient method has.
+class PassConfig(UnlearnConfig):
+    """Settings of every method that takes optimiser steps.
 
     Attributes:
-        epochs: passes over the forget set.
+        epochs: passes, at most.
         batch_size: retained triples a step, and forgotten ones at most.
-        steps: at least so many a pass; a small forget set is cut into smaller batches.
         learning_rate: of Adam.
     """
 
     epochs: PositiveInt = 3
     batch_size: PositiveInt = 2048
-    steps: PositiveInt = 15
     learning_rate: PositiveFloat = 1e-3
+
+
+class GradientConfig(PassConfig):
+    """Settings of every method whose passes run over the forget set.
+
+    Attributes:
+        steps: at least so many a pass; a small forget set is cut into smaller batches.
+    """
+
+    steps: PositiveInt = 15
 
 
 @dataclass(frozen=True)
@@ -59,29 +69,49 @@ class Work:
     sampler: ForgetSampler
 
     @classmethod
-    def of(cls, task: Task, config: GradientConfig) -> Self:
+    def of(cls, task: Task, config: PassConfig) -> Self:
         """Set up `task`."""
+        steps = config.steps if isinstance(config, GradientConfig) else 1
         model, attached = working_copy(task), stand_in_inputs(task)
         served = served_inputs(task) if task.parts.lost_features else attached
-        return cls(task, model, attached, served, ForgetSampler(task, model, config.batch_size, config.steps))
+        return cls(task, model, attached, served, ForgetSampler(task, model, config.batch_size, steps))
 
     def look(self, step: Step) -> tuple[TripleVectors, list[Tensor]]:
         """The retained triples' vectors, and the margins of what is forgotten.
 
         A forgotten pair is scored whole, a lost feature by its own branch; float32 [B] for each kind there is.
         """
-        vectors = self.model.vectors(self.served)
-        with_lost = vectors if self.attached is self.served else self.model.vectors(self.attached)
-        margins = [vectors.at(step.forget).margins()] if len(step.forget) else []
-        margins += [with_lost.branch_at(name, triples).margins() for name, triples in step.branches.items()]
-        return vectors.at(step.retain), margins
+        rows = self.model.at(self.served, _joined(step.retain, step.forget))
+        kept, forgotten = _parted(rows, len(step.retain))
+        margins = [forgotten.margins()] if len(step.forget) else []
+        if step.branches:
+            attached = self.model.vectors(self.attached)
+            margins += [attached.branch_at(name, triples).margins() for name, triples in step.branches.items()]
+        return kept, margins
 
     def retain_loss(self, kept: TripleVectors) -> Tensor:
-        """What training minimises, on retained triples: BPR and the model's own losses; a scalar."""
-        return bpr(kept.margins()) + self.model.extra_loss(kept)
+        """What training minimises, on retained triples; a scalar."""
+        return training_loss(self.model, kept)
 
 
-Config = TypeVar("Config", bound=GradientConfig)
+def _columns(triples: Triples) -> tuple[Tensor, Tensor, Tensor]:
+    return triples.users, triples.positives, triples.negatives
+
+
+def _joined(first: Triples, second: Triples) -> Triples:
+    return Triples(*(torch.cat([a, b]) for a, b in zip(_columns(first), _columns(second), strict=True)))
+
+
+def _parted(rows: TripleVectors, size: int) -> tuple[TripleVectors, TripleVectors]:
+    """The first `size` triples, and the rest."""
+    parts = []
+    for at in (slice(None, size), slice(size, None)):
+        views = {name: (view[0][at], view[1][at], view[2][at]) for name, view in rows.views.items()}
+        parts.append(TripleVectors(rows.users[at], rows.positives[at], rows.negatives[at], views))
+    return parts[0], parts[1]
+
+
+Config = TypeVar("Config", bound=PassConfig)
 Memory = TypeVar("Memory")
 
 
@@ -109,7 +139,7 @@ class GradientUnlearner(Unlearner, Generic[Config, Memory]):
         raise NotImplementedError
 
     def settled(self, work: Work, memory: Memory) -> str:  # noqa: ARG002
-        """Asked after each pass: why to stop now, or nothing to go on."""
+        """Asked before each pass and at the end: why to stop, or nothing to go on."""
         return ""
 
     def run(self, task: Task) -> Unlearned:
@@ -125,10 +155,24 @@ class GradientUnlearner(Unlearner, Generic[Config, Memory]):
         memory, epochs = self.prepare(work), self.config.epochs
         optimizer = adam(work.model, self.config.learning_rate)
         for number in range(epochs):
-            steps = self.steps(work, memory, number)
-            loss = one_pass(steps, lambda step: self.objective(work, memory, step), optimizer)
-            history.append({"epoch": number + 1, "loss": loss})
-            work.task.report(number + 1, epochs, f"loss {loss:.4f}")
             if reason := self.settled(work, memory):
                 return reason
-        return f"{epochs} passes"
+            loss = one_pass(self.steps(work, memory, number), self._loss(work, memory, number), optimizer)
+            history.append({"epoch": number + 1, "loss": loss})
+            work.task.report(number + 1, epochs, f"loss {loss:.4f}")
+        return self.settled(work, memory) or f"{epochs} passes"
+
+    def _loss(self, work: Work, memory: Memory, number: int) -> Callable[[Step], Tensor]:
+        """The objective of pass `number`, on graphs and with noise as in an epoch of training."""
+        model, seed = work.model, work.task.seed.child(f"pass {number}")
+        noise = seed.child("noise").torch()
+        drawn = replace(work, served=model.epoch_inputs(work.served, seed.child("inputs").torch()))
+
+        def loss_of(step: Step) -> Tensor:
+            model.noise = noise
+            try:
+                return self.objective(drawn, memory, step)
+            finally:
+                model.noise = None
+
+        return loss_of

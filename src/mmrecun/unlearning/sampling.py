@@ -1,9 +1,10 @@
 """The triples of each unlearning step: forgotten pairs, pairs of lost features, retained pairs."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import cycle
+from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
 
+import numpy as np
 import torch
 
 from mmrecun.data.forget import Partition
@@ -47,9 +48,14 @@ class ForgetSampler:
         model: lost features of modalities it does not read are left alone.
         batch_size: retained triples a step, and forgotten ones at most.
         steps: at least so many a pass over the forget set; a small one is cut into smaller batches.
+
+    Attributes:
+        forget, retain: training pairs in original rows.
+        branches: modality -> retained pairs of the items that lost it.
+        negatives: what draws the negatives.
     """
 
-    def __init__(self, task: Task, model: Recommender, batch_size: int, steps: int) -> None:
+    def __init__(self, task: Task, model: Recommender, batch_size: int, steps: int = 1) -> None:
         parts, original = task.parts, task.parts.original
         self.batch_size, self.minimum, self.seed, self.device = batch_size, steps, task.seed, task.device
         self.forget = parts.forgotten
@@ -57,7 +63,10 @@ class ForgetSampler:
         pairs = {name: branch_pairs(parts, name) for name in parts.lost_features if name in known}
         self.branches = {name: listed for name, listed in pairs.items() if len(listed)}
         self.retain = parts.held.select(parts.held.splits == Split.TRAIN)
-        self.negatives = NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
+        users, items = len(original.users), len(original.items)
+        self.negatives = NegativeSampler(original.train, users, items, parts.item_rows)
+        self._unaware = NegativeSampler(self.retain, users, items, parts.item_rows)
+        self._original = original.train
 
     def any(self) -> bool:
         """Whether there is anything to push down."""
@@ -65,13 +74,50 @@ class ForgetSampler:
 
     def steps(self, number: int) -> Iterator[Step]:
         """Pass `number` over the forget set, every step with as many retained triples as fit a batch."""
-        rng = self.seed.child(f"pass {number}").numpy()
+        rng = self._rng("pass", number)
+        forgotten = self._forgotten(rng)
+        retained = cycle(self._batches(self.retain, self.batch_size, rng))
+        for step in forgotten:
+            yield replace(step, retain=next(retained))
+
+    def paired(self, number: int) -> Iterator[Step]:
+        """Pass `number` over the retain set, every step with forgotten triples, which come round as often as needed."""
+        rng = self._rng("paired pass", number)
+        forgotten = cycle(self._forgotten(rng))
+        for retained in self._batches(self.retain, self.batch_size, rng):
+            yield replace(next(forgotten), retain=retained)
+
+    def forgotten(self, number: int) -> Iterator[Step]:
+        """Pass `number` over the forget set alone."""
+        yield from self._forgotten(self._rng("forget pass", number))
+
+    def retained(self, number: int) -> Iterator[Step]:
+        """Pass `number` over the retain set alone."""
+        for triples in self._batches(self.retain, self.batch_size, self._rng("retain pass", number)):
+            yield Step(retain=triples)
+
+    def unaware(self, number: int) -> Iterator[Step]:
+        """As `retained`, with negatives drawn as if the forgotten pairs had never been: any item not retained."""
+        rng = self._rng("unaware pass", number)
+        for triples in epoch(self.retain, self._unaware, self.batch_size, rng):
+            yield Step(retain=triples.to(self.device))
+
+    def everything(self, number: int) -> Iterator[Triples]:
+        """Pass `number` over all original training pairs."""
+        return self._batches(self._original, self.batch_size, self._rng("whole pass", number))
+
+    def _rng(self, name: str, number: int) -> np.random.Generator:
+        return self.seed.child(f"{name} {number}").numpy()
+
+    def _forgotten(self, rng: np.random.Generator) -> list[Step]:
         largest = max([len(self.forget), *(len(pairs) for pairs in self.branches.values())])
         size = max(1, min(self.batch_size, -(-largest // self.minimum)))
-        forget = list(epoch(self.forget, self.negatives, size, rng)) or [nothing()]
-        branches = {name: cycle(list(epoch(pairs, self.negatives, size, rng))) for name, pairs in self.branches.items()}
-        retain = cycle(epoch(self.retain, self.negatives, self.batch_size, rng))
-        endless = cycle(forget)
-        for _ in range(-(-largest // size)):
-            drawn = {name: next(triples).to(self.device) for name, triples in branches.items()}
-            yield Step(next(endless).to(self.device), drawn, next(retain).to(self.device))
+        forget = list(self._batches(self.forget, size, rng)) or [nothing()]
+        endless = {name: cycle(list(self._batches(pairs, size, rng))) for name, pairs in self.branches.items()}
+        return [
+            Step(triples, {name: next(drawn) for name, drawn in endless.items()})
+            for triples in islice(cycle(forget), -(-largest // size))
+        ]
+
+    def _batches(self, pairs: Interactions, size: int, rng: np.random.Generator) -> Iterator[Triples]:
+        return (triples.to(self.device) for triples in epoch(pairs, self.negatives, size, rng))

@@ -1,0 +1,25 @@
+"""Reset: whoever had a part in what is forgotten starts again from an untrained row."""
+
+import numpy as np
+
+from mmrecun.data.forget import Partition
+from mmrecun.shapes import Ints
+from mmrecun.unlearning.base import Task, Unlearned, Unlearner, export, with_fresh_rows
+
+
+class Reset(Unlearner):
+    """No training: the rows of touched users and items become fresh in every table; shared weights stay."""
+
+    def run(self, task: Task) -> Unlearned:
+        """Draw the touched rows anew."""
+        users, items = touched(task.parts)
+        fresh = with_fresh_rows(task.model, users, items, task.seed.child("reset"))
+        stop = f"nothing was trained; {len(users)} users and {len(items)} items have fresh rows"
+        return Unlearned(export(task, fresh), stop, [])
+
+
+def touched(parts: Partition) -> tuple[Ints, Ints]:
+    """Original rows of the users and items of forgotten pairs, and of the items that lost a feature; int64 each."""
+    pairs = parts.forgotten
+    lost = [np.flatnonzero(mask) for mask in parts.lost_features.values()]
+    return np.unique(pairs.users), np.unique(np.concatenate([pairs.items, *lost]))
