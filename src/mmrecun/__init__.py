@@ -1,5 +1,7 @@
 """Take users, items, interactions and modalities back out of a trained multi-modal recommender, with evidence."""
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -20,7 +22,16 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         from mmrecun import jobs
 
-        # all at once: loading the jobs has made `audit` name the subpackage of that name
-        globals().update({public: getattr(jobs, public) for public in __all__ if public != "ForgetRequest"})
-        return globals()[name]
+        return getattr(jobs, name)
     raise AttributeError(f"module 'mmrecun' has no attribute '{name}'")
+
+
+class _Package(ModuleType):
+    """Importing the subpackage `mmrecun.audit` would bind it here, over the function of that name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name == "audit" and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,21 +1,20 @@
-"""Is this installation fit? Versions, device, threads, memory, and a self-test with a known answer."""
+"""Is this installation fit? Versions, device, threads, memory, and a self-test with a known answer.
+
+Nothing is imported before its check: what cannot be imported is a finding, too.
+"""
 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from mmrecun import lineage
-from mmrecun.device import resolve, thread_facts
-from mmrecun.plan import available_bytes
-
 
 def checks() -> list[dict[str, str]]:
     """Each with `name`, `state` (ok or failed) and `detail`."""
     probes: dict[str, Callable[[], str]] = {
-        "versions": lambda: ", ".join(f"{name} {number}" for name, number in lineage.versions().items()),
-        "device": lambda: str(resolve("auto")),
-        "threads": lambda: ", ".join(f"{name} {value}" for name, value in thread_facts().items()),
-        "memory": lambda: f"{available_bytes() / (1 << 30):.1f} GiB free",
+        "versions": _versions,
+        "device": _device,
+        "threads": _threads,
+        "memory": _memory,
         "self-test": _self_test,
     }
     return [_run(name, probe) for name, probe in probes.items()]
@@ -26,6 +25,31 @@ def _run(name: str, probe: Callable[[], str]) -> dict[str, str]:
         return {"name": name, "state": "ok", "detail": probe()}
     except Exception as error:  # noqa: BLE001 - a broken installation may fail in any way; the doctor reports it
         return {"name": name, "state": "failed", "detail": f"{type(error).__name__}: {error}"}
+
+
+def _versions() -> str:
+    from mmrecun import lineage
+
+    return ", ".join(f"{name} {number}" for name, number in lineage.versions().items())
+
+
+def _device() -> str:
+    from mmrecun.device import resolve
+
+    return str(resolve("auto"))
+
+
+def _threads() -> str:
+    from mmrecun.device import thread_facts
+
+    facts = thread_facts()
+    return f"torch works with {facts['torch_threads']}, this process may use {facts['processors']} processors"
+
+
+def _memory() -> str:
+    from mmrecun.plan import available_bytes
+
+    return f"{available_bytes() / (1 << 30):.1f} GiB free"
 
 
 def _self_test() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from mmrecun import lineage
@@ -18,7 +19,7 @@ from mmrecun.data.forget import ForgetRequest, partition, retain
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepare, resolve
-from mmrecun.errors import ArtifactError, ConfigError
+from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
 from mmrecun.evaluation.ranking import score_pairs, top_k
 from mmrecun.lineage import Manifest, Run
@@ -37,6 +38,7 @@ PathLike = str | Path
 First = TypeVar("First", bound=Settings)
 Second = TypeVar("Second", bound=Settings)
 VALIDATION_CUTOFF = 20
+_CANNOT_VALIDATE = "no validation pair of a user with training pairs, so no epoch could be chosen"
 
 
 def load(run: PathLike, device: str = "auto") -> Run:
@@ -65,13 +67,17 @@ def train(
     cls = model_class(model)
     config, training = split_settings(cls.Config, TrainConfig, settings or {})
     dataset = files.load(data)
+    if not _can_validate(dataset):
+        raise DataError(
+            f"{data}: {_CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
+        )
     place = resolve(device)
     started = time.perf_counter()
     recommender = cls(config, Sizes.of_dataset(dataset), Seed(seed).child("model").torch())
     recommender.to(place)
     inputs = build_inputs(dataset, recommender.spec(), place)
     key = f"{dataset.digest} {model} {config.model_dump_json()} {training.model_dump_json()} {seed}"
-    recovery = Recovery(out.with_name(f".{out.name}.resume.safetensors"), hashlib.sha256(key.encode()).hexdigest())
+    recovery = Recovery(resume_file(out), hashlib.sha256(key.encode()).hexdigest())
     out.parent.mkdir(parents=True, exist_ok=True)
     result = fit(
         recommender,
@@ -103,6 +109,11 @@ def train(
     return manifest
 
 
+def resume_file(out: Path) -> Path:
+    """Where a training that was interrupted leaves its state, beside the run folder it was to make."""
+    return out.with_name(f".{out.name}.resume.safetensors")
+
+
 def split_settings(first: type[First], second: type[Second], values: Mapping[str, Any]) -> tuple[First, Second]:
     """Sort one flat list of settings into two classes; a name that neither has is refused."""
     for name in values:
@@ -121,6 +132,10 @@ def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) 
     cutoffs = (VALIDATION_CUTOFF,)
     report = evaluate_split(vectors.users, vectors.items, dataset, Split.VALID, cutoffs)
     return report.metrics[f"recall@{VALIDATION_CUTOFF}"]
+
+
+def _can_validate(dataset: Dataset) -> bool:
+    return bool(np.isin(dataset.interactions.part(Split.VALID).users, dataset.train.users).any())
 
 
 def evaluate(run: Run | PathLike, split: str = "test") -> RankingReport:
@@ -195,6 +210,8 @@ def unlearn(
     opened = run if isinstance(run, Run) else load(run)
     started = time.perf_counter()
     parts = partition(opened.dataset, retain(opened.dataset, request))
+    if method == "retrain" and not _can_validate(parts.retained):
+        raise ForgetError(f"the request leaves {_CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
     task = Task(
         opened.model,
         parts,

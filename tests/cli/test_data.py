@@ -75,7 +75,7 @@ def test_a_table_with_features_and_a_core(tmp_path: Path):
 def test_warnings_and_counts_are_shown_to_people(folder: Path):
     result = run("import", folder, "--dry-run")
     assert "cold" in result.stderr
-    assert "splits.train" in result.stdout
+    assert "2 train (40%), 2 valid (40%), 1 test (20%)" in result.stdout
 
 
 def test_describe_tells_and_draws(folder: Path, tmp_path: Path):
@@ -87,7 +87,7 @@ def test_describe_tells_and_draws(folder: Path, tmp_path: Path):
     assert told["degrees"]["users"]["max"] == 1
     assert (tmp_path / "new" / "facts.svg").read_text().startswith("<?xml")
     shown = run("describe", tmp_path / "out", "--plot", tmp_path / "plots")
-    assert "training pairs of items" in shown.stdout
+    assert "items by training pairs" in shown.stdout
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {"dataset.png", "dataset.svg"}
 
 

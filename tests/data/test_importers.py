@@ -279,3 +279,37 @@ def test_npy_rows_must_be_the_items(rows: int, message: str, tmp_path: Path):
         read(tmp_path / "e.csv", ImportOptions.of(options))
     with pytest.raises(DataError, match="npy rows need an order; give --items"):
         read(tmp_path / "e.csv", ImportOptions.of({"features": options["features"]}))
+
+
+SPANNING = 'user,item,at,note\nu1,i1,1,"two\nlines"\nu1,i2,2,"and\n\nthree"\nu1,i3,3,\n'
+# the rows begin on lines 2, 4 and 7; the next one on line 8
+
+BAD_AFTER_LONG_FIELDS = {
+    "no number": ("e.csv", SPANNING + "u1,i4,soon,\n", "line 8: at is 'soon'"),
+    "no number within": ("e.csv", SPANNING.replace(",2,", ",soon,"), "line 4: at is 'soon'"),
+    "a pair again": ("e.csv", SPANNING + "u1,i2,4,\n", "line 8: the same user and item as in line 4"),
+    "too few columns": ("e.csv", SPANNING + "u1,i4\n", "line 8: 2 columns, but the header has 4"),
+    "too many, over two lines": ("e.csv", SPANNING + 'u1,i4,4,"a\nb",9\n', "line 8: 5 columns, but the header has 4"),
+    "a stray mark": ("e.csv", SPANNING + 'u1,i4,4,5" disk\n', "line 8: a single quotation mark"),
+    "blank lines in JSON Lines": (
+        "e.jsonl",
+        '{"user": "u1", "item": "i1", "at": "1"}\n\n{"user": "u1", "item": "i2", "at": "x"}\n',
+        "line 3: at is 'x'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_AFTER_LONG_FIELDS)
+def test_the_line_is_right_whatever_spans_lines(case: str, tmp_path: Path):
+    name, text, message = BAD_AFTER_LONG_FIELDS[case]
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=rf"{name}, {message}") as caught:
+        read(tmp_path / name, ImportOptions(timestamp="at"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_row_is_named_where_its_line_cannot_be_known(tmp_path: Path):
+    long = "x" * 200_000  # longer than the reader of lines takes
+    (tmp_path / "e.csv").write_text(f'user,item,at,note\nu1,i1,1,"{long}"\nu1,i2,soon,\n')
+    with pytest.raises(DataError, match=r"e\.csv, row 1: at is 'soon'"):
+        read(tmp_path / "e.csv", ImportOptions(timestamp="at"))

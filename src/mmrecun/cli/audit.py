@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, emit
+from mmrecun.cli.output import JsonFlag, emit, say
 
 
 def audit(
@@ -24,4 +24,4 @@ def audit(
         emit({"run": str(run), "report": str(run / "report.html"), **report.contract()}, as_json)
         return
     show(report, Console())
-    Console().print(f"report: {run / 'report.html'}")
+    say(f"report: {run / 'report.html'}")

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from mmrecun.cli.facts import show_degrees, show_sizes
 from mmrecun.cli.options import Data, Out, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, bars, emit, errors
+from mmrecun.cli.output import JsonFlag, bars, emit, errors, say
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.settings import parse_assignments, unknown_name
 
@@ -59,7 +59,12 @@ def import_data(
     imported = read(source, options, Format(layout))
     if out is not None and not dry_run:
         files.save(imported.dataset, out)
-    _tell(imported.dataset, list(imported.warnings), as_json, "would be read" if dry_run else f"read into {out}")
+    _tell(
+        imported.dataset,
+        list(imported.warnings),
+        as_json,
+        "would be read; nothing was written" if dry_run else f"read into {out}",
+    )
 
 
 _OPTIONS = (
@@ -74,6 +79,8 @@ def _named_files(values: list[str]) -> dict[str, str]:
         name, separator, path = value.partition("=")
         if not separator:
             raise DataError(f"--features {value}: write it as name=file, for example --features image=image.npy")
+        if name in parsed:
+            raise DataError(f"--features {value}: '{name}' is named twice; give each modality one file")
         parsed[name] = path
     return parsed
 
@@ -85,9 +92,9 @@ def _tell(dataset: "Dataset", warnings: list[str], as_json: bool, title: str) ->
     if as_json:
         emit({name: known[name] for name in _KEYS} | {"warnings": warnings}, as_json)
     else:
-        emit({name: known[name] for name in (*_KEYS, "splits")}, as_json, title)
+        show_sizes(known, title)
     for warning in warnings:
-        errors.print(f"[yellow]warning:[/yellow] {warning}", highlight=False, soft_wrap=True)
+        say(f"warning: {warning}", errors)
 
 
 @app.command()
@@ -108,10 +115,14 @@ def describe(
 
         for path in _plots(plot):
             draw(dataset, path)
-    emit({**facts(dataset), "warnings": []}, as_json, str(data))
-    if not as_json:
-        for kind, degrees in degrees_of(dataset).items():
-            Console().print(bars(degree_histogram(degrees), f"training pairs of {kind}"))
+    known = facts(dataset)
+    if as_json:
+        emit({**known, "warnings": []}, as_json)
+        return
+    show_sizes(known, str(data))
+    show_degrees(known)
+    for kind, degrees in degrees_of(dataset).items():
+        bars(degree_histogram(degrees), f"{kind} by training pairs")
 
 
 def _plots(plot: Path) -> list[Path]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mmrecun.cli.output import JsonFlag, emit, errors
+from mmrecun.cli.output import JsonFlag, duration, emit, errors, say
 
 
 def demo(
@@ -17,9 +17,9 @@ def demo(
     from mmrecun.demo import run_demo
     from mmrecun.report.terminal import show
 
-    result, report = run_demo(out, lambda line: errors.print(line, highlight=False))
+    result, report = run_demo(out, lambda line: say(line, errors))
     if as_json:
         emit(result, as_json)
         return
     show(report, Console())
-    Console().print(f"report: {result['report']}  ({result['seconds']:.0f} s in all)", soft_wrap=True)
+    say(f"report: {result['report']}  ({duration(result['seconds'])} in all)")

@@ -10,9 +10,10 @@ def doctor(as_json: JsonFlag = False) -> None:
     from mmrecun.doctor import checks
 
     found = checks()
+    bad = sum(check["state"] != "ok" for check in found)
     if as_json:
         emit({"checks": found}, as_json)
     else:
-        rows_table(found, "doctor")
-    if any(check["state"] != "ok" for check in found):
+        rows_table(found, f"{bad} of {len(found)} checks failed" if bad else "all is well")
+    if bad:
         raise typer.Exit(1)

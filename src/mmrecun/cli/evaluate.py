@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, emit, metrics_table
+from mmrecun.cli.output import JsonFlag, counted, emit, metrics_table
 
 
 def evaluate(
@@ -21,5 +21,5 @@ def evaluate(
         facts = {"users": report.users, "cold_users": report.cold_users, "seconds": report.seconds}
         emit({"run": str(run), "split": split, "metrics": report.metrics, **facts}, as_json)
         return
-    note = f", {report.cold_users} without any training pair left out" if report.cold_users else ""
-    metrics_table(report.metrics, f"{run} on {split}: {report.users} users{note}")
+    note = f", {report.cold_users:,} without any training pair left out" if report.cold_users else ""
+    metrics_table(report.metrics, f"{run} on the {split} split: {counted(report.users, 'user')}{note}")

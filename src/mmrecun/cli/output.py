@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
@@ -17,65 +18,131 @@ errors = Console(stderr=True)
 
 
 def emit(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
-    """Print `result` as one JSON object, or as a two-column table with nested mappings indented."""
-    if as_json:
-        sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
+    """Print `result` as one JSON object, or as two columns with nested mappings as `outer.inner`."""
+    if not as_json:
+        facts_table(dict(_flat(result)), title)
         return
-    table = Table(title=title or None, show_header=False, title_justify="left")
+    sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def _flat(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, value in result.items():
         if isinstance(value, Mapping):
-            for inner, entry in value.items():
-                table.add_row(f"{name}.{inner}", shown(entry))
+            yield from _flat(value, f"{prefix}{name}.")
         else:
-            table.add_row(name, shown(value))
-    Console().print(table)
+            yield f"{prefix}{name}", value
+
+
+def plain(value: object) -> str:
+    r"""A value as a terminal may print it: control characters, line ends too, are written as escapes.
+
+    >>> print(plain("one\nline"))
+    one\nline
+    """
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(value))
 
 
 def shown(value: object) -> str:
-    """A value as a person reads it: four digits for fractions, one line per entry of a list."""
+    """A value as a person reads it: four digits for fractions, commas in large counts, one line per entry of a list."""
     if isinstance(value, float):
         return f"{value:.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     if isinstance(value, list | tuple):
         return "\n".join(shown(entry) for entry in value)
-    return str(value)
+    return plain(value)
+
+
+def counted(count: int, word: str) -> str:
+    """A count with its word.
+
+    >>> counted(1, "user"), counted(1200, "user")
+    ('1 user', '1,200 users')
+    """
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds with their unit; from two minutes on minutes, from two hours on hours.
+
+    >>> duration(0.0417), duration(31.26), duration(307), duration(9000)
+    ('0.04 s', '31.3 s', '5 min 7 s', '2 h 30 min')
+    """
+    if seconds < 120:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def say(line: str, to: Console | None = None) -> None:
+    """Print one line as it stands: neither wrapped nor read as markup."""
+    (to or Console()).print(Text(plain(line)), soft_wrap=True)
+
+
+def facts_table(facts: Mapping[str, object], title: str = "") -> None:
+    """Print names and values in two columns; what is empty is left out."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if text := shown(value):
+            table.add_row(Text(f"  {name}", style="dim"), Text(text))
+    _print(table, title)
+
+
+def _print(table: Table, title: str) -> None:
+    console = Console()
+    if title:
+        console.print(Text(plain(title), style="bold"), soft_wrap=True)
+    console.print(table)
 
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
     """Yield `report(done, total, note)`, drawn as a bar on a terminal and nowhere else."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=errors, transient=True) as progress:
-        task = progress.add_task(label, total=None, note="")
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        task = progress.add_task(plain(label), total=None, note="")
         yield lambda done, total, note: progress.update(task, completed=done, total=total, note=note)
 
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> None:
     """Print `name@k` figures as one row per metric and one column per list length."""
     lengths = sorted({int(name.partition("@")[2]) for name in metrics})
-    table = Table(title=title, title_justify="left")
-    table.add_column("metric")
-    for length in lengths:
-        table.add_column(f"@{length}", justify="right")
-    for metric in dict.fromkeys(name.partition("@")[0] for name in metrics):
-        table.add_row(metric, *(f"{metrics[f'{metric}@{length}']:.4f}" for length in lengths))
-    Console().print(table)
+    rows = [
+        {"metric": metric.replace("_", " "), **{f"@{length}": metrics[f"{metric}@{length}"] for length in lengths}}
+        for metric in dict.fromkeys(name.partition("@")[0] for name in metrics)
+    ]
+    rows_table(rows, title)
 
 
-def rows_table(rows: Sequence[Mapping[str, object]], title: str) -> None:
-    """Print equal mappings as a table; columns that are empty throughout are left out."""
-    table = Table(title=title, title_justify="left")
+def rows_table(rows: Sequence[Mapping[str, object]], title: str, figures: Sequence[str] = ()) -> None:
+    """Print equal mappings as a table; columns that are empty throughout are left out.
+
+    Columns of numbers, and those named in `figures`, are set to the right.
+    """
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
     columns = [name for name in (rows[0] if rows else {}) if any(row[name] is not None for row in rows)]
     for name in columns:
-        table.add_column(name)
+        right = name in figures or all(isinstance(row[name], int | float | None) for row in rows)
+        table.add_column(Text(plain(name)), justify="right" if right else "left")
     for row in rows:
-        table.add_row(*("" if row[name] is None else shown(row[name]) for name in columns))
-    Console().print(table)
+        table.add_row(*(Text("" if row[name] is None else shown(row[name])) for name in columns))
+    _print(table, title)
 
 
-def bars(counts: Sequence[tuple[str, int]], title: str, width: int = 40) -> Table:
-    """Labelled counts as horizontal bars."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None)
+def bars(counts: Sequence[tuple[str, int]], title: str, width: int = 40) -> None:
+    """Print labelled counts as horizontal bars."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column()
+    table.add_column(justify="right")
     most = max((count for _, count in counts), default=0) or 1
     for label, count in counts:
-        table.add_row(label, "\u2588" * round(width * count / most), f"{count:,}")
-    return table
+        table.add_row(Text(f"  {label}", style="dim"), "\u2588" * round(width * count / most), f"{count:,}")
+    _print(table, title)

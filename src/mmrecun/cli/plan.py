@@ -1,7 +1,7 @@
 """`mmrecun plan`."""
 
 from mmrecun.cli.options import Data, Device, Model, Set
-from mmrecun.cli.output import JsonFlag, emit
+from mmrecun.cli.output import JsonFlag, duration, emit, facts_table
 from mmrecun.settings import parse_assignments
 
 
@@ -20,11 +20,16 @@ def plan(
     if as_json:
         emit({**vars(made), "fits": fits}, as_json)
         return
-    giga = 1 << 30
-    result = {
-        "memory": f"{made.memory_bytes / giga:.2f} GiB of {made.available_bytes / giga:.2f} GiB free",
-        "one epoch": f"{made.seconds_per_epoch:.1f} s" if made.seconds_per_epoch is not None else "not measured",
-        "parameters": f"{made.parameters:,}",
-        "fits": "yes" if fits else "no: choose a smaller dim or batch_size, or a larger machine",
-    }
-    emit(result, as_json, f"{model} on {data}")
+    needed, free = (f"{size / (1 << 30):.1f} GiB" for size in (made.memory_bytes, made.available_bytes))
+    epoch = (
+        "not measured" if made.seconds_per_epoch is None else f"{duration(made.seconds_per_epoch)} without validation"
+    )
+    facts_table(
+        {
+            "parameters": made.parameters,
+            "memory": f"{needed} of {free} free",
+            "one epoch": epoch,
+            "fits": "yes" if fits else "no: choose a smaller dim or batch_size, or a larger machine",
+        },
+        f"training {model} on {data}",
+    )

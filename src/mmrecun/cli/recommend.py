@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, emit, rows_table
+from mmrecun.cli.output import JsonFlag, emit, rows_table, say
 
 
 def recommend(
@@ -20,5 +20,7 @@ def recommend(
     items = jobs.recommend(run, user, k)
     if as_json:
         emit({"run": str(run), "user": user, "items": items}, as_json)
+    elif items:
+        rows_table(items, f"best items for {user}")
     else:
-        rows_table(items, f"for {user}")
+        say(f"no item is left for {user}: all are in the training pairs")

@@ -1,7 +1,7 @@
 """`mmrecun train`."""
 
 from mmrecun.cli.options import Data, Device, Model, Out, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, emit, progress_bar
+from mmrecun.cli.output import JsonFlag, duration, emit, facts_table, progress_bar
 from mmrecun.settings import parse_assignments
 
 
@@ -17,13 +17,25 @@ def train(
     """Train a recommender on DATA, stopping early on validation; an interrupted call goes on when repeated."""
     from mmrecun import jobs
 
-    with progress_bar(f"training {model}") as report:
-        manifest = jobs.train(data, model, out, parse_assignments(assignments), seed, device, report)
-    result = {
-        "run": str(out),
-        "best_epoch": manifest.best_epoch,
-        "epochs": manifest.epochs,
-        "valid": {f"recall@{jobs.VALIDATION_CUTOFF}": manifest.valid},
-        "seconds": manifest.seconds,
-    }
-    emit(result, as_json, f"trained {model}")
+    settings = parse_assignments(assignments)
+    try:
+        with progress_bar(f"training {model}") as report:
+            manifest = jobs.train(data, model, out, settings, seed, device, report)
+    except KeyboardInterrupt:
+        kept = jobs.resume_file(out)
+        left = f"the same command goes on from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
+        raise KeyboardInterrupt(f"stopped; {left}") from None
+    metric = f"recall@{jobs.VALIDATION_CUTOFF}"
+    if as_json:
+        facts = {"best_epoch": manifest.best_epoch, "epochs": manifest.epochs, "valid": {metric: manifest.valid}}
+        emit({"run": str(out), **facts, "seconds": manifest.seconds}, as_json)
+        return
+    facts_table(
+        {
+            "run": out,
+            "best epoch": f"{manifest.best_epoch} of {manifest.epochs}",
+            metric: f"{manifest.valid:.4f} on validation",
+            "time": duration(manifest.seconds),
+        },
+        f"trained {model}",
+    )

@@ -1,12 +1,12 @@
 """`mmrecun unlearn`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mmrecun.cli.options import Device, RunFolder, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, emit, progress_bar
+from mmrecun.cli.output import JsonFlag, counted, duration, emit, errors, facts_table, progress_bar, rows_table, say
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 
@@ -52,7 +52,7 @@ def unlearn(
     if where is not None:
         request, undecided = merge_where(request, opened.dataset, where)
     if dry_run or out is None:
-        emit({**jobs.scope(opened, request), "undecided": undecided}, as_json, "scope (nothing was changed)")
+        _tell_scope({**jobs.scope(opened, request), "undecided": undecided}, as_json)
         return
     with progress_bar(f"forgetting with {method}") as report:
         manifest = jobs.unlearn(opened, request, out, method, parse_assignments(assignments), seed, report)
@@ -65,4 +65,35 @@ def unlearn(
         "stop": manifest.stop,
         "undecided": undecided,
     }
-    emit(result, as_json, "forgotten")
+    if as_json:
+        emit(result, as_json)
+        return
+    taken = [counted(count, _WORDS[kind]) for kind, count in manifest.forgotten.items() if count]
+    facts = {
+        "run": out,
+        "from": run,
+        "taken out": ", ".join(taken),
+        "undecided": f"{counted(undecided, 'row')} without the attribute stayed" if undecided else "",
+        "time": duration(manifest.seconds),
+        "ended": manifest.stop,
+    }
+    facts_table(facts, f"forgotten with {method}")
+
+
+_WORDS = {"users": "user", "items": "item", "interactions": "training pair", "modalities": "feature"}
+
+
+def _tell_scope(scope: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        emit(scope, as_json)
+        return
+    rows = [
+        {"": f"{_WORDS[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
+        for kind, count in scope["forgotten"].items()
+    ]
+    share = f"{scope['share']:.1%} of the training pairs"
+    rows_table(rows, f"{share} would be taken out of {scope['parent']}; nothing was changed")
+    if scope["undecided"]:
+        say(f"{counted(scope['undecided'], 'row')} could not be decided: the attribute is missing there")
+    for warning in scope["warnings"]:
+        say(f"warning: {warning}", errors)

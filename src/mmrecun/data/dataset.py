@@ -52,6 +52,10 @@ class Dataset:
         for kind, table, ids in self._tables():
             if table.width:
                 check_shape(f"{kind} attributes", np.empty(table.height), (len(ids),))
+        for kind, table in (("interaction", pairs.attributes), *((kind, table) for kind, table, _ in self._tables())):
+            for column, dtype in table.schema.items():
+                if dtype in (pl.Binary, pl.Object):
+                    raise DataError(f"{kind} attribute '{column}' holds {dtype}, which is no plain value; leave it out")
 
     def _tables(self) -> tuple[tuple[str, pl.DataFrame, IdMap], ...]:
         return ("user", self.user_attributes, self.users), ("item", self.item_attributes, self.items)
@@ -101,7 +105,8 @@ class Dataset:
 
 
 def _column_bytes(column: pl.Series) -> bytes:
-    if not column.dtype.is_numeric():
+    dtype = column.dtype
+    if not (dtype.is_float() or (dtype.is_integer() and not str(dtype).endswith("128"))):
         return column.to_frame().write_ndjson().encode()
     return column.is_null().to_numpy().tobytes() + column.fill_null(0).to_numpy().tobytes()
 

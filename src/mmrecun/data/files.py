@@ -10,7 +10,7 @@ import tomli_w
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.data.modality import Modality, Provenance
+from mmrecun.data.modality import Modality, Provenance, check_name
 from mmrecun.errors import DataError, some
 from mmrecun.settings import Settings
 from mmrecun.staging import staged_folder
@@ -67,7 +67,8 @@ def load(folder: Path) -> Dataset:
     """Read a dataset folder; features stay memory-mapped.
 
     Raises:
-        DataError: when a file is missing or unreadable, or the parts do not fit together; the file is named.
+        DataError: when a file is missing or unreadable, the parts do not fit together, or the content is not what
+            the digest in `dataset.toml` names.
     """
     header = _header(folder)
     users, user_attributes = _ids(folder / "users.parquet", "user")
@@ -83,7 +84,13 @@ def load(folder: Path) -> Dataset:
     modalities = {
         name: _modality(folder / "features", name, provenance) for name, provenance in header.modalities.items()
     }
-    return Dataset(header.name, users, items, interactions, modalities, user_attributes, item_attributes)
+    dataset = Dataset(header.name, users, items, interactions, modalities, user_attributes, item_attributes)
+    if header.digest and dataset.digest != header.digest:
+        raise DataError(
+            f"{folder}: its content has changed since it was written; restore its files, "
+            "or, if the change was meant, remove the line 'digest' from dataset.toml"
+        )
+    return dataset
 
 
 def _header(folder: Path) -> _Header:
@@ -100,6 +107,11 @@ def _header(folder: Path) -> _Header:
         raise DataError(f"{path}: not valid TOML: {error}") from None
     if header.format != FORMAT:
         raise DataError(f"{path}: format {header.format} is not known to this version, which reads format {FORMAT}")
+    for name in header.modalities:
+        try:
+            check_name(name)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
     return header
 
 

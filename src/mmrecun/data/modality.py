@@ -12,6 +12,12 @@ from mmrecun.shapes import Bools, Floats, Ints, check_shape
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that could not also name a file: DataError unless it is letters, digits, '_' and '-'."""
+    if not _NAME.fullmatch(name):
+        raise DataError(f"{name!r} cannot name a modality; use letters, digits, '_' and '-'")
+
+
 class Provenance(Settings):
     """Who made the features, under which terms; empty text means unknown."""
 
@@ -37,8 +43,7 @@ class Modality:
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise DataError(f"'{self.name}' cannot name a modality; use letters, digits, '_' and '-'")
+        check_name(self.name)
         check_shape(f"features of '{self.name}'", self.features, (None, None))
         check_shape(f"presence mask of '{self.name}'", self.present, (len(self.features),))
         if self.features.dtype.kind != "f":

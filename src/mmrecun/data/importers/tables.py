@@ -2,7 +2,11 @@
 
 import csv
 import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -24,16 +28,17 @@ class Source:
     Attributes:
         path: of the file.
         table: its rows; of text files every column is text.
-        header: lines before the first row, so that row r is line r + header + 1; None for Parquet, which has rows.
+        lines: yields the line on which each row begins; None for Parquet, which has no lines.
     """
 
     path: Path
     table: pl.DataFrame
-    header: int | None
+    lines: Callable[[], Iterator[int]] | None
 
     def at(self, row: int) -> str:
         """File and line (or row) of a row, for messages."""
-        return f"{self.path}, row {row}" if self.header is None else f"{self.path}, line {row + self.header + 1}"
+        line = next(islice(self.lines(), row, None), None) if self.lines else None
+        return f"{self.path}, row {row}" if line is None else f"{self.path}, line {line}"
 
     def column(self, name: str) -> pl.Series:
         """One column.
@@ -64,11 +69,12 @@ def read_table(path: Path, separator: str | None = None) -> Source:
     if suffix == ".parquet":
         return _filled(Source(path, read_parquet(path), None))
     if suffix in _JSON_LINES:
-        return _filled(Source(path, _json_lines(path), 0))
+        return _filled(Source(path, _json_lines(path), partial(_json_starts, path)))
     if suffix not in _BY_SUFFIX:
         known = ", ".join([*_BY_SUFFIX, *_JSON_LINES, ".parquet"])
         raise DataError(f"{path}: '{path.suffix}' is not a known kind of table; known: {known}")
-    return _filled(Source(path, _delimited(path, separator or _BY_SUFFIX[suffix]), 1))
+    separator = separator or _BY_SUFFIX[suffix]
+    return _filled(Source(path, _delimited(path, separator), partial(_starts, path, separator)))
 
 
 def _filled(source: Source) -> Source:
@@ -90,7 +96,8 @@ def _delimited(path: Path, separator: str) -> pl.DataFrame:
     try:
         table = pl.read_csv(path, separator=separator, infer_schema=False, glob=False)
     except pl.exceptions.PolarsError as error:
-        raise DataError(_ragged(path, separator) or f"{path}: not readable: {str(error).splitlines()[0]}") from None
+        reason = _ragged(path, separator) or _stray_quote(path, separator)
+        raise DataError(reason or f"{path}: not readable: {str(error).splitlines()[0]}") from None
     # a line that ends too soon is filled up with nulls, so only then the file is read again to find it
     if table.width and table.to_series(-1).null_count() and (short := _ragged(path, separator)):
         raise DataError(short)
@@ -120,16 +127,39 @@ def _first_line(path: Path) -> str:
     return line
 
 
+def _records(path: Path, separator: str) -> Iterator[tuple[int, int, list[str]]]:
+    """First line, last line and fields of each record, header included; quoted fields may span lines.
+
+    It ends early at a field too long for this reader.
+    """
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file, suppress(csv.Error):
+        reader, first = csv.reader(file, delimiter=separator), 1
+        for fields in reader:
+            yield first, reader.line_num, fields
+            first = reader.line_num + 1
+
+
+def _starts(path: Path, separator: str) -> Iterator[int]:
+    return (first for first, _, _ in islice(_records(path, separator), 1, None))
+
+
 def _ragged(path: Path, separator: str) -> str:
+    wanted = 0
+    for first, _, fields in _records(path, separator):
+        wanted = wanted or len(fields)
+        if any(fields) and len(fields) != wanted:
+            return f"{path}, line {first}: {len(fields)} columns, but the header has {wanted}"
+    return ""
+
+
+def _stray_quote(path: Path, separator: str) -> str:
+    alone = {first for first, last, _ in _records(path, separator) if first == last}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(file, delimiter=separator)
-        wanted = len(next(reader))
-        try:
-            for fields in reader:
-                if any(fields) and len(fields) != wanted:
-                    return f"{path}, line {reader.line_num}: {len(fields)} columns, but the header has {wanted}"
-        except csv.Error:  # such as a field too long for this reader, which says nothing about the columns
-            return ""
+        for number, line in enumerate(file, start=1):
+            if number in alone and line.count('"') % 2:
+                return (
+                    f'{path}, line {number}: a single quotation mark; quote the field whole and double it: "5"" disk"'
+                )
     return ""
 
 
@@ -141,6 +171,11 @@ def _json_lines(path: Path) -> pl.DataFrame:
         raise DataError(
             _not_an_object(path) or f"{path}: not JSON Lines (one object a line): {str(error).splitlines()[0]}"
         ) from None
+
+
+def _json_starts(path: Path) -> Iterator[int]:
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        yield from (number for number, line in enumerate(file, start=1) if line.strip())
 
 
 def _not_an_object(path: Path) -> str:
