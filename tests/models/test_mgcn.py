@@ -49,7 +49,8 @@ def _dense(dataset: Dataset, model) -> np.ndarray:
 
     graph = _user_item_graph(dataset)
     rows = np.concatenate([weights["users.weight"], weights["items.weight"]])
-    content = (rows + graph @ rows + graph @ graph @ rows) / 3
+    hops = [np.linalg.matrix_power(graph, hop) @ rows for hop in range(model.config.layers + 1)]
+    content = np.mean(hops, axis=0)
     branch, present = {}, {}
     for name, modality in dataset.modalities.items():
         features = linear(f"projections.{name}", modality.values() + weights[f"offsets.{name}.weight"])
@@ -89,6 +90,12 @@ def test_info_nce_equals_a_loop():
     np.testing.assert_allclose(found, total / 5, rtol=1e-6)
 
 
+def test_info_nce_among_fewer_rivals_is_the_mean_of_its_parts():
+    one, other = torch.randn(2, 10, 3, generator=torch.Generator().manual_seed(0))
+    parts = [info_nce(one[at], other[at], 0.2) * len(one[at]) for at in (slice(0, 4), slice(4, 8), slice(8, 10))]
+    torch.testing.assert_close(info_nce(one, other, 0.2, rivals=4), sum(parts) / 10)
+
+
 def test_gradients_of_info_nce_are_those_of_cross_entropy():
     rng = torch.Generator().manual_seed(0)
     ours = [torch.randn(600, 8, generator=rng).requires_grad_() for _ in range(2)]
@@ -107,7 +114,7 @@ def test_without_modalities_it_is_lightgcn(dataset: Dataset):
     bare = with_modalities(dataset)
     model, plain = (
         build("mgcn", bare),
-        LightGCN(LightGCNConfig(dim=8, layers=2), Sizes.of_dataset(bare), Seed(1).torch()),
+        LightGCN(LightGCNConfig(dim=8, layers=3), Sizes.of_dataset(bare), Seed(1).torch()),
     )
     plain.load_state_dict({name: model.state_dict()[name] for name in ("users.weight", "items.weight")})
     assert torch.equal(scores(model, bare), scores(plain, bare))

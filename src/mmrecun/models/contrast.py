@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 _BLOCK_ROWS = 256
 
 
-def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
+def info_nce(one: Tensor, other: Tensor, temperature: float, rivals: int = 2048) -> Tensor:
     """Mean cross-entropy of finding row b of `one` at row b of `other`, by cosine similarity; a scalar.
 
     >>> round(info_nce(torch.eye(2), torch.eye(2), 1.0).item(), 4)
@@ -18,9 +18,13 @@ def info_nce(one: Tensor, other: Tensor, temperature: float) -> Tensor:
     Args:
         one, other: float32 [B, D].
         temperature: divides the similarities; at least 0.02, so that no exponential overflows.
+        rivals: rows are sought among so many neighbours in the batch, themselves included; cost grows with it, not
+            with B.
     """
-    loss: Tensor = _FindSelf.apply(normalize(one, dim=1) / temperature, normalize(other, dim=1))  # type: ignore[no-untyped-call]
-    return loss
+    left, right = normalize(one, dim=1) / temperature, normalize(other, dim=1)
+    parts = zip(left.split(rivals), right.split(rivals), strict=True)
+    losses: list[Tensor] = [_FindSelf.apply(*part) * len(part[0]) for part in parts]  # type: ignore[no-untyped-call]
+    return torch.stack(losses).sum() / len(one)
 
 
 class _FindSelf(torch.autograd.Function):

@@ -32,14 +32,16 @@ class MGCNConfig(ModelConfig):
         l2: weight of the squared norm of the batch's final vectors.
         contrast: weight of the two InfoNCE terms (the paper's lambda_c).
         temperature: of InfoNCE.
+        rivals: rows among which InfoNCE seeks each row; the paper's batch size.
     """
 
-    layers: PositiveInt = 2
+    layers: PositiveInt = 3
     item_layers: PositiveInt = 1
     neighbours: PositiveInt = 10
-    l2: NonNegativeFloat = 1e-4
+    l2: NonNegativeFloat = 1e-3
     contrast: NonNegativeFloat = 0.01
     temperature: float = Field(default=0.2, ge=0.02)
+    rivals: PositiveInt = 2048
 
 
 class MGCN(Recommender):
@@ -141,7 +143,8 @@ class MGCN(Recommender):
         loss = self.config.l2 * squared_norm(batch.users, batch.positives, batch.negatives)
         if "side" in batch.views and self.config.contrast:
             side, content = batch.views["side"], batch.views["content"]
-            agreement = sum(info_nce(side[at], content[at], self.config.temperature) for at in (0, 1))
+            temperature, rivals = self.config.temperature, self.config.rivals
+            agreement = sum(info_nce(side[at], content[at], temperature, rivals) for at in (0, 1))
             loss = loss + self.config.contrast * agreement
         return loss
 

@@ -34,9 +34,9 @@ class TrainConfig(Settings):
     """
 
     epochs: PositiveInt = 1000
-    batch_size: PositiveInt = 2048
-    learning_rate: PositiveFloat = 1e-3
-    patience: PositiveInt = 20
+    batch_size: PositiveInt = 4096
+    learning_rate: PositiveFloat = 2e-3
+    patience: PositiveInt = 15
     validate_every: PositiveInt = 1
 
 
