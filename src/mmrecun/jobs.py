@@ -18,6 +18,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, partition, retain
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Split
+from mmrecun.data.requested import Requested
 from mmrecun.device import prepare, resolve
 from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
@@ -234,6 +235,7 @@ def unlearn(
         method=method,
         method_settings=config.model_dump(mode="json"),
         request_digest=hashlib.sha256(identity.encode()).hexdigest(),
+        requested=Requested.by(request, opened.manifest.requested),
         forgotten=parts.counts(),
         stop=result.stop,
         seconds=seconds,
@@ -261,7 +263,8 @@ def audit(run: PathLike, golds: Sequence[PathLike] = ()) -> AuditReport:
     parts = partition(original.dataset, opened.dataset)
     names = (opened.manifest.model, opened.manifest.method, opened.dataset.name)
     golds_given = [_subject("gold", gold) for gold in references]
-    report = assess(names, parts, _subject("original", original), _subject("unlearned", opened), golds_given)
+    states = _subject("original", original), _subject("unlearned", opened), golds_given
+    report = assess(names, parts, *states, opened.manifest.requested)
     page = render(report, _facts(opened, original), lineage.history(opened.folder))
     replace_file(opened.folder / "audit.json", (report.model_dump_json(indent=2) + "\n").encode())
     replace_file(opened.folder / "report.html", page.encode())

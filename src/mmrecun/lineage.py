@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.requested import Requested
 from mmrecun.errors import ArtifactError
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class, model_name
@@ -45,6 +46,8 @@ class Manifest(Settings):
         dataset: what the model knows; inside the run folder for unlearned runs.
         parent: the run that was unlearned, by its weights' digest; None for a trained run.
         method, method_settings, request_digest, forgotten, stop: of an unlearning; empty for a trained run.
+        requested: salted hashes of what this and earlier requests named; None for a trained run.
+        weights: SHA-256 of the weights file; empty only before the run is written.
         best_epoch, epochs, valid: of a training.
         seconds: from request (or start) to a model that can be served.
         versions: of the packages that decide the bits.
@@ -63,6 +66,8 @@ class Manifest(Settings):
     request_digest: str = ""
     forgotten: dict[str, int] = {}
     stop: str = ""
+    requested: Requested | None = None
+    weights: str = ""
     best_epoch: int = 0
     epochs: int = 0
     valid: float | None = None
@@ -115,8 +120,9 @@ def weights_digest(folder: Path) -> str:
 
 
 def write(folder: Path, manifest: Manifest, model: Recommender, history: list[dict[str, float]]) -> None:
-    """Fill an empty (staged) run folder."""
+    """Fill an empty (staged) run folder; the manifest on disk also has the digest of the weights."""
     save_weights(model, folder / WEIGHTS)
+    manifest = manifest.model_copy(update={"weights": weights_digest(folder)})
     pl.DataFrame(history, infer_schema_length=None).write_parquet(folder / HISTORY)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
@@ -145,7 +151,7 @@ def load(folder: Path, device: torch.device) -> Run:
     """Read a run with its dataset.
 
     Raises:
-        ArtifactError: when a part is missing or damaged, or the dataset is no longer the one that was learned from.
+        ArtifactError: when a part is missing or damaged, or the weights or the dataset are no longer those of the run.
     """
     manifest = read_manifest(folder)
     place = (folder / manifest.dataset.path).resolve()
@@ -160,6 +166,10 @@ def load(folder: Path, device: torch.device) -> Run:
     config = cls.Config.of(manifest.settings, str(folder / MANIFEST))
     model = cls(config, Sizes.of_dataset(dataset), Seed(0).torch())
     load_weights(model, folder / WEIGHTS)
+    if manifest.weights and manifest.weights != weights_digest(folder):
+        raise ArtifactError(
+            f"{folder / WEIGHTS}: changed since this run was made; restore the file or make the run again"
+        )
     return Run(folder, manifest, dataset, model.to(device))
 
 

@@ -12,6 +12,8 @@ from mmrecun import jobs
 from mmrecun.audit import residue
 from mmrecun.audit.verdict import AuditReport, State
 from mmrecun.data.forget import ForgetRequest, Partition, partition
+from mmrecun.data.interactions import Split
+from mmrecun.data.requested import Requested
 from mmrecun.lineage import Run
 
 
@@ -25,9 +27,15 @@ def runs(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ru
     return original, after, partition(original.dataset, after.dataset)
 
 
-def failed(runs: tuple[Run, Run, Partition], parts: Partition | None = None, folder: Path | None = None) -> set[str]:
+def failed(
+    runs: tuple[Run, Run, Partition],
+    parts: Partition | None = None,
+    folder: Path | None = None,
+    requested: Requested | None = None,
+) -> set[str]:
     original, after, found = runs
-    checks = residue.scan(original.model, after.model, parts or found, folder or after.folder)
+    asked = requested or after.manifest.requested
+    checks = residue.scan(original.model, after.model, parts or found, folder or after.folder, asked)
     return {check.name for check in checks if check.state is State.FAILED}
 
 
@@ -79,24 +87,48 @@ def test_features_that_were_kept(runs: tuple[Run, Run, Partition]):
     assert failed(runs, replace(parts, retained=kept)) == {"residue: features"}
 
 
-def claiming(parts: Partition, **claims: object) -> Partition:
-    """The same partition, but with other things said to be forgotten."""
-    claimed = replace(parts)
-    claimed.__dict__.update(claims)
-    return claimed
+def asked(runs: tuple[Run, Run, Partition], **also: object) -> Requested:
+    """What the run was asked for, and more."""
+    return Requested.by(ForgetRequest(**also), runs[1].manifest.requested)
 
 
 def test_an_id_left_in_the_map(runs: tuple[Run, Run, Partition]):
-    lost = runs[2].lost_users.copy()
-    lost[runs[2].user_rows[0]] = True
-    assert failed(runs, claiming(runs[2], lost_users=lost)) == {"residue: ids"}
+    kept = runs[1].dataset
+    assert failed(runs, requested=asked(runs, users=(kept.users.names[0],))) == {"residue: ids"}
+    assert failed(runs, requested=asked(runs, items=(kept.items.names[0],))) == {"residue: ids"}
 
 
-def test_a_pair_left_in_the_graph(runs: tuple[Run, Run, Partition]):
-    parts = runs[2]
-    one = parts.held.select((parts.held.splits == 0) & (np.cumsum(parts.held.splits == 0) == 1))
-    assert len(one) == 1
-    assert failed(runs, claiming(parts, forgotten=one)) == {"residue: graphs"}
+def test_a_pair_left_in_the_data_or_the_graph(runs: tuple[Run, Run, Partition]):
+    kept = runs[1].dataset
+    for split, places in ((Split.TRAIN, "1 interactions, 1 edges"), (Split.TEST, "1 interactions")):
+        pairs = kept.interactions.part(split)
+        pair = kept.users.names[int(pairs.users[0])], kept.items.names[int(pairs.items[0])]
+        requested = asked(runs, pairs=(pair,))
+        assert failed(runs, requested=requested) == {"residue: graphs"}
+        check = residue._graph(runs[1].model, runs[2], requested)
+        assert check.detail.endswith(places)
+
+
+def test_a_feature_left_attached(runs: tuple[Run, Run, Partition]):
+    kept = runs[1].dataset
+    item = kept.items.names[int(np.flatnonzero(kept.modalities["image"].present)[0])]
+    assert failed(runs, requested=asked(runs, modalities={"image": (item,)})) == {"residue: modalities"}
+    assert failed(runs, requested=asked(runs, modalities={"audio": None})) == {"residue: modalities"}
+
+
+def test_a_run_that_does_not_say_what_was_asked_for_is_not_vouched_for(runs: tuple[Run, Run, Partition]):
+    original, after, parts = runs
+    checks = residue.scan(original.model, after.model, parts, after.folder, None)
+    unknown = {check.name for check in checks if check.state is State.NOT_ASSESSED}
+    assert unknown == {"residue: ids", "residue: graphs", "residue: modalities"}
+
+
+def test_an_earlier_request_is_looked_for_as_well(runs: tuple[Run, Run, Partition], tmp_path: Path):
+    after = runs[1]
+    jobs.unlearn(after, ForgetRequest(users=("u00010",)), tmp_path / "later")
+    requested = jobs.load(tmp_path / "later").manifest.requested
+    assert requested.items_in(["i00001", "i00009"]).tolist() == [True, False]
+    assert requested.users_in(["u00003", "u00010", "u00011"]).tolist() == [True, True, False]
 
 
 def test_a_report_of_survivors_is_no_survivor_itself(run_folder: Path, tmp_path: Path):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrecun.data.interactions import Interactions
@@ -16,6 +16,7 @@ def pairs(*entries: tuple[int, int]) -> Interactions:
 group = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([65, 66, 130, 3])), min_size=1)
 
 
+@settings(deadline=None)
 @given(group, group)
 def test_the_auc_equals_a_loop_with_its_two_fallbacks(
     forgotten: list[tuple[float, int]], held: list[tuple[float, int]]
@@ -45,6 +46,7 @@ def test_nothing_to_compare_is_no_number():
     assert stratified_auc(one, np.array([1]), none, none.astype(int)) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.integers(1, 6))
 def test_bins_rise_with_the_degree_and_share_the_pairs(counts: list[int], bins: int):
     degree = np.array(counts)

@@ -1,29 +1,79 @@
-"""Measure one model state: what it still recommends, and how it ranks what was forgotten.
+"""What an audit looks at: the forgotten pairs, their controls, and every input a model needs to answer for them.
 
-Users and items that were removed have no row any more. The audit lets a newcomer stand in for each: a fresh row from
-one fixed seed, the item's own features attached, no interaction. The original model answers with its own rows, every
-other model (Gold included) with the same newcomers, so that the figures can be compared. Lost features of retained
-items are attached again likewise, and judged by their branch alone.
+Users and items that were removed are stood in for by newcomers (see `newcomers`). The original model answers with its
+own rows, every other model (Gold included) with the same newcomers, so that the figures can be compared. Lost features
+of retained items are attached again likewise, and judged by their branch alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from mmrecun.audit.membership import auc, histogram, random_controls
-from mmrecun.audit.verdict import Figures
-from mmrecun.data.dataset import Dataset, positions
+from mmrecun.audit.membership import random_controls
+from mmrecun.audit.newcomers import Newcomers, choose, with_newcomers, without_edges
+from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import Partition, held_out
-from mmrecun.data.graph import build_inputs
+from mmrecun.data.graph import GraphInputs, InputSpec, build_inputs
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.evaluation.evaluate import evaluate, evaluate_split
-from mmrecun.evaluation.ranking import percentiles
-from mmrecun.models.base import Recommender, Sizes, Vectors, carry_over
+from mmrecun.evaluation.matching import By, degrees, strata
+from mmrecun.models.base import Recommender, Vectors
 from mmrecun.rng import Seed
+from mmrecun.shapes import Bools, Ints
 
 _SEED = Seed(20).child("audit")
+_CONTROLS = 4000
+
+
+@torch.no_grad()
+def vectors_of(model: Recommender, dataset: Dataset) -> Vectors:
+    """All vectors of `model` on the training graph and features of `dataset`."""
+    return model.vectors(build_inputs(dataset, model.spec(), next(model.parameters()).device))
+
+
+class Stage:
+    """The datasets an audit shows to models; the inputs of each are built once for all models that read the same."""
+
+    def __init__(self, parts: Partition, more: Newcomers | None) -> None:
+        self.parts, self.more = parts, more
+        self._built: dict[tuple[str, InputSpec, torch.device], GraphInputs] = {}
+
+    @torch.no_grad()
+    def original(self, model: Recommender) -> Vectors:
+        """Of the original model, on what it was trained on."""
+        return model.vectors(self._inputs("original", model, self.parts.original))
+
+    @torch.no_grad()
+    def retained(self, model: Recommender) -> Vectors:
+        """Of a model of the retained data, as it is served; rows of the retained data."""
+        return model.vectors(self._inputs("retained", model, self.parts.retained))
+
+    @torch.no_grad()
+    def stand_in(self, model: Recommender) -> Vectors:
+        """Of a model of the retained data, in original rows, with newcomers for what was removed."""
+        return self.shown(with_newcomers(model, self.parts, _SEED.child("newcomers")))
+
+    @torch.no_grad()
+    def shown(self, model: Recommender) -> Vectors:
+        """Of a model that has a row for everybody, on the retained data in original rows."""
+        return model.vectors(self._inputs("stand-in", model, self.parts.stand_in(), self.parts.newcomers()))
+
+    @torch.no_grad()
+    def all_new(self, model: Recommender) -> Vectors:
+        """As `stand_in`, with the chosen retained users and items treated as newcomers too."""
+        assert self.more is not None
+        pairs, newcomers = without_edges(self.parts, self.more)
+        inputs = self._inputs("all new", model, self.parts.original.with_interactions(pairs), newcomers)
+        return with_newcomers(model, self.parts, _SEED.child("newcomers"), self.more).vectors(inputs)
+
+    def _inputs(
+        self, name: str, model: Recommender, dataset: Dataset, newcomers: Mapping[str, Bools] | None = None
+    ) -> GraphInputs:
+        key = (name, model.spec(), next(model.parameters()).device)
+        if key not in self._built:
+            self._built[key] = build_inputs(dataset, key[1], key[2], newcomers)
+        return self._built[key]
 
 
 @dataclass(frozen=True)
@@ -34,8 +84,13 @@ class Probe:
         branch: the modality whose own scores are judged, or "" for the whole score.
         forgotten: pairs under test.
         seen: retained positives, masked in rankings.
-        controls: held-out positives.
+        controls: held-out positives, or a sample of them.
         random: unseen pairs of the same users.
+        by: what controls are matched on: the popularity of users, items or both, whichever is left.
+        affected: bool [U], users that had a forgotten pair, or, where all of those are gone, that share an item with
+            them.
+        newcomers: retained users and items to be treated as never seen; None where no row was removed.
+        stage: the inputs of every dataset that models are shown.
     """
 
     branch: str
@@ -43,6 +98,19 @@ class Probe:
     seen: Interactions
     controls: Interactions
     random: Interactions
+    by: By
+    affected: Bools
+    newcomers: Newcomers | None
+    stage: Stage
+
+    def strata(self, pairs: Interactions, seen: Interactions) -> Ints:
+        """Strata of `pairs` by popularity in `seen`."""
+        original = self.stage.parts.original
+        return strata(pairs, *degrees(seen, len(original.users), len(original.items)), by=self.by)
+
+    def owners(self, pairs: Interactions) -> Ints:
+        """Whose pairs stand or fall together: the removed items', else the users'."""
+        return pairs.items if self.by == "users" else pairs.users
 
 
 def probe_of(parts: Partition) -> Probe:
@@ -58,71 +126,40 @@ def probe_of(parts: Partition) -> Probe:
     users, items = len(parts.original.users), len(parts.original.items)
     rng = _SEED.numpy()
     random = random_controls(forgotten, parts.original.train, users, items, rng) if len(forgotten) else forgotten
-    return Probe(branch, forgotten, seen, controls, random)
-
-
-@torch.no_grad()
-def vectors_of(model: Recommender, dataset: Dataset) -> Vectors:
-    """All vectors of `model` on the training graph and features of `dataset`."""
-    return model.vectors(build_inputs(dataset, model.spec(), next(model.parameters()).device))
-
-
-@torch.no_grad()
-def with_newcomers(model: Recommender, parts: Partition) -> Vectors:
-    """Vectors in original rows of a model of the retained data, with newcomers standing in for what was removed."""
-    original = parts.original
-    stand_in = parts.stand_in()
-    known = {name: modality for name, modality in original.modalities.items() if name in model.sizes.widths}
-    sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
-    present = {name: modality.present for name, modality in known.items()}
-    extended = carry_over(
-        model,
-        sizes,
-        positions(parts.user_rows, len(original.users)),
-        positions(parts.item_rows, len(original.items)),
-        present,
-        _SEED.child("newcomers"),
-    )
-    inputs = build_inputs(stand_in, model.spec(), next(model.parameters()).device, parts.newcomers())
-    return extended.vectors(inputs)
-
-
-def measure(
-    name: str, run: str, seed: int, seconds: float, retain: dict[str, float], vectors: Vectors, probe: Probe
-) -> Figures:
-    """Figures of one state from its `vectors` in original rows; without the branch they stay empty."""
-    pair = vectors.branches.get(probe.branch) if probe.branch else (vectors.users, vectors.items)
-    empty = Figures(name=name, run=run, seed=seed, seconds=seconds, retain=retain)
-    if pair is None or not len(probe.forgotten):
-        return empty
-    users, items = pair
-    forgotten = percentiles(users, items, probe.seen, probe.forgotten)
-    controls = percentiles(users, items, probe.seen, probe.controls)
-    random = percentiles(users, items, probe.seen, probe.random)
-    return Figures(
-        name=name,
-        run=run,
-        seed=seed,
-        seconds=seconds,
-        retain=retain,
-        forget=_forget_metrics(users, items, probe),
-        auc=auc(forgotten, controls),
-        auc_random=auc(forgotten, random),
-        percentiles=histogram(forgotten),
-        percentiles_held_out=histogram(controls),
+    newcomers = choose(parts, _SEED.child("treated as new"))
+    return Probe(
+        branch=branch,
+        forgotten=forgotten,
+        seen=seen,
+        controls=_sample(controls, max(_CONTROLS, 2 * len(forgotten)), rng),
+        random=random,
+        by=_matched_on(parts),
+        affected=_affected(parts, forgotten, train),
+        newcomers=newcomers,
+        stage=Stage(parts, newcomers),
     )
 
 
-def _forget_metrics(users: Tensor, items: Tensor, probe: Probe) -> dict[str, float]:
-    return evaluate(users, items, probe.seen, probe.forgotten, include_cold=True).metrics
+def _matched_on(parts: Partition) -> By:
+    gone = (bool(parts.lost_users.any()), bool(parts.lost_items.any()))
+    return {(True, False): "items", (False, True): "users"}.get(gone, "both")  # type: ignore[return-value]
 
 
-def retained_utility(vectors: Vectors, parts: Partition, original_rows: bool) -> dict[str, float]:
-    """Test metrics on the retained data; `original_rows` says that `vectors` still has every old row."""
-    users, items = vectors.users, vectors.items
-    if original_rows:
-        users, items = users[torch.from_numpy(parts.user_rows)], items[torch.from_numpy(parts.item_rows)]
-    return evaluate_split(users, items, parts.retained, Split.TEST).metrics
+def _sample(pairs: Interactions, most: int, rng: np.random.Generator) -> Interactions:
+    if len(pairs) <= most:
+        return pairs
+    mask = np.zeros(len(pairs), dtype=bool)
+    mask[rng.choice(len(pairs), most, replace=False)] = True
+    return pairs.select(mask)
+
+
+def _affected(parts: Partition, forgotten: Interactions, train: Interactions) -> Bools:
+    touched = np.zeros(len(parts.original.users), dtype=bool)
+    touched[forgotten.users] = True
+    touched &= ~parts.lost_users
+    if not touched.any():
+        touched[train.users[np.isin(train.items, forgotten.items)]] = True
+    return touched
 
 
 def lost_rows(parts: Partition) -> int:

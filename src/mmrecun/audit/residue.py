@@ -10,6 +10,7 @@ import polars as pl
 from mmrecun.audit.verdict import Check, State
 from mmrecun.data.forget import Partition
 from mmrecun.data.graph import build_inputs
+from mmrecun.data.requested import Requested
 from mmrecun.errors import some
 from mmrecun.models.base import Recommender
 from mmrecun.shapes import Bools
@@ -17,16 +18,22 @@ from mmrecun.shapes import Bools
 _LONG_ENOUGH = 4
 
 
-def scan(original: Recommender, unlearned: Recommender, parts: Partition, folder: Path) -> tuple[Check, ...]:
+def scan(
+    original: Recommender, unlearned: Recommender, parts: Partition, folder: Path, requested: Requested | None
+) -> tuple[Check, ...]:
     """All residue checks of the run in `folder`; their details count forgotten ids and never spell one out.
 
     Args:
         original, unlearned: the models before and after.
         parts: original and retained data.
+        folder: of the unlearned run.
+        requested: what the requests named, as salted hashes that were written when the request came in. Ids, pairs and
+            features that the run still holds are held against these; without them nothing is claimed.
     """
     return (
-        _ids(parts),
-        _graph(unlearned, parts),
+        _ids(parts, requested),
+        _graph(unlearned, parts, requested),
+        _attached(parts, requested),
         _tables(unlearned, parts),
         _surviving_rows(original, unlearned, parts),
         _features(parts),
@@ -47,28 +54,54 @@ def _lost_names(parts: Partition) -> list[str]:
     return [*users, *items]
 
 
-def _ids(parts: Partition) -> Check:
-    users = parts.original.users.names.filter(pl.Series(parts.lost_users))
-    items = parts.original.items.names.filter(pl.Series(parts.lost_items))
-    left = {"users": users.is_in(parts.retained.users.names.implode()).sum()}
-    left["items"] = items.is_in(parts.retained.items.names.implode()).sum()
-    found = [f"{count} {of}" for of, count in left.items() if count]
-    detail = f"{len(users)} users and {len(items)} items are in no id map"
-    return _check("residue: ids", found, detail, "forgotten ids are still in the id maps")
+def _unknown(name: str) -> Check:
+    detail = "the run does not say what was requested (it was made by an earlier version)"
+    return Check(name=name, state=State.NOT_ASSESSED, detail=detail)
 
 
-def _graph(unlearned: Recommender, parts: Partition) -> Check:
+def _ids(parts: Partition, requested: Requested | None) -> Check:
+    name = "residue: ids"
+    if requested is None:
+        return _unknown(name)
+    retained = parts.retained
+    left = {"users": requested.users_in(retained.users.names), "items": requested.items_in(retained.items.names)}
+    found = [f"{int(mask.sum())} {of}" for of, mask in left.items() if mask.any()]
+    detail = f"none of {len(requested.users)} users and {len(requested.items)} items asked for is in an id map"
+    return _check(name, found, detail, "forgotten ids are still in the id maps")
+
+
+def _graph(unlearned: Recommender, parts: Partition, requested: Requested | None) -> Check:
+    """Pairs among all retained interactions and among the edges of the graph that the model is given."""
     name = "residue: graphs"
-    inputs = build_inputs(parts.retained, unlearned.spec(), next(unlearned.parameters()).device)
-    if inputs.user_block is None:
-        return Check(name=name, state=State.PASSED, detail="this model reads no user-item graph")
-    block = inputs.user_block.forward
-    users = np.repeat(np.arange(block.shape[0]), np.diff(block.crow_indices().cpu().numpy()))
-    items = block.col_indices().cpu().numpy().astype(np.int64)
-    bad = parts.forgotten.contains(parts.user_rows[users], parts.item_rows[items], len(parts.original.items))
-    found = [f"user row {u}, item row {i}" for u, i in zip(users[bad], items[bad], strict=True)]
-    clean = f"none of {len(parts.forgotten)} forgotten pairs is among the {len(users)} edges"
-    return _check(name, found, clean, "forgotten pairs are still edges")
+    if requested is None:
+        return _unknown(name)
+    retained = parts.retained
+    pairs = {"interactions": (retained.interactions.users, retained.interactions.items)}
+    inputs = build_inputs(retained, unlearned.spec(), next(unlearned.parameters()).device)
+    if inputs.user_block is not None:
+        block = inputs.user_block.forward
+        users = np.repeat(np.arange(block.shape[0]), np.diff(block.crow_indices().cpu().numpy()))
+        pairs["edges"] = (users, block.col_indices().cpu().numpy().astype(np.int64))
+    found = []
+    for of, (users, items) in pairs.items():
+        bad = requested.pairs_in(retained.users.names.gather(users), retained.items.names.gather(items))
+        found += [f"{int(bad.sum())} {of}"] if bad.any() else []
+    searched = " and ".join(f"{len(users)} {of}" for of, (users, _) in pairs.items())
+    clean = f"none of {len(requested.pairs)} pairs asked for is among {searched}"
+    return _check(name, found, clean, "forgotten pairs are still there")
+
+
+def _attached(parts: Partition, requested: Requested | None) -> Check:
+    """Modalities that items should have lost."""
+    name = "residue: modalities"
+    if requested is None:
+        return _unknown(name)
+    names, found = parts.retained.items.names, []
+    for modality, held in parts.retained.modalities.items():
+        bad = requested.features_in(modality, names.filter(pl.Series(held.present)))
+        found += [f"{int(bad.sum())} of '{modality}'"] if bad.any() else []
+    clean = f"none of {len(requested.features)} features asked for is attached"
+    return _check(name, found, clean, "forgotten features are still attached")
 
 
 def _tables(unlearned: Recommender, parts: Partition) -> Check:

@@ -17,11 +17,12 @@ class State(StrEnum):
 
 
 class Check(Settings):
-    """One question with its answer and the evidence in words."""
+    """One question with its answer and the evidence in words; `against_gold` where the answer rests on Gold."""
 
     name: str
     state: State
     detail: str
+    against_gold: bool = False
 
 
 class Figures(Settings):
@@ -34,10 +35,19 @@ class Figures(Settings):
         seconds: from request to servable model (from data to model for the original).
         retain: metrics on the retained test pairs, such as `recall@20`.
         forget: metrics with the forgotten pairs as ground truth and retained positives masked.
+        affected: retain metrics of the users that a forgotten pair touched; of those alone that are still there.
+        unaffected: of everybody else.
         auc: forgotten pairs against held-out positives by rank percentile; 0.5 means alike.
         auc_random: forgotten pairs against random unseen pairs of the same users.
+        auc_matched, auc_matched_error: as `auc`, among pairs of equal popularity; its standard error.
+        auc_newcomers, auc_newcomers_error: as `auc_matched`, where a retained user or item treated as one never seen
+            gives the controls; only where a request removed users or items.
         percentiles: histogram of the forgotten pairs' rank percentiles, 20 equal bins from 0 to 1, shares.
         percentiles_held_out: the same of the held-out positives.
+        exposure: of removed items, as newcomers and before any filter: `top20` is the share of users with one in
+            their list, `percentile` the mean place in the ranking from 0 to 1; `served` is `top20` of what is served.
+        groups: retained recall@20 of active and other users, of popular and other items, and the gaps between them.
+        probes: slower figures by name, where they were asked for.
     """
 
     name: str
@@ -45,11 +55,20 @@ class Figures(Settings):
     seed: int
     seconds: float
     retain: dict[str, float]
+    affected: dict[str, float] = {}
+    unaffected: dict[str, float] = {}
     forget: dict[str, float] = {}
     auc: float | None = None
     auc_random: float | None = None
+    auc_matched: float | None = None
+    auc_matched_error: float | None = None
+    auc_newcomers: float | None = None
+    auc_newcomers_error: float | None = None
     percentiles: tuple[float, ...] = ()
     percentiles_held_out: tuple[float, ...] = ()
+    exposure: dict[str, float] = {}
+    groups: dict[str, float] = {}
+    probes: dict[str, float] = {}
 
 
 class Gap(Settings):
@@ -61,6 +80,7 @@ class Gap(Settings):
         difference: value - gold_mean.
         z: difference / gold_std, None without a spread.
         tolerance: the difference that still counts as Gold's level.
+        error: standard error of the difference over the people or pairs measured; None where it cannot be told.
     """
 
     value: float
@@ -69,6 +89,20 @@ class Gap(Settings):
     difference: float
     z: float | None
     tolerance: float
+    error: float | None = None
+
+
+class Likeness(Settings):
+    """One measure of how like Gold a model's answers are.
+
+    Attributes:
+        original, unlearned: mean over the Golds.
+        gold: mean over every two Golds, the most that could be asked for; None for a single Gold.
+    """
+
+    original: float | None
+    unlearned: float | None
+    gold: float | None = None
 
 
 class AuditReport(Settings):
@@ -78,9 +112,12 @@ class AuditReport(Settings):
         model, method, dataset: names.
         forgotten: counts of users, items, interactions and modalities.
         states: the original, the unlearned run, and each Gold.
-        gap: figure name (`retain_recall@20`, `forget_recall@20`, `auc`) -> Gap; empty without Gold.
+        gap: figure name (`retain_recall@20`, `forget_recall@20`, `auc`, `auc_matched`) -> Gap; empty without Gold.
+        likeness: measure -> how like Gold; empty without Gold.
         checks: in order.
         verdict: failed if any check failed, not assessed if none could be made, passed otherwise.
+        verdict_without_gold: the same of the checks that need no Gold.
+        verdict_against_gold: of the comparisons with Gold and the scan for residue; not assessed without Gold.
         notes: how figures came about, and what was not looked at.
     """
 
@@ -90,8 +127,11 @@ class AuditReport(Settings):
     forgotten: dict[str, int]
     states: tuple[Figures, ...]
     gap: dict[str, Gap] = {}
+    likeness: dict[str, Likeness] = {}
     checks: tuple[Check, ...] = ()
     verdict: State = State.NOT_ASSESSED
+    verdict_without_gold: State = State.NOT_ASSESSED
+    verdict_against_gold: State = State.NOT_ASSESSED
     notes: tuple[str, ...] = Field(default=())
 
     def state(self, name: str) -> Figures:
@@ -104,10 +144,12 @@ class AuditReport(Settings):
         whole = self.model_dump(mode="json")
         return {
             "verdict": self.verdict.value,
+            "verdict_without_gold": self.verdict_without_gold.value,
+            "verdict_against_gold": self.verdict_against_gold.value,
             "retain": after.retain,
             "forget": after.forget,
-            "membership": {"auc": after.auc, "auc_random": after.auc_random},
-            **{name: whole[name] for name in ("forgotten", "gap", "checks", "states", "notes")},
+            "membership": {name: value for name, value in after.model_dump().items() if name.startswith("auc")},
+            **{name: whole[name] for name in ("forgotten", "gap", "likeness", "checks", "states", "notes")},
         }
 
 

@@ -1,0 +1,162 @@
+"""Slower probes of one state: each modality alone, what vectors give away, and how easily it is learned again."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.audit import divergence
+from mmrecun.audit.measure import K, Subject, judged, recommended
+from mmrecun.audit.membership import Group, matched_auc
+from mmrecun.audit.probes import Probe
+from mmrecun.data.forget import Partition
+from mmrecun.data.interactions import Interactions
+from mmrecun.evaluation.ranking import percentiles
+from mmrecun.models.base import Pair, Sizes, Vectors
+from mmrecun.rng import Seed
+from mmrecun.shapes import Bools
+
+_SEED = Seed(20).child("examine")
+_USERS = 256
+
+
+def examine(subject: Subject, parts: Partition, probe: Probe) -> dict[str, float]:
+    """Slower figures of one state by name; those that do not apply to the request are left out.
+
+    `zrf`: see `zero_retrain_forgetting`. `fold_in`: see `fold_in`. `features_r2 <modality>`: see `feature_fit`.
+    `<modality> forget_recall@20` and `<modality> auc`: forgotten pairs ranked by one branch alone.
+    """
+    first = subject.name == "original"
+    whole = probe.stage.original(subject.model) if first else probe.stage.stand_in(subject.model)
+    found: dict[str, float | None] = {}
+    if len(probe.forgotten):
+        found["zrf"] = zero_retrain_forgetting(subject, whole, probe)
+        if parts.lost_users.any() != parts.lost_items.any():
+            found["fold_in"] = _fold_in(whole, parts, probe)
+        for name, pair in whole.branches.items():
+            found |= {f"{name} {figure}": value for figure, value in _alone(pair, probe).items()}
+    served = (whole.items if first else probe.stage.retained(subject.model).items).detach().cpu().double().numpy()
+    for name, lost in parts.lost_features.items():
+        rows = np.arange(len(lost)) if first else parts.item_rows
+        modality = parts.original.modalities[name]
+        kept = (modality.present & ~lost)[rows]
+        found[f"features_r2 {name}"] = feature_fit(served, modality.values()[rows], lost[rows], kept)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _alone(pair: Pair, probe: Probe) -> dict[str, float]:
+    forgotten, controls = (
+        Group(percentiles(*pair, probe.seen, pairs), probe.strata(pairs, probe.seen), probe.owners(pairs))
+        for pairs in (probe.forgotten, probe.controls)
+    )
+    found = {f"forget_recall@{K}": float(recommended(*pair, probe.seen, probe.forgotten).recall().mean())}
+    estimate = matched_auc(forgotten, controls)
+    return found | ({"auc": estimate.value} if estimate is not None else {})
+
+
+def zero_retrain_forgetting(subject: Subject, whole: Vectors, probe: Probe) -> float:
+    """ZRF: 1 - mean Jensen-Shannon divergence (bits) between the model and an untrained one (arXiv 2205.08096).
+
+    Over users with a forgotten pair, a sample of at most 256, and all items. 1: answers as if nothing had been
+    learned. To be read against Gold's.
+    """
+    users = torch.from_numpy(np.unique(probe.forgotten.users)[:_USERS])
+    model, original = subject.model, probe.stage.parts.original
+    sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
+    fresh = type(model)(model.settings, sizes, _SEED.child("untrained").torch()).to(whole.users.device)
+    untrained = probe.stage.shown(fresh)
+    pairs = [judged(vectors, probe) for vectors in (whole, untrained)]
+    if pairs[0] is None or pairs[1] is None:
+        pairs = [(vectors.users, vectors.items) for vectors in (whole, untrained)]
+    first, second = (divergence.shares(pair[0][users], pair[1]) for pair in pairs if pair is not None)
+    return 1 - float(divergence.jensen_shannon(first, second).mean())
+
+
+def _fold_in(whole: Vectors, parts: Partition, probe: Probe) -> float | None:
+    by_user = bool(parts.lost_users.any())
+    gone = parts.lost_users[probe.forgotten.users] if by_user else parts.lost_items[probe.forgotten.items]
+    pairs = probe.forgotten.select(gone)
+    return fold_in(whole.users, whole.items, pairs if by_user else _flipped(pairs), by_user)
+
+
+def _flipped(pairs: Interactions) -> Interactions:
+    return Interactions(pairs.items, pairs.users, pairs.splits)
+
+
+def fold_in(users: Tensor, items: Tensor, pairs: Interactions, by_user: bool) -> float | None:
+    """Fit rows for those removed from half of their pairs, all else frozen: how high does the other half rank?
+
+    Each row w minimises sum over the first half (w v - 1)^2 + mean over all v of (w v)^2 + ridge |w|^2, in closed form.
+    A mean percentile above Gold's says that the frozen side still knows which of the forgotten things go together.
+
+    Args:
+        users, items: float32 [U, D] and [I, D].
+        pairs: of those removed, who first, what second; halves alternate in row order.
+        by_user: whether the removed are users; else the roles are exchanged.
+
+    Returns:
+        Mean rank percentile of the second half among all others, from 0 to 1; None when nobody has two pairs.
+    """
+    frozen = (items if by_user else users).double()
+    starts = np.searchsorted(pairs.users, pairs.users)
+    odd = (np.arange(len(pairs)) - starts) % 2 == 1
+    first, second = pairs.select(~odd), pairs.select(odd)
+    if not len(second):
+        return None
+    who = np.unique(second.users)
+    rows = torch.from_numpy(np.searchsorted(who, first.users[np.isin(first.users, who)]))
+    what = frozen[torch.from_numpy(first.items[np.isin(first.users, who)])]
+    dim = frozen.shape[1]
+    common = frozen.T @ frozen / len(frozen)
+    common = common + 0.1 * common.diagonal().mean() * torch.eye(dim, dtype=frozen.dtype, device=frozen.device)
+    gram = common.repeat(len(who), 1, 1).index_add_(0, rows, what.unsqueeze(2) * what.unsqueeze(1))
+    right = torch.zeros(len(who), dim, dtype=frozen.dtype, device=frozen.device).index_add_(0, rows, what)
+    fitted = torch.linalg.solve(gram, right)
+    place = np.searchsorted(who, second.users)
+    asked = Interactions(place, second.items, second.splits)
+    kept = np.isin(first.users, who)
+    known = Interactions(np.searchsorted(who, first.users[kept]), first.items[kept], first.splits[kept])
+    return float(percentiles(fitted.float(), frozen.float(), known, asked).mean())
+
+
+def feature_fit(vectors: np.ndarray, features: np.ndarray, lost: Bools, kept: Bools) -> float | None:
+    """How well removed features can be read off item vectors: R^2 on the lost items of a ridge fitted on the kept.
+
+    Above Gold's value: the vectors still hold what was in the features. R^2 is 1 - squared error / squared deviation
+    from the kept items' mean, over all features together; None when there is nothing to fit or to predict.
+
+    Args:
+        vectors: float64 [I, D].
+        features: float32 [I, F], true ones also of the lost.
+        lost, kept: bool [I].
+    """
+    if kept.sum() < 2 or not lost.any():
+        return None
+    centre, scale = vectors[kept].mean(axis=0), vectors[kept].std(axis=0) + 1e-12
+    inputs = (vectors - centre) / scale
+    mean = features[kept].mean(axis=0, dtype=np.float64)
+    gram = inputs[kept].T @ inputs[kept] + 0.01 * kept.sum() * np.eye(vectors.shape[1])
+    weights = np.linalg.solve(gram, inputs[kept].T @ (features[kept] - mean))
+    truth = features[lost] - mean
+    error = ((truth - inputs[lost] @ weights) ** 2).sum()
+    total = (truth**2).sum()
+    return float(1 - error / total) if total else None
+
+
+def relearn_time(step: Callable[[], None], level: Callable[[], float], target: float, most: int = 200) -> int | None:
+    """How many training steps on the forgotten pairs bring their loss down to `target`; None if `most` do not.
+
+    Divided by Gold's count: far below 1 says that something was left to build on, far above 1 that it was pushed away.
+
+    Args:
+        step: one training step on the forgotten pairs.
+        level: their loss now.
+        target: their loss in the original model.
+    """
+    for done in range(most + 1):
+        if level() <= target:
+            return done
+        if done < most:
+            step()
+    return None

@@ -1,0 +1,232 @@
+"""Measure one model state: what it still recommends, and how it ranks what was forgotten.
+
+A state is measured once and can then be compared with any number of others: `Measured` keeps, beside the figures, the
+few arrays that a comparison needs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.audit import divergence
+from mmrecun.audit.exposure import exposure
+from mmrecun.audit.fairness import group_gaps
+from mmrecun.audit.membership import Estimate, Group, Weights, auc, histogram, matched_auc
+from mmrecun.audit.probes import Probe
+from mmrecun.audit.verdict import Figures
+from mmrecun.data.forget import Partition
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.evaluation import metrics
+from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists
+from mmrecun.evaluation.ranking import percentiles, top_k
+from mmrecun.models.base import Pair, Recommender, Vectors
+from mmrecun.shapes import Bools, Ints
+
+K = 20
+_SAMPLE, _ASKED = 64, 1000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One run under audit.
+
+    Attributes:
+        name: "original", "unlearned" or "gold".
+        folder: of the run.
+        model: its recommender.
+        seed, seconds: from its manifest.
+    """
+
+    name: str
+    folder: Path
+    model: Recommender
+    seed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Recommendation lists and what they found.
+
+    Attributes:
+        rows: int64 [M] users.
+        lists: int64 [M, K] item rows.
+        hits: bool [M, K].
+        relevant: int64 [M], how many items each user should find.
+        items: I.
+    """
+
+    rows: Ints
+    lists: Ints
+    hits: Bools
+    relevant: Ints
+    items: int
+
+    def figures(self, users: Bools | None = None) -> dict[str, float]:
+        """Every metric, over all users or those where `users` (bool [M]) holds; empty when there is none."""
+        chosen = np.ones(len(self.rows), dtype=bool) if users is None else users
+        if not chosen.any():
+            return {}
+        return measure_lists(self.lists[chosen], self.hits[chosen], self.relevant[chosen], self.items)
+
+    def recall(self) -> Weights:
+        """float64 [M], recall@20 of each user."""
+        return metrics.recall(self.hits[:, :K], self.relevant)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One state's figures, and the arrays by which it is compared with another state of the same audit.
+
+    Attributes:
+        figures: of this state.
+        affected: bool [M], users that the request touched.
+        lists: int64 [M, 50], what each retained user with a training pair is recommended; rows of the retained data.
+        recall: float64 [T], retained recall@20 of each test user.
+        forget_recall: float64 [F], forget recall@20 of each user with a forgotten pair.
+        forgotten, controls: percentiles and strata that membership is judged by, newcomers' where rows were removed;
+            None where nothing can be ranked.
+        shares: float64 [S, I], distribution of a sample of users over the retained items.
+    """
+
+    figures: Figures
+    affected: Bools
+    lists: Ints
+    recall: Weights
+    forget_recall: Weights
+    forgotten: Group | None
+    controls: Group | None
+    shares: Tensor
+
+
+def measure_state(subject: Subject, parts: Partition, probe: Probe) -> Measured:
+    """Everything that is measured of one state; the cost of about two evaluations.
+
+    Args:
+        subject: the original is asked as it is; every other state knows the retained data only.
+        parts: original and retained data.
+        probe: of `probe_of(parts)`.
+    """
+    first = subject.name == "original"
+    stage = probe.stage
+    whole = stage.original(subject.model) if first else stage.stand_in(subject.model)
+    users, items = _kept(whole, parts) if first else _pair(stage.retained(subject.model))
+    train, test = parts.retained.train, parts.retained.interactions.part(Split.TEST)
+    lists, tested = _lists(users, items, train, test)
+    touched = probe.affected[parts.user_rows]
+    values: dict[str, Any] = {"name": subject.name, "run": subject.folder.name, "seed": subject.seed}
+    values |= {"seconds": subject.seconds, "retain": tested.figures()}
+    values |= {"affected": tested.figures(touched[tested.rows]), "unaffected": tested.figures(~touched[tested.rows])}
+    values["groups"] = _groups(tested, parts)
+    values["exposure"] = _exposure(whole, parts, probe, None if first else lists.lists)
+    forget, groups = _forgotten(judged(whole, probe), probe, values)
+    if not first and (new := newcomer_groups(subject.model, probe)) is not None:
+        groups = new
+        values |= _named("auc_newcomers", matched_auc(*new))
+    return Measured(
+        figures=Figures.of(values),
+        affected=touched[lists.rows],
+        lists=lists.lists,
+        recall=tested.recall(),
+        forget_recall=forget,
+        forgotten=groups[0] if groups else None,
+        controls=groups[1] if groups else None,
+        shares=_shares(users, items, lists.rows),
+    )
+
+
+def _pair(vectors: Vectors) -> Pair:
+    return vectors.users, vectors.items
+
+
+def _kept(vectors: Vectors, parts: Partition) -> Pair:
+    return vectors.users[torch.from_numpy(parts.user_rows)], vectors.items[torch.from_numpy(parts.item_rows)]
+
+
+def judged(vectors: Vectors, probe: Probe) -> Pair | None:
+    """The vectors whose product is judged: those of the probe's branch, or the whole; None without that branch."""
+    return vectors.branches.get(probe.branch) if probe.branch else _pair(vectors)
+
+
+def _lists(users: Tensor, items: Tensor, train: Interactions, test: Interactions) -> tuple[Lists, Lists]:
+    """Lists of everybody with a training pair, and those of the users that also have something to be found."""
+    rows = np.unique(train.users)
+    lists = top_k(users, items, train, rows, max(CUTOFFS))
+    relevant = np.bincount(test.users, minlength=len(users))[rows]
+    every = Lists(rows, lists, hits_of(test, rows, lists, len(items)), relevant, len(items))
+    asked = relevant > 0
+    return every, Lists(rows[asked], lists[asked], every.hits[asked], relevant[asked], len(items))
+
+
+def _groups(tested: Lists, parts: Partition) -> dict[str, float]:
+    test = parts.retained.interactions.part(Split.TEST)
+    truth = test.select(np.isin(test.users, tested.rows))
+    listed = (tested.rows[:, None] * tested.items + tested.lists[:, :K])[tested.lists[:, :K] >= 0]
+    found = np.isin(truth.keys(tested.items), listed)
+    sizes = len(parts.retained.users), tested.items
+    return group_gaps(tested.recall(), tested.rows, found, truth, parts.retained.train, *sizes)
+
+
+def _exposure(whole: Vectors, parts: Partition, probe: Probe, served: Ints | None) -> dict[str, float]:
+    rows = np.unique(probe.seen.users)
+    rows = rows[np.linspace(0, len(rows) - 1, min(_ASKED, len(rows))).astype(np.int64)]
+    found = exposure(whole.users, whole.items, probe.seen, rows, parts.lost_items)
+    if found:
+        shown = parts.lost_items[parts.item_rows[served[:, :K]]] if served is not None else None
+        found["served"] = found["top20"] if shown is None else float(shown.any(axis=1).mean())
+    return found
+
+
+def _forgotten(pair: Pair | None, probe: Probe, values: dict[str, Any]) -> tuple[Weights, tuple[Group, Group] | None]:
+    """Rank the forgotten pairs and their controls, and write the figures into `values`."""
+    if pair is None or not len(probe.forgotten):
+        return np.empty(0), None
+    asked = recommended(*pair, probe.seen, probe.forgotten)
+    forgotten, controls = (_group(pair, probe, pairs) for pairs in (probe.forgotten, probe.controls))
+    random = percentiles(*pair, probe.seen, probe.random)
+    values |= {
+        "forget": asked.figures(),
+        "auc": auc(forgotten.percentiles, controls.percentiles),
+        "auc_random": auc(forgotten.percentiles, random),
+        "percentiles": histogram(forgotten.percentiles),
+        "percentiles_held_out": histogram(controls.percentiles),
+        **_named("auc_matched", matched_auc(forgotten, controls)),
+    }
+    return asked.recall(), (forgotten, controls)
+
+
+def recommended(users: Tensor, items: Tensor, seen: Interactions, truth: Interactions) -> Lists:
+    """The lists of everybody with a `truth`, also of users without a seen pair."""
+    rows, relevant = np.unique(truth.users, return_counts=True)
+    lists = top_k(users, items, seen, rows, max(CUTOFFS))
+    return Lists(rows, lists, hits_of(truth, rows, lists, len(items)), relevant.astype(np.int64), len(items))
+
+
+def _group(pair: Pair, probe: Probe, pairs: Interactions) -> Group:
+    return Group(percentiles(*pair, probe.seen, pairs), probe.strata(pairs, probe.seen), probe.owners(pairs))
+
+
+def _named(name: str, estimate: Estimate | None) -> dict[str, float]:
+    return {} if estimate is None else {name: estimate.value, f"{name}_error": estimate.error}
+
+
+def newcomer_groups(model: Recommender, probe: Probe) -> tuple[Group, Group] | None:
+    """The forgotten pairs and those of retained users or items treated as never seen; None where no row was removed."""
+    more = probe.newcomers
+    if more is None or probe.branch:
+        return None
+    pair = _pair(probe.stage.all_new(model))
+    forgotten, controls = (
+        Group(percentiles(*pair, more.seen, pairs), probe.strata(pairs, more.seen), probe.owners(pairs))
+        for pairs in (probe.forgotten, more.pairs)
+    )
+    return forgotten, controls
+
+
+def _shares(users: Tensor, items: Tensor, rows: Ints) -> Tensor:
+    chosen = rows[np.linspace(0, len(rows) - 1, min(_SAMPLE, len(rows))).astype(np.int64)]
+    return divergence.shares(users[torch.from_numpy(chosen)], items).cpu()
