@@ -3,21 +3,27 @@
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from mmrecun.cli import main
+from mmrecun import __version__
+from mmrecun.cli import main, output
+from mmrecun.data import files
 from tests.conftest import TRAINING
 
+train, unlearn, main_module = (import_module(f"mmrecun.cli.{name}") for name in ("train", "unlearn", "main"))
 SETTINGS = [part for name, value in TRAINING.items() for part in ("--set", f"{name}={value}")]
 
 
 def call(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object, columns: int = 200
 ) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["mmrecun", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit) as stopped:
         main()
     captured = capsys.readouterr()
@@ -26,7 +32,7 @@ def call(
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    return lambda *arguments: call(capsys, monkeypatch, *arguments)
+    return partial(call, capsys, monkeypatch)
 
 
 def keys(answer: tuple[int, str, str]) -> dict:
@@ -128,3 +134,128 @@ def test_the_process_itself_exits_with_2_and_no_traceback():
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines() == ["error: nowhere is not a run folder: no such folder"]
+
+
+def interrupting(epoch: int):
+    @contextmanager
+    def bar(label: str):
+        def report(done: int, total: int, note: str) -> None:
+            if done == epoch:
+                raise KeyboardInterrupt
+
+        yield report
+
+    return bar
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    cli, data_folder: Path, run_folder: Path, tmp_path: Path, monkeypatch
+):
+    call = ("train", data_folder, "--model", "mgcn", "--out", tmp_path / "run", *SETTINGS)
+    monkeypatch.setattr(train, "progress_bar", interrupting(1))
+    assert cli(*call) == (130, "", "stopped; no epoch was finished, nothing is left\n")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(train, "progress_bar", interrupting(2))
+    resume = tmp_path / ".run.resume.safetensors"
+    assert cli(*call) == (130, "", f"stopped; the same command goes on from {resume}\n")
+    assert [path.name for path in tmp_path.iterdir()] == [resume.name]
+    monkeypatch.undo()
+    assert keys(cli(*call, "--json"))["epochs"] == 8
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    weights = (folder / "weights.safetensors" for folder in (tmp_path / "run", run_folder))
+    assert len({path.read_bytes() for path in weights}) == 1
+
+
+def test_an_interruption_elsewhere_is_one_word(cli, run_folder: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(unlearn, "progress_bar", interrupting(1))
+    answer = cli("unlearn", run_folder, "--user", "u00001", "--out", tmp_path / "after")
+    assert answer == (130, "", "stopped\n")
+    assert not list(tmp_path.iterdir())
+
+
+USAGE = {
+    "nothing for DATA": (("train",), "error: missing argument 'DATA'; see mmrecun train --help"),
+    "no number": (("train", "data", "--out", "x", "--seed", "q"), "error: invalid value for '--seed': "),
+    "no command": (("trian",), "error: no such command 'trian'"),
+    "no command of data": (("data", "improt"), "error: no such command 'improt'"),
+    "no option": (("train", "data", "--uot", "x"), "error: no such option: --uot"),
+    "a number below": (("recommend", "run", "--user", "u", "-k", "0"), "error: invalid value for '-k': "),
+}
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_a_slip_of_the_pen_is_one_line_too(cli, case: str):
+    arguments, message = USAGE[case]
+    code, out, err = cli(*arguments)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith(message)
+    assert err.endswith("--help\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("data",)])
+def test_nothing_asked_is_answered_with_the_help(cli, arguments: tuple[str, ...]):
+    code, out, err = cli(*arguments)
+    assert (code, err) == (2, "")
+    assert "Usage:" in out
+
+
+def test_the_version_is_that_of_the_package(cli):
+    assert cli("--version") == (0, f"mmrecun {__version__}\n", "")
+
+
+def test_a_file_that_the_system_refuses_is_one_line(cli, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    code, out, err = cli("data", "make", "--out", "file/data")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "Not a directory" in err
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "x.npy")
+
+    monkeypatch.setattr(files, "write_into", full)
+    assert cli("data", "make", "--out", "data") == (2, "", "error: x.npy: No space left on device\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+ODD = {"plain": "[red]A[/red] :bee: [/]", "lines": "one\ntwo\x1b[31m\x07", "backslash": "a\\[b]\\"}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_ids_and_titles_are_shown_as_they_are(case: str, capsys, monkeypatch: pytest.MonkeyPatch):
+    text = ODD[case]
+    visible = text.replace("\n", "\\n").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
+    monkeypatch.setenv("COLUMNS", "120")
+    output.rows_table([{"item": text, "score": 0.5}], text)
+    output.emit({"name": text, "inner": {"list": [text], "empty": []}}, False, text)
+    output.facts_table({text: text}, text)
+    output.bars([(text, 1)], text)
+    output.say(text)
+    with pytest.raises(SystemExit):
+        main_module._refuse(text)
+    captured = capsys.readouterr()
+    assert captured.out.count(visible) == 11
+    assert f"error: {visible}" in captured.err
+    assert "\x1b" not in captured.out + captured.err
+
+
+def test_nested_facts_are_flat_for_people_and_nested_for_programs(capsys):
+    nested = {"a": {"b": {"c": 1234, "d": 0.5}}, "e": [], "f": True}
+    output.emit(nested, False)
+    assert capsys.readouterr().out.split() == ["a.b.c", "1,234", "a.b.d", "0.5000", "f", "True"]
+    output.emit(nested, True)
+    assert json.loads(capsys.readouterr().out) == nested
+
+
+def test_nothing_printed_is_wider_than_a_terminal(cli, run_folder: Path, data_folder: Path, monkeypatch):
+    monkeypatch.chdir(data_folder.parent)
+    for arguments in (
+        ("data", "describe", data_folder.name),
+        ("plan", data_folder.name),
+        ("recommend", run_folder, "--user", "u00001"),
+        ("unlearn", run_folder, "--where", 'licensor == "Ember House"', "--dry-run"),
+    ):
+        code, out, _ = cli(*arguments, columns=80)
+        assert code == 0
+        assert max(map(len, out.splitlines()[1:])) <= 80
+        assert "{" not in out

@@ -62,7 +62,7 @@ def main() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="mmrecun", standalone_mode=False))
     except MMRecUnError as error:
         _refuse(str(error))
     except _UsageError as error:

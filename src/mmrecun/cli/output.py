@@ -85,7 +85,7 @@ def facts_table(facts: Mapping[str, object], title: str = "") -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         if text := shown(value):
-            table.add_row(Text(f"  {name}", style="dim"), Text(text))
+            table.add_row(Text(f"  {plain(name)}", style="dim"), Text(text))
     _print(table, title)
 
 
@@ -144,5 +144,5 @@ def bars(counts: Sequence[tuple[str, int]], title: str, width: int = 40) -> None
     table.add_column(justify="right")
     most = max((count for _, count in counts), default=0) or 1
     for label, count in counts:
-        table.add_row(Text(f"  {label}", style="dim"), "\u2588" * round(width * count / most), f"{count:,}")
+        table.add_row(Text(f"  {plain(label)}", style="dim"), "\u2588" * round(width * count / most), f"{count:,}")
     _print(table, title)

@@ -1,5 +1,6 @@
 """Train a recommender on a dataset, stopping when validation no longer improves."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def fit(
     state = load_progress(recovery.path, recovery.key, model, optimizer) if recovery else Progress()
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     started = time.perf_counter() - state.seconds
-    saved = started
+    saved = -math.inf  # the first epoch is kept at once
 
     while state.epoch < config.epochs and not _stopped(state, config):
         begun = time.perf_counter()
