@@ -80,6 +80,7 @@ class COVA(Unlearner):
     @torch.no_grad()
     def run(self, task: Task) -> Unlearned:
         """Factorise, correct the user vectors, keep the retained rows."""
+        self.check(task.parts)
         original = task.parts.original
         vectors = task.model.vectors(build_inputs(original, task.model.spec(), task.device))
         stack = stack_of(vectors.users, vectors.items, original.train, task.parts.forgotten)

@@ -64,6 +64,7 @@ class RecEraser(Unlearner):
 
     def run(self, task: Task) -> Unlearned:
         """Cluster, train the shards, train the aggregation."""
+        self.check(task.parts)
         again, count = self.config.recluster, self.config.shards
         started = time.perf_counter()
         labels = self._labels(task)

@@ -37,7 +37,9 @@ class Unit(StrEnum):
 
     def of_pairs(self, labels: Ints, pairs: Interactions) -> Ints:
         """The shard of each of N pairs, int64 [N], from the shard of each unit."""
-        return {Unit.INTERACTIONS: labels, Unit.USERS: labels[pairs.users]}.get(self, labels[pairs.items])
+        if self is Unit.INTERACTIONS:
+            return labels
+        return labels[pairs.users if self is Unit.USERS else pairs.items]
 
 
 @dataclass(frozen=True)

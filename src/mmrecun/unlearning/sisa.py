@@ -37,6 +37,7 @@ class SISA(Unlearner):
 
     def run(self, task: Task) -> Unlearned:
         """Train the shards; those the request leaves as they were count as set-up."""
+        self.check(task.parts)
         count, original, unit = self.config.shards, task.parts.original, self.config.unit
         labels = dealt(unit.units(original), count, task.seed.child("shards").numpy())
         shards = train_shards(task, unit.of_pairs(labels, original.train), count)
