@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "report": GROUND | {"data", "evaluation", "audit"},
 }
 # From here on each part may import every one before it.
-for _part in ("jobs", "plan", "doctor", "demo", "cli"):
+for _part in ("jobs", "plan", "doctor", "demo", "bench", "cli"):
     MAY_IMPORT[_part] = GROUND | set(MAY_IMPORT)
 ALL_PARTS = GROUND | set(MAY_IMPORT)
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from mmrecun import __version__
-from mmrecun.cli import audit, data, demo, doctor, evaluate, plan, recommend, train, unlearn
+from mmrecun.cli import audit, bench, data, demo, doctor, evaluate, plan, recommend, train, unlearn
 from mmrecun.cli.output import errors, plain, say
 from mmrecun.errors import MMRecUnError
 
@@ -34,7 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.command()(demo.demo)
-for module in (plan.plan, train.train, evaluate.evaluate, recommend.recommend, unlearn.unlearn, audit.audit):
+for module in (plan.plan, train.train, evaluate.evaluate, recommend.recommend, unlearn.unlearn, audit.audit, bench.bench):
     app.command()(module)
 app.command()(doctor.doctor)
 

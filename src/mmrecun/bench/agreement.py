@@ -1,0 +1,65 @@
+"""Can the verdict without Gold be trusted? Compare it with the verdict against Gold over all rows that have both."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from mmrecun.audit.verdict import State
+from mmrecun.bench.rows import Row
+
+
+class Agreement(NamedTuple):
+    """How the two verdicts of the same rows compare.
+
+    Attributes:
+        rows: with both verdicts, passed or failed.
+        agreeing: both say the same.
+        false_passes: passed without Gold, failed against it.
+        false_alarms: failed without Gold, passed against it.
+    """
+
+    rows: int
+    agreeing: int
+    false_passes: int
+    false_alarms: int
+
+    @property
+    def share(self) -> float | None:
+        """Of rows that agree; None without rows."""
+        return self.agreeing / self.rows if self.rows else None
+
+
+def agreement(rows: Iterable[Row]) -> Agreement:
+    """Over the rows of unlearning methods; Originals and Golds are left out."""
+    pairs = [_verdicts(row) for row in rows if row.method not in ("original", "gold")]
+    decided = [pair for pair in pairs if set(pair) <= {State.PASSED, State.FAILED}]
+    passes = decided.count((State.PASSED, State.FAILED))
+    alarms = decided.count((State.FAILED, State.PASSED))
+    return Agreement(len(decided), len(decided) - passes - alarms, passes, alarms)
+
+
+def _verdicts(row: Row) -> tuple[State | None, State | None]:
+    return row.verdict_without_gold, row.verdict_against_gold
+
+
+def by_target(rows: Iterable[Row]) -> dict[str, Agreement]:
+    """The agreement of each target, and of "all"."""
+    listed = list(rows)
+    names = dict.fromkeys(row.target for row in listed)
+    return {"all": agreement(listed)} | {name: agreement(row for row in listed if row.target == name) for name in names}
+
+
+def golds_passing(rows: Iterable[Row]) -> tuple[int, int]:
+    """How many Golds pass without Gold, and how many were judged: Gold is right, so each failure is a false alarm."""
+    verdicts = [row.verdict_without_gold for row in rows if row.method == "gold"]
+    judged = [verdict for verdict in verdicts if verdict in (State.PASSED, State.FAILED)]
+    return judged.count(State.PASSED), len(judged)
+
+
+def as_json(rows: Iterable[Row]) -> dict[str, Any]:
+    """The agreement by target, with shares, and that of the Golds."""
+    listed = list(rows)
+    passed, judged = golds_passing(listed)
+    found: dict[str, Any] = {
+        name: {**entry._asdict(), "share": entry.share} for name, entry in by_target(listed).items()
+    }
+    return found | {"golds": {"passed": passed, "rows": judged}}

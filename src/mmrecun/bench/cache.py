@@ -1,0 +1,81 @@
+"""Datasets, Originals and Golds by the digest of all that decides them: each is made once, whole or not at all."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmrecun import jobs, lineage
+from mmrecun.bench.spec import Backbone
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.forget import ForgetRequest
+from mmrecun.lineage import Run
+from mmrecun.training.loop import Report, silent
+
+GOLD_SEED = 1000
+
+
+def digest_of(facts: Mapping[str, Any]) -> str:
+    """SHA-256 of plain facts, whatever their order, as 16 hexadecimal digits."""
+    text = json.dumps(facts, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def training_facts(backbone: Backbone) -> dict[str, Any]:
+    """Everything but data and seed that decides the weights of a training."""
+    config, training = backbone.configs()
+    return {
+        "model": backbone.model,
+        "settings": config.model_dump(mode="json"),
+        "training": training.model_dump(mode="json"),
+        "versions": {name: lineage.versions()[name] for name in ("mmrecun", "torch")},
+    }
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of datasets, Originals and Golds.
+
+    Attributes:
+        folder: may be shared by benches that run one after another.
+        device: to train on.
+    """
+
+    folder: Path
+    device: str = "auto"
+
+    def data(self, dataset: Dataset) -> Path:
+        """The folder of `dataset`, written if it is not there yet."""
+        place = self.folder / "data" / dataset.digest[:16]
+        if not place.is_dir():
+            files.save(dataset, place)
+        return place
+
+    def original(self, dataset: Dataset, backbone: Backbone, seed: int, report: Report = silent) -> Run:
+        """The model trained on `dataset`."""
+        key = digest_of({**training_facts(backbone), "data": dataset.digest, "seed": seed})
+        place = self.folder / "originals" / f"{backbone.model}-{seed}-{key}"
+        if not place.is_dir():
+            data = self.data(dataset)
+            jobs.train(data, backbone.model, place, backbone.settings, seed, self.device, report)
+        return jobs.load(place, self.device)
+
+    def gold(
+        self,
+        original: Run,
+        backbone: Backbone,
+        request: ForgetRequest,
+        retained: str,
+        number: int,
+        report: Report = silent,
+    ) -> Path:
+        """The folder of Gold `number` (from 0) for the retained data with digest `retained`."""
+        seed = GOLD_SEED + number
+        key = digest_of({**training_facts(backbone), "data": retained, "seed": seed})
+        place = self.folder / "golds" / f"{backbone.model}-{seed}-{key}"
+        if not place.is_dir():
+            jobs.unlearn(original, request, place, "retrain", seed=seed, report=report)
+        return place

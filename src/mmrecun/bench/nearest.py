@@ -1,0 +1,103 @@
+"""Which method comes nearest to Gold, and how near that is.
+
+The distance of a figure is counted in tolerances: up to 1 still counts as Gold's level.
+
+- forget recall@20 and AUC: |mean - Gold's mean| / max(2 standard deviations of Gold, 0.02)
+- retained recall@20: (Gold's mean - mean) / (1 % of Gold's mean), and 0 where the mean is above Gold's
+
+The means are over seeds. The AUC is the one matched for popularity, or the plain one where Gold has no matched one.
+The distance of a method is the largest of the three.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mmrecun.bench.summary import Line, Summary
+
+RETAIN, FORGET, MATCHED, PLAIN = "retain_recall", "forget_recall", "matched_auc", "membership_auc"
+RETAIN_SHARE, LEAST, DEVIATIONS = 0.01, 0.02, 2.0
+LIMIT = "mmrecun"
+
+
+class Target(NamedTuple):
+    """Gold's mean of one figure, and the difference that still counts as Gold's level."""
+
+    mean: float
+    tolerance: float
+
+
+class Distance(NamedTuple):
+    """How far from Gold, in tolerances.
+
+    Attributes:
+        parts: figure -> distance.
+        overall: the largest.
+    """
+
+    parts: Mapping[str, float]
+    overall: float
+
+
+class Nearest(NamedTuple):
+    """The winner of a group.
+
+    Attributes:
+        method: label.
+        distance: its distance.
+        seconds: of `limit`, which the candidates do not exceed; None where that method has no row.
+        limit: label of the method whose time is the limit.
+        by_figure: figure -> the candidate nearest in it.
+    """
+
+    method: str
+    distance: Distance
+    seconds: float | None
+    limit: str
+    by_figure: Mapping[str, str]
+
+
+def targets(gold: Line) -> dict[str, Target]:
+    """What to hit, by figure; without those that Gold does not have."""
+    auc = MATCHED if gold.stat(MATCHED) else PLAIN
+    found: dict[str, Target] = {}
+    for figure in (RETAIN, FORGET, auc):
+        stat = gold.stat(figure)
+        if stat is None:
+            continue
+        wide = RETAIN_SHARE * stat.mean if figure == RETAIN else max(DEVIATIONS * (stat.std or 0.0), LEAST)
+        if wide > 0:
+            found[figure] = Target(stat.mean, wide)
+    return found
+
+
+def distance(line: Line, gold: Line) -> Distance | None:
+    """The distance of a method; None where it lacks a figure that Gold has."""
+    parts: dict[str, float] = {}
+    for figure, target in targets(gold).items():
+        stat = line.stat(figure)
+        if stat is None:
+            return None
+        gap = stat.mean - target.mean
+        parts[figure] = (max(0.0, -gap) if figure == RETAIN else abs(gap)) / target.tolerance
+    return Distance(parts, max(parts.values())) if parts else None
+
+
+def nearest(summary: Summary, limit: str = LIMIT) -> Nearest | None:
+    """The nearest method of those that take no more time, on average, than the one called `limit`; or of all methods
+    where that one has no row. None where nothing can be compared.
+    """
+    gold, bound = summary.line("gold"), summary.line(limit)
+    if gold is None or not gold.done:
+        return None
+    most = bound.stat("seconds") if bound is not None else None
+    found: dict[str, Distance] = {}
+    for line in summary.methods:
+        taken, far = line.stat("seconds"), distance(line, gold)
+        if far is not None and taken is not None and (most is None or taken.mean <= most.mean):
+            found[line.method] = far
+    if not found:
+        return None
+    best = min(found, key=lambda name: found[name].overall)
+    figures = next(iter(found.values())).parts
+    by_figure = {figure: min(found, key=lambda name: found[name].parts[figure]) for figure in figures}
+    return Nearest(best, found[best], most.mean if most else None, limit, by_figure)

@@ -1,0 +1,89 @@
+"""Rows as mean and standard deviation over seeds, one summary per dataset, model, request and checkpoint."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import NamedTuple
+
+from mmrecun.bench.rows import Row, Status
+
+
+class Stat(NamedTuple):
+    """Mean over seeds, and the standard deviation where there are several."""
+
+    mean: float
+    std: float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """All rows of one method in one group.
+
+    Attributes:
+        method: label.
+        rows: of every seed, whatever became of them.
+    """
+
+    method: str
+    rows: tuple[Row, ...]
+
+    @property
+    def done(self) -> tuple[Row, ...]:
+        """Rows with figures."""
+        return tuple(row for row in self.rows if row.status is Status.DONE)
+
+    @property
+    def reason(self) -> str:
+        """Why rows are missing; empty when none is."""
+        missing = [row for row in self.rows if row.status is not Status.DONE]
+        return f"{missing[0].status}: {missing[0].reason}" if missing else ""
+
+    def values(self, column: str) -> list[float]:
+        """Known values of a column of `Row`."""
+        return [value for row in self.done if (value := getattr(row, column)) is not None]
+
+    def stat(self, column: str) -> Stat | None:
+        """Mean and deviation of a column; None when no row has it."""
+        values = self.values(column)
+        return Stat(mean(values), stdev(values) if len(values) > 1 else None) if values else None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One group: what was forgotten from which model of which data.
+
+    Attributes:
+        about: a row of the group, for its labels.
+        lines: of the Original, of Gold, and of every method in the order of the spec.
+    """
+
+    about: Row
+    lines: tuple[Line, ...]
+
+    @property
+    def title(self) -> str:
+        """The group in words."""
+        about = self.about
+        after = f", after {about.requests} requests" if about.requests > 1 or about.strategy == "sequence" else ""
+        return f"{about.dataset}, {about.model}: {about.request} ({100 * about.ratio:.3g} %{after})"
+
+    @property
+    def methods(self) -> tuple[Line, ...]:
+        """The lines of unlearning methods."""
+        return tuple(line for line in self.lines if line.method not in ("original", "gold"))
+
+    def line(self, method: str) -> Line | None:
+        """The line of one method."""
+        return next((line for line in self.lines if line.method == method), None)
+
+
+def summarise(rows: Iterable[Row]) -> list[Summary]:
+    """Group rows, in the order they come."""
+    grouped: dict[tuple[str, str, str, int], dict[str, list[Row]]] = {}
+    for row in rows:
+        group = grouped.setdefault((row.dataset, row.model, row.request, row.requests), {})
+        group.setdefault(row.method, []).append(row)
+    return [
+        Summary(next(iter(lines.values()))[0], tuple(Line(name, tuple(of)) for name, of in lines.items()))
+        for lines in grouped.values()
+    ]

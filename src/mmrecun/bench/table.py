@@ -1,0 +1,197 @@
+"""The summaries as tables for a terminal, Markdown and LaTeX, all made of the same cells."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+from mmrecun.audit.verdict import State
+from mmrecun.bench.nearest import Nearest, distance, nearest
+from mmrecun.bench.summary import Line, Stat, Summary
+from mmrecun.report.tables import duration
+
+NEAREST = "◆"
+_WIDE = 150
+_SPARED = ("of affected users", "overlap with Gold", "memory")
+
+
+class Column(NamedTuple):
+    """One column of the table: its heading, and what a line shows in it."""
+
+    heading: str
+    cell: Callable[[Line, Summary], str]
+
+
+@dataclass(frozen=True)
+class Body:
+    """A summary as text.
+
+    Attributes:
+        title: of the group.
+        lines: label and cells of each method.
+        best: label of the method nearest to Gold, or "".
+        notes: what the table does not say by itself.
+    """
+
+    title: str
+    lines: tuple[tuple[str, tuple[str, ...]], ...]
+    best: str
+    notes: tuple[str, ...]
+
+
+def _figure(column: str) -> Callable[[Line, Summary], str]:
+    return lambda line, _: spread(line.stat(column))
+
+
+def spread(stat: Stat | None, digits: int = 4) -> str:
+    """Mean ± standard deviation; a dash where there is nothing.
+
+    >>> spread(Stat(0.10119, 0.0021)), spread(None)
+    ('0.1012 ± 0.0021', '–')
+    """
+    if stat is None:
+        return "–"
+    return f"{stat.mean:.{digits}f}" + (f" ± {stat.std:.{digits}f}" if stat.std is not None else "")
+
+
+def _distance(line: Line, summary: Summary) -> str:
+    gold = summary.line("gold")
+    far = distance(line, gold) if gold is not None else None
+    return "–" if far is None else f"{far.overall:.1f}"
+
+
+def _seconds(line: Line, _: Summary) -> str:
+    stat = line.stat("seconds")
+    return "–" if stat is None else duration(stat.mean)
+
+
+def _speed(line: Line, _: Summary) -> str:
+    stat = line.stat("speedup_over_gold")
+    return "–" if stat is None else f"{stat.mean:.1f}×"
+
+
+def _memory(line: Line, _: Summary) -> str:
+    values = line.values("peak_memory")
+    return f"{max(values) / 2**30:.2f} GiB" if values else "–"
+
+
+def _passes(column: str) -> Callable[[Line, Summary], str]:
+    def cell(line: Line, _: Summary) -> str:
+        verdicts = [verdict for row in line.done if (verdict := getattr(row, column)) is not None]
+        return f"{verdicts.count(State.PASSED)}/{len(verdicts)}" if verdicts else "–"
+
+    return cell
+
+
+COLUMNS = (
+    Column("retained recall@20", _figure("retain_recall")),
+    Column("of affected users", _figure("affected_recall")),
+    Column("forget recall@20", _figure("forget_recall")),
+    Column("matched AUC", _figure("matched_auc")),
+    Column("overlap with Gold", _figure("overlap")),
+    Column("distance", _distance),
+    Column("time", _seconds),
+    Column("speed-up", _speed),
+    Column("memory", _memory),
+    Column("passes alone", _passes("verdict_without_gold")),
+    Column("against Gold", _passes("verdict_against_gold")),
+)
+HEADINGS = tuple(column.heading for column in COLUMNS)
+
+
+def body(summary: Summary) -> Body:
+    """The cells of one group."""
+    lines = tuple((line.method, tuple(column.cell(line, summary) for column in COLUMNS)) for line in summary.lines)
+    winner = nearest(summary)
+    notes = [in_words(winner)] if winner else []
+    reasons: dict[str, list[str]] = {}
+    for line in summary.lines:
+        if line.reason:
+            reasons.setdefault(line.reason, []).append(line.method)
+    notes += [f"{', '.join(methods)}: {reason}" for reason, methods in reasons.items()]
+    return Body(summary.title, lines, winner.method if winner else "", tuple(notes))
+
+
+def in_words(winner: Nearest) -> str:
+    """Who is nearest to Gold, how near, and among whom."""
+    parts = ", ".join(f"{name.replace('_', ' ')} {value:.1f}" for name, value in winner.distance.parts.items())
+    among = (
+        f"of the methods that take no more than the {duration(winner.seconds)} of {winner.limit}"
+        if winner.seconds is not None
+        else "of all methods"
+    )
+    return f"Nearest to Gold {among}: {winner.method}, {winner.distance.overall:.1f} tolerances away ({parts})."
+
+
+def markdown(summaries: Iterable[Summary]) -> str:
+    """One table a group; the nearest to Gold is bold."""
+    parts = []
+    for group in map(body, summaries):
+        rows = [("method", *HEADINGS), ("---", *("---:" for _ in HEADINGS))]
+        rows += [(f"**{name}**" if name == group.best else name, *cells) for name, cells in group.lines]
+        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+        parts.append("\n\n".join([f"## {group.title}", table, *group.notes]))
+    return "\n\n".join(parts) + "\n"
+
+
+_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_TEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
+_TEX |= {"±": r"$\pm$", "–": "--", "×": r"$\times$", "◆": r"$\diamond$", "<": r"\textless{}", ">": r"\textgreater{}"}
+
+
+def tex(text: str) -> str:
+    r"""`text` with every sign that LaTeX would read otherwise escaped.
+
+    >>> tex("5 % ± 1")
+    '5 \\% $\\pm$ 1'
+    """
+    return "".join(_TEX.get(sign, sign) for sign in text)
+
+
+def latex(summaries: Iterable[Summary]) -> str:
+    """One `table` environment a group, with the rules of the package booktabs."""
+    parts = ["% \\usepackage{booktabs}"]
+    for group in map(body, summaries):
+        lines = [
+            (rf"\textbf{{{tex(name)}}}" if name == group.best else tex(name), *map(tex, cells))
+            for name, cells in group.lines
+        ]
+        parts += [
+            r"\begin{table}",
+            rf"\caption{{{' '.join(map(tex, (group.title + '.', *group.notes)))}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(HEADINGS)}}}",
+            r"\toprule",
+            _tex_row(("method", *map(tex, HEADINGS))),
+            r"\midrule",
+            *map(_tex_row, lines),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def _tex_row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def terminal(group: Body, width: int) -> Table:
+    """One group for a terminal of `width` signs; a diamond marks the nearest to Gold, empty columns are left out.
+
+    A narrow one shows means alone, and fewer columns.
+    """
+    narrow = width < _WIDE
+    shown = [place for place in range(len(HEADINGS)) if any(cells[place] != "–" for _, cells in group.lines)]
+    shown = [place for place in shown if not (narrow and HEADINGS[place] in _SPARED)]
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("method", no_wrap=True)
+    for place in shown:
+        table.add_column(Text(HEADINGS[place]), justify="right")
+    for name, cells in group.lines:
+        best = name == group.best
+        label = Text(f"{NEAREST} {name}" if best else f"  {name}", style="bold" if best else "")
+        texts = [cells[place].partition(" ± ")[0] if narrow else cells[place] for place in shown]
+        table.add_row(label, *map(Text, texts))
+    return table

@@ -1,0 +1,302 @@
+"""Whole benches on tiny data: what is made, what is made again, and what goes wrong."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mmrecun import jobs, lineage
+from mmrecun.audit.verdict import State
+from mmrecun.bench import output
+from mmrecun.bench.cache import Cache
+from mmrecun.bench.grid import groups
+from mmrecun.bench.rows import Row, Status
+from mmrecun.bench.run import Place
+from mmrecun.bench.run import run as run_planned
+from mmrecun.bench.spec import BenchSpec, parse
+from mmrecun.data.forget import ForgetRequest
+from mmrecun.errors import ConfigError, DivergedError
+from mmrecun.training.loop import silent
+from mmrecun.unlearning.mmrecun import MMRecUn
+from tests.cli.test_commands import call
+
+SMALL = {"users": 50, "items": 40, "interactions": 700, "groups": 4, "width": 4}
+TRAINING = {"epochs": 3, "batch_size": 128, "learning_rate": 0.02, "dim": 4}
+BASE = {
+    "name": "tiny",
+    "seeds": [0, 1],
+    "golds": 2,
+    "datasets": [{"name": "made", "synthetic": SMALL}],
+    "backbones": [{"model": "lightgcn", "settings": TRAINING}],
+    "requests": [{"target": "users", "ratio": 0.1}, {"target": "items", "ratio": 0.1}],
+    "methods": ["mmrecun", "unlink"],
+}
+
+
+def spec_of(**changes) -> BenchSpec:
+    return parse({**BASE, **changes}, "tiny.toml")
+
+
+def run(spec: BenchSpec, base: Path, where: Place, report=silent) -> list[Row]:
+    return run_planned(groups(spec, base), where, report)
+
+
+def place(folder: Path, started: str = "", **more) -> Place:
+    return Place(folder, Cache(more.pop("cache", folder / "cache")), started, **more)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every run that is really made, as `train` or the method's name with its seed."""
+    log: list[str] = []
+    train, unlearn = jobs.train, jobs.unlearn
+
+    def counted_train(*args, **kwargs):
+        log.append("train")
+        return train(*args, **kwargs)
+
+    def counted_unlearn(opened, request, out, method, settings=None, seed=0, report=None):
+        log.append(f"{method} {seed}")
+        return unlearn(opened, request, out, method, settings, seed, report)
+
+    monkeypatch.setattr(jobs, "train", counted_train)
+    monkeypatch.setattr(jobs, "unlearn", counted_unlearn)
+    return log
+
+
+def statuses(rows: list[Row], method: str) -> set[str]:
+    return {row.status.value for row in rows if row.method == method}
+
+
+def test_everything_is_made_once_and_nothing_twice(made: list[str], tmp_path: Path):
+    spec = spec_of()
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    assert made.count("train") == 2
+    assert made.count("retrain 1000") == made.count("retrain 1001") == 2
+    assert sum(entry.startswith("mmrecun") for entry in made) == 4
+    assert len(made) == 2 + 4 + 8
+    assert len(rows) == 2 * (2 + 2 + 4)
+    assert {row.status for row in rows} == {Status.DONE}
+    again = run(spec, tmp_path, place(tmp_path / "out"))
+    assert len(made) == 14
+    assert again == rows
+    assert not list((tmp_path / "out" / "runs").iterdir())
+
+
+def test_rows_say_what_the_audit_says(made: list[str], tmp_path: Path):
+    spec = spec_of(seeds=[0], requests=BASE["requests"][:1], methods=["mmrecun"], keep_runs=True)
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    (row,) = [row for row in rows if row.method == "mmrecun"]
+    (kept,) = (tmp_path / "out" / "runs").glob("*/1")
+    golds = sorted((tmp_path / "out" / "cache" / "golds").iterdir())
+    report = jobs.audit(kept, golds)
+    after = report.state("unlearned")
+    assert row.retain_recall == after.retain["recall@20"]
+    assert row.forget_recall == after.forget["recall@20"]
+    assert row.membership_auc == after.auc
+    assert row.matched_auc == after.auc_matched
+    assert row.gap_forget_recall == pytest.approx(report.gap["forget_recall@20"].difference)
+    assert row.verdict_without_gold == report.verdict_without_gold
+    assert row.verdict_against_gold == report.verdict_against_gold
+    assert row.overlap == pytest.approx(report.likeness["overlap@20"].unlearned)
+    assert row.seconds == lineage.read_manifest(kept).seconds
+    seconds = [lineage.read_manifest(gold).seconds for gold in golds]
+    assert row.gold_seconds == pytest.approx(sum(seconds) / 2)
+    assert row.speedup_over_gold == pytest.approx(row.gold_seconds / row.seconds)
+    assert row.peak_memory is None or row.peak_memory > 50 << 20
+    first = next(row for row in rows if row.method == "gold")
+    other = lineage.read_manifest(golds[1])
+    assert first.seed == 1000
+    assert other.seed == 1001
+    assert first.verdict_against_gold is not State.NOT_ASSESSED
+
+
+@pytest.mark.parametrize(("begun", "in_all"), [(1, 15), (3, 15), (6, 15), (7, 14)])
+def test_an_interrupted_bench_makes_only_what_is_missing(made: list[str], tmp_path: Path, begun: int, in_all: int):
+    """Stopped in the midst of an Original, a Gold or a method, that run is made again; after a row, none is."""
+    spec = spec_of()
+
+    def stop(done: int, total: int, note: str) -> None:
+        if len(made) == begun:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(spec, tmp_path, place(tmp_path / "out"), stop)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("rows/*")}
+    assert bool(before) == (begun > 4)
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    assert {row.status for row in rows} == {Status.DONE}
+    assert len(rows) == 16
+    assert len(made) == in_all
+    assert all((tmp_path / "out" / "rows" / name).read_bytes() == content for name, content in before.items())
+
+
+def test_a_cache_is_shared_but_gives_no_speed_up(made: list[str], tmp_path: Path):
+    spec = spec_of(requests=BASE["requests"][:1], methods=["unlink"], seeds=[0])
+    run(spec, tmp_path, place(tmp_path / "one", cache=tmp_path / "cache"))
+    count = len(made)
+    rows = run(spec, tmp_path, place(tmp_path / "two", "9999-01-01", cache=tmp_path / "cache"))
+    assert made[count:] == ["unlink 0"]
+    (row,) = [row for row in rows if row.method == "unlink"]
+    assert row.gold_seconds is not None
+    assert row.speedup_over_gold is None
+
+
+def test_other_settings_are_other_rows(made: list[str], tmp_path: Path):
+    spec = spec_of(requests=BASE["requests"][:1], methods=["unlink"], seeds=[0])
+    run(spec, tmp_path, place(tmp_path / "out"))
+    count = len(made)
+    changed = [{"method": "mmrecun", "name": "unlink", "settings": {"batch_size": 64}}]
+    run(spec_of(requests=BASE["requests"][:1], methods=changed, seeds=[0]), tmp_path, place(tmp_path / "out"))
+    assert made[count:] == ["mmrecun 0"]
+    more = [{"model": "lightgcn", "settings": {**TRAINING, "epochs": 2}}]
+    run(
+        spec_of(requests=BASE["requests"][:1], methods=["unlink"], seeds=[0], backbones=more),
+        tmp_path,
+        place(tmp_path / "out"),
+    )
+    assert made[count + 1 :] == ["train", "retrain 1000", "retrain 1001", "unlink 0"]
+
+
+def test_failures_and_what_cannot_be_done_are_rows(made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(self, task):
+        raise DivergedError("the loss became nan")
+
+    requests = [{"target": "modality", "modality": "audio", "ratio": 0.2}, BASE["requests"][0]]
+    backbones = [{"model": "vbpr", "settings": TRAINING}, BASE["backbones"][0]]
+    spec = spec_of(requests=requests, backbones=backbones, seeds=[0], methods=["mmrecun", "amnesiac"])
+    with monkeypatch.context() as patch:
+        patch.setattr(MMRecUn, "run", broken)
+        rows = run(spec, tmp_path, place(tmp_path / "out"))
+    by = {(row.model, row.target, row.method): row for row in rows}
+    assert by["vbpr", "modality", "amnesiac"].status is Status.NOT_APPLICABLE
+    assert "does not forget modalities" in by["vbpr", "modality", "amnesiac"].reason
+    assert by["lightgcn", "modality", "gold"].reason == "'lightgcn' does not read the modality 'audio'"
+    assert by["vbpr", "users", "mmrecun"].status is Status.FAILED
+    assert by["vbpr", "users", "mmrecun"].reason == "the loss became nan"
+    assert by["vbpr", "users", "amnesiac"].status is Status.DONE
+    count = len(made)
+    assert statuses(run(spec, tmp_path, place(tmp_path / "out")), "mmrecun") == {"failed", "not applicable"}
+    assert len(made) == count
+    mended = run(spec, tmp_path, place(tmp_path / "out", retry=True))
+    assert statuses(mended, "mmrecun") == {"done", "not applicable"}
+    assert [entry.split()[0] for entry in made[count:]] == ["mmrecun"] * 3
+
+
+def test_a_sequence_is_judged_after_every_quarter_against_its_own_gold(made: list[str], tmp_path: Path):
+    spec = spec_of(
+        requests=[{"target": "users", "strategy": "sequence", "requests": 4}], seeds=[0], golds=1, methods=["unlink"]
+    )
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    of_method = [row for row in rows if row.method == "unlink"]
+    assert [row.requests for row in of_method] == [1, 2, 3, 4]
+    assert {row.status for row in of_method} == {Status.DONE}
+    assert {row.verdict_against_gold for row in of_method} <= {State.PASSED, State.FAILED}
+    assert made == ["train", *["retrain 1000"] * 4, *["unlink 0"] * 4]
+    forgotten = [
+        lineage.read_manifest(gold).forgotten["users"] for gold in (tmp_path / "out" / "cache" / "golds").iterdir()
+    ]
+    assert sorted(forgotten) == [1, 2, 3, 4]
+    assert not [row for row in of_method if "residue" in row.failed_checks]
+
+
+def test_gold_of_spam_is_gold_of_the_clean_data(made: list[str], tmp_path: Path):
+    requests = [{"target": "users", "strategy": "spam", "ratio": 0.1, "promoted": 2}]
+    spec = spec_of(requests=requests, seeds=[0], golds=1, methods=["unlink"])
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    assert {row.status for row in rows} == {Status.DONE}
+    cache = Cache(tmp_path / "out" / "cache")
+    (gold,) = (tmp_path / "out" / "cache" / "golds").iterdir()
+    clean = jobs.load(gold).dataset
+    jobs.train(cache.data(clean), "lightgcn", tmp_path / "trained", TRAINING, seed=1000)
+    assert lineage.weights_digest(tmp_path / "trained") == lineage.weights_digest(gold)
+
+
+def test_a_request_that_fits_no_dataset_is_a_mistake(tmp_path: Path):
+    spec = spec_of(requests=[{"target": "modality", "modality": "adio", "ratio": 0.2}])
+    with pytest.raises(ConfigError, match=r"requests\[0\]: unknown modality 'adio'; did you mean 'audio'"):
+        run(spec, tmp_path, place(tmp_path / "out"))
+    both = [BASE["datasets"][0], {"name": "mute", "synthetic": {**SMALL, "modalities": ["image"]}}]
+    requests = [{"target": "modality", "modality": "audio", "ratio": 0.2}]
+    spec = spec_of(requests=requests, datasets=both, seeds=[0], golds=1, methods=["unlink"],
+                   backbones=[{"model": "vbpr", "settings": TRAINING}])  # fmt: skip
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    assert {row.status for row in rows if row.dataset == "mute"} == {Status.NOT_APPLICABLE}
+    assert {row.status for row in rows if row.dataset == "made"} == {Status.DONE}
+
+
+TOML = """
+name = "tiny"
+seeds = [0]
+golds = 2
+backbones = [{ model = "lightgcn", settings = { epochs = 3, batch_size = 128, learning_rate = 0.02, dim = 4 } }]
+methods = ["mmrecun", "unlink"]
+[[datasets]]
+name = "made"
+synthetic = { users = 50, items = 40, interactions = 700, groups = 4, width = 4 }
+[[requests]]
+target = "pairs"
+ratio = 0.05
+"""
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "tiny.toml").write_text(TOML)
+    arguments = ("bench", tmp_path / "tiny.toml", "--out", tmp_path / "out")
+    code, out, err = call(capsys, monkeypatch, *arguments, "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    contract = (
+        "dataset model target strategy ratio method seed retain_recall@20 forget_recall@20 membership_auc seconds"
+    )
+    assert all({*contract.split(), "speedup_over_gold"} <= row.keys() for row in result["rows"])
+    assert len(result["rows"]) == 5
+    assert result["nearest"][0]["method"] in ("mmrecun", "unlink")
+    assert result["agreement"]["all"]["rows"] <= 2
+    assert pl.read_parquet(tmp_path / "out" / "rows.parquet").height == 5
+    for name in ("table.md", "table.tex", "bench.json", "plots/trade-off-1.svg", "plots/times.png"):
+        assert (tmp_path / "out" / name).stat().st_size > 100
+    page = (tmp_path / "out" / "bench.html").read_text()
+    assert page.count("<svg") == 2
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "<script" not in page
+    code, out, _ = call(capsys, monkeypatch, *arguments)
+    assert code == 0
+    assert "made, lightgcn: pairs random 0.05" in out
+    assert str(tmp_path / "out" / "bench.html") in out
+
+
+def test_mistakes_at_the_command_line_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("years of work")
+    (tmp_path / "bad.toml").write_text(TOML.replace("seeds", "sedes"))
+    monkeypatch.delenv("MMRECUN_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for arguments, message in (
+        (("quik", "--out", "x"), "did you mean 'quick'"),
+        (("bad.toml", "--out", "x"), "bad.toml: sedes: unknown key 'sedes'; did you mean 'seeds'?"),
+        (("quick", "--out", "full"), "exists and is no bench"),
+        (("tiktok", "--out", "x"), "dataset 'tiktok' is not at tiktok; put it there"),
+    ):
+        code, out, err = call(capsys, monkeypatch, "bench", *arguments)
+        assert (code, out, len(err.strip().splitlines())) == (2, "", 1), err
+        assert message in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.toml", "full"]
+
+
+def test_requests_do_not_depend_on_names_or_other_seeds(tmp_path: Path):
+    def steps(**changes) -> tuple[ForgetRequest, ...]:
+        return groups(spec_of(**changes), tmp_path)[0].scenario.steps
+
+    named = [{**BASE["requests"][0], "name": "people"}]
+    assert steps() == steps(seeds=[5], golds=1, requests=named)
+    assert steps() != steps(request_seed=12)
+
+
+def test_the_clock_of_a_bench_starts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    first = output.begin(tmp_path / "out", spec_of())
+    monkeypatch.setattr(lineage, "now", lambda: "2999-01-01T00:00:00+00:00")
+    assert output.begin(tmp_path / "out", spec_of()).started == first.started
