@@ -29,9 +29,10 @@ def test_the_whole_way(run_folder: Path, tmp_path: Path):
         jobs.unlearn(run_folder, request, gold, "retrain", seed=seed)
     report = jobs.audit(tmp_path / "after", golds)
     assert report.forgotten["items"] == 3
-    assert set(report.gap) == {"retain_recall@20", "forget_recall@20", "auc"}
+    assert {"retain_recall@20", "forget_recall@20", "auc", "auc_matched", "auc_newcomers"} == set(report.gap)
     assert not [check for check in report.checks if check.name.startswith("residue") and check.state != "passed"]
-    assert "not assessed" not in (tmp_path / "after" / "report.html").read_text()
+    assert report.verdict_against_gold != "not assessed"
+    assert "Likeness to Gold" in (tmp_path / "after" / "report.html").read_text()
     assert digests(run_folder) == before
 
     again = jobs.unlearn(tmp_path / "after", ForgetRequest(users=("u00004",)), tmp_path / "second")
@@ -152,6 +153,9 @@ def test_a_changed_dataset_and_damaged_weights_are_noticed(data_folder: Path, tm
     whole = weights.read_bytes()
     weights.write_bytes(whole[:100])
     with pytest.raises(ArtifactError, match="not a readable safetensors file"):
+        jobs.load(tmp_path / "run")
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ArtifactError, match="changed since this run was made"):
         jobs.load(tmp_path / "run")
     weights.write_bytes(whole)
     features = tmp_path / "data" / "features" / "image.npy"

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from mmrecun.audit.verdict import AuditReport, Check, Figures, Gap, State, conclude
+from mmrecun.audit.verdict import AuditReport, Check, Figures, Gap, Likeness, State, conclude
 from mmrecun.report import figures, tables
 from mmrecun.report.page import render
 from mmrecun.report.terminal import show
@@ -34,6 +34,10 @@ def gap(difference: float, z: float | None = None) -> Gap:
     return Gap(value=0.5 + difference, gold_mean=0.5, gold_std=0.01, difference=difference, z=z, tolerance=0.02)
 
 
+def likeness(value: float) -> Likeness:
+    return Likeness(original=value - 0.1, unlearned=value, gold=value + 0.1)
+
+
 def report(golds: int, checks: tuple[Check, ...] | None = None, text: str = "plain", **changes: object) -> AuditReport:
     made = (Check(name="membership", state=State.PASSED, detail=text),) if checks is None else checks
     values: dict[str, object] = {
@@ -47,6 +51,9 @@ def report(golds: int, checks: tuple[Check, ...] | None = None, text: str = "pla
             *(state("gold", 0.1 + seed / 100, seed, 112.0) for seed in range(golds)),
         ),
         "gap": {"retain_recall@20": gap(0.03), "forget_recall@20": gap(0.005), "auc": gap(-0.07)} if golds else {},
+        "likeness": {"overlap@20": likeness(0.61), "rbo_affected": likeness(0.52), "js_distance": likeness(0.13)}
+        if golds
+        else {},
         "checks": made,
         "verdict": conclude(made),
         "notes": (text,),
@@ -114,6 +121,8 @@ def test_every_number_of_the_tables_is_shown(page: str):
     for row in tables.state_rows(report(3)):
         assert row.meaning in words
         assert all(cell.value in words and (not cell.spread or cell.spread in words) for cell in row.cells)
+    for like in tables.likeness_rows(report(3)):
+        assert {like.label, like.meaning, like.original, like.unlearned, like.gold} <= set(words)
     for gap_row in tables.gap_rows(report(3)):
         assert {gap_row.value, gap_row.gold.value, gap_row.difference, gap_row.z, gap_row.tolerance} <= set(words)
     assert {"12", "3,456", "0.4217", "abc123"} <= set(words)
@@ -128,9 +137,54 @@ def test_states_read_as_mean_and_spread():
 def test_a_figure_that_does_not_exist_is_not_assessed():
     bare = Figures(name="unlearned", run="r", seed=0, seconds=1.0, retain={})
     text = render(report(0, states=(bare,)), {})
-    assert [str(row.cells[0]) for row in tables.state_rows(report(0, states=(bare,)))][:5] == ["not assessed"] * 5
+    assert [str(row.cells[0]) for row in tables.state_rows(report(0, states=(bare,)))][:6] == ["not assessed"] * 6
     assert "Where forgotten pairs rank" not in text
     assert "Quality kept" not in text
+
+
+def test_only_what_was_measured_has_a_row():
+    few = [row.label for row in tables.state_rows(report(1))]
+    assert "AUC newcomers" not in few
+    new = state("unlearned", 0.1).model_copy(
+        update={"auc_newcomers": 0.4711, "exposure": {"top20": 0.25, "percentile": 0.8, "served": 0.0}}
+    )
+    rows = {row.label: str(row.cells[0]) for row in tables.state_rows(report(0, states=(new,)))}
+    assert (rows["AUC newcomers"], rows["users shown a removed item"]) == ("0.4711", "0.2500")
+
+
+def test_closer_figures_name_their_modality():
+    probes = {"zrf": 0.91, "features_r2 image": 0.31, "image auc": 0.52, "new probe": 0.17}
+    looked = state("unlearned", 0.1).model_copy(update={"probes": probes, "groups": {"a_igf": 0.04, "other_users": 1}})
+    made = report(0, states=(looked,))
+    rows = {row.label: str(row.cells[0]) for row in tables.closer_rows(made)}
+    assert rows == {
+        "gap between active and other users": "0.0400",
+        "like an untrained model (ZRF)": "0.9100",
+        "image: removed features readable": "0.3100",
+        "image: AUC matched, that branch alone": "0.5200",
+        "new probe": "0.1700",
+    }
+    words = Balanced(render(made, {})).words
+    assert {*rows, *rows.values()} <= set(words)
+    assert "A closer look" not in render(report(1), {})
+
+
+def test_likeness_is_read_with_its_yardstick():
+    rows = tables.likeness_rows(report(2))
+    assert [row.label for row in rows] == [
+        "same items in the first twenty",
+        "same order, touched users",
+        "distance of scores",
+    ]
+    assert rows[0][2:] == ("0.5100", "0.6100", "0.7100")
+    assert "Likeness to Gold" not in render(report(0), {})
+
+
+def test_both_verdicts_are_named():
+    made = report(2, verdict_without_gold=State.PASSED, verdict_against_gold=State.FAILED)
+    words = " ".join(" ".join(Balanced(render(made, {})).words).split())
+    assert "Within this run: ✓ passed" in words
+    assert "Against Gold: ✕ failed" in words
 
 
 def test_hostile_text_is_shown_and_not_run():

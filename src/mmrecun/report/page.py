@@ -14,8 +14,8 @@ _MARKS = {State.PASSED: "✓", State.FAILED: "✕", State.NOT_ASSESSED: "–"}
 _RANKS = {
     True: "Forgetting worked when the filled shape lies where it lies in Gold. All of it at the very bottom would be "
     "over-forgetting.",
-    False: "Right of the line: still remembered. Without Gold it is unknown how far left is right; all of it at the "
-    "very bottom would be over-forgetting.",
+    False: "Right of the line: still remembered. Removed users and items rank further left in Gold, too; all of it at "
+    "the very bottom would be over-forgetting.",
 }
 
 
@@ -52,6 +52,8 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
         columns=tables.state_columns(report),
         state_rows=tables.state_rows(report),
         gap_rows=tables.gap_rows(report),
+        likeness_rows=tables.likeness_rows(report),
+        closer_rows=tables.closer_rows(report),
         open_questions=tables.open_questions(report),
         pictures=_pictures(report),
         golds=sum(state.name == "gold" for state in report.states),

@@ -48,10 +48,21 @@ class GapRow(NamedTuple):
     place: float
 
 
+class LikenessRow(NamedTuple):
+    """One measure of how like Gold the answers are, before, after, and between Golds."""
+
+    label: str
+    meaning: str
+    original: str
+    unlearned: str
+    gold: str
+
+
 class _Measure(NamedTuple):
     label: str
     meaning: str
     of: Callable[[Figures], float | None]
+    always: bool = True
 
 
 _MEASURES = (
@@ -66,6 +77,18 @@ _MEASURES = (
         lambda state: state.retain.get("ndcg@20"),
     ),
     _Measure(
+        "retained recall@20, touched users",
+        "The same for people the request touched but who are still there. They should not pay for it.",
+        lambda state: state.affected.get("recall@20"),
+        always=False,
+    ),
+    _Measure(
+        "retained recall@20, other users",
+        "The same for everybody else.",
+        lambda state: state.unaffected.get("recall@20"),
+        always=False,
+    ),
+    _Measure(
         "forget recall@20",
         "The share of what was taken out that a list of twenty still finds. Right is Gold's level, not zero.",
         lambda state: state.forget.get("recall@20"),
@@ -76,12 +99,59 @@ _MEASURES = (
         lambda state: state.auc,
     ),
     _Measure(
+        "AUC matched",
+        "The same, only among pairs of equally popular items and equally active users. 0.5: the two look alike.",
+        lambda state: state.auc_matched,
+    ),
+    _Measure(
+        "AUC newcomers",
+        "How often a forgotten pair ranks above one of a kept user or item that is treated as never seen. 0.5: what "
+        "was removed is as unknown as anything new.",
+        lambda state: state.auc_newcomers,
+        always=False,
+    ),
+    _Measure(
         "AUC random",
         "How often a forgotten pair ranks above a random unseen one. Taste alone may lift it above 0.5, in Gold too.",
         lambda state: state.auc_random,
     ),
+    _Measure(
+        "users shown a removed item",
+        "Share of people with a removed item among their twenty, if it came back as new. What is served holds none.",
+        lambda state: state.exposure.get("top20"),
+        always=False,
+    ),
+    _Measure(
+        "place of removed items",
+        "Mean place of a removed item in everybody's ranking: 0 bottom, 1 top.",
+        lambda state: state.exposure.get("percentile"),
+        always=False,
+    ),
 )
-GAP_NAMES = {"retain_recall@20": "retained recall@20", "forget_recall@20": "forget recall@20", "auc": "AUC held-out"}
+GAP_NAMES = {
+    "retain_recall@20": "retained recall@20",
+    "forget_recall@20": "forget recall@20",
+    "auc": "AUC held-out",
+    "auc_matched": "AUC matched",
+    "auc_newcomers": "AUC newcomers",
+}
+_LIKENESS = {
+    "overlap@20": ("same items in the first twenty", "Share of each list of twenty that Gold's list has too."),
+    "rbo": ("same order", "Rank-biased overlap: the top of the list counts most. 1: equal lists."),
+    "js_distance": ("distance of scores", "Jensen-Shannon distance of what is preferred by how much. 0: equal."),
+}
+_WHO = {"": "", "_affected": ", touched users", "_unaffected": ", other users"}
+_GROUPS = {
+    "a_igf": ("gap between active and other users", "Of retained recall@20. Lower is fairer."),
+    "item_gap": ("gap between popular and other items", "Of retained recall@20. Lower is fairer."),
+}
+_PROBES = {
+    "zrf": ("like an untrained model (ZRF)", "1: answers those who had it as if nothing had been learned."),
+    "fold_in": ("told from half of the pairs", "Mean place of the other half after fitting a row to one half."),
+    "features_r2": ("removed features readable", "R² of reading the removed features off the item vectors."),
+    "forget_recall@20": ("forget recall@20, that branch alone", "Forgotten pairs ranked by one modality only."),
+    "auc": ("AUC matched, that branch alone", "The same ranks, against pairs as popular that were never seen."),
+}
 
 
 def by_name(report: AuditReport) -> dict[str, list[Figures]]:
@@ -111,10 +181,43 @@ def state_rows(report: AuditReport) -> list[StateRow]:
             tuple(_cell([measure.of(state) for state in states]) for states in groups),
         )
         for measure in _MEASURES
+        if measure.always or any(measure.of(state) is not None for state in report.states)
     ]
     taken = tuple(_time_cell([state.seconds for state in states]) for states in groups)
     meaning = "From the data to a trained model; for the unlearned one from the request to a model that can serve."
     return [*rows, StateRow("time", meaning, taken)]
+
+
+def closer_rows(report: AuditReport) -> list[StateRow]:
+    """Fairness and the slower probes, as far as they were measured, in the columns of `state_columns`."""
+    names = {name: _GROUPS[name] for name in _GROUPS if any(name in state.groups for state in report.states)}
+    names |= {name: _probe_words(name) for state in report.states for name in state.probes}
+    groups = list(by_name(report).values())
+    return [
+        StateRow(*words, tuple(_cell([{**s.groups, **s.probes}.get(name) for s in states]) for states in groups))
+        for name, words in names.items()
+    ]
+
+
+def _probe_words(name: str) -> tuple[str, str]:
+    """Label and meaning of a probe; a modality's name goes in front of the label."""
+    known = next((probe for probe in _PROBES if probe in name.split(" ")), None)
+    if known is None:
+        return name, ""
+    label, meaning = _PROBES[known]
+    modality = " ".join(part for part in name.split(" ") if part != known)
+    return (f"{modality}: {label}" if modality else label), meaning
+
+
+def likeness_rows(report: AuditReport) -> list[LikenessRow]:
+    """How like Gold the lists and scores are; empty without Gold."""
+    rows = []
+    for name, entry in report.likeness.items():
+        stem, _, who = name.partition("_") if not name.startswith("js") else (name, "", "")
+        label, meaning = _LIKENESS.get(stem, (stem, ""))
+        cells = (_cell([value]).value for value in (entry.original, entry.unlearned, entry.gold))
+        rows.append(LikenessRow(label + _WHO.get(f"_{who}" if who else "", ""), meaning, *cells))
+    return rows
 
 
 def _cell(values: Sequence[float | None]) -> Cell:
@@ -229,8 +332,8 @@ def open_questions(report: AuditReport) -> list[str]:
     if any(state.name == "gold" for state in report.states):
         return []
     return [
-        "whether the forgotten pairs are at the level of a model that never had them (the gap to Gold)",
-        "whether forgetting went too far, so that the absence itself shows (over-forgetting)",
+        "whether the forgotten pairs are exactly at the level of a model that never had them (the gap to Gold)",
+        "whether what people are shown is what retraining would have shown them",
         "whether the kept quality equals what retraining would have reached, and how much time was saved",
     ]
 

@@ -16,9 +16,14 @@ def show(report: AuditReport, console: Console) -> None:
     console.print(_states(report))
     if report.gap:
         console.print(_gaps(report))
+    if report.likeness:
+        console.print(_likeness(report))
     console.print(_checks(report))
     colour = _COLOURS[report.verdict]
     console.print(Text.assemble("verdict: ", (report.verdict.value, f"bold {colour}"), f"  {tables.outcome(report)}"))
+    console.print(
+        Text(f"without Gold: {report.verdict_without_gold.value}; against Gold: {report.verdict_against_gold.value}")
+    )
 
 
 def _states(report: AuditReport) -> Table:
@@ -39,6 +44,15 @@ def _gaps(report: AuditReport) -> Table:
         colour = "green" if row.fine else "red"
         cells = (row.difference, row.z, row.tolerance)
         table.add_row(Text(row.label), *(Text(cell) for cell in cells), Text(row.reading, style=colour))
+    return table
+
+
+def _likeness(report: AuditReport) -> Table:
+    table = Table("likeness to Gold")
+    for column in ("original", "unlearned", "Gold to Gold"):
+        table.add_column(column, justify="right")
+    for row in tables.likeness_rows(report):
+        table.add_row(Text(row.label), row.original, row.unlearned, row.gold)
     return table
 
 
