@@ -13,8 +13,7 @@ def show_sizes(facts: Mapping[str, Any], title: str) -> None:
     whole = facts["interactions"]
     splits = (f"{count:,} {name} ({count / whole:.0%})" for name, count in facts["splits"].items())
     modalities = (
-        f"{name}: {of['width']} features, of {of['coverage']:.1%} of the items"
-        for name, of in facts["modalities"].items()
+        f"{name}: {of['width']} features, of {_share(of['coverage'])} items" for name, of in facts["modalities"].items()
     )
     attributes = (f"{kind}: {', '.join(columns)}" for kind, columns in facts["attributes"].items() if columns)
     rows = {
@@ -27,6 +26,10 @@ def show_sizes(facts: Mapping[str, Any], title: str) -> None:
         "digest": facts["digest"][:16],
     }
     facts_table(rows, title)
+
+
+def _share(coverage: float) -> str:
+    return "all" if coverage == 1 else f"{coverage:.1%} of the"
 
 
 def _cold(count: int) -> str:

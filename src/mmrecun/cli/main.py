@@ -34,7 +34,15 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.command()(demo.demo)
-for module in (plan.plan, train.train, evaluate.evaluate, recommend.recommend, unlearn.unlearn, audit.audit, bench.bench):
+for module in (
+    plan.plan,
+    train.train,
+    evaluate.evaluate,
+    recommend.recommend,
+    unlearn.unlearn,
+    audit.audit,
+    bench.bench,
+):
     app.command()(module)
 app.command()(doctor.doctor)
 

@@ -101,7 +101,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
     """Yield `report(done, total, note)`, drawn as a bar on a terminal and nowhere else."""
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=12),
+        BarColumn(bar_width=8),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),

@@ -27,7 +27,9 @@ def unlearn(
     where: Annotated[
         str | None, typer.Option("--where", help='Attribute expression: licensor == "X" and year < 2010.')
     ] = None,
-    method: Annotated[str, typer.Option("--method", help="mmrecun or retrain.")] = "mmrecun",
+    method: Annotated[
+        str, typer.Option("--method", help="mmrecun, retrain (Gold) or another; an unknown name lists them.")
+    ] = "mmrecun",
     assignments: Set = [],  # noqa: B006
     seed: SeedOption = 0,
     device: Device = "auto",
