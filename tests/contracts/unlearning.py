@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.audit.probes import probe_of, vectors_of, with_newcomers
+from mmrecun.audit.probes import Stage, probe_of, vectors_of
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition, retain
-from mmrecun.data.graph import build_inputs
-from mmrecun.data.interactions import Interactions
+from mmrecun.data.graph import InputSpec, build_inputs
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.errors import ForgetError
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig, fit
-from mmrecun.unlearning.base import Task, Unlearned
+from mmrecun.unlearning.base import Task, Unlearned, targets_of
+from mmrecun.unlearning.gradient import GradientUnlearner, Work
 from mmrecun.unlearning.registry import method_class
+from mmrecun.unlearning.sampling import Step
 from tests.contracts.models import CPU, build
 
 TRAINING = TrainConfig(epochs=12, batch_size=128, learning_rate=0.02)
@@ -33,7 +36,7 @@ class Trained:
     dataset: Dataset
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(dataset: Dataset) -> Trained:
     model = build("mgcn", dataset)
     scores = iter(range(1, 100))
@@ -59,15 +62,36 @@ def requests(dataset: Dataset) -> dict[str, ForgetRequest]:
     }
 
 
+def task_of(trained: Trained, request: ForgetRequest | str, seed: int = 5) -> Task:
+    wanted = requests(trained.dataset)[request] if isinstance(request, str) else request
+    parts = partition(trained.dataset, retain(trained.dataset, wanted))
+    return Task(trained.model, parts, TRAINING, Seed(seed), validate)
+
+
+def state_of(result: Unlearned) -> dict[str, torch.Tensor]:
+    return result.model.state_dict()
+
+
+def without_effect(dataset: Dataset) -> ForgetRequest:
+    """A pair that nobody was trained on."""
+    test = dataset.interactions.part(Split.TEST)
+    return ForgetRequest(pairs=((dataset.users.names[int(test.users[0])], dataset.items.names[int(test.items[0])]),))
+
+
 class UnlearnerContract:
+    """Attributes: the method's registered name, its settings, and whether it trains what it is given to forget."""
+
     name: str
     settings: dict = {}
 
-    def run(self, trained: Trained, request: ForgetRequest) -> tuple[Partition, Unlearned]:
-        parts = partition(trained.dataset, retain(trained.dataset, request))
+    def run(self, trained: Trained, request: ForgetRequest, seed: int = 5) -> tuple[Partition, Unlearned]:
+        task = task_of(trained, request, seed)
         cls = method_class(self.name)
-        task = Task(trained.model, parts, TRAINING, Seed(5), validate)
-        return parts, cls(cls.Config.of(self.settings)).run(task)
+        if targets_of(task.parts) - cls.forgets:
+            with pytest.raises(ForgetError, match="does not forget"):
+                cls(cls.Config.of(self.settings)).run(task)
+            pytest.skip("this target is refused")
+        return task.parts, cls(cls.Config.of(self.settings)).run(task)
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio", "all audio", "mixed"])
     def test_the_new_model_fits_the_retained_data_and_the_old_one_is_untouched(self, trained: Trained, target: str):
@@ -79,16 +103,31 @@ class UnlearnerContract:
         assert vectors.users.shape[0] == len(parts.retained.users)
         assert vectors.items.shape[0] == len(parts.retained.items)
         assert vectors.users.isfinite().all()
+        assert vectors.items.isfinite().all()
         assert set(result.model.sizes.widths) == set(parts.retained.modalities)
-        self.assert_no_forgotten_edge(result.model, parts)
+        assert all(np.isfinite(value) for row in result.history for value in row.values())
+        self.assert_no_forgotten_edge(parts)
+        self.assert_nothing_is_kept(trained.model, result.model, parts)
 
-    def assert_no_forgotten_edge(self, model: Recommender, parts: Partition) -> None:
-        graph = build_inputs(parts.retained, model.spec(), CPU).user_block.forward.to_dense()
+    def assert_no_forgotten_edge(self, parts: Partition) -> None:
+        graph = build_inputs(parts.retained, InputSpec(user_item=True), CPU).user_block.forward.to_dense()
         names = [(parts.original.users.names[u], parts.original.items.names[i]) for u, i in pairs_of(parts.forgotten)]
         for user, item in names:
             row, column = parts.retained.users.find([user])[0], parts.retained.items.find([item])[0]
             assert min(row, column) < 0 or graph[row, column] == 0
         assert int((graph != 0).sum()) == len(parts.original.train) - len(names)
+
+    def assert_nothing_is_kept(self, before: Recommender, after: Recommender, parts: Partition) -> None:
+        gone = {"users": parts.lost_users, "items": parts.lost_items}
+        tables = after.tables()
+        for name, table in before.tables().items():
+            if name not in tables:
+                continue
+            lost = gone[table.of] | parts.lost_features.get(table.modality, False)
+            rows = {row.tobytes() for row in table.weight[lost].detach().numpy() if row.any()}
+            assert not rows & {row.tobytes() for row in tables[name].weight.detach().numpy()}, name
+        for name in parts.original.modalities.keys() - parts.retained.modalities.keys():
+            assert not [key for key in after.state_dict() if name in key.split(".")]
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs"])
     def test_what_was_forgotten_ranks_lower(self, trained: Trained, target: str):
@@ -97,7 +136,7 @@ class UnlearnerContract:
     def assert_forgotten_falls(self, trained: Trained, target: str) -> None:
         parts, result = self.run(trained, requests(trained.dataset)[target])
         probe = probe_of(parts)
-        before, after = vectors_of(trained.model, trained.dataset), with_newcomers(result.model, parts)
+        before, after = vectors_of(trained.model, trained.dataset), probe.stage.stand_in(result.model)
         ranks = []
         for vectors in (before, after):
             users, items = vectors.branches[probe.branch] if probe.branch else (vectors.users, vectors.items)
@@ -107,6 +146,68 @@ class UnlearnerContract:
     @pytest.mark.parametrize("target", ["users", "items"])
     def test_newcomers_change_nobody_else(self, trained: Trained, target: str):
         parts, result = self.run(trained, requests(trained.dataset)[target])
-        alone, beside = vectors_of(result.model, parts.retained), with_newcomers(result.model, parts)
+        alone, beside = vectors_of(result.model, parts.retained), Stage(parts, None).stand_in(result.model)
         torch.testing.assert_close(beside.users[parts.user_rows], alone.users, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(beside.items[parts.item_rows], alone.items, rtol=1e-6, atol=1e-6)
+
+    def test_the_same_seed_gives_the_same_bits(self, trained: Trained):
+        request = requests(trained.dataset)["pairs"]
+        one, two = (self.run(trained, request)[1] for _ in range(2))
+        assert one.stop == two.stop
+        assert state_of(one).keys() == state_of(two).keys()
+        assert all(torch.equal(value, state_of(two)[name]) for name, value in state_of(one).items())
+
+    def test_a_request_without_a_training_pair_is_fine(self, trained: Trained):
+        parts, result = self.run(trained, without_effect(trained.dataset))
+        assert not len(parts.forgotten)
+        assert vectors_of(result.model, parts.retained).users.isfinite().all()
+
+
+class GradientContract(UnlearnerContract):
+    """Of methods that push down. `sign` are the settings under which one step has to lower what is forgotten.
+
+    `pushes` are the targets for which it has to.
+    """
+
+    sign: dict = {}
+    pushes: tuple[str, ...] = ("users", "items", "pairs", "some audio")
+
+    def start(self, trained: Trained, target: str, **settings) -> tuple[GradientUnlearner, Work]:
+        cls = method_class(self.name)
+        method = cls(cls.Config.of(self.settings | settings))
+        return method, Work.of(task_of(trained, target), method.config)
+
+    def first_step(self, method: GradientUnlearner, work: Work, memory: object) -> Step:
+        return next(iter(method.steps(work, memory, 0)))
+
+    @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio"])
+    def test_one_plain_step_downhill_lowers_what_is_forgotten(self, trained: Trained, target: str):
+        method, work = self.start(trained, target, **self.sign)
+        if targets_of(work.task.parts) - method.forgets or target not in self.pushes:
+            pytest.skip("nothing is claimed for this target")
+        memory = method.prepare(work)
+        step = self.first_step(method, work, memory)
+        before = forget_margin(work)
+        method.objective(work, memory, step).backward()
+        with torch.no_grad():
+            for parameter in work.model.parameters():
+                if parameter.grad is not None:
+                    parameter.sub_(1e-2 * parameter.grad)
+        assert forget_margin(work) < before
+
+    def test_without_effect_nothing_is_trained(self, trained: Trained):
+        _, result = self.run(trained, without_effect(trained.dataset))
+        assert result.history == []
+        assert "nothing to train" in result.stop
+        before = trained.model.state_dict()
+        tables = result.model.tables()
+        assert all(torch.equal(value, before[name]) for name, value in state_of(result).items() if name not in tables)
+
+
+@torch.no_grad()
+def forget_margin(work: Work) -> float:
+    """Mean margin of what is forgotten, over all of it and the same negatives at each call."""
+    margins = []
+    for step in work.sampler.forgotten(99):
+        margins += work.look(step)[1]
+    return torch.cat(margins).mean().item()

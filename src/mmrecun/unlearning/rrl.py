@@ -28,7 +28,7 @@ class RRLConfig(GradientConfig):
     """
 
     epochs: PositiveInt = 5
-    anchor: NonNegativeFloat = 1.0
+    anchor: NonNegativeFloat = 1e-3
     fisher_batches: PositiveInt = 16
     candidates: PositiveInt = 200
 

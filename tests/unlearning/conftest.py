@@ -1,0 +1,1 @@
+from tests.contracts.unlearning import trained  # noqa: F401

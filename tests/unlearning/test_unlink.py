@@ -1,0 +1,26 @@
+import torch
+
+from mmrecun.data.dataset import positions
+from mmrecun.unlearning.unlink import Unlink
+from tests.contracts.unlearning import Trained, UnlearnerContract, task_of
+
+
+class TestUnlink(UnlearnerContract):
+    name = "unlink"
+
+
+def test_what_stays_keeps_its_weights_to_the_last_bit(trained: Trained):
+    task = task_of(trained, "mixed")
+    result = Unlink(Unlink.Config()).run(task)
+    before = trained.model.state_dict()
+    tables = result.model.tables()
+    for name, value in result.model.state_dict().items():
+        if name not in tables:
+            assert torch.equal(value, before[name]), name
+            continue
+        rows = task.parts.user_rows if tables[name].of == "users" else task.parts.item_rows
+        lost = task.parts.lost_features.get(tables[name].modality)
+        kept = slice(None) if lost is None else torch.from_numpy(~lost[rows])
+        assert torch.equal(value[kept], before[name][rows][kept]), name
+    assert (positions(task.parts.user_rows, len(trained.dataset.users)) < 0).sum() == 1
+    assert result.history == []
