@@ -119,3 +119,18 @@ def test_bytes_are_no_attributes(dataset: Dataset):
     thumbnails = pl.DataFrame({"thumbnail": [b"\xff"] * len(dataset.items)})
     with pytest.raises(DataError, match="item attribute 'thumbnail' holds Binary"):
         replace(dataset, item_attributes=thumbnails)
+
+
+def test_what_does_not_fit_together_is_named_by_its_file(folder: Path):
+    path = folder / "interactions.parquet"
+    table = pl.read_parquet(path)
+    pl.concat([table, table.head(1)]).write_parquet(path)
+    with pytest.raises(DataError, match=r"interactions\.parquet: the pair of user row .* occurs more than once"):
+        files.load(folder)
+    table.with_columns(split=pl.lit("test")).write_parquet(path)
+    with pytest.raises(DataError, match=r"data: dataset '.*' has no training interactions"):
+        files.load(folder)
+    table.write_parquet(path)
+    np.save(folder / "features" / "image.present.npy", np.ones(3, dtype=bool))
+    with pytest.raises(DataError, match=r"image\.npy: presence mask of 'image' has shape \[3\]"):
+        files.load(folder)

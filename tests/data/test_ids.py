@@ -19,6 +19,20 @@ def test_ids_and_rows_are_inverse(names, data):
     assert ids.take(np.arange(len(names))[::-1]).names.to_list() == names[::-1]
 
 
+@given(names=st.lists(st.text(max_size=3), unique=True, min_size=1, max_size=10), probes=st.lists(st.text(max_size=3)))
+def test_finding_agrees_with_a_dictionary(names, probes):
+    known = {name: row for row, name in enumerate(names)}
+    assert IdMap.of("item", names).find(probes).tolist() == [known.get(name, -1) for name in probes]
+
+
+@given(names=st.lists(st.text(max_size=3), unique=True, min_size=1, max_size=10), data=st.data())
+def test_taking_rows_takes_their_names(names, data):
+    rows = data.draw(st.lists(st.integers(0, len(names) - 1), unique=True))
+    taken = IdMap.of("item", names).take(np.array(rows, dtype=np.int64))
+    assert taken == IdMap.of("item", [names[row] for row in rows])
+    assert taken.find(names).tolist() == [rows.index(row) if row in rows else -1 for row in range(len(names))]
+
+
 def test_unknown_ids_are_minus_one_or_named():
     ids = IdMap.of("item", ["a", "b"])
     assert ids.find(["b", "x", "a"]).tolist() == [1, -1, 0]

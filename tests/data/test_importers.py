@@ -255,6 +255,10 @@ BAD_FEATURES = {
     "no id": ({"name": NAMES, "v": [[1.0], [1.0], [1.0]]}, "column 'id' is missing; there are: name, v"),
     "id twice": ({"id": ["i1", "i1"], "v": [[1.0], [1.0]]}, "ids occur more than once: i1"),
     "strangers": ({"id": ["x", "y"], "v": [[1.0], [1.0]]}, "none of its 2 ids is an item"),
+    "a list missing": ({"id": NAMES, "v": [[1.0], None, [2.0]]}, r"row 1 \(id i1\): no features, others have 1"),
+    "all missing": ({"id": NAMES, "v": pl.Series([None] * 3, dtype=pl.List(pl.Float32))}, r"row 0 .*: no features"),
+    "two columns": ({"id": NAMES, "v": [[1.0]] * 3, "w": [[1.0]] * 3}, r"several list columns \(v, w\)"),
+    "too large": ({"id": NAMES, "v": [[1.0], [1e300], [1.0]]}, r"row 1 \(id i1\): features are missing, NaN"),
     "lists of ids": ({"id": [["i1"]], "v": [[1.0]]}, r"column 'id' holds List\(String\), not ids"),
     "no rows": ({"id": [], "v": []}, "holds no rows"),
 }
@@ -313,3 +317,30 @@ def test_a_row_is_named_where_its_line_cannot_be_known(tmp_path: Path):
     (tmp_path / "e.csv").write_text(f'user,item,at,note\nu1,i1,1,"{long}"\nu1,i2,soon,\n')
     with pytest.raises(DataError, match=r"e\.csv, row 1: at is 'soon'"):
         read(tmp_path / "e.csv", ImportOptions(timestamp="at"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_times_are_kept_to_the_nanosecond(suffix: str, tmp_path: Path):
+    first = 1_700_000_000_000_000_001
+    table = pl.DataFrame({"user": ["u"] * 10, "item": [f"i{n}" for n in range(10)], "at": range(first, first + 10)})
+    path = tmp_path / f"e.{suffix}"
+    {"csv": table.write_csv, "parquet": table.write_parquet}[suffix](path)
+    pairs = read(path, ImportOptions(timestamp="at", split="temporal")).dataset.interactions
+    assert pairs.attributes["timestamp"].to_list() == list(range(first, first + 10))
+    assert pairs.splits.tolist() == [0] * 8 + [1, 2]
+
+
+def test_times_may_be_fractions(tmp_path: Path):
+    times = pl.Series([float(n) for n in range(19)] + [18.5])
+    pl.read_csv(EVENTS.encode()).with_columns(at=times).write_parquet(tmp_path / "e.parquet")
+    found = read(tmp_path / "e.parquet", ImportOptions(timestamp="at")).dataset.interactions.attributes["timestamp"]
+    assert (found.dtype, found.max()) == (pl.Float64, 18.5)
+
+
+def test_numbers_in_attributes_are_numbers_and_codes_stay_text(tmp_path: Path):
+    (tmp_path / "e.csv").write_text(EVENTS)
+    header, rows = "id,year,score,code,mixed\n", (f"i{n},{2000 + n},{n}.5,00{n},{n}\n" for n in range(4))
+    (tmp_path / "items.csv").write_text(header + "".join(rows) + "i4,,-1,0.5,x\n")
+    found = read(tmp_path / "e.csv", ImportOptions(items=tmp_path / "items.csv")).dataset.item_attributes
+    assert found.schema == {"year": pl.Int64, "score": pl.Float64, "code": pl.String, "mixed": pl.String}
+    assert found["code"].to_list() == ["000", "001", "002", "003", "0.5"]

@@ -56,6 +56,29 @@ def test_renumbering_drops_and_renames(rows, dropped):
     assert as_rows(renumbered) == sorted((kept.index(u), 8 - i, s) for u, i, s in rows if u in kept)
 
 
+@given(rows=PAIRS, data=st.data())
+def test_a_selection_is_that_of_a_list_and_attributes_follow(rows, data):
+    pairs = build(rows)
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), dtype=bool)
+    chosen, rest = pairs.select(mask), pairs.select(~mask)
+    assert as_rows(chosen) == [row for row, keep in zip(sorted(rows), mask, strict=True) if keep]
+    assert sorted(as_rows(chosen) + as_rows(rest)) == sorted(rows)
+    for part in (chosen, rest):
+        assert part.attributes["code"].to_list() == [user * 100 + item for user, item, _ in as_rows(part)]
+
+
+@given(rows=PAIRS, users=st.permutations(range(7)), items=st.permutations(range(9)), gone=st.sets(st.integers(0, 8)))
+def test_attributes_follow_a_renumbering(rows, users, items, gone):
+    new_items = np.array([-1 if item in gone else new for item, new in enumerate(items)])
+    renumbered = build(rows).renumbered(np.array(users), new_items)
+    expected = sorted((users[u], items[i], s, u * 100 + i) for u, i, s in rows if i not in gone)
+    assert [
+        (*row, code) for row, code in zip(as_rows(renumbered), renumbered.attributes["code"], strict=True)
+    ] == expected
+    back = renumbered.renumbered(np.argsort(users), np.argsort(items))
+    assert as_rows(back) == sorted(row for row in rows if row[1] not in gone)
+
+
 def test_the_matrix_holds_a_one_for_each_pair():
     dense = build([(0, 2, 0), (1, 0, 1)]).matrix(2, 3).toarray()
     assert dense.dtype == np.float32

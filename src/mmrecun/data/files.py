@@ -1,6 +1,8 @@
 """The dataset folder: `dataset.toml`, `interactions.parquet`, `users.parquet`, `items.parquet`, `features/*.npy`."""
 
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality, Provenance, check_name
-from mmrecun.errors import DataError, some
+from mmrecun.errors import DataError, MMRecUnError, some
 from mmrecun.settings import Settings
 from mmrecun.staging import staged_folder
 
@@ -75,16 +77,18 @@ def load(folder: Path) -> Dataset:
     items, item_attributes = _ids(folder / "items.parquet", "item")
     table = read_parquet(folder / "interactions.parquet", ("user", "item", "split"))
     path = folder / "interactions.parquet"
-    interactions = Interactions(
-        _rows(path, users, table["user"]),
-        _rows(path, items, table["item"]),
-        _split_labels(path, table["split"]),
-        table.drop("user", "item", "split"),
-    )
+    with _about(path):
+        interactions = Interactions(
+            users.rows(_text(table["user"])),
+            items.rows(_text(table["item"])),
+            _split_labels(table["split"]),
+            table.drop("user", "item", "split"),
+        )
     modalities = {
         name: _modality(folder / "features", name, provenance) for name, provenance in header.modalities.items()
     }
-    dataset = Dataset(header.name, users, items, interactions, modalities, user_attributes, item_attributes)
+    with _about(folder):
+        dataset = Dataset(header.name, users, items, interactions, modalities, user_attributes, item_attributes)
     if header.digest and dataset.digest != header.digest:
         raise DataError(
             f"{folder}: its content has changed since it was written; restore its files, "
@@ -108,11 +112,18 @@ def _header(folder: Path) -> _Header:
     if header.format != FORMAT:
         raise DataError(f"{path}: format {header.format} is not known to this version, which reads format {FORMAT}")
     for name in header.modalities:
-        try:
+        with _about(path):
             check_name(name)
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from None
     return header
+
+
+@contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Name the file in whatever is wrong with its content."""
+    try:
+        yield
+    except MMRecUnError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
@@ -167,10 +178,8 @@ def _with_attributes(table: pl.DataFrame, attributes: pl.DataFrame) -> pl.DataFr
 
 def _ids(path: Path, kind: str) -> tuple[IdMap, pl.DataFrame]:
     table = read_parquet(path, ("id",))
-    try:
+    with _about(path):
         return IdMap(kind, _text(table["id"])), table.drop("id")
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
 
 
 def _text(values: pl.Series) -> pl.Series:
@@ -180,26 +189,17 @@ def _text(values: pl.Series) -> pl.Series:
         raise DataError(f"column '{values.name}' holds {values.dtype}, not ids") from None
 
 
-def _rows(path: Path, ids: IdMap, names: pl.Series) -> np.ndarray:
-    try:
-        return ids.rows(_text(names))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-
-
-def _split_labels(path: Path, labels: pl.Series) -> np.ndarray:
+def _split_labels(labels: pl.Series) -> np.ndarray:
     numbers = {split.name.lower(): int(split) for split in Split}
     if labels.dtype != pl.String:
-        raise DataError(f"{path}: split must be train, valid or test, not {labels.dtype}")
+        raise DataError(f"split must be train, valid or test, not {labels.dtype}")
     unknown = labels.filter(~labels.is_in(list(numbers))).unique(maintain_order=True)
     if len(unknown) or labels.null_count():
-        raise DataError(f"{path}: split must be train, valid or test, not {some(unknown) or 'missing'}")
+        raise DataError(f"split must be train, valid or test, not {some(unknown) or 'missing'}")
     return labels.replace_strict(numbers, return_dtype=pl.Int8).to_numpy()
 
 
 def _modality(folder: Path, name: str, provenance: Provenance) -> Modality:
     features, present = read_npy(folder / f"{name}.npy"), read_npy(folder / f"{name}.present.npy")
-    try:
+    with _about(folder / f"{name}.npy"):
         return Modality(name, features, np.array(present, dtype=bool), provenance)
-    except DataError as error:
-        raise DataError(f"{folder / name}.npy: {error}") from None

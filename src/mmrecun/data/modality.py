@@ -50,10 +50,12 @@ class Modality:
             raise DataError(f"features of '{self.name}' are {self.features.dtype}, not floating-point numbers")
         if not self.features.shape[1]:
             raise DataError(f"features of '{self.name}' have no columns")
-        bad = np.flatnonzero(~np.isfinite(self.features).all(axis=1) & self.present)
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(self.features.astype(np.float32, copy=False)).all(axis=1)
+        bad = np.flatnonzero(~finite & self.present)
         if len(bad):
             raise DataError(
-                f"features of '{self.name}' hold NaN or infinity in row {some(bad)}; "
+                f"features of '{self.name}' hold NaN or infinity in row {some(bad)}, read as float32; "
                 "mend them, or leave those items out of the presence mask"
             )
 

@@ -42,7 +42,9 @@ def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:
     first = next((line for line in lines if line.strip()), "")
     separator = next((mark for mark in "\t,;" if mark in first), ",")
     pairs: list[tuple[str, str]] = []
-    for number, row in enumerate(csv.reader(lines, delimiter=separator), start=1):
+    reader = csv.reader(lines, delimiter=separator)
+    for row in reader:
+        number = reader.line_num
         cells = [cell.strip() for cell in row]
         if (
             not any(cells)
@@ -60,7 +62,7 @@ def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise ForgetError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -74,6 +76,8 @@ def read_modalities(values: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
     parsed: dict[str, tuple[str, ...] | None] = {}
     for value in values:
         name, separator, path = value.partition(":")
+        if name in parsed:
+            raise ForgetError(f"--modality {value}: '{name}' is named twice; give it as a whole or with one file")
         parsed[name] = read_ids(Path(path), "item") if separator else None
     return parsed
 

@@ -56,9 +56,15 @@ def _ids(source: Source, kind: str, column: str, table: Path | None) -> tuple[Id
 
 
 def _typed(table: pl.DataFrame) -> pl.DataFrame:
-    """Text columns that are numbers throughout become numbers, so that `year < 2010` means what it says."""
+    """Text columns that are numbers throughout become numbers, so that `year < 2010` means what it says.
+
+    A leading zero is part of a code, such as 007, and stays.
+    """
     columns = []
     for column in table.get_columns():
+        if column.dtype == pl.String and column.str.contains(r"^[+-]?0\d").any():
+            columns.append(column)
+            continue
         for dtype in (pl.Int64, pl.Float64):
             converted = column.cast(dtype, strict=False) if column.dtype == pl.String else column
             if column.dtype == pl.String and converted.null_count() == column.null_count() < len(column):

@@ -70,15 +70,16 @@ def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
         if not numbers:
             raise DataError(f"{path}: neither a list column nor numeric columns")
         return table.select(numbers).cast(pl.Float32).to_numpy()
+    if len(lists) > 1:
+        raise DataError(f"{path}: several list columns ({', '.join(lists)}); leave one, the features")
     column = table[lists[0]]
     column = column.arr.to_list() if column.dtype == pl.Array else column
     lengths = column.list.len()
-    ragged = (lengths.is_null() | (lengths != lengths.mode()[0])).arg_true()
+    usual = lengths.drop_nulls().mode().max() or 0
+    ragged = (lengths.is_null() | (lengths != usual)).arg_true()
     if len(ragged):
         row = int(ragged[0])
-        raise DataError(
-            f"{path}, row {row} (id {listed[row]}): {lengths[row]} features, others have {lengths.mode()[0]}"
-        )
+        raise DataError(f"{path}, row {row} (id {listed[row]}): {lengths[row] or 'no'} features, others have {usual}")
     width = int(lengths[0])
     if not column.dtype.inner.is_numeric():  # type: ignore[attr-defined]
         raise DataError(f"{path}: column '{column.name}' holds lists of {column.dtype.inner}, not of numbers")  # type: ignore[attr-defined]

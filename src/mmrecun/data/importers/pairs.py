@@ -68,12 +68,20 @@ def _distinct(source: Source, users: Ints, items: Ints, options: ImportOptions, 
 def _attributes(source: Source, options: ImportOptions) -> pl.DataFrame:
     columns = {}
     if options.timestamp:
-        columns["timestamp"] = numeric(source, options.timestamp, pl.Float64)
-        if (columns["timestamp"] == columns["timestamp"].floor()).all():
-            columns["timestamp"] = columns["timestamp"].cast(pl.Int64)
+        columns["timestamp"] = _times(source, options.timestamp)
     if options.weight:
         columns["weight"] = numeric(source, options.weight, pl.Float32)
     return pl.DataFrame(columns)
+
+
+def _times(source: Source, column: str) -> pl.Series:
+    """Whole numbers as int64, to the last digit (float64 cannot hold nanoseconds); others as float64."""
+    given = source.column(column)
+    whole = given.cast(pl.Int64, strict=False)
+    if not (given.dtype.is_float() or whole.null_count()):
+        return whole
+    times = numeric(source, column, pl.Float64)
+    return times.cast(pl.Int64) if (times == times.floor()).all() else times
 
 
 def _given(source: Source, label: str) -> Labels:
