@@ -114,7 +114,7 @@ def test_without_modalities_it_is_lightgcn(dataset: Dataset):
     bare = with_modalities(dataset)
     model, plain = (
         build("mgcn", bare),
-        LightGCN(LightGCNConfig(dim=8, layers=3), Sizes.of_dataset(bare), Seed(1).torch()),
+        LightGCN(LightGCNConfig(dim=8, layers=4), Sizes.of_dataset(bare), Seed(1).torch()),
     )
     plain.load_state_dict({name: model.state_dict()[name] for name in ("users.weight", "items.weight")})
     assert torch.equal(scores(model, bare), scores(plain, bare))

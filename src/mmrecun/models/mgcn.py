@@ -35,7 +35,7 @@ class MGCNConfig(ModelConfig):
         rivals: rows among which InfoNCE seeks each row; the paper's batch size.
     """
 
-    layers: PositiveInt = 3
+    layers: PositiveInt = 4
     item_layers: PositiveInt = 1
     neighbours: PositiveInt = 10
     l2: NonNegativeFloat = 1e-3

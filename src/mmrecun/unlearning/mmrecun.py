@@ -1,7 +1,255 @@
-"""MMRecUn: this package's method."""
+"""MMRecUn, made local and self-stopping: fresh rows refilled by what is retained, then rank-aware reverse BPR.
 
-from mmrecun.unlearning.mmrecun_paper import MMRecUnPaper
+Built on the idea of Sinha, Mandal and Kankanhalli (AAAI 2025): reverse BPR on the forget set beside BPR on the retain
+set. What is new here, in the order of a run:
+
+1. Rows whose interactions or modalities were taken out fade towards fresh initial values, by the share they lost.
+2. BPR and the model's own losses refit those rows, on retained pairs around them. No other parameter ever moves.
+3. Single pairs that still stand higher than comparable held-out positives are pushed below the item at whose rank an
+   unlearned pair would stand (reverse BPR with a rank-matched negative), until the two can no longer be told apart.
+
+The third step needs no Gold and looks at validation pairs only. Users and items that leave take their rows with them;
+what is left of them in the rows of their partners goes in the first two steps.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from mmrecun.data.forget import Partition
+from mmrecun.data.graph import GraphInputs
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.triples import NegativeSampler, Triples
+from mmrecun.evaluation.matching import degrees, strata, stratified_auc
+from mmrecun.models.base import Pair, Recommender
+from mmrecun.shapes import Ints
+from mmrecun.training.losses import reverse_bpr, training_loss
+from mmrecun.unlearning.base import (
+    Task,
+    UnlearnConfig,
+    Unlearned,
+    Unlearner,
+    export,
+    served_inputs,
+    with_fresh_rows,
+    working_copy,
+)
+from mmrecun.unlearning.standing import Candidates, Shares, at_standing, standing, unlearned_standing
+
+_MOST_PAIRS, _CANDIDATES = 8192, 1024
 
 
-class MMRecUn(MMRecUnPaper):
-    """The published recipe."""
+class MMRecUnConfig(UnlearnConfig):
+    """Settings of MMRecUn.
+
+    Attributes:
+        fade: a row that lost the share f of its pairs keeps (1 - f)^fade of its value.
+        refit: steps on retained pairs around the request.
+        refit_rate: learning rate of the first of them; it falls to zero.
+        rounds: of pushing down, at most; each looks at the ranks anew.
+        steps: in each round.
+        push_rate: learning rate of the pushing.
+        forget_weight: of the reverse term beside the retain term.
+        margin: AUC above 0.5 at which forgotten and held-out pairs count as alike.
+        batch_size: retained pairs a step.
+    """
+
+    fade: PositiveFloat = 8.0
+    refit: NonNegativeInt = 20
+    refit_rate: PositiveFloat = 2e-2
+    rounds: NonNegativeInt = 20
+    steps: PositiveInt = 2
+    push_rate: PositiveFloat = 5e-3
+    forget_weight: PositiveFloat = 0.2
+    margin: float = Field(default=0.01, ge=0, lt=0.5)
+    batch_size: PositiveInt = 2048
+
+
+class MMRecUn(Unlearner):
+    """Moves the rows that the request touched, and nothing else."""
+
+    Config = MMRecUnConfig
+
+    def __init__(self, config: MMRecUnConfig) -> None:
+        super().__init__(config)
+        self.config = config
+
+    def run(self, task: Task) -> Unlearned:
+        """Fade, refit, push down."""
+        kept = kept_shares(task.parts, self.config.fade)
+        if all((share == 1).all() for share in kept):
+            return Unlearned(export(task, working_copy(task)), "no row that stays was touched", [])
+        work = _Work(task, kept, self.config.batch_size)
+        history = list(self._refit(work))
+        stop = self._push(work, history)
+        return Unlearned(export(task, work.model), stop, history)
+
+    def _refit(self, work: "_Work") -> Iterator[dict[str, float]]:
+        optimizer = torch.optim.Adam(work.parameters, lr=self.config.refit_rate, fused=True)
+        for step in range(self.config.refit):
+            optimizer.param_groups[0]["lr"] = self.config.refit_rate * (1 - step / self.config.refit)
+            loss = work.step(optimizer)
+            work.task.report(step + 1, self.config.refit + self.config.rounds, "refit")
+            yield {"step": step + 1, "loss": loss}
+
+    def _push(self, work: "_Work", history: list[dict[str, float]]) -> str:
+        if not len(work.forgotten):
+            return "refitted; no single pair to push down"
+        if not len(work.controls):
+            return "refitted; no validation pair says where forgotten pairs should stand, so none was pushed"
+        optimizer = torch.optim.Adam(work.parameters, lr=self.config.push_rate, fused=True)
+        for number in range(self.config.rounds + 1):
+            triples, auc = work.too_high()
+            if auc <= 0.5 + max(self.config.margin, chance(len(work.forgotten), len(work.controls))):
+                return f"forgotten pairs stand like held-out ones (AUC {auc:.3f}) after {number} rounds"
+            if number == self.config.rounds:
+                return f"{number} rounds; AUC {auc:.3f} of forgotten against held-out pairs"
+            for _ in range(self.config.steps):
+                loss = work.step(optimizer, triples, self.config.forget_weight)
+            history.append({"step": len(history) + 1, "loss": loss, "auc": auc})
+            work.task.report(self.config.refit + number + 1, self.config.refit + self.config.rounds, f"AUC {auc:.3f}")
+        raise AssertionError
+
+
+def kept_shares(parts: Partition, fade: float) -> tuple[np.ndarray, np.ndarray]:
+    """How much of its value each row keeps: float64 [U] and [I], 1 where nothing was taken from it.
+
+    (1 - f)^fade for a row that lost the share f of its training pairs; an item that lost modalities keeps no more than
+    the share it still has of those it had. Rows that leave do not count as touched.
+    """
+    original, users, items = parts.original, len(parts.original.users), len(parts.original.items)
+    shares = []
+    for before, gone, left in zip(
+        degrees(original.train, users, items),
+        degrees(parts.forgotten, users, items),
+        (parts.lost_users, parts.lost_items),
+        strict=True,
+    ):
+        share = (1 - gone / np.maximum(before, 1)) ** fade
+        share[left] = 1
+        shares.append(share)
+    had = sum((modality.present.astype(int) for modality in original.modalities.values()), np.zeros(items, dtype=int))
+    lost = sum((mask.astype(int) for mask in parts.lost_features.values()), np.zeros(items, dtype=int))
+    return shares[0], np.minimum(shares[1], 1 - lost / np.maximum(had, 1))
+
+
+def chance(forgotten: int, controls: int) -> float:
+    """Standard error of an AUC between two like groups of these sizes (Mann and Whitney, 1947).
+
+    >>> round(chance(100, 100), 3)
+    0.041
+    """
+    return float(np.sqrt((forgotten + controls + 1) / (12 * forgotten * controls)))
+
+
+class _Work:
+    """The model under the knife, in original rows, and everything drawn for it.
+
+    Args:
+        task: as given.
+        kept: of `kept_shares`.
+        batch_size: retained pairs a step.
+
+    Attributes:
+        model: its touched rows have faded; all else is as trained.
+        parameters: the tables.
+        forgotten, controls: forgotten pairs whose user and item both stay, and validation pairs; at most 8192 of each.
+    """
+
+    def __init__(self, task: Task, kept: tuple[np.ndarray, np.ndarray], batch_size: int) -> None:
+        parts, original = task.parts, task.parts.original
+        self.task, self.batch_size, self.rng = task, batch_size, task.seed.child("steps").numpy()
+        self.inputs: GraphInputs = served_inputs(task)
+        self.model = faded(working_copy(task), kept, task)
+        self.masks = self._freeze(kept)
+        tables = self.model.tables()
+        self.parameters = [tables[name].weight for name in self.masks]
+        train = parts.held.part(Split.TRAIN)
+        near = (kept[0] < 1)[train.users] | (kept[1] < 1)[train.items]
+        self.retained = train.select(near) if near.any() else train
+        self.negatives = NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
+        forgotten = parts.forgotten
+        stay = ~parts.lost_users[forgotten.users] & ~parts.lost_items[forgotten.items]
+        self.forgotten = self._some(forgotten.select(stay))
+        self.controls = self._some(parts.held.part(Split.VALID))
+        degree = degrees(train, len(original.users), len(original.items))
+        self.strata = strata(self.forgotten, *degree), strata(self.controls, *degree)
+        drawn = self.rng.permutation(parts.item_rows)[:_CANDIDATES]
+        self.candidates = Candidates(drawn, original.train, len(original.items))
+
+    def _freeze(self, kept: tuple[np.ndarray, np.ndarray]) -> dict[str, Tensor]:
+        tables = self.model.tables()
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(name in tables)
+        touched = {"users": kept[0] < 1, "items": kept[1] < 1}
+        return {
+            name: torch.from_numpy(touched[table.of]).to(self.task.device).unsqueeze(1)
+            for name, table in tables.items()
+            if touched[table.of].any()
+        }
+
+    def _some(self, pairs: Interactions) -> Interactions:
+        if len(pairs) <= _MOST_PAIRS:
+            return pairs
+        mask = np.zeros(len(pairs), dtype=bool)
+        mask[self.rng.choice(len(pairs), _MOST_PAIRS, replace=False)] = True
+        return pairs.select(mask)
+
+    def step(self, optimizer: torch.optim.Optimizer, reverse: Triples | None = None, weight: float = 0.0) -> float:
+        """One step on retained pairs, and on `reverse` triples if there are any; returns the loss."""
+        optimizer.zero_grad(set_to_none=True)
+        loss = training_loss(self.model, self.model.at(self.inputs, self._drawn()))
+        if reverse is not None and len(reverse):
+            loss = loss + weight * reverse_bpr(self.model.at(self.inputs, reverse).margins())
+        loss.backward()  # type: ignore[no-untyped-call]
+        tables = self.model.tables()
+        for name, mask in self.masks.items():
+            gradient = tables[name].weight.grad
+            if gradient is not None:
+                gradient.mul_(mask)
+        optimizer.step()
+        return loss.item()
+
+    def _drawn(self) -> Triples:
+        count = len(self.retained)
+        rows = (
+            self.rng.permutation(count) if count <= self.batch_size else self.rng.integers(count, size=self.batch_size)
+        )
+        users, positives = self.retained.users[rows], self.retained.items[rows]
+        return self._triples(users, positives, self.negatives.draw(users, self.rng))
+
+    def _triples(self, *columns: Ints) -> Triples:
+        return Triples(*(torch.from_numpy(column) for column in columns)).to(self.task.device)
+
+    @torch.no_grad()
+    def too_high(self) -> tuple[Triples, float]:
+        """Forgotten pairs that stand too high, each with the item where it should stand; and the AUC of all."""
+        vectors = self._vectors()
+        own, others = self.candidates.scores(vectors, self.forgotten)
+        places = standing(own, others)
+        controls: Shares = standing(*self.candidates.scores(vectors, self.controls))
+        wanted = unlearned_standing(places, self.strata[0], controls, self.strata[1])
+        high = np.flatnonzero(places > wanted + 1 / len(self.candidates.items))
+        instead = self.candidates.items[at_standing(others[torch.from_numpy(high).to(others.device)], wanted[high])]
+        auc = stratified_auc(places, self.strata[0], controls, self.strata[1])
+        assert auc is not None
+        return self._triples(self.forgotten.users[high], self.forgotten.items[high], instead), auc
+
+    def _vectors(self) -> Pair:
+        vectors = self.model.vectors(self.inputs)
+        return vectors.users, vectors.items
+
+
+def faded(model: Recommender, kept: tuple[np.ndarray, np.ndarray], task: Task) -> Recommender:
+    """`model` with the touched rows of every table moved towards fresh ones; changed in place and returned."""
+    fresh = with_fresh_rows(
+        model, np.flatnonzero(kept[0] < 1), np.flatnonzero(kept[1] < 1), task.seed.child("faded rows")
+    ).tables()
+    with torch.no_grad():
+        for name, table in model.tables().items():
+            share = torch.from_numpy(kept[0] if table.of == "users" else kept[1]).to(table.weight)
+            table.weight.copy_(torch.lerp(fresh[name].weight, table.weight, share.unsqueeze(1)))
+    return model

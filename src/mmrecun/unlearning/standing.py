@@ -1,0 +1,102 @@
+"""Where pairs stand among items drawn for comparison, and where they would stand if nobody had learned them.
+
+Forgotten pairs are exchangeable with held-out positives of equal popularity, but for what the model remembers of them.
+So the standing of held-out pairs says, without any Gold, how high a forgotten pair may still rank: the k-th best of the
+forgotten ones as high as the same quantile of the held-out ones, within each stratum of popularity.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mmrecun.data.interactions import Interactions
+from mmrecun.evaluation.matching import matched
+from mmrecun.models.base import Pair
+from mmrecun.shapes import Bools, Ints
+
+Shares = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Items that pairs are compared with; those a user ever had do not count for that user.
+
+    Attributes:
+        items: int64 [C] item rows.
+        known: pairs of users and what they had.
+        of_items: I.
+    """
+
+    items: Ints
+    known: Interactions
+    of_items: int
+
+    def scores(self, vectors: Pair, pairs: Interactions) -> tuple[Tensor, Tensor]:
+        """Of B pairs: their own scores float32 [B], and their users' scores of the candidates float32 [B, C].
+
+        What does not count is -inf there.
+        """
+        users, items = vectors
+        rows = users[torch.from_numpy(pairs.users.copy()).to(users.device)]
+        own = (rows * items[torch.from_numpy(pairs.items.copy()).to(items.device)]).sum(dim=1)
+        others = rows @ items[torch.from_numpy(self.items).to(items.device)].T
+        return own, others.masked_fill(torch.from_numpy(self._masked(pairs)).to(others.device), -torch.inf)
+
+    def _masked(self, pairs: Interactions) -> Bools:
+        owners, offered = np.repeat(pairs.users, len(self.items)), np.tile(self.items, len(pairs))
+        known = self.known.contains(owners, offered, self.of_items).reshape(len(pairs), -1)
+        masked: Bools = known | (pairs.items[:, None] == self.items)
+        return masked
+
+
+def standing(own: Tensor, others: Tensor) -> Shares:
+    """Share of the candidates that count which each pair outranks, ties half; float64 [B], 0.5 where none counts.
+
+    >>> standing(torch.tensor([2.0]), torch.tensor([[1.0, 3.0, 0.0, -torch.inf]])).round(3).tolist()
+    [0.667]
+    """
+    counts = others > -torch.inf
+    number = counts.sum(dim=1)
+    lower = ((others < own.unsqueeze(1)) & counts).sum(dim=1)
+    equal = (others == own.unsqueeze(1)).sum(dim=1)
+    share = (lower + equal / 2) / number
+    found: Shares = torch.where(number > 0, share, 0.5).double().cpu().numpy()
+    return found
+
+
+def unlearned_standing(forgotten: Shares, strata: Ints, controls: Shares, control_strata: Ints) -> Shares:
+    """Where each forgotten pair would stand had nobody learned it: the controls' quantile at its rank, by stratum.
+
+    >>> unlearned_standing(np.array([0.9, 0.8]), np.zeros(2), np.array([0.2, 0.4, 0.6, 0.8]), np.zeros(4)).round(2).tolist()
+    [0.65, 0.35]
+
+    Args:
+        forgotten, controls: float64 [B] and [M], M at least 1.
+        strata, control_strata: int64 [B] and [M], of `evaluation.matching.strata`.
+
+    Returns:
+        float64 [B].
+    """
+    targets = np.empty(len(forgotten))
+    for stratum in np.unique(strata):
+        inside = np.flatnonzero(strata == stratum)
+        rivals = controls[matched(stratum, control_strata)]
+        order = inside[np.argsort(forgotten[inside], kind="stable")]
+        targets[order] = np.quantile(rivals, (np.arange(len(inside)) + 0.5) / len(inside))
+    return targets
+
+
+def at_standing(others: Tensor, wanted: Shares) -> Ints:
+    """The candidate of each row that stands where a pair should: int64 [B], columns of `others` float32 [B, C].
+
+    The lowest-scored of the candidates that count which outranks the share `wanted` [B] of them, or the best one.
+    """
+    order = others.sort(dim=1).indices
+    number = (others > -torch.inf).sum(dim=1).cpu().numpy()
+    rank = np.minimum((wanted * number).astype(np.int64), np.maximum(number - 1, 0))
+    place = torch.from_numpy(others.shape[1] - number + rank).clamp(max=others.shape[1] - 1).to(order.device)
+    columns: Ints = order.gather(1, place.unsqueeze(1)).squeeze(1).cpu().numpy()
+    return columns
