@@ -70,6 +70,11 @@ def test_one_gold_has_no_z():
     assert gap["auc"].gold_std is None
 
 
+def test_newcomers_have_the_tolerance_of_their_fresh_rows():
+    gap = gaps_to_gold(state("unlearned", auc_newcomers=0.45), [state("gold", auc_newcomers=0.5)])["auc_newcomers"]
+    assert (gap.difference, gap.tolerance) == pytest.approx((-0.05, 0.08))
+
+
 def test_without_gold_nothing_is_claimed_about_gold():
     checks = gold_checks(gaps_to_gold(GOLDS[0], []))
     assert {check.state for check in checks} == {State.NOT_ASSESSED}

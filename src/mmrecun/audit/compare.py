@@ -80,7 +80,7 @@ def gaps_to_gold(unlearned: Measured, golds: Sequence[Measured]) -> dict[str, Ga
         centre = mean(reference)
         deviation = stdev(reference) if len(reference) > 1 else None
         error = _error(name, unlearned, golds)
-        least = (1 - UTILITY_SHARE) * centre if name == _RETAIN else TOLERANCE
+        least = {_RETAIN: (1 - UTILITY_SHARE) * centre, _NEW: NEWCOMER_MARGIN}.get(name, TOLERANCE)
         gaps[name] = Gap(
             value=value,
             gold_mean=centre,
