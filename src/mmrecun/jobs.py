@@ -204,12 +204,12 @@ def unlearn(
 
     The run given is never changed. Returns the new manifest.
     """
+    started = time.perf_counter()
     out = Path(out)
     refuse_existing(out)
     cls = method_class(method)
     config = cls.Config.of(settings or {}, f"method '{method}'")
     opened = run if isinstance(run, Run) else load(run)
-    started = time.perf_counter()
     parts = partition(opened.dataset, retain(opened.dataset, request))
     if method == "retrain" and not _can_validate(parts.retained):
         raise ForgetError(f"the request leaves {_CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
@@ -222,11 +222,10 @@ def unlearn(
         report,
     )
     result = cls(config).run(task)
-    seconds = time.perf_counter() - started
     identity = f"{opened.dataset.digest} {request.model_dump_json()}"
     manifest = Manifest(
         model=model_name(result.model),
-        settings=opened.manifest.settings,
+        settings=result.model.settings.model_dump(mode="json"),
         training=opened.manifest.training,
         seed=seed,
         dataset=lineage.Reference(path=lineage.DATASET, digest=parts.retained.digest),
@@ -238,13 +237,15 @@ def unlearn(
         requested=Requested.by(request, opened.manifest.requested),
         forgotten=parts.counts(),
         stop=result.stop,
-        seconds=seconds,
+        seconds=0.0,
         versions=lineage.versions(),
         created=lineage.now(),
     )
     with staged_folder(out) as staging:
         (staging / lineage.DATASET).mkdir()
         files.write_into(parts.retained, staging / lineage.DATASET)
+        seconds = time.perf_counter() - started - result.setup_seconds
+        manifest = manifest.model_copy(update={"seconds": seconds})
         lineage.write(staging, manifest, result.model, result.history)
     return manifest
 
