@@ -1,0 +1,54 @@
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.unlearning.standing import Candidates, at_standing, standing, unlearned_standing
+
+
+def test_scores_and_standing_equal_a_loop(dataset: Dataset):
+    rng = np.random.default_rng(0)
+    users, items = (
+        torch.from_numpy(rng.integers(-2, 3, size=(count, 3)).astype(np.float32))
+        for count in (len(dataset.users), len(dataset.items))
+    )
+    drawn = rng.permutation(len(dataset.items))[:20]
+    pairs = dataset.train.select(np.arange(len(dataset.train)) % 40 == 0)
+    own, others = Candidates(drawn, dataset.train, len(dataset.items)).scores((users, items), pairs)
+    places = standing(own, others)
+    had = set(zip(dataset.train.users.tolist(), dataset.train.items.tolist(), strict=True))
+    for row, (user, item) in enumerate(zip(pairs.users.tolist(), pairs.items.tolist(), strict=True)):
+        mine = float(users[user] @ items[item])
+        rivals = [
+            float(users[user] @ items[other]) for other in drawn if (user, int(other)) not in had and other != item
+        ]
+        expected = np.mean([1.0 if rival < mine else 0.5 if rival == mine else 0.0 for rival in rivals])
+        assert own[row].item() == mine
+        assert places[row] == np.float32(expected)
+
+
+def test_a_pair_without_rivals_stands_in_the_middle():
+    assert standing(torch.tensor([1.0]), torch.full((1, 3), -torch.inf)).tolist() == [0.5]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_unlearned_pairs_are_spread_like_the_controls(forgotten: list[float], controls: list[float]):
+    ours, theirs = np.array(forgotten), np.array(controls)
+    wanted = unlearned_standing(ours, np.zeros(len(ours), int), theirs, np.zeros(len(theirs), int))
+    order = np.argsort(ours, kind="stable")
+    assert (np.diff(wanted[order]) >= 0).all()
+    assert theirs.min() <= wanted.min() <= wanted.max() <= theirs.max()
+    np.testing.assert_allclose(
+        wanted[order], [np.quantile(theirs, (place + 0.5) / len(ours)) for place in range(len(ours))]
+    )
+
+
+def test_each_stratum_has_its_own_controls():
+    wanted = unlearned_standing(np.array([0.9, 0.9]), np.array([64, 129]), np.array([0.2, 0.7]), np.array([64, 128]))
+    assert wanted.tolist() == [0.2, 0.7]
+
+
+def test_the_candidate_at_a_standing_outranks_that_share():
+    others = torch.tensor([[0.3, -torch.inf, 0.1, 0.2, 0.4]]).repeat(5, 1)
+    assert at_standing(others, np.array([0.0, 0.25, 0.5, 0.75, 1.0])).tolist() == [2, 3, 0, 4, 4]
