@@ -184,6 +184,15 @@ def test_an_audit_refuses_what_does_not_belong_together(run_folder: Path, tmp_pa
         jobs.audit(tmp_path / "one", [tmp_path / "one"])
 
 
+def test_a_method_that_leaves_plain_tables_is_audited_against_gold_of_the_first_model(run_folder: Path, tmp_path: Path):
+    request = ForgetRequest(users=("u00001",))
+    manifest = jobs.unlearn(run_folder, request, tmp_path / "tables", "gsgcf", {"epochs": 2})
+    jobs.unlearn(run_folder, request, tmp_path / "gold", "retrain")
+    assert manifest.model == "bprmf"
+    assert jobs.load(tmp_path / "tables").model.settings.model_dump() == manifest.settings
+    assert jobs.audit(tmp_path / "tables", [tmp_path / "gold"]).gap
+
+
 def test_an_audit_needs_the_run_it_came_from_as_it_was(run_folder: Path, data_folder: Path, tmp_path: Path):
     shutil.copytree(data_folder, tmp_path / "data")
     jobs.train(tmp_path / "data", "bprmf", tmp_path / "parent", {"epochs": 1})

@@ -260,7 +260,7 @@ def audit(run: PathLike, golds: Sequence[PathLike] = ()) -> AuditReport:
     """
     opened = load(run)
     original = load(lineage.parent_folder(opened))
-    references = [_gold(load(gold), opened) for gold in golds]
+    references = [_gold(load(gold), opened, original) for gold in golds]
     parts = partition(original.dataset, opened.dataset)
     names = (opened.manifest.model, opened.manifest.method, opened.dataset.name)
     golds_given = [_subject("gold", gold) for gold in references]
@@ -276,7 +276,7 @@ def _subject(name: str, run: Run) -> Subject:
     return Subject(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
 
 
-def _gold(gold: Run, run: Run) -> Run:
+def _gold(gold: Run, run: Run, original: Run) -> Run:
     if gold.manifest.method != "retrain":
         raise ArtifactError(
             f"{gold.folder} is no Gold: it was made by '{gold.manifest.method or 'train'}', not by 'retrain'"
@@ -285,8 +285,8 @@ def _gold(gold: Run, run: Run) -> Run:
         raise ArtifactError(
             f"{gold.folder} is Gold of another request: its retained data differ from those of {run.folder}"
         )
-    if gold.manifest.model != run.manifest.model or gold.manifest.settings != run.manifest.settings:
-        raise ArtifactError(f"{gold.folder} is Gold of another model or other settings than {run.folder}")
+    if (gold.manifest.model, gold.manifest.settings) != (original.manifest.model, original.manifest.settings):
+        raise ArtifactError(f"{gold.folder} is Gold of another model or other settings than {original.folder}")
     return gold
 
 

@@ -21,6 +21,7 @@ _SEED = Seed(20).child("examine")
 _USERS = 256
 
 
+@torch.no_grad()
 def examine(subject: Subject, parts: Partition, probe: Probe) -> dict[str, float]:
     """Slower figures of one state by name; those that do not apply to the request are left out.
 
