@@ -6,7 +6,8 @@ import torch
 
 from mmrecun import jobs
 from mmrecun.audit import examine as module
-from mmrecun.audit.examine import examine, feature_fit, fold_in, relearn_time
+from mmrecun.audit.examine import examine, feature_fit, relearn_time
+from mmrecun.audit.fold import fold_in
 from mmrecun.audit.measure import Subject
 from mmrecun.audit.probes import probe_of
 from mmrecun.data.forget import ForgetRequest, partition, retain
@@ -78,7 +79,7 @@ def test_probes_of_real_runs(run_folder: Path, tmp_path: Path):
     probe = probe_of(parts)
     states = {"original": original, "gold": after}
     found = {name: examine(Subject(name, run.folder, run.model, 0, 1.0), parts, probe) for name, run in states.items()}
-    expected = {"zrf", "fold_in", "features_r2 image"}
+    expected = {"zrf", "features_r2 image"}
     expected |= {f"{name} {figure}" for name in ("image", "audio") for figure in ("forget_recall@20", "auc")}
     assert set(found["original"]) == set(found["gold"]) == expected
     assert found["gold"]["zrf"] > found["original"]["zrf"]

@@ -40,5 +40,5 @@ def assess(
 
 def _closely(subject: Subject, parts: Partition, probe: Probe) -> Measured:
     measured = measure_state(subject, parts, probe)
-    figures = measured.figures.model_copy(update={"probes": examine(subject, parts, probe)})
+    figures = measured.figures.model_copy(update={"probes": measured.figures.probes | examine(subject, parts, probe)})
     return replace(measured, figures=figures)

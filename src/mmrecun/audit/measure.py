@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.audit import divergence
+from mmrecun.audit import divergence, fold
 from mmrecun.audit.exposure import exposure
 from mmrecun.audit.fairness import group_gaps
 from mmrecun.audit.membership import Estimate, Group, Weights, auc, histogram, matched_auc
@@ -123,6 +123,8 @@ def measure_state(subject: Subject, parts: Partition, probe: Probe) -> Measured:
     values |= {"affected": tested.figures(touched[tested.rows]), "unaffected": tested.figures(~touched[tested.rows])}
     values["groups"] = _groups(tested, parts)
     values["exposure"] = _exposure(whole, parts, probe, None if first else lists.lists)
+    if (told := fold.of_removed(whole, parts, probe)) is not None:
+        values["probes"] = {"fold_in": told}
     forget, groups = _forgotten(judged(whole, probe), probe, values)
     if not first and (new := newcomer_groups(subject.model, probe)) is not None:
         groups = new

@@ -32,6 +32,13 @@ def vectors_of(model: Recommender, dataset: Dataset) -> Vectors:
     return model.vectors(build_inputs(dataset, model.spec(), next(model.parameters()).device))
 
 
+def _answers(model: Recommender, inputs: GraphInputs) -> Vectors:
+    """Vectors without their history: a model may answer with its own parameters."""
+    vectors = model.vectors(inputs)
+    branches = {name: (users.detach(), items.detach()) for name, (users, items) in vectors.branches.items()}
+    return Vectors(vectors.users.detach(), vectors.items.detach(), branches=branches)
+
+
 class Stage:
     """The datasets an audit shows to models; the inputs of each are built once for all models that read the same."""
 
@@ -42,12 +49,12 @@ class Stage:
     @torch.no_grad()
     def original(self, model: Recommender) -> Vectors:
         """Of the original model, on what it was trained on."""
-        return model.vectors(self._inputs("original", model, self.parts.original))
+        return _answers(model, self._inputs("original", model, self.parts.original))
 
     @torch.no_grad()
     def retained(self, model: Recommender) -> Vectors:
         """Of a model of the retained data, as it is served; rows of the retained data."""
-        return model.vectors(self._inputs("retained", model, self.parts.retained))
+        return _answers(model, self._inputs("retained", model, self.parts.retained))
 
     @torch.no_grad()
     def stand_in(self, model: Recommender) -> Vectors:
@@ -57,7 +64,7 @@ class Stage:
     @torch.no_grad()
     def shown(self, model: Recommender) -> Vectors:
         """Of a model that has a row for everybody, on the retained data in original rows."""
-        return model.vectors(self._inputs("stand-in", model, self.parts.stand_in(), self.parts.newcomers()))
+        return _answers(model, self._inputs("stand-in", model, self.parts.stand_in(), self.parts.newcomers()))
 
     @torch.no_grad()
     def all_new(self, model: Recommender) -> Vectors:
@@ -65,7 +72,7 @@ class Stage:
         assert self.more is not None
         pairs, newcomers = without_edges(self.parts, self.more)
         inputs = self._inputs("all new", model, self.parts.original.with_interactions(pairs), newcomers)
-        return with_newcomers(model, self.parts, _SEED.child("newcomers"), self.more).vectors(inputs)
+        return _answers(with_newcomers(model, self.parts, _SEED.child("newcomers"), self.more), inputs)
 
     def _inputs(
         self, name: str, model: Recommender, dataset: Dataset, newcomers: Mapping[str, Bools] | None = None

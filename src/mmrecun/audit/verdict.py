@@ -47,7 +47,7 @@ class Figures(Settings):
         exposure: of removed items, as newcomers and before any filter: `top20` is the share of users with one in
             their list, `percentile` the mean place in the ranking from 0 to 1; `served` is `top20` of what is served.
         groups: retained recall@20 of active and other users, of popular and other items, and the gaps between them.
-        probes: slower figures by name, where they were asked for.
+        probes: further figures by name; `fold_in` where rows were removed, the slower ones where they were asked for.
     """
 
     name: str

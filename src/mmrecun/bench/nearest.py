@@ -2,11 +2,12 @@
 
 The distance of a figure is counted in tolerances: up to 1 still counts as Gold's level.
 
-- forget recall@20 and AUC: |mean - Gold's mean| / max(2 standard deviations of Gold, 0.02)
+- forget recall@20, AUC and fold-in: |mean - Gold's mean| / max(2 standard deviations of Gold, 0.02)
 - retained recall@20: (Gold's mean - mean) / (1 % of Gold's mean), and 0 where the mean is above Gold's
 
 The means are over seeds. The AUC is the one matched for popularity, or the plain one where Gold has no matched one.
-The distance of a method is the largest of the three.
+Fold-in is
+there for removed users and items only. The distance of a method is the largest of its parts.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from mmrecun.bench.summary import Line, Summary
 
-RETAIN, FORGET, MATCHED, PLAIN = "retain_recall", "forget_recall", "matched_auc", "membership_auc"
+RETAIN, FORGET, MATCHED, PLAIN, FOLD = "retain_recall", "forget_recall", "matched_auc", "membership_auc", "fold_in"
 RETAIN_SHARE, LEAST, DEVIATIONS = 0.01, 0.02, 2.0
 LIMIT = "mmrecun"
 
@@ -60,7 +61,7 @@ def targets(gold: Line) -> dict[str, Target]:
     """What to hit, by figure; without those that Gold does not have."""
     auc = MATCHED if gold.stat(MATCHED) else PLAIN
     found: dict[str, Target] = {}
-    for figure in (RETAIN, FORGET, auc):
+    for figure in (RETAIN, FORGET, auc, FOLD):
         stat = gold.stat(figure)
         if stat is None:
             continue

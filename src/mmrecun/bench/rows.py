@@ -53,6 +53,7 @@ class Row(Key):
         retain_recall..retain_ndcg: on the retained test pairs; affected and unaffected users apart.
         forget_recall: with the forgotten pairs as ground truth, retained positives masked.
         membership_auc, matched_auc: forgotten pairs against held-out positives; among pairs of equal popularity.
+        fold_in: how well the rest of a removed user's or item's pairs is told from half of them.
         overlap: of the lists of 20 with Gold's.
         gap_...: figure minus the mean of Gold; z_...: the same in standard deviations of Gold.
         seconds: from request to servable run; mean per request in a sequence; of the training for an Original.
@@ -74,15 +75,18 @@ class Row(Key):
     forget_recall: float | None = Field(default=None, alias="forget_recall@20")
     membership_auc: float | None = None
     matched_auc: float | None = None
+    fold_in: float | None = None
     overlap: float | None = Field(default=None, alias="gold_overlap@20")
     gap_retain_recall: float | None = Field(default=None, alias="gap_retain_recall@20")
     gap_forget_recall: float | None = Field(default=None, alias="gap_forget_recall@20")
     gap_membership_auc: float | None = None
     gap_matched_auc: float | None = None
+    gap_fold_in: float | None = None
     z_retain_recall: float | None = Field(default=None, alias="z_retain_recall@20")
     z_forget_recall: float | None = Field(default=None, alias="z_forget_recall@20")
     z_membership_auc: float | None = None
     z_matched_auc: float | None = None
+    z_fold_in: float | None = None
     seconds: float | None = None
     gold_seconds: float | None = None
     speedup_over_gold: float | None = None
@@ -97,7 +101,7 @@ class Row(Key):
         return self.model_dump(mode="json", by_alias=True)
 
 
-HEADLINES = ("retain_recall", "forget_recall", "membership_auc", "matched_auc")
+HEADLINES = ("retain_recall", "forget_recall", "membership_auc", "matched_auc", "fold_in")
 _TEXTS = (
     *("dataset", "model", "request", "target", "strategy", "method", "status", "reason", "failed_checks", "stop"),
     *("verdict_without_gold", "verdict_against_gold"),
@@ -114,6 +118,7 @@ def of_figures(figures: Figures) -> dict[str, float | None]:
         "forget_recall": figures.forget.get("recall@20"),
         "membership_auc": figures.auc,
         "matched_auc": figures.auc_matched,
+        "fold_in": figures.probes.get("fold_in"),
     }
 
 
@@ -121,8 +126,8 @@ def gaps(values: dict[str, float | None], golds: Sequence[dict[str, float | None
     """`gap_...` and `z_...` of the headline figures against `golds`; None where a figure or a spread is missing."""
     found: dict[str, float | None] = {}
     for name in HEADLINES:
-        known = [figure for gold in golds if (figure := gold[name]) is not None]
-        value = values[name]
+        known = [figure for gold in golds if (figure := gold.get(name)) is not None]
+        value = values.get(name)
         gap = value - mean(known) if value is not None and known else None
         spread = stdev(known) if len(known) > 1 else 0.0
         found[f"gap_{name}"] = gap

@@ -90,6 +90,7 @@ COLUMNS = (
     Column("of affected users", _figure("affected_recall")),
     Column("forget recall@20", _figure("forget_recall")),
     Column("matched AUC", _figure("matched_auc")),
+    Column("fold-in", _figure("fold_in")),
     Column("overlap with Gold", _figure("overlap")),
     Column("distance", _distance),
     Column("time", _seconds),

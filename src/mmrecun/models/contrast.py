@@ -22,7 +22,7 @@ def info_nce(one: Tensor, other: Tensor, temperature: float, rivals: int = 2048)
             with B.
     """
     left, right = normalize(one, dim=1) / temperature, normalize(other, dim=1)
-    parts = zip(left.split(rivals), right.split(rivals), strict=True)
+    parts = zip(torch.split(left, rivals), torch.split(right, rivals), strict=True)
     losses: list[Tensor] = [_FindSelf.apply(*part) * len(part[0]) for part in parts]  # type: ignore[no-untyped-call]
     return torch.stack(losses).sum() / len(one)
 

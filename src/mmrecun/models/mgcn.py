@@ -80,7 +80,7 @@ class MGCN(Recommender):
         stacked = self._branches(inputs)
         side = self._side(content, stacked, self._present(inputs))
         final = content + side
-        parts = zip(self.sizes.widths, stacked.split(self.config.dim, dim=1), strict=True)
+        parts = zip(self.sizes.widths, torch.split(stacked, self.config.dim, dim=1), strict=True)
         return Vectors(
             final[:users],
             final[users:],
@@ -132,7 +132,7 @@ class MGCN(Recommender):
             stacked: float32 [N, M D], the modalities' vectors side by side.
             present: bool [N, M].
         """
-        vectors = stacked.split(self.config.dim, dim=1)
+        vectors = torch.split(stacked, self.config.dim, dim=1)
         shared = attend(vectors, [self.attention(vector) for vector in vectors], present)
         gates = [self.preferences[name](content).sigmoid() for name in self.sizes.widths]
         own = [gate * (vector - shared) for gate, vector in zip(gates, vectors, strict=True)]

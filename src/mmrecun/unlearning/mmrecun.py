@@ -37,7 +37,7 @@ from mmrecun.unlearning.base import (
     with_fresh_rows,
     working_copy,
 )
-from mmrecun.unlearning.standing import Candidates, Shares, at_standing, standing, unlearned_standing
+from mmrecun.unlearning.standing import Candidates, at_standing, standing, unlearned_standing
 
 _MOST_PAIRS, _CANDIDATES = 8192, 1024
 
@@ -230,7 +230,7 @@ class _Work:
         vectors = self._vectors()
         own, others = self.candidates.scores(vectors, self.forgotten)
         places = standing(own, others)
-        controls: Shares = standing(*self.candidates.scores(vectors, self.controls))
+        controls = standing(*self.candidates.scores(vectors, self.controls))
         wanted = unlearned_standing(places, self.strata[0], controls, self.strata[1])
         high = np.flatnonzero(places > wanted + 1 / len(self.candidates.items))
         instead = self.candidates.items[at_standing(others[torch.from_numpy(high).to(others.device)], wanted[high])]

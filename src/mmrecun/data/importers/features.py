@@ -79,7 +79,7 @@ def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
     ragged = (lengths.is_null() | (lengths != usual)).arg_true()
     if len(ragged):
         row = int(ragged[0])
-        raise DataError(f"{path}, row {row} (id {listed[row]}): {lengths[row] or 'no'} features, others have {usual}")
+        raise DataError(f"{path}, row {row} (id {listed[row]}): {lengths[row] or 'no'} features, others have {usual!r}")
     width = int(lengths[0])
     if not column.dtype.inner.is_numeric():  # type: ignore[attr-defined]
         raise DataError(f"{path}: column '{column.name}' holds lists of {column.dtype.inner}, not of numbers")  # type: ignore[attr-defined]
