@@ -85,7 +85,7 @@ def test_calibration_brings_other_scores_of_affected_users_back(trained: Trained
     rows = torch.tensor(kept.users), torch.tensor(kept.items)
     drift = []
     for steps in (0, 150):
-        settings = {"calibration": steps, "moments": 5, "hold": 20, "learning_rate": 0.01}
+        settings = {"calibration": steps, "moments": 5, "step": 30, "hold": 20, "learning_rate": 0.01}
         model = Obliviate(ObliviateConfig.of(settings)).run(task).model
         with torch.no_grad():
             old, new = trained.model.vectors(inputs), model.vectors(inputs)
