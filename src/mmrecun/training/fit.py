@@ -37,7 +37,7 @@ class TrainConfig(Settings):
     epochs: PositiveInt = 1000
     batch_size: PositiveInt = 4096
     learning_rate: PositiveFloat = 2e-3
-    patience: PositiveInt = 15
+    patience: PositiveInt = 20
     validate_every: PositiveInt = 1
 
 
