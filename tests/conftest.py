@@ -1,12 +1,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mmrecun import jobs
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.rng import Seed
+
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 SMALL = SyntheticConfig(users=80, items=50, interactions=1200, groups=4, width=6, missing=0.1)
 TRAINING = {"epochs": 8, "batch_size": 128, "learning_rate": 0.02, "dim": 8}
