@@ -36,11 +36,17 @@ def dense(dataset: Dataset, model: BM3, layers: int) -> tuple[np.ndarray, np.nda
 
 
 def predicted(model: BM3, rows: np.ndarray) -> np.ndarray:
-    return rows @ model.predictor.weight.detach().numpy().T + model.predictor.bias.detach().numpy()
+    return rows @ model.predictor.weight.detach().numpy().T
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return 1 - (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+
+
+def test_the_predictor_starts_as_the_identity(dataset: Dataset):
+    vectors = build("bm3", dataset).vectors(build_inputs(dataset, build("bm3", dataset).spec(), CPU))
+    assert torch.equal(vectors.users, vectors.views["before"][0])
+    assert torch.equal(vectors.items, vectors.views["before"][1])
 
 
 def test_scores_equal_a_dense_recomputation(dataset: Dataset):

@@ -35,14 +35,15 @@ class BM3Config(ModelConfig):
     layers: PositiveInt = 1
     dropout: float = Field(default=0.5, ge=0, lt=1)
     alignment: NonNegativeFloat = 1.0
-    l2: NonNegativeFloat = 0.1
+    l2: NonNegativeFloat = 1e-3
 
 
 class BM3(Recommender):
     """Each positive pair's online vectors are drawn to the other's dropped-out target, which takes no gradient.
 
     Online vectors are outputs of one linear predictor, shared by users, items and modalities; targets are its inputs.
-    Modalities act in training alone: the served score reads IDs and graph.
+    It starts as the identity and, unlike the paper's, has no bias, which draws all vectors to one direction. Modalities
+    act in training alone: the served score reads IDs and graph.
     """
 
     Config = BM3Config
@@ -53,7 +54,8 @@ class BM3(Recommender):
         self.config = config
         self.users = Table("users", sizes.users, config.dim, rng)
         self.items = Table("items", sizes.items, config.dim, rng)
-        self.predictor = linear(config.dim, config.dim, rng)
+        self.predictor = linear(config.dim, config.dim, rng, bias=False)
+        nn.init.eye_(self.predictor.weight)
         self.projections = nn.ModuleDict({name: linear(width, config.dim, rng) for name, width in sizes.widths.items()})
 
     def spec(self) -> InputSpec:
