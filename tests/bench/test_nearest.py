@@ -44,6 +44,8 @@ ROWS = [
     row("fast", 1, 0.097, 0.12, 0.5, 1.0, alone=P, against=P),
     row("above", 0, 0.150, 0.12, 0.56, 1.0),
     row("no auc", 0, 0.100, 0.12, None, 1.0),
+    row("half", 0, 0.100, 0.12, 0.5, 1.0, alone=N, against=N),
+    Row(**ABOUT, method="half", seed=1, status=Status.FAILED, reason="RuntimeError: no memory"),
     Row(**ABOUT, method="broken", seed=0, status=Status.FAILED, reason="RuntimeError: no | way"),
 ]
 

@@ -27,11 +27,12 @@ def digest_of(facts: Mapping[str, Any]) -> str:
 def training_facts(backbone: Backbone) -> dict[str, Any]:
     """Everything but data and seed that decides the weights of a training."""
     config, training = backbone.configs()
+    versions = lineage.versions()
     return {
         "model": backbone.model,
         "settings": config.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
-        "versions": {name: lineage.versions()[name] for name in ("mmrecun", "torch")},
+        "versions": {name: versions[name] for name in ("mmrecun", "torch")},
     }
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mmrecun.bench.cache import GOLD_SEED, digest_of, training_facts
 from mmrecun.bench.request import RequestSpec, Scenario, concrete
-from mmrecun.bench.rows import Key
+from mmrecun.bench.rows import Key, Row
 from mmrecun.bench.source import open_dataset
 from mmrecun.bench.spec import Backbone, BenchSpec, Method
 from mmrecun.errors import ConfigError, DataError, ForgetError
@@ -53,16 +54,21 @@ class Group:
         )
 
     def digest(self, checkpoint: int, facts: dict[str, Any]) -> str:
-        """Names everything that decides a row: data, training, request, Golds, and the `facts` of its method."""
+        """Names everything that decides a row: data, training, request, Golds, columns, the `facts` of its method."""
         assert not isinstance(self.scenario, str)
         whole = {
-            **training_facts(self.backbone),
+            **self._training,
             "data": self.scenario.dataset.digest,
             "steps": [step.model_dump(mode="json") for step in self.scenario.steps[:checkpoint]],
             "golds": self.spec.golds,
+            "columns": sorted(Row.model_fields),
             **facts,
         }
         return digest_of(whole)
+
+    @cached_property
+    def _training(self) -> dict[str, Any]:
+        return training_facts(self.backbone)
 
     def row_keys(self) -> Iterator[Key]:
         """What the rows of the group are about, in the order of the table."""

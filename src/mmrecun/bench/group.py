@@ -190,12 +190,13 @@ class GroupRun:
         judge, number = self._judges[key.requests], key.seed - GOLD_SEED
         values = _figures(judge.golds)
         own = values.pop(number)
+        costs = {**self._costs(judge, judge.golds[number].figures.seconds), "speedup_over_gold": None}
         report = judge.of_gold(self._original(self.group.spec.seeds[0]), number)
         return Row(
             **key.model_dump(),
             **own,
             **gaps(own, values),
-            **self._costs(judge, judge.golds[number].figures.seconds),
+            **costs,
             **of_report(report),
             status=Status.DONE,
         )

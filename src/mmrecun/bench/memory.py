@@ -1,5 +1,6 @@
 """The most memory that was resident during a stretch of work."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ def peak_memory() -> Iterator[Callable[[], int | None]]:
     Everything the process holds counts, not only what the block allocates. The high-water mark is Linux's; where it
     cannot be set back (other systems, some sandboxes) the answer is None rather than that of the whole process.
     """
+    gc.collect()
     try:
         _RESET.write_text("5")
     except OSError:

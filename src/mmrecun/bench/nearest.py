@@ -6,8 +6,7 @@ The distance of a figure is counted in tolerances: up to 1 still counts as Gold'
 - retained recall@20: (Gold's mean - mean) / (1 % of Gold's mean), and 0 where the mean is above Gold's
 
 The means are over seeds. The AUC is the one matched for popularity, or the plain one where Gold has no matched one.
-Fold-in is
-there for removed users and items only. The distance of a method is the largest of its parts.
+Fold-in is there for removed users and items only. The distance of a method is the largest of its parts.
 """
 
 from collections.abc import Mapping
@@ -85,7 +84,7 @@ def distance(line: Line, gold: Line) -> Distance | None:
 
 def nearest(summary: Summary, limit: str = LIMIT) -> Nearest | None:
     """The nearest method of those that take no more time, on average, than the one called `limit`; or of all methods
-    where that one has no row. None where nothing can be compared.
+    where that one has no row. A method that failed for a seed is left out. None where nothing can be compared.
     """
     gold, bound = summary.line("gold"), summary.line(limit)
     if gold is None or not gold.done:
@@ -94,7 +93,8 @@ def nearest(summary: Summary, limit: str = LIMIT) -> Nearest | None:
     found: dict[str, Distance] = {}
     for line in summary.methods:
         taken, far = line.stat("seconds"), distance(line, gold)
-        if far is not None and taken is not None and (most is None or taken.mean <= most.mean):
+        whole = len(line.done) == len(line.rows)
+        if whole and far is not None and taken is not None and (most is None or taken.mean <= most.mean):
             found[line.method] = far
     if not found:
         return None

@@ -38,8 +38,13 @@ def bench(
     planned = groups(parsed, base)
     header = output.begin(out, parsed)
     place = Place(out, Cache(cache or out / "cache", device), header.started, retry)
-    with progress_bar(f"bench {parsed.name}") as report:
-        rows = run(planned, place, report, lambda made: output.write_tables(out, made))
+    try:
+        with progress_bar(f"bench {parsed.name}") as report:
+            rows = run(planned, place, report, lambda made: output.write_tables(out, made))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped; the same command goes on with the {len(list(out.glob('rows/*.json')))} rows made"
+        ) from None
     page = output.write_page(out, parsed, header, rows)
     if as_json:
         emit(output.as_json(out, rows, time.perf_counter() - started), as_json)
