@@ -88,7 +88,7 @@ def test_what_cannot_be_evaluated_is_refused(vectors):
     some, none = pairs_of(np.eye(60, 50)), pairs_of(np.zeros((60, 50)))
     with pytest.raises(DataError, match="nobody can be evaluated"):
         evaluate(users, items, none, some)
-    with pytest.raises(DataError, match="nobody can be evaluated"):
+    with pytest.raises(DataError, match="there is no pair to be found"):
         evaluate(users, items, some, none)
     with pytest.raises(DivergedError):
         evaluate(users * torch.nan, items, some, some)

@@ -76,6 +76,8 @@ def evaluate(
     rows, relevant = np.unique(truth.users, return_counts=True)
     warm = np.isin(rows, seen.users)
     warm |= include_cold
+    if not len(truth):
+        raise DataError("there is no pair to be found; evaluate a split that has some")
     if not warm.any():
         raise DataError(f"none of the {len(rows)} users with held-out pairs has a seen pair; nobody can be evaluated")
     rows, relevant = rows[warm], relevant[warm].astype(np.int64)
