@@ -18,7 +18,7 @@ from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import adam, one_pass
-from mmrecun.training.losses import bpr
+from mmrecun.training.losses import training_loss
 
 _FLOAT = 4
 _PROCESS_BYTES = 450 << 20
@@ -71,9 +71,8 @@ def _training_bytes(model: Recommender, dataset: Dataset, parameters: int, batch
     hops = 3 + getattr(model.settings, "layers", 0)
     activations = nodes * dim * (2 * hops + 14 * modalities * bool(spec.user_item))
     features = sum(dataset.modalities[name].width for name in model.modalities()) * items * 3
-    contrast = 8 * batch * batch if hasattr(model.settings, "contrast") and modalities else 0
     edges = (4 * 2 * len(dataset.train) * bool(spec.user_item) + 2 * modalities * spec.neighbours * items) * 3
-    return _FLOAT * (_COPIES_OF_PARAMETERS * parameters + activations + features + contrast + edges + 8 * batch * dim)
+    return _FLOAT * (_COPIES_OF_PARAMETERS * parameters + activations + features + edges + 8 * batch * dim)
 
 
 def _seconds_per_epoch(model: Recommender, dataset: Dataset, training: TrainConfig) -> float:
@@ -85,10 +84,6 @@ def _seconds_per_epoch(model: Recommender, dataset: Dataset, training: TrainConf
     spent: list[float] = []
     for triples in steps[: _STEPS + 1]:
         started = time.perf_counter()
-        one_pass(
-            [triples.to(device)],
-            lambda batch: bpr((rows := model.vectors(inputs).at(batch)).margins()) + model.extra_loss(rows),
-            optimizer,
-        )
+        one_pass([triples.to(device)], lambda batch: training_loss(model, model.at(inputs, batch)), optimizer)
         spent.append((time.perf_counter() - started) * len(dataset.train) / len(triples))
     return sorted(spent)[len(spent) // 2]

@@ -4,7 +4,9 @@ Built on the idea of Sinha, Mandal and Kankanhalli (AAAI 2025): reverse BPR on t
 set. What is new here, in the order of a run:
 
 1. Rows whose interactions or modalities were taken out fade towards fresh initial values, by the share they lost.
-2. BPR and the model's own losses refit those rows, on retained pairs around them. No other parameter ever moves.
+2. BPR and the model's own losses refit those rows, on retained pairs around them. No other parameter ever moves. Where
+   only whole users or items left a graph model, the graph refills the rows; refitting them against neighbours that
+   remember would teach back what went together, so there this step is left out.
 3. Single pairs that still stand higher than comparable held-out positives are pushed below the item at whose rank an
    unlearned pair would stand (reverse BPR with a rank-matched negative), until the two can no longer be told apart.
 
@@ -57,7 +59,7 @@ class MMRecUnConfig(UnlearnConfig):
         batch_size: retained pairs a step.
     """
 
-    fade: PositiveFloat = 8.0
+    fade: PositiveFloat = 16.0
     refit: NonNegativeInt = 20
     refit_rate: PositiveFloat = 2e-2
     rounds: NonNegativeInt = 20
@@ -82,6 +84,10 @@ class MMRecUn(Unlearner):
         kept = kept_shares(task.parts, self.config.fade)
         if all((share == 1).all() for share in kept):
             return Unlearned(export(task, working_copy(task)), "no row that stays was touched", [])
+        if refilled(task):
+            return Unlearned(
+                export(task, faded(working_copy(task), kept, task)), "faded; the graph refills the rows", []
+            )
         work = _Work(task, kept, self.config.batch_size)
         history = list(self._refit(work))
         stop = self._push(work, history)
@@ -136,6 +142,17 @@ def kept_shares(parts: Partition, fade: float) -> tuple[np.ndarray, np.ndarray]:
     return shares[0], np.minimum(shares[1], 1 - lost / np.maximum(had, 1))
 
 
+def single_pairs(parts: Partition) -> Interactions:
+    """Forgotten training pairs whose user and item both stay, in original rows."""
+    pairs = parts.forgotten
+    return pairs.select(~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items])
+
+
+def refilled(task: Task) -> bool:
+    """Whether a graph refills what fades, and there is neither a single pair to push nor a lost feature."""
+    return task.model.spec().user_item and not len(single_pairs(task.parts)) and not task.parts.lost_features
+
+
 def chance(forgotten: int, controls: int) -> float:
     """Standard error of an AUC between two like groups of these sizes (Mann and Whitney, 1947).
 
@@ -156,7 +173,7 @@ class _Work:
     Attributes:
         model: its touched rows have faded; all else is as trained.
         parameters: the tables.
-        forgotten, controls: forgotten pairs whose user and item both stay, and validation pairs; at most 8192 of each.
+        forgotten, controls: of `single_pairs`, and validation pairs; at most 8192 of each.
     """
 
     def __init__(self, task: Task, kept: tuple[np.ndarray, np.ndarray], batch_size: int) -> None:
@@ -171,9 +188,7 @@ class _Work:
         near = (kept[0] < 1)[train.users] | (kept[1] < 1)[train.items]
         self.retained = train.select(near) if near.any() else train
         self.negatives = NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
-        forgotten = parts.forgotten
-        stay = ~parts.lost_users[forgotten.users] & ~parts.lost_items[forgotten.items]
-        self.forgotten = self._some(forgotten.select(stay))
+        self.forgotten = self._some(single_pairs(parts))
         self.controls = self._some(parts.held.part(Split.VALID))
         degree = degrees(train, len(original.users), len(original.items))
         self.strata = strata(self.forgotten, *degree), strata(self.controls, *degree)
