@@ -5,8 +5,8 @@ set. What is new here, in the order of a run:
 
 1. Rows whose interactions or modalities were taken out fade towards fresh initial values, by the share they lost.
 2. BPR and the model's own losses refit those rows, on retained pairs around them. No other parameter ever moves. Where
-   only whole users or items left a graph model, the graph refills the rows; refitting them against neighbours that
-   remember would teach back what went together, so there this step is left out.
+   no single pair left a graph model, the graph refills the rows; refitting them against neighbours that remember would
+   teach back what went together, so there this step is left out.
 3. Single pairs that still stand higher than comparable held-out positives are pushed below the item at whose rank an
    unlearned pair would stand (reverse BPR with a rank-matched negative), until the two can no longer be told apart.
 
@@ -49,6 +49,7 @@ class MMRecUnConfig(UnlearnConfig):
 
     Attributes:
         fade: a row that lost the share f of its pairs keeps (1 - f)^fade of its value.
+        feature_fade: the same for an item that lost the share f of its modalities.
         refit: steps on retained pairs around the request.
         refit_rate: learning rate of the first of them; it falls to zero.
         rounds: of pushing down, at most; each looks at the ranks anew.
@@ -60,6 +61,7 @@ class MMRecUnConfig(UnlearnConfig):
     """
 
     fade: PositiveFloat = 16.0
+    feature_fade: PositiveFloat = 2.0
     refit: NonNegativeInt = 20
     refit_rate: PositiveFloat = 2e-2
     rounds: NonNegativeInt = 20
@@ -81,7 +83,7 @@ class MMRecUn(Unlearner):
 
     def run(self, task: Task) -> Unlearned:
         """Fade, refit, push down."""
-        kept = kept_shares(task.parts, self.config.fade)
+        kept = kept_shares(task.parts, self.config.fade, self.config.feature_fade)
         if all((share == 1).all() for share in kept):
             return Unlearned(export(task, working_copy(task)), "no row that stays was touched", [])
         if refilled(task):
@@ -120,11 +122,11 @@ class MMRecUn(Unlearner):
         raise AssertionError
 
 
-def kept_shares(parts: Partition, fade: float) -> tuple[np.ndarray, np.ndarray]:
+def kept_shares(parts: Partition, fade: float, feature_fade: float) -> tuple[np.ndarray, np.ndarray]:
     """How much of its value each row keeps: float64 [U] and [I], 1 where nothing was taken from it.
 
-    (1 - f)^fade for a row that lost the share f of its training pairs; an item that lost modalities keeps no more than
-    the share it still has of those it had. Rows that leave do not count as touched.
+    (1 - f)^fade for a row that lost the share f of its training pairs, (1 - f)^feature_fade for an item that lost the
+    share f of its modalities; the smaller where both apply. Rows that leave do not count as touched.
     """
     original, users, items = parts.original, len(parts.original.users), len(parts.original.items)
     shares = []
@@ -139,7 +141,7 @@ def kept_shares(parts: Partition, fade: float) -> tuple[np.ndarray, np.ndarray]:
         shares.append(share)
     had = sum((modality.present.astype(int) for modality in original.modalities.values()), np.zeros(items, dtype=int))
     lost = sum((mask.astype(int) for mask in parts.lost_features.values()), np.zeros(items, dtype=int))
-    return shares[0], np.minimum(shares[1], 1 - lost / np.maximum(had, 1))
+    return shares[0], np.minimum(shares[1], (1 - lost / np.maximum(had, 1)) ** feature_fade)
 
 
 def single_pairs(parts: Partition) -> Interactions:
@@ -149,8 +151,8 @@ def single_pairs(parts: Partition) -> Interactions:
 
 
 def refilled(task: Task) -> bool:
-    """Whether a graph refills what fades, and there is neither a single pair to push nor a lost feature."""
-    return task.model.spec().user_item and not len(single_pairs(task.parts)) and not task.parts.lost_features
+    """Whether a graph refills what fades, and there is no single pair to push."""
+    return task.model.spec().user_item and not len(single_pairs(task.parts))
 
 
 def chance(forgotten: int, controls: int) -> float:
