@@ -121,7 +121,6 @@ def scene(dataset: Dataset) -> tuple[Partition, Probe]:
     [
         (0.52, 0.01, State.PASSED, "alike"),
         (0.70, 0.01, State.FAILED, "still recognised"),
-        (0.30, 0.01, State.FAILED, "over-forgotten"),
         (0.63, 0.072, State.PASSED, "alike"),
         (0.60, 0.20, State.NOT_ASSESSED, "too few pairs"),
     ],
@@ -142,6 +141,17 @@ def test_membership_of_nothing_is_not_assessed(scene: tuple[Partition, Probe]):
     assert membership(nothing, scene[1]).state is State.NOT_ASSESSED
 
 
+@pytest.mark.parametrize(
+    ("which", "outcome", "said"),
+    [("auc_matched", State.FAILED, "over-forgotten"), ("auc_newcomers", State.PASSED, "less known")],
+)
+def test_pairs_can_be_marked_but_rows_that_are_gone_cannot(
+    scene: tuple[Partition, Probe], which: str, outcome: State, said: str
+):
+    check = membership(state("unlearned", **{which: 0.30, f"{which}_error": 0.01}).figures, scene[1])
+    assert (check.state, said in check.detail) == (outcome, True)
+
+
 def test_a_twentieth_of_the_utility_may_be_lost_and_what_chance_can_take():
     before = state("original", 0.100)
     assert utility(before, state("unlearned", 0.096)).state is State.PASSED
@@ -159,8 +169,8 @@ def test_the_two_verdicts_rest_on_their_own_checks(scene: tuple[Partition, Probe
     golds = [state("gold", *values, **new) for values in ((0.10, 0.02, 0.40), (0.12, 0.04, 0.42), (0.11, 0.03, 0.41))]
     far = compare(names, parts, probe, state("original"), state("unlearned", forget=0.2, **new), golds, residue)
     assert (far.verdict_without_gold, far.verdict_against_gold, far.verdict) == ("passed", "failed", "failed")
-    shifted = [state("gold", *values, **{**new, "auc_newcomers": 0.4}) for values in ((0.11, 0.03, 0.41),)]
-    marked = state("unlearned", 0.11, 0.03, 0.41, **{**new, "auc_newcomers": 0.4})
+    shifted = [state("gold", *values, **{**new, "auc_newcomers": 0.6}) for values in ((0.11, 0.03, 0.41),)]
+    marked = state("unlearned", 0.11, 0.03, 0.41, **{**new, "auc_newcomers": 0.6})
     near = compare(names, parts, probe, state("original"), marked, shifted, residue)
     assert (near.verdict_without_gold, near.verdict_against_gold, near.verdict) == ("failed", "passed", "failed")
     alone = compare(names, parts, probe, state("original"), marked, [], residue)

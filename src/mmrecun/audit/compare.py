@@ -41,7 +41,7 @@ def compare(
     """
     gaps = gaps_to_gold(unlearned, golds)
     own = (utility(original, unlearned), membership(unlearned.figures, probe))
-    against = gold_checks(gaps, judged_by(unlearned.figures))
+    against = gold_checks(gaps)
     checks = (*residue_checks, *own, *against)
     model, method, dataset = names
     return AuditReport(
@@ -99,7 +99,7 @@ def _error(name: str, unlearned: Measured, golds: Sequence[Measured]) -> float |
         return paired_error(unlearned.recall, [gold.recall for gold in golds])
     if name == _FORGET:
         return paired_error(unlearned.forget_recall, [gold.forget_recall for gold in golds])
-    if name != judged_by(unlearned.figures):
+    if name != _MATCHED:
         return None
     found = [both for state in (unlearned, *golds) if (both := _contributions(state)) is not None]
     first = unlearned.forgotten, unlearned.controls
@@ -107,15 +107,6 @@ def _error(name: str, unlearned: Measured, golds: Sequence[Measured]) -> float |
         return None
     own, theirs = (found[0][at] - np.mean([gold[at] for gold in found[1:]], axis=0) for at in (0, 1))
     return spread((own, theirs), first[0].owners, first[1].owners)
-
-
-def judged_by(figures: Figures) -> str:
-    """The AUC that membership is judged by: among newcomers where users or items were removed, else matched.
-
-    Newcomers rank below held-out positives in any model, Gold too, and the better the model the lower; so only other
-    newcomers tell whether the removed are treated as unknown.
-    """
-    return _NEW if figures.auc_newcomers is not None else _MATCHED
 
 
 def _contributions(state: Measured) -> tuple[Weights, Weights] | None:
@@ -132,12 +123,12 @@ def paired_error(values: Weights, references: Sequence[Weights]) -> float | None
     return float((values - np.mean(same, axis=0)).std(ddof=1) / np.sqrt(len(values)))
 
 
-def gold_checks(gaps: dict[str, Gap], membership_by: str = _MATCHED) -> tuple[Check, ...]:
+def gold_checks(gaps: dict[str, Gap]) -> tuple[Check, ...]:
     """Whether retained utility is not below, and what was forgotten is at, Gold's level."""
     labels = {
         _RETAIN: ("gold: retained utility", "lower", "higher"),
         _FORGET: ("gold: forget recall", "over-forgotten", "under-forgotten"),
-        membership_by: ("gold: membership", "over-forgotten", "under-forgotten"),
+        _MATCHED: ("gold: membership", "over-forgotten", "under-forgotten"),
     }
     return tuple(_gold_check(gaps.get(name), *words) for name, words in labels.items())
 
@@ -171,23 +162,27 @@ def utility(original: Measured, unlearned: Measured) -> Check:
 def membership(unlearned: Figures, probe: Probe) -> Check:
     """Whether forgotten pairs rank like comparable pairs that were never seen; no Gold is needed.
 
-    Comparable are the pairs of retained users or items treated as newcomers where rows were removed, and held-out
-    positives of the same popularity otherwise. The AUC may leave 0.5 by the margin, or two standard errors.
+    Comparable are held-out positives of the same popularity: the AUC may leave 0.5 by the margin, or two standard
+    errors, to either side. Where rows were removed they are the pairs of retained users or items treated as newcomers.
+    Their partners still remember those, so they bound what may be known from above only: a removed row that is gone
+    cannot be marked, and no AUC is too low.
     """
-    name = "membership"
-    new = judged_by(unlearned) == _NEW
+    name, new = "membership", unlearned.auc_newcomers is not None
     value = unlearned.auc_newcomers if new else unlearned.auc_matched
     error = (unlearned.auc_newcomers_error if new else unlearned.auc_matched_error) or 0.0
     if value is None:
         return Check(name=name, state=State.NOT_ASSESSED, detail=_why_not(probe))
     allowed = max(NEWCOMER_MARGIN if new else MARGIN, 2 * error)
     away = value - 0.5
-    state = State.PASSED if abs(away) <= allowed else State.FAILED
-    side = "alike" if state is State.PASSED else "still recognised" if away > 0 else "marked: over-forgotten"
+    state = State.PASSED if away <= allowed and (new or away >= -allowed) else State.FAILED
+    side = "alike" if abs(away) <= allowed else "still recognised" if away > 0 else "marked: over-forgotten"
+    if new and away < -allowed:
+        side = "less known than those"
     if state is State.PASSED and 2 * error > TOO_VAGUE:
         state, side = State.NOT_ASSESSED, "too few pairs to tell"
     others = "those of retained users or items treated as never seen" if new else "held-out positives as popular"
-    detail = f"AUC {value:.3f} of forgotten pairs against {others} (0.5 ± {allowed:.3f}): {side}"
+    bounds = f"at most {0.5 + allowed:.3f}" if new else f"0.5 ± {allowed:.3f}"
+    detail = f"AUC {value:.3f} of forgotten pairs against {others} ({bounds}): {side}"
     return Check(name=name, state=state, detail=detail)
 
 

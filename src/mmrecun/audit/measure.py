@@ -88,8 +88,8 @@ class Measured:
         lists: int64 [M, 50], what each retained user with a training pair is recommended; rows of the retained data.
         recall: float64 [T], retained recall@20 of each test user.
         forget_recall: float64 [F], forget recall@20 of each user with a forgotten pair.
-        forgotten, controls: percentiles and strata that membership is judged by, newcomers' where rows were removed;
-            None where nothing can be ranked.
+        forgotten, controls: percentiles and strata of forgotten pairs and held-out positives; None where nothing can
+            be ranked.
         shares: float64 [S, I], distribution of a sample of users over the retained items.
     """
 
@@ -127,7 +127,6 @@ def measure_state(subject: Subject, parts: Partition, probe: Probe) -> Measured:
         values["probes"] = {"fold_in": told}
     forget, groups = _forgotten(judged(whole, probe), probe, values)
     if not first and (new := newcomer_groups(subject.model, probe)) is not None:
-        groups = new
         values |= _named("auc_newcomers", matched_auc(*new))
     return Measured(
         figures=Figures.of(values),
