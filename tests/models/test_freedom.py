@@ -133,7 +133,7 @@ def test_a_pruned_graph_is_part_of_the_whole_and_normalised_by_its_own_degrees(d
 
 
 def test_edges_between_popular_ends_leave_first(dataset: Dataset):
-    model = configured(dataset)
+    model = configured(dataset, pruning=0.8)
     inputs = build_inputs(dataset, model.spec(), CPU)
     whole = training_pairs(dataset)
     weight = 1 / np.sqrt(np.outer(whole.sum(axis=1), np.maximum(whole.sum(axis=0), 1)))
@@ -170,7 +170,7 @@ def test_own_terms_leave_out_items_without_the_modality(dataset: Dataset):
     image = dataset.modalities["image"]
     lost = np.isin(np.arange(len(dataset.items)), [2, 9])
     data = replace(dataset, modalities={"image": image.without(lost)})
-    model = configured(data, modality_loss=0.3)
+    model = configured(data, modality_loss=0.3, l2=0)
     inputs = build_inputs(data, model.spec(), CPU)
     vectors, weights = model.vectors(inputs), model.projections["image"].weight.detach().numpy()
     users, features = vectors.users.detach().numpy(), data.modalities["image"].values()

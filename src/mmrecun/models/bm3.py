@@ -33,7 +33,7 @@ class BM3Config(ModelConfig):
     """
 
     layers: PositiveInt = 1
-    dropout: float = Field(default=0.5, ge=0, lt=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
     alignment: NonNegativeFloat = 1.0
     l2: NonNegativeFloat = 1e-3
 

@@ -43,10 +43,10 @@ class FREEDOMConfig(ModelConfig):
     layers: PositiveInt = 2
     item_layers: PositiveInt = 1
     neighbours: PositiveInt = 10
-    pruning: float = Field(default=0.8, ge=0, lt=1)
+    pruning: float = Field(default=0.5, ge=0, lt=1)
     shares: Mapping[str, NonNegativeFloat] = {}
     modality_loss: NonNegativeFloat = 1e-3
-    l2: NonNegativeFloat = 0.0
+    l2: NonNegativeFloat = 1e-3
 
 
 class FREEDOM(Recommender):
