@@ -87,9 +87,9 @@ class MMRecUn(Unlearner):
         if all((share == 1).all() for share in kept):
             return Unlearned(export(task, working_copy(task)), "no row that stays was touched", [])
         if refilled(task):
-            return Unlearned(
-                export(task, faded(working_copy(task), kept, task)), "faded; the graph refills the rows", []
-            )
+            model = faded(working_copy(task), kept, task)
+            task.report(1, 1, "faded")
+            return Unlearned(export(task, model), "faded; the graph refills the rows", [])
         work = _Work(task, kept, self.config.batch_size)
         history = list(self._refit(work))
         stop = self._push(work, history)
