@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.unlearning.standing import Candidates, at_standing, standing, unlearned_standing
+from mmrecun.unlearning.standing import Compared, at_standing, standing, unlearned_standing
 
 
 def test_scores_and_standing_equal_a_loop(dataset: Dataset):
@@ -15,7 +15,8 @@ def test_scores_and_standing_equal_a_loop(dataset: Dataset):
     )
     drawn = rng.permutation(len(dataset.items))[:20]
     pairs = dataset.train.select(np.arange(len(dataset.train)) % 40 == 0)
-    own, others = Candidates(drawn, dataset.train, len(dataset.items)).scores((users, items), pairs)
+    compared = Compared.of(pairs, drawn, dataset.train, len(dataset.items), torch.device("cpu"))
+    own, others = compared.scores((users, items))
     places = standing(own, others)
     had = set(zip(dataset.train.users.tolist(), dataset.train.items.tolist(), strict=True))
     for row, (user, item) in enumerate(zip(pairs.users.tolist(), pairs.items.tolist(), strict=True)):

@@ -39,7 +39,7 @@ from mmrecun.unlearning.base import (
     with_fresh_rows,
     working_copy,
 )
-from mmrecun.unlearning.standing import Candidates, at_standing, standing, unlearned_standing
+from mmrecun.unlearning.standing import Compared, at_standing, standing, unlearned_standing
 
 _MOST_PAIRS, _CANDIDATES = 8192, 1024
 
@@ -104,14 +104,14 @@ class MMRecUn(Unlearner):
             yield {"step": step + 1, "loss": loss}
 
     def _push(self, work: "_Work", history: list[dict[str, float]]) -> str:
-        if not len(work.forgotten):
+        if not len(work.forgotten.pairs):
             return "refitted; no single pair to push down"
-        if not len(work.controls):
+        if not len(work.controls.pairs):
             return "refitted; no validation pair says where forgotten pairs should stand, so none was pushed"
         optimizer = torch.optim.Adam(work.parameters, lr=self.config.push_rate, fused=True)
         for number in range(self.config.rounds + 1):
             triples, auc = work.too_high()
-            if auc <= 0.5 + max(self.config.margin, chance(len(work.forgotten), len(work.controls))):
+            if auc <= 0.5 + max(self.config.margin, chance(len(work.forgotten.pairs), len(work.controls.pairs))):
                 return f"forgotten pairs stand like held-out ones (AUC {auc:.3f}) after {number} rounds"
             if number == self.config.rounds:
                 return f"{number} rounds; AUC {auc:.3f} of forgotten against held-out pairs"
@@ -175,7 +175,7 @@ class _Work:
     Attributes:
         model: its touched rows have faded; all else is as trained.
         parameters: the tables.
-        forgotten, controls: of `single_pairs`, and validation pairs; at most 8192 of each.
+        forgotten, controls: `single_pairs` and validation pairs, at most 8192 of each, beside 1024 items at most.
     """
 
     def __init__(self, task: Task, kept: tuple[np.ndarray, np.ndarray], batch_size: int) -> None:
@@ -190,12 +190,16 @@ class _Work:
         near = (kept[0] < 1)[train.users] | (kept[1] < 1)[train.items]
         self.retained = train.select(near) if near.any() else train
         self.negatives = NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
-        self.forgotten = self._some(single_pairs(parts))
-        self.controls = self._some(parts.held.part(Split.VALID))
-        degree = degrees(train, len(original.users), len(original.items))
-        self.strata = strata(self.forgotten, *degree), strata(self.controls, *degree)
-        drawn = self.rng.permutation(parts.item_rows)[:_CANDIDATES]
-        self.candidates = Candidates(drawn, original.train, len(original.items))
+        degree, drawn = degrees(train, len(original.users), len(original.items)), self._candidates()
+        self.forgotten, self.controls = (
+            Compared.of(self._some(pairs), drawn, original.train, len(original.items), task.device)
+            for pairs in (single_pairs(parts), parts.held.part(Split.VALID))
+        )
+        self.strata = strata(self.forgotten.pairs, *degree), strata(self.controls.pairs, *degree)
+
+    def _candidates(self) -> Ints:
+        drawn: Ints = self.rng.permutation(self.task.parts.item_rows)[:_CANDIDATES]
+        return drawn
 
     def _freeze(self, kept: tuple[np.ndarray, np.ndarray]) -> dict[str, Tensor]:
         tables = self.model.tables()
@@ -245,15 +249,15 @@ class _Work:
     def too_high(self) -> tuple[Triples, float]:
         """Forgotten pairs that stand too high, each with the item where it should stand; and the AUC of all."""
         vectors = self._vectors()
-        own, others = self.candidates.scores(vectors, self.forgotten)
-        places = standing(own, others)
-        controls = standing(*self.candidates.scores(vectors, self.controls))
+        own, others = self.forgotten.scores(vectors)
+        places, controls = standing(own, others), standing(*self.controls.scores(vectors))
         wanted = unlearned_standing(places, self.strata[0], controls, self.strata[1])
-        high = np.flatnonzero(places > wanted + 1 / len(self.candidates.items))
-        instead = self.candidates.items[at_standing(others[torch.from_numpy(high).to(others.device)], wanted[high])]
+        high = np.flatnonzero(places > wanted + 1 / others.shape[1])
+        columns = at_standing(others[torch.from_numpy(high).to(others.device)], wanted[high])
         auc = stratified_auc(places, self.strata[0], controls, self.strata[1])
         assert auc is not None
-        return self._triples(self.forgotten.users[high], self.forgotten.items[high], instead), auc
+        pairs = self.forgotten.pairs
+        return self._triples(pairs.users[high], pairs.items[high], self.forgotten.items[columns]), auc
 
     def _vectors(self) -> Pair:
         vectors = self.model.vectors(self.inputs)

@@ -6,6 +6,7 @@ forgotten ones as high as the same quantile of the held-out ones, within each st
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,41 +16,44 @@ from torch import Tensor
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.matching import matched
 from mmrecun.models.base import Pair
-from mmrecun.shapes import Bools, Floats, Ints
+from mmrecun.shapes import Floats, Ints
 
 Shares = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """Items that pairs are compared with; those a user ever had do not count for that user.
+class Compared:
+    """Pairs, and the candidates each is compared with; items that a user ever had do not count for that user.
 
     Attributes:
-        items: int64 [C] item rows.
-        known: pairs of users and what they had.
-        of_items: I.
+        pairs: B of them.
+        items: int64 [C], rows of the candidates.
+        masked: bool [B, C], which do not count.
     """
 
+    pairs: Interactions
     items: Ints
-    known: Interactions
-    of_items: int
+    masked: Tensor
 
-    def scores(self, vectors: Pair, pairs: Interactions) -> tuple[Tensor, Tensor]:
-        """Of B pairs: their own scores float32 [B], and their users' scores of the candidates float32 [B, C].
+    @classmethod
+    def of(cls, pairs: Interactions, items: Ints, known: Interactions, of_items: int, device: torch.device) -> Self:
+        """Compare `pairs` with `items` but for what their users had, `known`; `of_items` is I."""
+        owners, offered = np.repeat(pairs.users, len(items)), np.tile(items, len(pairs))
+        masked = known.contains(owners, offered, of_items).reshape(len(pairs), len(items)) | (
+            pairs.items[:, None] == items
+        )
+        return cls(pairs, items, torch.from_numpy(masked).to(device))
+
+    def scores(self, vectors: Pair) -> tuple[Tensor, Tensor]:
+        """The pairs' own scores float32 [B], and their users' scores of the candidates float32 [B, C].
 
         What does not count is -inf there.
         """
         users, items = vectors
-        rows = users[torch.from_numpy(pairs.users.copy()).to(users.device)]
-        own = (rows * items[torch.from_numpy(pairs.items.copy()).to(items.device)]).sum(dim=1)
+        rows = users[torch.from_numpy(self.pairs.users.copy()).to(users.device)]
+        own = (rows * items[torch.from_numpy(self.pairs.items.copy()).to(items.device)]).sum(dim=1)
         others = rows @ items[torch.from_numpy(self.items).to(items.device)].T
-        return own, others.masked_fill(torch.from_numpy(self._masked(pairs)).to(others.device), -torch.inf)
-
-    def _masked(self, pairs: Interactions) -> Bools:
-        owners, offered = np.repeat(pairs.users, len(self.items)), np.tile(self.items, len(pairs))
-        known = self.known.contains(owners, offered, self.of_items).reshape(len(pairs), -1)
-        masked: Bools = known | (pairs.items[:, None] == self.items)
-        return masked
+        return own, others.masked_fill_(self.masked, -torch.inf)
 
 
 def standing(own: Tensor, others: Tensor) -> Floats:
