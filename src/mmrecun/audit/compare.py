@@ -73,6 +73,7 @@ def _values(figures: Figures) -> dict[str, float | None]:
 def gaps_to_gold(unlearned: Measured, golds: Sequence[Measured]) -> dict[str, Gap]:
     """Signed gap of each figure to the mean of the Golds that have it."""
     gaps: dict[str, Gap] = {}
+    by_newcomers = unlearned.figures.auc_newcomers is not None
     for name, value in _values(unlearned.figures).items():
         reference = [figure for gold in golds if (figure := _values(gold.figures)[name]) is not None]
         if value is None or not reference:
@@ -80,7 +81,8 @@ def gaps_to_gold(unlearned: Measured, golds: Sequence[Measured]) -> dict[str, Ga
         centre = mean(reference)
         deviation = stdev(reference) if len(reference) > 1 else None
         error = _error(name, unlearned, golds)
-        least = {_RETAIN: (1 - UTILITY_SHARE) * centre, _NEW: NEWCOMER_MARGIN}.get(name, TOLERANCE)
+        least = NEWCOMER_MARGIN if by_newcomers and name.startswith("auc") else TOLERANCE
+        least = (1 - UTILITY_SHARE) * centre if name == _RETAIN else least
         gaps[name] = Gap(
             value=value,
             gold_mean=centre,
