@@ -238,7 +238,7 @@ def duration(seconds: float) -> str:
     ('8.1 s', '5 min 12 s', '2 h 30 min')
     """
     if seconds < 299.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
     if round(seconds) < 7200:
         return f"{round(seconds) // 60} min {round(seconds) % 60} s"
     minutes = round(seconds / 60)
