@@ -12,6 +12,8 @@ from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.mmrecun import MMRecUn, MMRecUnConfig, chance, kept_shares
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, validate
 
+MODALITIES = ("image", "audio")
+
 
 class TestMMRecUn(UnlearnerContract):
     name = "mmrecun"
@@ -30,7 +32,7 @@ def unlearned(trained: Trained, parts: Partition, **settings):
 @pytest.mark.parametrize("kind", ["users", "items", "pairs", "some audio", "mixed"])
 def test_rows_that_the_request_did_not_touch_keep_their_bits(trained: Trained, kind: str):
     parts = taken_out(trained.dataset, kind)
-    kept = kept_shares(parts, fade=8, feature_fade=2)
+    kept = kept_shares(parts, MODALITIES, fade=8, feature_fade=2)
     model = unlearned(trained, parts).model
     assert any((share < 1).any() for share in kept)
     for name, value in model.state_dict().items():
@@ -52,7 +54,7 @@ def test_rows_keep_less_the_more_they_lost(dataset: Dataset):
     mine = train.items[train.users == user]
     names = [(dataset.users.names[user], dataset.items.names[int(item)]) for item in mine[: len(mine) // 2]]
     parts = partition(dataset, retain(dataset, ForgetRequest(pairs=tuple(names))))
-    users, items = kept_shares(parts, fade=3, feature_fade=2)
+    users, items = kept_shares(parts, MODALITIES, fade=3, feature_fade=2)
     assert users[user] == pytest.approx((1 - len(names) / len(mine)) ** 3)
     assert (users == 1).sum() == len(dataset.users) - 1
     for item in mine[: len(names)]:
@@ -62,16 +64,18 @@ def test_rows_keep_less_the_more_they_lost(dataset: Dataset):
 
 def test_an_item_keeps_less_the_more_of_its_modalities_it_lost(dataset: Dataset):
     parts = taken_out(dataset, "some audio")
-    users, items = kept_shares(parts, fade=8, feature_fade=2)
+    users, items = kept_shares(parts, MODALITIES, fade=8, feature_fade=2)
     image = dataset.modalities["image"].present
     expected = np.where(parts.lost_features["audio"], np.where(image, 0.25, 0.0), 1.0)
     assert items.tolist() == expected.tolist()
     assert (users == 1).all()
+    unread = kept_shares(parts, ("image",), fade=8, feature_fade=2)
+    assert all((share == 1).all() for share in unread)
 
 
 def test_rows_that_leave_do_not_count(dataset: Dataset):
     parts = taken_out(dataset, "users")
-    users, items = kept_shares(parts, fade=8, feature_fade=2)
+    users, items = kept_shares(parts, MODALITIES, fade=8, feature_fade=2)
     assert (users == 1).all()
     assert ((items < 1) == np.isin(np.arange(len(items)), parts.forgotten.items)).all()
 

@@ -14,7 +14,7 @@ The third step needs no Gold and looks at validation pairs only. Users and items
 what is left of them in the rows of their partners goes in the first two steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ class MMRecUn(Unlearner):
 
     def run(self, task: Task) -> Unlearned:
         """Fade, refit, push down."""
-        kept = kept_shares(task.parts, self.config.fade, self.config.feature_fade)
+        kept = kept_shares(task.parts, task.model.modalities(), self.config.fade, self.config.feature_fade)
         if all((share == 1).all() for share in kept):
             return Unlearned(export(task, working_copy(task)), "no row that stays was touched", [])
         if refilled(task):
@@ -122,11 +122,13 @@ class MMRecUn(Unlearner):
         raise AssertionError
 
 
-def kept_shares(parts: Partition, fade: float, feature_fade: float) -> tuple[np.ndarray, np.ndarray]:
+def kept_shares(
+    parts: Partition, read: Collection[str], fade: float, feature_fade: float
+) -> tuple[np.ndarray, np.ndarray]:
     """How much of its value each row keeps: float64 [U] and [I], 1 where nothing was taken from it.
 
     (1 - f)^fade for a row that lost the share f of its training pairs, (1 - f)^feature_fade for an item that lost the
-    share f of its modalities; the smaller where both apply. Rows that leave do not count as touched.
+    share f of its modalities, those in `read` alone; the smaller where both apply. Rows that leave do not count.
     """
     original, users, items = parts.original, len(parts.original.users), len(parts.original.items)
     shares = []
@@ -139,8 +141,10 @@ def kept_shares(parts: Partition, fade: float, feature_fade: float) -> tuple[np.
         share = (1 - gone / np.maximum(before, 1)) ** fade
         share[left] = 1
         shares.append(share)
-    had = sum((modality.present.astype(int) for modality in original.modalities.values()), np.zeros(items, dtype=int))
-    lost = sum((mask.astype(int) for mask in parts.lost_features.values()), np.zeros(items, dtype=int))
+    had, lost = np.zeros(items, dtype=int), np.zeros(items, dtype=int)
+    for name in read:
+        had += original.modalities[name].present
+        lost += parts.lost_features.get(name, np.zeros(items, dtype=bool))
     return shares[0], np.minimum(shares[1], (1 - lost / np.maximum(had, 1)) ** feature_fade)
 
 
