@@ -1,10 +1,7 @@
 """Figures of a bench: utility against forgetting with Gold's level as the target zone, and time."""
 
-import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,25 +12,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mmrecun.bench.nearest import FORGET, RETAIN, targets
 from mmrecun.bench.summary import Line, Summary
+from mmrecun.report.style import INK, STYLE, ZONE, svg
 from mmrecun.report.tables import duration
 
-_INK, _SOFT, _ZONE, _GRID, _GOLD, _ORIGINAL = "#1c2430", "#5b6675", "#f6e7bd", "#e6e9ed", "#9a6b00", "#a63d40"
+_GRID, _GOLD, _ORIGINAL = "#e6e9ed", "#9a6b00", "#a63d40"
 _COLOURS = ("#1f5fa8", "#1b7f5c", "#7a3e9d", "#c2571a", "#0f7d8c", "#b3376b", "#5c6b1f", "#4a4f9e")
 _MARKERS = "os^vDPX*<>ph"
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 9.5,
-    "text.color": _INK,
-    "axes.edgecolor": "#9aa3ae",
-    "axes.labelcolor": _INK,
-    "axes.linewidth": 0.8,
-    "xtick.color": _SOFT,
-    "ytick.color": _SOFT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
 
 
 def look(summary: Summary) -> dict[str, tuple[str, str]]:
@@ -49,7 +33,7 @@ def trade_off(summary: Summary) -> Figure | None:
     lines = [line for line in summary.lines if line.values(RETAIN) and line.values(FORGET)]
     if not lines:
         return None
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.4), layout="constrained")
         axes = figure.subplots()
         _zone(axes, summary.line("gold"))
@@ -87,10 +71,10 @@ def _zone(axes: Axes, gold: Line | None) -> None:
     if not {RETAIN, FORGET} <= aims.keys():
         return
     x, y = aims[FORGET], aims[RETAIN]
-    axes.axvspan(x.mean - x.tolerance, x.mean + x.tolerance, color=_ZONE, lw=0, alpha=0.55)
+    axes.axvspan(x.mean - x.tolerance, x.mean + x.tolerance, color=ZONE, lw=0, alpha=0.55)
     low = y.mean - y.tolerance
     zone = Rectangle((x.mean - x.tolerance, low), 2 * x.tolerance, 2 * y.tolerance, label="Gold's level")
-    zone.set(facecolor=_ZONE, edgecolor=_GOLD, lw=0.9, ls=(0, (3, 2)))
+    zone.set(facecolor=ZONE, edgecolor=_GOLD, lw=0.9, ls=(0, (3, 2)))
     axes.add_patch(zone)
 
 
@@ -105,7 +89,7 @@ def times(summaries: Sequence[Summary]) -> Figure | None:
         return None
     names = sorted(taken, key=lambda name: -float(np.mean(taken[name])))
     means = [max(float(np.mean(taken[name])), 1e-3) for name in names]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 0.32 * len(names) + 0.8), layout="constrained")
         axes = figure.subplots()
         axes.barh(names, means, color=[_GOLD if name == "gold" else _COLOURS[0] for name in names], height=0.6)
@@ -116,20 +100,9 @@ def times(summaries: Sequence[Summary]) -> Figure | None:
         axes.set_xlim(low, max(means) * (max(means) / low) ** 0.25)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axes.minorticks_off()
-        axes.tick_params(axis="y", length=0, labelcolor=_INK)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
         return figure
-
-
-def svg(figure: Figure, name: str) -> str:
-    """The figure as an SVG element without metadata; `name` keeps ids apart when several share a page."""
-    buffer = io.StringIO()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": f"mmrecun-{name}"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
-    return re.sub(r"'DejaVu Sans'[^;\"]*sans-serif", "system-ui, sans-serif", text)
 
 
 def write(figure: Figure, folder: Path, name: str) -> str:
@@ -137,6 +110,6 @@ def write(figure: Figure, folder: Path, name: str) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = svg(figure, name)
     (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(folder / f"{name}.png", dpi=150)
     return drawn

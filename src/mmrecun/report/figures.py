@@ -1,7 +1,5 @@
 """Figures of an audit as SVG text; equal reports give equal text."""
 
-import io
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,40 +11,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mmrecun.audit.verdict import AuditReport, Figures, Gap
+from mmrecun.report.style import INK, STYLE, ZONE, svg
 from mmrecun.report.tables import by_name, duration
 
 _COLOURS = {"original": "#a63d40", "unlearned": "#1f5fa8", "gold": "#9a6b00"}
 _FACES = {"original": "#a63d40", "unlearned": "none", "gold": "#9a6b00"}
 _MARKERS = {"original": "s", "unlearned": "o", "gold": "D"}
 _SIZES = {"original": 42, "unlearned": 130, "gold": 34}
-_INK, _SOFT, _ZONE = "#1c2430", "#5b6675", "#f6e7bd"
 _WIDTH = 4.3
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 9.5,
-    "text.color": _INK,
-    "axes.edgecolor": "#9aa3ae",
-    "axes.labelcolor": _INK,
-    "axes.linewidth": 0.8,
-    "xtick.color": _SOFT,
-    "ytick.color": _SOFT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """SVG element without metadata; `name` keeps ids apart when several figures share a page."""
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": f"mmrecun-{name}"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
-    return re.sub(r"'DejaVu Sans'[^;\"]*sans-serif", "system-ui, sans-serif", text)
 
 
 def trade_off(report: AuditReport) -> str:
@@ -59,7 +31,7 @@ def trade_off(report: AuditReport) -> str:
     points = {name: pairs for name, pairs in points.items() if pairs}
     if not points:
         return ""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 3.9), layout="constrained")
         axes = figure.subplots()
         corners = _zones(axes, report.gap)
@@ -78,7 +50,7 @@ def trade_off(report: AuditReport) -> str:
         _frame(axes, [*corners, *(pair for pairs in points.values() for pair in pairs)])
         axes.set(xlabel="recall@20 of what was forgotten", ylabel="recall@20 of what was kept")
         figure.legend(loc="outside upper left", ncols=3, handletextpad=0.3, columnspacing=1.4, borderaxespad=0.2)
-        return _svg(figure, "trade-off")
+        return svg(figure, "trade-off")
 
 
 def _has_recall(state: Figures) -> bool:
@@ -91,7 +63,7 @@ def _zones(axes: Axes, gap: dict[str, Gap]) -> list[tuple[float, float]]:
         return []
     x, y = gap["forget_recall@20"], gap["retain_recall@20"]
     low, high = (x.gold_mean - x.tolerance, y.gold_mean - y.tolerance), (x.tolerance * 2, y.tolerance * 2)
-    axes.add_patch(Rectangle(low, *high, facecolor=_ZONE, edgecolor="none", label="counts as Gold's level"))
+    axes.add_patch(Rectangle(low, *high, facecolor=ZONE, edgecolor="none", label="counts as Gold's level"))
     if x.gold_std and y.gold_std:
         start = (x.gold_mean - x.gold_std, y.gold_mean - y.gold_std)
         spread: dict[str, Any] = {"facecolor": "none", "edgecolor": _COLOURS["gold"], "lw": 0.9, "ls": (0, (3, 2))}
@@ -117,7 +89,7 @@ def percentiles(report: AuditReport) -> str:
     groups = {name: states for name, states in groups.items() if states}
     if not groups:
         return ""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 1.8 * len(groups) + 1.0), layout="constrained")
         rows = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True, sharey=True))
         for axes, (name, states) in zip(rows, groups.items(), strict=True):
@@ -125,7 +97,7 @@ def percentiles(report: AuditReport) -> str:
         rows[-1].set_xlabel("place in the list: 0 bottom, 1 top")
         handles, labels = rows[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=2, borderaxespad=0.2)
-        return _svg(figure, "percentiles")
+        return svg(figure, "percentiles")
 
 
 def _histogram(axes: Axes, name: str, states: Sequence[Figures]) -> None:
@@ -135,7 +107,7 @@ def _histogram(axes: Axes, name: str, states: Sequence[Figures]) -> None:
     held = [state.percentiles_held_out for state in states if state.percentiles_held_out]
     if held:
         outline = _average(held)
-        axes.stairs(outline, np.linspace(0, 1, len(outline) + 1), color=_INK, lw=1.2, label="held out (line)")
+        axes.stairs(outline, np.linspace(0, 1, len(outline) + 1), color=INK, lw=1.2, label="held out (line)")
     title = f"gold, mean of {len(states)}" if name == "gold" and len(states) > 1 else name
     axes.set_title(title, loc="left", fontsize=9.5, color=_COLOURS[name], fontweight="bold", pad=3)
     axes.yaxis.set_major_locator(MaxNLocator(2))
@@ -154,7 +126,7 @@ def times(report: AuditReport) -> str:
     groups = by_name(report)
     names = list(groups)[::-1]
     seconds = [max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 0.42 * len(names) + 0.75), layout="constrained")
         axes = figure.subplots()
         axes.barh(names, seconds, color=[_COLOURS[name] for name in names], height=0.55)
@@ -165,16 +137,16 @@ def times(report: AuditReport) -> str:
         axes.set_xlim(low, max(seconds) * (max(seconds) / low) ** 0.4)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axes.minorticks_off()
-        axes.tick_params(axis="y", length=0, labelcolor=_INK)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
-        return _svg(figure, "times")
+        return svg(figure, "times")
 
 
 def loss(points: Sequence[tuple[float, float]]) -> str:
     """Loss against pass; empty for fewer than two points."""
     if len(points) < 2:
         return ""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.3), layout="constrained")
         axes = figure.subplots()
         xs, ys = zip(*points, strict=True)
@@ -183,4 +155,4 @@ def loss(points: Sequence[tuple[float, float]]) -> str:
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.grid(color="#e6e9ed", lw=0.7)
         axes.set(xlabel="pass over the data", ylabel="loss")
-        return _svg(figure, "loss")
+        return svg(figure, "loss")

@@ -26,7 +26,7 @@ from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.triples import NegativeSampler, Triples
 from mmrecun.evaluation.matching import degrees, strata, stratified_auc
-from mmrecun.models.base import Pair, Recommender
+from mmrecun.models.base import Recommender
 from mmrecun.shapes import Ints
 from mmrecun.training.losses import reverse_bpr, training_loss
 from mmrecun.unlearning.base import (
@@ -252,9 +252,10 @@ class _Work:
     @torch.no_grad()
     def too_high(self) -> tuple[Triples, float]:
         """Forgotten pairs that stand too high, each with the item where it should stand; and the AUC of all."""
-        vectors = self._vectors()
-        own, others = self.forgotten.scores(vectors)
-        places, controls = standing(own, others), standing(*self.controls.scores(vectors))
+        vectors = self.model.vectors(self.inputs)
+        own, others = self.forgotten.scores((vectors.users, vectors.items))
+        places = standing(own, others)
+        controls = standing(*self.controls.scores((vectors.users, vectors.items)))
         wanted = unlearned_standing(places, self.strata[0], controls, self.strata[1])
         high = np.flatnonzero(places > wanted + 1 / others.shape[1])
         columns = at_standing(others[torch.from_numpy(high).to(others.device)], wanted[high])
@@ -262,10 +263,6 @@ class _Work:
         assert auc is not None
         pairs = self.forgotten.pairs
         return self._triples(pairs.users[high], pairs.items[high], self.forgotten.items[columns]), auc
-
-    def _vectors(self) -> Pair:
-        vectors = self.model.vectors(self.inputs)
-        return vectors.users, vectors.items
 
 
 def faded(model: Recommender, kept: tuple[np.ndarray, np.ndarray], task: Task) -> Recommender:
