@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrecun.data import graph
-from mmrecun.data.graph import InputSpec, SparseMatrix, build_inputs, neighbour_graph, normalised_block
+from mmrecun.data.graph import InputSpec, build_inputs, neighbour_graph, normalised_block
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.rng import Seed
@@ -99,31 +98,6 @@ def test_items_without_features_have_neither_row_nor_column():
 def test_no_item_has_features():
     nothing = np.zeros(3, dtype=bool)
     assert neighbour_graph(np.zeros((3, 2), dtype=np.float32), nothing, nothing, 4).nnz == 0
-
-
-@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5)])
-@pytest.mark.parametrize("symmetric", [False, True])
-def test_products_and_gradients_are_those_of_the_dense_matrix(shape, symmetric):
-    rng = np.random.default_rng(0)
-    dense = (rng.random(shape) * (rng.random(shape) < 0.5)).astype(np.float32)
-    if symmetric and shape[0] == shape[1]:
-        dense = dense + dense.T
-    matrix = SparseMatrix.of(sp.csr_array(dense), CPU)
-    generator = Seed(0).torch()
-    ours = torch.randn(shape[1], 2, generator=generator, requires_grad=True)
-    theirs = ours.detach().clone().requires_grad_()
-    weight = torch.randn(shape[0], 2, generator=generator)
-    (matrix @ ours * weight).sum().backward()
-    (torch.from_numpy(dense) @ theirs * weight).sum().backward()
-    torch.testing.assert_close(matrix @ ours, torch.from_numpy(dense) @ ours)
-    torch.testing.assert_close(ours.grad, theirs.grad)
-
-
-def test_the_gradient_passes_gradcheck():
-    dense = np.random.default_rng(1).random((4, 3)) * np.eye(4, 3)
-    matrix = SparseMatrix(torch.from_numpy(dense).to_sparse_csr(), torch.from_numpy(dense.T.copy()).to_sparse_csr())
-    entry = torch.randn(3, 2, dtype=torch.float64, generator=Seed(1).torch(), requires_grad=True)
-    assert torch.autograd.gradcheck(lambda vectors: matrix @ vectors, (entry,))
 
 
 def test_inputs_hold_what_the_spec_asks_for_and_no_more():

@@ -3,10 +3,8 @@
 A model holds no graph and no feature of its own, so an unlearned model carries nothing of what left.
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,57 +13,10 @@ from torch import Tensor
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions
+from mmrecun.data.sparse import SparseMatrix
 from mmrecun.shapes import Bools, Floats, Ints
 
 _BLOCK_BYTES = 64 << 20
-
-
-@dataclass(frozen=True)
-class SparseMatrix:
-    """A constant sparse matrix [R, C] and its transpose [C, R], both CSR float32, for products in both directions."""
-
-    forward: Tensor
-    transposed: Tensor
-
-    @classmethod
-    def of(cls, matrix: sp.sparray, device: torch.device) -> "SparseMatrix":
-        """From any SciPy sparse array."""
-        csr = sp.csr_array(matrix)
-        same = csr.shape[0] == csr.shape[1] and abs(csr - csr.T).max() == 0
-        forward = _torch_csr(csr, device)
-        return cls(forward, forward if same else _torch_csr(sp.csr_array(csr.T), device))
-
-    def __matmul__(self, dense: Tensor) -> Tensor:
-        """The product with `dense` float32 [C, D], differentiable in `dense`."""
-        product: Tensor = _Product.apply(self.forward, self.transposed, dense)  # type: ignore[no-untyped-call]
-        return product
-
-
-class _Product(torch.autograd.Function):
-    """torch's own backward of a sparse-dense product builds the transpose anew each time; this one keeps it."""
-
-    @staticmethod
-    def forward(ctx: Any, forward: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:
-        ctx.transposed = transposed
-        return forward @ dense
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, ctx.transposed @ gradient.contiguous()
-
-
-def _torch_csr(matrix: sp.csr_array, device: torch.device) -> Tensor:
-    matrix.sort_indices()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse (CSR tensor support|invariant checks)", UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int64)),
-            torch.from_numpy(matrix.indices.astype(np.int64)),
-            torch.from_numpy(matrix.data.astype(np.float32)),
-            size=matrix.shape,
-            device=device,
-            check_invariants=False,
-        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +72,7 @@ def build_inputs(
     if spec.user_item:
         block = normalised_block(dataset.train, users, items)
         user_block = SparseMatrix.of(block, device)
-        user_item = SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device)
+        user_item = both_ways(block, device)
     item_graphs, features, present, user_present = {}, {}, {}, {}
     if spec.features:
         for name, modality in dataset.modalities.items():
@@ -145,6 +96,11 @@ def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_arra
     item_degree = np.bincount(pairs.items, minlength=items)
     values = 1.0 / np.sqrt(user_degree[pairs.users] * item_degree[pairs.items], dtype=np.float64)
     return sp.csr_array((values.astype(np.float32), (pairs.users, pairs.items)), shape=(users, items))
+
+
+def both_ways(block: sp.csr_array, device: torch.device) -> SparseMatrix:
+    """The symmetric [U + I, U + I] graph, users first, of its upper right block [U, I]."""
+    return SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device, symmetric=True)
 
 
 def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) -> sp.csr_array:

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import embedding, logsigmoid
 
-from mmrecun.data.graph import GraphInputs, InputSpec, SparseMatrix, normalised_block
+from mmrecun.data.graph import GraphInputs, InputSpec, both_ways, normalised_block
 from mmrecun.data.interactions import Interactions
+from mmrecun.data.sparse import SparseMatrix
 from mmrecun.data.triples import Triples
 from mmrecun.models.base import (
     ModelConfig,
@@ -157,11 +157,10 @@ def pruned(inputs: GraphInputs, share: float, rng: torch.Generator) -> GraphInpu
     device = block.device
     kept = sample_edges(block.values().cpu(), share, rng).numpy()
     users = np.repeat(np.arange(inputs.users), block.crow_indices().diff().cpu().numpy())[kept]
-    items = block.col_indices().cpu().numpy()[kept]
+    items = block.col_indices().cpu().numpy()[kept].astype(np.int64)
     pairs = Interactions(users, items, np.zeros(len(kept), dtype=np.int8))
     smaller = normalised_block(pairs, inputs.users, inputs.items)
-    both_ways = sp.block_array([[None, smaller], [smaller.T, None]], format="csr")
-    return replace(inputs, user_item=SparseMatrix.of(both_ways, device), user_block=SparseMatrix.of(smaller, device))
+    return replace(inputs, user_item=both_ways(smaller, device), user_block=SparseMatrix.of(smaller, device))
 
 
 def sample_edges(weights: Tensor, share: float, rng: torch.Generator) -> Tensor:

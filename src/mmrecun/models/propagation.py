@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mmrecun.data.graph import SparseMatrix
+from mmrecun.data.sparse import SparseMatrix
 
 
 def propagate(graph: SparseMatrix, users: Tensor, items: Tensor, layers: int) -> tuple[Tensor, Tensor]:

@@ -14,8 +14,9 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.forget import Target
-from mmrecun.data.graph import SparseMatrix, build_inputs
+from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions
+from mmrecun.data.sparse import SparseMatrix
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner
 from mmrecun.unlearning.table import blocks, pair_scores, retained_table
 
