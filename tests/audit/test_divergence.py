@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
+from mmrecun.audit import divergence
 from mmrecun.audit.divergence import jensen_shannon, overlap, rank_biased_overlap, shares
 
 ranking = st.permutations(list(range(8)))
@@ -48,3 +49,11 @@ def test_jensen_shannon_is_scipys():
     assert jensen_shannon(first, second).sqrt().tolist() == pytest.approx(expected)
     disjoint = torch.eye(2, dtype=torch.float64)
     assert jensen_shannon(disjoint[:1], disjoint[1:]).item() == pytest.approx(1)
+
+
+def test_the_mean_in_blocks_is_that_of_all_at_once(monkeypatch: pytest.MonkeyPatch):
+    rng = torch.Generator().manual_seed(3)
+    first, second = ((torch.randn(7, 3, generator=rng), torch.randn(9, 3, generator=rng)) for _ in range(2))
+    expected = jensen_shannon(shares(*first), shares(*second)).mean().item()
+    monkeypatch.setattr(divergence, "_BLOCK_BYTES", 8 * 9 * 2)
+    assert divergence.mean_divergence(first, second) == pytest.approx(expected)

@@ -6,6 +6,7 @@ import torch
 
 from mmrecun import jobs
 from mmrecun.audit import examine as module
+from mmrecun.audit import fold
 from mmrecun.audit.examine import examine, feature_fit, relearn_time
 from mmrecun.audit.fold import fold_in
 from mmrecun.audit.measure import Subject
@@ -32,6 +33,19 @@ def test_a_folded_in_row_solves_the_stated_least_squares():
     assert fold_in(torch.zeros(5, 3), torch.from_numpy(items), asked, by_user=True) == pytest.approx(expected)
     assert fold_in(torch.from_numpy(items), torch.zeros(5, 3), asked, by_user=False) == pytest.approx(expected)
     assert fold_in(torch.zeros(5, 3), torch.from_numpy(items), pairs(np.array([2]), np.array([4])), True) is None
+
+
+def test_rows_folded_in_blocks_are_those_of_single_solves(monkeypatch: pytest.MonkeyPatch):
+    """Seven users with 1 to 7 pairs each, in blocks of two systems."""
+    rng = np.random.default_rng(3)
+    frozen = rng.normal(size=(30, 3))
+    common = np.eye(3)
+    known = pairs(np.repeat(np.arange(7), np.arange(1, 8)), np.concatenate([np.arange(n) * 4 for n in range(1, 8)]))
+    monkeypatch.setattr(fold, "_BLOCK_BYTES", 8 * 9 * 2)
+    fitted = fold._fitted(known, torch.from_numpy(frozen), torch.from_numpy(common), 7)
+    for user in range(7):
+        own = frozen[known.items[known.users == user]]
+        np.testing.assert_allclose(fitted[user], np.linalg.solve(common + own.T @ own, own.sum(axis=0)))
 
 
 def test_items_that_still_go_together_give_themselves_away():

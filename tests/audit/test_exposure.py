@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmrecun.audit import exposure as module
 from mmrecun.audit.exposure import exposure
 from mmrecun.data.interactions import Interactions
 
@@ -29,3 +30,12 @@ def test_seen_items_leave_the_lists_and_ties_count_half():
 
 def test_without_removed_items_there_is_none():
     assert exposure(torch.ones(1, 1), torch.ones(3, 1), NOTHING, np.array([0]), np.zeros(3, dtype=bool)) == {}
+
+
+def test_small_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch):
+    rng = torch.Generator().manual_seed(2)
+    users, items = torch.randn(9, 4, generator=rng), torch.randn(12, 4, generator=rng)
+    arguments = (users, items, NOTHING, np.arange(9), np.arange(12) < 3)
+    whole = exposure(*arguments)
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 4 * 12 * 2)
+    assert exposure(*arguments) == pytest.approx(whole)

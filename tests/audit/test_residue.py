@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from mmrecun import jobs
 from mmrecun.audit import residue
@@ -153,3 +156,12 @@ def test_an_id_is_found_as_a_word_and_not_inside_one(
 ):
     (tmp_path / "notes.txt").write_text(text)
     assert ("residue: files" in failed(runs, folder=tmp_path)) == there
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_rows_are_found_as_in_a_set(data: st.DataObject):
+    values = arrays(np.float32, st.tuples(st.integers(0, 8), st.just(2)), elements=st.sampled_from([0, -0.0, 1, 2]))
+    table, rows = data.draw(values), data.draw(values)
+    known = {row.tobytes() for row in table}
+    assert residue.held_in(table, rows).tolist() == [row.tobytes() in known for row in rows]

@@ -64,3 +64,11 @@ def test_maps_are_equal_by_kind_and_order():
     assert IdMap.of("user", ["a", "b"]) != IdMap.of("user", ["b", "a"])
     assert IdMap.of("user", ["a"]) != IdMap.of("item", ["a"])
     assert IdMap.of("user", ["a"]) != "a"
+
+
+def test_a_series_is_looked_up_like_a_list():
+    ids = IdMap.of("user", ["b", "a", "c"])
+    wanted = ["c", "b", "c"]
+    assert ids.rows(pl.Series(wanted)).tolist() == ids.rows(wanted).tolist() == [2, 0, 2]
+    with pytest.raises(DataError, match="unknown user ids: y, x"):
+        ids.rows(pl.Series(["y", "a", "x", "y"]))

@@ -106,3 +106,19 @@ def test_what_is_no_interaction_is_refused():
         Interactions(np.arange(2), np.arange(2), np.zeros(3, dtype=np.int8))
     with pytest.raises(ShapeError, match="attributes"):
         Interactions(np.arange(2), np.arange(2), np.zeros(2, dtype=np.int8), pl.DataFrame({"a": [1]}))
+
+
+def test_the_arrays_given_are_neither_changed_nor_kept():
+    users, items, splits = np.array([0, 1]), np.array([1, 0]), np.zeros(2, dtype=np.int8)
+    pairs = Interactions(users, items, splits)
+    users[0] = 5
+    assert pairs.users.tolist() == [0, 1]
+
+
+@given(rows=PAIRS)
+def test_what_nobody_can_write_to_is_shared(rows):
+    pairs = build(rows)
+    again = Interactions(pairs.users, pairs.items, pairs.splits, pairs.attributes)
+    assert again.users is pairs.users
+    assert as_rows(again) == as_rows(pairs)
+    assert not any(array.flags.writeable for array in (pairs.select(pairs.users > 2).users, pairs.splits))

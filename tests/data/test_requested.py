@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -41,3 +42,9 @@ def test_names_are_not_written_and_salts_differ():
     assert not [name for name in ("ann", "bob", "vase", "lamp", "image") if name in text]
     assert first.users != second.users
     assert Requested.of(json.loads(text)) == first
+
+
+def test_hashes_are_half_of_sha_256_of_salt_and_names():
+    known = Requested(salt="5a")
+    expected = hashlib.sha256(b"5a\x00bob\x00lamp").hexdigest()[:32]
+    assert Requested.by(REQUEST, known).pairs == (expected,)

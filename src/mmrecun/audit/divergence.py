@@ -9,6 +9,8 @@ from torch import Tensor
 from mmrecun.shapes import Ints
 
 _CHUNK = 512
+_BLOCK_BYTES = 16 << 20
+Pair = tuple[Tensor, Tensor]
 
 
 def overlap(first: Ints, second: Ints, k: int) -> np.ndarray:
@@ -71,6 +73,14 @@ def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     """
     middle = (first + second) / 2
     return (_relative(first, middle) + _relative(second, middle)).clamp(min=0) / 2
+
+
+def mean_divergence(first: Pair, second: Pair) -> float:
+    """Mean `jensen_shannon` of the `shares` of two (users [M, D], items [I, D]); few users at a time are held."""
+    size = max(1, _BLOCK_BYTES // (8 * len(first[1])))
+    blocks = zip(torch.split(first[0], size), torch.split(second[0], size), strict=True)
+    each = [jensen_shannon(shares(one, first[1]), shares(other, second[1])) for one, other in blocks]
+    return float(torch.cat(each).mean())
 
 
 def _relative(first: Tensor, second: Tensor) -> Tensor:

@@ -66,8 +66,8 @@ def zero_retrain_forgetting(subject: Subject, whole: Vectors, probe: Probe) -> f
     pairs = [judged(vectors, probe) for vectors in (whole, untrained)]
     if pairs[0] is None or pairs[1] is None:
         pairs = [(vectors.users, vectors.items) for vectors in (whole, untrained)]
-    first, second = (divergence.shares(pair[0][users], pair[1]) for pair in pairs if pair is not None)
-    return 1 - float(divergence.jensen_shannon(first, second).mean())
+    first, second = ((pair[0][users], pair[1]) for pair in pairs if pair is not None)
+    return 1 - divergence.mean_divergence(first, second)
 
 
 def feature_fit(vectors: np.ndarray, features: np.ndarray, lost: Bools, kept: Bools) -> float | None:

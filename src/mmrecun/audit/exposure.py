@@ -8,7 +8,7 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.ranking import top_k
 from mmrecun.shapes import Bools, Ints
 
-_BLOCK = 1024
+_BLOCK_BYTES = 32 << 20
 
 
 def exposure(
@@ -39,9 +39,9 @@ def exposure(
 def _places(users: Tensor, items: Tensor, removed: Bools) -> float:
     """Mean share of all other items that a removed one outranks, ties half."""
     gone = torch.from_numpy(np.flatnonzero(removed))
-    total = 0.0
-    for start in range(0, len(users), _BLOCK):
-        scores = users[start : start + _BLOCK] @ items.T
+    total, block = 0.0, max(1, _BLOCK_BYTES // (4 * len(items)))
+    for start in range(0, len(users), block):
+        scores = users[start : start + block] @ items.T
         ranked = scores.sort(dim=1).values
         own = scores[:, gone].contiguous()
         below = torch.searchsorted(ranked, own, right=False) + torch.searchsorted(ranked, own, right=True) - 1

@@ -10,6 +10,8 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.models.base import Vectors
 
+_BLOCK_BYTES = 64 << 20
+
 
 def of_removed(whole: Vectors, parts: Partition, probe: Probe) -> float | None:
     """`fold_in` of the removed users or items; None where none was removed, or some of both."""
@@ -46,16 +48,29 @@ def fold_in(users: Tensor, items: Tensor, pairs: Interactions, by_user: bool) ->
     if not len(second):
         return None
     who = np.unique(second.users)
-    rows = torch.from_numpy(np.searchsorted(who, first.users[np.isin(first.users, who)]))
-    what = frozen[torch.from_numpy(first.items[np.isin(first.users, who)])]
-    dim = frozen.shape[1]
-    common = frozen.T @ frozen / len(frozen)
-    common = common + 0.1 * common.diagonal().mean() * torch.eye(dim, dtype=frozen.dtype, device=frozen.device)
-    gram = common.repeat(len(who), 1, 1).index_add_(0, rows, what.unsqueeze(2) * what.unsqueeze(1))
-    right = torch.zeros(len(who), dim, dtype=frozen.dtype, device=frozen.device).index_add_(0, rows, what)
-    fitted = torch.linalg.solve(gram, right)
-    place = np.searchsorted(who, second.users)
-    asked = Interactions(place, second.items, second.splits)
     kept = np.isin(first.users, who)
     known = Interactions(np.searchsorted(who, first.users[kept]), first.items[kept], first.splits[kept])
-    return float(percentiles(fitted.float(), frozen.float(), known, asked).mean())
+    asked = Interactions(np.searchsorted(who, second.users), second.items, second.splits)
+    common = frozen.T @ frozen / len(frozen)
+    common = common + 0.1 * common.diagonal().mean() * torch.eye(len(common), dtype=common.dtype, device=common.device)
+    return float(percentiles(_fitted(known, frozen, common, len(who)).float(), frozen.float(), known, asked).mean())
+
+
+def _fitted(known: Interactions, frozen: Tensor, common: Tensor, size: int) -> Tensor:
+    """The row of each of `size` removed; float64 [size, D]. Few [D, D] systems are held at a time."""
+    dim = len(common)
+    block = max(1, _BLOCK_BYTES // (8 * dim * dim))
+    fitted = torch.empty(size, dim, dtype=common.dtype, device=common.device)
+    for start in range(0, size, block):
+        stop = min(start + block, size)
+        right = torch.zeros(stop - start, dim, dtype=common.dtype, device=common.device)
+        gram = common.repeat(stop - start, 1, 1)
+        first, last = np.searchsorted(known.users, (start, stop))
+        for low in range(first, last, block):
+            part = slice(low, min(low + block, last))
+            rows = torch.from_numpy(known.users[part] - start).to(common.device)
+            what = frozen[torch.from_numpy(known.items[part].copy()).to(common.device)]
+            gram.index_add_(0, rows, what.unsqueeze(2) * what.unsqueeze(1))
+            right.index_add_(0, rows, what)
+        fitted[start:stop] = torch.linalg.solve(gram, right)
+    return fitted

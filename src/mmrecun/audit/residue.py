@@ -1,7 +1,7 @@
 """Look for survivors: forgotten ids, pairs, rows and features in everything an unlearned run holds."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,14 @@ import polars as pl
 from mmrecun.audit.verdict import Check, State
 from mmrecun.data.forget import Partition
 from mmrecun.data.graph import build_inputs
+from mmrecun.data.ids import IdMap
 from mmrecun.data.requested import Requested
 from mmrecun.errors import some
 from mmrecun.models.base import Recommender
 from mmrecun.shapes import Bools
 
 _LONG_ENOUGH = 4
+_ROWS = 1 << 16
 
 
 def scan(
@@ -54,6 +56,10 @@ def _lost_names(parts: Partition) -> list[str]:
     return [*users, *items]
 
 
+def _id_maps(parts: Partition) -> tuple[IdMap, IdMap]:
+    return parts.retained.users, parts.retained.items
+
+
 def _unknown(name: str) -> Check:
     detail = "the run does not say what was requested (it was made by an earlier version)"
     return Check(name=name, state=State.NOT_ASSESSED, detail=detail)
@@ -76,16 +82,18 @@ def _graph(unlearned: Recommender, parts: Partition, requested: Requested | None
     if requested is None:
         return _unknown(name)
     retained = parts.retained
-    pairs = {"interactions": (retained.interactions.users, retained.interactions.items)}
+    whole = retained.interactions
+    pairs = {"interactions": (whole.users, whole.items)}
     inputs = build_inputs(retained, unlearned.spec(), next(unlearned.parameters()).device)
     if inputs.user_block is not None:
         block = inputs.user_block.forward
         users = np.repeat(np.arange(block.shape[0]), np.diff(block.crow_indices().cpu().numpy()))
         pairs["edges"] = (users, block.col_indices().cpu().numpy().astype(np.int64))
     found = []
-    for of, (users, items) in pairs.items():
-        bad = requested.pairs_in(retained.users.names.gather(users), retained.items.names.gather(items))
-        found += [f"{int(bad.sum())} {of}"] if bad.any() else []
+    if requested.pairs:
+        for of, (users, items) in pairs.items():
+            bad = requested.pairs_in(retained.users.names.gather(users), retained.items.names.gather(items))
+            found += [f"{int(bad.sum())} {of}"] if bad.any() else []
     searched = " and ".join(f"{len(users)} {of}" for of, (users, _) in pairs.items())
     clean = f"none of {len(requested.pairs)} pairs asked for is among {searched}"
     return _check(name, found, clean, "forgotten pairs are still there")
@@ -127,9 +135,9 @@ def _surviving_rows(original: Recommender, unlearned: Recommender, parts: Partit
         lost = parts.lost_users if table.of == "users" else parts.lost_items
         if table.modality is not None:
             lost = lost | parts.lost_features.get(table.modality, np.zeros_like(lost))
-        survivors = {row.tobytes() for row in after[name].weight.detach().cpu().numpy() if row.any()}
         rows = table.weight.detach().cpu().numpy()
-        found += [f"{name}[{row}]" for row in np.flatnonzero(lost) if rows[row].tobytes() in survivors]
+        standing = held_in(after[name].weight.detach().cpu().numpy(), rows[lost])
+        found += [f"{name}[{row}]" for row in np.flatnonzero(lost)[standing & rows[lost].any(axis=1)]]
     return _check("residue: rows", found, "no forgotten row stands in a new table", "forgotten rows survive")
 
 
@@ -141,11 +149,32 @@ def _features(parts: Partition) -> Check:
         ) & before.present
         if name not in parts.retained.modalities or not lost.any():
             continue
-        kept = {np.asarray(row).tobytes() for row in before.features[before.present & ~lost]}
-        after = {np.asarray(row).tobytes() for row in parts.retained.modalities[name].features}
-        gone = {int(row): np.asarray(before.features[row]).tobytes() for row in np.flatnonzero(lost)}
-        found += [f"{name} of item row {row}" for row, content in gone.items() if content in after - kept]
+        gone = np.flatnonzero(lost)
+        content = np.asarray(before.features[gone])
+        left = held_in(parts.retained.modalities[name].features, content)
+        shared = held_in(before.features[before.present & ~lost], content[left])
+        found += [f"{name} of item row {row}" for row in gone[left][~shared]]
     return _check("residue: features", found, "no forgotten feature row is left", "forgotten features are still there")
+
+
+def held_in(table: np.ndarray, rows: np.ndarray) -> Bools:
+    """Which of `rows` [M, F] stand, bit for bit, anywhere in `table` [R, F] of the same dtype; bool [M].
+
+    Few rows of the table, those that begin like one of `rows`, are ever looked at whole.
+    """
+    wanted = _bits(rows)
+    begins = np.unique(wanted[:, 0])
+    there = {row.tobytes() for part in _parts(table) for row in part[np.isin(part[:, 0], begins)]}
+    return np.array([row.tobytes() in there for row in wanted], dtype=bool)
+
+
+def _parts(table: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(table), _ROWS):
+        yield _bits(table[start : start + _ROWS])
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
 
 
 def _files(parts: Partition, folder: Path) -> Check:
@@ -153,7 +182,7 @@ def _files(parts: Partition, folder: Path) -> Check:
     names = _lost_names(parts)
     wanted = pl.Series(names, dtype=pl.String)
     searchable = [name.encode() for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
-    kept = {*parts.retained.users.names, *parts.retained.items.names}
+    kept = pl.concat([ids.names.filter(ids.names.is_in(wanted.implode())) for ids in _id_maps(parts)])
     found: list[str] = []
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
@@ -162,7 +191,7 @@ def _files(parts: Partition, folder: Path) -> Check:
             frame = pl.read_parquet(path)
             columns = [frame[column] for column in frame.columns if column in ("id", "user", "item")]
             held = pl.concat(columns).unique() if columns else wanted.clear()
-            hits = sum(name not in kept for name in held.filter(held.is_in(wanted.implode())))
+            hits = int((held.is_in(wanted.implode()) & ~held.is_in(kept.implode())).sum())
         elif path.suffix not in (".npy", ".safetensors"):
             content = path.read_bytes()
             hits = sum(name in content and _word(name).search(content) is not None for name in searchable)

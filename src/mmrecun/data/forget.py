@@ -52,12 +52,11 @@ def retain(dataset: Dataset, request: ForgetRequest) -> Dataset:
     """
     if request.empty():
         raise ForgetError("the request is empty: name users, items, pairs or modalities")
-    users = _rows(dataset.users, request.users)
-    items = _rows(dataset.items, request.items)
-    kept_users = np.setdiff1d(np.arange(len(dataset.users)), users)
-    kept_items = np.setdiff1d(np.arange(len(dataset.items)), items)
+    kept_users = _others(_rows(dataset.users, request.users), len(dataset.users))
+    kept_items = _others(_rows(dataset.items, request.items), len(dataset.items))
     pairs = dataset.interactions
-    pairs = pairs.select(~_requested_pairs(dataset, request.pairs))
+    if request.pairs:
+        pairs = pairs.select(~_requested_pairs(dataset, request.pairs))
     modalities = dict(dataset.modalities)
     for name, names in request.modalities.items():
         if name not in modalities:
@@ -77,6 +76,12 @@ def _rows(ids: IdMap, names: tuple[str, ...]) -> Ints:
         return np.unique(ids.rows(names))
     except DataError as error:
         raise ForgetError(str(error)) from None
+
+
+def _others(rows: Ints, size: int) -> Ints:
+    kept = np.ones(size, dtype=bool)
+    kept[rows] = False
+    return np.flatnonzero(kept)
 
 
 def _requested_pairs(dataset: Dataset, pairs: tuple[tuple[str, str], ...]) -> Bools:

@@ -55,7 +55,7 @@ class IdMap:
 
     def find(self, names: Iterable[str]) -> Ints:
         """Rows of `names` in their order, -1 where an id is unknown."""
-        wanted = pl.DataFrame({"id": pl.Series(list(names), dtype=pl.String)})
+        wanted = pl.DataFrame({"id": _series(names)})
         rows = wanted.join(self._lookup, on="id", how="left", maintain_order="left")["row"]
         return rows.fill_null(-1).to_numpy().astype(np.int64)
 
@@ -65,13 +65,17 @@ class IdMap:
         Raises:
             DataError: listing the ids that are not known.
         """
-        listed = list(names)
+        listed = _series(names)
         rows = self.find(listed)
         if (rows < 0).any():
-            unknown = list(dict.fromkeys(name for name, row in zip(listed, rows, strict=True) if row < 0))
+            unknown = listed.filter(rows < 0).unique(maintain_order=True)
             raise DataError(f"unknown {self.kind} {'id' if len(unknown) == 1 else 'ids'}: {some(unknown)}")
         return rows
 
     def take(self, rows: Ints) -> "IdMap":
         """The ids of `rows`, as a smaller map."""
         return IdMap(self.kind, self.names.gather(rows))
+
+
+def _series(names: Iterable[str]) -> pl.Series:
+    return names if isinstance(names, pl.Series) else pl.Series(list(names), dtype=pl.String)

@@ -36,23 +36,23 @@ class Interactions:
     attributes: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def __post_init__(self) -> None:
-        order = np.lexsort((self.items, self.users))
         check_shape("items", self.items, self.users.shape)
         check_shape("splits", self.splits, self.users.shape)
-        for name, dtype in (("users", np.int64), ("items", np.int64), ("splits", np.int8)):
-            values = np.ascontiguousarray(getattr(self, name)[order], dtype=dtype)
-            values.flags.writeable = False
-            object.__setattr__(self, name, values)
         if self.attributes.width:
             check_shape("attributes", np.empty(self.attributes.height), self.users.shape)
-            object.__setattr__(self, "attributes", self.attributes[order])
-        self._check(order)
-
-    def _check(self, order: Ints) -> None:
-        if len(self) and (self.users[0] < 0 or self.items.min() < 0):
+        if len(self) and (self.users.min() < 0 or self.items.min() < 0):
             raise DataError("user and item rows must not be negative")
-        if len(self) and not np.isin(self.splits, list(Split)).all():
+        if len(self) and not (self.splits.min() >= min(Split) and self.splits.max() <= max(Split)):
             raise DataError("a split label must be 0 (train), 1 (valid) or 2 (test)")
+        order = None if _ascending(self.users, self.items) else np.lexsort((self.items, self.users))
+        for name, dtype in (("users", np.int64), ("items", np.int64), ("splits", np.int8)):
+            object.__setattr__(self, name, _frozen(getattr(self, name), dtype, order))
+        if order is not None:
+            if self.attributes.width:
+                object.__setattr__(self, "attributes", self.attributes[order])
+            self._refuse_repeated(order)
+
+    def _refuse_repeated(self, order: Ints) -> None:
         repeated = (np.diff(self.users) == 0) & (np.diff(self.items) == 0)
         if repeated.any():
             at = int(repeated.argmax())
@@ -68,7 +68,8 @@ class Interactions:
     def select(self, mask: Bools) -> "Interactions":
         """Those where `mask` (bool [N]) holds."""
         attributes = self.attributes.filter(mask) if self.attributes.width else self.attributes
-        return Interactions(self.users[mask], self.items[mask], self.splits[mask], attributes)
+        users, items, splits = (_read_only(column[mask]) for column in (self.users, self.items, self.splits))
+        return Interactions(users, items, splits, attributes)
 
     def part(self, split: Split) -> "Interactions":
         """Those of one split."""
@@ -82,7 +83,16 @@ class Interactions:
         """Whether each pair (`users[b]`, `items[b]`) is among these; bool [B]. `of_items` is I."""
         if not len(self):
             return np.zeros(len(users), dtype=bool)
-        keys, wanted = self.keys(of_items), users * of_items + items
+        if (users[1:] >= users[:-1]).all():
+            return self._holds(users * of_items + items, of_items)
+        wanted = users * of_items + items
+        order = np.argsort(wanted)  # a search in random order would wait for memory at every step
+        found = np.empty(len(wanted), dtype=bool)
+        found[order] = self._holds(wanted[order], of_items)
+        return found
+
+    def _holds(self, wanted: Ints, of_items: int) -> Bools:
+        keys = self.keys(of_items)
         found: Bools = keys[np.searchsorted(keys, wanted).clip(max=len(keys) - 1)] == wanted
         return found
 
@@ -91,9 +101,27 @@ class Interactions:
         ones = np.ones(len(self), dtype=np.float32)
         return sp.csr_array((ones, (self.users, self.items)), shape=(users, items))
 
-    def renumbered(self, users: Ints, items: Ints) -> "Interactions":
-        """Rows replaced by `users[row]` and `items[row]`; pairs where either is -1 are dropped."""
-        new_users, new_items = users[self.users], items[self.items]
+    def renumbered(self, user_rows: Ints, item_rows: Ints) -> "Interactions":
+        """Rows replaced by `user_rows[row]` and `item_rows[row]`; pairs where either is -1 are dropped."""
+        new_users, new_items = user_rows[self.users], item_rows[self.items]
         kept = (new_users >= 0) & (new_items >= 0)
         attributes = self.attributes.filter(kept) if self.attributes.width else self.attributes
-        return Interactions(new_users[kept], new_items[kept], self.splits[kept], attributes)
+        users, items, splits = (_read_only(column[kept]) for column in (new_users, new_items, self.splits))
+        return Interactions(users, items, splits, attributes)
+
+
+def _ascending(users: Ints, items: Ints) -> bool:
+    """Whether the pairs are distinct and in canonical order."""
+    return bool(((users[1:] > users[:-1]) | ((users[1:] == users[:-1]) & (items[1:] > items[:-1]))).all())
+
+
+def _frozen(values: np.ndarray, dtype: type[np.generic], order: Ints | None) -> np.ndarray:
+    """`values` in the given order, as an array that nobody can write to; one that already is none's is shared."""
+    if order is None and not values.flags.writeable and values.dtype == dtype and values.flags.c_contiguous:
+        return values
+    return _read_only(np.array(values if order is None else values[order], dtype=dtype, order="C"))
+
+
+def _read_only(values: np.ndarray) -> np.ndarray:
+    values.flags.writeable = False
+    return values

@@ -56,8 +56,7 @@ class Requested(Settings):
 
     def _hash(self, *parts: str) -> str:
         """The first half of SHA-256, as hexadecimal text."""
-        text = "\x00".join((self.salt, *parts))
-        return hashlib.sha256(text.encode()).hexdigest()[: 2 * _BYTES]
+        return _digest(self.salt, *parts).hex()
 
     def users_in(self, names: Iterable[str]) -> Bools:
         """Which of N user ids were to be forgotten; bool [N]."""
@@ -81,5 +80,9 @@ class Requested(Settings):
     def _among(self, hashes: tuple[str, ...], names: Iterable[tuple[str, ...]]) -> Bools:
         if not hashes:
             return np.zeros(sum(1 for _ in names), dtype=bool)
-        wanted = set(hashes)
-        return np.array([self._hash(*parts) in wanted for parts in names], dtype=bool)
+        wanted = {bytes.fromhex(text) for text in hashes}
+        return np.fromiter((_digest(self.salt, *parts) in wanted for parts in names), dtype=bool)
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.sha256("\x00".join(parts).encode()).digest()[:_BYTES]
