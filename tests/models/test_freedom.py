@@ -189,7 +189,7 @@ def test_gathered_rows_equal_those_of_all_vectors(dataset: Dataset):
     model = configured(dataset)
     inputs = build_inputs(dataset, model.spec(), CPU)
     one, other = model.at(inputs, TRIPLES), model.vectors(inputs).at(TRIPLES)
-    torch.testing.assert_close(vars(one), vars(other))
+    torch.testing.assert_close(*(vars(replace(batch, triples=None)) for batch in (one, other)))
     assert set(one.views) == {"rows", "own image", "own audio"}
 
 

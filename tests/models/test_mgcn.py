@@ -6,7 +6,6 @@ import torch
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.models.base import Sizes, carry_over
-from mmrecun.models.contrast import info_nce
 from mmrecun.models.lightgcn import LightGCN, LightGCNConfig
 from mmrecun.rng import Seed
 from tests.contracts.models import CPU, ModelContract, build, disturb, scores, with_modalities
@@ -76,38 +75,6 @@ def _dense(dataset: Dataset, model) -> np.ndarray:
 def test_scores_equal_a_dense_recomputation(dataset: Dataset):
     model = disturb(build("mgcn", dataset))
     np.testing.assert_allclose(scores(model, dataset).numpy(), _dense(dataset, model), rtol=1e-3, atol=1e-5)
-
-
-def test_info_nce_equals_a_loop():
-    rng = np.random.default_rng(0)
-    one, other = rng.standard_normal((2, 5, 3))
-    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (one, other)]
-    total = 0.0
-    for row in range(5):
-        similar = np.exp(unit[0][row] @ unit[1].T / 0.2)
-        total -= np.log(similar[row] / similar.sum())
-    found = info_nce(torch.tensor(one), torch.tensor(other), 0.2).item()
-    np.testing.assert_allclose(found, total / 5, rtol=1e-6)
-
-
-def test_info_nce_among_fewer_rivals_is_the_mean_of_its_parts():
-    one, other = torch.randn(2, 10, 3, generator=torch.Generator().manual_seed(0))
-    parts = [info_nce(one[at], other[at], 0.2) * len(one[at]) for at in (slice(0, 4), slice(4, 8), slice(8, 10))]
-    torch.testing.assert_close(info_nce(one, other, 0.2, rivals=4), sum(parts) / 10)
-
-
-def test_gradients_of_info_nce_are_those_of_cross_entropy():
-    rng = torch.Generator().manual_seed(0)
-    ours = [torch.randn(600, 8, generator=rng).requires_grad_() for _ in range(2)]
-    plain = [rows.detach().clone().requires_grad_() for rows in ours]
-    one, other = (torch.nn.functional.normalize(rows, dim=1) for rows in plain)
-    reference = torch.nn.functional.cross_entropy(one @ other.T / 0.2, torch.arange(600))
-    loss = info_nce(*ours, 0.2)
-    torch.testing.assert_close(loss, reference)
-    (3 * loss).backward()
-    (3 * reference).backward()
-    for rows, expected in zip(ours, plain, strict=True):
-        assert (rows.grad - expected.grad).norm() < 5e-3 * expected.grad.norm()
 
 
 def test_without_modalities_it_is_lightgcn(dataset: Dataset):

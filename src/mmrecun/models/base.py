@@ -1,6 +1,6 @@
 """The contract of every recommender: sizes and a seed in, vectors out; graphs and features come with each call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
@@ -27,6 +27,13 @@ class ModelConfig(Settings):
     """
 
     dim: PositiveInt = 64
+
+    def check_modalities(self, known: Sequence[str]) -> None:
+        """Refuse a setting that names a modality which the data to be trained on lack; most settings name none.
+
+        Raises:
+            ConfigError: with the known modalities.
+        """
 
 
 class Sizes(Settings):
@@ -61,7 +68,7 @@ class Vectors:
     def at(self, triples: Triples) -> "TripleVectors":
         """The rows of B triples."""
         views = {name: _rows(users, items, triples) for name, (users, items) in self.views.items()}
-        return TripleVectors(*_rows(self.users, self.items, triples), views)
+        return TripleVectors(*_rows(self.users, self.items, triples), views, triples)
 
     def branch_at(self, modality: str, triples: Triples) -> "TripleVectors":
         """The rows of B triples in one modality's branch."""
@@ -75,12 +82,14 @@ class TripleVectors:
     Attributes:
         users, positives, negatives: float32 [B, D].
         views: name -> (users, positives, negatives) of that view.
+        triples: whose vectors they are, for losses that work out everybody once; None where that is not told.
     """
 
     users: Tensor
     positives: Tensor
     negatives: Tensor
     views: Mapping[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    triples: Triples | None = None
 
     def margins(self) -> Tensor:
         """float32 [B], score of the positive minus score of the negative."""

@@ -9,6 +9,7 @@ from mmrecun.data.graph import GraphInputs, InputSpec
 from mmrecun.data.triples import Triples
 from mmrecun.models.base import (
     ModelConfig,
+    Pair,
     Recommender,
     Sizes,
     Table,
@@ -19,7 +20,7 @@ from mmrecun.models.base import (
 )
 from mmrecun.models.contrast import info_nce
 from mmrecun.models.fusion import attend, mean_with
-from mmrecun.models.propagation import smooth
+from mmrecun.models.propagation import propagate
 
 
 class MGCNConfig(ModelConfig):
@@ -40,7 +41,7 @@ class MGCNConfig(ModelConfig):
     neighbours: PositiveInt = 10
     l2: NonNegativeFloat = 1e-3
     contrast: NonNegativeFloat = 0.01
-    temperature: float = Field(default=0.2, ge=0.02)
+    temperature: float = Field(default=0.2, ge=0.1)
     rivals: PositiveInt = 2048
 
 
@@ -73,38 +74,32 @@ class MGCN(Recommender):
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """Content view plus side view; the views `content` and `side` feed the contrastive terms."""
-        users = inputs.users
         content = self._content(inputs)
         if not self.sizes.widths:
-            return Vectors(content[:users], content[users:])
-        stacked = self._branches(inputs)
-        side = self._side(content, stacked, self._present(inputs))
-        final = content + side
-        parts = zip(self.sizes.widths, torch.split(stacked, self.config.dim, dim=1), strict=True)
-        return Vectors(
-            final[:users],
-            final[users:],
-            views={"content": (content[:users], content[users:]), "side": (side[:users], side[users:])},
-            branches={name: (nodes[:users], nodes[users:]) for name, nodes in parts},
-        )
+            return Vectors(*content)
+        return self._fused(content, self._branches(inputs), self._present(inputs))
 
     def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
-        """As `vectors(inputs).at(triples)`; the side view is made for the 3 B rows alone."""
-        rows = torch.cat([triples.users, triples.positives + inputs.users, triples.negatives + inputs.users])
-        if not self.sizes.widths or len(rows) > inputs.users + inputs.items:
+        """As `vectors(inputs).at(triples)`; the side view is made once for everybody in the batch, and for no other."""
+        if not self.sizes.widths:
             return self.vectors(inputs).at(triples)
-        content = embedding(rows, self._content(inputs))
-        side = self._side(content, embedding(rows, self._branches(inputs)), self._present(inputs)[rows])
-        views = {"content": _thirds(content), "side": _thirds(side)}
-        return TripleVectors(*_thirds(content + side), views)
+        users, user_rows = triples.users.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        content, stacked = (
+            (embedding(users, of_users), embedding(items, of_items))
+            for of_users, of_items in (self._content(inputs), self._branches(inputs))
+        )
+        present = self._present(inputs)
+        met = self._fused(content, stacked, (present[0][users], present[1][items]))
+        return met.at(Triples(user_rows, *item_rows.chunk(2)))
 
-    def _content(self, inputs: GraphInputs) -> Tensor:
-        """IDs over the user-item graph (equations 4 and 5); float32 [U + I, D]."""
+    def _content(self, inputs: GraphInputs) -> Pair:
+        """IDs over the user-item graph (equations 4 and 5); float32 [U, D] and [I, D]."""
         assert inputs.user_item is not None
-        return smooth(inputs.user_item, torch.cat([self.users.weight, self.items.weight]), self.config.layers)
+        return propagate(inputs.user_item, self.users.weight, self.items.weight, self.config.layers)
 
-    def _branches(self, inputs: GraphInputs) -> Tensor:
-        """Every modality's user and item vectors side by side (equations 1 to 3, 6 and 7); float32 [U + I, M D]."""
+    def _branches(self, inputs: GraphInputs) -> Pair:
+        """Every modality's vectors side by side (equations 1 to 3, 6 and 7); float32 [U, M D] and [I, M D]."""
         assert inputs.user_block is not None
         branches = []
         for name in self.sizes.widths:
@@ -114,12 +109,26 @@ class MGCN(Recommender):
                 items = inputs.item_graphs[name] @ items
             branches.append(items)
         stacked = torch.cat(branches, dim=1)
-        return torch.cat([inputs.user_block @ stacked, stacked])
+        return inputs.user_block @ stacked, stacked
 
-    def _present(self, inputs: GraphInputs) -> Tensor:
-        """Which modalities each user and item has; bool [U + I, M]."""
-        return torch.stack(
-            [torch.cat([inputs.user_present[name], inputs.present[name]]) for name in self.sizes.widths], dim=1
+    def _present(self, inputs: GraphInputs) -> Pair:
+        """Which modalities each user and each item has; bool [U, M] and [I, M]."""
+        users, items = (
+            torch.stack([has[name] for name in self.sizes.widths], dim=1)
+            for has in (inputs.user_present, inputs.present)
+        )
+        return users, items
+
+    def _fused(self, content: Pair, stacked: Pair, present: Pair) -> Vectors:
+        """Everything that is known of some users and some items, from what `_content`, `_branches`, `_present` say."""
+        of_users, of_items = zip(content, stacked, present, strict=True)
+        side = self._side(*of_users), self._side(*of_items)
+        parts = (torch.split(nodes, self.config.dim, dim=1) for nodes in stacked)
+        return Vectors(
+            content[0] + side[0],
+            content[1] + side[1],
+            views={"content": content, "side": side},
+            branches=dict(zip(self.sizes.widths, zip(*parts, strict=True), strict=True)),
         )
 
     def _side(self, content: Tensor, stacked: Tensor, present: Tensor) -> Tensor:
@@ -142,13 +151,11 @@ class MGCN(Recommender):
         """The L2 regulariser and the agreement of side and content view (equation 14)."""
         loss = self.config.l2 * squared_norm(batch.users, batch.positives, batch.negatives)
         if "side" in batch.views and self.config.contrast:
-            side, content = batch.views["side"], batch.views["content"]
-            temperature, rivals = self.config.temperature, self.config.rivals
-            agreement = sum(info_nce(side[at], content[at], temperature, rivals) for at in (0, 1))
+            assert batch.triples is not None
+            views, whose = zip(batch.views["side"], batch.views["content"], strict=True), batch.triples
+            agreement = sum(
+                info_nce(*both, who, self.config.temperature, self.config.rivals)
+                for both, who in zip(views, (whose.users, whose.positives), strict=False)
+            )
             loss = loss + self.config.contrast * agreement
         return loss
-
-
-def _thirds(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    users, positives, negatives = rows.chunk(3)
-    return users, positives, negatives

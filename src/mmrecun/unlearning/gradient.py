@@ -107,7 +107,8 @@ def _parted(rows: TripleVectors, size: int) -> tuple[TripleVectors, TripleVector
     parts = []
     for at in (slice(None, size), slice(size, None)):
         views = {name: (view[0][at], view[1][at], view[2][at]) for name, view in rows.views.items()}
-        parts.append(TripleVectors(rows.users[at], rows.positives[at], rows.negatives[at], views))
+        whose = Triples(*(column[at] for column in _columns(rows.triples))) if rows.triples else None
+        parts.append(TripleVectors(rows.users[at], rows.positives[at], rows.negatives[at], views, whose))
     return parts[0], parts[1]
 
 
