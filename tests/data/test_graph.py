@@ -128,3 +128,17 @@ def test_newcomers_reach_the_item_graphs():
     for matrix in inputs.item_graphs.values():
         column = matrix.forward.to_dense()[:, 5].numpy()
         assert np.flatnonzero(column).tolist() == [5]
+
+
+def test_a_known_neighbour_graph_is_taken_for_the_same_content_only(monkeypatch: pytest.MonkeyPatch):
+    dataset, _ = make(SyntheticConfig(users=30, items=20, interactions=300, groups=4, width=4), Seed(0))
+    spec, known = InputSpec(features=True, neighbours=3), {}
+    newcomers = {name: np.arange(20) < 5 for name in dataset.modalities}
+    fresh = [build_inputs(dataset, spec, CPU, new).item_graphs for new in (None, newcomers)]
+    shared = [build_inputs(dataset, spec, CPU, new, known).item_graphs for new in (None, newcomers)]
+    assert len(known) == 4
+    monkeypatch.setattr(graph, "neighbour_graph", None)
+    shared += [build_inputs(dataset, spec, CPU, new, known).item_graphs for new in (None, newcomers)]
+    for given, expected in zip(shared, fresh * 2, strict=True):
+        for name in dataset.modalities:
+            assert torch.equal(given[name].forward.to_dense(), expected[name].forward.to_dense())

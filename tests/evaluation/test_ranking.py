@@ -59,6 +59,7 @@ def test_lists_agree_with_a_loop_whatever_the_block(seed, shape, density, k, blo
     rows = rng.integers(0, shape[0], 7)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_BLOCK_BYTES", block)
+        patch.setattr(ranking, "_FEWEST", 1)
         lists = ranking.top_k(users, items, pairs_of(seen), rows, k)
     expected = loop_top_k(users, items, seen, rows, k)
     assert lists.dtype == np.int64
@@ -86,6 +87,7 @@ def test_percentiles_agree_with_a_loop_whatever_the_block(seed, shape, density, 
     pairs = pairs_of(rng.random((shape[0], shape[1])) < 0.5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_BLOCK_BYTES", block)
+        patch.setattr(ranking, "_FEWEST", 1)
         shares = ranking.percentiles(users, items, pairs_of(seen), pairs)
     assert shares.dtype == np.float32
     np.testing.assert_allclose(shares, loop_percentiles(users, items, seen, pairs), rtol=1e-6)

@@ -3,6 +3,7 @@
 A model holds no graph and no feature of its own, so an unlearned model carries nothing of what left.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -59,13 +60,18 @@ class GraphInputs:
 
 
 def build_inputs(
-    dataset: Dataset, spec: InputSpec, device: torch.device, newcomers: Mapping[str, Bools] | None = None
+    dataset: Dataset,
+    spec: InputSpec,
+    device: torch.device,
+    newcomers: Mapping[str, Bools] | None = None,
+    known: dict[bytes, sp.csr_array] | None = None,
 ) -> GraphInputs:
     """Build what `spec` asks for from the training pairs and features of `dataset`.
 
     Args:
         newcomers: per modality bool [I]: items that link to their nearest neighbours but are nobody's neighbour,
             so that their presence changes no other item.
+        known: neighbour graphs by a digest of what they are built from; those found there are taken, others added.
     """
     users, items = len(dataset.users), len(dataset.items)
     user_item = user_block = None
@@ -85,8 +91,9 @@ def build_inputs(
                 user_present[name] = torch.from_numpy(reached).to(device)
             if spec.neighbours:
                 anchors = modality.present & ~newcomers[name] if newcomers else modality.present
-                graph = neighbour_graph(values, modality.present, anchors, spec.neighbours)
-                item_graphs[name] = SparseMatrix.of(graph, device)
+                item_graphs[name] = SparseMatrix.of(
+                    _neighbour_graph(values, modality.present, anchors, spec.neighbours, known), device
+                )
     return GraphInputs(users, items, user_item, user_block, item_graphs, features, present, user_present)
 
 
@@ -101,6 +108,20 @@ def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_arra
 def both_ways(block: sp.csr_array, device: torch.device) -> SparseMatrix:
     """The symmetric [U + I, U + I] graph, users first, of its upper right block [U, I]."""
     return SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device, symmetric=True)
+
+
+def _neighbour_graph(
+    values: Floats, present: Bools, anchors: Bools, k: int, known: dict[bytes, sp.csr_array] | None
+) -> sp.csr_array:
+    if known is None:
+        return neighbour_graph(values, present, anchors, k)
+    state = hashlib.sha256(f"{values.shape} {k}".encode())
+    for array in (values, present, anchors):
+        state.update(np.ascontiguousarray(array).data)
+    key = state.digest()
+    if key not in known:
+        known[key] = neighbour_graph(values, present, anchors, k)
+    return known[key]
 
 
 def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) -> sp.csr_array:
@@ -125,11 +146,12 @@ def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) ->
     position[columns] = np.arange(len(columns))
     width = min(k - 1, max(len(columns) - 1, 0))
     block = max(1, _BLOCK_BYTES // (4 * max(1, len(columns))))
+    room = torch.empty(min(block, len(rows)), len(columns))  # used again, so that its pages are mapped once
     found = [np.empty((0, width), dtype=np.int64)]
     weights = [np.empty((0, width), dtype=np.float32)]
     for start in range(0, len(rows), block):
         part = rows[start : start + block]
-        similarity = torch.from_numpy(unit[part]) @ targets.T
+        similarity = torch.mm(torch.from_numpy(unit[part]), targets.T, out=room[: len(part)])
         inside = np.flatnonzero(position[part] >= 0)
         similarity[inside, position[part][inside]] = -torch.inf
         best = similarity.topk(width, dim=1)

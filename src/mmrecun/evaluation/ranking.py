@@ -8,7 +8,7 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.shapes import Floats, Ints, check_shape
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES, _FEWEST = 8 << 20, 128
 
 
 def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int) -> Ints:
@@ -103,7 +103,8 @@ def _checked(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _blocks(rows: int, items: int) -> list[tuple[int, int]]:
-    size = max(1, _BLOCK_BYTES // (4 * max(1, items)))
+    """Rows of scores that stay in the processor's cache, but enough of them for a fast product with the items."""
+    size = max(_FEWEST, _BLOCK_BYTES // (4 * max(1, items)))
     return [(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
