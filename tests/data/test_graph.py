@@ -139,6 +139,6 @@ def test_a_known_neighbour_graph_is_taken_for_the_same_content_only(monkeypatch:
     assert len(known) == 4
     monkeypatch.setattr(graph, "neighbour_graph", None)
     shared += [build_inputs(dataset, spec, CPU, new, known).item_graphs for new in (None, newcomers)]
-    for given, expected in zip(shared, fresh * 2, strict=True):
+    for built, expected in zip(shared, fresh * 2, strict=True):
         for name in dataset.modalities:
-            assert torch.equal(given[name].forward.to_dense(), expected[name].forward.to_dense())
+            assert torch.equal(built[name].forward.to_dense(), expected[name].forward.to_dense())
