@@ -9,6 +9,7 @@ from mmrecun.data import files
 from mmrecun.data.forget import ForgetRequest
 from mmrecun.data.synthetic import make
 from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
+from mmrecun.jobs import training
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun import MMRecUn
 from tests.conftest import SMALL, TRAINING
@@ -40,6 +41,38 @@ def test_the_whole_way(run_folder: Path, tmp_path: Path):
     assert jobs.audit(tmp_path / "second").forgotten == again.forgotten
 
 
+def test_what_would_be_there_before_a_request_has_its_own_time(run_folder: Path, tmp_path: Path):
+    data = jobs.load(run_folder).dataset
+    user, item = data.train.users[0], data.train.items[0]
+    request = ForgetRequest(pairs=((data.users.names[int(user)], data.items.names[int(item)]),))
+    sharded = jobs.unlearn(run_folder, request, tmp_path / "sharded", "sisa", {"shards": 2})
+    assert sharded.setup_seconds > 0
+    assert lineage.read_manifest(tmp_path / "sharded") == sharded.model_copy(
+        update={"weights": lineage.weights_digest(tmp_path / "sharded")}
+    )
+    jobs.audit(tmp_path / "sharded")
+    assert "more, on what would be there before any request" in (tmp_path / "sharded" / "report.html").read_text()
+    assert jobs.unlearn(run_folder, request, tmp_path / "plain", "unlink").setup_seconds == 0
+    written = (tmp_path / "plain" / "manifest.json").read_text()
+    (tmp_path / "plain" / "manifest.json").write_text(written.replace('"setup_seconds": 0.0,', ""))
+    assert lineage.read_manifest(tmp_path / "plain").setup_seconds == 0
+
+
+def test_a_share_of_a_modality_that_is_not_there_is_refused(data_folder: Path, tmp_path: Path):
+    known = "unknown modality 'imgae'; did you mean 'image'[?] known: audio, image$"
+    with pytest.raises(ConfigError, match=f"^shares: {known}"):
+        jobs.train(data_folder, "freedom", tmp_path / "run", {"shares": {"audio": 1, "imgae": 0.5}})
+    assert not list(tmp_path.iterdir())
+
+
+def test_shares_outlive_the_modality_they_name(data_folder: Path, tmp_path: Path):
+    jobs.train(data_folder, "freedom", tmp_path / "run", {**TRAINING, "epochs": 1, "shares": {"image": 0.5}})
+    request = ForgetRequest(modalities={"image": None})
+    for method in ("unlink", "retrain"):
+        jobs.unlearn(tmp_path / "run", request, tmp_path / method, method)
+        assert jobs.load(tmp_path / method).model.modalities() == ("audio",)
+
+
 def test_training_twice_gives_the_same_bits(data_folder: Path, run_folder: Path, tmp_path: Path):
     jobs.train(data_folder, "mgcn", tmp_path / "again", TRAINING)
     assert lineage.weights_digest(tmp_path / "again") == lineage.weights_digest(run_folder)
@@ -49,7 +82,7 @@ def test_training_twice_gives_the_same_bits(data_folder: Path, run_folder: Path,
 def test_an_interrupted_training_goes_on_when_called_again(
     data_folder: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(jobs, "Recovery", partial(jobs.Recovery, every_seconds=0))
+    monkeypatch.setattr(training, "Recovery", partial(training.Recovery, every_seconds=0))
     epochs: list[int] = []
 
     def report(done: int, total: int, note: str) -> None:

@@ -50,6 +50,8 @@ class Manifest(Settings):
         weights: SHA-256 of the weights file; empty only before the run is written.
         best_epoch, epochs, valid: of a training.
         seconds: from request (or start) to a model that can be served.
+        setup_seconds: of an unlearning, and not part of `seconds`: what was spent on things that would be there before
+            any request, such as the models of shards that the request does not touch.
         versions: of the packages that decide the bits.
     """
 
@@ -72,6 +74,7 @@ class Manifest(Settings):
     epochs: int = 0
     valid: float | None = None
     seconds: float
+    setup_seconds: float = 0.0
     versions: dict[str, str]
     created: str
 
@@ -112,6 +115,17 @@ def now() -> str:
 def reference(to: Path, digest: str, seen_from: Path) -> Reference:
     """A reference to `to` for the manifest in folder `seen_from`."""
     return Reference(path=os.path.relpath(to.resolve(), seen_from.resolve()), digest=digest)
+
+
+def stamped(model: Recommender, **facts: Any) -> Manifest:
+    """A manifest of `model` with the versions and the time of now; `facts` are its other fields."""
+    return Manifest(
+        model=model_name(model),
+        settings=model.settings.model_dump(mode="json"),
+        versions=versions(),
+        created=now(),
+        **facts,
+    )
 
 
 def weights_digest(folder: Path) -> str:
@@ -178,22 +192,17 @@ def history(folder: Path) -> list[dict[str, float]]:
     return files.read_parquet(folder / HISTORY).to_dicts()
 
 
-def parent_folder(run: Run) -> Path:
-    """The folder of the run that `run` was unlearned from.
+def parent_folder(folder: Path, manifest: Manifest) -> Path:
+    """The folder of the run that the run in `folder` was unlearned from.
 
     Raises:
-        ArtifactError: when `run` was trained, or its parent is gone or is another one now.
+        ArtifactError: when the run was trained, or its parent is gone or is another one now.
     """
-    if run.manifest.parent is None:
-        raise ArtifactError(f"{run.folder} was trained, not unlearned; there is nothing to audit")
-    place = (run.folder / run.manifest.parent.path).resolve()
+    if manifest.parent is None:
+        raise ArtifactError(f"{folder} was trained, not unlearned; there is nothing to audit")
+    place = (folder / manifest.parent.path).resolve()
     if not (place / WEIGHTS).is_file():
-        raise ArtifactError(f"{run.folder}: the run it was unlearned from is not at {place}; put it back there")
-    if weights_digest(place) != run.manifest.parent.digest:
-        raise ArtifactError(f"{run.folder}: the run at {place} is no longer the one it was unlearned from")
+        raise ArtifactError(f"{folder}: the run it was unlearned from is not at {place}; put it back there")
+    if weights_digest(place) != manifest.parent.digest:
+        raise ArtifactError(f"{folder}: the run at {place} is no longer the one it was unlearned from")
     return place
-
-
-def describe(model: Recommender) -> tuple[str, dict[str, Any]]:
-    """Registered name and settings of a model, for the manifest."""
-    return model_name(model), model.settings.model_dump(mode="json")

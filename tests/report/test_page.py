@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from mmrecun.audit.verdict import AuditReport, Check, Figures, Gap, Likeness, State, conclude
-from mmrecun.report import figures, tables
+from mmrecun.report import closer, figures, tables
 from mmrecun.report.page import render
 from mmrecun.report.terminal import show
 
@@ -156,7 +156,7 @@ def test_closer_figures_name_their_modality():
     probes = {"zrf": 0.91, "features_r2 image": 0.31, "image auc": 0.52, "new probe": 0.17}
     looked = state("unlearned", 0.1).model_copy(update={"probes": probes, "groups": {"a_igf": 0.04, "other_users": 1}})
     made = report(0, states=(looked,))
-    rows = {row.label: str(row.cells[0]) for row in tables.closer_rows(made)}
+    rows = {row.label: str(row.cells[0]) for row in closer.rows(made)}
     assert rows == {
         "gap between active and other users": "0.0400",
         "like an untrained model (ZRF)": "0.9100",
@@ -167,6 +167,30 @@ def test_closer_figures_name_their_modality():
     words = Balanced(render(made, {})).words
     assert {*rows, *rows.values()} <= set(words)
     assert "A closer look" not in render(report(1), {})
+
+
+def test_a_closer_look_that_failed_says_why_and_for_whom():
+    probes = {"relearn_steps": 37.0, "attack_score": 0.61}
+    open_ = {"relearn_steps": "200 steps did not do", "attack_score": HOSTILE}
+    before = state("original", 0.1).model_copy(update={"unassessed": {"attack_score": HOSTILE}})
+    after = state("unlearned", 0.1).model_copy(update={"probes": probes})
+    golds = [state("gold", 0.1, seed).model_copy(update={"probes": {"relearn_steps": 41.0 + seed}}) for seed in (0, 3)]
+    stuck = state("gold", 0.1, 4).model_copy(update={"unassessed": open_})
+    made = report(0, states=(before, after, *golds, stuck))
+    rows = {row.label: [str(cell) for cell in row.cells] for row in closer.rows(made)}
+    assert rows == {
+        "attack: mean probability": ["not assessed", "0.6100", "not assessed"],
+        "steps to learn it again": ["not assessed", "37.0", "42.5 ± 2.1"],
+    }
+    expected = [
+        f"attack: mean probability, original and gold: {HOSTILE}",
+        "steps to learn it again, gold: 200 steps did not do",
+    ]
+    assert closer.gaps(made) == expected
+    assert set(expected) <= set(Balanced(render(made, {})).words)
+    stream = io.StringIO()
+    show(made, Console(file=stream, width=200))
+    assert all(f"not assessed: {line}" in stream.getvalue() for line in expected)
 
 
 def test_likeness_is_read_with_its_yardstick():

@@ -1,19 +1,17 @@
 """Likelihood-ratio attack on each forgotten pair, with shadow models (RULI, arXiv 2506.13009).
 
-The attacker has trained shadow models that learned the pairs and then unlearned them, and others that never had them.
-Each pair's score in the audited model is more likely under one of the two; where the attacker guesses right more often
-than for Gold, the unlearning can be told.
+Every shadow model learned a random half of what was forgotten and then unlearned it; it never had the other half. So
+each pair was unlearned in some shadows and never seen in the others, and its score in the audited model is more likely
+under one of the two. Where the attacker guesses right more often than for Gold, the unlearning can be told.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from mmrecun.errors import ConfigError
-from mmrecun.shapes import Floats
-
-Scores = Callable[[int], Floats]
+from mmrecun.shapes import Bools, Floats
 
 
 class Attack(NamedTuple):
@@ -30,51 +28,84 @@ class Attack(NamedTuple):
     worst: float
 
 
+def check_number(shadows: int) -> None:
+    """Refuse a number of shadows that does not share out evenly, or leaves no spread on either side.
+
+    Raises:
+        ConfigError: for an odd number, or fewer than four.
+    """
+    if shadows < 4 or shadows % 2:
+        raise ConfigError(
+            f"{shadows} shadow models: take an even number of 4 or more, so that all that was forgotten is learned by "
+            "at least two of them and left out by as many"
+        )
+
+
+def halves(units: int, shadows: int, rng: np.random.Generator) -> Bools:
+    """Which of the units each shadow learns, bool [K, units]; of every two shadows, one has what the other lacks.
+
+    A lone unit is learned by every second shadow.
+
+    >>> learned = halves(5, 4, np.random.default_rng(0))
+    >>> learned.sum(axis=0).tolist(), bool((learned[0] ^ learned[1]).all())
+    ([2, 2, 2, 2, 2], True)
+    """
+    check_number(shadows)
+    learned = np.zeros((shadows, units), dtype=bool)
+    for number in range(0, shadows, 2):
+        learned[number, rng.permutation(units)[: (units + 1) // 2]] = True
+        learned[number + 1] = ~learned[number]
+    return learned
+
+
 def logits(percentiles: Floats) -> np.ndarray:
     """Rank percentiles on a scale on which they are nearly normal; float64, as the shape given."""
     clipped = np.clip(np.asarray(percentiles, dtype=np.float64), 1e-4, 1 - 1e-4)
     return np.log(clipped / (1 - clipped))
 
 
-def likelihood(scores: Floats, unlearned: Floats, never: Floats) -> np.ndarray:
-    """Probability of "trained and unlearned" for each pair; float64 [N].
+def likelihood(scores: Floats, shadows: Floats, learned: Bools) -> np.ndarray:
+    """Probability of "trained and unlearned" for each pair; float64 [N], NaN without a shadow of either kind.
 
     Each side is a normal distribution per pair, with the variance pooled over pairs, since shadows are few (Carlini et
     al., "Membership inference attacks from first principles", 2022, section IV-C).
 
     Args:
         scores: percentiles [N] in the model under attack.
-        unlearned, never: percentiles [K, N] in K shadow models of each kind.
+        shadows: percentiles [K, N] in K shadow models.
+        learned: [K, N], whether the shadow learned and unlearned the pair, or never had it.
     """
-    value = logits(scores)
-    densities = []
-    for shadows in (logits(unlearned), logits(never)):
-        ddof = 1 if len(shadows) > 1 else 0
-        variance = shadows.var(axis=0, ddof=ddof).mean() + 1e-6
-        densities.append(-0.5 * ((value - shadows.mean(axis=0)) ** 2 / variance + np.log(variance)))
-    ratio: np.ndarray = 1 / (1 + np.exp(np.clip(densities[1] - densities[0], -500, 500)))
+    value, drawn = logits(scores), logits(shadows)
+    inside, outside = (_log_density(value, drawn, side) for side in (learned, ~learned))
+    ratio: np.ndarray = 1 / (1 + np.exp(np.clip(outside - inside, -500, 500)))
     return ratio
 
 
-def summarise(probabilities: np.ndarray) -> Attack:
-    """Means over N pairs, and over the most exposed tenth."""
-    worst = np.sort(probabilities)[-max(1, len(probabilities) // 10) :]
-    return Attack(float(probabilities.mean()), float((probabilities > 0.5).mean()), float(worst.mean()))
+def _log_density(value: np.ndarray, drawn: np.ndarray, side: Bools) -> np.ndarray:
+    """Log of the normal density of [N] values, up to a constant, among the [K, N] drawn of one side."""
+    counts = side.sum(axis=0)
+    mean = np.where(counts, (drawn * side).sum(axis=0) / np.maximum(counts, 1), np.nan)
+    squares = np.where(side, (drawn - mean) ** 2, 0).sum()
+    variance = squares / max(1, int(np.maximum(counts - 1, 0).sum())) + 1e-6
+    density: np.ndarray = -0.5 * ((value - mean) ** 2 / variance + np.log(variance))
+    return density
 
 
-def shadow_attack(models: Sequence[Floats], unlearned: Scores, never: Scores, shadows: int = 4) -> list[Attack]:
+def summarise(probabilities: np.ndarray) -> Attack | None:
+    """Means over N pairs, and over the most exposed tenth; NaN is left out, and None given where nothing else is."""
+    told = np.sort(probabilities[~np.isnan(probabilities)])
+    if not len(told):
+        return None
+    worst = told[-max(1, len(told) // 10) :]
+    return Attack(float(told.mean()), float((told > 0.5).mean()), float(worst.mean()))
+
+
+def shadow_attack(models: Sequence[Floats], shadows: Floats, learned: Bools) -> list[Attack | None]:
     """Attack several models (the unlearned one, each Gold) with the same shadows.
 
     Args:
         models: percentiles [N] of the same forgotten pairs in each.
-        unlearned: given a number, trains a shadow on everything, unlearns the pairs, and returns their percentiles.
-        never: given a number, trains a shadow without the pairs, and returns their percentiles.
-        shadows: of each kind; numbers 0 to shadows - 1 are passed on.
-
-    Raises:
-        ConfigError: for fewer than two shadows, which have no spread.
+        shadows: percentiles [K, N] in K shadow models.
+        learned: [K, N], whether the shadow learned and unlearned the pair, or never had it.
     """
-    if shadows < 2:
-        raise ConfigError(f"{shadows} shadow models have no spread; take two or more of each kind")
-    inside, outside = (np.stack([train(number) for number in range(shadows)]) for train in (unlearned, never))
-    return [summarise(likelihood(scores, inside, outside)) for scores in models]
+    return [summarise(likelihood(scores, shadows, learned)) for scores in models]

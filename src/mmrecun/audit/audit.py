@@ -1,7 +1,8 @@
 """The audit of one run: measure every state, examine it closely, scan the run for residue, compare."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from mmrecun.audit import residue
 from mmrecun.audit.compare import compare
@@ -12,7 +13,26 @@ from mmrecun.audit.verdict import AuditReport
 from mmrecun.data.forget import Partition
 from mmrecun.data.requested import Requested
 
-__all__ = ["Subject", "assess"]
+__all__ = ["Closer", "Subject", "Told", "assess"]
+
+
+class Told(NamedTuple):
+    """What a closer look says of one state: figures by name, and why others could not be had."""
+
+    probes: dict[str, float] = {}
+    unassessed: dict[str, str] = {}
+
+
+class Closer(NamedTuple):
+    """A probe that trains models; an audit runs it only where it is asked for.
+
+    Attributes:
+        note: how the figures came about; kept where there are any.
+        look: from the pairs under test, the states (the original first) and what was measured of them, one `Told` each.
+    """
+
+    note: str
+    look: Callable[[Probe, Sequence[Subject], Sequence[Measured]], Sequence[Told]]
 
 
 def assess(
@@ -22,6 +42,7 @@ def assess(
     unlearned: Subject,
     golds: Sequence[Subject],
     requested: Requested | None = None,
+    closer: Sequence[Closer] = (),
 ) -> AuditReport:
     """The whole audit, slower probes included.
 
@@ -31,14 +52,23 @@ def assess(
         original, unlearned, golds: the states; all but the first know the retained data only.
         requested: salted hashes of what the request named, from the run's manifest; without them three of the residue
             checks are not assessed.
+        closer: probes that train models.
     """
-    probe = probe_of(parts)
-    before, after, *others = (_closely(subject, parts, probe) for subject in (original, unlearned, *golds))
+    probe, subjects = probe_of(parts), (original, unlearned, *golds)
+    states, notes = [_examined(subject, parts, probe) for subject in subjects], list[str]()
+    for one in closer:
+        told = one.look(probe, subjects, states)
+        states = [_with(state, *each) for state, each in zip(states, told, strict=True)]
+        notes += [one.note] if any(each.probes for each in told) else []
     checks = residue.scan(original.model, unlearned.model, parts, unlearned.folder, requested)
-    return compare(names, parts, probe, before, after, others, checks)
+    report = compare(names, parts, probe, states[0], states[1], states[2:], checks)
+    return report.model_copy(update={"notes": (*report.notes, *notes)})
 
 
-def _closely(subject: Subject, parts: Partition, probe: Probe) -> Measured:
-    measured = measure_state(subject, parts, probe)
-    figures = measured.figures.model_copy(update={"probes": measured.figures.probes | examine(subject, parts, probe)})
-    return replace(measured, figures=figures)
+def _examined(subject: Subject, parts: Partition, probe: Probe) -> Measured:
+    return _with(measure_state(subject, parts, probe), examine(subject, parts, probe), {})
+
+
+def _with(state: Measured, probes: dict[str, float], unassessed: dict[str, str]) -> Measured:
+    more = {"probes": state.figures.probes | probes, "unassessed": state.figures.unassessed | unassessed}
+    return replace(state, figures=state.figures.model_copy(update=more))

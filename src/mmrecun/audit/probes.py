@@ -59,12 +59,20 @@ class Stage:
     @torch.no_grad()
     def stand_in(self, model: Recommender) -> Vectors:
         """Of a model of the retained data, in original rows, with newcomers for what was removed."""
-        return self.shown(with_newcomers(model, self.parts, _SEED.child("newcomers")))
+        return self.shown(self.with_rows(model))
+
+    def with_rows(self, model: Recommender) -> Recommender:
+        """A copy of a model of the retained data, in original rows, with newcomers for what was removed."""
+        return with_newcomers(model, self.parts, _SEED.child("newcomers"))
 
     @torch.no_grad()
     def shown(self, model: Recommender) -> Vectors:
         """Of a model that has a row for everybody, on the retained data in original rows."""
-        return _answers(model, self._inputs("stand-in", model, self.parts.stand_in(), self.parts.newcomers()))
+        return _answers(model, self.shown_inputs(model))
+
+    def shown_inputs(self, model: Recommender) -> GraphInputs:
+        """The retained data in original rows, with newcomers for what was removed."""
+        return self._inputs("stand-in", model, self.parts.stand_in(), self.parts.newcomers())
 
     @torch.no_grad()
     def all_new(self, model: Recommender) -> Vectors:
@@ -138,7 +146,7 @@ def probe_of(parts: Partition) -> Probe:
         branch=branch,
         forgotten=forgotten,
         seen=seen,
-        controls=_sample(controls, max(_CONTROLS, 2 * len(forgotten)), rng),
+        controls=sample(controls, max(_CONTROLS, 2 * len(forgotten)), rng),
         random=random,
         by=_matched_on(parts),
         affected=_affected(parts, forgotten, train),
@@ -152,7 +160,8 @@ def _matched_on(parts: Partition) -> By:
     return {(True, False): "items", (False, True): "users"}.get(gone, "both")  # type: ignore[return-value]
 
 
-def _sample(pairs: Interactions, most: int, rng: np.random.Generator) -> Interactions:
+def sample(pairs: Interactions, most: int, rng: np.random.Generator) -> Interactions:
+    """At most `most` of the pairs, drawn without replacement."""
     if len(pairs) <= most:
         return pairs
     mask = np.zeros(len(pairs), dtype=bool)

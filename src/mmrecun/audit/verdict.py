@@ -48,6 +48,7 @@ class Figures(Settings):
             their list, `percentile` the mean place in the ranking from 0 to 1; `served` is `top20` of what is served.
         groups: retained recall@20 of active and other users, of popular and other items, and the gaps between them.
         probes: further figures by name; `fold_in` where rows were removed, the slower ones where they were asked for.
+        unassessed: probe -> why it has no figure, of those that were asked for.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Figures(Settings):
     exposure: dict[str, float] = {}
     groups: dict[str, float] = {}
     probes: dict[str, float] = {}
+    unassessed: dict[str, str] = {}
 
 
 class Gap(Settings):

@@ -1,6 +1,6 @@
 """FREEDOM: a frozen item-item graph, and a user-item graph pruned anew each epoch (Zhou and Shen, MM 2023)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from mmrecun.data.graph import GraphInputs, InputSpec, both_ways, normalised_blo
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
 from mmrecun.data.triples import Triples
+from mmrecun.errors import ConfigError
 from mmrecun.models.base import (
     ModelConfig,
     Recommender,
@@ -24,6 +25,7 @@ from mmrecun.models.base import (
     squared_norm,
 )
 from mmrecun.models.propagation import propagate
+from mmrecun.settings import unknown_name
 
 
 class FREEDOMConfig(ModelConfig):
@@ -47,6 +49,12 @@ class FREEDOMConfig(ModelConfig):
     shares: Mapping[str, NonNegativeFloat] = {}
     modality_loss: NonNegativeFloat = 1e-3
     l2: NonNegativeFloat = 1e-3
+
+    def check_modalities(self, known: Sequence[str]) -> None:
+        """Every modality that has a share must be there."""
+        for name in self.shares:
+            if name not in known:
+                raise ConfigError(f"shares: {unknown_name('modality', name, list(known))}")
 
 
 class FREEDOM(Recommender):

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmrecun.audit.verdict import AuditReport, State
-from mmrecun.report import figures, tables
+from mmrecun.report import closer, figures, tables
 
 _MARKS = {State.PASSED: "✓", State.FAILED: "✕", State.NOT_ASSESSED: "–"}
 
@@ -53,7 +53,8 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
         state_rows=tables.state_rows(report),
         gap_rows=tables.gap_rows(report),
         likeness_rows=tables.likeness_rows(report),
-        closer_rows=tables.closer_rows(report),
+        closer_rows=closer.rows(report),
+        closer_gaps=closer.gaps(report),
         open_questions=tables.open_questions(report),
         pictures=_pictures(report),
         golds=sum(state.name == "gold" for state in report.states),

@@ -141,17 +141,6 @@ _LIKENESS = {
     "js_distance": ("distance of scores", "Jensen-Shannon distance of what is preferred by how much. 0: equal."),
 }
 _WHO = {"": "", "_affected": ", touched users", "_unaffected": ", other users"}
-_GROUPS = {
-    "a_igf": ("gap between active and other users", "Of retained recall@20. Lower is fairer."),
-    "item_gap": ("gap between popular and other items", "Of retained recall@20. Lower is fairer."),
-}
-_PROBES = {
-    "zrf": ("like an untrained model (ZRF)", "1: answers those who had it as if nothing had been learned."),
-    "fold_in": ("told from half of the pairs", "Mean place of the other half after fitting a row to one half."),
-    "features_r2": ("removed features readable", "R² of reading the removed features off the item vectors."),
-    "forget_recall@20": ("forget recall@20, that branch alone", "Forgotten pairs ranked by one modality only."),
-    "auc": ("AUC matched, that branch alone", "The same ranks, against pairs as popular that were never seen."),
-}
 
 
 def by_name(report: AuditReport) -> dict[str, list[Figures]]:
@@ -178,7 +167,7 @@ def state_rows(report: AuditReport) -> list[StateRow]:
         StateRow(
             measure.label,
             measure.meaning,
-            tuple(_cell([measure.of(state) for state in states]) for states in groups),
+            tuple(cell([measure.of(state) for state in states]) for states in groups),
         )
         for measure in _MEASURES
         if measure.always or any(measure.of(state) is not None for state in report.states)
@@ -188,43 +177,23 @@ def state_rows(report: AuditReport) -> list[StateRow]:
     return [*rows, StateRow("time", meaning, taken)]
 
 
-def closer_rows(report: AuditReport) -> list[StateRow]:
-    """Fairness and the slower probes, as far as they were measured, in the columns of `state_columns`."""
-    names = {name: _GROUPS[name] for name in _GROUPS if any(name in state.groups for state in report.states)}
-    names |= {name: _probe_words(name) for state in report.states for name in state.probes}
-    groups = list(by_name(report).values())
-    return [
-        StateRow(*words, tuple(_cell([{**s.groups, **s.probes}.get(name) for s in states]) for states in groups))
-        for name, words in names.items()
-    ]
-
-
-def _probe_words(name: str) -> tuple[str, str]:
-    """Label and meaning of a probe; a modality's name goes in front of the label."""
-    known = next((probe for probe in _PROBES if probe in name.split(" ")), None)
-    if known is None:
-        return name, ""
-    label, meaning = _PROBES[known]
-    modality = " ".join(part for part in name.split(" ") if part != known)
-    return (f"{modality}: {label}" if modality else label), meaning
-
-
 def likeness_rows(report: AuditReport) -> list[LikenessRow]:
     """How like Gold the lists and scores are; empty without Gold."""
     rows = []
     for name, entry in report.likeness.items():
         stem, _, who = name.partition("_") if not name.startswith("js") else (name, "", "")
         label, meaning = _LIKENESS.get(stem, (stem, ""))
-        cells = (_cell([value]).value for value in (entry.original, entry.unlearned, entry.gold))
+        cells = (cell([value]).value for value in (entry.original, entry.unlearned, entry.gold))
         rows.append(LikenessRow(label + _WHO.get(f"_{who}" if who else "", ""), meaning, *cells))
     return rows
 
 
-def _cell(values: Sequence[float | None]) -> Cell:
+def cell(values: Sequence[float | None], digits: int = 4) -> Cell:
+    """Mean and standard deviation of the figures that there are."""
     known = [value for value in values if value is not None]
     if not known:
         return Cell(NOT_ASSESSED)
-    return Cell(f"{mean(known):.4f}", f"± {stdev(known):.4f}" if len(known) > 1 else "")
+    return Cell(f"{mean(known):.{digits}f}", f"± {stdev(known):.{digits}f}" if len(known) > 1 else "")
 
 
 def _time_cell(seconds: Sequence[float]) -> Cell:

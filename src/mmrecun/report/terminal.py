@@ -1,11 +1,13 @@
 """The audit in a terminal."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mmrecun.audit.verdict import AuditReport, State
-from mmrecun.report import tables
+from mmrecun.report import closer, tables
 
 _COLOURS = {State.PASSED: "green", State.FAILED: "red", State.NOT_ASSESSED: "yellow"}
 
@@ -13,11 +15,15 @@ _COLOURS = {State.PASSED: "green", State.FAILED: "red", State.NOT_ASSESSED: "yel
 def show(report: AuditReport, console: Console) -> None:
     """Print summary, states, gaps, checks and verdict; nothing in the report is read as markup."""
     console.print(Text(tables.summary(report)))
-    console.print(_states(report))
+    console.print(_states(report, "figure", tables.state_rows(report)))
     if report.gap:
         console.print(_gaps(report))
     if report.likeness:
         console.print(_likeness(report))
+    if rows := closer.rows(report):
+        console.print(_states(report, "closer look", rows))
+        for line in closer.gaps(report):
+            console.print(Text(f"not assessed: {line}"))
     console.print(_checks(report))
     colour = _COLOURS[report.verdict]
     console.print(Text.assemble("verdict: ", (report.verdict.value, f"bold {colour}"), f"  {tables.outcome(report)}"))
@@ -26,12 +32,12 @@ def show(report: AuditReport, console: Console) -> None:
     )
 
 
-def _states(report: AuditReport) -> Table:
-    table = Table("figure")
+def _states(report: AuditReport, title: str, rows: Sequence[tables.StateRow]) -> Table:
+    table = Table(title)
     for name, words in tables.state_columns(report):
         table.add_column(Text(f"{name}\n{words}"), justify="right")
-    for row in tables.state_rows(report):
-        table.add_row(row.label, *(Text(str(cell)) for cell in row.cells))
+    for row in rows:
+        table.add_row(Text(row.label), *(Text(str(cell)) for cell in row.cells))
     return table
 
 

@@ -1,0 +1,46 @@
+"""Ask a run: how good its lists are, and what it recommends to somebody."""
+
+from typing import Any
+
+from mmrecun.audit.probes import vectors_of
+from mmrecun.data.interactions import Split
+from mmrecun.errors import ConfigError
+from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
+from mmrecun.evaluation.ranking import score_pairs, top_k
+from mmrecun.jobs.opening import PathLike, opened
+from mmrecun.lineage import Run
+from mmrecun.settings import unknown_name
+
+
+def evaluate(run: Run | PathLike, split: str = "test") -> RankingReport:
+    """Rank all items for every user and measure the lists on one split.
+
+    Raises:
+        ConfigError: for an unknown split.
+    """
+    names = {part.name.lower(): part for part in Split}
+    if split not in names:
+        raise ConfigError(unknown_name("split", split, list(names)))
+    if names[split] is Split.TRAIN:
+        raise ConfigError("training pairs are masked in every list; choose --split valid or --split test")
+    asked = opened(run)
+    vectors = vectors_of(asked.model, asked.dataset)
+    return evaluate_split(vectors.users, vectors.items, asked.dataset, names[split])
+
+
+def recommend(run: Run | PathLike, user: str, k: int = 10) -> list[dict[str, Any]]:
+    """The k best items for a user, without what the user had in training: id, title where known, score."""
+    asked = opened(run)
+    data = asked.dataset
+    row = data.users.rows([user])
+    vectors = vectors_of(asked.model, data)
+    items = top_k(vectors.users, vectors.items, data.train, row, k)[0]
+    items = items[items >= 0]
+    scores = score_pairs(vectors.users, vectors.items, row.repeat(len(items)), items).tolist()
+    titles = (
+        data.item_attributes["title"].gather(items) if "title" in data.item_attributes.columns else [None] * len(items)
+    )
+    names = data.items.names.gather(items)
+    return [
+        {"item": name, "title": title, "score": score} for name, title, score in zip(names, titles, scores, strict=True)
+    ]

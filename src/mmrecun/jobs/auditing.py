@@ -1,0 +1,103 @@
+"""Audit a run and write its report."""
+
+from collections.abc import Sequence
+
+from mmrecun import lineage
+from mmrecun.audit.audit import Closer, Subject, assess
+from mmrecun.audit.verdict import AuditReport
+from mmrecun.data.forget import partition
+from mmrecun.errors import ArtifactError
+from mmrecun.jobs.opening import PathLike, load
+from mmrecun.jobs.relearning import relearn_probe
+from mmrecun.jobs.shadowing import attack_probe
+from mmrecun.lineage import Run
+from mmrecun.report.page import render
+from mmrecun.report.tables import duration
+from mmrecun.staging import replace_file
+from mmrecun.training.loop import Report, silent
+
+
+def audit(
+    run: PathLike,
+    golds: Sequence[PathLike] = (),
+    relearn: bool = False,
+    shadows: int = 0,
+    report: Report = silent,
+) -> AuditReport:
+    """Audit an unlearned run, with Gold runs of the same request where there are any.
+
+    Writes `audit.json` and `report.html` into the run folder.
+
+    Args:
+        run: a run folder.
+        golds: run folders.
+        relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
+        shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
+            number of 4 or more, or 0 for no attack.
+        report: told how far the two slow probes are.
+
+    Raises:
+        ArtifactError: when the run was not unlearned, or a Gold knows other data or came from another method.
+        ConfigError: for a number of shadows that cannot be shared out.
+    """
+    after = load(run)
+    original = load(lineage.parent_folder(after.folder, after.manifest))
+    closer = [relearn_probe(original.training, report)] if relearn else []
+    closer += [attack_probe(original, after, shadows, report)] if shadows else []
+    states = [_gold(load(gold), after, original) for gold in golds]
+    made = _assessed(original, after, states, closer)
+    page = render(made, _facts(after, original), lineage.history(after.folder))
+    replace_file(after.folder / "audit.json", (made.model_dump_json(indent=2) + "\n").encode())
+    replace_file(after.folder / "report.html", page.encode())
+    return made
+
+
+def _assessed(original: Run, run: Run, golds: Sequence[Run], closer: Sequence[Closer]) -> AuditReport:
+    names = (run.manifest.model, run.manifest.method, run.dataset.name)
+    parts = partition(original.dataset, run.dataset)
+    subjects = [_subject("gold", gold) for gold in golds]
+    return assess(
+        names,
+        parts,
+        _subject("original", original),
+        _subject("unlearned", run),
+        subjects,
+        run.manifest.requested,
+        closer,
+    )
+
+
+def _subject(name: str, run: Run) -> Subject:
+    return Subject(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
+
+
+def _gold(gold: Run, run: Run, original: Run) -> Run:
+    if gold.manifest.method != "retrain":
+        raise ArtifactError(
+            f"{gold.folder} is no Gold: it was made by '{gold.manifest.method or 'train'}', not by 'retrain'"
+        )
+    if gold.manifest.dataset.digest != run.manifest.dataset.digest:
+        raise ArtifactError(
+            f"{gold.folder} is Gold of another request: its retained data differ from those of {run.folder}"
+        )
+    if (gold.manifest.model, gold.manifest.settings) != (original.manifest.model, original.manifest.settings):
+        raise ArtifactError(f"{gold.folder} is Gold of another model or other settings than {original.folder}")
+    return gold
+
+
+def _facts(run: Run, original: Run) -> dict[str, str]:
+    manifest = run.manifest
+    facts = {
+        "model": manifest.model,
+        "method": manifest.method,
+        "stopped by": manifest.stop,
+        "seed": str(manifest.seed),
+        "dataset": f"{manifest.dataset_name} {manifest.dataset.digest[:16]}",
+        "unlearned from": f"{original.folder.name} {manifest.parent.digest[:16] if manifest.parent else ''}",
+        "request": manifest.request_digest[:16],
+        "made": manifest.created,
+    }
+    if manifest.setup_seconds:
+        facts["set-up"] = f"{duration(manifest.setup_seconds)} more, on what would be there before any request"
+    facts |= {f"setting {name}": str(value) for name, value in (manifest.settings | manifest.method_settings).items()}
+    return facts | {f"version of {name}": value for name, value in manifest.versions.items()}

@@ -1,0 +1,20 @@
+"""Read a run folder."""
+
+from pathlib import Path
+
+from mmrecun import lineage
+from mmrecun.device import prepare, resolve
+from mmrecun.lineage import Run
+
+PathLike = str | Path
+
+
+def load(run: PathLike, device: str = "auto") -> Run:
+    """Read a run folder with its model and dataset."""
+    prepare()
+    return lineage.load(Path(run), resolve(device))
+
+
+def opened(run: Run | PathLike) -> Run:
+    """A run as it is, or read from its folder."""
+    return run if isinstance(run, Run) else load(run)

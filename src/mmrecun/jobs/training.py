@@ -1,0 +1,127 @@
+"""Train a recommender on a dataset folder."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from mmrecun import lineage
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import GraphInputs, build_inputs
+from mmrecun.data.interactions import Split
+from mmrecun.device import prepare, resolve
+from mmrecun.errors import ConfigError, DataError
+from mmrecun.evaluation.evaluate import evaluate_split
+from mmrecun.jobs.opening import PathLike
+from mmrecun.lineage import Manifest
+from mmrecun.models.base import ModelConfig, Recommender, Sizes
+from mmrecun.models.registry import model_class
+from mmrecun.rng import Seed
+from mmrecun.settings import Settings, unknown_name
+from mmrecun.staging import refuse_existing, staged_folder
+from mmrecun.training.fit import FitResult, Recovery, TrainConfig, fit
+from mmrecun.training.loop import Report, silent
+
+First = TypeVar("First", bound=Settings)
+Second = TypeVar("Second", bound=Settings)
+VALIDATION_CUTOFF = 20
+CANNOT_VALIDATE = "no validation pair of a user with training pairs, so no epoch could be chosen"
+
+
+def train(
+    data: PathLike,
+    model: str,
+    out: PathLike,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    report: Report = silent,
+) -> Manifest:
+    """Train `model` on the dataset folder `data` and write the run to `out`; returns its manifest.
+
+    `settings` are those of the model and of `TrainConfig` together. An interrupted training leaves a file beside
+    `out`; the same call goes on from there.
+    """
+    prepare()
+    out, data = Path(out), Path(data)
+    refuse_existing(out)
+    config, training = split_settings(model_class(model).Config, TrainConfig, settings or {})
+    dataset = _trainable(data, config)
+    started = time.perf_counter()
+    recommender = model_class(model)(config, Sizes.of_dataset(dataset), Seed(seed).child("model").torch())
+    recommender.to(resolve(device))
+    key = f"{dataset.digest} {model} {config.model_dump_json()} {training.model_dump_json()} {seed}"
+    recovery = Recovery(resume_file(out), hashlib.sha256(key.encode()).hexdigest())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    result = _fitted(recommender, dataset, training, Seed(seed), report, recovery)
+    manifest = lineage.stamped(
+        recommender,
+        training=training.model_dump(mode="json"),
+        seed=seed,
+        dataset=lineage.reference(data, dataset.digest, out),
+        dataset_name=dataset.name,
+        best_epoch=result.best_epoch,
+        epochs=result.epochs,
+        valid=result.valid,
+        seconds=max(result.seconds, time.perf_counter() - started),
+    )
+    with staged_folder(out) as staging:
+        lineage.write(staging, manifest, recommender, result.history)
+    recovery.path.unlink(missing_ok=True)
+    return manifest
+
+
+def _trainable(data: Path, config: ModelConfig) -> Dataset:
+    dataset = files.load(data)
+    config.check_modalities(list(dataset.modalities))
+    if not can_validate(dataset):
+        raise DataError(
+            f"{data}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
+        )
+    return dataset
+
+
+def _fitted(
+    model: Recommender, dataset: Dataset, training: TrainConfig, seed: Seed, report: Report, recovery: Recovery
+) -> FitResult:
+    inputs = build_inputs(dataset, model.spec(), next(model.parameters()).device)
+
+    def validate(current: Recommender) -> float:
+        return validation_score(current, inputs, dataset)
+
+    return fit(model, dataset, inputs, training, seed, validate, report, recovery)
+
+
+def resume_file(out: Path) -> Path:
+    """Where a training that was interrupted leaves its state, beside the run folder it was to make."""
+    return out.with_name(f".{out.name}.resume.safetensors")
+
+
+def split_settings(first: type[First], second: type[Second], values: Mapping[str, Any]) -> tuple[First, Second]:
+    """Sort one flat list of settings into two classes; a name that neither has is refused."""
+    for name in values:
+        if name not in first.model_fields and name not in second.model_fields:
+            raise ConfigError(unknown_name("setting", name, [*first.model_fields, *second.model_fields]))
+    return (
+        first.of({name: value for name, value in values.items() if name in first.model_fields}),
+        second.of({name: value for name, value in values.items() if name in second.model_fields}),
+    )
+
+
+@torch.no_grad()
+def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) -> float:
+    """Recall@20 on the validation pairs; chooses epochs, and nothing else is looked at."""
+    vectors = model.vectors(inputs)
+    cutoffs = (VALIDATION_CUTOFF,)
+    report = evaluate_split(vectors.users, vectors.items, dataset, Split.VALID, cutoffs)
+    return report.metrics[f"recall@{VALIDATION_CUTOFF}"]
+
+
+def can_validate(dataset: Dataset) -> bool:
+    """Whether an epoch could be chosen: some user with a training pair has a validation pair."""
+    return bool(np.isin(dataset.interactions.part(Split.VALID).users, dataset.train.users).any())
