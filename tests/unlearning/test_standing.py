@@ -15,7 +15,7 @@ def test_scores_and_standing_equal_a_loop(dataset: Dataset):
     )
     drawn = rng.permutation(len(dataset.items))[:20]
     pairs = dataset.train.select(np.arange(len(dataset.train)) % 40 == 0)
-    compared = Compared.of(pairs, drawn, dataset.train, len(dataset.items), torch.device("cpu"))
+    compared = Compared.of(pairs, drawn, dataset.train.matrix(len(users), len(items)))
     own, others = compared.scores((users, items))
     places = standing(own, others)
     had = set(zip(dataset.train.users.tolist(), dataset.train.items.tolist(), strict=True))
@@ -30,7 +30,7 @@ def test_scores_and_standing_equal_a_loop(dataset: Dataset):
 
 
 def test_a_pair_without_rivals_stands_in_the_middle():
-    assert standing(torch.tensor([1.0]), torch.full((1, 3), -torch.inf)).tolist() == [0.5]
+    assert standing(np.float32([1]), np.full((1, 3), -np.inf, dtype=np.float32)).tolist() == [0.5]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.lists(st.floats(0, 1), min_size=1, max_size=30))
@@ -51,5 +51,5 @@ def test_each_stratum_has_its_own_controls():
 
 
 def test_the_candidate_at_a_standing_outranks_that_share():
-    others = torch.tensor([[0.3, -torch.inf, 0.1, 0.2, 0.4]]).repeat(5, 1)
+    others = np.tile(np.float32([0.3, -np.inf, 0.1, 0.2, 0.4]), (5, 1))
     assert at_standing(others, np.array([0.0, 0.25, 0.5, 0.75, 1.0])).tolist() == [2, 3, 0, 4, 4]

@@ -26,9 +26,21 @@ class Triples:
     def __len__(self) -> int:
         return len(self.users)
 
+    def columns(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Users, positives, negatives."""
+        return self.users, self.positives, self.negatives
+
     def to(self, device: torch.device) -> "Triples":
         """The same on another device."""
-        return Triples(self.users.to(device), self.positives.to(device), self.negatives.to(device))
+        return Triples(*(column.to(device) for column in self.columns()))
+
+    def joined(self, others: "Triples") -> "Triples":
+        """These, then `others`."""
+        return Triples(*(torch.cat(both) for both in zip(self.columns(), others.columns(), strict=True)))
+
+    def part(self, at: slice) -> "Triples":
+        """Some of these."""
+        return Triples(*(column[at] for column in self.columns()))
 
 
 class NegativeSampler:

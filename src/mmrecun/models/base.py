@@ -95,6 +95,12 @@ class TripleVectors:
         """float32 [B], score of the positive minus score of the negative."""
         return (self.users * (self.positives - self.negatives)).sum(dim=1)
 
+    def part(self, at: slice) -> "TripleVectors":
+        """Those of some of the triples."""
+        views = {name: (users[at], one[at], other[at]) for name, (users, one, other) in self.views.items()}
+        whose = self.triples.part(at) if self.triples else None
+        return TripleVectors(self.users[at], self.positives[at], self.negatives[at], views, whose)
+
 
 def _rows(users: Tensor, items: Tensor, triples: Triples) -> tuple[Tensor, Tensor, Tensor]:
     # embedding's backward adds up repeated rows in a fixed order, in parallel; that of indexing does not

@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, Self, TypeVar, cast
 
-import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
-from mmrecun.data.triples import Triples
 from mmrecun.models.base import Recommender, TripleVectors
 from mmrecun.training.loop import adam, one_pass
 from mmrecun.training.losses import training_loss
@@ -81,8 +79,8 @@ class Work:
 
         A forgotten pair is scored whole, a lost feature by its own branch; float32 [B] for each kind there is.
         """
-        rows = self.model.at(self.served, _joined(step.retain, step.forget))
-        kept, forgotten = _parted(rows, len(step.retain))
+        rows, size = self.model.at(self.served, step.retain.joined(step.forget)), len(step.retain)
+        kept, forgotten = rows.part(slice(None, size)), rows.part(slice(size, None))
         margins = [forgotten.margins()] if len(step.forget) else []
         if step.branches:
             attached = self.model.vectors(self.attached)
@@ -92,24 +90,6 @@ class Work:
     def retain_loss(self, kept: TripleVectors) -> Tensor:
         """What training minimises, on retained triples; a scalar."""
         return training_loss(self.model, kept)
-
-
-def _columns(triples: Triples) -> tuple[Tensor, Tensor, Tensor]:
-    return triples.users, triples.positives, triples.negatives
-
-
-def _joined(first: Triples, second: Triples) -> Triples:
-    return Triples(*(torch.cat([a, b]) for a, b in zip(_columns(first), _columns(second), strict=True)))
-
-
-def _parted(rows: TripleVectors, size: int) -> tuple[TripleVectors, TripleVectors]:
-    """The first `size` triples, and the rest."""
-    parts = []
-    for at in (slice(None, size), slice(size, None)):
-        views = {name: (view[0][at], view[1][at], view[2][at]) for name, view in rows.views.items()}
-        whose = Triples(*(column[at] for column in _columns(rows.triples))) if rows.triples else None
-        parts.append(TripleVectors(rows.users[at], rows.positives[at], rows.negatives[at], views, whose))
-    return parts[0], parts[1]
 
 
 Config = TypeVar("Config", bound=PassConfig)

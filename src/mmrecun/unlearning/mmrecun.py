@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmrecun.data.forget import Partition
 from mmrecun.data.graph import GraphInputs
@@ -39,6 +39,7 @@ from mmrecun.unlearning.base import (
     with_fresh_rows,
     working_copy,
 )
+from mmrecun.unlearning.row_adam import RowAdam
 from mmrecun.unlearning.standing import Compared, at_standing, standing, unlearned_standing
 
 _MOST_PAIRS, _CANDIDATES = 8192, 1024
@@ -96,10 +97,10 @@ class MMRecUn(Unlearner):
         return Unlearned(export(task, work.model), stop, history)
 
     def _refit(self, work: "_Work") -> Iterator[dict[str, float]]:
-        optimizer = torch.optim.Adam(work.parameters, lr=self.config.refit_rate, fused=True)
+        optimizer = RowAdam(work.rows)
         for step in range(self.config.refit):
-            optimizer.param_groups[0]["lr"] = self.config.refit_rate * (1 - step / self.config.refit)
-            loss = work.step(optimizer)
+            loss = work.loss()
+            optimizer.step(self.config.refit_rate * (1 - step / self.config.refit))
             work.task.report(step + 1, self.config.refit + self.config.rounds, "refit")
             yield {"step": step + 1, "loss": loss}
 
@@ -108,7 +109,7 @@ class MMRecUn(Unlearner):
             return "refitted; no single pair to push down"
         if not len(work.controls.pairs):
             return "refitted; no validation pair says where forgotten pairs should stand, so none was pushed"
-        optimizer = torch.optim.Adam(work.parameters, lr=self.config.push_rate, fused=True)
+        optimizer = RowAdam(work.rows)
         for number in range(self.config.rounds + 1):
             triples, auc = work.too_high()
             if auc <= 0.5 + max(self.config.margin, chance(len(work.forgotten.pairs), len(work.controls.pairs))):
@@ -116,7 +117,8 @@ class MMRecUn(Unlearner):
             if number == self.config.rounds:
                 return f"{number} rounds; AUC {auc:.3f} of forgotten against held-out pairs"
             for _ in range(self.config.steps):
-                loss = work.step(optimizer, triples, self.config.forget_weight)
+                loss = work.loss(triples, self.config.forget_weight)
+                optimizer.step(self.config.push_rate)
             history.append({"step": len(history) + 1, "loss": loss, "auc": auc})
             work.task.report(self.config.refit + number + 1, self.config.refit + self.config.rounds, f"AUC {auc:.3f}")
         raise AssertionError
@@ -178,7 +180,7 @@ class _Work:
 
     Attributes:
         model: its touched rows have faded; all else is as trained.
-        parameters: the tables.
+        rows: of its tables that the request touched.
         forgotten, controls: `single_pairs` and validation pairs, at most 8192 of each, beside 1024 items at most.
     """
 
@@ -187,16 +189,15 @@ class _Work:
         self.task, self.batch_size, self.rng = task, batch_size, task.seed.child("steps").numpy()
         self.inputs: GraphInputs = served_inputs(task)
         self.model = faded(working_copy(task), kept, task)
-        self.masks = self._freeze(kept)
-        tables = self.model.tables()
-        self.parameters = [tables[name].weight for name in self.masks]
+        self.rows = self._freeze(kept)
         train = parts.held.part(Split.TRAIN)
         near = (kept[0] < 1)[train.users] | (kept[1] < 1)[train.items]
         self.retained = train.select(near) if near.any() else train
         self.negatives = NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
         degree, drawn = degrees(train, len(original.users), len(original.items)), self._candidates()
+        known = original.train.matrix(len(original.users), len(original.items))
         self.forgotten, self.controls = (
-            Compared.of(self._some(pairs), drawn, original.train, len(original.items), task.device)
+            Compared.of(self._some(pairs), drawn, known)
             for pairs in (single_pairs(parts), parts.held.part(Split.VALID))
         )
         self.strata = strata(self.forgotten.pairs, *degree), strata(self.controls.pairs, *degree)
@@ -205,16 +206,15 @@ class _Work:
         drawn: Ints = self.rng.permutation(self.task.parts.item_rows)[:_CANDIDATES]
         return drawn
 
-    def _freeze(self, kept: tuple[np.ndarray, np.ndarray]) -> dict[str, Tensor]:
+    def _freeze(self, kept: tuple[np.ndarray, np.ndarray]) -> dict[nn.Parameter, Tensor]:
         tables = self.model.tables()
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name in tables)
-        touched = {"users": kept[0] < 1, "items": kept[1] < 1}
-        return {
-            name: torch.from_numpy(touched[table.of]).to(self.task.device).unsqueeze(1)
-            for name, table in tables.items()
-            if touched[table.of].any()
+        touched = {
+            of: torch.from_numpy(np.flatnonzero(share < 1)).to(self.task.device)
+            for of, share in zip(("users", "items"), kept, strict=True)
         }
+        return {table.weight: touched[table.of] for table in tables.values() if len(touched[table.of])}
 
     def _some(self, pairs: Interactions) -> Interactions:
         if len(pairs) <= _MOST_PAIRS:
@@ -223,19 +223,15 @@ class _Work:
         mask[self.rng.choice(len(pairs), _MOST_PAIRS, replace=False)] = True
         return pairs.select(mask)
 
-    def step(self, optimizer: torch.optim.Optimizer, reverse: Triples | None = None, weight: float = 0.0) -> float:
-        """One step on retained pairs, and on `reverse` triples if there are any; returns the loss."""
-        optimizer.zero_grad(set_to_none=True)
-        loss = training_loss(self.model, self.model.at(self.inputs, self._drawn()))
-        if reverse is not None and len(reverse):
-            loss = loss + weight * reverse_bpr(self.model.at(self.inputs, reverse).margins())
+    def loss(self, reverse: Triples | None = None, weight: float = 0.0) -> float:
+        """The loss on retained pairs, and on `reverse` triples if there are any; leaves its gradients."""
+        drawn = self._drawn()
+        size = len(drawn)
+        batch = self.model.at(self.inputs, drawn.joined(reverse) if reverse else drawn)
+        loss = training_loss(self.model, batch.part(slice(None, size)))
+        if reverse:
+            loss = loss + weight * reverse_bpr(batch.part(slice(size, None)).margins())
         loss.backward()  # type: ignore[no-untyped-call]
-        tables = self.model.tables()
-        for name, mask in self.masks.items():
-            gradient = tables[name].weight.grad
-            if gradient is not None:
-                gradient.mul_(mask)
-        optimizer.step()
         return loss.item()
 
     def _drawn(self) -> Triples:
@@ -258,7 +254,7 @@ class _Work:
         controls = standing(*self.controls.scores((vectors.users, vectors.items)))
         wanted = unlearned_standing(places, self.strata[0], controls, self.strata[1])
         high = np.flatnonzero(places > wanted + 1 / others.shape[1])
-        columns = at_standing(others[torch.from_numpy(high).to(others.device)], wanted[high])
+        columns = at_standing(others[high], wanted[high])
         auc = stratified_auc(places, self.strata[0], controls, self.strata[1])
         assert auc is not None
         pairs = self.forgotten.pairs

@@ -10,13 +10,13 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 import torch
-from torch import Tensor
 
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.matching import matched
 from mmrecun.models.base import Pair
-from mmrecun.shapes import Floats, Ints
+from mmrecun.shapes import Bools, Floats, Ints
 
 Shares = npt.NDArray[np.float64]
 
@@ -33,18 +33,15 @@ class Compared:
 
     pairs: Interactions
     items: Ints
-    masked: Tensor
+    masked: Bools
 
     @classmethod
-    def of(cls, pairs: Interactions, items: Ints, known: Interactions, of_items: int, device: torch.device) -> Self:
-        """Compare `pairs` with `items` but for what their users had, `known`; `of_items` is I."""
-        owners, offered = np.repeat(pairs.users, len(items)), np.tile(items, len(pairs))
-        masked = known.contains(owners, offered, of_items).reshape(len(pairs), len(items)) | (
-            pairs.items[:, None] == items
-        )
-        return cls(pairs, items, torch.from_numpy(masked).to(device))
+    def of(cls, pairs: Interactions, items: Ints, known: sp.csr_array) -> Self:
+        """Compare `pairs` with `items` but for what their users had, the entries of `known` [U, I]."""
+        had = known[:, items][pairs.users].toarray() != 0
+        return cls(pairs, items, had | (pairs.items[:, None] == items))
 
-    def scores(self, vectors: Pair) -> tuple[Tensor, Tensor]:
+    def scores(self, vectors: Pair) -> tuple[Floats, Floats]:
         """The pairs' own scores float32 [B], and their users' scores of the candidates float32 [B, C].
 
         What does not count is -inf there.
@@ -52,23 +49,27 @@ class Compared:
         users, items = vectors
         rows = users[torch.from_numpy(self.pairs.users.copy()).to(users.device)]
         own = (rows * items[torch.from_numpy(self.pairs.items.copy()).to(items.device)]).sum(dim=1)
-        others = rows @ items[torch.from_numpy(self.items).to(items.device)].T
-        return own, others.masked_fill_(self.masked, -torch.inf)
+        others: Floats = (rows @ items[torch.from_numpy(self.items).to(items.device)].T).cpu().numpy()
+        others[self.masked] = -np.inf
+        return own.cpu().numpy(), others
 
 
-def standing(own: Tensor, others: Tensor) -> Floats:
+def standing(own: Floats, others: Floats) -> Floats:
     """Share of the candidates that count which each pair outranks, ties half; float32 [B], 0.5 where none counts.
 
-    >>> standing(torch.tensor([2.0]), torch.tensor([[1.0, 3.0, 2.0, -torch.inf]])).tolist()
+    >>> standing(np.float32([2]), np.float32([[1, 3, 2, -np.inf]])).tolist()
     [0.5]
     """
-    counts = others > -torch.inf
-    number = counts.sum(dim=1)
-    lower = ((others < own.unsqueeze(1)) & counts).sum(dim=1)
-    equal = (others == own.unsqueeze(1)).sum(dim=1)
-    share = (lower + equal / 2) / number
-    found: Floats = torch.where(number > 0, share, 0.5).cpu().numpy()
-    return found
+    number = _counting(others)
+    below, not_above = ((compare(others, own[:, None])).sum(axis=1) for compare in (np.less, np.less_equal))
+    outranked = (below + not_above) / 2 - (others.shape[1] - number)
+    return np.where(number > 0, outranked / np.maximum(number, 1), 0.5).astype(np.float32)
+
+
+def _counting(others: Floats) -> Ints:
+    """How many candidates of each row count: int64 [B]."""
+    number: Ints = (others > -np.inf).sum(axis=1)
+    return number
 
 
 def unlearned_standing(forgotten: Floats, strata: Ints, controls: Floats, control_strata: Ints) -> Shares:
@@ -93,14 +94,14 @@ def unlearned_standing(forgotten: Floats, strata: Ints, controls: Floats, contro
     return targets
 
 
-def at_standing(others: Tensor, wanted: Shares) -> Ints:
+def at_standing(others: Floats, wanted: Shares) -> Ints:
     """The candidate of each row that stands where a pair should: int64 [B], columns of `others` float32 [B, C].
 
     The lowest-scored of the candidates that count which outranks the share `wanted` [B] of them, or the best one.
     """
-    order = others.sort(dim=1).indices
-    number = (others > -torch.inf).sum(dim=1).cpu().numpy()
+    number = _counting(others)
     rank = np.minimum((wanted * number).astype(np.int64), np.maximum(number - 1, 0))
-    place = torch.from_numpy(others.shape[1] - number + rank).clamp(max=others.shape[1] - 1).to(order.device)
-    columns: Ints = order.gather(1, place.unsqueeze(1)).squeeze(1).cpu().numpy()
+    place = np.minimum(others.shape[1] - number + rank, others.shape[1] - 1)
+    score = np.take_along_axis(np.sort(others, axis=1), place[:, None], axis=1)
+    columns: Ints = (others == score).argmax(axis=1)
     return columns
