@@ -35,7 +35,7 @@ def test_the_probability_is_that_of_two_normal_curves():
             side: norm.pdf(
                 logits(scores[pair]),
                 logits(shadows[learned[:, pair] == side, pair]).mean(),
-                np.sqrt(spreads[side] / free[side] + 1e-6),
+                np.sqrt((spreads[side] / free[side] + 1e-6) * (1 + 1 / (learned[:, pair] == side).sum())),
             )
             for side in (True, False)
         }

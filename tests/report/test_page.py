@@ -179,12 +179,12 @@ def test_a_closer_look_that_failed_says_why_and_for_whom():
     made = report(0, states=(before, after, *golds, stuck))
     rows = {row.label: [str(cell) for cell in row.cells] for row in closer.rows(made)}
     assert rows == {
-        "attack: mean probability": ["not assessed", "0.6100", "not assessed"],
+        "attack probability": ["not assessed", "0.6100", "not assessed"],
         "steps to learn it again": ["not assessed", "37.0", "42.5 ± 2.1"],
     }
     expected = [
-        f"attack: mean probability, original and gold: {HOSTILE}",
-        "steps to learn it again, gold: 200 steps did not do",
+        f"attack probability (original and gold): {HOSTILE}",
+        "steps to learn it again (gold): 200 steps did not do",
     ]
     assert closer.gaps(made) == expected
     assert set(expected) <= set(Balanced(render(made, {})).words)

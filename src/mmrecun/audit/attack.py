@@ -68,7 +68,7 @@ def likelihood(scores: Floats, shadows: Floats, learned: Bools) -> np.ndarray:
     """Probability of "trained and unlearned" for each pair; float64 [N], NaN without a shadow of either kind.
 
     Each side is a normal distribution per pair, with the variance pooled over pairs, since shadows are few (Carlini et
-    al., "Membership inference attacks from first principles", 2022, section IV-C).
+    al., "Membership inference attacks from first principles", 2022, section IV-C), and widened by that of the mean.
 
     Args:
         scores: percentiles [N] in the model under attack.
@@ -87,6 +87,7 @@ def _log_density(value: np.ndarray, drawn: np.ndarray, side: Bools) -> np.ndarra
     mean = np.where(counts, (drawn * side).sum(axis=0) / np.maximum(counts, 1), np.nan)
     squares = np.where(side, (drawn - mean) ** 2, 0).sum()
     variance = squares / max(1, int(np.maximum(counts - 1, 0).sum())) + 1e-6
+    variance = variance * (1 + 1 / np.maximum(counts, 1))  # the mean of a few is uncertain, too
     density: np.ndarray = -0.5 * ((value - mean) ** 2 / variance + np.log(variance))
     return density
 

@@ -95,14 +95,14 @@ def feature_fit(vectors: np.ndarray, features: np.ndarray, lost: Bools, kept: Bo
 
 
 def relearn_time(step: Callable[[], None], level: Callable[[], float], target: float, most: int = 200) -> int | None:
-    """How many training steps on the forgotten pairs bring their loss down to `target`; None if `most` do not.
+    """How many training steps on the forgotten pairs bring their error down to `target`; None if `most` do not.
 
     Divided by Gold's count: far below 1 says that something was left to build on, far above 1 that it was pushed away.
 
     Args:
         step: one training step on the forgotten pairs.
-        level: their loss now.
-        target: their loss in the original model.
+        level: their error now.
+        target: their error in the original model.
     """
     for done in range(most + 1):
         if level() <= target:

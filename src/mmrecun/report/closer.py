@@ -15,14 +15,14 @@ _PROBES = {
     "auc": ("AUC matched, that branch alone", "The same ranks, against pairs as popular that were never seen."),
     "relearn_steps": (
         "steps to learn it again",
-        "Training steps until forgotten pairs fit as before. Fewer than Gold: something was left to build on.",
+        "Training steps until forgotten pairs rank nearly as before. Fewer than Gold: something was left to build on.",
     ),
     "attack_score": (
-        "attack: mean probability",
-        "How sure an attacker with shadow models is that a pair was unlearned, not never seen. 0.5: cannot tell.",
+        "attack probability",
+        "How sure an attacker with shadow models is that pairs were unlearned and not unseen. Above Gold: it can tell.",
     ),
-    "attack_detected": ("attack: share detected", "Forgotten pairs that the attacker calls unlearned."),
-    "attack_worst": ("attack: most exposed tenth", "The mean probability over the tenth of pairs it is surest of."),
+    "attack_detected": ("attack detections", "Share of the forgotten pairs that the attacker calls unlearned."),
+    "attack_worst": ("attack on the most exposed tenth", "The mean probability of the pairs that it is surest of."),
 }
 _DIGITS = {"relearn_steps": 1}
 
@@ -44,13 +44,15 @@ def rows(report: AuditReport) -> list[StateRow]:
 
 
 def gaps(report: AuditReport) -> list[str]:
-    """Why a closer look has no figure, one line for each probe, states and reason."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Why a closer look has no figure: one line for each reason, with the figures and the states it holds for."""
+    states: dict[tuple[str, str], dict[str, None]] = {}
     for state in report.states:
         for name, reason in state.unassessed.items():
-            who = found.setdefault((_probe_words(name)[0], reason), [])
-            who += [state.name] if state.name not in who else []
-    return [f"{label}, {listing(who)}: {reason}" for (label, reason), who in found.items()]
+            states.setdefault((name, reason), {})[state.name] = None
+    labels: dict[tuple[str, str], list[str]] = {}
+    for (name, reason), who in states.items():
+        labels.setdefault((listing(list(who)), reason), []).append(_probe_words(name)[0])
+    return [f"{listing(which)} ({who}): {reason}" for (who, reason), which in labels.items()]
 
 
 def _probe_words(name: str) -> tuple[str, str]:
