@@ -211,6 +211,15 @@ def test_one_failed_check_fails_the_audit():
     assert conclude((unknown,)) is State.NOT_ASSESSED
 
 
+@pytest.mark.parametrize(("auc", "outcome"), [(0.51, State.NOT_ASSESSED), (0.7, State.FAILED), (0.3, State.FAILED)])
+def test_membership_of_lost_features_can_fail_but_not_pass_without_gold(dataset: Dataset, auc: float, outcome: State):
+    parts = partition(dataset, retain(dataset, ForgetRequest(modalities={"audio": tuple(dataset.items.names[:9])})))
+    probe, after = probe_of(parts), state("unlearned", auc_matched=auc, auc_matched_error=0.01)
+    assert membership(after.figures, probe).state is outcome
+    report = compare(("m", "n", "d"), parts, probe, state("original"), after, ())
+    assert report.verdict is report.verdict_without_gold is outcome
+
+
 def test_the_contract_names_both_verdicts_and_every_auc(scene: tuple[Partition, Probe], tmp_path: Path):
     report = compare(("m", "n", "d"), *scene, state("original"), state("unlearned"), GOLDS)
     contract = report.contract()

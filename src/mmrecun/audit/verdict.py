@@ -117,8 +117,8 @@ class AuditReport(Settings):
         gap: figure name (`retain_recall@20`, `forget_recall@20`, `auc`, `auc_matched`) -> Gap; empty without Gold.
         likeness: measure -> how like Gold; empty without Gold.
         checks: in order.
-        verdict: failed if any check failed, not assessed if none could be made, passed otherwise.
-        verdict_without_gold: the same of the checks that need no Gold.
+        verdict: of all checks, by `conclude`; without Gold as `verdict_without_gold`.
+        verdict_without_gold: of the checks that need no Gold; lost features of items that stay never pass by these.
         verdict_against_gold: of the comparisons with Gold and the scan for residue; not assessed without Gold.
         notes: how figures came about, and what was not looked at.
     """
@@ -156,7 +156,7 @@ class AuditReport(Settings):
 
 
 def conclude(checks: tuple[Check, ...]) -> State:
-    """One verdict from many checks."""
+    """One verdict from many checks: failed if any failed, not assessed if none could be made, passed otherwise."""
     states = {check.state for check in checks}
     if State.FAILED in states:
         return State.FAILED
