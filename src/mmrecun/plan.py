@@ -10,20 +10,23 @@ from typing import Any
 from mmrecun import jobs
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.files import FolderSizes
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.device import prepare, resolve
-from mmrecun.models.base import Recommender, Sizes
+from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import adam, one_pass
 from mmrecun.training.losses import training_loss
 
-_FLOAT = 4
-_PROCESS_BYTES = 450 << 20
+_FLOAT, _INDEX, _ROW = 4, 4, 8
+_PROCESS_BYTES = 430 << 20
+_PAIR_BYTES = 180  # of each pair while a dataset folder is read: its ids as text, its rows, its split
 _STEPS = 4
 _COPIES_OF_PARAMETERS = 5  # values, gradients, two moments of Adam, the best so far
+_MEMORY, _GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -32,58 +35,104 @@ class Plan:
 
     Attributes:
         memory_bytes: peak of the process.
-        available_bytes: free memory of this machine now.
+        available_bytes: what this machine has left for it now.
         seconds_per_epoch: one pass over the training pairs, validation not included; None when it would not fit.
         parameters: trainable numbers.
+        advice: what to change when it would not fit.
     """
 
     memory_bytes: int
     available_bytes: int
     seconds_per_epoch: float | None
     parameters: int
+    advice: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether this machine has the memory."""
+        return self.memory_bytes < self.available_bytes
 
 
 def plan(data: Path, model: str, settings: Mapping[str, Any] | None = None, device: str = "auto") -> Plan:
-    """Predict memory from sizes and measure a few steps, if they fit."""
+    """Predict memory from sizes, which are read without the data, and measure a few steps, if they fit."""
     prepare()
     cls = model_class(model)
     config, training = jobs.split_settings(cls.Config, TrainConfig, settings or {})
+    sizes, available = files.sizes(data), available_bytes()
+    memory, parameters = training_bytes(cls, config, sizes, training.batch_size)
+    if memory >= available:
+        advice = _advice(cls, config, sizes, training.batch_size, available)
+        return Plan(memory, available, None, parameters, advice)
     dataset = files.load(data)
     recommender = cls(config, Sizes.of_dataset(dataset), Seed(0).torch())
-    parameters = sum(parameter.numel() for parameter in recommender.parameters())
-    memory = _PROCESS_BYTES + _training_bytes(recommender, dataset, parameters, training.batch_size)
-    available = available_bytes()
-    seconds = None
-    if memory < available:
-        seconds = _seconds_per_epoch(recommender.to(resolve(device)), dataset, training)
+    seconds = _seconds_per_epoch(recommender.to(resolve(device)), dataset, training)
     return Plan(memory, available, seconds, parameters)
 
 
 def available_bytes() -> int:
-    """Free memory, from the system's own count."""
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Memory that can still be taken: the system's own estimate, and what the control group allows."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        lines = dict(line.split(":") for line in _MEMORY.read_text(encoding="ascii").splitlines())
+        free = int(lines["MemAvailable"].split()[0]) << 10
+    except (OSError, KeyError):
+        pass
+    try:
+        allowed, used = ((_GROUP / f"memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        return min(free, max(0, int(allowed) - int(used)))
+    except (OSError, ValueError):  # no group, or "max": no limit
+        return free
 
 
-def _training_bytes(model: Recommender, dataset: Dataset, parameters: int, batch: int) -> int:
-    spec, dim = model.spec(), model.settings.dim
-    nodes, items = len(dataset.users) + len(dataset.items), len(dataset.items)
-    modalities = len(model.modalities())
-    hops = 3 + getattr(model.settings, "layers", 0)
-    activations = nodes * dim * (2 * hops + 14 * modalities * bool(spec.user_item))
-    features = sum(dataset.modalities[name].width for name in model.modalities()) * items * 3
-    edges = (4 * 2 * len(dataset.train) * bool(spec.user_item) + 2 * modalities * spec.neighbours * items) * 3
-    return _FLOAT * (_COPIES_OF_PARAMETERS * parameters + activations + features + edges + 8 * batch * dim)
+def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, batch: int) -> tuple[int, int]:
+    """The peak of a training process, and how many parameters the model has.
+
+    The process first holds the text of the folder, then graphs while they are built, then graphs, parameters and what
+    a step keeps for its gradient; the largest of these counts.
+    """
+    probe = cls(config, Sizes(users=1, items=1, widths=sizes.widths), Seed(0).torch())
+    rows = {"users": sizes.users, "items": sizes.items}
+    tables = {name: (rows[table.of], table.weight.shape[1]) for name, table in probe.tables().items()}
+    others = sum(parameter.numel() for name, parameter in probe.named_parameters() if name not in tables)
+    parameters = others + sum(height * width for height, width in tables.values())
+    spec, read = probe.spec(), probe.modalities()
+    nodes, edges = sizes.users + sizes.items, sizes.train * spec.user_item
+    graphs = edges * 4 * (_FLOAT + _INDEX) + sizes.items * len(read) * spec.neighbours * 2 * (_FLOAT + _INDEX)
+    features = sum(sizes.widths[name] for name in read) * sizes.items * _FLOAT
+    hops = config.dim * nodes * (6 if spec.user_item else 0)
+    branches = len(read) * config.dim * (sizes.users * spec.user_item * 4 + sizes.items * 10)
+    step = _FLOAT * (_COPIES_OF_PARAMETERS * parameters + hops + branches + 12 * batch * config.dim) + features * 2
+    held = (sizes.pairs + sizes.train) * (2 * _ROW + 1 + 8) + sizes.feature_bytes
+    drawn = sizes.train * 7 * _ROW
+    building = edges * 5 * _ROW + features
+    reading = sizes.pairs * _PAIR_BYTES
+    return _PROCESS_BYTES + max(reading, held + graphs + max(building, drawn, drawn // 2 + step)), parameters
+
+
+def _advice(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, batch: int, available: int) -> str:
+    """A smaller `dim` that fits, or what else to do."""
+    dim = config.dim // 2
+    while dim >= 8:
+        needed, _ = training_bytes(cls, config.model_copy(update={"dim": dim}), sizes, batch)
+        if needed < available:
+            return f"--set dim={dim} would take {needed / (1 << 30):.1f} GiB"
+        dim //= 2
+    return "take a machine with more memory, or import fewer pairs, such as with --k-core"
 
 
 def _seconds_per_epoch(model: Recommender, dataset: Dataset, training: TrainConfig) -> float:
     device = next(model.parameters()).device
     inputs = build_inputs(dataset, model.spec(), device)
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-    steps = list(epoch(dataset.train, sampler, training.batch_size, Seed(0).numpy()))
     optimizer = adam(model, training.learning_rate)
+    started = time.perf_counter()
+    batches = epoch(dataset.train, sampler, training.batch_size, Seed(0).numpy())
+    drawn = [triples.to(device) for triples, _ in zip(batches, range(_STEPS + 1), strict=False)]
+    drawing = time.perf_counter() - started
     spent: list[float] = []
-    for triples in steps[: _STEPS + 1]:
+    for triples in drawn:
         started = time.perf_counter()
-        one_pass([triples.to(device)], lambda batch: training_loss(model, model.at(inputs, batch)), optimizer)
+        one_pass([triples], lambda batch: training_loss(model, model.at(inputs, batch)), optimizer)
         spent.append((time.perf_counter() - started) * len(dataset.train) / len(triples))
-    return sorted(spent)[len(spent) // 2]
+    counted = sorted(spent[1:] or spent)  # the first step warms up
+    return drawing + counted[len(counted) // 2]

@@ -2,6 +2,7 @@
 
 from mmrecun.cli.options import Data, Device, Model, Set
 from mmrecun.cli.output import JsonFlag, duration, emit, facts_table
+from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 
 
@@ -12,24 +13,19 @@ def plan(
     device: Device = "auto",
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what memory and time a training on DATA would take."""
+    """Say what memory and time a training on DATA would take; refuse one that this machine has no memory for."""
     from mmrecun.plan import plan as make_plan
 
     made = make_plan(data, model, parse_assignments(assignments), device)
-    fits = made.memory_bytes < made.available_bytes
-    if as_json:
-        emit({**vars(made), "fits": fits}, as_json)
-        return
     needed, free = (f"{size / (1 << 30):.1f} GiB" for size in (made.memory_bytes, made.available_bytes))
-    epoch = (
-        "not measured" if made.seconds_per_epoch is None else f"{duration(made.seconds_per_epoch)} without validation"
-    )
-    facts_table(
-        {
+    if as_json:
+        emit({**vars(made), "fits": made.fits}, as_json)
+    if made.seconds_per_epoch is None:
+        raise ConfigError(f"training {model} on {data} would take {needed}, of {free} free; {made.advice}")
+    if not as_json:
+        facts = {
             "parameters": made.parameters,
             "memory": f"{needed} of {free} free",
-            "one epoch": epoch,
-            "fits": "yes" if fits else "no: choose a smaller dim or batch_size, or a larger machine",
-        },
-        f"training {model} on {data}",
-    )
+            "one epoch": f"{duration(made.seconds_per_epoch)} without validation",
+        }
+        facts_table(facts, f"training {model} on {data}")

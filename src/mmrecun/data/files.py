@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality, Provenance, check_name
 from mmrecun.errors import DataError, MMRecUnError, some
 from mmrecun.settings import Settings
+from mmrecun.shapes import check_shape
 from mmrecun.staging import staged_folder
 
 FORMAT = 1
@@ -97,6 +99,53 @@ def load(folder: Path) -> Dataset:
     return dataset
 
 
+@dataclass(frozen=True)
+class FolderSizes:
+    """How large a dataset folder is, without its content.
+
+    Attributes:
+        users, items: U and I.
+        pairs, train: interactions of all splits, and of the training split.
+        widths: modality -> F.
+        feature_bytes: of all features as they are stored.
+    """
+
+    users: int
+    items: int
+    pairs: int
+    train: int
+    widths: dict[str, int]
+    feature_bytes: int
+
+
+def sizes(folder: Path) -> FolderSizes:
+    """Count what a dataset folder holds; neither ids nor features are read.
+
+    Raises:
+        DataError: when a file is missing or unreadable.
+    """
+    names = list(_header(folder).modalities)
+    features = {name: read_npy(folder / "features" / f"{name}.npy") for name in names}
+    for name, values in features.items():
+        with _about(folder / "features" / f"{name}.npy"):
+            check_shape("features", values, (None, None))
+    pairs, train = _count(folder / "interactions.parquet", pl.col("split").eq("train").sum())
+    return FolderSizes(
+        _count(folder / "users.parquet")[0],
+        _count(folder / "items.parquet")[0],
+        pairs,
+        train,
+        {name: int(values.shape[1]) for name, values in features.items()},
+        sum(int(values.nbytes) for values in features.values()),
+    )
+
+
+def _count(path: Path, *further: pl.Expr) -> list[int]:
+    with _readable(path):
+        counts = pl.scan_parquet(path, glob=False).select(pl.len(), *further).collect(engine="streaming")
+        return [int(count) for count in counts.row(0)]
+
+
 def _header(folder: Path) -> _Header:
     path = folder / "dataset.toml"
     try:
@@ -126,18 +175,24 @@ def _about(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: {error}") from None
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
 def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
     """Read a Parquet file that must have `columns`.
 
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    try:
+    with _readable(path):
         table = pl.read_parquet(path, glob=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise DataError(f"{path}: column '{missing[0]}' is missing; there are: {', '.join(table.columns)}")
