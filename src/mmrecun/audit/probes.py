@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from mmrecun.audit.membership import random_controls
@@ -45,6 +46,7 @@ class Stage:
     def __init__(self, parts: Partition, more: Newcomers | None) -> None:
         self.parts, self.more = parts, more
         self._built: dict[tuple[str, InputSpec, torch.device], GraphInputs] = {}
+        self._neighbours: dict[bytes, sp.csr_array] = {}
 
     @torch.no_grad()
     def original(self, model: Recommender) -> Vectors:
@@ -87,7 +89,7 @@ class Stage:
     ) -> GraphInputs:
         key = (name, model.spec(), next(model.parameters()).device)
         if key not in self._built:
-            self._built[key] = build_inputs(dataset, key[1], key[2], newcomers)
+            self._built[key] = build_inputs(dataset, key[1], key[2], newcomers, self._neighbours)
         return self._built[key]
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 
 from mmrecun.audit.verdict import Check, State
 from mmrecun.data.forget import Partition
-from mmrecun.data.graph import build_inputs
+from mmrecun.data.graph import InputSpec, build_inputs
 from mmrecun.data.ids import IdMap
 from mmrecun.data.requested import Requested
 from mmrecun.errors import some
@@ -84,11 +85,12 @@ def _graph(unlearned: Recommender, parts: Partition, requested: Requested | None
     retained = parts.retained
     whole = retained.interactions
     pairs = {"interactions": (whole.users, whole.items)}
-    inputs = build_inputs(retained, unlearned.spec(), next(unlearned.parameters()).device)
+    edges = InputSpec(user_item=unlearned.spec().user_item)
+    inputs = build_inputs(retained, edges, torch.device("cpu"))
     if inputs.user_block is not None:
         block = inputs.user_block.forward
-        users = np.repeat(np.arange(block.shape[0]), np.diff(block.crow_indices().cpu().numpy()))
-        pairs["edges"] = (users, block.col_indices().cpu().numpy().astype(np.int64))
+        users = np.repeat(np.arange(block.shape[0]), np.diff(block.crow_indices().numpy()))
+        pairs["edges"] = (users, block.col_indices().numpy().astype(np.int64))
     found = []
     if requested.pairs:
         for of, (users, items) in pairs.items():

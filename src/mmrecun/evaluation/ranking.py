@@ -37,7 +37,7 @@ def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int) 
     for start, stop in _blocks(len(rows), len(items)):
         block = rows[start:stop]
         scores = users[torch.tensor(block, device=users.device)] @ items.T
-        scores[_seen_cells(seen, block, scores.device)] = -torch.inf
+        scores[tuple(torch.from_numpy(cells).to(scores.device) for cells in _seen_cells(seen, block))] = -torch.inf
         best = scores.topk(width, dim=1)
         lists[start:stop, :width] = torch.where(best.values == -torch.inf, -1, best.indices).cpu().numpy()
     return lists
@@ -65,16 +65,14 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
     users, items = _checked(users, items)
     shares = np.empty(len(pairs), dtype=np.float32)
     for start, stop in _blocks(len(pairs), len(items)):
-        block = pairs.users[start:stop]
-        scores = users[torch.tensor(block, device=users.device)] @ items.T
-        own = torch.tensor(pairs.items[start:stop, None], device=scores.device)
-        score = scores.gather(1, own)
-        scores[_seen_cells(seen, block, scores.device)] = torch.nan
-        scores.scatter_(1, own, torch.nan)
-        lower, not_higher = (scores < score).count_nonzero(dim=1), (scores <= score).count_nonzero(dim=1)
-        others = len(items) - scores.isnan().count_nonzero(dim=1)
-        share = (lower + not_higher) / (2 * others)
-        shares[start:stop] = torch.where(others > 0, share, 0.5).cpu().numpy()
+        block, own = pairs.users[start:stop], pairs.items[start:stop, None]
+        scores = (users[torch.tensor(block, device=users.device)] @ items.T).cpu().numpy()
+        score = np.take_along_axis(scores, own, axis=1)
+        scores[_seen_cells(seen, block)] = np.nan
+        np.put_along_axis(scores, own, np.nan, axis=1)
+        lower, not_higher = (compare(scores, score).sum(axis=1) for compare in (np.less, np.less_equal))
+        others = len(items) - np.isnan(scores).sum(axis=1)
+        shares[start:stop] = np.where(others > 0, (lower + not_higher) / (2 * np.maximum(others, 1)), 0.5)
     return shares
 
 
@@ -108,10 +106,9 @@ def _blocks(rows: int, items: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
-def _seen_cells(seen: Interactions, rows: Ints, device: torch.device) -> tuple[Tensor, Tensor]:
+def _seen_cells(seen: Interactions, rows: Ints) -> tuple[Ints, Ints]:
     """Row and column of every seen pair in a block of scores whose b-th row belongs to user `rows[b]`."""
     starts = np.searchsorted(seen.users, rows, side="left")
     counts = np.searchsorted(seen.users, rows, side="right") - starts
     places = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
-    at = np.repeat(np.arange(len(rows)), counts)
-    return torch.from_numpy(at).to(device), torch.from_numpy(seen.items[places]).to(device)
+    return np.repeat(np.arange(len(rows)), counts), seen.items[places]
