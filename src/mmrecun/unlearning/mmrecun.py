@@ -62,7 +62,7 @@ class MMRecUnConfig(UnlearnConfig):
     """
 
     fade: PositiveFloat = 16.0
-    feature_fade: PositiveFloat = 2.0
+    feature_fade: PositiveFloat = 1.0
     refit: NonNegativeInt = 20
     refit_rate: PositiveFloat = 2e-2
     rounds: NonNegativeInt = 20
