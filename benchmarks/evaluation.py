@@ -1,0 +1,66 @@
+"""Full ranking of every item for every user, against a plain loop over users and against the machine's dense limit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import plain
+from benchmarks.cases import chosen
+from benchmarks.limits import Limits, measure
+from benchmarks.page import Table, arguments, write
+from benchmarks.timing import Spread, interleaved, ratios
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.interactions import Split
+from mmrecun.device import prepare
+from mmrecun.evaluation.evaluate import evaluate
+from mmrecun.rng import Seed
+
+DIM = 64
+
+
+def measured(dataset: Dataset, asked: int, rounds: int, limits: Limits) -> dict[str, Any]:
+    """One row of the table: `asked` test users at most, all items, random vectors.
+
+    Raises:
+        AssertionError: when the two ways do not find the same.
+    """
+    rng = Seed(0).torch()
+    users, items = (torch.randn(len(ids), DIM, generator=rng) for ids in (dataset.users, dataset.items))
+    seen, test = dataset.train, dataset.interactions.part(Split.TEST)
+    rows = np.intersect1d(test.users, seen.users)[:asked]
+    truth = test.select(np.isin(test.users, rows))
+    ours, loop = evaluate(users, items, seen, truth), plain.evaluate(users, items, seen, truth)
+    assert all(abs(ours.metrics[name] - value) < 1e-3 for name, value in loop.items()), (ours.metrics, loop)
+    actions = {
+        "ours": lambda: evaluate(users, items, seen, truth),
+        "plain": lambda: plain.evaluate(users, items, seen, truth),
+    }
+    seconds = interleaved(actions, rounds, warm=0)
+    best = 2e-9 * len(rows) * len(items) * DIM / limits.dense_fp32
+    return {
+        "data": dataset.name,
+        "users": len(rows),
+        "items": len(items),
+        "seconds": Spread.of(seconds["ours"]),
+        "plain loop, s": Spread.of(seconds["plain"]),
+        "plain / ours": ratios(seconds["plain"], seconds["ours"]),
+        "share of dense limit": Spread.of(best / value for value in seconds["ours"]),
+    }
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Measure every dataset."""
+    parser = arguments("evaluation", rounds=7)
+    parser.add_argument("--asked", type=int, default=2000, help="users that are evaluated, at most")
+    options = parser.parse_args(given)
+    prepare()
+    datasets = chosen(options.data, options.sizes)
+    limits = measure(len(datasets[0].users) + len(datasets[0].items))
+    rows = [measured(dataset, options.asked, options.rounds, limits) for dataset in datasets]
+    write(options.out, "evaluation", [Table("Recall, NDCG, precision, MAP, hit rate at 5, 10, 20, 50", rows)], limits)
+
+
+if __name__ == "__main__":
+    main()

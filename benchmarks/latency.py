@@ -1,0 +1,95 @@
+"""From a request to a run that can be served and to its audit: where the seconds of one user or one item go."""
+
+import cProfile
+import pstats
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.cases import chosen
+from benchmarks.originals import trained
+from benchmarks.page import Table, arguments, write
+from benchmarks.timing import Spread
+from mmrecun import jobs
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.forget import ForgetRequest
+
+Phases = dict[str, tuple[tuple[str, str], ...]]
+UNLEARNING: Phases = {
+    "load": (("mmrecun/lineage.py", "load"),),
+    "resolve": (("mmrecun/data/forget.py", "retain"), ("mmrecun/data/forget.py", "partition")),
+    "method": (("mmrecun/unlearning/", "run"),),
+    "save": (("mmrecun/data/files.py", "write_into"), ("mmrecun/lineage.py", "write")),
+}
+
+
+def phases(action: Callable[[], object], of: Phases) -> dict[str, float]:
+    """Seconds that `action` spent in the functions of each phase (file name, or folder, and name), and in the rest."""
+    profile = cProfile.Profile()
+    started = time.perf_counter()
+    profile.runcall(action)
+    total = time.perf_counter() - started
+    found = dict.fromkeys(of, 0.0)
+    for (path, _, name), (_, _, _, spent, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        for phase, functions in of.items():
+            if any(place in path and name == function for place, function in functions):
+                found[phase] += spent
+    return found | {"rest": total - sum(found.values()), "total": total}
+
+
+def single(dataset: Dataset, target: str) -> ForgetRequest:
+    """One user, or one item, from the middle of those with training pairs."""
+    train = dataset.train
+    if target == "users":
+        return ForgetRequest(users=(dataset.users.names[int(train.users[len(train) // 2])],))
+    return ForgetRequest(items=(dataset.items.names[int(train.items[len(train) // 2])],))
+
+
+def request_seconds(run: Path, request: ForgetRequest, out: Path, audited: bool = True) -> dict[str, float]:
+    """Seconds of the unlearning by phase, and of the audit after it; `out` is replaced."""
+    shutil.rmtree(out, ignore_errors=True)
+    spent = phases(lambda: jobs.unlearn(run, request, out), UNLEARNING)
+    if audited:
+        started = time.perf_counter()
+        jobs.audit(out)
+        spent["audit"] = time.perf_counter() - started
+    return spent
+
+
+def measured(run: Path, dataset: Dataset, model: str, rounds: int, folder: Path) -> list[dict[str, Any]]:
+    """One row for one user and one for one item, taking turns."""
+    requests = {target: single(dataset, target) for target in ("users", "items")}
+    found: dict[str, list[dict[str, float]]] = {target: [] for target in requests}
+    for _ in range(rounds):
+        for target, request in requests.items():
+            found[target].append(request_seconds(run, request, folder / target))
+    return [
+        {"data": dataset.name, "model": model, "request": f"one of {target}"}
+        | {name: Spread.of(row[name] for row in rows) for name in rows[0]}
+        for target, rows in found.items()
+    ]
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Measure every dataset."""
+    parser = arguments("latency", rounds=3)
+    parser.add_argument("--models", nargs="+", default=["mgcn", "lightgcn"])
+    parser.add_argument("--epochs", type=int, default=3, help="of the Original")
+    options = parser.parse_args(given)
+    rows: list[dict[str, Any]] = []
+    for dataset in chosen(options.data, options.sizes):
+        for model in options.models:
+            with TemporaryDirectory() as name:
+                folder = Path(name)
+                files.save(dataset, folder / "data")
+                run = trained(folder / "data", model, folder / "run", options.epochs)
+                rows += measured(run, dataset, model, options.rounds, folder)
+    write(options.out, "latency", [Table("One user or one item: seconds in each phase", rows)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The benchmarks run, and their plain ways are the same mathematics. No figure of time is judged here."""
+
+import copy
+import json
+import os
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from benchmarks import limits, scale
+from benchmarks.counting import counted
+from benchmarks.limits import Limits
+from benchmarks.page import Table
+from benchmarks.plain import PlainTraining, adjacency
+from benchmarks.timing import Spread, in_child, interleaved, ratios
+from benchmarks.training import MODELS
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import InputSpec, build_inputs
+from mmrecun.data.sparse import SparseMatrix, product
+from mmrecun.data.triples import NegativeSampler, epoch
+from mmrecun.models.base import Sizes
+from mmrecun.models.registry import model_class
+from mmrecun.rng import Seed
+from mmrecun.training.losses import training_loss
+
+TINY = ("--sizes", "60", "40", "700", "--rounds", "1")
+FURTHER = {
+    "training": ("--batches", "64"),
+    "evaluation": (),
+    "graphs": (),
+    "unlearning": ("--epochs", "1"),
+    "latency": ("--epochs", "1"),
+    "scale": (),
+}
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("subject", FURTHER)
+def test_each_benchmark_leaves_its_tables(subject: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.delenv("MMRECUN_DATA", raising=False)
+    monkeypatch.setattr(limits, "_SIDE", 64)
+    monkeypatch.setattr(scale, "in_child", lambda function, *arguments: (function(*arguments), 1 << 30))
+    import_module(f"benchmarks.{subject}").main([*TINY, *FURTHER[subject], "--out", str(tmp_path)])
+    text = (tmp_path / f"{subject}.md").read_text()
+    assert text.strip() == capsys.readouterr().out.strip()
+    record = json.loads((tmp_path / f"{subject}.json").read_text())
+    assert record["machine"]["versions"]["torch"]
+    rows = [row for table in record["tables"] for row in table["rows"]]
+    assert rows
+    assert all(text.count("\n|") >= len(table["rows"]) + 2 for table in record["tables"])
+    assert (subject == "scale") == (tmp_path / "scale.svg").exists()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_plain_way_has_the_same_loss_and_gradients(name: str, dataset: Dataset):
+    kind = model_class(name)
+    model = kind(kind.Config(dim=8), Sizes.of_dataset(dataset), Seed(0).torch())
+    other = copy.deepcopy(model)
+    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    triples = next(epoch(dataset.train, sampler, 256, Seed(0).numpy()))
+    ours = training_loss(model, model.at(build_inputs(dataset, model.spec(), CPU), triples))
+    plain = PlainTraining(other, dataset, 1e-3).loss(triples)
+    torch.testing.assert_close(plain, ours, rtol=1e-3, atol=0)
+    ours.backward()
+    plain.backward()
+    for (_, mine), (called, theirs) in zip(model.named_parameters(), other.named_parameters(), strict=True):
+        gap = (mine.grad - theirs.grad).norm() / theirs.grad.norm().clamp(min=1e-9)
+        assert gap < 0.02, called
+
+
+def test_the_plain_graph_is_ours(dataset: Dataset):
+    ours = build_inputs(dataset, InputSpec(user_item=True), CPU).user_item
+    plain = adjacency(dataset.train, len(dataset.users), len(dataset.items))
+    torch.testing.assert_close(plain.to_dense(), ours.forward.to_dense())
+
+
+def test_all_take_turns_and_the_first_changes():
+    calls: list[str] = []
+    seconds = interleaved({name: lambda name=name: calls.append(name) for name in "ab"}, rounds=2, warm=1)
+    assert "".join(calls) == "baabba"
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 2, "b": 2}
+
+
+def test_spreads_are_quartiles_of_the_rounds():
+    assert Spread.of([1, 2, 3, 4, 5]) == (3, 2, 4)
+    assert ratios([2, 9], [1, 3]) == (2.5, 2.25, 2.75)
+    assert str(Spread.of([1000.4])) == "1000 (1000-1000)"
+
+
+def test_a_child_tells_its_result_and_its_own_peak():
+    result, peak = in_child(np.ones, 20_000_000)
+    assert result.sum() == 20_000_000
+    assert peak > 160_000_000
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        in_child(os._exit, 3)
+
+
+def test_products_and_hops_are_counted():
+    left, right = torch.ones(3, 4), torch.ones(4, 5)
+    graph = SparseMatrix.of(np.eye(4, dtype=np.float32), CPU).forward
+    found = counted(lambda: (left @ right, left.bfloat16() @ right.bfloat16(), product(graph, right)))
+    assert found.flops == {torch.float32: 2 * 3 * 4 * 5, torch.bfloat16: 2 * 3 * 4 * 5}
+    assert found.moved == 4 * (5 * 4 + 4 + 4) + 4 * 5 * 4
+    shares = found.shares(Limits(dense_fp32=1, dense_bf16=2, copy=1, sparse=1))
+    assert shares["dense"] == pytest.approx(1e-9 * 180 / found.seconds["dense"])
+    assert counted(lambda: left + 1).shares(Limits(1, 1, 1, 1)) == {"dense": None, "hops": None}
+
+
+def test_a_table_shows_what_does_not_apply():
+    table = Table("Title", [{"name": "a", "s": Spread(1, 1, 2)}, {"name": "b", "s": None, "n": 1234}])
+    assert table.markdown() == (
+        "### Title\n\n| name | s | n |\n| --- | ---: | ---: |\n| a | 1 (1-2) | - |\n| b | - | 1,234 |\n"
+    )
