@@ -3,7 +3,8 @@
 Built on the idea of Sinha, Mandal and Kankanhalli (AAAI 2025): reverse BPR on the forget set beside BPR on the retain
 set. What is new here, in the order of a run:
 
-1. Rows whose interactions or modalities were taken out fade towards fresh initial values, by the share they lost.
+1. Rows whose interactions or modalities were taken out fade towards fresh initial values, by the share they lost
+   (see `fading`).
 2. BPR and the model's own losses refit those rows, on retained pairs around them. No other parameter ever moves. Where
    no single pair left a graph model, the graph refills the rows; refitting them against neighbours that remember would
    teach back what went together, so there this step is left out.
@@ -14,7 +15,7 @@ The third step needs no Gold and looks at validation pairs only. Users and items
 what is left of them in the rows of their partners goes in the first two steps.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -26,7 +27,6 @@ from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.triples import NegativeSampler, Triples
 from mmrecun.evaluation.matching import degrees, strata, stratified_auc
-from mmrecun.models.base import Recommender
 from mmrecun.shapes import Ints
 from mmrecun.training.losses import reverse_bpr, training_loss
 from mmrecun.unlearning.base import (
@@ -36,9 +36,9 @@ from mmrecun.unlearning.base import (
     Unlearner,
     export,
     served_inputs,
-    with_fresh_rows,
     working_copy,
 )
+from mmrecun.unlearning.fading import Kept, faded, kept_shares
 from mmrecun.unlearning.row_adam import RowAdam
 from mmrecun.unlearning.standing import Compared, at_standing, standing, unlearned_standing
 
@@ -49,8 +49,8 @@ class MMRecUnConfig(UnlearnConfig):
     """Settings of MMRecUn.
 
     Attributes:
-        fade: a row that lost the share f of its pairs keeps (1 - f)^fade of its value.
-        feature_fade: the same for an item that lost the share f of its modalities.
+        fade: a row that lost the share f of its pairs turns away from its value and keeps (1 - f)^fade of it.
+        feature_fade: an item that lost the share f of its modalities shrinks to (1 - f)^feature_fade of its value.
         refit: steps on retained pairs around the request.
         refit_rate: learning rate of the first of them; it falls to zero.
         rounds: of pushing down, at most; each looks at the ranks anew.
@@ -61,7 +61,7 @@ class MMRecUnConfig(UnlearnConfig):
         batch_size: retained pairs a step.
     """
 
-    fade: PositiveFloat = 16.0
+    fade: PositiveFloat = 24.0
     feature_fade: PositiveFloat = 1.0
     refit: NonNegativeInt = 20
     refit_rate: PositiveFloat = 2e-2
@@ -85,10 +85,10 @@ class MMRecUn(Unlearner):
     def run(self, task: Task) -> Unlearned:
         """Fade, refit, push down."""
         kept = kept_shares(task.parts, task.model.modalities(), self.config.fade, self.config.feature_fade)
-        if all((share == 1).all() for share in kept):
+        if not any(kept.touched(of).any() for of in ("users", "items")):
             return Unlearned(export(task, working_copy(task)), "no row that stays was touched", [])
         if refilled(task):
-            model = faded(working_copy(task), kept, task)
+            model = faded(working_copy(task), kept, task.seed.child("faded rows"))
             task.report(1, 1, "faded")
             return Unlearned(export(task, model), "faded; the graph refills the rows", [])
         work = _Work(task, kept, self.config.batch_size)
@@ -122,32 +122,6 @@ class MMRecUn(Unlearner):
             history.append({"step": len(history) + 1, "loss": loss, "auc": auc})
             work.task.report(self.config.refit + number + 1, self.config.refit + self.config.rounds, f"AUC {auc:.3f}")
         raise AssertionError
-
-
-def kept_shares(
-    parts: Partition, read: Collection[str], fade: float, feature_fade: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """How much of its value each row keeps: float64 [U] and [I], 1 where nothing was taken from it.
-
-    (1 - f)^fade for a row that lost the share f of its training pairs, (1 - f)^feature_fade for an item that lost the
-    share f of its modalities, those in `read` alone; the smaller where both apply. Rows that leave do not count.
-    """
-    original, users, items = parts.original, len(parts.original.users), len(parts.original.items)
-    shares = []
-    for before, gone, left in zip(
-        degrees(original.train, users, items),
-        degrees(parts.forgotten, users, items),
-        (parts.lost_users, parts.lost_items),
-        strict=True,
-    ):
-        share = (1 - gone / np.maximum(before, 1)) ** fade
-        share[left] = 1
-        shares.append(share)
-    had, lost = np.zeros(items, dtype=int), np.zeros(items, dtype=int)
-    for name in read:
-        had += original.modalities[name].present
-        lost += parts.lost_features.get(name, np.zeros(items, dtype=bool))
-    return shares[0], np.minimum(shares[1], (1 - lost / np.maximum(had, 1)) ** feature_fade)
 
 
 def single_pairs(parts: Partition) -> Interactions:
@@ -184,14 +158,14 @@ class _Work:
         forgotten, controls: `single_pairs` and validation pairs, at most 8192 of each, beside 1024 items at most.
     """
 
-    def __init__(self, task: Task, kept: tuple[np.ndarray, np.ndarray], batch_size: int) -> None:
+    def __init__(self, task: Task, kept: Kept, batch_size: int) -> None:
         parts, original = task.parts, task.parts.original
         self.task, self.batch_size, self.rng = task, batch_size, task.seed.child("steps").numpy()
         self.inputs: GraphInputs = served_inputs(task)
-        self.model = faded(working_copy(task), kept, task)
+        self.model = faded(working_copy(task), kept, task.seed.child("faded rows"))
         self.rows = self._freeze(kept)
         train = parts.held.part(Split.TRAIN)
-        near = (kept[0] < 1)[train.users] | (kept[1] < 1)[train.items]
+        near = kept.touched("users")[train.users] | kept.touched("items")[train.items]
         self.retained = train.select(near) if near.any() else train
         self.negatives = NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
         degree, drawn = degrees(train, len(original.users), len(original.items)), self._candidates()
@@ -206,15 +180,13 @@ class _Work:
         drawn: Ints = self.rng.permutation(self.task.parts.item_rows)[:_CANDIDATES]
         return drawn
 
-    def _freeze(self, kept: tuple[np.ndarray, np.ndarray]) -> dict[nn.Parameter, Tensor]:
+    def _freeze(self, kept: Kept) -> dict[nn.Parameter, Tensor]:
         tables = self.model.tables()
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name in tables)
-        touched = {
-            of: torch.from_numpy(np.flatnonzero(share < 1)).to(self.task.device)
-            for of, share in zip(("users", "items"), kept, strict=True)
-        }
-        return {table.weight: touched[table.of] for table in tables.values() if len(touched[table.of])}
+        touched = {of: torch.from_numpy(np.flatnonzero(kept.touched(of))) for of in ("users", "items")}
+        rows = {table.weight: touched[table.of].to(self.task.device) for table in tables.values()}
+        return {weight: chosen for weight, chosen in rows.items() if len(chosen)}
 
     def _some(self, pairs: Interactions) -> Interactions:
         if len(pairs) <= _MOST_PAIRS:
@@ -259,15 +231,3 @@ class _Work:
         assert auc is not None
         pairs = self.forgotten.pairs
         return self._triples(pairs.users[high], pairs.items[high], self.forgotten.items[columns]), auc
-
-
-def faded(model: Recommender, kept: tuple[np.ndarray, np.ndarray], task: Task) -> Recommender:
-    """`model` with the touched rows of every table moved towards fresh ones; changed in place and returned."""
-    fresh = with_fresh_rows(
-        model, np.flatnonzero(kept[0] < 1), np.flatnonzero(kept[1] < 1), task.seed.child("faded rows")
-    ).tables()
-    with torch.no_grad():
-        for name, table in model.tables().items():
-            share = torch.from_numpy(kept[0] if table.of == "users" else kept[1]).to(table.weight)
-            table.weight.copy_(torch.lerp(fresh[name].weight, table.weight, share.unsqueeze(1)))
-    return model

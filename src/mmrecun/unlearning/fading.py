@@ -1,0 +1,91 @@
+"""How much a row may keep when some of what taught it is taken out, and rows that have lost the rest."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mmrecun.data.forget import Partition
+from mmrecun.evaluation.matching import degrees
+from mmrecun.models.base import Recommender
+from mmrecun.rng import Seed
+from mmrecun.shapes import Bools
+from mmrecun.unlearning.base import with_fresh_rows
+
+Shares = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How much of its value each row keeps; 1 where nothing was taken from it. Rows that leave do not count.
+
+    Attributes:
+        users, items: float64 [U] and [I], by the training pairs that were taken out.
+        features: float64 [I], by the modalities that were.
+    """
+
+    users: Shares
+    items: Shares
+    features: Shares
+
+    def touched(self, of: Literal["users", "items"]) -> Bools:
+        """Which rows lost anything: bool [U] or [I]."""
+        return self.users < 1 if of == "users" else (self.items < 1) | (self.features < 1)
+
+
+def kept_shares(parts: Partition, read: Collection[str], fade: float, feature_fade: float) -> Kept:
+    """What each row keeps of `parts.original`.
+
+    (1 - f)^fade for a row that lost the share f of its training pairs, (1 - f)^feature_fade for an item that lost the
+    share f of its modalities, those in `read` alone.
+    """
+    original, users, items = parts.original, len(parts.original.users), len(parts.original.items)
+    shares = []
+    for before, gone, left in zip(
+        degrees(original.train, users, items),
+        degrees(parts.forgotten, users, items),
+        (parts.lost_users, parts.lost_items),
+        strict=True,
+    ):
+        share = (1 - gone / np.maximum(before, 1)) ** fade
+        share[left] = 1
+        shares.append(share)
+    had, lost = np.zeros(items, dtype=int), np.zeros(items, dtype=int)
+    for name in read:
+        had += original.modalities[name].present
+        lost += parts.lost_features.get(name, np.zeros(items, dtype=bool))
+    return Kept(shares[0], shares[1], (1 - lost / np.maximum(had, 1)) ** feature_fade)
+
+
+def faded(model: Recommender, kept: Kept, seed: Seed) -> Recommender:
+    """`model` with the touched rows of every table moved towards fresh ones; changed in place and returned.
+
+    A row that lost pairs turns towards a fresh one and keeps its length, by which items of equal merit stay comparable;
+    one that lost modalities, or whose fresh value is zero, shrinks.
+    """
+    rows = {of: np.flatnonzero(kept.touched(of)) for of in ("users", "items")}
+    fresh = with_fresh_rows(model, rows["users"], rows["items"], seed).tables()
+    with torch.no_grad():
+        for name, table in model.tables().items():
+            at = torch.from_numpy(rows[table.of]).to(table.weight.device)
+            pairs = kept.users if table.of == "users" else kept.items
+            features = kept.features if table.of == "items" else np.ones(len(pairs))
+            own, new = table.weight[at], fresh[name].weight[at]
+            turned = _turned(own, new, _column(pairs[rows[table.of]], own))
+            table.weight[at] = torch.lerp(new, turned, _column(features[rows[table.of]], own))
+    return model
+
+
+def _column(shares: Shares, like: Tensor) -> Tensor:
+    return torch.from_numpy(shares).to(like).unsqueeze(1)
+
+
+def _turned(own: Tensor, fresh: Tensor, share: Tensor) -> Tensor:
+    mixed = torch.lerp(fresh, own, share)
+    before, after = (rows.norm(dim=1, keepdim=True) for rows in (own, mixed))
+    lengthened = torch.where((share < 1) & fresh.any(dim=1, keepdim=True), before / after.clamp(min=1e-12), 1.0)
+    return mixed * lengthened

@@ -1,0 +1,72 @@
+"""What rows keep, and how they fade, against plain loops."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.forget import ForgetRequest, partition, retain
+from mmrecun.rng import Seed
+from mmrecun.unlearning.base import with_fresh_rows
+from mmrecun.unlearning.fading import Kept, faded, kept_shares
+from tests.contracts.models import build, disturb
+from tests.contracts.unlearning import requests
+
+MODALITIES = ("image", "audio")
+
+
+def test_rows_keep_less_the_more_they_lost(dataset: Dataset):
+    train = dataset.train
+    user = int(train.users[0])
+    mine = train.items[train.users == user]
+    names = [(dataset.users.names[user], dataset.items.names[int(item)]) for item in mine[: len(mine) // 2]]
+    parts = partition(dataset, retain(dataset, ForgetRequest(pairs=tuple(names))))
+    kept = kept_shares(parts, MODALITIES, fade=3, feature_fade=2)
+    users, items = kept.users, kept.items
+    assert users[user] == pytest.approx((1 - len(names) / len(mine)) ** 3)
+    assert (users == 1).sum() == len(dataset.users) - 1
+    for item in mine[: len(names)]:
+        assert items[item] == pytest.approx((1 - 1 / (train.items == item).sum()) ** 3)
+    assert (items == 1).sum() == len(dataset.items) - len(names)
+
+
+def test_an_item_keeps_less_the_more_of_its_modalities_it_lost(dataset: Dataset):
+    parts = partition(dataset, retain(dataset, requests(dataset)["some audio"]))
+    kept = kept_shares(parts, MODALITIES, fade=8, feature_fade=2)
+    image = dataset.modalities["image"].present
+    expected = np.where(parts.lost_features["audio"], np.where(image, 0.25, 0.0), 1.0)
+    assert kept.features.tolist() == expected.tolist()
+    assert (kept.users == 1).all()
+    assert (kept.items == 1).all()
+    unread = kept_shares(parts, ("image",), fade=8, feature_fade=2)
+    assert not unread.touched("items").any()
+
+
+def test_rows_that_leave_do_not_count(dataset: Dataset):
+    parts = partition(dataset, retain(dataset, requests(dataset)["users"]))
+    kept = kept_shares(parts, MODALITIES, fade=8, feature_fade=2)
+    assert (kept.users == 1).all()
+    assert (kept.touched("items") == np.isin(np.arange(len(dataset.items)), parts.forgotten.items)).all()
+
+
+def test_faded_rows_turn_by_pairs_and_shrink_by_features(dataset: Dataset):
+    model, twin = (disturb(build("mgcn", dataset)) for _ in range(2))
+    users, items = len(dataset.users), len(dataset.items)
+    kept = Kept(np.ones(users), np.ones(items), np.ones(items))
+    kept.users[3], kept.items[4], kept.features[[4, 5]] = 0.25, 0.5, 0.75
+    seed = Seed(2)
+    fresh = with_fresh_rows(twin, np.array([3]), np.array([4, 5]), seed)
+    faded(model, kept, seed)
+    for name, table in model.tables().items():
+        old, new = (some.tables()[name].weight.detach().double().numpy() for some in (twin, fresh))
+        expected = old.copy()
+        for row in [3] if table.of == "users" else [4, 5]:
+            share = kept.users[row] if table.of == "users" else kept.items[row]
+            turned = share * old[row] + (1 - share) * new[row]
+            if share < 1 and new[row].any():
+                turned *= np.linalg.norm(old[row]) / np.linalg.norm(turned)
+            part = 1.0 if table.of == "users" else kept.features[row]
+            expected[row] = part * turned + (1 - part) * new[row]
+        np.testing.assert_allclose(table.weight.detach().numpy(), expected, rtol=1e-5, atol=1e-7)
+        untouched = np.delete(np.arange(len(old)), [3] if table.of == "users" else [4, 5])
+        assert torch.equal(table.weight[untouched], twin.tables()[name].weight[untouched])
