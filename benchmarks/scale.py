@@ -3,8 +3,9 @@
 Every piece of work has a process of its own, as it would from the command line, so that its peak of memory is its own.
 """
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -140,16 +141,23 @@ def planned(data: Path, model: str) -> dict[str, float | None]:
 
 def measured(sizes: tuple[int, int, int], models: Sequence[str], folder: Path) -> list[dict[str, Any]]:
     """One row for each model, all on the same made data."""
-    (making, _), rows = in_child(make, folder / "data", sizes), []
+    (making, _), rows = _told(make, folder / "data", sizes), []
     for model in models:
-        told, _ = in_child(planned, folder / "data", model)
-        (trained, requests), _ = in_child(train, folder / "data", model, folder / model)
+        told, _ = _told(planned, folder / "data", model)
+        (trained, requests), _ = _told(train, folder / "data", model, folder / model)
         gone = {
-            target: in_child(forget, folder / model, request, folder / f"{model}-{target}")
+            target: _told(forget, folder / model, request, folder / f"{model}-{target}")
             for target, request in requests.items()
         }
         rows.append(_row(sizes, model, making | trained, told, gone, folder / "data"))
     return rows
+
+
+def _told(function: Callable[..., Any], *arguments: object) -> tuple[Any, int]:
+    """As `in_child`; what came out is told at once, for whoever waits."""
+    result, peak = in_child(function, *arguments)
+    print(f"{function.__name__}: {result}, {peak / _GIB:.2f} GiB", file=sys.stderr, flush=True)
+    return result, peak
 
 
 def _row(

@@ -80,4 +80,6 @@ def coverage(lists: Ints, items: int) -> float:
     >>> coverage(np.array([[0, 1], [1, -1]]), 4)
     0.5
     """
-    return len(np.unique(lists[lists >= 0])) / items
+    listed = np.zeros(items, dtype=bool)
+    listed[lists[lists >= 0]] = True
+    return int(listed.sum()) / items
