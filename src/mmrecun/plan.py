@@ -26,6 +26,8 @@ _PROCESS_BYTES = 430 << 20
 _PAIR_BYTES = 180  # of each pair while a dataset folder is read: its ids as text, its rows, its split
 _STEPS = 4
 _COPIES_OF_PARAMETERS = 5  # values, gradients, two moments of Adam, the best so far
+_NODE_COPIES = 10  # of [U + I, D] that a step over the user-item graph holds at its peak
+_USER_COPIES, _ITEM_COPIES = 3, 8  # of [U, D] and [I, D] for each modality, likewise
 _MEMORY, _GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
@@ -99,8 +101,8 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
     nodes, edges = sizes.users + sizes.items, sizes.train * spec.user_item
     graphs = edges * 4 * (_FLOAT + _INDEX) + sizes.items * len(read) * spec.neighbours * 2 * (_FLOAT + _INDEX)
     features = sum(sizes.widths[name] for name in read) * sizes.items * _FLOAT
-    hops = config.dim * nodes * (6 if spec.user_item else 0)
-    branches = len(read) * config.dim * (sizes.users * spec.user_item * 4 + sizes.items * 10)
+    hops = config.dim * nodes * spec.user_item * _NODE_COPIES
+    branches = len(read) * config.dim * (sizes.users * spec.user_item * _USER_COPIES + sizes.items * _ITEM_COPIES)
     step = _FLOAT * (_COPIES_OF_PARAMETERS * parameters + hops + branches + 12 * batch * config.dim) + features * 2
     held = (sizes.pairs + sizes.train) * (2 * _ROW + 1 + 8) + sizes.feature_bytes
     drawn = sizes.train * 7 * _ROW
