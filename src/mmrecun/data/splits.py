@@ -52,9 +52,10 @@ def _shares(counts: Ints, held_out: float) -> Ints:
 
 def _per_user(users: Ints, order: np.ndarray, held: Callable[[Ints], Ints]) -> Labels:
     sequence = np.lexsort((order, users))
-    _, starts, inverse, counts = np.unique(users[sequence], return_index=True, return_inverse=True, return_counts=True)
-    from_end = (counts - 1)[inverse] - (np.arange(len(users)) - starts[inverse])
-    held_per_user = held(counts)[inverse]
+    starts = np.flatnonzero(np.diff(users[sequence], prepend=-1))
+    counts = np.diff(starts, append=len(users))
+    from_end = np.repeat(starts + counts, counts) - 1 - np.arange(len(users))
+    held_per_user = np.repeat(held(counts), counts)
     labels = np.full(len(users), Split.TRAIN, dtype=np.int8)
     labels[sequence[from_end < 2 * held_per_user]] = Split.VALID
     labels[sequence[from_end < held_per_user]] = Split.TEST
