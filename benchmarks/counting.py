@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.limits import Limits
+from benchmarks.limits import Limits, measure
 
 _DENSE = ("mm", "addmm", "bmm", "baddbmm")
 _BAGS = ("_embedding_bag", "_embedding_bag_forward_only")
@@ -56,6 +57,15 @@ class Counting(TorchDispatchMode):
         best = 1e-9 * ((sum(self.flops.values()) - half) / limits.dense_fp32 + half / limits.dense_bf16)
         hops = 1e-9 * self.moved / limits.copy
         return {"dense": _share(best, self.seconds["dense"]), "hops": _share(hops, self.seconds["hops"])}
+
+
+def shares(action: Callable[[], object], nodes: int, rounds: int) -> dict[str, float | None]:
+    """The median `Counting.shares` over rounds, each held against limits that were measured just before."""
+    found = [counted(action).shares(measure(nodes, rounds=1)) for _ in range(rounds)]
+    return {
+        name: None if found[0][name] is None else float(np.median([of[name] for of in found]))  # type: ignore[arg-type]
+        for name in found[0]
+    }
 
 
 def counted(action: Callable[[], object]) -> Counting:

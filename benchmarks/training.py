@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from benchmarks.cases import chosen
-from benchmarks.counting import counted
-from benchmarks.limits import Limits, measure
+from benchmarks.counting import shares
+from benchmarks.limits import measure
 from benchmarks.page import Table, arguments, write
 from benchmarks.plain import PlainTraining
 from benchmarks.timing import Spread, interleaved, ratios
@@ -70,7 +70,7 @@ class Training:
             step(triples)
 
 
-def measured(name: str, dataset: Dataset, batch: int, rounds: int, limits: Limits) -> dict[str, Any]:
+def measured(name: str, dataset: Dataset, batch: int, rounds: int) -> dict[str, Any]:
     """One row of the table."""
     training = Training.of(name, dataset, batch)
     whole = [triples for triples in training.triples() if len(triples) == batch] or training.triples()
@@ -79,7 +79,7 @@ def measured(name: str, dataset: Dataset, batch: int, rounds: int, limits: Limit
     steps = interleaved(actions, rounds, warm=2)
     actions = {"ours": lambda: training.epoch(training.ours), "plain": lambda: training.epoch(training.plain)}
     epochs = interleaved(actions, max(1, rounds // 5), warm=0)
-    shares = counted(lambda: training.ours(next(ours))).shares(limits)
+    found = shares(lambda: training.ours(next(ours)), len(dataset.users) + len(dataset.items), max(1, rounds // 3))
     return {
         "data": dataset.name,
         "model": name,
@@ -89,8 +89,8 @@ def measured(name: str, dataset: Dataset, batch: int, rounds: int, limits: Limit
         "plain / ours": ratios(steps["plain"], steps["ours"]),
         "epoch, s": Spread.of(epochs["ours"]),
         "plain epoch / ours": ratios(epochs["plain"], epochs["ours"]),
-        "dense share of limit": shares["dense"],
-        "hops share of limit": shares["hops"],
+        "dense share of limit": found["dense"],
+        "hops share of limit": found["hops"],
     }
 
 
@@ -102,13 +102,13 @@ def main(given: Sequence[str] | None = None) -> None:
     options = parser.parse_args(given)
     prepare()
     datasets = chosen(options.data, options.sizes)
-    limits = measure(len(datasets[0].users) + len(datasets[0].items))
     rows = [
-        measured(name, dataset, batch, options.rounds, limits)
+        measured(name, dataset, batch, options.rounds)
         for dataset in datasets
         for name in options.models
         for batch in options.batches
     ]
+    limits = measure(len(datasets[0].users) + len(datasets[0].items))
     write(options.out, "training", [Table("Steps and epochs", rows)], limits)
 
 
