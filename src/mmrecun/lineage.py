@@ -20,7 +20,6 @@ from mmrecun.data.requested import Requested
 from mmrecun.errors import ArtifactError
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class, model_name
-from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 from mmrecun.training.checkpoint import load_weights, save_weights
 from mmrecun.training.fit import TrainConfig
@@ -178,7 +177,7 @@ def load(folder: Path, device: torch.device) -> Run:
         )
     cls = model_class(manifest.model)
     config = cls.Config.of(manifest.settings, str(folder / MANIFEST))
-    model = cls(config, Sizes.of_dataset(dataset), Seed(0).torch())
+    model = cls(config, Sizes.of_dataset(dataset), None)
     load_weights(model, folder / WEIGHTS)
     if manifest.weights and manifest.weights != weights_digest(folder):
         raise ArtifactError(

@@ -7,7 +7,6 @@ import torch
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, partition, retain
 from mmrecun.rng import Seed
-from mmrecun.unlearning.base import with_fresh_rows
 from mmrecun.unlearning.fading import Kept, faded, kept_shares
 from tests.contracts.models import build, disturb
 from tests.contracts.unlearning import requests
@@ -55,12 +54,13 @@ def test_faded_rows_turn_by_pairs_and_shrink_by_features(dataset: Dataset):
     kept = Kept(np.ones(users), np.ones(items), np.ones(items))
     kept.users[3], kept.items[4], kept.features[[4, 5]] = 0.25, 0.5, 0.75
     seed = Seed(2)
-    fresh = with_fresh_rows(twin, np.array([3]), np.array([4, 5]), seed)
     faded(model, kept, seed)
+    rng = seed.torch()
     for name, table in model.tables().items():
-        old, new = (some.tables()[name].weight.detach().double().numpy() for some in (twin, fresh))
-        expected = old.copy()
-        for row in [3] if table.of == "users" else [4, 5]:
+        old, chosen = twin.tables()[name].weight.detach().double().numpy(), [3] if table.of == "users" else [4, 5]
+        new, expected = np.zeros_like(old), old.copy()
+        new[chosen] = table.fresh(len(chosen), rng).numpy()
+        for row in chosen:
             share = kept.users[row] if table.of == "users" else kept.items[row]
             turned = share * old[row] + (1 - share) * new[row]
             if share < 1 and new[row].any():
@@ -68,5 +68,5 @@ def test_faded_rows_turn_by_pairs_and_shrink_by_features(dataset: Dataset):
             part = 1.0 if table.of == "users" else kept.features[row]
             expected[row] = part * turned + (1 - part) * new[row]
         np.testing.assert_allclose(table.weight.detach().numpy(), expected, rtol=1e-5, atol=1e-7)
-        untouched = np.delete(np.arange(len(old)), [3] if table.of == "users" else [4, 5])
+        untouched = np.delete(np.arange(len(old)), chosen)
         assert torch.equal(table.weight[untouched], twin.tables()[name].weight[untouched])

@@ -26,7 +26,6 @@ def test_exactly_the_touched_rows_are_drawn_anew(trained: Trained):
     task = task_of(trained, "pairs")
     users, items = touched(task.parts)
     result = Reset(Reset.Config()).run(task)
-    fresh = build("mgcn", trained.dataset, task.seed.child("reset").value).state_dict()
     before, tables = trained.model.state_dict(), result.model.tables()
     assert 0 < len(users) < len(trained.dataset.users)
     for name, value in result.model.state_dict().items():
@@ -36,7 +35,9 @@ def test_exactly_the_touched_rows_are_drawn_anew(trained: Trained):
         inside = np.zeros(len(value), dtype=bool)
         inside[users if tables[name].of == "users" else items] = True
         present = task.parts.original.modalities[tables[name].modality].present if tables[name].modality else True
-        assert torch.equal(value[inside], fresh[name][inside]), name
+        bound = 0 if tables[name].zeros else (6 / sum(value.shape)) ** 0.5
+        assert value[inside].abs().max() <= bound, name
+        assert tables[name].zeros or (value[inside] != before[name][inside]).all(), name
         assert torch.equal(value[~inside & present], before[name][~inside & present]), name
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
+import numpy as np
 import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
@@ -117,8 +118,9 @@ class Table(nn.Module):
     Args:
         of: whose rows they are.
         rows, width: size.
-        rng: for Glorot-uniform initial values; None starts from zeros.
+        rng: for the initial values; None leaves them zero, to be filled from elsewhere.
         modality: the modality whose absence empties the row, if any.
+        zeros: whether training starts from zeros instead of Glorot-uniform values.
     """
 
     def __init__(
@@ -126,19 +128,29 @@ class Table(nn.Module):
         of: Literal["users", "items"],
         rows: int,
         width: int,
-        rng: torch.Generator | None = None,
+        rng: torch.Generator | None,
         modality: str | None = None,
+        zeros: bool = False,
     ) -> None:
         super().__init__()
         self.of = of
         self.modality = modality
+        self.zeros = zeros
         self.weight = nn.Parameter(torch.zeros(rows, width))
-        if rng is not None:
+        if rng is not None and not zeros:
             nn.init.xavier_uniform_(self.weight, generator=rng)
+
+    def fresh(self, count: int, rng: torch.Generator) -> Tensor:
+        """`count` rows as at the start of a training, drawn from `rng` on the CPU: float32 [count, width]."""
+        rows = torch.zeros(count, self.weight.shape[1])
+        bound = 0.0 if self.zeros else (6 / sum(self.weight.shape)) ** 0.5
+        return rows.uniform_(-bound, bound, generator=rng) if bound else rows
 
 
 class Recommender(nn.Module):
     """Base of every model. A subclass states its config, what inputs it reads, its vectors and its own losses.
+
+    Made without a generator, a model has no initial values yet.
 
     Attributes:
         ranks: whether BPR is part of its training loss.
@@ -148,7 +160,7 @@ class Recommender(nn.Module):
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     ranks: ClassVar[bool] = True
 
-    def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator) -> None:  # noqa: ARG002
+    def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator | None) -> None:  # noqa: ARG002
         super().__init__()
         self.settings = config
         self.sizes = sizes
@@ -183,10 +195,11 @@ class Recommender(nn.Module):
         return {f"{name}.weight": module for name, module in self.named_modules() if isinstance(module, Table)}
 
 
-def linear(inputs: int, outputs: int, rng: torch.Generator, bias: bool = True) -> nn.Linear:
-    """A linear layer with Glorot-uniform weights and zero bias, drawn from `rng`."""
+def linear(inputs: int, outputs: int, rng: torch.Generator | None, bias: bool = True) -> nn.Linear:
+    """A linear layer with Glorot-uniform weights and zero bias, drawn from `rng`; without it, to be filled."""
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)  # type: ignore[no-untyped-call]
-    nn.init.xavier_uniform_(layer.weight, generator=rng)
+    if rng is not None:
+        nn.init.xavier_uniform_(layer.weight, generator=rng)
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
@@ -215,17 +228,19 @@ def carry_over(
         present: modality -> bool [I of the new model]; rows that belong to an absent feature are fresh.
         seed: of the fresh values.
     """
-    target = type(source)(source.settings, sizes, seed.torch())
-    origin, tables = source.state_dict(), target.tables()
+    target = type(source)(source.settings, sizes, None)
+    origin, tables, rng = source.state_dict(), target.tables(), seed.torch()
     with torch.no_grad():
         for name, parameter in target.state_dict().items():
             if name not in tables:
                 parameter.copy_(origin[name])
                 continue
             table = tables[name]
-            rows = (user_rows if table.of == "users" else item_rows).copy()
+            rows = user_rows if table.of == "users" else item_rows
             if table.modality is not None:
-                rows[~present[table.modality]] = -1
-            kept = torch.from_numpy(rows >= 0)
-            parameter[kept] = origin[name].cpu()[torch.from_numpy(rows)[kept]]
+                rows = np.where(present[table.modality], rows, -1)
+            kept = rows >= 0
+            torch.index_select(origin[name].cpu(), 0, torch.from_numpy(rows.clip(min=0)), out=parameter)
+            if not kept.all():
+                parameter[torch.from_numpy(~kept)] = table.fresh(int((~kept).sum()), rng)
     return target.to(next(source.parameters()).device)

@@ -49,7 +49,7 @@ class BM3(Recommender):
     Config = BM3Config
     ranks: ClassVar[bool] = False
 
-    def __init__(self, config: BM3Config, sizes: Sizes, rng: torch.Generator) -> None:
+    def __init__(self, config: BM3Config, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
         self.config = config
         self.users = Table("users", sizes.users, config.dim, rng)

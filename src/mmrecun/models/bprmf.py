@@ -23,7 +23,7 @@ class BPRMF(Recommender):
 
     Config = BPRMFConfig
 
-    def __init__(self, config: BPRMFConfig, sizes: Sizes, rng: torch.Generator) -> None:
+    def __init__(self, config: BPRMFConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
         self.config = config
         self.users = Table("users", sizes.users, config.dim, rng)

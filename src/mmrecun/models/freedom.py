@@ -66,7 +66,7 @@ class FREEDOM(Recommender):
 
     Config = FREEDOMConfig
 
-    def __init__(self, config: FREEDOMConfig, sizes: Sizes, rng: torch.Generator) -> None:
+    def __init__(self, config: FREEDOMConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
         self.config = config
         self.users = Table("users", sizes.users, config.dim, rng)

@@ -26,7 +26,7 @@ class LightGCN(Recommender):
 
     Config = LightGCNConfig
 
-    def __init__(self, config: LightGCNConfig, sizes: Sizes, rng: torch.Generator) -> None:
+    def __init__(self, config: LightGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
         self.config = config
         self.users = Table("users", sizes.users, config.dim, rng)

@@ -54,14 +54,14 @@ class MGCN(Recommender):
 
     Config = MGCNConfig
 
-    def __init__(self, config: MGCNConfig, sizes: Sizes, rng: torch.Generator) -> None:
+    def __init__(self, config: MGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
         self.config = config
         dim, widths = config.dim, sizes.widths
         self.users = Table("users", sizes.users, dim, rng)
         self.items = Table("items", sizes.items, dim, rng)
         self.offsets = nn.ModuleDict(
-            {name: Table("items", sizes.items, width, modality=name) for name, width in widths.items()}
+            {name: Table("items", sizes.items, width, rng, modality=name, zeros=True) for name, width in widths.items()}
         )
         self.projections = nn.ModuleDict({name: linear(width, dim, rng) for name, width in widths.items()})
         self.gates = nn.ModuleDict({name: linear(dim, dim, rng) for name in widths})

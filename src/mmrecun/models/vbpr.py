@@ -37,12 +37,12 @@ class VBPR(Recommender):
 
     Config = VBPRConfig
 
-    def __init__(self, config: VBPRConfig, sizes: Sizes, rng: torch.Generator) -> None:
+    def __init__(self, config: VBPRConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
         self.config = config
         self.users = Table("users", sizes.users, config.dim, rng)
         self.items = Table("items", sizes.items, config.dim, rng)
-        self.bias = Table("items", sizes.items, 1)
+        self.bias = Table("items", sizes.items, 1, rng, zeros=True)
         self.tastes = nn.ModuleDict({name: Table("users", sizes.users, config.dim, rng) for name in sizes.widths})
         self.projections = nn.ModuleDict(
             {name: linear(width, config.dim, rng, bias=False) for name, width in sizes.widths.items()}

@@ -13,8 +13,7 @@ from mmrecun.data.forget import Partition
 from mmrecun.evaluation.matching import degrees
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
-from mmrecun.shapes import Bools
-from mmrecun.unlearning.base import with_fresh_rows
+from mmrecun.shapes import Bools, Ints
 
 Shares = npt.NDArray[np.float64]
 
@@ -31,6 +30,10 @@ class Kept:
     users: Shares
     items: Shares
     features: Shares
+
+    def of_rows(self, users: Ints, items: Ints) -> "Kept":
+        """The same for a model that has these rows (int64) alone, in this order."""
+        return Kept(self.users[users], self.items[items], self.features[items])
 
     def touched(self, of: Literal["users", "items"]) -> Bools:
         """Which rows lost anything: bool [U] or [I]."""
@@ -67,16 +70,16 @@ def faded(model: Recommender, kept: Kept, seed: Seed) -> Recommender:
     A row that lost pairs turns towards a fresh one and keeps its length, by which items of equal merit stay comparable;
     one that lost modalities, or whose fresh value is zero, shrinks.
     """
-    rows = {of: np.flatnonzero(kept.touched(of)) for of in ("users", "items")}
-    fresh = with_fresh_rows(model, rows["users"], rows["items"], seed).tables()
+    rng = seed.torch()
     with torch.no_grad():
-        for name, table in model.tables().items():
-            at = torch.from_numpy(rows[table.of]).to(table.weight.device)
+        for table in model.tables().values():
+            rows = np.flatnonzero(kept.touched(table.of))
             pairs = kept.users if table.of == "users" else kept.items
-            features = kept.features if table.of == "items" else np.ones(len(pairs))
-            own, new = table.weight[at], fresh[name].weight[at]
-            turned = _turned(own, new, _column(pairs[rows[table.of]], own))
-            table.weight[at] = torch.lerp(new, turned, _column(features[rows[table.of]], own))
+            features = kept.features[rows] if table.of == "items" else np.ones(len(rows))
+            at = torch.from_numpy(rows).to(table.weight.device)
+            own, new = table.weight[at], table.fresh(len(rows), rng).to(table.weight.device)
+            turned = _turned(own, new, _column(pairs[rows], own))
+            table.weight[at] = torch.lerp(new, turned, _column(features, own))
     return model
 
 

@@ -86,11 +86,12 @@ class MMRecUn(Unlearner):
         """Fade, refit, push down."""
         kept = kept_shares(task.parts, task.model.modalities(), self.config.fade, self.config.feature_fade)
         if not any(kept.touched(of).any() for of in ("users", "items")):
-            return Unlearned(export(task, working_copy(task)), "no row that stays was touched", [])
+            return Unlearned(export(task, task.model), "no row that stays was touched", [])
         if refilled(task):
-            model = faded(working_copy(task), kept, task.seed.child("faded rows"))
+            kept = kept.of_rows(task.parts.user_rows, task.parts.item_rows)
+            model = faded(export(task, task.model), kept, task.seed.child("faded rows"))
             task.report(1, 1, "faded")
-            return Unlearned(export(task, model), "faded; the graph refills the rows", [])
+            return Unlearned(model, "faded; the graph refills the rows", [])
         work = _Work(task, kept, self.config.batch_size)
         history = list(self._refit(work))
         stop = self._push(work, history)
