@@ -1,7 +1,6 @@
 """Rows as they are at the start of a training."""
 
 import pytest
-import torch
 
 from mmrecun.models.base import Table
 from mmrecun.rng import Seed
