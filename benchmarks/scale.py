@@ -120,7 +120,7 @@ def _write(model: Recommender, dataset: Dataset, data: Path, out: Path) -> None:
         dataset=lineage.reference(data, dataset.digest, out),
         dataset_name=dataset.name,
         seconds=0.0,
-        versions=lineage.versions(),
+        versions=dict(lineage.versions()),
         created=lineage.now(),
     )
     out.mkdir()
@@ -184,8 +184,9 @@ def _row(
         "step, s": spent["step"],
         f"evaluate {ASKED} users, s": spent["evaluate"],
         "forget a user, s": gone["users"][0]["total"],
-        "of that the method, s": gone["users"][0]["method"],
+        "its latency, s": gone["users"][0]["latency"],
         "forget an item, s": gone["items"][0]["total"],
+        "latency of that, s": gone["items"][0]["latency"],
         "training, GiB": spent["peak"] / _GIB,
         "forgetting, GiB": max(peak for _, peak in gone.values()) / _GIB,
         "planned / measured memory": told["bytes"] / spent["peak"],

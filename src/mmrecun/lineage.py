@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -95,12 +97,18 @@ class Run:
     model: Recommender
 
     @property
+    def weights(self) -> str:
+        """Digest of the weights file that the model was read from."""
+        return self.manifest.weights or weights_digest(self.folder)
+
+    @property
     def training(self) -> TrainConfig:
         """How the model, or its first ancestor, was trained."""
         return TrainConfig.of(self.manifest.training, str(self.folder))
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """Versions of what decides the bits of a run."""
     packages = ("mmrecun", "torch", "numpy", "scipy", "polars")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
@@ -121,7 +129,7 @@ def stamped(model: Recommender, **facts: Any) -> Manifest:
     return Manifest(
         model=model_name(model),
         settings=model.settings.model_dump(mode="json"),
-        versions=versions(),
+        versions=dict(versions()),
         created=now(),
         **facts,
     )
@@ -183,6 +191,7 @@ def load(folder: Path, device: torch.device) -> Run:
         raise ArtifactError(
             f"{folder / WEIGHTS}: changed since this run was made; restore the file or make the run again"
         )
+    _ = dataset.degrees  # a pass over all pairs, made now so that no request has to
     return Run(folder, manifest, dataset, model.to(device))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import ForgetRequest, held_out, partition, retain
+from mmrecun.data.forget import ForgetRequest, held_out, partition, retain, take_out
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality
@@ -86,6 +86,28 @@ def test_retained_and_forgotten_agree_with_sets(case):
 
 
 @given(case=cases())
+@settings(deadline=None, max_examples=200)
+def test_what_is_taken_out_is_what_two_datasets_differ_in(case):
+    dataset, request = case
+    try:
+        expected = partition(dataset, retain(dataset, request))
+    except ForgetError as error:
+        with pytest.raises(ForgetError, match=str(error)[:20]):
+            take_out(dataset, request)
+        return
+    parts = take_out(dataset, request)
+    assert "retained" not in vars(parts)
+    for name in ("user_rows", "item_rows"):
+        assert getattr(parts, name).tolist() == getattr(expected, name).tolist()
+    assert named(dataset, parts.forgotten) == named(dataset, expected.forgotten)
+    assert list(parts.lost_features) == list(expected.lost_features)
+    for name, mask in parts.lost_features.items():
+        assert mask.tolist() == expected.lost_features[name].tolist()
+    assert parts.counts() == expected.counts()
+    assert parts.retained.digest == expected.retained.digest
+
+
+@given(case=cases())
 @settings(deadline=None, max_examples=100)
 def test_features_agree_with_sets(case):
     dataset, request = case
@@ -159,8 +181,9 @@ def test_the_original_is_left_as_it_was():
 )
 def test_what_cannot_be_forgotten_is_named(request_, message):
     dataset = build([(0, 0, 0), (1, 1, 0), (2, 2, 1)], [True] * 5 + [False])
-    with pytest.raises(ForgetError, match=message):
-        retain(dataset, ForgetRequest(**request_))
+    for refuse in (retain, take_out):
+        with pytest.raises(ForgetError, match=message):
+            refuse(dataset, ForgetRequest(**request_))
 
 
 def test_a_request_is_strict_about_names():

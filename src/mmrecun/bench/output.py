@@ -52,7 +52,7 @@ def begin(out: Path, spec: BenchSpec) -> Header:
         elif out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} exists and is no bench; choose another --out")
         header = Header(
-            started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=lineage.versions()
+            started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(lineage.versions())
         )
         out.mkdir(parents=True, exist_ok=True)
         replace_file(path, (header.model_dump_json(indent=2) + "\n").encode())

@@ -66,6 +66,13 @@ class Dataset:
         return self.interactions.part(Split.TRAIN)
 
     @cached_property
+    def degrees(self) -> tuple[Ints, Ints]:
+        """Training pairs of each user int64 [U] and of each item int64 [I]."""
+        rows = (self.train.users, len(self.users)), (self.train.items, len(self.items))
+        users, items = (np.bincount(of, minlength=size) for of, size in rows)
+        return users, items
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the content, as hexadecimal text; the name and provenance are not part of it."""
         state = hashlib.sha256()

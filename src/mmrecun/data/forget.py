@@ -1,6 +1,6 @@
 """Forget requests, and the retain and forget sets they define: pure functions of a dataset."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -13,6 +13,9 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import DataError, ForgetError, some
 from mmrecun.settings import Settings, unknown_name
 from mmrecun.shapes import Bools, Ints
+
+_EMPTY = "the request is empty: name users, items, pairs or modalities"
+_NOTHING_LEFT = "the request leaves no training interaction; nothing could be recommended any more"
 
 
 class Target(StrEnum):
@@ -51,24 +54,60 @@ def retain(dataset: Dataset, request: ForgetRequest) -> Dataset:
         ForgetError: when an id, a pair or a modality is not there, or nothing would be left.
     """
     if request.empty():
-        raise ForgetError("the request is empty: name users, items, pairs or modalities")
-    kept_users = _others(_rows(dataset.users, request.users), len(dataset.users))
-    kept_items = _others(_rows(dataset.items, request.items), len(dataset.items))
+        raise ForgetError(_EMPTY)
+    kept_users = np.flatnonzero(_kept(_rows(dataset.users, request.users), len(dataset.users)))
+    kept_items = np.flatnonzero(_kept(_rows(dataset.items, request.items), len(dataset.items)))
     pairs = dataset.interactions
     if request.pairs:
         pairs = pairs.select(~_requested_pairs(dataset, request.pairs))
     modalities = dict(dataset.modalities)
     for name, names in request.modalities.items():
-        if name not in modalities:
-            raise ForgetError(unknown_name("modality", name, list(modalities)))
+        losers = _losers(dataset, name, names)
         if names is None:
             del modalities[name]
         else:
-            modalities[name] = modalities[name].without(_carriers(dataset, name, names))
+            modalities[name] = modalities[name].without(losers)
     try:
         return replace(dataset, interactions=pairs, modalities=modalities).restrict(kept_users, kept_items)
     except DataError:
-        raise ForgetError("the request leaves no training interaction; nothing could be recommended any more") from None
+        raise ForgetError(_NOTHING_LEFT) from None
+
+
+def take_out(dataset: Dataset, request: ForgetRequest) -> "Partition":
+    """What `request` takes out of `dataset`; what it leaves is made when it is first asked for, since that costs a pass
+    over everything.
+
+    Raises:
+        ForgetError: as `retain`.
+    """
+    if request.empty():
+        raise ForgetError(_EMPTY)
+    train, users, items = dataset.train, _rows(dataset.users, request.users), _rows(dataset.items, request.items)
+    places = [train.places_of_users(users)]
+    if len(items):
+        places.append(np.flatnonzero(~_kept(items, len(dataset.items))[train.items]))
+    if request.pairs:
+        asked = _requested_pairs(dataset, request.pairs)
+        places.append(np.flatnonzero(asked[dataset.interactions.splits == Split.TRAIN]))
+    gone = np.unique(np.concatenate(places))
+    if len(gone) == len(train):
+        raise ForgetError(_NOTHING_LEFT)
+    kept_items = _kept(items, len(dataset.items))
+    lost = {name: _losers(dataset, name, names) & kept_items for name, names in request.modalities.items()}
+    return Partition(
+        dataset,
+        np.flatnonzero(_kept(users, len(dataset.users))),
+        np.flatnonzero(kept_items),
+        train.at(gone),
+        {name: mask for name, mask in sorted(lost.items()) if mask.any()},
+        lambda: retain(dataset, request),
+    )
+
+
+def _losers(dataset: Dataset, modality: str, names: tuple[str, ...] | None) -> Bools:
+    if modality not in dataset.modalities:
+        raise ForgetError(unknown_name("modality", modality, list(dataset.modalities)))
+    return dataset.modalities[modality].present if names is None else _carriers(dataset, modality, names)
 
 
 def _rows(ids: IdMap, names: tuple[str, ...]) -> Ints:
@@ -78,10 +117,10 @@ def _rows(ids: IdMap, names: tuple[str, ...]) -> Ints:
         raise ForgetError(str(error)) from None
 
 
-def _others(rows: Ints, size: int) -> Ints:
+def _kept(rows: Ints, size: int) -> Bools:
     kept = np.ones(size, dtype=bool)
     kept[rows] = False
-    return np.flatnonzero(kept)
+    return kept
 
 
 def _requested_pairs(dataset: Dataset, pairs: tuple[tuple[str, str], ...]) -> Bools:
@@ -109,15 +148,26 @@ class Partition:
     """An original dataset, what is retained of it, and the difference.
 
     Attributes:
-        original, retained: before and after.
+        original: before.
         user_rows: int64 [U'], the original row of each retained user.
         item_rows: int64 [I'], the original row of each retained item.
+        forgotten: the training pairs that were taken out, in original rows.
+        lost_features: per modality bool [I] over original rows: retained items that lost it; only modalities that lost
+            some.
+        make: the dataset after; see `retained`.
     """
 
     original: Dataset
-    retained: Dataset
     user_rows: Ints
     item_rows: Ints
+    forgotten: Interactions
+    lost_features: Mapping[str, Bools]
+    make: Callable[[], Dataset]
+
+    @cached_property
+    def retained(self) -> Dataset:
+        """The dataset after."""
+        return self.make()
 
     @cached_property
     def lost_users(self) -> Bools:
@@ -133,25 +183,6 @@ class Partition:
     def held(self) -> Interactions:
         """The retained interactions of all splits, in original rows."""
         return self.retained.interactions.renumbered(self.user_rows, self.item_rows)
-
-    @cached_property
-    def forgotten(self) -> Interactions:
-        """The training pairs that were taken out, in original rows."""
-        train, held = self.original.train, self.held
-        return train.select(~held.contains(train.users, train.items, len(self.original.items)))
-
-    @cached_property
-    def lost_features(self) -> dict[str, Bools]:
-        """Per modality bool [I] over original rows: retained items that lost it; only modalities that lost some."""
-        lost: dict[str, Bools] = {}
-        for name, modality in self.original.modalities.items():
-            kept = np.zeros(len(self.original.items), dtype=bool)
-            if name in self.retained.modalities:
-                kept[self.item_rows] = self.retained.modalities[name].present
-            gone = modality.present & ~kept & ~self.lost_items
-            if gone.any():
-                lost[name] = gone
-        return lost
 
     def counts(self) -> dict[str, int]:
         """How much was taken out: users, items, interactions (training pairs), modalities (features of items)."""
@@ -183,16 +214,29 @@ def partition(original: Dataset, retained: Dataset) -> Partition:
     Raises:
         DataError: when `retained` holds users, items or pairs that `original` lacks.
     """
-    parts = Partition(
-        original,
-        retained,
-        original.users.rows(retained.users.names),
-        original.items.rows(retained.items.names),
+    user_rows, item_rows = original.users.rows(retained.users.names), original.items.rows(retained.items.names)
+    held, whole, items = (
+        retained.interactions.renumbered(user_rows, item_rows),
+        original.interactions,
+        len(original.items),
     )
-    held, whole = parts.held, original.interactions
-    if not whole.contains(held.users, held.items, len(original.items)).all():
+    if not whole.contains(held.users, held.items, items).all():
         raise DataError(f"'{retained.name}' holds interactions that '{original.name}' does not")
-    return parts
+    train = original.train
+    forgotten = train.select(~held.contains(train.users, train.items, items))
+    lost = _lost_features(original, retained, item_rows)
+    return Partition(original, user_rows, item_rows, forgotten, lost, lambda: retained)
+
+
+def _lost_features(original: Dataset, retained: Dataset, item_rows: Ints) -> dict[str, Bools]:
+    lost: dict[str, Bools] = {}
+    for name, modality in original.modalities.items():
+        kept = np.ones(len(original.items), dtype=bool)
+        kept[item_rows] = retained.modalities[name].present if name in retained.modalities else False
+        gone = modality.present & ~kept
+        if gone.any():
+            lost[name] = gone
+    return lost
 
 
 def held_out(dataset: Dataset) -> Interactions:

@@ -10,6 +10,8 @@ import polars as pl
 from mmrecun.errors import DataError, some
 from mmrecun.shapes import Ints
 
+_FEW = 16  # names that are sought one by one, which spares a table of all
+
 
 @dataclass(frozen=True)
 class IdMap:
@@ -55,6 +57,10 @@ class IdMap:
 
     def find(self, names: Iterable[str]) -> Ints:
         """Rows of `names` in their order, -1 where an id is unknown."""
+        names = list(names) if not isinstance(names, pl.Series) else names
+        if len(names) <= _FEW:
+            places = (self.names.index_of(name) for name in names)
+            return np.array([-1 if place is None else place for place in places], dtype=np.int64)
         wanted = pl.DataFrame({"id": _series(names)})
         rows = wanted.join(self._lookup, on="id", how="left", maintain_order="left")["row"]
         return rows.fill_null(-1).to_numpy().astype(np.int64)

@@ -71,6 +71,19 @@ class Interactions:
         users, items, splits = (_read_only(column[mask]) for column in (self.users, self.items, self.splits))
         return Interactions(users, items, splits, attributes)
 
+    def at(self, places: Ints) -> "Interactions":
+        """Those at `places`, int64 and ascending."""
+        attributes = self.attributes[places] if self.attributes.width else self.attributes
+        users, items, splits = (_read_only(column[places]) for column in (self.users, self.items, self.splits))
+        return Interactions(users, items, splits, attributes)
+
+    def places_of_users(self, users: Ints) -> Ints:
+        """Where the pairs of `users` (int64, distinct, ascending) are: int64, ascending."""
+        starts, stops = (np.searchsorted(self.users, users, side) for side in ("left", "right"))
+        counts = stops - starts
+        places: Ints = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        return places
+
     def part(self, split: Split) -> "Interactions":
         """Those of one split."""
         return self.select(self.splits == split)

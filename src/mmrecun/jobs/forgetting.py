@@ -8,7 +8,7 @@ from typing import Any
 
 from mmrecun import lineage
 from mmrecun.data import files
-from mmrecun.data.forget import ForgetRequest, Partition, partition, retain
+from mmrecun.data.forget import ForgetRequest, Partition, take_out
 from mmrecun.data.requested import Requested
 from mmrecun.errors import ForgetError
 from mmrecun.jobs.opening import PathLike, opened
@@ -26,7 +26,7 @@ from mmrecun.unlearning.registry import method_class
 def scope(run: Run | PathLike, request: ForgetRequest) -> dict[str, Any]:
     """What an unlearning would take out, without doing it."""
     asked = opened(run)
-    parts = partition(asked.dataset, retain(asked.dataset, request))
+    parts = take_out(asked.dataset, request)
     unread = sorted(set(parts.lost_features) - set(asked.model.modalities()))
     return {
         "parent": str(asked.folder),
@@ -59,13 +59,13 @@ def unlearn(
     refuse_existing(out)
     unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
     parent = opened(run)
-    parts = partition(parent.dataset, retain(parent.dataset, request))
+    parts = take_out(parent.dataset, request)
     if method == "retrain" and not can_validate(parts.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
     result = unlearner.run(task_of(parent.model, parts, parent.training, Seed(seed), report))
     facts = {
         "seed": seed,
-        "parent": lineage.reference(parent.folder, lineage.weights_digest(parent.folder), out),
+        "parent": lineage.reference(parent.folder, parent.weights, out),
         "method": method,
         "method_settings": unlearner.settings.model_dump(mode="json"),
         "stop": result.stop,

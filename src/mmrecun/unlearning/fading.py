@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from mmrecun.data.forget import Partition
-from mmrecun.evaluation.matching import degrees
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
@@ -46,22 +45,28 @@ def kept_shares(parts: Partition, read: Collection[str], fade: float, feature_fa
     (1 - f)^fade for a row that lost the share f of its training pairs, (1 - f)^feature_fade for an item that lost the
     share f of its modalities, those in `read` alone.
     """
-    original, users, items = parts.original, len(parts.original.users), len(parts.original.items)
-    shares = []
-    for before, gone, left in zip(
-        degrees(original.train, users, items),
-        degrees(parts.forgotten, users, items),
-        (parts.lost_users, parts.lost_items),
-        strict=True,
-    ):
-        share = (1 - gone / np.maximum(before, 1)) ** fade
-        share[left] = 1
-        shares.append(share)
-    had, lost = np.zeros(items, dtype=int), np.zeros(items, dtype=int)
-    for name in read:
-        had += original.modalities[name].present
-        lost += parts.lost_features.get(name, np.zeros(items, dtype=bool))
-    return Kept(shares[0], shares[1], (1 - lost / np.maximum(had, 1)) ** feature_fade)
+    original, pairs = parts.original, parts.forgotten
+    users, items = (
+        _left(before, rows, gone, fade)
+        for before, rows, gone in zip(
+            original.degrees, (pairs.users, pairs.items), (parts.lost_users, parts.lost_items), strict=True
+        )
+    )
+    features = np.ones(len(items))
+    if any(name in parts.lost_features for name in read):
+        had = sum(original.modalities[name].present.astype(int) for name in read)
+        lost = sum(parts.lost_features[name].astype(int) for name in read if name in parts.lost_features)
+        features = (1 - lost / np.maximum(had, 1)) ** feature_fade
+    return Kept(users, items, features)
+
+
+def _left(before: Ints, rows: Ints, gone: Bools, fade: float) -> Shares:
+    """What is kept of each row that had `before` pairs and lost one for each entry of `rows`, unless it is `gone`."""
+    touched, lost = np.unique(rows, return_counts=True)
+    kept = np.ones(len(before))
+    kept[touched] = (1 - lost / before[touched]) ** fade
+    kept[gone] = 1
+    return kept
 
 
 def faded(model: Recommender, kept: Kept, seed: Seed) -> Recommender:
