@@ -10,7 +10,7 @@ from mmrecun import plan as module
 from mmrecun.cli import main
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
-from mmrecun.errors import DataError
+from mmrecun.errors import ConfigError, DataError
 from mmrecun.models.base import Sizes
 from mmrecun.models.registry import MODELS
 from mmrecun.rng import Seed
@@ -110,3 +110,8 @@ def test_free_memory_is_the_systems_estimate_within_the_groups_limit(tmp_path: P
     monkeypatch.setattr(module, "_MEMORY", tmp_path / "nowhere")
     (tmp_path / "memory.max").unlink()
     assert module.available_bytes() > 0
+
+
+def test_settings_that_name_an_unknown_modality_are_refused(data_folder: Path):
+    with pytest.raises(ConfigError, match="did you mean 'image'"):
+        module.plan(data_folder, "freedom", {"shares": {"imgae": 1.0}})

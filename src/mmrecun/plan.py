@@ -61,6 +61,7 @@ def plan(data: Path, model: str, settings: Mapping[str, Any] | None = None, devi
     cls = model_class(model)
     config, training = jobs.split_settings(cls.Config, TrainConfig, settings or {})
     sizes, available = files.sizes(data), available_bytes()
+    config.check_modalities(list(sizes.widths))
     memory, parameters = training_bytes(cls, config, sizes, training.batch_size)
     if memory >= available:
         advice = _advice(cls, config, sizes, training.batch_size, available)
