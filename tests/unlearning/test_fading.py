@@ -52,19 +52,22 @@ def test_faded_rows_turn_by_pairs_and_shrink_by_features(dataset: Dataset):
     model, twin = (disturb(build("mgcn", dataset)) for _ in range(2))
     users, items = len(dataset.users), len(dataset.items)
     kept = Kept(np.ones(users), np.ones(items), np.ones(items))
-    kept.users[3], kept.items[4], kept.features[[4, 5]] = 0.25, 0.5, 0.75
+    kept.users[[3, 6]], kept.items[4], kept.features[[4, 5]] = [0.25, 0.001], 0.5, 0.75
+    with torch.no_grad():
+        for some in (model, twin):
+            some.users.weight[6] *= 100
     seed = Seed(2)
     faded(model, kept, seed)
     rng = seed.torch()
     for name, table in model.tables().items():
-        old, chosen = twin.tables()[name].weight.detach().double().numpy(), [3] if table.of == "users" else [4, 5]
+        old, chosen = twin.tables()[name].weight.detach().double().numpy(), [3, 6] if table.of == "users" else [4, 5]
         new, expected = np.zeros_like(old), old.copy()
         new[chosen] = table.fresh(len(chosen), rng).numpy()
         for row in chosen:
             share = kept.users[row] if table.of == "users" else kept.items[row]
             turned = share * old[row] + (1 - share) * new[row]
             if share < 1 and new[row].any():
-                turned *= np.linalg.norm(old[row]) / np.linalg.norm(turned)
+                turned *= min(np.linalg.norm(old[row]) / np.linalg.norm(turned), 8)
             part = 1.0 if table.of == "users" else kept.features[row]
             expected[row] = part * turned + (1 - part) * new[row]
         np.testing.assert_allclose(table.weight.detach().numpy(), expected, rtol=1e-5, atol=1e-7)

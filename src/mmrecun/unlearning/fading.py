@@ -15,6 +15,7 @@ from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
 
 Shares = npt.NDArray[np.float64]
+_LONGEST = 8.0
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ def _left(before: Ints, rows: Ints, gone: Bools, fade: float) -> Shares:
 def faded(model: Recommender, kept: Kept, seed: Seed) -> Recommender:
     """`model` with the touched rows of every table moved towards fresh ones; changed in place and returned.
 
-    A row that lost pairs turns towards a fresh one and keeps its length, by which items of equal merit stay comparable;
-    one that lost modalities, or whose fresh value is zero, shrinks.
+    A row that lost pairs turns towards a fresh one and keeps its length, by which items of equal merit stay comparable,
+    as far as eight times what is left of it; more would be noise. One that lost modalities, or whose fresh value is
+    zero, shrinks.
     """
     rng = seed.torch()
     with torch.no_grad():
@@ -95,5 +97,5 @@ def _column(shares: Shares, like: Tensor) -> Tensor:
 def _turned(own: Tensor, fresh: Tensor, share: Tensor) -> Tensor:
     mixed = torch.lerp(fresh, own, share)
     before, after = (rows.norm(dim=1, keepdim=True) for rows in (own, mixed))
-    lengthened = torch.where((share < 1) & fresh.any(dim=1, keepdim=True), before / after.clamp(min=1e-12), 1.0)
-    return mixed * lengthened
+    lengthened = (before / after.clamp(min=1e-12)).clamp(max=_LONGEST)
+    return mixed * torch.where((share < 1) & fresh.any(dim=1, keepdim=True), lengthened, 1.0)
