@@ -87,7 +87,7 @@ def test_features_that_were_kept(runs: tuple[Run, Run, Partition]):
     features = np.array(after.features)
     features[0] = before.features[lost]
     kept = replace(parts.retained, modalities={**parts.retained.modalities, "image": replace(after, features=features)})
-    assert failed(runs, replace(parts, retained=kept)) == {"residue: features"}
+    assert failed(runs, replace(parts, make=lambda: kept)) == {"residue: features"}
 
 
 def asked(runs: tuple[Run, Run, Partition], **also: object) -> Requested:
