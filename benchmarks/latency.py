@@ -20,7 +20,6 @@ from mmrecun.data.forget import ForgetRequest
 
 Phases = dict[str, tuple[tuple[str, str], ...]]
 UNLEARNING: Phases = {
-    "load": (("mmrecun/lineage.py", "load"),),
     "resolve": (("mmrecun/data/forget.py", "take_out"),),
     "method": (("mmrecun/unlearning/", "run"),),
     "copy": (("mmrecun/unlearning/base.py", "export"),),
@@ -61,7 +60,11 @@ def request_seconds(run: Path, request: ForgetRequest, out: Path, audited: bool 
     copy nor save.
     """
     shutil.rmtree(out, ignore_errors=True)
-    spent = phases(lambda: jobs.unlearn(run, request, out), UNLEARNING)
+    started = time.perf_counter()
+    parent = jobs.load(run)
+    load = time.perf_counter() - started
+    spent = {"load": load} | phases(lambda: jobs.unlearn(parent, request, out), UNLEARNING)
+    spent["total"] += load
     spent["method"] -= spent["copy"]
     spent["rest"] += spent["copy"]
     spent["latency"] = spent["resolve"] + spent["method"] + spent["rest"]
