@@ -13,7 +13,6 @@ import numpy as np
 from mmrecun.data.dataset import positions
 from mmrecun.data.forget import Partition
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.evaluation.matching import degrees
 from mmrecun.models.base import Recommender, Sizes, carry_over
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
@@ -44,7 +43,7 @@ def choose(parts: Partition, seed: Seed) -> Newcomers | None:
     when no row was removed.
     """
     train = parts.held.part(Split.TRAIN)
-    activity = degrees(parts.original.train, len(parts.original.users), len(parts.original.items))
+    activity = parts.original.degrees
     rng = seed.numpy()
     users, items = (
         _alike(lost, degree, rng) for lost, degree in zip((parts.lost_users, parts.lost_items), activity, strict=True)

@@ -43,11 +43,8 @@ def facts(dataset: Dataset) -> dict[str, Any]:
 
 def degrees_of(dataset: Dataset) -> dict[str, Ints]:
     """Training pairs of each user, int64 [U], and of each item, int64 [I]."""
-    train = dataset.train
-    return {
-        "users": np.bincount(train.users, minlength=len(dataset.users)),
-        "items": np.bincount(train.items, minlength=len(dataset.items)),
-    }
+    users, items = dataset.degrees
+    return {"users": users, "items": items}
 
 
 def degree_histogram(degrees: Ints) -> list[tuple[str, int]]:

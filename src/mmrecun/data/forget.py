@@ -83,7 +83,7 @@ def take_out(dataset: Dataset, request: ForgetRequest) -> "Partition":
     if request.empty():
         raise ForgetError(_EMPTY)
     train, users, items = dataset.train, _rows(dataset.users, request.users), _rows(dataset.items, request.items)
-    places = [train.places_of_users(users)]
+    places = [train.of_users(users)[0]]
     if len(items):
         places.append(np.flatnonzero(~_kept(items, len(dataset.items))[train.items]))
     if request.pairs:

@@ -77,12 +77,11 @@ class Interactions:
         users, items, splits = (_read_only(column[places]) for column in (self.users, self.items, self.splits))
         return Interactions(users, items, splits, attributes)
 
-    def places_of_users(self, users: Ints) -> Ints:
-        """Where the pairs of `users` (int64, distinct, ascending) are: int64, ascending."""
+    def of_users(self, users: Ints) -> tuple[Ints, Ints]:
+        """Where the pairs of `users` (int64 [M]) are, user after user, and how many each has: int64 both."""
         starts, stops = (np.searchsorted(self.users, users, side) for side in ("left", "right"))
         counts = stops - starts
-        places: Ints = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
-        return places
+        return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts), counts
 
     def part(self, split: Split) -> "Interactions":
         """Those of one split."""

@@ -108,7 +108,5 @@ def _blocks(rows: int, items: int) -> list[tuple[int, int]]:
 
 def _seen_cells(seen: Interactions, rows: Ints) -> tuple[Ints, Ints]:
     """Row and column of every seen pair in a block of scores whose b-th row belongs to user `rows[b]`."""
-    starts = np.searchsorted(seen.users, rows, side="left")
-    counts = np.searchsorted(seen.users, rows, side="right") - starts
-    places = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    places, counts = seen.of_users(rows)
     return np.repeat(np.arange(len(rows)), counts), seen.items[places]

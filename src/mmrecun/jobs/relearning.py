@@ -1,9 +1,9 @@
 """How soon the forgotten pairs are learned again: a probe of an audit that trains a copy of each state."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
-import torch
 
 from mmrecun.audit.audit import Closer, Subject, Told
 from mmrecun.audit.examine import relearn_time
@@ -61,6 +61,7 @@ def _counted(steps: int | None) -> Told:
 def misranked(vectors: Vectors, triples: Triples) -> float:
     """Share of B triples whose positive does not score above the negative.
 
+    >>> import torch
     >>> one = torch.eye(2)
     >>> misranked(Vectors(one, one), Triples(*torch.tensor([[0, 1], [0, 0], [1, 1]])))
     0.5
@@ -86,9 +87,7 @@ class _Lesson:
     def watched(self, model: Recommender) -> Triples:
         """The triples that are looked at, `RIVALS` of every pair."""
         rng = self.seed.child("watched").numpy()
-        drawn = [self.triples(model, rng) for _ in range(RIVALS)]
-        columns = zip(*((some.users, some.positives, some.negatives) for some in drawn), strict=True)
-        return Triples(*(torch.cat(column) for column in columns))
+        return reduce(Triples.joined, (self.triples(model, rng) for _ in range(RIVALS)))
 
     def steps(self, subject: Subject, target: float, report: Report) -> int | None:
         """How many a copy of the state needs."""
