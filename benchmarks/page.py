@@ -50,7 +50,7 @@ def arguments(subject: str, rounds: int, sizes: tuple[int, int, int] = LIKE_TIKT
     parser = argparse.ArgumentParser(f"python -m benchmarks.{subject}", description=f"Measure {subject}.")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the tables")
     parser.add_argument("--rounds", type=int, default=rounds, help="how often everything is measured")
-    parser.add_argument("--data", type=Path, action="append", default=[], help="a dataset folder; may be repeated")
+    parser.add_argument("--data", type=_folder, action="append", default=[], help="a dataset folder; may be repeated")
     parser.add_argument(
         "--sizes",
         type=int,
@@ -60,6 +60,12 @@ def arguments(subject: str, rounds: int, sizes: tuple[int, int, int] = LIKE_TIKT
         help="of the made data: users, items, pairs",
     )
     return parser
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: no such folder")
+    return Path(text)
 
 
 def machine() -> dict[str, Any]:

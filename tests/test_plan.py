@@ -115,3 +115,9 @@ def test_free_memory_is_the_systems_estimate_within_the_groups_limit(tmp_path: P
 def test_settings_that_name_an_unknown_modality_are_refused(data_folder: Path):
     with pytest.raises(ConfigError, match="did you mean 'image'"):
         module.plan(data_folder, "freedom", {"shares": {"imgae": 1.0}})
+
+
+def test_a_size_beyond_every_machine_is_refused_and_nothing_is_allocated(data_folder: Path):
+    made = module.plan(data_folder, "mgcn", {"dim": 10_000_000})
+    assert not made.fits
+    assert made.advice.startswith("--set dim=")

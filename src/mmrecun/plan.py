@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mmrecun import jobs
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
@@ -93,7 +95,8 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
     The process first holds the text of the folder, then graphs while they are built, then graphs, parameters and what
     a step keeps for its gradient; the largest of these counts.
     """
-    probe = cls(config, Sizes(users=1, items=1, widths=sizes.widths), Seed(0).torch())
+    with torch.device("meta"):
+        probe = cls(config, Sizes(users=1, items=1, widths=sizes.widths), None)
     rows = {"users": sizes.users, "items": sizes.items}
     tables = {name: (rows[table.of], table.weight.shape[1]) for name, table in probe.tables().items()}
     others = sum(parameter.numel() for name, parameter in probe.named_parameters() if name not in tables)

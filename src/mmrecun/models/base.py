@@ -197,7 +197,8 @@ class Recommender(nn.Module):
 
 def linear(inputs: int, outputs: int, rng: torch.Generator | None, bias: bool = True) -> nn.Linear:
     """A linear layer with Glorot-uniform weights and zero bias, drawn from `rng`; without it, to be filled."""
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)  # type: ignore[no-untyped-call]
+    place = torch.get_default_device()
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, device=place)  # type: ignore[no-untyped-call]
     if rng is not None:
         nn.init.xavier_uniform_(layer.weight, generator=rng)
     if bias:
