@@ -54,6 +54,22 @@ def test_a_shorter_cutoff_is_the_head_of_the_longer_list(dataset, vectors):
     assert {name: together[name] for name in alone} == alone
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_without_lists_the_figures_are_the_same(dataset, seed):
+    generator = Seed(seed).torch()
+    users, items = torch.randn(60, 8, generator=generator), torch.randn(50, 8, generator=generator)
+    with_lists = evaluate_split(users, items, dataset, Split.TEST).metrics
+    without = evaluate_split(users, items, dataset, Split.TEST, lists=False).metrics
+    assert without == {name: value for name, value in with_lists.items() if not name.startswith("coverage")}
+
+
+def test_without_lists_right_items_that_tie_come_after_wrong_ones_and_do_not_hide_each_other():
+    seen, truth = pairs_of(np.array([[1, 0, 0, 0, 0]])), pairs_of(np.array([[0, 1, 1, 0, 0]]))
+    items = torch.tensor([[9.0], [2.0], [2.0], [2.0], [1.0]])
+    found = evaluate(torch.ones(1, 1), items, seen, truth, (1, 2, 3), lists=False).metrics
+    assert [found[f"recall@{k}"] for k in (1, 2, 3)] == [0, 0.5, 1]
+
+
 def test_vectors_that_know_the_truth_score_one():
     truth = np.eye(6, 8, dtype=bool)
     seen = np.zeros((6, 8), dtype=bool)
@@ -90,8 +106,9 @@ def test_what_cannot_be_evaluated_is_refused(vectors):
         evaluate(users, items, none, some)
     with pytest.raises(DataError, match="there is no pair to be found"):
         evaluate(users, items, some, none)
-    with pytest.raises(DivergedError):
-        evaluate(users * torch.nan, items, some, some)
+    for lists in (True, False):
+        with pytest.raises(DivergedError):
+            evaluate(users * torch.nan, items, some, some, lists=lists)
     for cutoffs in ((), (0, 5)):
         with pytest.raises(ConfigError, match="cutoffs"):
             evaluate(users, items, some, some, cutoffs)

@@ -40,6 +40,15 @@ def loop_percentiles(users, items, seen, pairs):
     return np.array(shares)
 
 
+def loop_ranks(users, items, seen, pairs):
+    places = []
+    for user, item in zip(pairs.users, pairs.items, strict=True):
+        own = users[user] @ items[item]
+        others = [users[user] @ items[other] for other in range(len(items)) if other != item and not seen[user, other]]
+        places.append(sum(score >= own for score in others))
+    return np.array(places, dtype=np.int64)
+
+
 def scores_at(users, items, rows, lists):
     return np.where(lists >= 0, np.take_along_axis((users @ items.T).numpy()[rows], lists.clip(min=0), axis=1), -np.inf)
 
@@ -79,7 +88,7 @@ def test_lists_agree_with_a_loop_whatever_the_block(seed, shape, density, k, blo
     block=st.sampled_from([1, 80, 1 << 20]),
 )
 @settings(max_examples=120, deadline=None)
-def test_percentiles_agree_with_a_loop_whatever_the_block(seed, shape, density, spread, block):
+def test_places_and_percentiles_agree_with_a_loop_whatever_the_block(seed, shape, density, spread, block):
     rng = np.random.default_rng(seed)
     users = torch.from_numpy(rng.integers(-spread, spread + 1, (shape[0], shape[2])).astype(np.float32))
     items = torch.from_numpy(rng.integers(-spread, spread + 1, (shape[1], shape[2])).astype(np.float32))
@@ -88,7 +97,9 @@ def test_percentiles_agree_with_a_loop_whatever_the_block(seed, shape, density, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_BLOCK_BYTES", block)
         patch.setattr(ranking, "_FEWEST", 1)
+        places = ranking.ranks(users, items, pairs_of(seen), pairs)
         shares = ranking.percentiles(users, items, pairs_of(seen), pairs)
+    np.testing.assert_array_equal(places, loop_ranks(users, items, seen, pairs))
     assert shares.dtype == np.float32
     np.testing.assert_allclose(shares, loop_percentiles(users, items, seen, pairs), rtol=1e-6)
 
@@ -141,11 +152,18 @@ def test_vectors_that_are_not_finite_are_refused(bad, whose):
     pair = pairs_of(np.eye(2, 3) > 0)
     for call in (
         lambda: ranking.top_k(users, items, nothing, np.array([0]), 2),
+        lambda: ranking.ranks(users, items, nothing, pair),
         lambda: ranking.percentiles(users, items, nothing, pair),
         lambda: ranking.score_pairs(users, items, np.array([0]), np.array([0])),
     ):
         with pytest.raises(DivergedError, match=f"{whose} row 1"):
             call()
+
+
+def test_finite_vectors_whose_sum_is_not_can_be_ranked():
+    users, items = torch.full((2, 1), 3e38), torch.tensor([[0.5], [1.0]])
+    nothing = pairs_of(np.zeros((2, 2), dtype=bool))
+    assert ranking.top_k(users, items, nothing, np.array([1]), 2).tolist() == [[1, 0]]
 
 
 def test_other_widths_and_lengths_are_refused():

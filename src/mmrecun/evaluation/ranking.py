@@ -1,14 +1,17 @@
 """Full ranking of every item for many users, in blocks, so that no [U, I] array of scores is ever held."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DivergedError
+from mmrecun.evaluation.selection import best
 from mmrecun.shapes import Floats, Ints, check_shape
 
-_BLOCK_BYTES, _FEWEST = 8 << 20, 128
+_BLOCK_BYTES, _FEWEST = 2 << 20, 128
 
 
 def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int) -> Ints:
@@ -31,49 +34,51 @@ def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int) 
     """
     if k < 1:
         raise ConfigError(f"a list of the {k} best items is no list; choose a k of 1 or more")
-    users, items = _checked(users, items)
     lists = np.full((len(rows), k), -1, dtype=np.int64)
     width = min(k, len(items))
-    for start, stop in _blocks(len(rows), len(items)):
-        block = rows[start:stop]
-        scores = users[torch.tensor(block, device=users.device)] @ items.T
-        scores[tuple(torch.from_numpy(cells).to(scores.device) for cells in _seen_cells(seen, block))] = -torch.inf
-        best = scores.topk(width, dim=1)
-        lists[start:stop, :width] = torch.where(best.values == -torch.inf, -1, best.indices).cpu().numpy()
+    table = _Table(users, items, seen)
+    for start, stop in table.blocks(len(rows)):
+        scores = table.scores(rows[start:stop])
+        table.mask(scores, rows[start:stop])
+        values, found = best(scores, width)
+        lists[start:stop, :width] = torch.where(values == -torch.inf, -1, found).cpu().numpy()
     return lists
+
+
+def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions) -> Ints:
+    """How many items that its user has not seen come before each pair's item; much cheaper than `top_k`.
+
+    An item of equal score comes before.
+
+    Args:
+        users: float32 [U, D] user vectors.
+        items: float32 [I, D] item vectors.
+        seen: pairs that nobody is compared with.
+        pairs: N pairs to place; one that is itself in `seen` is placed among the unseen items all the same.
+
+    Returns:
+        int64 [N], in the order of `pairs`; 0 is the best.
+
+    Raises:
+        ShapeError: when users and items differ in D.
+        DivergedError: when a vector holds NaN or infinity.
+    """
+    reached: Ints = _rivals(users, items, seen, pairs, torch.ge)[1]
+    return reached
 
 
 def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions) -> Floats:
     """Where each pair's item stands among the items its user has not seen: 1 on top, 0 at the bottom.
 
     The share of items outside the user's `seen`, other than the item itself, that score lower; ties count half.
-    A pair that is itself in `seen` is placed among the unseen items all the same.
-
-    Args:
-        users: float32 [U, D] user vectors.
-        items: float32 [I, D] item vectors.
-        seen: pairs that nobody is compared with.
-        pairs: N pairs to place.
+    Arguments and errors as for `ranks`.
 
     Returns:
         float32 [N], in the order of `pairs`; 0.5 where there is no other item to compare with.
-
-    Raises:
-        ShapeError: when users and items differ in D.
-        DivergedError: when a vector holds NaN or infinity.
     """
-    users, items = _checked(users, items)
-    shares = np.empty(len(pairs), dtype=np.float32)
-    for start, stop in _blocks(len(pairs), len(items)):
-        block, own = pairs.users[start:stop], pairs.items[start:stop, None]
-        scores = (users[torch.tensor(block, device=users.device)] @ items.T).cpu().numpy()
-        score = np.take_along_axis(scores, own, axis=1)
-        scores[_seen_cells(seen, block)] = np.nan
-        np.put_along_axis(scores, own, np.nan, axis=1)
-        lower, not_higher = (compare(scores, score).sum(axis=1) for compare in (np.less, np.less_equal))
-        others = len(items) - np.isnan(scores).sum(axis=1)
-        shares[start:stop] = np.where(others > 0, (lower + not_higher) / (2 * np.maximum(others, 1)), 0.5)
-    return shares
+    others, reached, exceeded = _rivals(users, items, seen, pairs, torch.ge, torch.gt)
+    shares: Floats = 1 - (reached + exceeded) / (2 * np.maximum(others, 1))
+    return np.where(others > 0, shares, 0.5).astype(np.float32)
 
 
 def score_pairs(users: Tensor, items: Tensor, u_rows: Ints, i_rows: Ints) -> Tensor:
@@ -89,24 +94,69 @@ def score_pairs(users: Tensor, items: Tensor, u_rows: Ints, i_rows: Ints) -> Ten
     return (left * items[torch.tensor(i_rows, device=items.device)]).sum(dim=1)
 
 
+class _Table:
+    """The table of all scores, of which one block at a time is worked out, always in the same memory."""
+
+    def __init__(self, users: Tensor, items: Tensor, seen: Interactions) -> None:
+        self.users, items = _checked(users, items)
+        self.across, self.seen = items.T.contiguous(), seen
+        self.size = max(_FEWEST, _BLOCK_BYTES // (4 * max(1, len(items))))
+        self.memory = items.new_empty(self.size, len(items))
+
+    def blocks(self, rows: int) -> list[tuple[int, int]]:
+        """Few enough rows to stay in the processor's cache, but enough for a fast product with the items."""
+        return [(start, min(start + self.size, rows)) for start in range(0, rows, self.size)]
+
+    def scores(self, rows: Ints) -> Tensor:
+        """float32 [B, I], of the users `rows`; gone with the next call."""
+        of = self.users[torch.tensor(rows, device=self.users.device)]
+        return torch.mm(of, self.across, out=self.memory[: len(rows)])
+
+    def mask(self, scores: Tensor, rows: Ints) -> Ints:
+        """Put what the users `rows` have seen below everything; returns how many items that is, int64 [B]."""
+        places, counts = self.seen.of_users(rows)
+        cells = np.repeat(np.arange(len(rows)) * scores.shape[1], counts) + self.seen.items[places]
+        scores.view(-1)[torch.from_numpy(cells).to(scores.device)] = -torch.inf
+        return counts
+
+
+def _rivals(
+    users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, *comparisons: Callable[..., Tensor]
+) -> Ints:
+    """int64 [1 + C, N]: how many unseen items there are beside each pair's, and how many of these compare so with it.
+
+    Flags are float32, which torch compares and adds several times faster than booleans; exact below 2^24 items.
+    """
+    found = np.empty((1 + len(comparisons), len(pairs)), dtype=np.int64)
+    table = _Table(users, items, seen)
+    copies, flags = torch.empty_like(table.memory), torch.empty_like(table.memory)
+    for start, stop in table.blocks(len(pairs)):
+        owners, inverse = np.unique(pairs.users[start:stop], return_inverse=True)
+        which, own = (torch.tensor(rows, device=flags.device) for rows in (inverse, pairs.items[start:stop]))
+        scores = table.scores(owners)
+        bar = scores[which, own][:, None]
+        hidden = table.mask(scores, owners)
+        itself = (scores[which, own] > -torch.inf).cpu().numpy()
+        found[0, start:stop] = len(items) - hidden[inverse] - itself
+        if len(owners) < len(inverse):
+            scores = torch.index_select(scores, 0, which, out=copies[: len(inverse)])
+        for row, compare in enumerate(comparisons, start=1):
+            counts = compare(scores, bar, out=flags[: len(inverse)]).sum(dim=1).cpu().numpy()
+            found[row, start:stop] = counts - itself * (compare is torch.ge)  # it reaches its own score
+    return found
+
+
 def _checked(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
     check_shape("user vectors", users, (None, None))
     check_shape("item vectors", items, (None, users.shape[1]))
     for kind, vectors in (("user", users), ("item", items)):
-        bad = ~vectors.isfinite().all(dim=1)
-        if bad.any():
-            row = int(bad.nonzero()[0])
-            raise DivergedError(f"the vector of {kind} row {row} holds NaN or infinity; nothing can be ranked by it")
+        if not vectors.sum().isfinite():
+            _refuse_infinite(kind, vectors)
     return users.detach(), items.detach()
 
 
-def _blocks(rows: int, items: int) -> list[tuple[int, int]]:
-    """Rows of scores that stay in the processor's cache, but enough of them for a fast product with the items."""
-    size = max(_FEWEST, _BLOCK_BYTES // (4 * max(1, items)))
-    return [(start, min(start + size, rows)) for start in range(0, rows, size)]
-
-
-def _seen_cells(seen: Interactions, rows: Ints) -> tuple[Ints, Ints]:
-    """Row and column of every seen pair in a block of scores whose b-th row belongs to user `rows[b]`."""
-    places, counts = seen.of_users(rows)
-    return np.repeat(np.arange(len(rows)), counts), seen.items[places]
+def _refuse_infinite(kind: str, vectors: Tensor) -> None:
+    bad = ~vectors.isfinite().all(dim=1)
+    if bad.any():
+        row = int(bad.nonzero()[0])
+        raise DivergedError(f"the vector of {kind} row {row} holds NaN or infinity; nothing can be ranked by it")

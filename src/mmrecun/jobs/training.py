@@ -118,7 +118,7 @@ def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) 
     """Recall@20 on the validation pairs; chooses epochs, and nothing else is looked at."""
     vectors = model.vectors(inputs)
     cutoffs = (VALIDATION_CUTOFF,)
-    report = evaluate_split(vectors.users, vectors.items, dataset, Split.VALID, cutoffs)
+    report = evaluate_split(vectors.users, vectors.items, dataset, Split.VALID, cutoffs, lists=False)
     return report.metrics[f"recall@{VALIDATION_CUTOFF}"]
 
 
