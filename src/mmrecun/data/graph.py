@@ -15,9 +15,10 @@ from torch import Tensor
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
+from mmrecun.selection import best
 from mmrecun.shapes import Bools, Floats, Ints
 
-_BLOCK_BYTES = 64 << 20
+_BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -154,9 +155,9 @@ def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) ->
         similarity = torch.mm(torch.from_numpy(unit[part]), targets.T, out=room[: len(part)])
         inside = np.flatnonzero(position[part] >= 0)
         similarity[inside, position[part][inside]] = -torch.inf
-        best = similarity.topk(width, dim=1)
-        found.append(columns[best.indices.numpy()])
-        weights.append(best.values.numpy())
+        values, nearest = best(similarity, width)
+        found.append(columns[nearest.numpy()])
+        weights.append(values.numpy())
     return _normalised_rows(rows, np.concatenate(found), np.concatenate(weights), len(features))
 
 

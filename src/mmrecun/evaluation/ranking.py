@@ -8,10 +8,10 @@ from torch import Tensor
 
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DivergedError
-from mmrecun.evaluation.selection import best
+from mmrecun.selection import best
 from mmrecun.shapes import Floats, Ints, check_shape
 
-_BLOCK_BYTES, _FEWEST = 2 << 20, 128
+_BLOCK_BYTES, _FEWEST = 4 << 20, 128
 
 
 def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int) -> Ints:

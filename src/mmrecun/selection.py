@@ -15,14 +15,14 @@ def best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
     Args:
         scores: float32 [M, N], contiguous, without NaN.
-        k: from 1 to N.
+        k: from 0 to N.
 
     Returns:
         float32 and int64 [M, k]: values and columns.
     """
     rows, columns = scores.shape
     groups = _GROUPS * k
-    if scores.is_cuda or columns < 2 * groups:
+    if scores.is_cuda or not 0 < 2 * groups <= columns:
         values, found = scores.topk(k, dim=1)
         return values, found
     deep = columns // groups
