@@ -10,7 +10,7 @@ import pytest
 import mmrecun
 
 ROOT = Path(mmrecun.__file__).parent
-GROUND = {"errors", "settings", "rng", "shapes", "device", "staging"}
+GROUND = {"errors", "settings", "rng", "shapes", "selection", "device", "staging"}
 MAY_IMPORT = {
     "data": GROUND,
     "models": GROUND | {"data"},
