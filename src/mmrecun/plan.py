@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,8 @@ def _seconds_per_epoch(model: Recommender, dataset: Dataset, training: TrainConf
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     optimizer = adam(model, training.learning_rate)
     started = time.perf_counter()
-    batches = epoch(dataset.train, sampler, training.batch_size, Seed(0).numpy())
-    drawn = [triples.to(device) for triples, _ in zip(batches, range(_STEPS + 1), strict=False)]
+    batches = epoch(dataset.train, sampler, training.batch_size, Seed(0).numpy(), device)
+    drawn = list(islice(batches, _STEPS + 1))
     drawing = time.perf_counter() - started
     spent: list[float] = []
     for triples in drawn:

@@ -22,6 +22,6 @@ class Seed:
         """A NumPy generator started from this seed."""
         return np.random.default_rng(self.value)
 
-    def torch(self) -> torch.Generator:
-        """A torch CPU generator started from this seed."""
-        return torch.Generator().manual_seed(self.value)
+    def torch(self, device: torch.device | str = "cpu") -> torch.Generator:
+        """A torch generator on `device` started from this seed."""
+        return torch.Generator(device).manual_seed(self.value)

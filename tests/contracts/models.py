@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmrecun.data import sparse
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.errors import ConfigError
+from mmrecun.models import propagation
 from mmrecun.models.base import Recommender, Sizes, carry_over
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
@@ -125,6 +127,21 @@ class ModelContract:
         for fast, plain in (gradients[:2], gradients[2:]):
             for name, value in plain.items():
                 torch.testing.assert_close(fast[name], value, rtol=5e-2, atol=1e-5 * float(1 + value.abs().max()))
+
+    @pytest.mark.parametrize("names", [(), ("image",), ("image", "audio")])
+    def test_a_step_on_a_device_reads_nothing_back(
+        self, dataset: Dataset, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    ):
+        """The meta device refuses whatever the host would have to wait for; it lacks sparse products, though."""
+        for module in (sparse, propagation):
+            monkeypatch.setattr(module, "product", lambda matrix, rows: rows.new_empty(len(matrix), rows.shape[1]))
+        part, meta = with_modalities(dataset, *names), torch.device("meta")
+        model = build(self.name, part).to(meta)
+        inputs = build_inputs(part, model.spec(), meta)
+        sampler = NegativeSampler(part.train, len(part.users), len(part.items))
+        triples = next(epoch(part.train, sampler, 256, Seed(0).numpy(), meta))
+        training_loss(model, model.at(inputs, triples)).backward()
+        assert model.get_parameter("users.weight").grad.device == meta
 
     def test_every_parameter_learns(self, dataset: Dataset):
         model = build(self.name, dataset)

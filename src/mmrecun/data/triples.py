@@ -10,6 +10,8 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.errors import DataError
 from mmrecun.shapes import Bools, Ints
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Triples:
@@ -79,11 +81,19 @@ class NegativeSampler:
 
 
 def epoch(
-    pairs: Interactions, sampler: NegativeSampler, batch_size: int, rng: np.random.Generator
+    pairs: Interactions,
+    sampler: NegativeSampler,
+    batch_size: int,
+    rng: np.random.Generator,
+    device: torch.device = _CPU,
 ) -> Iterator[Triples]:
-    """Every pair once, in random order, with one negative each; batches of `batch_size`, the last may be shorter."""
+    """Every pair once, in random order, with one negative each; batches of `batch_size`, the last may be shorter.
+
+    All of them go to `device` in one piece, so that no step waits for a copy.
+    """
     order = rng.permutation(len(pairs))
     users, positives = pairs.users[order], pairs.items[order]
-    columns = [torch.from_numpy(column) for column in (users, positives, sampler.draw(users, rng))]
+    columns = (users, positives, sampler.draw(users, rng))
+    everything = Triples(*(torch.from_numpy(column) for column in columns)).to(device)
     for start in range(0, len(pairs), batch_size):
-        yield Triples(*(column[start : start + batch_size] for column in columns))
+        yield everything.part(slice(start, start + batch_size))

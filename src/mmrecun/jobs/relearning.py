@@ -81,8 +81,7 @@ class _Lesson:
 
     def triples(self, model: Recommender, rng: np.random.Generator) -> Triples:
         """All pairs with new negatives."""
-        batch = next(epoch(self.pairs, self.sampler, len(self.pairs), rng))
-        return batch.to(next(model.parameters()).device)
+        return next(epoch(self.pairs, self.sampler, len(self.pairs), rng, next(model.parameters()).device))
 
     def watched(self, model: Recommender) -> Triples:
         """The triples that are looked at, `RIVALS` of every pair."""

@@ -115,8 +115,8 @@ class BM3(Recommender):
         """A copy that takes no gradient, with a fresh dropout mask while an epoch is trained."""
         if self.noise is None:
             return rows.detach()
-        kept = torch.rand(rows.shape, generator=self.noise) >= self.config.dropout
-        return rows.detach() * kept.to(rows.device)
+        kept = torch.rand(rows.shape, generator=self.noise, device=rows.device) >= self.config.dropout
+        return rows.detach() * kept
 
 
 def _own(modality: str) -> str:

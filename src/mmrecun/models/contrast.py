@@ -34,7 +34,12 @@ def info_nce(one: Tensor, other: Tensor, whose: Tensor, temperature: float, riva
 
 
 def _distinct(whose: Tensor) -> tuple[Tensor, Tensor]:
-    """A row of everybody in `whose`, and how many rows each has: int64 [N] both."""
+    """A row of everybody in `whose`, and how many rows each has: int64 [N] both.
+
+    Away from the CPU every row stands for itself: to count the distinct ones, the host would wait for the device.
+    """
+    if whose.device.type != "cpu":
+        return torch.arange(len(whose), device=whose.device), torch.ones_like(whose)
     found, place, counts = whose.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
     rows = torch.arange(len(whose), device=whose.device)
     first = torch.full_like(found, len(whose)).scatter_reduce_(0, place, rows, "amin")

@@ -80,8 +80,11 @@ class MGCN(Recommender):
         return self._fused(content, self._branches(inputs), self._present(inputs))
 
     def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
-        """As `vectors(inputs).at(triples)`; the side view is made once for everybody in the batch, and for no other."""
-        if not self.sizes.widths:
+        """As `vectors(inputs).at(triples)`; the side view is made once for everybody in the batch, and for no other.
+
+        Away from the CPU it is made for all: to find who is in the batch, the host would wait for the device.
+        """
+        if not self.sizes.widths or triples.users.device.type != "cpu":
             return self.vectors(inputs).at(triples)
         users, user_rows = triples.users.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)  # type: ignore[no-untyped-call]

@@ -101,13 +101,13 @@ def fit(
     while state.epoch < config.epochs and not _stopped(state, config):
         begun = time.perf_counter()
         drawn = seed.child(f"epoch {state.epoch}")
-        model.noise = drawn.child("noise").torch()
+        model.noise = drawn.child("noise").torch(device)
         read = model.epoch_inputs(inputs, drawn.child("inputs").torch())
 
         def loss_of(triples: Triples, read: GraphInputs = read) -> torch.Tensor:
-            return training_loss(model, model.at(read, triples.to(device)))
+            return training_loss(model, model.at(read, triples))
 
-        batches = epoch(dataset.train, sampler, config.batch_size, drawn.numpy())
+        batches = epoch(dataset.train, sampler, config.batch_size, drawn.numpy(), device)
         loss = one_pass(batches, loss_of, optimizer)
         model.noise = None
         state.epoch += 1

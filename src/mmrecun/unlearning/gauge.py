@@ -23,7 +23,7 @@ class Gauge:
         sampler, rng = work.sampler, work.task.seed.child("gauge").numpy()
 
         def once(pairs: Interactions) -> Triples:
-            return next(epoch(pairs, sampler.negatives, len(pairs), rng)).to(work.task.device)
+            return next(epoch(pairs, sampler.negatives, len(pairs), rng, work.task.device))
 
         kinds = ({"": sampler.forget} if len(sampler.forget) else {}) | sampler.branches
         self._forgotten = {name: once(pairs) for name, pairs in kinds.items()}

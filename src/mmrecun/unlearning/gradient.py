@@ -146,7 +146,7 @@ class GradientUnlearner(Unlearner, Generic[Config, Memory]):
     def _loss(self, work: Work, memory: Memory, number: int) -> Callable[[Step], Tensor]:
         """The objective of pass `number`, on graphs and with noise as in an epoch of training."""
         model, seed = work.model, work.task.seed.child(f"pass {number}")
-        noise = seed.child("noise").torch()
+        noise = seed.child("noise").torch(work.task.device)
         drawn = replace(work, served=model.epoch_inputs(work.served, seed.child("inputs").torch()))
 
         def loss_of(step: Step) -> Tensor:

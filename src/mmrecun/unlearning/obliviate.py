@@ -116,11 +116,11 @@ class Obliviate(Unlearner):
         parts, device = task.parts, task.device
         rng, sampler = task.seed.child("moments").numpy(), sampler_of(parts)
         size = task.training.batch_size
-        forgotten = [triples.to(device) for triples in epoch(parts.forgotten, sampler, size, rng)]
+        forgotten = list(epoch(parts.forgotten, sampler, size, rng, device))
         taught = [gradients(model, inputs, triples, len(triples) / size) for triples in forgotten]
         retained = parts.held.part(Split.TRAIN)
-        sample = islice(epoch(retained, sampler, size, rng), self.config.moments)
-        squares = [gradients(model, inputs, triples.to(device), 1.0) for triples in sample]
+        sample = islice(epoch(retained, sampler, size, rng, device), self.config.moments)
+        squares = [gradients(model, inputs, triples, 1.0) for triples in sample]
         touched = {"users.weight": np.unique(parts.forgotten.users), "items.weight": np.unique(parts.forgotten.items)}
         rows = {name: torch.from_numpy(found).to(device) for name, found in touched.items()}
         length = self.config.step * task.training.learning_rate
@@ -163,9 +163,9 @@ class Obliviate(Unlearner):
         train = parts.held.part(Split.TRAIN)
         retained = train.select(np.isin(train.users, affected))
         rng = task.seed.child("calibration").numpy()
-        forget, keep = (endless(pairs, sampler, size, rng) for pairs in (parts.forgotten, retained))
+        forget, keep = (endless(pairs, sampler, size, rng, task.device) for pairs in (parts.forgotten, retained))
         while True:
-            yield next(forget).to(task.device), next(keep).to(task.device)
+            yield next(forget), next(keep)
 
 
 def sampler_of(parts: Partition) -> NegativeSampler:
@@ -174,10 +174,12 @@ def sampler_of(parts: Partition) -> NegativeSampler:
     return NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
 
 
-def endless(pairs: Interactions, sampler: NegativeSampler, size: int, rng: np.random.Generator) -> Iterator[Triples]:
+def endless(
+    pairs: Interactions, sampler: NegativeSampler, size: int, rng: np.random.Generator, device: torch.device
+) -> Iterator[Triples]:
     """Pass after pass over `pairs`; empty triples where there are none."""
     while True:
-        yield from epoch(pairs, sampler, size, rng) if len(pairs) else [nothing()]
+        yield from epoch(pairs, sampler, size, rng, device) if len(pairs) else [nothing().to(device)]
 
 
 def gradients(model: Recommender, inputs: GraphInputs, triples: Triples, weight: float) -> dict[str, Tensor]:

@@ -122,12 +122,12 @@ def factorised(
     optimizer, inputs = adam(model, training.learning_rate), GraphInputs(len(dataset.users), len(dataset.items))
 
     def loss_of(triples: Triples) -> Tensor:
-        batch = model.vectors(inputs).at(triples.to(device))
+        batch = model.vectors(inputs).at(triples)
         return bpr(batch.margins()) + model.extra_loss(batch)
 
     for number in range(passes):
         rng = seed.child(f"factorisation {number}").numpy()
-        one_pass(epoch(dataset.train, sampler, training.batch_size, rng), loss_of, optimizer)
+        one_pass(epoch(dataset.train, sampler, training.batch_size, rng, device), loss_of, optimizer)
     return model.users.weight.detach(), model.items.weight.detach()
 
 
@@ -178,12 +178,12 @@ def aggregated(task: Task, users: Stacked, items: Stacked, passes: int) -> tuple
     history: list[dict[str, float]] = []
 
     def loss_of(triples: Triples) -> Tensor:
-        drawn = triples.to(task.device)
-        liked, other = (network("item", items.rows(rows)) for rows in (drawn.positives, drawn.negatives))
-        return bpr((network("user", users.rows(drawn.users)) * (liked - other)).sum(dim=1))
+        liked, other = (network("item", items.rows(rows)) for rows in (triples.positives, triples.negatives))
+        return bpr((network("user", users.rows(triples.users)) * (liked - other)).sum(dim=1))
 
     for number in range(passes):
-        batches = epoch(data.train, sampler, task.training.batch_size, seed.child(f"pass {number}").numpy())
+        rng = seed.child(f"pass {number}").numpy()
+        batches = epoch(data.train, sampler, task.training.batch_size, rng, task.device)
         loss = one_pass(batches, loss_of, optimizer)
         table = table_of(task.parts, network.whole("user", users), network.whole("item", items))
         score = task.validate(table, inputs)

@@ -99,8 +99,8 @@ class ForgetSampler:
     def unaware(self, number: int) -> Iterator[Step]:
         """As `retained`, with negatives drawn as if the forgotten pairs had never been: any item not retained."""
         rng = self._rng("unaware pass", number)
-        for triples in epoch(self.retain, self._unaware, self.batch_size, rng):
-            yield Step(retain=triples.to(self.device))
+        for triples in epoch(self.retain, self._unaware, self.batch_size, rng, self.device):
+            yield Step(retain=triples)
 
     def everything(self, number: int) -> Iterator[Triples]:
         """Pass `number` over all original training pairs."""
@@ -120,4 +120,4 @@ class ForgetSampler:
         ]
 
     def _batches(self, pairs: Interactions, size: int, rng: np.random.Generator) -> Iterator[Triples]:
-        return (triples.to(self.device) for triples in epoch(pairs, self.negatives, size, rng))
+        return epoch(pairs, self.negatives, size, rng, self.device)
