@@ -6,7 +6,7 @@ import torch
 
 from mmrecun import jobs
 from mmrecun.audit import examine as module
-from mmrecun.audit import fold
+from mmrecun.audit import fold, probes
 from mmrecun.audit.examine import examine, feature_fit, relearn_time
 from mmrecun.audit.fold import fold_in
 from mmrecun.audit.measure import Subject
@@ -105,7 +105,7 @@ def test_an_untrained_model_has_retrained_as_much_as_nothing(run_folder: Path):
     original = jobs.load(run_folder)
     parts = partition(original.dataset, retain(original.dataset, ForgetRequest(users=("u00003",))))
     model = original.model
-    fresh = type(model)(model.settings, Sizes.of_dataset(original.dataset), module._SEED.child("untrained").torch())
+    fresh = type(model)(model.settings, Sizes.of_dataset(original.dataset), probes._UNTRAINED.torch())
     probe = probe_of(parts)
     whole = probe.stage.shown(fresh)
     subject = Subject("original", original.folder, fresh, 0, 1.0)

@@ -51,7 +51,7 @@ def test_rows_that_the_request_did_not_touch_keep_their_bits(trained: Trained, k
 
 def test_pushing_brings_forgotten_pairs_down_and_stops(trained: Trained):
     parts = taken_out(trained.dataset, "pairs")
-    result = unlearned(trained, parts, fade=0.01, refit=1, rounds=40)
+    result = unlearned(trained, parts, fade=0.01, refit=1, rounds=40, push_rate=5e-3)
     found = [row["auc"] for row in result.history if row.get("auc") is not None]
     assert len(found) > 1
     assert found[-1] < found[0]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mmrecun.audit import residue
 from mmrecun.audit.compare import compare
 from mmrecun.audit.examine import examine
-from mmrecun.audit.measure import Measured, Subject, measure_state
+from mmrecun.audit.measure import Measured, Subject, ask, measure_state
 from mmrecun.audit.probes import Probe, probe_of
 from mmrecun.audit.verdict import AuditReport
 from mmrecun.data.forget import Partition
@@ -66,7 +66,8 @@ def assess(
 
 
 def _examined(subject: Subject, parts: Partition, probe: Probe) -> Measured:
-    return _with(measure_state(subject, parts, probe), examine(subject, parts, probe), {})
+    answers = ask(subject, parts, probe)
+    return _with(measure_state(subject, parts, probe, answers), examine(subject, parts, probe, answers), {})
 
 
 def _with(state: Measured, probes: dict[str, float], unassessed: dict[str, str]) -> Measured:

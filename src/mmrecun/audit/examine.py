@@ -6,39 +6,35 @@ import numpy as np
 import torch
 
 from mmrecun.audit import divergence
-from mmrecun.audit.measure import K, Subject, judged, recommended
+from mmrecun.audit.measure import Answers, K, Subject, ask, judged, recommended
 from mmrecun.audit.membership import Group, matched_auc
 from mmrecun.audit.probes import Probe
 from mmrecun.data.forget import Partition
 from mmrecun.evaluation.ranking import percentiles
-from mmrecun.models.base import Pair, Sizes, Vectors
-from mmrecun.rng import Seed
+from mmrecun.models.base import Pair, Vectors
 from mmrecun.shapes import Bools
 
-_SEED = Seed(20).child("examine")
 _USERS = 256
 
 
 @torch.no_grad()
-def examine(subject: Subject, parts: Partition, probe: Probe) -> dict[str, float]:
+def examine(subject: Subject, parts: Partition, probe: Probe, answers: Answers | None = None) -> dict[str, float]:
     """Slower figures of one state by name; those that do not apply to the request are left out.
 
     `zrf`: see `zero_retrain_forgetting`. `features_r2 <modality>`: see `feature_fit`.
     `<modality> forget_recall@20` and `<modality> auc`: forgotten pairs ranked by one branch alone.
     """
-    first = subject.name == "original"
-    whole = probe.stage.original(subject.model) if first else probe.stage.stand_in(subject.model)
+    whole, (_, served) = answers or ask(subject, parts, probe)
     found: dict[str, float | None] = {}
     if len(probe.forgotten):
         found["zrf"] = zero_retrain_forgetting(subject, whole, probe)
         for name, pair in whole.branches.items():
             found |= {f"{name} {figure}": value for figure, value in _alone(pair, probe).items()}
-    served = (whole.items if first else probe.stage.retained(subject.model).items).detach().cpu().double().numpy()
+    rows, told = parts.item_rows, served.cpu().double().numpy()
     for name, lost in parts.lost_features.items():
-        rows = np.arange(len(lost)) if first else parts.item_rows
         modality = parts.original.modalities[name]
         kept = (modality.present & ~lost)[rows]
-        found[f"features_r2 {name}"] = feature_fit(served, modality.values()[rows], lost[rows], kept)
+        found[f"features_r2 {name}"] = feature_fit(told, modality.values()[rows], lost[rows], kept)
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -59,10 +55,7 @@ def zero_retrain_forgetting(subject: Subject, whole: Vectors, probe: Probe) -> f
     learned. To be read against Gold's.
     """
     users = torch.from_numpy(np.unique(probe.forgotten.users)[:_USERS])
-    model, original = subject.model, probe.stage.parts.original
-    sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
-    fresh = type(model)(model.settings, sizes, _SEED.child("untrained").torch()).to(whole.users.device)
-    untrained = probe.stage.shown(fresh)
+    untrained = probe.stage.untrained(subject.model)
     pairs = [judged(vectors, probe) for vectors in (whole, untrained)]
     if pairs[0] is None or pairs[1] is None:
         pairs = [(vectors.users, vectors.items) for vectors in (whole, untrained)]

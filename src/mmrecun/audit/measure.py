@@ -6,7 +6,7 @@ few arrays that a comparison needs.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -103,18 +103,38 @@ class Measured:
     shares: Tensor
 
 
-def measure_state(subject: Subject, parts: Partition, probe: Probe) -> Measured:
+class Answers(NamedTuple):
+    """What a state says of everybody.
+
+    Attributes:
+        whole: in original rows; with newcomers for what was removed, unless it is the original that answers.
+        served: vectors [U', D] and [I', D] of the retained users and items, as they are recommended by.
+    """
+
+    whole: Vectors
+    served: Pair
+
+
+def ask(subject: Subject, parts: Partition, probe: Probe) -> Answers:
+    """The original is asked as it is; every other state knows the retained data only."""
+    stage = probe.stage
+    if subject.name == "original":
+        whole = stage.original(subject.model)
+        return Answers(whole, _kept(whole, parts))
+    return Answers(stage.stand_in(subject.model), _pair(stage.retained(subject.model)))
+
+
+def measure_state(subject: Subject, parts: Partition, probe: Probe, answers: Answers | None = None) -> Measured:
     """Everything that is measured of one state; the cost of about two evaluations.
 
     Args:
-        subject: the original is asked as it is; every other state knows the retained data only.
+        subject: who is measured.
         parts: original and retained data.
         probe: of `probe_of(parts)`.
+        answers: of `ask`, where they are there already.
     """
     first = subject.name == "original"
-    stage = probe.stage
-    whole = stage.original(subject.model) if first else stage.stand_in(subject.model)
-    users, items = _kept(whole, parts) if first else _pair(stage.retained(subject.model))
+    whole, (users, items) = answers or ask(subject, parts, probe)
     train, test = parts.retained.train, parts.retained.interactions.part(Split.TEST)
     lists, tested = _lists(users, items, train, test)
     touched = probe.affected[parts.user_rows]

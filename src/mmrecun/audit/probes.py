@@ -19,11 +19,12 @@ from mmrecun.data.forget import Partition, held_out
 from mmrecun.data.graph import GraphInputs, InputSpec, build_inputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.matching import By, degrees, strata
-from mmrecun.models.base import Recommender, Vectors
+from mmrecun.models.base import Recommender, Sizes, Vectors
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
 
 _SEED = Seed(20).child("audit")
+_UNTRAINED = Seed(20).child("examine").child("untrained")
 _CONTROLS = 4000
 
 
@@ -47,6 +48,7 @@ class Stage:
         self.parts, self.more = parts, more
         self._built: dict[tuple[str, InputSpec, torch.device], GraphInputs] = {}
         self._neighbours: dict[bytes, sp.csr_array] = {}
+        self._untrained: dict[str, Vectors] = {}
 
     @torch.no_grad()
     def original(self, model: Recommender) -> Vectors:
@@ -71,6 +73,16 @@ class Stage:
     def shown(self, model: Recommender) -> Vectors:
         """Of a model that has a row for everybody, on the retained data in original rows."""
         return _answers(model, self.shown_inputs(model))
+
+    def untrained(self, model: Recommender) -> Vectors:
+        """As `shown`, of a model like this one that has learned nothing."""
+        original = self.parts.original
+        sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
+        kind = f"{type(model).__name__} {model.settings.model_dump_json()} {sizes.model_dump_json()}"
+        if kind not in self._untrained:
+            fresh = type(model)(model.settings, sizes, _UNTRAINED.torch()).to(next(model.parameters()).device)
+            self._untrained[kind] = self.shown(fresh)
+        return self._untrained[kind]
 
     def shown_inputs(self, model: Recommender) -> GraphInputs:
         """The retained data in original rows, with newcomers for what was removed."""

@@ -106,6 +106,11 @@ def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_arra
     return sp.csr_array((values.astype(np.float32), (pairs.users, pairs.items)), shape=(users, items))
 
 
+def graph_of(pairs: Interactions, users: int, items: int, device: torch.device) -> SparseMatrix:
+    """The normalised user-item graph [U + I, U + I] of `pairs`."""
+    return both_ways(normalised_block(pairs, users, items), device)
+
+
 def both_ways(block: sp.csr_array, device: torch.device) -> SparseMatrix:
     """The symmetric [U + I, U + I] graph, users first, of its upper right block [U, I]."""
     return SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device, symmetric=True)

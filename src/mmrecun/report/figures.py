@@ -21,6 +21,13 @@ _SIZES = {"original": 42, "unlearned": 130, "gold": 34}
 _WIDTH = 4.3
 
 
+def _canvas(height: float, top: float, left: float = 0.62) -> Figure:
+    """An empty figure with fixed margins, all in inches; a layout engine would draw everything twice."""
+    figure = Figure(figsize=(_WIDTH, height))
+    figure.subplots_adjust(left=left / _WIDTH, right=1 - 0.1 / _WIDTH, bottom=0.5 / height, top=1 - top / height)
+    return figure
+
+
 def trade_off(report: AuditReport) -> str:
     """Retained recall against forget recall, with Gold's level as the target zone; empty without figures."""
     groups = by_name(report)
@@ -32,7 +39,7 @@ def trade_off(report: AuditReport) -> str:
     if not points:
         return ""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(_WIDTH, 3.9), layout="constrained")
+        figure = _canvas(3.9, top=0.6, left=0.82)
         axes = figure.subplots()
         corners = _zones(axes, report.gap)
         for name, pairs in points.items():
@@ -49,7 +56,7 @@ def trade_off(report: AuditReport) -> str:
             )
         _frame(axes, [*corners, *(pair for pairs in points.values() for pair in pairs)])
         axes.set(xlabel="recall@20 of what was forgotten", ylabel="recall@20 of what was kept")
-        figure.legend(loc="outside upper left", ncols=3, handletextpad=0.3, columnspacing=1.4, borderaxespad=0.2)
+        figure.legend(loc="upper left", ncols=3, handletextpad=0.3, columnspacing=1.4, borderaxespad=0.2)
         return svg(figure, "trade-off")
 
 
@@ -90,13 +97,13 @@ def percentiles(report: AuditReport) -> str:
     if not groups:
         return ""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(_WIDTH, 1.8 * len(groups) + 1.0), layout="constrained")
-        rows = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True, sharey=True))
+        figure = _canvas(1.8 * len(groups) + 1.0, top=0.55)
+        rows = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True, sharey=True, gridspec_kw={"hspace": 0.25}))
         for axes, (name, states) in zip(rows, groups.items(), strict=True):
             _histogram(axes, name, states)
         rows[-1].set_xlabel("place in the list: 0 bottom, 1 top")
         handles, labels = rows[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=2, borderaxespad=0.2)
+        figure.legend(handles, labels, loc="upper left", ncols=2, borderaxespad=0.2)
         return svg(figure, "percentiles")
 
 
@@ -127,7 +134,7 @@ def times(report: AuditReport) -> str:
     names = list(groups)[::-1]
     seconds = [max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(_WIDTH, 0.42 * len(names) + 0.75), layout="constrained")
+        figure = _canvas(0.42 * len(names) + 0.75, top=0.1, left=0.85)
         axes = figure.subplots()
         axes.barh(names, seconds, color=[_COLOURS[name] for name in names], height=0.55)
         for place, value in enumerate(seconds):
@@ -147,7 +154,7 @@ def loss(points: Sequence[tuple[float, float]]) -> str:
     if len(points) < 2:
         return ""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(_WIDTH, 2.3), layout="constrained")
+        figure = _canvas(2.3, top=0.1, left=0.82)
         axes = figure.subplots()
         xs, ys = zip(*points, strict=True)
         axes.plot(xs, ys, color=_COLOURS["unlearned"], lw=1.6, marker="o" if len(points) <= 40 else "", ms=3)

@@ -1,6 +1,6 @@
 """How much a row may keep when some of what taught it is taken out, and rows that have lost the rest."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from mmrecun.data.forget import Partition
+from mmrecun.data.interactions import Interactions
+from mmrecun.data.sparse import SparseMatrix, product
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
+from mmrecun.unlearning.rows import ID_TABLES
 
 Shares = npt.NDArray[np.float64]
 _LONGEST = 8.0
@@ -70,28 +73,57 @@ def _left(before: Ints, rows: Ints, gone: Bools, fade: float) -> Shares:
     return kept
 
 
-def faded(model: Recommender, kept: Kept, seed: Seed) -> Recommender:
-    """`model` with the touched rows of every table moved towards fresh ones; changed in place and returned.
+def neighbourly(model: Recommender, graph: SparseMatrix, pairs: Interactions) -> dict[str, Tensor]:
+    """ID table -> float32 [R, D]: what two hops over `graph` [U + I, U + I] say of the ends of `pairs`.
 
-    A row that lost pairs turns towards a fresh one and keeps its length, by which items of equal merit stay comparable,
-    as far as eight times what is left of it; more would be noise. One that lost modalities, or whose fresh value is
-    zero, shrinks.
+    Two hops lead to those with the same partners. Zero for everybody else.
+    """
+    users, items = (model.get_parameter(name).detach() for name in ID_TABLES)
+    rows = product(graph.forward, product(graph.forward, torch.cat([users, items])))
+    parts = rows[: len(users)], rows[len(users) :]
+    told = {}
+    for name, part, ends in zip(ID_TABLES, parts, (pairs.users, pairs.items), strict=True):
+        told[name] = torch.zeros_like(part)
+        at = torch.from_numpy(np.unique(ends)).to(part.device)
+        told[name][at] = part[at]
+    return told
+
+
+def faded(model: Recommender, kept: Kept, seed: Seed, towards: Mapping[str, Tensor] | None = None) -> Recommender:
+    """`model` with the touched rows of every table moved towards other ones; changed in place and returned.
+
+    A row that lost pairs turns towards its row in `towards`, or a fresh one where that has none or zeros, and keeps its
+    length, by which items of equal merit stay comparable; of a fresh one as far as eight times what is left of it, more
+    would be noise. One that lost modalities, or whose fresh value is zero, shrinks.
+
+    Args:
+        model: of the users and items in `kept`.
+        kept: of `kept_shares`.
+        seed: of the fresh rows.
+        towards: of `neighbourly`.
     """
     rng = seed.torch()
     with torch.no_grad():
-        for table in model.tables().values():
+        for name, table in model.tables().items():
             rows = np.flatnonzero(kept.touched(table.of))
             pairs = kept.users if table.of == "users" else kept.items
             features = kept.features[rows] if table.of == "items" else np.ones(len(rows))
             at = torch.from_numpy(rows).to(table.weight.device)
             own, new = table.weight[at], table.fresh(len(rows), rng).to(table.weight.device)
-            turned = _turned(own, new, _column(pairs[rows], own))
+            aim = new if towards is None or name not in towards else _as_long(towards[name][at], own, new)
+            turned = _turned(own, aim, _column(pairs[rows], own))
             table.weight[at] = torch.lerp(new, turned, _column(features, own))
     return model
 
 
 def _column(shares: Shares, like: Tensor) -> Tensor:
     return torch.from_numpy(shares).to(like).unsqueeze(1)
+
+
+def _as_long(rows: Tensor, own: Tensor, fresh: Tensor) -> Tensor:
+    """`rows` at the lengths of `own`; the `fresh` one where a row is zero."""
+    length = rows.norm(dim=1, keepdim=True)
+    return torch.where(length > 0, rows / length.clamp(min=1e-12) * own.norm(dim=1, keepdim=True), fresh)
 
 
 def _turned(own: Tensor, fresh: Tensor, share: Tensor) -> Tensor:

@@ -1,21 +1,20 @@
-"""MMRecUn, made local and self-stopping: fresh rows refilled by what is retained, then rank-aware reverse BPR.
+"""MMRecUn, made local and self-stopping: faded rows refilled by what is retained, then rank-aware reverse BPR.
 
 Built on the idea of Sinha, Mandal and Kankanhalli (AAAI 2025): reverse BPR on the forget set beside BPR on the retain
 set. What is new here, in the order of a run:
 
-1. Rows whose interactions or modalities were taken out fade towards fresh initial values, by the share they lost
-   (see `fading`).
-2. BPR and the model's own losses refit those rows, on retained pairs around them. No other parameter ever moves. Where
-   no single pair left a graph model, the graph refills the rows; refitting them against neighbours that remember would
-   teach back what went together, so there this step is left out.
+1. Rows whose interactions or modalities were taken out fade, by the share they lost (see `fading`): towards fresh
+   initial values where whole users or items left, towards what their retained neighbours say where single pairs did.
+2. BPR refits those rows, on retained pairs around them. No other parameter ever moves. In a graph model only users'
+   rows are refitted: those of items are refilled by the graph, and refitting them against users that remember would
+   teach back what went together. A request too small to show is not refitted.
 3. Single pairs that still stand higher than comparable held-out positives are pushed below the item at whose rank an
    unlearned pair would stand (reverse BPR with a rank-matched negative), until the two can no longer be told apart.
+   An item's row, which all its users share, moves half as fast as a user's.
 
 The third step needs no Gold and looks at validation pairs only. Users and items that leave take their rows with them;
 what is left of them in the rows of their partners goes in the first two steps.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -23,12 +22,12 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from mmrecun.data.forget import Partition
-from mmrecun.data.graph import GraphInputs
+from mmrecun.data.graph import GraphInputs, graph_of
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.triples import NegativeSampler, Triples
 from mmrecun.evaluation.matching import degrees, strata, stratified_auc
 from mmrecun.shapes import Ints
-from mmrecun.training.losses import reverse_bpr, training_loss
+from mmrecun.training.losses import bpr, reverse_bpr
 from mmrecun.unlearning.base import (
     Task,
     UnlearnConfig,
@@ -38,11 +37,12 @@ from mmrecun.unlearning.base import (
     served_inputs,
     working_copy,
 )
-from mmrecun.unlearning.fading import Kept, faded, kept_shares
+from mmrecun.unlearning.fading import Kept, faded, kept_shares, neighbourly
 from mmrecun.unlearning.row_adam import RowAdam
 from mmrecun.unlearning.standing import Compared, at_standing, standing, unlearned_standing
 
-_MOST_PAIRS, _CANDIDATES = 8192, 1024
+_MOST_PAIRS, _CANDIDATES, _ITEM_PACE = 8192, 1024, 0.5
+Rows = dict[nn.Parameter, Tensor]
 
 
 class MMRecUnConfig(UnlearnConfig):
@@ -51,7 +51,9 @@ class MMRecUnConfig(UnlearnConfig):
     Attributes:
         fade: a row that lost the share f of its pairs turns away from its value and keeps (1 - f)^fade of it.
         feature_fade: an item that lost the share f of its modalities shrinks to (1 - f)^feature_fade of its value.
-        refit: steps on retained pairs around the request.
+        refit: steps of BPR on retained pairs around the request.
+        worth: share of the retained pairs whose users must have lost what they knew for a graph model to be refitted
+            after whole users or items left.
         refit_rate: learning rate of the first of them; it falls to zero.
         rounds: of pushing down, at most; each looks at the ranks anew.
         steps: in each round.
@@ -63,14 +65,15 @@ class MMRecUnConfig(UnlearnConfig):
 
     fade: PositiveFloat = 24.0
     feature_fade: PositiveFloat = 1.0
-    refit: NonNegativeInt = 20
+    refit: NonNegativeInt = 30
     refit_rate: PositiveFloat = 2e-2
+    worth: float = Field(default=0.01, ge=0, le=1)
     rounds: NonNegativeInt = 20
     steps: PositiveInt = 2
-    push_rate: PositiveFloat = 5e-3
+    push_rate: PositiveFloat = 2e-2
     forget_weight: PositiveFloat = 0.2
     margin: float = Field(default=0.01, ge=0, lt=0.5)
-    batch_size: PositiveInt = 2048
+    batch_size: PositiveInt = 4096
 
 
 class MMRecUn(Unlearner):
@@ -87,30 +90,31 @@ class MMRecUn(Unlearner):
         kept = kept_shares(task.parts, task.model.modalities(), self.config.fade, self.config.feature_fade)
         if not any(kept.touched(of).any() for of in ("users", "items")):
             return Unlearned(export(task, task.model), "no row that stays was touched", [])
-        if refilled(task):
+        pairs = single_pairs(task.parts)
+        if task.model.spec().user_item and not len(pairs) and lost_knowledge(task.parts, kept) < self.config.worth:
             kept = kept.of_rows(task.parts.user_rows, task.parts.item_rows)
             model = faded(export(task, task.model), kept, task.seed.child("faded rows"))
             task.report(1, 1, "faded")
             return Unlearned(model, "faded; the graph refills the rows", [])
-        work = _Work(task, kept, self.config.batch_size)
-        history = list(self._refit(work))
+        work = _Work(task, kept, pairs, self.config.batch_size)
+        history = self._refit(work)
         stop = self._push(work, history)
         return Unlearned(export(task, work.model), stop, history)
 
-    def _refit(self, work: "_Work") -> Iterator[dict[str, float]]:
-        optimizer = RowAdam(work.rows)
+    def _refit(self, work: "_Work") -> list[dict[str, float]]:
+        optimizer, losses = RowAdam(work.opened(work.refitted)), list[Tensor]()
         for step in range(self.config.refit):
-            loss = work.loss()
+            losses.append(work.loss())
             optimizer.step(self.config.refit_rate * (1 - step / self.config.refit))
             work.task.report(step + 1, self.config.refit + self.config.rounds, "refit")
-            yield {"step": step + 1, "loss": loss}
+        return [{"step": step, "loss": loss.item()} for step, loss in enumerate(losses, start=1)]
 
     def _push(self, work: "_Work", history: list[dict[str, float]]) -> str:
         if not len(work.forgotten.pairs):
             return "refitted; no single pair to push down"
         if not len(work.controls.pairs):
             return "refitted; no validation pair says where forgotten pairs should stand, so none was pushed"
-        optimizer = RowAdam(work.rows)
+        optimizer = RowAdam(work.opened(work.rows), dict.fromkeys(work.of_items, _ITEM_PACE))
         for number in range(self.config.rounds + 1):
             triples, auc = work.too_high()
             if auc <= 0.5 + max(self.config.margin, chance(len(work.forgotten.pairs), len(work.controls.pairs))):
@@ -120,7 +124,7 @@ class MMRecUn(Unlearner):
             for _ in range(self.config.steps):
                 loss = work.loss(triples, self.config.forget_weight)
                 optimizer.step(self.config.push_rate)
-            history.append({"step": len(history) + 1, "loss": loss, "auc": auc})
+            history.append({"step": len(history) + 1, "loss": loss.item(), "auc": auc})
             work.task.report(self.config.refit + number + 1, self.config.refit + self.config.rounds, f"AUC {auc:.3f}")
         raise AssertionError
 
@@ -131,9 +135,10 @@ def single_pairs(parts: Partition) -> Interactions:
     return pairs.select(~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items])
 
 
-def refilled(task: Task) -> bool:
-    """Whether a graph refills what fades, and there is no single pair to push."""
-    return task.model.spec().user_item and not len(single_pairs(task.parts))
+def lost_knowledge(parts: Partition, kept: Kept) -> float:
+    """Share of the original training pairs whose users have lost what they knew of them."""
+    degree = parts.original.degrees[0]
+    return float((degree * (1 - kept.users)).sum() / degree.sum())
 
 
 def chance(forgotten: int, controls: int) -> float:
@@ -151,29 +156,36 @@ class _Work:
     Args:
         task: as given.
         kept: of `kept_shares`.
+        pairs: of `single_pairs`.
         batch_size: retained pairs a step.
 
     Attributes:
         model: its touched rows have faded; all else is as trained.
         rows: of its tables that the request touched.
-        forgotten, controls: `single_pairs` and validation pairs, at most 8192 of each, beside 1024 items at most.
+        of_items: those tables whose rows are items'.
+        refitted: of `rows`, those that BPR refits.
+        forgotten, controls: `pairs` and validation pairs, at most 8192 of each, beside 1024 items at most.
     """
 
-    def __init__(self, task: Task, kept: Kept, batch_size: int) -> None:
+    def __init__(self, task: Task, kept: Kept, pairs: Interactions, batch_size: int) -> None:
         parts, original = task.parts, task.parts.original
         self.task, self.batch_size, self.rng = task, batch_size, task.seed.child("steps").numpy()
         self.inputs: GraphInputs = served_inputs(task)
-        self.model = faded(working_copy(task), kept, task.seed.child("faded rows"))
-        self.rows = self._freeze(kept)
         train = parts.held.part(Split.TRAIN)
+        copy = working_copy(task)
+        graph = self.inputs.user_item or graph_of(train, len(original.users), len(original.items), task.device)
+        self.model = faded(copy, kept, task.seed.child("faded rows"), neighbourly(copy, graph, pairs))
+        self.rows = self._touched(kept)
+        self.of_items = {table.weight for table in self.model.tables().values() if table.of == "items"}
+        left = self.of_items if self.inputs.user_item else set[nn.Parameter]()
+        self.refitted = {weight: rows for weight, rows in self.rows.items() if weight not in left}
         near = kept.touched("users")[train.users] | kept.touched("items")[train.items]
         self.retained = train.select(near) if near.any() else train
         self.negatives = NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
         degree, drawn = degrees(train, len(original.users), len(original.items)), self._candidates()
         known = original.train.matrix(len(original.users), len(original.items))
         self.forgotten, self.controls = (
-            Compared.of(self._some(pairs), drawn, known)
-            for pairs in (single_pairs(parts), parts.held.part(Split.VALID))
+            Compared.of(self._some(those), drawn, known) for those in (pairs, parts.held.part(Split.VALID))
         )
         self.strata = strata(self.forgotten.pairs, *degree), strata(self.controls.pairs, *degree)
 
@@ -181,13 +193,16 @@ class _Work:
         drawn: Ints = self.rng.permutation(self.task.parts.item_rows)[:_CANDIDATES]
         return drawn
 
-    def _freeze(self, kept: Kept) -> dict[nn.Parameter, Tensor]:
-        tables = self.model.tables()
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(name in tables)
+    def _touched(self, kept: Kept) -> Rows:
         touched = {of: torch.from_numpy(np.flatnonzero(kept.touched(of))) for of in ("users", "items")}
-        rows = {table.weight: touched[table.of].to(self.task.device) for table in tables.values()}
+        rows = {table.weight: touched[table.of].to(self.task.device) for table in self.model.tables().values()}
         return {weight: chosen for weight, chosen in rows.items() if len(chosen)}
+
+    def opened(self, rows: Rows) -> Rows:
+        """`rows`, whose tables alone take gradients from now on."""
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(parameter in rows)
+        return rows
 
     def _some(self, pairs: Interactions) -> Interactions:
         if len(pairs) <= _MOST_PAIRS:
@@ -196,16 +211,15 @@ class _Work:
         mask[self.rng.choice(len(pairs), _MOST_PAIRS, replace=False)] = True
         return pairs.select(mask)
 
-    def loss(self, reverse: Triples | None = None, weight: float = 0.0) -> float:
-        """The loss on retained pairs, and on `reverse` triples if there are any; leaves its gradients."""
+    def loss(self, reverse: Triples | None = None, weight: float = 0.0) -> Tensor:
+        """BPR on retained pairs, and reverse BPR on `reverse` triples if there are any; leaves its gradients."""
         drawn = self._drawn()
-        size = len(drawn)
-        batch = self.model.at(self.inputs, drawn.joined(reverse) if reverse else drawn)
-        loss = training_loss(self.model, batch.part(slice(None, size)))
+        margins = self.model.at(self.inputs, drawn.joined(reverse) if reverse else drawn).margins()
+        loss = bpr(margins[: len(drawn)])
         if reverse:
-            loss = loss + weight * reverse_bpr(batch.part(slice(size, None)).margins())
+            loss = loss + weight * reverse_bpr(margins[len(drawn) :])
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item()
+        return loss.detach()
 
     def _drawn(self) -> Triples:
         count = len(self.retained)

@@ -21,10 +21,11 @@ class RowAdam:
 
     Args:
         rows: parameter [R, W] -> int64 [T], distinct rows of it.
+        pace: parameter -> its share of the learning rate; 1 for those not named.
     """
 
-    def __init__(self, rows: Mapping[nn.Parameter, Tensor]) -> None:
-        self._steps = 0
+    def __init__(self, rows: Mapping[nn.Parameter, Tensor], pace: Mapping[nn.Parameter, float] | None = None) -> None:
+        self._steps, self._pace = 0, pace or {}
         self._moments = {
             parameter: _Moments(chosen, *parameter.new_zeros(2, len(chosen), parameter.shape[1]))
             for parameter, chosen in rows.items()
@@ -43,4 +44,5 @@ class RowAdam:
             moments.first.lerp_(gradient, 1 - _FIRST)
             moments.second.lerp_(gradient.square_(), 1 - _SECOND)
             scale = (moments.second / unbiased[1]).sqrt_().add_(_EPSILON)
-            parameter.index_add_(0, moments.rows, moments.first / scale, alpha=-learning_rate / unbiased[0])
+            rate = learning_rate * self._pace.get(parameter, 1.0)
+            parameter.index_add_(0, moments.rows, moments.first / scale, alpha=-rate / unbiased[0])

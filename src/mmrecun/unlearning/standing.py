@@ -16,7 +16,7 @@ import torch
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.matching import matched
 from mmrecun.models.base import Pair
-from mmrecun.shapes import Bools, Floats, Ints
+from mmrecun.shapes import Floats, Ints
 
 Shares = npt.NDArray[np.float64]
 
@@ -28,18 +28,18 @@ class Compared:
     Attributes:
         pairs: B of them.
         items: int64 [C], rows of the candidates.
-        masked: bool [B, C], which do not count.
+        hidden: int64 [H], which of the B C places, row after row, do not count.
     """
 
     pairs: Interactions
     items: Ints
-    masked: Bools
+    hidden: Ints
 
     @classmethod
     def of(cls, pairs: Interactions, items: Ints, known: sp.csr_array) -> Self:
         """Compare `pairs` with `items` but for what their users had, the entries of `known` [U, I]."""
         had = known[:, items][pairs.users].toarray() != 0
-        return cls(pairs, items, had | (pairs.items[:, None] == items))
+        return cls(pairs, items, np.flatnonzero(had | (pairs.items[:, None] == items)))
 
     def scores(self, vectors: Pair) -> tuple[Floats, Floats]:
         """The pairs' own scores float32 [B], and their users' scores of the candidates float32 [B, C].
@@ -50,7 +50,7 @@ class Compared:
         rows = users[torch.from_numpy(self.pairs.users.copy()).to(users.device)]
         own = (rows * items[torch.from_numpy(self.pairs.items.copy()).to(items.device)]).sum(dim=1)
         others: Floats = (rows @ items[torch.from_numpy(self.items).to(items.device)].T).cpu().numpy()
-        others[self.masked] = -np.inf
+        others.ravel()[self.hidden] = -np.inf
         return own.cpu().numpy(), others
 
 
