@@ -9,8 +9,8 @@ from mmrecun.data.forget import Partition, partition, retain
 from mmrecun.data.interactions import Split
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
-from mmrecun.unlearning.fading import kept_shares
-from mmrecun.unlearning.mmrecun import MMRecUn, MMRecUnConfig, chance
+from mmrecun.unlearning.fading import Fade, kept_shares
+from mmrecun.unlearning.mmrecun import MMRecUn, MMRecUnConfig, chance, lost_knowledge
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, validate
 
 MODALITIES = ("image", "audio")
@@ -33,7 +33,7 @@ def unlearned(trained: Trained, parts: Partition, **settings):
 @pytest.mark.parametrize("kind", ["users", "items", "pairs", "some audio", "mixed"])
 def test_rows_that_the_request_did_not_touch_keep_their_bits(trained: Trained, kind: str):
     parts = taken_out(trained.dataset, kind)
-    kept = kept_shares(parts, MODALITIES, fade=8, feature_fade=2)
+    kept = kept_shares(parts, MODALITIES, Fade(64, 24, 1))
     model = unlearned(trained, parts).model
     assert kept.touched("users").any() or kept.touched("items").any()
     for name, value in model.state_dict().items():
@@ -51,13 +51,34 @@ def test_rows_that_the_request_did_not_touch_keep_their_bits(trained: Trained, k
 
 def test_pushing_brings_forgotten_pairs_down_and_stops(trained: Trained):
     parts = taken_out(trained.dataset, "pairs")
-    result = unlearned(trained, parts, fade=0.01, refit=1, rounds=40, push_rate=5e-3)
+    result = unlearned(trained, parts, user_fade=0.01, item_fade=0.01, refit=1, rounds=40, push_rate=5e-3)
     found = [row["auc"] for row in result.history if row.get("auc") is not None]
     assert len(found) > 1
     assert found[-1] < found[0]
     assert result.stop.startswith("forgotten pairs stand like held-out ones")
-    few = unlearned(trained, parts, fade=0.01, refit=1, rounds=1)
+    few = unlearned(trained, parts, user_fade=0.01, item_fade=0.01, refit=1, rounds=1)
     assert few.stop.startswith("1 rounds; AUC 0.")
+
+
+def test_items_that_leave_have_their_users_refitted_where_that_shows(trained: Trained):
+    parts = taken_out(trained.dataset, "items")
+    refitted, left = unlearned(trained, parts), unlearned(trained, parts, worth=1.0)
+    assert len(refitted.history) == MMRecUnConfig().refit
+    assert refitted.history[-1]["loss"] < refitted.history[0]["loss"]
+    assert not left.history
+    assert not torch.equal(refitted.model.users.weight, left.model.users.weight)
+    assert torch.equal(refitted.model.items.weight, left.model.items.weight)
+
+
+def test_how_much_users_have_lost_is_a_share_of_all_pairs(trained: Trained):
+    parts = taken_out(trained.dataset, "items")
+    kept = kept_shares(parts, MODALITIES, Fade(2, 2, 1))
+    train, items = trained.dataset.train, set(parts.forgotten.items.tolist())
+    total = 0.0
+    for user in range(len(trained.dataset.users)):
+        mine = train.items[train.users == user]
+        total += len(mine) * (1 - (1 - sum(int(item) in items for item in mine) / max(len(mine), 1)) ** 2)
+    assert lost_knowledge(parts, kept) == pytest.approx(total / len(train))
 
 
 def test_without_validation_pairs_nothing_is_pushed(trained: Trained):

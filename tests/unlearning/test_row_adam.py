@@ -31,3 +31,13 @@ def test_a_table_without_a_gradient_is_passed_over():
     table = nn.Parameter(torch.ones(2, 2))
     RowAdam({table: torch.tensor([0])}).step(0.1)
     assert torch.equal(table, torch.ones(2, 2))
+
+
+def test_a_table_may_move_slower():
+    fast, slow = (nn.Parameter(torch.ones(2, 2)) for _ in range(2))
+    rows = {table: torch.tensor([1]) for table in (fast, slow)}
+    ours = RowAdam(rows, {slow: 0.25})
+    for _ in range(3):
+        (fast.square().sum() + slow.square().sum()).backward()
+        ours.step(1e-3)
+    torch.testing.assert_close(1 - slow[1], (1 - fast[1]) / 4, rtol=1e-2, atol=0)

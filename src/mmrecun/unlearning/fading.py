@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,24 +43,32 @@ class Kept:
         return self.users < 1 if of == "users" else (self.items < 1) | (self.features < 1)
 
 
-def kept_shares(parts: Partition, read: Collection[str], fade: float, feature_fade: float) -> Kept:
+class Fade(NamedTuple):
+    """Exponents of what rows keep that lost pairs, and of what items keep that lost modalities."""
+
+    users: float
+    items: float
+    features: float
+
+
+def kept_shares(parts: Partition, read: Collection[str], fade: Fade) -> Kept:
     """What each row keeps of `parts.original`.
 
-    (1 - f)^fade for a row that lost the share f of its training pairs, (1 - f)^feature_fade for an item that lost the
-    share f of its modalities, those in `read` alone.
+    (1 - f)^fade for a row that lost the share f of its training pairs, or an item that lost the share f of its
+    modalities, those in `read` alone.
     """
     original, pairs = parts.original, parts.forgotten
     users, items = (
-        _left(before, rows, gone, fade)
-        for before, rows, gone in zip(
-            original.degrees, (pairs.users, pairs.items), (parts.lost_users, parts.lost_items), strict=True
+        _left(before, rows, gone, power)
+        for before, rows, gone, power in zip(
+            original.degrees, (pairs.users, pairs.items), (parts.lost_users, parts.lost_items), fade[:2], strict=True
         )
     )
     features = np.ones(len(items))
     if any(name in parts.lost_features for name in read):
         had = sum(original.modalities[name].present.astype(int) for name in read)
         lost = sum(parts.lost_features[name].astype(int) for name in read if name in parts.lost_features)
-        features = (1 - lost / np.maximum(had, 1)) ** feature_fade
+        features = (1 - lost / np.maximum(had, 1)) ** fade.features
     return Kept(users, items, features)
 
 

@@ -37,7 +37,7 @@ from mmrecun.unlearning.base import (
     served_inputs,
     working_copy,
 )
-from mmrecun.unlearning.fading import Kept, faded, kept_shares, neighbourly
+from mmrecun.unlearning.fading import Fade, Kept, faded, kept_shares, neighbourly
 from mmrecun.unlearning.row_adam import RowAdam
 from mmrecun.unlearning.standing import Compared, at_standing, standing, unlearned_standing
 
@@ -49,7 +49,9 @@ class MMRecUnConfig(UnlearnConfig):
     """Settings of MMRecUn.
 
     Attributes:
-        fade: a row that lost the share f of its pairs turns away from its value and keeps (1 - f)^fade of it.
+        user_fade: a user's row that lost the share f of its pairs turns away from its value and keeps (1 - f)^user_fade
+            of it.
+        item_fade: the same of an item's row.
         feature_fade: an item that lost the share f of its modalities shrinks to (1 - f)^feature_fade of its value.
         refit: steps of BPR on retained pairs around the request.
         worth: share of the retained pairs whose users must have lost what they knew for a graph model to be refitted
@@ -63,9 +65,10 @@ class MMRecUnConfig(UnlearnConfig):
         batch_size: retained pairs a step.
     """
 
-    fade: PositiveFloat = 24.0
+    user_fade: PositiveFloat = 64.0
+    item_fade: PositiveFloat = 24.0
     feature_fade: PositiveFloat = 1.0
-    refit: NonNegativeInt = 30
+    refit: NonNegativeInt = 40
     refit_rate: PositiveFloat = 2e-2
     worth: float = Field(default=0.01, ge=0, le=1)
     rounds: NonNegativeInt = 20
@@ -87,7 +90,8 @@ class MMRecUn(Unlearner):
 
     def run(self, task: Task) -> Unlearned:
         """Fade, refit, push down."""
-        kept = kept_shares(task.parts, task.model.modalities(), self.config.fade, self.config.feature_fade)
+        fade = Fade(self.config.user_fade, self.config.item_fade, self.config.feature_fade)
+        kept = kept_shares(task.parts, task.model.modalities(), fade)
         if not any(kept.touched(of).any() for of in ("users", "items")):
             return Unlearned(export(task, task.model), "no row that stays was touched", [])
         pairs = single_pairs(task.parts)
