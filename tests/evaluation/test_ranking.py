@@ -86,9 +86,11 @@ def test_lists_agree_with_a_loop_whatever_the_block(seed, shape, density, k, blo
     density=st.sampled_from([0.0, 0.4, 1.0]),
     spread=st.sampled_from([1, 40]),
     block=st.sampled_from([1, 80, 1 << 20]),
+    head=st.sampled_from([1, 3, 9]),
+    within=st.sampled_from([1, 3, 100]),
 )
 @settings(max_examples=120, deadline=None)
-def test_places_and_percentiles_agree_with_a_loop_whatever_the_block(seed, shape, density, spread, block):
+def test_places_and_percentiles_agree_with_a_loop_whatever_the_block(seed, shape, density, spread, block, head, within):
     rng = np.random.default_rng(seed)
     users = torch.from_numpy(rng.integers(-spread, spread + 1, (shape[0], shape[2])).astype(np.float32))
     items = torch.from_numpy(rng.integers(-spread, spread + 1, (shape[1], shape[2])).astype(np.float32))
@@ -97,9 +99,10 @@ def test_places_and_percentiles_agree_with_a_loop_whatever_the_block(seed, shape
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_BLOCK_BYTES", block)
         patch.setattr(ranking, "_FEWEST", 1)
-        places = ranking.ranks(users, items, pairs_of(seen), pairs)
+        patch.setattr(ranking, "_HEAD", head)
+        places = ranking.ranks(users, items, pairs_of(seen), pairs, within)
         shares = ranking.percentiles(users, items, pairs_of(seen), pairs)
-    np.testing.assert_array_equal(places, loop_ranks(users, items, seen, pairs))
+    np.testing.assert_array_equal(places, np.minimum(loop_ranks(users, items, seen, pairs), within))
     assert shares.dtype == np.float32
     np.testing.assert_allclose(shares, loop_percentiles(users, items, seen, pairs), rtol=1e-6)
 
@@ -152,7 +155,7 @@ def test_vectors_that_are_not_finite_are_refused(bad, whose):
     pair = pairs_of(np.eye(2, 3) > 0)
     for call in (
         lambda: ranking.top_k(users, items, nothing, np.array([0]), 2),
-        lambda: ranking.ranks(users, items, nothing, pair),
+        lambda: ranking.ranks(users, items, nothing, pair, 2),
         lambda: ranking.percentiles(users, items, nothing, pair),
         lambda: ranking.score_pairs(users, items, np.array([0]), np.array([0])),
     ):

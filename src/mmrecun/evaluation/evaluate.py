@@ -91,7 +91,8 @@ def evaluate(
         figures = measure_lists(best, hits_of(truth, rows, best, len(items)), relevant, len(items), cutoffs)
     else:
         asked = truth.select(np.isin(truth.users, rows))
-        hits = hits_at(asked, ranks(users, items, seen, asked), max(cutoffs))
+        within = max(cutoffs) + int(relevant.max())
+        hits = hits_at(asked, ranks(users, items, seen, asked, within), max(cutoffs))
         figures = measure_hits(hits, relevant, cutoffs)
     return RankingReport(figures, len(rows), int((~warm).sum()), time.perf_counter() - started)
 
@@ -141,7 +142,13 @@ def hits_of(truth: Interactions, rows: Ints, lists: Ints, items: int) -> Bools:
 
 
 def hits_at(truth: Interactions, places: Ints, k: int) -> Bools:
-    """As `hits_of`, from the places int64 [N] of `ranks` of the `truth`; bool [M, k], users ascending."""
+    """As `hits_of`, from the places of the `truth`; bool [M, k], users ascending.
+
+    Args:
+        truth: N pairs.
+        places: int64 [N], of `ranks` within k and as many more as a user has right items, for the sake of ties.
+        k: length of the lists.
+    """
     _, owners = np.unique(truth.users, return_inverse=True)
     order = np.lexsort((places, owners))
     owners, places = owners[order], places[order]
