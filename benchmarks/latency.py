@@ -45,12 +45,16 @@ def phases(action: Callable[[], object], of: Phases) -> dict[str, float]:
     return found | {"rest": total - sum(found.values()), "total": total}
 
 
-def single(dataset: Dataset, target: str) -> ForgetRequest:
-    """One user, or one item, from the middle of those with training pairs."""
+def singles(dataset: Dataset) -> dict[str, ForgetRequest]:
+    """One user, one item and one pair, from the middle of the training pairs."""
     train = dataset.train
-    if target == "users":
-        return ForgetRequest(users=(dataset.users.names[int(train.users[len(train) // 2])],))
-    return ForgetRequest(items=(dataset.items.names[int(train.items[len(train) // 2])],))
+    place = len(train) // 2
+    user, item = dataset.users.names[int(train.users[place])], dataset.items.names[int(train.items[place])]
+    return {
+        "user": ForgetRequest(users=(user,)),
+        "item": ForgetRequest(items=(item,)),
+        "pair": ForgetRequest(pairs=((user, item),)),
+    }
 
 
 def request_seconds(run: Path, request: ForgetRequest, out: Path, audited: bool = True) -> dict[str, float]:
@@ -76,14 +80,14 @@ def request_seconds(run: Path, request: ForgetRequest, out: Path, audited: bool 
 
 
 def measured(run: Path, dataset: Dataset, model: str, rounds: int, folder: Path) -> list[dict[str, Any]]:
-    """One row for one user and one for one item, taking turns."""
-    requests = {target: single(dataset, target) for target in ("users", "items")}
+    """One row for one user, one for one item and one for one pair, taking turns."""
+    requests = singles(dataset)
     found: dict[str, list[dict[str, float]]] = {target: [] for target in requests}
     for _ in range(rounds):
         for target, request in requests.items():
             found[target].append(request_seconds(run, request, folder / target))
     return [
-        {"data": dataset.name, "model": model, "request": f"one of {target}"}
+        {"data": dataset.name, "model": model, "request": f"one {target}"}
         | {name: Spread.of(row[name] for row in rows) for name in rows[0]}
         for target, rows in found.items()
     ]
@@ -103,7 +107,7 @@ def main(given: Sequence[str] | None = None) -> None:
                 files.save(dataset, folder / "data")
                 run = trained(folder / "data", model, folder / "run", options.epochs)
                 rows += measured(run, dataset, model, options.rounds, folder)
-    write(options.out, "latency", [Table("One user or one item: seconds in each phase", rows)])
+    write(options.out, "latency", [Table("One user, one item or one pair: seconds in each phase", rows)])
 
 
 if __name__ == "__main__":

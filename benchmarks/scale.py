@@ -18,7 +18,7 @@ import torch
 from matplotlib.figure import Figure
 
 from benchmarks.cases import made
-from benchmarks.latency import request_seconds, single
+from benchmarks.latency import request_seconds, singles
 from benchmarks.page import Table, arguments, write
 from benchmarks.timing import in_child, peak_bytes, seconds_of
 from mmrecun import lineage
@@ -96,7 +96,7 @@ def train(data: Path, model: str, out: Path) -> tuple[dict[str, float], dict[str
     laps.lap("evaluate")
     _write(recommender, dataset, data, out)
     found = laps.spent | {"step": float(np.median(taken)), "peak": peak}
-    return found, {target: single(dataset, target) for target in ("users", "items")}
+    return found, singles(dataset)
 
 
 def _first_batches(dataset: Dataset) -> list[Triples]:
@@ -183,10 +183,11 @@ def _row(
         "draw an epoch, s": spent["draw"],
         "step, s": spent["step"],
         f"evaluate {ASKED} users, s": spent["evaluate"],
-        "forget a user, s": gone["users"][0]["total"],
-        "its latency, s": gone["users"][0]["latency"],
-        "forget an item, s": gone["items"][0]["total"],
-        "latency of that, s": gone["items"][0]["latency"],
+        **{
+            f"{what} a{'n' * (target == 'item')} {target}, s": parts[key]
+            for target, (parts, _) in gone.items()
+            for what, key in (("forget", "total"), ("latency of", "latency"))
+        },
         "training, GiB": spent["peak"] / _GIB,
         "forgetting, GiB": max(peak for _, peak in gone.values()) / _GIB,
         "planned / measured memory": told["bytes"] / spent["peak"],

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.cases import chosen
-from benchmarks.latency import single
+from benchmarks.latency import singles
 from benchmarks.originals import share, trained
 from benchmarks.page import Table, arguments, write
 from benchmarks.timing import Spread, interleaved, ratios
@@ -22,7 +22,7 @@ METHODS = ("mmrecun", "retrain")
 def requests(dataset: Dataset, ratio: float) -> dict[str, ForgetRequest]:
     """What is forgotten, by name."""
     shares = {f"{ratio:.0%} of {target}": share(dataset, target, ratio) for target in ("items", "users", "pairs")}
-    return shares | {"one user": single(dataset, "users"), "one item": single(dataset, "items")}
+    return shares | {f"one {target}": request for target, request in singles(dataset).items()}
 
 
 def measured(run: Path, name: str, request: ForgetRequest, rounds: int, folder: Path) -> dict[str, Any]:

@@ -51,12 +51,12 @@ def test_rows_that_the_request_did_not_touch_keep_their_bits(trained: Trained, k
 
 def test_pushing_brings_forgotten_pairs_down_and_stops(trained: Trained):
     parts = taken_out(trained.dataset, "pairs")
-    result = unlearned(trained, parts, user_fade=0.01, item_fade=0.01, refit=1, rounds=40, push_rate=5e-3)
+    result = unlearned(trained, parts, user_fade=0.01, item_fade=0.01, refit=1, worth=0, rounds=40, push_rate=5e-3)
     found = [row["auc"] for row in result.history if row.get("auc") is not None]
     assert len(found) > 1
     assert found[-1] < found[0]
     assert result.stop.startswith("forgotten pairs stand like held-out ones")
-    few = unlearned(trained, parts, user_fade=0.01, item_fade=0.01, refit=1, rounds=1)
+    few = unlearned(trained, parts, user_fade=0.01, item_fade=0.01, refit=1, worth=0, rounds=1)
     assert few.stop.startswith("1 rounds; AUC 0.")
 
 

@@ -54,8 +54,7 @@ class MMRecUnConfig(UnlearnConfig):
         item_fade: the same of an item's row.
         feature_fade: an item that lost the share f of its modalities shrinks to (1 - f)^feature_fade of its value.
         refit: steps of BPR on retained pairs around the request.
-        worth: share of the retained pairs whose users must have lost what they knew for a graph model to be refitted
-            after whole users or items left.
+        worth: share of the training pairs whose users must have lost what they knew for a graph model to be refitted.
         refit_rate: learning rate of the first of them; it falls to zero.
         rounds: of pushing down, at most; each looks at the ranks anew.
         steps: in each round.
@@ -95,13 +94,14 @@ class MMRecUn(Unlearner):
         if not any(kept.touched(of).any() for of in ("users", "items")):
             return Unlearned(export(task, task.model), "no row that stays was touched", [])
         pairs = single_pairs(task.parts)
-        if task.model.spec().user_item and not len(pairs) and lost_knowledge(task.parts, kept) < self.config.worth:
+        visible = not task.model.spec().user_item or lost_knowledge(task.parts, kept) >= self.config.worth
+        if not visible and not len(pairs):
             kept = kept.of_rows(task.parts.user_rows, task.parts.item_rows)
             model = faded(export(task, task.model), kept, task.seed.child("faded rows"))
             task.report(1, 1, "faded")
             return Unlearned(model, "faded; the graph refills the rows", [])
         work = _Work(task, kept, pairs, self.config.batch_size)
-        history = self._refit(work)
+        history = self._refit(work) if visible else []
         stop = self._push(work, history)
         return Unlearned(export(task, work.model), stop, history)
 
@@ -115,9 +115,9 @@ class MMRecUn(Unlearner):
 
     def _push(self, work: "_Work", history: list[dict[str, float]]) -> str:
         if not len(work.forgotten.pairs):
-            return "refitted; no single pair to push down"
+            return "faded and refitted; no single pair to push down"
         if not len(work.controls.pairs):
-            return "refitted; no validation pair says where forgotten pairs should stand, so none was pushed"
+            return "faded; no validation pair says where forgotten pairs should stand, so none was pushed"
         optimizer = RowAdam(work.opened(work.rows), dict.fromkeys(work.of_items, _ITEM_PACE))
         for number in range(self.config.rounds + 1):
             triples, auc = work.too_high()
