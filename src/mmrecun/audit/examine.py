@@ -8,13 +8,15 @@ import torch
 from mmrecun.audit import divergence
 from mmrecun.audit.measure import Answers, K, Subject, ask, judged, recommended
 from mmrecun.audit.membership import Group, matched_auc
-from mmrecun.audit.probes import Probe
+from mmrecun.audit.probes import Probe, sample
 from mmrecun.data.forget import Partition
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.models.base import Pair, Vectors
+from mmrecun.rng import Seed
 from mmrecun.shapes import Bools
 
-_USERS = 256
+_SEED = Seed(20).child("examine")
+_USERS, _CONTROLS = 256, 1000
 
 
 @torch.no_grad()
@@ -39,9 +41,10 @@ def examine(subject: Subject, parts: Partition, probe: Probe, answers: Answers |
 
 
 def _alone(pair: Pair, probe: Probe) -> dict[str, float]:
+    few = sample(probe.controls, max(_CONTROLS, len(probe.forgotten)), _SEED.numpy())
     forgotten, controls = (
         Group(percentiles(*pair, probe.seen, pairs), probe.strata(pairs, probe.seen), probe.owners(pairs))
-        for pairs in (probe.forgotten, probe.controls)
+        for pairs in (probe.forgotten, few)
     )
     found = {f"forget_recall@{K}": float(recommended(*pair, probe.seen, probe.forgotten).recall().mean())}
     estimate = matched_auc(forgotten, controls)
