@@ -7,6 +7,7 @@ import torch
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import Partition, partition, retain
 from mmrecun.data.interactions import Split
+from mmrecun.errors import DivergedError
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.fading import Fade, kept_shares
@@ -68,6 +69,17 @@ def test_items_that_leave_have_their_users_refitted_where_that_shows(trained: Tr
     assert not left.history
     assert not torch.equal(refitted.model.users.weight, left.model.users.weight)
     assert torch.equal(refitted.model.items.weight, left.model.items.weight)
+
+
+def test_lost_features_leave_no_row_to_refit(trained: Trained):
+    result = unlearned(trained, taken_out(trained.dataset, "some audio"), worth=0.0)
+    assert not result.history
+    assert result.stop == "faded; no single pair to push down"
+
+
+def test_rates_that_are_far_too_high_are_named(trained: Trained):
+    with pytest.raises(DivergedError, match="lower refit_rate"):
+        unlearned(trained, taken_out(trained.dataset, "pairs"), refit_rate=1e30)
 
 
 def test_how_much_users_have_lost_is_a_share_of_all_pairs(trained: Trained):

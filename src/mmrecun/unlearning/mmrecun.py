@@ -25,6 +25,7 @@ from mmrecun.data.forget import Partition
 from mmrecun.data.graph import GraphInputs, graph_of
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.triples import NegativeSampler, Triples
+from mmrecun.errors import DivergedError
 from mmrecun.evaluation.matching import degrees, strata, stratified_auc
 from mmrecun.shapes import Ints
 from mmrecun.training.losses import bpr, reverse_bpr
@@ -88,7 +89,11 @@ class MMRecUn(Unlearner):
         self.config = config
 
     def run(self, task: Task) -> Unlearned:
-        """Fade, refit, push down."""
+        """Fade, refit, push down.
+
+        Raises:
+            DivergedError: when a row is no longer finite.
+        """
         fade = Fade(self.config.user_fade, self.config.item_fade, self.config.feature_fade)
         kept = kept_shares(task.parts, task.model.modalities(), fade)
         if not any(kept.touched(of).any() for of in ("users", "items")):
@@ -101,8 +106,10 @@ class MMRecUn(Unlearner):
             task.report(1, 1, "faded")
             return Unlearned(model, "faded; the graph refills the rows", [])
         work = _Work(task, kept, pairs, self.config.batch_size)
-        history = self._refit(work) if visible else []
+        history = self._refit(work) if visible and work.refitted else []
         stop = self._push(work, history)
+        if not all(weight[rows].isfinite().all() for weight, rows in work.rows.items()):
+            raise DivergedError("a row is no longer finite; lower refit_rate or push_rate")
         return Unlearned(export(task, work.model), stop, history)
 
     def _refit(self, work: "_Work") -> list[dict[str, float]]:
@@ -115,7 +122,7 @@ class MMRecUn(Unlearner):
 
     def _push(self, work: "_Work", history: list[dict[str, float]]) -> str:
         if not len(work.forgotten.pairs):
-            return "faded and refitted; no single pair to push down"
+            return "faded; no single pair to push down"
         if not len(work.controls.pairs):
             return "faded; no validation pair says where forgotten pairs should stand, so none was pushed"
         optimizer = RowAdam(work.opened(work.rows), dict.fromkeys(work.of_items, _ITEM_PACE))
