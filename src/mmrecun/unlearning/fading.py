@@ -84,10 +84,11 @@ def _left(before: Ints, rows: Ints, gone: Bools, fade: float) -> Shares:
 def neighbourly(model: Recommender, graph: SparseMatrix, pairs: Interactions) -> dict[str, Tensor]:
     """ID table -> float32 [R, D]: what two hops over `graph` [U + I, U + I] say of the ends of `pairs`.
 
-    Two hops lead to those with the same partners. Zero for everybody else.
+    Two hops lead to those with the same partners; the way back to oneself does not count. Zero for everybody else.
     """
     users, items = (model.get_parameter(name).detach() for name in ID_TABLES)
-    rows = product(graph.forward, product(graph.forward, torch.cat([users, items])))
+    own, adjacency = torch.cat([users, items]), graph.forward
+    rows = product(adjacency, product(adjacency, own)) - _ways_back(adjacency).unsqueeze(1) * own
     parts = rows[: len(users)], rows[len(users) :]
     told = {}
     for name, part, ends in zip(ID_TABLES, parts, (pairs.users, pairs.items), strict=True):
@@ -95,6 +96,13 @@ def neighbourly(model: Recommender, graph: SparseMatrix, pairs: Interactions) ->
         at = torch.from_numpy(np.unique(ends)).to(part.device)
         told[name][at] = part[at]
     return told
+
+
+def _ways_back(adjacency: Tensor) -> Tensor:
+    """The diagonal of the square of a symmetric CSR matrix [N, N]: float32 [N]."""
+    counts = adjacency.crow_indices().diff()
+    whose = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+    return adjacency.values().new_zeros(len(counts)).index_add_(0, whose, adjacency.values().square())
 
 
 def faded(model: Recommender, kept: Kept, seed: Seed, towards: Mapping[str, Tensor] | None = None) -> Recommender:
