@@ -148,8 +148,8 @@ def single_pairs(parts: Partition) -> Interactions:
 
 def lost_knowledge(parts: Partition, kept: Kept) -> float:
     """Share of the original training pairs whose users have lost what they knew of them."""
-    degree = parts.original.degrees[0]
-    return float((degree * (1 - kept.users)).sum() / degree.sum())
+    users = np.unique(parts.forgotten.users)
+    return float(parts.original.degrees[0][users] @ (1 - kept.users[users])) / len(parts.original.train)
 
 
 def chance(forgotten: int, controls: int) -> float:
