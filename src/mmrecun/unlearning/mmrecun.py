@@ -55,8 +55,8 @@ class MMRecUnConfig(UnlearnConfig):
         item_fade: the same of an item's row.
         feature_fade: an item that lost the share f of its modalities shrinks to (1 - f)^feature_fade of its value.
         refit: steps of BPR on retained pairs around the request.
-        worth: share of the training pairs whose users must have lost what they knew for a graph model to be refitted.
         refit_rate: learning rate of the first of them; it falls to zero.
+        worth: share of the training pairs whose users must have lost what they knew for a graph model to be refitted.
         rounds: of pushing down, at most; each looks at the ranks anew.
         steps: in each round.
         push_rate: learning rate of the pushing.
@@ -184,8 +184,11 @@ class _Work:
         self.inputs: GraphInputs = served_inputs(task)
         train = parts.held.part(Split.TRAIN)
         copy = working_copy(task)
-        graph = self.inputs.user_item or graph_of(train, len(original.users), len(original.items), task.device)
-        self.model = faded(copy, kept, task.seed.child("faded rows"), neighbourly(copy, graph, pairs))
+        towards = None
+        if len(pairs):
+            graph = self.inputs.user_item or graph_of(train, len(original.users), len(original.items), task.device)
+            towards = neighbourly(copy, graph, pairs)
+        self.model = faded(copy, kept, task.seed.child("faded rows"), towards)
         self.rows = self._touched(kept)
         self.of_items = {table.weight for table in self.model.tables().values() if table.of == "items"}
         left = self.of_items if self.inputs.user_item else set[nn.Parameter]()
