@@ -76,7 +76,7 @@ def test_faded_rows_turn_by_pairs_and_shrink_by_features(dataset: Dataset):
         assert torch.equal(table.weight[untouched], twin.tables()[name].weight[untouched])
 
 
-def test_neighbours_speak_for_the_ends_of_pairs_alone(dataset: Dataset):
+def test_neighbours_speak_for_those_asked_for_alone(dataset: Dataset):
     """Two hops in dense arithmetic."""
     model = disturb(build("lightgcn", dataset))
     users, items, train = len(dataset.users), len(dataset.items), dataset.train
@@ -88,7 +88,9 @@ def test_neighbours_speak_for_the_ends_of_pairs_alone(dataset: Dataset):
     pairs = train.select(np.arange(len(train)) % 50 == 0)
     others = graph @ graph
     np.fill_diagonal(others, 0)
-    found = neighbourly(model, graph_of(train, users, items, CPU), pairs)
+    found = neighbourly(
+        model, graph_of(train, users, items, CPU), {"users": np.unique(pairs.users), "items": np.unique(pairs.items)}
+    )
     for name, expected, ends in (
         ("users.weight", (others @ rows)[:users], pairs.users),
         ("items.weight", (others @ rows)[users:], pairs.items),

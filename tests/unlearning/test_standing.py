@@ -1,10 +1,21 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.unlearning.standing import Compared, at_standing, standing, unlearned_standing
+from mmrecun.data.interactions import Interactions
+from mmrecun.unlearning.standing import (
+    MOST_PAIRS,
+    Compared,
+    Contest,
+    at_standing,
+    chance,
+    some,
+    standing,
+    unlearned_standing,
+)
 
 
 def test_scores_and_standing_equal_a_loop(dataset: Dataset):
@@ -53,3 +64,37 @@ def test_each_stratum_has_its_own_controls():
 def test_the_candidate_at_a_standing_outranks_that_share():
     others = np.tile(np.float32([0.3, -np.inf, 0.1, 0.2, 0.4]), (5, 1))
     assert at_standing(others, np.array([0.0, 0.25, 0.5, 0.75, 1.0])).tolist() == [2, 3, 0, 4, 4]
+
+
+def test_the_standard_error_of_chance_is_that_of_a_simulation():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.random((2000, 30)), rng.random((2000, 50))
+    found = (ours[:, :, None] > theirs[:, None, :]).mean(axis=(1, 2))
+    assert chance(30, 50) == pytest.approx(found.std(), rel=0.05)
+
+
+def test_a_contest_names_those_above_their_quantile_and_who_stands_there():
+    """Eight candidates score 0 to 7; held-out pairs outrank 2 and 6 of them, forgotten ones 5 and 8."""
+    users, items = torch.ones(2, 1), torch.tensor([*range(8), 1.5, 5.5, 4.5, 7.5]).unsqueeze(1)
+    candidates = np.arange(8)
+
+    def compared(rows: list[int]) -> Compared:
+        pairs = Interactions(np.array([0, 1]), np.array(rows), np.zeros(2, dtype=np.int8))
+        return Compared(pairs, candidates, np.empty(0, dtype=np.int64))
+
+    contest = Contest(compared([10, 11]), compared([8, 9]), (np.zeros(2, int), np.zeros(2, int)))
+    found = contest.too_high((users, items), (users, items))
+    assert found.places.tolist() == [0, 1]
+    assert found.rivals.tolist() == [3, 5]  # the quarter and three quarters of 2/8 and 6/8 are 3/8 and 5/8
+    assert found.auc == 0.75
+    assert contest.comparable
+
+
+def test_of_many_pairs_some_are_drawn(dataset: Dataset):
+    rng = np.random.default_rng(0)
+    rows = np.arange(MOST_PAIRS + 5)
+    pairs = Interactions(rows, rows, np.zeros(len(rows), dtype=np.int8))
+    drawn = some(pairs, rng)
+    assert len(drawn) == MOST_PAIRS
+    assert (drawn.users == drawn.items).all()
+    assert some(dataset.train, rng) is dataset.train

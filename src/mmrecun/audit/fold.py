@@ -20,11 +20,7 @@ def of_removed(whole: Vectors, parts: Partition, probe: Probe) -> float | None:
     by_user = bool(parts.lost_users.any())
     gone = parts.lost_users[probe.forgotten.users] if by_user else parts.lost_items[probe.forgotten.items]
     pairs = probe.forgotten.select(gone)
-    return fold_in(whole.users, whole.items, pairs if by_user else _flipped(pairs), by_user)
-
-
-def _flipped(pairs: Interactions) -> Interactions:
-    return Interactions(pairs.items, pairs.users, pairs.splits)
+    return fold_in(whole.users, whole.items, pairs if by_user else pairs.flipped(), by_user)
 
 
 def fold_in(users: Tensor, items: Tensor, pairs: Interactions, by_user: bool) -> float | None:

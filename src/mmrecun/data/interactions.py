@@ -113,6 +113,10 @@ class Interactions:
         ones = np.ones(len(self), dtype=np.float32)
         return sp.csr_array((ones, (self.users, self.items)), shape=(users, items))
 
+    def flipped(self) -> "Interactions":
+        """Users and items with their roles exchanged."""
+        return Interactions(self.items, self.users, self.splits, self.attributes)
+
     def renumbered(self, user_rows: Ints, item_rows: Ints) -> "Interactions":
         """Rows replaced by `user_rows[row]` and `item_rows[row]`; pairs where either is -1 are dropped."""
         new_users, new_items = user_rows[self.users], item_rows[self.items]

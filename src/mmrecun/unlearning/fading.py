@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from mmrecun.data.forget import Partition
-from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix, product
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
@@ -18,6 +17,7 @@ from mmrecun.shapes import Bools, Ints
 from mmrecun.unlearning.rows import ID_TABLES
 
 Shares = npt.NDArray[np.float64]
+Side = Literal["users", "items"]
 _LONGEST = 8.0
 
 
@@ -38,7 +38,7 @@ class Kept:
         """The same for a model that has these rows (int64) alone, in this order."""
         return Kept(self.users[users], self.items[items], self.features[items])
 
-    def touched(self, of: Literal["users", "items"]) -> Bools:
+    def touched(self, of: Side) -> Bools:
         """Which rows lost anything: bool [U] or [I]."""
         return self.users < 1 if of == "users" else (self.items < 1) | (self.features < 1)
 
@@ -81,8 +81,8 @@ def _left(before: Ints, rows: Ints, gone: Bools, fade: float) -> Shares:
     return kept
 
 
-def neighbourly(model: Recommender, graph: SparseMatrix, pairs: Interactions) -> dict[str, Tensor]:
-    """ID table -> float32 [R, D]: what two hops over `graph` [U + I, U + I] say of the ends of `pairs`.
+def neighbourly(model: Recommender, graph: SparseMatrix, asked: Mapping[Side, Ints]) -> dict[str, Tensor]:
+    """ID table -> float32 [R, D]: what two hops over `graph` [U + I, U + I] say of the rows `asked` for, int64 each.
 
     Two hops lead to those with the same partners; the way back to oneself does not count. Zero for everybody else.
     """
@@ -91,9 +91,9 @@ def neighbourly(model: Recommender, graph: SparseMatrix, pairs: Interactions) ->
     rows = product(adjacency, product(adjacency, own)) - _ways_back(adjacency).unsqueeze(1) * own
     parts = rows[: len(users)], rows[len(users) :]
     told = {}
-    for name, part, ends in zip(ID_TABLES, parts, (pairs.users, pairs.items), strict=True):
+    for name, part, chosen in zip(ID_TABLES, parts, (asked["users"], asked["items"]), strict=True):
         told[name] = torch.zeros_like(part)
-        at = torch.from_numpy(np.unique(ends)).to(part.device)
+        at = torch.from_numpy(chosen).to(part.device)
         told[name][at] = part[at]
     return told
 

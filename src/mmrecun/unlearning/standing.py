@@ -6,7 +6,7 @@ forgotten ones as high as the same quantile of the held-out ones, within each st
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,12 @@ import scipy.sparse as sp
 import torch
 
 from mmrecun.data.interactions import Interactions
-from mmrecun.evaluation.matching import matched
+from mmrecun.evaluation.matching import matched, stratified_auc
 from mmrecun.models.base import Pair
 from mmrecun.shapes import Floats, Ints
 
 Shares = npt.NDArray[np.float64]
+MOST_PAIRS, CANDIDATES = 8192, 1024
 
 
 @dataclass(frozen=True)
@@ -105,3 +106,72 @@ def at_standing(others: Floats, wanted: Shares) -> Ints:
     score = np.take_along_axis(np.sort(others, axis=1), place[:, None], axis=1)
     columns: Ints = (others == score).argmax(axis=1)
     return columns
+
+
+class TooHigh(NamedTuple):
+    """Forgotten pairs that stand higher than held-out ones.
+
+    Attributes:
+        places: int64 [H], which of the B they are.
+        rivals: int64 [H], for each the item that stands where it should.
+        auc: of all forgotten pairs against held-out ones of their strata.
+    """
+
+    places: Ints
+    rivals: Ints
+    auc: float
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Forgotten pairs against held-out positives that are as popular.
+
+    Attributes:
+        forgotten, controls: B and M pairs among the same candidates.
+        strata: int64 [B] and [M].
+    """
+
+    forgotten: Compared
+    controls: Compared
+    strata: tuple[Ints, Ints]
+
+    def too_high(self, forgotten: Pair, controls: Pair) -> TooHigh:
+        """Who stands too high by these vectors, those of the forgotten pairs' users and items and of the controls'."""
+        own, others = self.forgotten.scores(forgotten)
+        places, held = standing(own, others), standing(*self.controls.scores(controls))
+        wanted = unlearned_standing(places, self.strata[0], held, self.strata[1])
+        high = np.flatnonzero(places > wanted + 1 / others.shape[1])
+        auc = stratified_auc(places, self.strata[0], held, self.strata[1])
+        assert auc is not None
+        return TooHigh(high, self.forgotten.items[at_standing(others[high], wanted[high])], auc)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether there is a pair on either side."""
+        return len(self.forgotten.pairs) > 0 and len(self.controls.pairs) > 0
+
+    def chance(self) -> float:
+        """The AUC's standard error were the two alike."""
+        return chance(len(self.forgotten.pairs), len(self.controls.pairs))
+
+
+def chance(forgotten: int, controls: int) -> float:
+    """Standard error of an AUC between two like groups of these sizes (Mann and Whitney, 1947).
+
+    >>> round(chance(100, 100), 3)
+    0.041
+    """
+    return float(np.sqrt((forgotten + controls + 1) / max(12 * forgotten * controls, 1)))
+
+
+def some(pairs: Interactions, rng: np.random.Generator) -> Interactions:
+    """`pairs`, or 8192 of them at random where there are more: enough to say where all stand."""
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    return pairs.at(np.sort(rng.choice(len(pairs), MOST_PAIRS, replace=False)))
+
+
+def drawn(rows: Ints, rng: np.random.Generator) -> Ints:
+    """1024 of `rows` at random, or all where there are fewer: the candidates."""
+    found: Ints = rng.permutation(rows)[:CANDIDATES]
+    return found
