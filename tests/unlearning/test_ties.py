@@ -9,7 +9,6 @@ import torch
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import partition, retain
 from mmrecun.data.interactions import Split
-from mmrecun.models.base import Vectors
 from mmrecun.training.losses import reverse_bpr
 from mmrecun.unlearning.ties import Ties, whitener
 from tests.contracts.models import CPU
@@ -19,9 +18,9 @@ Of = Literal["users", "items"]
 SIDES: list[tuple[str, Of]] = [("users", "items"), ("items", "users")]
 
 
-def random_vectors(dataset: Dataset, seed: int = 0) -> Vectors:
-    rng = torch.Generator().manual_seed(seed)
-    return Vectors(*(torch.randn(len(ids), 6, generator=rng) for ids in (dataset.users, dataset.items)))
+def random_vectors(dataset: Dataset, of: Of, seed: int = 0) -> torch.Tensor:
+    count = len(dataset.items if of == "items" else dataset.users)
+    return torch.randn(count, 6, generator=torch.Generator().manual_seed(seed))
 
 
 def ties_of(dataset: Dataset, kind: str, of: Of):
@@ -33,8 +32,8 @@ def ties_of(dataset: Dataset, kind: str, of: Of):
 def test_stand_ins_are_made_of_the_other_partners(dataset: Dataset, kind: str, of: Of):
     """Each forgotten pair scored by a loop over those who speak, with the whitened sum in NumPy."""
     parts, ties = ties_of(dataset, kind, of)
-    vectors = random_vectors(dataset)
-    values = (vectors.items if of == "items" else vectors.users).double().numpy()
+    vectors = random_vectors(dataset, of)
+    values = vectors.double().numpy()
     rows = parts.item_rows if of == "items" else parts.user_rows
     moment = values[rows].T @ values[rows] / len(rows)
     inverse = np.linalg.inv(moment + 0.1 * np.diag(moment).mean() * np.eye(len(moment)))
@@ -46,8 +45,7 @@ def test_stand_ins_are_made_of_the_other_partners(dataset: Dataset, kind: str, o
     forgotten = ties.contest.forgotten
     assert forgotten.pairs.items.tolist() == [p for _, p in asked]
     found = ties.too_strong(vectors)
-    stand_ins = ties._forgotten.stand_ins(torch.from_numpy(values).float(), found.whitener)
-    own, others = forgotten.scores((stand_ins, torch.from_numpy(values).float()))
+    own, others = forgotten.scores((ties._forgotten.stand_ins(vectors, found.whitener), vectors))
     for row, (w, p) in enumerate(asked):
         group = partner[who == w]
         spoken = values[group[group != p]].sum(axis=0) @ inverse
@@ -77,27 +75,26 @@ def test_held_out_partners_are_spoken_for_by_all_of_the_training(dataset: Datase
 @pytest.mark.parametrize(("kind", "of"), SIDES)
 def test_vectors_that_learned_nothing_have_no_ties(dataset: Dataset, kind: str, of: Of):
     _, ties = ties_of(dataset, kind, of)
-    found = np.mean([ties.too_strong(random_vectors(dataset, seed)).auc for seed in range(20)])
+    found = np.mean([ties.too_strong(random_vectors(dataset, of, seed)).auc for seed in range(20)])
     assert found == pytest.approx(0.5, abs=4 * ties.contest.chance() / 20**0.5)
 
 
 def test_tied_vectors_are_found_and_only_those_asked_about_are_loosened(dataset: Dataset):
     """Items of each removed user are moved towards one point; descent takes them apart until ties are as held-out."""
     parts, ties = ties_of(dataset, "users", "items")
-    vectors, rng = random_vectors(dataset), torch.Generator().manual_seed(1)
-    items = vectors.items.clone()
+    items, rng = random_vectors(dataset, "items"), torch.Generator().manual_seed(1)
     for user in np.unique(parts.forgotten.users):
         items[torch.from_numpy(parts.forgotten.items[parts.forgotten.users == user])] += 3 * torch.randn(
             6, generator=rng
         )
     seen = []
     for _ in range(60):
-        tied = Vectors(vectors.users, items.detach().requires_grad_())
-        strong = ties.too_strong(tied)
+        items = items.detach().requires_grad_()
+        strong = ties.too_strong(items.detach())
         seen.append(strong.auc)
         if strong.auc <= 0.5:
             break
-        (gradient,) = torch.autograd.grad(reverse_bpr(ties.margins(tied, strong)), tied.items)
+        (gradient,) = torch.autograd.grad(reverse_bpr(ties.margins(items, strong)), items)
         asked = np.unique(ties.contest.forgotten.pairs.items[strong.places.numpy()])
         assert set(gradient.abs().sum(dim=1).nonzero().flatten().tolist()) <= set(asked.tolist())
         items = items - 3 * gradient

@@ -62,8 +62,8 @@ class MMRecUnConfig(UnlearnConfig):
     refit: NonNegativeInt = 40
     refit_rate: PositiveFloat = 2e-2
     worth: float = Field(default=0.01, ge=0, le=1)
-    tie_rate: PositiveFloat = 1e-2
-    tie_margin: float = Field(default=0.04, ge=0, lt=0.5)
+    tie_rate: PositiveFloat = 2e-2
+    tie_margin: float = Field(default=0.03, ge=0, lt=0.5)
     rounds: NonNegativeInt = 20
     steps: PositiveInt = 2
     push_rate: PositiveFloat = 2e-2
@@ -133,19 +133,23 @@ class MMRecUn(Unlearner):
         if not what.contest.comparable:
             return f"no validation pair says where {what.name} should stand, so none was pushed"
         optimizer = RowAdam(work.opened(what.rows), what.pace)
-        for number in range(self.config.rounds + 1):
-            auc = what.look()
-            if what.settled(auc):
-                return f"{what.name} stand like held-out ones (AUC {auc:.3f}) after {number} rounds"
-            if number == self.config.rounds:
-                break
+        before, values = what.look(), list[Tensor]()
+        for number in range(self.config.rounds):
+            if before <= what.alike:
+                return f"{what.name} stand like held-out ones (AUC {before:.3f}) after {number} rounds"
+            values = work.values(what.rows)
             for _ in range(self.config.steps):
                 loss = what.loss()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step(what.rate)
+            auc = what.look()
             history.append({"step": len(history) + 1, "loss": loss.item(), "auc": auc})
             work.task.report(self.config.refit + number + 1, self.config.refit + self.config.rounds, f"AUC {auc:.3f}")
-        return f"{number} rounds; AUC {auc:.3f} of {what.name} against held-out pairs"
+            if auc <= what.alike:
+                work.back(what.rows, values, (what.alike - auc) / (before - auc))
+                return f"{what.name} stand like held-out ones (AUC {what.alike:.3f}) after {number + 1} rounds"
+            before = auc
+        return f"{self.config.rounds} rounds; AUC {before:.3f} of {what.name} against held-out pairs"
 
 
 def single_pairs(parts: Partition) -> Interactions:

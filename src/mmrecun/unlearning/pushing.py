@@ -26,6 +26,9 @@ class Pushed:
         contest: with held-out positives.
         rows: that may move.
         pace: table -> its share of the learning rate; 1 for those not named.
+
+    Attributes:
+        alike: the AUC at which it cannot be told from held-out pairs, or hardly.
     """
 
     def __init__(
@@ -38,11 +41,7 @@ class Pushed:
         pace: Mapping[nn.Parameter, float] | None = None,
     ) -> None:
         self.name, self.rate, self.contest, self.rows, self.pace = name, rate, contest, rows, pace
-        self._alike = 0.5 + max(margin, contest.chance())
-
-    def settled(self, auc: float) -> bool:
-        """Whether what has this AUC cannot be told from held-out pairs, or hardly."""
-        return auc <= self._alike
+        self.alike = 0.5 + max(margin, contest.chance())
 
     def look(self) -> float:
         """Find what stands too high now; the AUC of all against held-out pairs."""
@@ -91,15 +90,16 @@ class PushedTies(Pushed):
     """What the partners of those who left still know of each other."""
 
     def __init__(self, work: Touched, of: Side, rate: float, margin: float) -> None:
-        self._work, self._ties = work, Ties(work.task.parts, of, work.rng, work.task.device)
+        self._work, self._of = work, of
+        self._ties = Ties(work.task.parts, of, work.rng, work.task.device)
         super().__init__(f"ties between {of}", rate, margin, self._ties.contest, work.rows_of(of))
 
     @torch.no_grad()
     def look(self) -> float:
         """Those that are stronger than held-out ones."""
-        self._strong = self._ties.too_strong(self._work.vectors())
+        self._strong = self._ties.too_strong(self._work.side(self._of))
         return self._strong.auc
 
     def loss(self) -> Tensor:
         """Reverse BPR alone: retained pairs beside it made no difference."""
-        return reverse_bpr(self._ties.margins(self._work.vectors(), self._strong))
+        return reverse_bpr(self._ties.margins(self._work.side(self._of), self._strong))

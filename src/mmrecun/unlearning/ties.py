@@ -20,7 +20,6 @@ from mmrecun.data.forget import Partition
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.sparse import SparseMatrix
 from mmrecun.evaluation.matching import strata
-from mmrecun.models.base import Vectors
 from mmrecun.shapes import Ints
 from mmrecun.unlearning.fading import Side
 from mmrecun.unlearning.standing import Compared, Contest, drawn, some
@@ -98,7 +97,6 @@ class Ties:
     """
 
     def __init__(self, parts: Partition, of: Side, rng: np.random.Generator, device: torch.device) -> None:
-        self._of = of
         forgotten, train, valid = parts.forgotten, parts.held.part(Split.TRAIN), parts.held.part(Split.VALID)
         gone, lost, rows = parts.lost_users, parts.lost_items, parts.item_rows
         if of == "users":
@@ -119,32 +117,25 @@ class Ties:
         self._forgotten = Speakers.of(forgotten, known, True, device)
         self._controls = Speakers.of(valid, known, False, device)
 
-    def too_strong(self, vectors: Vectors) -> Strong:
-        """The forgotten ties that are stronger than held-out ones by these vectors."""
-        partners = self._partners(vectors).detach()
+    def too_strong(self, partners: Tensor) -> Strong:
+        """The forgotten ties that are stronger than held-out ones by these vectors [N, D]."""
         white = whitener(partners[self._rows])
         forgotten, controls = ((who.stand_ins(partners, white), partners) for who in (self._forgotten, self._controls))
         found = self.contest.too_high(forgotten, controls)
         places, rivals = (torch.from_numpy(rows).to(partners.device) for rows in (found.places, found.rivals))
         return Strong(places, rivals, white, found.auc)
 
-    def margins(self, vectors: Vectors, strong: Strong) -> Tensor:
-        """Scores of ties minus those of their rivals, by stand-ins as long as others' vectors are; float32 [H].
+    def margins(self, partners: Tensor, strong: Strong) -> Tensor:
+        """Scores of ties minus those of their rivals, by stand-ins as long as `partners` [N, D] are; float32 [H].
 
         The partner asked about alone takes a gradient: were rivals lifted, or all who speak turned towards them, other
         ties would tighten.
         """
-        partners = self._partners(vectors)
         fixed = partners.detach()
-        others = vectors.users if self._of == "items" else vectors.items
-        length = others.detach().norm(dim=1).mean()
-        stand_ins = length * self._forgotten.stand_ins(fixed, strong.whitener, strong.places)
+        stand_ins = fixed.norm(dim=1).mean() * self._forgotten.stand_ins(fixed, strong.whitener, strong.places)
         asked = partners[self._forgotten.asked[strong.places]]
         margins: Tensor = (stand_ins * (asked - fixed[strong.rivals])).sum(dim=1)
         return margins
-
-    def _partners(self, vectors: Vectors) -> Tensor:
-        return vectors.items if self._of == "items" else vectors.users
 
 
 def _apart(pairs: Interactions) -> Interactions:

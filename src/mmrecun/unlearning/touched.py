@@ -64,9 +64,28 @@ class Touched:
             parameter.requires_grad_(parameter in rows)
         return rows
 
+    def values(self, rows: Rows) -> list[Tensor]:
+        """What `rows` hold now, as copies."""
+        return [weight.detach()[chosen] for weight, chosen in rows.items()]
+
+    @torch.no_grad()
+    def back(self, rows: Rows, values: list[Tensor], share: float) -> None:
+        """Move `rows` by a share of the way back to earlier values."""
+        for (weight, chosen), value in zip(rows.items(), values, strict=True):
+            weight[chosen] = torch.lerp(weight[chosen], value, share)
+
     def vectors(self) -> Vectors:
         """Of everybody."""
         return self.model.vectors(self.inputs)
+
+    def side(self, of: Side) -> Tensor:
+        """The vectors of all users or all items: float32 [N, D]; a model may save itself the others."""
+        count = self.model.get_parameter(f"{of}.weight").shape[0]
+        every, one = torch.arange(count, device=self.task.device), torch.zeros(count, dtype=torch.int64)
+        one = one.to(self.task.device)
+        triples = Triples(every, one, one) if of == "users" else Triples(one, every, one)
+        rows = self.model.at(self.inputs, triples)
+        return rows.users if of == "users" else rows.positives
 
     def loss(self) -> Tensor:
         """BPR on retained pairs."""
