@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +28,8 @@ def test_scores_and_standing_equal_a_loop(dataset: Dataset):
     drawn = rng.permutation(len(dataset.items))[:20]
     pairs = dataset.train.select(np.arange(len(dataset.train)) % 40 == 0)
     compared = Compared.of(pairs, drawn, dataset.train.matrix(len(users), len(items)))
-    own, others = compared.scores((users, items))
-    places = standing(own, others)
+    own, _ = compared.scores((users, items), np.arange(len(pairs)))
+    places = compared.standing((users, items))
     had = set(zip(dataset.train.users.tolist(), dataset.train.items.tolist(), strict=True))
     for row, (user, item) in enumerate(zip(pairs.users.tolist(), pairs.items.tolist(), strict=True)):
         mine = float(users[user] @ items[item])
@@ -80,7 +81,7 @@ def test_a_contest_names_those_above_their_quantile_and_who_stands_there():
 
     def compared(rows: list[int]) -> Compared:
         pairs = Interactions(np.array([0, 1]), np.array(rows), np.zeros(2, dtype=np.int8))
-        return Compared(pairs, candidates, np.empty(0, dtype=np.int64))
+        return Compared(pairs, candidates, sp.csr_array((2, 8)))
 
     contest = Contest(compared([10, 11]), compared([8, 9]), (np.zeros(2, int), np.zeros(2, int)))
     found = contest.too_high((users, items), (users, items))
@@ -88,6 +89,18 @@ def test_a_contest_names_those_above_their_quantile_and_who_stands_there():
     assert found.rivals.tolist() == [3, 5]  # the quarter and three quarters of 2/8 and 6/8 are 3/8 and 5/8
     assert found.auc == 0.75
     assert contest.comparable
+
+
+def test_many_pairs_are_compared_in_pieces(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
+    users, items = (torch.randn(len(ids), 3) for ids in (dataset.users, dataset.items))
+    known = dataset.train.matrix(len(users), len(items))
+    compared = Compared.of(dataset.train, np.arange(0, len(items), 2), known)
+    at = np.arange(0, len(dataset.train), 3)
+    wanted = np.linspace(0, 1, len(at))
+    whole = compared.standing((users, items)), compared.rivals((users, items), at, wanted)
+    monkeypatch.setattr("mmrecun.unlearning.standing.MOST_PAIRS", 50)
+    assert np.array_equal(compared.standing((users, items)), whole[0])
+    assert np.array_equal(compared.rivals((users, items), at, wanted), whole[1])
 
 
 def test_of_many_pairs_some_are_drawn(dataset: Dataset):

@@ -45,7 +45,7 @@ def test_stand_ins_are_made_of_the_other_partners(dataset: Dataset, kind: str, o
     forgotten = ties.contest.forgotten
     assert forgotten.pairs.items.tolist() == [p for _, p in asked]
     found = ties.too_strong(vectors)
-    own, others = forgotten.scores((ties._forgotten.stand_ins(vectors, found.whitener), vectors))
+    own, others = forgotten.scores((ties._forgotten.stand_ins(vectors, found.whitener), vectors), np.arange(len(asked)))
     for row, (w, p) in enumerate(asked):
         group = partner[who == w]
         spoken = values[group[group != p]].sum(axis=0) @ inverse

@@ -59,8 +59,8 @@ class MMRecUnConfig(UnlearnConfig):
     user_fade: PositiveFloat = 64.0
     item_fade: PositiveFloat = 24.0
     feature_fade: PositiveFloat = 1.0
-    refit: NonNegativeInt = 40
-    refit_rate: PositiveFloat = 2e-2
+    refit: NonNegativeInt = 20
+    refit_rate: PositiveFloat = 3e-2
     worth: float = Field(default=0.01, ge=0, le=1)
     tie_rate: PositiveFloat = 2e-2
     tie_margin: float = Field(default=0.03, ge=0, lt=0.5)

@@ -60,11 +60,11 @@ class PushedPairs(Pushed):
         sizes = len(parts.original.users), len(parts.original.items)
         known, candidates = parts.original.train.matrix(*sizes), drawn(parts.item_rows, work.rng)
         degree = degrees(work.train, *sizes)
-        forgotten, controls = some(pairs, work.rng), some(parts.held.part(Split.VALID), work.rng)
+        controls = some(parts.held.part(Split.VALID), work.rng)
         contest = Contest(
-            Compared.of(forgotten, candidates, known),
+            Compared.of(pairs, candidates, known),
             Compared.of(controls, candidates, known),
-            (strata(forgotten, *degree), strata(controls, *degree)),
+            (strata(pairs, *degree), strata(controls, *degree)),
         )
         pace = dict.fromkeys(work.rows_of("items"), _ITEM_PACE)
         super().__init__("forgotten pairs", rate, margin, contest, work.rows, pace)

@@ -6,7 +6,7 @@ forgotten ones as high as the same quantile of the held-out ones, within each st
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from mmrecun.models.base import Pair
 from mmrecun.shapes import Floats, Ints
 
 Shares = npt.NDArray[np.float64]
-MOST_PAIRS, CANDIDATES = 8192, 1024
+MOST_PAIRS, CANDIDATES = 4096, 1024
 
 
 @dataclass(frozen=True)
@@ -29,30 +29,49 @@ class Compared:
     Attributes:
         pairs: B of them.
         items: int64 [C], rows of the candidates.
-        hidden: int64 [H], which of the B C places, row after row, do not count.
+        hidden: sparse [B, C], whose entries do not count.
     """
 
     pairs: Interactions
     items: Ints
-    hidden: Ints
+    hidden: sp.csr_array
 
     @classmethod
     def of(cls, pairs: Interactions, items: Ints, known: sp.csr_array) -> Self:
         """Compare `pairs` with `items` but for what their users had, the entries of `known` [U, I]."""
-        had = known[:, items][pairs.users].toarray() != 0
-        return cls(pairs, items, np.flatnonzero(had | (pairs.items[:, None] == items)))
+        own = Interactions(np.arange(len(pairs)), pairs.items, pairs.splits).matrix(len(pairs), known.shape[1])
+        return cls(pairs, items, sp.csr_array((known[pairs.users] + own)[:, items]))
 
-    def scores(self, vectors: Pair) -> tuple[Floats, Floats]:
-        """The pairs' own scores float32 [B], and their users' scores of the candidates float32 [B, C].
+    def scores(self, vectors: Pair, at: Ints) -> tuple[Floats, Floats]:
+        """Of the pairs `at`, int64 [A]: their own float32 [A], their users' scores of the candidates float32 [A, C].
 
-        What does not count is -inf there.
+        What does not count is -inf among the latter.
         """
         users, items = vectors
-        rows = users[torch.from_numpy(self.pairs.users.copy()).to(users.device)]
-        own = (rows * items[torch.from_numpy(self.pairs.items.copy()).to(items.device)]).sum(dim=1)
+        rows = users[torch.from_numpy(self.pairs.users[at]).to(users.device)]
+        own = (rows * items[torch.from_numpy(self.pairs.items[at]).to(items.device)]).sum(dim=1)
         others: Floats = (rows @ items[torch.from_numpy(self.items).to(items.device)].T).cpu().numpy()
-        others.ravel()[self.hidden] = -np.inf
+        others[self.hidden[at].nonzero()] = -np.inf
         return own.cpu().numpy(), others
+
+    def standing(self, vectors: Pair) -> Floats:
+        """Of all pairs: float32 [B]; few scores are held at a time."""
+        found = [standing(*self.scores(vectors, at)) for at in _blocks(np.arange(len(self.pairs)))]
+        return np.concatenate([np.empty(0, dtype=np.float32), *found])
+
+    def rivals(self, vectors: Pair, at: Ints, wanted: Shares) -> Ints:
+        """For the pairs `at`, int64 [A], the items of theirs that stand at `wanted` [A]: int64 [A]."""
+        found = [
+            at_standing(self.scores(vectors, block)[1], shares)
+            for block, shares in zip(_blocks(at), _blocks(wanted), strict=True)
+        ]
+        rivals: Ints = self.items[np.concatenate([np.empty(0, dtype=np.int64), *found])]
+        return rivals
+
+
+def _blocks(rows: Any) -> list[Any]:
+    """An array in pieces of 4096."""
+    return [rows[start : start + MOST_PAIRS] for start in range(0, len(rows), MOST_PAIRS)]
 
 
 def standing(own: Floats, others: Floats) -> Floats:
@@ -62,7 +81,7 @@ def standing(own: Floats, others: Floats) -> Floats:
     [0.5]
     """
     number = _counting(others)
-    below, not_above = ((compare(others, own[:, None])).sum(axis=1) for compare in (np.less, np.less_equal))
+    below, not_above = (np.count_nonzero(compare(others, own[:, None]), axis=1) for compare in (np.less, np.less_equal))
     outranked = (below + not_above) / 2 - (others.shape[1] - number)
     return np.where(number > 0, outranked / np.maximum(number, 1), 0.5).astype(np.float32)
 
@@ -137,13 +156,12 @@ class Contest:
 
     def too_high(self, forgotten: Pair, controls: Pair) -> TooHigh:
         """Who stands too high by these vectors, those of the forgotten pairs' users and items and of the controls'."""
-        own, others = self.forgotten.scores(forgotten)
-        places, held = standing(own, others), standing(*self.controls.scores(controls))
+        places, held = self.forgotten.standing(forgotten), self.controls.standing(controls)
         wanted = unlearned_standing(places, self.strata[0], held, self.strata[1])
-        high = np.flatnonzero(places > wanted + 1 / others.shape[1])
+        high = np.flatnonzero(places > wanted + 1 / len(self.forgotten.items))
         auc = stratified_auc(places, self.strata[0], held, self.strata[1])
         assert auc is not None
-        return TooHigh(high, self.forgotten.items[at_standing(others[high], wanted[high])], auc)
+        return TooHigh(high, self.forgotten.rivals(forgotten, high, wanted[high]), auc)
 
     @property
     def comparable(self) -> bool:
@@ -165,7 +183,7 @@ def chance(forgotten: int, controls: int) -> float:
 
 
 def some(pairs: Interactions, rng: np.random.Generator) -> Interactions:
-    """`pairs`, or 8192 of them at random where there are more: enough to say where all stand."""
+    """`pairs`, or 4096 of them at random where there are more: enough to say where held-out pairs stand."""
     if len(pairs) <= MOST_PAIRS:
         return pairs
     return pairs.at(np.sort(rng.choice(len(pairs), MOST_PAIRS, replace=False)))

@@ -89,7 +89,7 @@ class Ties:
     Args:
         parts: whose users or items left.
         of: "items" for the partners of users who left, "users" for those of items.
-        rng: draws candidates, and pairs where there are many.
+        rng: draws candidates, and held-out pairs where there are many.
         device: of the vectors to come.
 
     Attributes:
@@ -105,7 +105,7 @@ class Ties:
         forgotten = forgotten.select(gone[forgotten.users] & ~lost[forgotten.items])
         known = forgotten.matrix(len(gone), len(lost)) + train.matrix(len(gone), len(lost))
         speakers = np.diff(known.indptr)
-        forgotten = some(forgotten.select(speakers[forgotten.users] > 1), rng)
+        forgotten = forgotten.select(speakers[forgotten.users] > 1)
         valid = some(valid.select(speakers[valid.users] > 0), rng)
         candidates = drawn(rows, rng)
         self.contest = Contest(
