@@ -40,11 +40,12 @@ class Touched:
         self.task, self.batch_size, self.rng = task, batch_size, task.seed.child("steps").numpy()
         self.inputs: GraphInputs = served_inputs(task)
         self.train = parts.held.part(Split.TRAIN)
-        copy = working_copy(task)
-        graph = self.inputs.user_item or graph_of(self.train, len(original.users), len(original.items), task.device)
+        copy, told = working_copy(task), None
         ends: dict[Side, Ints] = {"users": np.unique(pairs.users), "items": np.flatnonzero(kept.items < 1)}
-        towards = neighbourly(copy, graph, ends) if any(len(rows) for rows in ends.values()) else None
-        self.model = faded(copy, kept, task.seed.child("faded rows"), towards)
+        if any(len(rows) for rows in ends.values()):
+            graph = self.inputs.user_item or graph_of(self.train, len(original.users), len(original.items), task.device)
+            told = neighbourly(copy, graph, ends)
+        self.model = faded(copy, kept, task.seed.child("faded rows"), told)
         tables = self.model.tables().values()
         touched = {of: torch.from_numpy(np.flatnonzero(kept.touched(of))).to(task.device) for of in ("users", "items")}
         self.rows: Rows = {table.weight: touched[table.of] for table in tables if len(touched[table.of])}
