@@ -129,7 +129,7 @@ def test_the_last_round_goes_as_far_as_needed(trained: Trained):
     task = Task(trained.model, parts, TRAINING, Seed(4), validate)
     work = Touched(task, kept_shares(parts, MODALITIES, Fade(0.01, 0.01, 1)), single_pairs(parts), 256)
     what = PushedPairs(work, single_pairs(parts), 0.2, 0.05, 0.0)
-    what.alike = 0.4
+    what.level = what.alike = 0.4
     history: list[dict[str, float]] = []
     stop = MMRecUn(MMRecUnConfig(**settings))._push(work, what, history)
     assert "stand like held-out ones (AUC 0.400)" in stop

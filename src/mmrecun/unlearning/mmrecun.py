@@ -47,12 +47,12 @@ class MMRecUnConfig(UnlearnConfig):
         worth: share of the training pairs that rows must have lost what they knew of, to be loosened, or refitted in a
             graph model.
         tie_rate: learning rate of the loosening.
-        tie_margin: AUC above 0.5 at which ties of those who left and held-out ones count as alike.
+        tie_margin: how far above 0.5 the AUC of ties of those who left against held-out ones may end.
         rounds: of loosening and of pushing down, at most; each looks at the ranks anew.
         steps: in each round.
         push_rate: learning rate of the pushing.
         forget_weight: of its reverse term beside the retain term.
-        margin: AUC above 0.5 at which forgotten and held-out pairs count as alike.
+        margin: the same of forgotten pairs against held-out ones.
         batch_size: retained pairs a step.
     """
 
@@ -68,7 +68,7 @@ class MMRecUnConfig(UnlearnConfig):
     steps: PositiveInt = 2
     push_rate: PositiveFloat = 2e-2
     forget_weight: PositiveFloat = 0.2
-    margin: float = Field(default=0.01, ge=0, lt=0.5)
+    margin: float = Field(default=0.0, ge=0, lt=0.5)
     batch_size: PositiveInt = 4096
 
 
@@ -133,10 +133,10 @@ class MMRecUn(Unlearner):
         if not what.contest.comparable:
             return f"no validation pair says where {what.name} should stand, so none was pushed"
         optimizer = RowAdam(work.opened(what.rows), what.pace)
-        before, values = what.look(), list[Tensor]()
-        for number in range(self.config.rounds):
-            if before <= what.alike:
-                return f"{what.name} stand like held-out ones (AUC {before:.3f}) after {number} rounds"
+        before = what.look()
+        if before <= what.alike:
+            return f"{what.name} stand like held-out ones (AUC {before:.3f})"
+        for number in range(1, self.config.rounds + 1):
             values = work.values(what.rows)
             for _ in range(self.config.steps):
                 loss = what.loss()
@@ -144,10 +144,10 @@ class MMRecUn(Unlearner):
                 optimizer.step(what.rate)
             auc = what.look()
             history.append({"step": len(history) + 1, "loss": loss.item(), "auc": auc})
-            work.task.report(self.config.refit + number + 1, self.config.refit + self.config.rounds, f"AUC {auc:.3f}")
-            if auc <= what.alike:
-                work.back(what.rows, values, (what.alike - auc) / (before - auc))
-                return f"{what.name} stand like held-out ones (AUC {what.alike:.3f}) after {number + 1} rounds"
+            work.task.report(self.config.refit + number, self.config.refit + self.config.rounds, f"AUC {auc:.3f}")
+            if auc <= what.level:
+                work.back(what.rows, values, (what.level - auc) / (before - auc))
+                return f"{what.name} stand like held-out ones (AUC {what.level:.3f}) after {number} rounds"
             before = auc
         return f"{self.config.rounds} rounds; AUC {before:.3f} of {what.name} against held-out pairs"
 

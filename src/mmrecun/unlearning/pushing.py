@@ -22,13 +22,14 @@ class Pushed:
     Args:
         name: in messages.
         rate: learning rate of the pushing.
-        margin: AUC above 0.5 that still counts as alike.
+        margin: how far above 0.5 the AUC may end.
         contest: with held-out positives.
         rows: that may move.
         pace: table -> its share of the learning rate; 1 for those not named.
 
     Attributes:
-        alike: the AUC at which it cannot be told from held-out pairs, or hardly.
+        level: the AUC that it is pushed to.
+        alike: the AUC up to which it is not pushed at all, since chance alone may have made the difference.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class Pushed:
         pace: Mapping[nn.Parameter, float] | None = None,
     ) -> None:
         self.name, self.rate, self.contest, self.rows, self.pace = name, rate, contest, rows, pace
-        self.alike = 0.5 + max(margin, contest.chance())
+        self.level = 0.5 + margin
+        self.alike = self.level + contest.chance()
 
     def look(self) -> float:
         """Find what stands too high now; the AUC of all against held-out pairs."""
