@@ -42,7 +42,7 @@ def test_scores_and_standing_equal_a_loop(dataset: Dataset):
 
 
 def test_a_pair_without_rivals_stands_in_the_middle():
-    assert standing(np.float32([1]), np.full((1, 3), -np.inf, dtype=np.float32)).tolist() == [0.5]
+    assert standing(np.float32([1]), np.full((1, 3), -np.inf, dtype=np.float32), np.zeros(1, int)).tolist() == [0.5]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.lists(st.floats(0, 1), min_size=1, max_size=30))
@@ -64,7 +64,7 @@ def test_each_stratum_has_its_own_controls():
 
 def test_the_candidate_at_a_standing_outranks_that_share():
     others = np.tile(np.float32([0.3, -np.inf, 0.1, 0.2, 0.4]), (5, 1))
-    assert at_standing(others, np.array([0.0, 0.25, 0.5, 0.75, 1.0])).tolist() == [2, 3, 0, 4, 4]
+    assert at_standing(others, np.full(5, 4), np.array([0.0, 0.25, 0.5, 0.75, 1.0])).tolist() == [2, 3, 0, 4, 4]
 
 
 def test_the_standard_error_of_chance_is_that_of_a_simulation():

@@ -66,7 +66,7 @@ class MMRecUnConfig(UnlearnConfig):
     tie_margin: float = Field(default=0.03, ge=0, lt=0.5)
     rounds: NonNegativeInt = 20
     steps: PositiveInt = 2
-    push_rate: PositiveFloat = 2e-2
+    push_rate: PositiveFloat = 3e-2
     forget_weight: PositiveFloat = 0.2
     margin: float = Field(default=0.0, ge=0, lt=0.5)
     batch_size: PositiveInt = 4096

@@ -56,17 +56,22 @@ class Compared:
 
     def standing(self, vectors: Pair) -> Floats:
         """Of all pairs: float32 [B]; few scores are held at a time."""
-        found = [standing(*self.scores(vectors, at)) for at in _blocks(np.arange(len(self.pairs)))]
+        found = [standing(*self.scores(vectors, at), self._number(at)) for at in _blocks(np.arange(len(self.pairs)))]
         return np.concatenate([np.empty(0, dtype=np.float32), *found])
 
     def rivals(self, vectors: Pair, at: Ints, wanted: Shares) -> Ints:
         """For the pairs `at`, int64 [A], the items of theirs that stand at `wanted` [A]: int64 [A]."""
         found = [
-            at_standing(self.scores(vectors, block)[1], shares)
+            at_standing(self.scores(vectors, block)[1], self._number(block), shares)
             for block, shares in zip(_blocks(at), _blocks(wanted), strict=True)
         ]
         rivals: Ints = self.items[np.concatenate([np.empty(0, dtype=np.int64), *found])]
         return rivals
+
+    def _number(self, at: Ints) -> Ints:
+        """How many candidates of the pairs `at` count: int64 [A]."""
+        number: Ints = len(self.items) - np.diff(self.hidden.indptr)[at]
+        return number
 
 
 def _blocks(rows: Any) -> list[Any]:
@@ -74,22 +79,20 @@ def _blocks(rows: Any) -> list[Any]:
     return [rows[start : start + MOST_PAIRS] for start in range(0, len(rows), MOST_PAIRS)]
 
 
-def standing(own: Floats, others: Floats) -> Floats:
+def standing(own: Floats, others: Floats, number: Ints) -> Floats:
     """Share of the candidates that count which each pair outranks, ties half; float32 [B], 0.5 where none counts.
 
-    >>> standing(np.float32([2]), np.float32([[1, 3, 2, -np.inf]])).tolist()
+    >>> standing(np.float32([2]), np.float32([[1, 3, 2, -np.inf]]), np.array([3])).tolist()
     [0.5]
+
+    Args:
+        own: float32 [B], scores of the pairs.
+        others: float32 [B, C], of the candidates, -inf where they do not count.
+        number: int64 [B], how many of each row count.
     """
-    number = _counting(others)
     below, not_above = (np.count_nonzero(compare(others, own[:, None]), axis=1) for compare in (np.less, np.less_equal))
     outranked = (below + not_above) / 2 - (others.shape[1] - number)
     return np.where(number > 0, outranked / np.maximum(number, 1), 0.5).astype(np.float32)
-
-
-def _counting(others: Floats) -> Ints:
-    """How many candidates of each row count: int64 [B]."""
-    number: Ints = (others > -np.inf).sum(axis=1)
-    return number
 
 
 def unlearned_standing(forgotten: Floats, strata: Ints, controls: Floats, control_strata: Ints) -> Shares:
@@ -114,12 +117,12 @@ def unlearned_standing(forgotten: Floats, strata: Ints, controls: Floats, contro
     return targets
 
 
-def at_standing(others: Floats, wanted: Shares) -> Ints:
-    """The candidate of each row that stands where a pair should: int64 [B], columns of `others` float32 [B, C].
+def at_standing(others: Floats, number: Ints, wanted: Shares) -> Ints:
+    """The candidate of each row that stands where a pair should: int64 [B], columns of `others`.
 
-    The lowest-scored of the candidates that count which outranks the share `wanted` [B] of them, or the best one.
+    The lowest-scored of the candidates that count which outranks the share `wanted` [B] of them, or the best one;
+    `others` and `number` are as for `standing`.
     """
-    number = _counting(others)
     rank = np.minimum((wanted * number).astype(np.int64), np.maximum(number - 1, 0))
     place = np.minimum(others.shape[1] - number + rank, others.shape[1] - 1)
     score = np.take_along_axis(np.sort(others, axis=1), place[:, None], axis=1)
