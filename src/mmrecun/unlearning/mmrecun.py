@@ -27,6 +27,7 @@ from torch import Tensor
 from mmrecun.data.forget import Partition
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import DivergedError
+from mmrecun.shapes import Bools
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export
 from mmrecun.unlearning.fading import Fade, Kept, Side, faded, kept_shares
 from mmrecun.unlearning.pushing import Pushed, PushedPairs, PushedTies
@@ -44,8 +45,8 @@ class MMRecUnConfig(UnlearnConfig):
         feature_fade: an item that lost the share f of its modalities shrinks to (1 - f)^feature_fade of its value.
         refit: steps of BPR on retained pairs around the request.
         refit_rate: learning rate of the first of them; it falls to zero.
-        worth: share of the training pairs that rows must have lost what they knew of, to be loosened, or refitted in a
-            graph model.
+        worth: share of the training pairs whose users must have lost what they knew for a graph model to be refitted;
+            or that must have left with users (or items) for the ties of their partners to be loosened.
         tie_rate: learning rate of the loosening.
         tie_margin: how far above 0.5 the AUC of ties of those who left against held-out ones may end.
         rounds: of loosening and of pushing down, at most; each looks at the ranks anew.
@@ -91,8 +92,8 @@ class MMRecUn(Unlearner):
         kept = kept_shares(task.parts, task.model.modalities(), fade)
         if not any(kept.touched(of).any() for of in ("users", "items")):
             return Unlearned(export(task, task.model), "no row that stays was touched", [])
-        pairs, tied = single_pairs(task.parts), self._tied(task.parts, kept)
-        visible = not task.model.spec().user_item or self._shows(task.parts, kept, "users")
+        pairs, tied = single_pairs(task.parts), self._tied(task.parts)
+        visible = not task.model.spec().user_item or lost_knowledge(task.parts, kept) >= self.config.worth
         if not (visible or tied or len(pairs)):
             kept = kept.of_rows(task.parts.user_rows, task.parts.item_rows)
             model = faded(export(task, task.model), kept, task.seed.child("faded rows"))
@@ -105,13 +106,13 @@ class MMRecUn(Unlearner):
             raise DivergedError("a row is no longer finite; lower refit_rate, tie_rate or push_rate")
         return Unlearned(export(task, work.model), "; ".join(["faded", *stops]), history)
 
-    def _shows(self, parts: Partition, kept: Kept, of: Side) -> bool:
-        return lost_knowledge(parts, kept, of) >= self.config.worth
-
-    def _tied(self, parts: Partition, kept: Kept) -> list[Side]:
-        """The sides whose partners left, where that shows."""
-        left: dict[Side, bool] = {"items": bool(parts.lost_users.any()), "users": bool(parts.lost_items.any())}
-        return [of for of, gone in left.items() if gone and self._shows(parts, kept, of)]
+    def _tied(self, parts: Partition) -> list[Side]:
+        """The sides whose partners left with enough pairs to show."""
+        left: list[tuple[Side, Bools]] = [
+            ("items", parts.lost_users[parts.forgotten.users]),
+            ("users", parts.lost_items[parts.forgotten.items]),
+        ]
+        return [of for of, gone in left if gone.any() and gone.sum() >= self.config.worth * len(parts.original.train)]
 
     def _pushed(self, work: Touched, tied: list[Side], pairs: Interactions) -> Iterator[Pushed]:
         for of in tied:
@@ -158,10 +159,7 @@ def single_pairs(parts: Partition) -> Interactions:
     return pairs.select(~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items])
 
 
-def lost_knowledge(parts: Partition, kept: Kept, of: Side) -> float:
-    """Share of the original training pairs whose users (or items) have lost what they knew of them."""
-    by_user = of == "users"
-    touched = np.unique(parts.forgotten.users if by_user else parts.forgotten.items)
-    shares = kept.users if by_user else kept.items
-    degree = parts.original.degrees[0 if by_user else 1]
-    return float(degree[touched] @ (1 - shares[touched])) / len(parts.original.train)
+def lost_knowledge(parts: Partition, kept: Kept) -> float:
+    """Share of the original training pairs whose users have lost what they knew of them."""
+    users = np.unique(parts.forgotten.users)
+    return float(parts.original.degrees[0][users] @ (1 - kept.users[users])) / len(parts.original.train)
