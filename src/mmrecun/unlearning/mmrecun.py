@@ -27,7 +27,6 @@ from torch import Tensor
 from mmrecun.data.forget import Partition
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import DivergedError
-from mmrecun.shapes import Bools
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export
 from mmrecun.unlearning.fading import Fade, Kept, Side, faded, kept_shares
 from mmrecun.unlearning.pushing import Pushed, PushedPairs, PushedTies
@@ -45,8 +44,8 @@ class MMRecUnConfig(UnlearnConfig):
         feature_fade: an item that lost the share f of its modalities shrinks to (1 - f)^feature_fade of its value.
         refit: steps of BPR on retained pairs around the request.
         refit_rate: learning rate of the first of them; it falls to zero.
-        worth: share of the training pairs whose users must have lost what they knew for a graph model to be refitted;
-            or that must have left with users (or items) for the ties of their partners to be loosened.
+        worth: share of the training pairs of which users must have lost what they knew for a graph model to be
+            refitted, and partners of those who left for their ties to be loosened.
         tie_rate: learning rate of the loosening.
         tie_margin: how far above 0.5 the AUC of ties of those who left against held-out ones may end.
         rounds: of loosening and of pushing down, at most; each looks at the ranks anew.
@@ -92,8 +91,8 @@ class MMRecUn(Unlearner):
         kept = kept_shares(task.parts, task.model.modalities(), fade)
         if not any(kept.touched(of).any() for of in ("users", "items")):
             return Unlearned(export(task, task.model), "no row that stays was touched", [])
-        pairs, tied = single_pairs(task.parts), self._tied(task.parts)
-        visible = not task.model.spec().user_item or lost_knowledge(task.parts, kept) >= self.config.worth
+        pairs, tied = single_pairs(task.parts), self._tied(task.parts, kept)
+        visible = not task.model.spec().user_item or self._shows(task.parts, kept, "users")
         if not (visible or tied or len(pairs)):
             kept = kept.of_rows(task.parts.user_rows, task.parts.item_rows)
             model = faded(export(task, task.model), kept, task.seed.child("faded rows"))
@@ -106,13 +105,16 @@ class MMRecUn(Unlearner):
             raise DivergedError("a row is no longer finite; lower refit_rate, tie_rate or push_rate")
         return Unlearned(export(task, work.model), "; ".join(["faded", *stops]), history)
 
-    def _tied(self, parts: Partition) -> list[Side]:
-        """The sides whose partners left with enough pairs to show."""
-        left: list[tuple[Side, Bools]] = [
-            ("items", parts.lost_users[parts.forgotten.users]),
-            ("users", parts.lost_items[parts.forgotten.items]),
+    def _tied(self, parts: Partition, kept: Kept) -> list[Side]:
+        """The sides whose partners left, where that shows."""
+        left: list[tuple[Side, bool]] = [
+            ("items", bool(parts.lost_users.any())),
+            ("users", bool(parts.lost_items.any())),
         ]
-        return [of for of, gone in left if gone.any() and gone.sum() >= self.config.worth * len(parts.original.train)]
+        return [of for of, gone in left if gone and self._shows(parts, kept, of)]
+
+    def _shows(self, parts: Partition, kept: Kept, of: Side) -> bool:
+        return lost_knowledge(parts, kept, of) >= self.config.worth
 
     def _pushed(self, work: Touched, tied: list[Side], pairs: Interactions) -> Iterator[Pushed]:
         for of in tied:
@@ -134,7 +136,8 @@ class MMRecUn(Unlearner):
         if not what.contest.comparable:
             return f"no validation pair says where {what.name} should stand, so none was pushed"
         optimizer = RowAdam(work.opened(what.rows), what.pace)
-        before = what.look()
+        before, in_all = what.look(), self.config.refit + self.config.rounds
+        work.task.report(self.config.refit, in_all, f"{what.name}: AUC {before:.3f}")
         if before <= what.alike:
             return f"{what.name} stand like held-out ones (AUC {before:.3f})"
         for number in range(1, self.config.rounds + 1):
@@ -145,7 +148,7 @@ class MMRecUn(Unlearner):
                 optimizer.step(what.rate)
             auc = what.look()
             history.append({"step": len(history) + 1, "loss": loss.item(), "auc": auc})
-            work.task.report(self.config.refit + number, self.config.refit + self.config.rounds, f"AUC {auc:.3f}")
+            work.task.report(self.config.refit + number, in_all, f"{what.name}: AUC {auc:.3f}")
             if auc <= what.level:
                 work.back(what.rows, values, (what.level - auc) / (before - auc))
                 return f"{what.name} stand like held-out ones (AUC {what.level:.3f}) after {number} rounds"
@@ -159,7 +162,12 @@ def single_pairs(parts: Partition) -> Interactions:
     return pairs.select(~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items])
 
 
-def lost_knowledge(parts: Partition, kept: Kept) -> float:
-    """Share of the original training pairs whose users have lost what they knew of them."""
-    users = np.unique(parts.forgotten.users)
-    return float(parts.original.degrees[0][users] @ (1 - kept.users[users])) / len(parts.original.train)
+def lost_knowledge(parts: Partition, kept: Kept, of: Side) -> float:
+    """Share of the original training pairs whose users (or items) have lost what they knew of them."""
+    lost, degree, shares = (
+        (parts.forgotten.users, parts.original.degrees[0], kept.users)
+        if of == "users"
+        else (parts.forgotten.items, parts.original.degrees[1], kept.items)
+    )
+    touched = np.unique(lost)
+    return float(degree[touched] @ (1 - shares[touched])) / len(parts.original.train)
