@@ -17,6 +17,7 @@ from mmrecun.bench.nearest import distance
 from mmrecun.bench.run import Place, run
 from mmrecun.bench.spec import BenchSpec, Method, load
 from mmrecun.bench.summary import Summary, summarise
+from mmrecun.errors import MMRecUnError
 
 REQUEST_SEED = 7
 RATES: list[dict[str, Any]] = [{}, {"learning_rate": 3e-3}]
@@ -81,12 +82,16 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, help="folder of Originals and Golds that benches may share; OUT/cache")
     parser.add_argument("--methods", nargs="+", default=list(GRID), choices=GRID)
     options = parser.parse_args(given)
-    parsed, base = load(options.spec)
     grid = {name: GRID[name] for name in options.methods}
-    spec = widened(parsed, grid)
-    header = output.begin(options.out, spec)
+    try:
+        parsed, base = load(options.spec)
+        spec = widened(parsed, grid)
+        planned = groups(spec, base)
+        header = output.begin(options.out, spec)
+    except MMRecUnError as error:
+        parser.error(str(error))
     place = Place(options.out, Cache(options.cache or options.out / "cache"), header.started)
-    summaries = summarise(run(groups(spec, base), place))
+    summaries = summarise(run(planned, place))
     write(options.out, "tuning", [table(summaries, *entry) for entry in grid.items()])
 
 

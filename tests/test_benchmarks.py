@@ -85,6 +85,17 @@ def test_tuning_puts_the_setting_nearest_to_gold_first(tmp_path: Path):
     assert all(row["pairs random 0.05"] == row["mean distance"] for row in found["rows"])
 
 
+def test_tuning_an_unknown_bench_is_one_line(tmp_path: Path, capsys):
+    with pytest.raises(SystemExit):
+        tuning.main(["quik", "--out", str(tmp_path / "out")])
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith("python -m benchmarks.tuning: error: unknown spec 'quik'; did you mean 'quick'?")
+    )
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_plain_way_has_the_same_loss_and_gradients(name: str, dataset: Dataset):
     kind = model_class(name)
