@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.fading import Fade, kept_shares
 from mmrecun.unlearning.mmrecun import MMRecUn, MMRecUnConfig, lost_knowledge, single_pairs
 from mmrecun.unlearning.pushing import PushedPairs
+from mmrecun.unlearning.standing import Contest, TooHigh
 from mmrecun.unlearning.touched import Touched
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, validate
 
@@ -134,7 +136,20 @@ def test_the_last_round_goes_as_far_as_needed(trained: Trained):
     stop = MMRecUn(MMRecUnConfig(**settings))._push(work, what, history)
     assert "stand like held-out ones (AUC 0.400)" in stop
     assert history[-1]["auc"] < 0.4
-    assert abs(what.look() - 0.4) < abs(history[-1]["auc"] - 0.4)
+    assert abs(what.look()[0] - 0.4) < abs(history[-1]["auc"] - 0.4)
+
+
+def test_where_none_stands_too_high_none_is_pushed(trained: Trained, monkeypatch: pytest.MonkeyPatch):
+    """Among few candidates a difference may be too small for any pair to have a rival."""
+
+    def none(self, forgotten, controls):
+        return TooHigh(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), 0.9)
+
+    monkeypatch.setattr(Contest, "too_high", none)
+    for kind, of in (("pairs", "forgotten pairs"), ("users", "ties between items")):
+        result = unlearned(trained, taken_out(trained.dataset, kind), worth=0)
+        assert f"{of} stand like held-out ones (AUC 0.900)" in result.stop
+        assert all(weight.isfinite().all() for weight in result.model.state_dict().values())
 
 
 def test_little_that_was_lost_is_not_worth_a_pass_over_the_graph(trained: Trained):

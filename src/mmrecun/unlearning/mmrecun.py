@@ -136,9 +136,9 @@ class MMRecUn(Unlearner):
         if not what.contest.comparable:
             return f"no validation pair says where {what.name} should stand, so none was pushed"
         optimizer = RowAdam(work.opened(what.rows), what.pace)
-        before, in_all = what.look(), self.config.refit + self.config.rounds
+        (before, high), in_all = what.look(), self.config.refit + self.config.rounds
         work.task.report(self.config.refit, in_all, f"{what.name}: AUC {before:.3f}")
-        if before <= what.alike:
+        if before <= what.alike or not high:
             return f"{what.name} stand like held-out ones (AUC {before:.3f})"
         for number in range(1, self.config.rounds + 1):
             values = work.values(what.rows)
@@ -146,12 +146,14 @@ class MMRecUn(Unlearner):
                 loss = what.loss()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step(what.rate)
-            auc = what.look()
+            auc, high = what.look()
             history.append({"step": len(history) + 1, "loss": loss.item(), "auc": auc})
             work.task.report(self.config.refit + number, in_all, f"{what.name}: AUC {auc:.3f}")
             if auc <= what.level:
                 work.back(what.rows, values, (what.level - auc) / (before - auc))
                 return f"{what.name} stand like held-out ones (AUC {what.level:.3f}) after {number} rounds"
+            if not high:
+                return f"{what.name} stand like held-out ones (AUC {auc:.3f}) after {number} rounds"
             before = auc
         return f"{self.config.rounds} rounds; AUC {before:.3f} of {what.name} against held-out pairs"
 

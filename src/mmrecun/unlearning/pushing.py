@@ -45,8 +45,8 @@ class Pushed:
         self.level = 0.5 + margin
         self.alike = self.level + contest.chance()
 
-    def look(self) -> float:
-        """Find what stands too high now; the AUC of all against held-out pairs."""
+    def look(self) -> tuple[float, int]:
+        """Find what stands too high now: the AUC of all against held-out pairs, and how many were found."""
         raise NotImplementedError
 
     def loss(self) -> Tensor:
@@ -73,13 +73,13 @@ class PushedPairs(Pushed):
         self._work, self._weight = work, weight
 
     @torch.no_grad()
-    def look(self) -> float:
+    def look(self) -> tuple[float, int]:
         """Those that outrank what held-out pairs of their stratum and quantile outrank."""
         vectors, pairs = self._work.vectors(), self.contest.forgotten.pairs
         pair = vectors.users, vectors.items
         found = self.contest.too_high(pair, pair)
         self._high = self._work.triples(pairs.users[found.places], pairs.items[found.places], found.rivals)
-        return found.auc
+        return found.auc, len(found.places)
 
     def loss(self) -> Tensor:
         """BPR on retained pairs, and reverse BPR on what was found."""
@@ -97,10 +97,10 @@ class PushedTies(Pushed):
         super().__init__(f"ties between {of}", rate, margin, self._ties.contest, work.rows_of(of))
 
     @torch.no_grad()
-    def look(self) -> float:
+    def look(self) -> tuple[float, int]:
         """Those that are stronger than held-out ones."""
         self._strong = self._ties.too_strong(self._work.side(self._of))
-        return self._strong.auc
+        return self._strong.auc, len(self._strong.places)
 
     def loss(self) -> Tensor:
         """Reverse BPR alone: retained pairs beside it made no difference."""
