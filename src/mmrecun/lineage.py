@@ -49,7 +49,8 @@ class Manifest(Settings):
         method, method_settings, request_digest, forgotten, stop: of an unlearning; empty for a trained run.
         requested: salted hashes of what this and earlier requests named; None for a trained run.
         weights: SHA-256 of the weights file; empty only before the run is written.
-        best_epoch, epochs, valid: of a training.
+        best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
+            pairs there; 0 and None where a method chose nothing by validation.
         seconds: from request (or start) to a model that can be served.
         setup_seconds: of an unlearning, and not part of `seconds`: what was spent on things that would be there before
             any request, such as the models of shards that the request does not touch.

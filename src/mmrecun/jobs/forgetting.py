@@ -70,6 +70,9 @@ def unlearn(
         "method_settings": unlearner.settings.model_dump(mode="json"),
         "stop": result.stop,
         "setup_seconds": result.setup_seconds,
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "valid": result.valid,
         **_of_request(parent, request, parts),
     }
     with staged_folder(out) as staging:

@@ -62,12 +62,16 @@ class Unlearned:
         stop: why it ended.
         history: one row per pass.
         setup_seconds: of the run that were spent on what would be there before any request, such as shard models.
+        best_epoch, valid: where a training on the retained data validated best, and its score; 0 and None for a method
+            that chooses nothing by validation.
     """
 
     model: Recommender
     stop: str
     history: list[dict[str, float]]
     setup_seconds: float = 0.0
+    best_epoch: int = 0
+    valid: float | None = None
 
 
 class Unlearner:

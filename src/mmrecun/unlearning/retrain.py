@@ -24,4 +24,5 @@ class Retrain(Unlearner):
             lambda model: task.validate(model, inputs),
             task.report,
         )
-        return Unlearned(fresh, f"best validation at epoch {result.best_epoch} of {result.epochs}", result.history)
+        stop = f"best validation at epoch {result.best_epoch} of {result.epochs}"
+        return Unlearned(fresh, stop, result.history, best_epoch=result.best_epoch, valid=result.valid)
