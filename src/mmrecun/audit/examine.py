@@ -8,7 +8,7 @@ import torch
 from mmrecun.audit import divergence
 from mmrecun.audit.measure import Answers, K, Subject, ask, judged, recommended
 from mmrecun.audit.membership import Group, matched_auc
-from mmrecun.audit.probes import Probe, sample
+from mmrecun.audit.probes import Probe
 from mmrecun.data.forget import Partition
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.models.base import Pair, Vectors
@@ -41,7 +41,7 @@ def examine(subject: Subject, parts: Partition, probe: Probe, answers: Answers |
 
 
 def _alone(pair: Pair, probe: Probe) -> dict[str, float]:
-    few = sample(probe.controls, max(_CONTROLS, len(probe.forgotten)), _SEED.numpy())
+    few = probe.controls.sample(max(_CONTROLS, len(probe.forgotten)), _SEED.numpy())
     forgotten, controls = (
         Group(percentiles(*pair, probe.seen, pairs), probe.strata(pairs, probe.seen), probe.owners(pairs))
         for pairs in (probe.forgotten, few)

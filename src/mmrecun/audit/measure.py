@@ -4,6 +4,7 @@ A state is measured once and can then be compared with any number of others: `Me
 few arrays that a comparison needs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,22 +13,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.audit import divergence, fold
+from mmrecun.audit import divergence, fold, persons
+from mmrecun.audit.bands import Band, mean_bands, sum_band
 from mmrecun.audit.exposure import exposure
 from mmrecun.audit.fairness import group_gaps
-from mmrecun.audit.membership import Estimate, Group, Weights, auc, histogram, matched_auc
+from mmrecun.audit.membership import Estimate, Group, Weights, auc, contributions, histogram, matched_auc
 from mmrecun.audit.probes import Probe
+from mmrecun.audit.recognition import Comparison
+from mmrecun.audit.row_traits import RowTraits, row_traits
 from mmrecun.audit.verdict import Figures
 from mmrecun.data.forget import Partition
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
-from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists
+from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists, per_user
 from mmrecun.evaluation.ranking import percentiles, top_k
-from mmrecun.models.base import Pair, Recommender, Vectors
+from mmrecun.models.base import ID_TABLES, Pair, Recommender, Vectors
+from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
 
 K = 20
 _SAMPLE, _ASKED = 64, 1000
+_SEED = Seed(20).child("measure")
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,12 @@ class Lists:
         """float64 [M], recall@20 of each user."""
         return metrics.recall(self.hits[:, :K], self.relevant)
 
+    def bands(self, prefix: str) -> dict[str, Band]:
+        """`prefix metric@k` -> band of every metric's mean over the users; coverage is no mean and has none."""
+        each = per_user(self.hits, self.relevant)
+        bands = mean_bands(np.column_stack(list(each.values())), _SEED.child(prefix).numpy())
+        return {f"{prefix} {name}": band for name, band in zip(each, bands, strict=False)}
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -88,8 +100,12 @@ class Measured:
         lists: int64 [M, 50], what each retained user with a training pair is recommended; rows of the retained data.
         recall: float64 [T], retained recall@20 of each test user.
         forget_recall: float64 [F], forget recall@20 of each user with a forgotten pair.
-        forgotten, controls: percentiles and strata of forgotten pairs and held-out positives; None where nothing can
-            be ranked.
+        forgotten: places of the forgotten pairs; None where nothing can be ranked.
+        users_recall: float64 [M], as `recall`, NaN for users without a test pair; in the order of `lists`.
+        valid_recall: float64 [V], recall@20 of each user with a validation pair.
+        bystanders: bool [M], users who have least to do with the request.
+        neighbours: bool [M], users nearest to what was forgotten, by this state's vectors; asked of the original.
+        comparisons: of each kind of thing that was forgotten; see `questions`.
         shares: float64 [S, I], distribution of a sample of users over the retained items.
     """
 
@@ -99,7 +115,11 @@ class Measured:
     recall: Weights
     forget_recall: Weights
     forgotten: Group | None
-    controls: Group | None
+    users_recall: Weights
+    valid_recall: Weights
+    bystanders: Bools
+    neighbours: Bools
+    comparisons: Mapping[str, Comparison]
     shares: Tensor
 
 
@@ -135,29 +155,59 @@ def measure_state(subject: Subject, parts: Partition, probe: Probe, answers: Ans
     """
     first = subject.name == "original"
     whole, (users, items) = answers or ask(subject, parts, probe)
-    train, test = parts.retained.train, parts.retained.interactions.part(Split.TEST)
-    lists, tested = _lists(users, items, train, test)
+    train, kept = parts.retained.train, parts.retained.interactions
+    lists, tested = _lists(users, items, train, kept.part(Split.TEST))
     touched = probe.affected[parts.user_rows]
     values: dict[str, Any] = {"name": subject.name, "run": subject.folder.name, "seed": subject.seed}
+    valid = _valid(lists, kept.part(Split.VALID))
     values |= {"seconds": subject.seconds, "retain": tested.figures()}
+    values["valid"] = float(valid.mean()) if len(valid) else None
     values |= {"affected": tested.figures(touched[tested.rows]), "unaffected": tested.figures(~touched[tested.rows])}
     values["groups"] = _groups(tested, parts)
     values["exposure"] = _exposure(whole, parts, probe, None if first else lists.lists)
-    if (told := fold.of_removed(whole, parts, probe)) is not None:
-        values["probes"] = {"fold_in": told}
-    forget, groups = _forgotten(judged(whole, probe), probe, values)
-    if not first and (new := newcomer_groups(subject.model, probe)) is not None:
-        values |= _named("auc_newcomers", matched_auc(*new))
+    if (found := fold.of_removed(whole, parts, probe)) is not None:
+        values["probes"] = {"fold_in": found}
+    forget, forgotten, bands = _forgotten(judged(whole, probe), probe, values)
+    traits = _traits(subject.model, (users, items), parts, probe, first)
+    comparisons = probe.questions.comparisons(None if first else subject.model, whole, traits)
+    values["recognition"] = {name: comparison.figures() for name, comparison in comparisons.items()}
+    sides = {"users": (probe.touched_users, traits.users), "items": (probe.touched_items, traits.items)}
+    marks = {name: touched_rows.mark(rows) for name, (touched_rows, rows) in sides.items()}
+    values["marks"] = {name: mark for name, mark in marks.items() if mark is not None}
+    values["bands"] = tested.bands("retain") | bands
+    recall = np.full(len(lists.rows), np.nan)
+    recall[lists.relevant > 0] = tested.recall()
     return Measured(
         figures=Figures.of(values),
         affected=touched[lists.rows],
         lists=lists.lists,
         recall=tested.recall(),
         forget_recall=forget,
-        forgotten=groups[0] if groups else None,
-        controls=groups[1] if groups else None,
+        forgotten=forgotten,
+        users_recall=recall,
+        valid_recall=valid,
+        bystanders=probe.moved.bystanders,
+        neighbours=persons.neighbours(whole.users, parts, probe.affected, lists.rows),
+        comparisons=comparisons,
         shares=_shares(users, items, lists.rows),
     )
+
+
+def _valid(lists: Lists, valid: Interactions) -> Weights:
+    """Recall@20 on the retained validation pairs, by which trainings are stopped, of each user that has some."""
+    relevant = np.bincount(valid.users, minlength=int(lists.rows.max(initial=0)) + 1)[lists.rows]
+    asked = relevant > 0
+    hits = hits_of(valid, lists.rows[asked], lists.lists[asked, :K], lists.items)
+    return metrics.recall(hits, relevant[asked])
+
+
+def _traits(model: Recommender, served: Pair, parts: Partition, probe: Probe, first: bool) -> RowTraits:
+    """Of the retained rows, on the retained graph; the original is looked at as if it had been left as it was."""
+    tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+    if first:
+        rows = (parts.user_rows, parts.item_rows)
+        tables = [table[torch.from_numpy(kept).to(table.device)] for table, kept in zip(tables, rows, strict=True)]
+    return row_traits((tables[0], tables[1]), served, probe.stage.retained_graph(tables[0].device))
 
 
 def _pair(vectors: Vectors) -> Pair:
@@ -202,10 +252,12 @@ def _exposure(whole: Vectors, parts: Partition, probe: Probe, served: Ints | Non
     return found
 
 
-def _forgotten(pair: Pair | None, probe: Probe, values: dict[str, Any]) -> tuple[Weights, tuple[Group, Group] | None]:
-    """Rank the forgotten pairs and their controls, and write the figures into `values`."""
+def _forgotten(
+    pair: Pair | None, probe: Probe, values: dict[str, Any]
+) -> tuple[Weights, Group | None, dict[str, Band]]:
+    """Rank the forgotten pairs and their controls, and write the figures into `values`; also their bands."""
     if pair is None or not len(probe.forgotten):
-        return np.empty(0), None
+        return np.empty(0), None, {}
     asked = recommended(*pair, probe.seen, probe.forgotten)
     forgotten, controls = (_group(pair, probe, pairs) for pairs in (probe.forgotten, probe.controls))
     random = percentiles(*pair, probe.seen, probe.random)
@@ -217,7 +269,13 @@ def _forgotten(pair: Pair | None, probe: Probe, values: dict[str, Any]) -> tuple
         "percentiles_held_out": histogram(controls.percentiles),
         **_named("auc_matched", matched_auc(forgotten, controls)),
     }
-    return asked.recall(), (forgotten, controls)
+    bands = asked.bands("forget")
+    if len(controls.percentiles):
+        own, theirs = contributions(forgotten, controls)
+        owners = np.concatenate([forgotten.owners, controls.owners])
+        deviations, rng = np.concatenate([own - own.mean(), theirs]), _SEED.child("auc").numpy()
+        bands["auc_matched"] = sum_band(values["auc_matched"], deviations, owners, rng)
+    return asked.recall(), forgotten, bands
 
 
 def recommended(users: Tensor, items: Tensor, seen: Interactions, truth: Interactions) -> Lists:
@@ -233,19 +291,6 @@ def _group(pair: Pair, probe: Probe, pairs: Interactions) -> Group:
 
 def _named(name: str, estimate: Estimate | None) -> dict[str, float]:
     return {} if estimate is None else {name: estimate.value, f"{name}_error": estimate.error}
-
-
-def newcomer_groups(model: Recommender, probe: Probe) -> tuple[Group, Group] | None:
-    """The forgotten pairs and those of retained users or items treated as never seen; None where no row was removed."""
-    more = probe.newcomers
-    if more is None or probe.branch:
-        return None
-    pair = _pair(probe.stage.all_new(model))
-    forgotten, controls = (
-        Group(percentiles(*pair, more.seen, pairs), probe.strata(pairs, more.seen), probe.owners(pairs))
-        for pairs in (probe.forgotten, more.pairs)
-    )
-    return forgotten, controls
 
 
 def _shares(users: Tensor, items: Tensor, rows: Ints) -> Tensor:

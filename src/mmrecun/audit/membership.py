@@ -36,7 +36,7 @@ class Group:
     """Pairs whose ranks are compared with those of another group.
 
     Attributes:
-        percentiles: float32 [N].
+        percentiles: float32 [N], or scores of any other kind.
         strata: int64 [N], of `mmrecun.evaluation.matching.strata`.
         owners: int64 [N], the user or item whose pairs stand or fall together.
     """
@@ -86,20 +86,21 @@ def contributions(forgotten: Group, controls: Group) -> tuple[Weights, Weights]:
 def spread(parts: tuple[Weights, Weights], owners: Ints, control_owners: Ints) -> float:
     """Standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
 
-    Pairs of one owner are one draw, since they share a vector. A lone owner counts as one uniform percentile.
+    Pairs of one owner, forgotten ones and controls, are one draw, since they share a vector: what lifts both cancels.
+    Of few owners that says little, so the error is never smaller than that of pairs drawn one by one.
     """
     own, theirs = parts
-    lone = len(np.unique(owners)) == 1
-    forgotten = 1 / 12 if lone else _clustered(own - own.mean(), owners)
-    return float(np.sqrt(forgotten + _clustered(theirs, control_owners)))
+    deviations = np.concatenate([own - own.mean(), theirs])
+    together = _clustered(deviations, np.concatenate([owners, control_owners]))
+    return float(np.sqrt(max(together, (deviations**2).sum())))
 
 
 def _clustered(deviations: Weights, owners: Ints) -> float:
-    """Variance of the sum of `deviations` [N], those of one owner being one draw."""
+    """Variance of the sum of `deviations` [N], those of one owner being one draw; 0 for a single owner."""
     _, place = np.unique(owners, return_inverse=True)
     groups = int(place.max()) + 1
     sums = np.bincount(place, weights=deviations)
-    return float((sums**2).sum() * groups / max(1, groups - 1))
+    return float((sums**2).sum() * groups / max(1, groups - 1)) if groups > 1 else 0.0
 
 
 def random_controls(

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 import torch
+from torch import Tensor
 
+from mmrecun.audit.bystanders import Moved, least_touched
+from mmrecun.audit.marks import Touched
 from mmrecun.audit.membership import random_controls
-from mmrecun.audit.newcomers import Newcomers, choose, with_newcomers, without_edges
+from mmrecun.audit.newcomers import with_newcomers
+from mmrecun.audit.questions import Questions
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import Partition, held_out
-from mmrecun.data.graph import GraphInputs, InputSpec, build_inputs
+from mmrecun.data.graph import GraphInputs, InputSpec, build_inputs, graph_of
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.matching import By, degrees, strata
 from mmrecun.models.base import Recommender, Sizes, Vectors
@@ -44,11 +48,19 @@ def _answers(model: Recommender, inputs: GraphInputs) -> Vectors:
 class Stage:
     """The datasets an audit shows to models; the inputs of each are built once for all models that read the same."""
 
-    def __init__(self, parts: Partition, more: Newcomers | None) -> None:
-        self.parts, self.more = parts, more
+    def __init__(self, parts: Partition) -> None:
+        self.parts = parts
         self._built: dict[tuple[str, InputSpec, torch.device], GraphInputs] = {}
         self._neighbours: dict[bytes, sp.csr_array] = {}
         self._untrained: dict[str, Vectors] = {}
+        self._retained_graph: Tensor | None = None
+
+    def retained_graph(self, device: torch.device) -> Tensor:
+        """CSR [U' + I', U' + I'], the normalised graph of the retained training pairs, also for models without one."""
+        if self._retained_graph is None:
+            data = self.parts.retained
+            self._retained_graph = graph_of(data.train, len(data.users), len(data.items), device).forward
+        return self._retained_graph
 
     @torch.no_grad()
     def original(self, model: Recommender) -> Vectors:
@@ -88,14 +100,6 @@ class Stage:
         """The retained data in original rows, with newcomers for what was removed."""
         return self._inputs("stand-in", model, self.parts.stand_in(), self.parts.newcomers())
 
-    @torch.no_grad()
-    def all_new(self, model: Recommender) -> Vectors:
-        """As `stand_in`, with the chosen retained users and items treated as newcomers too."""
-        assert self.more is not None
-        pairs, newcomers = without_edges(self.parts, self.more)
-        inputs = self._inputs("all new", model, self.parts.original.with_interactions(pairs), newcomers)
-        return _answers(with_newcomers(model, self.parts, _SEED.child("newcomers"), self.more), inputs)
-
     def _inputs(
         self, name: str, model: Recommender, dataset: Dataset, newcomers: Mapping[str, Bools] | None = None
     ) -> GraphInputs:
@@ -118,7 +122,9 @@ class Probe:
         by: what controls are matched on: the popularity of users, items or both, whichever is left.
         affected: bool [U], users that had a forgotten pair, or, where all of those are gone, that share an item with
             them.
-        newcomers: retained users and items to be treated as never seen; None where no row was removed.
+        questions: the comparisons of each kind of thing that was forgotten.
+        touched_users, touched_items: retained rows that the request touched more than others.
+        moved: whose lists are compared with those before.
         stage: the inputs of every dataset that models are shown.
     """
 
@@ -129,7 +135,10 @@ class Probe:
     random: Interactions
     by: By
     affected: Bools
-    newcomers: Newcomers | None
+    questions: Questions
+    touched_users: Touched
+    touched_items: Touched
+    moved: Moved
     stage: Stage
 
     def strata(self, pairs: Interactions, seen: Interactions) -> Ints:
@@ -155,32 +164,26 @@ def probe_of(parts: Partition) -> Probe:
     users, items = len(parts.original.users), len(parts.original.items)
     rng = _SEED.numpy()
     random = random_controls(forgotten, parts.original.train, users, items, rng) if len(forgotten) else forgotten
-    newcomers = choose(parts, _SEED.child("treated as new"))
+    rows, touched_items = np.unique(parts.retained.train.users), Touched.of(parts, users=False)
     return Probe(
         branch=branch,
         forgotten=forgotten,
         seen=seen,
-        controls=sample(controls, max(_CONTROLS, 2 * len(forgotten)), rng),
+        controls=controls.sample(max(_CONTROLS, 2 * len(forgotten)), rng),
         random=random,
         by=_matched_on(parts),
         affected=_affected(parts, forgotten, train),
-        newcomers=newcomers,
-        stage=Stage(parts, newcomers),
+        questions=Questions.of(parts),
+        touched_users=Touched.of(parts, users=True),
+        touched_items=touched_items,
+        moved=Moved(rows, least_touched(parts, rows), touched_items),
+        stage=Stage(parts),
     )
 
 
 def _matched_on(parts: Partition) -> By:
     gone = (bool(parts.lost_users.any()), bool(parts.lost_items.any()))
     return {(True, False): "items", (False, True): "users"}.get(gone, "both")  # type: ignore[return-value]
-
-
-def sample(pairs: Interactions, most: int, rng: np.random.Generator) -> Interactions:
-    """At most `most` of the pairs, drawn without replacement."""
-    if len(pairs) <= most:
-        return pairs
-    mask = np.zeros(len(pairs), dtype=bool)
-    mask[rng.choice(len(pairs), most, replace=False)] = True
-    return pairs.select(mask)
 
 
 def _affected(parts: Partition, forgotten: Interactions, train: Interactions) -> Bools:

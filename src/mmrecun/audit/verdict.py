@@ -1,5 +1,6 @@
 """What an audit says: figures of each state, checks with their evidence, and one verdict."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -14,15 +15,124 @@ class State(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_ASSESSED = "not assessed"
+    NOT_APPLICABLE = "not applicable"
+
+
+class About(StrEnum):
+    """What a check is about; a verdict needs some of each of the first three."""
+
+    REMOVAL = "removal"
+    FORGETTING = "forgetting"
+    UTILITY = "utility"
+    LEVEL = "level"
+    MARKS = "marks"
+    BYSTANDERS = "bystanders"
 
 
 class Check(Settings):
-    """One question with its answer and the evidence in words; `against_gold` where the answer rests on Gold."""
+    """One question with its answer and the evidence in words.
+
+    Attributes:
+        name: short and the same in every report.
+        state: the answer.
+        detail: what was measured, and what it may be.
+        about: what the question is about.
+        against_gold: whether the answer rests on Gold.
+    """
 
     name: str
     state: State
     detail: str
+    about: About = About.REMOVAL
     against_gold: bool = False
+
+
+class Recognition(Settings):
+    """How well one kind of forgotten pairs is still told from held-out pairs of the same people.
+
+    Attributes:
+        pairs, held_out: how many were compared.
+        auc, auc_error: matched AUC of the one against the other, 0.5 in Gold; its standard error.
+        known_auc: the same of pairs that the model was taught and may keep.
+        known_share, known_share_low, known_share_high: of the forgotten pairs, how many look like those; 95 % band.
+        attack_auc, attack_auc_error: of a classifier with labels, on pairs it was not told; None for too few pairs.
+    """
+
+    pairs: int
+    held_out: int
+    auc: float
+    auc_error: float
+    known_auc: float
+    known_share: float
+    known_share_low: float
+    known_share_high: float
+    attack_auc: float | None = None
+    attack_auc_error: float | None = None
+
+
+class Mark(Settings):
+    """How well touched rows, or the items that a list shows, are told from untouched ones of the same degree.
+
+    Attributes:
+        rows, others: how many touched ones and others were compared.
+        auc, auc_error: 0.5 means alike; its standard error.
+    """
+
+    rows: int
+    others: int
+    auc: float
+    auc_error: float
+
+
+class Bystanders(Settings):
+    """The lists of people who have least to do with the request, before and after.
+
+    Attributes:
+        users: how many.
+        overlap: of their lists of twenty.
+        share_before, share_after: of the places in those lists, how many are held by touched items.
+        gain, gain_error: places that went to items in proportion to what they lost, beyond chance among items of equal
+            degree, as a share of all places; the spread of that chance.
+        recall_before, recall_after: retained recall@20; None where none of them has a test pair.
+    """
+
+    users: int
+    overlap: float
+    share_before: float
+    share_after: float
+    gain: float
+    gain_error: float
+    recall_before: float | None = None
+    recall_after: float | None = None
+
+
+class Persons(Settings):
+    """Each user's retained recall@20 against the Golds'.
+
+    Attributes:
+        users: how many have a test pair.
+        below, above: shares of them outside the range of all Golds.
+        gaps: histogram of recall minus the Golds' mean, 20 equal bins from -1 to 1, shares.
+    """
+
+    users: int
+    below: float
+    above: float
+    gaps: tuple[float, ...]
+
+
+class Harm(Settings):
+    """Change of retained recall@20, from before to after, of the users nearest to what was forgotten.
+
+    Attributes:
+        users: how many.
+        mean, p1, p5: of the change; the latter of the one and five per cent who lost most.
+    """
+
+    users: int
+    mean: float
+    p1: float
+    p5: float
 
 
 class Figures(Settings):
@@ -40,8 +150,6 @@ class Figures(Settings):
         auc: forgotten pairs against held-out positives by rank percentile; 0.5 means alike.
         auc_random: forgotten pairs against random unseen pairs of the same users.
         auc_matched, auc_matched_error: as `auc`, among pairs of equal popularity; its standard error.
-        auc_newcomers, auc_newcomers_error: as `auc_matched`, where a retained user or item treated as one never seen
-            gives the controls; only where a request removed users or items.
         percentiles: histogram of the forgotten pairs' rank percentiles, 20 equal bins from 0 to 1, shares.
         percentiles_held_out: the same of the held-out positives.
         exposure: of removed items, as newcomers and before any filter: `top20` is the share of users with one in
@@ -49,6 +157,14 @@ class Figures(Settings):
         groups: retained recall@20 of active and other users, of popular and other items, and the gaps between them.
         probes: further figures by name; `fold_in` where rows were removed, the slower ones where they were asked for.
         unassessed: probe -> why it has no figure, of those that were asked for.
+        valid: recall@20 on the retained validation pairs.
+        recognition: kind of what was forgotten (`users`, `items`, `interactions`, `features NAME`) -> how well it is
+            told from pairs that nobody trained on.
+        marks: `users` and `items` -> how well touched rows are told from others.
+            `lists`: how well touched items are told by the places they gained in everybody's lists.
+        bands: figure, such as `retain recall@20`, -> 95 % band over users.
+        bystanders: how the lists of those who have least to do with the request changed.
+        harm: how the users nearest to what was forgotten fared.
     """
 
     name: str
@@ -63,14 +179,18 @@ class Figures(Settings):
     auc_random: float | None = None
     auc_matched: float | None = None
     auc_matched_error: float | None = None
-    auc_newcomers: float | None = None
-    auc_newcomers_error: float | None = None
     percentiles: tuple[float, ...] = ()
     percentiles_held_out: tuple[float, ...] = ()
     exposure: dict[str, float] = {}
     groups: dict[str, float] = {}
     probes: dict[str, float] = {}
     unassessed: dict[str, str] = {}
+    valid: float | None = None
+    recognition: dict[str, Recognition] = {}
+    marks: dict[str, Mark] = {}
+    bands: dict[str, tuple[float, float]] = {}
+    bystanders: Bystanders | None = None
+    harm: Harm | None = None
 
 
 class Gap(Settings):
@@ -116,6 +236,7 @@ class AuditReport(Settings):
         states: the original, the unlearned run, and each Gold.
         gap: figure name (`retain_recall@20`, `forget_recall@20`, `auc`, `auc_matched`) -> Gap; empty without Gold.
         likeness: measure -> how like Gold; empty without Gold.
+        persons: each user's recall against the Golds'; None for fewer than two Golds.
         checks: in order.
         verdict: of all checks, by `conclude`; without Gold as `verdict_without_gold`.
         verdict_without_gold: of the checks that need no Gold; lost features of items that stay never pass by these.
@@ -130,6 +251,7 @@ class AuditReport(Settings):
     states: tuple[Figures, ...]
     gap: dict[str, Gap] = {}
     likeness: dict[str, Likeness] = {}
+    persons: Persons | None = None
     checks: tuple[Check, ...] = ()
     verdict: State = State.NOT_ASSESSED
     verdict_without_gold: State = State.NOT_ASSESSED
@@ -155,9 +277,17 @@ class AuditReport(Settings):
         }
 
 
-def conclude(checks: tuple[Check, ...]) -> State:
-    """One verdict from many checks: failed if any failed, not assessed if none could be made, passed otherwise."""
-    states = {check.state for check in checks}
-    if State.FAILED in states:
+def conclude(checks: Sequence[Check]) -> State:
+    """One verdict from many checks.
+
+    Failed if any check failed. Passed only if the removal, the forgetting of every kind of thing, and utility were
+    measured and hold. Otherwise not assessed: what could not be measured never counts as passed.
+    """
+    if any(check.state is State.FAILED for check in checks):
         return State.FAILED
-    return State.PASSED if State.PASSED in states else State.NOT_ASSESSED
+    needed = (About.REMOVAL, About.FORGETTING, About.UTILITY)
+    for about in needed:
+        states = {check.state for check in checks if check.about is about} - {State.NOT_APPLICABLE}
+        if State.PASSED not in states or (about is not About.REMOVAL and State.NOT_ASSESSED in states):
+            return State.NOT_ASSESSED
+    return State.PASSED

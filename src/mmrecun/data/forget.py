@@ -228,6 +228,19 @@ def partition(original: Dataset, retained: Dataset) -> Partition:
     return Partition(original, user_rows, item_rows, forgotten, lost, lambda: retained)
 
 
+def targets_of(parts: Partition) -> frozenset[Target]:
+    """What kinds of things were taken out; a pair counts as an interaction where its user and item both stay."""
+    pairs = parts.forgotten
+    single = ~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items]
+    found = {
+        Target.USERS: parts.lost_users.any(),
+        Target.ITEMS: parts.lost_items.any(),
+        Target.INTERACTIONS: single.any(),
+        Target.MODALITIES: bool(parts.lost_features),
+    }
+    return frozenset(target for target, there in found.items() if there)
+
+
 def _lost_features(original: Dataset, retained: Dataset, item_rows: Ints) -> dict[str, Bools]:
     lost: dict[str, Bools] = {}
     for name, modality in original.modalities.items():

@@ -77,6 +77,12 @@ class Interactions:
         users, items, splits = (_read_only(column[places]) for column in (self.users, self.items, self.splits))
         return Interactions(users, items, splits, attributes)
 
+    def sample(self, most: int, rng: np.random.Generator) -> "Interactions":
+        """At most `most` of them, drawn without replacement."""
+        if len(self) <= most:
+            return self
+        return self.at(np.sort(rng.choice(len(self), most, replace=False)))
+
     def of_users(self, users: Ints) -> tuple[Ints, Ints]:
         """Where the pairs of `users` (int64 [M]) are, user after user, and how many each has: int64 both."""
         starts, stops = (np.searchsorted(self.users, users, side) for side in ("left", "right"))

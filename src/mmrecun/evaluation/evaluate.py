@@ -115,11 +115,12 @@ def measure_lists(
 
 def measure_hits(hits: Bools, relevant: Ints, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, float]:
     """Every metric that needs no list, of M lists at every cutoff; arguments as for `measure_lists`."""
-    return {
-        f"{name}@{k}": float(metric(hits[:, :k], relevant).mean())
-        for k in cutoffs
-        for name, metric in _PER_USER.items()
-    }
+    return {name: float(values.mean()) for name, values in per_user(hits, relevant, cutoffs).items()}
+
+
+def per_user(hits: Bools, relevant: Ints, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, metrics.PerUser]:
+    """Every metric that needs no list, of each of M users: float64 [M]; arguments as for `measure_lists`."""
+    return {f"{name}@{k}": metric(hits[:, :k], relevant) for k in cutoffs for name, metric in _PER_USER.items()}
 
 
 def evaluate_split(

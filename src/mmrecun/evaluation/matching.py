@@ -14,7 +14,7 @@ from mmrecun.errors import ConfigError
 from mmrecun.shapes import Floats, Ints, check_shape
 
 By = Literal["both", "users", "items"]
-_SPAN = 64
+ITEM_STEP = 64  # strata of one item bin are numbered from a multiple of this
 
 
 def degrees(pairs: Interactions, users: int, items: int) -> tuple[Ints, Ints]:
@@ -55,11 +55,11 @@ def strata(pairs: Interactions, users_degree: Ints, items_degree: Ints, bins: in
     Raises:
         ConfigError: when `bins` is not from 1 to 62.
     """
-    if not 1 <= bins < _SPAN - 1:
-        raise ConfigError(f"{bins} bins of popularity: choose from 1 to {_SPAN - 2}")
+    if not 1 <= bins < ITEM_STEP - 1:
+        raise ConfigError(f"{bins} bins of popularity: choose from 1 to {ITEM_STEP - 2}")
     found = np.zeros(len(pairs), dtype=np.int64)
     if by != "users":
-        found += _SPAN * degree_bins(items_degree, bins)[pairs.items]
+        found += ITEM_STEP * degree_bins(items_degree, bins)[pairs.items]
     if by != "items":
         found += degree_bins(users_degree, bins)[pairs.users]
     return found
@@ -92,7 +92,7 @@ def placements(
 
 def matched(stratum: int, control_strata: Ints) -> Ints:
     """int64 [m], the controls to compare a stratum with: its own, else those of its item bin, else all."""
-    for same in (control_strata == stratum, control_strata // _SPAN == stratum // _SPAN):
+    for same in (control_strata == stratum, control_strata // ITEM_STEP == stratum // ITEM_STEP):
         if same.any():
             return np.flatnonzero(same)
     return np.arange(len(control_strata))

@@ -8,7 +8,7 @@ import numpy as np
 from mmrecun.audit.audit import Closer, Subject, Told
 from mmrecun.audit.examine import relearn_time
 from mmrecun.audit.measure import Measured
-from mmrecun.audit.probes import Probe, sample
+from mmrecun.audit.probes import Probe
 from mmrecun.data.triples import NegativeSampler, Triples, epoch
 from mmrecun.models.base import Recommender, Vectors
 from mmrecun.rng import Seed
@@ -76,7 +76,7 @@ class _Lesson:
         original = probe.stage.parts.original
         self.stage, self.rate = probe.stage, training.learning_rate
         self.seed = Seed(20).child("relearning")
-        self.pairs = sample(probe.forgotten, training.batch_size, self.seed.child("pairs").numpy())
+        self.pairs = probe.forgotten.sample(training.batch_size, self.seed.child("pairs").numpy())
         self.sampler = NegativeSampler(original.train, len(original.users), len(original.items))
 
     def triples(self, model: Recommender, rng: np.random.Generator) -> Triples:

@@ -18,6 +18,7 @@ from mmrecun.settings import Settings
 from mmrecun.shapes import Bools, Ints
 
 Pair = tuple[Tensor, Tensor]
+ID_TABLES = ("users.weight", "items.weight")  # the tables that every model has
 
 
 class ModelConfig(Settings):

@@ -104,13 +104,6 @@ _MEASURES = (
         lambda state: state.auc_matched,
     ),
     _Measure(
-        "AUC newcomers",
-        "How often a forgotten pair ranks above one of a kept user or item that is treated as never seen. 0.5: what "
-        "was removed is as unknown as anything new.",
-        lambda state: state.auc_newcomers,
-        always=False,
-    ),
-    _Measure(
         "AUC random",
         "How often a forgotten pair ranks above a random unseen one. Taste alone may lift it above 0.5, in Gold too.",
         lambda state: state.auc_random,
@@ -133,7 +126,6 @@ GAP_NAMES = {
     "forget_recall@20": "forget recall@20",
     "auc": "AUC held-out",
     "auc_matched": "AUC matched",
-    "auc_newcomers": "AUC newcomers",
 }
 _LIKENESS = {
     "overlap@20": ("same items in the first twenty", "Share of each list of twenty that Gold's list has too."),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import Partition, Target
+from mmrecun.data.forget import Partition, Target, targets_of
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.errors import ForgetError
 from mmrecun.models.base import Recommender, Sizes, carry_over
@@ -100,19 +100,6 @@ class Unlearner:
     def run(self, task: Task) -> Unlearned:
         """Forget what `task.parts` left out."""
         raise NotImplementedError
-
-
-def targets_of(parts: Partition) -> frozenset[Target]:
-    """What kinds of things were taken out; a pair counts as an interaction where its user and item both stay."""
-    pairs = parts.forgotten
-    single = ~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items]
-    found = {
-        Target.USERS: parts.lost_users.any(),
-        Target.ITEMS: parts.lost_items.any(),
-        Target.INTERACTIONS: single.any(),
-        Target.MODALITIES: bool(parts.lost_features),
-    }
-    return frozenset(target for target, there in found.items() if there)
 
 
 def presence(dataset: Dataset) -> dict[str, np.ndarray]:

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from mmrecun.data.forget import Partition
 from mmrecun.data.sparse import SparseMatrix, product
-from mmrecun.models.base import Recommender
+from mmrecun.models.base import ID_TABLES, Recommender
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
-from mmrecun.unlearning.rows import ID_TABLES
 
 Shares = npt.NDArray[np.float64]
 Side = Literal["users", "items"]

@@ -21,11 +21,11 @@ from mmrecun.data.forget import Partition, Target
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.triples import NegativeSampler, Triples, epoch
-from mmrecun.models.base import Recommender, Vectors
+from mmrecun.models.base import ID_TABLES, Recommender, Vectors
 from mmrecun.training.loop import adam, one_pass
 from mmrecun.training.losses import bpr
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export, stand_in_inputs, working_copy
-from mmrecun.unlearning.rows import ID_TABLES, vectors_with
+from mmrecun.unlearning.rows import vectors_with
 from mmrecun.unlearning.sampling import nothing
 
 Tables = Mapping[str, Tensor]

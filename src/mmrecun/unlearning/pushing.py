@@ -9,7 +9,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.matching import degrees, strata
 from mmrecun.training.losses import bpr, reverse_bpr
 from mmrecun.unlearning.fading import Side
-from mmrecun.unlearning.standing import Compared, Contest, drawn, some
+from mmrecun.unlearning.standing import MOST_PAIRS, Compared, Contest, drawn
 from mmrecun.unlearning.ties import Ties
 from mmrecun.unlearning.touched import Rows, Touched
 
@@ -62,7 +62,7 @@ class PushedPairs(Pushed):
         sizes = len(parts.original.users), len(parts.original.items)
         known, candidates = parts.original.train.matrix(*sizes), drawn(parts.item_rows, work.rng)
         degree = degrees(work.train, *sizes)
-        controls = some(parts.held.part(Split.VALID), work.rng)
+        controls = parts.held.part(Split.VALID).sample(MOST_PAIRS, work.rng)
         contest = Contest(
             Compared.of(pairs, candidates, known),
             Compared.of(controls, candidates, known),

@@ -8,8 +8,6 @@ from torch.func import functional_call
 from mmrecun.data.graph import GraphInputs
 from mmrecun.models.base import Recommender, Vectors
 
-ID_TABLES = ("users.weight", "items.weight")
-
 
 class _Call(nn.Module):
     def __init__(self, model: Recommender) -> None:

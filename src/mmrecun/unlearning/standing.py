@@ -185,13 +185,6 @@ def chance(forgotten: int, controls: int) -> float:
     return float(np.sqrt((forgotten + controls + 1) / max(12 * forgotten * controls, 1)))
 
 
-def some(pairs: Interactions, rng: np.random.Generator) -> Interactions:
-    """`pairs`, or 4096 of them at random where there are more: enough to say where held-out pairs stand."""
-    if len(pairs) <= MOST_PAIRS:
-        return pairs
-    return pairs.at(np.sort(rng.choice(len(pairs), MOST_PAIRS, replace=False)))
-
-
 def drawn(rows: Ints, rng: np.random.Generator) -> Ints:
     """1024 of `rows` at random, or all where there are fewer: the candidates."""
     found: Ints = rng.permutation(rows)[:CANDIDATES]

@@ -22,7 +22,7 @@ from mmrecun.data.sparse import SparseMatrix
 from mmrecun.evaluation.matching import strata
 from mmrecun.shapes import Ints
 from mmrecun.unlearning.fading import Side
-from mmrecun.unlearning.standing import Compared, Contest, drawn, some
+from mmrecun.unlearning.standing import MOST_PAIRS, Compared, Contest, drawn
 
 _RIDGE = 0.1
 
@@ -106,7 +106,7 @@ class Ties:
         known = forgotten.matrix(len(gone), len(lost)) + train.matrix(len(gone), len(lost))
         speakers = np.diff(known.indptr)
         forgotten = forgotten.select(speakers[forgotten.users] > 1)
-        valid = some(valid.select(speakers[valid.users] > 0), rng)
+        valid = valid.select(speakers[valid.users] > 0).sample(MOST_PAIRS, rng)
         candidates = drawn(rows, rng)
         self.contest = Contest(
             Compared.of(_apart(forgotten), candidates, known[forgotten.users]),

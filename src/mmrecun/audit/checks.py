@@ -1,0 +1,140 @@
+"""The checks that need no Gold: each turns what was measured into an answer, with the figure and its bound in words."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mmrecun.audit.membership import Weights
+from mmrecun.audit.verdict import About, Bystanders, Check, Figures, Mark, Recognition, State
+
+CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit asks many questions, and Gold should pass them all
+RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03
+KNOWN_SHARE, SURELY_KNOWN = 0.5, 0.1
+TOO_VAGUE = 0.15
+UTILITY_SHARE = 0.95
+PLACES_MARGIN = 0.1
+
+
+def paired_error(values: Weights, references: list[Weights]) -> float | None:
+    """Standard error of mean(values - mean of references), all float64 [N] over the same users; None for N < 2."""
+    same = [reference for reference in references if len(reference) == len(values)]
+    if len(values) < 2 or not same:
+        return None
+    return float((values - np.mean(same, axis=0)).std(ddof=1) / np.sqrt(len(values)))
+
+
+def recognition_title(kind: str) -> str:
+    """The name of the check for one kind of forgotten thing: residual co-occurrence where rows left."""
+    return f"residual co-occurrence: {kind}" if kind in ("users", "items") else f"membership: {kind}"
+
+
+def recognition_check(kind: str, found: Recognition) -> Check:
+    """Forgotten pairs against held-out pairs of the same people: alike, still recognised, or pushed too far.
+
+    It fails where the AUC, or that of an attack with labels, is off chance by more than the margin and three standard
+    errors, or where some share of the pairs surely still looks known. It passes only where the band of that share rules
+    out that half of them do; a model that did nothing is then told from Gold. Otherwise there are too few pairs.
+    """
+    allowed = max(RECOGNITION_MARGIN, ERRORS * found.auc_error)
+    away = found.auc - CHANCE
+    attack = found.attack_auc is not None and found.attack_auc - CHANCE > max(
+        MARK_MARGIN, ERRORS * (found.attack_auc_error or 0.0)
+    )
+    if away < -allowed:
+        state, reading = State.FAILED, "over-forgotten"
+    elif away > allowed or found.known_share_low > SURELY_KNOWN:
+        state, reading = State.FAILED, "still recognised"
+    elif attack:
+        state, reading = State.FAILED, "told apart by an attack with labels"
+    elif found.known_share_high > KNOWN_SHARE:
+        state, reading = State.NOT_ASSESSED, "too few pairs to tell, or a model that remembers too little"
+    else:
+        state, reading = State.PASSED, "alike"
+    detail = (
+        f"AUC {found.auc:.3f} of {found.pairs:,} forgotten against {found.held_out:,} held-out pairs of the same "
+        f"{'items' if kind == 'items' or kind.startswith('features') else 'users'} ({CHANCE} ± {allowed:.3f}); "
+        f"{_share(found)} still look known"
+    )
+    if found.attack_auc is not None:
+        detail += f"; attack with labels {found.attack_auc:.3f}"
+    return Check(name=recognition_title(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
+
+
+def _share(found: Recognition) -> str:
+    return f"{found.known_share:.0%} ({found.known_share_low:.0%} to {found.known_share_high:.0%})"
+
+
+def unmeasured_check(kind: str, reason: str) -> Check:
+    """A kind of forgotten thing that could not be compared with anything."""
+    return Check(name=recognition_title(kind), state=State.NOT_ASSESSED, detail=reason, about=About.FORGETTING)
+
+
+def utility_check(original: Figures, unlearned: Figures, error: float | None, headline: str) -> Check:
+    """At least 95 % of the recall before, give or take two standard errors over test users.
+
+    Args:
+        original, unlearned: before and after.
+        error: of after - 95 % of before, over the same users.
+        headline: the metric.
+    """
+    before, after, slack = original.retain.get(headline), unlearned.retain.get(headline), 2 * (error or 0.0)
+    if before is None or after is None:
+        detail = "no retained user with a training pair has a test pair"
+        return Check(name="retained utility", state=State.NOT_ASSESSED, detail=detail, about=About.UTILITY)
+    state = State.PASSED if after >= UTILITY_SHARE * before - slack else State.FAILED
+    allowed = f"at least {UTILITY_SHARE:.0%}, give or take {slack:.4f}"
+    detail = f"{headline} on retained test pairs {before:.4f} before, {after:.4f} after ({allowed})"
+    return Check(name="retained utility", state=state, detail=detail, about=About.UTILITY)
+
+
+def mark_checks(marks: Mapping[str, Mark]) -> list[Check]:
+    """Whether touched rows stand out, and whether the lists give touched items away; a side without any is left out."""
+    return [_mark_check(name, mark) for name, mark in marks.items()]
+
+
+def _mark_check(name: str, mark: Mark) -> Check:
+    allowed = max(MARK_MARGIN, ERRORS * mark.auc_error)
+    state, reading = State.PASSED, "they do not stand out"
+    if mark.auc - CHANCE > allowed:
+        state, reading = State.FAILED, "what was touched can be listed"
+    elif ERRORS * mark.auc_error > TOO_VAGUE:
+        state, reading = State.NOT_ASSESSED, "too few to tell"
+    what = "places gained in everybody's lists" if name == "lists" else f"traits of {name[:-1]} rows"
+    kind = "items" if name == "lists" else name
+    detail = (
+        f"AUC {mark.auc:.3f} of {mark.rows:,} touched against {mark.others:,} other {kind} of equal degree, by {what} "
+        f"(at most {CHANCE + allowed:.3f}): {reading}"
+    )
+    return Check(name=f"marks: {name}", state=state, detail=detail, about=About.MARKS)
+
+
+def bystander_checks(found: Bystanders | None, error: float | None) -> list[Check]:
+    """Whether people who have least to do with the request are shown other things, or worse ones.
+
+    Args:
+        found: how their lists changed; None where there are too few.
+        error: of their recall after minus 95 % of that before.
+    """
+    if found is None:
+        detail = "fewer than 50 people have nothing or little to do with the request"
+        return [Check(name="bystanders: places", state=State.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS)]
+    rise = found.share_after > (1 + PLACES_MARGIN) * found.share_before
+    pushed = rise and found.gain > ERRORS * found.gain_error
+    detail = (
+        f"touched items hold {found.share_after:.1%} of the places in the lists of {found.users:,} people with least "
+        f"part in the request, {found.share_before:.1%} before: {'pushed on them' if pushed else 'no more than chance'}"
+    )
+    checks = [Check(name="bystanders: places", state=_failed_if(pushed), detail=detail, about=About.BYSTANDERS)]
+    if found.recall_before is not None and found.recall_after is not None:
+        slack = 2 * (error or 0.0)
+        worse = found.recall_after < UTILITY_SHARE * found.recall_before - slack
+        detail = (
+            f"their recall@20 {found.recall_before:.4f} before, {found.recall_after:.4f} after "
+            f"(at least {UTILITY_SHARE:.0%}, give or take {slack:.4f})"
+        )
+        checks.append(Check(name="bystanders: recall", state=_failed_if(worse), detail=detail, about=About.BYSTANDERS))
+    return checks
+
+
+def _failed_if(bad: bool) -> State:
+    return State.FAILED if bad else State.PASSED

@@ -1,0 +1,98 @@
+"""Marks: can the rows that a request touched be told from those it did not?
+
+Unlearning must not publish what it erased. Whoever holds the new model and the retained data looks at each row's length
+and at how well it agrees with its neighbourhood; rows that were turned, shrunk or drawn anew stand out. A classifier is
+told for four fifths of the rows which of them were touched and has to find the others. In Gold nothing was touched, and
+rows of equal retained degree are alike: the AUC is 0.5.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from mmrecun.audit.classifier import Weights, cross_validated, normal_scores
+from mmrecun.audit.membership import Estimate, Group, matched_auc
+from mmrecun.audit.row_traits import degree_strata
+from mmrecun.audit.verdict import Mark
+from mmrecun.data.forget import Partition
+from mmrecun.evaluation.matching import ITEM_STEP
+from mmrecun.rng import Seed
+from mmrecun.shapes import Bools, Ints
+
+_SEED = Seed(20).child("marks")
+_FEWEST, _MOST = 5, 20_000
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Which retained rows a request touched more than others of the same retained degree.
+
+    Attributes:
+        rows: int64 [N], rows of the retained data that are compared.
+        touched: bool [N], whether the row lost a larger share of its pairs than the median row of its stratum.
+        strata: int64 [N], by retained degree.
+        shares: float64 [R], the share that each retained row lost, of all R.
+        every: int64 [R], the stratum of each.
+    """
+
+    rows: Ints
+    touched: Bools
+    strata: Ints
+    shares: Weights
+    every: Ints
+
+    @classmethod
+    def of(cls, parts: Partition, users: bool) -> Self:
+        """Of the users, or of the items; an item that lost a modality lost that share of its modalities."""
+        rows = parts.user_rows if users else parts.item_rows
+        before = parts.original.degrees[0 if users else 1]
+        forgotten = parts.forgotten.users if users else parts.forgotten.items
+        lost = np.bincount(forgotten, minlength=len(before))
+        shares = lost / np.maximum(before, 1)
+        if not users:
+            shares = shares + _features_lost(parts)
+        shares, retained = shares[rows], (before - lost)[rows]
+        every = degree_strata(retained)
+        above = np.zeros(len(rows), dtype=bool)
+        for stratum in np.unique(every):
+            inside = every == stratum
+            above[inside] = shares[inside] > np.median(shares[inside])
+        compared = _sample(above, np.flatnonzero(every > 0))
+        return cls(compared, above[compared], every[compared], shares, every)
+
+    def mark(self, traits: Weights) -> Mark | None:
+        """AUC of the classifier by the traits [R, F] of all retained rows; None where too few were touched."""
+        count = int(self.touched.sum())
+        if min(count, len(self.rows) - count) < _FEWEST:
+            return None
+        inputs = normal_scores(traits[self.rows], self.strata)
+        scores = cross_validated(inputs, self.touched, np.arange(len(self.rows)), _SEED.numpy())
+        estimate = self.compared(scores)
+        return Mark(rows=count, others=len(self.rows) - count, auc=estimate.value, auc_error=estimate.error)
+
+    def compared(self, scores: Weights) -> Estimate:
+        """AUC of touched against untouched rows within strata, by scores [N] of the compared rows."""
+        groups = (
+            Group(scores[mask].astype(np.float32), ITEM_STEP * self.strata[mask], self.rows[mask])
+            for mask in (self.touched, ~self.touched)
+        )
+        estimate = matched_auc(*groups)
+        assert estimate is not None
+        return estimate
+
+
+def _features_lost(parts: Partition) -> Weights:
+    """Share of its modalities that each item lost; float64 [I]."""
+    had = sum((held.present.astype(int) for held in parts.original.modalities.values()), start=np.zeros(1, dtype=int))
+    lost = sum((mask.astype(int) for mask in parts.lost_features.values()), start=np.zeros(1, dtype=int))
+    share: Weights = np.broadcast_to(lost / np.maximum(had, 1), (len(parts.original.items),))
+    return share
+
+
+def _sample(touched: Bools, rows: Ints) -> Ints:
+    """At most 20,000 of the touched and of the other rows; int64, ascending."""
+    rng = _SEED.child("sample").numpy()
+    parts = (rows[touched[rows]], rows[~touched[rows]])
+    chosen = [part if len(part) <= _MOST else rng.choice(part, _MOST, replace=False) for part in parts]
+    return np.sort(np.concatenate(chosen))

@@ -1,0 +1,80 @@
+"""Are forgotten pairs still recognised? They are compared with pairs of the same people that nobody trained on.
+
+A comparison holds three groups of pairs. *Forgotten* pairs are under test. *Held-out* pairs belong to the same users or
+items and were set apart by the split, so to a model that never saw the forgotten ones both are alike: the AUC is 0.5.
+*Known* pairs are what the model was taught and may keep; they show what a remembered pair looks like in it, and so
+whether the comparison could have found anything at all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmrecun.audit.classifier import Weights, cross_validated, normal_scores
+from mmrecun.audit.known_share import known_share
+from mmrecun.audit.membership import Estimate, Group, contributions, matched_auc
+from mmrecun.audit.verdict import Recognition
+from mmrecun.evaluation.matching import placements
+from mmrecun.rng import Seed
+
+_SEED = Seed(20).child("recognition")
+_FEWEST = 40  # pairs of either kind and owners, for an attack that has to learn
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Places of three groups of pairs in one model, and what an attacker sees of the first two.
+
+    Attributes:
+        forgotten, held_out, known: see above; strata of forgotten and held-out pairs can be compared.
+        known_held_out: held-out pairs whose strata can be compared with those of the known ones.
+        traits: float64 [N, F] and [M, F] of the forgotten and the held-out pairs.
+    """
+
+    forgotten: Group
+    held_out: Group
+    known: Group
+    known_held_out: Group
+    traits: tuple[Weights, Weights]
+
+    def contributions(self) -> tuple[Weights, Weights]:
+        """What each forgotten and each held-out pair adds to the AUC; see `membership.contributions`."""
+        return contributions(self.forgotten, self.held_out)
+
+    def figures(self) -> Recognition:
+        """The AUC, the share that still looks known, and the AUC of an attack with labels."""
+        estimate = matched_auc(self.forgotten, self.held_out)
+        assert estimate is not None
+        forgotten, known = _places(self.forgotten, self.held_out), _places(self.known, self.known_held_out)
+        share = known_share(forgotten, self.forgotten.owners, known, self.known.owners, _SEED.child("share").numpy())
+        attack = self._attack()
+        return Recognition(
+            pairs=len(forgotten),
+            held_out=len(self.held_out.owners),
+            auc=estimate.value,
+            auc_error=estimate.error,
+            known_auc=float(known.mean()),
+            known_share=share.value,
+            known_share_low=share.low,
+            known_share_high=share.high,
+            attack_auc=attack.value if attack else None,
+            attack_auc_error=attack.error if attack else None,
+        )
+
+    def _attack(self) -> Estimate | None:
+        """AUC of a classifier that was told of other owners' pairs which of them were forgotten; None for too few."""
+        owners = np.concatenate([self.forgotten.owners, self.held_out.owners])
+        if not self.traits[0].shape[1] or min(len(np.unique(owners)), *map(len, self.traits)) < _FEWEST:
+            return None
+        strata = np.concatenate([self.forgotten.strata, self.held_out.strata])
+        traits = np.concatenate(self.traits)
+        inputs = np.column_stack([normal_scores(traits, np.zeros_like(strata)), normal_scores(traits, strata)])
+        labels = np.arange(len(owners)) < len(self.traits[0])
+        scores = cross_validated(inputs, labels, owners, _SEED.child("attack").numpy())
+        groups = (Group(scores[mask].astype(np.float32), strata[mask], owners[mask]) for mask in (labels, ~labels))
+        return matched_auc(*groups)
+
+
+def _places(group: Group, held_out: Group) -> Weights:
+    """Share of the held-out pairs of its stratum that each pair outranks; float64 [N]."""
+    return placements(group.percentiles, group.strata, held_out.percentiles, held_out.strata)
