@@ -7,7 +7,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from mmrecun.audit import divergence
-from mmrecun.audit.checks import ERRORS, MARK_MARGIN, UTILITY_SHARE, paired_error, recognition_title
+from mmrecun.audit.checks import CHANCE, ERRORS, MARK_MARGIN, UTILITY_SHARE, paired_error, recognition_title
 from mmrecun.audit.measure import K, Measured
 from mmrecun.audit.membership import spread
 from mmrecun.audit.verdict import About, Check, Figures, Gap, State
@@ -181,7 +181,8 @@ def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
 
 
 def _mark(name: str, gap: Gap) -> Check:
-    found = gap.difference > gap.tolerance
+    """Whether touched rows are told further from chance, to either side, than in Gold."""
+    found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
     reading = "touched rows stand out more than in Gold" if found else "no more than in Gold"
     return _made(f"gold: marks: {name}", not found, f"{_words(gap)}: {reading}", About.MARKS)
 

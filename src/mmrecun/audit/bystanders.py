@@ -56,7 +56,6 @@ class Moved:
             return None
         items, touched = len(self.touched.every), self.touched
         slots = places(first, items), places(second, items)
-        marked = touched.shares > 0
         gain = slots[1] / max(1, slots[1].sum()) - slots[0] / max(1, slots[0].sum())
         change, error = weighted_gain(touched.shares, gain, touched.every)
         both = [values[self.bystanders] for values in (recall["before"], recall["after"])]
@@ -64,8 +63,8 @@ class Moved:
         return Bystanders(
             users=len(first),
             overlap=float(overlap(first, second, _K).mean()),
-            share_before=float(slots[0][marked].sum() / max(1, slots[0].sum())),
-            share_after=float(slots[1][marked].sum() / max(1, slots[1].sum())),
+            share_before=float(slots[0][touched.above].sum() / max(1, slots[0].sum())),
+            share_after=float(slots[1][touched.above].sum() / max(1, slots[1].sum())),
             gain=change,
             gain_error=error,
             recall_before=float(both[0][asked].mean()) if asked.any() else None,

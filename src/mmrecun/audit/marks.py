@@ -34,6 +34,7 @@ class Touched:
         strata: int64 [N], by retained degree.
         shares: float64 [R], the share that each retained row lost, of all R.
         every: int64 [R], the stratum of each.
+        above: bool [R], as `touched`.
     """
 
     rows: Ints
@@ -41,6 +42,7 @@ class Touched:
     strata: Ints
     shares: Weights
     every: Ints
+    above: Bools
 
     @classmethod
     def of(cls, parts: Partition, users: bool) -> Self:
@@ -59,7 +61,7 @@ class Touched:
             inside = every == stratum
             above[inside] = shares[inside] > np.median(shares[inside])
         compared = _sample(above, np.flatnonzero(every > 0))
-        return cls(compared, above[compared], every[compared], shares, every)
+        return cls(compared, above[compared], every[compared], shares, every, above)
 
     def mark(self, traits: Weights) -> Mark | None:
         """AUC of the classifier by the traits [R, F] of all retained rows; None where too few were touched."""

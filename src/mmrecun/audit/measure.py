@@ -20,14 +20,13 @@ from mmrecun.audit.fairness import group_gaps
 from mmrecun.audit.membership import Estimate, Group, Weights, auc, contributions, histogram, matched_auc
 from mmrecun.audit.probes import Probe
 from mmrecun.audit.recognition import Comparison
-from mmrecun.audit.row_traits import RowTraits, row_traits
 from mmrecun.audit.verdict import Figures
 from mmrecun.data.forget import Partition
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists, per_user
 from mmrecun.evaluation.ranking import percentiles, top_k
-from mmrecun.models.base import ID_TABLES, Pair, Recommender, Vectors
+from mmrecun.models.base import Pair, Recommender, Vectors
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
 
@@ -168,7 +167,7 @@ def measure_state(subject: Subject, parts: Partition, probe: Probe, answers: Ans
     if (found := fold.of_removed(whole, parts, probe)) is not None:
         values["probes"] = {"fold_in": found}
     forget, forgotten, bands = _forgotten(judged(whole, probe), probe, values)
-    traits = _traits(subject.model, (users, items), parts, probe, first)
+    traits = probe.stage.traits(subject.model, (users, items))
     comparisons = probe.questions.comparisons(None if first else subject.model, whole, traits)
     values["recognition"] = {name: comparison.figures() for name, comparison in comparisons.items()}
     sides = {"users": (probe.touched_users, traits.users), "items": (probe.touched_items, traits.items)}
@@ -199,15 +198,6 @@ def _valid(lists: Lists, valid: Interactions) -> Weights:
     asked = relevant > 0
     hits = hits_of(valid, lists.rows[asked], lists.lists[asked, :K], lists.items)
     return metrics.recall(hits, relevant[asked])
-
-
-def _traits(model: Recommender, served: Pair, parts: Partition, probe: Probe, first: bool) -> RowTraits:
-    """Of the retained rows, on the retained graph; the original is looked at as if it had been left as it was."""
-    tables = [model.get_parameter(name).detach() for name in ID_TABLES]
-    if first:
-        rows = (parts.user_rows, parts.item_rows)
-        tables = [table[torch.from_numpy(kept).to(table.device)] for table, kept in zip(tables, rows, strict=True)]
-    return row_traits((tables[0], tables[1]), served, probe.stage.retained_graph(tables[0].device))
 
 
 def _pair(vectors: Vectors) -> Pair:

@@ -18,12 +18,13 @@ from mmrecun.audit.marks import Touched
 from mmrecun.audit.membership import random_controls
 from mmrecun.audit.newcomers import with_newcomers
 from mmrecun.audit.questions import Questions
+from mmrecun.audit.row_traits import RowTraits, row_traits
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import Partition, held_out
 from mmrecun.data.graph import GraphInputs, InputSpec, build_inputs, graph_of
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.matching import By, degrees, strata
-from mmrecun.models.base import Recommender, Sizes, Vectors
+from mmrecun.models.base import ID_TABLES, Pair, Recommender, Sizes, Vectors
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
 
@@ -61,6 +62,21 @@ class Stage:
             data = self.parts.retained
             self._retained_graph = graph_of(data.train, len(data.users), len(data.items), device).forward
         return self._retained_graph
+
+    def traits(self, model: Recommender, served: Pair) -> RowTraits:
+        """Traits of the retained rows on the retained graph; the original is seen as if it were served as it is.
+
+        Args:
+            model: of the retained data, or the original.
+            served: vectors [U', D] and [I', D] of the retained users and items.
+        """
+        tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+        kept = (self.parts.user_rows, self.parts.item_rows)
+        users, items = (
+            table if len(table) == len(rows) else table[torch.from_numpy(rows).to(table.device)]
+            for table, rows in zip(tables, kept, strict=True)
+        )
+        return row_traits((users, items), served, self.retained_graph(users.device))
 
     @torch.no_grad()
     def original(self, model: Recommender) -> Vectors:

@@ -1,0 +1,246 @@
+"""The verdict's own error: fakes that must be refused and Golds that must not, over datasets, models and requests.
+
+Everything trained is kept in a folder, so that an interrupted call goes on where it was.
+"""
+
+import json
+import re
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cases import imported
+from benchmarks.fakes import FAKES, Case
+from benchmarks.page import OUT, Table, arguments, write
+from mmrecun import jobs
+from mmrecun.audit import residue
+from mmrecun.audit.compare import compare
+from mmrecun.audit.measure import Measured, Subject, measure_state
+from mmrecun.audit.probes import Probe, probe_of
+from mmrecun.audit.verdict import AuditReport, State
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.forget import ForgetRequest, Partition, partition
+from mmrecun.data.requested import Requested
+from mmrecun.lineage import Run
+from mmrecun.models.base import Recommender
+from mmrecun.rng import Seed
+
+GRID = (
+    ("ml100k", "bprmf", ("users5", "items5", "pairs5", "active2")),
+    ("ml100k", "vbpr", ("users5", "feattext-20")),
+    ("ml100k", "lightgcn", ("users5", "items5", "pairs5")),
+    ("baby", "bprmf", ("users5", "items5", "pairs5")),
+    ("baby", "lightgcn", ("users5", "items5", "pairs5")),
+    ("tiktok", "vbpr", ("users5", "items5", "feataudio-20")),
+    ("tiktok", "mgcn", ("users5", "items5", "pairs5", "feataudio-20")),
+    ("citeulike", "bprmf", ("users5", "items5", "pairs5")),
+    ("citeulike", "lightgcn", ("users5", "items5", "pairs5")),
+    ("citeulike", "mgcn", ("users5", "items5", "feattags-20")),
+)
+REQUESTS = Seed(5)
+FIRST_GOLD = 1001
+HALVED = ("bprmf", "vbpr")  # models that train fast enough to forget half of each request as Gold would
+METHODS = ("mmrecun", "mmrecun-paper")
+
+
+def request(dataset: Dataset, name: str, seed: Seed, half: bool = False) -> ForgetRequest:
+    """A share, in per cent, of the users, the most active users, the items, the training pairs, or a modality's items.
+
+    With `half`, the first half of the same draw.
+
+    Args:
+        dataset: to draw from.
+        name: such as `users5`, or `feataudio-20` for the audio of a fifth of the items.
+        seed: of the draw.
+        half: whether to take half of it.
+    """
+    kind, modality, percent = re.fullmatch(r"([a-z]+?)(?:(?<=feat)([a-z]+)-)?(\d+)", name).groups()
+    train, ratio, rng = dataset.train, float(percent) / 100, seed.child(name).numpy()
+    users, items = np.unique(train.users), np.unique(train.items)
+
+    def drawn(rows: np.ndarray) -> np.ndarray:
+        chosen = rng.choice(rows, max(1, round(ratio * len(rows))), replace=False)
+        return np.sort(chosen[: len(chosen) // 2] if half else chosen)
+
+    if kind == "pairs":
+        rows = drawn(np.arange(len(train)))
+        names = dataset.users.names.gather(train.users[rows]), dataset.items.names.gather(train.items[rows])
+        return ForgetRequest(pairs=tuple(zip(*names, strict=True)))
+    if kind in ("users", "active"):
+        degree = dataset.degrees[0]
+        most = np.argsort(-degree, kind="stable")[: round(ratio * len(degree))]
+        rows = drawn(users) if kind == "users" else most[: len(most) // (2 if half else 1)]
+        return ForgetRequest(users=tuple(dataset.users.names.gather(rows)))
+    if kind == "items":
+        return ForgetRequest(items=tuple(dataset.items.names.gather(drawn(items))))
+    carriers = np.intersect1d(np.flatnonzero(dataset.modalities[modality].present), items)
+    return ForgetRequest(modalities={modality: tuple(dataset.items.names.gather(drawn(carriers)))})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A folder of datasets, trained models and Golds, each made when it is first asked for."""
+
+    folder: Path
+
+    def original(self, data: str, model: str, seed: int = 0) -> Run:
+        """A model trained on all of the data."""
+        place = self.folder / "original" / f"{data}-{model}-{seed}"
+        if not place.is_dir():
+            jobs.train(imported(data, self.folder / "data"), model, place, {}, seed)
+        return jobs.load(place)
+
+    def retrained(self, original: Run, name: str, asked: ForgetRequest, seed: int) -> Run:
+        """A model trained without what was asked for."""
+        place = self.folder / "gold" / f"{original.folder.name[:-2]}-{name}-{seed}"
+        if not place.is_dir():
+            jobs.unlearn(original, asked, place, "retrain", seed=seed)
+        return jobs.load(place)
+
+
+@dataclass
+class Court:
+    """Judges states of one request, without Gold and with."""
+
+    data: str
+    model: str
+    name: str
+    original: Run
+    asked: ForgetRequest
+    golds: list[Run]
+
+    def __post_init__(self) -> None:
+        self.parts: Partition = partition(self.original.dataset, self.golds[0].dataset)
+        self.probe: Probe = probe_of(self.parts)
+        self.before = self._measured("original", self.original, self.original.model)
+        self.targets = [self._measured("gold", gold, gold.model) for gold in self.golds]
+
+    def _measured(self, name: str, run: Run, model: Recommender) -> Measured:
+        subject = Subject(name, run.folder, model, run.manifest.seed, run.manifest.seconds)
+        return measure_state(subject, self.parts, self.probe)
+
+    def row(
+        self, kind: str, what: str, state: Measured, model: Recommender, golds: Sequence[Measured]
+    ) -> dict[str, Any]:
+        """What the audit says of one state."""
+        found = residue.scan(self.original.model, model, self.parts, self.golds[0].folder, Requested.by(self.asked))
+        report = compare((self.model, what, self.data), self.parts, self.probe, self.before, state, golds, found)
+        return {
+            "data": self.data,
+            "model": self.model,
+            "request": self.name,
+            "kind": kind,
+            "what": what,
+            "without Gold": report.verdict_without_gold.value,
+            "with Gold": report.verdict.value,
+            "failed": failed(report, False),
+            "failed against Gold": failed(report, True),
+            "details": {check.name: check.detail for check in report.checks},
+            "open": [check.name for check in report.checks if check.state is State.NOT_ASSESSED],
+        }
+
+    def rows(self, case: Case) -> Iterator[dict[str, Any]]:
+        """Golds against each other, then fakes and methods against all but the Gold that some were made from."""
+        for number, (gold, state) in enumerate(zip(self.golds, self.targets, strict=True)):
+            others = self.targets[:number] + self.targets[number + 1 :]
+            yield self.row("gold", str(gold.manifest.seed), state, gold.model, others)
+        for fake in FAKES:
+            if (model := fake(case)) is not None:
+                yield self._claimed("fake", fake.__name__.replace("_", " "), model)
+        for method in METHODS:
+            yield self._claimed("method", method, case.by(method))
+
+    def _claimed(self, kind: str, what: str, model: Recommender) -> dict[str, Any]:
+        state = self._measured("unlearned", self.original, model)
+        return self.row(kind, what, state, model, self.targets[1:])
+
+
+def failed(report: AuditReport, against: bool) -> list[str]:
+    """Names of the checks that failed, of those that need Gold or of the others."""
+    return [check.name for check in report.checks if check.state is State.FAILED and check.against_gold is against]
+
+
+def judged(kept: Kept, data: str, model: str, name: str, golds: int) -> list[dict[str, Any]]:
+    """All rows of one request."""
+    original = kept.original(data, model)
+    asked = request(original.dataset, name, REQUESTS)
+    runs = [kept.retrained(original, name, asked, FIRST_GOLD + number) for number in range(golds)]
+    court = Court(data, model, name, original, asked, runs)
+    half = None
+    if model in HALVED:
+        run = kept.retrained(original, f"half-{name}", request(original.dataset, name, REQUESTS, half=True), FIRST_GOLD)
+        half = run.model, run.dataset
+    other = request(original.dataset, name, REQUESTS.child("another"))
+    case = Case(original, court.parts, court.probe, kept.original(data, model, 1), runs[0].model, half, other)
+    return list(court.rows(case))
+
+
+def tables(rows: Sequence[dict[str, Any]]) -> list[Table]:
+    """Accepted and refused by kind, and what each check alone found out."""
+    return [
+        Table("Fakes and Golds judged", [_counted(rows, kind, what) for kind, what in _kinds(rows)]),
+        Table("What each check catches among the fakes", _caught(rows, "failed")),
+        Table("What each check catches with Gold", _caught(rows, "failed against Gold")),
+    ]
+
+
+def _kinds(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    kinds = dict.fromkeys((row["kind"], row["what"] if row["kind"] != "gold" else "Gold") for row in rows)
+    return [*kinds, ("fake", "")]
+
+
+def _counted(rows: Sequence[dict[str, Any]], kind: str, what: str) -> dict[str, Any]:
+    same = [row for row in rows if row["kind"] == kind and what in ("", "Gold", row["what"])]
+    counts: dict[str, Any] = {"what": what or "all fakes", "runs": len(same)}
+    for column in ("without Gold", "with Gold"):
+        for state in (State.PASSED, State.FAILED, State.NOT_ASSESSED):
+            counts[f"{state.value} {column}"] = sum(row[column] == state.value for row in same)
+    return counts
+
+
+def _caught(rows: Sequence[dict[str, Any]], column: str) -> list[dict[str, Any]]:
+    fakes = [row[column] for row in rows if row["kind"] == "fake"]
+    golds = [row[column] for row in rows if row["kind"] == "gold"]
+    names = sorted({name for found in (*fakes, *golds) for name in found})
+    return [
+        {
+            "check": name,
+            "fakes": sum(name in found for found in fakes),
+            "fakes that no other check caught": sum(found == [name] for found in fakes),
+            "Golds": sum(name in found for found in golds),
+        }
+        for name in names
+    ]
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Judge every request of the grid, or those whose names hold a word that is given."""
+    parser = arguments("verdicts", rounds=1)
+    parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
+    parser.add_argument("--golds", type=int, default=4)
+    parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
+    options = parser.parse_args(given)
+    write(options.out, "verdicts", tables(_rows(options)))
+
+
+def _rows(options: Namespace) -> list[dict[str, Any]]:
+    """Of the whole grid; those of a request are written as soon as they are there."""
+    kept, rows = Kept(options.kept), list[dict[str, Any]]()
+    (options.kept / "judged").mkdir(parents=True, exist_ok=True)
+    for data, model, names in GRID:
+        for name in names:
+            if options.only not in f"{data} {model} {name}":
+                continue
+            found = judged(kept, data, model, name, options.golds)
+            path = options.kept / "judged" / f"{data}-{model}-{name}.json"
+            path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+            rows += found
+    return rows
+
+
+if __name__ == "__main__":
+    main()
