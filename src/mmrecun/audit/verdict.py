@@ -227,10 +227,44 @@ class Likeness(Settings):
     gold: float | None = None
 
 
+class Compared(Settings):
+    """What an audit looked at beside the run itself and the one it came from.
+
+    Attributes:
+        golds: digests of the Golds' weights.
+        relearn: whether relearn time was measured.
+        shadows: models of the likelihood-ratio attack.
+    """
+
+    golds: tuple[str, ...] = ()
+    relearn: bool = False
+    shadows: int = 0
+
+    def at_least(self, other: "Compared") -> bool:
+        """Whether this looked at no less than `other`."""
+        return len(self.golds) >= len(other.golds) and self.relearn >= other.relearn and self.shadows >= other.shadows
+
+    def name(self) -> str:
+        """A few words for a folder.
+
+        >>> Compared(golds=("a", "b"), shadows=4).name(), Compared().name()
+        ('gold2-shadows4', 'alone')
+        """
+        parts = [f"gold{len(self.golds)}"] if self.golds else ["alone"]
+        parts += ["relearn"] if self.relearn else []
+        parts += [f"shadows{self.shadows}"] if self.shadows else []
+        return "-".join(parts)
+
+
 class AuditReport(Settings):
     """The whole audit of one unlearned run.
 
     Attributes:
+        format: of this record.
+        made: UTC time.
+        digests: of the weights of `run` and `original`, and of the `dataset` that is retained.
+        compared: what it looked at besides.
+        folder: where the report was written, relative to the run; "" for the run folder itself.
         model, method, dataset: names.
         forgotten: counts of users, items, interactions and modalities.
         states: the original, the unlearned run, and each Gold.
@@ -244,6 +278,11 @@ class AuditReport(Settings):
         notes: how figures came about, and what was not looked at.
     """
 
+    format: int = 2
+    made: str = ""
+    digests: dict[str, str] = {}
+    compared: Compared = Compared()
+    folder: str = ""
     model: str
     method: str
     dataset: str
@@ -262,19 +301,32 @@ class AuditReport(Settings):
         """The first state called `name`."""
         return next(state for state in self.states if state.name == name)
 
+    @property
+    def headline(self) -> str:
+        """The verdict in a few words; where the removal was checked and no more, it says so."""
+        removed = {check.state for check in self.checks if check.about is About.REMOVAL}
+        if self.verdict is State.NOT_ASSESSED and State.PASSED in removed:
+            measured = {check.state for check in self.checks if check.about is About.FORGETTING} == {State.PASSED}
+            return "removed; not all of it measured" if measured else "removed; forgetting not measured"
+        return self.verdict.value
+
     def contract(self) -> dict[str, Any]:
         """The keys that the command line and the service promise."""
         after = self.state("unlearned")
         whole = self.model_dump(mode="json")
         return {
             "verdict": self.verdict.value,
+            "headline": self.headline,
             "verdict_without_gold": self.verdict_without_gold.value,
             "verdict_against_gold": self.verdict_against_gold.value,
             "retain": after.retain,
             "forget": after.forget,
             "membership": {name: value for name, value in after.model_dump().items() if name.startswith("auc")},
-            **{name: whole[name] for name in ("forgotten", "gap", "likeness", "checks", "states", "notes")},
+            **{name: whole[name] for name in _PUBLIC},
         }
+
+
+_PUBLIC = ("forgotten", "gap", "likeness", "persons", "checks", "states", "notes", "compared", "digests", "made")
 
 
 def conclude(checks: Sequence[Check]) -> State:

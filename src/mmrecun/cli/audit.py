@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from mmrecun.audit.verdict import State
 from mmrecun.cli.options import RunFolder
 from mmrecun.cli.output import JsonFlag, duration, emit, errors, progress_bar, say
 
@@ -26,9 +27,12 @@ def audit(
             help="Attack with N shadow models, even and 4 or more: N trainings. 0: no attack.",
         ),
     ] = 0,
+    require: Annotated[
+        State | None, typer.Option("--require", help="Exit with 1 when the verdict is any other, for scripts.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show evidence that RUN has forgotten; writes audit.json and report.html into it."""
+    """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
     from mmrecun import jobs
     from mmrecun.report.terminal import show
 
@@ -38,7 +42,11 @@ def audit(
     with progress_bar(f"auditing {run.name}") as progress:
         report = jobs.audit(run, gold, relearn, shadows, progress)
     if as_json:
-        emit({"run": str(run), "report": str(run / "report.html"), **report.contract()}, as_json)
-        return
-    show(report, Console())
-    say(f"report: {run / 'report.html'}")
+        emit({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()}, as_json)
+    else:
+        show(report, Console())
+        if report.folder:
+            say(f"{run / 'report.html'} looked at more and stays; this audit is kept beside it")
+        say(f"report: {run / report.folder / 'report.html'}")
+    if require is not None and report.verdict is not require:
+        raise typer.Exit(1)

@@ -1,10 +1,12 @@
 """Audit a run and write its report."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmrecun import lineage
 from mmrecun.audit.audit import Closer, Subject, assess
-from mmrecun.audit.verdict import AuditReport
+from mmrecun.audit.verdict import AuditReport, Compared
 from mmrecun.data.forget import partition
 from mmrecun.errors import ArtifactError
 from mmrecun.jobs.opening import PathLike, load
@@ -13,8 +15,10 @@ from mmrecun.jobs.shadowing import attack_probe
 from mmrecun.lineage import Run
 from mmrecun.report.page import render
 from mmrecun.report.tables import duration
-from mmrecun.staging import replace_file
+from mmrecun.staging import replace_file, staged_folder
 from mmrecun.training.loop import Report, silent
+
+AUDITS = "audits"
 
 
 def audit(
@@ -26,7 +30,8 @@ def audit(
 ) -> AuditReport:
     """Audit an unlearned run, with Gold runs of the same request where there are any.
 
-    Writes `audit.json` and `report.html` into the run folder.
+    Writes `audit.json` and `report.html` into a folder of their own below `audits`, named by date and by what was
+    compared. The run folder has them too, unless those that are there looked at more.
 
     Args:
         run: a run folder.
@@ -37,19 +42,64 @@ def audit(
         report: told how far the two slow probes are.
 
     Raises:
-        ArtifactError: when the run was not unlearned, or a Gold knows other data or came from another method.
+        ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
+            Gold is given twice.
         ConfigError: for a number of shadows that cannot be shared out.
     """
     after = load(run)
     original = load(lineage.parent_folder(after.folder, after.manifest))
     closer = [relearn_probe(original.training, report)] if relearn else []
     closer += [attack_probe(original, after, shadows, report)] if shadows else []
-    states = [_gold(load(gold), after, original) for gold in golds]
-    made = _assessed(original, after, states, closer)
-    page = render(made, _facts(after, original), lineage.history(after.folder))
-    replace_file(after.folder / "audit.json", (made.model_dump_json(indent=2) + "\n").encode())
-    replace_file(after.folder / "report.html", page.encode())
-    return made
+    states = _distinct([_gold(load(gold), after, original) for gold in golds])
+    compared = Compared(golds=tuple(gold.weights for gold in states), relearn=relearn, shadows=shadows)
+    facts = {
+        "made": lineage.now(),
+        "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
+        "compared": compared,
+    }
+    made = _assessed(original, after, states, closer).model_copy(update=facts)
+    return _filed(made, after, original)
+
+
+def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
+    """Write a report beside the earlier ones, and into the run folder where none there looked at more."""
+    name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
+    place, number = run.folder / AUDITS / name, 1
+    while place.exists():
+        number += 1
+        place = run.folder / AUDITS / f"{name}-{number}"
+    page = render(report, _facts(run, original), lineage.history(run.folder)).encode()
+    before = _earlier(run.folder / "audit.json")
+    first = before is None or report.compared.at_least(before)
+    report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})
+    text = (report.model_dump_json(indent=2) + "\n").encode()
+    with staged_folder(place) as staging:
+        (staging / "audit.json").write_bytes(text)
+        (staging / "report.html").write_bytes(page)
+    if first:
+        replace_file(run.folder / "audit.json", text)
+        replace_file(run.folder / "report.html", page)
+    return report
+
+
+def _earlier(path: Path) -> Compared | None:
+    """What the report at `path` looked at; None where there is none that can be read."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        golds = [state["run"] for state in values["states"] if state["name"] == "gold"]
+        return Compared.model_validate(values.get("compared", {"golds": golds}))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _distinct(golds: list[Run]) -> list[Run]:
+    """The Golds, refused where two are the same model."""
+    seen: dict[str, Path] = {}
+    for gold in golds:
+        if gold.weights in seen:
+            raise ArtifactError(f"{gold.folder} is the same model as {seen[gold.weights]}; give each Gold once")
+        seen[gold.weights] = gold.folder
+    return golds
 
 
 def _assessed(original: Run, run: Run, golds: Sequence[Run], closer: Sequence[Closer]) -> AuditReport:
