@@ -137,10 +137,12 @@ def listed_by_cosine(case: Case) -> Recommender:
     return _turned(case, _copy(case.gold), 0.5)
 
 
-def bystanders_harmed(case: Case) -> Recommender:
+def bystanders_harmed(case: Case) -> Recommender | None:
     """Forgotten as by Gold, and then touched items are made longer, so that they enter everybody's lists."""
     model = _copy(case.gold)
     at = torch.from_numpy(case.touched()[ID_TABLES[1]])
+    if not at.any():
+        return None
     with torch.no_grad():
         for table in model.tables().values():
             if table.of == "items" and table.modality is None:
