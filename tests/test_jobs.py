@@ -1,3 +1,4 @@
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -30,9 +31,9 @@ def test_the_whole_way(run_folder: Path, tmp_path: Path):
         jobs.unlearn(run_folder, request, gold, "retrain", seed=seed)
     report = jobs.audit(tmp_path / "after", golds)
     assert report.forgotten["items"] == 3
-    assert {"retain_recall@20", "forget_recall@20", "auc", "auc_matched", "auc_newcomers"} == set(report.gap)
+    assert {"retain_recall@20", "forget_recall@20", "auc", "auc_matched", "fold_in"} <= set(report.gap)
     assert not [check for check in report.checks if check.name.startswith("residue") and check.state != "passed"]
-    assert report.verdict_against_gold != "not assessed"
+    assert any(check.against_gold and check.state == "passed" for check in report.checks)
     assert "Likeness to Gold" in (tmp_path / "after" / "report.html").read_text()
     assert digests(run_folder) == before
 
@@ -113,7 +114,39 @@ def test_an_audit_without_gold_says_what_it_did_not_assess(run_folder: Path, tmp
     report = jobs.audit(tmp_path / "after")
     assert report.gap == {}
     assert {check.state for check in report.checks if check.name.startswith("gold")} == {"not assessed"}
-    assert report.verdict != "not assessed"
+    assert report.verdict in ("failed", "not assessed")
+    if report.verdict == "not assessed":
+        assert report.headline == "removed; forgetting not measured"
+
+
+def test_a_report_is_never_hidden_by_one_that_looked_at_less(run_folder: Path, tmp_path: Path):
+    request, after = ForgetRequest(users=("u00001", "u00002")), tmp_path / "after"
+    jobs.unlearn(run_folder, request, after)
+    jobs.unlearn(run_folder, request, tmp_path / "gold", "retrain", seed=7)
+    jobs.audit(after)
+    full = jobs.audit(after, [tmp_path / "gold"])
+    assert full.folder == ""
+    kept = (after / "audit.json").read_bytes()
+    less = jobs.audit(after)
+    assert (after / "audit.json").read_bytes() == kept
+    assert json.loads((after / less.folder / "audit.json").read_text())["compared"]["golds"] == []
+    names = sorted(path.name.split("Z-")[1] for path in (after / "audits").iterdir())
+    assert [name.partition("-")[0] for name in names] == ["alone", "alone", "gold1"]
+    assert full.digests["run"] == lineage.weights_digest(after)
+    again = jobs.audit(after, [tmp_path / "gold"])
+    assert again.folder == ""
+
+
+def test_the_same_gold_does_not_count_twice(run_folder: Path, tmp_path: Path):
+    request = ForgetRequest(users=("u00001",))
+    jobs.unlearn(run_folder, request, tmp_path / "after")
+    jobs.unlearn(run_folder, request, tmp_path / "gold", "retrain", seed=7)
+    shutil.copytree(tmp_path / "gold", tmp_path / "copy")
+    with pytest.raises(ArtifactError, match="same model as"):
+        jobs.audit(tmp_path / "after", [tmp_path / "gold", tmp_path / "copy"])
+    manifest = lineage.read_manifest(tmp_path / "gold")
+    assert manifest.best_epoch > 0
+    assert manifest.valid == pytest.approx(max(row["valid"] for row in lineage.history(tmp_path / "gold")))
 
 
 def test_splits_and_users_that_do_not_exist(run_folder: Path):

@@ -4,6 +4,7 @@ import torch
 
 from mmrecun.audit.lapsed_features import LapsedFeatures
 from mmrecun.audit.membership import matched_auc
+from mmrecun.audit.probes import Stage
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition, retain
 from mmrecun.data.synthetic import SyntheticConfig, make
@@ -41,7 +42,7 @@ def test_what_the_projection_learned_of_the_items_shows_and_nothing_else_does(pa
     asked = LapsedFeatures.of(parts, "image", np.random.default_rng(0))
     sizes = Sizes.of_dataset(parts.retained)
     model = VBPR(VBPR.Config(dim=24), sizes, Seed(1).torch())
-    forgotten, held_out, *_ = asked.groups(model, parts)
+    forgotten, held_out, *_ = asked.groups(model, parts, Stage(parts).inputs)
     estimate = matched_auc(forgotten, held_out)
     assert abs(estimate.value - 0.5) < 3 * estimate.error
     features = torch.from_numpy(parts.original.modalities["image"].values())
@@ -52,18 +53,18 @@ def test_what_the_projection_learned_of_the_items_shows_and_nothing_else_does(pa
         taste.zero_().index_add_(
             0, torch.from_numpy(asked.forgotten.users.copy()), unit[torch.from_numpy(asked.forgotten.items.copy())]
         )
-    forgotten, held_out, *_ = asked.groups(model, parts)
+    forgotten, held_out, *_ = asked.groups(model, parts, Stage(parts).inputs)
     assert matched_auc(forgotten, held_out).value > 0.65
 
 
 def test_other_modalities_and_trained_rows_do_not_speak(parts: Partition):
     asked = LapsedFeatures.of(parts, "image", np.random.default_rng(0))
     model = VBPR(VBPR.Config(dim=8), Sizes.of_dataset(parts.retained), Seed(1).torch())
-    before = asked.groups(model, parts)
+    before = asked.groups(model, parts, Stage(parts).inputs)
     with torch.no_grad():
         model.items.weight[torch.from_numpy(parts.lost_features["image"][parts.item_rows])] *= 50
         model.projections["audio"].weight[:, :] = 0
-    after = asked.groups(model, parts)
+    after = asked.groups(model, parts, Stage(parts).inputs)
     assert after[0].percentiles == pytest.approx(before[0].percentiles, abs=0.2)
 
 
@@ -71,4 +72,4 @@ def test_a_modality_that_is_gone_cannot_be_asked(dataset: Dataset):
     parts = partition(dataset, retain(dataset, ForgetRequest(modalities={"image": None})))
     model = VBPR(VBPR.Config(dim=8), Sizes.of_dataset(parts.retained), Seed(1).torch())
     asked = LapsedFeatures.of(parts, "image", np.random.default_rng(0))
-    assert asked is None or asked.groups(model, parts) is None
+    assert asked is None or asked.groups(model, parts, Stage(parts).inputs) is None

@@ -30,7 +30,9 @@ def test_traits_equal_dense_matrices(parts: Partition):
     square = dense @ dense
     near, far = dense @ own, (square - np.diag(square.diagonal())) @ own
     lengths = [np.linalg.norm(rows, axis=1) for rows in (own, near, far)]
-    cosines = [(own * rows).sum(axis=1) / (lengths[0] * length) for rows, length in zip((near, far), lengths[1:])]
+    cosines = [
+        (own * rows).sum(axis=1) / (lengths[0] * length) for rows, length in zip((near, far), lengths[1:], strict=True)
+    ]
     middle = np.concatenate([users @ items.mean(dim=0), items @ users.mean(dim=0)])
     expected = np.stack(
         [np.log(lengths[0]), *cosines, *np.log(lengths[1:]), np.log(lengths[0]), middle / lengths[0]], axis=1

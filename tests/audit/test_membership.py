@@ -49,7 +49,10 @@ def test_the_error_is_the_spread_over_repeated_draws(sway: float):
 def test_pairs_of_one_user_say_little():
     rng = np.random.default_rng(2)
     lone = group(rng, 100, 1)
-    assert matched_auc(lone, group(rng, 100, 20)).error > 0.28
+    others = group(rng, 100, 20)
+    apart = Group(others.percentiles, others.strata, others.owners + 1)
+    assert matched_auc(lone, apart).error > 0.28
+    assert matched_auc(lone, group(rng, 100, 1)).error < 0.05
     assert spread((np.zeros(3), np.zeros(2)), np.arange(3), np.arange(2)) == 0
 
 

@@ -14,7 +14,7 @@ def comparison(lift: float, traits: float = 0.0, size: int = 1500) -> Comparison
     """Forgotten pairs of which a share `lift` is placed like known ones, and a trait that shifts them by `traits`."""
     rng = np.random.default_rng(0)
     held_out = group(rng, size, 120)
-    seen = rng.normal(size=(size, 2)) + [traits, 0], rng.normal(size=(size, 2))
+    seen = rng.normal(loc=(traits, 0), size=(size, 2)), rng.normal(size=(size, 2))
     return Comparison(group(rng, size, 120, lift), held_out, group(rng, size, 120, 1.0), held_out, seen)
 
 

@@ -116,7 +116,10 @@ def training_check(original: Measured, golds: Sequence[Measured]) -> Check:
 def gold_checks(
     gaps: dict[str, Gap], original: Measured, unlearned: Measured, golds: Sequence[Measured]
 ) -> list[Check]:
-    """Every check that rests on Gold."""
+    """Every check that rests on Gold; without any Gold the main ones, which are not assessed."""
+    if not golds:
+        kinds = [_recognition(kind, None, None) for kind in unlearned.figures.recognition]
+        return [_utility(None), _forget_recall(None), *kinds]
     checks = [training_check(original, golds), _utility(gaps.get(RETAIN)), _forget_recall(gaps.get(FORGET))]
     before = values_of(original.figures)
     for kind, found in unlearned.figures.recognition.items():

@@ -44,7 +44,7 @@ def compare(
     unlearned, *others = (moved(state, original, probe) for state in (unlearned, *golds))
     gaps = gaps_to_gold(unlearned, others)
     own = alone(original, unlearned, parts)
-    against = gold_checks(gaps, original, unlearned, others) if others else []
+    against = gold_checks(gaps, original, unlearned, others)
     checks = (*residue_checks, *own, *against)
     model, method, dataset = names
     without = conclude((*residue_checks, *own))

@@ -7,6 +7,7 @@ item, the users who had the item in training rank it higher than those of its he
 them, both are alike: the AUC within each item is 0.5. Items that keep the modality are shown likewise, as known ones.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -17,7 +18,7 @@ from mmrecun.audit.membership import Group
 from mmrecun.audit.newcomers import with_newcomers
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import Partition
-from mmrecun.data.graph import build_inputs
+from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.matching import ITEM_STEP, degree_bins
 from mmrecun.evaluation.ranking import percentiles
@@ -25,6 +26,7 @@ from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
 
+Build = Callable[[str, Recommender, Dataset, Mapping[str, Bools]], GraphInputs]
 _SEED = Seed(20).child("lapsed features")
 _MOST = 8192
 
@@ -72,13 +74,18 @@ class LapsedFeatures:
         return cls(modality, shown, graph, forgotten, held_out, known, aside, degree_bins(degree, 4))
 
     @torch.no_grad()
-    def groups(self, model: Recommender, parts: Partition) -> tuple[Group, Group, Group, Group] | None:
-        """Places of forgotten, held-out and both known kinds of pairs; None where the model no longer reads it."""
+    def groups(self, model: Recommender, parts: Partition, build: Build) -> tuple[Group, Group, Group, Group] | None:
+        """Places of forgotten, held-out and both known kinds of pairs; None where the model no longer reads it.
+
+        Args:
+            model: of the retained data.
+            parts: original and retained data.
+            build: makes, or remembers, what a model reads of a dataset with newcomers, under a name.
+        """
         if self.modality not in model.sizes.widths:
             return None
-        device = next(model.parameters()).device
         newcomers = {name: mask | self.shown for name, mask in parts.newcomers().items()}
-        inputs = build_inputs(self._data(parts), model.spec(), device, newcomers)
+        inputs = build(f"{self.modality} alone", model, self._data(parts), newcomers)
         vectors = with_newcomers(model, parts, _SEED, self.shown).vectors(inputs)
         forgotten, held_out, known, aside = (
             Group(

@@ -168,7 +168,7 @@ def measure_state(subject: Subject, parts: Partition, probe: Probe, answers: Ans
         values["probes"] = {"fold_in": found}
     forget, forgotten, bands = _forgotten(judged(whole, probe), probe, values)
     traits = probe.stage.traits(subject.model, (users, items))
-    comparisons = probe.questions.comparisons(None if first else subject.model, whole, traits)
+    comparisons = probe.questions.comparisons(None if first else subject.model, whole, traits, probe.stage.inputs)
     values["recognition"] = {name: comparison.figures() for name, comparison in comparisons.items()}
     sides = {"users": (probe.touched_users, traits.users), "items": (probe.touched_items, traits.items)}
     marks = {name: touched_rows.mark(rows) for name, (touched_rows, rows) in sides.items()}

@@ -87,12 +87,14 @@ def spread(parts: tuple[Weights, Weights], owners: Ints, control_owners: Ints) -
     """Standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
 
     Pairs of one owner, forgotten ones and controls, are one draw, since they share a vector: what lifts both cancels.
-    Of few owners that says little, so the error is never smaller than that of pairs drawn one by one.
+    Of few owners that says little, so the error is never smaller than that of pairs drawn one by one. A lone owner who
+    is compared with others alone counts as one uniform percentile.
     """
     own, theirs = parts
     deviations = np.concatenate([own - own.mean(), theirs])
     together = _clustered(deviations, np.concatenate([owners, control_owners]))
-    return float(np.sqrt(max(together, (deviations**2).sum())))
+    alone = 1 / 12 if len(np.unique(owners)) == 1 and not np.isin(owners[0], control_owners) else 0.0
+    return float(np.sqrt(max(together, (deviations**2).sum(), alone)))
 
 
 def _clustered(deviations: Weights, owners: Ints) -> float:

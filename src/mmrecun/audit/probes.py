@@ -81,12 +81,12 @@ class Stage:
     @torch.no_grad()
     def original(self, model: Recommender) -> Vectors:
         """Of the original model, on what it was trained on."""
-        return _answers(model, self._inputs("original", model, self.parts.original))
+        return _answers(model, self.inputs("original", model, self.parts.original))
 
     @torch.no_grad()
     def retained(self, model: Recommender) -> Vectors:
         """Of a model of the retained data, as it is served; rows of the retained data."""
-        return _answers(model, self._inputs("retained", model, self.parts.retained))
+        return _answers(model, self.inputs("retained", model, self.parts.retained))
 
     @torch.no_grad()
     def stand_in(self, model: Recommender) -> Vectors:
@@ -114,11 +114,12 @@ class Stage:
 
     def shown_inputs(self, model: Recommender) -> GraphInputs:
         """The retained data in original rows, with newcomers for what was removed."""
-        return self._inputs("stand-in", model, self.parts.stand_in(), self.parts.newcomers())
+        return self.inputs("stand-in", model, self.parts.stand_in(), self.parts.newcomers())
 
-    def _inputs(
+    def inputs(
         self, name: str, model: Recommender, dataset: Dataset, newcomers: Mapping[str, Bools] | None = None
     ) -> GraphInputs:
+        """What a model reads of `dataset`, built once for each `name` and kind of model."""
         key = (name, model.spec(), next(model.parameters()).device)
         if key not in self._built:
             self._built[key] = build_inputs(dataset, key[1], key[2], newcomers, self._neighbours)

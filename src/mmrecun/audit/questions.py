@@ -8,7 +8,7 @@ import numpy as np
 
 from mmrecun.audit.classifier import Weights
 from mmrecun.audit.co_occurrence import CoOccurrence
-from mmrecun.audit.lapsed_features import LapsedFeatures
+from mmrecun.audit.lapsed_features import Build, LapsedFeatures
 from mmrecun.audit.membership import Group
 from mmrecun.audit.recognition import Comparison
 from mmrecun.audit.row_traits import RowTraits
@@ -55,13 +55,15 @@ class SinglePairs:
         """By the vectors and traits of everybody, in original rows."""
         degree = degrees(self.seen, len(vectors.users), len(vectors.items))
         groups, seen_by_attacker = [], []
+        lengths = [side.norm(dim=1).cpu().double().numpy() for side in (vectors.users, vectors.items)]
         for pairs in (self.forgotten, self.held_out, self.known):
             place = percentiles(vectors.users, vectors.items, self.seen, pairs)
             groups.append(Group(place, strata(pairs, *degree, by="items"), pairs.users))
             score = score_pairs(vectors.users, vectors.items, pairs.users, pairs.items).cpu().double().numpy()
-            lengths = (vectors.users.norm(dim=1)[pairs.users] * vectors.items.norm(dim=1)[pairs.items]).cpu().numpy()
-            own = (place, score, score / np.maximum(lengths, 1e-12))
-            seen_by_attacker.append(np.column_stack([*own, traits.users[pairs.users], traits.items[pairs.items]]))
+            cosine = score / np.maximum(lengths[0][pairs.users] * lengths[1][pairs.items], 1e-12)
+            seen_by_attacker.append(
+                np.column_stack([place, score, cosine, traits.users[pairs.users], traits.items[pairs.items]])
+            )
         forgotten, held_out, known = groups
         return Comparison(forgotten, held_out, known, held_out, (seen_by_attacker[0], seen_by_attacker[1]))
 
@@ -97,13 +99,16 @@ class Questions:
             {name: found for name, found in features.items() if found is not None},
         )
 
-    def comparisons(self, model: Recommender | None, vectors: Vectors, traits: RowTraits) -> dict[str, Comparison]:
+    def comparisons(
+        self, model: Recommender | None, vectors: Vectors, traits: RowTraits, build: Build
+    ) -> dict[str, Comparison]:
         """All comparisons of one state, by target or, for lapsed features, by `features MODALITY`.
 
         Args:
             model: of the retained data; None for the original, which is not asked about lapsed features.
             vectors: of everybody in original rows.
             traits: of the retained rows; see `row_traits`.
+            build: see `LapsedFeatures.groups`.
         """
         whole = _in_original_rows(traits, self.parts)
         found: dict[str, Comparison] = {}
@@ -118,7 +123,7 @@ class Questions:
         if self.pairs is not None:
             found[Target.INTERACTIONS.value] = self.pairs.comparison(vectors, whole)
         for name, lapsed in self.features.items():
-            if model is not None and (groups := lapsed.groups(model, self.parts)) is not None:
+            if model is not None and (groups := lapsed.groups(model, self.parts, build)) is not None:
                 empty = tuple(np.empty((len(group.owners), 0)) for group in groups[:2])
                 found[f"features {name}"] = Comparison(*groups, (empty[0], empty[1]))
         return found
