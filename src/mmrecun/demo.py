@@ -30,7 +30,7 @@ def run_demo(out: Path, tell: Callable[[str], None]) -> tuple[dict[str, Any], Au
     dataset, _ = make(SyntheticConfig(), Seed(7))
     files.save(dataset, out / "data")
     tell("2/5 training MGCN")
-    settings = {"learning_rate": 5e-3, "batch_size": 512, "patience": 5, "epochs": 40}
+    settings = {"learning_rate": 5e-3, "batch_size": 512, "patience": 5, "patience_steps": 60, "epochs": 40}
     jobs.train(out / "data", "mgcn", out / "original", settings)
     original = jobs.load(out / "original")
     request, _ = merge_where(ForgetRequest(), dataset, WHERE)

@@ -72,3 +72,9 @@ def test_random_controls_were_never_seen(dataset: Dataset):
     drawn = random_controls(train, train, len(dataset.users), len(dataset.items), np.random.default_rng(0))
     assert not train.contains(drawn.users, drawn.items, len(dataset.items)).any()
     assert set(drawn.users) <= set(train.users)
+
+
+def test_a_handful_that_falls_to_one_side_proves_nothing():
+    few = Group(np.array([0.9, 0.95]), np.array([64, 64]), np.array([0, 0]))
+    one = Group(np.array([0.1]), np.array([64]), np.array([0]))
+    assert matched_auc(few, one) == (1.0, pytest.approx(np.sqrt(4 / 24)))

@@ -7,7 +7,8 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.errors import ArtifactError, DivergedError
 from mmrecun.rng import Seed
-from mmrecun.training.fit import Recovery, TrainConfig, fit
+from mmrecun.training.checkpoint import Progress
+from mmrecun.training.fit import Recovery, TrainConfig, fit, stopped
 from tests.contracts.models import CPU, build
 
 CONFIG = TrainConfig(epochs=6, batch_size=128, learning_rate=0.01)
@@ -66,7 +67,7 @@ def test_it_stops_early_and_keeps_the_best_parameters(dataset: Dataset):
         return next(scores)
 
     inputs = build_inputs(dataset, model.spec(), CPU)
-    result = fit(model, dataset, inputs, TrainConfig(epochs=50, patience=2, batch_size=128), Seed(0), validate)
+    result = fit(model, dataset, inputs, TrainConfig(epochs=50, patience=2, patience_steps=0, batch_size=128), Seed(0), validate)
     assert (result.best_epoch, result.epochs, result.valid) == (2, 4, 0.5)
     assert torch.equal(model.users.weight, kept[1])
 
@@ -83,3 +84,26 @@ def test_every_epoch_draws_its_own_negatives(dataset: Dataset):
     config = TrainConfig(epochs=4, batch_size=128, learning_rate=1e-30)
     result = fit(model, dataset, build_inputs(dataset, model.spec(), CPU), config, Seed(0), lambda _: 1.0)
     assert len({row["loss"] for row in result.history}) == 4
+
+
+def progress(scores: list[float]) -> Progress:
+    best = max(range(len(scores)), key=lambda epoch: (scores[epoch], -epoch))
+    history = [{"epoch": epoch + 1, "valid": score} for epoch, score in enumerate(scores)]
+    return Progress(
+        epoch=len(scores), best_epoch=best + 1, best_score=scores[best], best={"x": torch.ones(1)}, history=history
+    )
+
+
+def test_an_epoch_of_few_steps_is_waited_for_longer():
+    config, flat = TrainConfig(patience=5, patience_steps=100), [0.3, *[0.2] * 10]
+    assert stopped(progress(flat), config, steps=10)
+    assert not stopped(progress(flat), config, steps=9)
+    assert not stopped(progress(flat[:5]), config, steps=1000)
+
+
+def test_validation_that_falls_before_it_climbs_is_waited_for():
+    config = TrainConfig(patience=20, patience_steps=0)
+    falls = [0.07 - 0.003 * epoch for epoch in range(11)]
+    assert stopped(progress([*falls, *[0.04] * 10]), config, steps=20)
+    assert not stopped(progress([*falls, *[0.04 + 0.002 * epoch for epoch in range(10)]]), config, steps=20)
+    assert stopped(progress([*falls, *[0.04 + 0.0005 * (epoch % 2) for epoch in range(12)]]), config, steps=20)

@@ -9,7 +9,7 @@ import numpy as np
 from mmrecun.audit import divergence
 from mmrecun.audit.checks import CHANCE, ERRORS, MARK_MARGIN, UTILITY_SHARE, paired_error, recognition_title
 from mmrecun.audit.measure import K, Measured
-from mmrecun.audit.membership import spread
+from mmrecun.audit.membership import chance, spread
 from mmrecun.audit.verdict import About, Check, Figures, Gap, State
 from mmrecun.shapes import Bools
 
@@ -17,6 +17,7 @@ HEADLINE = "recall@20"
 RETAIN, FORGET, VALID = f"retain_{HEADLINE}", f"forget_{HEADLINE}", "valid"
 TOLERANCE, DEVIATIONS = 0.02, 3.0
 TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.05
+FEW = 30  # pairs of which a paired error says nothing
 
 
 def values_of(figures: Figures) -> dict[str, float | None]:
@@ -80,7 +81,8 @@ def _error(name: str, unlearned: Measured, golds: Sequence[Measured]) -> float |
     own, theirs = (
         part - np.mean([other[at] for other in others], axis=0) for at, part in enumerate(first.contributions())
     )
-    return spread((own, theirs), first.forgotten.owners, first.held_out.owners)
+    error = spread((own, theirs), first.forgotten.owners, first.held_out.owners)
+    return max(error, chance(len(own), len(theirs))) if min(len(own), len(theirs)) < FEW else error
 
 
 def undertrained(original: Measured, golds: Sequence[Measured]) -> list[str]:

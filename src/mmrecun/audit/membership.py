@@ -56,12 +56,23 @@ class Estimate(NamedTuple):
 def matched_auc(forgotten: Group, controls: Group) -> Estimate | None:
     """AUC within strata of popularity, each forgotten pair counted once, and its standard error over owners.
 
-    None when either group is empty.
+    The error is never smaller than that of as many pairs that are alike, since so few may all fall to one side. None
+    when either group is empty.
     """
     if not len(forgotten.percentiles) or not len(controls.percentiles):
         return None
     parts = contributions(forgotten, controls)
-    return Estimate(0.5 + float(parts[0].sum()), spread(parts, forgotten.owners, controls.owners))
+    error = max(spread(parts, forgotten.owners, controls.owners), chance(len(parts[0]), len(parts[1])))
+    return Estimate(0.5 + float(parts[0].sum()), error)
+
+
+def chance(first: int, second: int) -> float:
+    """Standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
+
+    >>> round(chance(2, 1), 3), round(chance(900, 300), 3)
+    (0.408, 0.019)
+    """
+    return float(np.sqrt((first + second + 1) / (12 * first * second)))
 
 
 def contributions(forgotten: Group, controls: Group) -> tuple[Weights, Weights]:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
@@ -31,6 +32,7 @@ class TrainConfig(Settings):
         batch_size: triples a step.
         learning_rate: of Adam.
         patience: validations without improvement before it stops.
+        patience_steps: steps without improvement that there must be as well: an epoch of little data is few steps.
         validate_every: epochs between validations.
     """
 
@@ -38,6 +40,7 @@ class TrainConfig(Settings):
     batch_size: PositiveInt = 4096
     learning_rate: PositiveFloat = 2e-3
     patience: PositiveInt = 20
+    patience_steps: NonNegativeInt = 300
     validate_every: PositiveInt = 1
 
 
@@ -98,7 +101,9 @@ def fit(
     started = time.perf_counter() - state.seconds
     saved = -math.inf  # the first epoch is kept at once
 
-    while state.epoch < config.epochs and not _stopped(state, config):
+    steps = math.ceil(len(dataset.train) / config.batch_size)
+
+    while state.epoch < config.epochs and not stopped(state, config, steps):
         begun = time.perf_counter()
         drawn = seed.child(f"epoch {state.epoch}")
         model.noise = drawn.child("noise").torch(device)
@@ -125,8 +130,29 @@ def fit(
     return FitResult(state.best_epoch, state.epoch, state.best_score, state.history, state.seconds)
 
 
-def _stopped(state: Progress, config: TrainConfig) -> bool:
-    return bool(state.best) and state.epoch - state.best_epoch >= config.patience * config.validate_every
+def stopped(state: Progress, config: TrainConfig, steps: int) -> bool:
+    """Whether a training has waited long enough for a better validation, and none is in sight.
+
+    It goes on, however long it has waited, while validation rises: some models fall for a while before they climb.
+
+    Args:
+        state: with the epochs so far.
+        config: how long to wait.
+        steps: of an epoch.
+    """
+    waited = state.epoch - state.best_epoch
+    enough = waited >= config.patience * config.validate_every and waited * steps >= config.patience_steps
+    return bool(state.best) and enough and not rising([row["valid"] for row in state.history if "valid" in row], config)
+
+
+def rising(scores: list[float], config: TrainConfig) -> bool:
+    """Whether the last quarter of a patience of validations is above the quarter before, beyond two standard errors."""
+    width = max(3, config.patience // 4)
+    if len(scores) < 2 * width:
+        return False
+    before, after = np.array(scores[-2 * width : -width]), np.array(scores[-width:])
+    error = math.sqrt((before.var(ddof=1) + after.var(ddof=1)) / width)
+    return bool(after.mean() - before.mean() > 2 * error > 0)
 
 
 def _keep_best(state: Progress, model: Recommender, score: float) -> None:
