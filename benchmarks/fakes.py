@@ -65,7 +65,7 @@ class Case:
         """Table -> its rows that the request touched more than others."""
         return {
             name: touched.above
-            for name, touched in zip(ID_TABLES, (self.probe.touched_users, self.probe.touched_items), strict=True)
+            for name, touched in zip(ID_TABLES, (self.probe.touched_users, self.probe.moved.touched), strict=True)
         }
 
 

@@ -75,7 +75,9 @@ def test_items_that_lost_a_modality_are_touched():
     dataset = make(SyntheticConfig(users=60, items=80, interactions=900, groups=4, width=4), Seed(2))[0]
     name = next(iter(dataset.modalities))
     asked = ForgetRequest(modalities={name: tuple(dataset.items.names[:20])})
-    touched = Touched.of(partition(dataset, retain(dataset, asked)), users=False)
+    parts = partition(dataset, retain(dataset, asked))
+    assert not Touched.of(parts, users=False).touched.any()
+    touched = Touched.of(parts, users=False, features=True)
     present = dataset.modalities[name].present[:20]
     assert (touched.shares[:20] > 0).tolist() == present.tolist()
     assert not touched.shares[20:].any()

@@ -67,7 +67,9 @@ def test_it_stops_early_and_keeps_the_best_parameters(dataset: Dataset):
         return next(scores)
 
     inputs = build_inputs(dataset, model.spec(), CPU)
-    result = fit(model, dataset, inputs, TrainConfig(epochs=50, patience=2, patience_steps=0, batch_size=128), Seed(0), validate)
+    result = fit(
+        model, dataset, inputs, TrainConfig(epochs=50, patience=2, patience_steps=0, batch_size=128), Seed(0), validate
+    )
     assert (result.best_epoch, result.epochs, result.valid) == (2, 4, 0.5)
     assert torch.equal(model.users.weight, kept[1])
 

@@ -32,8 +32,8 @@ def recognition_check(kind: str, found: Recognition) -> Check:
     """Forgotten pairs against held-out pairs of the same people: alike, still recognised, or pushed too far.
 
     It fails where the AUC, or that of an attack with labels, is off chance by more than the margin and three standard
-    errors. It passes only where the band of the share that still looks known includes a tenth or less and rules out a
-    half; then a model that did nothing would have been found out. Otherwise it is not assessed.
+    errors. It passes only where known pairs stand out and the band of the share that still looks known includes a tenth
+    or less and rules out a half; then a model that did nothing would have been found out. Otherwise it is not assessed.
     """
     allowed = max(RECOGNITION_MARGIN, ERRORS * found.auc_error)
     away = found.auc - CHANCE
@@ -46,10 +46,12 @@ def recognition_check(kind: str, found: Recognition) -> Check:
         state, reading = State.FAILED, "still recognised"
     elif attack:
         state, reading = State.FAILED, "told apart by an attack with labels"
+    elif found.known_auc - CHANCE < allowed:
+        state, reading = State.NOT_ASSESSED, "pairs that are kept look no more known than that, so nothing can be told"
     elif found.known_share_low > SURELY_KNOWN:
         state, reading = State.NOT_ASSESSED, "some of them may still be known"
     elif found.known_share_high > KNOWN_SHARE:
-        state, reading = State.NOT_ASSESSED, "too few pairs to tell, or a model that remembers too little"
+        state, reading = State.NOT_ASSESSED, "too few pairs to tell"
     else:
         state, reading = State.PASSED, "alike"
     detail = (

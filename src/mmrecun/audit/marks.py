@@ -45,14 +45,21 @@ class Touched:
     above: Bools
 
     @classmethod
-    def of(cls, parts: Partition, users: bool) -> Self:
-        """Of the users, or of the items; an item that lost a modality lost that share of its modalities."""
+    def of(cls, parts: Partition, users: bool, features: bool = False) -> Self:
+        """Of the users, or of the items.
+
+        Args:
+            parts: original and retained data.
+            users: whether users are meant.
+            features: whether an item that lost a modality counts as one that lost that share of its pairs. Whoever
+                holds the data sees which items have none, so such items cannot be marked.
+        """
         rows = parts.user_rows if users else parts.item_rows
         before = parts.original.degrees[0 if users else 1]
         forgotten = parts.forgotten.users if users else parts.forgotten.items
         lost = np.bincount(forgotten, minlength=len(before))
         shares = lost / np.maximum(before, 1)
-        if not users:
+        if features:
             shares = shares + _features_lost(parts)
         shares, retained = shares[rows], (before - lost)[rows]
         every = degree_strata(retained)

@@ -181,7 +181,7 @@ def probe_of(parts: Partition) -> Probe:
     users, items = len(parts.original.users), len(parts.original.items)
     rng = _SEED.numpy()
     random = random_controls(forgotten, parts.original.train, users, items, rng) if len(forgotten) else forgotten
-    rows, touched_items = np.unique(parts.retained.train.users), Touched.of(parts, users=False)
+    rows = np.unique(parts.retained.train.users)
     return Probe(
         branch=branch,
         forgotten=forgotten,
@@ -192,8 +192,8 @@ def probe_of(parts: Partition) -> Probe:
         affected=_affected(parts, forgotten, train),
         questions=Questions.of(parts),
         touched_users=Touched.of(parts, users=True),
-        touched_items=touched_items,
-        moved=Moved(rows, least_touched(parts, rows), touched_items),
+        touched_items=Touched.of(parts, users=False),
+        moved=Moved(rows, least_touched(parts, rows), Touched.of(parts, users=False, features=True)),
         stage=Stage(parts),
     )
 
