@@ -30,6 +30,12 @@ _MARKED = {
 }
 
 
+def share_band(found: Recognition) -> str:
+    """The 95 % band of the share that still looks known: "0% to 9%", or "100%" where both ends are the same."""
+    ends = dict.fromkeys((f"{found.known_share_low:.0%}", f"{found.known_share_high:.0%}"))
+    return " to ".join(ends)
+
+
 _RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], Told]], ...] = (
     (
         "forgotten pairs (AUC)",
@@ -41,7 +47,7 @@ _RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], Told]], ...] = (
         "still looks known",
         "How many of the forgotten pairs rank as taught pairs do, and not as held-out ones. Right is near 0%.",
         ".0%",
-        lambda found: (found.known_share, f"{found.known_share_low:.0%} to {found.known_share_high:.0%}"),
+        lambda found: (found.known_share, share_band(found)),
     ),
     (
         "known pairs (AUC)",

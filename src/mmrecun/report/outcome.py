@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmrecun.audit.verdict import About, AuditReport, Bystanders, Check, Gap, Recognition, State
+from mmrecun.report.forgetting import share_band
 from mmrecun.report.tables import listing
 from mmrecun.report.to_gold import gap_name
 from mmrecun.report.wording import gold_count, golds
@@ -49,9 +50,16 @@ _GAPS = {
 _OTHERS = {
     "training": ("Gold is trained well enough to be the target", "Gold is trained too badly to be the target"),
     "bystanders: lists": (
-        "lists of people with least part in the request are as like Gold's as Golds' are like each other",
-        "lists of people with least part in the request are less like Gold's than Golds' are like each other",
+        "people with least part in the request see lists as close to Gold's as two Golds' are to each other",
+        "people with least part in the request see lists further from Gold's than two Golds' are from each other",
     ),
+}
+_SUBJECTS = {
+    About.FORGETTING: "what was forgotten is",
+    About.UTILITY: "lists are as good",
+    About.LEVEL: "what was forgotten is found as rarely",
+    About.MARKS: "what the request touched stands out no more",
+    About.BYSTANDERS: "lists of people with least part in the request are",
 }
 
 
@@ -104,7 +112,7 @@ def _removal(checks: Sequence[Check]) -> list[tuple[State, str]]:
     )
     clauses = []
     if failed:
-        which = "; ".join(f"{_of(check)}, {check.detail}" for check in failed)
+        which = "; ".join(f"{_of(check)}: {check.detail}" for check in failed)
         clauses.append((State.FAILED, f"something that was requested is still in the run ({which})"))
     if held:
         whole = f"{len(held)} scan{'s' if len(held) > 1 else ''}"
@@ -126,12 +134,13 @@ def _own(report: AuditReport, check: Check) -> str:
     if check.about is About.FORGETTING:
         return _recognised(check, _of(check), after.recognition.get(_of(check)))
     if check.about is About.UTILITY and check.state in (State.PASSED, State.FAILED):
-        figures = f"{_recall(after.retain)}, {_recall(report.state('original').retain)} before"
+        before = [state.retain for state in report.states if state.name == "original"]
+        figures = f"{_recall(after.retain)}{f'; it was {_recall(before[0])}' if before else ''}"
         better = "lists are about as good as before" if check.state is State.PASSED else "lists got worse"
-        return f"{better} (retained recall@20 {figures})"
+        return f"{better} (retained recall@20 is {figures})"
     if check.about is About.BYSTANDERS and after.bystanders and check.state in (State.PASSED, State.FAILED):
         return _bystanders(check, after.bystanders)
-    return f"{check.name} ({check.detail})"
+    return f"{check.name}: {check.detail}"
 
 
 def _recall(metrics: dict[str, float]) -> str:
@@ -141,11 +150,11 @@ def _recall(metrics: dict[str, float]) -> str:
 def _recognised(check: Check, kind: str, found: Recognition | None) -> str:
     what, _, name = kind.partition(" ")
     if what not in _RECOGNISED or check.state not in _PLACE:
-        return f"{check.name} ({check.detail})"
+        return f"{check.name}: {check.detail}"
     text = _RECOGNISED[what][_PLACE[check.state]].format(f"‘{name}’ " if name else "")
     if found is None:
-        return f"{text} ({check.detail})"
-    figures = f"AUC {found.auc:.3f}, {found.known_share_low:.0%} to {found.known_share_high:.0%} still look known"
+        return f"{text}: {check.detail}"
+    figures = f"AUC {found.auc:.3f}, {share_band(found)} still look known"
     if found.attack_auc is not None:
         figures += f", an attack with labels reaches {found.attack_auc:.3f}"
     if check.state is State.NOT_ASSESSED:
@@ -159,10 +168,10 @@ def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[State, st
         State.PASSED: "what the request touched does not stand out",
         State.FAILED: "what the request touched can be picked out",
         State.NOT_ASSESSED: "whether what the request touched stands out, as too few rows were touched",
-        State.NOT_APPLICABLE: "marks",
     }
     names = {"users": "rows of users", "items": "rows of items", "lists": "places gained in lists"}
-    marks, clauses = report.state("unlearned").marks, []
+    marks = report.state("unlearned").marks
+    clauses = [(check.state, f"{check.name}: {check.detail}") for check in checks if check.state not in texts]
     for state, text in texts.items():
         kinds = [_of(check) for check in checks if check.state is state]
         figures = [f"{names.get(kind, kind)}{f' {marks[kind].auc:.3f}' if kind in marks else ''}" for kind in kinds]
@@ -176,20 +185,24 @@ def _bystanders(check: Check, found: Bystanders) -> str:
     if _of(check) == "recall":
         better = "get lists about as good as before" if held else "get worse lists"
         before, after = found.recall_before or 0.0, found.recall_after or 0.0
-        return f"people with least part in the request {better} (recall@20 {after:.3f}, {before:.3f} before)"
+        return f"people with least part in the request {better} (recall@20 is {after:.3f}; it was {before:.3f})"
     if held and not (found.share_before or found.share_after):
         return "no touched item is in the lists of people with least part in the request, before or after"
     how = "shown touched items no more often than chance allows" if held else "pushed touched items"
-    places = f"{found.share_after:.1%} of the places in their lists, {found.share_before:.1%} before"
+    places = f"{found.share_after:.1%} of the places in their lists; it was {found.share_before:.1%}"
     return f"people with least part in the request are {how} ({places})"
 
 
 def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[State, str]]:
-    """One clause for all comparisons of each outcome."""
+    """One clause for all gaps of each outcome, and one for every other comparison; bad Golds answer nothing."""
     which = golds(report) if gold_count(report) else "Gold"
     texts = {State.PASSED: f"in line with {which}", State.FAILED: f"out of line with {which}"}
+    bad = [check for check in checks if check.name == "gold: training" and check.state is State.NOT_ASSESSED]
+    if bad:
+        checks = [check for check in checks if check.state is not State.NOT_ASSESSED]
+    clauses = [(check.state, f"whether anything is in line with {which}: {check.detail}") for check in bad]
     alone = [check for check in checks if check.state not in texts or _gap_of(check) not in report.gap]
-    clauses = [(check.state, _other(check)) for check in alone]
+    clauses += [(check.state, _other(check)) for check in alone]
     for state, text in texts.items():
         found = [_compared(report, check) for check in checks if check.state is state and check not in alone]
         clauses += [(state, f"{text}: {', '.join(found)}")] if found else []
@@ -200,10 +213,9 @@ def _other(check: Check) -> str:
     """A comparison with Gold that is no gap, or that could not be made."""
     name = check.name.removeprefix("gold: ")
     if check.state is State.NOT_ASSESSED:
-        return f"{name} as in Gold ({check.detail})"
-    if (words := _OTHERS.get(name)) is None:
-        return f"{check.name} ({check.detail})"
-    return f"{words[check.state is not State.PASSED]} ({check.detail})"
+        return f"whether {_SUBJECTS.get(check.about, 'this is')} as in Gold ({name}): {check.detail}"
+    words = _OTHERS.get(name, (check.name, check.name))
+    return f"{words[check.state is not State.PASSED]}: {check.detail}"
 
 
 def _gap_of(check: Check) -> str:
