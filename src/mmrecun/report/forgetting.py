@@ -22,7 +22,10 @@ _MARKED = {
         "rows of touched users (AUC)",
         "How often a program that was told some of the touched users ranks another one above an untouched one.",
     ),
-    "items": ("rows of touched items (AUC)", "The same for items."),
+    "items": (
+        "rows of touched items (AUC)",
+        "How often a program that was told some of the touched items ranks another one above an untouched one.",
+    ),
     "lists": (
         "places gained in lists (AUC)",
         "How often a touched item gained more places in everybody's lists than an untouched one, before to after.",
@@ -45,7 +48,7 @@ _RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], Told]], ...] = (
     ),
     (
         "still looks known",
-        "How many of the forgotten pairs rank as taught pairs do, and not as held-out ones. Right is near 0%.",
+        "How many of the forgotten pairs rank as taught pairs do. Right is Gold's level, a few per cent by chance.",
         ".0%",
         lambda found: (found.known_share, share_band(found)),
     ),
@@ -64,8 +67,8 @@ _RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], Told]], ...] = (
 )
 _NEIGHBOURS: tuple[tuple[str, str, Callable[[Harm], float]], ...] = (
     ("mean change of recall@20", "After minus before. Below zero: their lists got worse.", lambda found: found.mean),
-    ("the 5% who lost most", "Each of them lost at least this much.", lambda found: found.p5),
-    ("the 1% who lost most", "The same.", lambda found: found.p1),
+    ("worst in twenty (p5)", "One in twenty of them fared this badly or worse.", lambda found: found.p5),
+    ("worst in a hundred (p1)", "One in a hundred of them fared this badly or worse.", lambda found: found.p1),
 )
 
 
@@ -163,7 +166,7 @@ def _harm(report: AuditReport) -> Group | None:
     first = next((state.harm for state in report.states if state.harm), None)
     if first is None:
         return None
-    rows = [_row(report, label, meaning, "+.3f", _harm_of(read)) for label, meaning, read in _NEIGHBOURS]
+    rows = [_row(report, label, meaning, "+z.3f", _harm_of(read)) for label, meaning, read in _NEIGHBOURS]
     meaning = (
         f"The {first.users:,} people closest to what was forgotten: those most like removed users or, where no user "
         "was removed, those who lost a pair. Retraining moves their recall too, up and down: right is Gold's level."

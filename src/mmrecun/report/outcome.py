@@ -167,7 +167,7 @@ def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[State, st
     texts = {
         State.PASSED: "what the request touched does not stand out",
         State.FAILED: "what the request touched can be picked out",
-        State.NOT_ASSESSED: "whether what the request touched stands out, as too few rows were touched",
+        State.NOT_ASSESSED: "whether what the request touched stands out, as too few rows can be compared",
     }
     names = {"users": "rows of users", "items": "rows of items", "lists": "places gained in lists"}
     marks = report.state("unlearned").marks

@@ -160,11 +160,11 @@ def cell(
 
 
 def _band(states: Sequence[Figures], name: str) -> str:
-    """The band of a single state's figure, in words; empty for several states, or without one."""
+    """The band of a single state's figure in words; empty for several states, and where it is missing or has no width."""
     if len(states) > 1 or name not in states[0].bands:
         return ""
     low, high = states[0].bands[name]
-    return f"{low:.3f} to {high:.3f}"
+    return f"{low:.3f} to {high:.3f}" if low < high else ""
 
 
 def _time_cell(seconds: Sequence[float]) -> Cell:
