@@ -73,9 +73,15 @@ def test_the_whole_way_by_command(cli, tmp_path: Path):
     assert scope["forgotten"] == forgotten["forgotten"]
     keys(cli("unlearn", run, *request, "--out", gold, "--method", "retrain", "--json"))
     audited = keys(cli("audit", after, "--gold", gold, "--json"))
-    assert {"retain", "forget", "membership", "gap", "checks", "verdict"} <= audited.keys()
+    assert {"retain", "forget", "membership", "gap", "checks", "verdict", "headline", "compared"} <= audited.keys()
     assert "recall@20" in audited["retain"]
     assert "auc" in audited["membership"]
+    code, alone, err = cli("audit", after)
+    assert code == 0, err
+    assert "no retrained model (Gold) was given" in " ".join(alone.split())
+    assert "verdict: " in alone
+    assert "Measured, and held:" in alone
+    assert "report.html looked at more and stays; this audit is kept beside it" in alone
 
 
 def test_ids_pairs_and_modalities_come_from_files(cli, run_folder: Path, tmp_path: Path):

@@ -1,94 +1,14 @@
 import io
 import re
-from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
-from mmrecun.audit.verdict import AuditReport, Check, Figures, Gap, Likeness, State, conclude
-from mmrecun.report import closer, figures, tables
+from mmrecun.audit.verdict import Check, Figures, State
+from mmrecun.report import closer, figures, tables, to_gold, wording
 from mmrecun.report.page import render
 from mmrecun.report.terminal import show
-
-HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>[bold]{{ 7 * 7 }}"
-BINS = tuple([0.05] * 20)
-HISTORY = [{"epoch": 1, "loss": 0.6931}, {"epoch": 2, "loss": 0.4217}]
-
-
-def state(name: str, recall: float, seed: int = 0, seconds: float = 12.0) -> Figures:
-    return Figures(
-        name=name,
-        run="r",
-        seed=seed,
-        seconds=seconds,
-        retain={"recall@20": recall, "ndcg@20": recall / 2},
-        forget={"recall@20": recall / 7},
-        auc=0.4321 + recall / 10,
-        auc_random=0.8765,
-        percentiles=BINS,
-        percentiles_held_out=BINS,
-    )
-
-
-def gap(difference: float, z: float | None = None) -> Gap:
-    return Gap(value=0.5 + difference, gold_mean=0.5, gold_std=0.01, difference=difference, z=z, tolerance=0.02)
-
-
-def likeness(value: float) -> Likeness:
-    return Likeness(original=value - 0.1, unlearned=value, gold=value + 0.1)
-
-
-def report(golds: int, checks: tuple[Check, ...] | None = None, text: str = "plain", **changes: object) -> AuditReport:
-    made = (Check(name="membership", state=State.PASSED, detail=text),) if checks is None else checks
-    values: dict[str, object] = {
-        "model": text,
-        "method": text,
-        "dataset": text,
-        "forgotten": {"users": 0, "items": 12, "interactions": 3456, "modalities": 0},
-        "states": (
-            state("original", 0.1111),
-            state("unlearned", 0.1234, seconds=8.06),
-            *(state("gold", 0.1 + seed / 100, seed, 112.0) for seed in range(golds)),
-        ),
-        "gap": {"retain_recall@20": gap(0.03), "forget_recall@20": gap(0.005), "auc": gap(-0.07)} if golds else {},
-        "likeness": {"overlap@20": likeness(0.61), "rbo_affected": likeness(0.52), "js_distance": likeness(0.13)}
-        if golds
-        else {},
-        "checks": made,
-        "verdict": conclude(made),
-        "notes": (text,),
-    }
-    return AuditReport.of(values | changes)
-
-
-class Balanced(HTMLParser):
-    """Refuses tags that cross or stay open, and remembers what it met."""
-
-    VOID = frozenset({"meta", "br", "img", "hr"})
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.met: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.met.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.met.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] not in {"style", "title"}:
-            self.words.append(data)
+from tests.report.made import HISTORY, HOSTILE, Balanced, full, gap, report, state
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +41,9 @@ def test_every_number_of_the_tables_is_shown(page: str):
     for row in tables.state_rows(report(3)):
         assert row.meaning in words
         assert all(cell.value in words and (not cell.spread or cell.spread in words) for cell in row.cells)
-    for like in tables.likeness_rows(report(3)):
+    for like in to_gold.likeness_rows(report(3)):
         assert {like.label, like.meaning, like.original, like.unlearned, like.gold} <= set(words)
-    for gap_row in tables.gap_rows(report(3)):
+    for gap_row in to_gold.gap_rows(report(3)):
         assert {gap_row.value, gap_row.gold.value, gap_row.difference, gap_row.z, gap_row.tolerance} <= set(words)
     assert {"12", "3,456", "0.4217", "abc123"} <= set(words)
 
@@ -144,12 +64,12 @@ def test_a_figure_that_does_not_exist_is_not_assessed():
 
 def test_only_what_was_measured_has_a_row():
     few = [row.label for row in tables.state_rows(report(1))]
-    assert "AUC newcomers" not in few
+    assert "validation recall@20" not in few
     new = state("unlearned", 0.1).model_copy(
-        update={"auc_newcomers": 0.4711, "exposure": {"top20": 0.25, "percentile": 0.8, "served": 0.0}}
+        update={"valid": 0.4711, "exposure": {"top20": 0.25, "percentile": 0.8, "served": 0.0}}
     )
     rows = {row.label: str(row.cells[0]) for row in tables.state_rows(report(0, states=(new,)))}
-    assert (rows["AUC newcomers"], rows["users shown a removed item"]) == ("0.4711", "0.2500")
+    assert (rows["validation recall@20"], rows["users shown a removed item"]) == ("0.4711", "0.2500")
 
 
 def test_closer_figures_name_their_modality():
@@ -194,7 +114,7 @@ def test_a_closer_look_that_failed_says_why_and_for_whom():
 
 
 def test_likeness_is_read_with_its_yardstick():
-    rows = tables.likeness_rows(report(2))
+    rows = to_gold.likeness_rows(report(2))
     assert [row.label for row in rows] == [
         "same items in the first twenty",
         "same order, touched users",
@@ -221,58 +141,85 @@ def test_hostile_text_is_shown_and_not_run():
 
 def test_without_gold_the_page_says_what_is_open():
     text = render(report(0), {})
-    assert "What could not be assessed" in text
+    assert "What only Gold could tell" in text
     assert "No retrained model was given" in text
     assert "as fast as retraining" not in text
     assert "over-forgetting" in text
     assert "where it lies in Gold" not in text
-    assert "What could not be assessed" not in render(report(1), {})
+    assert "What only Gold could tell" not in render(report(1), {})
     assert "A single Gold has no spread" in render(report(1), {})
 
 
-@pytest.mark.parametrize("outcome", list(State))
-def test_the_verdict_stands_beside_the_title(outcome: State):
-    checks = (Check(name="one", state=outcome, detail="d"),)
-    header = render(report(1, checks), {}).split("</header>")[0]
-    assert f'class="badge {outcome.value.replace(" ", "-")}"' in header
+@pytest.mark.parametrize("verdict", list(State))
+def test_the_verdict_stands_beside_the_title(verdict: State):
+    text = render(report(1, verdict=verdict), {})
+    badges = re.findall(r'<h1>[^<]*</h1><span class="badge ([a-z-]+)">', text)
+    assert badges == [verdict.value.replace(" ", "-")]
+    assert re.search(rf"\.{badges[0]} {{ color:", text)
+
+
+def test_a_removal_without_a_measurement_is_amber_and_says_so():
+    made = report(0, (Check(name="residue: ids", state=State.PASSED, detail="d"),))
+    text = render(made, {})
+    assert "<title>Audit of plain: removed; forgetting not measured</title>" in text
+    header = text.split("</header>")[0]
+    badge = header[header.index("</h1>") :].split("</span> ")[0]
+    assert 'class="badge not-assessed"' in badge
+    assert "removed; forgetting not measured</span>" in header
+    assert 'class="badge passed"' not in header
+    stream = io.StringIO()
+    show(made, Console(file=stream, width=80, force_terminal=True, color_system="standard"))
+    assert "verdict: \x1b[1;33mremoved; forgetting not measured\x1b[0m" in stream.getvalue()
 
 
 def test_the_summary_is_one_sentence_with_counts_and_speed():
     expected = "12 items and 3,456 interactions were taken out of a trained 'plain' by 'plain' in 8.1 s"
-    assert tables.summary(report(3)) == f"{expected}, 14 times as fast as retraining (112.0 s)."
-    assert tables.summary(report(0)) == f"{expected}."
+    assert wording.summary(report(3)) == f"{expected}, 14 times as fast as retraining (112.0 s)."
+    assert wording.summary(report(0)) == f"{expected}."
     one = {"users": 0, "items": 0, "interactions": 1, "modalities": 0}
-    assert tables.summary(report(0, forgotten=one)).startswith("1 interaction was taken out")
-    assert tables.summary(report(0, forgotten={"modalities": 2})).startswith("2 item features were taken out")
+    assert wording.summary(report(0, forgotten=one)).startswith("1 interaction was taken out")
+    assert wording.summary(report(0, forgotten={"modalities": 2})).startswith("2 item features were taken out")
     slow = (state("unlearned", 0.1, seconds=9.0), state("gold", 0.1, seconds=3.0))
-    assert tables.summary(report(1, states=slow)).endswith("; retraining took 3.0 s, which is no longer.")
-
-
-def test_the_outcome_names_failed_checks_and_counts_open_ones():
-    checks = tuple(Check(name=s.name.lower(), state=s, detail="d") for s in State)
-    assert tables.outcome(report(0, checks)) == (
-        "Of 3 checks, 1 failed (failed), 1 passed and 1 could not be assessed."
-    )
-    assert tables.outcome(report(0, ())).startswith("No check could be made")
+    assert wording.summary(report(1, states=slow)).endswith("; retraining took 3.0 s, which is no longer.")
 
 
 def test_a_gap_is_read_by_its_sign():
-    retain, forget, auc = tables.gap_rows(report(3))
-    assert (retain.reading, retain.fine) == ("above Gold: no harm", True)
-    assert (forget.reading, forget.fine) == ("at Gold's level", True)
-    assert (auc.reading, auc.fine, auc.place) == ("below Gold: over-forgotten", False, -3.0)
-    under = report(1, gap={"auc": gap(0.03)})
-    assert tables.gap_rows(under)[0].reading == "above Gold: under-forgotten"
+    retain, forget, auc = to_gold.gap_rows(report(3))
+    assert (retain.reading, retain.tone) == ("above Gold: no harm", "good")
+    assert (forget.reading, forget.tone) == ("at Gold's level", "good")
+    assert (auc.reading, auc.tone, auc.place) == ("below Gold (not judged)", "soft", -3.0)
+    known = {"recognition users": gap(0.03), "recognition features image": gap(-0.03), "bystanders' places": gap(0.03)}
+    marks = {"marks items": gap(-0.03), "marks users": gap(0.03).model_copy(update={"gold_mean": 0.45, "value": 0.48})}
+    rows = {row.label: (row.reading, row.tone) for row in to_gold.gap_rows(report(1, gap=known | marks))}
+    assert rows == {
+        "residual co-occurrence: users": ("above Gold: under-forgotten", "bad"),
+        "membership: features image": ("below Gold: over-forgotten", "bad"),
+        "bystanders: places held by touched items": ("more places than in Gold", "bad"),
+        "marks: rows of touched items": ("stands out more than in Gold", "bad"),
+        "marks: rows of touched users": ("stands out no more than in Gold", "good"),
+    }
+
+
+def test_every_gap_has_a_name_in_words():
+    names = ("valid", "retain_recall@20", "fold_in", "marks lists", "bystanders' places", "recognition interactions")
+    assert [to_gold.gap_name(name) for name in names[1:]] == [
+        "retained recall@20",
+        "fold-in from half of the pairs",
+        "marks: places gained in lists",
+        "bystanders: places held by touched items",
+        "membership: interactions",
+    ]
 
 
 def test_equal_reports_give_equal_pages(page: str):
     assert render(report(3), {"seed": "0", "dataset": "abc123"}, HISTORY) == page
+    assert render(full(), {}) == render(full(), {})
     assert "<metadata>" not in page
 
 
 def test_figures_name_states_in_text():
-    for draw in (figures.trade_off, figures.percentiles, figures.times):
-        svg = draw(report(2))
+    for draw in (figures.trade_off, figures.percentiles, figures.times, figures.forest):
+        svg = draw(full())
         assert all(name in svg for name in ("original", "unlearned", "gold"))
         assert len(svg) < 40_000
 

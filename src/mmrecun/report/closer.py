@@ -9,7 +9,10 @@ _GROUPS = {
 }
 _PROBES = {
     "zrf": ("like an untrained model (ZRF)", "1: answers those who had it as if nothing had been learned."),
-    "fold_in": ("told from half of the pairs", "Mean place of the other half after fitting a row to one half."),
+    "fold_in": (
+        "fold-in from half of the pairs",
+        "Mean place of the other half after fitting a row to one half: 0 bottom, 1 top.",
+    ),
     "features_r2": ("removed features readable", "R² of reading the removed features off the item vectors."),
     "forget_recall@20": ("forget recall@20, that branch alone", "Forgotten pairs ranked by one modality only."),
     "auc": ("AUC matched, that branch alone", "The same ranks, against pairs as popular that were never seen."),
@@ -24,7 +27,7 @@ _PROBES = {
     "attack_detected": ("attack detections", "Share of the forgotten pairs that the attacker calls unlearned."),
     "attack_worst": ("attack on the most exposed tenth", "The mean probability of the pairs that it is surest of."),
 }
-_DIGITS = {"relearn_steps": 1}
+_SPECS = {"relearn_steps": ".1f"}
 
 
 def rows(report: AuditReport) -> list[StateRow]:
@@ -36,7 +39,7 @@ def rows(report: AuditReport) -> list[StateRow]:
         StateRow(
             *words,
             tuple(
-                cell([{**s.groups, **s.probes}.get(name) for s in states], _DIGITS.get(name, 4)) for states in groups
+                cell([{**s.groups, **s.probes}.get(name) for s in states], _SPECS.get(name, ".4f")) for states in groups
             ),
         )
         for name, words in names.items()

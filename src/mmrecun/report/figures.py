@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from mmrecun.audit.checks import CHANCE, ERRORS, recognition_title
 from mmrecun.audit.verdict import AuditReport, Figures, Gap
 from mmrecun.report.style import INK, STYLE, ZONE, svg
 from mmrecun.report.tables import by_name, duration
@@ -126,6 +127,84 @@ def _average(rows: Sequence[Sequence[float]]) -> list[float]:
     """Column means of histograms that have as many bins as the first."""
     same = [row for row in rows if len(row) == len(rows[0])]
     return [sum(column) / len(same) for column in zip(*same, strict=True)]
+
+
+def forest(report: AuditReport) -> str:
+    """Recognition AUCs with three standard errors, and the share that still looks known; empty without figures."""
+    groups = by_name(report)
+    kinds = list(dict.fromkeys(kind for state in report.states for kind in state.recognition))
+    rows = [
+        (kind, state) for kind in kinds for states in groups.values() for state in states if kind in state.recognition
+    ]
+    if not rows:
+        return ""
+    with mpl.rc_context(STYLE):
+        figure = _canvas(0.27 * len(rows) + 0.3 * len(kinds) + 0.75, top=0.05, left=0.85)
+        left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.2})
+        places = _places(rows)
+        for place, (kind, state) in zip(places, rows, strict=True):
+            found, colour = state.recognition[kind], _COLOURS[state.name]
+            marks: dict[str, Any] = {"color": colour, "marker": _MARKERS[state.name], "ms": 5.5, "lw": 1.6}
+            marks["mfc"] = _FACES[state.name]
+            reach = ERRORS * found.auc_error
+            left.plot([found.auc - reach, found.auc + reach], [place, place], color=colour, lw=1.6)
+            left.plot([found.auc], [place], **marks)
+            right.plot([found.known_share_low, found.known_share_high], [place, place], color=colour, lw=1.6)
+            right.plot([found.known_share], [place], **marks)
+        for kind in kinds:
+            top = min(place for place, row in zip(places, rows, strict=True) if row[0] == kind) - 0.75
+            left.annotate(
+                recognition_title(kind),
+                (0.03, top),
+                xycoords=("figure fraction", "data"),
+                fontweight="bold",
+                va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+            )
+        _forest_frame(left, right, places, [state.name for _, state in rows])
+        return svg(figure, "forest")
+
+
+def _places(rows: Sequence[tuple[str, Figures]]) -> list[float]:
+    """Where each row stands, from the top, with room for a title above each kind."""
+    places, place, last = list[float](), 0.0, ""
+    for kind, _ in rows:
+        place += 1.0 if kind == last else 2.1
+        places, last = [*places, place], kind
+    return places
+
+
+def _forest_frame(left: Axes, right: Axes, places: Sequence[float], names: Sequence[str]) -> None:
+    left.axvline(CHANCE, color=INK, lw=0.9, ls=(0, (3, 2)), zorder=1)
+    right.axvline(0, color=INK, lw=0.9, ls=(0, (3, 2)), zorder=1)
+    left.set_yticks(places, names)
+    left.set(ylim=(max(places) + 0.7, min(places) - 1.4), xlabel="AUC (0.5: alike)")
+    right.set(xlim=(-0.06, 1.06), xlabel="share that looks known")
+    left.xaxis.set_major_locator(MaxNLocator(3))
+    right.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
+    for axes in (left, right):
+        axes.grid(axis="x", color="#e6e9ed", lw=0.7)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.spines["left"].set_visible(False)
+
+
+def person_gaps(report: AuditReport) -> str:
+    """How far each user's recall lies from the mean of the Golds; empty without Golds enough."""
+    if report.persons is None or not report.persons.gaps:
+        return ""
+    shares = report.persons.gaps
+    with mpl.rc_context(STYLE):
+        figure = _canvas(2.3, top=0.1, left=0.82)
+        axes = figure.subplots()
+        edges = np.linspace(-1, 1, len(shares) + 1)
+        axes.stairs(shares, edges, fill=True, color=_COLOURS["unlearned"], alpha=0.75)
+        axes.axvline(0, color=INK, lw=0.9, ls=(0, (3, 2)))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda gap, _: f"{gap:+g}" if gap else "0"))
+        axes.set(xlim=(-1, 1), xlabel="recall@20 of a person, minus the mean of the Golds", ylabel="of all people")
+        return svg(figure, "persons")
 
 
 def times(report: AuditReport) -> str:

@@ -7,9 +7,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmrecun.audit.verdict import AuditReport, State
-from mmrecun.report import closer, figures, tables
+from mmrecun.report import closer, figures, forgetting, outcome, tables, to_gold, wording
 
-_MARKS = {State.PASSED: "✓", State.FAILED: "✕", State.NOT_ASSESSED: "–"}
+_MARKS = {State.PASSED: "✓", State.FAILED: "✕", State.NOT_ASSESSED: "?", State.NOT_APPLICABLE: "–"}
 
 _RANKS = {
     True: "Forgetting worked when the filled shape lies where it lies in Gold. All of it at the very bottom would be "
@@ -46,19 +46,23 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
     return environment.get_template("page.html.j2").render(
         report=report,
         marks=_MARKS,
-        summary=tables.summary(report),
-        outcome=tables.outcome(report),
-        counts=tables.counts(report),
+        occasion=wording.occasion(report),
+        summary=wording.summary(report),
+        outcome=outcome.paragraphs(report),
+        counts=wording.counts(report),
         columns=tables.state_columns(report),
         state_rows=tables.state_rows(report),
-        gap_rows=tables.gap_rows(report),
-        likeness_rows=tables.likeness_rows(report),
+        known=forgetting.recognition(report),
+        others=forgetting.others(report),
+        persons=wording.persons(report),
+        gap_rows=to_gold.gap_rows(report),
+        likeness_rows=to_gold.likeness_rows(report),
         closer_rows=closer.rows(report),
         closer_gaps=closer.gaps(report),
-        open_questions=tables.open_questions(report),
+        open_questions=wording.open_questions(report),
         pictures=_pictures(report),
-        golds=sum(state.name == "gold" for state in report.states),
-        facts=facts,
+        golds=wording.gold_count(report),
+        facts=wording.facts(report) | dict(facts),
         losses=points,
         # matplotlib escapes the text it draws
         loss_svg=Markup(figures.loss(points)),
@@ -70,14 +74,25 @@ def _pictures(report: AuditReport) -> list[Picture]:
     golds = any(state.name == "gold" for state in report.states)
     drawn = (
         (
-            "Quality kept, against what is still known",
-            f"Up: better lists for everybody else. Right: more of the forgotten is still found.{zone}",
-            figures.trade_off(report),
+            "Is it still recognised?",
+            "Left: forgotten against held-out pairs; at the dashed line the two look alike. Bars reach three standard "
+            "errors. Right: how many forgotten pairs still look known, with the 95% band; right is near 0%.",
+            figures.forest(report),
         ),
         (
             "Where forgotten pairs rank",
             _RANKS[golds],
             figures.percentiles(report),
+        ),
+        (
+            "Quality kept, against what is still known",
+            f"Up: better lists for everybody else. Right: more of the forgotten is still found.{zone}",
+            figures.trade_off(report),
+        ),
+        (
+            "Who fares better or worse than in Gold",
+            "Left of the line: people whose lists find less than Gold's would. Most should stand at the line.",
+            figures.person_gaps(report),
         ),
         ("Time", "From the start until a model can serve.", figures.times(report)),
     )

@@ -7,15 +7,26 @@ from rich.table import Table
 from rich.text import Text
 
 from mmrecun.audit.verdict import AuditReport, State
-from mmrecun.report import closer, tables
+from mmrecun.report import closer, forgetting, outcome, tables, to_gold, wording
 
-_COLOURS = {State.PASSED: "green", State.FAILED: "red", State.NOT_ASSESSED: "yellow"}
+_COLOURS = {
+    State.PASSED: "green",
+    State.FAILED: "red",
+    State.NOT_ASSESSED: "yellow",
+    State.NOT_APPLICABLE: "bright_black",
+}
+_TONES = {"good": "green", "bad": "red", "soft": "bright_black"}
 
 
 def show(report: AuditReport, console: Console) -> None:
     """Print summary, states, gaps, checks and verdict; nothing in the report is read as markup."""
-    console.print(Text(tables.summary(report)))
+    console.print(Text(wording.summary(report)))
+    console.print(Text(wording.occasion(report)))
     console.print(_states(report, "figure", tables.state_rows(report)))
+    for group in (*forgetting.recognition(report), *forgetting.others(report)):
+        console.print(_states(report, group.title, group.rows))
+    if people := wording.persons(report):
+        console.print(Text(people))
     if report.gap:
         console.print(_gaps(report))
     if report.likeness:
@@ -25,8 +36,10 @@ def show(report: AuditReport, console: Console) -> None:
         for line in closer.gaps(report):
             console.print(Text(f"not assessed: {line}"))
     console.print(_checks(report))
-    colour = _COLOURS[report.verdict]
-    console.print(Text.assemble("verdict: ", (report.verdict.value, f"bold {colour}"), f"  {tables.outcome(report)}"))
+    console.print(Text.assemble("verdict: ", (report.headline, f"bold {_COLOURS[report.verdict]}")))
+    for paragraph in outcome.paragraphs(report):
+        console.print(Text(f"{paragraph.lead}:", style=_COLOURS[paragraph.state]))
+        console.print(_listed(paragraph.clauses))
     console.print(
         Text(f"without Gold: {report.verdict_without_gold.value}; against Gold: {report.verdict_against_gold.value}")
     )
@@ -46,10 +59,9 @@ def _gaps(report: AuditReport) -> Table:
     for column in ("gap", "z", "allowed"):
         table.add_column(column, justify="right")
     table.add_column("reading")
-    for row in tables.gap_rows(report):
-        colour = "green" if row.fine else "red"
+    for row in to_gold.gap_rows(report):
         cells = (row.difference, row.z, row.tolerance)
-        table.add_row(Text(row.label), *(Text(cell) for cell in cells), Text(row.reading, style=colour))
+        table.add_row(Text(row.label), *(Text(cell) for cell in cells), Text(row.reading, style=_TONES[row.tone]))
     return table
 
 
@@ -57,7 +69,7 @@ def _likeness(report: AuditReport) -> Table:
     table = Table("likeness to Gold")
     for column in ("original", "unlearned", "Gold to Gold"):
         table.add_column(column, justify="right")
-    for row in tables.likeness_rows(report):
+    for row in to_gold.likeness_rows(report):
         table.add_row(Text(row.label), row.original, row.unlearned, row.gold)
     return table
 
@@ -67,3 +79,10 @@ def _checks(report: AuditReport) -> Table:
     for check in report.checks:
         table.add_row(Text(check.name), Text(check.state.value, style=_COLOURS[check.state]), Text(check.detail))
     return table
+
+
+def _listed(lines: Sequence[str]) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    for line in lines:
+        grid.add_row(" -", Text(line))
+    return grid

@@ -1,0 +1,188 @@
+"""What is still known, what shows, and who pays for it: the figures of each state as rows of text."""
+
+from collections.abc import Callable
+
+from mmrecun.audit.checks import recognition_title
+from mmrecun.audit.verdict import AuditReport, Bystanders, Figures, Harm, Mark, Recognition, State
+from mmrecun.report.tables import Group, StateRow, by_name, cell
+
+Told = tuple[float | None, str]  # a figure, and its error or band in words
+_QUESTIONS = {
+    "users": "A removed user's items were learned together. Shown all of them but one, does the model still rank the "
+    "missing one above items that the user chose but nobody trained on?",
+    "items": "A removed item's users were learned together. Shown all of them but one, does the model still rank the "
+    "missing one above people who chose the item but whose choice nobody trained on?",
+    "interactions": "Does the model still rank a removed interaction above those that the same person made and nobody "
+    "trained on?",
+    "features": "Shown an item as if it were new, with nothing but the removed features, does the model still rank the "
+    "people it once learned them from above others who chose the item?",
+}
+_MARKED = {
+    "users": (
+        "rows of touched users (AUC)",
+        "How often a program that was told some of the touched users ranks another one above an untouched one.",
+    ),
+    "items": (
+        "rows of touched items (AUC)",
+        "How often a program that was told some of the touched items ranks another one above an untouched one.",
+    ),
+    "lists": (
+        "places gained in lists (AUC)",
+        "How often a touched item gained more places in everybody's lists than an untouched one, before to after.",
+    ),
+}
+
+
+def share_band(found: Recognition) -> str:
+    """The 95 % band of the share that still looks known: "0% to 9%", or "100%" where both ends are the same."""
+    ends = dict.fromkeys((f"{found.known_share_low:.0%}", f"{found.known_share_high:.0%}"))
+    return " to ".join(ends)
+
+
+_RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], Told]], ...] = (
+    (
+        "forgotten pairs (AUC)",
+        "How often a forgotten pair ranks above a held-out one. 0.5: the two look alike.",
+        ".3f",
+        lambda found: (found.auc, f"± {found.auc_error:.3f}"),
+    ),
+    (
+        "still looks known",
+        "How many of the forgotten pairs rank as taught pairs do. Right is Gold's level, a few per cent by chance.",
+        ".0%",
+        lambda found: (found.known_share, share_band(found)),
+    ),
+    (
+        "known pairs (AUC)",
+        "The same AUC for pairs the model was taught and may keep. Near 0.5: it remembers too little to judge by.",
+        ".3f",
+        lambda found: (found.known_auc, ""),
+    ),
+    (
+        "attack with labels (AUC)",
+        "An attacker who knows some of the forgotten pairs looks for the others. 0.5: no better than guessing.",
+        ".3f",
+        lambda found: (found.attack_auc, f"± {found.attack_auc_error or 0:.3f}"),
+    ),
+)
+_NEIGHBOURS: tuple[tuple[str, str, Callable[[Harm], float]], ...] = (
+    ("mean change of recall@20", "After minus before. Below zero: their lists got worse.", lambda found: found.mean),
+    ("worst in twenty (p5)", "One in twenty of them fared this badly or worse.", lambda found: found.p5),
+    ("worst in a hundred (p1)", "One in a hundred of them fared this badly or worse.", lambda found: found.p1),
+)
+
+
+def recognition(report: AuditReport) -> list[Group]:
+    """Each kind of forgotten thing: is it told from what nobody trained on?"""
+    kinds = dict.fromkeys(kind for state in report.states for kind in state.recognition)
+    return [_recognition(report, kind) for kind in kinds]
+
+
+def _recognition(report: AuditReport, kind: str) -> Group:
+    first = next(state.recognition[kind] for state in report.states if kind in state.recognition)
+    rows = [
+        _row(report, label, meaning, spec, _of_kind(kind, read))
+        for label, meaning, spec, read in _RECOGNISED
+        if any(read(state.recognition[kind])[0] is not None for state in report.states if kind in state.recognition)
+    ]
+    pairs = f"{first.pairs:,} forgotten pairs against {first.held_out:,} held-out ones."
+    return Group(recognition_title(kind), f"{_QUESTIONS.get(kind.partition(' ')[0], '')} {pairs}".strip(), rows)
+
+
+def _of_kind(kind: str, read: Callable[[Recognition], Told]) -> Callable[[Figures], Told | None]:
+    return lambda state: read(state.recognition[kind]) if kind in state.recognition else None
+
+
+def others(report: AuditReport) -> list[Group]:
+    """Marks, bystanders and neighbours, as far as they were measured."""
+    return [group for group in (_marks(report), _bystanders(report), _harm(report)) if group is not None]
+
+
+def _marks(report: AuditReport) -> Group | None:
+    found = {kind: [s.marks[kind] for s in report.states if kind in s.marks] for kind in _MARKED}
+    found = {kind: marks for kind, marks in found.items() if marks}
+    if not found:
+        return None
+    rows = [_row(report, *_MARKED[kind], ".3f", _mark_of(kind)) for kind in found]
+    sizes = dict.fromkeys(_compared(marks[0], "users" if kind == "users" else "items") for kind, marks in found.items())
+    meaning = (
+        "Does the new model give away whom or what the request touched? Touched are users and items that stayed but "
+        f"lost more of their pairs than most: {'; '.join(sizes)}. 0.5: they do not stand out."
+    )
+    return Group("marks", meaning, rows)
+
+
+def _mark_of(kind: str) -> Callable[[Figures], Told | None]:
+    return lambda state: (
+        (state.marks[kind].auc, f"± {state.marks[kind].auc_error:.3f}") if kind in state.marks else None
+    )
+
+
+def _compared(mark: Mark, noun: str) -> str:
+    return f"{mark.rows:,} {noun} against {mark.others:,} others"
+
+
+def _bystanders(report: AuditReport) -> Group | None:
+    """The original's column holds what was before, as every other state was compared with it."""
+    first = next((state.bystanders for state in report.states if state.bystanders), None)
+    if first is None:
+        return None
+
+    def of(name: str, before: float | None) -> Callable[[Figures], Told | None]:
+        return lambda state: (before, "") if state.name == "original" else _field(state.bystanders, name)
+
+    rows = [
+        _row(
+            report,
+            "same lists as before",
+            "Share of their lists of twenty that is as it was. Retraining changes lists too: right is Gold's level.",
+            ".0%",
+            of("overlap", None),
+        ),
+        _row(
+            report,
+            "places held by touched items",
+            "Share of all places in their lists. Well above the original: touched items are pushed on them.",
+            ".1%",
+            of("share_after", first.share_before),
+        ),
+        _row(
+            report,
+            "retained recall@20",
+            "The share of what they really chose that a list of twenty finds. They should not pay for the request.",
+            ".4f",
+            of("recall_after", first.recall_before),
+        ),
+    ]
+    meaning = f"The {first.users:,} people who have least to do with the request. Their lists should stay good."
+    return Group("bystanders", meaning, rows)
+
+
+def _field(found: Bystanders | None, name: str) -> Told | None:
+    return None if found is None else (getattr(found, name), "")
+
+
+def _harm(report: AuditReport) -> Group | None:
+    first = next((state.harm for state in report.states if state.harm), None)
+    if first is None:
+        return None
+    rows = [_row(report, label, meaning, "+z.3f", _harm_of(read)) for label, meaning, read in _NEIGHBOURS]
+    meaning = (
+        f"The {first.users:,} people closest to what was forgotten: those most like removed users or, where no user "
+        "was removed, those who lost a pair. Retraining moves their recall too, up and down: right is Gold's level."
+    )
+    return Group("nearest neighbours", meaning, rows)
+
+
+def _harm_of(read: Callable[[Harm], float]) -> Callable[[Figures], Told | None]:
+    return lambda state: (read(state.harm), "") if state.harm else None
+
+
+def _row(report: AuditReport, label: str, meaning: str, spec: str, of: Callable[[Figures], Told | None]) -> StateRow:
+    """One figure of every state; what only a later state can have does not apply to the original."""
+    cells = []
+    for name, states in by_name(report).items():
+        told = [of(state) or (None, "") for state in states]
+        missing = State.NOT_APPLICABLE if name == "original" else State.NOT_ASSESSED
+        cells.append(cell([value for value, _ in told], spec, told[0][1] if len(told) == 1 else "", missing))
+    return StateRow(label, meaning, tuple(cells))

@@ -1,0 +1,236 @@
+"""What the verdict rests on, in sentences that name what was measured."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mmrecun.audit.verdict import About, AuditReport, Bystanders, Check, Gap, Recognition, State
+from mmrecun.report.forgetting import share_band
+from mmrecun.report.tables import listing
+from mmrecun.report.to_gold import gap_name
+from mmrecun.report.wording import gold_count, golds
+
+_LEADS = {
+    State.FAILED: "Measured, and failed",
+    State.NOT_ASSESSED: "Could not be measured",
+    State.PASSED: "Measured, and held",
+    State.NOT_APPLICABLE: "Does not apply to this request",
+}
+_ORDER = {
+    State.PASSED: (State.PASSED, State.NOT_ASSESSED, State.NOT_APPLICABLE),
+    State.FAILED: (State.FAILED, State.PASSED, State.NOT_ASSESSED, State.NOT_APPLICABLE),
+}
+_RECOGNISED = {
+    "users": (
+        "removed users' items are no more tied to each other than held-out ones",
+        "removed users' items can be told from held-out ones",
+        "whether removed users' items are still tied to each other",
+    ),
+    "items": (
+        "removed items' users are no more tied to each other than held-out ones",
+        "removed items' users can be told from held-out ones",
+        "whether removed items' users are still tied to each other",
+    ),
+    "interactions": (
+        "removed interactions rank like held-out ones",
+        "removed interactions can be told from held-out ones",
+        "whether removed interactions are still known",
+    ),
+    "features": (
+        "the removed {}features bring back no pair learned with them",
+        "pairs learned with the removed {}features can be told from held-out ones",
+        "whether the removed {}features still bring back pairs learned with them",
+    ),
+}
+_PLACE = {State.PASSED: 0, State.FAILED: 1, State.NOT_ASSESSED: 2}
+_GAPS = {
+    "retained utility": "retain_recall@20",
+    "forget recall": "forget_recall@20",
+    "bystanders: places": "bystanders' places",
+}
+_OTHERS = {
+    "training": ("Gold is trained well enough to be the target", "Gold is trained too badly to be the target"),
+    "bystanders: lists": (
+        "people with least part in the request see lists as close to Gold's as two Golds' are to each other",
+        "people with least part in the request see lists further from Gold's than two Golds' are from each other",
+    ),
+}
+_SUBJECTS = {
+    About.FORGETTING: "what was forgotten is",
+    About.UTILITY: "lists are as good",
+    About.LEVEL: "what was forgotten is found as rarely",
+    About.MARKS: "what the request touched stands out no more",
+    About.BYSTANDERS: "lists of people with least part in the request are",
+}
+
+
+class Paragraph(NamedTuple):
+    """All answers of one kind, each with its figures."""
+
+    lead: str
+    state: State
+    clauses: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.lead}: {'; '.join(self.clauses)}."
+
+
+def paragraphs(report: AuditReport) -> list[Paragraph]:
+    """What failed, held, and could not be measured, what matters most for the verdict first."""
+    if not report.checks:
+        clause = "no check was made, so nothing is said about whether it was forgotten"
+        return [Paragraph(_LEADS[State.NOT_ASSESSED], State.NOT_ASSESSED, (clause,))]
+    clauses = _clauses(report)
+    order = _ORDER.get(report.verdict, (State.NOT_ASSESSED, State.FAILED, State.PASSED, State.NOT_APPLICABLE))
+    order = tuple(dict.fromkeys((*order, *State)))
+    found = {state: tuple(text for of, text in clauses if of is state) for state in order}
+    return [Paragraph(_LEADS[state], state, texts) for state, texts in found.items() if texts]
+
+
+def outcome(report: AuditReport) -> str:
+    """The paragraphs as running text."""
+    return " ".join(str(paragraph) for paragraph in paragraphs(report))
+
+
+def _clauses(report: AuditReport) -> list[tuple[State, str]]:
+    own = [check for check in report.checks if not check.against_gold]
+    clauses = _removal([check for check in own if check.about is About.REMOVAL])
+    marks = [check for check in own if check.about is About.MARKS]
+    for check in own:
+        if check.about not in (About.REMOVAL, About.MARKS):
+            clauses.append((check.state, _own(report, check)))
+    clauses += _marks(report, marks)
+    if own and not marks:
+        clauses.append((State.NOT_ASSESSED, "whether what the request touched stands out: too little was touched"))
+    return clauses + _against_gold(report, [check for check in report.checks if check.against_gold])
+
+
+def _removal(checks: Sequence[Check]) -> list[tuple[State, str]]:
+    """One clause for all scans of each outcome."""
+    held, failed, open_, idle = (
+        [check for check in checks if check.state is state]
+        for state in (State.PASSED, State.FAILED, State.NOT_ASSESSED, State.NOT_APPLICABLE)
+    )
+    clauses = []
+    if failed:
+        which = "; ".join(f"{_of(check)}: {check.detail}" for check in failed)
+        clauses.append((State.FAILED, f"something that was requested is still in the run ({which})"))
+    if held:
+        whole = f"{len(held)} scan{'s' if len(held) > 1 else ''}"
+        what = "nothing requested is left in the run" if len(held) == len(checks) else "nothing requested was found"
+        clauses.append((State.PASSED, f"{what} ({whole}: {listing([_of(check) for check in held])})"))
+    for state, some in ((State.NOT_ASSESSED, open_), (State.NOT_APPLICABLE, idle)):
+        clauses += [(state, f"what is left in {_of(check)}: {check.detail}") for check in some]
+    return clauses
+
+
+def _of(check: Check) -> str:
+    """What a check is of: its name without the part before the colon, which says what it is about."""
+    return check.name.removeprefix("gold: ").partition(": ")[2] or check.name
+
+
+def _own(report: AuditReport, check: Check) -> str:
+    """A check that needs no Gold, in words; one that is not known here speaks by its name and detail."""
+    after = report.state("unlearned")
+    if check.about is About.FORGETTING:
+        return _recognised(check, _of(check), after.recognition.get(_of(check)))
+    if check.about is About.UTILITY and check.state in (State.PASSED, State.FAILED):
+        before = [state.retain for state in report.states if state.name == "original"]
+        figures = f"{_recall(after.retain)}{f'; it was {_recall(before[0])}' if before else ''}"
+        better = "lists are about as good as before" if check.state is State.PASSED else "lists got worse"
+        return f"{better} (retained recall@20 is {figures})"
+    if check.about is About.BYSTANDERS and after.bystanders and check.state in (State.PASSED, State.FAILED):
+        return _bystanders(check, after.bystanders)
+    return f"{check.name}: {check.detail}"
+
+
+def _recall(metrics: dict[str, float]) -> str:
+    return f"{metrics['recall@20']:.3f}" if "recall@20" in metrics else State.NOT_ASSESSED.value
+
+
+def _recognised(check: Check, kind: str, found: Recognition | None) -> str:
+    what, _, name = kind.partition(" ")
+    if what not in _RECOGNISED or check.state not in _PLACE:
+        return f"{check.name}: {check.detail}"
+    text = _RECOGNISED[what][_PLACE[check.state]].format(f"‘{name}’ " if name else "")
+    if found is None:
+        return f"{text}: {check.detail}"
+    figures = f"AUC {found.auc:.3f}, {share_band(found)} still look known"
+    if found.attack_auc is not None:
+        figures += f", an attack with labels reaches {found.attack_auc:.3f}"
+    if check.state is State.NOT_ASSESSED:
+        return f"{text} ({figures}: too few pairs to tell)"
+    return f"{text} ({figures})"
+
+
+def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[State, str]]:
+    """One clause for the rows and lists of each outcome."""
+    texts = {
+        State.PASSED: "what the request touched does not stand out",
+        State.FAILED: "what the request touched can be picked out",
+        State.NOT_ASSESSED: "whether what the request touched stands out, as too few rows can be compared",
+    }
+    names = {"users": "rows of users", "items": "rows of items", "lists": "places gained in lists"}
+    marks = report.state("unlearned").marks
+    clauses = [(check.state, f"{check.name}: {check.detail}") for check in checks if check.state not in texts]
+    for state, text in texts.items():
+        kinds = [_of(check) for check in checks if check.state is state]
+        figures = [f"{names.get(kind, kind)}{f' {marks[kind].auc:.3f}' if kind in marks else ''}" for kind in kinds]
+        clauses += [(state, f"{text} (AUC: {listing(figures)})")] if kinds else []
+    return clauses
+
+
+def _bystanders(check: Check, found: Bystanders) -> str:
+    """How people with least part in the request fare; no place at all was held where nothing was touched."""
+    held = check.state is State.PASSED
+    if _of(check) == "recall":
+        better = "get lists about as good as before" if held else "get worse lists"
+        before, after = found.recall_before or 0.0, found.recall_after or 0.0
+        return f"people with least part in the request {better} (recall@20 is {after:.3f}; it was {before:.3f})"
+    if held and not (found.share_before or found.share_after):
+        return "no touched item is in the lists of people with least part in the request, before or after"
+    how = "shown touched items no more often than chance allows" if held else "pushed touched items"
+    places = f"{found.share_after:.1%} of the places in their lists; it was {found.share_before:.1%}"
+    return f"people with least part in the request are {how} ({places})"
+
+
+def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[State, str]]:
+    """One clause for all gaps of each outcome, and one for every other comparison; bad Golds answer nothing."""
+    which = golds(report) if gold_count(report) else "Gold"
+    texts = {State.PASSED: f"in line with {which}", State.FAILED: f"out of line with {which}"}
+    bad = [check for check in checks if check.name == "gold: training" and check.state is State.NOT_ASSESSED]
+    if bad:
+        checks = [check for check in checks if check.state is not State.NOT_ASSESSED]
+    clauses = [(check.state, f"whether anything is in line with {which}: {check.detail}") for check in bad]
+    alone = [check for check in checks if check.state not in texts or _gap_of(check) not in report.gap]
+    clauses += [(check.state, _other(check)) for check in alone]
+    for state, text in texts.items():
+        found = [_compared(report, check) for check in checks if check.state is state and check not in alone]
+        clauses += [(state, f"{text}: {', '.join(found)}")] if found else []
+    return clauses
+
+
+def _other(check: Check) -> str:
+    """A comparison with Gold that is no gap, or that could not be made."""
+    name = check.name.removeprefix("gold: ")
+    if check.state is State.NOT_ASSESSED:
+        return f"whether {_SUBJECTS.get(check.about, 'this is')} as in Gold ({name}): {check.detail}"
+    words = _OTHERS.get(name, (check.name, check.name))
+    return f"{words[check.state is not State.PASSED]}: {check.detail}"
+
+
+def _gap_of(check: Check) -> str:
+    """The name of the gap on which a comparison with Gold rests."""
+    name = check.name.removeprefix("gold: ")
+    kinds = {About.FORGETTING: f"recognition {_of(check)}", About.MARKS: f"marks {_of(check)}"}
+    return kinds.get(check.about, _GAPS.get(name, name))
+
+
+def _compared(report: AuditReport, check: Check) -> str:
+    key = _gap_of(check)
+    about, _, what = gap_name(key).partition(": ")
+    label = f"{about} of {what}" if check.about is About.FORGETTING else what or about
+    return f"{label} {_pair(report.gap[key])}"
+
+
+def _pair(gap: Gap) -> str:
+    return f"{gap.value:.3f} (Gold {gap.gold_mean:.3f})"
