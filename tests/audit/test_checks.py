@@ -13,7 +13,7 @@ from mmrecun.audit.verdict import About, Bystanders, Check, Figures, Mark, Recog
 
 
 def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.0, 0.1), **more: float) -> Recognition:
-    values = {"pairs": 900, "held_out": 300, "auc": auc, "auc_error": error, "known_auc": 0.9}
+    values = {"pairs": 900, "held_out": 300, "auc": auc, "auc_error": error, "known_auc": 0.9, "place": 0.8}
     low, high = share
     shares = {"known_share": (low + high) / 2, "known_share_low": low, "known_share_high": high}
     return Recognition.of({**values, **shares, **more})
@@ -50,7 +50,7 @@ def test_the_evidence_is_in_words():
         "300 held-out",
         "same items",
         "0.5 ± 0.030",
-        "5% (0% to 10%)",
+        "at most 10% still",
         "labels 0.500",
     ):
         assert word in detail
@@ -128,5 +128,11 @@ def test_one_failure_or_one_kind_that_was_not_measured_is_no_pass():
         assert conclude((*NEEDED, made(about, State.FAILED))) is State.FAILED
     assert conclude((*NEEDED, unmeasured_check("items", "nothing to compare with"))) is State.NOT_ASSESSED
     assert conclude((*NEEDED, made(About.MARKS, State.NOT_ASSESSED))) is State.PASSED
-    assert conclude((*NEEDED, made(About.REMOVAL, State.NOT_ASSESSED))) is State.PASSED
+    assert conclude((*NEEDED, made(About.REMOVAL, State.NOT_ASSESSED))) is State.NOT_ASSESSED
+    assert conclude((*NEEDED, made(About.REMOVAL, State.NOT_APPLICABLE))) is State.PASSED
     assert conclude(()) is State.NOT_ASSESSED
+
+
+def test_places_that_nobody_was_shown_are_no_question():
+    checks = bystander_checks(bystanders(share_before=0.0, share_after=0.0), 0.001)
+    assert [check.state for check in checks] == [State.NOT_APPLICABLE, State.PASSED]

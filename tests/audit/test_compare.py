@@ -19,7 +19,7 @@ KIND = "users"
 
 
 def figures(name: str, kept: float, forget: float, auc: float, valid: float, **more: object) -> Figures:
-    recognition = {"pairs": PAIRS, "held_out": PAIRS, "auc": auc, "auc_error": 0.005, "known_auc": 0.9}
+    recognition = {"pairs": PAIRS, "held_out": PAIRS, "auc": auc, "auc_error": 0.005, "known_auc": 0.9, "place": 0.8}
     recognition |= {"known_share": 0.02, "known_share_low": 0.0, "known_share_high": 0.05}
     values = {"name": name, "run": "r", "seed": 0, "seconds": 1, "auc": auc, "auc_matched": auc, "valid": valid}
     known = {KIND: Recognition.of(recognition)}
@@ -108,10 +108,10 @@ def test_the_error_of_a_gap_is_that_of_paired_pairs():
 @pytest.mark.parametrize(("auc", "outcome"), [(0.52, State.PASSED), (0.8, State.FAILED), (0.2, State.FAILED)])
 def test_a_mark_may_be_as_far_from_chance_as_in_gold(auc: float, outcome: State):
     def marked(name: str, value: float) -> Measured:
-        return state(name, marks={"items": Mark(rows=50, others=500, auc=value, auc_error=0.01)})
+        return state(name, marks={"lists": Mark(rows=50, others=500, auc=value, auc_error=0.01)})
 
     found = judged(marked("unlearned", auc), [marked("gold", 0.46), marked("gold", 0.48)])
-    assert found["gold: marks: items"] is outcome
+    assert found["gold: marks: lists"] is outcome
 
 
 def test_bystanders_lists_are_as_like_gold_as_golds_are_like_each_other():

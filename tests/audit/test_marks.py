@@ -4,7 +4,7 @@ import torch
 
 from mmrecun.audit.marks import Touched
 from mmrecun.audit.probes import Stage
-from mmrecun.audit.row_traits import degree_strata, row_traits
+from mmrecun.audit.row_traits import degree_strata, row_traits, structure
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition, retain
 from mmrecun.data.synthetic import SyntheticConfig, make
@@ -57,18 +57,20 @@ def test_a_row_is_touched_where_it_lost_more_than_others_of_its_degree(parts: Pa
 def test_rows_that_were_drawn_anew_or_shrunk_stand_out_and_others_do_not(parts: Partition):
     touched = Touched.of(parts, users=False)
     graph, (users, items) = Stage(parts).retained_graph(torch.device("cpu")), tables(parts)
-    clean = touched.mark(row_traits((users, items), (users, items), graph).items)
+    alone = structure(graph, len(users)).items
+    clean = touched.mark(row_traits((users, items), (users, items), graph).items, alone)
     assert clean.rows == touched.touched.sum()
-    assert clean.auc - 0.5 < 3 * clean.auc_error
+    assert clean.auc - clean.level < max(0.03, 3 * clean.auc_error)
     items[torch.from_numpy(touched.above)] *= 0.5
-    marked = touched.mark(row_traits((users, items), (users, items), graph).items)
-    assert marked.auc - 0.5 > 5 * marked.auc_error
+    marked = touched.mark(row_traits((users, items), (users, items), graph).items, alone)
+    assert marked.auc - marked.level > 5 * marked.auc_error
+    assert marked.level == clean.level
 
 
 def test_nobody_touched_is_no_question(parts: Partition):
     touched = Touched.of(parts, users=True)
     assert not touched.touched.any()
-    assert touched.mark(np.zeros((len(parts.user_rows), 7))) is None
+    assert touched.mark(np.zeros((len(parts.user_rows), 7)), np.zeros((len(parts.user_rows), 6))) is None
 
 
 def test_items_that_lost_a_modality_are_touched():
@@ -81,3 +83,32 @@ def test_items_that_lost_a_modality_are_touched():
     present = dataset.modalities[name].present[:20]
     assert (touched.shares[:20] > 0).tolist() == present.tolist()
     assert not touched.shares[20:].any()
+
+
+def test_structure_equals_loops_over_partners(parts: Partition):
+    graph = Stage(parts).retained_graph(torch.device("cpu"))
+    found = np.concatenate(structure(graph, len(parts.user_rows)))
+    dense = graph.to_dense().double().numpy()
+    degree = (dense > 0).sum(axis=1)
+    near = np.array([degree[row > 0].mean() if (row > 0).any() else 0 for row in dense])
+    logs = [np.log1p(degree[row > 0]) for row in dense]
+    expected = [
+        [values.mean() if len(values) else 0 for values in logs],
+        [values.var() if len(values) else 0 for values in logs],
+        near,
+        [near[row > 0].mean() if (row > 0).any() else 0 for row in dense],
+        dense.sum(axis=1),
+        np.linalg.matrix_power(dense, 3).sum(axis=1),
+    ]
+    assert found == pytest.approx(np.array(expected).T, rel=1e-3, abs=1e-3)
+
+
+def test_who_left_shows_in_the_data_where_it_was_no_random_draw():
+    """The most active users leave: items that they had can be told without a model, which then adds nothing."""
+    dataset = make(SyntheticConfig(users=400, items=300, interactions=9000, groups=6, width=4), Seed(1))[0]
+    most = np.argsort(-dataset.degrees[0], kind="stable")[:20]
+    parts = partition(dataset, retain(dataset, ForgetRequest(users=tuple(dataset.users.names.gather(most)))))
+    graph, (users, items) = Stage(parts).retained_graph(torch.device("cpu")), tables(parts)
+    alone = structure(graph, len(users)).items
+    mark = Touched.of(parts, users=False).mark(row_traits((users, items), (users, items), graph).items, alone)
+    assert mark.auc - mark.level < max(0.03, 3 * mark.auc_error)

@@ -7,7 +7,15 @@ from statistics import mean, stdev
 import numpy as np
 
 from mmrecun.audit import divergence
-from mmrecun.audit.checks import CHANCE, ERRORS, MARK_MARGIN, UTILITY_SHARE, paired_error, recognition_title
+from mmrecun.audit.checks import (
+    CHANCE,
+    ERRORS,
+    MARK_MARGIN,
+    PLACES_MARGIN,
+    UTILITY_SHARE,
+    paired_error,
+    recognition_title,
+)
 from mmrecun.audit.measure import K, Measured
 from mmrecun.audit.membership import chance, spread
 from mmrecun.audit.verdict import About, Check, Figures, Gap, State
@@ -17,14 +25,17 @@ HEADLINE = "recall@20"
 RETAIN, FORGET, VALID = f"retain_{HEADLINE}", f"forget_{HEADLINE}", "valid"
 TOLERANCE, DEVIATIONS = 0.02, 3.0
 TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.05
+PLACES_LEAST = 0.005
+PARTNERS = ("users", "items")  # whose partners are asked, because they left
 FEW = 30  # pairs of which a paired error says nothing
 
 
 def values_of(figures: Figures) -> dict[str, float | None]:
     """The figures that are compared with Gold, by name."""
     known = {f"recognition {kind}": found.auc for kind, found in figures.recognition.items()}
+    places = {f"fold_in {kind}": found.place for kind, found in figures.recognition.items() if kind in PARTNERS}
     marks = {f"marks {name}": found.auc for name, found in figures.marks.items()}
-    places = figures.bystanders.share_after if figures.bystanders else None
+    shown = figures.bystanders.share_after if figures.bystanders else None
     return {
         RETAIN: figures.retain.get(HEADLINE),
         FORGET: figures.forget.get(HEADLINE),
@@ -32,8 +43,9 @@ def values_of(figures: Figures) -> dict[str, float | None]:
         "auc_matched": figures.auc_matched,
         "fold_in": figures.probes.get("fold_in"),
         **known,
+        **places,
         **marks,
-        "bystanders' places": places,
+        "bystanders' places": shown,
     }
 
 
@@ -62,6 +74,8 @@ def _least(name: str, centre: float) -> float:
     """The difference that never counts, whatever chance allows."""
     if name == RETAIN:
         return (1 - UTILITY_SHARE) * centre
+    if name == "bystanders' places":
+        return max(PLACES_LEAST, PLACES_MARGIN * centre)
     return MARK_MARGIN if name.startswith("marks") else TOLERANCE
 
 
@@ -74,6 +88,11 @@ def _error(name: str, unlearned: Measured, golds: Sequence[Measured]) -> float |
     kind, _, of = name.partition(" ")
     if kind == "marks":
         return unlearned.figures.marks[of].auc_error
+    if kind == "fold_in" and of:
+        own = unlearned.comparisons[of].forgotten
+        golds_places = [gold.comparisons[of].forgotten.percentiles for gold in golds if of in gold.comparisons]
+        away = (own.percentiles - np.mean(golds_places, axis=0)) / len(own.percentiles)
+        return spread((away, np.zeros(0)), own.owners, own.owners[:0])
     if kind != "recognition":
         return None
     first = unlearned.comparisons[of]
@@ -128,9 +147,12 @@ def gold_checks(
         name = f"recognition {kind}"
         reference = before[name] if before.get(name) is not None else found.known_auc
         checks.append(_recognition(kind, gaps.get(name), reference))
+        if (place := gaps.get(f"fold_in {kind}")) is not None:
+            checks.append(_fold_in(kind, place))
     checks += [_mark(name, gaps[f"marks {name}"]) for name in unlearned.figures.marks if f"marks {name}" in gaps]
     if (places := gaps.get("bystanders' places")) is not None:
-        checks += [_places(places), _overlap(unlearned, golds)]
+        checks += [_places(places)] if places.value or places.gold_mean else []
+        checks.append(_overlap(unlearned, golds))
     if undertrained(original, golds):
         checks = [_void(check) for check in checks]
     return checks
@@ -185,9 +207,18 @@ def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
     return check
 
 
+def _fold_in(kind: str, gap: Gap) -> Check:
+    within = abs(gap.difference) <= gap.tolerance
+    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
+    detail = f"mean place of a forgotten pair, told from the owner's others, {_words(gap)}: {reading}"
+    return _made(f"gold: fold-in: {kind}", within, detail, About.LEVEL)
+
+
 def _mark(name: str, gap: Gap) -> Check:
-    """Whether touched rows are told further from chance, to either side, than in Gold."""
-    found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
+    """Whether touched rows are told better than in Gold; lists may give them away by places gained or lost."""
+    found = gap.difference > gap.tolerance
+    if name == "lists":
+        found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
     reading = "touched rows stand out more than in Gold" if found else "no more than in Gold"
     return _made(f"gold: marks: {name}", not found, f"{_words(gap)}: {reading}", About.MARKS)
 

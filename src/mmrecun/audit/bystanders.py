@@ -12,6 +12,7 @@ import numpy as np
 from mmrecun.audit.classifier import Weights
 from mmrecun.audit.divergence import overlap
 from mmrecun.audit.marks import Touched
+from mmrecun.audit.membership import matched_auc
 from mmrecun.audit.verdict import Bystanders, Mark
 from mmrecun.data.forget import Partition
 from mmrecun.shapes import Bools, Ints
@@ -41,7 +42,8 @@ class Moved:
         if not count or count == len(touched.rows):
             return None
         gained = (places(after, len(touched.every)) - places(before, len(touched.every)))[touched.rows]
-        estimate = touched.compared(gained.astype(np.float64))
+        estimate = matched_auc(*touched.groups(gained.astype(np.float64)))
+        assert estimate is not None
         return Mark(rows=count, others=len(touched.rows) - count, auc=estimate.value, auc_error=estimate.error)
 
     def figures(self, before: Ints, after: Ints, recall: Mapping[str, Weights]) -> Bystanders | None:

@@ -65,6 +65,9 @@ def recognition_check(kind: str, found: Recognition) -> Check:
 
 
 def _share(found: Recognition) -> str:
+    """The share that still looks known; where it may be none, its upper end alone, since a share is never below 0."""
+    if found.known_share_low <= SURELY_KNOWN:
+        return f"at most {found.known_share_high:.0%}"
     return f"{found.known_share:.0%} ({found.known_share_low:.0%} to {found.known_share_high:.0%})"
 
 
@@ -99,7 +102,7 @@ def mark_checks(marks: Mapping[str, Mark]) -> list[Check]:
 def _mark_check(name: str, mark: Mark) -> Check:
     allowed = max(MARK_MARGIN, ERRORS * mark.auc_error)
     state, reading = State.PASSED, "they do not stand out"
-    if mark.auc - CHANCE > allowed:
+    if mark.auc - mark.level > allowed:
         state, reading = State.FAILED, "what was touched can be listed"
     elif ERRORS * mark.auc_error > TOO_VAGUE:
         state, reading = State.NOT_ASSESSED, "too few to tell"
@@ -107,9 +110,13 @@ def _mark_check(name: str, mark: Mark) -> Check:
     kind = "items" if name == "lists" else name
     detail = (
         f"AUC {mark.auc:.3f} of {mark.rows:,} touched against {mark.others:,} other {kind} of equal degree, by {what} "
-        f"(at most {CHANCE + allowed:.3f}): {reading}"
+        f"(at most {mark.level + allowed:.3f}{_level(name)}): {reading}"
     )
     return Check(name=f"marks: {name}", state=state, detail=detail, about=About.MARKS)
+
+
+def _level(name: str) -> str:
+    return "" if name == "lists" else "; the retained pairs alone give the rest"
 
 
 def bystander_checks(found: Bystanders | None, error: float | None) -> list[Check]:
@@ -122,22 +129,32 @@ def bystander_checks(found: Bystanders | None, error: float | None) -> list[Chec
     if found is None:
         detail = "fewer than 50 people have nothing or little to do with the request"
         return [Check(name="bystanders: places", state=State.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS)]
+    if not found.share_before and not found.share_after:
+        detail = "no item that they are shown was touched"
+        return [
+            Check(name="bystanders: places", state=State.NOT_APPLICABLE, detail=detail, about=About.BYSTANDERS),
+            *_their_recall(found, error),
+        ]
     rise = found.share_after > (1 + PLACES_MARGIN) * found.share_before
     pushed = rise and found.gain > ERRORS * found.gain_error
     detail = (
         f"touched items hold {found.share_after:.1%} of the places in the lists of {found.users:,} people with least "
         f"part in the request, {found.share_before:.1%} before: {'pushed on them' if pushed else 'no more than chance'}"
     )
-    checks = [Check(name="bystanders: places", state=_failed_if(pushed), detail=detail, about=About.BYSTANDERS)]
-    if found.recall_before is not None and found.recall_after is not None:
-        slack = 2 * (error or 0.0)
-        worse = found.recall_after < UTILITY_SHARE * found.recall_before - slack
-        detail = (
-            f"their recall@20 {found.recall_before:.4f} before, {found.recall_after:.4f} after "
-            f"(at least {UTILITY_SHARE:.0%}, give or take {slack:.4f})"
-        )
-        checks.append(Check(name="bystanders: recall", state=_failed_if(worse), detail=detail, about=About.BYSTANDERS))
-    return checks
+    places = Check(name="bystanders: places", state=_failed_if(pushed), detail=detail, about=About.BYSTANDERS)
+    return [places, *_their_recall(found, error)]
+
+
+def _their_recall(found: Bystanders, error: float | None) -> list[Check]:
+    if found.recall_before is None or found.recall_after is None:
+        return []
+    slack = 2 * (error or 0.0)
+    worse = found.recall_after < UTILITY_SHARE * found.recall_before - slack
+    detail = (
+        f"their recall@20 {found.recall_before:.4f} before, {found.recall_after:.4f} after "
+        f"(at least {UTILITY_SHARE:.0%}, give or take {slack:.4f})"
+    )
+    return [Check(name="bystanders: recall", state=_failed_if(worse), detail=detail, about=About.BYSTANDERS)]
 
 
 def _failed_if(bad: bool) -> State:

@@ -2,8 +2,9 @@
 
 Unlearning must not publish what it erased. Whoever holds the new model and the retained data looks at each row's length
 and at how well it agrees with its neighbourhood; rows that were turned, shrunk or drawn anew stand out. A classifier is
-told for four fifths of the rows which of them were touched and has to find the others. In Gold nothing was touched, and
-rows of equal retained degree are alike: the AUC is 0.5.
+told for four fifths of the rows which of them were touched and has to find the others. Some can be found without any
+model: who loses the most active users loses those of certain items, and the retained pairs show that. So the same is
+asked of a classifier that sees the pairs alone. In Gold the model adds nothing to them.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from mmrecun.audit.classifier import Weights, cross_validated, normal_scores
-from mmrecun.audit.membership import Estimate, Group, matched_auc
+from mmrecun.audit.membership import Group, contributions, matched_auc, spread
 from mmrecun.audit.row_traits import degree_strata
 from mmrecun.audit.verdict import Mark
 from mmrecun.data.forget import Partition
@@ -70,25 +71,38 @@ class Touched:
         compared = _sample(above, np.flatnonzero(every > 0))
         return cls(compared, above[compared], every[compared], shares, every, above)
 
-    def mark(self, traits: Weights) -> Mark | None:
-        """AUC of the classifier by the traits [R, F] of all retained rows; None where too few were touched."""
+    def mark(self, traits: Weights, structure: Weights) -> Mark | None:
+        """AUC of the classifier, and its level without the model; None where too few rows were touched.
+
+        Args:
+            traits: float64 [R, F], of all retained rows in the model.
+            structure: float64 [R, G], of all retained rows in the data.
+        """
         count = int(self.touched.sum())
         if min(count, len(self.rows) - count) < _FEWEST:
             return None
-        inputs = normal_scores(traits[self.rows], self.strata)
-        scores = cross_validated(inputs, self.touched, np.arange(len(self.rows)), _SEED.numpy())
-        estimate = self.compared(scores)
-        return Mark(rows=count, others=len(self.rows) - count, auc=estimate.value, auc_error=estimate.error)
+        both = self._found(np.column_stack([structure, traits]))
+        alone = self._found(structure)
+        estimate, level = (matched_auc(*groups) for groups in (both, alone))
+        assert estimate is not None
+        assert level is not None
+        parts = [contributions(*groups) for groups in (both, alone)]
+        own, theirs = (first - second for first, second in zip(*parts, strict=True))
+        error = spread((own, theirs), both[0].owners, both[1].owners)
+        return Mark(rows=count, others=len(self.rows) - count, auc=estimate.value, auc_error=error, level=level.value)
 
-    def compared(self, scores: Weights) -> Estimate:
-        """AUC of touched against untouched rows within strata, by scores [N] of the compared rows."""
-        groups = (
+    def _found(self, traits: Weights) -> tuple[Group, Group]:
+        """Scores of touched and of other rows by a classifier that was not told of them."""
+        inputs = normal_scores(traits[self.rows], self.strata)
+        return self.groups(cross_validated(inputs, self.touched, np.arange(len(self.rows)), _SEED.numpy()))
+
+    def groups(self, scores: Weights) -> tuple[Group, Group]:
+        """Touched and other rows, within strata, by scores [N] of the compared rows."""
+        touched, others = (
             Group(scores[mask].astype(np.float32), ITEM_STEP * self.strata[mask], self.rows[mask])
             for mask in (self.touched, ~self.touched)
         )
-        estimate = matched_auc(*groups)
-        assert estimate is not None
-        return estimate
+        return touched, others
 
 
 def _features_lost(parts: Partition) -> Weights:

@@ -171,7 +171,11 @@ def measure_state(subject: Subject, parts: Partition, probe: Probe, answers: Ans
     comparisons = probe.questions.comparisons(None if first else subject.model, whole, traits, probe.stage.inputs)
     values["recognition"] = {name: comparison.figures() for name, comparison in comparisons.items()}
     sides = {"users": (probe.touched_users, traits.users), "items": (probe.touched_items, traits.items)}
-    marks = {name: touched_rows.mark(rows) for name, (touched_rows, rows) in sides.items()}
+    structure = probe.stage.structure(users.device)
+    marks = {
+        name: touched_rows.mark(rows, shown)
+        for (name, (touched_rows, rows)), shown in zip(sides.items(), structure, strict=True)
+    }
     values["marks"] = {name: mark for name, mark in marks.items() if mark is not None}
     values["bands"] = tested.bands("retain") | bands
     recall = np.full(len(lists.rows), np.nan)

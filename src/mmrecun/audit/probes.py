@@ -18,7 +18,7 @@ from mmrecun.audit.marks import Touched
 from mmrecun.audit.membership import random_controls
 from mmrecun.audit.newcomers import with_newcomers
 from mmrecun.audit.questions import Questions
-from mmrecun.audit.row_traits import RowTraits, row_traits
+from mmrecun.audit.row_traits import RowTraits, row_traits, structure
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import Partition, held_out
 from mmrecun.data.graph import GraphInputs, InputSpec, build_inputs, graph_of
@@ -55,6 +55,7 @@ class Stage:
         self._neighbours: dict[bytes, sp.csr_array] = {}
         self._untrained: dict[str, Vectors] = {}
         self._retained_graph: Tensor | None = None
+        self._structure: RowTraits | None = None
 
     def retained_graph(self, device: torch.device) -> Tensor:
         """CSR [U' + I', U' + I'], the normalised graph of the retained training pairs, also for models without one."""
@@ -62,6 +63,12 @@ class Stage:
             data = self.parts.retained
             self._retained_graph = graph_of(data.train, len(data.users), len(data.items), device).forward
         return self._retained_graph
+
+    def structure(self, device: torch.device) -> RowTraits:
+        """Traits that the retained pairs alone give."""
+        if self._structure is None:
+            self._structure = structure(self.retained_graph(device), len(self.parts.user_rows))
+        return self._structure
 
     def traits(self, model: Recommender, served: Pair) -> RowTraits:
         """Traits of the retained rows on the retained graph; the original is seen as if it were served as it is.

@@ -51,6 +51,7 @@ class Comparison:
         return Recognition(
             pairs=len(forgotten),
             held_out=len(self.held_out.owners),
+            place=float(self.forgotten.percentiles.mean()),
             auc=estimate.value,
             auc_error=estimate.error,
             known_auc=float(known.mean()),

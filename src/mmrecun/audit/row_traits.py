@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
@@ -17,11 +18,11 @@ _FEWEST = 40
 
 
 class RowTraits(NamedTuple):
-    """Traits of users float64 [U, 7] and of items float64 [I, 7].
+    """Traits of users float64 [U, F] and of items float64 [I, F].
 
-    In this order: log length of the trained row, its cosine with the mean of its partners, its cosine with the rows two
-    hops away, the log lengths of those two, the log length of the served vector, and how well the served vector agrees
-    with the mean vector of the other side.
+    Of `row_traits` there are seven, in this order: log length of the trained row, its cosine with the mean of its
+    partners, its cosine with the rows two hops away, the log lengths of those two, the log length of the served vector,
+    and how well the served vector agrees with the mean vector of the other side.
     """
 
     users: Weights
@@ -54,6 +55,31 @@ def row_traits(trained: UserItemVectors, served: UserItemVectors, adjacency: Ten
     )
     traits = torch.stack(columns, dim=1).cpu().double().numpy()
     return RowTraits(traits[: len(users)], traits[len(users) :])
+
+
+def structure(adjacency: Tensor, users: int) -> RowTraits:
+    """What the retained pairs alone show of each row beyond its degree: how active its partners are, and theirs.
+
+    A request that is no random draw, such as the most active users, can be told from these without any model.
+
+    Args:
+        adjacency: CSR [U + I, U + I], the normalised graph.
+        users: U.
+
+    Returns:
+        float64 [U, 6] and [I, 6]: mean and variance of the log degrees of its partners, mean degree of its partners and
+        of theirs, and a constant after one and after three hops over the graph.
+    """
+    starts, partners = adjacency.crow_indices().cpu().numpy(), adjacency.col_indices().cpu().numpy()
+    normalised = sp.csr_array((adjacency.values().cpu().double().numpy(), partners, starts), shape=adjacency.shape)
+    binary = sp.csr_array((np.ones(len(partners)), partners, starts), shape=adjacency.shape)
+    degree = np.diff(starts).astype(np.float64)
+    few, logs = np.maximum(degree, 1), np.log1p(degree)
+    mean_log, near = binary @ logs / few, binary @ degree / few
+    variance = binary @ logs**2 / few - mean_log**2
+    hop = normalised @ np.ones(len(degree))
+    traits = np.column_stack([mean_log, variance, near, binary @ near / few, hop, normalised @ (normalised @ hop)])
+    return RowTraits(traits[:users], traits[users:])
 
 
 def _log_length(rows: Tensor) -> Tensor:

@@ -52,6 +52,8 @@ class Recognition(Settings):
 
     Attributes:
         pairs, held_out: how many were compared.
+        place: mean rank percentile of the forgotten pairs; of removed users and items this is fold-in, from all pairs
+            but the one asked about.
         auc, auc_error: matched AUC of the one against the other, 0.5 in Gold; its standard error.
         known_auc: the same of pairs that the model was taught and may keep.
         known_share, known_share_low, known_share_high: of the forgotten pairs, how many look like those; 95 % band.
@@ -60,6 +62,7 @@ class Recognition(Settings):
 
     pairs: int
     held_out: int
+    place: float
     auc: float
     auc_error: float
     known_auc: float
@@ -75,13 +78,16 @@ class Mark(Settings):
 
     Attributes:
         rows, others: how many touched ones and others were compared.
-        auc, auc_error: 0.5 means alike; its standard error.
+        auc: of a classifier for rows, of gained places for lists.
+        level: the AUC that the retained pairs alone give, without any model; 0.5 for lists.
+        auc_error: standard error of auc - level.
     """
 
     rows: int
     others: int
     auc: float
     auc_error: float
+    level: float = 0.5
 
 
 class Bystanders(Settings):
@@ -306,7 +312,7 @@ class AuditReport(Settings):
         """The verdict in a few words; where the removal was checked and no more, it says so."""
         removed = {check.state for check in self.checks if check.about is About.REMOVAL}
         if self.verdict is State.NOT_ASSESSED and State.PASSED in removed:
-            measured = {check.state for check in self.checks if check.about is About.FORGETTING} == {State.PASSED}
+            measured = any(check.state is State.PASSED for check in self.checks if check.about is About.FORGETTING)
             return "removed; not all of it measured" if measured else "removed; forgetting not measured"
         return self.verdict.value
 
@@ -340,6 +346,6 @@ def conclude(checks: Sequence[Check]) -> State:
     needed = (About.REMOVAL, About.FORGETTING, About.UTILITY)
     for about in needed:
         states = {check.state for check in checks if check.about is about} - {State.NOT_APPLICABLE}
-        if State.PASSED not in states or (about is not About.REMOVAL and State.NOT_ASSESSED in states):
+        if states != {State.PASSED}:
             return State.NOT_ASSESSED
     return State.PASSED
