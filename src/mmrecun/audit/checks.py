@@ -36,32 +36,36 @@ def recognition_check(kind: str, found: Recognition) -> Check:
     or less and rules out a half; then a model that did nothing would have been found out. Otherwise it is not assessed.
     """
     allowed = max(RECOGNITION_MARGIN, ERRORS * found.auc_error)
-    away = found.auc - CHANCE
-    attack = found.attack_auc is not None and found.attack_auc - CHANCE > max(
-        MARK_MARGIN, ERRORS * (found.attack_auc_error or 0.0)
-    )
-    if away < -allowed:
-        state, reading = State.FAILED, "over-forgotten"
-    elif away > allowed:
-        state, reading = State.FAILED, "still recognised"
-    elif attack:
-        state, reading = State.FAILED, "told apart by an attack with labels"
-    elif found.known_auc - CHANCE < allowed:
-        state, reading = State.NOT_ASSESSED, "pairs that are kept look no more known than that, so nothing can be told"
-    elif found.known_share_low > SURELY_KNOWN:
-        state, reading = State.NOT_ASSESSED, "some of them may still be known"
-    elif found.known_share_high > KNOWN_SHARE:
-        state, reading = State.NOT_ASSESSED, "too few pairs to tell"
-    else:
-        state, reading = State.PASSED, "alike"
+    state, reading = _recognised(found, allowed)
+    whose = "items" if kind == "items" or kind.startswith("features") else "users"
     detail = (
-        f"AUC {found.auc:.3f} of {found.pairs:,} forgotten against {found.held_out:,} held-out pairs of the same "
-        f"{'items' if kind == 'items' or kind.startswith('features') else 'users'} ({CHANCE} ± {allowed:.3f}); "
-        f"{_share(found)} still look known"
+        f"AUC {found.auc:.3f} of {found.pairs:,} forgotten against {found.held_out:,} held-out pairs of the same {whose} "
+        f"({CHANCE} ± {min(allowed, CHANCE):.3f})"
     )
+    if allowed <= TOO_VAGUE and found.known_auc - CHANCE >= allowed:
+        detail += f"; {_share(found)} still look known"
     if found.attack_auc is not None:
         detail += f"; attack with labels {found.attack_auc:.3f}"
     return Check(name=recognition_title(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
+
+
+def _recognised(found: Recognition, allowed: float) -> tuple[State, str]:
+    away, attack = found.auc - CHANCE, (found.attack_auc or CHANCE) - CHANCE
+    if away < -allowed:
+        return State.FAILED, "over-forgotten"
+    if away > allowed:
+        return State.FAILED, "still recognised"
+    if attack > max(MARK_MARGIN, ERRORS * (found.attack_auc_error or 0.0)):
+        return State.FAILED, "told apart by an attack with labels"
+    if allowed > TOO_VAGUE:
+        return State.NOT_ASSESSED, "too few pairs to tell"
+    if found.known_auc - CHANCE < allowed:
+        return State.NOT_ASSESSED, "not even pairs that are kept look known, so nothing can be told"
+    if found.known_share_low > SURELY_KNOWN:
+        return State.NOT_ASSESSED, "some of them may still be known"
+    if found.known_share_high > KNOWN_SHARE:
+        return State.NOT_ASSESSED, "too few pairs to tell"
+    return State.PASSED, "alike"
 
 
 def _share(found: Recognition) -> str:
@@ -110,7 +114,7 @@ def _mark_check(name: str, mark: Mark) -> Check:
     kind = "items" if name == "lists" else name
     detail = (
         f"AUC {mark.auc:.3f} of {mark.rows:,} touched against {mark.others:,} other {kind} of equal degree, by {what} "
-        f"(at most {mark.level + allowed:.3f}{_level(name)}): {reading}"
+        f"(at most {min(mark.level + allowed, 1.0):.3f}{_level(name)}): {reading}"
     )
     return Check(name=f"marks: {name}", state=state, detail=detail, about=About.MARKS)
 
