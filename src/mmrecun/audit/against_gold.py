@@ -13,11 +13,13 @@ from mmrecun.audit.checks import (
     MARK_MARGIN,
     PLACES_MARGIN,
     UTILITY_SHARE,
+    if_alike,
     paired_error,
     recognition_title,
 )
 from mmrecun.audit.measure import K, Measured
 from mmrecun.audit.membership import chance, spread
+from mmrecun.audit.recognition import Comparison
 from mmrecun.audit.verdict import About, Check, Figures, Gap, State
 from mmrecun.shapes import Bools
 
@@ -81,27 +83,32 @@ def _least(name: str, centre: float) -> float:
 
 def _error(name: str, unlearned: Measured, golds: Sequence[Measured]) -> float | None:
     """Standard error of the difference to the mean Gold over the same users, or over the same pairs."""
+    kind, _, of = name.partition(" ")
     if name == RETAIN:
         return paired_error(unlearned.recall, [gold.recall for gold in golds])
     if name == FORGET:
         return paired_error(unlearned.forget_recall, [gold.forget_recall for gold in golds])
-    kind, _, of = name.partition(" ")
     if kind == "marks":
         return unlearned.figures.marks[of].auc_error
-    if kind == "fold_in" and of:
-        own = unlearned.comparisons[of].forgotten
-        golds_places = [gold.comparisons[of].forgotten.percentiles for gold in golds if of in gold.comparisons]
-        away = (own.percentiles - np.mean(golds_places, axis=0)) / len(own.percentiles)
-        return spread((away, np.zeros(0)), own.owners, own.owners[:0])
-    if kind != "recognition":
+    if kind not in ("recognition", "fold_in") or not of:
         return None
-    first = unlearned.comparisons[of]
-    others = [gold.comparisons[of].contributions() for gold in golds if of in gold.comparisons]
-    own, theirs = (
-        part - np.mean([other[at] for other in others], axis=0) for at, part in enumerate(first.contributions())
-    )
-    error = spread((own, theirs), first.forgotten.owners, first.held_out.owners)
-    return max(error, chance(len(own), len(theirs))) if min(len(own), len(theirs)) < FEW else error
+    known = [gold.comparisons[of] for gold in golds if of in gold.comparisons]
+    return (_auc_error if kind == "recognition" else _place_error)(unlearned.comparisons[of], known)
+
+
+def _auc_error(own: Comparison, golds: Sequence[Comparison]) -> float:
+    parts = own.contributions()
+    others = [gold.contributions() for gold in golds]
+    first, second = (part - np.mean([other[at] for other in others], axis=0) for at, part in enumerate(parts))
+    error = spread((first, second), own.forgotten.owners, own.held_out.owners)
+    sizes = len(first), len(second)
+    return max(error, chance(*sizes)) if min(sizes) < FEW else if_alike(error, *sizes)
+
+
+def _place_error(own: Comparison, golds: Sequence[Comparison]) -> float:
+    others = np.mean([gold.forgotten.percentiles for gold in golds], axis=0)
+    away = (own.forgotten.percentiles - others) / len(others)
+    return spread((away, np.zeros(0)), own.forgotten.owners, own.forgotten.owners[:0])
 
 
 def undertrained(original: Measured, golds: Sequence[Measured]) -> list[str]:
