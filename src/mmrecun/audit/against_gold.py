@@ -11,7 +11,6 @@ from mmrecun.audit.checks import (
     CHANCE,
     ERRORS,
     MARK_MARGIN,
-    PLACES_MARGIN,
     UTILITY_SHARE,
     if_alike,
     paired_error,
@@ -27,7 +26,7 @@ HEADLINE = "recall@20"
 RETAIN, FORGET, VALID = f"retain_{HEADLINE}", f"forget_{HEADLINE}", "valid"
 TOLERANCE, DEVIATIONS = 0.02, 3.0
 TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.05
-PLACES_LEAST = 0.005
+PLACES_LEAST, PLACES_SHARE = 0.005, 0.25
 PARTNERS = ("users", "items")  # whose partners are asked, because they left
 FEW = 30  # pairs of which a paired error says nothing
 
@@ -77,7 +76,7 @@ def _least(name: str, centre: float) -> float:
     if name == RETAIN:
         return (1 - UTILITY_SHARE) * centre
     if name == "bystanders' places":
-        return max(PLACES_LEAST, PLACES_MARGIN * centre)
+        return max(PLACES_LEAST, PLACES_SHARE * centre)
     return MARK_MARGIN if name.startswith("marks") else TOLERANCE
 
 
