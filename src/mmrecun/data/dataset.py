@@ -25,6 +25,7 @@ class Dataset:
         interactions: pairs of all splits.
         modalities: by name; each covers the I items in row order.
         user_attributes, item_attributes: one row per user or item; an empty frame when there are none.
+        columns: "user" and "item" -> what the column of ids was called in the imported table; not part of the digest.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Dataset:
     modalities: Mapping[str, Modality] = field(default_factory=dict)
     user_attributes: pl.DataFrame = field(default_factory=pl.DataFrame)
     item_attributes: pl.DataFrame = field(default_factory=pl.DataFrame)
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         pairs = self.interactions
