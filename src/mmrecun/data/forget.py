@@ -1,17 +1,22 @@
 """Forget requests, and the retain and forget sets they define: pure functions of a dataset."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from numbers import Integral
+from typing import Annotated, Any
+from uuid import UUID
 
 import numpy as np
+from pydantic import BeforeValidator, ValidationError
 
 from mmrecun.data.dataset import Dataset, positions
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.references import Gone, cleared
 from mmrecun.errors import DataError, ForgetError, some
-from mmrecun.settings import Settings, unknown_name
+from mmrecun.settings import Settings, first_line, unknown_name
 from mmrecun.shapes import Bools, Ints
 
 _EMPTY = "the request is empty: name users, items, pairs or modalities"
@@ -27,6 +32,43 @@ class Target(StrEnum):
     MODALITIES = "modalities"
 
 
+def as_id(value: object) -> str:
+    """An id as text; whole numbers, as notebooks hold them, and UUIDs are written out.
+
+    >>> as_id("u3"), as_id(3)
+    ('u3', '3')
+
+    Raises:
+        ForgetError: for anything else.
+    """
+    if isinstance(value, str | UUID) or (isinstance(value, Integral) and not isinstance(value, bool)):
+        return str(value)
+    raise ForgetError(f"{value!r} is no id; ids are text or whole numbers")
+
+
+def _ids(values: object) -> tuple[str, ...]:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ForgetError(f"{values!r} is no list of ids; write [{values!r}]")
+    return tuple(as_id(value) for value in values)
+
+
+def _pairs(values: object) -> tuple[tuple[str, ...], ...]:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ForgetError(f"{values!r} is no list of pairs; write [(user, item), ...]")
+    listed = tuple(_ids(pair) for pair in values)
+    if wrong := [pair for pair in listed if len(pair) != 2]:
+        raise ForgetError(f"{wrong[0]!r} is no pair of a user and an item")
+    return listed
+
+
+def _modalities(values: object) -> dict[str, tuple[str, ...] | None]:
+    if not isinstance(values, Mapping):
+        raise ForgetError(
+            f"{values!r} names no modalities; write {{name: None}} for all items or {{name: [item, ...]}}"
+        )
+    return {str(name): None if names is None else _ids(names) for name, names in values.items()}
+
+
 class ForgetRequest(Settings):
     """What is to be forgotten, by external id.
 
@@ -37,10 +79,37 @@ class ForgetRequest(Settings):
         modalities: modality name -> the items that lose it, or None for the modality as a whole.
     """
 
-    users: tuple[str, ...] = ()
-    items: tuple[str, ...] = ()
-    pairs: tuple[tuple[str, str], ...] = ()
-    modalities: Mapping[str, tuple[str, ...] | None] = {}
+    users: Annotated[tuple[str, ...], BeforeValidator(_ids)] = ()
+    items: Annotated[tuple[str, ...], BeforeValidator(_ids)] = ()
+    pairs: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = ()
+    modalities: Annotated[Mapping[str, tuple[str, ...] | None], BeforeValidator(_modalities)] = {}
+
+    def __init__(self, **values: Any) -> None:
+        """Take lists, arrays or columns of ids.
+
+        Raises:
+            ForgetError: for a target of another name, or anything that is no list of ids.
+        """
+        for name in values:
+            if name not in type(self).model_fields:
+                raise ForgetError(unknown_name("target", name, list(type(self).model_fields)))
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ForgetError(f"forget request: {first_line(type(self), error)}") from None
+
+    @classmethod
+    def taken(cls, request: "ForgetRequest | Mapping[str, Any]") -> "ForgetRequest":
+        """A request as it is, or made of a mapping with its fields.
+
+        Raises:
+            ForgetError: for anything else.
+        """
+        if isinstance(request, ForgetRequest):
+            return request
+        if not isinstance(request, Mapping):
+            raise ForgetError(f"{request!r} is no forget request; write ForgetRequest(users=[...])")
+        return cls(**request)
 
     def empty(self) -> bool:
         """Whether nothing is asked for."""
@@ -48,15 +117,16 @@ class ForgetRequest(Settings):
 
 
 def retain(dataset: Dataset, request: ForgetRequest) -> Dataset:
-    """The dataset without everything the request names.
+    """The dataset without everything the request names, and without references to it in attributes of others.
 
     Raises:
         ForgetError: when an id, a pair or a modality is not there, or nothing would be left.
     """
     if request.empty():
         raise ForgetError(_EMPTY)
-    kept_users = np.flatnonzero(_kept(_rows(dataset.users, request.users), len(dataset.users)))
-    kept_items = np.flatnonzero(_kept(_rows(dataset.items, request.items), len(dataset.items)))
+    users, items = _rows(dataset.users, request.users), _rows(dataset.items, request.items)
+    kept_users = np.flatnonzero(_kept(users, len(dataset.users)))
+    kept_items = np.flatnonzero(_kept(items, len(dataset.items)))
     pairs = dataset.interactions
     if request.pairs:
         pairs = pairs.select(~_requested_pairs(dataset, request.pairs))
@@ -68,9 +138,10 @@ def retain(dataset: Dataset, request: ForgetRequest) -> Dataset:
         else:
             modalities[name] = modalities[name].without(losers)
     try:
-        return replace(dataset, interactions=pairs, modalities=modalities).restrict(kept_users, kept_items)
+        left = replace(dataset, interactions=pairs, modalities=modalities).restrict(kept_users, kept_items)
     except DataError:
         raise ForgetError(_NOTHING_LEFT) from None
+    return cleared(left, dataset, Gone(dataset.users.names.gather(users), dataset.items.names.gather(items)))
 
 
 def take_out(dataset: Dataset, request: ForgetRequest) -> "Partition":
@@ -179,17 +250,26 @@ class Partition:
         """Bool [I] over original rows."""
         return positions(self.item_rows, len(self.original.items)) < 0
 
+    def lost_pairs(self) -> int:
+        """How many pairs, of all splits, left between users and items that both stay."""
+        pairs = self.original.interactions
+        stay = ~self.lost_users[pairs.users] & ~self.lost_items[pairs.items]
+        return int(stay.sum()) - len(self.retained.interactions)
+
     @cached_property
     def held(self) -> Interactions:
         """The retained interactions of all splits, in original rows."""
         return self.retained.interactions.renumbered(self.user_rows, self.item_rows)
 
     def counts(self) -> dict[str, int]:
-        """How much was taken out: users, items, interactions (training pairs), modalities (features of items)."""
+        """How much was taken out: users, items, interactions (training pairs), held-out pairs, modalities (features of
+        items).
+        """
         return {
             Target.USERS.value: int(self.lost_users.sum()),
             Target.ITEMS.value: int(self.lost_items.sum()),
             Target.INTERACTIONS.value: len(self.forgotten),
+            "held_out": len(held_out(self.original)) - len(held_out(self.retained)),
             Target.MODALITIES.value: sum(int(mask.sum()) for mask in self.lost_features.values()),
         }
 
