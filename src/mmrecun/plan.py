@@ -17,6 +17,7 @@ from mmrecun.data.files import FolderSizes
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.device import prepare, resolve
+from mmrecun.errors import ConfigError
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
@@ -73,6 +74,22 @@ def plan(data: Path, model: str, settings: Mapping[str, Any] | None = None, devi
     recommender = cls(config, Sizes.of_dataset(dataset), Seed(0).torch())
     seconds = _seconds_per_epoch(recommender.to(resolve(device)), dataset, training)
     return Plan(memory, available, seconds, parameters)
+
+
+def refuse_impossible(data: Path, model: str, settings: Mapping[str, Any] | None = None) -> None:
+    """Refuse a training whose parameters, with gradients and moments, do not fit the memory that is free.
+
+    Raises:
+        ConfigError: with settings that would fit.
+    """
+    cls = model_class(model)
+    config, training = jobs.split_settings(cls.Config, TrainConfig, settings or {})
+    sizes, available = files.sizes(data), available_bytes()
+    needed = _FLOAT * 4 * training_bytes(cls, config, sizes, training.batch_size)[1]
+    if needed > available:
+        advice = _advice(cls, config, sizes, training.batch_size, available)
+        taken, free = (f"{size / (1 << 30):,.1f} GiB" for size in (needed, available))
+        raise ConfigError(f"the parameters of {model} alone would take {taken}, of {free} free; {advice}")
 
 
 def available_bytes() -> int:
