@@ -45,8 +45,12 @@ class Requested(Settings):
 
     @classmethod
     def by(cls, request: ForgetRequest, before: Self | None = None) -> Self:
-        """What `request` names, added to what was requested `before`, under a salt: for use in memory."""
-        return (before or cls(salt=secrets.token_hex(_BYTES))).joined(request)
+        """What `request` names, under a salt and for use in memory, added to what was requested `before`.
+
+        Where no hashes can be read of what was before, they begin anew.
+        """
+        known = before if before is not None and before.readable else cls(salt=secrets.token_hex(_BYTES))
+        return known.joined(request)
 
     @classmethod
     def kept(cls, request: ForgetRequest, counts: Mapping[str, int], before: Self | None, key: bytes | None) -> Self:
