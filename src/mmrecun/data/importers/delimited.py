@@ -85,21 +85,21 @@ def _encloses(path: Path, separator: str) -> bool:
     """Whether marks enclose fields: some column stands in them throughout, or lines are equally long only so."""
     if not _holds_mark(path):
         return False
-    enclosed: list[bool] | None = None
-    even = True
+    width, even = 0, True
+    enclosed, plain = set[int](), set[int]()  # columns with a field in marks, and with one that is not
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        for line in file:
-            if not line.strip():
-                continue
+        for number, line in enumerate(file):
             cells = line.rstrip("\r\n").split(separator)
-            marks = [len(cell) > 1 and cell[0] == cell[-1] == _MARK for cell in cells]
-            if enclosed is None:
-                enclosed = marks
-            even = even and len(marks) == len(enclosed)
-            enclosed = [a and b for a, b in zip(enclosed, marks, strict=False)]
-            if not even and not any(enclosed):
+            if cells == [""]:
+                continue
+            width = width or len(cells)
+            even = even and len(cells) == width
+            for place, cell in enumerate(cells) if number else ():
+                if cell:
+                    (enclosed if len(cell) > 1 and cell[0] == cell[-1] == _MARK else plain).add(place)
+            if not even and len(plain) >= width:
                 break
-    return any(enclosed or []) or (not even and not _ragged(path, separator, quoted=True))
+    return bool(enclosed - plain) or (not even and not _ragged(path, separator, quoted=True))
 
 
 def _holds_mark(path: Path) -> bool:
