@@ -68,7 +68,7 @@ def test_a_first_row_is_not_taken_for_the_header(header: str, tmp_path: Path):
     assert len(imported(path, columns=["user", "item", "title"]).dataset.interactions) == len(rows)
     with pytest.raises(DataError, match="3 columns, but 2 names are given"):
         imported(path, columns=["user", "item"])
-    with pytest.raises(DataError, match="line [12]: title is 'a', not a finite number"):
+    with pytest.raises(DataError, match=r"line [12]: title is 'a', not a finite number"):
         imported(path, columns=["user", "item", "title"], timestamp="title")
 
 

@@ -89,7 +89,7 @@ def main() -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         _refuse(f"{error.filename}: {reason}" if error.filename else reason)
-    except (MemoryError, OverflowError, RuntimeError) as error:
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
         if not _is_about_memory(error):
             raise
         _refuse("there is not enough memory for this; 'mmrecun plan' says what a training takes")
