@@ -149,3 +149,13 @@ def test_mistakes_in_a_notebook_are_the_packages_own_errors(run_folder: Path, tm
     assert made.forgotten["users"] == 1
     with pytest.raises(ArtifactError, match="was trained, not unlearned"):
         mmrecun.audit(mmrecun.load(run_folder))
+
+
+def test_ids_that_differ_in_blanks_alone_are_told(tmp_path: Path):
+    data = full_user()
+    names = IdMap.of("user", ["u1 ", *data.users.names[1:]])
+    files.save(Dataset("x", names, data.items, data.interactions), tmp_path / "data")
+    jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", {"epochs": 1, "dim": 4})
+    warnings = jobs.warnings(tmp_path / "run", ForgetRequest(users=["u1"]))
+    assert warnings == ["1 users that stay differ from a forgotten one in blank spaces alone: 'u1 '"]
+    assert jobs.warnings(tmp_path / "run", ForgetRequest(users=["u2"])) == []

@@ -195,7 +195,7 @@ def load(folder: Path, device: torch.device) -> Run:
         raise ArtifactError(
             f"{folder / WEIGHTS}: changed since this run was made; restore the file or make the run again"
         )
-    _ = dataset.degrees  # a pass over all pairs, made now so that no request has to
+    _ = dataset.degrees, dataset.references  # passes over everything, made now so that no request has to
     return Run(folder, manifest, dataset, model.to(device))
 
 

@@ -30,6 +30,7 @@ _PROCESS_BYTES = 430 << 20
 _PAIR_BYTES = 180  # of each pair while a dataset folder is read: its ids as text, its rows, its split
 _STEPS = 4
 _COPIES_OF_PARAMETERS = 5  # values, gradients, two moments of Adam, the best so far
+_COPIES_AT_SAVING = 8  # values, moments and the best as bytes, twice: the state that an interrupted training leaves
 _NODE_COPIES = 10  # of [U + I, D] that a step over the user-item graph holds at its peak
 _USER_COPIES, _ITEM_COPIES = 3, 8  # of [U, D] and [I, D] for each modality, likewise
 _MEMORY, _GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
@@ -111,7 +112,7 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
     """The peak of a training process, and how many parameters the model has.
 
     The process first holds the text of the folder, then graphs while they are built, then graphs, parameters and what
-    a step keeps for its gradient; the largest of these counts.
+    a step keeps for its gradient, or what it takes to save them; the largest of these counts.
     """
     with torch.device("meta"):
         probe = cls(config, Sizes(users=1, items=1, widths=sizes.widths), None)
@@ -128,9 +129,10 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
     step = _FLOAT * (_COPIES_OF_PARAMETERS * parameters + hops + branches + 12 * batch * config.dim) + features * 2
     held = (sizes.pairs + sizes.train) * (2 * _ROW + 1 + 8) + sizes.feature_bytes
     drawn = sizes.train * 7 * _ROW
+    saving = _FLOAT * (_COPIES_OF_PARAMETERS + _COPIES_AT_SAVING) * parameters
     building = edges * 5 * _ROW + features
     reading = sizes.pairs * _PAIR_BYTES
-    return _PROCESS_BYTES + max(reading, held + graphs + max(building, drawn, drawn // 2 + step)), parameters
+    return _PROCESS_BYTES + max(reading, held + graphs + max(building, drawn, drawn // 2 + step, saving)), parameters
 
 
 def _advice(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, batch: int, available: int) -> str:

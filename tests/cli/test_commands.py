@@ -320,7 +320,7 @@ main()
 
 
 def test_progress_off_a_terminal_is_a_line_now_and_then(capsys):
-    now = iter([0.0, 1.0, 9.9, 10.5, 20.0, 41.0])
+    now = iter([0.0, 1.0, 4.9, 10.5, 20.0, 41.0])
     lines = output._Lines("training mgcn", lambda: next(now))
     for done in range(1, 6):
         lines.report(done, 50, f"loss {done}")

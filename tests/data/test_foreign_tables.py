@@ -196,7 +196,7 @@ def test_a_row_that_is_no_number_throughout_is_an_absent_item(dtype: type, tmp_p
     assert "1 items have no 'v'" in found.warnings
     values[2, 0] = np.nan
     np.save(tmp_path / "v.npy", values)
-    with pytest.raises(DataError, match=r"hold NaN or infinity in row 2, .*in the whole row would mean"):
+    with pytest.raises(DataError, match=r"hold NaN or infinity in row 2 \(item 'i2'\).*in the whole row would mean"):
         imported(path, items=table, features={"v": tmp_path / "v.npy"})
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 errors = Console(stderr=True)
-_FIRST_LINE, _NEXT_LINE = 10.0, 30.0
+_FIRST_LINE, _NEXT_LINE = 5.0, 30.0
 
 
 def emit(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
@@ -123,7 +123,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
 
 
 class _Lines:
-    """Progress as lines: the first after ten seconds, so that short work is quiet, then one every half minute.
+    """Progress as lines: the first after five seconds, so that short work is quiet, then one every half minute.
 
     Args:
         label: what is being done.

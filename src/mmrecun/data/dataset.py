@@ -75,6 +75,13 @@ class Dataset:
         return users, items
 
     @cached_property
+    def references(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """Table and column of each attribute -> whose ids it holds; see `data.references`."""
+        from mmrecun.data.references import columns_of
+
+        return columns_of(self)
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the content, as hexadecimal text; the name and provenance are not part of it."""
         state = hashlib.sha256()

@@ -67,10 +67,9 @@ def mentions(dataset: Dataset, known: Dataset, gone: Gone) -> list[Mention]:
     if not len(gone.users) + len(gone.items):
         return []
     found: list[Mention] = []
-    whole = tables(known)
     for name, table in tables(dataset).items():
         for column in table.get_columns():
-            kinds = referred(whole[name][column.name], known) if column.name in whole[name].columns else ()
+            kinds = known.references.get((name, column.name), ())
             wanted = _wanted(column, kinds, known, gone)
             if not len(wanted):
                 continue
@@ -107,12 +106,21 @@ def cleared(dataset: Dataset, known: Dataset, gone: Gone) -> Dataset:
     changed = tables(dataset)
     for mention in meant:
         column = changed[mention.table][mention.column]
-        kinds = referred(tables(known)[mention.table][mention.column], known)
+        kinds = known.references[mention.table, mention.column]
         changed[mention.table] = changed[mention.table].with_columns(
             _without(column, _wanted(column, kinds, known, gone))
         )
     pairs = replace(dataset.interactions, attributes=changed["interactions"])
     return replace(dataset, user_attributes=changed["users"], item_attributes=changed["items"], interactions=pairs)
+
+
+def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Table and column of each attribute -> whose ids it holds."""
+    return {
+        (name, column.name): referred(column, dataset)
+        for name, table in tables(dataset).items()
+        for column in table.get_columns()
+    }
 
 
 def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:

@@ -5,19 +5,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from mmrecun import lineage
 from mmrecun.data import files
 from mmrecun.data.forget import ForgetRequest, Partition, take_out
 from mmrecun.data.references import Mention, retained_mentions
 from mmrecun.data.requested import Requested
 from mmrecun.data.secret import keyed, read_key
-from mmrecun.errors import ForgetError
+from mmrecun.errors import ForgetError, some
 from mmrecun.jobs.absent import explain
 from mmrecun.jobs.opening import PathLike, opened
 from mmrecun.jobs.training import CANNOT_VALIDATE, can_validate, validation_score
 from mmrecun.lineage import Manifest, Run
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
+from mmrecun.shapes import Bools
 from mmrecun.staging import refuse_existing, staged_folder
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Report, silent
@@ -139,7 +142,21 @@ def _warnings(run: Run, parts: Partition, mentions: list[Mention]) -> list[str]:
             for mention in mentions
             if not mention.refers
         ),
+        *_twins("users", parts.original.users.names, parts.lost_users),
+        *_twins("items", parts.original.items.names, parts.lost_items),
     ]
+
+
+def _twins(kind: str, names: pl.Series, lost: Bools) -> list[str]:
+    """A warning where somebody who stays has the id of somebody who leaves but for blanks around it."""
+    padded = names.str.strip_chars()
+    if not lost.any() or padded.equals(names):
+        return []
+    gone = pl.Series(lost)
+    left = names.filter(~gone & padded.is_in(padded.filter(gone).implode()))
+    quoted = (f"'{name}'" for name in left)
+    told = f"{len(left)} {kind} that stay differ from a forgotten one in blank spaces alone: {some(quoted)}"
+    return [told] if len(left) else []
 
 
 def task_of(model: Recommender, parts: Partition, training: TrainConfig, seed: Seed, report: Report = silent) -> Task:

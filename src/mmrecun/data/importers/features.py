@@ -36,6 +36,13 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
     if len(features) > count:
         raise DataError(f"{path}: {len(features)} feature rows for only {count} items; which row is whose is unknown")
     present = np.ones(count, dtype=bool) if features.dtype.kind != "f" else ~np.isnan(features).all(axis=1)
+    partly = np.flatnonzero(present & ~np.isfinite(features).all(axis=1))
+    if len(partly):
+        row = int(partly[0])
+        raise DataError(
+            f"{path}: features hold NaN or infinity in row {row} (item '{items.names[row]}'); mend them; "
+            "NaN in the whole row would mean that the item has none"
+        )
     return _modality(name, path, features, present)
 
 
