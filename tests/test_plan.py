@@ -73,7 +73,7 @@ def test_saving_the_state_of_a_training_counts():
 
 def test_parameters_that_cannot_fit_are_refused_at_once(data_folder: Path, monkeypatch: pytest.MonkeyPatch):
     module.refuse_impossible(data_folder, "mgcn", {"dim": 8})
-    with pytest.raises(ConfigError, match="the parameters of mgcn alone would take .* GiB, of .* free; --set dim="):
+    with pytest.raises(ConfigError, match=r"the parameters of mgcn alone would take .* GiB, of .* free; --set dim="):
         module.refuse_impossible(data_folder, "mgcn", {"dim": 10**9})
 
 

@@ -57,7 +57,7 @@ def test_a_field_that_swallows_rows_is_told(tmp_path: Path):
     assert not any("spans" in warning for warning in imported(written(tmp_path / "f.csv", text)).warnings)
 
 
-@pytest.mark.parametrize("header", ["u0,i0,a", "0,7,4"])
+@pytest.mark.parametrize("header", ["u0,i0,a", "0,7,4", "3,3,1"])
 def test_a_first_row_is_not_taken_for_the_header(header: str, tmp_path: Path):
     user, item, third = header.split(",")
     rows = [(user, item, third), *((u, i, "a") for u, i in PAIRS if (u, i) != (user, item))]

@@ -46,19 +46,20 @@ def read_delimited(path: Path, separator: str, columns: Sequence[str] = ()) -> t
     # a line that ends too soon is filled up with nulls, so only then the file is read again to find it
     if table.width and table.to_series(-1).null_count() and (short := _ragged(path, separator, quoted)):
         raise DataError(short)
-    table = _named(path, table, columns)
+    table = _named(path, table, separator, columns)
     warnings = _swallowed(path, separator, table.height + (not columns)) if quoted else []
     return _without_blank_end(table), quoted, warnings
 
 
-def _named(path: Path, table: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+def _named(path: Path, table: pl.DataFrame, separator: str, columns: Sequence[str]) -> pl.DataFrame:
     if columns and len(columns) != table.width:
         raise DataError(f"{path}: {table.width} columns, but {len(columns)} names are given: {', '.join(columns)}")
     names = list(columns) or [column.partition(":")[0].strip() for column in table.columns]
+    header = [] if columns else first_line(path).rstrip("\r\n").split(separator)
+    if header and all(_number(cell) for cell in header) and header != [str(place) for place in range(len(header))]:
+        raise DataError(f"{path}, line 1: numbers, not a header; name the columns of such a file with --columns")
     if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise DataError(f"{path}, line 1: columns occur more than once: {some(repeated)}")
-    if not columns and all(_number(name) for name in names) and names != [str(place) for place in range(len(names))]:
-        raise DataError(f"{path}, line 1: numbers, not a header; name the columns of such a file with --columns")
     table.columns = names
     return table
 

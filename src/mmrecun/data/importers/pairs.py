@@ -66,9 +66,9 @@ def heavy_enough(source: Source, options: ImportOptions) -> tuple[Source, list[s
     weights = numeric(source, options.weight, pl.Float32)
     if options.min_weight is None:
         low = int((weights <= 0).sum())
-        count = f"also the {low} of weight 0 or less" if low else f"of all {len(weights)}"
+        count = f", also the {low} of weight 0 or less" if low else ""
         return source, [
-            f"weight '{options.weight}' is kept as an attribute only: every row counts as a positive, {count}; "
+            f"weight '{options.weight}' is kept as an attribute only: every row counts as a positive{count}; "
             "leave out low ones with --min-weight"
         ]
     kept = weights >= options.min_weight
