@@ -11,6 +11,8 @@ from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 
 if TYPE_CHECKING:
+    from mmrecun.data.dataset import Dataset
+    from mmrecun.data.forget import ForgetRequest
     from mmrecun.jobs import Absent
 
 
@@ -59,28 +61,17 @@ def unlearn(
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     from mmrecun import jobs
-    from mmrecun.data.forget import ForgetRequest
-    from mmrecun.data.request_files import merge_where, read_ids, read_modalities, read_pairs
+    from mmrecun.data.request_files import merge_where
     from mmrecun.data.secret import read_key
 
     opened, key, undecided = jobs.load(run, device), read_key(key_file), 0
-    data = opened.dataset
-    known = {
-        "user": (data.users, data.columns.get("user", ""), warn, ignore_unknown),
-        "item": (data.items, data.columns.get("item", ""), warn, ignore_unknown),
-    }
-    request = ForgetRequest(
-        users=(*user, *(read_ids(users, "user", *known["user"]) if users else ())),
-        items=(*item, *(read_ids(items, "item", *known["item"]) if items else ())),
-        pairs=read_pairs(pairs, data, warn) if pairs else (),
-        modalities=read_modalities(modality, *known["item"]),
-    )
+    request = _request(opened.dataset, (users, items, pairs), (user, item), modality, ignore_unknown)
     absent = jobs.Absent()
     if ignore_unknown:
         request, absent = jobs.present_part(opened, request, key)
         _tell_absent(absent, unknown_file)
     if where is not None:
-        request, undecided = merge_where(request, data, where)
+        request, undecided = merge_where(request, opened.dataset, where)
     further = {"undecided": undecided, "unknown": absent.unknown, "already_forgotten": absent.forgotten}
     if dry_run or out is None:
         _tell_scope({**jobs.scope(opened, request), **further}, as_json)
@@ -103,6 +94,28 @@ def unlearn(
         emit(result, as_json)
         return
     _tell(result)
+
+
+def _request(
+    data: "Dataset",
+    given: tuple[Path | None, Path | None, Path | None],
+    named: tuple[list[str], list[str]],
+    modality: list[str],
+    lenient: bool,
+) -> "ForgetRequest":
+    """The request of files of users, items and pairs, of users and items named, and of modalities."""
+    from mmrecun.data.forget import ForgetRequest
+    from mmrecun.data.request_files import read_ids, read_modalities, read_pairs
+
+    users, items, pairs = given
+    of_users = data.users, data.columns.get("user", ""), warn, lenient
+    of_items = data.items, data.columns.get("item", ""), warn, lenient
+    return ForgetRequest(
+        users=(*named[0], *(read_ids(users, "user", *of_users) if users else ())),
+        items=(*named[1], *(read_ids(items, "item", *of_items) if items else ())),
+        pairs=read_pairs(pairs, data, warn) if pairs else (),
+        modalities=read_modalities(modality, *of_items),
+    )
 
 
 _WORDS = {

@@ -3,8 +3,8 @@
 from typing import Any
 
 from mmrecun.audit.probes import vectors_of
-from mmrecun.data.forget import as_id
 from mmrecun.data.interactions import Split
+from mmrecun.data.request import as_id
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
 from mmrecun.evaluation.ranking import score_pairs, top_k
