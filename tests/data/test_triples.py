@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.triples import NegativeSampler, epoch
+from mmrecun.errors import DataError
 
 
 def pairs_of(mask):
@@ -63,11 +64,17 @@ def test_a_user_who_knows_every_candidate_stops_nobody():
 
 
 def test_those_who_know_everything_are_drawn_for_where_there_is_nobody_else():
-    pairs = pairs_of(np.ones((2, 3), dtype=bool))
-    (batch,) = epoch(pairs, NegativeSampler(pairs, 2, 3), 10, np.random.default_rng(0))
-    assert sorted(zip(*(column.tolist() for column in (batch.users, batch.positives)), strict=True)) == [
-        (user, item) for user in range(2) for item in range(3)
-    ]
+    known = np.ones((2, 3), dtype=bool)
+    known[1, 2] = False
+    pairs = pairs_of(known)
+    theirs = pairs.select(pairs.users == 0)
+    (batch,) = epoch(theirs, NegativeSampler(pairs, 2, 3), 10, np.random.default_rng(0))
+    assert sorted(batch.positives.tolist()) == [0, 1, 2]
+
+
+def test_where_everybody_knows_everything_nothing_can_be_drawn():
+    with pytest.raises(DataError, match="everybody has every item"):
+        NegativeSampler(pairs_of(np.ones((2, 3), dtype=bool)), 3, 3)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 100])

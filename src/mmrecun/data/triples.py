@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from mmrecun.data.interactions import Interactions
+from mmrecun.errors import DataError
 from mmrecun.shapes import Bools, Ints
 
 _CPU = torch.device("cpu")
@@ -54,6 +55,9 @@ class NegativeSampler:
         positives: pairs never to be drawn.
         users, items: U and I.
         candidates: int64 item rows to draw from; all by default.
+
+    Raises:
+        DataError: when everybody who has any item has them all, so that nothing can be learned.
     """
 
     def __init__(self, positives: Interactions, users: int, items: int, candidates: Ints | None = None) -> None:
@@ -65,6 +69,8 @@ class NegativeSampler:
         taken = np.bincount(positives.users[allowed[positives.items]], minlength=users)
         self._full: Bools = taken >= len(self.candidates)
         self._any_full = bool(self._full.any())
+        if self._any_full and self._full[np.unique(positives.users)].all():
+            raise DataError("everybody has every item; there is no negative to draw")
 
     def has_negative(self, users: Ints) -> Bools:
         """Whether each of `users` (int64 [B]) lacks some candidate; bool [B]."""
