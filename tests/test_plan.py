@@ -64,6 +64,19 @@ def test_memory_grows_with_everything(name: str):
     assert needed(pairs=10**9, train=8 * 10**8) > 100 * GIB
 
 
+def test_saving_the_state_of_a_training_counts():
+    sizes = files.FolderSizes(users=10**6, items=10**6, pairs=100, train=80, widths={}, feature_bytes=0)
+    cls = MODELS["bprmf"]
+    memory, parameters = module.training_bytes(cls, cls.Config(dim=64), sizes, 64)
+    assert memory > 13 * 4 * parameters
+
+
+def test_parameters_that_cannot_fit_are_refused_at_once(data_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    module.refuse_impossible(data_folder, "mgcn", {"dim": 8})
+    with pytest.raises(ConfigError, match=r"the parameters of mgcn alone would take .* GiB, of .* free; --set dim="):
+        module.refuse_impossible(data_folder, "mgcn", {"dim": 10**9})
+
+
 def test_what_fits_is_timed(data_folder: Path):
     made = module.plan(data_folder, "lightgcn", {"dim": 8, "batch_size": 128})
     assert made.fits

@@ -27,13 +27,24 @@ def test_a_failure_leaves_nothing_new_behind(tmp_path, failure, there_before):
     assert list(tmp_path.rglob("*")) == ([target] if there_before else [])
 
 
-def test_a_failing_rename_leaves_nothing_behind(tmp_path):
+def test_whoever_comes_second_is_refused_and_leaves_nothing(tmp_path):
     target = tmp_path / "run"
-    with pytest.raises(OSError, match="run"), staged_folder(target) as staging:  # noqa: PT012
+    with pytest.raises(ArtifactError, match="already exists"), staged_folder(target) as staging:  # noqa: PT012
         (staging / "a.txt").write_text("a", encoding="utf-8")
         target.mkdir()
         (target / "taken").touch()
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["run", "taken"]
+
+
+def test_two_at_once_write_in_different_places(tmp_path):
+    """Also two processes of one number, as two containers on a shared folder have them."""
+    with staged_folder(tmp_path / "run") as first, pytest.raises(RuntimeError):  # noqa: PT012, SIM117
+        with staged_folder(tmp_path / "run") as second:
+            (second / "b.txt").touch()
+            assert first != second
+            assert not list(first.iterdir())
+            raise RuntimeError
+    assert list(tmp_path.rglob("*")) == [tmp_path / "run"]
 
 
 def test_an_empty_folder_may_be_filled(tmp_path):
@@ -63,17 +74,6 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="cannot write"), staged_folder(tmp_path / "file" / "run"):
         pass
-
-
-def test_a_leftover_of_a_crash_does_not_leak_into_the_folder(tmp_path):
-    with staged_folder(tmp_path / "run") as staging:
-        name = staging.name
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "stale.txt").touch()
-    (tmp_path / "run").rmdir()
-    with staged_folder(tmp_path / "run"):
-        pass
-    assert list(tmp_path.rglob("*")) == [tmp_path / "run"]
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path):

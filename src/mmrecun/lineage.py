@@ -46,8 +46,10 @@ class Manifest(Settings):
         seed: of this run.
         dataset: what the model knows; inside the run folder for unlearned runs.
         parent: the run that was unlearned, by its weights' digest; None for a trained run.
-        method, method_settings, request_digest, forgotten, stop: of an unlearning; empty for a trained run.
-        requested: salted hashes of what this and earlier requests named; None for a trained run.
+        method, method_settings, forgotten, stop: of an unlearning; empty for a trained run.
+        request_digest: of the request, under a key; empty without one.
+        requested: how much was asked for, and under a key what; None for a trained run.
+        references: column of attributes -> in how many retained rows a reference to what was forgotten was taken out.
         weights: SHA-256 of the weights file; empty only before the run is written.
         best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
             pairs there; 0 and None where a method chose nothing by validation.
@@ -70,6 +72,7 @@ class Manifest(Settings):
     request_digest: str = ""
     forgotten: dict[str, int] = {}
     stop: str = ""
+    references: dict[str, int] = {}
     requested: Requested | None = None
     weights: str = ""
     best_epoch: int = 0
@@ -145,7 +148,7 @@ def write(folder: Path, manifest: Manifest, model: Recommender, history: list[di
     """Fill an empty (staged) run folder; the manifest on disk also has the digest of the weights."""
     save_weights(model, folder / WEIGHTS)
     manifest = manifest.model_copy(update={"weights": weights_digest(folder)})
-    pl.DataFrame(history, infer_schema_length=None).write_parquet(folder / HISTORY)
+    files.write_parquet(pl.DataFrame(history, infer_schema_length=None), folder / HISTORY)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -192,7 +195,7 @@ def load(folder: Path, device: torch.device) -> Run:
         raise ArtifactError(
             f"{folder / WEIGHTS}: changed since this run was made; restore the file or make the run again"
         )
-    _ = dataset.degrees  # a pass over all pairs, made now so that no request has to
+    _ = dataset.degrees, dataset.references  # passes over everything, made now so that no request has to
     return Run(folder, manifest, dataset, model.to(device))
 
 

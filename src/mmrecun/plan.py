@@ -17,6 +17,7 @@ from mmrecun.data.files import FolderSizes
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.device import prepare, resolve
+from mmrecun.errors import ConfigError
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
@@ -29,6 +30,7 @@ _PROCESS_BYTES = 430 << 20
 _PAIR_BYTES = 180  # of each pair while a dataset folder is read: its ids as text, its rows, its split
 _STEPS = 4
 _COPIES_OF_PARAMETERS = 5  # values, gradients, two moments of Adam, the best so far
+_COPIES_AT_SAVING = 8  # values, moments and the best as bytes, twice: the state that an interrupted training leaves
 _NODE_COPIES = 10  # of [U + I, D] that a step over the user-item graph holds at its peak
 _USER_COPIES, _ITEM_COPIES = 3, 8  # of [U, D] and [I, D] for each modality, likewise
 _MEMORY, _GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
@@ -75,6 +77,22 @@ def plan(data: Path, model: str, settings: Mapping[str, Any] | None = None, devi
     return Plan(memory, available, seconds, parameters)
 
 
+def refuse_impossible(data: Path, model: str, settings: Mapping[str, Any] | None = None) -> None:
+    """Refuse a training whose parameters, with gradients and moments, do not fit the memory that is free.
+
+    Raises:
+        ConfigError: with settings that would fit.
+    """
+    cls = model_class(model)
+    config, training = jobs.split_settings(cls.Config, TrainConfig, settings or {})
+    sizes, available = files.sizes(data), available_bytes()
+    needed = _FLOAT * 4 * training_bytes(cls, config, sizes, training.batch_size)[1]
+    if needed > available:
+        advice = _advice(cls, config, sizes, training.batch_size, available)
+        taken, free = (f"{size / (1 << 30):,.1f} GiB" for size in (needed, available))
+        raise ConfigError(f"the parameters of {model} alone would take {taken}, of {free} free; {advice}")
+
+
 def available_bytes() -> int:
     """Memory that can still be taken: the system's own estimate, and what the control group allows."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -94,7 +112,7 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
     """The peak of a training process, and how many parameters the model has.
 
     The process first holds the text of the folder, then graphs while they are built, then graphs, parameters and what
-    a step keeps for its gradient; the largest of these counts.
+    a step keeps for its gradient, or what it takes to save them; the largest of these counts.
     """
     with torch.device("meta"):
         probe = cls(config, Sizes(users=1, items=1, widths=sizes.widths), None)
@@ -111,9 +129,10 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
     step = _FLOAT * (_COPIES_OF_PARAMETERS * parameters + hops + branches + 12 * batch * config.dim) + features * 2
     held = (sizes.pairs + sizes.train) * (2 * _ROW + 1 + 8) + sizes.feature_bytes
     drawn = sizes.train * 7 * _ROW
+    saving = _FLOAT * (_COPIES_OF_PARAMETERS + _COPIES_AT_SAVING) * parameters
     building = edges * 5 * _ROW + features
     reading = sizes.pairs * _PAIR_BYTES
-    return _PROCESS_BYTES + max(reading, held + graphs + max(building, drawn, drawn // 2 + step)), parameters
+    return _PROCESS_BYTES + max(reading, held + graphs + max(building, drawn, drawn // 2 + step, saving)), parameters
 
 
 def _advice(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, batch: int, available: int) -> str:

@@ -1,6 +1,6 @@
 """A folder appears whole or not at all: it is filled under another name beside its place, then renamed."""
 
-import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,14 +23,14 @@ def staged_folder(target: Path) -> Iterator[Path]:
         ArtifactError: when `target` exists already, or its parent cannot be written.
     """
     refuse_existing(target)
-    staging = target.parent / f".{target.name}.{os.getpid()}.partial"
+    staging = _beside(target)
     try:
-        shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
     except OSError as error:
         raise ArtifactError(f"cannot write {target}: {error.strerror}") from None
     try:
         yield staging
+        refuse_existing(target)  # somebody else may have been sooner
         if target.is_dir():
             target.rmdir()
         staging.rename(target)
@@ -38,9 +38,14 @@ def staged_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _beside(target: Path) -> Path:
+    """A hidden name that nobody else writes under, also on a folder that several machines share."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path` in one step: readers see the old file or the new one, never a part."""
-    staging = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    staging = _beside(path)
     try:
         staging.write_bytes(content)
         staging.replace(path)

@@ -1,10 +1,13 @@
 """Every kind of survivor is planted once; the scan must find it, and only it."""
 
+import hashlib
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,10 +17,16 @@ from hypothesis.extra.numpy import arrays
 from mmrecun import jobs
 from mmrecun.audit import residue
 from mmrecun.audit.verdict import AuditReport, State
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition
+from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Split
 from mmrecun.data.requested import Requested
 from mmrecun.lineage import Run
+from tests.conftest import TRAINING
+
+KEY = b"a key that lies outside the run"
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +101,8 @@ def test_features_that_were_kept(runs: tuple[Run, Run, Partition]):
 
 def asked(runs: tuple[Run, Run, Partition], **also: object) -> Requested:
     """What the run was asked for, and more."""
-    return Requested.by(ForgetRequest(**also), runs[1].manifest.requested)
+    before = Requested.by(ForgetRequest(items=("i00001", "i00002"), users=("u00003",)))
+    return Requested.by(ForgetRequest(**also), before)
 
 
 def test_an_id_left_in_the_map(runs: tuple[Run, Run, Partition]):
@@ -128,10 +138,85 @@ def test_a_run_that_does_not_say_what_was_asked_for_is_not_vouched_for(runs: tup
 
 def test_an_earlier_request_is_looked_for_as_well(runs: tuple[Run, Run, Partition], tmp_path: Path):
     after = runs[1]
-    jobs.unlearn(after, ForgetRequest(users=("u00010",)), tmp_path / "later")
+    jobs.unlearn(after, ForgetRequest(users=("u00010",)), tmp_path / "first", "unlink", key=KEY)
+    jobs.unlearn(tmp_path / "first", ForgetRequest(items=("i00005",)), tmp_path / "later", "unlink", key=KEY)
     requested = jobs.load(tmp_path / "later").manifest.requested
-    assert requested.items_in(["i00001", "i00009"]).tolist() == [True, False]
-    assert requested.users_in(["u00003", "u00010", "u00011"]).tolist() == [True, True, False]
+    assert requested.locked
+    assert requested.with_key(KEY).items_in(["i00005", "i00009"]).tolist() == [True, False]
+    assert requested.with_key(KEY).users_in(["u00010", "u00011"]).tolist() == [True, False]
+
+
+def test_a_manifest_names_nobody_without_the_key(runs: tuple[Run, Run, Partition], tmp_path: Path):
+    """Neither the hashes nor the digest of a request can be found by trying every id."""
+    written = runs[1].manifest
+    assert written.request_digest == ""
+    assert not (written.requested.users)
+    assert not (written.requested.items)
+    assert not (written.requested.salt)
+    request = ForgetRequest(users=("u00010",))
+    digests = [
+        jobs.unlearn(runs[1], request, tmp_path / name, "unlink", key=key).request_digest
+        for name, key in (("a", KEY), ("b", KEY), ("c", KEY[::-1]))
+    ]
+    assert digests[0] == digests[1] != digests[2]
+    guess = f"{runs[1].dataset.digest} {request.model_dump_json()}"
+    assert hashlib.sha256(guess.encode()).hexdigest() not in digests
+
+
+def test_without_the_key_as_much_must_have_left_as_was_asked_for(runs: tuple[Run, Run, Partition], tmp_path: Path):
+    original, after, parts = runs
+    kept = after.manifest.requested
+    checks = {check.name: check for check in residue.scan(original.model, after.model, parts, after.folder, kept)}
+    assert checks["residue: ids"].state is State.PASSED
+    assert "1 users and 2 items were asked for, and no fewer have left" in checks["residue: ids"].detail
+    assert "made without a key" in checks["residue: ids"].detail
+    for kind, check in (
+        ("users", "residue: ids"),
+        ("items", "residue: ids"),
+        ("pairs", "residue: graphs"),
+        ("features", "residue: modalities"),
+    ):
+        more = kept.model_copy(update={"counts": {**kept.counts, kind: kept.counts[kind] + 1}})
+        assert failed(runs, requested=more) == {check}
+    locked = Requested.kept(ForgetRequest(users=["u00003"]), kept.counts, None, KEY)
+    stored = Requested.of(locked.model_dump())
+    found = residue.scan(original.model, after.model, parts, after.folder, stored)
+    assert "the key of the run was not given" in found[0].detail
+    opened = residue.scan(original.model, after.model, parts, after.folder, stored, KEY)
+    assert opened[0].detail == "none of 1 users and 0 items asked for is in an id map"
+    stayed = Requested.of(Requested.kept(ForgetRequest(users=["u00004"]), {}, None, KEY).model_dump())
+    assert residue.scan(original.model, after.model, parts, after.folder, stayed, KEY)[0].state is State.FAILED
+
+
+@pytest.mark.parametrize("name", ["null", "users", "valid", "image", "mgcn", "recall@20", "unlink", "true"])
+def test_words_of_the_program_itself_are_no_residue(name: str, dataset: Dataset, tmp_path: Path):
+    users = IdMap.of("user", [name, *dataset.users.names[1:]])
+    files.save(replace(dataset, users=users), tmp_path / "data")
+    jobs.train(tmp_path / "data", "mgcn", tmp_path / "run", {**TRAINING, "epochs": 1})
+    jobs.unlearn(tmp_path / "run", ForgetRequest(users=(name,)), tmp_path / "after", "unlink")
+    check = residue_states(jobs.audit(tmp_path / "after"))["residue: files"]
+    assert check is State.PASSED
+    (tmp_path / "after" / "notes.json").write_text(json.dumps({"removed": [name], "kept": None}))
+    assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is State.FAILED
+
+
+def test_an_id_in_an_attribute_of_somebody_else(dataset: Dataset, tmp_path: Path):
+    uploader = [f"u{n % 5:05}" for n in range(len(dataset.items))]
+    blurbs = ["with u00003" if n == 7 else "" for n in range(len(dataset.items))]
+    tables = dataset.item_attributes.with_columns(uploader=pl.Series(uploader), blurb=pl.Series(blurbs))
+    files.save(replace(dataset, item_attributes=tables), tmp_path / "data")
+    jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", {**TRAINING, "epochs": 1})
+    request = ForgetRequest(users=("u00003",))
+    scope = jobs.scope(tmp_path / "run", request)
+    assert scope["references"] == {"items.uploader": 10}
+    assert "stand in 'blurb' of 1 items" in scope["warnings"][0]
+    made = jobs.unlearn(tmp_path / "run", request, tmp_path / "after", "unlink")
+    assert made.references == {"items.uploader": 10}
+    after = jobs.load(tmp_path / "after")
+    assert "u00003" not in after.dataset.item_attributes["uploader"]
+    (check,) = (check for check in jobs.audit(after).checks if check.name == "residue: files")
+    assert check.state is State.FAILED
+    assert "1 in the attribute 'blurb' of items" in check.detail
 
 
 def test_a_report_of_survivors_is_no_survivor_itself(run_folder: Path, tmp_path: Path):

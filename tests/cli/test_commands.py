@@ -1,6 +1,7 @@
 """The contract of the command line: keys, exit codes, one line for a mistake."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mmrecun import __version__
+from mmrecun import __version__, jobs, load
 from mmrecun.cli import main, output
 from mmrecun.data import files
+from mmrecun.data.interactions import Split
 from tests.conftest import TRAINING
 
 train, unlearn, main_module = (import_module(f"mmrecun.cli.{name}") for name in ("train", "unlearn", "main"))
@@ -224,6 +226,129 @@ def test_a_file_that_the_system_refuses_is_one_line(cli, tmp_path: Path, monkeyp
     monkeypatch.setattr(files, "write_into", full)
     assert cli("data", "make", "--out", "data") == (2, "", "error: x.npy: No space left on device\n")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_strangers_in_a_request_are_refused_or_passed_over_aloud(cli, run_folder: Path, tmp_path: Path):
+    (tmp_path / "closed.csv").write_text("user_id,reason\nu00001,art17\nnobody,art17\nno one,art17\n")
+    call = ("unlearn", run_folder, "--users", tmp_path / "closed.csv")
+    code, _, err = cli(*call, "--dry-run")
+    assert (code, err) == (2, "error: unknown user ids: nobody, no one\n")
+    listed = ("--ignore-unknown", "--unknown-file", tmp_path / "unknown.csv")
+    code, out, err = cli(*call, "--dry-run", "--json", *listed)
+    assert code == 0
+    assert json.loads(out)["unknown"] == {"users": ["nobody", "no one"]}
+    assert json.loads(out)["forgotten"]["users"] == 1
+    assert err == "warning: passed over, unknown: 2 users, nobody, no one\n"
+    assert (tmp_path / "unknown.csv").read_text().splitlines()[1:] == ["user,nobody,,unknown", "user,no one,,unknown"]
+    code, _, err = cli("unlearn", run_folder, "--user", "nobody", "--ignore-unknown", "--dry-run")
+    assert (code, err) == (2, "error: nothing is left to forget; unknown: 1 user, nobody\n")
+
+
+def test_held_out_pairs_are_said_to_people_and_programs(cli, run_folder: Path, tmp_path: Path):
+    data = load(run_folder).dataset
+    pairs = data.interactions.part(Split.TEST)
+    pair = data.users.names[int(pairs.users[0])], data.items.names[int(pairs.items[0])]
+    (tmp_path / "pairs.csv").write_text(f"uid,iid,val\n{pair[0]},{pair[1]},5\n")
+    call = ("unlearn", run_folder, "--pairs", tmp_path / "pairs.csv", "--method", "unlink")
+    assert "0.0% of the training pairs and 1 held-out pair would be taken out" in cli(*call, "--dry-run")[1]
+    assert "1 held-out pair" in cli(*call, "--out", tmp_path / "a")[1]
+    assert keys(cli(*call, "--out", tmp_path / "b", "--json"))["forgotten"]["held_out"] == 1
+
+
+def test_a_key_file_keeps_hashes_of_a_request(cli, run_folder: Path, tmp_path: Path):
+    (tmp_path / "key").write_text("0123456789abcdef0123456789abcdef\n")
+    call = ("unlearn", run_folder, "--user", "u00001", "--method", "unlink", "--key-file", tmp_path / "key", "--json")
+    keys(cli(*call, "--out", tmp_path / "a"))
+    written = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert len(written["requested"]["users"]) == 1
+    assert len(written["request_digest"]) == 32
+    code, _, err = cli("unlearn", run_folder, "--user", "u00001", "--dry-run", "--key-file", tmp_path / "no")
+    assert (code, err) == (2, f"error: {tmp_path / 'no'}: no key can be read: No such file or directory\n")
+
+
+def test_what_is_too_large_is_one_line(cli, run_folder: Path, data_folder: Path, tmp_path: Path, monkeypatch):
+    code, out, err = cli("train", data_folder, "--model", "bprmf", "--set", "dim=100000000", "--out", tmp_path / "run")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "alone would take" in err
+    assert "--set dim=" in err
+    for size in (10**18, 10**30):
+        code, out, err = cli("train", data_folder, "--model", "mgcn", "--set", f"dim={size}", "--out", tmp_path / "run")
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert len(keys(cli("recommend", run_folder, "--user", "u00001", "-k", 99999999999, "--json"))["items"]) < 50
+
+    def short(*_: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried")
+
+    monkeypatch.setattr(jobs, "train", short, raising=False)
+    code, _, err = cli("train", data_folder, "--model", "bprmf", "--out", tmp_path / "run")
+    assert (code, err) == (2, "error: there is not enough memory for this; 'mmrecun plan' says what a training takes\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_the_system_without_a_number_is_one_line(cli, data_folder: Path, tmp_path: Path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError("7 requested and 3 written")
+
+    monkeypatch.setattr(jobs, "train", full, raising=False)
+    answer = cli("train", data_folder, "--model", "bprmf", "--out", tmp_path / "run")
+    assert answer == (2, "", "error: 7 requested and 3 written\n")
+
+
+def test_a_notebook_may_export_any_backend(run_folder: Path):
+    code = "import sys; from mmrecun.cli import main; sys.argv[1:] = ['evaluate', sys.argv[1], '--json']; main()"
+    backend = {"MPLBACKEND": "module://nowhere.backend_inline"}
+    call = [sys.executable, "-c", code, str(run_folder)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False, env=os.environ | backend)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_draws_nothing_loads_nothing_that_draws():
+    code = (
+        "import sys; from mmrecun.jobs import train, unlearn, evaluate, recommend; print('matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_an_interruption_while_modules_are_loaded_is_one_word(tmp_path: Path):
+    (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from mmrecun.cli import main
+from mmrecun.cli.main import app
+app.command("slow")(lambda: __import__("slow"))
+sys.argv[1:] = ["slow"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+def test_progress_off_a_terminal_is_a_line_now_and_then(capsys):
+    now = iter([0.0, 1.0, 4.9, 10.5, 20.0, 41.0])
+    lines = output._Lines("training mgcn", lambda: next(now))
+    for done in range(1, 6):
+        lines.report(done, 50, f"loss {done}")
+    assert capsys.readouterr().err.splitlines() == [
+        "training mgcn: 3 of 50 (6%), 10.5 s  loss 3",
+        "training mgcn: 5 of 50 (10%), 41.0 s  loss 5",
+    ]
+
+
+def test_an_evaluation_reports_how_far_it_is(run_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mmrecun.evaluation.ranking._FEWEST", 16)
+    monkeypatch.setattr("mmrecun.evaluation.ranking._BLOCK_BYTES", 1)
+    told: list[tuple[int, int]] = []
+    report = jobs.evaluate(run_folder, report=lambda done, total, _: told.append((done, total)))
+    assert len(told) > 2
+    assert told[-1] == (report.users, report.users)
+
+
+def test_a_shell_can_complete_commands(cli):
+    code, out, _ = cli("--show-completion", "bash")
+    assert code == 0
+    assert "_MMRECUN_COMPLETE" in out
 
 
 ODD = {"plain": "[red]A[/red] :bee: [/]", "lines": "one\ntwo\x1b[31m\x07", "backslash": "a\\[b]\\"}

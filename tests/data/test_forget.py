@@ -11,7 +11,7 @@ from mmrecun.data.forget import ForgetRequest, held_out, partition, retain, take
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality
-from mmrecun.errors import ConfigError, DataError, ForgetError
+from mmrecun.errors import DataError, ForgetError
 
 USERS = [f"u{row}" for row in range(5)]
 ITEMS = [f"i{row}" for row in range(6)]
@@ -186,9 +186,50 @@ def test_what_cannot_be_forgotten_is_named(request_, message):
             refuse(dataset, ForgetRequest(**request_))
 
 
-def test_a_request_is_strict_about_names():
-    with pytest.raises(ConfigError, match="did you mean 'users'"):
-        ForgetRequest.of({"user": ["u0"]})
+@pytest.mark.parametrize("ids", [[3, 5], (3, 5), np.array([3, 5]), pl.Series([3, 5]), ["3", "5"], range(3, 6, 2)])
+def test_numbers_of_a_notebook_are_ids(ids):
+    assert ForgetRequest(users=ids).users == ("3", "5")
+    assert ForgetRequest(modalities={"image": ids}).modalities == {"image": ("3", "5")}
+    assert ForgetRequest(pairs=[ids]).pairs == (("3", "5"),)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"user": ["u0"]}, "unknown target 'user'; did you mean 'users'"),
+        ({"users": "u0"}, r"'u0' is no list of ids; write \['u0'\]"),
+        ({"users": 3}, "3 is no list of ids"),
+        ({"items": [3.5]}, "3.5 is no id"),
+        ({"items": [None]}, "None is no id"),
+        ({"items": [True]}, "True is no id"),
+        ({"pairs": [("u0",)]}, "is no pair of a user and an item"),
+        ({"pairs": ["ui"]}, "'ui' is no list of ids"),
+        ({"pairs": "ui"}, "'ui' is no list of pairs"),
+        ({"modalities": ["image"]}, "names no modalities; write {name: None}"),
+    ],
+)
+def test_a_request_is_strict_about_what_it_names(values, message):
+    with pytest.raises(ForgetError, match=message) as caught:
+        ForgetRequest(**values)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ForgetError, match=message):
+        ForgetRequest.taken(values)
+
+
+def test_a_request_may_come_as_a_mapping():
+    request = ForgetRequest(users=["u0"])
+    assert ForgetRequest.taken({"users": ["u0"]}) == ForgetRequest.taken(request) == request
+    with pytest.raises(ForgetError, match="is no forget request"):
+        ForgetRequest.taken(["u0"])
+
+
+def test_held_out_pairs_that_leave_are_counted():
+    dataset = build([(0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 1, 0), (1, 2, 2)])
+    names = dataset.users.names[0], dataset.items.names[1]
+    alone = take_out(dataset, ForgetRequest(pairs=(names,)))
+    assert (alone.counts()["interactions"], alone.counts()["held_out"], alone.lost_pairs()) == (0, 1, 1)
+    whole = take_out(dataset, ForgetRequest(users=(names[0],)))
+    assert (whole.counts()["interactions"], whole.counts()["held_out"], whole.lost_pairs()) == (1, 2, 0)
 
 
 def test_a_partition_refuses_what_the_original_lacks():

@@ -48,7 +48,7 @@ BAD_FOLDERS = {
     "no test pairs": (GOOD.replace("2\t2\n", "2\t0\n", 1), None, "the test split is empty"),
     "empty file": ("", None, "the file is empty"),
     "header only": ("userID\titemID\tx_label\n", None, "holds no rows"),
-    "too few features": (GOOD, np.ones((3, 2)), "3 feature rows for 5 items; item row 3 has none"),
+    "too few features": (GOOD, np.ones((3, 2)), "3 feature rows for 5 items; item row 3 .'3'. has none"),
     "not a number": (GOOD, NAN, "NaN or infinity in row 2"),
     "python objects": (GOOD, OBJECTS, "Python objects, which are never loaded"),
     "huge id": (GOOD.replace("2\t2\t0", "2\t900000000000\t0"), None, "line 5: itemID is 900000000000, too large"),
@@ -246,17 +246,27 @@ def test_quoted_fields_may_hold_separators(tmp_path: Path):
 NAMES = ["i4", "i1", "i0"]
 
 BAD_FEATURES = {
-    "not finite": ({"id": NAMES, "v": [[1.0], [float("nan")], [1.0]]}, r"row 1 \(id i1\): features are missing, NaN"),
-    "missing inside": ({"id": NAMES, "v": [[1.0], [1.0], [None]]}, r"row 2 \(id i0\): features are missing, NaN"),
-    "missing number": ({"id": NAMES, "a": [1.0, None, 2.0]}, r"row 1 \(id i1\): features are missing, NaN"),
+    "not finite": (
+        {"id": NAMES, "v": [[1.0, 2], [float("nan"), 1], [1.0, 2]]},
+        r"row 1 \(id i1\): features are missing",
+    ),
+    "infinite": (
+        {"id": NAMES, "v": [[1.0], [float("inf")], [1.0]]},
+        r"row 1 \(id i1\): features are missing, NaN or inf",
+    ),
+    "missing inside": (
+        {"id": NAMES, "v": [[1.0, 2], [1.0, 2], [None, 1]]},
+        r"row 2 \(id i0\): features are missing, NaN",
+    ),
+    "missing number": ({"id": NAMES, "a": [1.0, None, 2.0], "b": [1.0] * 3}, r"row 1 \(id i1\): features are missing"),
     "missing id": ({"id": ["i4", None, "i0"], "v": [[1.0], [2.0], [3.0]]}, "row 1: 'id' is missing"),
     "texts": ({"id": NAMES, "v": [["a"], ["b"], ["c"]]}, "column 'v' holds lists of String, not of numbers"),
     "no features": ({"id": NAMES, "v": ["a", "b", "c"]}, "neither a list column nor numeric columns"),
     "no id": ({"name": NAMES, "v": [[1.0], [1.0], [1.0]]}, "column 'id' is missing; there are: name, v"),
     "id twice": ({"id": ["i1", "i1"], "v": [[1.0], [1.0]]}, "ids occur more than once: i1"),
     "strangers": ({"id": ["x", "y"], "v": [[1.0], [1.0]]}, "none of its 2 ids is an item"),
-    "a list missing": ({"id": NAMES, "v": [[1.0], None, [2.0]]}, r"row 1 \(id i1\): no features, others have 1"),
-    "all missing": ({"id": NAMES, "v": pl.Series([None] * 3, dtype=pl.List(pl.Float32))}, r"row 0 .*: no features"),
+    "all missing": ({"id": NAMES, "v": pl.Series([None] * 3, dtype=pl.List(pl.Float32))}, "no row holds a number"),
+    "all not a number": ({"id": NAMES, "a": [float("nan")] * 3}, "no row holds a number"),
     "two columns": ({"id": NAMES, "v": [[1.0]] * 3, "w": [[1.0]] * 3}, r"several list columns \(v, w\)"),
     "too large": ({"id": NAMES, "v": [[1.0], [1e300], [1.0]]}, r"row 1 \(id i1\): features are missing, NaN"),
     "lists of ids": ({"id": [["i1"]], "v": [[1.0]]}, r"column 'id' holds List\(String\), not ids"),
@@ -273,7 +283,9 @@ def test_bad_features(case: str, tmp_path: Path):
         read(tmp_path / "e.csv", ImportOptions(features={"v": tmp_path / "v.parquet"}))
 
 
-@pytest.mark.parametrize(("rows", "message"), [(4, "item row 4 has none"), (6, "6 feature rows for only 5 items")])
+@pytest.mark.parametrize(
+    ("rows", "message"), [(4, "item row 4 .'i4'. has none"), (6, "6 feature rows for only 5 items")]
+)
 def test_npy_rows_must_be_the_items(rows: int, message: str, tmp_path: Path):
     (tmp_path / "e.csv").write_text(EVENTS)
     (tmp_path / "items.csv").write_text("id\n" + "".join(f"i{n}\n" for n in range(5)))

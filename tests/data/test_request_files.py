@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest
+from mmrecun.data.ids import IdMap
+from mmrecun.data.interactions import Interactions
 from mmrecun.data.request_files import merge_where, read_ids, read_modalities, read_pairs
 from mmrecun.errors import ForgetError
 
@@ -49,7 +53,6 @@ def test_pairs_are_two_columns(text: str, pairs: tuple[tuple[str, str], ...], tm
         ("user,item\n", "holds no pair"),
         ("u1,i1\n\nu2\n", "line 3: expected a user and an item, found 1 columns"),
         ("u1,i1\nu2,\n", "line 2: expected a user and an item"),
-        ("u1,i1,5\n", "line 1: expected a user and an item, found 3 columns"),
     ],
 )
 def test_what_is_no_pair_is_named_by_its_line(text: str, message: str, tmp_path: Path):
@@ -76,6 +79,91 @@ def test_modalities_come_whole_or_for_listed_items(tmp_path: Path):
     assert read_modalities(["audio", f"image:{path}"]) == {"audio": None, "image": ("i1", "i2")}
     with pytest.raises(ForgetError, match="'audio' is named twice"):
         read_modalities(["audio", f"audio:{path}"])
+
+
+def named(users: list[str], items: list[str] | None = None, columns: dict[str, str] | None = None) -> Dataset:
+    """Every user has every item."""
+    items = items or ["i1", "i2"]
+    rows = np.arange(len(users) * len(items))
+    pairs = Interactions(rows // len(items), rows % len(items), np.zeros(len(rows), dtype=np.int8))
+    return Dataset("x", IdMap.of("user", users), IdMap.of("item", items), pairs, columns=columns or {})
+
+
+@pytest.mark.parametrize(
+    ("users", "text", "found"),
+    [
+        (["#Q1", "P2"], "#Q1\nP2\n", ["#Q1", "P2"]),
+        (["#Q1"], "# a reason\n#Q1\n#Q9\n", ["#Q1", "#Q9"]),
+        (["# 1", "# 2"], "# 1\n# 2\n", ["# 1", "# 2"]),
+        (["user", "u2"], "user\nu2\n", ["user", "u2"]),
+        (["id", "u2"], "id\n", ["id"]),
+        (["u3", "u5"], "user_id\nu3\nu5\n", ["u3", "u5"]),
+        (["u3", "u5"], "user_id:token\nu3\nu5\n", ["u3", "u5"]),
+        (["u3", "u5"], '"user"\n"u3"\n"u5"\n', ["u3", "u5"]),
+        (["u3", "u5"], 'user,reason\nu3,art17\nu5,"art17, twice"\n', ["u3", "u5"]),
+        (["u3", "u5"], "date;userID\n2024-01-01;u3\n2024-01-02;u5\n", ["u3", "u5"]),
+        (["u3", "u5"], "u3\t2024-01-01\nu5\t2024-01-02\n", ["u3", "u5"]),
+        (["u3", "u5"], "Konto\nu3\nu5\n", ["u3", "u5"]),
+        (["Smith, John", "Smith"], "Smith, John\n", ["Smith, John"]),
+        (["Smith"], "Smith, John\n", ["Smith, John"]),
+        (["a;b", "c"], "a;b\nc\n", ["a;b", "c"]),
+        (["u3"], " u3 \r\n", ["u3"]),
+        (["u3", "u4"], "u3\ru4\r", ["u3", "u4"]),
+    ],
+)
+def test_a_line_that_is_an_id_is_taken_as_one(users: list[str], text: str, found: list[str], tmp_path: Path):
+    known = named(users).users
+    assert list(read_ids(written(tmp_path, text), "user", known, "konto")) == found
+
+
+def test_what_is_passed_over_or_can_be_read_in_two_ways_is_told(tmp_path: Path):
+    told: list[str] = []
+    read_ids(written(tmp_path, "# why\n# who\nu3\n"), "user", named(["u3"]).users, tell=told.append)
+    assert told == [f"{tmp_path / 'request.txt'}: 2 lines that begin with '# ' were passed over as comments"]
+    told.clear()
+    read_ids(written(tmp_path, "user\nu3\n"), "user", named(["user", "u3"]).users, tell=told.append)
+    assert "'user' was taken for a user of that name, not for a header" in told[0]
+
+
+def test_a_first_line_that_alone_is_unknown_looks_like_a_header(tmp_path: Path):
+    path, known = written(tmp_path, "Mitglied\nu3\nu5\n"), named(["u3", "u5"]).users
+    with pytest.raises(ForgetError, match="line 1: 'Mitglied' is no user of the dataset, and all others are"):
+        read_ids(path, "user", known)
+    assert read_ids(path, "user", known, lenient=True) == ("Mitglied", "u3", "u5")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "uid,iid,val,tag\nu1,i2,4,1600\n",
+        "user_id:token\titem_id:token\nu1\ti2\n",
+        "item;when;user\ni2;2024;u1\n",
+        "u1,i2,4\n",
+        "u1|i2\n",
+        "# why\nu1,i2\n",
+        "konto,ware\nu1,i2\n",
+    ],
+)
+def test_pairs_are_found_in_exports(text: str, tmp_path: Path):
+    dataset = named(["u1", "u2"], columns={"user": "konto", "item": "ware"})
+    assert read_pairs(written(tmp_path, text), dataset) == (("u1", "i2"),)
+
+
+def test_ids_of_a_pair_may_look_like_a_header_or_a_comment_or_hold_a_separator(tmp_path: Path):
+    dataset = named(["# 1", "user"], ["item", "a,b"])
+    text = "# 1\titem\nuser\ta,b\n"
+    assert read_pairs(written(tmp_path, text), dataset) == (("# 1", "item"), ("user", "a,b"))
+    assert read_pairs(written(tmp_path, "user\titem\n"), dataset) == (("user", "item"),)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_requests_may_be_typed_tables(suffix: str, tmp_path: Path):
+    table, path = pl.DataFrame({"when": [1, 2], "user_id": [3, 5], "item": ["i1", "i2"]}), tmp_path / f"r.{suffix}"
+    {"parquet": table.write_parquet, "jsonl": table.write_ndjson}[suffix](path)
+    assert read_ids(path, "user") == ("3", "5")
+    assert read_pairs(path) == (("3", "i1"), ("5", "i2"))
+    with pytest.raises(ForgetError, match="no such file"):
+        read_ids(tmp_path / f"no.{suffix}", "user")
 
 
 @pytest.mark.parametrize(

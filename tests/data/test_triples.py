@@ -48,13 +48,33 @@ def test_only_candidates_are_drawn():
     assert set(sampler.draw(np.zeros(200, dtype=np.int64), np.random.default_rng(0)).tolist()) == {4, 5}
 
 
-def test_a_user_who_knows_every_candidate_is_named():
+def test_a_user_who_knows_every_candidate_stops_nobody():
     known = np.zeros((3, 4), dtype=bool)
     known[1] = True
-    with pytest.raises(DataError, match="user row 1 knows every item"):
-        NegativeSampler(pairs_of(known), 3, 4)
-    with pytest.raises(DataError, match="user row 1"):
-        NegativeSampler(pairs_of(known), 3, 4, candidates=np.array([0, 2]))
+    known[[0, 2], [3, 0]] = True
+    pairs, candidates = pairs_of(known), np.array([0, 2])
+    for sampler in (NegativeSampler(pairs, 3, 4), NegativeSampler(pairs, 3, 4, candidates)):
+        assert sampler.has_negative(np.arange(3)).tolist() == [True, False, True]
+        (batch,) = epoch(pairs, sampler, 10, np.random.default_rng(0))
+        assert sorted(batch.users.tolist()) == [0, 2]
+        assert not known[batch.users, batch.negatives].any()
+        drawn = sampler.draw(np.array([1, 1, 0]), np.random.default_rng(0))
+        assert set(drawn) <= set(sampler.candidates)
+        assert not known[0, drawn[2]]
+
+
+def test_those_who_know_everything_are_drawn_for_where_there_is_nobody_else():
+    known = np.ones((2, 3), dtype=bool)
+    known[1, 2] = False
+    pairs = pairs_of(known)
+    theirs = pairs.select(pairs.users == 0)
+    (batch,) = epoch(theirs, NegativeSampler(pairs, 2, 3), 10, np.random.default_rng(0))
+    assert sorted(batch.positives.tolist()) == [0, 1, 2]
+
+
+def test_where_everybody_knows_everything_nothing_can_be_drawn():
+    with pytest.raises(DataError, match="everybody has every item"):
+        NegativeSampler(pairs_of(np.ones((2, 3), dtype=bool)), 3, 3)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 100])

@@ -53,6 +53,42 @@ def test_what_is_selected(expression, table, selected):
     assert np.flatnonzero(matches.selected).tolist() == selected
 
 
+ODD = {
+    "users": pl.DataFrame({"country": ["AT", "DE"]}),
+    "items": pl.DataFrame({"class": ["A", "B"], "Book-Author": ["X", "Y"], "release date": [1994, 1996], "in": [1, 2]}),
+    "pairs": pl.DataFrame(),
+}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        'class == "A"',
+        'items.class == "A"',
+        "items['class'] == 'A'",
+        "`class` == 'A'",
+        "`Book-Author` == 'X'",
+        '"Book-Author" == "X"',
+        "'X' == \"Book-Author\"",
+        'items["Book-Author"] in ["X", "class"]',
+        "`release date` < 1995",
+        '"release date" < 1995',
+        "1990 < items.`release date` < 1995",
+        "`in` == 1",
+        "not (`release date` > 1995 or class == 'B')",
+    ],
+)
+def test_names_that_are_no_words_can_be_written(expression):
+    assert select(expression, ODD).selected.tolist() == [True, False]
+
+
+def test_a_quoted_name_that_is_not_there_is_named():
+    with pytest.raises(ForgetError, match="unknown attribute 'release dat'; did you mean 'release date'"):
+        select("`release dat` < 1995", ODD)
+    with pytest.raises(ForgetError, match="no attribute is named"):
+        select('"nothing" == "A"', ODD)
+
+
 @pytest.mark.parametrize(
     ("expression", "undecided"),
     [('licensor == "X"', 1), ('licensor != "X"', 1), ("items.year < 2010", 1), ("rating < 2", 0), ("not adult", 1)],

@@ -1,8 +1,10 @@
 """Look for survivors: forgotten ids, pairs, rows and features in everything an unlearned run holds."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,18 +13,26 @@ import torch
 from mmrecun.audit.verdict import Check, State
 from mmrecun.data.forget import Partition
 from mmrecun.data.graph import InputSpec, build_inputs
-from mmrecun.data.ids import IdMap
+from mmrecun.data.references import Gone, Mention, mentions
 from mmrecun.data.requested import Requested
+from mmrecun.data.secret import read_key
 from mmrecun.errors import some
 from mmrecun.models.base import Recommender
 from mmrecun.shapes import Bools
 
 _LONG_ENOUGH = 4
+_OWN = {"manifest.json", "audit.json", "report.html", "dataset.toml"}  # full of words of the program itself
+_OWN_WORD = re.compile(rb"[a-z_]+@\d+")  # names of figures
 _ROWS = 1 << 16
 
 
 def scan(
-    original: Recommender, unlearned: Recommender, parts: Partition, folder: Path, requested: Requested | None
+    original: Recommender,
+    unlearned: Recommender,
+    parts: Partition,
+    folder: Path,
+    requested: Requested | None,
+    key: bytes | None = None,
 ) -> tuple[Check, ...]:
     """All residue checks of the run in `folder`; their details count forgotten ids and never spell one out.
 
@@ -30,13 +40,13 @@ def scan(
         original, unlearned: the models before and after.
         parts: original and retained data.
         folder: of the unlearned run.
-        requested: what the requests named, as salted hashes that were written when the request came in. Ids, pairs and
-            features that the run still holds are held against these; without them nothing is claimed.
+        requested: what the run keeps of the request, from when it came in. Ids, pairs and features that the run still
+            holds are held against its hashes, where they can be read, or else against its counts.
+        key: reads the hashes; that of MMRECUN_KEY by default.
     """
+    requested = requested and requested.with_key(key or read_key())
     return (
-        _ids(parts, requested),
-        _graph(unlearned, parts, requested),
-        _attached(parts, requested),
+        *_named(unlearned, parts, requested),
         _tables(unlearned, parts),
         _surviving_rows(original, unlearned, parts),
         _features(parts),
@@ -57,40 +67,64 @@ def _lost_names(parts: Partition) -> list[str]:
     return [*users, *items]
 
 
-def _id_maps(parts: Partition) -> tuple[IdMap, IdMap]:
-    return parts.retained.users, parts.retained.items
+def _named(unlearned: Recommender, parts: Partition, requested: Requested | None) -> tuple[Check, ...]:
+    """The three checks that rest on what the run keeps of the request: on its hashes, or as far as counts go."""
+    if requested is not None and requested.readable:
+        return _ids(parts, requested), _graph(unlearned, parts, requested), _attached(parts, requested)
+    if requested is None or not requested.counts:
+        detail = "the run does not say what was requested (it was made by an earlier version)"
+        names = ("ids", "graphs", "modalities")
+        return tuple(Check(name=f"residue: {of}", state=State.NOT_ASSESSED, detail=detail) for of in names)
+    beyond = len(_edges(unlearned, parts)) - len(parts.retained.train) if unlearned.spec().user_item else 0
+    left = {
+        "ids": {"users": int(parts.lost_users.sum()), "items": int(parts.lost_items.sum())},
+        "graphs": {"pairs": parts.lost_pairs()},
+        "modalities": {"features": sum(int(mask.sum()) for mask in parts.lost_features.values())},
+    }
+    checks = tuple(_counted(f"residue: {of}", requested, gone) for of, gone in left.items())
+    if beyond > 0:
+        detail = f"the graph has {beyond} edges more than the retained data have pairs"
+        return checks[0], Check(name="residue: graphs", state=State.FAILED, detail=detail), checks[2]
+    return checks
 
 
-def _unknown(name: str) -> Check:
-    detail = "the run does not say what was requested (it was made by an earlier version)"
-    return Check(name=name, state=State.NOT_ASSESSED, detail=detail)
+def _counted(name: str, requested: Requested, left: dict[str, int]) -> Check:
+    """Whether at least as much has left as the request named."""
+    asked = {kind: requested.counts.get(kind, 0) for kind in left}
+    missing = [f"{left[kind]} of {asked[kind]} {kind}" for kind in left if left[kind] < asked[kind]]
+    why = "the key of the run was not given" if requested.locked else "the run was made without a key"
+    said = " and ".join(f"{count} {kind}" for kind, count in asked.items())
+    clean = f"{said} were asked for, and no fewer have left; which ones is not compared, since {why}"
+    return _check(name, missing, clean, "fewer have left than were asked for")
 
 
-def _ids(parts: Partition, requested: Requested | None) -> Check:
-    name = "residue: ids"
-    if requested is None:
-        return _unknown(name)
+def _ids(parts: Partition, requested: Requested) -> Check:
     retained = parts.retained
     left = {"users": requested.users_in(retained.users.names), "items": requested.items_in(retained.items.names)}
     found = [f"{int(mask.sum())} {of}" for of, mask in left.items() if mask.any()]
     detail = f"none of {len(requested.users)} users and {len(requested.items)} items asked for is in an id map"
-    return _check(name, found, detail, "forgotten ids are still in the id maps")
+    return _check("residue: ids", found, detail, "forgotten ids are still in the id maps")
 
 
-def _graph(unlearned: Recommender, parts: Partition, requested: Requested | None) -> Check:
+def _edges(unlearned: Recommender, parts: Partition) -> np.ndarray:
+    """The edges of the graph that the model is given, int64 [N, 2] of users and items; none without a graph."""
+    edges = InputSpec(user_item=unlearned.spec().user_item)
+    inputs = build_inputs(parts.retained, edges, torch.device("cpu"))
+    if inputs.user_block is None:
+        return np.empty((0, 2), dtype=np.int64)
+    block = inputs.user_block.forward
+    users = np.repeat(np.arange(block.shape[0]), np.diff(block.crow_indices().numpy()))
+    return np.stack([users, block.col_indices().numpy().astype(np.int64)], axis=1)
+
+
+def _graph(unlearned: Recommender, parts: Partition, requested: Requested) -> Check:
     """Pairs among all retained interactions and among the edges of the graph that the model is given."""
-    name = "residue: graphs"
-    if requested is None:
-        return _unknown(name)
     retained = parts.retained
     whole = retained.interactions
     pairs = {"interactions": (whole.users, whole.items)}
-    edges = InputSpec(user_item=unlearned.spec().user_item)
-    inputs = build_inputs(retained, edges, torch.device("cpu"))
-    if inputs.user_block is not None:
-        block = inputs.user_block.forward
-        users = np.repeat(np.arange(block.shape[0]), np.diff(block.crow_indices().numpy()))
-        pairs["edges"] = (users, block.col_indices().numpy().astype(np.int64))
+    edges = _edges(unlearned, parts)
+    if len(edges):
+        pairs["edges"] = (edges[:, 0], edges[:, 1])
     found = []
     if requested.pairs:
         for of, (users, items) in pairs.items():
@@ -98,20 +132,17 @@ def _graph(unlearned: Recommender, parts: Partition, requested: Requested | None
             found += [f"{int(bad.sum())} {of}"] if bad.any() else []
     searched = " and ".join(f"{len(users)} {of}" for of, (users, _) in pairs.items())
     clean = f"none of {len(requested.pairs)} pairs asked for is among {searched}"
-    return _check(name, found, clean, "forgotten pairs are still there")
+    return _check("residue: graphs", found, clean, "forgotten pairs are still there")
 
 
-def _attached(parts: Partition, requested: Requested | None) -> Check:
+def _attached(parts: Partition, requested: Requested) -> Check:
     """Modalities that items should have lost."""
-    name = "residue: modalities"
-    if requested is None:
-        return _unknown(name)
     names, found = parts.retained.items.names, []
     for modality, held in parts.retained.modalities.items():
         bad = requested.features_in(modality, names.filter(pl.Series(held.present)))
         found += [f"{int(bad.sum())} of '{modality}'"] if bad.any() else []
     clean = f"none of {len(requested.features)} features asked for is attached"
-    return _check(name, found, clean, "forgotten features are still attached")
+    return _check("residue: modalities", found, clean, "forgotten features are still attached")
 
 
 def _tables(unlearned: Recommender, parts: Partition) -> Check:
@@ -180,30 +211,79 @@ def _bits(values: np.ndarray) -> np.ndarray:
 
 
 def _files(parts: Partition, folder: Path) -> Check:
-    """Forgotten ids as whole values in Parquet columns, or as whole words in any other file."""
+    """Forgotten ids in Parquet columns and attributes, and as words in any other file; none of the program's own words.
+
+    Short and numeric ids are looked for in Parquet alone. In the program's own files, ids that are plain words cannot
+    be told from its own, and are passed over.
+    """
     names = _lost_names(parts)
-    wanted = pl.Series(names, dtype=pl.String)
-    searchable = [name.encode() for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
-    kept = pl.concat([ids.names.filter(ids.names.is_in(wanted.implode())) for ids in _id_maps(parts)])
+    words = [name for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
+    odd = [name for name in words if not name.isalpha() and not _OWN_WORD.fullmatch(name.encode())]
     found: list[str] = []
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
         hits = 0
         if path.suffix == ".parquet":
-            frame = pl.read_parquet(path)
-            columns = [frame[column] for column in frame.columns if column in ("id", "user", "item")]
-            held = pl.concat(columns).unique() if columns else wanted.clear()
-            hits = int((held.is_in(wanted.implode()) & ~held.is_in(kept.implode())).sum())
+            hits = _in_columns(path, names, parts)
         elif path.suffix not in (".npy", ".safetensors"):
-            content = path.read_bytes()
-            hits = sum(name in content and _word(name).search(content) is not None for name in searchable)
+            content = _content(path)
+            sought = odd if path.name in _OWN else words
+            hits = sum(_holds(content, name.encode()) for name in sought)
         if hits:
             found.append(f"{hits} in {path.name}")
-    detail = f"{len(names)} ids were looked for in {len(files)} files"
-    if len(searchable) < len(names):
-        detail += "; short or purely numeric ids in Parquet only"
-    return _check("residue: files", found, detail, "forgotten ids stand in files")
+    notes = [f"{len(names)} ids were looked for in {len(files)} files"]
+    if len(words) < len(names):
+        notes.append("short or purely numeric ids in Parquet only")
+    for mention in _mentioned(parts):
+        if mention.plain:
+            notes.append(f"words that are ids stand in {mention.rows} rows of {mention.table}.{mention.column}")
+        else:
+            found.append(f"{mention.rows} in the attribute '{mention.column}' of {mention.table}")
+    return _check("residue: files", found, "; ".join(notes), "forgotten ids stand in files")
 
 
-def _word(name: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"(?<!\w)" + re.escape(name) + rb"(?!\w)")
+def _mentioned(parts: Partition) -> list[Mention]:
+    """Forgotten ids in attributes of who and what is retained."""
+    original = parts.original
+    users, items = (original.users.names, parts.lost_users), (original.items.names, parts.lost_items)
+    gone = Gone(*(ids.filter(pl.Series(lost)) for ids, lost in (users, items)))
+    return mentions(parts.retained, original, gone)
+
+
+def _in_columns(path: Path, names: list[str], parts: Partition) -> int:
+    """How many forgotten ids stand in the columns of ids of a Parquet file."""
+    wanted = pl.Series(names, dtype=pl.String).implode()
+    kept = pl.concat(
+        [ids.names.filter(ids.names.is_in(wanted)) for ids in (parts.retained.users, parts.retained.items)]
+    )
+    frame = pl.read_parquet(path)
+    columns = [frame[column].cast(pl.String) for column in frame.columns if column in ("id", "user", "item")]
+    held = pl.concat(columns).unique() if columns else kept.clear()
+    return int((held.is_in(wanted) & ~held.is_in(kept.implode())).sum())
+
+
+def _content(path: Path) -> bytes:
+    """What a file says; of JSON the texts and keys alone, and of the program's own JSON the texts alone."""
+    content = path.read_bytes()
+    if path.suffix != ".json":
+        return content
+    try:
+        return "\n".join(_texts(json.loads(content), keys=path.name not in _OWN)).encode()
+    except (ValueError, RecursionError):
+        return content
+
+
+def _texts(value: Any, keys: bool) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value if keys else ()
+        for entry in value.values():
+            yield from _texts(entry, keys)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry, keys)
+
+
+def _holds(content: bytes, name: bytes) -> bool:
+    return name in content and re.search(rb"(?<!\w)" + re.escape(name) + rb"(?!\w)", content) is not None

@@ -28,13 +28,22 @@ def import_data(
     name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
     user: Annotated[str, typer.Option(help="Column of user ids.")] = "user",
     item: Annotated[str, typer.Option(help="Column of item ids.")] = "item",
-    timestamp: Annotated[str | None, typer.Option(help="Column of times, as numbers.")] = None,
-    weight: Annotated[str | None, typer.Option(help="Column of weights.")] = None,
+    timestamp: Annotated[str | None, typer.Option(help="Column of times: numbers, dates or ISO 8601 text.")] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="Column of weights; kept as an attribute, every row counts as a positive.")
+    ] = None,
+    min_weight: Annotated[float | None, typer.Option(help="Leave out rows of a smaller weight.")] = None,
     split_column: Annotated[str | None, typer.Option(help="Column with train, valid, test or 0, 1, 2.")] = None,
     separator: Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character.")] = None,
-    features: Annotated[list[str], typer.Option(metavar="NAME=FILE", help="Features, .npy or .parquet.")] = [],  # noqa: B006
-    items: Annotated[Path | None, typer.Option(help="Table of items: id and attributes.")] = None,
-    users: Annotated[Path | None, typer.Option(help="Table of users: id and attributes.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Names of the columns, for a table without a header.")
+    ] = None,
+    features: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=FILE", help="Features, .npy or .parquet; a row of NaN or null is an absent item."),
+    ] = [],  # noqa: B006
+    items: Annotated[Path | None, typer.Option(help="Table of items: ids and attributes.")] = None,
+    users: Annotated[Path | None, typer.Option(help="Table of users: ids and attributes.")] = None,
     split: Annotated[str | None, typer.Option(help="random, temporal or leave-k-out.")] = None,
     k: Annotated[int, typer.Option(min=1, help="Held out per user and part, for leave-k-out.")] = 1,
     k_core: Annotated[int, typer.Option(min=0, help="Keep users and items with at least so many pairs.")] = 0,
@@ -55,7 +64,8 @@ def import_data(
         raise ConfigError(unknown_name("format", layout, [entry.value for entry in Format]))
     if out is not None:
         refuse_existing(out)
-    options = ImportOptions.of({**given, "features": _named_files(features)}, "data import")
+    named = tuple(name.strip() for name in columns.split(",")) if columns else ()
+    options = ImportOptions.of({**given, "features": _named_files(features), "columns": named}, "data import")
     imported = read(source, options, Format(layout))
     if out is not None and not dry_run:
         files.save(imported.dataset, out)
@@ -68,7 +78,7 @@ def import_data(
 
 
 _OPTIONS = (
-    *("name", "user", "item", "timestamp", "weight", "split_column", "separator"),
+    *("name", "user", "item", "timestamp", "weight", "min_weight", "split_column", "separator"),
     *("items", "users", "split", "k", "k_core", "duplicates", "seed"),
 )
 

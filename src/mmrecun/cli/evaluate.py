@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, counted, emit, metrics_table
+from mmrecun.cli.output import JsonFlag, counted, emit, metrics_table, progress_bar
 
 
 def evaluate(
@@ -16,7 +16,8 @@ def evaluate(
     """Rank all items for every user of RUN and measure the lists; training pairs are masked."""
     from mmrecun import jobs
 
-    report = jobs.evaluate(run, split)
+    with progress_bar(f"evaluating {run.name}") as progress:
+        report = jobs.evaluate(run, split, progress)
     if as_json:
         facts = {"users": report.users, "cold_users": report.cold_users, "seconds": report.seconds}
         emit({"run": str(run), "split": split, "metrics": report.metrics, **facts}, as_json)

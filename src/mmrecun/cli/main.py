@@ -1,7 +1,9 @@
 """The command group, and the one place where errors become exit codes."""
 
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -28,7 +30,6 @@ class _Group(TyperGroup):
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Take users, items, interactions and modalities back out of a trained recommender.",
 )
@@ -66,11 +67,17 @@ def main() -> None:
     """Run the command line; exit 2 with one line for a mistake that can be mended, 130 when it was interrupted.
 
     Threads that wait should sleep: spinning ones slow a machine that others share five- to tenfold. The setting is
-    read when torch is loaded, so it is made here, before any command is.
+    read when torch is loaded, so it is made here, before any command is. Figures are files, whatever a notebook that
+    calls this exports as the place to draw on.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["MPLBACKEND"] = "Agg"
+    before = signal.signal(signal.SIGINT, _interrupted)
     try:
         sys.exit(app(prog_name="mmrecun", standalone_mode=False))
+    except (KeyboardInterrupt, typer.Abort):
+        say("stopped", errors)
+        sys.exit(130)
     except MMRecUnError as error:
         _refuse(str(error))
     except _UsageError as error:
@@ -80,9 +87,34 @@ def main() -> None:
         where = error.ctx.command_path if error.ctx else "mmrecun"
         _refuse(f"{message[:1].lower()}{message[1:]}; see {where} --help")
     except OSError as error:
-        if error.strerror is None:
+        reason = error.strerror or str(error)
+        _refuse(f"{error.filename}: {reason}" if error.filename else reason)
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        if not _is_about_memory(error):
             raise
-        _refuse(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+        _refuse("there is not enough memory for this; 'mmrecun plan' says what a training takes")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupted(_: int, frame: FrameType | None) -> None:
+    """Stop; at once while modules are loaded, since those that are written in C turn an interruption into other errors.
+
+    Nothing is being written then.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os.write(2, b"stopped\n")
+            os._exit(130)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def _is_about_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or any(
+        sign in str(error)
+        for sign in ("allocate memory", "out of memory", "size calculation overflowed", "verflow when unpacking")
+    )
 
 
 def _refuse(message: str) -> NoReturn:

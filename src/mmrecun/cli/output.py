@@ -2,19 +2,21 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 errors = Console(stderr=True)
+_FIRST_LINE, _NEXT_LINE = 5.0, 30.0
 
 
 def emit(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
@@ -80,6 +82,11 @@ def say(line: str, to: Console | None = None) -> None:
     (to or Console()).print(Text(plain(line)), soft_wrap=True)
 
 
+def warn(line: str) -> None:
+    """Print a warning on standard error."""
+    say(f"warning: {line}", errors)
+
+
 def facts_table(facts: Mapping[str, object], title: str = "") -> None:
     """Print names and values in two columns; what is empty is left out."""
     table = Table.grid(padding=(0, 2))
@@ -98,17 +105,43 @@ def _print(table: Table, title: str) -> None:
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield `report(done, total, note)`, drawn as a bar on a terminal and nowhere else."""
+    """Yield `report(done, total, note)`: a bar on a terminal, elsewhere a plain line on standard error now and then."""
+    if not errors.is_terminal:
+        yield _Lines(label, time.monotonic).report
+        return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=8),
+        TaskProgressColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+    with Progress(*columns, console=errors, transient=True) as progress:
         task = progress.add_task(plain(label), total=None, note="")
         yield lambda done, total, note: progress.update(task, completed=done, total=total, note=note)
+
+
+class _Lines:
+    """Progress as lines: the first after five seconds, so that short work is quiet, then one every half minute.
+
+    Args:
+        label: what is being done.
+        clock: seconds, ever rising.
+    """
+
+    def __init__(self, label: str, clock: Callable[[], float]) -> None:
+        self.label, self.clock, self.started = label, clock, clock()
+        self.due = self.started + _FIRST_LINE
+
+    def report(self, done: int, total: int, note: str) -> None:
+        """Print a line if one is due."""
+        now = self.clock()
+        if now < self.due:
+            return
+        self.due = now + _NEXT_LINE
+        share = f" ({done / total:.0%})" if total else ""
+        say(f"{self.label}: {done:,} of {total:,}{share}, {duration(now - self.started)}  {note}".rstrip(), errors)
 
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> None:

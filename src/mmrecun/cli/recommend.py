@@ -14,7 +14,7 @@ def recommend(
     k: Annotated[int, typer.Option("-k", min=1, help="How many items.")] = 10,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the best items for one user, without those the user already has."""
+    """List the best items for one user, without those the user already has, in training or held out."""
     from mmrecun import jobs
 
     items = jobs.recommend(run, user, k)
@@ -23,4 +23,4 @@ def recommend(
     elif items:
         rows_table(items, f"best items for {user}")
     else:
-        say(f"no item is left for {user}: all are in the training pairs")
+        say(f"no item is left for {user}: the user has every one")

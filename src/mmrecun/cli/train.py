@@ -16,8 +16,10 @@ def train(
 ) -> None:
     """Train a recommender on DATA, stopping early on validation; an interrupted call goes on when repeated."""
     from mmrecun import jobs
+    from mmrecun.plan import refuse_impossible
 
     settings = parse_assignments(assignments)
+    refuse_impossible(data, model, settings)
     try:
         with progress_bar(f"training {model}") as report:
             manifest = jobs.train(data, model, out, settings, seed, device, report)

@@ -1,21 +1,32 @@
 """`mmrecun unlearn`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmrecun.cli.options import Device, RunFolder, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, counted, duration, emit, errors, facts_table, progress_bar, rows_table, say
+from mmrecun.cli.output import JsonFlag, counted, duration, emit, facts_table, progress_bar, rows_table, say, warn
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
+
+if TYPE_CHECKING:
+    from mmrecun.data.dataset import Dataset
+    from mmrecun.data.forget import ForgetRequest
+    from mmrecun.jobs import Absent
 
 
 def unlearn(
     run: RunFolder,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the new run; it must not exist yet.")] = None,
-    users: Annotated[Path | None, typer.Option("--users", metavar="F", help="File with one user id a line.")] = None,
-    items: Annotated[Path | None, typer.Option("--items", metavar="F", help="File with one item id a line.")] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option("--users", metavar="F", help="File of user ids: one a line, or a table with a header."),
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option("--items", metavar="F", help="File of item ids: one a line, or a table with a header."),
+    ] = None,
     pairs: Annotated[
         Path | None, typer.Option("--pairs", metavar="F", help="File with a user and an item a line.")
     ] = None,
@@ -25,7 +36,7 @@ def unlearn(
         list[str], typer.Option("--modality", metavar="NAME[:F]", help="A modality, or that of the items in file F.")
     ] = [],  # noqa: B006
     where: Annotated[
-        str | None, typer.Option("--where", help='Attribute expression: licensor == "X" and year < 2010.')
+        str | None, typer.Option("--where", help='Attribute expression: licensor == "X" and `release date` < 2010.')
     ] = None,
     method: Annotated[
         str, typer.Option("--method", help="mmrecun, retrain (Gold) or another; an unknown name lists them.")
@@ -33,6 +44,16 @@ def unlearn(
     assignments: Set = [],  # noqa: B006
     seed: SeedOption = 0,
     device: Device = "auto",
+    ignore_unknown: Annotated[
+        bool, typer.Option("--ignore-unknown", help="Pass over what RUN does not have, and say what that is.")
+    ] = False,
+    unknown_file: Annotated[
+        Path | None, typer.Option("--unknown-file", metavar="F", help="Write what was passed over to this file.")
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", metavar="F", help="Key under which hashes of the request are kept; or MMRECUN_KEY."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be forgotten, and stop.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -40,49 +61,100 @@ def unlearn(
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     from mmrecun import jobs
-    from mmrecun.data.forget import ForgetRequest
-    from mmrecun.data.request_files import merge_where, read_ids, read_modalities, read_pairs
+    from mmrecun.data.request_files import merge_where
+    from mmrecun.data.secret import read_key
 
-    request = ForgetRequest(
-        users=(*user, *(read_ids(users, "user") if users else ())),
-        items=(*item, *(read_ids(items, "item") if items else ())),
-        pairs=read_pairs(pairs) if pairs else (),
-        modalities=read_modalities(modality),
-    )
-    opened = jobs.load(run, device)
-    undecided = 0
+    opened, key, undecided = jobs.load(run, device), read_key(key_file), 0
+    request = _request(opened.dataset, (users, items, pairs), (user, item), modality, ignore_unknown)
+    absent = jobs.Absent()
+    if ignore_unknown:
+        request, absent = jobs.present_part(opened, request, key)
+        _tell_absent(absent, unknown_file)
     if where is not None:
         request, undecided = merge_where(request, opened.dataset, where)
+    further = {"undecided": undecided, "unknown": absent.unknown, "already_forgotten": absent.forgotten}
     if dry_run or out is None:
-        _tell_scope({**jobs.scope(opened, request), "undecided": undecided}, as_json)
+        _tell_scope({**jobs.scope(opened, request), **further}, as_json)
         return
+    for warning in jobs.warnings(opened, request):
+        warn(warning)
     with progress_bar(f"forgetting with {method}") as report:
-        manifest = jobs.unlearn(opened, request, out, method, parse_assignments(assignments), seed, report)
+        manifest = jobs.unlearn(opened, request, out, method, parse_assignments(assignments), seed, report, key)
     result = {
         "run": str(out),
         "parent": str(run),
         "method": method,
         "forgotten": manifest.forgotten,
+        "references": manifest.references,
         "seconds": manifest.seconds,
         "stop": manifest.stop,
-        "undecided": undecided,
+        **further,
     }
     if as_json:
         emit(result, as_json)
         return
-    taken = [counted(count, _WORDS[kind]) for kind, count in manifest.forgotten.items() if count]
+    _tell(result)
+
+
+def _request(
+    data: "Dataset",
+    given: tuple[Path | None, Path | None, Path | None],
+    named: tuple[list[str], list[str]],
+    modality: list[str],
+    lenient: bool,
+) -> "ForgetRequest":
+    """The request of files of users, items and pairs, of users and items named, and of modalities."""
+    from mmrecun.data.forget import ForgetRequest
+    from mmrecun.data.request_files import read_ids, read_modalities, read_pairs
+
+    users, items, pairs = given
+    of_users = data.users, data.columns.get("user", ""), warn, lenient
+    of_items = data.items, data.columns.get("item", ""), warn, lenient
+    return ForgetRequest(
+        users=(*named[0], *(read_ids(users, "user", *of_users) if users else ())),
+        items=(*named[1], *(read_ids(items, "item", *of_items) if items else ())),
+        pairs=read_pairs(pairs, data, warn) if pairs else (),
+        modalities=read_modalities(modality, *of_items),
+    )
+
+
+_WORDS = {
+    "users": "user",
+    "items": "item",
+    "interactions": "training pair",
+    "held_out": "held-out pair",
+    "modalities": "feature",
+}
+
+
+def _tell(result: dict[str, Any]) -> None:
+    undecided, references = result["undecided"], result["references"]
+    taken = [counted(count, _WORDS[kind]) for kind, count in result["forgotten"].items() if count]
+    cleared = [f"{rows:,} in {column}" for column, rows in references.items()]
     facts = {
-        "run": out,
-        "from": run,
+        "run": result["run"],
+        "from": result["parent"],
         "taken out": ", ".join(taken),
+        "references": f"taken out of attributes: {', '.join(cleared)}" if cleared else "",
         "undecided": f"{counted(undecided, 'row')} without the attribute stayed" if undecided else "",
-        "time": duration(manifest.seconds),
-        "ended": manifest.stop,
+        "time": duration(result["seconds"]),
+        "ended": result["stop"],
     }
-    facts_table(facts, f"forgotten with {method}")
+    facts_table(facts, f"forgotten with {result['method']}")
 
 
-_WORDS = {"users": "user", "items": "item", "interactions": "training pair", "modalities": "feature"}
+def _tell_absent(absent: "Absent", unknown_file: Path | None) -> None:
+    """Say what is passed over, and write it to a file: a kind, the id or the pair, and the reason a line."""
+    for line in absent.lines():
+        warn(f"passed over, {line}")
+    if unknown_file is None:
+        return
+    from mmrecun.jobs.absent import table
+
+    try:
+        unknown_file.write_text(table(absent), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--unknown-file {unknown_file}: cannot be written: {error.strerror}") from None
 
 
 def _tell_scope(scope: dict[str, Any], as_json: bool) -> None:
@@ -94,8 +166,12 @@ def _tell_scope(scope: dict[str, Any], as_json: bool) -> None:
         for kind, count in scope["forgotten"].items()
     ]
     share = f"{scope['share']:.1%} of the training pairs"
+    if held := scope["forgotten"]["held_out"]:
+        share += f" and {counted(held, 'held-out pair')}"
     rows_table(rows, f"{share} would be taken out of {scope['parent']}; nothing was changed")
+    for column, count in scope["references"].items():
+        say(f"{counted(count, 'reference')} in {column} would be taken out")
     if scope["undecided"]:
         say(f"{counted(scope['undecided'], 'row')} could not be decided: the attribute is missing there")
     for warning in scope["warnings"]:
-        say(f"warning: {warning}", errors)
+        warn(warning)

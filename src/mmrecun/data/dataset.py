@@ -25,6 +25,7 @@ class Dataset:
         interactions: pairs of all splits.
         modalities: by name; each covers the I items in row order.
         user_attributes, item_attributes: one row per user or item; an empty frame when there are none.
+        columns: "user" and "item" -> what the column of ids was called in the imported table; not part of the digest.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Dataset:
     modalities: Mapping[str, Modality] = field(default_factory=dict)
     user_attributes: pl.DataFrame = field(default_factory=pl.DataFrame)
     item_attributes: pl.DataFrame = field(default_factory=pl.DataFrame)
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         pairs = self.interactions
@@ -71,6 +73,13 @@ class Dataset:
         rows = (self.train.users, len(self.users)), (self.train.items, len(self.items))
         users, items = (np.bincount(of, minlength=size) for of, size in rows)
         return users, items
+
+    @cached_property
+    def references(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """Table and column of each attribute -> whose ids it holds; see `data.references`."""
+        from mmrecun.data.references import columns_of
+
+        return columns_of(self)
 
     @cached_property
     def digest(self) -> str:

@@ -14,7 +14,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality, Provenance, check_name
-from mmrecun.errors import DataError, MMRecUnError, some
+from mmrecun.errors import ArtifactError, DataError, MMRecUnError, some
 from mmrecun.settings import Settings
 from mmrecun.shapes import check_shape
 from mmrecun.staging import staged_folder
@@ -27,6 +27,7 @@ class _Header(Settings):
     name: str
     digest: str = ""
     modalities: dict[str, Provenance] = {}
+    columns: dict[str, str] = {}
 
 
 def save(dataset: Dataset, folder: Path) -> None:
@@ -48,21 +49,22 @@ def write_into(dataset: Dataset, folder: Path) -> None:
         "item": dataset.items.names.gather(pairs.items),
         "split": splits,
     }
-    _with_attributes(pl.DataFrame(columns), pairs.attributes).write_parquet(folder / "interactions.parquet")
+    write_parquet(_with_attributes(pl.DataFrame(columns), pairs.attributes), folder / "interactions.parquet")
     for table, ids, attributes in (
         ("users", dataset.users, dataset.user_attributes),
         ("items", dataset.items, dataset.item_attributes),
     ):
-        _with_attributes(pl.DataFrame({"id": ids.names}), attributes).write_parquet(folder / f"{table}.parquet")
+        write_parquet(_with_attributes(pl.DataFrame({"id": ids.names}), attributes), folder / f"{table}.parquet")
     (folder / "features").mkdir()
     for name, modality in dataset.modalities.items():
-        np.save(folder / "features" / f"{name}.npy", modality.features, allow_pickle=False)
-        np.save(folder / "features" / f"{name}.present.npy", modality.present, allow_pickle=False)
+        for suffix, values in (("npy", modality.features), ("present.npy", modality.present)):
+            _write_npy(folder / "features" / f"{name}.{suffix}", values)
     header = _Header(
         format=FORMAT,
         name=dataset.name,
         digest=dataset.digest,
         modalities={name: modality.provenance for name, modality in dataset.modalities.items()},
+        columns=dict(dataset.columns),
     )
     (folder / "dataset.toml").write_text(tomli_w.dumps(header.model_dump()), encoding="utf-8")
 
@@ -90,7 +92,8 @@ def load(folder: Path) -> Dataset:
         name: _modality(folder / "features", name, provenance) for name, provenance in header.modalities.items()
     }
     with _about(folder):
-        dataset = Dataset(header.name, users, items, interactions, modalities, user_attributes, item_attributes)
+        tables = user_attributes, item_attributes
+        dataset = Dataset(header.name, users, items, interactions, modalities, *tables, header.columns)
     if header.digest and dataset.digest != header.digest:
         raise DataError(
             f"{folder}: its content has changed since it was written; restore its files, "
@@ -199,6 +202,18 @@ def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
     return table
 
 
+def write_parquet(table: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet file.
+
+    Raises:
+        ArtifactError: naming the file, such as when the disk is full.
+    """
+    try:
+        table.write_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ArtifactError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from None
+
+
 def read_npy(path: Path) -> np.ndarray:
     """Memory-map an npy file; pickled content is refused, never loaded.
 
@@ -217,6 +232,13 @@ def read_npy(path: Path) -> np.ndarray:
             ) from None
         reason = error if _begins_as_npy(path) else "it does not begin as one"
         raise DataError(f"{path}: not a readable npy file: {reason}") from None
+
+
+def _write_npy(path: Path, values: np.ndarray) -> None:
+    try:
+        np.save(path, values, allow_pickle=False)
+    except OSError as error:  # numpy says how much was written, and not why it was not more
+        raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _begins_as_npy(path: Path) -> bool:

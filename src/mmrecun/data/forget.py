@@ -1,4 +1,4 @@
-"""Forget requests, and the retain and forget sets they define: pure functions of a dataset."""
+"""The retain and forget sets that a forget request defines: pure functions of a dataset."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,9 +10,13 @@ import numpy as np
 from mmrecun.data.dataset import Dataset, positions
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.references import Gone, cleared
+from mmrecun.data.request import ForgetRequest
 from mmrecun.errors import DataError, ForgetError, some
-from mmrecun.settings import Settings, unknown_name
+from mmrecun.settings import unknown_name
 from mmrecun.shapes import Bools, Ints
+
+__all__ = ["ForgetRequest", "Partition", "Target", "held_out", "partition", "retain", "take_out"]
 
 _EMPTY = "the request is empty: name users, items, pairs or modalities"
 _NOTHING_LEFT = "the request leaves no training interaction; nothing could be recommended any more"
@@ -27,36 +31,17 @@ class Target(StrEnum):
     MODALITIES = "modalities"
 
 
-class ForgetRequest(Settings):
-    """What is to be forgotten, by external id.
-
-    Attributes:
-        users: these users and all their interactions.
-        items: these items, their interactions and their features.
-        pairs: single (user, item) interactions.
-        modalities: modality name -> the items that lose it, or None for the modality as a whole.
-    """
-
-    users: tuple[str, ...] = ()
-    items: tuple[str, ...] = ()
-    pairs: tuple[tuple[str, str], ...] = ()
-    modalities: Mapping[str, tuple[str, ...] | None] = {}
-
-    def empty(self) -> bool:
-        """Whether nothing is asked for."""
-        return not (self.users or self.items or self.pairs or self.modalities)
-
-
 def retain(dataset: Dataset, request: ForgetRequest) -> Dataset:
-    """The dataset without everything the request names.
+    """The dataset without everything the request names, and without references to it in attributes of others.
 
     Raises:
         ForgetError: when an id, a pair or a modality is not there, or nothing would be left.
     """
     if request.empty():
         raise ForgetError(_EMPTY)
-    kept_users = np.flatnonzero(_kept(_rows(dataset.users, request.users), len(dataset.users)))
-    kept_items = np.flatnonzero(_kept(_rows(dataset.items, request.items), len(dataset.items)))
+    users, items = _rows(dataset.users, request.users), _rows(dataset.items, request.items)
+    kept_users = np.flatnonzero(_kept(users, len(dataset.users)))
+    kept_items = np.flatnonzero(_kept(items, len(dataset.items)))
     pairs = dataset.interactions
     if request.pairs:
         pairs = pairs.select(~_requested_pairs(dataset, request.pairs))
@@ -68,9 +53,10 @@ def retain(dataset: Dataset, request: ForgetRequest) -> Dataset:
         else:
             modalities[name] = modalities[name].without(losers)
     try:
-        return replace(dataset, interactions=pairs, modalities=modalities).restrict(kept_users, kept_items)
+        left = replace(dataset, interactions=pairs, modalities=modalities).restrict(kept_users, kept_items)
     except DataError:
         raise ForgetError(_NOTHING_LEFT) from None
+    return cleared(left, dataset, Gone(dataset.users.names.gather(users), dataset.items.names.gather(items)))
 
 
 def take_out(dataset: Dataset, request: ForgetRequest) -> "Partition":
@@ -179,17 +165,26 @@ class Partition:
         """Bool [I] over original rows."""
         return positions(self.item_rows, len(self.original.items)) < 0
 
+    def lost_pairs(self) -> int:
+        """How many pairs, of all splits, left between users and items that both stay."""
+        pairs = self.original.interactions
+        stay = ~self.lost_users[pairs.users] & ~self.lost_items[pairs.items]
+        return int(stay.sum()) - len(self.retained.interactions)
+
     @cached_property
     def held(self) -> Interactions:
         """The retained interactions of all splits, in original rows."""
         return self.retained.interactions.renumbered(self.user_rows, self.item_rows)
 
     def counts(self) -> dict[str, int]:
-        """How much was taken out: users, items, interactions (training pairs), modalities (features of items)."""
+        """How much was taken out: users, items, interactions (training pairs), held-out pairs, modalities (features of
+        items).
+        """
         return {
             Target.USERS.value: int(self.lost_users.sum()),
             Target.ITEMS.value: int(self.lost_items.sum()),
             Target.INTERACTIONS.value: len(self.forgotten),
+            "held_out": len(held_out(self.original)) - len(held_out(self.retained)),
             Target.MODALITIES.value: sum(int(mask.sum()) for mask in self.lost_features.values()),
         }
 

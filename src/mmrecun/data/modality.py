@@ -56,7 +56,7 @@ class Modality:
         if len(bad):
             raise DataError(
                 f"features of '{self.name}' hold NaN or infinity in row {some(bad)}, read as float32; "
-                "mend them, or leave those items out of the presence mask"
+                "mend them; NaN in the whole row would mean that the item has none"
             )
 
     @property

@@ -1,62 +1,106 @@
-"""What a request named, as salted hashes: enough to look for survivors later, without keeping the names.
+"""What a request named: how much, and, for whoever holds a key, what exactly.
 
-A salted hash hides a name from a casual reader, not from somebody who holds the salt and a list of candidates: it is a
-pseudonym, and to be guarded like one.
+Hashes with a salt beside them hide nothing from somebody with a list of candidates, so a run keeps hashes only under a
+key that lies outside of it (`data.secret`). Without one it keeps counts. Salted hashes are for use in memory, and in
+runs of earlier versions.
 """
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 import numpy as np
+from pydantic import PrivateAttr
 
 from mmrecun.data.forget import ForgetRequest
+from mmrecun.data.secret import keyed
 from mmrecun.settings import Settings
 from mmrecun.shapes import Bools
 
 _BYTES = 16
 _WHOLE = ""
+_PROOF = "mmrecun: proof of the key"
 
 
 class Requested(Settings):
-    """Hashes of everything that was to be forgotten, in this run and in those it came from.
+    """What was to be forgotten, in this run and, as far as hashes are kept, in those it came from.
 
     Attributes:
-        salt: the same for a run and all that are unlearned from it, as hexadecimal text.
+        salt: as hexadecimal text, of hashes that were made without a key.
+        proof: tells whether a key is the one that made the hashes; empty without a key.
+        counts: how much the last request named: users, items, pairs of others, features.
         users, items, pairs, features: sorted hashes of user ids, item ids, (user, item), and (modality, item), where
             an empty item stands for the whole modality.
     """
 
-    salt: str
+    salt: str = ""
+    proof: str = ""
+    counts: Mapping[str, int] = {}
     users: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    _key: bytes = PrivateAttr(b"")
 
     @classmethod
     def by(cls, request: ForgetRequest, before: Self | None = None) -> Self:
-        """What `request` names, added to what was requested `before`; a fresh salt where there is none yet."""
-        known = before or cls(salt=secrets.token_hex(_BYTES))
+        """What `request` names, under a salt and for use in memory, added to what was requested `before`.
+
+        Where no hashes can be read of what was before, they begin anew.
+        """
+        known = before if before is not None and before.readable else cls(salt=secrets.token_hex(_BYTES))
+        return known.joined(request)
+
+    @classmethod
+    def kept(cls, request: ForgetRequest, counts: Mapping[str, int], before: Self | None, key: bytes | None) -> Self:
+        """What a run may keep of `request`: counts, and with a key also hashes, added to those of `before`."""
+        if key is None:
+            return cls(counts=counts)
+        earlier = before.with_key(key) if before is not None else None
+        if earlier is None or not (earlier.proof and earlier.readable):
+            earlier = cls(proof=keyed(key, _PROOF).hex()).with_key(key)
+        return earlier.joined(request).model_copy(update={"counts": dict(counts)})
+
+    def with_key(self, key: bytes | None) -> Self:
+        """The same, able to read its hashes if `key` made them."""
+        copy = self.model_copy()
+        copy._key = key or b""
+        return copy
+
+    @property
+    def readable(self) -> bool:
+        """Whether ids can be compared with the hashes."""
+        return bool(self.salt) or bool(self.proof and self._key and keyed(self._key, _PROOF).hex() == self.proof)
+
+    @property
+    def locked(self) -> bool:
+        """Whether there are hashes that this key, or no key, cannot read."""
+        return bool(self.proof) and not self.readable
+
+    def joined(self, request: ForgetRequest) -> Self:
+        """These and what `request` names."""
         features = [
             (name, item)
             for name, items in request.modalities.items()
             for item in ((_WHOLE,) if items is None else items)
         ]
-        return cls(
-            salt=known.salt,
-            users=known._with(known.users, ((user,) for user in request.users)),
-            items=known._with(known.items, ((item,) for item in request.items)),
-            pairs=known._with(known.pairs, request.pairs),
-            features=known._with(known.features, features),
-        )
+        added = {
+            "users": self._with(self.users, ((user,) for user in request.users)),
+            "items": self._with(self.items, ((item,) for item in request.items)),
+            "pairs": self._with(self.pairs, request.pairs),
+            "features": self._with(self.features, features),
+        }
+        return self.model_copy(update=added)
 
     def _with(self, hashes: tuple[str, ...], names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-        return tuple(sorted({*hashes, *(self._hash(*parts) for parts in names)}))
+        return tuple(sorted({*hashes, *(self._digest(*parts).hex() for parts in names)}))
 
-    def _hash(self, *parts: str) -> str:
-        """The first half of SHA-256, as hexadecimal text."""
-        return _digest(self.salt, *parts).hex()
+    def _digest(self, *parts: str) -> bytes:
+        """Under the key, or else the first half of SHA-256 of salt and parts."""
+        if self.proof:
+            return keyed(self._key, *parts)
+        return hashlib.sha256("\x00".join((self.salt, *parts)).encode()).digest()[:_BYTES]
 
     def users_in(self, names: Iterable[str]) -> Bools:
         """Which of N user ids were to be forgotten; bool [N]."""
@@ -73,7 +117,7 @@ class Requested(Settings):
     def features_in(self, modality: str, items: Iterable[str]) -> Bools:
         """Which of N items were to lose `modality`, alone or with all others; bool [N]."""
         listed = list(items)
-        if self._hash(modality, _WHOLE) in self.features:
+        if self.features and self._digest(modality, _WHOLE).hex() in self.features:
             return np.ones(len(listed), dtype=bool)
         return self._among(self.features, ((modality, item) for item in listed))
 
@@ -81,8 +125,4 @@ class Requested(Settings):
         if not hashes:
             return np.zeros(sum(1 for _ in names), dtype=bool)
         wanted = {bytes.fromhex(text) for text in hashes}
-        return np.fromiter((_digest(self.salt, *parts) in wanted for parts in names), dtype=bool)
-
-
-def _digest(*parts: str) -> bytes:
-    return hashlib.sha256("\x00".join(parts).encode()).digest()[:_BYTES]
+        return np.fromiter((self._digest(*parts) in wanted for parts in names), dtype=bool)

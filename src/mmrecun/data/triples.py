@@ -48,13 +48,16 @@ class Triples:
 class NegativeSampler:
     """Draws items that are not among a user's known positives.
 
+    A user who knows every candidate has no negative. `epoch` passes such users over; asked for one all the same, `draw`
+    gives any candidate, so that nobody's request fails because of somebody else.
+
     Args:
         positives: pairs never to be drawn.
         users, items: U and I.
         candidates: int64 item rows to draw from; all by default.
 
     Raises:
-        DataError: when a user knows every candidate.
+        DataError: when everybody who has any item has them all, so that nothing can be learned.
     """
 
     def __init__(self, positives: Interactions, users: int, items: int, candidates: Ints | None = None) -> None:
@@ -64,13 +67,21 @@ class NegativeSampler:
         allowed = np.zeros(items, dtype=bool)
         allowed[self.candidates] = True
         taken = np.bincount(positives.users[allowed[positives.items]], minlength=users)
-        if len(taken) and taken.max() >= len(self.candidates):
-            raise DataError(f"user row {int(taken.argmax())} knows every item; there is no negative to draw")
+        self._full: Bools = taken >= len(self.candidates)
+        self._any_full = bool(self._full.any())
+        if self._any_full and self._full[np.unique(positives.users)].all():
+            raise DataError("everybody has every item; there is no negative to draw")
+
+    def has_negative(self, users: Ints) -> Bools:
+        """Whether each of `users` (int64 [B]) lacks some candidate; bool [B]."""
+        return ~self._full[users]
 
     def draw(self, users: Ints, rng: np.random.Generator) -> Ints:
         """int64 [B], one negative for each of `users` (int64 [B])."""
         drawn = self.candidates[rng.integers(len(self.candidates), size=len(users))]
         redraw = np.flatnonzero(self._known(users, drawn))
+        if self._any_full:
+            redraw = redraw[self.has_negative(users[redraw])]
         while len(redraw):
             drawn[redraw] = self.candidates[rng.integers(len(self.candidates), size=len(redraw))]
             redraw = redraw[self._known(users[redraw], drawn[redraw])]
@@ -89,8 +100,12 @@ def epoch(
 ) -> Iterator[Triples]:
     """Every pair once, in random order, with one negative each; batches of `batch_size`, the last may be shorter.
 
-    All of them go to `device` in one piece, so that no step waits for a copy.
+    Pairs of users without a negative are passed over, unless there are no others. All triples go to `device` in one
+    piece, so that no step waits for a copy.
     """
+    served = sampler.has_negative(pairs.users)
+    if served.any() and not served.all():
+        pairs = pairs.select(served)
     order = rng.permutation(len(pairs))
     users, positives = pairs.users[order], pairs.items[order]
     columns = (users, positives, sampler.draw(users, rng))

@@ -1,7 +1,9 @@
 """Attribute expressions such as `licensor == "X" and year < 2010`, read safely: parsed, never evaluated as code."""
 
 import ast
+import keyword
 import operator
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
@@ -44,16 +46,19 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     """Apply `expression` to the one table that has all its columns.
 
     Comparisons (`== != < <= > >= in not in`) of column names with numbers, quoted texts, True, False or lists of
-    them, joined by `and`, `or`, `not` and parentheses. A name may say its table: `items.licensor`.
+    them, joined by `and`, `or`, `not` and parentheses. A name may say its table: `items.licensor`. One that is no word
+    stands in back-ticks, or in quotation marks before the comparison or in brackets: items["release date"].
 
     Raises:
         ForgetError: when it does not parse, does more than that, or fits no table or several.
     """
+    known = {column for frame in tables.values() for column in frame.columns}
+    text, names = _without_marks(expression.strip(), known)
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
+        tree = _Names(names, set(tables), known).visit(ast.parse(text, mode="eval")).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ForgetError(
-            f'--where {expression}: not an expression; example: licensor == "X" and year < 2010'
+            f'--where {expression}: not an expression; example: licensor == "X" and `release date` < 2010'
         ) from None
     table = _table_of(expression, tree, tables)
     try:
@@ -66,6 +71,64 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     if result.dtype != pl.Boolean or len(result) != tables[table].height:
         raise ForgetError(f"--where {expression}: this is not a condition on {table}")
     return Matches(table, result.fill_null(value=False).to_numpy(), result.null_count())
+
+
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`([^`]*)`')
+_RESERVED = set(keyword.kwlist) - {"and", "or", "not", "in", "is", "if", "else", "True", "False", "None"}
+_WORD = re.compile(r"\w+")
+
+
+def _without_marks(expression: str, known: set[str]) -> tuple[str, dict[str, str]]:
+    """The expression with a plain word for each name in back-ticks and each column that is a word of Python.
+
+    Returns:
+        The expression, and the name that each such word stands for.
+    """
+    names: dict[str, str] = {}
+
+    def stand_in(name: str) -> str:
+        names[word := f"quoted_name_{len(names)}"] = name
+        return word
+
+    def reserved(text: str) -> str:
+        return _WORD.sub(lambda m: stand_in(m[0]) if m[0] in _RESERVED and m[0] in known else m[0], text)
+
+    parts, end = [], 0
+    for match in _QUOTED.finditer(expression):
+        parts += [reserved(expression[end : match.start()]), match[0] if match[1] is None else stand_in(match[1])]
+        end = match.end()
+    return "".join([*parts, reserved(expression[end:])]), names
+
+
+class _Names(ast.NodeTransformer):
+    """Puts the names of columns where their stand-ins, quoted forms and brackets are."""
+
+    def __init__(self, names: dict[str, str], tables: set[str], known: set[str]) -> None:
+        self.names, self.tables, self.known = names, tables, known
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Name(self.names.get(node.id, node.id), ast.Load())
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        return ast.Attribute(self.visit(node.value), self.names.get(node.attr, node.attr), ast.Load())
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        match node:
+            case ast.Subscript(value=ast.Name(id=table), slice=ast.Constant(value=str(column))) if table in self.tables:
+                return ast.Attribute(ast.Name(table, ast.Load()), column, ast.Load())
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        """Take a quoted text for a column where nothing else in the comparison is one."""
+        sides = [self.visit(side) for side in (node.left, *node.comparators)]
+        if not any(isinstance(side, ast.Name | ast.Attribute) for side in sides):
+            place = next((n for n, side in enumerate(sides) if self._is_column(side)), None)
+            if place is not None:
+                sides[place] = ast.Name(sides[place].value, ast.Load())
+        return ast.Compare(sides[0], node.ops, sides[1:])
+
+    def _is_column(self, side: ast.expr) -> bool:
+        return isinstance(side, ast.Constant) and isinstance(side.value, str) and side.value in self.known
 
 
 def _names(tree: ast.expr) -> list[tuple[str | None, str]]:

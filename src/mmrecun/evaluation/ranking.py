@@ -12,10 +12,11 @@ from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.selection import best
 from mmrecun.shapes import Floats, Ints, check_shape
 
+Report = Callable[[int, int, str], None]
 _BLOCK_BYTES, _FEWEST, _HEAD = 4 << 20, 128, 1024
 
 
-def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int) -> Ints:
+def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, report: Report | None = None) -> Ints:
     """The k best-scored items of each user in `rows`, best first, without the items the user has seen.
 
     Args:
@@ -24,6 +25,7 @@ def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int) 
         seen: pairs never to be recommended.
         rows: int64 [M] user rows, in any order.
         k: length of each list; may exceed I.
+        report: told after each block how many of the users are ranked.
 
     Returns:
         int64 [M, k] item rows, -1 where a user has no further unseen item.
@@ -43,6 +45,8 @@ def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int) 
         table.mask(scores, rows[start:stop])
         values, found = best(scores, width)
         lists[start:stop, :width] = torch.where(values == -torch.inf, -1, found).cpu().numpy()
+        if report is not None:
+            report(stop, len(rows), "users ranked")
     return lists
 
 

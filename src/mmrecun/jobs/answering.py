@@ -4,16 +4,18 @@ from typing import Any
 
 from mmrecun.audit.probes import vectors_of
 from mmrecun.data.interactions import Split
+from mmrecun.data.request import as_id
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
 from mmrecun.evaluation.ranking import score_pairs, top_k
 from mmrecun.jobs.opening import PathLike, opened
 from mmrecun.lineage import Run
 from mmrecun.settings import unknown_name
+from mmrecun.training.loop import Report, silent
 
 
-def evaluate(run: Run | PathLike, split: str = "test") -> RankingReport:
-    """Rank all items for every user and measure the lists on one split.
+def evaluate(run: Run | PathLike, split: str = "test", report: Report = silent) -> RankingReport:
+    """Rank all items for every user and measure the lists on one split; `report` is told how many users are ranked.
 
     Raises:
         ConfigError: for an unknown split.
@@ -25,16 +27,21 @@ def evaluate(run: Run | PathLike, split: str = "test") -> RankingReport:
         raise ConfigError("training pairs are masked in every list; choose --split valid or --split test")
     asked = opened(run)
     vectors = vectors_of(asked.model, asked.dataset)
-    return evaluate_split(vectors.users, vectors.items, asked.dataset, names[split])
+    return evaluate_split(vectors.users, vectors.items, asked.dataset, names[split], report=report)
 
 
-def recommend(run: Run | PathLike, user: str, k: int = 10) -> list[dict[str, Any]]:
-    """The k best items for a user, without what the user had in training: id, title where known, score."""
+def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[str, Any]]:
+    """The k best items for a user, without any the user has, in training or held out: id, title where known, score.
+
+    Raises:
+        ConfigError: when k is not positive.
+        DataError: for an unknown user.
+    """
     asked = opened(run)
     data = asked.dataset
-    row = data.users.rows([user])
+    row = data.users.rows([as_id(user)])
     vectors = vectors_of(asked.model, data)
-    items = top_k(vectors.users, vectors.items, data.train, row, k)[0]
+    items = top_k(vectors.users, vectors.items, data.interactions, row, min(k, len(data.items)))[0]
     items = items[items >= 0]
     scores = score_pairs(vectors.users, vectors.items, row.repeat(len(items)), items).tolist()
     titles = (

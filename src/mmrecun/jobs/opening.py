@@ -9,12 +9,14 @@ from mmrecun.lineage import Run
 PathLike = str | Path
 
 
-def load(run: PathLike, device: str = "auto") -> Run:
-    """Read a run folder with its model and dataset."""
+def load(run: Run | PathLike, device: str = "auto") -> Run:
+    """Read a run folder with its model and dataset; a run that was read already is given back."""
+    if isinstance(run, Run):
+        return run
     prepare()
     return lineage.load(Path(run), resolve(device))
 
 
 def opened(run: Run | PathLike) -> Run:
     """A run as it is, or read from its folder."""
-    return run if isinstance(run, Run) else load(run)
+    return load(run)

@@ -79,6 +79,8 @@ def train(
 def _trainable(data: Path, config: ModelConfig) -> Dataset:
     dataset = files.load(data)
     config.check_modalities(list(dataset.modalities))
+    if (dataset.degrees[0] == len(dataset.items)).sum() == len(np.unique(dataset.train.users)):
+        raise DataError(f"{data}: every user with a training pair has every item there; nothing is left to rank")
     if not can_validate(dataset):
         raise DataError(
             f"{data}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"

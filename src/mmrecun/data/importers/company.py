@@ -6,10 +6,11 @@ import polars as pl
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
+from mmrecun.data.importers.columns import attributes, id_column, ids, refuse_headless
 from mmrecun.data.importers.features import from_npy, from_parquet
 from mmrecun.data.importers.options import Imported, ImportOptions
-from mmrecun.data.importers.pairs import interactions
-from mmrecun.data.importers.tables import Source, ids, read_table, separator_of
+from mmrecun.data.importers.pairs import heavy_enough, interactions
+from mmrecun.data.importers.tables import Source, read_table, separator_of
 from mmrecun.data.modality import Modality
 from mmrecun.errors import DataError, some
 from mmrecun.shapes import Ints
@@ -21,30 +22,31 @@ def read(path: Path, options: ImportOptions) -> Imported:
     Raises:
         DataError: with file and line.
     """
-    source = read_table(path, separator_of(options.separator))
-    users, user_attributes, user_rows = _ids(source, "user", options.user, options.users)
-    items, item_attributes, item_rows = _ids(source, "item", options.item, options.items)
+    source, warnings = heavy_enough(read_table(path, separator_of(options.separator), options.columns), options)
+    users, user_attributes, user_rows = _ids(source, "user", options.user, options.users, warnings)
+    items, item_attributes, item_rows = _ids(source, "item", options.item, options.items, warnings)
     label = options.split_column
     if label is not None and options.split is not None:
         raise DataError(f"--split {options.split} and --split-column {label} contradict each other; give one of them")
     if label is None and options.split is None and "split" in source.table.columns:
         label = "split"
-    pairs, warnings = interactions(source, user_rows, item_rows, label, options)
+    pairs, more = interactions(source, user_rows, item_rows, label, options)
     modalities = {name: _modality(name, file, items, options) for name, file in options.features.items()}
-    name = options.name or path.stem
-    return Imported(Dataset(name, users, items, pairs, modalities, user_attributes, item_attributes), tuple(warnings))
+    name, columns = options.name or path.stem, {"user": options.user, "item": options.item}
+    dataset = Dataset(name, users, items, pairs, modalities, user_attributes, item_attributes, columns)
+    return Imported(dataset, (*source.warnings, *warnings, *more))
 
 
-def _ids(source: Source, kind: str, column: str, table: Path | None) -> tuple[IdMap, pl.DataFrame, Ints]:
-    names = ids(source, column)
+def _ids(
+    source: Source, kind: str, column: str, table: Path | None, warnings: list[str]
+) -> tuple[IdMap, pl.DataFrame, Ints]:
+    names, padded = ids(source, column)
+    refuse_headless(source, column, names)
+    warnings += padded
     if table is None:
         known = IdMap(kind, names.unique(maintain_order=True).alias("id"))
         return known, pl.DataFrame(), known.rows(names)
-    listed = read_table(table)
-    try:
-        known = IdMap(kind, ids(listed, "id"))
-    except DataError as error:
-        raise DataError(str(error) if str(table) in str(error) else f"{table}: {error}") from None
+    known, told = id_table(read_table(table), kind, column, warnings)
     rows = known.find(names)
     unknown = (rows < 0).nonzero()[0]
     if len(unknown):
@@ -52,32 +54,31 @@ def _ids(source: Source, kind: str, column: str, table: Path | None) -> tuple[Id
             f"{source.at(int(unknown[0]))}: {kind} '{names[int(unknown[0])]}' is not in {table}; "
             f"unknown in all: {some(names.gather(unknown).unique(maintain_order=True))}"
         )
-    return known, _typed(listed.table.drop("id")), rows
+    return known, told, rows
 
 
-def _typed(table: pl.DataFrame) -> pl.DataFrame:
-    """Text columns that are numbers throughout become numbers, so that `year < 2010` means what it says.
+def id_table(listed: Source, kind: str, column: str, warnings: list[str]) -> tuple[IdMap, pl.DataFrame]:
+    """The ids of a table of users or items, and its attributes; `warnings` grow by what its owner should know.
 
-    A leading zero is part of a code, such as 007, and stays.
+    Raises:
+        DataError: naming the file, for a table without a column of ids, or an id that is missing or repeated.
     """
-    columns = []
-    for column in table.get_columns():
-        if column.dtype == pl.String and column.str.contains(r"^[+-]?0\d").any():
-            columns.append(column)
-            continue
-        for dtype in (pl.Int64, pl.Float64):
-            converted = column.cast(dtype, strict=False) if column.dtype == pl.String else column
-            if column.dtype == pl.String and converted.null_count() == column.null_count() < len(column):
-                column = converted  # noqa: PLW2901
-        columns.append(column)
-    return pl.DataFrame(columns)
+    key = id_column(listed, kind, column)
+    names, padded = ids(listed, key)
+    try:
+        known = IdMap(kind, names.alias("id"))
+    except DataError as error:
+        raise DataError(f"{listed.path}: {error}") from None
+    told, odd = attributes(listed, listed.table.drop(key))
+    warnings += [*listed.warnings, *padded, *odd]
+    return known, told
 
 
 def _modality(name: str, path: Path, items: IdMap, options: ImportOptions) -> Modality:
     if path.suffix == ".parquet":
-        return from_parquet(name, path, items)
+        return from_parquet(name, path, items, options.item)
     if path.suffix != ".npy":
         raise DataError(f"{path}: features must be .npy or .parquet")
     if options.items is None:
         raise DataError(f"{path}: npy rows need an order; give --items TABLE with its rows in that order")
-    return from_npy(name, path, len(items))
+    return from_npy(name, path, items)

@@ -1,18 +1,23 @@
-"""Feature files of other tools: npy with one row per item, or Parquet with an id column."""
+"""Feature files of other tools: npy with one row per item, or Parquet with an id column.
+
+A row that is missing, or NaN throughout, means that the item has none; a row that is so in part is a mistake.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from mmrecun.data.files import read_npy, read_parquet
+from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
+from mmrecun.data.importers.columns import as_ids, id_column
+from mmrecun.data.importers.tables import Source, read_foreign_parquet
 from mmrecun.data.modality import Modality
 from mmrecun.errors import DataError, some
 
 
-def from_npy(name: str, path: Path, items: int) -> Modality:
-    """Features whose row r belongs to item row r.
+def from_npy(name: str, path: Path, items: IdMap) -> Modality:
+    """Read features whose row r belongs to item row r.
 
     Raises:
         DataError: when there are fewer or more rows than items, or the array is not two-dimensional numbers.
@@ -22,26 +27,40 @@ def from_npy(name: str, path: Path, items: int) -> Modality:
         raise DataError(f"{path}: an array of shape {list(features.shape)}; expected one row of features per item")
     if features.dtype.kind in "iub":
         features = np.asarray(features, dtype=np.float32)
-    if len(features) < items:
-        raise DataError(f"{path}: {len(features)} feature rows for {items} items; item row {len(features)} has none")
-    if len(features) > items:
-        raise DataError(f"{path}: {len(features)} feature rows for only {items} items; which row is whose is unknown")
-    return _modality(name, path, features, np.ones(items, dtype=bool))
+    count = len(items)
+    if len(features) < count:
+        raise DataError(
+            f"{path}: {len(features)} feature rows for {count} items; item row {len(features)} "
+            f"('{items.names[len(features)]}') has none"
+        )
+    if len(features) > count:
+        raise DataError(f"{path}: {len(features)} feature rows for only {count} items; which row is whose is unknown")
+    present = np.ones(count, dtype=bool) if features.dtype.kind != "f" else ~np.isnan(features).all(axis=1)
+    partly = np.flatnonzero(present & ~np.isfinite(features).all(axis=1))
+    if len(partly):
+        row = int(partly[0])
+        raise DataError(
+            f"{path}: features hold NaN or infinity in row {row} (item '{items.names[row]}'); mend them; "
+            "NaN in the whole row would mean that the item has none"
+        )
+    return _modality(name, path, features, present)
 
 
-def from_parquet(name: str, path: Path, items: IdMap) -> Modality:
-    """Features by id: an `id` (or `item`) column, and one list column or several numeric columns.
+def from_parquet(name: str, path: Path, items: IdMap, further: str = "") -> Modality:
+    """Read features by id: a column of item ids, and one list column or several numeric columns.
+
+    Args:
+        name: of the modality.
+        path: the file.
+        items: of the dataset.
+        further: another name that the column of ids may have.
 
     Raises:
-        DataError: for ragged, missing or unknown rows; the id is named.
+        DataError: for ragged, incomplete or unknown rows; the id is named.
     """
-    table = read_parquet(path)
-    key = next((column for column in ("id", "item") if column in table.columns), None)
-    if key is None:
-        raise DataError(f"{path}: column 'id' is missing; there are: {', '.join(table.columns)}")
-    if table[key].dtype.is_nested():
-        raise DataError(f"{path}: column '{key}' holds {table[key].dtype}, not ids")
-    listed = table[key].cast(pl.String)
+    table = read_foreign_parquet(path)
+    key = id_column(Source(path, table, None), "item", further)
+    listed = as_ids(table[key], str(path)).str.strip_chars()
     if not len(listed):
         raise DataError(f"{path}: holds no rows")
     if listed.null_count():
@@ -49,21 +68,28 @@ def from_parquet(name: str, path: Path, items: IdMap) -> Modality:
     if listed.n_unique() != len(listed):
         raise DataError(f"{path}: ids occur more than once: {some(listed.filter(listed.is_duplicated()).unique())}")
     values = _matrix(path, table.drop(key), listed)
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    given = ~np.isnan(values).all(axis=1)
+    if not given.any():
+        raise DataError(f"{path}: no row holds a number; each is missing or NaN throughout")
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1) & given)
     if len(bad):
         row = int(bad[0])
-        raise DataError(f"{path}, row {row} (id {listed[row]}): features are missing, NaN or infinite")
+        raise DataError(f"{path}, row {row} (id {listed[row]}): features are missing, NaN or infinite in part")
     rows = items.find(listed)
     features = np.zeros((len(items), values.shape[1]), dtype=np.float32)
     present = np.zeros(len(items), dtype=bool)
-    features[rows[rows >= 0]] = values[rows >= 0]
-    present[rows[rows >= 0]] = True
-    if not present.any():
+    kept = (rows >= 0) & given
+    features[rows[kept]] = values[kept]
+    present[rows[kept]] = True
+    if not (rows >= 0).any():
         raise DataError(f"{path}: none of its {len(listed)} ids is an item of the dataset, such as {some(listed, 3)}")
+    if not present.any():
+        raise DataError(f"{path}: holds features of no item of the dataset")
     return _modality(name, path, features, present)
 
 
 def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
+    """float32 [rows, F]; NaN throughout where a row is missing or an empty list."""
     lists = [column for column in table.columns if table[column].dtype in (pl.List, pl.Array)]
     if not lists:
         numbers = [column for column in table.columns if table[column].dtype.is_numeric()]
@@ -74,16 +100,21 @@ def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
         raise DataError(f"{path}: several list columns ({', '.join(lists)}); leave one, the features")
     column = table[lists[0]]
     column = column.arr.to_list() if column.dtype == pl.Array else column
-    lengths = column.list.len()
-    usual = lengths.drop_nulls().mode().max() or 0
-    ragged = (lengths.is_null() | (lengths != usual)).arg_true()
+    if not (column.dtype.inner.is_numeric() or column.dtype.inner == pl.Null):  # type: ignore[attr-defined]
+        raise DataError(f"{path}: column '{column.name}' holds lists of {column.dtype.inner}, not of numbers")  # type: ignore[attr-defined]
+    lengths = column.list.len().fill_null(0)
+    given = lengths > 0
+    if not given.any():
+        raise DataError(f"{path}: no row holds a number; each is missing or empty")
+    usual = lengths.filter(given).mode().max()
+    ragged = (given & (lengths != usual)).arg_true()
     if len(ragged):
         row = int(ragged[0])
-        raise DataError(f"{path}, row {row} (id {listed[row]}): {lengths[row] or 'no'} features, others have {usual!r}")
-    width = int(lengths[0])
-    if not column.dtype.inner.is_numeric():  # type: ignore[attr-defined]
-        raise DataError(f"{path}: column '{column.name}' holds lists of {column.dtype.inner}, not of numbers")  # type: ignore[attr-defined]
-    return column.cast(pl.List(pl.Float32)).list.to_array(width).to_numpy()
+        raise DataError(f"{path}, row {row} (id {listed[row]}): {lengths[row]} features, others have {usual!r}")
+    width = int(lengths.filter(given)[0])
+    values = np.full((len(column), width), np.nan, dtype=np.float32)
+    values[given.to_numpy()] = column.filter(given).cast(pl.List(pl.Float32)).list.to_array(width).to_numpy()
+    return values
 
 
 def _modality(name: str, path: Path, features: np.ndarray, present: np.ndarray) -> Modality:

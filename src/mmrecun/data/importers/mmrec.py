@@ -7,10 +7,12 @@ import polars as pl
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
+from mmrecun.data.importers.columns import ids, row_numbers
+from mmrecun.data.importers.company import id_table
 from mmrecun.data.importers.features import from_npy
 from mmrecun.data.importers.options import Imported, ImportOptions
-from mmrecun.data.importers.pairs import interactions
-from mmrecun.data.importers.tables import Source, ids, read_table, row_numbers, separator_of
+from mmrecun.data.importers.pairs import heavy_enough, interactions
+from mmrecun.data.importers.tables import Source, read_table, separator_of
 from mmrecun.errors import DataError
 from mmrecun.shapes import Ints
 
@@ -22,7 +24,7 @@ def read(path: Path, options: ImportOptions) -> Imported:
     """Read a folder, or one `.inter` file and the features beside it.
 
     Ids are row numbers, so gaps are real and counts are the largest id plus one. RecBole's atomic files (typed
-    headers, no features) are read the same way, with ids as plain names.
+    headers, no features) are read the same way, with ids as plain names and the attributes of its `.user` and `.item`.
 
     Raises:
         DataError: with file and line, or for options that have no meaning here.
@@ -33,22 +35,40 @@ def read(path: Path, options: ImportOptions) -> Imported:
     if len(tables) != 1:
         found = "no .inter file" if not tables else f"several .inter files ({', '.join(path.name for path in tables)})"
         raise DataError(f"{folder}: {found}; expected exactly one")
-    source = read_table(tables[0], separator_of(options.separator))
+    read_as = separator_of(options.separator)
+    source, warnings = heavy_enough(read_table(tables[0], read_as, options.columns), options)
     user_column, item_column = _named(source, _USERS), _named(source, _ITEMS)
     feature_files = {path.name.removesuffix(_SUFFIX): path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
     labelled = _LABEL in source.table.columns
     numbered = bool(feature_files) or labelled
-    users, items = _rows(source, user_column, numbered), _rows(source, item_column, numbered)
+    users = _rows(source, user_column, numbered, warnings)
+    items = _rows(source, item_column, numbered, warnings)
     timestamp = options.timestamp or ("timestamp" if "timestamp" in source.table.columns else None)
     options = options.model_copy(update={"timestamp": timestamp})
     most = max([len(items[0]), *(len(read_npy(path)) for path in feature_files.values())]) if feature_files else 0
     item_map = _numbered("item", most) if most > len(items[0]) else items[0]
     label = options.split_column or (_LABEL if labelled and options.split is None else None)
-    pairs, warnings = interactions(source, users[1], items[1], label, options)
-    modalities = {name: from_npy(name, path, len(item_map)) for name, path in feature_files.items()}
+    pairs, more = interactions(source, users[1], items[1], label, options)
+    modalities = {name: from_npy(name, path, item_map) for name, path in feature_files.items()}
     name = options.name or (folder.resolve().name if path.is_dir() else path.stem)
-    dataset = Dataset(name, users[0], item_map, pairs, modalities)
-    return Imported(dataset, tuple(warnings))
+    told = [_beside(tables[0].with_suffix(f".{ids.kind}"), ids, read_as, warnings) for ids in (users[0], item_map)]
+    columns = {"user": user_column, "item": item_column}
+    dataset = Dataset(name, users[0], item_map, pairs, modalities, told[0], told[1], columns)
+    return Imported(dataset, (*source.warnings, *warnings, *more))
+
+
+def _beside(path: Path, known: IdMap, separator: str | None, warnings: list[str]) -> pl.DataFrame:
+    """The attributes that RecBole keeps in a `.user` or `.item` file beside the `.inter` file, by row of `known`."""
+    if not path.is_file():
+        return pl.DataFrame()
+    listed, attributes = id_table(read_table(path, separator), known.kind, "", warnings)
+    rows = listed.find(known.names)
+    strangers, lacking = int((known.find(listed.names) < 0).sum()), int((rows < 0).sum())
+    if strangers:
+        warnings.append(f"{path}: {strangers} {known.kind}s have no interaction and were left out")
+    if lacking:
+        warnings.append(f"{path}: {lacking} {known.kind}s of the interactions are not in it; they have no attributes")
+    return attributes[pl.Series(rows).replace(-1, None)] if attributes.width else attributes
 
 
 def _refuse(options: ImportOptions) -> None:
@@ -68,11 +88,12 @@ def _numbered(kind: str, size: int) -> IdMap:
     return IdMap(kind, pl.int_range(size, eager=True).cast(pl.String).alias("id"))
 
 
-def _rows(source: Source, column: str, numbered: bool) -> tuple[IdMap, Ints]:
+def _rows(source: Source, column: str, numbered: bool, warnings: list[str]) -> tuple[IdMap, Ints]:
     kind = "user" if column in _USERS else "item"
     if numbered:
         numbers = row_numbers(source, column)
         return _numbered(kind, int(numbers.to_numpy().max()) + 1), numbers.to_numpy()
-    names = ids(source, column)
+    names, padded = ids(source, column)
+    warnings += padded
     known = IdMap(kind, names.unique(maintain_order=True).alias("id"))
     return known, known.rows(names)

@@ -40,8 +40,10 @@ class ImportOptions(Settings):
         name: of the dataset; that of the file or folder by default.
         user, item, timestamp, weight, split_column: names of columns.
         separator: of text files, such as "comma"; by the suffix when not given.
+        columns: names of the columns of a table without a header.
+        min_weight: leave out events of a smaller weight; every event that is kept counts as a positive.
         features: modality -> npy or Parquet file.
-        items, users: tables with an `id` column and attributes; they also fix the row order of npy features.
+        items, users: tables of ids and attributes; they also fix the row order of npy features.
         split: how to split when there is no label; random, with a warning, when not given.
         k: held out per user and part, for leave-k-out.
         k_core: smallest number of pairs of every user and item; 0 keeps everything.
@@ -56,6 +58,8 @@ class ImportOptions(Settings):
     weight: str | None = None
     split_column: str | None = None
     separator: str | None = None
+    columns: tuple[str, ...] = ()
+    min_weight: float | None = None
     features: dict[str, Path] = {}
     items: Path | None = None
     users: Path | None = None

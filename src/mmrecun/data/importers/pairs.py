@@ -1,10 +1,15 @@
 """From a table of events to distinct, split interactions; shared by all importers."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import polars as pl
 
+from mmrecun.data.importers.columns import numeric, quoted, times
 from mmrecun.data.importers.options import Duplicates, ImportOptions, SplitKind
-from mmrecun.data.importers.tables import Source, numeric, quoted
+from mmrecun.data.importers.tables import Source
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.splits import k_core, leave_k_out, random_split, temporal_split
 from mmrecun.errors import DataError
@@ -48,6 +53,38 @@ def interactions(
     return Interactions(users[kept], items[kept], labels, attributes), warnings
 
 
+def heavy_enough(source: Source, options: ImportOptions) -> tuple[Source, list[str]]:
+    """The rows of at least `min_weight`, and what is to be said about weights: none of them weighs in training.
+
+    Raises:
+        DataError: when a smallest weight is given without a column of weights, or nothing reaches it.
+    """
+    if options.weight is None:
+        if options.min_weight is not None:
+            raise DataError("a smallest weight needs the column of weights: give --weight COLUMN")
+        return source, []
+    weights = numeric(source, options.weight, pl.Float32)
+    if options.min_weight is None:
+        low = int((weights <= 0).sum())
+        count = f", also the {low} of weight 0 or less" if low else ""
+        return source, [
+            f"weight '{options.weight}' is kept as an attribute only: every row counts as a positive{count}; "
+            "leave out low ones with --min-weight"
+        ]
+    kept = weights >= options.min_weight
+    if not kept.any():
+        raise DataError(f"{source.path}: no '{options.weight}' reaches {options.min_weight:g}")
+    places = kept.arg_true().to_list()
+    lines = source.lines and partial(_gathered, source.lines, places)
+    dropped = f"{len(kept) - len(places)} of {len(kept)} rows have a '{options.weight}' below {options.min_weight:g}"
+    return replace(source, table=source.table.filter(kept), lines=lines), [f"{dropped} and were left out"]
+
+
+def _gathered(lines: Callable[[], Iterator[int]], places: list[int]) -> Iterator[int]:
+    wanted = set(places)
+    return (line for place, line in enumerate(lines()) if place in wanted)
+
+
 def _distinct(source: Source, users: Ints, items: Ints, options: ImportOptions, warnings: list[str]) -> Bools:
     keys = users * (items.max() + 1) + items
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
@@ -68,20 +105,10 @@ def _distinct(source: Source, users: Ints, items: Ints, options: ImportOptions, 
 def _attributes(source: Source, options: ImportOptions) -> pl.DataFrame:
     columns = {}
     if options.timestamp:
-        columns["timestamp"] = _times(source, options.timestamp)
+        columns["timestamp"] = times(source, options.timestamp)
     if options.weight:
         columns["weight"] = numeric(source, options.weight, pl.Float32)
     return pl.DataFrame(columns)
-
-
-def _times(source: Source, column: str) -> pl.Series:
-    """Whole numbers as int64, to the last digit (float64 cannot hold nanoseconds); others as float64."""
-    given = source.column(column)
-    whole = given.cast(pl.Int64, strict=False)
-    if not (given.dtype.is_float() or whole.null_count()):
-        return whole
-    times = numeric(source, column, pl.Float64)
-    return times.cast(pl.Int64) if (times == times.floor()).all() else times
 
 
 def _given(source: Source, label: str) -> Labels:

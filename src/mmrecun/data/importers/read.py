@@ -7,7 +7,7 @@ import numpy as np
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.importers import company, mmrec
 from mmrecun.data.importers.options import Format, Imported, ImportOptions
-from mmrecun.errors import DataError
+from mmrecun.errors import DataError, some
 
 
 def read(source: Path, options: ImportOptions, layout: Format = Format.AUTO) -> Imported:
@@ -46,6 +46,10 @@ def _warnings(dataset: Dataset) -> list[str]:
             warnings.append(f"{len(cold)} {kind} are only in valid or test: cold")
         if gaps:
             warnings.append(f"{gaps} {kind} have no interaction at all (gaps in the ids, or never used)")
+    full = np.flatnonzero(dataset.degrees[0] == len(dataset.items))
+    if len(full):
+        names = some(dataset.users.names.gather(full))
+        warnings.append(f"{len(full)} users have every item ({names}): training passes them over")
     for name, modality in dataset.modalities.items():
         absent = int((~modality.present).sum())
         if absent:

@@ -1,0 +1,209 @@
+"""Columns of foreign tables: which holds the ids, and how ids, numbers, times and attributes are read."""
+
+import polars as pl
+
+from mmrecun.data.importers.tables import Source
+from mmrecun.errors import DataError, some
+
+_FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
+_MOST = 0.5  # of a column that are numbers: the others are told, since they make it text
+_KEYS = {
+    "user": ("id", "user", "userid", "users", "uid", "username", "account", "accountid", "customer", "customerid"),
+    "item": ("id", "item", "itemid", "items", "iid", "product", "productid", "movieid", "videoid", "trackid", "asin"),
+}
+_CLOCKS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y/%m/%d %H:%M:%S%.f", "%Y/%m/%d")
+
+
+def header_name(cell: str, kind: str, further: str = "") -> bool:
+    """Whether a cell reads like the header of a column of ids.
+
+    Args:
+        cell: such as `user_id:token`.
+        kind: "user" or "item".
+        further: another name that counts.
+
+    >>> header_name("userID", "user"), header_name("u42", "user"), header_name("Account No", "user", "account no")
+    (True, False, True)
+    """
+    name = cell.partition(":")[0].strip().lower()
+    plain = name.replace("_", "").replace("-", "").replace(" ", "")
+    return plain in _KEYS[kind] or (bool(further) and name == further.strip().lower())
+
+
+def id_column(source: Source, kind: str, further: str = "") -> str:
+    """The column of ids in a table of users or items: one that is named so, or called `further`.
+
+    Raises:
+        DataError: listing the columns there are.
+    """
+    columns = source.table.columns
+    exact = [name for name in ("id", further, kind) if name and name in columns]
+    alike = [name for name in columns if header_name(name, kind, further)]
+    if not exact and not alike:
+        raise DataError(f"{source.path}: column 'id' is missing; there are: {', '.join(columns)}")
+    return [*exact, *alike][0]
+
+
+def ids(source: Source, column: str) -> tuple[pl.Series, list[str]]:
+    """A column of ids as text, without blanks around them; and a warning where there were some.
+
+    Raises:
+        DataError: naming the line of a missing id, or when a column holds no ids.
+    """
+    values = as_ids(source.column(column), str(source.path))
+    stripped = values.str.strip_chars()
+    missing = (stripped.is_null() | (stripped == "")).arg_true()
+    if len(missing):
+        raise DataError(f"{source.at(int(missing[0]))}: '{column}' is missing")
+    padded = int((stripped != values).sum())
+    warning = f"{source.path}: {padded} entries of '{column}' had blank spaces around them, which were taken off"
+    return stripped, [warning] if padded else []
+
+
+def as_ids(values: pl.Series, where: str) -> pl.Series:
+    """Ids as text; whole numbers that were stored as fractions, such as 3.0, lose them.
+
+    Raises:
+        DataError: for lists, objects and bytes, which are no ids.
+    """
+    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
+        raise DataError(f"{where}: column '{values.name}' holds {values.dtype}, not ids")
+    if values.dtype.is_float() and ((values == values.floor()) & values.is_finite()).fill_null(value=True).all():
+        values = values.cast(pl.Int64)
+    return values.cast(pl.String)
+
+
+def refuse_headless(source: Source, column: str, names: pl.Series) -> None:
+    """Refuse a text table whose header is one of its own ids: its first line is a row, and would be lost.
+
+    Raises:
+        DataError: naming the file.
+    """
+    if source.lines is not None and column in names:
+        raise DataError(
+            f"{source.path}, line 1: '{column}' is an id as well as the name of its column; "
+            "if the file has no header, name its columns with --columns"
+        )
+
+
+def row_numbers(source: Source, column: str) -> pl.Series:
+    """A column of ids that are row numbers into feature files, as int64.
+
+    Raises:
+        DataError: naming the line of a negative, fractional or other value.
+    """
+    text, _ = ids(source, column)
+    numbers = text.cast(pl.Int64, strict=False)
+    bad = numbers.is_null().arg_true()
+    if len(bad):
+        raise DataError(f"{source.at(int(bad[0]))}: {column} is '{text[int(bad[0])]}', not a whole number")
+    most = int(numbers.to_numpy().max())
+    if most >= max(_FEWEST_REFUSED, 100 * len(numbers)):
+        at = source.at(int(numbers.arg_max() or 0))
+        raise DataError(f"{at}: {column} is {most}, too large for a row number; read other ids with --format table")
+    below = (numbers < 0).arg_true()
+    if len(below):
+        raise DataError(f"{source.at(int(below[0]))}: {column} is {numbers[int(below[0])]}; ids must not be negative")
+    return numbers
+
+
+def numeric(source: Source, column: str, dtype: type[pl.DataType]) -> pl.Series:
+    """A column of finite numbers.
+
+    Raises:
+        DataError: naming the line of a value that is none.
+    """
+    text = source.column(column)
+    values = text.cast(dtype, strict=False)
+    bad = (values.is_null() | ~values.cast(pl.Float64).is_finite().fill_null(value=False)).arg_true()
+    if len(bad):
+        raise DataError(f"{source.at(int(bad[0]))}: {column} is {quoted(text[int(bad[0])])}, not a finite number")
+    return values
+
+
+def times(source: Source, column: str) -> pl.Series:
+    """Numbers as they are; dates, and text as ISO 8601 writes them, as seconds since 1970 in UTC.
+
+    Whole numbers are int64, to the last digit (float64 cannot hold nanoseconds), others float64. A time without a zone
+    is taken as UTC.
+
+    Raises:
+        DataError: naming the line of a value that is no time.
+    """
+    given = source.column(column)
+    if given.dtype.is_temporal():
+        given = _seconds(given.cast(pl.Datetime("us")) if given.dtype == pl.Date else given)
+    whole = given.cast(pl.Int64, strict=False)
+    if not (given.dtype.is_float() or whole.null_count()):
+        return whole
+    if given.dtype == pl.String and given.cast(pl.Float64, strict=False).null_count():
+        read = _clock(given)
+        if not read.null_count():
+            return _whole(_seconds(read))
+    return _whole(numeric(source, column, pl.Float64))
+
+
+def _whole(values: pl.Series) -> pl.Series:
+    fractions = values.dtype.is_float() and not (values == values.floor()).all()
+    return values if fractions else values.cast(pl.Int64)
+
+
+def _seconds(values: pl.Series) -> pl.Series:
+    if values.dtype in (pl.Time, pl.Duration):
+        raise DataError(f"column '{values.name}' holds {values.dtype}, not points in time")
+    micros = values.dt.epoch("us")
+    return micros // 1_000_000 if (micros % 1_000_000 == 0).all() else micros / 1_000_000
+
+
+def _clock(text: pl.Series) -> pl.Series:
+    """ISO times in UTC; null where a text is none."""
+    plain = text.str.strip_chars().str.replace(r"^(\d{4}[-/]\d\d[-/]\d\d) ", "${1}T")
+    found = plain.str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC").dt.replace_time_zone(None)
+    for form in _CLOCKS:
+        if found.null_count():
+            dash = form.replace(" ", "T")
+            found = found.fill_null(plain.str.to_datetime(dash, strict=False, time_unit="us"))
+    return found
+
+
+def attributes(source: Source, table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Text columns that are numbers throughout as numbers, so that `year < 2010` means what it says; and warnings.
+
+    A leading zero is part of a code, such as 007, and stays. A column that nearly is one of numbers stays text, and is
+    told; one without a name is left out.
+    """
+    columns, warnings = [], []
+    for column in table.get_columns():
+        if not column.name:
+            warnings.append(f"{source.path}: a column without a name was left out")
+            continue
+        typed = _typed(column)
+        columns.append(typed)
+        if column.dtype == typed.dtype == pl.String and (odd := _odd(column)):
+            at = source.at(odd[0]).rpartition(", ")[2]
+            warnings.append(f"{source.path}, {at}: '{column.name}' stays text because of {some(odd[1], 3)}")
+    return pl.DataFrame(columns), warnings
+
+
+def _typed(column: pl.Series) -> pl.Series:
+    if column.dtype != pl.String or column.str.contains(r"^[+-]?0\d").any():
+        return column
+    for dtype in (pl.Int64, pl.Float64):
+        converted = column.cast(dtype, strict=False)
+        if converted.null_count() == column.null_count() < len(column):
+            return converted
+    return column
+
+
+def _odd(column: pl.Series) -> tuple[int, list[str]] | None:
+    """The first row and the first values that are no numbers, in a column where most are."""
+    given = column.is_not_null()
+    bad = given & column.cast(pl.Float64, strict=False).is_null()
+    if not bad.any() or column.str.contains(r"^[+-]?0\d").any() or int(bad.sum()) > (1 - _MOST) * int(given.sum()):
+        return None
+    return int(bad.arg_true()[0]), [f"'{value}'" for value in column.filter(bad).unique(maintain_order=True)]
+
+
+def quoted(value: object) -> str:
+    """A value in quotation marks, or that it is missing, for messages."""
+    return "missing" if value is None else f"'{value}'"

@@ -1,0 +1,205 @@
+"""Ids of users and items that stand in attributes of others, such as an uploader or who invited whom."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import polars as pl
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.shapes import Ints
+
+_SHARE = 0.5  # of a column's different values that must be ids for it to be a column of references
+_SPEAKING = re.compile(
+    r"user|account|member|customer|upload|author|owner|creator|seller|artist|invit|refer|friend|follow|parent|related|"
+    r"similar|item|product|(^|_)by($|_)",
+    re.IGNORECASE,
+)
+_OF_ITEMS = re.compile(r"item|product|related|similar|parent", re.IGNORECASE)
+_LONG_ENOUGH = 4  # of an id to be looked for inside longer texts
+_TABLES = ("users", "items", "interactions")
+
+
+class Gone(NamedTuple):
+    """Ids that have left: String series of users and of items."""
+
+    users: pl.Series
+    items: pl.Series
+
+
+@dataclass(frozen=True)
+class Mention:
+    """Ids that have left and stand in one column of attributes.
+
+    Attributes:
+        table, column: where.
+        rows: how many rows hold one.
+        refers: whether the column is one of ids, so that it is meant.
+        plain: whether all of them are plain words, such as `comedy`, and the column holds other things: nobody can tell
+            whether somebody is meant.
+    """
+
+    table: str
+    column: str
+    rows: int
+    refers: bool
+    plain: bool = False
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{self.rows} in {self.table}.{self.column}"
+
+
+def tables(dataset: Dataset) -> dict[str, pl.DataFrame]:
+    """The attributes of users, items and interactions."""
+    frames = dataset.user_attributes, dataset.item_attributes, dataset.interactions.attributes
+    return dict(zip(_TABLES, frames, strict=True))
+
+
+def mentions(dataset: Dataset, known: Dataset, gone: Gone) -> list[Mention]:
+    """Where the attributes of `dataset` hold an id that is gone, as a whole value or as an entry of a list.
+
+    Args:
+        dataset: what is looked through.
+        known: the dataset whose ids tell which columns are references; that before the request.
+        gone: ids that have left it.
+    """
+    if not len(gone.users) + len(gone.items):
+        return []
+    found: list[Mention] = []
+    for name, table in tables(dataset).items():
+        for column in table.get_columns():
+            kinds = known.references.get((name, column.name), ())
+            wanted = _wanted(column, kinds, known, gone)
+            if not len(wanted):
+                continue
+            words, names = _by_sign(wanted)
+            told = _holds(column, names) | _inside(column, names)
+            rows = int((_holds(column, words) | told).sum())
+            found += [Mention(name, column.name, rows, bool(kinds), not kinds and not told.any())] if rows else []
+    return found
+
+
+def _by_sign(names: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Names that are plain words, and those with a digit or another sign in them."""
+    words = names.str.contains(r"^\p{L}+$")
+    return names.filter(words), names.filter(~words)
+
+
+def _inside(column: pl.Series, names: pl.Series) -> pl.Series:
+    """Bool [rows]: whether a longer text holds one of the ids, which are no plain words, as a word."""
+    nowhere = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
+    names = names.filter((names.str.len_chars() >= _LONG_ENOUGH) & ~names.str.contains(r"^\d+$"))
+    if column.dtype != pl.String or not len(names):
+        return nowhere
+    near = column.str.extract_many(names.implode(), overlapping=True)
+    places = (near.list.len() > 0).fill_null(value=False).arg_true()
+    hits = [any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", column[row]) for name in near[row]) for row in places]
+    return pl.Series(nowhere.scatter(places, hits)) if hits else nowhere
+
+
+def cleared(dataset: Dataset, known: Dataset, gone: Gone) -> Dataset:
+    """`dataset` without references to what is gone: such values are missing, such entries of lists are left out."""
+    meant = [mention for mention in mentions(dataset, known, gone) if mention.refers]
+    if not meant:
+        return dataset
+    changed = tables(dataset)
+    for mention in meant:
+        column = changed[mention.table][mention.column]
+        kinds = known.references[mention.table, mention.column]
+        changed[mention.table] = changed[mention.table].with_columns(
+            _without(column, _wanted(column, kinds, known, gone))
+        )
+    pairs = replace(dataset.interactions, attributes=changed["interactions"])
+    return replace(dataset, user_attributes=changed["users"], item_attributes=changed["items"], interactions=pairs)
+
+
+def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Table and column of each attribute -> whose ids it holds."""
+    return {
+        (name, column.name): referred(column, dataset)
+        for name, table in tables(dataset).items()
+        for column in table.get_columns()
+    }
+
+
+def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
+    """Whose ids a column holds: "users", "items" or nobody's.
+
+    At least half of its different values must be ids. Numbers are ids only where the column's name says so: an age or
+    a year may be any user's number by chance.
+    """
+    if not _texts(column) and not _SPEAKING.search(column.name):
+        return ()
+    values = _values(column)
+    if values is None:
+        return ()
+    different = values.drop_nulls().unique()
+    if not len(different) or (different.str.contains(r"^\d+$").all() and not _SPEAKING.search(column.name)):
+        return ()
+    shares = {
+        name: float((ids.find(different) >= 0).mean()) for name, ids in (("users", known.users), ("items", known.items))
+    }
+    kinds = tuple(name for name, share in shares.items() if share >= _SHARE)
+    if len(kinds) == 2 and shares["users"] != shares["items"]:
+        return (max(kinds, key=lambda name: shares[name]),)
+    if len(kinds) == 2:  # users and items have the same numbers, so that the column's name decides
+        return ("items",) if _OF_ITEMS.search(column.name) else ("users",)
+    return kinds
+
+
+def _wanted(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone) -> pl.Series:
+    """The ids to look for in a column: of the kinds it refers to, or else all that cannot be taken for numbers."""
+    if kinds:
+        return gone.users.unique() if "users" in kinds else gone.items.unique()
+    if not _texts(column):
+        return pl.Series(dtype=pl.String)
+    every = pl.concat([gone.users, gone.items]).unique()
+    left = pl.concat([ids.filter(ids.is_in(every.implode())) for ids in (known.users.names, known.items.names)])
+    twice = left.filter(left.is_duplicated())  # the id of a user and of an item: it may be the other's
+    return every.filter(~every.str.contains(r"^\d+$") & ~every.is_in(twice.implode()))
+
+
+def _texts(column: pl.Series) -> bool:
+    dtype = column.dtype
+    inner = dtype.inner if isinstance(dtype, pl.List | pl.Array) else dtype
+    return inner in (pl.String, pl.Categorical, pl.Enum)
+
+
+def _values(column: pl.Series) -> pl.Series | None:
+    """The values, or entries of lists, as text; None for a column that cannot hold ids."""
+    values = column.explode() if isinstance(column.dtype, pl.List) else column
+    if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum):
+        return values.cast(pl.String)
+    return None
+
+
+def _holds(column: pl.Series, wanted: pl.Series) -> pl.Series:
+    """Bool [rows]."""
+    values = column.to_frame("value")
+    if isinstance(column.dtype, pl.List):
+        hits = pl.col("value").list.eval(pl.element().cast(pl.String).is_in(wanted.implode())).list.any()
+    else:
+        hits = pl.col("value").cast(pl.String).is_in(wanted.implode())
+    return values.select(hits.fill_null(value=False)).to_series()
+
+
+def _without(column: pl.Series, wanted: pl.Series) -> pl.Series:
+    frame = column.to_frame()
+    if isinstance(column.dtype, pl.List):
+        stays = pl.element().filter(~pl.element().cast(pl.String).is_in(wanted.implode()))
+        return frame.select(pl.col(column.name).list.eval(stays)).to_series()
+    hits = pl.col(column.name).cast(pl.String).is_in(wanted.implode()).fill_null(value=False)
+    return frame.select(pl.when(hits).then(None).otherwise(pl.col(column.name)).alias(column.name)).to_series()
+
+
+def retained_mentions(original: Dataset, user_rows: Ints, item_rows: Ints) -> list[Mention]:
+    """Where retained rows of `original` mention users or items that are not among `user_rows` and `item_rows`."""
+    names = (original.users.names, user_rows), (original.items.names, item_rows)
+    gone = Gone(
+        *(ids.filter(~pl.int_range(len(ids), eager=True).is_in(pl.Series(rows).implode())) for ids, rows in names)
+    )
+    if not mentions(original, original, gone):
+        return []
+    kept = replace(original, modalities={}).restrict(user_rows, item_rows)
+    return mentions(kept, original, gone)

@@ -1,0 +1,37 @@
+"""The key outside every run, with which a run may keep what it was asked to forget so that only its owner can tell."""
+
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+from mmrecun.errors import ConfigError
+
+VARIABLE = "MMRECUN_KEY"
+_SHORTEST = 16
+_BYTES = 16
+
+
+def read_key(path: Path | None = None) -> bytes | None:
+    """The key in a file, or else in the environment variable MMRECUN_KEY; None where there is neither.
+
+    Raises:
+        ConfigError: when the file cannot be read, or the key is shorter than 16 bytes.
+    """
+    if path is None:
+        key, where = os.environ.get(VARIABLE, "").encode().strip(), VARIABLE
+        if not key:
+            return None
+    else:
+        try:
+            key, where = path.read_bytes().strip(), str(path)
+        except OSError as error:
+            raise ConfigError(f"{path}: no key can be read: {error.strerror}") from None
+    if len(key) < _SHORTEST:
+        raise ConfigError(f"{where}: a key has {_SHORTEST} bytes or more; such as those of 'openssl rand -hex 32'")
+    return key
+
+
+def keyed(key: bytes, *parts: str) -> bytes:
+    """The first half of HMAC-SHA-256 of `parts`: 16 bytes that nobody can make, or try out, without the key."""
+    return hmac.digest(key, "\x00".join(parts).encode(), hashlib.sha256)[:_BYTES]

@@ -1,0 +1,90 @@
+"""Ids that stand in attributes of others: they leave with whom they name, and nothing else does."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.forget import ForgetRequest, retain, take_out
+from mmrecun.data.ids import IdMap
+from mmrecun.data.interactions import Interactions
+from mmrecun.data.references import Gone, mentions, referred, retained_mentions
+
+SIZE = 8
+
+
+def build(users: dict[str, list], items: dict[str, list], name: str = "acc{:03}", item: str = "i{}") -> Dataset:
+    rows = np.repeat(np.arange(SIZE), 3)
+    pairs = Interactions(rows, (rows + np.tile(np.arange(3), SIZE)) % SIZE, np.zeros(len(rows), dtype=np.int8))
+    ids = (IdMap.of(kind, [form.format(n) for n in range(SIZE)]) for kind, form in (("user", name), ("item", item)))
+    frames = {"user_attributes": pl.DataFrame(users), "item_attributes": pl.DataFrame(items)}
+    return Dataset("x", *ids, pairs, **frames)
+
+
+UPLOADERS = [f"acc00{n % 3}" for n in range(SIZE)]
+INVITERS = [None, *(f"acc00{n}" for n in range(SIZE - 1))]
+TAGS = [["acc001", "acc002"] if n % 2 else None for n in range(SIZE)]
+
+
+def test_references_leave_with_whom_they_name():
+    data = build({"invited_by": INVITERS, "age": list(range(SIZE))}, {"uploader": UPLOADERS, "with": TAGS})
+    kept = retain(data, ForgetRequest(users=["acc001"]))
+    assert kept.item_attributes["uploader"].to_list() == [None if n == "acc001" else n for n in UPLOADERS]
+    assert kept.item_attributes["with"].to_list() == [["acc002"] if tags else None for tags in TAGS]
+    assert kept.user_attributes["invited_by"].to_list() == [None, None, *(f"acc00{n}" for n in range(2, 7))]
+    assert kept.user_attributes["age"].to_list() == [0, *range(2, SIZE)]
+    gone = Gone(pl.Series(["acc001"]), pl.Series(dtype=pl.String))
+    assert mentions(kept, data, gone) == []
+    parts = take_out(data, ForgetRequest(users=["acc001"]))
+    found = retained_mentions(data, parts.user_rows, parts.item_rows)
+    assert [(str(mention), mention.refers) for mention in found] == [
+        ("1 in users.invited_by", True),
+        ("3 in items.uploader", True),
+        ("4 in items.with", True),
+    ]
+
+
+def test_ids_among_other_texts_are_told_and_left():
+    titles = ["by acc001", "acc001", "xacc001", "acc0011", *("t" * n for n in range(1, 5))]
+    data = build({}, {"title": titles})
+    kept = retain(data, ForgetRequest(users=["acc001"]))
+    assert kept.item_attributes.equals(data.item_attributes)
+    (mention,) = mentions(kept, data, Gone(pl.Series(["acc001"]), pl.Series(dtype=pl.String)))
+    assert (mention.rows, mention.refers, mention.plain) == (2, False, False)
+
+
+def test_a_user_called_like_a_genre_takes_no_genre_along():
+    genres = ["comedy", "drama", "horror", "noir"] * 2
+    data = build({}, {"genre": genres})
+    names = IdMap.of("user", ["comedy", *data.users.names[1:]])
+    data = Dataset("x", names, data.items, data.interactions, item_attributes=data.item_attributes)
+    kept = retain(data, ForgetRequest(users=["comedy"]))
+    assert kept.item_attributes["genre"].to_list() == genres
+    (mention,) = mentions(kept, data, Gone(pl.Series(["comedy"]), pl.Series(dtype=pl.String)))
+    assert mention.plain
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "kinds"),
+    [
+        ("age", list(range(SIZE)), ()),
+        ("uploader", [1, 2] * 4, ("users",)),
+        ("invited_by", [1, 2] * 4, ("users",)),
+        ("related_item", [1, 2] * 4, ("items",)),
+        ("uploader", [100 + n for n in range(SIZE)], ()),
+        ("code", ["1", "2"] * 4, ()),
+        ("uploader", ["1", None] * 4, ("users",)),
+    ],
+)
+def test_numbers_are_ids_where_the_name_says_so(column: str, values: list, kinds: tuple[str, ...]):
+    data = build({}, {column: values}, name="{}", item="{}")
+    assert referred(data.item_attributes[column], data) == kinds
+    kept = retain(data, ForgetRequest(users=["1"]))
+    left = kept.item_attributes[column].cast(pl.String).to_list()
+    assert ("1" in left) == ("1" in map(str, values) and kinds != ("users",))
+
+
+def test_a_request_for_pairs_takes_no_reference():
+    data = build({}, {"uploader": UPLOADERS})
+    kept = retain(data, ForgetRequest(pairs=[("acc001", "i1")]))
+    assert kept.item_attributes.equals(data.item_attributes)
