@@ -12,6 +12,7 @@ from mmrecun.audit.probes import Probe, probe_of
 from mmrecun.audit.verdict import AuditReport
 from mmrecun.data.forget import Partition
 from mmrecun.data.requested import Requested
+from mmrecun.evaluation.ranking import Report
 
 __all__ = ["Closer", "Subject", "Told", "assess"]
 
@@ -43,6 +44,8 @@ def assess(
     golds: Sequence[Subject],
     requested: Requested | None = None,
     closer: Sequence[Closer] = (),
+    key: bytes | None = None,
+    progress: Report | None = None,
 ) -> AuditReport:
     """The whole audit, slower probes included.
 
@@ -53,21 +56,30 @@ def assess(
         requested: salted hashes of what the request named, from the run's manifest; without them three of the residue
             checks are not assessed.
         closer: probes that train models.
+        key: reads the hashes.
+        progress: told how many users are ranked, of those of all states together.
     """
     probe, subjects = probe_of(parts), (original, unlearned, *golds)
-    states, notes = [_examined(subject, parts, probe) for subject in subjects], list[str]()
+    states, notes = list[Measured](), list[str]()
+    for number, subject in enumerate(subjects):
+
+        def tell(done: int, total: int, note: str, number: int = number, subject: Subject = subject) -> None:
+            if progress is not None:
+                progress(number * total + done, len(subjects) * total, f"{subject.name}: {note}")
+
+        states.append(_examined(subject, parts, probe, tell))
     for one in closer:
         told = one.look(probe, subjects, states)
         states = [_with(state, *each) for state, each in zip(states, told, strict=True)]
         notes += [one.note] if any(each.probes for each in told) else []
-    checks = residue.scan(original.model, unlearned.model, parts, unlearned.folder, requested)
+    checks = residue.scan(original.model, unlearned.model, parts, unlearned.folder, requested, key)
     report = compare(names, parts, probe, states[0], states[1], states[2:], checks)
     return report.model_copy(update={"notes": (*report.notes, *notes)})
 
 
-def _examined(subject: Subject, parts: Partition, probe: Probe) -> Measured:
+def _examined(subject: Subject, parts: Partition, probe: Probe, progress: Report) -> Measured:
     answers = ask(subject, parts, probe)
-    return _with(measure_state(subject, parts, probe, answers), examine(subject, parts, probe, answers), {})
+    return _with(measure_state(subject, parts, probe, answers, progress), examine(subject, parts, probe, answers), {})
 
 
 def _with(state: Measured, probes: dict[str, float], unassessed: dict[str, str]) -> Measured:

@@ -25,7 +25,7 @@ from mmrecun.data.forget import Partition
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists, per_user
-from mmrecun.evaluation.ranking import percentiles, top_k
+from mmrecun.evaluation.ranking import Report, percentiles, top_k
 from mmrecun.models.base import Pair, Recommender, Vectors
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
@@ -143,7 +143,9 @@ def ask(subject: Subject, parts: Partition, probe: Probe) -> Answers:
     return Answers(stage.stand_in(subject.model), _pair(stage.retained(subject.model)))
 
 
-def measure_state(subject: Subject, parts: Partition, probe: Probe, answers: Answers | None = None) -> Measured:
+def measure_state(
+    subject: Subject, parts: Partition, probe: Probe, answers: Answers | None = None, progress: Report | None = None
+) -> Measured:
     """Everything that is measured of one state; the cost of about two evaluations.
 
     Args:
@@ -151,11 +153,12 @@ def measure_state(subject: Subject, parts: Partition, probe: Probe, answers: Ans
         parts: original and retained data.
         probe: of `probe_of(parts)`.
         answers: of `ask`, where they are there already.
+        progress: told how many users are ranked.
     """
     first = subject.name == "original"
     whole, (users, items) = answers or ask(subject, parts, probe)
     train, kept = parts.retained.train, parts.retained.interactions
-    lists, tested = _lists(users, items, train, kept.part(Split.TEST))
+    lists, tested = _lists(users, items, train, kept.part(Split.TEST), progress)
     touched = probe.affected[parts.user_rows]
     values: dict[str, Any] = {"name": subject.name, "run": subject.folder.name, "seed": subject.seed}
     valid = _valid(lists, kept.part(Split.VALID))
@@ -217,10 +220,12 @@ def judged(vectors: Vectors, probe: Probe) -> Pair | None:
     return vectors.branches.get(probe.branch) if probe.branch else _pair(vectors)
 
 
-def _lists(users: Tensor, items: Tensor, train: Interactions, test: Interactions) -> tuple[Lists, Lists]:
+def _lists(
+    users: Tensor, items: Tensor, train: Interactions, test: Interactions, progress: Report | None
+) -> tuple[Lists, Lists]:
     """Lists of everybody with a training pair, and those of the users that also have something to be found."""
     rows = np.unique(train.users)
-    lists = top_k(users, items, train, rows, max(CUTOFFS))
+    lists = top_k(users, items, train, rows, max(CUTOFFS), progress)
     relevant = np.bincount(test.users, minlength=len(users))[rows]
     every = Lists(rows, lists, hits_of(test, rows, lists, len(items)), relevant, len(items))
     asked = relevant > 0

@@ -119,9 +119,12 @@ def _clustered(deviations: Weights, owners: Ints) -> float:
 def random_controls(
     forgotten: Interactions, known: Interactions, users: int, items: int, rng: np.random.Generator
 ) -> Interactions:
-    """For each forgotten pair one random pair of the same user that is not in `known`; repetitions are dropped."""
-    drawn: Ints = NegativeSampler(known, users, items).draw(forgotten.users, rng)
-    keys = np.unique(forgotten.users * items + drawn)
+    """For each forgotten pair one random pair of the same user that is not in `known`; repetitions, and users who have
+    every item, are dropped.
+    """
+    sampler = NegativeSampler(known, users, items)
+    asked = forgotten.users[sampler.has_negative(forgotten.users)]
+    keys = np.unique(asked * items + sampler.draw(asked, rng))
     return Interactions(keys // items, keys % items, np.zeros(len(keys), dtype=np.int8))
 
 

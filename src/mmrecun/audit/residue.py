@@ -91,6 +91,8 @@ def _named(unlearned: Recommender, parts: Partition, requested: Requested | None
 def _counted(name: str, requested: Requested, left: dict[str, int]) -> Check:
     """Whether at least as much has left as the request named."""
     asked = {kind: requested.counts.get(kind, 0) for kind in left}
+    if not any(asked.values()):
+        return _none_asked(name, " or ".join(asked))
     missing = [f"{left[kind]} of {asked[kind]} {kind}" for kind in left if left[kind] < asked[kind]]
     why = "the key of the run was not given" if requested.locked else "the run was made without a key"
     said = " and ".join(f"{count} {kind}" for kind, count in asked.items())
@@ -98,7 +100,13 @@ def _counted(name: str, requested: Requested, left: dict[str, int]) -> Check:
     return _check(name, missing, clean, "fewer have left than were asked for")
 
 
+def _none_asked(name: str, kind: str) -> Check:
+    return Check(name=name, state=State.NOT_APPLICABLE, detail=f"no {kind} were asked for")
+
+
 def _ids(parts: Partition, requested: Requested) -> Check:
+    if not requested.users and not requested.items:
+        return _none_asked("residue: ids", "users or items")
     retained = parts.retained
     left = {"users": requested.users_in(retained.users.names), "items": requested.items_in(retained.items.names)}
     found = [f"{int(mask.sum())} {of}" for of, mask in left.items() if mask.any()]
@@ -119,6 +127,8 @@ def _edges(unlearned: Recommender, parts: Partition) -> np.ndarray:
 
 def _graph(unlearned: Recommender, parts: Partition, requested: Requested) -> Check:
     """Pairs among all retained interactions and among the edges of the graph that the model is given."""
+    if not requested.pairs:
+        return _none_asked("residue: graphs", "pairs")
     retained = parts.retained
     whole = retained.interactions
     pairs = {"interactions": (whole.users, whole.items)}
@@ -126,10 +136,9 @@ def _graph(unlearned: Recommender, parts: Partition, requested: Requested) -> Ch
     if len(edges):
         pairs["edges"] = (edges[:, 0], edges[:, 1])
     found = []
-    if requested.pairs:
-        for of, (users, items) in pairs.items():
-            bad = requested.pairs_in(retained.users.names.gather(users), retained.items.names.gather(items))
-            found += [f"{int(bad.sum())} {of}"] if bad.any() else []
+    for of, (users, items) in pairs.items():
+        bad = requested.pairs_in(retained.users.names.gather(users), retained.items.names.gather(items))
+        found += [f"{int(bad.sum())} {of}"] if bad.any() else []
     searched = " and ".join(f"{len(users)} {of}" for of, (users, _) in pairs.items())
     clean = f"none of {len(requested.pairs)} pairs asked for is among {searched}"
     return _check("residue: graphs", found, clean, "forgotten pairs are still there")
@@ -137,6 +146,8 @@ def _graph(unlearned: Recommender, parts: Partition, requested: Requested) -> Ch
 
 def _attached(parts: Partition, requested: Requested) -> Check:
     """Modalities that items should have lost."""
+    if not requested.features:
+        return _none_asked("residue: modalities", "features")
     names, found = parts.retained.items.names, []
     for modality, held in parts.retained.modalities.items():
         bad = requested.features_in(modality, names.filter(pl.Series(held.present)))

@@ -234,7 +234,7 @@ def _where(spec: RequestSpec, dataset: Dataset) -> Scenario:
 
 
 def _sensitive(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path) -> Scenario:
-    listed = read_ids(base / spec.items, "item") if isinstance(spec.items, Path) else spec.items or ()
+    listed = read_ids(base / spec.items, "item", dataset.items) if isinstance(spec.items, Path) else spec.items or ()
     mask = np.zeros(len(dataset.items), dtype=bool)
     rows = dataset.items.find(listed)
     if (rows < 0).any():

@@ -30,17 +30,21 @@ def audit(
     require: Annotated[
         State | None, typer.Option("--require", help="Exit with 1 when the verdict is any other, for scripts.")
     ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="Reads the hashes of what was asked for; else MMRECUN_KEY.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
     from mmrecun import jobs
+    from mmrecun.data.secret import read_key
     from mmrecun.report.terminal import show
 
     if shadows:
         seconds = duration(jobs.shadow_seconds(run, shadows))
         say(f"{shadows} shadow models are trained and unlearned; about {seconds}", errors)
     with progress_bar(f"auditing {run.name}") as progress:
-        report = jobs.audit(run, gold, relearn, shadows, progress)
+        report = jobs.audit(run, gold, relearn, shadows, progress, read_key(key_file))
     if as_json:
         emit({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()}, as_json)
     else:

@@ -27,6 +27,7 @@ def audit(
     relearn: bool = False,
     shadows: int = 0,
     report: Report = silent,
+    key: bytes | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, with Gold runs of the same request where there are any.
 
@@ -39,7 +40,8 @@ def audit(
         relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
         shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
             number of 4 or more, or 0 for no attack.
-        report: told how far the two slow probes are.
+        report: told how many users are ranked, and how far the two slow probes are.
+        key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
 
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
@@ -57,7 +59,7 @@ def audit(
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
         "compared": compared,
     }
-    made = _assessed(original, after, states, closer).model_copy(update=facts)
+    made = _assessed(original, after, states, closer, key, report).model_copy(update=facts)
     return _filed(made, after, original)
 
 
@@ -102,7 +104,9 @@ def _distinct(golds: list[Run]) -> list[Run]:
     return golds
 
 
-def _assessed(original: Run, run: Run, golds: Sequence[Run], closer: Sequence[Closer]) -> AuditReport:
+def _assessed(
+    original: Run, run: Run, golds: Sequence[Run], closer: Sequence[Closer], key: bytes | None, progress: Report
+) -> AuditReport:
     names = (run.manifest.model, run.manifest.method, run.dataset.name)
     parts = partition(original.dataset, run.dataset)
     subjects = [_subject("gold", gold) for gold in golds]
@@ -114,6 +118,8 @@ def _assessed(original: Run, run: Run, golds: Sequence[Run], closer: Sequence[Cl
         subjects,
         run.manifest.requested,
         closer,
+        key,
+        progress,
     )
 
 
@@ -144,9 +150,14 @@ def _facts(run: Run, original: Run) -> dict[str, str]:
         "seed": str(manifest.seed),
         "dataset": f"{manifest.dataset_name} {manifest.dataset.digest[:16]}",
         "unlearned from": f"{original.folder.name} {manifest.parent.digest[:16] if manifest.parent else ''}",
-        "request": manifest.request_digest[:16],
         "made": manifest.created,
     }
+    if manifest.request_digest:
+        facts["request"] = manifest.request_digest[:16]
+    if manifest.references:
+        facts["references taken out"] = ", ".join(
+            f"{count:,} of '{name}'" for name, count in manifest.references.items()
+        )
     if manifest.setup_seconds:
         facts["set-up"] = f"{duration(manifest.setup_seconds)} more, on what would be there before any request"
     facts |= {f"setting {name}": str(value) for name, value in (manifest.settings | manifest.method_settings).items()}

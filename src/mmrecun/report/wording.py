@@ -10,6 +10,7 @@ _TARGETS = {
     "users": ("user", "users"),
     "items": ("item", "items"),
     "interactions": ("interaction", "interactions"),
+    "held_out": ("held-out interaction", "held-out interactions"),
     "modalities": ("item feature", "item features"),
 }
 
