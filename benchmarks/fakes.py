@@ -58,7 +58,8 @@ class Case:
         subject = Subject("unlearned", self.original.folder, model, 0, 0.0)
         whole, served = ask(subject, self.parts, self.probe)
         traits = self.probe.stage.traits(model, served)
-        found = self.probe.questions.comparisons(model, whole, traits, self.probe.stage.inputs)
+        structure = self.probe.stage.structure(served[0].device)
+        found = self.probe.questions.comparisons(model, whole, traits, structure, self.probe.stage.inputs)
         return next(iter(found.values())).figures().auc
 
     def touched(self) -> dict[str, Bools]:

@@ -6,8 +6,8 @@ Everything trained is kept in a folder, so that an interrupted call goes on wher
 import json
 import re
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,37 @@ from mmrecun.lineage import Run
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 
+
+@dataclass(frozen=True)
+class Trial:
+    """A model on a dataset, and the requests that are made to it.
+
+    Attributes:
+        data, model: names.
+        requests: see `request`.
+        golds: of each request.
+        settings: of the training, where they are not the defaults.
+    """
+
+    data: str
+    model: str
+    requests: tuple[str, ...]
+    golds: int
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+
+BABY = {"learning_rate": 3e-3, "patience": 8, "patience_steps": 0}
+CITEULIKE = {"learning_rate": 1e-2, "patience": 8, "patience_steps": 0}
 GRID = (
-    ("ml100k", "bprmf", ("users5", "items5", "pairs5", "active2")),
-    ("ml100k", "vbpr", ("users5", "feattext-20")),
-    ("ml100k", "lightgcn", ("users5", "items5", "pairs5")),
-    ("baby", "bprmf", ("users5", "items5", "pairs5")),
-    ("baby", "lightgcn", ("users5", "items5", "pairs5")),
-    ("tiktok", "vbpr", ("users5", "items5", "feataudio-20")),
-    ("tiktok", "mgcn", ("users5", "items5", "pairs5", "feataudio-20")),
-    ("citeulike", "bprmf", ("users5", "items5", "pairs5")),
-    ("citeulike", "lightgcn", ("users5", "items5", "pairs5")),
-    ("citeulike", "mgcn", ("users5", "items5", "feattags-20")),
+    Trial("ml100k", "bprmf", ("users5", "items5", "pairs5", "active2"), 4),
+    Trial("baby", "bprmf", ("users5", "items5", "pairs5"), 4),
+    Trial("citeulike", "bprmf", ("users5", "items5", "pairs5"), 4),
+    Trial("ml100k", "vbpr", ("users5", "feattext-20"), 4),
+    Trial("tiktok", "vbpr", ("users5", "items5", "feataudio-20"), 4),
+    Trial("ml100k", "lightgcn", ("users5", "items5", "pairs5"), 3),
+    Trial("baby", "lightgcn", ("users5", "items5", "pairs5"), 3, BABY),
+    Trial("citeulike", "lightgcn", ("users5", "items5", "pairs5"), 3, CITEULIKE),
+    Trial("tiktok", "mgcn", ("users5", "items5", "pairs5", "feataudio-20"), 3),
 )
 REQUESTS = Seed(5)
 FIRST_GOLD = 1001
@@ -87,11 +107,11 @@ class Kept:
 
     folder: Path
 
-    def original(self, data: str, model: str, seed: int = 0) -> Run:
+    def original(self, trial: Trial, seed: int = 0) -> Run:
         """A model trained on all of the data."""
-        place = self.folder / "original" / f"{data}-{model}-{seed}"
+        place = self.folder / "original" / f"{trial.data}-{trial.model}-{seed}"
         if not place.is_dir():
-            jobs.train(imported(data, self.folder / "data"), model, place, {}, seed)
+            jobs.train(imported(trial.data, self.folder / "data"), trial.model, place, trial.settings, seed)
         return jobs.load(place)
 
     def retrained(self, original: Run, name: str, asked: ForgetRequest, seed: int) -> Run:
@@ -143,11 +163,14 @@ class Court:
             "open": [check.name for check in report.checks if check.state is State.NOT_ASSESSED],
         }
 
-    def rows(self, case: Case) -> Iterator[dict[str, Any]]:
-        """Golds against each other, then fakes and methods against all but the Gold that some were made from."""
+    def gold_rows(self) -> Iterator[dict[str, Any]]:
+        """Each Gold against the others."""
         for number, (gold, state) in enumerate(zip(self.golds, self.targets, strict=True)):
             others = self.targets[:number] + self.targets[number + 1 :]
             yield self.row("gold", str(gold.manifest.seed), state, gold.model, others)
+
+    def fake_rows(self, case: Case) -> Iterator[dict[str, Any]]:
+        """Fakes and methods against all but the Gold that some fakes are made from."""
         for fake in FAKES:
             if (model := fake(case)) is not None:
                 yield self._claimed("fake", fake.__name__.replace("_", " "), model)
@@ -164,19 +187,29 @@ def failed(report: AuditReport, against: bool) -> list[str]:
     return [check.name for check in report.checks if check.state is State.FAILED and check.against_gold is against]
 
 
-def judged(kept: Kept, data: str, model: str, name: str, golds: int) -> list[dict[str, Any]]:
-    """All rows of one request."""
-    original = kept.original(data, model)
+def judged(kept: Kept, trial: Trial, name: str, fakes: bool) -> list[dict[str, Any]]:
+    """All rows of one request, or those of the Golds alone; kept once they are there."""
+    path = kept.folder / "judged" / f"{trial.data}-{trial.model}-{name}{'' if fakes else '-golds'}.json"
+    if path.is_file():
+        rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        return rows
+    original = kept.original(trial)
     asked = request(original.dataset, name, REQUESTS)
-    runs = [kept.retrained(original, name, asked, FIRST_GOLD + number) for number in range(golds)]
-    court = Court(data, model, name, original, asked, runs)
-    half = None
-    if model in HALVED:
-        run = kept.retrained(original, f"half-{name}", request(original.dataset, name, REQUESTS, half=True), FIRST_GOLD)
-        half = run.model, run.dataset
-    other = request(original.dataset, name, REQUESTS.child("another"))
-    case = Case(original, court.parts, court.probe, kept.original(data, model, 1), runs[0].model, half, other)
-    return list(court.rows(case))
+    runs = [kept.retrained(original, name, asked, FIRST_GOLD + number) for number in range(trial.golds)]
+    court = Court(trial.data, trial.model, name, original, asked, runs)
+    rows = list(court.gold_rows())
+    if fakes:
+        half = None
+        if trial.model in HALVED:
+            part = request(original.dataset, name, REQUESTS, half=True)
+            run = kept.retrained(original, f"half-{name}", part, FIRST_GOLD)
+            half = run.model, run.dataset
+        other = request(original.dataset, name, REQUESTS.child("another"))
+        case = Case(original, court.parts, court.probe, kept.original(trial, 1), runs[0].model, half, other)
+        rows += court.fake_rows(case)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    return rows
 
 
 def tables(rows: Sequence[dict[str, Any]]) -> list[Table]:
@@ -221,25 +254,22 @@ def main(given: Sequence[str] | None = None) -> None:
     """Judge every request of the grid, or those whose names hold a word that is given."""
     parser = arguments("verdicts", rounds=1)
     parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
-    parser.add_argument("--golds", type=int, default=4)
     parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
+    parser.add_argument("--golds-only", action="store_true", help="judge no fakes")
     options = parser.parse_args(given)
     write(options.out, "verdicts", tables(_rows(options)))
 
 
 def _rows(options: Namespace) -> list[dict[str, Any]]:
-    """Of the whole grid; those of a request are written as soon as they are there."""
-    kept, rows = Kept(options.kept), list[dict[str, Any]]()
-    (options.kept / "judged").mkdir(parents=True, exist_ok=True)
-    for data, model, names in GRID:
-        for name in names:
-            if options.only not in f"{data} {model} {name}":
-                continue
-            found = judged(kept, data, model, name, options.golds)
-            path = options.kept / "judged" / f"{data}-{model}-{name}.json"
-            path.write_text(json.dumps(found, indent=1), encoding="utf-8")
-            rows += found
-    return rows
+    """Of the whole grid, or of what is asked for."""
+    kept = Kept(options.kept)
+    chosen = [
+        (trial, name)
+        for trial in GRID
+        for name in trial.requests
+        if options.only in f"{trial.data} {trial.model} {name}"
+    ]
+    return [row for trial, name in chosen for row in judged(kept, trial, name, not options.golds_only)]
 
 
 if __name__ == "__main__":

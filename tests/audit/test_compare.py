@@ -47,7 +47,7 @@ def state(
         valid_recall=wave + valid,
         bystanders=np.arange(USERS) >= 100,
         neighbours=np.arange(USERS) < 10,
-        comparisons={KIND: Comparison(group, group, group, group, (np.empty((PAIRS, 0)), np.empty((PAIRS, 0))))},
+        comparisons={KIND: Comparison(group, group, group, group, *[(np.empty((PAIRS, 0)), np.empty((PAIRS, 0)))] * 2)},
         shares=torch.full((3, 4), 0.25, dtype=torch.float64),
     )
 

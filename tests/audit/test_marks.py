@@ -70,7 +70,7 @@ def test_rows_that_were_drawn_anew_or_shrunk_stand_out_and_others_do_not(parts: 
 def test_nobody_touched_is_no_question(parts: Partition):
     touched = Touched.of(parts, users=True)
     assert not touched.touched.any()
-    assert touched.mark(np.zeros((len(parts.user_rows), 7)), np.zeros((len(parts.user_rows), 6))) is None
+    assert touched.mark(np.zeros((len(parts.user_rows), 7)), np.zeros((len(parts.user_rows), 7))) is None
 
 
 def test_items_that_lost_a_modality_are_touched():
@@ -93,6 +93,7 @@ def test_structure_equals_loops_over_partners(parts: Partition):
     near = np.array([degree[row > 0].mean() if (row > 0).any() else 0 for row in dense])
     logs = [np.log1p(degree[row > 0]) for row in dense]
     expected = [
+        np.log1p(degree),
         [values.mean() if len(values) else 0 for values in logs],
         [values.var() if len(values) else 0 for values in logs],
         near,

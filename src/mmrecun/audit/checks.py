@@ -55,12 +55,13 @@ def recognition_check(kind: str, found: Recognition) -> Check:
     if allowed <= TOO_VAGUE and found.known_auc - CHANCE >= allowed:
         detail += f"; {_share(found)} still look known"
     if found.attack_auc is not None:
-        detail += f"; attack with labels {found.attack_auc:.3f}"
+        detail += f"; attack with labels {found.attack_auc:.3f}, {found.attack_level or CHANCE:.3f} without the model"
     return Check(name=recognition_title(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
 
 
 def _recognised(found: Recognition, allowed: float) -> tuple[State, str]:
-    away, attack = found.auc - CHANCE, (found.attack_auc or CHANCE) - CHANCE
+    away, level = found.auc - CHANCE, found.attack_level or CHANCE
+    attack = (found.attack_auc or level) - level
     if away < -allowed:
         return State.FAILED, "over-forgotten"
     if away > allowed:

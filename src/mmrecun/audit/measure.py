@@ -171,10 +171,11 @@ def measure_state(
         values["probes"] = {"fold_in": found}
     forget, forgotten, bands = _forgotten(judged(whole, probe), probe, values)
     traits = probe.stage.traits(subject.model, (users, items))
-    comparisons = probe.questions.comparisons(None if first else subject.model, whole, traits, probe.stage.inputs)
+    structure = probe.stage.structure(users.device)
+    asked = None if first else subject.model
+    comparisons = probe.questions.comparisons(asked, whole, traits, structure, probe.stage.inputs)
     values["recognition"] = {name: comparison.figures() for name, comparison in comparisons.items()}
     sides = {"users": (probe.touched_users, traits.users), "items": (probe.touched_items, traits.items)}
-    structure = probe.stage.structure(users.device)
     marks = {
         name: touched_rows.mark(rows, shown)
         for (name, (touched_rows, rows)), shown in zip(sides.items(), structure, strict=True)

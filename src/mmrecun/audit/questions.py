@@ -51,7 +51,7 @@ class SinglePairs:
             return None
         return cls(forgotten, held_out, known, seen)
 
-    def comparison(self, vectors: Vectors, traits: RowTraits) -> Comparison:
+    def comparison(self, vectors: Vectors, traits: RowTraits, structure: RowTraits) -> Comparison:
         """By the vectors and traits of everybody, in original rows."""
         degree = degrees(self.seen, len(vectors.users), len(vectors.items))
         groups, seen_by_attacker = [], []
@@ -65,7 +65,13 @@ class SinglePairs:
                 np.column_stack([place, score, cosine, traits.users[pairs.users], traits.items[pairs.items]])
             )
         forgotten, held_out, known = groups
-        return Comparison(forgotten, held_out, known, held_out, (seen_by_attacker[0], seen_by_attacker[1]))
+        taught, aside = (
+            np.column_stack([structure.users[pairs.users], structure.items[pairs.items]])
+            for pairs in (self.forgotten, self.held_out)
+        )
+        return Comparison(
+            forgotten, held_out, known, held_out, (seen_by_attacker[0], seen_by_attacker[1]), (taught, aside)
+        )
 
 
 @dataclass(frozen=True)
@@ -100,17 +106,17 @@ class Questions:
         )
 
     def comparisons(
-        self, model: Recommender | None, vectors: Vectors, traits: RowTraits, build: Build
+        self, model: Recommender | None, vectors: Vectors, traits: RowTraits, structure: RowTraits, build: Build
     ) -> dict[str, Comparison]:
         """All comparisons of one state, by target or, for lapsed features, by `features MODALITY`.
 
         Args:
             model: of the retained data; None for the original, which is not asked about lapsed features.
             vectors: of everybody in original rows.
-            traits: of the retained rows; see `row_traits`.
+            traits, structure: of the retained rows; see `row_traits`.
             build: see `LapsedFeatures.groups`.
         """
-        whole = _in_original_rows(traits, self.parts)
+        whole, shown = (_in_original_rows(rows, self.parts) for rows in (traits, structure))
         found: dict[str, Comparison] = {}
         for target, asked in self.co_occurrence.items():
             partners, seen = (vectors.items, whole.items) if asked.of_users else (vectors.users, whole.users)
@@ -119,13 +125,16 @@ class Questions:
                 np.column_stack([group.percentiles, seen[asked.kept[left_out.asked.items]]]).astype(np.float64)
                 for group, left_out in ((forgotten, asked.forgotten), (held_out, asked.held_out))
             )
-            found[target.value] = Comparison(forgotten, held_out, known, held_out, (taught, aside))
+            theirs = shown.items if asked.of_users else shown.users
+            data = tuple(theirs[asked.kept[part.asked.items]] for part in (asked.forgotten, asked.held_out))
+            found[target.value] = Comparison(forgotten, held_out, known, held_out, (taught, aside), (data[0], data[1]))
         if self.pairs is not None:
-            found[Target.INTERACTIONS.value] = self.pairs.comparison(vectors, whole)
+            found[Target.INTERACTIONS.value] = self.pairs.comparison(vectors, whole, shown)
         for name, lapsed in self.features.items():
             if model is not None and (groups := lapsed.groups(model, self.parts, build)) is not None:
                 empty = tuple(np.empty((len(group.owners), 0)) for group in groups[:2])
-                found[f"features {name}"] = Comparison(*groups, (empty[0], empty[1]))
+                none = empty[0], empty[1]
+                found[f"features {name}"] = Comparison(*groups, none, none)
         return found
 
 

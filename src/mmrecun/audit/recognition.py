@@ -12,10 +12,11 @@ import numpy as np
 
 from mmrecun.audit.classifier import Weights, cross_validated, normal_scores
 from mmrecun.audit.known_share import known_share
-from mmrecun.audit.membership import Estimate, Group, contributions, matched_auc
+from mmrecun.audit.membership import Estimate, Group, contributions, matched_auc, spread
 from mmrecun.audit.verdict import Recognition
 from mmrecun.evaluation.matching import placements
 from mmrecun.rng import Seed
+from mmrecun.shapes import Ints
 
 _SEED = Seed(20).child("recognition")
 _FEWEST = 40  # pairs of either kind and owners, for an attack that has to learn
@@ -28,7 +29,8 @@ class Comparison:
     Attributes:
         forgotten, held_out, known: see above; strata of forgotten and held-out pairs can be compared.
         known_held_out: held-out pairs whose strata can be compared with those of the known ones.
-        traits: float64 [N, F] and [M, F] of the forgotten and the held-out pairs.
+        traits: float64 [N, F] and [M, F] of the forgotten and the held-out pairs, as the model has them.
+        structure: float64 [N, G] and [M, G], as the retained pairs alone have them.
     """
 
     forgotten: Group
@@ -36,6 +38,7 @@ class Comparison:
     known: Group
     known_held_out: Group
     traits: tuple[Weights, Weights]
+    structure: tuple[Weights, Weights]
 
     def contributions(self) -> tuple[Weights, Weights]:
         """What each forgotten and each held-out pair adds to the AUC; see `membership.contributions`."""
@@ -47,7 +50,7 @@ class Comparison:
         assert estimate is not None
         forgotten, known = _places(self.forgotten, self.held_out), _places(self.known, self.known_held_out)
         share = known_share(forgotten, self.forgotten.owners, known, self.known.owners, _SEED.child("share").numpy())
-        attack = self._attack()
+        attack, level = self._attack()
         return Recognition(
             pairs=len(forgotten),
             held_out=len(self.held_out.owners),
@@ -60,20 +63,37 @@ class Comparison:
             known_share_high=share.high,
             attack_auc=attack.value if attack else None,
             attack_auc_error=attack.error if attack else None,
+            attack_level=level,
         )
 
-    def _attack(self) -> Estimate | None:
-        """AUC of a classifier that was told of other owners' pairs which of them were forgotten; None for too few."""
+    def _attack(self) -> tuple[Estimate | None, float | None]:
+        """AUC of a classifier that was told of other owners' pairs which of them were forgotten, and its level.
+
+        The level is the AUC without the model: a split may leave out pairs by how active somebody is. The error is that
+        of their difference. None for both where there is too little to learn from.
+        """
         owners = np.concatenate([self.forgotten.owners, self.held_out.owners])
         if not self.traits[0].shape[1] or min(len(np.unique(owners)), *map(len, self.traits)) < _FEWEST:
-            return None
+            return None, None
+        structure = np.concatenate(self.structure)
+        both = self._found(np.column_stack([structure, np.concatenate(self.traits)]), owners)
+        alone = self._found(structure, owners)
+        estimate, level = matched_auc(*both), matched_auc(*alone)
+        assert estimate is not None
+        assert level is not None
+        parts = [contributions(*groups) for groups in (both, alone)]
+        own, theirs = (first - second for first, second in zip(*parts, strict=True))
+        error = spread((own, theirs), self.forgotten.owners, self.held_out.owners)
+        return Estimate(estimate.value, error), level.value
+
+    def _found(self, inputs: Weights, owners: Ints) -> tuple[Group, Group]:
+        """Scores of the forgotten and of the held-out pairs by a classifier that was told of other owners'."""
         strata = np.concatenate([self.forgotten.strata, self.held_out.strata])
-        traits = np.concatenate(self.traits)
-        inputs = np.column_stack([normal_scores(traits, np.zeros_like(strata)), normal_scores(traits, strata)])
-        labels = np.arange(len(owners)) < len(self.traits[0])
-        scores = cross_validated(inputs, labels, owners, _SEED.child("attack").numpy())
-        groups = (Group(scores[mask].astype(np.float32), strata[mask], owners[mask]) for mask in (labels, ~labels))
-        return matched_auc(*groups)
+        ranked = np.column_stack([normal_scores(inputs, np.zeros_like(strata)), normal_scores(inputs, strata)])
+        labels = np.arange(len(owners)) < len(self.forgotten.owners)
+        scores = cross_validated(ranked, labels, owners, _SEED.child("attack").numpy()).astype(np.float32)
+        forgotten, held_out = (Group(scores[mask], strata[mask], owners[mask]) for mask in (labels, ~labels))
+        return forgotten, held_out
 
 
 def _places(group: Group, held_out: Group) -> Weights:

@@ -58,7 +58,7 @@ def row_traits(trained: UserItemVectors, served: UserItemVectors, adjacency: Ten
 
 
 def structure(adjacency: Tensor, users: int) -> RowTraits:
-    """What the retained pairs alone show of each row beyond its degree: how active its partners are, and theirs.
+    """What the retained pairs alone show of each row: its degree, and how active its partners are, and theirs.
 
     A request that is no random draw, such as the most active users, can be told from these without any model.
 
@@ -67,8 +67,8 @@ def structure(adjacency: Tensor, users: int) -> RowTraits:
         users: U.
 
     Returns:
-        float64 [U, 6] and [I, 6]: mean and variance of the log degrees of its partners, mean degree of its partners and
-        of theirs, and a constant after one and after three hops over the graph.
+        float64 [U, 7] and [I, 7]: log degree, mean and variance of the log degrees of its partners, mean degree of its
+        partners and of theirs, and a constant after one and after three hops over the graph.
     """
     starts, partners = adjacency.crow_indices().cpu().numpy(), adjacency.col_indices().cpu().numpy()
     normalised = sp.csr_array((adjacency.values().cpu().double().numpy(), partners, starts), shape=adjacency.shape)
@@ -78,7 +78,9 @@ def structure(adjacency: Tensor, users: int) -> RowTraits:
     mean_log, near = binary @ logs / few, binary @ degree / few
     variance = binary @ logs**2 / few - mean_log**2
     hop = normalised @ np.ones(len(degree))
-    traits = np.column_stack([mean_log, variance, near, binary @ near / few, hop, normalised @ (normalised @ hop)])
+    traits = np.column_stack(
+        [logs, mean_log, variance, near, binary @ near / few, hop, normalised @ (normalised @ hop)]
+    )
     return RowTraits(traits[:users], traits[users:])
 
 

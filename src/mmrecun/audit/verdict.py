@@ -57,7 +57,9 @@ class Recognition(Settings):
         auc, auc_error: matched AUC of the one against the other, 0.5 in Gold; its standard error.
         known_auc: the same of pairs that the model was taught and may keep.
         known_share, known_share_low, known_share_high: of the forgotten pairs, how many look like those; 95 % band.
-        attack_auc, attack_auc_error: of a classifier with labels, on pairs it was not told; None for too few pairs.
+        attack_auc: of a classifier with labels, on pairs it was not told; None for too few pairs.
+        attack_level: the same without the model, by what the retained pairs show of users and items.
+        attack_auc_error: standard error of attack_auc - attack_level.
     """
 
     pairs: int
@@ -71,6 +73,7 @@ class Recognition(Settings):
     known_share_high: float
     attack_auc: float | None = None
     attack_auc_error: float | None = None
+    attack_level: float | None = None
 
 
 class Mark(Settings):
