@@ -51,15 +51,15 @@ class Trial:
 BABY = {"learning_rate": 3e-3, "patience": 8, "patience_steps": 0}
 CITEULIKE = {"learning_rate": 1e-2, "patience": 8, "patience_steps": 0}
 GRID = (
-    Trial("ml100k", "bprmf", ("users5", "items5", "pairs5", "active2"), 4),
-    Trial("baby", "bprmf", ("users5", "items5", "pairs5"), 4),
-    Trial("citeulike", "bprmf", ("users5", "items5", "pairs5"), 4),
+    Trial("ml100k", "bprmf", ("users5", "items5", "pairs5", "active2"), 5),
+    Trial("baby", "bprmf", ("users5", "items5", "pairs5"), 5),
+    Trial("citeulike", "bprmf", ("users5", "items5", "pairs5"), 5),
     Trial("ml100k", "vbpr", ("users5", "feattext-20"), 4),
     Trial("tiktok", "vbpr", ("users5", "items5", "feataudio-20"), 4),
     Trial("ml100k", "lightgcn", ("users5", "items5", "pairs5"), 3),
     Trial("baby", "lightgcn", ("users5", "items5", "pairs5"), 3, BABY),
-    Trial("citeulike", "lightgcn", ("users5", "items5", "pairs5"), 3, CITEULIKE),
-    Trial("tiktok", "mgcn", ("users5", "items5", "pairs5", "feataudio-20"), 3),
+    Trial("citeulike", "lightgcn", ("users5", "items5", "pairs5"), 2, CITEULIKE),
+    Trial("tiktok", "mgcn", ("users5", "items5", "pairs5", "feataudio-20"), 2),
 )
 REQUESTS = Seed(5)
 FIRST_GOLD = 1001
