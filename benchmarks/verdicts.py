@@ -5,16 +5,18 @@ Everything trained is kept in a folder, so that an interrupted call goes on wher
 
 import json
 import re
+import shutil
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from benchmarks.cases import imported
-from benchmarks.fakes import FAKES, Case
+from benchmarks.fakes import FAKES, Case, graph_swap
 from benchmarks.page import OUT, Table, arguments, write
 from mmrecun import jobs
 from mmrecun.audit import residue
@@ -25,9 +27,11 @@ from mmrecun.audit.verdict import AuditReport, State
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition
 from mmrecun.data.requested import Requested
-from mmrecun.lineage import Run
+from mmrecun.errors import ArtifactError
+from mmrecun.lineage import WEIGHTS, Run
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
+from mmrecun.training.checkpoint import save_weights
 
 
 @dataclass(frozen=True)
@@ -174,8 +178,30 @@ class Court:
         for fake in FAKES:
             if (model := fake(case)) is not None:
                 yield self._claimed("fake", fake.__name__.replace("_", " "), model)
+        yield self._swapped(graph_swap(case))
         for method in METHODS:
             yield self._claimed("method", method, case.by(method))
+
+    def _swapped(self, model: Recommender) -> dict[str, Any]:
+        """A Gold's folder with other weights under its manifest; an audit should not even read it."""
+        with TemporaryDirectory() as name:
+            place = Path(name) / "run"
+            shutil.copytree(self.golds[0].folder, place)
+            save_weights(model, place / WEIGHTS)
+            try:
+                jobs.load(place)
+                state, checks = State.PASSED, list[str]()
+            except ArtifactError:
+                state, checks = State.FAILED, ["digest of the weights"]
+        facts = {
+            "data": self.data,
+            "model": self.model,
+            "request": self.name,
+            "kind": "fake",
+            "what": "weights swapped",
+        }
+        verdicts = {"without Gold": state.value, "with Gold": state.value}
+        return {**facts, **verdicts, "failed": checks, "failed against Gold": [], "details": {}, "open": []}
 
     def _claimed(self, kind: str, what: str, model: Recommender) -> dict[str, Any]:
         state = self._measured("unlearned", self.original, model)

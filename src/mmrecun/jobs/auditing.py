@@ -59,7 +59,8 @@ def audit(
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
         "compared": compared,
     }
-    made = _assessed(original, after, states, closer, key, report).model_copy(update=facts)
+    made = _assessed(original, after, states, closer, key, report)
+    made = made.model_copy(update={**facts, "notes": (*made.notes, *_cut_short(states))})
     return _filed(made, after, original)
 
 
@@ -92,6 +93,14 @@ def _earlier(path: Path) -> Compared | None:
         return Compared.model_validate(values.get("compared", {"golds": golds}))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _cut_short(golds: Sequence[Run]) -> list[str]:
+    """What is to be said of Golds that validated best in their last epoch."""
+    names = [
+        gold.folder.name for gold in golds if gold.manifest.epochs and gold.manifest.best_epoch == gold.manifest.epochs
+    ]
+    return [f"{name} validated best in its last epoch; trained longer it may be a better target." for name in names]
 
 
 def _distinct(golds: list[Run]) -> list[Run]:
