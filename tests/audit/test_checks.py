@@ -9,7 +9,8 @@ from mmrecun.audit.checks import (
     unmeasured_check,
     utility_check,
 )
-from mmrecun.audit.verdict import About, Bystanders, Check, Figures, Mark, Recognition, State, conclude
+from mmrecun.audit.figures import Bystanders, Figures, Mark, Recognition
+from mmrecun.audit.verdict import About, Check, State, conclude
 
 
 def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.0, 0.1), **more: float) -> Recognition:

@@ -6,11 +6,12 @@ import torch
 
 from mmrecun.audit.against_gold import gaps_to_gold, gold_checks, undertrained
 from mmrecun.audit.compare import alike, compare, likeness
+from mmrecun.audit.figures import Bystanders, Figures, Mark, Recognition
 from mmrecun.audit.measure import Measured
 from mmrecun.audit.membership import Group, contributions, spread
 from mmrecun.audit.probes import Probe, probe_of
 from mmrecun.audit.recognition import Comparison
-from mmrecun.audit.verdict import Bystanders, Check, Compared, Figures, Mark, Recognition, State
+from mmrecun.audit.verdict import Check, Compared, State
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition, retain
 

@@ -4,7 +4,8 @@ import re
 import pytest
 from rich.console import Console
 
-from mmrecun.audit.verdict import Check, Figures, State
+from mmrecun.audit.figures import Figures
+from mmrecun.audit.verdict import Check, State
 from mmrecun.report import closer, figures, tables, to_gold, wording
 from mmrecun.report.page import render
 from mmrecun.report.terminal import show

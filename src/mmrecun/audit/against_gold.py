@@ -16,10 +16,11 @@ from mmrecun.audit.checks import (
     paired_error,
     recognition_title,
 )
+from mmrecun.audit.figures import Figures, Gap
 from mmrecun.audit.measure import K, Measured
 from mmrecun.audit.membership import chance, spread
 from mmrecun.audit.recognition import Comparison
-from mmrecun.audit.verdict import About, Check, Figures, Gap, State
+from mmrecun.audit.verdict import About, Check, State
 from mmrecun.shapes import Bools
 
 HEADLINE = "recall@20"

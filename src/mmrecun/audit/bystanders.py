@@ -11,9 +11,9 @@ import numpy as np
 
 from mmrecun.audit.classifier import Weights
 from mmrecun.audit.divergence import overlap
+from mmrecun.audit.figures import Bystanders, Mark
 from mmrecun.audit.marks import Touched
 from mmrecun.audit.membership import matched_auc
-from mmrecun.audit.verdict import Bystanders, Mark
 from mmrecun.data.forget import Partition
 from mmrecun.shapes import Bools, Ints
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mmrecun.audit.figures import Bystanders, Figures, Mark, Recognition
 from mmrecun.audit.membership import Weights, chance
-from mmrecun.audit.verdict import About, Bystanders, Check, Figures, Mark, Recognition, State
+from mmrecun.audit.verdict import About, Check, State
 
 CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit asks many questions, and Gold should pass them all
 RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03

@@ -18,9 +18,10 @@ from mmrecun.audit.checks import (
     unmeasured_check,
     utility_check,
 )
+from mmrecun.audit.figures import Likeness
 from mmrecun.audit.measure import K, Measured
 from mmrecun.audit.probes import Probe, lost_rows
-from mmrecun.audit.verdict import AuditReport, Check, Likeness, State, conclude
+from mmrecun.audit.verdict import AuditReport, Check, State, conclude
 from mmrecun.data.forget import Partition, Target, targets_of
 
 

@@ -13,9 +13,9 @@ from typing import Self
 import numpy as np
 
 from mmrecun.audit.classifier import Weights, cross_validated, normal_scores
+from mmrecun.audit.figures import Mark
 from mmrecun.audit.membership import Group, contributions, matched_auc, spread
 from mmrecun.audit.row_traits import degree_strata
-from mmrecun.audit.verdict import Mark
 from mmrecun.data.forget import Partition
 from mmrecun.evaluation.matching import ITEM_STEP
 from mmrecun.rng import Seed

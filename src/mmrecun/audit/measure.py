@@ -17,10 +17,10 @@ from mmrecun.audit import divergence, fold, persons
 from mmrecun.audit.bands import Band, mean_bands, sum_band
 from mmrecun.audit.exposure import exposure
 from mmrecun.audit.fairness import group_gaps
+from mmrecun.audit.figures import Figures
 from mmrecun.audit.membership import Estimate, Group, Weights, auc, contributions, histogram, matched_auc
 from mmrecun.audit.probes import Probe
 from mmrecun.audit.recognition import Comparison
-from mmrecun.audit.verdict import Figures
 from mmrecun.data.forget import Partition
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmrecun.audit.classifier import Weights
-from mmrecun.audit.verdict import Harm, Persons
+from mmrecun.audit.figures import Harm, Persons
 from mmrecun.data.forget import Partition
 from mmrecun.shapes import Bools, Ints
 

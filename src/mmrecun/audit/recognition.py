@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmrecun.audit.classifier import Weights, cross_validated, normal_scores
+from mmrecun.audit.figures import Recognition
 from mmrecun.audit.known_share import known_share
 from mmrecun.audit.membership import Estimate, Group, contributions, matched_auc, spread
-from mmrecun.audit.verdict import Recognition
 from mmrecun.evaluation.matching import placements
 from mmrecun.rng import Seed
 from mmrecun.shapes import Ints

@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 from pydantic import ConfigDict, Field, ValidationError
 
-from mmrecun.audit.verdict import AuditReport, Figures, State
+from mmrecun.audit.figures import Figures
+from mmrecun.audit.verdict import AuditReport, State
 from mmrecun.errors import ArtifactError
 from mmrecun.settings import Settings
 from mmrecun.staging import replace_file

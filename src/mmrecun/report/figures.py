@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mmrecun.audit.checks import CHANCE, ERRORS, recognition_title
-from mmrecun.audit.verdict import AuditReport, Figures, Gap
+from mmrecun.audit.figures import Figures, Gap
+from mmrecun.audit.verdict import AuditReport
 from mmrecun.report.style import INK, STYLE, ZONE, svg
 from mmrecun.report.tables import by_name, duration
 

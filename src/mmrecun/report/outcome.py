@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmrecun.audit.verdict import About, AuditReport, Bystanders, Check, Gap, Recognition, State
+from mmrecun.audit.figures import Bystanders, Gap, Recognition
+from mmrecun.audit.verdict import About, AuditReport, Check, State
 from mmrecun.report.forgetting import share_band
 from mmrecun.report.tables import listing
 from mmrecun.report.to_gold import gap_name

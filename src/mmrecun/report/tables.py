@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from mmrecun.audit.verdict import AuditReport, Figures, State
+from mmrecun.audit.figures import Figures
+from mmrecun.audit.verdict import AuditReport, State
 
 NOT_ASSESSED = State.NOT_ASSESSED.value
 ORDER = ("original", "unlearned", "gold")

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from mmrecun.audit.checks import CHANCE, recognition_title
-from mmrecun.audit.verdict import AuditReport, Gap
+from mmrecun.audit.figures import Gap
+from mmrecun.audit.verdict import AuditReport
 from mmrecun.report.tables import Cell, cell
 
 GAP_NAMES = {
