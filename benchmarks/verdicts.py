@@ -42,6 +42,7 @@ class Trial:
         data, model: names.
         requests: see `request`.
         golds: of each request.
+        faked: the requests that fakes are made of, too.
         settings: of the training, where they are not the defaults.
     """
 
@@ -49,21 +50,23 @@ class Trial:
     model: str
     requests: tuple[str, ...]
     golds: int
+    faked: tuple[str, ...] = ()
     settings: Mapping[str, float] = field(default_factory=dict)
 
 
 BABY = {"learning_rate": 3e-3, "patience": 8, "patience_steps": 0}
 CITEULIKE = {"learning_rate": 1e-2, "patience": 8, "patience_steps": 0}
+ALL = ("users5", "items5", "pairs5")
 GRID = (
-    Trial("ml100k", "bprmf", ("users5", "items5", "pairs5", "active2"), 5),
-    Trial("baby", "bprmf", ("users5", "items5", "pairs5"), 5),
-    Trial("citeulike", "bprmf", ("users5", "items5", "pairs5"), 5),
-    Trial("ml100k", "vbpr", ("users5", "feattext-20"), 4),
-    Trial("tiktok", "vbpr", ("users5", "items5", "feataudio-20"), 4),
-    Trial("ml100k", "lightgcn", ("users5", "items5", "pairs5"), 3),
-    Trial("baby", "lightgcn", ("users5", "items5", "pairs5"), 3, BABY),
-    Trial("citeulike", "lightgcn", ("users5", "items5", "pairs5"), 2, CITEULIKE),
-    Trial("tiktok", "mgcn", ("users5", "items5", "pairs5", "feataudio-20"), 2),
+    Trial("ml100k", "bprmf", (*ALL, "active2"), 5, (*ALL, "active2")),
+    Trial("baby", "bprmf", ALL, 5, ALL),
+    Trial("citeulike", "bprmf", ALL, 5, ALL),
+    Trial("ml100k", "vbpr", ("users5", "feattext-20"), 4, ("users5", "feattext-20")),
+    Trial("tiktok", "vbpr", ("users5", "items5", "feataudio-20"), 4, ("users5", "feataudio-20")),
+    Trial("ml100k", "lightgcn", ALL, 3, ("users5",)),
+    Trial("baby", "lightgcn", ALL, 3, ("items5",), BABY),
+    Trial("citeulike", "lightgcn", ALL, 2, (), CITEULIKE),
+    Trial("tiktok", "mgcn", (*ALL, "feataudio-20"), 2, ("users5",)),
 )
 REQUESTS = Seed(5)
 FIRST_GOLD = 1001
@@ -213,9 +216,9 @@ def failed(report: AuditReport, against: bool) -> list[str]:
     return [check.name for check in report.checks if check.state is State.FAILED and check.against_gold is against]
 
 
-def judged(kept: Kept, trial: Trial, name: str, fakes: bool) -> list[dict[str, Any]]:
-    """All rows of one request, or those of the Golds alone; kept once they are there."""
-    path = kept.folder / "judged" / f"{trial.data}-{trial.model}-{name}{'' if fakes else '-golds'}.json"
+def judged(kept: Kept, trial: Trial, name: str) -> list[dict[str, Any]]:
+    """All rows of one request, kept once they are there."""
+    path = kept.folder / "judged" / f"{trial.data}-{trial.model}-{name}.json"
     if path.is_file():
         rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
         return rows
@@ -224,7 +227,7 @@ def judged(kept: Kept, trial: Trial, name: str, fakes: bool) -> list[dict[str, A
     runs = [kept.retrained(original, name, asked, FIRST_GOLD + number) for number in range(trial.golds)]
     court = Court(trial.data, trial.model, name, original, asked, runs)
     rows = list(court.gold_rows())
-    if fakes:
+    if name in trial.faked:
         half = None
         if trial.model in HALVED:
             part = request(original.dataset, name, REQUESTS, half=True)
@@ -281,7 +284,6 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = arguments("verdicts", rounds=1)
     parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
     parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
-    parser.add_argument("--golds-only", action="store_true", help="judge no fakes")
     options = parser.parse_args(given)
     write(options.out, "verdicts", tables(_rows(options)))
 
@@ -295,7 +297,7 @@ def _rows(options: Namespace) -> list[dict[str, Any]]:
         for name in trial.requests
         if options.only in f"{trial.data} {trial.model} {name}"
     ]
-    return [row for trial, name in chosen for row in judged(kept, trial, name, not options.golds_only)]
+    return [row for trial, name in chosen for row in judged(kept, trial, name)]
 
 
 if __name__ == "__main__":

@@ -190,14 +190,15 @@ def test_a_gap_is_read_by_its_sign():
     assert (forget.reading, forget.tone) == ("at Gold's level", "good")
     assert (auc.reading, auc.tone, auc.place) == ("below Gold (not judged)", "soft", -3.0)
     known = {"recognition users": gap(0.03), "recognition features image": gap(-0.03), "bystanders' places": gap(0.03)}
-    marks = {"marks items": gap(-0.03), "marks users": gap(0.03).model_copy(update={"gold_mean": 0.45, "value": 0.48})}
+    marks = {"marks items": gap(-0.03), "marks users": gap(0.03), "marks lists": gap(-0.03)}
     rows = {row.label: (row.reading, row.tone) for row in to_gold.gap_rows(report(1, gap=known | marks))}
     assert rows == {
         "residual co-occurrence: users": ("above Gold: under-forgotten", "bad"),
         "membership: features image": ("below Gold: over-forgotten", "bad"),
         "bystanders: places held by touched items": ("more places than in Gold", "bad"),
-        "marks: rows of touched items": ("stands out more than in Gold", "bad"),
-        "marks: rows of touched users": ("stands out no more than in Gold", "good"),
+        "marks: rows of touched items": ("stands out no more than in Gold", "good"),
+        "marks: rows of touched users": ("stands out more than in Gold", "bad"),
+        "marks: places gained in lists": ("stands out more than in Gold", "bad"),
     }
 
 

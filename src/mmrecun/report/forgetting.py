@@ -61,9 +61,15 @@ _RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], Told]], ...] = (
     ),
     (
         "attack with labels (AUC)",
-        "An attacker who knows some of the forgotten pairs looks for the others. 0.5: no better than guessing.",
+        "An attacker who knows some of the forgotten pairs looks for the others. Right is what the data alone give.",
         ".3f",
         lambda found: (found.attack_auc, f"± {found.attack_auc_error or 0:.3f}"),
+    ),
+    (
+        "attack without the model (AUC)",
+        "The same attack by what the retained data alone show of users and items. 0.5: no better than guessing.",
+        ".3f",
+        lambda found: (found.attack_level, ""),
     ),
 )
 _NEIGHBOURS: tuple[tuple[str, str, Callable[[Harm], float]], ...] = (
@@ -108,14 +114,17 @@ def _marks(report: AuditReport) -> Group | None:
     sizes = dict.fromkeys(_compared(marks[0], "users" if kind == "users" else "items") for kind, marks in found.items())
     meaning = (
         "Does the new model give away whom or what the request touched? Touched are users and items that stayed but "
-        f"lost more of their pairs than most: {'; '.join(sizes)}. 0.5: they do not stand out."
+        f"lost more of their pairs than most: {'; '.join(sizes)}. In brackets what the retained data alone give away; "
+        "at that level the model adds nothing."
     )
     return Group("marks", meaning, rows)
 
 
 def _mark_of(kind: str) -> Callable[[Figures], Told | None]:
     return lambda state: (
-        (state.marks[kind].auc, f"± {state.marks[kind].auc_error:.3f}") if kind in state.marks else None
+        (state.marks[kind].auc, f"± {state.marks[kind].auc_error:.3f} ({state.marks[kind].level:.3f})")
+        if kind in state.marks
+        else None
     )
 
 

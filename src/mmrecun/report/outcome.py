@@ -46,6 +46,8 @@ _PLACE = {State.PASSED: 0, State.FAILED: 1, State.NOT_ASSESSED: 2}
 _GAPS = {
     "retained utility": "retain_recall@20",
     "forget recall": "forget_recall@20",
+    "fold-in: users": "fold_in users",
+    "fold-in: items": "fold_in items",
     "bystanders: places": "bystanders' places",
 }
 _OTHERS = {
@@ -229,7 +231,8 @@ def _gap_of(check: Check) -> str:
 def _compared(report: AuditReport, check: Check) -> str:
     key = _gap_of(check)
     about, _, what = gap_name(key).partition(": ")
-    label = f"{about} of {what}" if check.about is About.FORGETTING else what or about
+    joined = check.about is About.FORGETTING or about == "fold-in"
+    label = f"{about} of {what}" if joined else what or about
     return f"{label} {_pair(report.gap[key])}"
 
 

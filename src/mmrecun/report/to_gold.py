@@ -13,6 +13,8 @@ GAP_NAMES = {
     "auc": "AUC held-out",
     "auc_matched": "AUC matched",
     "fold_in": "fold-in from half of the pairs",
+    "fold_in users": "fold-in: users",
+    "fold_in items": "fold-in: items",
     "marks users": "marks: rows of touched users",
     "marks items": "marks: rows of touched items",
     "marks lists": "marks: places gained in lists",
@@ -97,7 +99,9 @@ def _reading(name: str, gap: Gap) -> tuple[str, bool]:
     if name.startswith("retain"):
         return ("above Gold: no harm", True) if above else ("below Gold: quality was lost", False)
     if name.startswith("marks"):
-        found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
+        found = above
+        if name == "marks lists":
+            found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
         return ("stands out more than in Gold", False) if found else ("stands out no more than in Gold", True)
     if name.startswith("bystanders"):
         return f"{'more' if above else 'fewer'} places than in Gold", False
