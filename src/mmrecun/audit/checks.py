@@ -54,7 +54,7 @@ def recognition_check(kind: str, found: Recognition) -> Check:
         f"{whose} ({CHANCE} ± {min(allowed, CHANCE):.3f})"
     )
     if allowed <= TOO_VAGUE and found.known_auc - CHANCE >= allowed:
-        detail += f"; {_share(found)} still look known"
+        detail += f"; {share_words(found)} still look known"
     if found.attack_auc is not None:
         detail += f"; attack with labels {found.attack_auc:.3f}, {found.attack_level or CHANCE:.3f} without the model"
     return Check(name=recognition_title(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
@@ -86,7 +86,7 @@ def _alike(found: Recognition, allowed: float) -> tuple[State, str]:
     return State.PASSED, "alike"
 
 
-def _share(found: Recognition) -> str:
+def share_words(found: Recognition) -> str:
     """The share that still looks known; where it may be none, its upper end alone, since a share is never below 0."""
     if found.known_share_low <= SURELY_KNOWN:
         return f"at most {found.known_share_high:.0%}"

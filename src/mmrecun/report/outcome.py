@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mmrecun.audit.checks import share_words
 from mmrecun.audit.figures import Bystanders, Gap, Recognition
 from mmrecun.audit.verdict import About, AuditReport, Check, State
-from mmrecun.report.forgetting import share_band
 from mmrecun.report.tables import listing
 from mmrecun.report.to_gold import gap_name
 from mmrecun.report.wording import gold_count, golds
@@ -155,13 +155,11 @@ def _recognised(check: Check, kind: str, found: Recognition | None) -> str:
     if what not in _RECOGNISED or check.state not in _PLACE:
         return f"{check.name}: {check.detail}"
     text = _RECOGNISED[what][_PLACE[check.state]].format(f"‘{name}’ " if name else "")
-    if found is None:
+    if found is None or check.state is State.NOT_ASSESSED:
         return f"{text}: {check.detail}"
-    figures = f"AUC {found.auc:.3f}, {share_band(found)} still look known"
+    figures = f"AUC {found.auc:.3f}, {share_words(found)} still look known"
     if found.attack_auc is not None:
         figures += f", an attack with labels reaches {found.attack_auc:.3f}"
-    if check.state is State.NOT_ASSESSED:
-        return f"{text} ({figures}: too few pairs to tell)"
     return f"{text} ({figures})"
 
 
