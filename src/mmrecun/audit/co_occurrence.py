@@ -24,7 +24,7 @@ from mmrecun.evaluation.ranking import percentiles
 from mmrecun.shapes import Bools, Ints
 
 RIDGE = 0.1
-_MOST_PAIRS, _FEWEST_KNOWN, _MOST_KNOWN = 8192, 300, 1000
+_MOST_PAIRS, _FEWEST_KNOWN, _MOST_KNOWN = 8192, 30, 1000
 
 
 @dataclass(frozen=True)
@@ -147,13 +147,17 @@ class CoOccurrence:
 
 
 def _as_active(degree: Ints, gone: Bools, rng: np.random.Generator) -> Bools:
-    """Retained rows of about the degrees of those that left, 300 to 1000 of them where there are so many; bool [R]."""
+    """Retained rows of about the degrees of those that left; bool [R].
+
+    As many, but no more than 1000, and no fewer than 30 for each of the first ten, where there are so many.
+    """
     chosen = np.zeros(len(gone), dtype=bool)
     pool = rng.permutation(np.flatnonzero(~gone & (degree >= 2)))
     wanted = degree[gone & (degree >= 2)]
     if not len(pool) or not len(wanted):
         return chosen
-    number = min(len(pool), max(_FEWEST_KNOWN, min(len(wanted), _MOST_KNOWN)))
+    fewest = _FEWEST_KNOWN * min(len(wanted), 10)
+    number = min(len(pool), max(fewest, min(len(wanted), _MOST_KNOWN)))
     order = np.argsort(degree[pool], kind="stable")
     targets = np.sort(rng.choice(wanted, number))
     # each target takes the next free row of its degree, or the nearest above
