@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mmrecun.audit.measure import Subject, ask
+from mmrecun.audit.membership import matched_auc
 from mmrecun.audit.probes import Probe, vectors_of
 from mmrecun.data.dataset import Dataset, positions
 from mmrecun.data.forget import ForgetRequest, Partition, partition, take_out
@@ -60,7 +61,9 @@ class Case:
         traits = self.probe.stage.traits(model, served)
         structure = self.probe.stage.structure(served[0].device)
         found = self.probe.questions.comparisons(model, whole, traits, structure, self.probe.stage.inputs)
-        return next(iter(found.values())).figures().auc
+        asked = next(iter(found.values()))
+        estimate = matched_auc(asked.forgotten, asked.held_out)
+        return estimate.value if estimate else 0.5
 
     def touched(self) -> dict[str, Bools]:
         """Table -> its rows that the request touched more than others."""

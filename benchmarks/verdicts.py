@@ -20,10 +20,10 @@ from benchmarks.fakes import FAKES, Case, graph_swap
 from benchmarks.page import OUT, Table, arguments, write
 from mmrecun import jobs
 from mmrecun.audit import residue
-from mmrecun.audit.compare import compare
+from mmrecun.audit.compare import judge
 from mmrecun.audit.measure import Measured, Subject, measure_state
 from mmrecun.audit.probes import Probe, probe_of
-from mmrecun.audit.verdict import AuditReport, State
+from mmrecun.audit.verdict import State
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition
 from mmrecun.data.requested import Requested
@@ -155,19 +155,20 @@ class Court:
     ) -> dict[str, Any]:
         """What the audit says of one state."""
         found = residue.scan(self.original.model, model, self.parts, self.golds[0].folder, Requested.by(self.asked))
-        report = compare((self.model, what, self.data), self.parts, self.probe, self.before, state, golds, found)
+        made = judge(self.parts, self.probe, self.before, state, golds, found)
+        failed = [check for check in made.checks if check.state is State.FAILED]
         return {
             "data": self.data,
             "model": self.model,
             "request": self.name,
             "kind": kind,
             "what": what,
-            "without Gold": report.verdict_without_gold.value,
-            "with Gold": report.verdict.value,
-            "failed": failed(report, False),
-            "failed against Gold": failed(report, True),
-            "details": {check.name: check.detail for check in report.checks},
-            "open": [check.name for check in report.checks if check.state is State.NOT_ASSESSED],
+            "without Gold": made.without_gold.value,
+            "with Gold": made.verdict.value,
+            "failed": [check.name for check in failed if not check.against_gold],
+            "failed against Gold": [check.name for check in failed if check.against_gold],
+            "details": {check.name: check.detail for check in made.checks},
+            "open": [check.name for check in made.checks if check.state is State.NOT_ASSESSED],
         }
 
     def gold_rows(self) -> Iterator[dict[str, Any]]:
@@ -209,11 +210,6 @@ class Court:
     def _claimed(self, kind: str, what: str, model: Recommender) -> dict[str, Any]:
         state = self._measured("unlearned", self.original, model)
         return self.row(kind, what, state, model, self.targets[1:])
-
-
-def failed(report: AuditReport, against: bool) -> list[str]:
-    """Names of the checks that failed, of those that need Gold or of the others."""
-    return [check.name for check in report.checks if check.state is State.FAILED and check.against_gold is against]
 
 
 def judged(kept: Kept, trial: Trial, name: str) -> list[dict[str, Any]]:

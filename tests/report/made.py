@@ -93,6 +93,7 @@ def recognition(auc: float, attack: float | None = 0.5217) -> Recognition:
         auc=auc,
         auc_error=0.0213,
         known_auc=0.8437,
+        attack_level=0.503,
         place=0.75,
         known_share=0.0417,
         known_share_low=0.0,

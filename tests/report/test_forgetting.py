@@ -19,8 +19,10 @@ def test_every_kind_of_recognition_has_its_rows():
         assert [row.label for row in group.rows] == [
             "forgotten pairs (AUC)",
             "still looks known",
+            "mean place of a forgotten pair",
             "known pairs (AUC)",
             "attack with labels (AUC)",
+            "attack without the model (AUC)",
         ]
         assert all(row.meaning for row in group.rows)
     assert groups[0].rows[0].cells == (

@@ -13,7 +13,7 @@ from tests.report.made import HOSTILE, Balanced, full, measured, report
 NAMED = {
     About.REMOVAL: "nothing requested is left in the run (2 scans: ids and rows)",
     About.FORGETTING: "tied to each other than held-out ones (AUC 0.506, at most 9% still look known, an attack with "
-    "labels reaches 0.522)",
+    "labels reaches 0.522 with the model and 0.503 without)",
     About.UTILITY: "retained recall@20 is 0.341; it was 0.341",
     About.LEVEL: "forget recall@20 0.507 (Gold 0.500)",
     About.MARKS: "does not stand out (AUC: rows of users 0.513, rows of items 0.513 and places gained in lists 0.513)",

@@ -130,15 +130,12 @@ def _mark_check(name: str, mark: Mark) -> Check:
         state, reading = State.NOT_ASSESSED, "too few to tell"
     what = "places gained in everybody's lists" if name == "lists" else f"traits of {name[:-1]} rows"
     kind = "items" if name == "lists" else name
+    without = "" if name == "lists" else f"; {mark.level:.3f} can be told from the retained pairs alone"
     detail = (
-        f"AUC {mark.auc:.3f} of {mark.rows:,} touched against {mark.others:,} other {kind} of equal degree, by {what} "
-        f"(at most {min(mark.level + allowed, 1.0):.3f}{_level(name)}): {reading}"
+        f"AUC {mark.auc:.3f} of {mark.rows:,} touched against {mark.others:,} other {kind} of equal degree, by {what}"
+        f"{without} (at most {min(mark.level + allowed, 1.0):.3f}): {reading}"
     )
     return Check(name=f"marks: {name}", state=state, detail=detail, about=About.MARKS)
-
-
-def _level(name: str) -> str:
-    return "" if name == "lists" else "; the retained pairs alone give the rest"
 
 
 def bystander_checks(found: Bystanders | None, error: float | None) -> list[Check]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from statistics import mean
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,11 +19,50 @@ from mmrecun.audit.checks import (
     unmeasured_check,
     utility_check,
 )
-from mmrecun.audit.figures import Likeness
+from mmrecun.audit.figures import Gap, Likeness
 from mmrecun.audit.measure import K, Measured
 from mmrecun.audit.probes import Probe, lost_rows
 from mmrecun.audit.verdict import AuditReport, Check, State, conclude
 from mmrecun.data.forget import Partition, Target, targets_of
+
+
+class Judgement(NamedTuple):
+    """What the checks say of one state.
+
+    Attributes:
+        unlearned, golds: the states, with what their lists show beside those of the original.
+        gaps: to Gold.
+        checks: all of them, in order.
+        without_gold, against_gold, verdict: see `AuditReport`.
+    """
+
+    unlearned: Measured
+    golds: list[Measured]
+    gaps: dict[str, Gap]
+    checks: tuple[Check, ...]
+    without_gold: State
+    against_gold: State
+    verdict: State
+
+
+def judge(
+    parts: Partition,
+    probe: Probe,
+    original: Measured,
+    unlearned: Measured,
+    golds: Sequence[Measured],
+    residue_checks: Sequence[Check] = (),
+) -> Judgement:
+    """Check one unlearned state, by itself and against Golds; arguments as for `compare`."""
+    unlearned, *others = (moved(state, original, probe) for state in (unlearned, *golds))
+    gaps = gaps_to_gold(unlearned, others)
+    own = alone(original, unlearned, parts)
+    against = gold_checks(gaps, original, unlearned, others)
+    checks = (*residue_checks, *own, *against)
+    without = conclude((*residue_checks, *own))
+    beside = conclude((*residue_checks, *against)) if others else State.NOT_ASSESSED
+    verdict = _both(conclude(checks), against) if others else without
+    return Judgement(unlearned, others, gaps, checks, without, beside, verdict)
 
 
 def compare(
@@ -34,7 +74,7 @@ def compare(
     golds: Sequence[Measured],
     residue_checks: Sequence[Check] = (),
 ) -> AuditReport:
-    """The whole audit of one unlearned state from what was measured.
+    """Make the whole audit of one unlearned state from what was measured.
 
     Args:
         names: of model, method and dataset.
@@ -42,27 +82,22 @@ def compare(
         original, unlearned, golds: the states.
         residue_checks: of `residue.scan`.
     """
-    unlearned, *others = (moved(state, original, probe) for state in (unlearned, *golds))
-    gaps = gaps_to_gold(unlearned, others)
-    own = alone(original, unlearned, parts)
-    against = gold_checks(gaps, original, unlearned, others)
-    checks = (*residue_checks, *own, *against)
+    made = judge(parts, probe, original, unlearned, golds, residue_checks)
     model, method, dataset = names
-    without = conclude((*residue_checks, *own))
     return AuditReport(
         model=model,
         method=method,
         dataset=dataset,
         forgotten=parts.counts(),
-        states=tuple(state.figures for state in (original, unlearned, *others)),
-        gap=gaps,
-        likeness=likeness(original, unlearned, others),
-        persons=persons.against_golds(unlearned.recall, [gold.recall for gold in others]),
-        checks=checks,
-        verdict=_both(conclude(checks), against) if others else without,
-        verdict_without_gold=without,
-        verdict_against_gold=conclude((*residue_checks, *against)) if others else State.NOT_ASSESSED,
-        notes=_notes(parts, len(others)),
+        states=tuple(state.figures for state in (original, made.unlearned, *made.golds)),
+        gap=made.gaps,
+        likeness=likeness(original, made.unlearned, made.golds),
+        persons=persons.against_golds(made.unlearned.recall, [gold.recall for gold in made.golds]),
+        checks=made.checks,
+        verdict=made.verdict,
+        verdict_without_gold=made.without_gold,
+        verdict_against_gold=made.against_gold,
+        notes=_notes(parts, len(made.golds)),
     )
 
 
@@ -147,16 +182,21 @@ def alike(first: Measured, second: Measured) -> dict[str, float]:
     return {**found, "js_distance": float(distance)}
 
 
+def _left(parts: Partition) -> str:
+    found = {"user": int(parts.lost_users.sum()), "item": int(parts.lost_items.sum())}
+    return " and ".join(f"{count:,} removed {word}{'s' if count > 1 else ''}" for word, count in found.items() if count)
+
+
 def _notes(parts: Partition, golds: int) -> tuple[str, ...]:
     notes = [
         "Forgotten pairs are compared with held-out pairs of the same users or items, which nobody trained on: to a "
         "model that never saw the forgotten ones the two are alike.",
         "Forget recall takes the forgotten pairs as ground truth and masks retained positives only; "
-        "Gold's is not zero, because to Gold they are held-out data.",
+        "Gold's need not be zero, because to Gold they are held-out data.",
     ]
     if lost_rows(parts):
         notes.append(
-            f"{lost_rows(parts)} removed users and items have no row any more. For forget recall a newcomer stands in "
+            f"{_left(parts)} have no row any more. For forget recall a newcomer stands in "
             "for each: a fresh row from one fixed seed, its own features, no interaction; the same in Gold."
         )
     if parts.lost_features:

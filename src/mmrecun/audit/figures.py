@@ -77,7 +77,7 @@ class Persons(Settings):
     Attributes:
         users: how many have a test pair.
         below, above: shares of them outside the range of all Golds.
-        gaps: histogram of recall minus the Golds' mean, 20 equal bins from -1 to 1, shares.
+        gaps: histogram of recall minus the Golds' mean, shares; 21 equal bins, the middle one around 0.
     """
 
     users: int

@@ -31,7 +31,7 @@ def against_golds(recall: Weights, golds: Sequence[Weights]) -> Persons | None:
         return None
     low, high = np.min(golds, axis=0), np.max(golds, axis=0)
     gaps = recall - np.mean(golds, axis=0)
-    counts, _ = np.histogram(gaps, bins=np.linspace(-1, 1, 21))
+    counts, _ = np.histogram(gaps, bins=np.linspace(-1.05, 1.05, 22))
     return Persons(
         users=len(recall),
         below=float((recall < low).mean()),

@@ -96,12 +96,15 @@ def _counted(name: str, requested: Requested, left: dict[str, int]) -> Check:
     missing = [f"{left[kind]} of {asked[kind]} {kind}" for kind in left if left[kind] < asked[kind]]
     why = "the key of the run was not given" if requested.locked else "the run was made without a key"
     said = " and ".join(f"{count} {kind}" for kind, count in asked.items())
-    clean = f"{said} were asked for, and no fewer have left; which ones is not compared, since {why}"
-    return _check(name, missing, clean, "fewer have left than were asked for")
+    gone = " and ".join(f"{left[kind]} {kind}" for kind in left)
+    clean = f"{said} were asked for and {gone} have left; whether they are the right ones was not checked, since {why}"
+    check = _check(name, missing, clean, "fewer have left than were asked for")
+    return check.model_copy(update={"partly": "only the number was checked"})
 
 
 def _none_asked(name: str, kind: str) -> Check:
-    return Check(name=name, state=State.NOT_APPLICABLE, detail=f"no {kind} were asked for")
+    detail = f"no single {kind} were asked for; those of removed users and items are looked for by the other scans"
+    return Check(name=name, state=State.NOT_APPLICABLE, detail=detail)
 
 
 def _ids(parts: Partition, requested: Requested) -> Check:

@@ -38,6 +38,7 @@ class Check(Settings):
         state: the answer.
         detail: what was measured, and what it may be.
         about: what the question is about.
+        partly: what of the question was not looked at, where it was answered in part only.
         against_gold: whether the answer rests on Gold.
     """
 
@@ -45,6 +46,7 @@ class Check(Settings):
     state: State
     detail: str
     about: About = About.REMOVAL
+    partly: str = ""
     against_gold: bool = False
 
 

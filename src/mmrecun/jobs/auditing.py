@@ -155,7 +155,7 @@ def _facts(run: Run, original: Run) -> dict[str, str]:
     facts = {
         "model": manifest.model,
         "method": manifest.method,
-        "stopped by": manifest.stop,
+        "the method's own stopping rule": manifest.stop,
         "seed": str(manifest.seed),
         "dataset": f"{manifest.dataset_name} {manifest.dataset.digest[:16]}",
         "unlearned from": f"{original.folder.name} {manifest.parent.digest[:16] if manifest.parent else ''}",

@@ -198,7 +198,7 @@ def person_gaps(report: AuditReport) -> str:
     with mpl.rc_context(STYLE):
         figure = _canvas(2.3, top=0.1, left=0.82)
         axes = figure.subplots()
-        edges = np.linspace(-1, 1, len(shares) + 1)
+        edges = np.linspace(-1.05, 1.05, len(shares) + 1)
         axes.stairs(shares, edges, fill=True, color=_COLOURS["unlearned"], alpha=0.75)
         axes.axvline(0, color=INK, lw=0.9, ls=(0, (3, 2)))
         axes.yaxis.set_major_locator(MaxNLocator(4))

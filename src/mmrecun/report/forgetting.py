@@ -54,6 +54,12 @@ _RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], Told]], ...] = (
         lambda found: (found.known_share, share_band(found)),
     ),
     (
+        "mean place of a forgotten pair",
+        "Where forgotten pairs rank, from 0 to 1; those of removed users and items as told from the others (fold-in).",
+        ".3f",
+        lambda found: (found.place, ""),
+    ),
+    (
         "known pairs (AUC)",
         "The same AUC for pairs the model was taught and may keep. Near 0.5: it remembers too little to judge by.",
         ".3f",

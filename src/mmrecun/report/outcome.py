@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmrecun.audit.checks import share_words
+from mmrecun.audit.checks import UTILITY_SHARE, share_words
 from mmrecun.audit.figures import Bystanders, Gap, Recognition
 from mmrecun.audit.verdict import About, AuditReport, Check, State
 from mmrecun.report.tables import listing
@@ -16,6 +16,7 @@ _LEADS = {
     State.PASSED: "Measured, and held",
     State.NOT_APPLICABLE: "Does not apply to this request",
 }
+BEYOND = "Not looked at: backups, logs, caches and indexes outside this run's folder, and copies made by others."
 _ORDER = {
     State.PASSED: (State.PASSED, State.NOT_ASSESSED, State.NOT_APPLICABLE),
     State.FAILED: (State.FAILED, State.PASSED, State.NOT_ASSESSED, State.NOT_APPLICABLE),
@@ -42,6 +43,7 @@ _RECOGNISED = {
         "whether the removed {}features still bring back pairs learned with them",
     ),
 }
+ALLOWED = 1 - UTILITY_SHARE
 _PLACE = {State.PASSED: 0, State.FAILED: 1, State.NOT_ASSESSED: 2}
 _GAPS = {
     "retained utility": "retain_recall@20",
@@ -120,7 +122,8 @@ def _removal(checks: Sequence[Check]) -> list[tuple[State, str]]:
     if held:
         whole = f"{len(held)} scan{'s' if len(held) > 1 else ''}"
         what = "nothing requested is left in the run" if len(held) == len(checks) else "nothing requested was found"
-        clauses.append((State.PASSED, f"{what} ({whole}: {listing([_of(check) for check in held])})"))
+        parts = "".join(f"; of {_of(check)} {check.partly}" for check in held if check.partly)
+        clauses.append((State.PASSED, f"{what} ({whole}: {listing([_of(check) for check in held])}{parts})"))
     for state, some in ((State.NOT_ASSESSED, open_), (State.NOT_APPLICABLE, idle)):
         clauses += [(state, f"what is left in {_of(check)}: {check.detail}") for check in some]
     return clauses
@@ -139,11 +142,19 @@ def _own(report: AuditReport, check: Check) -> str:
     if check.about is About.UTILITY and check.state in (State.PASSED, State.FAILED):
         before = [state.retain for state in report.states if state.name == "original"]
         figures = f"{_recall(after.retain)}{f'; it was {_recall(before[0])}' if before else ''}"
-        better = "lists are about as good as before" if check.state is State.PASSED else "lists got worse"
-        return f"{better} (retained recall@20 is {figures})"
+        values = [metrics.get("recall@20", 0.0) for metrics in (*before[:1], after.retain)]
+        return f"lists {_better(check, values[0], values[-1])} (retained recall@20 is {figures})"
     if check.about is About.BYSTANDERS and after.bystanders and check.state in (State.PASSED, State.FAILED):
         return _bystanders(check, after.bystanders)
     return f"{check.name}: {check.detail}"
+
+
+def _better(check: Check, before: float, after: float) -> str:
+    """How lists have changed; a loss that only chance excuses is named."""
+    if check.state is State.FAILED:
+        return "got worse"
+    lost = 1 - after / before if before else 0.0
+    return f"lost {lost:.0%}, within what chance may do" if lost > ALLOWED else "are about as good as before"
 
 
 def _recall(metrics: dict[str, float]) -> str:
@@ -159,7 +170,8 @@ def _recognised(check: Check, kind: str, found: Recognition | None) -> str:
         return f"{text}: {check.detail}"
     figures = f"AUC {found.auc:.3f}, {share_words(found)} still look known"
     if found.attack_auc is not None:
-        figures += f", an attack with labels reaches {found.attack_auc:.3f}"
+        level = found.attack_level if found.attack_level is not None else 0.5
+        figures += f", an attack with labels reaches {found.attack_auc:.3f} with the model and {level:.3f} without"
     return f"{text} ({figures})"
 
 
@@ -184,9 +196,11 @@ def _bystanders(check: Check, found: Bystanders) -> str:
     """How people with least part in the request fare; no place at all was held where nothing was touched."""
     held = check.state is State.PASSED
     if _of(check) == "recall":
-        better = "get lists about as good as before" if held else "get worse lists"
         before, after = found.recall_before or 0.0, found.recall_after or 0.0
-        return f"people with least part in the request {better} (recall@20 is {after:.3f}; it was {before:.3f})"
+        better = _better(check, before, after)
+        return (
+            f"lists of people with least part in the request {better} (recall@20 is {after:.3f}; it was {before:.3f})"
+        )
     if held and not (found.share_before or found.share_after):
         return "no touched item is in the lists of people with least part in the request, before or after"
     how = "shown touched items no more often than chance allows" if held else "pushed touched items"

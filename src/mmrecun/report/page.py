@@ -12,10 +12,10 @@ from mmrecun.report import closer, figures, forgetting, outcome, tables, to_gold
 _MARKS = {State.PASSED: "✓", State.FAILED: "✕", State.NOT_ASSESSED: "?", State.NOT_APPLICABLE: "–"}
 
 _RANKS = {
-    True: "Forgetting worked when the filled shape lies where it lies in Gold. All of it at the very bottom would be "
-    "over-forgetting.",
-    False: "Right of the line: still remembered. Removed users and items rank further left in Gold, too; all of it at "
-    "the very bottom would be over-forgetting.",
+    True: "A filled shape elsewhere than Gold's is a warning. One like Gold's proves nothing: removed users and items "
+    "are shown by fresh stand-ins, and the verdict does not rest on it.",
+    False: "Right of the line: still remembered. Removed users and items are shown by fresh stand-ins, further left in "
+    "Gold, too; the verdict does not rest on this picture.",
 }
 
 
@@ -49,6 +49,7 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
         occasion=wording.occasion(report),
         summary=wording.summary(report),
         outcome=outcome.paragraphs(report),
+        beyond=outcome.BEYOND,
         counts=wording.counts(report),
         columns=tables.state_columns(report),
         state_rows=tables.state_rows(report),
@@ -70,7 +71,11 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
 
 
 def _pictures(report: AuditReport) -> list[Picture]:
-    zone = " The shaded zone counts as Gold's level; the circle should lie in it." if report.gap else ""
+    zone = (
+        " The shaded zone counts as Gold's level; a circle outside is a warning, one inside no proof."
+        if report.gap
+        else ""
+    )
     golds = any(state.name == "gold" for state in report.states)
     drawn = (
         (

@@ -40,6 +40,7 @@ def show(report: AuditReport, console: Console) -> None:
     for paragraph in outcome.paragraphs(report):
         console.print(Text(f"{paragraph.lead}:", style=_COLOURS[paragraph.state]))
         console.print(_listed(paragraph.clauses))
+    console.print(Text(outcome.BEYOND))
     console.print(
         Text(f"without Gold: {report.verdict_without_gold.value}; against Gold: {report.verdict_against_gold.value}")
     )

@@ -26,16 +26,20 @@ def counts(report: AuditReport) -> list[tuple[str, str]]:
 
 def summary(report: AuditReport) -> str:
     """One sentence for somebody who reads nothing else."""
-    parts = counts(report)
+    aside = report.forgotten.get("held_out", 0)
+    parts = [part for part in counts(report) if "held-out" not in part[1]]
     taken = listing([f"{number} {noun}" for number, noun in parts]) or "Nothing"
     verb = "was" if not parts or (len(parts) == 1 and parts[0][0] == "1") else "were"
     seconds = report.state("unlearned").seconds
     text = f"{taken} {verb} taken out of a trained '{report.model}' by '{report.method}' in {duration(seconds)}"
-    return f"{text}{_speed(report, seconds)}."
+    more = f"; {aside:,} held-out interaction{'s' if aside > 1 else ''} left the data with them" if aside else ""
+    return f"{text}{_speed(report, seconds)}{more}."
 
 
 def _speed(report: AuditReport, seconds: float) -> str:
     golds = [state.seconds for state in report.states if state.name == "gold"]
+    if report.method == "retrain":
+        return "; this run is itself a retraining"
     if not golds or seconds <= 0 or mean(golds) <= 0:
         return ""
     times = mean(golds) / seconds
