@@ -66,7 +66,7 @@ GRID = (
     Trial("ml100k", "lightgcn", ALL, 3, ("users5",)),
     Trial("baby", "lightgcn", ALL, 3, ("items5",), BABY),
     Trial("citeulike", "lightgcn", ALL, 2, (), CITEULIKE),
-    Trial("tiktok", "mgcn", (*ALL, "feataudio-20"), 2, ("users5",)),
+    Trial("tiktok", "mgcn", (*ALL, "feataudio-20"), 2),
 )
 REQUESTS = Seed(5)
 FIRST_GOLD = 1001

@@ -41,7 +41,21 @@ def test_recognition_passes_only_where_a_model_that_did_nothing_would_fail(found
     assert (check.state, check.about) == (state, About.FORGETTING)
     assert said in check.detail
     assert check.name == "residual co-occurrence: users"
-    assert recognition_check("features audio", found).name == "membership: features audio"
+
+
+@pytest.mark.parametrize(
+    ("auc", "known", "state"),
+    [
+        (0.75, 0.74, State.FAILED),
+        (0.55, 0.74, State.PASSED),
+        (0.45, 0.74, State.PASSED),
+        (0.64, 0.74, State.NOT_ASSESSED),
+        (0.50, 0.51, State.NOT_ASSESSED),
+    ],
+)
+def test_lapsed_features_are_held_against_those_that_are_kept(auc: float, known: float, state: State):
+    check = recognition_check("features audio", recognised(auc, known_auc=known, known_auc_error=0.01))
+    assert (check.name, check.state) == ("membership: features audio", state)
 
 
 def test_the_evidence_is_in_words():

@@ -27,7 +27,7 @@ from mmrecun.shapes import Bools
 HEADLINE = "recall@20"
 RETAIN, FORGET, VALID = f"retain_{HEADLINE}", f"forget_{HEADLINE}", "valid"
 TOLERANCE, DEVIATIONS, EDGE = 0.02, 3.0, 0.9
-TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.05
+TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.1
 PLACES_LEAST, PLACES_SHARE = 0.005, 0.25
 PARTNERS = ("users", "items")  # whose partners are asked, because they left
 FEW = 30  # pairs of which a paired error says nothing

@@ -11,6 +11,7 @@ from mmrecun.audit.verdict import About, Check, State
 CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit asks many questions, and Gold should pass them all
 RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03
 KNOWN_SHARE, SURELY_KNOWN = 0.4, 0.1
+LAPSED_SHARE = 0.6
 TOO_VAGUE = 0.15
 UTILITY_SHARE = 0.95
 PLACES_MARGIN = 0.1
@@ -46,9 +47,11 @@ def recognition_check(kind: str, found: Recognition) -> Check:
     tenth or less and ends at four tenths or less: then a model that did nothing, or half of it, would have been found
     out. Otherwise it is not assessed.
     """
+    if kind.startswith("features"):
+        return lapsed_check(kind, found)
     allowed = max(RECOGNITION_MARGIN, ERRORS * if_alike(found.auc_error, found.pairs, found.held_out))
     state, reading = _recognised(found, allowed)
-    whose = "items" if kind == "items" or kind.startswith("features") else "users"
+    whose = "items" if kind == "items" else "users"
     detail = (
         f"AUC {found.auc:.3f} of {found.pairs:,} forgotten against {found.held_out:,} held-out pairs of the same "
         f"{whose} ({CHANCE} ± {min(allowed, CHANCE):.3f})"
@@ -58,6 +61,30 @@ def recognition_check(kind: str, found: Recognition) -> Check:
     if found.attack_auc is not None:
         detail += f"; attack with labels {found.attack_auc:.3f}, {found.attack_level or CHANCE:.3f} without the model"
     return Check(name=recognition_title(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
+
+
+def lapsed_check(kind: str, found: Recognition) -> Check:
+    """Lapsed features against those that are kept: known as well as these, or by how much less.
+
+    Gold itself is a little above 0.5, since the pairs are kept. It fails where the AUC is not below that of items that
+    keep the modality, and passes where the excess over 0.5 is surely at most six tenths of theirs.
+    """
+    kept, error = found.known_auc - CHANCE, float(np.hypot(found.auc_error, found.known_auc_error))
+    share, spread = (found.auc - CHANCE) / kept if kept else 1.0, 2 * error / kept if kept else 1.0
+    if kept < ERRORS * found.known_auc_error:
+        state, reading = State.NOT_ASSESSED, "not even features that are kept show, so nothing can be told"
+    elif found.auc > found.known_auc - max(RECOGNITION_MARGIN, ERRORS * error):
+        state, reading = State.FAILED, "as well known as features that are kept"
+    elif share + spread <= LAPSED_SHARE:
+        state, reading = State.PASSED, "less known than features that are kept"
+    else:
+        state, reading = State.NOT_ASSESSED, "less known than features that are kept, but too little less to tell"
+    detail = (
+        f"AUC {found.auc:.3f} of {found.pairs:,} pairs against {found.held_out:,} held-out pairs of the same items, "
+        f"which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep theirs "
+        f"({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%}): {reading}"
+    )
+    return Check(name=recognition_title(kind), state=state, detail=detail, about=About.FORGETTING)
 
 
 def _recognised(found: Recognition, allowed: float) -> tuple[State, str]:

@@ -11,7 +11,7 @@ class Recognition(Settings):
         place: mean rank percentile of the forgotten pairs; of removed users and items this is fold-in, from all pairs
             but the one asked about.
         auc, auc_error: matched AUC of the one against the other, 0.5 in Gold; its standard error.
-        known_auc: the same of pairs that the model was taught and may keep.
+        known_auc, known_auc_error: the same of pairs that the model was taught and may keep.
         known_share, known_share_low, known_share_high: of the forgotten pairs, how many look like those; 95 % band.
         attack_auc: of a classifier with labels, on pairs it was not told; None for too few pairs.
         attack_level: the same without the model, by what the retained pairs show of users and items.
@@ -24,6 +24,7 @@ class Recognition(Settings):
     auc: float
     auc_error: float
     known_auc: float
+    known_auc_error: float = 0.0
     known_share: float
     known_share_low: float
     known_share_high: float

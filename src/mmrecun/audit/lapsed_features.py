@@ -3,8 +3,12 @@
 The pairs of an item that lost a modality stay, so its trained row may know them. What must be gone is what the features
 said. So the item is shown as if it came in today: the lapsed features, a fresh row, no interaction, and none of its
 other modalities. Then only what the model learned of such features speaks. If it learned that with the features of this
-item, the users who had the item in training rank it higher than those of its held-out pairs. To Gold, which never met
-them, both are alike: the AUC within each item is 0.5. Items that keep the modality are shown likewise, as known ones.
+item, the users who had the item in training rank it higher than those of its held-out pairs.
+
+To Gold the two are nearly alike, but not quite: it still knows that these users had the item, and what it learned of
+similar items' features agrees with that. So the AUC is held against that of items which keep the modality, shown in the
+same way: in a model that forgot nothing the two are equal. Places are compared within the item and, before that, among
+users of equal activity.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +17,17 @@ from typing import Self
 
 import numpy as np
 import torch
+from scipy.special import ndtr
 
+from mmrecun.audit.classifier import normal_scores
 from mmrecun.audit.membership import Group
 from mmrecun.audit.newcomers import with_newcomers
+from mmrecun.audit.row_traits import degree_strata
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import Partition
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.evaluation.matching import ITEM_STEP, degree_bins
+from mmrecun.evaluation.matching import ITEM_STEP
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
@@ -41,7 +48,7 @@ class LapsedFeatures:
         graph: retained training pairs of all other items.
         forgotten, held_out: training and held-out pairs of the items that lost the modality.
         known, known_held_out: the same of those that keep it.
-        bins: int64 [U], of the users by what is left of their pairs in `graph`.
+        degree: int64 [U], what is left of each user's pairs in `graph`.
     """
 
     modality: str
@@ -51,7 +58,7 @@ class LapsedFeatures:
     held_out: Interactions
     known: Interactions
     known_held_out: Interactions
-    bins: Ints
+    degree: Ints
 
     @classmethod
     def of(cls, parts: Partition, modality: str, rng: np.random.Generator) -> Self | None:
@@ -71,7 +78,7 @@ class LapsedFeatures:
         graph = train.select(~shown[train.items])
         degree = np.bincount(graph.users, minlength=len(parts.original.users))
         forgotten, held_out, known, aside = groups
-        return cls(modality, shown, graph, forgotten, held_out, known, aside, degree_bins(degree, 4))
+        return cls(modality, shown, graph, forgotten, held_out, known, aside, degree)
 
     @torch.no_grad()
     def groups(self, model: Recommender, parts: Partition, build: Build) -> tuple[Group, Group, Group, Group] | None:
@@ -87,13 +94,14 @@ class LapsedFeatures:
         newcomers = {name: mask | self.shown for name, mask in parts.newcomers().items()}
         inputs = build(f"{self.modality} alone", model, self._data(parts), newcomers)
         vectors = with_newcomers(model, parts, _SEED, self.shown).vectors(inputs)
+        asked = (self.forgotten, self.held_out, self.known, self.known_held_out)
+        places = [percentiles(vectors.users, vectors.items, self.graph, pairs) for pairs in asked]
+        # how high anything ranks for a user follows the user's activity, and so does who has a held-out pair
+        users = np.concatenate([pairs.users for pairs in asked])
+        alike = normal_scores(np.concatenate(places)[:, None].astype(np.float64), degree_strata(self.degree[users] + 1))
+        pieces = np.split(ndtr(alike[:, 0]).astype(np.float32), np.cumsum([len(part) for part in places])[:-1])
         forgotten, held_out, known, aside = (
-            Group(
-                percentiles(vectors.users, vectors.items, self.graph, pairs),
-                ITEM_STEP * pairs.items + self.bins[pairs.users],
-                pairs.items,
-            )
-            for pairs in (self.forgotten, self.held_out, self.known, self.known_held_out)
+            Group(part, ITEM_STEP * pairs.items, pairs.items) for part, pairs in zip(pieces, asked, strict=True)
         )
         return forgotten, held_out, known, aside
 
