@@ -149,6 +149,11 @@ def test_one_failure_or_one_kind_that_was_not_measured_is_no_pass():
     assert conclude(()) is State.NOT_ASSESSED
 
 
+def test_places_of_items_that_lost_features_are_golds_to_say():
+    checks = bystander_checks(bystanders(share_after=0.5, gain=0.1), 0.001, features=True)
+    assert [check.state for check in checks] == [State.NOT_APPLICABLE, State.PASSED]
+
+
 def test_places_that_nobody_was_shown_are_no_question():
     checks = bystander_checks(bystanders(share_before=0.0, share_after=0.0), 0.001)
     assert [check.state for check in checks] == [State.NOT_APPLICABLE, State.PASSED]

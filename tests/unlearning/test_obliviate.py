@@ -4,11 +4,11 @@ import torch
 
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.triples import NegativeSampler, Triples, epoch
-from mmrecun.models.base import Recommender
+from mmrecun.models.base import ID_TABLES, Recommender
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task, stand_in_inputs, working_copy
 from mmrecun.unlearning.obliviate import Obliviate, ObliviateConfig, gradients, low_rank, preconditioned
-from mmrecun.unlearning.rows import ID_TABLES, vectors_with
+from mmrecun.unlearning.rows import vectors_with
 from tests.contracts.models import build
 from tests.contracts.unlearning import Trained, UnlearnerContract, task_of, trained  # noqa: F401
 

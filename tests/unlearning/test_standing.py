@@ -13,7 +13,6 @@ from mmrecun.unlearning.standing import (
     Contest,
     at_standing,
     chance,
-    some,
     standing,
     unlearned_standing,
 )
@@ -107,7 +106,7 @@ def test_of_many_pairs_some_are_drawn(dataset: Dataset):
     rng = np.random.default_rng(0)
     rows = np.arange(MOST_PAIRS + 5)
     pairs = Interactions(rows, rows, np.zeros(len(rows), dtype=np.int8))
-    drawn = some(pairs, rng)
+    drawn = pairs.sample(MOST_PAIRS, rng)
     assert len(drawn) == MOST_PAIRS
     assert (drawn.users == drawn.items).all()
-    assert some(dataset.train, rng) is dataset.train
+    assert dataset.train.sample(MOST_PAIRS, rng) is dataset.train

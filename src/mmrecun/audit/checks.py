@@ -165,18 +165,21 @@ def _mark_check(name: str, mark: Mark) -> Check:
     return Check(name=f"marks: {name}", state=state, detail=detail, about=About.MARKS)
 
 
-def bystander_checks(found: Bystanders | None, error: float | None) -> list[Check]:
+def bystander_checks(found: Bystanders | None, error: float | None, features: bool = False) -> list[Check]:
     """Whether people who have least to do with the request are shown other things, or worse ones.
 
     Args:
         found: how their lists changed; None where there are too few.
         error: of their recall after minus 95 % of that before.
+        features: whether items lost features, by which their places change in Gold, too, up or down.
     """
     if found is None:
         detail = "fewer than 50 people have nothing or little to do with the request"
         return [Check(name="bystanders: places", state=State.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS)]
-    if not found.share_before and not found.share_after:
+    if features or not (found.share_before or found.share_after):
         detail = "no item that they are shown was touched"
+        if features:
+            detail = "items that lose features lose or gain places in Gold, too; only Gold tells how many"
         return [
             Check(name="bystanders: places", state=State.NOT_APPLICABLE, detail=detail, about=About.BYSTANDERS),
             *_their_recall(found, error),

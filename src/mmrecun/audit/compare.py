@@ -133,11 +133,12 @@ def alone(original: Measured, unlearned: Measured, parts: Partition) -> list[Che
     ]
     who = unlearned.bystanders & ~np.isnan(original.users_recall)
     theirs = paired_error(unlearned.users_recall[who], [UTILITY_SHARE * original.users_recall[who]])
+    marks = {name: mark for name, mark in after.marks.items() if name != "lists" or not parts.lost_features}
     return [
         utility_check(before, after, error, HEADLINE),
         *recognised,
-        *mark_checks(after.marks),
-        *bystander_checks(after.bystanders, theirs),
+        *mark_checks(marks),
+        *bystander_checks(after.bystanders, theirs, features=bool(parts.lost_features)),
     ]
 
 
