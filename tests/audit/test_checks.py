@@ -30,6 +30,8 @@ def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.
         (recognised(0.60, error=0.05), State.FAILED, "still recognised"),
         (recognised(0.51, share=(0.0, 0.7)), State.NOT_ASSESSED, "too few pairs"),
         (recognised(0.51, share=(0.2, 0.4)), State.NOT_ASSESSED, "may still be known"),
+        (recognised(0.6, attack_auc=0.71, attack_level=0.7), State.NOT_ASSESSED, "only Gold can tell"),
+        (recognised(0.8, attack_auc=0.71, attack_level=0.7), State.FAILED, "still recognised"),
         (recognised(0.51, known_auc=0.52), State.NOT_ASSESSED, "nothing can be told"),
         (recognised(0.51, attack_auc=0.7, attack_auc_error=0.01), State.FAILED, "attack with labels"),
         (recognised(0.51, attack_auc=0.52, attack_auc_error=0.01), State.PASSED, "alike"),

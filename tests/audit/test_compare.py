@@ -16,7 +16,6 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition, retain
 
 PAIRS, USERS = 4000, 200
-NOTHING = np.empty((PAIRS, 0))
 KIND = "users"
 
 
@@ -49,9 +48,7 @@ def state(
         valid_recall=wave + valid,
         bystanders=np.arange(USERS) >= 100,
         neighbours=np.arange(USERS) < 10,
-        comparisons={
-            KIND: Comparison(group, group, group, group, (np.empty((PAIRS, 0)),) * 2, (np.empty((PAIRS, 0)),) * 3)
-        },
+        comparisons={KIND: Comparison(group, group, group, group, *[(np.empty((PAIRS, 0)), np.empty((PAIRS, 0)))] * 2)},
         shares=torch.full((3, 4), 0.25, dtype=torch.float64),
     )
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmrecun.audit.membership import Group, matched_auc
+from mmrecun.audit.membership import Group
 from mmrecun.audit.recognition import Comparison
 
 
@@ -15,7 +15,7 @@ def comparison(lift: float, traits: float = 0.0, size: int = 1500) -> Comparison
     rng = np.random.default_rng(0)
     held_out = group(rng, size, 120)
     seen = rng.normal(loc=(traits, 0), size=(size, 2)), rng.normal(size=(size, 2))
-    data = tuple(rng.normal(size=(size, 1)) for _ in range(3))
+    data = rng.normal(size=(size, 1)), rng.normal(size=(size, 1))
     return Comparison(group(rng, size, 120, lift), held_out, group(rng, size, 120, 1.0), held_out, seen, data)
 
 
@@ -50,34 +50,17 @@ def test_the_share_of_known_pairs_is_measured_against_their_own_held_out_ones():
     rng = np.random.default_rng(1)
     one, low = group(rng, 400, 50), group(rng, 400, 50)
     low = Group(low.percentiles * 0.1, low.strata, low.owners)
-    none, nothing = (np.empty((400, 0)),) * 2, (np.empty((400, 0)),) * 3
-    assert Comparison(one, one, one, low, none, nothing).figures().known_auc > 0.9
-    assert Comparison(one, one, one, one, none, nothing).figures().known_auc == pytest.approx(0.5, abs=1e-6)
+    none = np.empty((400, 0)), np.empty((400, 0))
+    assert Comparison(one, one, one, low, none, none).figures().known_auc > 0.9
+    assert Comparison(one, one, one, one, none, none).figures().known_auc == pytest.approx(0.5, abs=1e-6)
 
 
 def test_what_the_data_show_without_the_model_is_no_attack():
     """Pairs are set apart by activity, which the model repeats: the attack finds it, and so does its level."""
     rng = np.random.default_rng(2)
     one, other = group(rng, 1500, 120), group(rng, 1500, 120)
-    data = rng.normal(1, size=(1500, 1)), rng.normal(size=(1500, 1)), rng.normal(1, size=(1500, 1))
-    seen = tuple(rows + rng.normal(scale=0.5, size=rows.shape) for rows in data[:2])
+    data = rng.normal(1, size=(1500, 1)), rng.normal(size=(1500, 1))
+    seen = tuple(rows + rng.normal(scale=0.5, size=rows.shape) for rows in data)
     found = Comparison(one, other, one, other, seen, data).figures()
+    assert found.attack_auc > 0.65
     assert found.attack_auc - found.attack_level < 0.03
-
-
-def test_a_split_by_activity_is_balanced():
-    """Places follow activity, and so does the split: unbalanced, nothing that nobody knows would look known."""
-    rng = np.random.default_rng(3)
-    activity = [rng.normal(shift, 1, 1500) for shift in (0.7, 0.0, 0.7)]
-    groups = [
-        Group(
-            (values + rng.normal(scale=0.5, size=1500)).astype(np.float32),
-            np.full(1500, 64),
-            rng.integers(99, size=1500),
-        )
-        for values in activity
-    ]
-    seen = tuple(rng.normal(size=(1500, 1)) for _ in range(2))
-    made = Comparison(*groups, groups[1], seen, tuple(values[:, None] for values in activity))
-    assert matched_auc(*groups[:2]).value > 0.6
-    assert abs(made.figures().auc - 0.5) < 0.05

@@ -146,7 +146,7 @@ class UnlearnerContract:
     @pytest.mark.parametrize("target", ["users", "items"])
     def test_newcomers_change_nobody_else(self, trained: Trained, target: str):
         parts, result = self.run(trained, requests(trained.dataset)[target])
-        alone, beside = vectors_of(result.model, parts.retained), Stage(parts, None).stand_in(result.model)
+        alone, beside = vectors_of(result.model, parts.retained), Stage(parts).stand_in(result.model)
         torch.testing.assert_close(beside.users[parts.user_rows], alone.users, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(beside.items[parts.item_rows], alone.items, rtol=1e-6, atol=1e-6)
 

@@ -22,7 +22,7 @@ from mmrecun.audit.checks import (
 from mmrecun.audit.figures import Gap, Likeness
 from mmrecun.audit.measure import K, Measured
 from mmrecun.audit.probes import Probe, lost_rows
-from mmrecun.audit.verdict import AuditReport, Check, State, conclude
+from mmrecun.audit.verdict import About, AuditReport, Check, State, conclude
 from mmrecun.data.forget import Partition, Target, targets_of
 
 
@@ -61,7 +61,7 @@ def judge(
     checks = (*residue_checks, *own, *against)
     without = conclude((*residue_checks, *own))
     beside = conclude((*residue_checks, *against)) if others else State.NOT_ASSESSED
-    verdict = _both(conclude(checks), against) if others else without
+    verdict = _both(conclude(_decisive(checks)), against) if others else without
     return Judgement(unlearned, others, gaps, checks, without, beside, verdict)
 
 
@@ -99,6 +99,14 @@ def compare(
         verdict_against_gold=made.against_gold,
         notes=_notes(parts, len(made.golds)),
     )
+
+
+def _decisive(checks: Sequence[Check]) -> list[Check]:
+    """All checks but those that could not be made without Gold and passed with it."""
+    settled = {f"gold: {check.name}" for check in checks if check.about is About.FORGETTING} & {
+        check.name for check in checks if check.state is State.PASSED
+    }
+    return [check for check in checks if not (check.state is State.NOT_ASSESSED and f"gold: {check.name}" in settled)]
 
 
 def _both(verdict: State, against: Sequence[Check]) -> State:

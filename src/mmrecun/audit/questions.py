@@ -65,12 +65,12 @@ class SinglePairs:
                 np.column_stack([place, score, cosine, traits.users[pairs.users], traits.items[pairs.items]])
             )
         forgotten, held_out, known = groups
-        taught, aside, kept = (
+        taught, aside = (
             np.column_stack([structure.users[pairs.users], structure.items[pairs.items]])
-            for pairs in (self.forgotten, self.held_out, self.known)
+            for pairs in (self.forgotten, self.held_out)
         )
         return Comparison(
-            forgotten, held_out, known, held_out, (seen_by_attacker[0], seen_by_attacker[1]), (taught, aside, kept)
+            forgotten, held_out, known, held_out, (seen_by_attacker[0], seen_by_attacker[1]), (taught, aside)
         )
 
 
@@ -126,16 +126,15 @@ class Questions:
                 for group, left_out in ((forgotten, asked.forgotten), (held_out, asked.held_out))
             )
             theirs = shown.items if asked.of_users else shown.users
-            data = [theirs[asked.kept[part.asked.items]] for part in (asked.forgotten, asked.held_out, asked.known)]
-            shows = data[0], data[1], data[2]
-            found[target.value] = Comparison(forgotten, held_out, known, held_out, (taught, aside), shows)
+            data = tuple(theirs[asked.kept[part.asked.items]] for part in (asked.forgotten, asked.held_out))
+            found[target.value] = Comparison(forgotten, held_out, known, held_out, (taught, aside), (data[0], data[1]))
         if self.pairs is not None:
             found[Target.INTERACTIONS.value] = self.pairs.comparison(vectors, whole, shown)
         for name, lapsed in self.features.items():
             if model is not None and (groups := lapsed.groups(model, self.parts, build)) is not None:
                 empty = tuple(np.empty((len(group.owners), 0)) for group in groups[:2])
                 none = empty[0], empty[1]
-                found[f"features {name}"] = Comparison(*groups, none, (*none, np.empty((len(groups[2].owners), 0))))
+                found[f"features {name}"] = Comparison(*groups, none, none)
         return found
 
 
