@@ -102,7 +102,7 @@ def test_the_error_of_a_gap_is_that_of_paired_pairs():
     expected = spread((first[0] - second[0], first[1] - second[1]), moved.owners, own.held_out.owners)
     gap = gaps_to_gold(one, [changed])["recognition users"]
     assert gap.error == pytest.approx(expected)
-    assert gap.tolerance == pytest.approx(max(0.02, 3 * expected))
+    assert gap.tolerance == pytest.approx(2 * max(0.02, 3 * expected))  # a lone Gold has no spread
     assert (gap.z, gap.gold_std) == (None, None)
 
 

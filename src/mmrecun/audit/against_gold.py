@@ -68,10 +68,15 @@ def gaps_to_gold(unlearned: Measured, golds: Sequence[Measured]) -> dict[str, Ga
             gold_std=deviation,
             difference=value - centre,
             z=(value - centre) / deviation if deviation else None,
-            tolerance=max(_least(name, centre), DEVIATIONS * (deviation or 0.0), ERRORS * (error or 0.0)),
+            tolerance=_tolerance(_least(name, centre), deviation, error),
             error=error,
         )
     return gaps
+
+
+def _tolerance(least: float, deviation: float | None, error: float | None) -> float:
+    """The difference that still counts as Gold's level: twice as much for a lone Gold, whose spread is not known."""
+    return max(least, DEVIATIONS * (deviation or 0.0), ERRORS * (error or 0.0)) * (2 if deviation is None else 1)
 
 
 def _least(name: str, centre: float) -> float:

@@ -97,11 +97,11 @@ def _recognised(found: Recognition, allowed: float) -> tuple[State, str]:
         return State.FAILED, "over-forgotten"
     if away > allowed + apart:
         return State.FAILED, "still recognised"
+    if apart:
+        return State.NOT_ASSESSED, "the split itself sets such pairs apart, so only Gold can tell"
     error = if_alike(found.attack_auc_error or 0.0, found.pairs, found.held_out)
     if attack > max(MARK_MARGIN, ERRORS * error):
         return State.FAILED, "told apart by an attack with labels"
-    if apart:
-        return State.NOT_ASSESSED, "the split itself sets such pairs apart, so only Gold can tell"
     return _alike(found, allowed)
 
 
