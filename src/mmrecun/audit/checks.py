@@ -72,9 +72,10 @@ def lapsed_check(kind: str, found: Recognition) -> Check:
     keep the modality, and passes where the excess over 0.5 is surely at most six tenths of theirs.
     """
     kept, error = found.known_auc - CHANCE, float(np.hypot(found.auc_error, found.known_auc_error))
-    share, spread = (found.auc - CHANCE) / kept if kept else 1.0, 2 * error / kept if kept else 1.0
+    share, spread = ((found.auc - CHANCE) / kept, 2 * error / kept) if kept > 0 else (1.0, 1.0)
+    told = f" ({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%})"
     if kept < ERRORS * found.known_auc_error:
-        state, reading = State.NOT_ASSESSED, "not even features that are kept show, so nothing can be told"
+        state, reading, told = State.NOT_ASSESSED, "not even features that are kept show, so nothing can be told", ""
     elif found.auc > found.known_auc - max(RECOGNITION_MARGIN, ERRORS * error):
         state, reading = State.FAILED, "as well known as features that are kept"
     elif share + spread <= LAPSED_SHARE:
@@ -83,8 +84,8 @@ def lapsed_check(kind: str, found: Recognition) -> Check:
         state, reading = State.NOT_ASSESSED, "less known than features that are kept, but too little less to tell"
     detail = (
         f"AUC {found.auc:.3f} of {found.pairs:,} pairs against {found.held_out:,} held-out pairs of the same items, "
-        f"which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep theirs "
-        f"({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%}): {reading}"
+        f"which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep theirs{told}: "
+        f"{reading}"
     )
     return Check(name=recognition_title(kind), state=state, detail=detail, about=About.FORGETTING)
 
