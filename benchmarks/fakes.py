@@ -136,8 +136,13 @@ def two_hop_rows(case: Case) -> Recommender:
     return _turned(case, case.by("unlink"), 1.0)
 
 
-def listed_by_cosine(case: Case) -> Recommender:
-    """Forgotten as by Gold, and then touched rows are turned half way to what two hops say of them."""
+def listed_by_cosine(case: Case) -> Recommender | None:
+    """Forgotten as by Gold, and then touched rows are turned half way to what two hops say of them.
+
+    Which items lost a modality the data themselves list, so such requests have no fake of this kind.
+    """
+    if case.parts.lost_features:
+        return None
     return _turned(case, _copy(case.gold), 0.5)
 
 

@@ -30,7 +30,7 @@ from mmrecun.shapes import Bools, Ints
 
 _SEED = Seed(20).child("audit")
 _UNTRAINED = Seed(20).child("examine").child("untrained")
-_CONTROLS = 4000
+_CONTROLS = 1000
 
 
 @torch.no_grad()

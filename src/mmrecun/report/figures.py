@@ -16,6 +16,7 @@ from mmrecun.audit.verdict import AuditReport
 from mmrecun.report.style import INK, STYLE, ZONE, svg
 from mmrecun.report.tables import by_name, duration
 
+FEW = 20
 _COLOURS = {"original": "#a63d40", "unlearned": "#1f5fa8", "gold": "#9a6b00"}
 _FACES = {"original": "#a63d40", "unlearned": "none", "gold": "#9a6b00"}
 _MARKERS = {"original": "s", "unlearned": "o", "gold": "D"}
@@ -96,7 +97,7 @@ def percentiles(report: AuditReport) -> str:
     """Where forgotten pairs rank, against held-out positives, before and after and in Gold; empty without figures."""
     groups = {name: [s for s in states if s.percentiles] for name, states in by_name(report).items()}
     groups = {name: states for name, states in groups.items() if states}
-    if not groups:
+    if not groups or too_few(report):
         return ""
     with mpl.rc_context(STYLE):
         figure = _canvas(1.8 * len(groups) + 1.0, top=0.55)
@@ -130,6 +131,12 @@ def _average(rows: Sequence[Sequence[float]]) -> list[float]:
     return [sum(column) / len(same) for column in zip(*same, strict=True)]
 
 
+def too_few(report: AuditReport) -> bool:
+    """Whether so few pairs were compared that a picture of them would show chance alone."""
+    pairs = [found.pairs for state in report.states for found in state.recognition.values()]
+    return bool(pairs) and max(pairs) < FEW
+
+
 def forest(report: AuditReport) -> str:
     """Recognition AUCs with three standard errors, and the share that still looks known; empty without figures."""
     groups = by_name(report)
@@ -137,7 +144,7 @@ def forest(report: AuditReport) -> str:
     rows = [
         (kind, state) for kind in kinds for states in groups.values() for state in states if kind in state.recognition
     ]
-    if not rows:
+    if not rows or too_few(report):
         return ""
     with mpl.rc_context(STYLE):
         figure = _canvas(0.27 * len(rows) + 0.3 * len(kinds) + 0.75, top=0.05, left=0.85)
