@@ -11,6 +11,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: $(VENV)/ready
+	rm -rf demo
 	$(BIN)/mmrecun demo --out demo
 
 test: $(VENV)/ready
