@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from mmrecun.audit.classifier import Weights
-from mmrecun.data.sparse import product
+from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.shapes import Ints
 
 UserItemVectors = tuple[Tensor, Tensor]
@@ -40,7 +40,7 @@ def row_traits(trained: UserItemVectors, served: UserItemVectors, adjacency: Ten
     """
     own = torch.cat(trained)
     near = product(adjacency, own)
-    far = product(adjacency, near) - _ways_back(adjacency)[:, None] * own
+    far = product(adjacency, near) - square_diagonal(adjacency)[:, None] * own
     users, items = served
     middle = torch.cat([users @ items.mean(dim=0), items @ users.mean(dim=0)])
     vectors = torch.cat(served)
@@ -87,13 +87,6 @@ def structure(adjacency: Tensor, users: int) -> RowTraits:
 def _log_length(rows: Tensor) -> Tensor:
     lengths: Tensor = rows.norm(dim=1)
     return lengths.clamp(min=_TINY).log()
-
-
-def _ways_back(adjacency: Tensor) -> Tensor:
-    """The diagonal of the square of a symmetric CSR matrix [N, N]: float32 [N]."""
-    counts = adjacency.crow_indices().diff()
-    whose = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
-    return adjacency.values().new_zeros(len(counts)).index_add_(0, whose, adjacency.values().square())
 
 
 def degree_strata(degree: Ints) -> Ints:

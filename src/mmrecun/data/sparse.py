@@ -62,6 +62,13 @@ def product(matrix: Tensor, dense: Tensor) -> Tensor:
     )
 
 
+def square_diagonal(adjacency: Tensor) -> Tensor:
+    """Work out the diagonal of the square of a symmetric CSR matrix [N, N]: float32 [N]."""
+    counts = adjacency.crow_indices().diff()
+    whose = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+    return adjacency.values().new_zeros(len(counts)).index_add_(0, whose, adjacency.values().square())
+
+
 def _torch_csr(matrix: sp.csr_array, device: torch.device) -> Tensor:
     matrix.sort_indices()
     index = np.int32 if matrix.nnz < np.iinfo(np.int32).max else np.int64

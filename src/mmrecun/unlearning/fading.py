@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmrecun.data.forget import Partition
-from mmrecun.data.sparse import SparseMatrix, product
+from mmrecun.data.sparse import SparseMatrix, product, square_diagonal
 from mmrecun.models.base import ID_TABLES, Recommender
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
@@ -87,7 +87,7 @@ def neighbourly(model: Recommender, graph: SparseMatrix, asked: Mapping[Side, In
     """
     users, items = (model.get_parameter(name).detach() for name in ID_TABLES)
     own, adjacency = torch.cat([users, items]), graph.forward
-    rows = product(adjacency, product(adjacency, own)) - _ways_back(adjacency).unsqueeze(1) * own
+    rows = product(adjacency, product(adjacency, own)) - square_diagonal(adjacency).unsqueeze(1) * own
     parts = rows[: len(users)], rows[len(users) :]
     told = {}
     for name, part, chosen in zip(ID_TABLES, parts, (asked["users"], asked["items"]), strict=True):
@@ -95,13 +95,6 @@ def neighbourly(model: Recommender, graph: SparseMatrix, asked: Mapping[Side, In
         at = torch.from_numpy(chosen).to(part.device)
         told[name][at] = part[at]
     return told
-
-
-def _ways_back(adjacency: Tensor) -> Tensor:
-    """The diagonal of the square of a symmetric CSR matrix [N, N]: float32 [N]."""
-    counts = adjacency.crow_indices().diff()
-    whose = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
-    return adjacency.values().new_zeros(len(counts)).index_add_(0, whose, adjacency.values().square())
 
 
 def faded(model: Recommender, kept: Kept, seed: Seed, towards: Mapping[str, Tensor] | None = None) -> Recommender:
