@@ -13,13 +13,13 @@ from mmrecun.audit.probes import Probe, vectors_of
 from mmrecun.data.dataset import Dataset, positions
 from mmrecun.data.forget import ForgetRequest, Partition, partition, take_out
 from mmrecun.data.graph import graph_of
+from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.jobs.forgetting import task_of
 from mmrecun.lineage import Run
 from mmrecun.models.base import ID_TABLES, Recommender, Sizes, carry_over
 from mmrecun.rng import Seed
 from mmrecun.shapes import Bools, Ints
 from mmrecun.unlearning.base import presence
-from mmrecun.unlearning.fading import neighbourly
 from mmrecun.unlearning.registry import method_class
 from mmrecun.unlearning.table import retained_table
 
@@ -223,8 +223,11 @@ def _edited(case: Case, model: Recommender, edit: Callable[[Tensor, torch.Genera
 def _turned(case: Case, model: Recommender, share: float) -> Recommender:
     data, touched = case.parts.retained, case.touched()
     graph = graph_of(data.train, len(data.users), len(data.items), torch.device("cpu"))
-    asked = {side: np.flatnonzero(touched[name]) for side, name in zip(("users", "items"), ID_TABLES, strict=True)}
-    for name, rows in neighbourly(model, graph, asked).items():
+    tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+    own, adjacency = torch.cat(tables), graph.forward
+    # two hops lead to those with the same partners; the way back to oneself does not count
+    far = product(adjacency, product(adjacency, own)) - square_diagonal(adjacency)[:, None] * own
+    for name, rows in zip(ID_TABLES, far.split([len(table) for table in tables]), strict=True):
         weight, at = model.get_parameter(name), torch.from_numpy(touched[name])
         length = weight[at].norm(dim=1, keepdim=True)
         aim = rows[at] / rows[at].norm(dim=1, keepdim=True).clamp(min=1e-12) * length

@@ -147,7 +147,7 @@ def test_other_settings_are_other_rows(made: list[str], tmp_path: Path):
     spec = spec_of(requests=BASE["requests"][:1], methods=["unlink"], seeds=[0])
     run(spec, tmp_path, place(tmp_path / "out"))
     count = len(made)
-    changed = [{"method": "mmrecun", "name": "unlink", "settings": {"batch_size": 64}}]
+    changed = [{"method": "mmrecun", "name": "unlink", "settings": {"negatives": 32}}]
     run(spec_of(requests=BASE["requests"][:1], methods=changed, seeds=[0]), tmp_path, place(tmp_path / "out"))
     assert made[count:] == ["mmrecun 0"]
     more = [{"model": "lightgcn", "settings": {**TRAINING, "epochs": 2}}]

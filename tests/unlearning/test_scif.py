@@ -11,7 +11,7 @@ from mmrecun.training.fit import fit
 from mmrecun.unlearning import scif
 from mmrecun.unlearning.base import Task, stand_in_inputs
 from mmrecun.unlearning.rows import vectors_with
-from mmrecun.unlearning.scif import SCIF, Pairs, SCIFConfig, conjugate_gradient, hessian_product, label_change
+from mmrecun.unlearning.scif import SCIF, Pairs, SCIFConfig, hessian_product, label_change
 from tests.contracts.models import CPU, build
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, task_of, trained  # noqa: F401
 
@@ -19,26 +19,6 @@ from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, tas
 class TestSCIF(UnlearnerContract):
     name = "scif"
     settings = {"damping": 0.3}
-
-
-def test_conjugate_gradients_solve_the_system():
-    rng = np.random.default_rng(0)
-    root = rng.normal(size=(12, 12))
-    matrix, target = root @ root.T + 0.1 * np.eye(12), rng.normal(size=(3, 4))
-    dense = torch.from_numpy(matrix)
-    found, taken = conjugate_gradient(
-        lambda v: (dense @ v.flatten()).reshape(3, 4), torch.from_numpy(target), 60, 1e-10
-    )
-    np.testing.assert_allclose(found.numpy().ravel(), np.linalg.solve(matrix, target.ravel()), rtol=1e-6)
-    assert taken < 60
-
-
-def test_conjugate_gradients_stop_where_the_curvature_is_negative():
-    diagonal = torch.tensor([2.0, -1.0])
-    found, taken = conjugate_gradient(lambda v: diagonal * v, torch.tensor([1.0, 0.1]), 10, 1e-6)
-    assert found.isfinite().all()
-    assert taken <= 2
-    assert (found * torch.tensor([1.0, 0.1])).sum() > 0
 
 
 def test_hessian_products_are_those_of_the_dense_hessian():

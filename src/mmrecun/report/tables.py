@@ -197,5 +197,7 @@ def listing(words: Sequence[str]) -> str:
 
 def losses(history: Sequence[Mapping[str, float]]) -> list[tuple[float, float]]:
     """Pass and loss, from the rows that have a loss; rows without a number are counted from 1."""
-    rows = [(row.get("epoch", place), row["loss"]) for place, row in enumerate(history, start=1) if "loss" in row]
-    return [(float(epoch), float(loss)) for epoch, loss in rows]
+    rows = [(row.get("epoch", place), row.get("loss")) for place, row in enumerate(history, start=1)]
+    return [
+        (float(epoch or place), float(loss)) for place, (epoch, loss) in enumerate(rows, start=1) if loss is not None
+    ]

@@ -12,7 +12,8 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
-from mmrecun.data.triples import NegativeSampler, Triples, epoch
+from mmrecun.data.interactions import Interactions
+from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.errors import DivergedError
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
@@ -95,7 +96,6 @@ def fit(
         DivergedError: when the loss is no longer finite.
     """
     optimizer = adam(model, config.learning_rate)
-    device = next(model.parameters()).device
     state = load_progress(recovery.path, recovery.key, model, optimizer) if recovery else Progress()
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     started = time.perf_counter() - state.seconds
@@ -106,15 +106,7 @@ def fit(
     while state.epoch < config.epochs and not stopped(state, config, steps):
         begun = time.perf_counter()
         drawn = seed.child(f"epoch {state.epoch}")
-        model.noise = drawn.child("noise").torch(device)
-        read = model.epoch_inputs(inputs, drawn.child("inputs").torch())
-
-        def loss_of(triples: Triples, read: GraphInputs = read) -> torch.Tensor:
-            return training_loss(model, model.at(read, triples))
-
-        batches = epoch(dataset.train, sampler, config.batch_size, drawn.numpy(), device)
-        loss = one_pass(batches, loss_of, optimizer)
-        model.noise = None
+        loss = run_epoch(model, dataset.train, sampler, inputs, config.batch_size, drawn, optimizer)
         state.epoch += 1
         row = {"epoch": state.epoch, "loss": loss, "seconds": time.perf_counter() - begun}
         if state.epoch % config.validate_every == 0 or state.epoch == config.epochs:
@@ -128,6 +120,33 @@ def fit(
             saved = time.perf_counter()
     model.load_state_dict(state.best)
     return FitResult(state.best_epoch, state.epoch, state.best_score, state.history, state.seconds)
+
+
+def run_epoch(
+    model: Recommender,
+    pairs: Interactions,
+    sampler: NegativeSampler,
+    inputs: GraphInputs,
+    batch_size: int,
+    seed: Seed,
+    optimizer: torch.optim.Optimizer,
+) -> float:
+    """Train `model` for one epoch, in place; returns the mean loss.
+
+    Raises:
+        DivergedError: when the loss is no longer finite.
+    """
+    device = next(model.parameters()).device
+    model.noise = seed.child("noise").torch(device)
+    read = model.epoch_inputs(inputs, seed.child("inputs").torch())
+    try:
+        return one_pass(
+            epoch(pairs, sampler, batch_size, seed.numpy(), device),
+            lambda triples: training_loss(model, model.at(read, triples)),
+            optimizer,
+        )
+    finally:
+        model.noise = None
 
 
 def stopped(state: Progress, config: TrainConfig, steps: int) -> bool:

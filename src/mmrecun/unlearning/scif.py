@@ -20,6 +20,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.triples import NegativeSampler, Triples
 from mmrecun.shapes import Ints
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export, stand_in_inputs, working_copy
+from mmrecun.unlearning.conjugate import Tensors, solve
 from mmrecun.unlearning.rows import vectors_with
 
 
@@ -100,10 +101,12 @@ class SCIF(Unlearner):
         target = torch.autograd.grad(difference, shift, retain_graph=True)[0]
         curvature = hessian_product(-logsigmoid(vectors.at(pairs.keep).margins()).sum() / draws, shift)
 
-        def product(vector: Tensor) -> Tensor:
-            return curvature(vector) + self.config.damping * vector
+        def product(vector: Tensors) -> Tensors:
+            return [curvature(vector[0]) + self.config.damping * vector[0]]
 
-        return conjugate_gradient(product, target, self.config.steps, self.config.tolerance)
+        plain = [torch.ones_like(target)]
+        (step,), taken = solve(product, [target], plain, self.config.steps, self.config.tolerance)
+        return step, taken
 
 
 def repeated(pairs: Interactions, sampler: NegativeSampler, times: int, rng: np.random.Generator) -> Triples:
@@ -126,33 +129,3 @@ def hessian_product(loss: Tensor, parameter: Tensor) -> Callable[[Tensor], Tenso
         return torch.autograd.grad(gradient, parameter, vector, retain_graph=True)[0]
 
     return product
-
-
-def conjugate_gradient(
-    product: Callable[[Tensor], Tensor], target: Tensor, steps: int, tolerance: float
-) -> tuple[Tensor, int]:
-    """An approximate solution x of A x = `target`, started from zero, and the number of products with A.
-
-    Ends at direction of negative curvature, with what was found until then (Steihaug, 1983).
-
-    Args:
-        product: v -> A v, A symmetric.
-        target: any shape.
-        steps: products, at most.
-        tolerance: norm of the residual, relative to that of `target`, that is good enough.
-    """
-    found, residual = torch.zeros_like(target), target.clone()
-    direction, size = residual.clone(), residual.square().sum()
-    enough = tolerance**2 * size
-    for taken in range(steps):
-        if size <= enough:
-            return found, taken
-        image = product(direction)
-        bend = (direction * image).sum()
-        if bend <= 0:
-            return found if taken else direction, taken + 1
-        length = size / bend
-        found, residual = found + length * direction, residual - length * image
-        smaller = residual.square().sum()
-        direction, size = residual + smaller / size * direction, smaller
-    return found, steps

@@ -1,0 +1,91 @@
+"""A method beside Gold, request by request: quality, forgetting, marks, bystanders and time, as the audit sees them.
+
+Models and Golds are those of `benchmarks.verdicts`, kept in the same folder. Each request is drawn by a seed of its own;
+none of them was looked at while the settings of `mmrecun` were chosen, except those that the page of results names.
+"""
+
+import time
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.page import OUT, Table, arguments, write
+from benchmarks.verdicts import FIRST_GOLD, GRID, REQUESTS, Court, Kept, Trial, request
+from mmrecun.audit.measure import Measured
+from mmrecun.jobs.forgetting import task_of
+from mmrecun.rng import Seed
+from mmrecun.unlearning.registry import method_class
+
+
+def row_of(court: Court, method: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Unlearn, time it and judge it; each figure stands before its mean over the Golds."""
+    kind = method_class(method)
+    task = task_of(court.original.model, court.parts, court.original.training, Seed(seed))
+    started = time.perf_counter()
+    model = kind(kind.Config.of(settings)).run(task).model
+    seconds = time.perf_counter() - started
+    state = court._measured("unlearned", court.original, model)
+    judged = court.row("method", method, state, model, court.targets)
+    gold_seconds = min(gold.manifest.seconds for gold in court.golds)
+    figures = {name: _beside(value, court.targets, name) for name, value in _figures(state).items()}
+    return {
+        "data": court.data,
+        "model": court.model,
+        "request": court.name,
+        "Golds": len(court.golds),
+        **figures,
+        "seconds": round(seconds, 2),
+        "times faster": round(gold_seconds / seconds, 1),
+        "without Gold": judged["without Gold"],
+        "with Gold": judged["with Gold"],
+        "failed": ", ".join(name.removeprefix("gold: ") for name in judged["failed against Gold"] or judged["failed"]),
+    }
+
+
+def _figures(state: Measured) -> dict[str, float]:
+    figures = state.figures
+    found = {"retained recall": figures.retain["recall@20"]}
+    for name, recognition in figures.recognition.items():
+        found[f"AUC {name}"] = recognition.auc
+    for name, mark in figures.marks.items():
+        found[f"marks {name}"] = mark.auc
+    return found
+
+
+def _beside(value: float, golds: Sequence[Measured], name: str) -> str:
+    theirs = [found[name] for found in map(_figures, golds) if name in found]
+    return f"{value:.3f} / {sum(theirs) / len(theirs):.3f}" if theirs else f"{value:.3f}"
+
+
+def court_of(kept: Kept, trial: Trial, name: str) -> Court:
+    """The original, its Golds and the probe of one request."""
+    original = kept.original(trial)
+    asked = request(original.dataset, name, REQUESTS)
+    golds = [kept.retrained(original, name, asked, FIRST_GOLD + number) for number in range(trial.golds)]
+    return Court(trial.data, trial.model, name, original, asked, golds)
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Judge a method on every request of the grid, or those whose names hold a word that is given."""
+    parser = arguments("against_gold", rounds=1)
+    parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
+    parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
+    parser.add_argument("--method", default="mmrecun")
+    options = parser.parse_args(given)
+    write(options.out, "against_gold", _tables(options))
+
+
+def _tables(options: Namespace) -> list[Table]:
+    kept, rows = Kept(options.kept), list[dict[str, Any]]()
+    for trial in GRID:
+        for name in trial.requests:
+            if options.only in f"{trial.data} {trial.model} {name}":
+                rows.append(row_of(court_of(kept, trial, name), options.method, 7, {}))
+                print(rows[-1], flush=True)
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    return [Table(f"{options.method} / Gold", [{column: row.get(column, "") for column in columns} for row in rows])]
+
+
+if __name__ == "__main__":
+    main()
