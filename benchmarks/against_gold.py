@@ -1,7 +1,7 @@
 """A method beside Gold, request by request: quality, forgetting, marks, bystanders and time, as the audit sees them.
 
-Models and Golds are those of `benchmarks.verdicts`, kept in the same folder. Each request is drawn by a seed of its own;
-none of them was looked at while the settings of `mmrecun` were chosen, except those that the page of results names.
+Models and Golds are those of `benchmarks.verdicts`, kept in the same folder. With `--draw` other than 5, requests are
+drawn anew, and Golds made for them: those of 5 were looked at while `mmrecun` was made.
 """
 
 import time
@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdicts import FIRST_GOLD, GRID, REQUESTS, Court, Kept, Trial, request
+from benchmarks.verdicts import FIRST_GOLD, GRID, Court, Kept, Trial, request
 from mmrecun.audit.measure import Measured
 from mmrecun.jobs.forgetting import task_of
 from mmrecun.rng import Seed
 from mmrecun.unlearning.registry import method_class
+
+DRAW = 5
 
 
 def row_of(court: Court, method: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,12 +60,13 @@ def _beside(value: float, golds: Sequence[Measured], name: str) -> str:
     return f"{value:.3f} / {sum(theirs) / len(theirs):.3f}" if theirs else f"{value:.3f}"
 
 
-def court_of(kept: Kept, trial: Trial, name: str) -> Court:
+def court_of(kept: Kept, trial: Trial, name: str, draw: int, golds: int) -> Court:
     """The original, its Golds and the probe of one request."""
     original = kept.original(trial)
-    asked = request(original.dataset, name, REQUESTS)
-    golds = [kept.retrained(original, name, asked, FIRST_GOLD + number) for number in range(trial.golds)]
-    return Court(trial.data, trial.model, name, original, asked, golds)
+    asked = request(original.dataset, name, Seed(draw))
+    called = name if draw == DRAW else f"{name}-draw{draw}"
+    runs = [kept.retrained(original, called, asked, FIRST_GOLD + number) for number in range(golds)]
+    return Court(trial.data, trial.model, name, original, asked, runs)
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -71,6 +74,8 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = arguments("against_gold", rounds=1)
     parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
     parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
+    parser.add_argument("--draw", type=int, default=DRAW, help="seed of the requests")
+    parser.add_argument("--golds", type=int, default=0, help="of each request; as in the grid by default")
     parser.add_argument("--method", default="mmrecun")
     options = parser.parse_args(given)
     write(options.out, "against_gold", _tables(options))
@@ -81,7 +86,8 @@ def _tables(options: Namespace) -> list[Table]:
     for trial in GRID:
         for name in trial.requests:
             if options.only in f"{trial.data} {trial.model} {name}":
-                rows.append(row_of(court_of(kept, trial, name), options.method, 7, {}))
+                court = court_of(kept, trial, name, options.draw, options.golds or trial.golds)
+                rows.append(row_of(court, options.method, 7, {}))
                 print(rows[-1], flush=True)
     columns = list(dict.fromkeys(column for row in rows for column in row))
     return [Table(f"{options.method} / Gold", [{column: row.get(column, "") for column in columns} for row in rows])]

@@ -18,78 +18,12 @@ from torch import Tensor
 from mmrecun.audit.membership import Group
 from mmrecun.data.dataset import positions
 from mmrecun.data.forget import Partition
-from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.interactions import Split
+from mmrecun.evaluation.left_out import LeftOut, of_whole_owners
 from mmrecun.evaluation.matching import ITEM_STEP, degree_bins
-from mmrecun.evaluation.ranking import percentiles
 from mmrecun.shapes import Bools, Ints
 
-RIDGE = 0.1
 _MOST_PAIRS, _FEWEST_KNOWN, _MOST_KNOWN = 8192, 30, 1000
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Pairs that a row fitted to the owner's other pairs is asked about; `users` are the owners, `items` the partners.
-
-    Attributes:
-        trained: T pairs that rows are fitted to, in owner order.
-        asked: B pairs, of owners with two or more trained pairs.
-        silent: int64 [B], the partner that is left out in each fit: the one asked about, or, for a held-out pair, any
-            of the owner's, so that every fit has as many pairs.
-        seen: all pairs of the owners, which are masked when one of them is ranked.
-    """
-
-    trained: Interactions
-    asked: Interactions
-    silent: Ints
-    seen: Interactions
-
-    @classmethod
-    def of(cls, trained: Interactions, asked: Interactions, seen: Interactions, rng: np.random.Generator) -> Self:
-        """Leave out the pair asked about where it is a trained one, and any other where it is not."""
-        counts = np.bincount(trained.users, minlength=int(asked.users.max(initial=-1)) + 1)
-        asked = asked.select(counts[asked.users] >= 2)
-        size = int(max(part.items.max(initial=0) for part in (trained, asked))) + 1
-        starts = np.searchsorted(trained.users, asked.users)
-        other = trained.items[starts + rng.integers(counts[asked.users])] if len(asked) else asked.items
-        among = trained.contains(asked.users, asked.items, size)
-        return cls(trained, asked, np.where(among, asked.items, other), seen)
-
-    def rows(self, partners: Tensor) -> Tensor:
-        """Fit a row for each pair: float32 [B, D].
-
-        A row w minimises the sum over the owner's pairs but the silent one of (w v - 1)^2, plus the mean over all
-        partners of (w v)^2 and a ridge. One inverse per owner and a rank-one correction per pair (Sherman-Morrison).
-
-        Args:
-            partners: float32 [N, D], vectors of all partners.
-        """
-        table = partners.double()
-        common = table.T @ table / len(table)
-        ridge = RIDGE * common.diagonal().mean()
-        common = common + ridge * torch.eye(len(common), dtype=table.dtype, device=table.device)
-        fitted = torch.empty(len(self.asked), table.shape[1], dtype=table.dtype, device=table.device)
-        owners, first, count = np.unique(self.asked.users, return_index=True, return_counts=True)
-        for owner, start, length in zip(owners, first, count, strict=True):
-            low, high = np.searchsorted(self.trained.users, (owner, owner + 1))
-            spoken = table[torch.from_numpy(self.trained.items[low:high].copy()).to(table.device)]
-            silent = table[torch.from_numpy(self.silent[start : start + length].copy()).to(table.device)]
-            inverse = torch.linalg.inv(common + spoken.T @ spoken)
-            moved = silent @ inverse
-            base = spoken.sum(dim=0) @ inverse - moved
-            left = (1 - (moved * silent).sum(dim=1)).clamp(min=1e-9)
-            fitted[start : start + length] = base + moved * ((base * silent).sum(dim=1) / left)[:, None]
-        return fitted.to(partners.dtype)
-
-    def places(self, partners: Tensor) -> np.ndarray:
-        """Rank percentile of each pair's partner among those that the owner never had: float32 [B]."""
-        count = len(self.asked)
-        rows, sizes = self.seen.of_users(self.asked.users)
-        own = np.repeat(np.arange(count), sizes)
-        labels = np.zeros(len(rows), dtype=np.int8)
-        seen = Interactions(own, self.seen.items[rows], labels)
-        pairs = Interactions(np.arange(count), self.asked.items, self.asked.splits)
-        return percentiles(self.rows(partners), partners, seen, pairs)
 
 
 @dataclass(frozen=True)
@@ -128,7 +62,7 @@ class CoOccurrence:
         groups: list[LeftOut] = []
         for owners, source in ((gone, train), (gone, aside), (alike, train)):
             trained = train.select(owners[train.users])
-            asked = _owners_sample(source.select(owners[source.users] & (degree[source.users] >= 2)), rng)
+            asked = of_whole_owners(source.select(owners[source.users] & (degree[source.users] >= 2)), _MOST_PAIRS, rng)
             groups.append(LeftOut.of(trained, asked, whole.select(owners[whole.users]), rng))
         if not all(len(group.asked) for group in groups):
             return None
@@ -165,15 +99,3 @@ def _as_active(degree: Ints, gone: Bools, rng: np.random.Generator) -> Bools:
     apart = np.maximum.accumulate(nearest - np.arange(number)) + np.arange(number)
     chosen[pool[order[np.minimum(apart, len(pool) - 1)]]] = True
     return chosen
-
-
-def _owners_sample(pairs: Interactions, rng: np.random.Generator) -> Interactions:
-    """At most 8192 or so of the pairs, those of whole owners."""
-    if len(pairs) <= _MOST_PAIRS:
-        return pairs
-    owners, whose = np.unique(pairs.users, return_inverse=True)
-    order = rng.permutation(len(owners))
-    held = np.cumsum(np.bincount(whose)[order])
-    chosen = np.zeros(len(owners), dtype=bool)
-    chosen[order[: max(1, int(np.searchsorted(held, _MOST_PAIRS, "right")))]] = True
-    return pairs.select(chosen[whose])

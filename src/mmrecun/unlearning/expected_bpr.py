@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, embedding_bag
+from torch.nn.functional import embedding_bag
 
 from mmrecun.data.forget import Partition
 from mmrecun.data.interactions import Split
@@ -31,21 +31,22 @@ def pull(margins: Tensor) -> Tensor:
     [0.5, 0.054]
     """
     x = _apart_from_zero(margins, 1e-3)
-    half = (-x / 2).exp()
-    return 2 * ((1 + half) / (1 + half * half)).log() / x
+    half = (x / -2).exp_()
+    return ((1 + half) / (1 + half * half)).log_().mul_(2).div_(x)
 
 
 def stiffness(margins: Tensor) -> Tensor:
     """-d pull / d margins; float32 of the same shape."""
     x = _apart_from_zero(margins, 3e-2)
-    half = (-x / 2).exp()
+    half = (x / -2).exp_()
     whole = half * half
-    return (2 * ((1 + half) / (1 + whole)).log() / x - 2 * whole / (1 + whole) + half / (1 + half)) / x
+    mean = ((1 + half) / (1 + whole)).log_().mul_(2).div_(x)
+    return (mean - 2 * whole / (1 + whole) + half / (1 + half)).div_(x)
 
 
 def _apart_from_zero(margins: Tensor, near: float) -> Tensor:
     # both functions are 0 / 0 at zero, and lose their digits near it
-    return margins.where(margins.abs() > near, torch.full_like(margins, near)).clamp(min=_FAR)
+    return margins.masked_fill(margins.abs() < near, near).clamp_(min=_FAR)
 
 
 class Links:
@@ -70,9 +71,14 @@ class Links:
         order, starts = self._by_item
         return _summed(self.users[order], starts, weights[order], rows)
 
-    def scores(self, users: Tensor, items: Tensor) -> Tensor:
-        """Score every pair by rows [U, D] and [I, D]; float32 [N]."""
-        return (embedding(self.users, users) * embedding(self.items, items)).sum(dim=1)
+    def scores(self, *sides: Pair) -> Tensor:
+        """Score every pair by rows [U, D] and [I, D], summed over what is given; float32 [N]."""
+        found = torch.zeros(len(self.users), device=self.users.device)
+        for start in range(0, len(found), _BLOCK):
+            at = slice(start, start + _BLOCK)
+            for users, items in sides:
+                found[at] += (users[self.users[at]] * items[self.items[at]]).sum(dim=1)
+        return found
 
 
 def _bags(rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -148,20 +154,25 @@ class ExpectedBPR:
     drawn: tuple[Drawn, ...]
     swapped: Swapped | None = None
 
-    def gradient(self, vectors: Pair) -> Gradient:
-        """Of the sum over pairs of the mean over negatives, float32 vectors [U, D] and [I, D] given; no autograd."""
+    def gradient(self, vectors: Pair, stiff: bool = True) -> Gradient:
+        """Of the sum over pairs of the mean over negatives, float32 vectors [U, D] and [I, D] given; no autograd.
+
+        Without `stiff` all pairs have stiffness 0, which saves half of the time.
+        """
         users, items = vectors
         links, others = self.links, items[self.negatives]
-        scores, own = users @ others.T, links.scores(users, items)
-        positive, stiff = torch.empty_like(own), torch.empty_like(own)
+        scores, own = users @ others.T, links.scores((users, items))
+        positive, bent = torch.empty_like(own), torch.zeros_like(own)
         negative = torch.zeros_like(scores)
         number = self.allowed.sum(dim=1).clamp(min=1)
         for start in range(0, len(own), _BLOCK):
             at = slice(start, start + _BLOCK)
             who = links.users[at]
             margins, share = own[at, None] - scores[who], self.allowed[who] / number[who, None]
-            pulls = pull(margins) * share
-            positive[at], stiff[at] = pulls.sum(dim=1), (stiffness(margins) * share).sum(dim=1)
+            pulls = pull(margins).mul_(share)
+            positive[at] = pulls.sum(dim=1)
+            if stiff:
+                bent[at] = stiffness(margins).mul_(share).sum(dim=1)
             negative.index_add_(0, who, pulls)
         by_user = negative @ others - links.to_users(positive, items)
         by_item = -links.to_items(positive, users)
@@ -172,7 +183,7 @@ class ExpectedBPR:
             by_item += pulls.T @ (users[who] * group.weights[:, None])
         if self.swapped is not None:
             _add_swapped(self.swapped, users, items, by_user, by_item)
-        return Gradient(by_user, by_item, stiff)
+        return Gradient(by_user, by_item, bent)
 
 
 def _add_swapped(swapped: Swapped, users: Tensor, items: Tensor, by_user: Tensor, by_item: Tensor) -> None:
@@ -298,8 +309,7 @@ class Curvature:
     def product(self, users: Tensor, items: Tensor) -> Pair:
         """Multiply a change of the vectors [U, D] and [I, D] by the matrix."""
         links = self._links
-        bend = links.scores(users, self._items) + links.scores(self._users, items - items.mean(dim=0))
-        bend = bend * self._stiff
+        bend = links.scores((users, self._items), (self._users, items - items.mean(dim=0))) * self._stiff
         by_user = links.to_users(bend, self._items) + self._weight[:, None] * (users @ self._spread)
         drawn = torch.zeros(len(users), device=bend.device).index_add_(0, links.users, bend) @ self._users
         by_item = links.to_items(bend, self._users) + items @ self._drawn - drawn / self._count

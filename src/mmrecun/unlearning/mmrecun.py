@@ -9,13 +9,15 @@ solved for.
    The difference is the gradient of reverse BPR on the forgotten pairs, and of whatever else the request changed.
 2. Gauss-Newton steps restore the balance. They move the rows of all users and items at once, each by what the request
    has to do with it: its own pairs, and those of its partners. Nobody else moves.
-3. One epoch of ordinary training on the retained data follows, of all parameters. It renews the noise that every
+3. An epoch of ordinary training on the retained data follows, of all parameters. It renews the noise that every
    training leaves in every row, so that the rows that were solved for do not stand out.
 
-No step looks at held-out pairs, and none needs a Gold. Where what the pairs taught does not explain the rows of users
-and of items, as in some models that do not rank, nothing can be solved for, and the model is trained anew.
+Validation pairs of the same users and items help to tell how far to go. No step needs a Gold, or looks at a test pair.
+Where what the pairs taught does not explain the rows of users and of items, as in some models that do not rank, nothing
+can be solved for, and the model is trained anew.
 """
 
+import math
 from dataclasses import replace
 
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -26,8 +28,12 @@ from mmrecun.models.base import Recommender
 from mmrecun.training.fit import run_epoch
 from mmrecun.training.loop import adam
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export
+from mmrecun.unlearning.level import Level
 from mmrecun.unlearning.restoring import Restoring
 from mmrecun.unlearning.retrain import Retrain
+
+_NEAREST, _FARTHEST = 0.8, 1.6  # stretches at which the level is looked at
+_WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
 
 
 class MMRecUnConfig(UnlearnConfig):
@@ -37,10 +43,11 @@ class MMRecUnConfig(UnlearnConfig):
         negatives: items drawn to stand for all negatives, and pairs to stand for all pairs.
         steps: of Gauss-Newton.
         products: with the curvature in each, at most (conjugate gradients).
-        stretch: how far to go along the way found; the expansion it is found by comes a little short.
+        stretch: how far to go along the way found, whose steps come a little short. Where forgotten pairs can be
+            compared with validation pairs, it is the mean of this and of where the two look alike.
         min_explained: mean cosine between a table's rows and what their pairs taught them, below which they cannot be
             solved for. Such a table is left as trained; if it is that of users or of items, the model is trained anew.
-        epochs: of training on the retained data at the end.
+        epochs: of training on the retained data at the end; shorter ones after small requests.
     """
 
     negatives: PositiveInt = 64
@@ -59,6 +66,14 @@ class MMRecUn(Unlearner):
     def __init__(self, config: MMRecUnConfig) -> None:
         super().__init__(config)
         self.config = config
+
+    def _stretch(self, work: Restoring, level: Level) -> float:
+        """How far to go: half way from the setting to where forgotten pairs look like held-out ones."""
+        aucs = level.auc(work.vectors(_NEAREST)), level.auc(work.vectors(_FARTHEST))
+        if aucs[0] is None or aucs[1] is None or aucs[0] <= aucs[1]:
+            return self.config.stretch
+        found = _NEAREST + (aucs[0] - 0.5) / (aucs[0] - aucs[1]) * (_FARTHEST - _NEAREST)
+        return (self.config.stretch + min(max(found, _NEAREST), _FARTHEST)) / 2
 
     def run(self, task: Task) -> Unlearned:
         """Solve, then settle.
@@ -80,21 +95,32 @@ class MMRecUn(Unlearner):
             missing = work.step(self.config.products)
             history.append({"step": step, "missing": missing})
             task.report(step, in_all, f"out of balance by {missing:.3g}")
-        work.finish(self.config.stretch)
+        stretch = self._stretch(work, Level(parts, task.seed.child("level").numpy()))
+        work.finish(stretch)
         if not all(bool(table.weight.isfinite().all()) for table in work.tables.values()):
             raise DivergedError("a row is no longer finite; lower stretch, or take fewer steps or products")
         for epoch in range(1, self.config.epochs + 1):
             loss = settle(task, work.model, epoch)
             history.append({"step": self.config.steps + epoch, "loss": loss})
             task.report(self.config.steps + epoch, in_all, f"loss {loss:.4f}")
-        stop = f"{len(work.tables)} tables in balance with the retained pairs; {self.config.epochs} epoch of training"
+        stop = (
+            f"{len(work.tables)} tables in balance with the retained pairs; then {self.config.epochs} epoch of training"
+        )
         return Unlearned(work.model, stop, history)
 
 
 def settle(task: Task, model: Recommender, number: int) -> float:
-    """Train `model` for one epoch on the retained data, in place; returns the mean loss."""
-    retained = task.parts.retained
+    """Train `model` for an epoch on retained pairs, in place; returns the mean loss.
+
+    A request for less than a hundredth of the pairs gets as much less of an epoch. So many small requests train as long
+    as one large one.
+    """
+    retained, parts = task.parts.retained, task.parts
+    share = max(len(parts.forgotten), int(bool(parts.lost_features)) * len(retained.train)) / len(parts.original.train)
+    seed = task.seed.child(f"epoch {number}")
+    pairs = retained.train.sample(
+        math.ceil(min(share / _WHOLE_EPOCH, 1) * len(retained.train)), seed.child("pairs").numpy()
+    )
     sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
     optimizer = adam(model, task.training.learning_rate)
-    seed = task.seed.child(f"epoch {number}")
-    return run_epoch(model, retained.train, sampler, task.inputs(), task.training.batch_size, seed, optimizer)
+    return run_epoch(model, pairs, sampler, task.inputs(), task.training.batch_size, seed, optimizer)

@@ -38,7 +38,7 @@ class Restoring:
         rng = task.seed.child("negatives").numpy()
         bpr = BeforeAndAfter.of(parts, negatives, rng, task.device)
         self._bpr, self._seed = bpr.after, task.seed.child("probe")
-        taught, _, _ = _taught(task.model, original_inputs(task), bpr.before)
+        taught, _, _ = _taught(task.model, original_inputs(task), bpr.before, stiff=False)
         degrees = {
             "users": (parts.original.degrees[0][parts.user_rows], parts.retained.degrees[0]),
             "items": (parts.original.degrees[1][parts.item_rows], parts.retained.degrees[1]),
@@ -82,6 +82,15 @@ class Restoring:
             for table, own, step in zip(self.tables.values(), rows, found, strict=True):
                 table.weight.copy_(own + step)
         return math.sqrt(inner(missing, missing) / sum(part.numel() for part in missing))
+
+    @torch.no_grad()
+    def vectors(self, stretch: float) -> Pair:
+        """The vectors of everybody, had the rows gone `stretch` times as far from where they were at first."""
+        rows = [table.weight.detach() for table in self.tables.values()]
+        self._put([torch.lerp(start, row, stretch) for start, row in zip(self._start, rows, strict=True)])
+        users, items = (part.detach() for part in _pair(self.model, self._inputs))
+        self._put(rows)
+        return users, items
 
     @torch.no_grad()
     def finish(self, stretch: float) -> None:
@@ -136,7 +145,9 @@ def _pair(model: Recommender, inputs: GraphInputs) -> Pair:
     return vectors.users, vectors.items
 
 
-def _taught(model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR) -> tuple[dict[str, Tensor], Pair, Gradient]:
+def _taught(
+    model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR, stiff: bool = True
+) -> tuple[dict[str, Tensor], Pair, Gradient]:
     """The gradient of `bpr` by every table of `model`, the vectors it was taken at, and its gradient by them."""
     tables = model.tables()
     weights = [table.weight for table in tables.values()]
@@ -144,7 +155,7 @@ def _taught(model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR) -> tuple[
         parameter.requires_grad_(True)
     pair = _pair(model, inputs)
     at = pair[0].detach(), pair[1].detach()
-    by_vectors = bpr.gradient(at)
+    by_vectors = bpr.gradient(at, stiff)
     found = torch.autograd.grad(pair, weights, [by_vectors.users, by_vectors.items], allow_unused=True)
     gradients = {
         name: torch.zeros_like(weight) if part is None else part

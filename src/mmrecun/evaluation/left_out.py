@@ -1,0 +1,91 @@
+"""Leave-one-out fold-in: how well the owner of some pairs is told one of them from the others."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.data.interactions import Interactions
+from mmrecun.evaluation.ranking import percentiles
+from mmrecun.shapes import Ints
+
+RIDGE = 0.1
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Pairs that a row fitted to the owner's other pairs is asked about; `users` are the owners, `items` the partners.
+
+    Attributes:
+        trained: T pairs that rows are fitted to, in owner order.
+        asked: B pairs, of owners with two or more trained pairs.
+        silent: int64 [B], the partner that is left out in each fit: the one asked about, or, for a held-out pair, any
+            of the owner's, so that every fit has as many pairs.
+        seen: all pairs of the owners, which are masked when one of them is ranked.
+    """
+
+    trained: Interactions
+    asked: Interactions
+    silent: Ints
+    seen: Interactions
+
+    @classmethod
+    def of(cls, trained: Interactions, asked: Interactions, seen: Interactions, rng: np.random.Generator) -> Self:
+        """Leave out the pair asked about where it is a trained one, and any other where it is not."""
+        counts = np.bincount(trained.users, minlength=int(asked.users.max(initial=-1)) + 1)
+        asked = asked.select(counts[asked.users] >= 2)
+        size = int(max(part.items.max(initial=0) for part in (trained, asked))) + 1
+        starts = np.searchsorted(trained.users, asked.users)
+        other = trained.items[starts + rng.integers(counts[asked.users])] if len(asked) else asked.items
+        among = trained.contains(asked.users, asked.items, size)
+        return cls(trained, asked, np.where(among, asked.items, other), seen)
+
+    def rows(self, partners: Tensor) -> Tensor:
+        """Fit a row for each pair: float32 [B, D].
+
+        A row w minimises the sum over the owner's pairs but the silent one of (w v - 1)^2, plus the mean over all
+        partners of (w v)^2 and a ridge. One inverse per owner and a rank-one correction per pair (Sherman-Morrison).
+
+        Args:
+            partners: float32 [N, D], vectors of all partners.
+        """
+        table = partners.double()
+        common = table.T @ table / len(table)
+        ridge = RIDGE * common.diagonal().mean()
+        common = common + ridge * torch.eye(len(common), dtype=table.dtype, device=table.device)
+        fitted = torch.empty(len(self.asked), table.shape[1], dtype=table.dtype, device=table.device)
+        owners, first, count = np.unique(self.asked.users, return_index=True, return_counts=True)
+        for owner, start, length in zip(owners, first, count, strict=True):
+            low, high = np.searchsorted(self.trained.users, (owner, owner + 1))
+            spoken = table[torch.from_numpy(self.trained.items[low:high].copy()).to(table.device)]
+            silent = table[torch.from_numpy(self.silent[start : start + length].copy()).to(table.device)]
+            inverse = torch.linalg.inv(common + spoken.T @ spoken)
+            moved = silent @ inverse
+            base = spoken.sum(dim=0) @ inverse - moved
+            left = (1 - (moved * silent).sum(dim=1)).clamp(min=1e-9)
+            fitted[start : start + length] = base + moved * ((base * silent).sum(dim=1) / left)[:, None]
+        return fitted.to(partners.dtype)
+
+    def places(self, partners: Tensor) -> np.ndarray:
+        """Rank percentile of each pair's partner among those that the owner never had: float32 [B]."""
+        count = len(self.asked)
+        rows, sizes = self.seen.of_users(self.asked.users)
+        own = np.repeat(np.arange(count), sizes)
+        labels = np.zeros(len(rows), dtype=np.int8)
+        seen = Interactions(own, self.seen.items[rows], labels)
+        pairs = Interactions(np.arange(count), self.asked.items, self.asked.splits)
+        return percentiles(self.rows(partners), partners, seen, pairs)
+
+
+def of_whole_owners(pairs: Interactions, most: int, rng: np.random.Generator) -> Interactions:
+    """At most `most` or so of the pairs, all those of some users."""
+    if len(pairs) <= most:
+        return pairs
+    owners, whose = np.unique(pairs.users, return_inverse=True)
+    order = rng.permutation(len(owners))
+    held = np.cumsum(np.bincount(whose)[order])
+    chosen = np.zeros(len(owners), dtype=bool)
+    chosen[order[: max(1, int(np.searchsorted(held, most, "right")))]] = True
+    return pairs.select(chosen[whose])
