@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.audit.co_occurrence import RIDGE, CoOccurrence, LeftOut
+from mmrecun.audit.co_occurrence import CoOccurrence
 from mmrecun.audit.membership import matched_auc
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition, retain
 from mmrecun.data.interactions import Interactions
+from mmrecun.evaluation.left_out import RIDGE, LeftOut
 
 
 def pairs(users: list[int], items: list[int], split: int = 0) -> Interactions:
