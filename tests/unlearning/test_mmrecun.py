@@ -10,6 +10,7 @@ from mmrecun.data.graph import build_inputs
 from mmrecun.errors import DivergedError
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig, fit
+from mmrecun.unlearning import mmrecun
 from mmrecun.unlearning.base import Task, export
 from mmrecun.unlearning.mmrecun import MMRecUn, MMRecUnConfig
 from mmrecun.unlearning.restoring import Restoring
@@ -144,3 +145,26 @@ def test_a_way_that_leads_nowhere_is_named(converged: Trained):
         overflowing.model.users.weight *= 1e12
     with pytest.raises(DivergedError, match="lower stretch"):
         unlearned(overflowing, taken_out(converged.dataset, "pairs"), stretch=1e30)
+
+
+def test_features_that_the_model_does_not_read_change_nothing(converged: Trained):
+    parts = taken_out(converged.dataset, "some audio")
+    result = unlearned(converged, parts)
+    assert result.stop == "nothing that the model was trained on was forgotten"
+    before = converged.model.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in result.model.state_dict().items())
+
+
+def test_a_small_request_is_followed_by_as_much_less_of_an_epoch(converged: Trained, monkeypatch: pytest.MonkeyPatch):
+    counts = []
+    monkeypatch.setattr(mmrecun, "run_epoch", lambda model, pairs, *rest: counts.append(len(pairs)) or 0.0)
+    dataset, train = converged.dataset, converged.dataset.train
+    for wanted in (1, 50):
+        names = [
+            (dataset.users.names[int(u)], dataset.items.names[int(i)])
+            for u, i in zip(train.users, train.items, strict=True)
+        ]
+        request = ForgetRequest(pairs=tuple(names[:: len(names) // wanted][:wanted]))
+        unlearned(converged, partition(dataset, retain(dataset, request)))
+    assert counts[1] == len(train) - 50
+    assert counts[0] == pytest.approx((len(train) - 1) * 100 / len(train), abs=1)

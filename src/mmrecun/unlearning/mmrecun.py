@@ -82,8 +82,8 @@ class MMRecUn(Unlearner):
             DivergedError: when a row is no longer finite.
         """
         parts = task.parts
-        if not len(parts.forgotten) and not parts.lost_features:
-            return Unlearned(export(task, task.model), "no training pair and no feature was forgotten", [])
+        if not len(parts.forgotten) and not _lost(task):
+            return Unlearned(export(task, task.model), "nothing that the model was trained on was forgotten", [])
         work = Restoring(task, self.config.negatives, self.config.min_explained)
         if work.unexplained:
             task.report(0, 1, f"{work.unexplained}, so that it cannot be solved for; the model is trained anew")
@@ -116,7 +116,7 @@ def settle(task: Task, model: Recommender, number: int) -> float:
     as one large one.
     """
     retained, parts = task.parts.retained, task.parts
-    share = max(len(parts.forgotten), int(bool(parts.lost_features)) * len(retained.train)) / len(parts.original.train)
+    share = 1.0 if _lost(task) else len(parts.forgotten) / len(parts.original.train)
     seed = task.seed.child(f"epoch {number}")
     pairs = retained.train.sample(
         math.ceil(min(share / _WHOLE_EPOCH, 1) * len(retained.train)), seed.child("pairs").numpy()
@@ -124,3 +124,8 @@ def settle(task: Task, model: Recommender, number: int) -> float:
     sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
     optimizer = adam(model, task.training.learning_rate)
     return run_epoch(model, pairs, sampler, task.inputs(), task.training.batch_size, seed, optimizer)
+
+
+def _lost(task: Task) -> bool:
+    """Whether items lost features that the model reads."""
+    return not set(task.parts.lost_features).isdisjoint(task.model.modalities())
