@@ -6,7 +6,7 @@ drawn anew, and Golds made for them: those of 5 were looked at while `mmrecun` w
 
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,17 @@ from mmrecun.jobs.forgetting import task_of
 from mmrecun.rng import Seed
 from mmrecun.unlearning.registry import method_class
 
-DRAW = 5
+DRAW, SEED = 5, Seed(7)
 
 
-def row_of(court: Court, method: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+def row_of(court: Court, method: str) -> dict[str, Any]:
     """Unlearn, time it and judge it; each figure stands before its mean over the Golds."""
     kind = method_class(method)
-    task = task_of(court.original.model, court.parts, court.original.training, Seed(seed))
+    task = task_of(court.original.model, court.parts, court.original.training, SEED)
     started = time.perf_counter()
-    model = kind(kind.Config.of(settings)).run(task).model
+    model = kind(kind.Config()).run(task).model
     seconds = time.perf_counter() - started
-    state = court._measured("unlearned", court.original, model)
+    state = court.measured("unlearned", court.original, model)
     judged = court.row("method", method, state, model, court.targets)
     gold_seconds = min(gold.manifest.seconds for gold in court.golds)
     figures = {name: _beside(value, court.targets, name) for name, value in _figures(state).items()}
@@ -87,7 +87,7 @@ def _tables(options: Namespace) -> list[Table]:
         for name in trial.requests:
             if options.only in f"{trial.data} {trial.model} {name}":
                 court = court_of(kept, trial, name, options.draw, options.golds or trial.golds)
-                rows.append(row_of(court, options.method, 7, {}))
+                rows.append(row_of(court, options.method))
                 print(rows[-1], flush=True)
     columns = list(dict.fromkeys(column for row in rows for column in row))
     return [Table(f"{options.method} / Gold", [{column: row.get(column, "") for column in columns} for row in rows])]

@@ -143,10 +143,11 @@ class Court:
     def __post_init__(self) -> None:
         self.parts: Partition = partition(self.original.dataset, self.golds[0].dataset)
         self.probe: Probe = probe_of(self.parts)
-        self.before = self._measured("original", self.original, self.original.model)
-        self.targets = [self._measured("gold", gold, gold.model) for gold in self.golds]
+        self.before = self.measured("original", self.original, self.original.model)
+        self.targets = [self.measured("gold", gold, gold.model) for gold in self.golds]
 
-    def _measured(self, name: str, run: Run, model: Recommender) -> Measured:
+    def measured(self, name: str, run: Run, model: Recommender) -> Measured:
+        """Everything that an audit measures of one state."""
         subject = Subject(name, run.folder, model, run.manifest.seed, run.manifest.seconds)
         return measure_state(subject, self.parts, self.probe)
 
@@ -208,7 +209,7 @@ class Court:
         return {**facts, **verdicts, "failed": checks, "failed against Gold": [], "details": {}, "open": []}
 
     def _claimed(self, kind: str, what: str, model: Recommender) -> dict[str, Any]:
-        state = self._measured("unlearned", self.original, model)
+        state = self.measured("unlearned", self.original, model)
         return self.row(kind, what, state, model, self.targets[1:])
 
 

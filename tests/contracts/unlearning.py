@@ -1,6 +1,7 @@
 """What every unlearning method must do; a method's test file inherits it."""
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import pytest
@@ -36,12 +37,16 @@ class Trained:
     dataset: Dataset
 
 
+def trained_on(dataset: Dataset, name: str, training: TrainConfig, seed: int = 1) -> Trained:
+    """Trained for all epochs: every validation is better than the one before."""
+    model, scores = build(name, dataset), count(1)
+    fit(model, dataset, build_inputs(dataset, model.spec(), CPU), training, Seed(seed), lambda _: float(next(scores)))
+    return Trained(model, dataset)
+
+
 @pytest.fixture(scope="session")
 def trained(dataset: Dataset) -> Trained:
-    model = build("mgcn", dataset)
-    scores = iter(range(1, 100))
-    fit(model, dataset, build_inputs(dataset, model.spec(), CPU), TRAINING, Seed(1), lambda _: float(next(scores)))
-    return Trained(model, dataset)
+    return trained_on(dataset, "mgcn", TRAINING)
 
 
 def pairs_of(pairs: Interactions) -> list[tuple[int, int]]:

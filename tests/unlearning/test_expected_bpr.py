@@ -6,7 +6,10 @@ from torch import Tensor
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import Partition, partition, retain
 from mmrecun.rng import Seed
-from mmrecun.unlearning.expected_bpr import BeforeAndAfter, Curvature, Links, pull, stiffness
+from mmrecun.unlearning.before_after import BeforeAndAfter
+from mmrecun.unlearning.curvature import Curvature
+from mmrecun.unlearning.expected_bpr import pull, stiffness
+from mmrecun.unlearning.links import Links
 from tests.contracts.unlearning import requests
 
 CPU = torch.device("cpu")

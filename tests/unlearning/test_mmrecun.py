@@ -6,16 +6,14 @@ import torch
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.forget import ForgetRequest, Partition, partition, retain
-from mmrecun.data.graph import build_inputs
 from mmrecun.errors import DivergedError
 from mmrecun.rng import Seed
-from mmrecun.training.fit import TrainConfig, fit
+from mmrecun.training.fit import TrainConfig
 from mmrecun.unlearning import mmrecun
 from mmrecun.unlearning.base import Task, export
 from mmrecun.unlearning.mmrecun import MMRecUn, MMRecUnConfig
 from mmrecun.unlearning.restoring import Restoring
-from tests.contracts.models import CPU, build
-from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, validate
+from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained_on, validate
 
 LONG = TrainConfig(epochs=150, batch_size=128, learning_rate=0.02, patience=150)
 
@@ -33,10 +31,7 @@ class TestMMRecUnWhereNothingIsExplained(UnlearnerContract):
 @pytest.fixture(scope="module")
 def converged(dataset: Dataset) -> Trained:
     """A matrix factorisation trained until its regulariser holds it."""
-    model = build("bprmf", dataset)
-    scores = iter(range(1, 1000))
-    fit(model, dataset, build_inputs(dataset, model.spec(), CPU), LONG, Seed(1), lambda _: float(next(scores)))
-    return Trained(model, dataset)
+    return trained_on(dataset, "bprmf", LONG)
 
 
 def taken_out(dataset: Dataset, kind: str) -> Partition:
@@ -88,15 +83,13 @@ def scored(users: torch.Tensor, items: torch.Tensor, pairs) -> float:
 
 def test_forgotten_pairs_stand_where_a_retraining_puts_them(converged: Trained):
     parts = taken_out(converged.dataset, "pairs")
-    model = build("bprmf", parts.retained)
-    scores = iter(range(1, 1000))
-    fit(model, parts.retained, build_inputs(parts.retained, model.spec(), CPU), LONG, Seed(9), lambda _: next(scores))
+    gold = trained_on(parts.retained, "bprmf", LONG, seed=9).model
     stands = {
         name: scored(each.users.weight, each.items.weight, parts.forgotten)
         for name, each in {
             "before": export(task_of(converged, parts), converged.model),
             "after": unlearned(converged, parts).model,
-            "gold": model,
+            "gold": gold,
         }.items()
     }
     assert stands["before"] - stands["gold"] > 0.1

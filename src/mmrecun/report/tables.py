@@ -197,7 +197,5 @@ def listing(words: Sequence[str]) -> str:
 
 def losses(history: Sequence[Mapping[str, float]]) -> list[tuple[float, float]]:
     """Pass and loss, from the rows that have a loss; rows without a number are counted from 1."""
-    rows = [(row.get("epoch", place), row.get("loss")) for place, row in enumerate(history, start=1)]
-    return [
-        (float(epoch or place), float(loss)) for place, (epoch, loss) in enumerate(rows, start=1) if loss is not None
-    ]
+    rows = [(row.get("epoch") or place, row.get("loss")) for place, row in enumerate(history, start=1)]
+    return [(float(number), float(loss)) for number, loss in rows if loss is not None]

@@ -24,7 +24,6 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.triples import NegativeSampler
 from mmrecun.errors import DivergedError
-from mmrecun.models.base import Recommender
 from mmrecun.training.fit import run_epoch
 from mmrecun.training.loop import adam
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export
@@ -100,17 +99,16 @@ class MMRecUn(Unlearner):
         if not all(bool(table.weight.isfinite().all()) for table in work.tables.values()):
             raise DivergedError("a row is no longer finite; lower stretch, or take fewer steps or products")
         for epoch in range(1, self.config.epochs + 1):
-            loss = settle(task, work.model, epoch)
+            loss = settle(task, work, epoch)
             history.append({"step": self.config.steps + epoch, "loss": loss})
             task.report(self.config.steps + epoch, in_all, f"loss {loss:.4f}")
-        stop = (
-            f"{len(work.tables)} tables in balance with the retained pairs; then {self.config.epochs} epoch of training"
-        )
+        settled = f"settled for {self.config.epochs} epochs at most"
+        stop = f"{len(work.tables)} tables in balance with the retained pairs; {settled}"
         return Unlearned(work.model, stop, history)
 
 
-def settle(task: Task, model: Recommender, number: int) -> float:
-    """Train `model` for an epoch on retained pairs, in place; returns the mean loss.
+def settle(task: Task, work: Restoring, number: int) -> float:
+    """Train the model for an epoch on retained pairs, in place; returns the mean loss.
 
     A request for less than a hundredth of the pairs gets as much less of an epoch. So many small requests train as long
     as one large one.
@@ -122,8 +120,8 @@ def settle(task: Task, model: Recommender, number: int) -> float:
         math.ceil(min(share / _WHOLE_EPOCH, 1) * len(retained.train)), seed.child("pairs").numpy()
     )
     sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
-    optimizer = adam(model, task.training.learning_rate)
-    return run_epoch(model, pairs, sampler, task.inputs(), task.training.batch_size, seed, optimizer)
+    optimizer = adam(work.model, task.training.learning_rate)
+    return run_epoch(work.model, pairs, sampler, work.inputs, task.training.batch_size, seed, optimizer)
 
 
 def _lost(task: Task) -> bool:

@@ -11,8 +11,10 @@ from mmrecun.data.graph import GraphInputs
 from mmrecun.models.base import ID_TABLES, Pair, Recommender, Table
 from mmrecun.unlearning.balance import Balance, explained
 from mmrecun.unlearning.base import Task, export, original_inputs
+from mmrecun.unlearning.before_after import BeforeAndAfter
 from mmrecun.unlearning.conjugate import Tensors, inner, solve
-from mmrecun.unlearning.expected_bpr import BeforeAndAfter, Curvature, ExpectedBPR, Gradient
+from mmrecun.unlearning.curvature import Curvature
+from mmrecun.unlearning.expected_bpr import ExpectedBPR, Gradient
 
 _CLOSE = 1e-2  # residual of a step's linear system, relative to its right-hand side
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
@@ -28,13 +30,14 @@ class Restoring:
 
     Attributes:
         model: changed in place.
+        inputs: what it reads.
         tables: those that move, by name.
         unexplained: why the rows of users or of items cannot be solved for; empty where they can.
     """
 
     def __init__(self, task: Task, negatives: int, min_explained: float) -> None:
         parts = task.parts
-        self.model, self._inputs = export(task, task.model), task.inputs()
+        self.model, self.inputs = export(task, task.model), task.inputs()
         rng = task.seed.child("negatives").numpy()
         bpr = BeforeAndAfter.of(parts, negatives, rng, task.device)
         self._bpr, self._seed = bpr.after, task.seed.child("probe")
@@ -68,7 +71,7 @@ class Restoring:
 
         Returns by how much the rows were out of balance before, as a root mean square.
         """
-        gradients, vectors, by_vectors = _taught(self.model, self._inputs, self._bpr)
+        gradients, vectors, by_vectors = _taught(self.model, self.inputs, self._bpr)
         rows = [table.weight.detach() for table in self.tables.values()]
         missing = [
             balance.missing(own, gradients[name])
@@ -88,7 +91,7 @@ class Restoring:
         """The vectors of everybody, had the rows gone `stretch` times as far from where they were at first."""
         rows = [table.weight.detach() for table in self.tables.values()]
         self._put([torch.lerp(start, row, stretch) for start, row in zip(self._start, rows, strict=True)])
-        users, items = (part.detach() for part in _pair(self.model, self._inputs))
+        users, items = (part.detach() for part in _pair(self.model, self.inputs))
         self._put(rows)
         return users, items
 
@@ -104,7 +107,7 @@ class Restoring:
     def _product(self, curvature: Curvature, rows: Tensors) -> Callable[[Tensors], Tensors]:
         """Multiply a change of the tables by decay + J' C J, J being how vectors change with tables."""
         weights = [table.weight for table in self.tables.values()]
-        pair = _pair(self.model, self._inputs)
+        pair = _pair(self.model, self.inputs)
         at, length = [part.detach() for part in pair], inner(rows, rows) ** 0.5
         decay = [balance.decay for balance in self._balance.values()]
 
@@ -112,7 +115,7 @@ class Restoring:
             size = _PROBE * length / max(inner(change, change) ** 0.5, 1e-12)
             self._put([row + size * part for row, part in zip(rows, change, strict=True)])
             with torch.no_grad():  # before the rows are put back: vectors may be the tables themselves
-                moved = [(new - old) / size for new, old in zip(_pair(self.model, self._inputs), at, strict=True)]
+                moved = [(new - old) / size for new, old in zip(_pair(self.model, self.inputs), at, strict=True)]
             self._put(rows)
             image = curvature.product(moved[0], moved[1])
             back = torch.autograd.grad(pair, weights, image, retain_graph=True)
@@ -149,16 +152,11 @@ def _taught(
     model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR, stiff: bool = True
 ) -> tuple[dict[str, Tensor], Pair, Gradient]:
     """The gradient of `bpr` by every table of `model`, the vectors it was taken at, and its gradient by them."""
-    tables = model.tables()
-    weights = [table.weight for table in tables.values()]
-    for parameter in model.parameters():
-        parameter.requires_grad_(True)
+    weights = {name: table.weight for name, table in model.tables().items()}
     pair = _pair(model, inputs)
     at = pair[0].detach(), pair[1].detach()
     by_vectors = bpr.gradient(at, stiff)
-    found = torch.autograd.grad(pair, weights, [by_vectors.users, by_vectors.items], allow_unused=True)
-    gradients = {
-        name: torch.zeros_like(weight) if part is None else part
-        for (name, weight), part in zip(((n, t.weight) for n, t in tables.items()), found, strict=True)
-    }
-    return gradients, at, by_vectors
+    found = torch.autograd.grad(
+        pair, list(weights.values()), [by_vectors.users, by_vectors.items], materialize_grads=True, allow_unused=True
+    )
+    return dict(zip(weights, found, strict=True)), at, by_vectors
