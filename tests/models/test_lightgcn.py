@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
+from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.data.triples import Triples
 from tests.contracts.models import CPU, ModelContract, build, scores
 
 

@@ -12,11 +12,11 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from mmrecun.arrays import Bools, Floats, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
-from mmrecun.selection import best
-from mmrecun.shapes import Bools, Floats, Ints
+from mmrecun.topk import top_k_per_row
 
 _BLOCK_BYTES = 8 << 20
 
@@ -160,7 +160,7 @@ def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) ->
         similarity = torch.mm(torch.from_numpy(unit[part]), targets.T, out=room[: len(part)])
         inside = np.flatnonzero(position[part] >= 0)
         similarity[inside, position[part][inside]] = -torch.inf
-        values, nearest = best(similarity, width)
+        values, nearest = top_k_per_row(similarity, width)
         found.append(columns[nearest.numpy()])
         weights.append(values.numpy())
     return _normalised_rows(rows, np.concatenate(found), np.concatenate(weights), len(features))

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
+from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.errors import DivergedError
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
@@ -141,7 +141,7 @@ def run_epoch(
     read = model.epoch_inputs(inputs, seed.child("inputs").torch())
     try:
         return one_pass(
-            epoch(pairs, sampler, batch_size, seed.numpy(), device),
+            bpr_batches(pairs, sampler, batch_size, seed.numpy(), device),
             lambda triples: training_loss(model, model.at(read, triples)),
             optimizer,
         )
