@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from mmrecun import jobs
 from mmrecun.data import files
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
@@ -21,6 +20,7 @@ from mmrecun.errors import ConfigError
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
+from mmrecun.settings import split_settings
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import adam, one_pass
 from mmrecun.training.losses import training_loss
@@ -64,7 +64,7 @@ def plan(data: Path, model: str, settings: Mapping[str, Any] | None = None, devi
     """Predict memory from sizes, which are read without the data, and measure a few steps, if they fit."""
     prepare()
     cls = model_class(model)
-    config, training = jobs.split_settings(cls.Config, TrainConfig, settings or {})
+    config, training = split_settings(cls.Config, TrainConfig, settings or {})
     sizes, available = files.sizes(data), available_bytes()
     config.check_modalities(list(sizes.widths))
     memory, parameters = training_bytes(cls, config, sizes, training.batch_size)
@@ -84,7 +84,7 @@ def refuse_impossible(data: Path, model: str, settings: Mapping[str, Any] | None
         ConfigError: with settings that would fit.
     """
     cls = model_class(model)
-    config, training = jobs.split_settings(cls.Config, TrainConfig, settings or {})
+    config, training = split_settings(cls.Config, TrainConfig, settings or {})
     sizes, available = files.sizes(data), available_bytes()
     needed = _FLOAT * 4 * training_bytes(cls, config, sizes, training.batch_size)[1]
     if needed > available:
