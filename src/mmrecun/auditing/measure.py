@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Bools, Ints
+from mmrecun.arrays import Bools, Doubles, Ints
 from mmrecun.auditing import fold_in, persons, similarity
 from mmrecun.auditing.bands import Band, mean_bands, sum_band
 from mmrecun.auditing.exposure import exposure
 from mmrecun.auditing.fairness import group_gaps
 from mmrecun.auditing.figures import Figures
-from mmrecun.auditing.membership import Estimate, Group, Weights, auc, contributions, histogram, matched_auc
+from mmrecun.auditing.membership import Estimate, Group, auc, contributions, histogram, matched_auc
 from mmrecun.auditing.recognition import Comparison
 from mmrecun.auditing.setup import Probe
 from mmrecun.data.interactions import Interactions, Split
@@ -78,7 +78,7 @@ class Lists:
             return {}
         return measure_lists(self.lists[chosen], self.hits[chosen], self.relevant[chosen], self.items)
 
-    def recall(self) -> Weights:
+    def recall(self) -> Doubles:
         """float64 [M], recall@20 of each user."""
         return metrics.recall(self.hits[:, :K], self.relevant)
 
@@ -111,11 +111,11 @@ class Measured:
     figures: Figures
     affected: Bools
     lists: Ints
-    recall: Weights
-    forget_recall: Weights
+    recall: Doubles
+    forget_recall: Doubles
     forgotten: Group | None
-    users_recall: Weights
-    valid_recall: Weights
+    users_recall: Doubles
+    valid_recall: Doubles
     bystanders: Bools
     neighbours: Bools
     comparisons: Mapping[str, Comparison]
@@ -200,7 +200,7 @@ def measure_state(
     )
 
 
-def _valid(lists: Lists, valid: Interactions) -> Weights:
+def _valid(lists: Lists, valid: Interactions) -> Doubles:
     """Recall@20 on the retained validation pairs, by which trainings are stopped, of each user that has some."""
     relevant = np.bincount(valid.users, minlength=int(lists.rows.max(initial=0)) + 1)[lists.rows]
     asked = relevant > 0
@@ -254,7 +254,7 @@ def _exposure(whole: Vectors, parts: Partition, probe: Probe, served: Ints | Non
 
 def _forgotten(
     pair: Pair | None, probe: Probe, values: dict[str, Any]
-) -> tuple[Weights, Group | None, dict[str, Band]]:
+) -> tuple[Doubles, Group | None, dict[str, Band]]:
     """Rank the forgotten pairs and their controls, and write the figures into `values`; also their bands."""
     if pair is None or not len(probe.forgotten):
         return np.empty(0), None, {}

@@ -2,14 +2,18 @@
 
 To a model that never learned them the two are alike, if a random draw split them: the AUC is 0.5. So it says,
 without any Gold, whether a model has forgotten too little or too much.
+
+Single pairs are asked about by popularity of the item. A pair of a rare item is held by the item's row, one of a
+popular item by the user's, so that these figures tell how far the rows of either side should go.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.dataset import positions
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.left_out import LeftOut, of_whole_owners
@@ -18,7 +22,9 @@ from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratifi
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Pair
 
+Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
 _MOST, _FEWEST = 2048, 200
+_GROUPS, _FEWEST_OF_GROUP = 3, 50
 _SPLIT_MARGIN = 0.05
 
 
@@ -31,14 +37,16 @@ class _Partners:
     valid: LeftOut
     strata: Ints
 
-    def places(self, vectors: Pair) -> tuple[np.ndarray, Ints, np.ndarray, Ints]:
+    def groups(self, vectors: Pair) -> list[Group]:
         partners: Tensor = vectors[1 if self.of_users else 0]
-        return (
-            self.forgotten.places(partners),
-            self.strata[self.forgotten.asked.items],
-            self.valid.places(partners),
-            self.strata[self.valid.asked.items],
-        )
+        return [
+            (
+                self.forgotten.places(partners),
+                self.strata[self.forgotten.asked.items],
+                self.valid.places(partners),
+                self.strata[self.valid.asked.items],
+            )
+        ]
 
 
 @dataclass(frozen=True)
@@ -49,15 +57,23 @@ class _Singles:
     valid: Interactions
     seen: Interactions
 
-    def places(self, vectors: Pair) -> tuple[np.ndarray, Ints, np.ndarray, Ints]:
+    def groups(self, vectors: Pair) -> list[Group]:
         users, items = vectors
         degree = degrees(self.seen, len(users), len(items))
         first, second = (percentiles(users, items, self.seen, pairs) for pairs in (self.forgotten, self.valid))
-        return first, strata(self.forgotten, *degree, by="items"), second, strata(self.valid, *degree, by="items")
+        popular, others = (strata(pairs, *degree, by="items") for pairs in (self.forgotten, self.valid))
+        edges = np.quantile(others, np.linspace(0, 1, _GROUPS + 1)[1:-1])  # strata ascend with popularity
+        group, other = np.digitize(popular, edges), np.digitize(others, edges)
+        masks = [(group == number, other == number) for number in range(_GROUPS)]
+        return [
+            (first[mask], popular[mask], second[aside], others[aside])
+            for mask, aside in masks
+            if min(mask.sum(), aside.sum()) >= _FEWEST_OF_GROUP
+        ]
 
 
 class Level:
-    """The AUC of one request, by the vectors of any model of the retained data.
+    """The AUCs of one request, by the vectors of any model of the retained data.
 
     Args:
         parts: original and retained data.
@@ -68,13 +84,20 @@ class Level:
         asked = [_partners(parts, True, rng), _partners(parts, False, rng), _singles(parts, rng)]
         self._asked = [each for each in asked if each is not None]
 
-    def auc(self, vectors: Pair) -> float | None:
-        """Mean over what was forgotten, by vectors [U', D] and [I', D]; None where too few pairs can be compared."""
-        places = [each.places(vectors) for each in self._asked]
-        found = [(stratified_auc(*each), len(each[0])) for each in places]
-        known = [(auc, count) for auc, count in found if auc is not None]
-        weight = sum(count for _, count in known)
-        return sum(auc * count for auc, count in known) / weight if known else None
+    def aucs(self, vectors: Pair) -> tuple[Doubles, Doubles]:
+        """Compare each group of forgotten pairs, by vectors [U', D] and [I', D].
+
+        Returns:
+            float64 [G] and [G], AUCs and their standard errors; none where too few pairs can be compared.
+        """
+        found = [
+            (auc, math.sqrt((1 / len(group[0]) + 1 / len(group[2])) / 12))
+            for each in self._asked
+            for group in each.groups(vectors)
+            if (auc := stratified_auc(*group)) is not None
+        ]
+        aucs, errors = np.array(found, dtype=np.float64).reshape(-1, 2).T
+        return aucs, errors
 
 
 def _partners(parts: Partition, of_users: bool, rng: np.random.Generator) -> _Partners | None:

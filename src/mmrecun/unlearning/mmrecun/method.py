@@ -9,12 +9,14 @@ solved for.
    The difference is the gradient of reverse BPR on the forgotten pairs, and of whatever else the request changed.
 2. Gauss-Newton steps restore the balance. They move the rows of all users and items at once, each by what the request
    has to do with it: its own pairs, and those of its partners. Nobody else moves.
-3. An epoch of ordinary training on the retained data follows, of all parameters. It renews the noise that every
-   training leaves in every row, so that the rows that were solved for do not stand out.
+3. A few epochs of ordinary training on the retained data follow, of all parameters. They renew the noise that every
+   training leaves in every row, and with it the order of everybody's lists.
+4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
 
-Validation pairs of the same users and items help to tell how far to go. No step needs a Gold, or looks at a test pair.
-Where what the pairs taught does not explain the rows of users and of items, as in some models that do not rank, nothing
-can be solved for, and the model is trained anew.
+How far to go in step 2 is read off validation pairs of the same users and items, where there are enough that a random
+draw set aside (see `level`). No step needs a Gold, or looks at a test pair. Where what the pairs taught does not
+explain the rows of users and of items, as in some models that do not rank, nothing can be solved for, and the model is
+trained anew.
 """
 
 import math
@@ -24,14 +26,18 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.errors import DivergedError
+from mmrecun.models.base import ID_TABLES
 from mmrecun.training.fit import run_epoch
 from mmrecun.training.loop import adam
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export
 from mmrecun.unlearning.mmrecun.level import Level
+from mmrecun.unlearning.mmrecun.reach import reach
 from mmrecun.unlearning.mmrecun.restoring import Restoring
+from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.retrain import Retrain
 
-_NEAREST, _FARTHEST = 0.8, 1.6  # stretches at which the level is looked at
+_SPREAD = 0.25  # standard deviation of the stretch that is right, over data, models and requests, about the usual one
+_SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
 
 
@@ -42,8 +48,8 @@ class MMRecUnConfig(UnlearnConfig):
         negatives: items drawn to stand for all negatives, and pairs to stand for all pairs.
         steps: of Gauss-Newton.
         products: with the curvature in each, at most (conjugate gradients).
-        stretch: how far to go along the way found, whose steps come a little short. Where forgotten pairs can be
-            compared with validation pairs, it is the mean of this and of where the two look alike.
+        stretch: how far to go along the way found, whose steps come a little short; the expected value where forgotten
+            pairs can be compared with validation pairs.
         min_explained: mean cosine between a table's rows and what their pairs taught them, below which they cannot be
             solved for. Such a table is left as trained; if it is that of users or of items, the model is trained anew.
         epochs: of training on the retained data at the end; shorter ones after small requests.
@@ -54,7 +60,7 @@ class MMRecUnConfig(UnlearnConfig):
     products: PositiveInt = 6
     stretch: float = Field(default=1.2, gt=0, le=1e30)
     min_explained: float = Field(default=0.4, ge=-1, le=1)
-    epochs: NonNegativeInt = 1
+    epochs: NonNegativeInt = 3
 
 
 class MMRecUn(Unlearner):
@@ -65,14 +71,6 @@ class MMRecUn(Unlearner):
     def __init__(self, config: MMRecUnConfig) -> None:
         super().__init__(config)
         self.config = config
-
-    def _stretch(self, work: Restoring, level: Level) -> float:
-        """How far to go: half way from the setting to where forgotten pairs look like held-out ones."""
-        aucs = level.auc(work.vectors(_NEAREST)), level.auc(work.vectors(_FARTHEST))
-        if aucs[0] is None or aucs[1] is None or aucs[0] <= aucs[1]:
-            return self.config.stretch
-        found = _NEAREST + (aucs[0] - 0.5) / (aucs[0] - aucs[1]) * (_FARTHEST - _NEAREST)
-        return (self.config.stretch + min(max(found, _NEAREST), _FARTHEST)) / 2
 
     def run(self, task: Task) -> Unlearned:
         """Solve, then settle.
@@ -94,14 +92,16 @@ class MMRecUn(Unlearner):
             missing = work.step(self.config.products)
             history.append({"step": step, "missing": missing})
             task.report(step, in_all, f"out of balance by {missing:.3g}")
-        stretch = self._stretch(work, Level(parts, task.seed.child("level").numpy()))
-        work.finish(stretch)
+        level = Level(parts, task.seed.child("level").numpy())
+        work.finish(reach(lambda stretch: level.aucs(work.vectors(stretch)), self.config.stretch, _SPREAD))
         if not all(bool(table.weight.isfinite().all()) for table in work.tables.values()):
             raise DivergedError("a row is no longer finite; lower stretch, or take fewer steps or products")
         for epoch in range(1, self.config.epochs + 1):
             loss = settle(task, work, epoch)
             history.append({"step": self.config.steps + epoch, "loss": loss})
             task.report(self.config.steps + epoch, in_all, f"loss {loss:.4f}")
+        users, items = (work.model.get_parameter(name).detach() for name in ID_TABLES)
+        match_rows(users, items, parts)
         settled = f"settled for {self.config.epochs} epochs at most"
         stop = f"{len(work.tables)} tables in balance with the retained pairs; {settled}"
         return Unlearned(work.model, stop, history)
@@ -120,7 +120,7 @@ def settle(task: Task, work: Restoring, number: int) -> float:
         math.ceil(min(share / _WHOLE_EPOCH, 1) * len(retained.train)), seed.child("pairs").numpy()
     )
     sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
-    optimizer = adam(work.model, task.training.learning_rate)
+    optimizer = adam(work.model, _SETTLING_RATE * task.training.learning_rate)
     return run_epoch(work.model, pairs, sampler, work.inputs, task.training.batch_size, seed, optimizer)
 
 

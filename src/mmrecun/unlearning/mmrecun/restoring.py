@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +20,14 @@ from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, Gradient
 
 _CLOSE = 1e-2  # residual of a step's linear system, relative to its right-hand side
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
+_SINCE = (0.0, 0.25, 0.5, 0.75)  # from where on a margin's way its pull may count
+
+
+class Stretch(NamedTuple):
+    """How far the rows of users and of items go along the way that was found, from where they were at first."""
+
+    users: float
+    items: float
 
 
 class Restoring:
@@ -40,8 +50,7 @@ class Restoring:
         self.model, self.inputs = export(task, task.model), task.inputs()
         rng = task.seed.child("negatives").numpy()
         bpr = BeforeAndAfter.of(parts, negatives, rng, task.device)
-        self._bpr, self._seed = bpr.after, task.seed.child("probe")
-        taught, _, _ = _taught(task.model, original_inputs(task), bpr.before, stiff=False)
+        self._seed = task.seed.child("probe")
         degrees = {
             "users": (parts.original.degrees[0][parts.user_rows], parts.retained.degrees[0]),
             "items": (parts.original.degrees[1][parts.item_rows], parts.retained.degrees[1]),
@@ -50,6 +59,8 @@ class Restoring:
             of: torch.from_numpy(kept).to(task.device)
             for of, kept in (("users", parts.user_rows), ("items", parts.item_rows))
         }
+        since, taught = _best_explained(task, bpr.before)
+        self._bpr = replace(bpr.after, since=since)
         share = max(len(parts.retained.train), 1) / max(len(parts.original.train), 1)
         self.tables: dict[str, Table] = {}
         self._balance: dict[str, Balance] = {}
@@ -87,22 +98,28 @@ class Restoring:
         return math.sqrt(inner(missing, missing) / sum(part.numel() for part in missing))
 
     @torch.no_grad()
-    def vectors(self, stretch: float) -> Pair:
-        """The vectors of everybody, had the rows gone `stretch` times as far from where they were at first."""
+    def vectors(self, stretch: Stretch) -> Pair:
+        """Return the vectors of everybody, had the rows gone `stretch` times as far."""
         rows = [table.weight.detach() for table in self.tables.values()]
-        self._put([torch.lerp(start, row, stretch) for start, row in zip(self._start, rows, strict=True)])
+        self._put(self._stretched(stretch))
         users, items = (part.detach() for part in _pair(self.model, self.inputs))
         self._put(rows)
         return users, items
 
     @torch.no_grad()
-    def finish(self, stretch: float) -> None:
-        """Go `stretch` times as far from where the rows were at first; rows that lost all their pairs start anew."""
+    def finish(self, stretch: Stretch) -> None:
+        """Go `stretch` times as far; rows that lost all their pairs start anew."""
         rng = self._seed.child("fresh rows").torch()
-        for table, start in zip(self.tables.values(), self._start, strict=True):
-            table.weight.copy_(torch.lerp(start, table.weight, stretch))
-            emptied = torch.from_numpy(self._emptied[table.of]).to(start.device)
-            table.weight[emptied] = table.fresh(len(emptied), rng).to(start.device)
+        for table, row in zip(self.tables.values(), self._stretched(stretch), strict=True):
+            table.weight.copy_(row)
+            emptied = torch.from_numpy(self._emptied[table.of]).to(row.device)
+            table.weight[emptied] = table.fresh(len(emptied), rng).to(row.device)
+
+    def _stretched(self, stretch: Stretch) -> Tensors:
+        return [
+            torch.lerp(start, table.weight.detach(), getattr(stretch, table.of))
+            for table, start in zip(self.tables.values(), self._start, strict=True)
+        ]
 
     def _product(self, curvature: Curvature, rows: Tensors) -> Callable[[Tensors], Tensors]:
         """Multiply a change of the tables by decay + J' C J, J being how vectors change with tables."""
@@ -160,3 +177,16 @@ def _taught(
         pair, list(weights.values()), [by_vectors.users, by_vectors.items], materialize_grads=True, allow_unused=True
     )
     return dict(zip(weights, found, strict=True)), at, by_vectors
+
+
+def _best_explained(task: Task, bpr: ExpectedBPR) -> tuple[float, dict[str, Tensor]]:
+    """Find from where on pulls should count, by how well they explain the rows of users and items; and the gradient."""
+    inputs, degrees = original_inputs(task), dict(zip(("users", "items"), task.parts.original.degrees, strict=True))
+    tables = {name: table for name, table in task.model.tables().items() if name in ID_TABLES}
+    found: dict[float, tuple[float, dict[str, Tensor]]] = {}
+    for since in _SINCE:
+        taught, _, _ = _taught(task.model, inputs, replace(bpr, since=since), stiff=False)
+        cosines = [explained(table.weight.detach(), taught[name], degrees[table.of]) for name, table in tables.items()]
+        found[since] = sum(cosines), taught
+    best = max(found, key=lambda since: found[since][0])
+    return best, found[best][1]
