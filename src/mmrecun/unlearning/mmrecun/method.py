@@ -36,7 +36,7 @@ from mmrecun.unlearning.mmrecun.restoring import Restoring
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.retrain import Retrain
 
-_SPREAD = 0.25  # standard deviation of the stretch that is right, over data, models and requests, about the usual one
+_SPREAD = 0.2  # standard deviation of the stretch that is right, over data, models and requests, about the usual one
 _SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
 

@@ -7,7 +7,7 @@ import numpy as np
 from mmrecun.arrays import Doubles
 from mmrecun.unlearning.mmrecun.restoring import Stretch
 
-_CHANCE, _NEAREST, _FARTHEST = 0.5, 0.4, 2.2
+_CHANCE, _NEAREST, _FARTHEST = 0.5, 0.7, 1.5
 _PROBE, _MOST, _CLOSE, _ROUNDS = 0.4, 0.5, 0.02, 3
 
 

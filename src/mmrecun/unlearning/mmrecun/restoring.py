@@ -20,7 +20,7 @@ from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, Gradient
 
 _CLOSE = 1e-2  # residual of a step's linear system, relative to its right-hand side
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
-_SINCE = (0.0, 0.25, 0.5, 0.75)  # from where on a margin's way its pull may count
+_SINCE = (0.0, 0.25, 0.5)  # from where on a margin's way its pull may count
 
 
 class Stretch(NamedTuple):
