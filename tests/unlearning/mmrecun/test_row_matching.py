@@ -3,20 +3,22 @@ import pytest
 import torch
 from torch.nn.functional import cosine_similarity
 
-from mmrecun.auditing.marks import Touched
-from mmrecun.data.graph import graph_of
+from mmrecun.auditing.marks import AffectedRows
+from mmrecun.data.graph import user_item_graph
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.evaluation.row_traits import row_traits, structure
-from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun.row_matching import match_rows, with_traits, without_effect
 
 
 @pytest.fixture(scope="module")
-def parts() -> Partition:
+def partition() -> Partition:
     dataset = make(SyntheticConfig(users=600, items=400, interactions=9000, groups=6, width=4), Seed(1))[0]
-    return partition(dataset, retain(dataset, ForgetRequest(users=tuple(dataset.users.names[:40]))))
+    return Partition.between(
+        dataset, Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names[:40]))).retained
+    )
 
 
 def test_rows_have_the_traits_they_are_given():
@@ -64,15 +66,15 @@ def test_a_spread_that_grows_with_the_share_is_taken_out():
     assert found[shares > 0.5].std() == pytest.approx(1, abs=0.05)
 
 
-def test_rows_that_lost_pairs_no_longer_stand_out(parts: Partition):
+def test_rows_that_lost_pairs_no_longer_stand_out(partition: Partition):
     """Their rows are made longer and turned away; the classifier of the audit finds them before, and not after."""
     rng = Seed(7).torch()
-    tables = [torch.randn(len(rows), 8, generator=rng) for rows in (parts.user_rows, parts.item_rows)]
-    lost = np.bincount(parts.forgotten.items, minlength=len(parts.original.items))[parts.item_rows]
-    share = torch.from_numpy(lost / np.maximum(parts.original.degrees[1][parts.item_rows], 1)).float()
+    tables = [torch.randn(len(rows), 8, generator=rng) for rows in (partition.user_rows, partition.item_rows)]
+    lost = np.bincount(partition.forgotten.items, minlength=len(partition.original.items))[partition.item_rows]
+    share = torch.from_numpy(lost / np.maximum(partition.original.degrees[1][partition.item_rows], 1)).float()
     tables[1] *= 1 + 4 * share[:, None]
-    graph = graph_of(parts.retained.train, len(tables[0]), len(tables[1]), torch.device("cpu")).forward
-    shown, touched = structure(graph, len(tables[0])).items, Touched.of(parts, users=False)
+    graph = user_item_graph(partition.retained.train, len(tables[0]), len(tables[1]), torch.device("cpu")).forward
+    shown, touched = structure(graph, len(tables[0])).items, AffectedRows.of(partition, users=False)
 
     def mark() -> float:
         found = touched.mark(row_traits((tables[0], tables[1]), (tables[0], tables[1]), graph).items, shown)
@@ -80,7 +82,7 @@ def test_rows_that_lost_pairs_no_longer_stand_out(parts: Partition):
         return found.auc - found.level
 
     before, users = mark(), tables[0].clone()
-    match_rows(tables[0], tables[1], parts)
+    match_rows(tables[0], tables[1], partition)
     assert before > 0.2
     assert mark() < before / 3
     torch.testing.assert_close(tables[0], users)  # no retained user lost a pair
@@ -89,8 +91,10 @@ def test_rows_that_lost_pairs_no_longer_stand_out(parts: Partition):
 def test_few_rows_are_left_alone():
     dataset = make(SyntheticConfig(users=60, items=40, interactions=600, groups=3, width=4), Seed(1))[0]
     pair = dataset.users.names[int(dataset.train.users[0])], dataset.items.names[int(dataset.train.items[0])]
-    parts = partition(dataset, retain(dataset, ForgetRequest(pairs=(pair,))))
-    tables = [torch.randn(len(rows), 4, generator=Seed(8).torch()) for rows in (parts.user_rows, parts.item_rows)]
+    partition = Partition.between(dataset, Partition.from_request(dataset, ForgetRequest(pairs=(pair,))).retained)
+    tables = [
+        torch.randn(len(rows), 4, generator=Seed(8).torch()) for rows in (partition.user_rows, partition.item_rows)
+    ]
     before = [table.clone() for table in tables]
-    match_rows(tables[0], tables[1], parts)
+    match_rows(tables[0], tables[1], partition)
     assert all(torch.equal(*both) for both in zip(tables, before, strict=True))

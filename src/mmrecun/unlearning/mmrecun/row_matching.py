@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmrecun.arrays import Doubles, Ints
-from mmrecun.data.graph import graph_of
+from mmrecun.data.graph import user_item_graph
 from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.evaluation.row_traits import degree_strata, normal_scores, structure
 from mmrecun.forget.partition import Partition
@@ -32,7 +32,7 @@ _LEAST_REST = 0.05  # of a row's length that always lies outside the plane of it
 def match_rows(users: Tensor, items: Tensor, partition: Partition) -> None:
     """Change the rows of retained users float32 [U', D] and items [I', D] that lost pairs, in place."""
     data = partition.retained
-    adjacency = graph_of(data.train, len(data.users), len(data.items), users.device).forward
+    adjacency = user_item_graph(data.train, len(data.users), len(data.items), users.device).forward
     shown = structure(adjacency, len(data.users))
     sides = [
         _Side.of(partition, True, shown.users),
