@@ -7,7 +7,7 @@ import torch
 from mmrecun import jobs, runs
 from mmrecun.auditing import extra_metrics as module
 from mmrecun.auditing import fold_in as fold_module
-from mmrecun.auditing import setup as setup_module
+from mmrecun.auditing import setup as inputs_module
 from mmrecun.auditing.extra_metrics import extra_metrics, feature_fit, relearn_time
 from mmrecun.auditing.fold_in import fold_in
 from mmrecun.auditing.measure import AuditedRun
@@ -112,7 +112,7 @@ def test_an_untrained_model_has_retrained_as_much_as_nothing(run_folder: Path):
         original.dataset, Partition.from_request(original.dataset, ForgetRequest(users=("u00003",))).retained
     )
     model = original.model
-    fresh = type(model)(model.config, Sizes.of_dataset(original.dataset), setup_module._UNTRAINED.torch())
+    fresh = type(model)(model.config, Sizes.of_dataset(original.dataset), inputs_module._UNTRAINED.torch())
     setup = audit_setup(partition)
     whole = setup.cache.padded_of(fresh)
     audited = AuditedRun("original", original.folder, fresh, 0, 1.0)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmrecun import jobs
-from mmrecun.auditing import setup as setup_module
+from mmrecun.auditing import setup as inputs_module
 from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state, scored_vectors
 from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.data.dataset import Dataset
@@ -167,8 +167,8 @@ def test_inputs_are_built_once_for_all_models_of_a_kind(
 ):
     _, after, partition = runs
     built: list[int] = []
-    build = setup_module.build_inputs
-    monkeypatch.setattr(setup_module, "build_inputs", lambda *args: built.append(1) or build(*args))
+    build = inputs_module.build_inputs
+    monkeypatch.setattr(inputs_module, "build_inputs", lambda *args: built.append(1) or build(*args))
     setup = audit_setup(partition)
     first = measure_state(audited_run("gold", after), partition, setup)
     count = len(built)

@@ -1,7 +1,7 @@
 """Measure one model state: what it still recommends, and how it ranks what was forgotten.
 
-A state is measured once and can then be compared with any number of others: `MeasuredRun` keeps, beside the figures, the
-few arrays that a comparison needs.
+A state is measured once and can then be compared with any number of others: `MeasuredRun` keeps, beside the figures,
+the few arrays that a comparison needs.
 """
 
 from collections.abc import Mapping
