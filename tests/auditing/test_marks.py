@@ -13,7 +13,7 @@ from mmrecun.rng import Seed
 
 
 @pytest.fixture(scope="module")
-def parts() -> Partition:
+def partition() -> Partition:
     dataset: Dataset = make(SyntheticConfig(users=400, items=300, interactions=6000, groups=6, width=4), Seed(1))[0]
     return Partition.between(
         dataset, Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names[:12]))).retained
