@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._demo import run_demo
     from mmrecun.jobs._diff import diff
     from mmrecun.jobs._doctor import checks
+    from mmrecun.jobs._encode import encode, partial_folder
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._plan import plan, refuse_impossible
@@ -25,9 +26,11 @@ __all__ = [
     "audit",
     "checks",
     "diff",
+    "encode",
     "evaluate",
     "export",
     "exports",
+    "partial_folder",
     "plan",
     "present_part",
     "recommend",
@@ -47,6 +50,7 @@ _HOMES = {
     "_demo": ("run_demo",),
     "_doctor": ("checks",),
     "_diff": ("diff",),
+    "_encode": ("encode", "partial_folder"),
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
     "_plan": ("plan", "refuse_impossible"),
