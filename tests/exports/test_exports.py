@@ -15,7 +15,7 @@ from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.exports.formats import LISTS, WRITERS
 from mmrecun.exports.huggingface import card
 from mmrecun.exports.record import read_record
-from mmrecun.forget.partition import take_out
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.inference import vectors_of
 from tests.conftest import TRAINING
@@ -245,8 +245,10 @@ def test_later_runs_elsewhere_are_found_where_one_says_so(data_folder: Path, tmp
 def test_the_register_holds_no_residue(places: Path, exported):
     exported(LISTS, length=10)
     parent, run = load(places / "original"), load(places / "after")
-    parts = take_out(parent.dataset, REQUEST)
-    checks = {check.name: check for check in scan(parent.model, run.model, parts, run.folder, run.manifest.requested)}
+    partition = Partition.from_request(parent.dataset, REQUEST)
+    checks = {
+        check.name: check for check in scan(parent.model, run.model, partition, run.folder, run.manifest.requested)
+    }
     assert checks["residue: files"].state.value == "passed", checks["residue: files"].detail
 
 

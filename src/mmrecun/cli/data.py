@@ -7,7 +7,7 @@ import typer
 
 from mmrecun.cli.facts import show_degrees, show_sizes
 from mmrecun.cli.options import Data, Out, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, bars, emit, errors, facts_table, progress_bar, say, warn
+from mmrecun.cli.output import JsonFlag, bars, facts_table, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import unknown_name
@@ -101,11 +101,11 @@ def _tell(dataset: "Dataset", warnings: list[str], as_json: bool, title: str) ->
 
     known = facts(dataset)
     if as_json:
-        emit({name: known[name] for name in _KEYS} | {"warnings": warnings}, as_json)
+        print_json({name: known[name] for name in _KEYS} | {"warnings": warnings}, as_json)
     else:
         show_sizes(known, title)
     for warning in warnings:
-        say(f"warning: {warning}", errors)
+        print_line(f"warning: {warning}", stderr)
 
 
 @app.command()
@@ -128,7 +128,7 @@ def describe(
             draw(dataset, path)
     known = facts(dataset)
     if as_json:
-        emit({**known, "warnings": []}, as_json)
+        print_json({**known, "warnings": []}, as_json)
         return
     show_sizes(known, str(data))
     show_degrees(known)
@@ -185,8 +185,8 @@ def encode(
     from mmrecun import jobs
 
     try:
-        with progress_bar(f"encoding {modality}") as report:
-            done = jobs.encode(data, modality, source, encoder, out, licence, owner, report)
+        with progress_bar(f"encoding {modality}") as progress:
+            done = jobs.encode(data, modality, source, encoder, out, licence, owner, progress)
     except KeyboardInterrupt:
         left = jobs.partial_folder(data, modality)
         kept = f"the same command goes on from {left}" if left.exists() else "nothing is left"

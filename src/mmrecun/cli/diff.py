@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, emit, facts_table, progress_bar, rows_table
+from mmrecun.cli.output import JsonFlag, facts_table, print_json, progress_bar, rows_table
 
 
 def diff(
@@ -22,7 +22,7 @@ def diff(
     with progress_bar(f"comparing {run.name} and {other.name}") as progress:
         found = jobs.diff(run, other, names, progress)
     if as_json:
-        emit(found, as_json)
+        print_json(found, as_json)
         return
     _show(found)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mmrecun.cli.options import Out, RunFolder
-from mmrecun.cli.output import JsonFlag, counted, emit, facts_table, progress_bar, rows_table, say
+from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table
 
 
 def export(
@@ -32,7 +32,7 @@ def export(
         record = jobs.export(run, to, out, k, progress)
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     if as_json:
-        emit({"export": str(out), "files": files, "record": record.model_dump(mode="json")}, as_json)
+        print_json({"export": str(out), "files": files, "record": record.model_dump(mode="json")}, as_json)
         return
     asked = counted(len(record.requests), "request")
     facts = {
@@ -61,10 +61,10 @@ def exports(
     entries = jobs.exports(run, among)
     stale = sum(entry["state"] == "stale" for entry in entries)
     if as_json:
-        emit({"run": str(run), "exports": entries, "stale": stale}, as_json)
+        print_json({"run": str(run), "exports": entries, "stale": stale}, as_json)
         return
     if not entries:
-        say(f"nothing was exported from {run}")
+        print_line(f"nothing was exported from {run}")
         return
     columns = ("kind", "path", "run", "state")
     rows = [

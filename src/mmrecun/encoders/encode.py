@@ -30,7 +30,7 @@ class Encoded:
 
 
 def encode(
-    contents: Contents, encoder: Encoder, name: str, provenance: Provenance, partial: Path, report: Report
+    contents: Contents, encoder: Encoder, name: str, provenance: Provenance, partial: Path, progress: Report
 ) -> Encoded:
     """Encode the contents of I items into the modality `name`.
 
@@ -41,7 +41,7 @@ def encode(
         provenance: to be kept with the features.
         partial: folder for what is done; beside other files it may hold those of an earlier, interrupted call. They are
             used when contents and encoder are the same, and it is gone when all is done.
-        report: told after each batch how many of the contents are encoded.
+        progress: told after each batch how many of the contents are encoded.
 
     Raises:
         DataError: when no content at all can be read.
@@ -56,9 +56,9 @@ def encode(
         part = _Part.read(folder / f"{start:09d}.npz")
         if part is None:
             pieces = [piece for _, piece in found[start : start + step]]
-            part = _encoded_part(pieces, encoder, start, len(rows), report)
+            part = _encoded_part(pieces, encoder, start, len(rows), progress)
             part.write(folder / f"{start:09d}.npz")
-        report(min(start + step, len(rows)), len(rows), "encoded")
+        progress(min(start + step, len(rows)), len(rows), "encoded")
         parts.append(part)
     result = _joined(parts, rows, len(contents.pieces), name, provenance)
     shutil.rmtree(partial, ignore_errors=True)
@@ -94,7 +94,7 @@ class _Part:
         replace_file(path, buffer.getvalue())
 
 
-def _encoded_part(pieces: list[str | Path], encoder: Encoder, done: int, total: int, report: Report) -> _Part:
+def _encoded_part(pieces: list[str | Path], encoder: Encoder, done: int, total: int, progress: Report) -> _Part:
     features: dict[int, Floats] = {}
     reasons = [""] * len(pieces)
     for start in range(0, len(pieces), encoder.batch):
@@ -107,7 +107,7 @@ def _encoded_part(pieces: list[str | Path], encoder: Encoder, done: int, total: 
                 reasons[place] = f"{piece.name}: {error}" if isinstance(piece, Path) else str(error)
         if batch:
             features.update(zip(places, encoder.encode(batch), strict=True))
-        report(done + min(start + encoder.batch, len(pieces)), total, "encoded")
+        progress(done + min(start + encoder.batch, len(pieces)), total, "encoded")
     width = len(next(iter(features.values()))) if features else 0
     table = np.zeros((len(pieces), width), dtype=np.float32)
     for place, row in features.items():

@@ -41,7 +41,7 @@ class Contents:
             int64 [N] each: the place of the user among `rows`, and the item row.
         """
         pairs = self.run.dataset.interactions
-        places, counts = pairs.of_users(rows)
+        places, counts = pairs.rows_of_users(rows)
         owners: Ints = pl.Series(range(len(rows))).to_numpy().repeat(counts)
         return owners, pairs.items[places]
 

@@ -9,7 +9,7 @@ from mmrecun.exports.contents import Contents, Report, write_ids, write_vectors
 from mmrecun.extras import library
 
 
-def write_faiss(contents: Contents, folder: Path, report: Report) -> None:
+def write_faiss(contents: Contents, folder: Path, progress: Report) -> None:
     """Write `items.faiss` (IndexFlatIP, row = item row), ids in `items.parquet`, query vectors in `users.parquet`.
 
     Raises:
@@ -19,7 +19,7 @@ def write_faiss(contents: Contents, folder: Path, report: Report) -> None:
     index = faiss.IndexFlatIP(contents.items.shape[1])
     index.add(contents.items.numpy())
     faiss.write_index(index, str(folder / "items.faiss"))
-    report(1, 2, "items indexed")
+    progress(1, 2, "items indexed")
     write_ids(contents, folder, "items")
     write_vectors(contents.run.dataset.users.names, contents.users, folder / "users.parquet")
-    report(2, 2, "users written")
+    progress(2, 2, "users written")

@@ -10,7 +10,7 @@ from mmrecun.exports.record import Record
 from mmrecun.text import listing
 
 
-def write_huggingface(contents: Contents, folder: Path, report: Report) -> None:
+def write_huggingface(contents: Contents, folder: Path, progress: Report) -> None:
     """Write `README.md` (the card), `config.json`, `model.safetensors` (`items`, float32 [I, D]), `items.parquet`."""
     record = contents.record
     save_file({"items": contents.items}, folder / "model.safetensors", metadata={"format": "pt", "run": record.run})
@@ -24,7 +24,7 @@ def write_huggingface(contents: Contents, folder: Path, report: Report) -> None:
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card(record), encoding="utf-8")
-    report(1, 1, "repository written")
+    progress(1, 1, "repository written")
 
 
 def card(record: Record) -> str:

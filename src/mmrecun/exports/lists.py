@@ -13,7 +13,7 @@ from mmrecun.exports.contents import BLOCK_ROWS, Contents, Report
 _SCHEMA = pa.schema([("user", pa.string()), ("items", pa.list_(pa.string())), ("scores", pa.list_(pa.float32()))])
 
 
-def write_lists(contents: Contents, folder: Path, report: Report, k: int) -> None:
+def write_lists(contents: Contents, folder: Path, progress: Report, k: int) -> None:
     """Write `lists.parquet`: `user`, `items` (up to `k` ids, best first) and their `scores`.
 
     Items that a user has, in training or held out, are in no list, as in `recommend`.
@@ -24,7 +24,7 @@ def write_lists(contents: Contents, folder: Path, report: Report, k: int) -> Non
         for start in range(0, total, BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, total))
             writer.write_table(_block(contents, rows, width))
-            report(int(rows[-1]) + 1, total, "users listed")
+            progress(int(rows[-1]) + 1, total, "users listed")
 
 
 def _block(contents: Contents, rows: Ints, width: int) -> pa.Table:

@@ -23,7 +23,7 @@ _LENGTH = 10
 _MAKING, _LISTS = ".making", "lists"
 
 
-def write_mlflow(contents: Contents, folder: Path, report: Report) -> None:
+def write_mlflow(contents: Contents, folder: Path, progress: Report) -> None:
     """Write an MLflow model folder: `MLmodel`, `requirements.txt` and so on, and vectors and pairs in `data/lists/`.
 
     `predict` takes a frame with a column `user` and the parameter `k`; it answers a row an item: `user`, `item`,
@@ -34,7 +34,7 @@ def write_mlflow(contents: Contents, folder: Path, report: Report) -> None:
     """
     source = folder / _LISTS
     source.mkdir()
-    write_as_safetensors(contents, source, report)
+    write_as_safetensors(contents, source, progress)
     pairs = contents.run.dataset.interactions
     write_parquet(pl.DataFrame({"user_row": pairs.users, "item_row": pairs.items}), source / "seen.parquet")
     with warnings.catch_warnings():

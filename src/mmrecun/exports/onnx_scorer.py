@@ -12,7 +12,7 @@ _OPSET, _IR_VERSION = 17, 8
 _INSIDE = 1 << 30  # bytes; one protobuf message holds at most 2 GiB, so larger tables lie in a file beside it
 
 
-def write_onnx(contents: Contents, folder: Path, report: Report) -> None:
+def write_onnx(contents: Contents, folder: Path, progress: Report) -> None:
     """Write `scorer.onnx`, and ids in row order in `users.parquet` and `items.parquet`.
 
     Inputs: `users` int64 [B] user rows; `seen` int64 [N, 2], (place in `users`, item row) never to be listed;
@@ -33,7 +33,7 @@ def write_onnx(contents: Contents, folder: Path, report: Report) -> None:
     beside = contents.users.nbytes + contents.items.nbytes > _INSIDE
     onnx.save_model(model, str(folder / "scorer.onnx"), save_as_external_data=beside, location="scorer.onnx.data")
     write_ids(contents, folder, "users", "items")
-    report(1, 1, "scorer written")
+    progress(1, 1, "scorer written")
 
 
 def _graph(onnx: Any, users: Tensor, items: Tensor) -> Any:

@@ -8,26 +8,26 @@ from safetensors.torch import save_file
 from mmrecun.exports.contents import Contents, Report, write_ids, write_vectors
 
 
-def write_as_parquet(contents: Contents, folder: Path, report: Report) -> None:
+def write_as_parquet(contents: Contents, folder: Path, progress: Report) -> None:
     """Write `users.parquet` and `items.parquet`, each with `id` and `vector`."""
     data = contents.run.dataset
     write_vectors(data.users.names, contents.users, folder / "users.parquet")
-    report(1, 2, "users written")
+    progress(1, 2, "users written")
     write_vectors(data.items.names, contents.items, folder / "items.parquet")
-    report(2, 2, "items written")
+    progress(2, 2, "items written")
 
 
-def write_as_npy(contents: Contents, folder: Path, report: Report) -> None:
+def write_as_npy(contents: Contents, folder: Path, progress: Report) -> None:
     """Write `users.npy` and `items.npy`, float32 [U, D] and [I, D], with ids in row order in `users.parquet` ..."""
     for done, (kind, vectors) in enumerate((("users", contents.users), ("items", contents.items)), start=1):
         np.save(folder / f"{kind}.npy", vectors.numpy(), allow_pickle=False)
-        report(done, 2, f"{kind} written")
+        progress(done, 2, f"{kind} written")
     write_ids(contents, folder, "users", "items")
 
 
-def write_as_safetensors(contents: Contents, folder: Path, report: Report) -> None:
+def write_as_safetensors(contents: Contents, folder: Path, progress: Report) -> None:
     """Write `vectors.safetensors` with `users` and `items`, and ids in row order in `users.parquet` and so on."""
     origin = {"run": contents.record.run, "dataset": contents.record.dataset}
     save_file({"users": contents.users, "items": contents.items}, folder / "vectors.safetensors", metadata=origin)
     write_ids(contents, folder, "users", "items")
-    report(1, 1, "vectors written")
+    progress(1, 1, "vectors written")

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Bools, Floats, Ints
-from mmrecun.data.dataset import Dataset, positions
+from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.data.ids import IdMap
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.changes import list_overlap, lists_with, moved, same_lists
 from mmrecun.evaluation.ranking import top_k
 from mmrecun.models.inference import vectors_of
 from mmrecun.runs import PathLike, Run, opened
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 
 LENGTH = 20
 _MOVERS = 10
@@ -44,25 +44,27 @@ class _Side:
         """Its dataset."""
         return self.run.dataset
 
-    def lists(self, report: Report, only_common: bool) -> Ints:
+    def lists(self, progress: Progress, only_common: bool) -> Ints:
         """Lists of the common users, int64 [M, K]: places of common items, from `foreign` on others, -1 for none."""
-        place = positions(self.items, len(self.data.items))
+        place = inverse_index(self.items, len(self.data.items))
         pairs, table = self.data.interactions, self.item_vectors
         if only_common:
             pairs, table = pairs.renumbered(np.arange(len(self.data.users)), place), table[torch.from_numpy(self.items)]
             place = np.arange(len(self.items))
-        found = top_k(self.user_vectors, table, pairs, self.users, LENGTH, report)
+        found = top_k(self.user_vectors, table, pairs, self.users, LENGTH, progress)
         named = place[found]
         return np.where(found < 0, -1, np.where(named < 0, self.foreign + found, named))
 
 
-def diff(run: Run | PathLike, other: Run | PathLike, names: bool = False, report: Report = silent) -> dict[str, Any]:
+def diff(
+    run: Run | PathLike, other: Run | PathLike, names: bool = False, progress: Progress = no_progress
+) -> dict[str, Any]:
     """Compare two runs over the users and items that both have.
 
     Args:
         run, other: runs or their folders; most often a run and one that was unlearned from it.
         names: whether to name the items and users that changed most.
-        report: is told how many lists are made.
+        progress: is told how many lists are made.
 
     Returns:
         `rows`: how many users, items and interactions each has and how many the other lacks; `modalities`;
@@ -73,8 +75,8 @@ def diff(run: Run | PathLike, other: Run | PathLike, names: bool = False, report
         ConfigError: when the runs share no user or no item.
     """
     first, second = _sides(opened(run), opened(other))
-    before, after = (side.lists(report, only_common=False) for side in (first, second))
-    kept_before, kept_after = (side.lists(report, only_common=True) for side in (first, second))
+    before, after = (side.lists(progress, only_common=False) for side in (first, second))
+    kept_before, kept_after = (side.lists(progress, only_common=True) for side in (first, second))
     lost = _lost_pairs(first, second)
     overlap = list_overlap(before, after)
     among_kept = list_overlap(kept_before, kept_after)

@@ -13,7 +13,7 @@ from mmrecun.encoders.sources import find_contents
 from mmrecun.errors import DataError
 from mmrecun.runs import PathLike
 from mmrecun.text import preview
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def encode(
     out: PathLike | None = None,
     licence: str = "",
     owner: str = "",
-    report: Report = silent,
+    progress: Progress = no_progress,
 ) -> EncodedDataset:
     """Encode raw content into a modality of the dataset folder `data`.
 
@@ -44,7 +44,7 @@ def encode(
         encoder: name or path; by default that of the modality's name.
         out: dataset folder to make; by default `data` itself gets the modality.
         licence, owner: of the content, kept with the features.
-        report: is told how far it is.
+        progress: is told how far it is.
 
     Raises:
         DataError: when the dataset has that modality, or the source is of no use.
@@ -61,7 +61,7 @@ def encode(
     opened = open_encoder(encoder, modality)
     contents = find_contents(source, dataset.items, opened.kind, data)
     provenance = opened.provenance.model_copy(update={"licence": licence, "owner": owner})
-    encoded = encode_contents(contents, opened, modality, provenance, partial_folder(data, modality), report)
+    encoded = encode_contents(contents, opened, modality, provenance, partial_folder(data, modality), progress)
     made = encoded.modality
     if out is None:
         dataset = files.add_modality(dataset, made, data)

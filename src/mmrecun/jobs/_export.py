@@ -13,12 +13,14 @@ from mmrecun.exports.lists import write_lists
 from mmrecun.exports.record import Record, write_record
 from mmrecun.runs import PathLike, Run, opened
 from mmrecun.text import unknown_name
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 
 DEFAULT_LENGTH = 20
 
 
-def export(run: Run | PathLike, to: str, out: PathLike, length: int | None = None, report: Report = silent) -> Record:
+def export(
+    run: Run | PathLike, to: str, out: PathLike, length: int | None = None, progress: Progress = no_progress
+) -> Record:
     """Write `run` to the folder `out` in the format `to`, and note that in the run's folder.
 
     Args:
@@ -26,7 +28,7 @@ def export(run: Run | PathLike, to: str, out: PathLike, length: int | None = Non
         to: "lists" or a name of `exports.formats.WRITERS`.
         out: folder to make.
         length: of each list, 20 by default; for "lists" alone.
-        report: is told how far it is.
+        progress: is told how far it is.
 
     Returns:
         The record that stands in the export as `export.json`.
@@ -45,9 +47,9 @@ def export(run: Run | PathLike, to: str, out: PathLike, length: int | None = Non
     contents = contents_of(asked, to)
     with staged_folder(out) as staging:
         if to == LISTS:
-            write_lists(contents, staging, report, DEFAULT_LENGTH if length is None else length)
+            write_lists(contents, staging, progress, DEFAULT_LENGTH if length is None else length)
         else:
-            WRITERS[to](contents, staging, report)
+            WRITERS[to](contents, staging, progress)
         write_record(contents.record, staging)
         register.keep(asked.folder, contents.record, out)  # before the export appears, so that none is unknown
     return contents.record
