@@ -13,6 +13,7 @@ from torch.nn.functional import embedding
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, InputSpec
 from mmrecun.data.triples import Triples
+from mmrecun.models.gathering import gather
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 from mmrecun.shapes import Bools, Ints
@@ -105,6 +106,9 @@ class TripleVectors:
 
 
 def _rows(users: Tensor, items: Tensor, triples: Triples) -> tuple[Tensor, Tensor, Tensor]:
+    if triples.users.device.type != "cpu":
+        both = gather(torch.cat([triples.positives, triples.negatives]), items)
+        return gather(triples.users, users), *both.split(len(triples))  # type: ignore[return-value]
     # embedding's backward adds up repeated rows in a fixed order, in parallel; that of indexing does not
     return (
         embedding(triples.users, users),

@@ -20,6 +20,7 @@ from mmrecun.models.base import (
 )
 from mmrecun.models.contrast import info_nce
 from mmrecun.models.fusion import attend, mean_with
+from mmrecun.models.gathering import gather
 from mmrecun.models.propagation import propagate
 
 
@@ -82,10 +83,12 @@ class MGCN(Recommender):
     def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
         """As `vectors(inputs).at(triples)`; the side view is made once for everybody in the batch, and for no other.
 
-        Away from the CPU it is made for all: to find who is in the batch, the host would wait for the device.
+        Away from the CPU it is made once a row: to find who is in the batch, the host would wait for the device.
         """
-        if not self.sizes.widths or triples.users.device.type != "cpu":
+        if not self.sizes.widths:
             return self.vectors(inputs).at(triples)
+        if triples.users.device.type != "cpu":
+            return self._at_rows(inputs, triples)
         users, user_rows = triples.users.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)  # type: ignore[no-untyped-call]
         content, stacked = (
@@ -95,6 +98,18 @@ class MGCN(Recommender):
         present = self._present(inputs)
         met = self._fused(content, stacked, (present[0][users], present[1][items]))
         return met.at(Triples(user_rows, *item_rows.chunk(2)))
+
+    def _at_rows(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+        """As `at`, with static shapes; content and modalities are gathered side by side, so that it happens once."""
+        whose = triples.users, torch.cat([triples.positives, triples.negatives])
+        dim, width = self.config.dim, self.config.dim * len(self.sizes.widths)
+        everybody = zip(self._content(inputs), self._branches(inputs), strict=True)
+        met = [gather(rows, torch.cat(parts, dim=1)) for rows, parts in zip(whose, everybody, strict=True)]
+        content, stacked = zip(*(rows.split([dim, width], dim=1) for rows in met), strict=True)
+        users, items = (there[rows] for there, rows in zip(self._present(inputs), whose, strict=True))
+        vectors = self._fused(content, stacked, (users, items))
+        views = {name: (of_users, *of_items.split(len(triples))) for name, (of_users, of_items) in vectors.views.items()}
+        return TripleVectors(vectors.users, *vectors.items.split(len(triples)), views, triples)
 
     def _content(self, inputs: GraphInputs) -> Pair:
         """IDs over the user-item graph (equations 4 and 5); float32 [U, D] and [I, D]."""

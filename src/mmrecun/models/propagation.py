@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmrecun.data.sparse import SparseMatrix, product
+from mmrecun.data.sparse import SparseMatrix, has_kernel, horner, product
 
 
 def propagate(graph: SparseMatrix, users: Tensor, items: Tensor, layers: int) -> tuple[Tensor, Tensor]:
@@ -35,6 +35,8 @@ class _Smooth(torch.autograd.Function):
 
 def _mean_of_hops(adjacency: Tensor, rows: Tensor, layers: int) -> Tensor:
     """(x + A (x + A (x + ...))) / (layers + 1), by Horner's rule."""
+    if has_kernel(rows.device):
+        return horner(adjacency, rows, layers)
     total = rows
     for _ in range(layers):
         total = product(adjacency, total).add_(rows)

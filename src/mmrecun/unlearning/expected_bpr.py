@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmrecun.models.base import Pair
-from mmrecun.unlearning.links import BLOCK, Links
+from mmrecun.unlearning.links import Links, block
 
 _FAR = -60.0
 
@@ -115,8 +115,9 @@ class ExpectedBPR:
         positive, bent = torch.empty_like(own), torch.zeros_like(own)
         negative = torch.zeros_like(scores)
         number = self.allowed.sum(dim=1).clamp(min=1)
-        for start in range(0, len(own), BLOCK):
-            at = slice(start, start + BLOCK)
+        size = block(own.device)
+        for start in range(0, len(own), size):
+            at = slice(start, start + size)
             who = links.users[at]
             margins, share = own[at, None] - scores[who], self.allowed[who] / number[who, None]
             pulls = pull(margins).mul_(share)
