@@ -25,7 +25,7 @@ def skewed(rows: int, columns: int) -> np.ndarray:
 
 
 def compare() -> None:
-    from mmrecun.data.sparse_kernel import weighted_sum
+    from mmrecun.data.sparse_kernel import add_up, weighted_sum
 
     dense = skewed(40, 700)
     matrix = SparseMatrix.of(sp.csr_array(dense), HERE).forward
@@ -41,6 +41,17 @@ def compare() -> None:
         torch.testing.assert_close(found.cpu().double(), (right + base.cpu()) / 4, rtol=1e-5, atol=1e-4)
         found = weighted_sum(matrix, rows.bfloat16(), dtype=torch.bfloat16)
         torch.testing.assert_close(found.cpu().double(), right, rtol=3e-2, atol=0.3)
+    wanted, filled = (torch.from_numpy(rng.random(size) < 0.4).to(HERE) for size in (40, 700))
+    rows[~filled] = 0
+    found = weighted_sum(matrix, rows, base, 0.25, wanted=wanted, filled=filled)
+    assert torch.equal(found[wanted], weighted_sum(matrix, rows, base, 0.25)[wanted])
+    based = torch.from_numpy(rng.random(40) < 0.4).to(HERE)
+    base[~based] = 0
+    assert torch.equal(weighted_sum(matrix, rows, base, based=based), weighted_sum(matrix, rows, base))
+    ids = torch.from_numpy(rng.choice([0, 3, 4, 29], size=500)).to(HERE)
+    values = torch.from_numpy(rng.normal(size=(500, 20)).astype(np.float32)).to(HERE)
+    right = torch.zeros(31, 20, dtype=torch.float64, device=HERE).index_add_(0, ids, values.double())
+    torch.testing.assert_close(add_up(ids, values, 31).double(), right, rtol=1e-5, atol=1e-5)
 
 
 @needs_triton

@@ -1,4 +1,4 @@
-"""BPR triples drawn where they are needed: an epoch's order and negatives without a round of rejection or a read-back."""
+"""BPR triples drawn where they are needed: order and negatives of an epoch, without rejection or a read-back."""
 
 from collections.abc import Iterator
 
@@ -57,7 +57,7 @@ class DeviceTriples:
         return self._candidates[torch.where(full, rank, rank + passed)]
 
     def epoch(self, batch_size: int, rng: torch.Generator) -> Iterator[Triples]:
-        """Every pair once, in random order, with one negative each; batches of `batch_size`, the last may be shorter."""
+        """Every pair once, in random order, with a negative each; batches of `batch_size`, the last may be shorter."""
         order = torch.randperm(len(self), generator=rng, device=self.users.device)
         users = self.users[order]
         everything = Triples(users, self.positives[order], self.negatives(users, rng))

@@ -52,7 +52,7 @@ def product(matrix: Tensor, dense: Tensor) -> Tensor:
     """`matrix` (CSR [R, C]) times `dense` (float [C, D]); outside autograd.
 
     On a CPU each row of the result is a weighted bag of rows of `dense`: the gather kernel behind `embedding_bag` is
-    several times faster than torch's sparse product there. A CUDA device has a kernel of our own, where there is Triton.
+    several times faster than torch's sparse product there. CUDA has a kernel of our own, where there is Triton.
     """
     if has_kernel(dense.device):
         from mmrecun.data.sparse_kernel import weighted_sum
@@ -70,17 +70,27 @@ def product(matrix: Tensor, dense: Tensor) -> Tensor:
     )
 
 
-def horner(matrix: Tensor, rows: Tensor, layers: int) -> Tensor:
+def horner(
+    matrix: Tensor, rows: Tensor, layers: int, wanted: Tensor | None = None, filled: Tensor | None = None
+) -> Tensor:
     """Compute (x + A (x + A (x + ...))) / (layers + 1) for x = `rows` (float32 [N, D]) on a device that has the kernel.
 
     As a product and a sum for each layer would, but the sums are part of the products.
+
+    Args:
+        matrix: A, [N, N].
+        rows: x.
+        layers: how often A is met.
+        wanted: bool [N], the rows of the result that are asked for; the others hold anything.
+        filled: bool [N], the rows of x that are not zero.
     """
     from mmrecun.data.sparse_kernel import weighted_sum
 
-    total = as_read(matrix, rows)
+    total, based = as_read(matrix, rows), filled
     for _ in range(layers - 1):
-        total = weighted_sum(matrix, total, rows, dtype=total.dtype)
-    return weighted_sum(matrix, total, rows, 1 / (layers + 1))
+        total = weighted_sum(matrix, total, rows, dtype=total.dtype, filled=filled, based=based)
+        filled = None
+    return weighted_sum(matrix, total, rows, 1 / (layers + 1), wanted=wanted, filled=filled, based=based)
 
 
 @cache

@@ -40,7 +40,14 @@ _known = WeakIdKeyDictionary()  # matrix -> its pieces
 
 
 def weighted_sum(
-    matrix: Tensor, dense: Tensor, base: Tensor | None = None, scale: float = 1.0, dtype: torch.dtype = torch.float32
+    matrix: Tensor,
+    dense: Tensor,
+    base: Tensor | None = None,
+    scale: float = 1.0,
+    dtype: torch.dtype = torch.float32,
+    wanted: Tensor | None = None,
+    filled: Tensor | None = None,
+    based: Tensor | None = None,
 ) -> Tensor:
     """Compute scale * (matrix @ dense + base), summed in float32; outside autograd.
 
@@ -50,32 +57,57 @@ def weighted_sum(
         base: float32 [R, D]; none by default.
         scale: of the result.
         dtype: of the result.
+        wanted: bool [R], the rows that are asked for; the others are left as they are in memory. All by default.
+        filled: bool [C], the rows of `dense` that are not zero; the others are not read. All by default.
+        based: bool [R], the rows of `base` that are not zero; the others are not read. All by default.
     """
     starts, dense = matrix.crow_indices(), dense.contiguous()
     width = dense.shape[1]
     out = torch.empty(len(matrix), width, dtype=dtype, device=dense.device)
     entries = matrix.col_indices(), matrix.values()
-    plain = _Launch(out, None if base is None else base.contiguous(), scale, _LONG)
-    plain.sum_rows(len(matrix), starts, starts[1:], None, *entries, dense)
+    base = None if base is None else base.contiguous()
+    into = _Sums(out, base, scale, wanted, based)
+    into.launch(len(matrix), starts, starts[1:], None, *entries, dense, most=_LONG, filled=filled)
     pieces = _pieces(matrix)
     if len(pieces.rows):
         parts = torch.empty(len(pieces.starts), width, device=dense.device)
-        _Launch(parts, None, 1.0, 0).sum_rows(len(parts), pieces.starts, pieces.stops, None, *entries, dense)
-        _Launch(out, plain.base, scale, 0).sum_rows(
-            len(pieces.rows), pieces.first, pieces.last, pieces.rows, pieces.places, pieces.ones, parts
+        _Sums(parts, None, 1.0, None, None).launch(
+            len(parts), pieces.starts, pieces.stops, None, *entries, dense, filled=filled
         )
+        into.launch(len(pieces.rows), pieces.first, pieces.last, pieces.rows, pieces.places, pieces.ones, parts)
     return out
 
 
-class _Launch(NamedTuple):
-    """Where sums go: `scale` * (sum + `base`) into `out`; rows with more than `most` entries are left out, if not 0."""
+def add_up(rows: Tensor, values: Tensor, size: int) -> Tensor:
+    """Sum the `values` [B, D] of each of `size` rows: float32 [size, D]; `rows` is int64 [B]. The order is fixed."""
+    ascending, order = rows.sort(stable=True)
+    values = values.contiguous()
+    out = torch.zeros(size, values.shape[1], device=values.device)
+    padded = triton.next_power_of_2(values.shape[1])
+    _add_runs[(len(rows),)](
+        ascending,
+        order,
+        values,
+        out,
+        len(rows),
+        values.shape[1],
+        AT_ONCE=_AT_ONCE,
+        WIDTH=padded,
+        num_warps=_warps(padded),
+    )
+    return out
+
+
+class _Sums(NamedTuple):
+    """Where sums go: `scale` * (sum + `base`, where it is `based`) into the rows of `out` that are `wanted`."""
 
     out: Tensor
     base: Tensor | None
     scale: float
-    most: int
+    wanted: Tensor | None
+    based: Tensor | None
 
-    def sum_rows(
+    def launch(
         self,
         count: int,
         starts: Tensor,
@@ -84,8 +116,19 @@ class _Launch(NamedTuple):
         columns: Tensor,
         values: Tensor,
         dense: Tensor,
+        most: int = 0,
+        filled: Tensor | None = None,
     ) -> None:
-        """Launch one program for each of `count` rows; `targets` says which row of `out` each is, if not its own."""
+        """Launch one program for each of `count` rows.
+
+        Args:
+            count, starts, stops: the entries of each.
+            targets: which row of `out` each is, if not its own.
+            columns, values: of the entries.
+            dense: whose rows are added.
+            most: rows with more entries are left out, unless it is 0.
+            filled: rows of `dense` that are not zero.
+        """
         width = dense.shape[1]
         padded = triton.next_power_of_2(width)
         _sum_rows[(count,)](
@@ -96,16 +139,26 @@ class _Launch(NamedTuple):
             values,
             dense,
             self.base if self.base is not None else self.out,
+            self.wanted if self.wanted is not None else starts,
+            filled if filled is not None else starts,
+            self.based if self.based is not None else starts,
             self.out,
             width,
             self.scale,
-            self.most,
+            most,
             TARGETS=targets is not None,
             BASE=self.base is not None,
+            WANTED=self.wanted is not None,
+            FILLED=filled is not None,
+            BASED=self.based is not None,
             AT_ONCE=_AT_ONCE,
             WIDTH=padded,
-            num_warps=max(1, min(8, padded // 64)),
+            num_warps=_warps(padded),
         )
+
+
+def _warps(width: int) -> int:
+    return max(1, min(8, width // 64))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -117,34 +170,78 @@ def _sum_rows(  # type: ignore[no-untyped-def]  # noqa: ANN202
     values,  # noqa: ANN001
     dense,  # noqa: ANN001
     base,  # noqa: ANN001
+    wanted,  # noqa: ANN001
+    filled,  # noqa: ANN001
+    based,  # noqa: ANN001
     out,  # noqa: ANN001
     width,  # noqa: ANN001
     scale,  # noqa: ANN001
     most,  # noqa: ANN001
     TARGETS: tl.constexpr,
     BASE: tl.constexpr,
+    WANTED: tl.constexpr,
+    FILLED: tl.constexpr,
+    BASED: tl.constexpr,
     AT_ONCE: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
     program = tl.program_id(0).to(tl.int64)
     start, stop = tl.load(starts + program), tl.load(stops + program)
-    if (most == 0) | (stop - start <= most):
+    target = program
+    if TARGETS:
+        target = tl.load(targets + program)
+    here = (most == 0) | (stop - start <= most)
+    if WANTED:
+        here = here & tl.load(wanted + target)
+    if here:
         across, down = tl.arange(0, WIDTH), tl.arange(0, AT_ONCE)
         inside = across < width
         total = tl.zeros([WIDTH], dtype=tl.float32)
         for at in range(start, stop, AT_ONCE):
             there = at + down < stop
             column = tl.load(columns + at + down, mask=there, other=0).to(tl.int64)
+            if FILLED:
+                there = there & tl.load(filled + column, mask=there, other=False)
             weight = tl.load(values + at + down, mask=there, other=0.0)
             cells = dense + column[:, None] * width + across[None, :]
             rows = tl.load(cells, mask=there[:, None] & inside[None, :], other=0.0)
             total += tl.sum(rows.to(tl.float32) * weight[:, None], axis=0)
-        target = program
-        if TARGETS:
-            target = tl.load(targets + program)
         if BASE:
-            total += tl.load(base + target * width + across, mask=inside, other=0.0)
+            there = inside
+            if BASED:
+                there = inside & tl.load(based + target)
+            total += tl.load(base + target * width + across, mask=there, other=0.0)
         tl.store(out + target * width + across, (total * scale).to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit(do_not_specialize=["count"])  # type: ignore[untyped-decorator]
+def _add_runs(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    ascending,  # noqa: ANN001
+    order,  # noqa: ANN001
+    values,  # noqa: ANN001
+    out,  # noqa: ANN001
+    count,  # noqa: ANN001
+    width,  # noqa: ANN001
+    AT_ONCE: tl.constexpr,
+    WIDTH: tl.constexpr,
+):
+    program = tl.program_id(0)
+    row = tl.load(ascending + program)
+    before = tl.load(ascending + program - 1, mask=program > 0, other=-1)
+    if before != row:  # the first of its run adds up the run
+        across, down = tl.arange(0, WIDTH), tl.arange(0, AT_ONCE)
+        inside = across < width
+        total = tl.zeros([WIDTH], dtype=tl.float32)
+        at = program
+        more = True
+        while more:
+            same = tl.load(ascending + at + down, mask=at + down < count, other=-1) == row
+            place = tl.load(order + at + down, mask=same, other=0)
+            cells = values + place[:, None] * width + across[None, :]
+            total += tl.sum(tl.load(cells, mask=same[:, None] & inside[None, :], other=0.0).to(tl.float32), axis=0)
+            at += AT_ONCE
+            more = tl.sum(same.to(tl.int32), axis=0) == AT_ONCE
+        tl.store(out + row * width + across, total, mask=inside)
 
 
 def _pieces(matrix: Tensor) -> _Pieces:

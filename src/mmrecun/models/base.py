@@ -108,7 +108,8 @@ class TripleVectors:
 def _rows(users: Tensor, items: Tensor, triples: Triples) -> tuple[Tensor, Tensor, Tensor]:
     if triples.users.device.type != "cpu":
         both = gather(torch.cat([triples.positives, triples.negatives]), items)
-        return gather(triples.users, users), *both.split(len(triples))  # type: ignore[return-value]
+        positives, negatives = both.chunk(2)
+        return gather(triples.users, users), positives, negatives
     # embedding's backward adds up repeated rows in a fixed order, in parallel; that of indexing does not
     return (
         embedding(triples.users, users),

@@ -1,4 +1,4 @@
-"""Rows of a table for a batch, away from the CPU: nothing waits for the device, and gradients are the same each time."""
+"""Rows of a table for a batch, away from the CPU: nothing waits for the device, gradients are the same each time."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from mmrecun.data.sparse import has_kernel
+
 
 def gather(rows: Tensor, table: Tensor) -> Tensor:
     """Return `table[rows]`: float32 [B, D] of int64 [B] and [N, D].
 
-    Gradients of repeated rows are added up in the order of the batch, without atomics, which torch's own ways leave open
-    or sort with many launches.
+    Gradients of repeated rows are added up in the order of the batch, without atomics.
     """
     found: Tensor = _Gather.apply(rows, table)  # type: ignore[no-untyped-call]
     return found
@@ -19,6 +20,10 @@ def gather(rows: Tensor, table: Tensor) -> Tensor:
 
 def add_up(rows: Tensor, values: Tensor, size: int) -> Tensor:
     """Sum the `values` [B, D] of each of `size` rows: [size, D]; `rows` is int64 [B]. The order of sums is fixed."""
+    if has_kernel(rows.device):
+        from mmrecun.data import sparse_kernel
+
+        return sparse_kernel.add_up(rows, values, size)
     ascending, order = rows.sort(stable=True)
     starts = torch.searchsorted(ascending, torch.arange(size + 1, device=rows.device))
     return embedding_bag(order, values, starts, mode="sum", include_last_offset=True)

@@ -5,8 +5,10 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs, InputSpec
+from mmrecun.data.triples import Triples
 from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, squared_norm
-from mmrecun.models.propagation import propagate
+from mmrecun.models.gathering import gather
+from mmrecun.models.propagation import propagate, propagate_at
 
 
 class LightGCNConfig(ModelConfig):
@@ -42,6 +44,20 @@ class LightGCN(Recommender):
         rows = (self.users.weight, self.items.weight)
         users, items = propagate(inputs.user_item, *rows, self.config.layers)
         return Vectors(users, items, views={"rows": rows})
+
+    def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+        """As `vectors(inputs).at(triples)`; away from the CPU only the batch's rows make the last hop."""
+        if triples.users.device.type == "cpu":
+            return self.vectors(inputs).at(triples)
+        return self._at_rows(inputs, triples)
+
+    def _at_rows(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+        assert inputs.user_item is not None
+        table = torch.cat([self.users.weight, self.items.weight])
+        nodes = torch.cat([triples.users, triples.positives + inputs.users, triples.negatives + inputs.users])
+        users, positives, negatives = propagate_at(inputs.user_item, table, nodes, self.config.layers).chunk(3)
+        own, good, bad = gather(nodes, table).chunk(3)
+        return TripleVectors(users, positives, negatives, {"rows": (own, good, bad)}, triples)
 
     def extra_loss(self, batch: TripleVectors) -> Tensor:
         """The L2 regulariser on the rows before propagation (equation 15)."""

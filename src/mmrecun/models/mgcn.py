@@ -21,7 +21,7 @@ from mmrecun.models.base import (
 from mmrecun.models.contrast import info_nce
 from mmrecun.models.fusion import attend, mean_with
 from mmrecun.models.gathering import gather
-from mmrecun.models.propagation import propagate
+from mmrecun.models.propagation import propagate, propagate_at
 
 
 class MGCNConfig(ModelConfig):
@@ -100,16 +100,19 @@ class MGCN(Recommender):
         return met.at(Triples(user_rows, *item_rows.chunk(2)))
 
     def _at_rows(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
-        """As `at`, with static shapes; content and modalities are gathered side by side, so that it happens once."""
-        whose = triples.users, torch.cat([triples.positives, triples.negatives])
-        dim, width = self.config.dim, self.config.dim * len(self.sizes.widths)
-        everybody = zip(self._content(inputs), self._branches(inputs), strict=True)
-        met = [gather(rows, torch.cat(parts, dim=1)) for rows, parts in zip(whose, everybody, strict=True)]
-        content, stacked = zip(*(rows.split([dim, width], dim=1) for rows in met), strict=True)
-        users, items = (there[rows] for there, rows in zip(self._present(inputs), whose, strict=True))
-        vectors = self._fused(content, stacked, (users, items))
-        views = {name: (of_users, *of_items.split(len(triples))) for name, (of_users, of_items) in vectors.views.items()}
-        return TripleVectors(vectors.users, *vectors.items.split(len(triples)), views, triples)
+        """As `at`, with static shapes: one row for each user, and one for each positive and each negative."""
+        assert inputs.user_item is not None
+        items, size = torch.cat([triples.positives, triples.negatives]), len(triples)
+        table = torch.cat([self.users.weight, self.items.weight])
+        nodes = torch.cat([triples.users, items + inputs.users])
+        smooth = propagate_at(inputs.user_item, table, nodes, self.config.layers)
+        of_users, of_items = self._branches(inputs)
+        stacked = gather(triples.users, of_users), gather(items, of_items)
+        of_user, of_item = self._present(inputs)
+        users, others = torch.split(smooth, [size, 2 * size])
+        vectors = self._fused((users, others), stacked, (of_user[triples.users], of_item[items]))
+        views = {name: _thirds(*pair) for name, pair in vectors.views.items()}
+        return TripleVectors(*_thirds(vectors.users, vectors.items), views, triples)
 
     def _content(self, inputs: GraphInputs) -> Pair:
         """IDs over the user-item graph (equations 4 and 5); float32 [U, D] and [I, D]."""
@@ -177,3 +180,9 @@ class MGCN(Recommender):
             )
             loss = loss + self.config.contrast * agreement
         return loss
+
+
+def _thirds(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of users, of positives and of negatives, from [B, D] and [2 B, D]."""
+    positives, negatives = items.chunk(2)
+    return users, positives, negatives

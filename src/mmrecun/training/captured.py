@@ -11,15 +11,14 @@ from mmrecun.data.triples import Triples
 from mmrecun.models.base import Recommender
 from mmrecun.training.losses import training_loss
 
-_WARM_STEPS = 3
-
 
 class Steps:
     """Takes the training steps of one model, batch after batch, and adds up their losses where the model is.
 
-    On a CUDA device the first steps are taken plainly, so that libraries make their workspaces. Then there is a captured
-    graph for each length of a batch: the usual one, and that of the shorter last batch, whose mean loss thus is over
-    its own rows and no other. New inputs, such as those of a model that prunes its graph each epoch, are captured anew.
+    On a CUDA device there is a captured graph for each length of a batch: the usual one, and that of the shorter last
+    batch, whose mean loss thus is over its own rows and no other. The first step of each length is taken plainly, so
+    that libraries load what they need. New inputs, such as those of a model that prunes its graph each epoch, are
+    captured anew.
 
     Args:
         model: changed in place.
@@ -37,13 +36,14 @@ class Steps:
         self._total = torch.zeros((), device=self._device)
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Triples]] = {}
         self._inputs: GraphInputs | None = None
-        self._warm, self._capture = 0, capture
-        self._stream = torch.cuda.Stream(self._device) if capture else None
+        self._met: set[int] = set()
+        self._stream = torch.cuda.Stream(self._device) if capture else None  # type: ignore[no-untyped-call]
 
     def run(self, batches: Iterable[Triples], inputs: GraphInputs) -> float:
         """Take a step for each batch; returns the mean loss, which is all that is read back."""
         if inputs is not self._inputs:
             self._graphs.clear()
+            self._met.clear()
             self._inputs = inputs
         self._total.zero_()
         steps = 0
@@ -56,8 +56,8 @@ class Steps:
         if self._stream is None:
             self._take(triples, inputs)
             return
-        if self._warm < _WARM_STEPS:
-            self._warm += 1
+        if len(triples) not in self._met:
+            self._met.add(len(triples))
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
                 self._take(triples, inputs)
