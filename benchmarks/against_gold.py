@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.page import OUT, Table, arguments, write
 from benchmarks.verdicts import FIRST_GOLD, GRID, Court, Kept, Trial, request
-from mmrecun.audit.measure import Measured
-from mmrecun.jobs.forgetting import task_of
+from mmrecun.auditing.measure import Measured
+from mmrecun.jobs._unlearn import task_of
 from mmrecun.rng import Seed
 from mmrecun.unlearning.registry import method_class
 

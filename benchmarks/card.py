@@ -11,9 +11,9 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.counting import Counting
 from benchmarks.limits import Limits
 from benchmarks.timing import on_device
+from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.device_triples import DeviceTriples
-from mmrecun.data.triples import NegativeSampler
 from mmrecun.models.base import Recommender
 from mmrecun.models.propagation import propagate
 from mmrecun.training.losses import training_loss

@@ -9,7 +9,7 @@ import polars as pl
 import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
-from mmrecun.bench.source import VARIABLE
+from mmrecun.bench.datasets import VARIABLE
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.importers.options import Format, ImportOptions

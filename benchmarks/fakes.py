@@ -7,21 +7,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.audit.measure import Subject, ask
-from mmrecun.audit.membership import matched_auc
-from mmrecun.audit.probes import Probe, vectors_of
+from mmrecun.arrays import Bools, Ints
+from mmrecun.auditing.measure import Subject, ask
+from mmrecun.auditing.membership import matched_auc
+from mmrecun.auditing.setup import Probe
 from mmrecun.data.dataset import Dataset, positions
-from mmrecun.data.forget import ForgetRequest, Partition, partition, take_out
 from mmrecun.data.graph import graph_of
 from mmrecun.data.sparse import product, square_diagonal
-from mmrecun.jobs.forgetting import task_of
-from mmrecun.lineage import Run
+from mmrecun.forget.partition import Partition, partition, take_out
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.jobs._unlearn import task_of
 from mmrecun.models.base import ID_TABLES, Recommender, Sizes, carry_over
+from mmrecun.models.inference import vectors_of
 from mmrecun.rng import Seed
-from mmrecun.shapes import Bools, Ints
+from mmrecun.runs import Run
 from mmrecun.unlearning.base import presence
 from mmrecun.unlearning.registry import method_class
-from mmrecun.unlearning.table import retained_table
+from mmrecun.unlearning.vector_model import retained_table
 
 SEED = Seed(5).child("fakes")
 Fake = Callable[["Case"], Recommender | None]

@@ -23,13 +23,12 @@ from benchmarks.limits import measure
 from benchmarks.originals import share
 from benchmarks.page import OUT
 from benchmarks.timing import on_device
-from mmrecun import jobs, lineage
+from mmrecun import jobs, runs
 from mmrecun.data import files, sparse
+from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.device_triples import DeviceTriples
 from mmrecun.data.graph import build_inputs
-from mmrecun.data.triples import NegativeSampler
-from mmrecun.jobs.training import validation_score
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.propagation import propagate
 from mmrecun.models.registry import model_class
@@ -37,6 +36,7 @@ from mmrecun.rng import Seed
 from mmrecun.training.captured import Steps
 from mmrecun.training.epochs import DeviceEpochs
 from mmrecun.training.loop import adam
+from mmrecun.training.validation import validation_score
 
 RATE = 2e-3
 SECONDS = {"steps": 60, "fit": 50, "mmrec": 65, "large": 90, "unlearning": 45}
@@ -118,7 +118,7 @@ def fit(options: argparse.Namespace) -> None:
         sparse._HALF_FROM = 0 if name == "bfloat16-hops" else 1 << 22
         started = time.perf_counter()
         manifest = jobs.train(options.data, "mgcn", options.work / name, settings)
-        rows = lineage.history(options.work / name)
+        rows = runs.history(options.work / name)
         report = jobs.evaluate(options.work / name)
         say(
             "fit",

@@ -13,20 +13,20 @@ from benchmarks.cases import chosen
 from benchmarks.originals import trained
 from benchmarks.page import Table, arguments, write
 from benchmarks.timing import Spread
-from mmrecun import jobs
+from mmrecun import jobs, runs
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import ForgetRequest
+from mmrecun.forget.request import ForgetRequest
 
 Phases = dict[str, tuple[tuple[str, str], ...]]
 UNLEARNING: Phases = {
-    "resolve": (("mmrecun/data/forget.py", "take_out"),),
+    "resolve": (("mmrecun/forget/partition.py", "take_out"),),
     "method": (("mmrecun/unlearning/", "run"),),
     "copy": (("mmrecun/unlearning/base.py", "export"),),
     "save": (
         ("mmrecun/data/dataset.py", "digest"),
         ("mmrecun/data/files.py", "write_into"),
-        ("mmrecun/lineage.py", "write"),
+        ("mmrecun/runs.py", "write"),
     ),
 }
 
@@ -65,7 +65,7 @@ def request_seconds(run: Path, request: ForgetRequest, out: Path, audited: bool 
     """
     shutil.rmtree(out, ignore_errors=True)
     started = time.perf_counter()
-    parent = jobs.load(run)
+    parent = runs.load(run)
     load = time.perf_counter() - started
     spent = {"load": load} | phases(lambda: jobs.unlearn(parent, request, out), UNLEARNING)
     spent["total"] += load

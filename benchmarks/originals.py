@@ -6,7 +6,7 @@ import numpy as np
 
 from mmrecun import jobs
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import ForgetRequest
+from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 
 

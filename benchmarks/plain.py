@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid, normalize
 
+from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import neighbour_graph, normalised_block
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.triples import Triples
 from mmrecun.evaluation import metrics
 from mmrecun.models.base import Recommender
 from mmrecun.models.bprmf import BPRMF

@@ -21,18 +21,18 @@ from benchmarks.cases import made
 from benchmarks.latency import request_seconds, singles
 from benchmarks.page import Table, arguments, write
 from benchmarks.timing import in_child, peak_bytes, seconds_of
-from mmrecun import lineage
+from mmrecun import runs
 from mmrecun.data import files
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import ForgetRequest
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.data.triples import NegativeSampler, Triples, epoch
 from mmrecun.device import prepare
 from mmrecun.evaluation.evaluate import evaluate
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.jobs import plan
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class, model_name
-from mmrecun.plan import plan
 from mmrecun.report.style import STYLE
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
@@ -101,7 +101,7 @@ def train(data: Path, model: str, out: Path) -> tuple[dict[str, float], dict[str
 
 def _first_batches(dataset: Dataset) -> list[Triples]:
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-    batches = epoch(dataset.train, sampler, TrainConfig().batch_size, Seed(0).numpy())
+    batches = bpr_batches(dataset.train, sampler, TrainConfig().batch_size, Seed(0).numpy())
     return list(islice(batches, STEPS))
 
 
@@ -112,19 +112,19 @@ def _truth(dataset: Dataset) -> Interactions:
 
 
 def _write(model: Recommender, dataset: Dataset, data: Path, out: Path) -> None:
-    manifest = lineage.Manifest(
+    manifest = runs.Manifest(
         model=model_name(model),
         settings=model.settings.model_dump(mode="json"),
         training=TrainConfig().model_dump(mode="json"),
         seed=0,
-        dataset=lineage.reference(data, dataset.digest, out),
+        dataset=runs.reference(data, dataset.digest, out),
         dataset_name=dataset.name,
         seconds=0.0,
-        versions=dict(lineage.versions()),
-        created=lineage.now(),
+        versions=dict(runs.versions()),
+        created=runs.now(),
     )
     out.mkdir()
-    lineage.write(out, manifest, model, [])
+    runs.write(out, manifest, model, [])
 
 
 def forget(run: Path, request: ForgetRequest, out: Path) -> dict[str, float]:

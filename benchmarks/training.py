@@ -14,9 +14,9 @@ from benchmarks.limits import measure
 from benchmarks.page import Table, arguments, write
 from benchmarks.plain import PlainTraining
 from benchmarks.timing import Spread, interleaved, ratios
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.data.triples import NegativeSampler, Triples, epoch
 from mmrecun.device import prepare
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
@@ -62,7 +62,7 @@ class Training:
     def triples(self) -> Sequence[Triples]:
         """Those of one epoch."""
         sampler = NegativeSampler(self.dataset.train, len(self.dataset.users), len(self.dataset.items))
-        return list(epoch(self.dataset.train, sampler, self.batch, Seed(0).numpy()))
+        return list(bpr_batches(self.dataset.train, sampler, self.batch, Seed(0).numpy()))
 
     def epoch(self, step: Callable[[Triples], object]) -> None:
         """Draw the triples and take every step."""

@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.page import Table, write
 from mmrecun.bench import output
 from mmrecun.bench.cache import Cache
-from mmrecun.bench.grid import groups
-from mmrecun.bench.nearest import distance
+from mmrecun.bench.distance import distance
+from mmrecun.bench.groups import groups
 from mmrecun.bench.run import Place, run
 from mmrecun.bench.spec import BenchSpec, Method, load
 from mmrecun.bench.summary import Summary, summarise

@@ -11,10 +11,10 @@ from benchmarks.latency import singles
 from benchmarks.originals import share, trained
 from benchmarks.page import Table, arguments, write
 from benchmarks.timing import Spread, interleaved, ratios
-from mmrecun import jobs
+from mmrecun import jobs, runs
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import ForgetRequest
+from mmrecun.forget.request import ForgetRequest
 
 METHODS = ("mmrecun", "retrain")
 
@@ -34,7 +34,7 @@ def measured(run: Path, name: str, request: ForgetRequest, rounds: int, folder: 
 
     seconds = interleaved({method: lambda method=method: forget(method) for method in METHODS}, rounds, warm=0)
     report = jobs.audit(folder / "mmrecun", [folder / "retrain"])
-    manifest = jobs.load(run).manifest
+    manifest = runs.load(run).manifest
     ours, gold = report.state("unlearned"), report.state("gold")
     return {
         "data": manifest.dataset_name,
@@ -63,7 +63,7 @@ def main(given: Sequence[str] | None = None) -> None:
         folder = Path(name)
         runs = [*options.run] if options.run else _trained(options, folder)
         for run in runs:
-            for title, request in requests(jobs.load(run).dataset, options.ratio).items():
+            for title, request in requests(runs.load(run).dataset, options.ratio).items():
                 rows.append(measured(run, title, request, options.rounds, folder))
     write(options.out, "unlearning", [Table("From a run to a run without what was forgotten", rows)])
 

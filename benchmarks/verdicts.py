@@ -18,19 +18,20 @@ import numpy as np
 from benchmarks.cases import imported
 from benchmarks.fakes import FAKES, Case, graph_swap
 from benchmarks.page import OUT, Table, arguments, write
-from mmrecun import jobs
-from mmrecun.audit import residue
-from mmrecun.audit.compare import judge
-from mmrecun.audit.measure import Measured, Subject, measure_state
-from mmrecun.audit.probes import Probe, probe_of
-from mmrecun.audit.verdict import State
+from mmrecun import jobs, runs
+from mmrecun.auditing import residue
+from mmrecun.auditing.compare import judge
+from mmrecun.auditing.measure import Measured, Subject, measure_state
+from mmrecun.auditing.result import State
+from mmrecun.auditing.setup import Probe, probe_of
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import ForgetRequest, Partition, partition
-from mmrecun.data.requested import Requested
 from mmrecun.errors import ArtifactError
-from mmrecun.lineage import WEIGHTS, Run
+from mmrecun.forget.partition import Partition, partition
+from mmrecun.forget.record import Requested
+from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
+from mmrecun.runs import WEIGHTS, Run
 from mmrecun.training.checkpoint import save_weights
 
 
@@ -119,14 +120,14 @@ class Kept:
         place = self.folder / "original" / f"{trial.data}-{trial.model}-{seed}"
         if not place.is_dir():
             jobs.train(imported(trial.data, self.folder / "data"), trial.model, place, trial.settings, seed)
-        return jobs.load(place)
+        return runs.load(place)
 
     def retrained(self, original: Run, name: str, asked: ForgetRequest, seed: int) -> Run:
         """A model trained without what was asked for."""
         place = self.folder / "gold" / f"{original.folder.name[:-2]}-{name}-{seed}"
         if not place.is_dir():
             jobs.unlearn(original, asked, place, "retrain", seed=seed)
-        return jobs.load(place)
+        return runs.load(place)
 
 
 @dataclass
@@ -194,7 +195,7 @@ class Court:
             shutil.copytree(self.golds[0].folder, place)
             save_weights(model, place / WEIGHTS)
             try:
-                jobs.load(place)
+                runs.load(place)
                 state, checks = State.PASSED, list[str]()
             except ArtifactError:
                 state, checks = State.FAILED, ["digest of the weights"]

@@ -18,10 +18,10 @@ from benchmarks.timing import Spread, in_child, interleaved, ratios
 from benchmarks.training import MODELS
 
 from mmrecun.bench.spec import Method
+from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import InputSpec, build_inputs
 from mmrecun.data.sparse import SparseMatrix, product
-from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.models.base import Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
@@ -102,7 +102,7 @@ def test_the_plain_way_has_the_same_loss_and_gradients(name: str, dataset: Datas
     model = kind(kind.Config(dim=8), Sizes.of_dataset(dataset), Seed(0).torch())
     other = copy.deepcopy(model)
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-    triples = next(epoch(dataset.train, sampler, 256, Seed(0).numpy()))
+    triples = next(bpr_batches(dataset.train, sampler, 256, Seed(0).numpy()))
     ours = training_loss(model, model.at(build_inputs(dataset, model.spec(), CPU), triples))
     plain = PlainTraining(other, dataset, 1e-3).loss(triples)
     torch.testing.assert_close(plain, ours, rtol=1e-3, atol=0)

@@ -6,20 +6,21 @@ import sys
 import pytest
 
 FIRST = (
-    "import mmrecun.audit.verdict",
+    "import mmrecun.auditing.result",
     "import mmrecun.jobs",
     "from mmrecun import *",
     "from mmrecun import audit",
 )
 
 CHECK = """
-import mmrecun, mmrecun.audit.residue
+import mmrecun, mmrecun.auditing.residue
 from types import FunctionType
 from mmrecun import audit as named
-from mmrecun.audit.audit import assess
+from mmrecun.auditing.assess import assess
 from mmrecun.jobs import audit as job
 assert mmrecun.audit is named is job, (mmrecun.audit, named)
 assert all(isinstance(getattr(mmrecun, name), FunctionType) for name in mmrecun.__all__ if name.islower())
+assert dir(mmrecun) == mmrecun.__all__
 """
 
 

@@ -4,7 +4,8 @@ import pytest
 from pydantic import PositiveInt, ValidationError
 
 from mmrecun.errors import ConfigError
-from mmrecun.settings import Settings, load_toml, parse_assignments, unknown_name
+from mmrecun.settings import Settings, load_toml, parse_assignments
+from mmrecun.text import unknown_name
 
 
 class Example(Settings):

@@ -1,37 +1,72 @@
 """Take users, items, interactions and modalities back out of a trained multi-modal recommender, with evidence."""
 
-import sys
-from types import ModuleType
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmrecun.auditing.result import AuditReport
+    from mmrecun.data.dataset import Dataset
+    from mmrecun.errors import (
+        ArtifactError,
+        ConfigError,
+        DataError,
+        DivergedError,
+        ForgetError,
+        MMRecUnError,
+        ShapeError,
+    )
+    from mmrecun.forget.request import ForgetRequest
+    from mmrecun.jobs import audit, evaluate, recommend, train, unlearn
+    from mmrecun.runs import Manifest, Run, load
 
 __version__ = "0.1.0"
 
-__all__ = ["ForgetRequest", "audit", "evaluate", "load", "train", "unlearn"]
+__all__ = [
+    "ArtifactError",
+    "AuditReport",
+    "ConfigError",
+    "DataError",
+    "Dataset",
+    "DivergedError",
+    "ForgetError",
+    "ForgetRequest",
+    "MMRecUnError",
+    "Manifest",
+    "Run",
+    "ShapeError",
+    "audit",
+    "evaluate",
+    "load",
+    "recommend",
+    "train",
+    "unlearn",
+]
 
-if TYPE_CHECKING:
-    from mmrecun.data.forget import ForgetRequest
-    from mmrecun.jobs import audit, evaluate, load, train, unlearn
+_HOMES = {
+    "auditing.result": ("AuditReport",),
+    "data.dataset": ("Dataset",),
+    "errors": (
+        "ArtifactError",
+        "ConfigError",
+        "DataError",
+        "DivergedError",
+        "ForgetError",
+        "MMRecUnError",
+        "ShapeError",
+    ),
+    "forget.request": ("ForgetRequest",),
+    "jobs": ("audit", "evaluate", "recommend", "train", "unlearn"),
+    "runs": ("Manifest", "Run", "load"),
+}
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first asked for, so that importing the package loads no torch."""
-    if name == "ForgetRequest":
-        from mmrecun.data.forget import ForgetRequest
-
-        return ForgetRequest
-    if name in __all__:
-        from mmrecun import jobs
-
-        return getattr(jobs, name)
-    raise AttributeError(f"module 'mmrecun' has no attribute '{name}'")
-
-
-class _Package(ModuleType):
-    """Importing the subpackage `mmrecun.audit` would bind it here, over the function of that name."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name == "audit" and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -9,8 +9,6 @@ MMRecUnError
  └── ArtifactError   a run folder is missing, incomplete or does not fit
 """
 
-from collections.abc import Iterable
-
 
 class MMRecUnError(Exception):
     """Base of every error a user can mend; its text is one clear line."""
@@ -38,14 +36,3 @@ class DivergedError(MMRecUnError):
 
 class ArtifactError(MMRecUnError):
     """A run folder is missing, incomplete or does not fit."""
-
-
-def some(values: Iterable[object], shown: int = 5) -> str:
-    """The first few values and how many more there are, for error messages.
-
-    >>> some(["a", "b", "c"], shown=2)
-    'a, b and 1 more'
-    """
-    listed = [str(value) for value in values]
-    head = ", ".join(listed[:shown])
-    return head if len(listed) <= shown else f"{head} and {len(listed) - shown} more"

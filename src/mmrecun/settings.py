@@ -1,14 +1,14 @@
 """Typed, frozen settings, each declared once; unknown names are refused with the nearest known one."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mmrecun.errors import ConfigError
+from mmrecun.text import unknown_name
 
 
 class Settings(BaseModel):
@@ -36,17 +36,6 @@ def first_line(cls: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return unknown_name("setting", name, cls.model_fields)
     return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
-
-
-def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) -> str:
-    """One line for a name that is not known, with the nearest known ones.
-
-    >>> unknown_name("model", "lightgnc", ["bprmf", "lightgcn"])
-    "unknown model 'lightgnc'; did you mean 'lightgcn'? known: bprmf, lightgcn"
-    """
-    near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"unknown {kind} '{name}'; {hint}known: {', '.join(sorted(known))}"
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:
@@ -79,3 +68,18 @@ def load_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+First = TypeVar("First", bound=Settings)
+Second = TypeVar("Second", bound=Settings)
+
+
+def split_settings(first: type[First], second: type[Second], values: Mapping[str, Any]) -> tuple[First, Second]:
+    """Sort one flat list of settings into two classes; a name that neither has is refused."""
+    for name in values:
+        if name not in first.model_fields and name not in second.model_fields:
+            raise ConfigError(unknown_name("setting", name, [*first.model_fields, *second.model_fields]))
+    return (
+        first.of({name: value for name, value in values.items() if name in first.model_fields}),
+        second.of({name: value for name, value in values.items() if name in second.model_fields}),
+    )

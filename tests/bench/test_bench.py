@@ -6,19 +6,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mmrecun import jobs, lineage
-from mmrecun.audit.verdict import State
+from mmrecun import jobs, runs
+from mmrecun.auditing.result import State
 from mmrecun.bench import output
 from mmrecun.bench.cache import Cache
-from mmrecun.bench.grid import groups
-from mmrecun.bench.rows import Row, Status
+from mmrecun.bench.groups import groups
+from mmrecun.bench.results import Row, Status
 from mmrecun.bench.run import Place
 from mmrecun.bench.run import run as run_planned
 from mmrecun.bench.spec import BenchSpec, parse
-from mmrecun.data.forget import ForgetRequest
 from mmrecun.errors import ConfigError, DivergedError
+from mmrecun.forget.request import ForgetRequest
 from mmrecun.training.loop import silent
-from mmrecun.unlearning.mmrecun import MMRecUn
+from mmrecun.unlearning.mmrecun.method import MMRecUn
 from tests.cli.test_commands import call
 
 SMALL = {"users": 50, "items": 40, "interactions": 700, "groups": 4, "width": 4}
@@ -100,13 +100,13 @@ def test_rows_say_what_the_audit_says(made: list[str], tmp_path: Path):
     assert row.verdict_without_gold == report.verdict_without_gold
     assert row.verdict_against_gold == report.verdict_against_gold
     assert row.overlap == pytest.approx(report.likeness["overlap@20"].unlearned)
-    assert row.seconds == lineage.read_manifest(kept).seconds
-    seconds = [lineage.read_manifest(gold).seconds for gold in golds]
+    assert row.seconds == runs.read_manifest(kept).seconds
+    seconds = [runs.read_manifest(gold).seconds for gold in golds]
     assert row.gold_seconds == pytest.approx(sum(seconds) / 2)
     assert row.speedup_over_gold == pytest.approx(row.gold_seconds / row.seconds)
     assert row.peak_memory is None or row.peak_memory > 50 << 20
     first = next(row for row in rows if row.method == "gold")
-    other = lineage.read_manifest(golds[1])
+    other = runs.read_manifest(golds[1])
     assert first.seed == 1000
     assert other.seed == 1001
     assert first.verdict_against_gold is not None
@@ -195,7 +195,7 @@ def test_a_sequence_is_judged_after_every_quarter_against_its_own_gold(made: lis
     assert {row.verdict_against_gold for row in of_method} <= set(State)
     assert made == ["train", *["retrain 1000"] * 4, *["unlink 0"] * 4]
     forgotten = [
-        lineage.read_manifest(gold).forgotten["users"] for gold in (tmp_path / "out" / "cache" / "golds").iterdir()
+        runs.read_manifest(gold).forgotten["users"] for gold in (tmp_path / "out" / "cache" / "golds").iterdir()
     ]
     assert sorted(forgotten) == [1, 2, 3, 4]
     assert not [row for row in of_method if "residue" in row.failed_checks]
@@ -208,9 +208,9 @@ def test_gold_of_spam_is_gold_of_the_clean_data(made: list[str], tmp_path: Path)
     assert {row.status for row in rows} == {Status.DONE}
     cache = Cache(tmp_path / "out" / "cache")
     (gold,) = (tmp_path / "out" / "cache" / "golds").iterdir()
-    clean = jobs.load(gold).dataset
+    clean = runs.load(gold).dataset
     jobs.train(cache.data(clean), "lightgcn", tmp_path / "trained", TRAINING, seed=1000)
-    assert lineage.weights_digest(tmp_path / "trained") == lineage.weights_digest(gold)
+    assert runs.weights_digest(tmp_path / "trained") == runs.weights_digest(gold)
 
 
 def test_a_request_that_fits_no_dataset_is_a_mistake(tmp_path: Path):
@@ -298,5 +298,5 @@ def test_requests_do_not_depend_on_names_or_other_seeds(tmp_path: Path):
 
 def test_the_clock_of_a_bench_starts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     first = output.begin(tmp_path / "out", spec_of())
-    monkeypatch.setattr(lineage, "now", lambda: "2999-01-01T00:00:00+00:00")
+    monkeypatch.setattr(runs, "now", lambda: "2999-01-01T00:00:00+00:00")
     assert output.begin(tmp_path / "out", spec_of()).started == first.started

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrecun.bench.source import open_dataset
+from mmrecun.bench.datasets import open_dataset
 from mmrecun.bench.spec import load, parse, shipped
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ConfigError

@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from mmrecun.bench.strategies import (
-    largest_rows,
-    quarters,
-    random_rows,
-    sensitive_pairs,
-    share,
-    smallest_rows,
-)
+from mmrecun.bench.strategies import largest_rows, quarters, random_rows, sensitive_pairs, share, smallest_rows
 from mmrecun.rng import Seed
 
 COUNTS = np.random.default_rng(5).integers(0, 9, 60)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mmrecun.data import sparse
+from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.errors import ConfigError
 from mmrecun.models import propagation
 from mmrecun.models.base import Recommender, Sizes, carry_over
@@ -103,7 +103,7 @@ class ModelContract:
         bare = replace(dataset, modalities=modalities)
         model = disturb(build(self.name, bare))
         sampler = NegativeSampler(bare.train, len(bare.users), len(bare.items))
-        triples = next(iter(epoch(bare.train, sampler, 256, Seed(0).numpy())))
+        triples = next(iter(bpr_batches(bare.train, sampler, 256, Seed(0).numpy())))
         batch = model.vectors(build_inputs(bare, model.spec(), CPU)).at(triples)
         training_loss(model, batch).backward()
         assert batch.margins().isfinite().all()
@@ -118,7 +118,7 @@ class ModelContract:
         sampler = NegativeSampler(part.train, len(part.users), len(part.items))
         gradients = []
         for size in (16, 256):
-            triples = next(iter(epoch(part.train, sampler, size, Seed(0).numpy())))
+            triples = next(iter(bpr_batches(part.train, sampler, size, Seed(0).numpy())))
             for batch in (model.at(inputs, triples), model.vectors(inputs).at(triples)):
                 model.zero_grad()
                 training_loss(model, batch).backward()
@@ -139,7 +139,7 @@ class ModelContract:
         model = build(self.name, part).to(meta)
         inputs = build_inputs(part, model.spec(), meta)
         sampler = NegativeSampler(part.train, len(part.users), len(part.items))
-        triples = next(epoch(part.train, sampler, 256, Seed(0).numpy(), meta))
+        triples = next(bpr_batches(part.train, sampler, 256, Seed(0).numpy(), meta))
         training_loss(model, model.at(inputs, triples)).backward()
         assert model.get_parameter("users.weight").grad.device == meta
 
@@ -148,7 +148,7 @@ class ModelContract:
         inputs = build_inputs(dataset, model.spec(), CPU)
         sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-        for triples in epoch(dataset.train, sampler, 256, Seed(0).numpy()):
+        for triples in bpr_batches(dataset.train, sampler, 256, Seed(0).numpy()):
             batch = model.vectors(inputs).at(triples)
             optimizer.zero_grad()
             training_loss(model, batch).backward()

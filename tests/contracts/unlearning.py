@@ -7,20 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.audit.probes import Stage, probe_of, vectors_of
+from mmrecun.auditing.setup import Stage, probe_of
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import ForgetRequest, Partition, partition, retain
 from mmrecun.data.graph import InputSpec, build_inputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ForgetError
 from mmrecun.evaluation.ranking import percentiles
+from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender
+from mmrecun.models.inference import vectors_of
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig, fit
 from mmrecun.unlearning.base import Task, Unlearned, targets_of
-from mmrecun.unlearning.gradient import GradientUnlearner, Work
+from mmrecun.unlearning.gradient.base import GradientUnlearner, Work
+from mmrecun.unlearning.gradient.sampling import Step
 from mmrecun.unlearning.registry import method_class
-from mmrecun.unlearning.sampling import Step
 from tests.contracts.models import CPU, build
 
 TRAINING = TrainConfig(epochs=12, batch_size=128, learning_rate=0.02)

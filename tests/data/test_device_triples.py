@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.device_triples import DeviceTriples
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.triples import NegativeSampler
 from tests.data.test_triples import pairs_of
 
 HERE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import ForgetRequest, retain, take_out
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.references import Gone, mentions, referred, retained_mentions
+from mmrecun.forget.partition import retain, take_out
+from mmrecun.forget.request import ForgetRequest
 
 SIZE = 8
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from mmrecun import jobs
+from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.device_triples import DeviceTriples
 from mmrecun.data.graph import build_inputs, neighbour_graph
 from mmrecun.data.interactions import Split
-from mmrecun.data.triples import NegativeSampler
 from mmrecun.evaluation.evaluate import evaluate
 from mmrecun.evaluation.ranking import percentiles, ranks, top_k
 from mmrecun.models.registry import MODELS

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.data.triples import Triples
 from mmrecun.models.base import Sizes, TripleVectors
 from mmrecun.models.bm3 import BM3, BM3Config, distance
 from mmrecun.rng import Seed

@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.data.triples import NegativeSampler, Triples, epoch
 from mmrecun.rng import Seed
 from mmrecun.training.losses import training_loss
 from tests.contracts.models import CPU, ModelContract, build, disturb, scores
@@ -40,7 +40,7 @@ def test_rows_as_a_device_makes_them_are_those_of_all_vectors(dataset: Dataset):
     model = disturb(build("lightgcn", dataset))
     inputs = build_inputs(dataset, model.spec(), CPU)
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-    triples = next(epoch(dataset.train, sampler, 256, Seed(0).numpy()))
+    triples = next(bpr_batches(dataset.train, sampler, 256, Seed(0).numpy()))
     gradients = []
     for batch in (model._at_rows(inputs, triples), model.vectors(inputs).at(triples)):
         model.zero_grad()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.models.base import Sizes, carry_over
 from mmrecun.models.lightgcn import LightGCN, LightGCNConfig
 from mmrecun.rng import Seed
@@ -114,7 +114,7 @@ def test_rows_as_a_device_makes_them_are_those_of_all_vectors(dataset: Dataset):
     model = disturb(build("mgcn", dataset))
     inputs = build_inputs(dataset, model.spec(), CPU)
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-    triples = next(epoch(dataset.train, sampler, 256, Seed(0).numpy()))
+    triples = next(bpr_batches(dataset.train, sampler, 256, Seed(0).numpy()))
     ours, right = model._at_rows(inputs, triples), model.vectors(inputs).at(triples)
     for part in ("users", "positives", "negatives"):
         torch.testing.assert_close(getattr(ours, part), getattr(right, part))

@@ -2,8 +2,8 @@
 
 from html.parser import HTMLParser
 
-from mmrecun.audit.figures import Bystanders, Figures, Gap, Harm, Likeness, Mark, Persons, Recognition
-from mmrecun.audit.verdict import About, AuditReport, Check, Compared, State, conclude
+from mmrecun.auditing.figures import Bystanders, Figures, Gap, Harm, Likeness, Mark, Persons, Recognition
+from mmrecun.auditing.result import About, AuditReport, Check, Compared, State, conclude
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>[bold]{{ 7 * 7 }}"
 BINS = tuple([0.05] * 20)

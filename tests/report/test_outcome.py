@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from mmrecun.audit.verdict import About, Check, State
+from mmrecun.auditing.result import About, Check, State
 from mmrecun.report import wording
 from mmrecun.report.outcome import outcome, paragraphs
 from mmrecun.report.page import render

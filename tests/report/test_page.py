@@ -4,9 +4,9 @@ import re
 import pytest
 from rich.console import Console
 
-from mmrecun.audit.figures import Figures
-from mmrecun.audit.verdict import Check, State
-from mmrecun.report import closer, figures, tables, to_gold, wording
+from mmrecun.auditing.figures import Figures
+from mmrecun.auditing.result import Check, State
+from mmrecun.report import extra_tables, figures, tables, to_gold, wording
 from mmrecun.report.page import render
 from mmrecun.report.terminal import show
 from tests.report.made import HISTORY, HOSTILE, Balanced, full, gap, report, state
@@ -77,7 +77,7 @@ def test_closer_figures_name_their_modality():
     probes = {"zrf": 0.91, "features_r2 image": 0.31, "image auc": 0.52, "new probe": 0.17}
     looked = state("unlearned", 0.1).model_copy(update={"probes": probes, "groups": {"a_igf": 0.04, "other_users": 1}})
     made = report(0, states=(looked,))
-    rows = {row.label: str(row.cells[0]) for row in closer.rows(made)}
+    rows = {row.label: str(row.cells[0]) for row in extra_tables.rows(made)}
     assert rows == {
         "gap between active and other users": "0.0400",
         "like an untrained model (ZRF)": "0.9100",
@@ -98,7 +98,7 @@ def test_a_closer_look_that_failed_says_why_and_for_whom():
     golds = [state("gold", 0.1, seed).model_copy(update={"probes": {"relearn_steps": 41.0 + seed}}) for seed in (0, 3)]
     stuck = state("gold", 0.1, 4).model_copy(update={"unassessed": open_})
     made = report(0, states=(before, after, *golds, stuck))
-    rows = {row.label: [str(cell) for cell in row.cells] for row in closer.rows(made)}
+    rows = {row.label: [str(cell) for cell in row.cells] for row in extra_tables.rows(made)}
     assert rows == {
         "attack probability": ["not assessed", "0.6100", "not assessed"],
         "steps to learn it again": ["not assessed", "37.0", "42.5 ± 2.1"],
@@ -107,7 +107,7 @@ def test_a_closer_look_that_failed_says_why_and_for_whom():
         f"attack probability (original and gold): {HOSTILE}",
         "steps to learn it again (gold): 200 steps did not do",
     ]
-    assert closer.gaps(made) == expected
+    assert extra_tables.gaps(made) == expected
     assert set(expected) <= set(Balanced(render(made, {})).words)
     stream = io.StringIO()
     show(made, Console(file=stream, width=200))

@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.device_triples import DeviceTriples
 from mmrecun.data.graph import build_inputs
-from mmrecun.data.triples import NegativeSampler, Triples
 from mmrecun.errors import DivergedError
 from mmrecun.models.registry import MODELS
 from mmrecun.rng import Seed

@@ -1,7 +1,7 @@
 import pytest
 
-from mmrecun.data.forget import Target
 from mmrecun.errors import ForgetError
+from mmrecun.forget.request import Target
 from mmrecun.unlearning.base import Unlearner, targets_of
 from tests.contracts.unlearning import Trained, task_of, without_effect
 

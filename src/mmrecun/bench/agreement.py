@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from mmrecun.audit.verdict import State
-from mmrecun.bench.rows import Row
+from mmrecun.auditing.result import State
+from mmrecun.bench.results import Row
 
 
 class Agreement(NamedTuple):

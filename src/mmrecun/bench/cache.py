@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmrecun import jobs, lineage
+from mmrecun import jobs, runs
 from mmrecun.bench.spec import Backbone
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import ForgetRequest
-from mmrecun.lineage import Run
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.runs import Run
 from mmrecun.training.loop import Report, silent
 
 GOLD_SEED = 1000
@@ -27,7 +27,7 @@ def digest_of(facts: Mapping[str, Any]) -> str:
 def training_facts(backbone: Backbone) -> dict[str, Any]:
     """Everything but data and seed that decides the weights of a training."""
     config, training = backbone.configs()
-    versions = lineage.versions()
+    versions = runs.versions()
     return {
         "model": backbone.model,
         "settings": config.model_dump(mode="json"),
@@ -62,7 +62,7 @@ class Cache:
         if not place.is_dir():
             data = self.data(dataset)
             jobs.train(data, backbone.model, place, backbone.settings, seed, self.device, report)
-        return jobs.load(place, self.device)
+        return runs.load(place, self.device)
 
     def gold(
         self,

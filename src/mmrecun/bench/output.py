@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrecun import lineage
+from mmrecun import runs
+from mmrecun.atomic import replace_file
 from mmrecun.bench import agreement, plots
-from mmrecun.bench.nearest import nearest
+from mmrecun.bench.distance import nearest
 from mmrecun.bench.page import Picture, render
-from mmrecun.bench.rows import Row, frame
+from mmrecun.bench.results import Row, frame
 from mmrecun.bench.spec import BenchSpec
 from mmrecun.bench.summary import Summary, summarise
 from mmrecun.bench.table import latex, markdown
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.settings import Settings
-from mmrecun.staging import replace_file
 
 HEADER = "bench.json"
 
@@ -45,14 +45,14 @@ def begin(out: Path, spec: BenchSpec) -> Header:
         ConfigError: when something else is there, or nothing can be written.
     """
     path = out / HEADER
-    started = lineage.now()
+    started = runs.now()
     try:
         if path.is_file():
             started = Header.model_validate_json(path.read_bytes()).started
         elif out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} exists and is no bench; choose another --out")
         header = Header(
-            started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(lineage.versions())
+            started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(runs.versions())
         )
         out.mkdir(parents=True, exist_ok=True)
         replace_file(path, (header.model_dump_json(indent=2) + "\n").encode())

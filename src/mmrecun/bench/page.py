@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmrecun.bench import agreement
-from mmrecun.bench.rows import Row, Status
+from mmrecun.bench.results import Row, Status
 from mmrecun.bench.spec import BenchSpec
 from mmrecun.bench.summary import Summary
 from mmrecun.bench.table import HEADINGS, body

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mmrecun.bench.nearest import FORGET, RETAIN, targets
+from mmrecun.bench.distance import FORGET, RETAIN, targets
 from mmrecun.bench.summary import Line, Summary
 from mmrecun.report.style import INK, STYLE, ZONE, svg
-from mmrecun.report.tables import duration
+from mmrecun.text import duration
 
 _GRID, _GOLD, _ORIGINAL = "#e6e9ed", "#9a6b00", "#a63d40"
 _COLOURS = ("#1f5fa8", "#1b7f5c", "#7a3e9d", "#c2571a", "#0f7d8c", "#b3376b", "#5c6b1f", "#4a4f9e")

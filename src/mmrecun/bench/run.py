@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmrecun.bench.cache import Cache
-from mmrecun.bench.grid import Group
-from mmrecun.bench.group import GroupRun, Progress
-from mmrecun.bench.rows import Row, Store
+from mmrecun.bench.groups import Group
+from mmrecun.bench.results import Row, Store
+from mmrecun.bench.runner import GroupRun, Progress
 from mmrecun.device import prepare
 from mmrecun.training.loop import Report, silent
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from mmrecun.arrays import Ints
 from mmrecun.bench.strategies import largest_rows, random_rows, share, smallest_rows
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.describe import degrees_of
@@ -12,7 +13,6 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
-from mmrecun.shapes import Ints
 
 PREFIX = "spam-"
 UNPOPULAR, POPULAR = 0.2, 0.05

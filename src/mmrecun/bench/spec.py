@@ -9,13 +9,13 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
-from mmrecun.bench.request import RequestSpec
-from mmrecun.bench.source import DatasetSpec
+from mmrecun.bench.datasets import DatasetSpec
+from mmrecun.bench.scenarios import RequestSpec
 from mmrecun.errors import ConfigError, MMRecUnError
-from mmrecun.jobs import split_settings
 from mmrecun.models.base import ModelConfig
 from mmrecun.models.registry import model_class
-from mmrecun.settings import Settings, load_toml, unknown_name
+from mmrecun.settings import Settings, load_toml, split_settings
+from mmrecun.text import unknown_name
 from mmrecun.training.fit import TrainConfig
 from mmrecun.unlearning.base import UnlearnConfig
 from mmrecun.unlearning.registry import method_class

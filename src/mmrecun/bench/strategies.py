@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mmrecun.arrays import Bools, Ints
 from mmrecun.rng import Seed
-from mmrecun.shapes import Bools, Ints
 
 
 def random_rows(candidates: Ints, ratio: float, seed: Seed) -> Ints:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from mmrecun.bench.rows import Row, Status
+from mmrecun.bench.results import Row, Status
 
 
 class Stat(NamedTuple):

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from mmrecun.audit.verdict import State
-from mmrecun.bench.nearest import Nearest, distance, nearest
+from mmrecun.auditing.result import State
+from mmrecun.bench.distance import Nearest, distance, nearest
 from mmrecun.bench.summary import Line, Stat, Summary
-from mmrecun.report.tables import duration
+from mmrecun.text import duration
 
 NEAREST = "◆"
 _WIDE = 150

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mmrecun.bench.agreement import agreement, golds_passing
-from mmrecun.bench.rows import Row
+from mmrecun.bench.results import Row
 from mmrecun.bench.summary import summarise
 from mmrecun.bench.table import body, terminal
 

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mmrecun.audit.verdict import State
+from mmrecun.auditing.result import State
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, duration, emit, errors, progress_bar, say
+from mmrecun.cli.output import JsonFlag, emit, errors, progress_bar, say
+from mmrecun.text import duration
 
 
 def audit(
@@ -37,7 +38,7 @@ def audit(
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
     from mmrecun import jobs
-    from mmrecun.data.secret import read_key
+    from mmrecun.forget.secret import read_key
     from mmrecun.report.terminal import show
 
     if shadows:

@@ -28,7 +28,7 @@ def bench(
     """Compare methods over datasets, models, requests and seeds; interrupted, the same command goes on."""
     from mmrecun.bench import output
     from mmrecun.bench.cache import Cache
-    from mmrecun.bench.grid import groups
+    from mmrecun.bench.groups import groups
     from mmrecun.bench.run import Place, run
     from mmrecun.bench.spec import load
     from mmrecun.bench.terminal import show

@@ -9,7 +9,8 @@ from mmrecun.cli.facts import show_degrees, show_sizes
 from mmrecun.cli.options import Data, Out, SeedOption, Set
 from mmrecun.cli.output import JsonFlag, bars, emit, errors, say
 from mmrecun.errors import ConfigError, DataError
-from mmrecun.settings import parse_assignments, unknown_name
+from mmrecun.settings import parse_assignments
+from mmrecun.text import unknown_name
 
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
@@ -55,10 +56,10 @@ def import_data(
     if out is None and not dry_run:
         raise ConfigError("name the dataset folder with --out, or ask for a report alone with --dry-run")
     given = {name: value for name, value in locals().items() if name in _OPTIONS}
+    from mmrecun.atomic import refuse_existing
     from mmrecun.data import files
     from mmrecun.data.importers.options import Format, ImportOptions
     from mmrecun.data.importers.read import read
-    from mmrecun.staging import refuse_existing
 
     if layout not in list(Format):
         raise ConfigError(unknown_name("format", layout, [entry.value for entry in Format]))
@@ -121,7 +122,7 @@ def describe(
 
     dataset = files.load(data)
     if plot is not None:
-        from mmrecun.report.dataset import draw
+        from mmrecun.report.dataset_plot import draw
 
         for path in _plots(plot):
             draw(dataset, path)

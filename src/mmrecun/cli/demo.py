@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mmrecun.cli.output import JsonFlag, duration, emit, errors, say
+from mmrecun.cli.output import JsonFlag, emit, errors, say
+from mmrecun.text import duration
 
 
 def demo(
@@ -14,7 +15,7 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Made data, a trained MGCN, a licensor's catalogue forgotten, Gold beside it, audit and report."""
-    from mmrecun.demo import run_demo
+    from mmrecun.jobs import run_demo
     from mmrecun.report.terminal import show
 
     result, report = run_demo(out, lambda line: say(line, errors))

@@ -7,7 +7,7 @@ from mmrecun.cli.output import JsonFlag, emit, rows_table
 
 def doctor(as_json: JsonFlag = False) -> None:
     """Check this installation: versions, device, threads, memory, a self-test. Exits 1 when a check fails."""
-    from mmrecun.doctor import checks
+    from mmrecun.jobs import checks
 
     found = checks()
     bad = sum(check["state"] != "ok" for check in found)

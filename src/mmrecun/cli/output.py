@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 from rich.text import Text
 
+from mmrecun.text import duration
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 errors = Console(stderr=True)
@@ -63,18 +65,6 @@ def counted(count: int, word: str) -> str:
     ('1 user', '1,200 users')
     """
     return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds with their unit; from two minutes on minutes, from two hours on hours.
-
-    >>> duration(0.0417), duration(31.26), duration(307), duration(9000)
-    ('0.04 s', '31.3 s', '5 min 7 s', '2 h 30 min')
-    """
-    if seconds < 120:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def say(line: str, to: Console | None = None) -> None:

@@ -1,9 +1,10 @@
 """`mmrecun plan`."""
 
 from mmrecun.cli.options import Data, Device, Model, Set
-from mmrecun.cli.output import JsonFlag, duration, emit, facts_table
+from mmrecun.cli.output import JsonFlag, emit, facts_table
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
+from mmrecun.text import duration
 
 
 def plan(
@@ -14,7 +15,7 @@ def plan(
     as_json: JsonFlag = False,
 ) -> None:
     """Say what memory and time a training on DATA would take; refuse one that this machine has no memory for."""
-    from mmrecun.plan import plan as make_plan
+    from mmrecun.jobs import plan as make_plan
 
     made = make_plan(data, model, parse_assignments(assignments), device)
     needed, free = (f"{size / (1 << 30):.1f} GiB" for size in (made.memory_bytes, made.available_bytes))

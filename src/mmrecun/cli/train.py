@@ -1,8 +1,9 @@
 """`mmrecun train`."""
 
 from mmrecun.cli.options import Data, Device, Model, Out, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, duration, emit, facts_table, progress_bar
+from mmrecun.cli.output import JsonFlag, emit, facts_table, progress_bar
 from mmrecun.settings import parse_assignments
+from mmrecun.text import duration
 
 
 def train(
@@ -16,7 +17,8 @@ def train(
 ) -> None:
     """Train a recommender on DATA, stopping early on validation; an interrupted call goes on when repeated."""
     from mmrecun import jobs
-    from mmrecun.plan import refuse_impossible
+    from mmrecun.jobs import refuse_impossible
+    from mmrecun.training.validation import VALIDATION_CUTOFF
 
     settings = parse_assignments(assignments)
     refuse_impossible(data, model, settings)
@@ -27,7 +29,7 @@ def train(
         kept = jobs.resume_file(out)
         left = f"the same command goes on from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
         raise KeyboardInterrupt(f"stopped; {left}") from None
-    metric = f"recall@{jobs.VALIDATION_CUTOFF}"
+    metric = f"recall@{VALIDATION_CUTOFF}"
     if as_json:
         facts = {"best_epoch": manifest.best_epoch, "epochs": manifest.epochs, "valid": {metric: manifest.valid}}
         emit({"run": str(out), **facts, "seconds": manifest.seconds}, as_json)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmrecun.cli.options import Device, RunFolder, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, counted, duration, emit, facts_table, progress_bar, rows_table, say, warn
+from mmrecun.cli.output import JsonFlag, counted, emit, facts_table, progress_bar, rows_table, say, warn
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
+from mmrecun.text import duration
 
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
-    from mmrecun.data.forget import ForgetRequest
+    from mmrecun.forget.request import ForgetRequest
     from mmrecun.jobs import Absent
 
 
@@ -60,11 +61,11 @@ def unlearn(
     """Take users, items, interactions or modalities out of RUN; RUN itself stays as it is."""
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
-    from mmrecun import jobs
-    from mmrecun.data.request_files import merge_where
-    from mmrecun.data.secret import read_key
+    from mmrecun import jobs, runs
+    from mmrecun.forget.parsing import merge_where
+    from mmrecun.forget.secret import read_key
 
-    opened, key, undecided = jobs.load(run, device), read_key(key_file), 0
+    opened, key, undecided = runs.load(run, device), read_key(key_file), 0
     request = _request(opened.dataset, (users, items, pairs), (user, item), modality, ignore_unknown)
     absent = jobs.Absent()
     if ignore_unknown:
@@ -104,8 +105,8 @@ def _request(
     lenient: bool,
 ) -> "ForgetRequest":
     """The request of files of users, items and pairs, of users and items named, and of modalities."""
-    from mmrecun.data.forget import ForgetRequest
-    from mmrecun.data.request_files import read_ids, read_modalities, read_pairs
+    from mmrecun.forget.parsing import read_ids, read_modalities, read_pairs
+    from mmrecun.forget.request import ForgetRequest
 
     users, items, pairs = given
     of_users = data.users, data.columns.get("user", ""), warn, lenient
@@ -149,10 +150,10 @@ def _tell_absent(absent: "Absent", unknown_file: Path | None) -> None:
         warn(f"passed over, {line}")
     if unknown_file is None:
         return
-    from mmrecun.jobs.absent import table
+    from mmrecun.jobs import absent_table
 
     try:
-        unknown_file.write_text(table(absent), encoding="utf-8")
+        unknown_file.write_text(absent_table(absent), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--unknown-file {unknown_file}: cannot be written: {error.strerror}") from None
 

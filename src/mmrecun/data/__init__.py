@@ -1,1 +1,1 @@
-"""Ids, interactions, modalities, datasets, forget requests, splits, graphs and files."""
+"""Ids, interactions, modalities, datasets, splits, graphs and files."""

@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from mmrecun.arrays import Ints, check_shape
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality
 from mmrecun.errors import DataError
-from mmrecun.shapes import Ints, check_shape
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Split
-from mmrecun.shapes import Ints
 
 
 def facts(dataset: Dataset) -> dict[str, Any]:

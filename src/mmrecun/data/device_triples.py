@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples
 from mmrecun.data.dataset import positions
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.triples import NegativeSampler, Triples
 
 
 class DeviceTriples:

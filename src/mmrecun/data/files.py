@@ -10,14 +10,15 @@ import numpy as np
 import polars as pl
 import tomli_w
 
+from mmrecun.arrays import check_shape
+from mmrecun.atomic import staged_folder
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality, Provenance, check_name
-from mmrecun.errors import ArtifactError, DataError, MMRecUnError, some
+from mmrecun.errors import ArtifactError, DataError, MMRecUnError
 from mmrecun.settings import Settings
-from mmrecun.shapes import check_shape
-from mmrecun.staging import staged_folder
+from mmrecun.text import preview
 
 FORMAT = 1
 
@@ -272,7 +273,7 @@ def _split_labels(labels: pl.Series) -> np.ndarray:
         raise DataError(f"split must be train, valid or test, not {labels.dtype}")
     unknown = labels.filter(~labels.is_in(list(numbers))).unique(maintain_order=True)
     if len(unknown) or labels.null_count():
-        raise DataError(f"split must be train, valid or test, not {some(unknown) or 'missing'}")
+        raise DataError(f"split must be train, valid or test, not {preview(unknown) or 'missing'}")
     return labels.replace_strict(numbers, return_dtype=pl.Int8).to_numpy()
 
 

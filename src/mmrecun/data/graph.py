@@ -12,11 +12,11 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from mmrecun.arrays import Bools, Floats, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
-from mmrecun.selection import best
-from mmrecun.shapes import Bools, Floats, Ints
+from mmrecun.topk import top_k_per_row
 
 _CPU = torch.device("cpu")
 _BLOCK_BYTES, _BLOCK_BYTES_ON_DEVICE = 8 << 20, 512 << 20
@@ -172,7 +172,7 @@ def neighbour_graph(
         inside = np.flatnonzero(position[part] >= 0)
         itself = torch.from_numpy(inside * len(columns) + position[part][inside]).to(device)
         similarity.view(-1)[itself] = -torch.inf
-        values, nearest = best(similarity, width)
+        values, nearest = top_k_per_row(similarity, width)
         found.append(columns[nearest.cpu().numpy()])
         weights.append(values.cpu().numpy())
     return _normalised_rows(rows, np.concatenate(found), np.concatenate(weights), len(features))

@@ -7,8 +7,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from mmrecun.errors import DataError, some
-from mmrecun.shapes import Ints
+from mmrecun.arrays import Ints
+from mmrecun.errors import DataError
+from mmrecun.text import preview
 
 _FEW = 16  # names that are sought one by one, which spares a table of all
 
@@ -33,7 +34,7 @@ class IdMap:
             raise DataError(f"{self.kind} id in row {row} is missing")
         if self.names.n_unique() != len(self.names):
             repeated = self.names.filter(self.names.is_duplicated()).unique(maintain_order=True)
-            raise DataError(f"{self.kind} ids occur more than once: {some(repeated)}")
+            raise DataError(f"{self.kind} ids occur more than once: {preview(repeated)}")
 
     @classmethod
     def of(cls, kind: str, names: Iterable[str]) -> "IdMap":
@@ -75,7 +76,7 @@ class IdMap:
         rows = self.find(listed)
         if (rows < 0).any():
             unknown = listed.filter(rows < 0).unique(maintain_order=True)
-            raise DataError(f"unknown {self.kind} {'id' if len(unknown) == 1 else 'ids'}: {some(unknown)}")
+            raise DataError(f"unknown {self.kind} {'id' if len(unknown) == 1 else 'ids'}: {preview(unknown)}")
         return rows
 
     def take(self, rows: Ints) -> "IdMap":

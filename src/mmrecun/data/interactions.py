@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from mmrecun.arrays import Bools, Ints, Labels, check_shape
 from mmrecun.errors import DataError
-from mmrecun.shapes import Bools, Ints, Labels, check_shape
 
 
 class Split(IntEnum):

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mmrecun.errors import DataError, some
+from mmrecun.arrays import Bools, Floats, Ints, check_shape
+from mmrecun.errors import DataError
 from mmrecun.settings import Settings
-from mmrecun.shapes import Bools, Floats, Ints, check_shape
+from mmrecun.text import preview
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -55,7 +56,7 @@ class Modality:
         bad = np.flatnonzero(~finite & self.present)
         if len(bad):
             raise DataError(
-                f"features of '{self.name}' hold NaN or infinity in row {some(bad)}, read as float32; "
+                f"features of '{self.name}' hold NaN or infinity in row {preview(bad)}, read as float32; "
                 "mend them; NaN in the whole row would mean that the item has none"
             )
 

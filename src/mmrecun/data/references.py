@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
-from mmrecun.shapes import Ints
 
 _SHARE = 0.5  # of a column's different values that must be ids for it to be a column of references
 _SPEAKING = re.compile(

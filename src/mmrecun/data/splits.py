@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mmrecun.arrays import Bools, Ints, Labels
 from mmrecun.data.interactions import Split
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
-from mmrecun.shapes import Bools, Ints, Labels
 
 
 def random_split(users: Ints, seed: Seed, held_out: float = 0.1) -> Labels:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, PositiveInt
 
+from mmrecun.arrays import Floats, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
@@ -16,7 +17,6 @@ from mmrecun.data.modality import Modality, Provenance
 from mmrecun.data.splits import random_split
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
-from mmrecun.shapes import Floats, Ints
 
 _CATEGORIES = ("Drama", "Comedy", "Nature", "Sport", "Music", "Travel", "Cooking", "Science", "Craft", "History")
 _ADJECTIVES = ("Quiet", "Bright", "Hidden", "Golden", "Wild", "Last", "Silver", "Early", "Distant", "Little")

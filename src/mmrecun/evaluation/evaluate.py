@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from mmrecun.arrays import Bools, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.ranking import Report, ranks, top_k
-from mmrecun.shapes import Bools, Ints
 
 CUTOFFS = (5, 10, 20, 50)
 

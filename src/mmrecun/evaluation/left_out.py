@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmrecun.arrays import Ints
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.ranking import percentiles
-from mmrecun.shapes import Ints
 
 RIDGE = 0.1
 

@@ -7,7 +7,7 @@ right ones the user has), and return float64 [M]. A user without a right item ge
 import numpy as np
 import numpy.typing as npt
 
-from mmrecun.shapes import Bools, Ints
+from mmrecun.arrays import Bools, Ints
 
 PerUser = npt.NDArray[np.float64]
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmrecun.arrays import Floats, Ints, check_shape
 from mmrecun.data.dataset import positions
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DivergedError
-from mmrecun.selection import best
-from mmrecun.shapes import Floats, Ints, check_shape
+from mmrecun.topk import top_k_per_row
 
 Report = Callable[[int, int, str], None]
 _BLOCK_BYTES, _FEWEST, _HEAD = 4 << 20, 128, 1024
@@ -44,7 +44,7 @@ def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, 
     for start, stop in table.blocks(len(rows)):
         scores = table.scores(rows[start:stop])
         table.mask(scores, rows[start:stop])
-        values, found = best(scores, width)
+        values, found = top_k_per_row(scores, width)
         lists[start:stop, :width] = torch.where(values == -torch.inf, -1, found)
         if report is not None:
             report(stop, len(rows), "users ranked")

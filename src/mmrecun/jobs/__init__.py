@@ -1,4 +1,4 @@
-"""The use cases: train, evaluate, recommend, unlearn, audit. The only place where the stages meet.
+"""The use cases: plan, train, evaluate, recommend, unlearn, audit. The only place where the stages meet.
 
 Each is loaded when it is first asked for: what draws nothing does not load what draws.
 """
@@ -7,41 +7,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmrecun.jobs.absent import Absent, present_part
-    from mmrecun.jobs.answering import evaluate, recommend
-    from mmrecun.jobs.auditing import audit
-    from mmrecun.jobs.forgetting import scope, unlearn, warnings
-    from mmrecun.jobs.opening import PathLike, load
-    from mmrecun.jobs.shadowing import shadow_seconds
-    from mmrecun.jobs.training import VALIDATION_CUTOFF, resume_file, split_settings, train, validation_score
+    from mmrecun.jobs._absent import Absent, absent_table, present_part
+    from mmrecun.jobs._audit import audit
+    from mmrecun.jobs._demo import run_demo
+    from mmrecun.jobs._doctor import checks
+    from mmrecun.jobs._evaluate import evaluate, recommend
+    from mmrecun.jobs._plan import plan, refuse_impossible
+    from mmrecun.jobs._shadows import shadow_seconds
+    from mmrecun.jobs._train import resume_file, train
+    from mmrecun.jobs._unlearn import scope, unlearn, warnings
 
 __all__ = [
-    "VALIDATION_CUTOFF",
     "Absent",
-    "PathLike",
+    "absent_table",
     "audit",
+    "checks",
     "evaluate",
-    "load",
+    "plan",
     "present_part",
     "recommend",
+    "refuse_impossible",
     "resume_file",
+    "run_demo",
     "scope",
     "shadow_seconds",
-    "split_settings",
     "train",
     "unlearn",
-    "validation_score",
     "warnings",
 ]
 
 _HOMES = {
-    "absent": ("Absent", "present_part"),
-    "answering": ("evaluate", "recommend"),
-    "auditing": ("audit",),
-    "forgetting": ("scope", "unlearn", "warnings"),
-    "opening": ("PathLike", "load"),
-    "shadowing": ("shadow_seconds",),
-    "training": ("VALIDATION_CUTOFF", "resume_file", "split_settings", "train", "validation_score"),
+    "_absent": ("Absent", "absent_table", "present_part"),
+    "_audit": ("audit",),
+    "_demo": ("run_demo",),
+    "_doctor": ("checks",),
+    "_evaluate": ("evaluate", "recommend"),
+    "_plan": ("plan", "refuse_impossible"),
+    "_shadows": ("shadow_seconds",),
+    "_train": ("resume_file", "train"),
+    "_unlearn": ("scope", "unlearn", "warnings"),
 }
 
 

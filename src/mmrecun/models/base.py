@@ -10,13 +10,13 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
+from mmrecun.arrays import Bools, Ints
+from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, InputSpec
-from mmrecun.data.triples import Triples
 from mmrecun.models.gathering import gather
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
-from mmrecun.shapes import Bools, Ints
 
 Pair = tuple[Tensor, Tensor]
 ID_TABLES = ("users.weight", "items.weight")  # the tables that every model has

@@ -7,18 +7,9 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, embedding
 
+from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs, InputSpec
-from mmrecun.data.triples import Triples
-from mmrecun.models.base import (
-    ModelConfig,
-    Recommender,
-    Sizes,
-    Table,
-    TripleVectors,
-    Vectors,
-    linear,
-    squared_norm,
-)
+from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, linear, squared_norm
 from mmrecun.models.propagation import propagate
 
 

@@ -9,23 +9,14 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import embedding, logsigmoid
 
+from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs, InputSpec, both_ways, normalised_block
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
-from mmrecun.data.triples import Triples
 from mmrecun.errors import ConfigError
-from mmrecun.models.base import (
-    ModelConfig,
-    Recommender,
-    Sizes,
-    Table,
-    TripleVectors,
-    Vectors,
-    linear,
-    squared_norm,
-)
+from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, linear, squared_norm
 from mmrecun.models.propagation import propagate
-from mmrecun.settings import unknown_name
+from mmrecun.text import unknown_name
 
 
 class FREEDOMConfig(ModelConfig):

@@ -4,8 +4,8 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
+from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs, InputSpec
-from mmrecun.data.triples import Triples
 from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, squared_norm
 from mmrecun.models.gathering import gather
 from mmrecun.models.propagation import propagate, propagate_at

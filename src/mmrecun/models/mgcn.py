@@ -5,8 +5,8 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
+from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs, InputSpec
-from mmrecun.data.triples import Triples
 from mmrecun.models.base import (
     ModelConfig,
     Pair,
@@ -18,9 +18,9 @@ from mmrecun.models.base import (
     linear,
     squared_norm,
 )
-from mmrecun.models.contrast import info_nce
 from mmrecun.models.fusion import attend, mean_with
 from mmrecun.models.gathering import gather
+from mmrecun.models.info_nce import info_nce
 from mmrecun.models.propagation import propagate, propagate_at
 
 

@@ -8,7 +8,7 @@ from mmrecun.models.freedom import FREEDOM
 from mmrecun.models.lightgcn import LightGCN
 from mmrecun.models.mgcn import MGCN
 from mmrecun.models.vbpr import VBPR
-from mmrecun.settings import unknown_name
+from mmrecun.text import unknown_name
 
 MODELS: dict[str, type[Recommender]] = {
     "bprmf": BPRMF,

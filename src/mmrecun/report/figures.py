@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mmrecun.audit.checks import CHANCE, ERRORS, recognition_title
-from mmrecun.audit.figures import Figures, Gap
-from mmrecun.audit.verdict import AuditReport
+from mmrecun.auditing.checks import CHANCE, ERRORS, recognition_title
+from mmrecun.auditing.figures import Figures, Gap
+from mmrecun.auditing.result import AuditReport
 from mmrecun.report.style import INK, STYLE, ZONE, svg
-from mmrecun.report.tables import by_name, duration
+from mmrecun.report.tables import by_name
+from mmrecun.text import duration
 
 FEW = 20
 _COLOURS = {"original": "#a63d40", "unlearned": "#1f5fa8", "gold": "#9a6b00"}

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from mmrecun.audit.checks import recognition_title
-from mmrecun.audit.figures import Bystanders, Figures, Harm, Mark, Recognition
-from mmrecun.audit.verdict import AuditReport, State
+from mmrecun.auditing.checks import recognition_title
+from mmrecun.auditing.figures import Bystanders, Figures, Harm, Mark, Recognition
+from mmrecun.auditing.result import AuditReport, State
 from mmrecun.report.tables import Group, StateRow, by_name, cell
 
 Told = tuple[float | None, str]  # a figure, and its error or band in words

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmrecun.audit.checks import UTILITY_SHARE, share_words
-from mmrecun.audit.figures import Bystanders, Gap, Recognition
-from mmrecun.audit.verdict import About, AuditReport, Check, State
-from mmrecun.report.tables import listing
+from mmrecun.auditing.checks import UTILITY_SHARE, share_words
+from mmrecun.auditing.figures import Bystanders, Gap, Recognition
+from mmrecun.auditing.result import About, AuditReport, Check, State
 from mmrecun.report.to_gold import gap_name
 from mmrecun.report.wording import gold_count, golds
+from mmrecun.text import listing
 
 _LEADS = {
     State.FAILED: "Measured, and failed",

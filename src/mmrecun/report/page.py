@@ -6,8 +6,8 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mmrecun.audit.verdict import AuditReport, State
-from mmrecun.report import closer, figures, forgetting, outcome, tables, to_gold, wording
+from mmrecun.auditing.result import AuditReport, State
+from mmrecun.report import extra_tables, figures, forgetting, outcome, tables, to_gold, wording
 
 _MARKS = {State.PASSED: "✓", State.FAILED: "✕", State.NOT_ASSESSED: "?", State.NOT_APPLICABLE: "–"}
 
@@ -58,8 +58,8 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
         persons=wording.persons(report),
         gap_rows=to_gold.gap_rows(report),
         likeness_rows=to_gold.likeness_rows(report),
-        closer_rows=closer.rows(report),
-        closer_gaps=closer.gaps(report),
+        closer_rows=extra_tables.rows(report),
+        closer_gaps=extra_tables.gaps(report),
         open_questions=wording.open_questions(report),
         pictures=_pictures(report),
         golds=wording.gold_count(report),

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from mmrecun.audit.figures import Figures
-from mmrecun.audit.verdict import AuditReport, State
+from mmrecun.auditing.figures import Figures
+from mmrecun.auditing.result import AuditReport, State
+from mmrecun.text import duration
 
 NOT_ASSESSED = State.NOT_ASSESSED.value
 ORDER = ("original", "unlearned", "gold")
@@ -170,29 +171,6 @@ def _band(states: Sequence[Figures], name: str) -> str:
 
 def _time_cell(seconds: Sequence[float]) -> Cell:
     return Cell(duration(mean(seconds)), f"± {duration(stdev(seconds))}" if len(seconds) > 1 else "")
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that reads best.
-
-    >>> duration(8.14), duration(312), duration(9000)
-    ('8.1 s', '5 min 12 s', '2 h 30 min')
-    """
-    if seconds < 299.95:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    if round(seconds) < 7200:
-        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def listing(words: Sequence[str]) -> str:
-    """Words as prose.
-
-    >>> listing(["a", "b", "c"])
-    'a, b and c'
-    """
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def losses(history: Sequence[Mapping[str, float]]) -> list[tuple[float, float]]:

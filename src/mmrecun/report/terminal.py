@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mmrecun.audit.verdict import AuditReport, State
-from mmrecun.report import closer, forgetting, outcome, tables, to_gold, wording
+from mmrecun.auditing.result import AuditReport, State
+from mmrecun.report import extra_tables, forgetting, outcome, tables, to_gold, wording
 
 _COLOURS = {
     State.PASSED: "green",
@@ -31,9 +31,9 @@ def show(report: AuditReport, console: Console) -> None:
         console.print(_gaps(report))
     if report.likeness:
         console.print(_likeness(report))
-    if rows := closer.rows(report):
+    if rows := extra_tables.rows(report):
         console.print(_states(report, "closer look", rows))
-        for line in closer.gaps(report):
+        for line in extra_tables.gaps(report):
             console.print(Text(f"not assessed: {line}"))
     console.print(_checks(report))
     console.print(Text.assemble("verdict: ", (report.headline, f"bold {_COLOURS[report.verdict]}")))

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from mmrecun.audit.checks import CHANCE, recognition_title
-from mmrecun.audit.figures import Gap
-from mmrecun.audit.verdict import AuditReport
+from mmrecun.auditing.checks import CHANCE, recognition_title
+from mmrecun.auditing.figures import Gap
+from mmrecun.auditing.result import AuditReport
 from mmrecun.report.tables import Cell, cell
 
 GAP_NAMES = {

@@ -3,8 +3,8 @@
 from datetime import datetime
 from statistics import mean
 
-from mmrecun.audit.verdict import AuditReport
-from mmrecun.report.tables import duration, listing
+from mmrecun.auditing.result import AuditReport
+from mmrecun.text import duration, listing
 
 _TARGETS = {
     "users": ("user", "users"),

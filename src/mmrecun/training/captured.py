@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs
-from mmrecun.data.triples import Triples
 from mmrecun.models.base import Recommender
 from mmrecun.training.losses import training_loss
 

@@ -9,8 +9,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from mmrecun.atomic import replace_file
 from mmrecun.errors import ArtifactError
-from mmrecun.staging import replace_file
 
 
 def save_weights(model: nn.Module, path: Path) -> None:

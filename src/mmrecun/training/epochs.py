@@ -5,10 +5,10 @@ from typing import Protocol
 
 import torch
 
+from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.device_triples import DeviceTriples
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.triples import NegativeSampler, epoch
 from mmrecun.errors import DivergedError
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
@@ -65,7 +65,7 @@ class HostEpochs:
         read = model.epoch_inputs(self._inputs, seed.child("inputs").torch())
         try:
             return one_pass(
-                epoch(self._pairs, self._sampler, self._batch_size, seed.numpy(), device),
+                bpr_batches(self._pairs, self._sampler, self._batch_size, seed.numpy(), device),
                 lambda triples: training_loss(model, model.at(read, triples)),
                 self._optimizer,
             )

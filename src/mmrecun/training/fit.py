@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
+from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.triples import NegativeSampler
 from mmrecun.errors import DivergedError
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed

@@ -7,14 +7,15 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.forget import Partition, Target, targets_of
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.errors import ForgetError
+from mmrecun.forget.partition import Partition, targets_of
+from mmrecun.forget.request import Target
 from mmrecun.models.base import Recommender, Sizes, carry_over
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
-from mmrecun.shapes import Ints
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Report, silent
 

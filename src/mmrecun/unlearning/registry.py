@@ -1,26 +1,26 @@
 """Every unlearning method by the name the command line and run folders use."""
 
 from mmrecun.errors import ConfigError
-from mmrecun.settings import unknown_name
-from mmrecun.unlearning.amnesiac import Amnesiac
-from mmrecun.unlearning.ascent import Ascent
+from mmrecun.text import unknown_name
 from mmrecun.unlearning.base import Unlearner
-from mmrecun.unlearning.cova import COVA
-from mmrecun.unlearning.finetune import Finetune
-from mmrecun.unlearning.gsgcf import GSGCF
-from mmrecun.unlearning.mmrecun import MMRecUn
-from mmrecun.unlearning.mmrecun_paper import MMRecUnPaper
-from mmrecun.unlearning.multidelete import MultiDelete
-from mmrecun.unlearning.neggrad import NegGrad
-from mmrecun.unlearning.obliviate import Obliviate
-from mmrecun.unlearning.receraser import RecEraser
+from mmrecun.unlearning.editing.cova import COVA
+from mmrecun.unlearning.editing.gsgcf import GSGCF
+from mmrecun.unlearning.editing.obliviate import Obliviate
+from mmrecun.unlearning.editing.scif import SCIF
+from mmrecun.unlearning.gradient.amnesiac import Amnesiac
+from mmrecun.unlearning.gradient.ascent import Ascent
+from mmrecun.unlearning.gradient.finetune import Finetune
+from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper
+from mmrecun.unlearning.gradient.multidelete import MultiDelete
+from mmrecun.unlearning.gradient.neggrad import NegGrad
+from mmrecun.unlearning.gradient.rrl import RRL
+from mmrecun.unlearning.gradient.scrub import Scrub
+from mmrecun.unlearning.gradient.tru import TRU
+from mmrecun.unlearning.mmrecun.method import MMRecUn
 from mmrecun.unlearning.reset import Reset
 from mmrecun.unlearning.retrain import Retrain
-from mmrecun.unlearning.rrl import RRL
-from mmrecun.unlearning.scif import SCIF
-from mmrecun.unlearning.scrub import Scrub
-from mmrecun.unlearning.sisa import SISA
-from mmrecun.unlearning.tru import TRU
+from mmrecun.unlearning.sharded.receraser import RecEraser
+from mmrecun.unlearning.sharded.sisa import SISA
 from mmrecun.unlearning.unlink import Unlink
 
 METHODS: dict[str, type[Unlearner]] = {

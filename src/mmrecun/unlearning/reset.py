@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mmrecun.data.forget import Partition
-from mmrecun.shapes import Ints
+from mmrecun.arrays import Ints
+from mmrecun.forget.partition import Partition
 from mmrecun.unlearning.base import Task, Unlearned, Unlearner, export, with_fresh_rows
 
 

@@ -2,8 +2,9 @@
 
 import polars as pl
 
-from mmrecun.data.importers.tables import Source
-from mmrecun.errors import DataError, some
+from mmrecun.data.importers.readers import Source
+from mmrecun.errors import DataError
+from mmrecun.text import preview
 
 _FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
 _MOST = 0.5  # of a column that are numbers: the others are told, since they make it text
@@ -181,7 +182,7 @@ def attributes(source: Source, table: pl.DataFrame) -> tuple[pl.DataFrame, list[
         columns.append(typed)
         if column.dtype == typed.dtype == pl.String and (odd := _odd(column)):
             at = source.at(odd[0]).rpartition(", ")[2]
-            warnings.append(f"{source.path}, {at}: '{column.name}' stays text because of {some(odd[1], 3)}")
+            warnings.append(f"{source.path}, {at}: '{column.name}' stays text because of {preview(odd[1], 3)}")
     return pl.DataFrame(columns), warnings
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from mmrecun.errors import DataError, some
+from mmrecun.errors import DataError
+from mmrecun.text import preview
 
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _MARK = '"'
@@ -59,7 +60,7 @@ def _named(path: Path, table: pl.DataFrame, separator: str, columns: Sequence[st
     if header and all(_number(cell) for cell in header) and header != [str(place) for place in range(len(header))]:
         raise DataError(f"{path}, line 1: numbers, not a header; name the columns of such a file with --columns")
     if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise DataError(f"{path}, line 1: columns occur more than once: {some(repeated)}")
+        raise DataError(f"{path}, line 1: columns occur more than once: {preview(repeated)}")
     table.columns = names
     return table
 
@@ -174,7 +175,8 @@ def _swallowed(path: Path, separator: str, rows: int) -> list[str]:
     if not found:
         return []
     return [
-        f"a field in quotation marks spans {some(found)} of {path}, among them lines that look like rows of their own; "
+        f"a field in quotation marks spans {preview(found)} of {path}, among them lines that look like rows of their "
+        "own; "
         "if a mark is part of a text there, double it and enclose the field"
     ]
 

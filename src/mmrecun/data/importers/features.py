@@ -11,9 +11,10 @@ import polars as pl
 from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import as_ids, id_column
-from mmrecun.data.importers.tables import Source, read_foreign_parquet
+from mmrecun.data.importers.readers import Source, read_foreign_parquet
 from mmrecun.data.modality import Modality
-from mmrecun.errors import DataError, some
+from mmrecun.errors import DataError
+from mmrecun.text import preview
 
 
 def from_npy(name: str, path: Path, items: IdMap) -> Modality:
@@ -66,7 +67,7 @@ def from_parquet(name: str, path: Path, items: IdMap, further: str = "") -> Moda
     if listed.null_count():
         raise DataError(f"{path}, row {int(listed.is_null().arg_true()[0])}: '{key}' is missing")
     if listed.n_unique() != len(listed):
-        raise DataError(f"{path}: ids occur more than once: {some(listed.filter(listed.is_duplicated()).unique())}")
+        raise DataError(f"{path}: ids occur more than once: {preview(listed.filter(listed.is_duplicated()).unique())}")
     values = _matrix(path, table.drop(key), listed)
     given = ~np.isnan(values).all(axis=1)
     if not given.any():
@@ -82,7 +83,9 @@ def from_parquet(name: str, path: Path, items: IdMap, further: str = "") -> Moda
     features[rows[kept]] = values[kept]
     present[rows[kept]] = True
     if not (rows >= 0).any():
-        raise DataError(f"{path}: none of its {len(listed)} ids is an item of the dataset, such as {some(listed, 3)}")
+        raise DataError(
+            f"{path}: none of its {len(listed)} ids is an item of the dataset, such as {preview(listed, 3)}"
+        )
     if not present.any():
         raise DataError(f"{path}: holds features of no item of the dataset")
     return _modality(name, path, features, present)

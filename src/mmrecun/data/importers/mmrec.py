@@ -4,17 +4,17 @@ from pathlib import Path
 
 import polars as pl
 
+from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import ids, row_numbers
-from mmrecun.data.importers.company import id_table
 from mmrecun.data.importers.features import from_npy
+from mmrecun.data.importers.interactions import heavy_enough, interactions
 from mmrecun.data.importers.options import Imported, ImportOptions
-from mmrecun.data.importers.pairs import heavy_enough, interactions
-from mmrecun.data.importers.tables import Source, read_table, separator_of
+from mmrecun.data.importers.readers import Source, read_table, separator_of
+from mmrecun.data.importers.tabular import id_table
 from mmrecun.errors import DataError
-from mmrecun.shapes import Ints
 
 _USERS, _ITEMS, _LABEL = ("userID", "user_id", "user"), ("itemID", "item_id", "item"), "x_label"
 _SUFFIX = "_feat.npy"

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.importers import company, mmrec
+from mmrecun.data.importers import mmrec, tabular
 from mmrecun.data.importers.options import Format, Imported, ImportOptions
-from mmrecun.errors import DataError, some
+from mmrecun.errors import DataError
+from mmrecun.text import preview
 
 
 def read(source: Path, options: ImportOptions, layout: Format = Format.AUTO) -> Imported:
@@ -26,7 +27,7 @@ def read(source: Path, options: ImportOptions, layout: Format = Format.AUTO) -> 
         raise DataError(f"{source}: the mmrec format is a folder with one .inter file, or that file")
     if layout is Format.TABLE and source.is_dir():
         raise DataError(f"{source}: a folder; name the table of interactions in it, or use --format mmrec")
-    imported = (mmrec if layout is Format.MMREC else company).read(source, options)
+    imported = (mmrec if layout is Format.MMREC else tabular).read(source, options)
     dataset = imported.dataset
     if options.k_core:
         dataset = dataset.restrict(np.unique(dataset.interactions.users), np.unique(dataset.interactions.items))
@@ -48,7 +49,7 @@ def _warnings(dataset: Dataset) -> list[str]:
             warnings.append(f"{gaps} {kind} have no interaction at all (gaps in the ids, or never used)")
     full = np.flatnonzero(dataset.degrees[0] == len(dataset.items))
     if len(full):
-        names = some(dataset.users.names.gather(full))
+        names = preview(dataset.users.names.gather(full))
         warnings.append(f"{len(full)} users have every item ({names}): training passes them over")
     for name, modality in dataset.modalities.items():
         absent = int((~modality.present).sum())

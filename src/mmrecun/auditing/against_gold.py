@@ -1,0 +1,283 @@
+"""Compare a state with Golds: signed gaps with their tolerances, and the checks that rest on them."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from statistics import mean, stdev
+
+import numpy as np
+
+from mmrecun.arrays import Bools
+from mmrecun.auditing import similarity
+from mmrecun.auditing.checks import (
+    CHANCE,
+    ERRORS,
+    MARK_MARGIN,
+    UTILITY_SHARE,
+    if_alike,
+    paired_error,
+    recognition_title,
+)
+from mmrecun.auditing.figures import Figures, Gap
+from mmrecun.auditing.measure import K, Measured
+from mmrecun.auditing.membership import chance, spread
+from mmrecun.auditing.recognition import Comparison
+from mmrecun.auditing.result import About, Check, State
+from mmrecun.forget.request import Target
+
+HEADLINE = "recall@20"
+RETAIN, FORGET, VALID = f"retain_{HEADLINE}", f"forget_{HEADLINE}", "valid"
+TOLERANCE, DEVIATIONS, EDGE = 0.02, 3.0, 0.9
+TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.1
+PLACES_LEAST, PLACES_SHARE = 0.005, 0.25
+PARTNERS = ("users", "items")  # whose partners are asked, because they left
+FEW = 30  # pairs of which a paired error says nothing
+
+
+def values_of(figures: Figures) -> dict[str, float | None]:
+    """The figures that are compared with Gold, by name."""
+    known = {f"recognition {kind}": found.auc for kind, found in figures.recognition.items()}
+    places = {f"fold_in {kind}": found.place for kind, found in figures.recognition.items() if kind in PARTNERS}
+    marks = {f"marks {name}": found.auc for name, found in figures.marks.items()}
+    found = figures.bystanders
+    shown = found.share_after if found and (found.share_before or found.share_after) else None
+    return {
+        RETAIN: figures.retain.get(HEADLINE),
+        FORGET: figures.forget.get(HEADLINE),
+        "auc": figures.auc,
+        "auc_matched": figures.auc_matched,
+        "fold_in": figures.probes.get("fold_in"),
+        **known,
+        **places,
+        **marks,
+        "bystanders' places": shown,
+    }
+
+
+def gaps_to_gold(unlearned: Measured, golds: Sequence[Measured]) -> dict[str, Gap]:
+    """Signed gap of each figure to the mean of the Golds that have it."""
+    gaps: dict[str, Gap] = {}
+    for name, value in values_of(unlearned.figures).items():
+        reference = [figure for gold in golds if (figure := values_of(gold.figures).get(name)) is not None]
+        if value is None or not reference:
+            continue
+        centre, error = mean(reference), _error(name, unlearned, golds)
+        deviation = stdev(reference) if len(reference) > 1 else None
+        gaps[name] = Gap(
+            value=value,
+            gold_mean=centre,
+            gold_std=deviation,
+            difference=value - centre,
+            z=(value - centre) / deviation if deviation else None,
+            tolerance=_tolerance(_least(name, centre), deviation, error),
+            error=error,
+        )
+    return gaps
+
+
+def _tolerance(least: float, deviation: float | None, error: float | None) -> float:
+    """The difference that still counts as Gold's level: twice as much for a lone Gold, whose spread is not known."""
+    return max(least, DEVIATIONS * (deviation or 0.0), ERRORS * (error or 0.0)) * (2 if deviation is None else 1)
+
+
+def _least(name: str, centre: float) -> float:
+    """The difference that never counts, whatever chance allows."""
+    if name == RETAIN:
+        return (1 - UTILITY_SHARE) * centre
+    if name == "bystanders' places":
+        return max(PLACES_LEAST, PLACES_SHARE * centre)
+    return MARK_MARGIN if name.startswith("marks") else TOLERANCE
+
+
+def _error(name: str, unlearned: Measured, golds: Sequence[Measured]) -> float | None:
+    """Standard error of the difference to the mean Gold over the same users, or over the same pairs."""
+    kind, _, of = name.partition(" ")
+    if name == RETAIN:
+        return paired_error(unlearned.recall, [gold.recall for gold in golds])
+    if name == FORGET:
+        return paired_error(unlearned.forget_recall, [gold.forget_recall for gold in golds])
+    if kind == "marks":
+        return unlearned.figures.marks[of].auc_error
+    if kind not in ("recognition", "fold_in") or not of:
+        return None
+    known = [gold.comparisons[of] for gold in golds if of in gold.comparisons]
+    return (_auc_error if kind == "recognition" else _place_error)(unlearned.comparisons[of], known)
+
+
+def _auc_error(own: Comparison, golds: Sequence[Comparison]) -> float:
+    parts = own.contributions()
+    others = [gold.contributions() for gold in golds]
+    first, second = (part - np.mean([other[at] for other in others], axis=0) for at, part in enumerate(parts))
+    error = spread((first, second), own.forgotten.owners, own.held_out.owners)
+    sizes = len(first), len(second)
+    return max(error, chance(*sizes)) if min(sizes) < FEW else if_alike(error, *sizes)
+
+
+def _place_error(own: Comparison, golds: Sequence[Comparison]) -> float:
+    others = np.mean([gold.forgotten.percentiles for gold in golds], axis=0)
+    away = (own.forgotten.percentiles - others) / len(others)
+    return spread((away, np.zeros(0)), own.forgotten.owners, own.forgotten.owners[:0])
+
+
+def undertrained(original: Measured, golds: Sequence[Measured]) -> list[str]:
+    """Golds whose validation is well below that of the original or of the best Gold, in words.
+
+    Below nine tenths, by more than two standard errors over the same users.
+    """
+    found = []
+    best = max((state for state in (original, *golds)), key=lambda state: state.figures.valid or 0.0)
+    for gold in golds:
+        if gold.figures.valid is None or best.figures.valid is None:
+            continue
+        error = paired_error(gold.valid_recall, [TRAINED_SHARE * best.valid_recall]) or 0.0
+        if gold.figures.valid < TRAINED_SHARE * best.figures.valid - 2 * error:
+            other = "the original" if best is original else f"Gold {best.figures.run}"
+            found.append(f"{gold.figures.run} reached {gold.figures.valid:.3f}, {other} {best.figures.valid:.3f}")
+    return found
+
+
+def training_check(original: Measured, golds: Sequence[Measured]) -> Check:
+    """Whether the Golds are trained well enough to be a target; compared with others, nothing passes."""
+    found = undertrained(original, golds)
+    scores = ", ".join(f"{gold.figures.valid:.3f}" for gold in golds if gold.figures.valid is not None)
+    before = original.figures.valid
+    state, detail = State.PASSED, f"validation recall@20 of the Golds {scores}"
+    if before is not None:
+        detail += f", of the original {before:.3f}"
+    if found:
+        state, detail = State.NOT_ASSESSED, f"undertrained: {'; '.join(found)} (validation recall@20); train it again"
+    return Check(name="gold: training", state=state, detail=detail, about=About.UTILITY, against_gold=True)
+
+
+def gold_checks(
+    gaps: dict[str, Gap], original: Measured, unlearned: Measured, golds: Sequence[Measured]
+) -> list[Check]:
+    """Every check that rests on Gold; without any Gold the main ones, which are not assessed."""
+    if not golds:
+        kinds = [_recognition(kind, None, None) for kind in unlearned.figures.recognition]
+        return [_utility(None), _forget_recall(None, left=False), *kinds]
+    left = Target.INTERACTIONS not in unlearned.figures.recognition
+    checks = [training_check(original, golds), _utility(gaps.get(RETAIN)), _forget_recall(gaps.get(FORGET), left)]
+    before = values_of(original.figures)
+    for kind, found in unlearned.figures.recognition.items():
+        name = f"recognition {kind}"
+        reference = before[name] if before.get(name) is not None else found.known_auc
+        checks.append(_recognition(kind, gaps.get(name), reference))
+        if (place := gaps.get(f"fold_in {kind}")) is not None:
+            checks.append(_fold_in(kind, place))
+    checks += [_mark(name, gaps[f"marks {name}"]) for name in unlearned.figures.marks if f"marks {name}" in gaps]
+    if (places := gaps.get("bystanders' places")) is not None:
+        checks.append(_places(places))
+    if unlearned.bystanders.any():
+        checks.append(_overlap(unlearned, golds))
+    if undertrained(original, golds):
+        checks = [_void(check) for check in checks]
+    return checks
+
+
+def _void(check: Check) -> Check:
+    if check.state is not State.PASSED or check.name == "gold: training":
+        return check
+    return check.model_copy(update={"state": State.NOT_ASSESSED, "detail": f"{check.detail}; but Gold is undertrained"})
+
+
+def _words(gap: Gap) -> str:
+    edge = ", at the edge" if EDGE * gap.tolerance < abs(gap.difference) <= gap.tolerance else ""
+    return (
+        f"{gap.value:.4f} against {gap.gold_mean:.4f}, gap {gap.difference:+.4f} (tolerance {gap.tolerance:.4f}{edge})"
+    )
+
+
+def _utility(gap: Gap | None) -> Check:
+    name = "gold: retained utility"
+    if gap is None:
+        return _missing(name, About.UTILITY)
+    lower = gap.difference < -gap.tolerance
+    reading = "lower" if lower else "at Gold's level" if gap.difference <= gap.tolerance else "higher"
+    return _made(name, not lower, f"{_words(gap)}: {reading}", About.UTILITY)
+
+
+def _forget_recall(gap: Gap | None, left: bool) -> Check:
+    """At Gold's level; where rows `left`, that is no evidence, since newcomers answer for them in any model."""
+    name = "gold: forget recall"
+    if gap is None:
+        return _missing(name, About.LEVEL)
+    within = abs(gap.difference) <= gap.tolerance
+    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "under-forgotten"
+    check = _made(name, within, f"{_words(gap)}: {reading}", About.LEVEL)
+    if not (within and left):
+        return check
+    detail = f"{_words(gap)}: as of any newcomer, so it says nothing about what left"
+    return check.model_copy(update={"state": State.NOT_APPLICABLE, "detail": detail})
+
+
+def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
+    """At Gold's level; and passed only where a model that did nothing would have been found out.
+
+    Args:
+        kind: of what was forgotten.
+        gap: of the AUC.
+        before: the AUC of the original, or of pairs that are known.
+    """
+    name = f"gold: {recognition_title(kind)}"
+    if gap is None:
+        return _missing(name, About.FORGETTING)
+    within = abs(gap.difference) <= gap.tolerance
+    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
+    check = _made(name, within, f"{_words(gap)}: {reading}", About.FORGETTING)
+    if within and (before is None or before - gap.gold_mean < 2 * gap.tolerance):
+        return check.model_copy(
+            update={"state": State.NOT_ASSESSED, "detail": f"{_words(gap)}: too few pairs to tell from doing nothing"}
+        )
+    return check
+
+
+def _fold_in(kind: str, gap: Gap) -> Check:
+    within = abs(gap.difference) <= gap.tolerance
+    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
+    detail = f"mean place of a forgotten pair, told from the owner's others, {_words(gap)}: {reading}"
+    return _made(f"gold: fold-in: {kind}", within, detail, About.LEVEL)
+
+
+def _mark(name: str, gap: Gap) -> Check:
+    """Whether touched rows are told better than in Gold; lists may give them away by places gained or lost."""
+    found = gap.difference > gap.tolerance
+    if name == "lists":
+        found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
+    reading = "touched rows stand out more than in Gold" if found else "no more than in Gold"
+    return _made(f"gold: marks: {name}", not found, f"{_words(gap)}: {reading}", About.MARKS)
+
+
+def _places(gap: Gap) -> Check:
+    within = abs(gap.difference) <= gap.tolerance
+    reading = "as in Gold" if within else "other than in Gold"
+    detail = f"places that bystanders' lists give to touched items {_words(gap)}: {reading}"
+    return _made("gold: bystanders: places", within, detail, About.BYSTANDERS)
+
+
+def _overlap(unlearned: Measured, golds: Sequence[Measured]) -> Check:
+    """Whether bystanders' lists are as like Gold's as Golds' are like each other."""
+    name = "gold: bystanders: lists"
+    who = unlearned.bystanders
+    own = [list_overlap(unlearned, gold, who) for gold in golds]
+    among = [list_overlap(first, second, who) for first, second in combinations(golds, 2)]
+    if not among:
+        detail = f"overlap {mean(own):.3f} with the one Gold; two or more show how alike Golds are"
+        return Check(name=name, state=State.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS, against_gold=True)
+    least = min(among) - OVERLAP_MARGIN
+    detail = f"overlap@20 with Gold {mean(own):.3f}, of Golds {mean(among):.3f} (at least {least:.3f})"
+    return _made(name, mean(own) >= least, detail, About.BYSTANDERS)
+
+
+def list_overlap(first: Measured, second: Measured, who: Bools) -> float:
+    """Mean overlap of the lists of twenty of `who`, bool [M]."""
+    return float(similarity.overlap(first.lists[who], second.lists[who], K).mean())
+
+
+def _made(name: str, passed: bool, detail: str, about: About) -> Check:
+    state = State.PASSED if passed else State.FAILED
+    return Check(name=name, state=state, detail=detail, about=about, against_gold=True)
+
+
+def _missing(name: str, about: About) -> Check:
+    detail = "no Gold run with this figure was given"
+    return Check(name=name, state=State.NOT_ASSESSED, detail=detail, about=about, against_gold=True)

@@ -1,0 +1,118 @@
+"""Bystanders: what happens to the lists of people who have least to do with a request, and what lists give away.
+
+Compared are the lists of twenty before and after. Which items gained places? Other seeds move places about as well, but
+Gold does not favour what was touched: among items of equal retained degree, the AUC of gained places is at most 0.5.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmrecun.arrays import Bools, Ints
+from mmrecun.auditing.classifier import Weights
+from mmrecun.auditing.figures import Bystanders, Mark
+from mmrecun.auditing.marks import Touched
+from mmrecun.auditing.membership import matched_auc
+from mmrecun.auditing.similarity import overlap
+from mmrecun.forget.partition import Partition
+
+FEWEST, QUARTER = 50, 0.25
+_K = 20
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Whose lists are compared, and what was touched.
+
+    Attributes:
+        rows: int64 [M], the users with a list.
+        bystanders: bool [M].
+        touched: of the items.
+    """
+
+    rows: Ints
+    bystanders: Bools
+    touched: Touched
+
+    def lists_mark(self, before: Ints, after: Ints) -> Mark | None:
+        """Did touched items gain places in everybody's lists, int64 [M, K] before and after? None for none touched."""
+        touched = self.touched
+        count = int(touched.touched.sum())
+        if not count or count == len(touched.rows):
+            return None
+        gained = (places(after, len(touched.every)) - places(before, len(touched.every)))[touched.rows]
+        estimate = matched_auc(*touched.groups(gained.astype(np.float64)))
+        assert estimate is not None
+        return Mark(rows=count, others=len(touched.rows) - count, auc=estimate.value, auc_error=estimate.error)
+
+    def figures(self, before: Ints, after: Ints, recall: Mapping[str, Weights]) -> Bystanders | None:
+        """How the bystanders' lists changed; None for fewer than 50 of them.
+
+        Args:
+            before, after: int64 [M, K].
+            recall: float64 [M] `before` and `after`, NaN for users without a test pair.
+        """
+        first, second = before[self.bystanders], after[self.bystanders]
+        if len(first) < FEWEST:
+            return None
+        items, touched = len(self.touched.every), self.touched
+        slots = places(first, items), places(second, items)
+        gain = slots[1] / max(1, slots[1].sum()) - slots[0] / max(1, slots[0].sum())
+        change, error = weighted_gain(touched.shares, gain, touched.every)
+        both = [values[self.bystanders] for values in (recall["before"], recall["after"])]
+        asked = ~np.isnan(both[0])
+        return Bystanders(
+            users=len(first),
+            overlap=float(overlap(first, second, _K).mean()),
+            share_before=float(slots[0][touched.above].sum() / max(1, slots[0].sum())),
+            share_after=float(slots[1][touched.above].sum() / max(1, slots[1].sum())),
+            gain=change,
+            gain_error=error,
+            recall_before=float(both[0][asked].mean()) if asked.any() else None,
+            recall_after=float(both[1][asked].mean()) if asked.any() else None,
+        )
+
+
+def places(lists: Ints, items: int) -> Ints:
+    """How often each of `items` stands in the first twenty places of the lists [M, K]; int64 [I]."""
+    shown = lists[:, :_K]
+    return np.bincount(shown[shown >= 0], minlength=items)
+
+
+def weighted_gain(weights: Weights, gain: Weights, strata: Ints) -> tuple[float, float]:
+    """How much of the places went to items by how much they lost: the gain beyond chance, and the spread of chance.
+
+    Chance is that weights are dealt out anew among the items of a stratum; its mean and variance are exact.
+
+    Args:
+        weights: float64 [I], the share that each item lost.
+        gain: float64 [I], change of its share of all places.
+        strata: int64 [I].
+    """
+    excess, variance = 0.0, 0.0
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        away, moved = weights[inside] - weights[inside].mean(), gain[inside] - gain[inside].mean()
+        excess += float(away @ moved)
+        variance += float((away**2).sum() * (moved**2).sum()) / max(1, len(away) - 1)
+    return excess, float(np.sqrt(variance))
+
+
+def least_touched(parts: Partition, rows: Ints) -> Bools:
+    """The users of `rows`, int64 [M] of the retained data, who share nothing with the request; bool [M].
+
+    None of their items was touched, and no pair of theirs was forgotten. Where there are fewer than 50, the
+    quarter of the users whose items lost the smallest share of their pairs.
+    """
+    train, users = parts.retained.train, len(parts.user_rows)
+    lost = np.bincount(parts.forgotten.items, minlength=len(parts.original.items))
+    share = (lost / np.maximum(parts.original.degrees[1], 1))[parts.item_rows]
+    for mask in parts.lost_features.values():
+        share = share + mask[parts.item_rows]
+    count = np.maximum(np.bincount(train.users, minlength=users), 1)
+    exposure = np.bincount(train.users, weights=share[train.items], minlength=users) / count
+    own = np.bincount(parts.forgotten.users, minlength=len(parts.original.users))
+    exposure = (exposure + (own / np.maximum(parts.original.degrees[0], 1))[parts.user_rows])[rows]
+    untouched = exposure == 0
+    return untouched if untouched.sum() >= FEWEST else exposure <= np.quantile(exposure, QUARTER)

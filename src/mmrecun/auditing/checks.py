@@ -1,0 +1,216 @@
+"""The checks that need no Gold: each turns what was measured into an answer, with the figure and its bound in words."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mmrecun.auditing.figures import Bystanders, Figures, Mark, Recognition
+from mmrecun.auditing.membership import Weights, chance
+from mmrecun.auditing.result import About, Check, State
+
+CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit asks many questions, and Gold should pass them all
+RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03
+KNOWN_SHARE, SURELY_KNOWN = 0.4, 0.1
+LAPSED_SHARE = 0.6
+SPLIT_MARGIN = 0.08
+TOO_VAGUE = 0.15
+UTILITY_SHARE = 0.95
+PLACES_MARGIN = 0.1
+
+
+def paired_error(values: Weights, references: list[Weights]) -> float | None:
+    """Standard error of mean(values - mean of references), all float64 [N] over the same users; None for N < 2."""
+    same = [reference for reference in references if len(reference) == len(values)]
+    if len(values) < 2 or not same:
+        return None
+    return float((values - np.mean(same, axis=0)).std(ddof=1) / np.sqrt(len(values)))
+
+
+def if_alike(error: float, first: int, second: int) -> float:
+    """Standard error of an AUC if the two groups are alike: at most one and a half times that of independent pairs.
+
+    Where half of the owners are still known and half are not, the error over owners grows with the very difference that
+    is to be found.
+    """
+    return min(error, 1.5 * chance(first, second))
+
+
+def recognition_title(kind: str) -> str:
+    """The name of the check for one kind of forgotten thing: residual co-occurrence where rows left."""
+    return f"residual co-occurrence: {kind}" if kind in ("users", "items") else f"membership: {kind}"
+
+
+def recognition_check(kind: str, found: Recognition) -> Check:
+    """Forgotten pairs against held-out pairs of the same people: alike, still recognised, or pushed too far.
+
+    It fails where the AUC, or that of an attack with labels, is off chance by more than the margin and three standard
+    errors. It passes only where known pairs stand out, and the band of the share that still looks known starts at a
+    tenth or less and ends at four tenths or less: then a model that did nothing, or half of it, would have been found
+    out. Otherwise it is not assessed. Where the data alone, without any model, tell forgotten from held-out pairs, the
+    split was no random draw: the AUC may be as far off as that, and nothing passes.
+    """
+    if kind.startswith("features"):
+        return lapsed_check(kind, found)
+    allowed = max(RECOGNITION_MARGIN, ERRORS * if_alike(found.auc_error, found.pairs, found.held_out))
+    state, reading = _recognised(found, allowed)
+    whose = "items" if kind == "items" else "users"
+    detail = (
+        f"AUC {found.auc:.3f} of {found.pairs:,} forgotten against {found.held_out:,} held-out pairs of the same "
+        f"{whose} ({CHANCE} ± {min(allowed, CHANCE):.3f})"
+    )
+    if allowed <= TOO_VAGUE and found.known_auc - CHANCE >= allowed:
+        detail += f"; {share_words(found)} still look known"
+    if found.attack_auc is not None:
+        detail += f"; attack with labels {found.attack_auc:.3f}, {found.attack_level or CHANCE:.3f} without the model"
+    return Check(name=recognition_title(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
+
+
+def lapsed_check(kind: str, found: Recognition) -> Check:
+    """Lapsed features against those that are kept: known as well as these, or by how much less.
+
+    Gold itself is a little above 0.5, since the pairs are kept. It fails where the AUC is not below that of items that
+    keep the modality, and passes where the excess over 0.5 is surely at most six tenths of theirs.
+    """
+    kept, error = found.known_auc - CHANCE, float(np.hypot(found.auc_error, found.known_auc_error))
+    share, spread = ((found.auc - CHANCE) / kept, 2 * error / kept) if kept > 0 else (1.0, 1.0)
+    told = f" ({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%})"
+    if kept < ERRORS * found.known_auc_error:
+        state, reading, told = State.NOT_ASSESSED, "not even features that are kept show, so nothing can be told", ""
+    elif found.auc > found.known_auc - max(RECOGNITION_MARGIN, ERRORS * error):
+        state, reading = State.FAILED, "as well known as features that are kept"
+    elif share + spread <= LAPSED_SHARE:
+        state, reading = State.PASSED, "less known than features that are kept"
+    else:
+        state, reading = State.NOT_ASSESSED, "less known than features that are kept, but too little less to tell"
+    detail = (
+        f"AUC {found.auc:.3f} of {found.pairs:,} pairs against {found.held_out:,} held-out pairs of the same items, "
+        f"which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep theirs{told}: "
+        f"{reading}"
+    )
+    return Check(name=recognition_title(kind), state=state, detail=detail, about=About.FORGETTING)
+
+
+def _recognised(found: Recognition, allowed: float) -> tuple[State, str]:
+    away, level = found.auc - CHANCE, found.attack_level or CHANCE
+    attack, apart = (found.attack_auc or level) - level, level - CHANCE
+    apart = apart if apart > SPLIT_MARGIN else 0.0
+    if away < -allowed - apart:
+        return State.FAILED, "over-forgotten"
+    if away > allowed + apart:
+        return State.FAILED, "still recognised"
+    if apart:
+        return State.NOT_ASSESSED, "the split itself sets such pairs apart, so only Gold can tell"
+    error = if_alike(found.attack_auc_error or 0.0, found.pairs, found.held_out)
+    if attack > max(MARK_MARGIN, ERRORS * error):
+        return State.FAILED, "told apart by an attack with labels"
+    return _alike(found, allowed)
+
+
+def _alike(found: Recognition, allowed: float) -> tuple[State, str]:
+    """Whether pairs that look alike would have looked otherwise to a model that did nothing."""
+    if allowed > TOO_VAGUE:
+        return State.NOT_ASSESSED, "too few pairs to tell"
+    if found.known_auc - CHANCE < allowed:
+        return State.NOT_ASSESSED, "not even pairs that are kept look known, so nothing can be told"
+    if found.known_share_low > SURELY_KNOWN:
+        return State.NOT_ASSESSED, "some of them may still be known"
+    if found.known_share_high > KNOWN_SHARE:
+        return State.NOT_ASSESSED, "too few pairs to tell"
+    return State.PASSED, "alike"
+
+
+def share_words(found: Recognition) -> str:
+    """The share that still looks known; where it may be none, its upper end alone, since a share is never below 0."""
+    if found.known_share_low <= SURELY_KNOWN:
+        return f"at most {found.known_share_high:.0%}"
+    return f"{found.known_share:.0%} ({found.known_share_low:.0%} to {found.known_share_high:.0%})"
+
+
+def unmeasured_check(kind: str, reason: str) -> Check:
+    """A kind of forgotten thing that could not be compared with anything."""
+    return Check(name=recognition_title(kind), state=State.NOT_ASSESSED, detail=reason, about=About.FORGETTING)
+
+
+def utility_check(original: Figures, unlearned: Figures, error: float | None, headline: str) -> Check:
+    """At least 95 % of the recall before, give or take two standard errors over test users.
+
+    Args:
+        original, unlearned: before and after.
+        error: of after - 95 % of before, over the same users.
+        headline: the metric.
+    """
+    before, after, slack = original.retain.get(headline), unlearned.retain.get(headline), 2 * (error or 0.0)
+    if before is None or after is None:
+        detail = "no retained user with a training pair has a test pair"
+        return Check(name="retained utility", state=State.NOT_ASSESSED, detail=detail, about=About.UTILITY)
+    state = State.PASSED if after >= UTILITY_SHARE * before - slack else State.FAILED
+    allowed = f"at least {UTILITY_SHARE:.0%}, give or take {slack:.4f}"
+    detail = f"{headline} on retained test pairs {before:.4f} before, {after:.4f} after ({allowed})"
+    return Check(name="retained utility", state=state, detail=detail, about=About.UTILITY)
+
+
+def mark_checks(marks: Mapping[str, Mark]) -> list[Check]:
+    """Whether touched rows stand out, and whether the lists give touched items away; a side without any is left out."""
+    return [_mark_check(name, mark) for name, mark in marks.items()]
+
+
+def _mark_check(name: str, mark: Mark) -> Check:
+    allowed = max(MARK_MARGIN, ERRORS * mark.auc_error)
+    state, reading = State.PASSED, "they do not stand out"
+    if mark.auc - mark.level > allowed:
+        state, reading = State.FAILED, "what was touched can be listed"
+    elif ERRORS * mark.auc_error > TOO_VAGUE:
+        state, reading = State.NOT_ASSESSED, "too few to tell"
+    what = "places gained in everybody's lists" if name == "lists" else f"traits of {name[:-1]} rows"
+    kind = "items" if name == "lists" else name
+    without = "" if name == "lists" else f"; {mark.level:.3f} can be told from the retained pairs alone"
+    detail = (
+        f"AUC {mark.auc:.3f} of {mark.rows:,} touched against {mark.others:,} other {kind} of equal degree, by {what}"
+        f"{without} (at most {min(mark.level + allowed, 1.0):.3f}): {reading}"
+    )
+    return Check(name=f"marks: {name}", state=state, detail=detail, about=About.MARKS)
+
+
+def bystander_checks(found: Bystanders | None, error: float | None, features: bool = False) -> list[Check]:
+    """Whether people who have least to do with the request are shown other things, or worse ones.
+
+    Args:
+        found: how their lists changed; None where there are too few.
+        error: of their recall after minus 95 % of that before.
+        features: whether items lost features, by which their places change in Gold, too, up or down.
+    """
+    if found is None:
+        detail = "fewer than 50 people have nothing or little to do with the request"
+        return [Check(name="bystanders: places", state=State.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS)]
+    if features or not (found.share_before or found.share_after):
+        detail = "no item that they are shown was touched"
+        if features:
+            detail = "items that lose features lose or gain places in Gold, too; only Gold tells how many"
+        return [
+            Check(name="bystanders: places", state=State.NOT_APPLICABLE, detail=detail, about=About.BYSTANDERS),
+            *_their_recall(found, error),
+        ]
+    rise = found.share_after > (1 + PLACES_MARGIN) * found.share_before
+    pushed = rise and found.gain > ERRORS * found.gain_error
+    detail = (
+        f"touched items hold {found.share_after:.1%} of the places in the lists of {found.users:,} people with least "
+        f"part in the request, {found.share_before:.1%} before: {'pushed on them' if pushed else 'no more than chance'}"
+    )
+    places = Check(name="bystanders: places", state=_failed_if(pushed), detail=detail, about=About.BYSTANDERS)
+    return [places, *_their_recall(found, error)]
+
+
+def _their_recall(found: Bystanders, error: float | None) -> list[Check]:
+    if found.recall_before is None or found.recall_after is None:
+        return []
+    slack = 2 * (error or 0.0)
+    worse = found.recall_after < UTILITY_SHARE * found.recall_before - slack
+    detail = (
+        f"their recall@20 {found.recall_before:.4f} before, {found.recall_after:.4f} after "
+        f"(at least {UTILITY_SHARE:.0%}, give or take {slack:.4f})"
+    )
+    return [Check(name="bystanders: recall", state=_failed_if(worse), detail=detail, about=About.BYSTANDERS)]
+
+
+def _failed_if(bad: bool) -> State:
+    return State.FAILED if bad else State.PASSED

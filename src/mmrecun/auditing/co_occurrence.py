@@ -1,0 +1,101 @@
+"""Residual co-occurrence: do the partners of removed users or items still know that they went together?
+
+A removed user has no row any more, but the user's items were learned together, and whoever knows some of them may still
+be told the others. So a row is fitted to all of a removed user's training items but one, everything else frozen, and it
+ranks the one left out. The user's own held-out items are ranked likewise. Nobody ever trained on those; to a model that
+never saw the user, training and held-out items are alike, since the split alone told them apart. So the AUC of the one
+against the other is 0.5 in Gold, on any data, and above 0.5 where something is left. Items that left are asked about
+their users in the same way.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.arrays import Bools, Ints
+from mmrecun.auditing.membership import Group
+from mmrecun.data.dataset import positions
+from mmrecun.data.interactions import Split
+from mmrecun.evaluation.left_out import LeftOut, of_whole_owners
+from mmrecun.evaluation.stratified import ITEM_STEP, degree_bins
+from mmrecun.forget.partition import Partition
+
+_MOST_PAIRS, _FEWEST_KNOWN, _MOST_KNOWN = 8192, 30, 1000
+
+
+@dataclass(frozen=True)
+class CoOccurrence:
+    """What is asked of the partners of removed users, or of removed items; the same for every state of an audit.
+
+    Partners are numbered among the retained ones.
+
+    Attributes:
+        kept: int64 [N], the original rows of the retained partners.
+        of_users: whether users left, so that items are the partners.
+        forgotten, held_out: pairs of those who left.
+        known: training pairs of retained users (or items) that were as active.
+        strata: int64 [N], by retained degree of the partner.
+    """
+
+    kept: Ints
+    of_users: bool
+    forgotten: LeftOut
+    held_out: LeftOut
+    known: LeftOut
+    strata: Ints
+
+    @classmethod
+    def of(cls, parts: Partition, of_users: bool, rng: np.random.Generator) -> Self | None:
+        """Choose the pairs; None where nobody of that kind left, or no pair of theirs can be asked about."""
+        gone, lost = (parts.lost_users, parts.lost_items) if of_users else (parts.lost_items, parts.lost_users)
+        kept = np.flatnonzero(~lost)
+        if not gone.any() or not len(kept):
+            return None
+        whole = parts.original.interactions if of_users else parts.original.interactions.flipped()
+        whole = whole.renumbered(np.arange(len(gone)), positions(kept, len(lost)))
+        train, aside = whole.part(Split.TRAIN), whole.select(whole.splits != Split.TRAIN)
+        degree = np.bincount(train.users, minlength=len(gone))
+        alike = _as_active(degree, gone, rng)
+        groups: list[LeftOut] = []
+        for owners, source in ((gone, train), (gone, aside), (alike, train)):
+            trained = train.select(owners[train.users])
+            asked = of_whole_owners(source.select(owners[source.users] & (degree[source.users] >= 2)), _MOST_PAIRS, rng)
+            groups.append(LeftOut.of(trained, asked, whole.select(owners[whole.users]), rng))
+        if not all(len(group.asked) for group in groups):
+            return None
+        retained = np.bincount(train.items[~gone[train.users]], minlength=len(kept))
+        forgotten, held_out, known = groups
+        return cls(kept, of_users, forgotten, held_out, known, degree_bins(retained, 5))
+
+    def groups(self, partners: Tensor) -> tuple[Group, Group, Group]:
+        """Places of forgotten, held-out and known pairs, by the vectors of all partners in original rows [., D]."""
+        vectors = partners[torch.from_numpy(self.kept).to(partners.device)]
+        forgotten, held_out, known = (
+            Group(asked.places(vectors), ITEM_STEP * self.strata[asked.asked.items], asked.asked.users)
+            for asked in (self.forgotten, self.held_out, self.known)
+        )
+        return forgotten, held_out, known
+
+
+def _as_active(degree: Ints, gone: Bools, rng: np.random.Generator) -> Bools:
+    """Retained rows of about the degrees of those that left; bool [R].
+
+    As many, but no more than 1000, and no fewer than 30 for each of the first ten, where there are so many.
+    """
+    chosen = np.zeros(len(gone), dtype=bool)
+    pool = rng.permutation(np.flatnonzero(~gone & (degree >= 2)))
+    wanted = degree[gone & (degree >= 2)]
+    if not len(pool) or not len(wanted):
+        return chosen
+    fewest = _FEWEST_KNOWN * min(len(wanted), 10)
+    number = min(len(pool), max(fewest, min(len(wanted), _MOST_KNOWN)))
+    order = np.argsort(degree[pool], kind="stable")
+    targets = np.sort(rng.choice(wanted, number))
+    # each target takes the next free row of its degree, or the nearest above
+    nearest = np.searchsorted(degree[pool][order], targets)
+    apart = np.maximum.accumulate(nearest - np.arange(number)) + np.arange(number)
+    chosen[pool[order[np.minimum(apart, len(pool) - 1)]]] = True
+    return chosen

@@ -1,0 +1,32 @@
+"""Newcomers: what would this run say about users and items it had never seen?
+
+Removed users and items have no row any more. A newcomer stands in for each: a fresh row from one fixed seed, the item's
+own features, no interaction.
+"""
+
+import numpy as np
+
+from mmrecun.arrays import Bools
+from mmrecun.data.dataset import positions
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import Recommender, Sizes, carry_over
+from mmrecun.rng import Seed
+
+
+def with_newcomers(model: Recommender, parts: Partition, seed: Seed, fresh: Bools | None = None) -> Recommender:
+    """Copy a model of the retained data into original rows, with fresh rows for what was removed.
+
+    Args:
+        model: of the retained data.
+        parts: original and retained data.
+        seed: of the fresh rows.
+        fresh: bool [I], retained items that are given a fresh row too.
+    """
+    original = parts.original
+    users = positions(parts.user_rows, len(original.users))
+    items = positions(parts.item_rows, len(original.items))
+    if fresh is not None:
+        items = np.where(fresh, -1, items)
+    sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
+    present = {name: modality.present for name, modality in original.modalities.items() if name in model.sizes.widths}
+    return carry_over(model, sizes, users, items, present, seed)

@@ -1,0 +1,108 @@
+"""Slower probes of one state: each modality alone, what vectors give away, and how easily it is learned again."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from mmrecun.arrays import Bools
+from mmrecun.auditing import similarity
+from mmrecun.auditing.measure import Answers, K, Subject, ask, judged, recommended
+from mmrecun.auditing.membership import Group, matched_auc
+from mmrecun.auditing.setup import Probe
+from mmrecun.evaluation.ranking import percentiles
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import Pair, Vectors
+from mmrecun.rng import Seed
+
+_SEED = Seed(20).child("examine")
+_USERS, _CONTROLS = 256, 1000
+
+
+@torch.no_grad()
+def examine(subject: Subject, parts: Partition, probe: Probe, answers: Answers | None = None) -> dict[str, float]:
+    """Slower figures of one state by name; those that do not apply to the request are left out.
+
+    `zrf`: see `zero_retrain_forgetting`. `features_r2 <modality>`: see `feature_fit`.
+    `<modality> forget_recall@20` and `<modality> auc`: forgotten pairs ranked by one branch alone.
+    """
+    whole, (_, served) = answers or ask(subject, parts, probe)
+    found: dict[str, float | None] = {}
+    if len(probe.forgotten):
+        found["zrf"] = zero_retrain_forgetting(subject, whole, probe)
+        for name, pair in whole.branches.items():
+            found |= {f"{name} {figure}": value for figure, value in _alone(pair, probe).items()}
+    rows, told = parts.item_rows, served.cpu().double().numpy()
+    for name, lost in parts.lost_features.items():
+        modality = parts.original.modalities[name]
+        kept = (modality.present & ~lost)[rows]
+        found[f"features_r2 {name}"] = feature_fit(told, modality.values()[rows], lost[rows], kept)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _alone(pair: Pair, probe: Probe) -> dict[str, float]:
+    few = probe.controls.sample(max(_CONTROLS, len(probe.forgotten)), _SEED.numpy())
+    forgotten, controls = (
+        Group(percentiles(*pair, probe.seen, pairs), probe.strata(pairs, probe.seen), probe.owners(pairs))
+        for pairs in (probe.forgotten, few)
+    )
+    found = {f"forget_recall@{K}": float(recommended(*pair, probe.seen, probe.forgotten).recall().mean())}
+    estimate = matched_auc(forgotten, controls)
+    return found | ({"auc": estimate.value} if estimate is not None else {})
+
+
+def zero_retrain_forgetting(subject: Subject, whole: Vectors, probe: Probe) -> float:
+    """ZRF: 1 - mean Jensen-Shannon divergence (bits) between the model and an untrained one (arXiv 2205.08096).
+
+    Over users with a forgotten pair, a sample of at most 256, and all items. 1: answers as if nothing had been
+    learned. To be read against Gold's.
+    """
+    users = torch.from_numpy(np.unique(probe.forgotten.users)[:_USERS])
+    untrained = probe.stage.untrained(subject.model)
+    pairs = [judged(vectors, probe) for vectors in (whole, untrained)]
+    if pairs[0] is None or pairs[1] is None:
+        pairs = [(vectors.users, vectors.items) for vectors in (whole, untrained)]
+    first, second = ((pair[0][users], pair[1]) for pair in pairs if pair is not None)
+    return 1 - similarity.mean_divergence(first, second)
+
+
+def feature_fit(vectors: np.ndarray, features: np.ndarray, lost: Bools, kept: Bools) -> float | None:
+    """How well removed features can be read off item vectors: R^2 on the lost items of a ridge fitted on the kept.
+
+    Above Gold's value: the vectors still hold what was in the features. R^2 is 1 - squared error / squared deviation
+    from the kept items' mean, over all features together; None when there is nothing to fit or to predict.
+
+    Args:
+        vectors: float64 [I, D].
+        features: float32 [I, F], true ones also of the lost.
+        lost, kept: bool [I].
+    """
+    if kept.sum() < 2 or not lost.any():
+        return None
+    centre, scale = vectors[kept].mean(axis=0), vectors[kept].std(axis=0) + 1e-12
+    inputs = (vectors - centre) / scale
+    mean = features[kept].mean(axis=0, dtype=np.float64)
+    gram = inputs[kept].T @ inputs[kept] + 0.01 * kept.sum() * np.eye(vectors.shape[1])
+    weights = np.linalg.solve(gram, inputs[kept].T @ (features[kept] - mean))
+    truth = features[lost] - mean
+    error = ((truth - inputs[lost] @ weights) ** 2).sum()
+    total = (truth**2).sum()
+    return float(1 - error / total) if total else None
+
+
+def relearn_time(step: Callable[[], None], level: Callable[[], float], target: float, most: int = 200) -> int | None:
+    """How many training steps on the forgotten pairs bring their error down to `target`; None if `most` do not.
+
+    Divided by Gold's count: far below 1 says that something was left to build on, far above 1 that it was pushed away.
+
+    Args:
+        step: one training step on the forgotten pairs.
+        level: their error now.
+        target: their error in the original model.
+    """
+    for done in range(most + 1):
+        if level() <= target:
+            return done
+        if done < most:
+            step()
+    return None

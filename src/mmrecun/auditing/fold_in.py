@@ -1,0 +1,72 @@
+"""Fold-in: do the rows that stay still know which of the removed things go together?"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.auditing.setup import Probe
+from mmrecun.data.interactions import Interactions
+from mmrecun.evaluation.ranking import percentiles
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import Vectors
+
+_BLOCK_BYTES = 64 << 20
+
+
+def of_removed(whole: Vectors, parts: Partition, probe: Probe) -> float | None:
+    """`fold_in` of the removed users or items; None where none was removed, or some of both."""
+    if parts.lost_users.any() == parts.lost_items.any():
+        return None
+    by_user = bool(parts.lost_users.any())
+    gone = parts.lost_users[probe.forgotten.users] if by_user else parts.lost_items[probe.forgotten.items]
+    pairs = probe.forgotten.select(gone)
+    return fold_in(whole.users, whole.items, pairs if by_user else pairs.flipped(), by_user)
+
+
+def fold_in(users: Tensor, items: Tensor, pairs: Interactions, by_user: bool) -> float | None:
+    """Fit rows for those removed from half of their pairs, all else frozen: how high does the other half rank?
+
+    Each row w minimises sum over the first half (w v - 1)^2 + mean over all v of (w v)^2 + ridge |w|^2, in closed form.
+    A mean percentile above Gold's says that the frozen side still knows which of the forgotten things go together.
+
+    Args:
+        users, items: float32 [U, D] and [I, D].
+        pairs: of those removed, who first, what second; halves alternate in row order.
+        by_user: whether the removed are users; else the roles are exchanged.
+
+    Returns:
+        Mean rank percentile of the second half among all others, from 0 to 1; None when nobody has two pairs.
+    """
+    frozen = (items if by_user else users).double()
+    starts = np.searchsorted(pairs.users, pairs.users)
+    odd = (np.arange(len(pairs)) - starts) % 2 == 1
+    first, second = pairs.select(~odd), pairs.select(odd)
+    if not len(second):
+        return None
+    who = np.unique(second.users)
+    kept = np.isin(first.users, who)
+    known = Interactions(np.searchsorted(who, first.users[kept]), first.items[kept], first.splits[kept])
+    asked = Interactions(np.searchsorted(who, second.users), second.items, second.splits)
+    common = frozen.T @ frozen / len(frozen)
+    common = common + 0.1 * common.diagonal().mean() * torch.eye(len(common), dtype=common.dtype, device=common.device)
+    return float(percentiles(_fitted(known, frozen, common, len(who)).float(), frozen.float(), known, asked).mean())
+
+
+def _fitted(known: Interactions, frozen: Tensor, common: Tensor, size: int) -> Tensor:
+    """The row of each of `size` removed; float64 [size, D]. Few [D, D] systems are held at a time."""
+    dim = len(common)
+    block = max(1, _BLOCK_BYTES // (8 * dim * dim))
+    fitted = torch.empty(size, dim, dtype=common.dtype, device=common.device)
+    for start in range(0, size, block):
+        stop = min(start + block, size)
+        right = torch.zeros(stop - start, dim, dtype=common.dtype, device=common.device)
+        gram = common.repeat(stop - start, 1, 1)
+        first, last = np.searchsorted(known.users, (start, stop))
+        for low in range(first, last, block):
+            part = slice(low, min(low + block, last))
+            rows = torch.from_numpy(known.users[part] - start).to(common.device)
+            what = frozen[torch.from_numpy(known.items[part].copy()).to(common.device)]
+            gram.index_add_(0, rows, what.unsqueeze(2) * what.unsqueeze(1))
+            right.index_add_(0, rows, what)
+        fitted[start:stop] = torch.linalg.solve(gram, right)
+    return fitted

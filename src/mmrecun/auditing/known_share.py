@@ -1,0 +1,77 @@
+"""How many of the forgotten pairs still look known? A mixture proportion with its band, without any shadow model.
+
+The places that forgotten pairs take among held-out ones are a mixture: those still known are placed like pairs that the
+model was taught, the others like held-out pairs, that is evenly. The share of the former is estimated by maximum
+likelihood (expectation maximisation; the idea of SMI, arXiv 2602.01150), its band by a bootstrap over owners.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mmrecun.arrays import Ints
+
+Weights = npt.NDArray[np.float64]
+BINS, DRAWS, STEPS = 20, 200, 300
+BAND = (0.025, 0.975)
+
+
+class KnownShare(NamedTuple):
+    """A share from 0 to 1 and its 95 % band."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mixture_share(mixed: Weights, known: Weights) -> Weights:
+    """Estimate the share of `known` in `mixed`, the rest being even: float64 [B].
+
+    Args:
+        mixed: float64 [B, bins], counts.
+        known: float64 [B, bins], counts; half a count is added to each bin, so that none is impossible.
+    """
+    smooth = known + 0.5
+    ratio = smooth / smooth.mean(axis=1, keepdims=True)  # density of the known against the even one
+    share = np.full((len(mixed), 1), 0.5)
+    for _ in range(STEPS):
+        chance = share * ratio / (share * ratio + 1 - share)
+        share = (mixed * chance).sum(axis=1, keepdims=True) / np.maximum(mixed.sum(axis=1, keepdims=True), 1)
+    return share[:, 0]
+
+
+def known_share(
+    mixed: Weights, owners: Ints, known: Weights, known_owners: Ints, rng: np.random.Generator
+) -> KnownShare:
+    """Estimate how many of N pairs are still known.
+
+    Args:
+        mixed: float64 [N], places of the forgotten pairs among held-out ones, from 0 to 1.
+        owners: int64 [N], whose pairs are drawn together; with a single owner pairs are drawn one by one.
+        known: float64 [M], places of pairs that the model was taught.
+        known_owners: int64 [M].
+        rng: of the bootstrap.
+    """
+    first, second = _by_owner(mixed, owners), _by_owner(known, known_owners)
+    value = mixture_share(first.sum(axis=0)[None], second.sum(axis=0)[None])[0]
+    drawn = [_resampled(counts, rng) for counts in (first, second)]
+    low, high = np.quantile(mixture_share(*drawn), BAND)
+    return KnownShare(float(value), float(min(low, value)), float(max(high, value)))
+
+
+def _by_owner(places: Weights, owners: Ints) -> Weights:
+    """Counts of each owner in each bin, float64 [O, bins]."""
+    _, whose = np.unique(owners, return_inverse=True)
+    if not len(whose) or not whose.any():
+        whose = np.arange(len(places))
+    bins = np.minimum((places * BINS).astype(np.int64), BINS - 1)
+    cells = np.bincount(whose * BINS + bins, minlength=BINS * (int(whose.max(initial=0)) + 1))
+    return cells.reshape(-1, BINS).astype(np.float64)
+
+
+def _resampled(counts: Weights, rng: np.random.Generator) -> Weights:
+    """Sums over owners drawn with replacement, float64 [DRAWS, bins]."""
+    times = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=DRAWS)
+    drawn: Weights = times @ counts
+    return drawn

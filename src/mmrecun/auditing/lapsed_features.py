@@ -1,0 +1,126 @@
+"""Lapsed features: do the shared weights still know what removed features told of their items?
+
+The pairs of an item that lost a modality stay, so its trained row may know them. What must be gone is what the features
+said. So the item is shown as if it came in today: the lapsed features, a fresh row, no interaction, and none of its
+other modalities. Then only what the model learned of such features speaks. If it learned that with the features of this
+item, the users who had the item in training rank it higher than those of its held-out pairs.
+
+To Gold the two are nearly alike, but not quite: it still knows that these users had the item, and what it learned of
+similar items' features agrees with that. So the AUC is held against that of items which keep the modality, shown in the
+same way: in a model that forgot nothing the two are equal. Places are compared within the item and, before that, among
+users of equal activity.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import torch
+from scipy.special import ndtr
+
+from mmrecun.arrays import Bools, Ints
+from mmrecun.auditing.classifier import normal_scores
+from mmrecun.auditing.cold_start import with_newcomers
+from mmrecun.auditing.membership import Group
+from mmrecun.auditing.row_traits import degree_strata
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import GraphInputs
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.evaluation.ranking import percentiles
+from mmrecun.evaluation.stratified import ITEM_STEP
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import Recommender
+from mmrecun.rng import Seed
+
+Build = Callable[[str, Recommender, Dataset, Mapping[str, Bools]], GraphInputs]
+_SEED = Seed(20).child("lapsed features")
+_MOST = 8192
+
+
+@dataclass(frozen=True)
+class LapsedFeatures:
+    """The pairs of items that lost a modality, and of as many that keep it, in original rows.
+
+    Attributes:
+        modality: its name.
+        shown: bool [I], the items of both kinds, which are shown as new.
+        graph: retained training pairs of all other items.
+        forgotten, held_out: training and held-out pairs of the items that lost the modality.
+        known, known_held_out: the same of those that keep it.
+        degree: int64 [U], what is left of each user's pairs in `graph`.
+    """
+
+    modality: str
+    shown: Bools
+    graph: Interactions
+    forgotten: Interactions
+    held_out: Interactions
+    known: Interactions
+    known_held_out: Interactions
+    degree: Ints
+
+    @classmethod
+    def of(cls, parts: Partition, modality: str, rng: np.random.Generator) -> Self | None:
+        """Choose the items; None where one of the four kinds of pairs is missing."""
+        train, unseen = parts.held.part(Split.TRAIN), parts.held.select(parts.held.splits != Split.TRAIN)
+        lost = parts.lost_features[modality]
+        kept = parts.original.modalities[modality].present & ~lost & ~parts.lost_items
+        kept = _alike(lost, kept, np.bincount(train.items, minlength=len(lost)), rng)
+        groups: list[Interactions] = []
+        for items in (lost, kept):
+            asked = unseen.select(items[unseen.items])
+            taught = train.select(items[train.items])
+            groups += [taught.select(np.isin(taught.items, asked.items)).sample(_MOST, rng), asked]
+        if not all(len(group) for group in groups):
+            return None
+        shown = lost | kept
+        graph = train.select(~shown[train.items])
+        degree = np.bincount(graph.users, minlength=len(parts.original.users))
+        forgotten, held_out, known, aside = groups
+        return cls(modality, shown, graph, forgotten, held_out, known, aside, degree)
+
+    @torch.no_grad()
+    def groups(self, model: Recommender, parts: Partition, build: Build) -> tuple[Group, Group, Group, Group] | None:
+        """Places of forgotten, held-out and both known kinds of pairs; None where the model no longer reads it.
+
+        Args:
+            model: of the retained data.
+            parts: original and retained data.
+            build: makes, or remembers, what a model reads of a dataset with newcomers, under a name.
+        """
+        if self.modality not in model.sizes.widths:
+            return None
+        newcomers = {name: mask | self.shown for name, mask in parts.newcomers().items()}
+        inputs = build(f"{self.modality} alone", model, self._data(parts), newcomers)
+        vectors = with_newcomers(model, parts, _SEED, self.shown).vectors(inputs)
+        asked = (self.forgotten, self.held_out, self.known, self.known_held_out)
+        places = [percentiles(vectors.users, vectors.items, self.graph, pairs) for pairs in asked]
+        # how high anything ranks for a user follows the user's activity, and so does who has a held-out pair
+        users = np.concatenate([pairs.users for pairs in asked])
+        alike = normal_scores(np.concatenate(places)[:, None].astype(np.float64), degree_strata(self.degree[users] + 1))
+        pieces = np.split(ndtr(alike[:, 0]).astype(np.float32), np.cumsum([len(part) for part in places])[:-1])
+        forgotten, held_out, known, aside = (
+            Group(part, ITEM_STEP * pairs.items, pairs.items) for part, pairs in zip(pieces, asked, strict=True)
+        )
+        return forgotten, held_out, known, aside
+
+    def _data(self, parts: Partition) -> Dataset:
+        """What the model is shown: everybody, in original rows."""
+        modalities = {
+            name: held if name == self.modality else held.without(self.shown)
+            for name, held in parts.original.modalities.items()
+        }
+        return replace(parts.original, interactions=self.graph, modalities=modalities)
+
+
+def _alike(lost: Bools, pool: Bools, degree: Ints, rng: np.random.Generator) -> Bools:
+    """As many items of `pool` as were lost, of about the same degrees; bool [I]."""
+    chosen = np.zeros(len(lost), dtype=bool)
+    free = rng.permutation(np.flatnonzero(pool & (degree > 0)))
+    order = free[np.argsort(degree[free], kind="stable")]
+    targets = np.sort(degree[lost & (degree > 0)])[: len(order)]
+    nearest = np.searchsorted(degree[order], targets)
+    apart = np.maximum.accumulate(nearest - np.arange(len(targets))) + np.arange(len(targets))
+    chosen[order[np.minimum(apart, len(order) - 1)]] = True
+    return chosen

@@ -1,0 +1,112 @@
+"""Likelihood-ratio attack on each forgotten pair, with shadow models (RULI, arXiv 2506.13009).
+
+Every shadow model learned a random half of what was forgotten and then unlearned it; it never had the other half. So
+each pair was unlearned in some shadows and never seen in the others, and its score in the audited model is more likely
+under one of the two. Where the attacker guesses right more often than for Gold, the unlearning can be told.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mmrecun.arrays import Bools, Floats
+from mmrecun.errors import ConfigError
+
+
+class Attack(NamedTuple):
+    """What the attack says of N pairs.
+
+    Attributes:
+        score: mean probability that a pair was trained on and unlearned, equal odds beforehand; 0.5 cannot tell.
+        detected: share of pairs whose probability is above one half.
+        worst: mean probability of the tenth of pairs that are most exposed.
+    """
+
+    score: float
+    detected: float
+    worst: float
+
+
+def check_number(shadows: int) -> None:
+    """Refuse a number of shadows that does not share out evenly, or leaves no spread on either side.
+
+    Raises:
+        ConfigError: for an odd number, or fewer than four.
+    """
+    if shadows < 4 or shadows % 2:
+        raise ConfigError(
+            f"{shadows} shadow models: take an even number of 4 or more, so that all that was forgotten is learned by "
+            "at least two of them and left out by as many"
+        )
+
+
+def halves(units: int, shadows: int, rng: np.random.Generator) -> Bools:
+    """Which of the units each shadow learns, bool [K, units]; of every two shadows, one has what the other lacks.
+
+    A lone unit is learned by every second shadow.
+
+    >>> learned = halves(5, 4, np.random.default_rng(0))
+    >>> learned.sum(axis=0).tolist(), bool((learned[0] ^ learned[1]).all())
+    ([2, 2, 2, 2, 2], True)
+    """
+    check_number(shadows)
+    learned = np.zeros((shadows, units), dtype=bool)
+    for number in range(0, shadows, 2):
+        learned[number, rng.permutation(units)[: (units + 1) // 2]] = True
+        learned[number + 1] = ~learned[number]
+    return learned
+
+
+def logits(percentiles: Floats) -> np.ndarray:
+    """Rank percentiles on a scale on which they are nearly normal; float64, as the shape given."""
+    clipped = np.clip(np.asarray(percentiles, dtype=np.float64), 1e-4, 1 - 1e-4)
+    return np.log(clipped / (1 - clipped))
+
+
+def likelihood(scores: Floats, shadows: Floats, learned: Bools) -> np.ndarray:
+    """Probability of "trained and unlearned" for each pair; float64 [N], NaN without a shadow of either kind.
+
+    Each side is a normal distribution per pair, with the variance pooled over pairs, since shadows are few (Carlini et
+    al., "Membership inference attacks from first principles", 2022, section IV-C), and widened by that of the mean.
+
+    Args:
+        scores: percentiles [N] in the model under attack.
+        shadows: percentiles [K, N] in K shadow models.
+        learned: [K, N], whether the shadow learned and unlearned the pair, or never had it.
+    """
+    value, drawn = logits(scores), logits(shadows)
+    inside, outside = (_log_density(value, drawn, side) for side in (learned, ~learned))
+    ratio: np.ndarray = 1 / (1 + np.exp(np.clip(outside - inside, -500, 500)))
+    return ratio
+
+
+def _log_density(value: np.ndarray, drawn: np.ndarray, side: Bools) -> np.ndarray:
+    """Log of the normal density of [N] values, up to a constant, among the [K, N] drawn of one side."""
+    counts = side.sum(axis=0)
+    mean = np.where(counts, (drawn * side).sum(axis=0) / np.maximum(counts, 1), np.nan)
+    squares = np.where(side, (drawn - mean) ** 2, 0).sum()
+    variance = squares / max(1, int(np.maximum(counts - 1, 0).sum())) + 1e-6
+    variance = variance * (1 + 1 / np.maximum(counts, 1))  # the mean of a few is uncertain, too
+    density: np.ndarray = -0.5 * ((value - mean) ** 2 / variance + np.log(variance))
+    return density
+
+
+def summarise(probabilities: np.ndarray) -> Attack | None:
+    """Means over N pairs, and over the most exposed tenth; NaN is left out, and None given where nothing else is."""
+    told = np.sort(probabilities[~np.isnan(probabilities)])
+    if not len(told):
+        return None
+    worst = told[-max(1, len(told) // 10) :]
+    return Attack(float(told.mean()), float((told > 0.5).mean()), float(worst.mean()))
+
+
+def shadow_attack(models: Sequence[Floats], shadows: Floats, learned: Bools) -> list[Attack | None]:
+    """Attack several models (the unlearned one, each Gold) with the same shadows.
+
+    Args:
+        models: percentiles [N] of the same forgotten pairs in each.
+        shadows: percentiles [K, N] in K shadow models.
+        learned: [K, N], whether the shadow learned and unlearned the pair, or never had it.
+    """
+    return [summarise(likelihood(scores, shadows, learned)) for scores in models]

@@ -1,0 +1,298 @@
+"""Measure one model state: what it still recommends, and how it ranks what was forgotten.
+
+A state is measured once and can then be compared with any number of others: `Measured` keeps, beside the figures, the
+few arrays that a comparison needs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.arrays import Bools, Ints
+from mmrecun.auditing import fold_in, persons, similarity
+from mmrecun.auditing.bands import Band, mean_bands, sum_band
+from mmrecun.auditing.exposure import exposure
+from mmrecun.auditing.fairness import group_gaps
+from mmrecun.auditing.figures import Figures
+from mmrecun.auditing.membership import Estimate, Group, Weights, auc, contributions, histogram, matched_auc
+from mmrecun.auditing.recognition import Comparison
+from mmrecun.auditing.setup import Probe
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.evaluation import metrics
+from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists, per_user
+from mmrecun.evaluation.ranking import Report, percentiles, top_k
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import Pair, Recommender, Vectors
+from mmrecun.rng import Seed
+
+K = 20
+_SAMPLE, _ASKED = 64, 1000
+_SEED = Seed(20).child("measure")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One run under audit.
+
+    Attributes:
+        name: "original", "unlearned" or "gold".
+        folder: of the run.
+        model: its recommender.
+        seed, seconds: from its manifest.
+    """
+
+    name: str
+    folder: Path
+    model: Recommender
+    seed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Recommendation lists and what they found.
+
+    Attributes:
+        rows: int64 [M] users.
+        lists: int64 [M, K] item rows.
+        hits: bool [M, K].
+        relevant: int64 [M], how many items each user should find.
+        items: I.
+    """
+
+    rows: Ints
+    lists: Ints
+    hits: Bools
+    relevant: Ints
+    items: int
+
+    def figures(self, users: Bools | None = None) -> dict[str, float]:
+        """Every metric, over all users or those where `users` (bool [M]) holds; empty when there is none."""
+        chosen = np.ones(len(self.rows), dtype=bool) if users is None else users
+        if not chosen.any():
+            return {}
+        return measure_lists(self.lists[chosen], self.hits[chosen], self.relevant[chosen], self.items)
+
+    def recall(self) -> Weights:
+        """float64 [M], recall@20 of each user."""
+        return metrics.recall(self.hits[:, :K], self.relevant)
+
+    def bands(self, prefix: str) -> dict[str, Band]:
+        """`prefix metric@k` -> band of every metric's mean over the users; coverage is no mean and has none."""
+        each = per_user(self.hits, self.relevant)
+        bands = mean_bands(np.column_stack(list(each.values())), _SEED.child(prefix).numpy())
+        return {f"{prefix} {name}": band for name, band in zip(each, bands, strict=False)}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One state's figures, and the arrays by which it is compared with another state of the same audit.
+
+    Attributes:
+        figures: of this state.
+        affected: bool [M], users that the request touched.
+        lists: int64 [M, 50], what each retained user with a training pair is recommended; rows of the retained data.
+        recall: float64 [T], retained recall@20 of each test user.
+        forget_recall: float64 [F], forget recall@20 of each user with a forgotten pair.
+        forgotten: places of the forgotten pairs; None where nothing can be ranked.
+        users_recall: float64 [M], as `recall`, NaN for users without a test pair; in the order of `lists`.
+        valid_recall: float64 [V], recall@20 of each user with a validation pair.
+        bystanders: bool [M], users who have least to do with the request.
+        neighbours: bool [M], users nearest to what was forgotten, by this state's vectors; asked of the original.
+        comparisons: of each kind of thing that was forgotten; see `questions`.
+        shares: float64 [S, I], distribution of a sample of users over the retained items.
+    """
+
+    figures: Figures
+    affected: Bools
+    lists: Ints
+    recall: Weights
+    forget_recall: Weights
+    forgotten: Group | None
+    users_recall: Weights
+    valid_recall: Weights
+    bystanders: Bools
+    neighbours: Bools
+    comparisons: Mapping[str, Comparison]
+    shares: Tensor
+
+
+class Answers(NamedTuple):
+    """What a state says of everybody.
+
+    Attributes:
+        whole: in original rows; with newcomers for what was removed, unless it is the original that answers.
+        served: vectors [U', D] and [I', D] of the retained users and items, as they are recommended by.
+    """
+
+    whole: Vectors
+    served: Pair
+
+
+def ask(subject: Subject, parts: Partition, probe: Probe) -> Answers:
+    """The original is asked as it is; every other state knows the retained data only."""
+    stage = probe.stage
+    if subject.name == "original":
+        whole = stage.original(subject.model)
+        return Answers(whole, _kept(whole, parts))
+    return Answers(stage.stand_in(subject.model), _pair(stage.retained(subject.model)))
+
+
+def measure_state(
+    subject: Subject, parts: Partition, probe: Probe, answers: Answers | None = None, progress: Report | None = None
+) -> Measured:
+    """Everything that is measured of one state; the cost of about two evaluations.
+
+    Args:
+        subject: who is measured.
+        parts: original and retained data.
+        probe: of `probe_of(parts)`.
+        answers: of `ask`, where they are there already.
+        progress: told how many users are ranked.
+    """
+    first = subject.name == "original"
+    whole, (users, items) = answers or ask(subject, parts, probe)
+    train, kept = parts.retained.train, parts.retained.interactions
+    lists, tested = _lists(users, items, train, kept.part(Split.TEST), progress)
+    touched = probe.affected[parts.user_rows]
+    values: dict[str, Any] = {"name": subject.name, "run": subject.folder.name, "seed": subject.seed}
+    valid = _valid(lists, kept.part(Split.VALID))
+    values |= {"seconds": subject.seconds, "retain": tested.figures()}
+    values["valid"] = float(valid.mean()) if len(valid) else None
+    values |= {"affected": tested.figures(touched[tested.rows]), "unaffected": tested.figures(~touched[tested.rows])}
+    values["groups"] = _groups(tested, parts)
+    values["exposure"] = _exposure(whole, parts, probe, None if first else lists.lists)
+    if (found := fold_in.of_removed(whole, parts, probe)) is not None:
+        values["probes"] = {"fold_in": found}
+    forget, forgotten, bands = _forgotten(judged(whole, probe), probe, values)
+    traits = probe.stage.traits(subject.model, (users, items))
+    structure = probe.stage.structure(users.device)
+    asked = None if first else subject.model
+    comparisons = probe.questions.comparisons(asked, whole, traits, structure, probe.stage.inputs)
+    values["recognition"] = {name: comparison.figures() for name, comparison in comparisons.items()}
+    sides = {"users": (probe.touched_users, traits.users), "items": (probe.touched_items, traits.items)}
+    marks = {
+        name: touched_rows.mark(rows, shown)
+        for (name, (touched_rows, rows)), shown in zip(sides.items(), structure, strict=True)
+    }
+    values["marks"] = {name: mark for name, mark in marks.items() if mark is not None}
+    values["bands"] = tested.bands("retain") | bands
+    recall = np.full(len(lists.rows), np.nan)
+    recall[lists.relevant > 0] = tested.recall()
+    return Measured(
+        figures=Figures.of(values),
+        affected=touched[lists.rows],
+        lists=lists.lists,
+        recall=tested.recall(),
+        forget_recall=forget,
+        forgotten=forgotten,
+        users_recall=recall,
+        valid_recall=valid,
+        bystanders=probe.moved.bystanders,
+        neighbours=persons.neighbours(whole.users, parts, probe.affected, lists.rows),
+        comparisons=comparisons,
+        shares=_shares(users, items, lists.rows),
+    )
+
+
+def _valid(lists: Lists, valid: Interactions) -> Weights:
+    """Recall@20 on the retained validation pairs, by which trainings are stopped, of each user that has some."""
+    relevant = np.bincount(valid.users, minlength=int(lists.rows.max(initial=0)) + 1)[lists.rows]
+    asked = relevant > 0
+    hits = hits_of(valid, lists.rows[asked], lists.lists[asked, :K], lists.items)
+    return metrics.recall(hits, relevant[asked])
+
+
+def _pair(vectors: Vectors) -> Pair:
+    return vectors.users, vectors.items
+
+
+def _kept(vectors: Vectors, parts: Partition) -> Pair:
+    return vectors.users[torch.from_numpy(parts.user_rows)], vectors.items[torch.from_numpy(parts.item_rows)]
+
+
+def judged(vectors: Vectors, probe: Probe) -> Pair | None:
+    """The vectors whose product is judged: those of the probe's branch, or the whole; None without that branch."""
+    return vectors.branches.get(probe.branch) if probe.branch else _pair(vectors)
+
+
+def _lists(
+    users: Tensor, items: Tensor, train: Interactions, test: Interactions, progress: Report | None
+) -> tuple[Lists, Lists]:
+    """Lists of everybody with a training pair, and those of the users that also have something to be found."""
+    rows = np.unique(train.users)
+    lists = top_k(users, items, train, rows, max(CUTOFFS), progress)
+    relevant = np.bincount(test.users, minlength=len(users))[rows]
+    every = Lists(rows, lists, hits_of(test, rows, lists, len(items)), relevant, len(items))
+    asked = relevant > 0
+    return every, Lists(rows[asked], lists[asked], every.hits[asked], relevant[asked], len(items))
+
+
+def _groups(tested: Lists, parts: Partition) -> dict[str, float]:
+    test = parts.retained.interactions.part(Split.TEST)
+    truth = test.select(np.isin(test.users, tested.rows))
+    listed = (tested.rows[:, None] * tested.items + tested.lists[:, :K])[tested.lists[:, :K] >= 0]
+    found = np.isin(truth.keys(tested.items), listed)
+    sizes = len(parts.retained.users), tested.items
+    return group_gaps(tested.recall(), tested.rows, found, truth, parts.retained.train, *sizes)
+
+
+def _exposure(whole: Vectors, parts: Partition, probe: Probe, served: Ints | None) -> dict[str, float]:
+    rows = np.unique(probe.seen.users)
+    rows = rows[np.linspace(0, len(rows) - 1, min(_ASKED, len(rows))).astype(np.int64)]
+    found = exposure(whole.users, whole.items, probe.seen, rows, parts.lost_items)
+    if found:
+        shown = parts.lost_items[parts.item_rows[served[:, :K]]] if served is not None else None
+        found["served"] = found["top20"] if shown is None else float(shown.any(axis=1).mean())
+    return found
+
+
+def _forgotten(
+    pair: Pair | None, probe: Probe, values: dict[str, Any]
+) -> tuple[Weights, Group | None, dict[str, Band]]:
+    """Rank the forgotten pairs and their controls, and write the figures into `values`; also their bands."""
+    if pair is None or not len(probe.forgotten):
+        return np.empty(0), None, {}
+    asked = recommended(*pair, probe.seen, probe.forgotten)
+    forgotten, controls = (_group(pair, probe, pairs) for pairs in (probe.forgotten, probe.controls))
+    random = percentiles(*pair, probe.seen, probe.random)
+    values |= {
+        "forget": asked.figures(),
+        "auc": auc(forgotten.percentiles, controls.percentiles),
+        "auc_random": auc(forgotten.percentiles, random),
+        "percentiles": histogram(forgotten.percentiles),
+        "percentiles_held_out": histogram(controls.percentiles),
+        **_named("auc_matched", matched_auc(forgotten, controls)),
+    }
+    bands = asked.bands("forget")
+    if len(controls.percentiles):
+        own, theirs = contributions(forgotten, controls)
+        owners = np.concatenate([forgotten.owners, controls.owners])
+        deviations, rng = np.concatenate([own - own.mean(), theirs]), _SEED.child("auc").numpy()
+        bands["auc_matched"] = sum_band(values["auc_matched"], deviations, owners, rng)
+    return asked.recall(), forgotten, bands
+
+
+def recommended(users: Tensor, items: Tensor, seen: Interactions, truth: Interactions) -> Lists:
+    """The lists of everybody with a `truth`, also of users without a seen pair."""
+    rows, relevant = np.unique(truth.users, return_counts=True)
+    lists = top_k(users, items, seen, rows, max(CUTOFFS))
+    return Lists(rows, lists, hits_of(truth, rows, lists, len(items)), relevant.astype(np.int64), len(items))
+
+
+def _group(pair: Pair, probe: Probe, pairs: Interactions) -> Group:
+    return Group(percentiles(*pair, probe.seen, pairs), probe.strata(pairs, probe.seen), probe.owners(pairs))
+
+
+def _named(name: str, estimate: Estimate | None) -> dict[str, float]:
+    return {} if estimate is None else {name: estimate.value, f"{name}_error": estimate.error}
+
+
+def _shares(users: Tensor, items: Tensor, rows: Ints) -> Tensor:
+    chosen = rows[np.linspace(0, len(rows) - 1, min(_SAMPLE, len(rows))).astype(np.int64)]
+    return similarity.shares(users[torch.from_numpy(chosen)], items).cpu()

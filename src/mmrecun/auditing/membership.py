@@ -1,0 +1,136 @@
+"""Can forgotten pairs be told apart from pairs the model never saw? Rank percentiles against matched controls."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from mmrecun.arrays import Floats, Ints
+from mmrecun.data.bpr_sampling import NegativeSampler
+from mmrecun.data.interactions import Interactions
+from mmrecun.evaluation.stratified import matched, placements
+
+
+def auc(positives: Floats, controls: Floats) -> float | None:
+    """Chance that a random entry of `positives` [N] exceeds one of `controls` [M], ties half (Mann-Whitney).
+
+    None when either is empty.
+
+    >>> auc(np.array([0.9, 0.5]), np.array([0.1, 0.5]))
+    0.875
+    """
+    if not len(positives) or not len(controls):
+        return None
+    ranks = rankdata(np.concatenate([positives, controls]))[: len(positives)]
+    above = ranks.sum() - len(positives) * (len(positives) + 1) / 2
+    return float(above / (len(positives) * len(controls)))
+
+
+Weights = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pairs whose ranks are compared with those of another group.
+
+    Attributes:
+        percentiles: float32 [N], or scores of any other kind.
+        strata: int64 [N], of `mmrecun.evaluation.matching.strata`.
+        owners: int64 [N], the user or item whose pairs stand or fall together.
+    """
+
+    percentiles: Floats
+    strata: Ints
+    owners: Ints
+
+
+class Estimate(NamedTuple):
+    """A figure and its standard error."""
+
+    value: float
+    error: float
+
+
+def matched_auc(forgotten: Group, controls: Group) -> Estimate | None:
+    """AUC within strata of popularity, each forgotten pair counted once, and its standard error over owners.
+
+    The error is never smaller than that of as many pairs that are alike, since so few may all fall to one side. None
+    when either group is empty.
+    """
+    if not len(forgotten.percentiles) or not len(controls.percentiles):
+        return None
+    parts = contributions(forgotten, controls)
+    error = max(spread(parts, forgotten.owners, controls.owners), chance(len(parts[0]), len(parts[1])))
+    return Estimate(0.5 + float(parts[0].sum()), error)
+
+
+def chance(first: int, second: int) -> float:
+    """Standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
+
+    >>> round(chance(2, 1), 3), round(chance(900, 300), 3)
+    (0.408, 0.019)
+    """
+    return float(np.sqrt((first + second + 1) / (12 * first * second)))
+
+
+def contributions(forgotten: Group, controls: Group) -> tuple[Weights, Weights]:
+    """What each forgotten pair adds to the matched AUC above 0.5, and how far each control moves it.
+
+    The first-order projections of the U statistic (Sen 1960; DeLong et al. 1988). Both groups hold at least one pair.
+
+    Returns:
+        float64 [N], which sums to AUC - 0.5, and float64 [M], which sums to 0.
+    """
+    shares = placements(forgotten.percentiles, forgotten.strata, controls.percentiles, controls.strata)
+    theirs = np.zeros(len(controls.percentiles))
+    for stratum in np.unique(forgotten.strata):
+        inside, rivals = forgotten.strata == stratum, matched(stratum, controls.strata)
+        ranked = np.sort(forgotten.percentiles[inside])
+        left, right = (np.searchsorted(ranked, controls.percentiles[rivals], side) for side in ("left", "right"))
+        above = 1 - (left + right) / (2 * len(ranked))
+        theirs[rivals] += inside.mean() / len(rivals) * (above - shares[inside].mean())
+    return (shares - 0.5) / len(shares), theirs
+
+
+def spread(parts: tuple[Weights, Weights], owners: Ints, control_owners: Ints) -> float:
+    """Standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
+
+    Pairs of one owner, forgotten ones and controls, are one draw, since they share a vector: what lifts both cancels.
+    Of few owners that says little, so the error is never smaller than that of pairs drawn one by one. A lone owner who
+    is compared with others alone counts as one uniform percentile.
+    """
+    own, theirs = parts
+    deviations = np.concatenate([own - own.mean(), theirs])
+    together = _clustered(deviations, np.concatenate([owners, control_owners]))
+    alone = 1 / 12 if len(np.unique(owners)) == 1 and not np.isin(owners[0], control_owners) else 0.0
+    return float(np.sqrt(max(together, (deviations**2).sum(), alone)))
+
+
+def _clustered(deviations: Weights, owners: Ints) -> float:
+    """Variance of the sum of `deviations` [N], those of one owner being one draw; 0 for a single owner."""
+    _, place = np.unique(owners, return_inverse=True)
+    groups = int(place.max()) + 1
+    sums = np.bincount(place, weights=deviations)
+    return float((sums**2).sum() * groups / max(1, groups - 1)) if groups > 1 else 0.0
+
+
+def random_controls(
+    forgotten: Interactions, known: Interactions, users: int, items: int, rng: np.random.Generator
+) -> Interactions:
+    """For each forgotten pair one random pair of the same user that is not in `known`; repetitions, and users who have
+    every item, are dropped.
+    """
+    sampler = NegativeSampler(known, users, items)
+    asked = forgotten.users[sampler.has_negative(forgotten.users)]
+    keys = np.unique(asked * items + sampler.draw(asked, rng))
+    return Interactions(keys // items, keys % items, np.zeros(len(keys), dtype=np.int8))
+
+
+def histogram(percentiles: Floats, bins: int = 20) -> tuple[float, ...]:
+    """Shares of [N] percentiles in equal bins from 0 to 1; empty for N = 0."""
+    if not len(percentiles):
+        return ()
+    counts, _ = np.histogram(percentiles, bins=bins, range=(0, 1))
+    return tuple((counts / len(percentiles)).tolist())

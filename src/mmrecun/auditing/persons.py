@@ -1,0 +1,74 @@
+"""Persons: who fares better or worse than Gold would let them, and do the nearest neighbours of the forgotten pay?
+
+Means hide people. So every user's own recall is held against the Golds', and the users most like those that were
+removed (or, where none was, the users that had a forgotten pair) are looked at by themselves.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from mmrecun.arrays import Bools, Ints
+from mmrecun.auditing.classifier import Weights
+from mmrecun.auditing.figures import Harm, Persons
+from mmrecun.forget.partition import Partition
+
+_NEAREST, _MOST = 10, 1000
+_WORST = (0.01, 0.05)
+
+
+def against_golds(recall: Weights, golds: Sequence[Weights]) -> Persons | None:
+    """Share of the users whose recall lies outside all Golds'; None for fewer than two Golds.
+
+    Args:
+        recall: float64 [T], of each test user.
+        golds: the same of each Gold.
+    """
+    if len(golds) < 2:
+        return None
+    low, high = np.min(golds, axis=0), np.max(golds, axis=0)
+    gaps = recall - np.mean(golds, axis=0)
+    counts, _ = np.histogram(gaps, bins=np.linspace(-1.05, 1.05, 22))
+    return Persons(
+        users=len(recall),
+        below=float((recall < low).mean()),
+        above=float((recall > high).mean()),
+        gaps=tuple((counts / max(1, len(gaps))).tolist()),
+    )
+
+
+def harm(before: Weights, after: Weights, neighbours: Bools) -> Harm | None:
+    """Change of recall of those in `neighbours` bool [M]; None where none of them has a test pair.
+
+    Args:
+        before, after: float64 [M], NaN without a test pair.
+    """
+    change = (after - before)[neighbours]
+    change = change[~np.isnan(change)]
+    if not len(change):
+        return None
+    first, fifth = np.quantile(change, _WORST)
+    return Harm(users=len(change), mean=float(change.mean()), p1=float(first), p5=float(fifth))
+
+
+def neighbours(users: Tensor, parts: Partition, affected: Bools, rows: Ints) -> Bools:
+    """Which of `rows`, int64 [M] of the retained data, are nearest to what was forgotten; bool [M].
+
+    Args:
+        users: float32 [U, D], the original's vectors; the ten nearest by cosine of each removed user, of 1000 at most.
+        parts: original and retained data.
+        affected: bool [U], the answer where no user was removed.
+        rows: users with a list.
+    """
+    removed = np.flatnonzero(parts.lost_users)[:_MOST]
+    if not len(removed):
+        return affected[parts.user_rows[rows]]
+    others = normalize(users[torch.from_numpy(parts.user_rows[rows])], dim=1)
+    asked = normalize(users[torch.from_numpy(removed)], dim=1)
+    nearest = (asked @ others.T).topk(min(_NEAREST, len(rows)), dim=1).indices
+    chosen = np.zeros(len(rows), dtype=bool)
+    chosen[nearest.unique().cpu().numpy()] = True  # type: ignore[no-untyped-call]
+    return chosen

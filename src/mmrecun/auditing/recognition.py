@@ -1,0 +1,103 @@
+"""Are forgotten pairs still recognised? They are compared with pairs of the same people that nobody trained on.
+
+A comparison holds three groups of pairs. *Forgotten* pairs are under test. *Held-out* pairs belong to the same users or
+items and were set apart by the split, so to a model that never saw the forgotten ones both are alike: the AUC is 0.5.
+*Known* pairs are what the model was taught and may keep; they show what a remembered pair looks like in it, and so
+whether the comparison could have found anything at all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmrecun.arrays import Ints
+from mmrecun.auditing.classifier import Weights, cross_validated, normal_scores
+from mmrecun.auditing.figures import Recognition
+from mmrecun.auditing.known_share import known_share
+from mmrecun.auditing.membership import Estimate, Group, contributions, matched_auc, spread
+from mmrecun.evaluation.stratified import placements
+from mmrecun.rng import Seed
+
+_SEED = Seed(20).child("recognition")
+_FEWEST = 40  # pairs of either kind and owners, for an attack that has to learn
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Places of three groups of pairs in one model, and what an attacker sees of the first two.
+
+    Attributes:
+        forgotten, held_out, known: see above; strata of forgotten and held-out pairs can be compared.
+        known_held_out: held-out pairs whose strata can be compared with those of the known ones.
+        traits: float64 [N, F] and [M, F] of the forgotten and the held-out pairs, as the model has them.
+        structure: float64 [N, G] and [M, G], as the retained pairs alone have them.
+    """
+
+    forgotten: Group
+    held_out: Group
+    known: Group
+    known_held_out: Group
+    traits: tuple[Weights, Weights]
+    structure: tuple[Weights, Weights]
+
+    def contributions(self) -> tuple[Weights, Weights]:
+        """What each forgotten and each held-out pair adds to the AUC; see `membership.contributions`."""
+        return contributions(self.forgotten, self.held_out)
+
+    def figures(self) -> Recognition:
+        """The AUC, the share that still looks known, and the AUC of an attack with labels."""
+        estimate, taught = matched_auc(self.forgotten, self.held_out), matched_auc(self.known, self.known_held_out)
+        assert estimate is not None
+        assert taught is not None
+        forgotten, known = _places(self.forgotten, self.held_out), _places(self.known, self.known_held_out)
+        share = known_share(forgotten, self.forgotten.owners, known, self.known.owners, _SEED.child("share").numpy())
+        attack, level = self._attack()
+        return Recognition(
+            pairs=len(forgotten),
+            held_out=len(self.held_out.owners),
+            place=float(self.forgotten.percentiles.mean()),
+            auc=estimate.value,
+            auc_error=estimate.error,
+            known_auc=taught.value,
+            known_auc_error=taught.error,
+            known_share=share.value,
+            known_share_low=share.low,
+            known_share_high=share.high,
+            attack_auc=attack.value if attack else None,
+            attack_auc_error=attack.error if attack else None,
+            attack_level=level,
+        )
+
+    def _attack(self) -> tuple[Estimate | None, float | None]:
+        """AUC of a classifier that was told of other owners' pairs which of them were forgotten, and its level.
+
+        The level is the AUC without the model: a split may leave out pairs by how active somebody is. The error is that
+        of their difference. None for both where there is too little to learn from.
+        """
+        owners = np.concatenate([self.forgotten.owners, self.held_out.owners])
+        if not self.traits[0].shape[1] or min(len(np.unique(owners)), *map(len, self.traits)) < _FEWEST:
+            return None, None
+        structure = np.concatenate(self.structure)
+        both = self._found(np.column_stack([structure, np.concatenate(self.traits)]), owners)
+        alone = self._found(structure, owners)
+        estimate, level = matched_auc(*both), matched_auc(*alone)
+        assert estimate is not None
+        assert level is not None
+        parts = [contributions(*groups) for groups in (both, alone)]
+        own, theirs = (first - second for first, second in zip(*parts, strict=True))
+        error = spread((own, theirs), self.forgotten.owners, self.held_out.owners)
+        return Estimate(estimate.value, error), level.value
+
+    def _found(self, inputs: Weights, owners: Ints) -> tuple[Group, Group]:
+        """Scores of the forgotten and of the held-out pairs by a classifier that was told of other owners'."""
+        strata = np.concatenate([self.forgotten.strata, self.held_out.strata])
+        ranked = np.column_stack([normal_scores(inputs, np.zeros_like(strata)), normal_scores(inputs, strata)])
+        labels = np.arange(len(owners)) < len(self.forgotten.owners)
+        scores = cross_validated(ranked, labels, owners, _SEED.child("attack").numpy()).astype(np.float32)
+        forgotten, held_out = (Group(scores[mask], strata[mask], owners[mask]) for mask in (labels, ~labels))
+        return forgotten, held_out
+
+
+def _places(group: Group, held_out: Group) -> Weights:
+    """Share of the held-out pairs of its stratum that each pair outranks; float64 [N]."""
+    return placements(group.percentiles, group.strata, held_out.percentiles, held_out.strata)

@@ -1,0 +1,168 @@
+"""What an audit says: figures of each state, checks with their evidence, and one verdict."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from mmrecun.auditing.figures import Figures, Gap, Likeness, Persons
+from mmrecun.settings import Settings
+
+
+class State(StrEnum):
+    """Outcome of a check, and of an audit as a whole."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_ASSESSED = "not assessed"
+    NOT_APPLICABLE = "not applicable"
+
+
+class About(StrEnum):
+    """What a check is about; a verdict needs some of each of the first three."""
+
+    REMOVAL = "removal"
+    FORGETTING = "forgetting"
+    UTILITY = "utility"
+    LEVEL = "level"
+    MARKS = "marks"
+    BYSTANDERS = "bystanders"
+
+
+class Check(Settings):
+    """One question with its answer and the evidence in words.
+
+    Attributes:
+        name: short and the same in every report.
+        state: the answer.
+        detail: what was measured, and what it may be.
+        about: what the question is about.
+        partly: what of the question was not looked at, where it was answered in part only.
+        against_gold: whether the answer rests on Gold.
+    """
+
+    name: str
+    state: State
+    detail: str
+    about: About = About.REMOVAL
+    partly: str = ""
+    against_gold: bool = False
+
+
+class Compared(Settings):
+    """What an audit looked at beside the run itself and the one it came from.
+
+    Attributes:
+        golds: digests of the Golds' weights.
+        relearn: whether relearn time was measured.
+        shadows: models of the likelihood-ratio attack.
+    """
+
+    golds: tuple[str, ...] = ()
+    relearn: bool = False
+    shadows: int = 0
+
+    def at_least(self, other: "Compared") -> bool:
+        """Whether this looked at no less than `other`."""
+        return len(self.golds) >= len(other.golds) and self.relearn >= other.relearn and self.shadows >= other.shadows
+
+    def name(self) -> str:
+        """A few words for a folder.
+
+        >>> Compared(golds=("a", "b"), shadows=4).name(), Compared().name()
+        ('gold2-shadows4', 'alone')
+        """
+        parts = [f"gold{len(self.golds)}"] if self.golds else ["alone"]
+        parts += ["relearn"] if self.relearn else []
+        parts += [f"shadows{self.shadows}"] if self.shadows else []
+        return "-".join(parts)
+
+
+class AuditReport(Settings):
+    """The whole audit of one unlearned run.
+
+    Attributes:
+        format: of this record.
+        made: UTC time.
+        digests: of the weights of `run` and `original`, and of the `dataset` that is retained.
+        compared: what it looked at besides.
+        folder: where the report was written, relative to the run; "" for the run folder itself.
+        model, method, dataset: names.
+        forgotten: counts of users, items, interactions and modalities.
+        states: the original, the unlearned run, and each Gold.
+        gap: figure name (`retain_recall@20`, `forget_recall@20`, `auc`, `auc_matched`) -> Gap; empty without Gold.
+        likeness: measure -> how like Gold; empty without Gold.
+        persons: each user's recall against the Golds'; None for fewer than two Golds.
+        checks: in order.
+        verdict: of all checks, by `conclude`; without Gold as `verdict_without_gold`.
+        verdict_without_gold: of the checks that need no Gold; lost features of items that stay never pass by these.
+        verdict_against_gold: of the comparisons with Gold and the scan for residue; not assessed without Gold.
+        notes: how figures came about, and what was not looked at.
+    """
+
+    format: int = 2
+    made: str = ""
+    digests: dict[str, str] = {}
+    compared: Compared = Compared()
+    folder: str = ""
+    model: str
+    method: str
+    dataset: str
+    forgotten: dict[str, int]
+    states: tuple[Figures, ...]
+    gap: dict[str, Gap] = {}
+    likeness: dict[str, Likeness] = {}
+    persons: Persons | None = None
+    checks: tuple[Check, ...] = ()
+    verdict: State = State.NOT_ASSESSED
+    verdict_without_gold: State = State.NOT_ASSESSED
+    verdict_against_gold: State = State.NOT_ASSESSED
+    notes: tuple[str, ...] = Field(default=())
+
+    def state(self, name: str) -> Figures:
+        """The first state called `name`."""
+        return next(state for state in self.states if state.name == name)
+
+    @property
+    def headline(self) -> str:
+        """The verdict in a few words; where the removal was checked and no more, it says so."""
+        removed = {check.state for check in self.checks if check.about is About.REMOVAL}
+        if self.verdict is State.NOT_ASSESSED and State.PASSED in removed:
+            measured = any(check.state is State.PASSED for check in self.checks if check.about is About.FORGETTING)
+            return "removed; not all of it measured" if measured else "removed; forgetting not measured"
+        return self.verdict.value
+
+    def contract(self) -> dict[str, Any]:
+        """The keys that the command line and the service promise."""
+        after = self.state("unlearned")
+        whole = self.model_dump(mode="json")
+        return {
+            "verdict": self.verdict.value,
+            "headline": self.headline,
+            "verdict_without_gold": self.verdict_without_gold.value,
+            "verdict_against_gold": self.verdict_against_gold.value,
+            "retain": after.retain,
+            "forget": after.forget,
+            "membership": {name: value for name, value in after.model_dump().items() if name.startswith("auc")},
+            **{name: whole[name] for name in _PUBLIC},
+        }
+
+
+_PUBLIC = ("forgotten", "gap", "likeness", "persons", "checks", "states", "notes", "compared", "digests", "made")
+
+
+def conclude(checks: Sequence[Check]) -> State:
+    """One verdict from many checks.
+
+    Failed if any check failed. Passed only if the removal, the forgetting of every kind of thing, and utility were
+    measured and hold. Otherwise not assessed: what could not be measured never counts as passed.
+    """
+    if any(check.state is State.FAILED for check in checks):
+        return State.FAILED
+    needed = (About.REMOVAL, About.FORGETTING, About.UTILITY)
+    for about in needed:
+        states = {check.state for check in checks if check.about is about} - {State.NOT_APPLICABLE}
+        if states != {State.PASSED}:
+            return State.NOT_ASSESSED
+    return State.PASSED

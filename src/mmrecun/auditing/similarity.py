@@ -1,0 +1,88 @@
+"""How alike two models answer: overlap of their lists, and distance of their score distributions."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.arrays import Ints
+
+_CHUNK = 512
+_BLOCK_BYTES = 16 << 20
+Pair = tuple[Tensor, Tensor]
+
+
+def overlap(first: Ints, second: Ints, k: int) -> np.ndarray:
+    """Share of the k first places that two lists have in common, whatever the order; float64 [M].
+
+    Args:
+        first, second: int64 [M, K] item rows, best first, -1 for an empty place.
+
+    >>> overlap(np.array([[1, 2, 3]]), np.array([[2, 1, 9]]), 3).round(3).tolist()
+    [0.667]
+    """
+    shared: np.ndarray = _common(first[:, :k], second[:, :k])[:, -1] / min(k, first.shape[1])
+    return shared
+
+
+def rank_biased_overlap(first: Ints, second: Ints, p: float = 0.9) -> np.ndarray:
+    """Agreement of two lists, the top counting most; 1 for equal ones, 0 for lists with nothing in common.
+
+    Extrapolated from K places to an endless list (Webber, Moffat and Zobel, TOIS 2010, equation 30).
+
+    Args:
+        first, second: int64 [M, K] item rows, best first, -1 for an empty place.
+        p: how likely a reader goes on to the next place; 0.9 puts 86 % of the weight on ten places.
+
+    Returns:
+        float64 [M].
+    """
+    common = _common(first, second)
+    depth = np.arange(1, common.shape[1] + 1)
+    agreement = common / depth
+    series = (agreement * p**depth).sum(axis=1) * (1 - p) / p
+    extrapolated: np.ndarray = series + agreement[:, -1] * p ** depth[-1]
+    return extrapolated
+
+
+def _common(first: Ints, second: Ints) -> np.ndarray:
+    """How many items the two lists share down to each depth; int64 [M, K]."""
+    size = first.shape[1]
+    deepest = np.maximum.outer(np.arange(size), np.arange(size))
+    found = np.zeros((len(first), size), dtype=np.int64)
+    for start in range(0, len(first), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        row, left, right = np.nonzero((first[part, :, None] == second[part, None, :]) & (first[part, :, None] >= 0))
+        np.add.at(found, (row + start, deepest[left, right]), 1)
+    return found.cumsum(axis=1)
+
+
+def shares(users: Tensor, items: Tensor) -> Tensor:
+    """Softmax over all items of each user's scores; float64 [M, I] from float32 [M, D] and [I, D]."""
+    return (users @ items.T).double().softmax(dim=1)
+
+
+def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
+    """Jensen-Shannon divergence of two distributions in bits, from 0 for equal to 1 for disjoint; float64 [M].
+
+    Its square root is the Jensen-Shannon distance.
+
+    Args:
+        first, second: float64 [M, I], rows that sum to 1.
+    """
+    middle = (first + second) / 2
+    return (_relative(first, middle) + _relative(second, middle)).clamp(min=0) / 2
+
+
+def mean_divergence(first: Pair, second: Pair) -> float:
+    """Mean `jensen_shannon` of the `shares` of two (users [M, D], items [I, D]); few users at a time are held."""
+    size = max(1, _BLOCK_BYTES // (8 * len(first[1])))
+    blocks = zip(torch.split(first[0], size), torch.split(second[0], size), strict=True)
+    each = [jensen_shannon(shares(one, first[1]), shares(other, second[1])) for one, other in blocks]
+    return float(torch.cat(each).mean())
+
+
+def _relative(first: Tensor, second: Tensor) -> Tensor:
+    bits: Tensor = (torch.xlogy(first, first) - torch.xlogy(first, second)).sum(dim=1) / math.log(2)
+    return bits

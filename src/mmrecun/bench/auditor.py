@@ -1,0 +1,63 @@
+"""The audit of many runs of one request: Golds and Originals are measured once, and every run is compared with them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmrecun.auditing import residue
+from mmrecun.auditing.compare import compare
+from mmrecun.auditing.measure import Measured, Subject, measure_state
+from mmrecun.auditing.result import AuditReport
+from mmrecun.auditing.setup import probe_of
+from mmrecun.data.dataset import Dataset
+from mmrecun.forget.partition import partition
+from mmrecun.forget.record import Requested
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.runs import Run
+
+
+class Judge:
+    """Audits runs of one request, without the slower probes.
+
+    Args:
+        original: the data before.
+        request: what is forgotten of it.
+        golds: Gold runs, which hold the data after.
+
+    Attributes:
+        parts: before and after.
+        golds: the Golds, measured.
+        made: UTC times at which they were made.
+    """
+
+    def __init__(self, original: Dataset, request: ForgetRequest, golds: Sequence[Run]) -> None:
+        self.parts = partition(original, golds[0].dataset)
+        self.made = [gold.manifest.created for gold in golds]
+        self._probe = probe_of(self.parts)
+        self._requested = Requested.by(request)
+        self._runs = list(golds)
+        self._originals: dict[Path, Measured] = {}
+        self.golds = [self._measure("gold", gold) for gold in golds]
+
+    def original(self, run: Run) -> Measured:
+        """An Original, measured when it is first asked for."""
+        if run.folder not in self._originals:
+            self._originals[run.folder] = self._measure("original", run)
+        return self._originals[run.folder]
+
+    def report(self, original: Run, run: Run) -> AuditReport:
+        """The audit of `run` against all Golds."""
+        return self._compare(original, run, self._measure("unlearned", run), self.golds)
+
+    def of_gold(self, original: Run, number: int) -> AuditReport:
+        """The audit of Gold `number` against the others, as if a method had made it."""
+        gold, others = self.golds[number], [*self.golds[:number], *self.golds[number + 1 :]]
+        return self._compare(original, self._runs[number], gold, others)
+
+    def _compare(self, original: Run, run: Run, measured: Measured, golds: Sequence[Measured]) -> AuditReport:
+        names = (original.manifest.model, run.manifest.method, run.dataset.name)
+        checks = residue.scan(original.model, run.model, self.parts, run.folder, self._requested)
+        return compare(names, self.parts, self._probe, self.original(original), measured, golds, checks)
+
+    def _measure(self, name: str, run: Run) -> Measured:
+        subject = Subject(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
+        return measure_state(subject, self.parts, self._probe)

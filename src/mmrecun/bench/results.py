@@ -1,0 +1,189 @@
+"""One row a run: what was made, how it compares with Gold, what it cost. Each is a file, written at once."""
+
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import polars as pl
+from pydantic import ConfigDict, Field, ValidationError
+
+from mmrecun.atomic import replace_file
+from mmrecun.auditing.figures import Figures
+from mmrecun.auditing.result import AuditReport, State
+from mmrecun.errors import ArtifactError
+from mmrecun.settings import Settings
+
+
+class Status(StrEnum):
+    """What became of a row."""
+
+    DONE = "done"
+    NOT_APPLICABLE = "not applicable"
+    FAILED = "failed"
+
+
+class Key(Settings):
+    """What a row is about.
+
+    Attributes:
+        dataset, model, request, method: labels of the spec; `method` may also be "original" or "gold".
+        target, strategy, ratio: of the request.
+        requests: how many requests had been made one after another.
+        seed: of the Original and the method, or of the Gold.
+    """
+
+    dataset: str
+    model: str
+    request: str
+    target: str
+    strategy: str
+    ratio: float
+    requests: int = 1
+    method: str = ""
+    seed: int = 0
+
+
+class Row(Key):
+    """A finished row; None where a figure does not exist.
+
+    Attributes:
+        status, reason: why there are no figures, in one line.
+        retain_recall..retain_ndcg: on the retained test pairs; affected and unaffected users apart.
+        forget_recall: with the forgotten pairs as ground truth, retained positives masked.
+        membership_auc, matched_auc: forgotten pairs against held-out positives; among pairs of equal popularity.
+        fold_in: how well the rest of a removed user's or item's pairs is told from half of them.
+        overlap: of the lists of 20 with Gold's.
+        gap_...: figure minus the mean of Gold; z_...: the same in standard deviations of Gold.
+        seconds: from request to servable run; mean per request in a sequence; of the training for an Original.
+        gold_seconds: mean of the Golds.
+        speedup_over_gold: their ratio, where the Golds were made in this bench.
+        peak_memory: bytes resident at most while the method ran, everything loaded included.
+        verdict_...: of the audit, with the names of failed checks.
+        stop: why the method ended.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    status: Status
+    reason: str = ""
+    retain_recall: float | None = Field(default=None, alias="retain_recall@20")
+    retain_ndcg: float | None = Field(default=None, alias="retain_ndcg@20")
+    affected_recall: float | None = Field(default=None, alias="affected_recall@20")
+    unaffected_recall: float | None = Field(default=None, alias="unaffected_recall@20")
+    forget_recall: float | None = Field(default=None, alias="forget_recall@20")
+    membership_auc: float | None = None
+    matched_auc: float | None = None
+    fold_in: float | None = None
+    overlap: float | None = Field(default=None, alias="gold_overlap@20")
+    gap_retain_recall: float | None = Field(default=None, alias="gap_retain_recall@20")
+    gap_forget_recall: float | None = Field(default=None, alias="gap_forget_recall@20")
+    gap_membership_auc: float | None = None
+    gap_matched_auc: float | None = None
+    gap_fold_in: float | None = None
+    z_retain_recall: float | None = Field(default=None, alias="z_retain_recall@20")
+    z_forget_recall: float | None = Field(default=None, alias="z_forget_recall@20")
+    z_membership_auc: float | None = None
+    z_matched_auc: float | None = None
+    z_fold_in: float | None = None
+    seconds: float | None = None
+    gold_seconds: float | None = None
+    speedup_over_gold: float | None = None
+    peak_memory: int | None = None
+    verdict_without_gold: State | None = None
+    verdict_against_gold: State | None = None
+    failed_checks: str = ""
+    stop: str = ""
+
+    def public(self) -> dict[str, Any]:
+        """The row with the names that the command line and the files use."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+HEADLINES = ("retain_recall", "forget_recall", "membership_auc", "matched_auc", "fold_in")
+_TEXTS = (
+    *("dataset", "model", "request", "target", "strategy", "method", "status", "reason", "failed_checks", "stop"),
+    *("verdict_without_gold", "verdict_against_gold"),
+)
+
+
+def of_figures(figures: Figures) -> dict[str, float | None]:
+    """The columns that one state gives by itself."""
+    return {
+        "retain_recall": figures.retain.get("recall@20"),
+        "retain_ndcg": figures.retain.get("ndcg@20"),
+        "affected_recall": figures.affected.get("recall@20"),
+        "unaffected_recall": figures.unaffected.get("recall@20"),
+        "forget_recall": figures.forget.get("recall@20"),
+        "membership_auc": figures.auc,
+        "matched_auc": figures.auc_matched,
+        "fold_in": figures.probes.get("fold_in"),
+    }
+
+
+def gaps(values: dict[str, float | None], golds: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
+    """`gap_...` and `z_...` of the headline figures against `golds`; None where a figure or a spread is missing."""
+    found: dict[str, float | None] = {}
+    for name in HEADLINES:
+        known = [figure for gold in golds if (figure := gold.get(name)) is not None]
+        value = values.get(name)
+        gap = value - mean(known) if value is not None and known else None
+        spread = stdev(known) if len(known) > 1 else 0.0
+        found[f"gap_{name}"] = gap
+        found[f"z_{name}"] = gap / spread if gap is not None and spread else None
+    return found
+
+
+def of_report(report: AuditReport) -> dict[str, Any]:
+    """The columns that an audit gives beyond its figures."""
+    likeness = report.likeness.get("overlap@20")
+    failed = [check.name for check in report.checks if check.state is State.FAILED]
+    return {
+        "overlap": likeness.unlearned if likeness else None,
+        "verdict_without_gold": report.verdict_without_gold,
+        "verdict_against_gold": report.verdict_against_gold,
+        "failed_checks": "; ".join(failed),
+    }
+
+
+class Store:
+    """Rows on disk, one JSON file each, named by the digest of everything that decides it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, digest: str, key: Key) -> Row | None:
+        """The row, under the labels of `key`; None when it is not there.
+
+        Raises:
+            ArtifactError: when its file is damaged.
+        """
+        path = self.folder / f"{digest}.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return Row.model_validate({**values, **key.model_dump()})
+        except FileNotFoundError:
+            return None
+        except (ValidationError, ValueError) as error:
+            raise ArtifactError(f"{path}: damaged or from another version; remove it: {_first_line(error)}") from None
+
+    def put(self, digest: str, row: Row) -> None:
+        """Write a finished row in one step."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        replace_file(self.folder / f"{digest}.json", (json.dumps(row.public(), indent=2) + "\n").encode())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def frame(rows: Iterable[Row]) -> pl.DataFrame:
+    """Rows as a table with the public column names and stable types."""
+    types = {"ratio": pl.Float64, "requests": pl.Int64, "seed": pl.Int64, "peak_memory": pl.Int64}
+    listed = [row.public() for row in rows]
+    names = list(listed[0]) if listed else []
+    texts = {name for name in names if name in _TEXTS}
+    schema = {name: types.get(name, pl.String if name in texts else pl.Float64) for name in names}
+    return pl.DataFrame(listed, schema=schema)

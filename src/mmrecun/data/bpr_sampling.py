@@ -1,0 +1,114 @@
+"""BPR triples: every training pair with a negative that was drawn uniformly and is verified not to be a positive."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mmrecun.arrays import Bools, Ints
+from mmrecun.data.interactions import Interactions
+from mmrecun.errors import DataError
+
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Triples:
+    """B (user, positive, negative) rows.
+
+    Attributes:
+        users, positives, negatives: int64 [B].
+    """
+
+    users: torch.Tensor
+    positives: torch.Tensor
+    negatives: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def columns(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Users, positives, negatives."""
+        return self.users, self.positives, self.negatives
+
+    def to(self, device: torch.device) -> "Triples":
+        """The same on another device."""
+        return Triples(*(column.to(device) for column in self.columns()))
+
+    def joined(self, others: "Triples") -> "Triples":
+        """These, then `others`."""
+        return Triples(*(torch.cat(both) for both in zip(self.columns(), others.columns(), strict=True)))
+
+    def part(self, at: slice) -> "Triples":
+        """Some of these."""
+        return Triples(*(column[at] for column in self.columns()))
+
+
+class NegativeSampler:
+    """Draws items that are not among a user's known positives.
+
+    A user who knows every candidate has no negative. `epoch` passes such users over; asked for one all the same, `draw`
+    gives any candidate, so that nobody's request fails because of somebody else.
+
+    Args:
+        positives: pairs never to be drawn.
+        users, items: U and I.
+        candidates: int64 item rows to draw from; all by default.
+
+    Raises:
+        DataError: when everybody who has any item has them all, so that nothing can be learned.
+    """
+
+    def __init__(self, positives: Interactions, users: int, items: int, candidates: Ints | None = None) -> None:
+        self.items = items
+        self.positives = positives
+        self.candidates = np.arange(items) if candidates is None else candidates
+        allowed = np.zeros(items, dtype=bool)
+        allowed[self.candidates] = True
+        taken = np.bincount(positives.users[allowed[positives.items]], minlength=users)
+        self._full: Bools = taken >= len(self.candidates)
+        self._any_full = bool(self._full.any())
+        if self._any_full and self._full[np.unique(positives.users)].all():
+            raise DataError("everybody has every item; there is no negative to draw")
+
+    def has_negative(self, users: Ints) -> Bools:
+        """Whether each of `users` (int64 [B]) lacks some candidate; bool [B]."""
+        return ~self._full[users]
+
+    def draw(self, users: Ints, rng: np.random.Generator) -> Ints:
+        """int64 [B], one negative for each of `users` (int64 [B])."""
+        drawn = self.candidates[rng.integers(len(self.candidates), size=len(users))]
+        redraw = np.flatnonzero(self._known(users, drawn))
+        if self._any_full:
+            redraw = redraw[self.has_negative(users[redraw])]
+        while len(redraw):
+            drawn[redraw] = self.candidates[rng.integers(len(self.candidates), size=len(redraw))]
+            redraw = redraw[self._known(users[redraw], drawn[redraw])]
+        return drawn
+
+    def _known(self, users: Ints, items: Ints) -> Bools:
+        return self.positives.contains(users, items, self.items)
+
+
+def bpr_batches(
+    pairs: Interactions,
+    sampler: NegativeSampler,
+    batch_size: int,
+    rng: np.random.Generator,
+    device: torch.device = _CPU,
+) -> Iterator[Triples]:
+    """Every pair once, in random order, with one negative each; batches of `batch_size`, the last may be shorter.
+
+    Pairs of users without a negative are passed over, unless there are no others. All triples go to `device` in one
+    piece, so that no step waits for a copy.
+    """
+    served = sampler.has_negative(pairs.users)
+    if served.any() and not served.all():
+        pairs = pairs.select(served)
+    order = rng.permutation(len(pairs))
+    users, positives = pairs.users[order], pairs.items[order]
+    columns = (users, positives, sampler.draw(users, rng))
+    everything = Triples(*(torch.from_numpy(column) for column in columns)).to(device)
+    for start in range(0, len(pairs), batch_size):
+        yield everything.part(slice(start, start + batch_size))

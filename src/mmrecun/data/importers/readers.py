@@ -1,0 +1,160 @@
+"""Tables as companies write them: CSV, TSV, JSON Lines and Parquet, with errors that name file and line."""
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from mmrecun.data.files import read_parquet
+from mmrecun.data.importers.delimited import SEPARATORS, read_delimited, starts
+from mmrecun.errors import DataError
+from mmrecun.text import unknown_name
+
+_BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t", ".txt": "\t"}
+_JSON_LINES = (".jsonl", ".ndjson", ".json")
+TYPED_SUFFIXES = (*_JSON_LINES, ".parquet")
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table with what its errors need.
+
+    Attributes:
+        path: of the file.
+        table: its rows; of text files every column is text.
+        lines: yields the line on which each row begins; None for Parquet, which has no lines.
+        warnings: what its owner should know.
+    """
+
+    path: Path
+    table: pl.DataFrame
+    lines: Callable[[], Iterator[int]] | None
+    warnings: tuple[str, ...] = ()
+
+    def at(self, row: int) -> str:
+        """File and line (or row) of a row, for messages."""
+        line = next(islice(self.lines(), row, None), None) if self.lines else None
+        return f"{self.path}, row {row}" if line is None else f"{self.path}, line {line}"
+
+    def column(self, name: str) -> pl.Series:
+        """One column.
+
+        Raises:
+            DataError: listing the columns there are, or when its entries are lists or objects.
+        """
+        if name not in self.table.columns:
+            raise DataError(f"{self.path}: {unknown_name('column', name, self.table.columns)}")
+        if self.table[name].dtype.is_nested():
+            raise DataError(f"{self.path}: column '{name}' holds {self.table[name].dtype}; it needs one value a row")
+        return self.table[name]
+
+
+def read_table(path: Path, separator: str | None = None, columns: Sequence[str] = ()) -> Source:
+    """Read a table by its suffix; RecBole's typed headers (`user_id:token`) lose their types.
+
+    Args:
+        path: a .csv, .tsv, .inter, .item, .user, .txt, .jsonl, .ndjson or .parquet file; of any suffix where the
+            separator is given.
+        separator: of a text file, when it is not the one its suffix stands for.
+        columns: names of the columns of a text file without a header.
+
+    Raises:
+        DataError: when it is missing, empty, of an unknown kind, ragged, or separated otherwise.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    suffix = path.suffix.lower()
+    if suffix in TYPED_SUFFIXES and columns:
+        raise DataError(f"{path}: names its columns itself; only text files may lack a header")
+    if suffix == ".parquet":
+        return _filled(Source(path, read_foreign_parquet(path), None))
+    if suffix in _JSON_LINES:
+        return _filled(Source(path, _json_lines(path), partial(_json_starts, path)))
+    if suffix not in _BY_SUFFIX and separator is None:
+        known = ", ".join([*_BY_SUFFIX, *_JSON_LINES, ".parquet"])
+        raise DataError(f"{path}: '{path.suffix}' is not a known kind of table; known: {known}; or give --separator")
+    separator = separator or _BY_SUFFIX[suffix]
+    table, quoted, warnings = read_delimited(path, separator, columns)
+    lines = partial(starts, path, separator, quoted, not columns)
+    return _filled(Source(path, table, lines, tuple(warnings)))
+
+
+def _filled(source: Source) -> Source:
+    if not source.table.height:
+        raise DataError(f"{source.path}: holds no rows")
+    return source
+
+
+def read_foreign_parquet(path: Path) -> pl.DataFrame:
+    """Read another tool's Parquet file: without pandas' own index, and with text for UUIDs and undeclared text.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    table = read_parquet(path)
+    table = table.drop([column for column in table.columns if _PANDAS_INDEX.fullmatch(column)])
+    binary = [name for name, dtype in table.schema.items() if dtype == pl.Binary]
+    return table.with_columns([_as_text(table[name]) for name in binary]) if binary else table
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    """Bytes as the text they are: UTF-8, or UUIDs where all have 16 bytes; anything else stays bytes."""
+    listed: list[bytes | None] = values.to_list()
+    with suppress(UnicodeDecodeError):
+        texts = [None if value is None else value.decode() for value in listed]
+        if all(text is None or text.isprintable() for text in texts):
+            return pl.Series(values.name, texts, dtype=pl.String)
+    if all(value is None or len(value) == 16 for value in listed):
+        names = [None if value is None else str(uuid.UUID(bytes=value)) for value in listed]
+        return pl.Series(values.name, names, dtype=pl.String)
+    return values
+
+
+def _json_lines(path: Path) -> pl.DataFrame:
+    """Read with types that fit every line, however late they change."""
+    try:
+        with path.open("rb") as file:  # a path would be taken for a pattern
+            return pl.read_ndjson(file, infer_schema_length=None)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            _not_an_object(path) or f"{path}: not readable as JSON Lines: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _json_starts(path: Path) -> Iterator[int]:
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        yield from (number for number, line in enumerate(file, start=1) if line.strip())
+
+
+def _not_an_object(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        number = 0
+        for number, line in enumerate(file, start=1):
+            try:
+                fits = not line.strip() or isinstance(json.loads(line), dict)
+            except (ValueError, RecursionError):
+                fits = False
+            if not fits:
+                return f"{path}, line {number}: not JSON Lines; each line must be one JSON object"
+    return "" if number else f"{path}: the file is empty"
+
+
+def separator_of(name: str | None) -> str | None:
+    """The character for `tab`, `comma`, `semicolon`, `pipe`, `space`, or the character itself.
+
+    Raises:
+        DataError: when it is neither.
+    """
+    if name is None or len(name) == 1:
+        return name
+    if name not in SEPARATORS:
+        raise DataError(unknown_name("separator", name, list(SEPARATORS)))
+    return SEPARATORS[name]

@@ -1,0 +1,111 @@
+"""Compare forgotten pairs with pairs that are as popular: strata of retained degree, and the AUC within them.
+
+Popular pairs rank higher whether or not they were trained on, so two groups of pairs can only be compared fairly where
+their users and items are equally active in the retained data.
+"""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mmrecun.arrays import Floats, Ints, check_shape
+from mmrecun.data.interactions import Interactions
+from mmrecun.errors import ConfigError
+
+By = Literal["both", "users", "items"]
+ITEM_STEP = 64  # strata of one item bin are numbered from a multiple of this
+
+
+def degrees(pairs: Interactions, users: int, items: int) -> tuple[Ints, Ints]:
+    """How many of `pairs` each user int64 [U] and each item int64 [I] has."""
+    return np.bincount(pairs.users, minlength=users), np.bincount(pairs.items, minlength=items)
+
+
+def degree_bins(degree: Ints, bins: int) -> Ints:
+    """Bin of each entry of `degree` int64 [R]: 0 for degree 0, else 1 to `bins`, each with about as many pairs.
+
+    Equal degrees share a bin.
+
+    >>> degree_bins(np.array([0, 1, 1, 2, 4]), 2).tolist()
+    [0, 1, 1, 1, 2]
+    """
+    values, inverse, counts = np.unique(degree, return_inverse=True, return_counts=True)
+    mass = values * counts
+    middle = np.cumsum(mass) - mass / 2
+    placed = 1 + np.floor(bins * middle / max(mass.sum(), 1)).astype(np.int64)
+    found: Ints = np.where(values > 0, placed, 0)[inverse]
+    return found
+
+
+def strata(pairs: Interactions, users_degree: Ints, items_degree: Ints, bins: int = 5, by: By = "both") -> Ints:
+    """Stratum of each pair by the retained degree of its user and its item.
+
+    The bins depend on the degrees alone, so strata of different pairs can be compared.
+
+    Args:
+        pairs: N pairs.
+        users_degree, items_degree: int64 [U] and [I], retained training pairs of each.
+        bins: bins of each degree, of equal mass; degree 0 has one more for itself.
+        by: what is matched: "items" where the users have no row any more, "users" where the items have none.
+
+    Returns:
+        int64 [N]; the bin of the item times 64, plus that of the user.
+
+    Raises:
+        ConfigError: when `bins` is not from 1 to 62.
+    """
+    if not 1 <= bins < ITEM_STEP - 1:
+        raise ConfigError(f"{bins} bins of popularity: choose from 1 to {ITEM_STEP - 2}")
+    found = np.zeros(len(pairs), dtype=np.int64)
+    if by != "users":
+        found += ITEM_STEP * degree_bins(items_degree, bins)[pairs.items]
+    if by != "items":
+        found += degree_bins(users_degree, bins)[pairs.users]
+    return found
+
+
+def placements(
+    forgotten: Floats, forgotten_strata: Ints, controls: Floats, control_strata: Ints
+) -> npt.NDArray[np.float64]:
+    """Share of its stratum's controls that each forgotten pair outranks, ties half.
+
+    A stratum without controls takes those of its item bin, or all of them.
+
+    Args:
+        forgotten, controls: rank percentiles [N] and [M]; M at least 1.
+        forgotten_strata, control_strata: int64 [N] and [M], of `strata`.
+
+    Returns:
+        float64 [N].
+    """
+    check_shape("strata of the forgotten", forgotten_strata, forgotten.shape)
+    check_shape("strata of the controls", control_strata, controls.shape)
+    shares = np.empty(len(forgotten))
+    for stratum in np.unique(forgotten_strata):
+        inside = forgotten_strata == stratum
+        rivals = np.sort(controls[matched(stratum, control_strata)])
+        below, not_above = (np.searchsorted(rivals, forgotten[inside], side) for side in ("left", "right"))
+        shares[inside] = (below + not_above) / (2 * len(rivals))
+    return shares
+
+
+def matched(stratum: int, control_strata: Ints) -> Ints:
+    """int64 [m], the controls to compare a stratum with: its own, else those of its item bin, else all."""
+    for same in (control_strata == stratum, control_strata // ITEM_STEP == stratum // ITEM_STEP):
+        if same.any():
+            return np.flatnonzero(same)
+    return np.arange(len(control_strata))
+
+
+def stratified_auc(forgotten: Floats, forgotten_strata: Ints, controls: Floats, control_strata: Ints) -> float | None:
+    """Chance that a forgotten pair outranks a control of its stratum, ties half; each forgotten pair counts once.
+
+    None when either is empty. Arguments as for `placements`.
+
+    >>> stratified_auc(np.array([0.9, 0.2]), np.array([1, 2]), np.array([0.8, 0.1]), np.array([1, 2]))
+    1.0
+    """
+    if not len(forgotten) or not len(controls):
+        return None
+    return float(placements(forgotten, forgotten_strata, controls, control_strata).mean())

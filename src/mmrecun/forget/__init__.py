@@ -1,0 +1,1 @@
+"""What is asked to be forgotten, and what that divides: requests, their files, partitions, records."""

@@ -1,0 +1,211 @@
+"""Attribute expressions such as `licensor == "X" and year < 2010`, read safely: parsed, never evaluated as code."""
+
+import ast
+import keyword
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import polars as pl
+
+from mmrecun.arrays import Bools
+from mmrecun.errors import ForgetError
+from mmrecun.text import unknown_name
+
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], pl.Expr]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda left, right: left.is_in(right),
+    ast.NotIn: lambda left, right: ~left.is_in(right),
+}
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Which rows of one table an expression selects.
+
+    Attributes:
+        table: "users", "items" or "pairs".
+        selected: bool [rows]; a row whose attribute is missing is not selected.
+        undecided: how many rows could not be decided because an attribute is missing there.
+    """
+
+    table: str
+    selected: Bools
+    undecided: int
+
+
+def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
+    """Apply `expression` to the one table that has all its columns.
+
+    Comparisons (`== != < <= > >= in not in`) of column names with numbers, quoted texts, True, False or lists of
+    them, joined by `and`, `or`, `not` and parentheses. A name may say its table: `items.licensor`. One that is no word
+    stands in back-ticks, or in quotation marks before the comparison or in brackets: items["release date"].
+
+    Raises:
+        ForgetError: when it does not parse, does more than that, or fits no table or several.
+    """
+    known = {column for frame in tables.values() for column in frame.columns}
+    text, names = _without_marks(expression.strip(), known)
+    try:
+        tree = _Names(names, set(tables), known).visit(ast.parse(text, mode="eval")).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ForgetError(
+            f'--where {expression}: not an expression; example: licensor == "X" and `release date` < 2010'
+        ) from None
+    table = _table_of(expression, tree, tables)
+    try:
+        result = tables[table].select(_build(expression, tree, tables[table]).alias("selected"))["selected"]
+    except RecursionError:
+        raise ForgetError(f"--where {expression}: it is nested too deeply") from None
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ForgetError(f"--where {expression}: the types do not fit: {reason}") from None
+    if result.dtype != pl.Boolean or len(result) != tables[table].height:
+        raise ForgetError(f"--where {expression}: this is not a condition on {table}")
+    return Matches(table, result.fill_null(value=False).to_numpy(), result.null_count())
+
+
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`([^`]*)`')
+_RESERVED = set(keyword.kwlist) - {"and", "or", "not", "in", "is", "if", "else", "True", "False", "None"}
+_WORD = re.compile(r"\w+")
+
+
+def _without_marks(expression: str, known: set[str]) -> tuple[str, dict[str, str]]:
+    """The expression with a plain word for each name in back-ticks and each column that is a word of Python.
+
+    Returns:
+        The expression, and the name that each such word stands for.
+    """
+    names: dict[str, str] = {}
+
+    def stand_in(name: str) -> str:
+        names[word := f"quoted_name_{len(names)}"] = name
+        return word
+
+    def reserved(text: str) -> str:
+        return _WORD.sub(lambda m: stand_in(m[0]) if m[0] in _RESERVED and m[0] in known else m[0], text)
+
+    parts, end = [], 0
+    for match in _QUOTED.finditer(expression):
+        parts += [reserved(expression[end : match.start()]), match[0] if match[1] is None else stand_in(match[1])]
+        end = match.end()
+    return "".join([*parts, reserved(expression[end:])]), names
+
+
+class _Names(ast.NodeTransformer):
+    """Puts the names of columns where their stand-ins, quoted forms and brackets are."""
+
+    def __init__(self, names: dict[str, str], tables: set[str], known: set[str]) -> None:
+        self.names, self.tables, self.known = names, tables, known
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Name(self.names.get(node.id, node.id), ast.Load())
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        return ast.Attribute(self.visit(node.value), self.names.get(node.attr, node.attr), ast.Load())
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        match node:
+            case ast.Subscript(value=ast.Name(id=table), slice=ast.Constant(value=str(column))) if table in self.tables:
+                return ast.Attribute(ast.Name(table, ast.Load()), column, ast.Load())
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        """Take a quoted text for a column where nothing else in the comparison is one."""
+        sides = [self.visit(side) for side in (node.left, *node.comparators)]
+        if not any(isinstance(side, ast.Name | ast.Attribute) for side in sides):
+            place = next((n for n, side in enumerate(sides) if self._is_column(side)), None)
+            if place is not None:
+                sides[place] = ast.Name(sides[place].value, ast.Load())
+        return ast.Compare(sides[0], node.ops, sides[1:])
+
+    def _is_column(self, side: ast.expr) -> bool:
+        return isinstance(side, ast.Constant) and isinstance(side.value, str) and side.value in self.known
+
+
+def _names(tree: ast.expr) -> list[tuple[str | None, str]]:
+    owners = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    found: list[tuple[str | None, str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found.append((node.value.id, node.attr))
+        elif isinstance(node, ast.Name) and id(node) not in owners:
+            found.append((None, node.id))
+    return found
+
+
+def _table_of(expression: str, tree: ast.expr, tables: dict[str, pl.DataFrame]) -> str:
+    names = _names(tree)
+    if not names:
+        raise ForgetError(f"--where {expression}: no attribute is named")
+    fitting = [
+        table
+        for table, frame in tables.items()
+        if all(owner in (None, table) and column in frame.columns for owner, column in names)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise ForgetError(
+            f"--where {expression}: {' and '.join(fitting)} both have it; write {fitting[0]}.{names[0][1]}"
+        )
+    known = [column for frame in tables.values() for column in frame.columns]
+    for owner, column in names:
+        if owner is not None and owner not in tables:
+            raise ForgetError(f"--where {expression}: {unknown_name('table', owner, list(tables))}")
+        if column not in known:
+            raise ForgetError(f"--where {expression}: {unknown_name('attribute', column, known)}")
+    raise ForgetError(f"--where {expression}: its attributes belong to different tables")
+
+
+def _build(expression: str, node: ast.expr, table: pl.DataFrame) -> pl.Expr:
+    match node:
+        case ast.BoolOp(op=op, values=values):
+            join = operator.and_ if isinstance(op, ast.And) else operator.or_
+            return reduce(join, (_build(expression, value, table) for value in values))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return ~_build(expression, operand, table)
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            sides = [_side(expression, side) for side in (left, *comparators)]
+            return reduce(
+                operator.and_,
+                (_compare(expression, op, a, b) for op, a, b in zip(ops, sides, sides[1:], strict=False)),
+            )
+        case ast.Name() | ast.Attribute(value=ast.Name()):
+            return _column(node)
+    raise ForgetError(f"--where {expression}: '{ast.unparse(node)}' is not a comparison")
+
+
+def _compare(expression: str, op: ast.cmpop, left: Any, right: Any) -> pl.Expr:
+    if type(op) not in _COMPARISONS:
+        raise ForgetError(f"--where {expression}: use == != < <= > >= in, not in")
+    if isinstance(op, ast.In | ast.NotIn) != isinstance(right, list) or isinstance(left, list):
+        raise ForgetError(f"--where {expression}: 'in' takes a list on its right, and only 'in' does")
+    return _COMPARISONS[type(op)](left if isinstance(left, pl.Expr) else pl.lit(left), right)
+
+
+def _column(node: ast.Name | ast.Attribute) -> pl.Expr:
+    return pl.col(node.id if isinstance(node, ast.Name) else node.attr)
+
+
+def _side(expression: str, node: ast.expr) -> Any:
+    match node:
+        case ast.Name() | ast.Attribute(value=ast.Name()):
+            return _column(node)
+        case ast.Constant(value=str() | int() | float() | bool() as value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            values = [_side(expression, element) for element in elements]
+            if not any(isinstance(value, list | pl.Expr) for value in values):
+                return values
+    raise ForgetError(f"--where {expression}: '{ast.unparse(node)}' is neither an attribute nor a plain value")

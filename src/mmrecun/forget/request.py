@@ -1,0 +1,106 @@
+"""Forget requests: what is to be forgotten, by the ids of whoever asks."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from numbers import Integral
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator, ValidationError
+
+from mmrecun.errors import ForgetError
+from mmrecun.settings import Settings, first_line
+from mmrecun.text import unknown_name
+
+
+class Target(StrEnum):
+    """What a request takes out."""
+
+    USERS = "users"
+    ITEMS = "items"
+    INTERACTIONS = "interactions"
+    MODALITIES = "modalities"
+
+
+def as_id(value: object) -> str:
+    """An id as text; whole numbers, as notebooks hold them, and UUIDs are written out.
+
+    >>> as_id("u3"), as_id(3)
+    ('u3', '3')
+
+    Raises:
+        ForgetError: for anything else.
+    """
+    if isinstance(value, str | UUID) or (isinstance(value, Integral) and not isinstance(value, bool)):
+        return str(value)
+    raise ForgetError(f"{value!r} is no id; ids are text or whole numbers")
+
+
+def _ids(values: object) -> tuple[str, ...]:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ForgetError(f"{values!r} is no list of ids; write [{values!r}]")
+    return tuple(as_id(value) for value in values)
+
+
+def _pairs(values: object) -> tuple[tuple[str, ...], ...]:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ForgetError(f"{values!r} is no list of pairs; write [(user, item), ...]")
+    listed = tuple(_ids(pair) for pair in values)
+    if wrong := [pair for pair in listed if len(pair) != 2]:
+        raise ForgetError(f"{wrong[0]!r} is no pair of a user and an item")
+    return listed
+
+
+def _modalities(values: object) -> dict[str, tuple[str, ...] | None]:
+    if not isinstance(values, Mapping):
+        raise ForgetError(
+            f"{values!r} names no modalities; write {{name: None}} for all items or {{name: [item, ...]}}"
+        )
+    return {str(name): None if names is None else _ids(names) for name, names in values.items()}
+
+
+class ForgetRequest(Settings):
+    """What is to be forgotten, by external id.
+
+    Attributes:
+        users: these users and all their interactions.
+        items: these items, their interactions and their features.
+        pairs: single (user, item) interactions.
+        modalities: modality name -> the items that lose it, or None for the modality as a whole.
+    """
+
+    users: Annotated[tuple[str, ...], BeforeValidator(_ids)] = ()
+    items: Annotated[tuple[str, ...], BeforeValidator(_ids)] = ()
+    pairs: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = ()
+    modalities: Annotated[Mapping[str, tuple[str, ...] | None], BeforeValidator(_modalities)] = {}
+
+    def __init__(self, **values: Any) -> None:
+        """Take lists, arrays or columns of ids.
+
+        Raises:
+            ForgetError: for a target of another name, or anything that is no list of ids.
+        """
+        for name in values:
+            if name not in type(self).model_fields:
+                raise ForgetError(unknown_name("target", name, list(type(self).model_fields)))
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ForgetError(f"forget request: {first_line(type(self), error)}") from None
+
+    @classmethod
+    def taken(cls, request: "ForgetRequest | Mapping[str, Any]") -> "ForgetRequest":
+        """A request as it is, or made of a mapping with its fields.
+
+        Raises:
+            ForgetError: for anything else.
+        """
+        if isinstance(request, ForgetRequest):
+            return request
+        if not isinstance(request, Mapping):
+            raise ForgetError(f"{request!r} is no forget request; write ForgetRequest(users=[...])")
+        return cls(**request)
+
+    def empty(self) -> bool:
+        """Whether nothing is asked for."""
+        return not (self.users or self.items or self.pairs or self.modalities)

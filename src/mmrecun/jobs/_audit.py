@@ -1,0 +1,172 @@
+"""Audit a run and write its report."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmrecun import runs
+from mmrecun.atomic import replace_file, staged_folder
+from mmrecun.auditing.assess import Closer, Subject, assess
+from mmrecun.auditing.result import AuditReport, Compared
+from mmrecun.errors import ArtifactError
+from mmrecun.forget.partition import partition
+from mmrecun.jobs._relearn import relearn_probe
+from mmrecun.jobs._shadows import attack_probe
+from mmrecun.report.page import render
+from mmrecun.runs import PathLike, Run, load
+from mmrecun.text import duration
+from mmrecun.training.loop import Report, silent
+
+AUDITS = "audits"
+
+
+def audit(
+    run: PathLike,
+    golds: Sequence[PathLike] = (),
+    relearn: bool = False,
+    shadows: int = 0,
+    report: Report = silent,
+    key: bytes | None = None,
+) -> AuditReport:
+    """Audit an unlearned run, with Gold runs of the same request where there are any.
+
+    Writes `audit.json` and `report.html` into a folder of their own below `audits`, named by date and by what was
+    compared. The run folder has them too, unless those that are there looked at more.
+
+    Args:
+        run: a run folder.
+        golds: run folders.
+        relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
+        shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
+            number of 4 or more, or 0 for no attack.
+        report: told how many users are ranked, and how far the two slow probes are.
+        key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
+
+    Raises:
+        ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
+            Gold is given twice.
+        ConfigError: for a number of shadows that cannot be shared out.
+    """
+    after = load(run)
+    original = load(runs.parent_folder(after.folder, after.manifest))
+    closer = [relearn_probe(original.training, report)] if relearn else []
+    closer += [attack_probe(original, after, shadows, report)] if shadows else []
+    states = _distinct([_gold(load(gold), after, original) for gold in golds])
+    compared = Compared(golds=tuple(gold.weights for gold in states), relearn=relearn, shadows=shadows)
+    facts = {
+        "made": runs.now(),
+        "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
+        "compared": compared,
+    }
+    made = _assessed(original, after, states, closer, key, report)
+    made = made.model_copy(update={**facts, "notes": (*made.notes, *_cut_short(states))})
+    return _filed(made, after, original)
+
+
+def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
+    """Write a report beside the earlier ones, and into the run folder where none there looked at more."""
+    name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
+    place, number = run.folder / AUDITS / name, 1
+    while place.exists():
+        number += 1
+        place = run.folder / AUDITS / f"{name}-{number}"
+    page = render(report, _facts(run, original), runs.history(run.folder)).encode()
+    before = _earlier(run.folder / "audit.json")
+    first = before is None or report.compared.at_least(before)
+    report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})
+    text = (report.model_dump_json(indent=2) + "\n").encode()
+    with staged_folder(place) as staging:
+        (staging / "audit.json").write_bytes(text)
+        (staging / "report.html").write_bytes(page)
+    if first:
+        replace_file(run.folder / "audit.json", text)
+        replace_file(run.folder / "report.html", page)
+    return report
+
+
+def _earlier(path: Path) -> Compared | None:
+    """What the report at `path` looked at; None where there is none that can be read."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        golds = [state["run"] for state in values["states"] if state["name"] == "gold"]
+        return Compared.model_validate(values.get("compared", {"golds": golds}))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _cut_short(golds: Sequence[Run]) -> list[str]:
+    """What is to be said of Golds that validated best in their last epoch."""
+    names = [
+        gold.folder.name for gold in golds if gold.manifest.epochs and gold.manifest.best_epoch == gold.manifest.epochs
+    ]
+    return [f"{name} validated best in its last epoch; trained longer it may be a better target." for name in names]
+
+
+def _distinct(golds: list[Run]) -> list[Run]:
+    """The Golds, refused where two are the same model."""
+    seen: dict[str, Path] = {}
+    for gold in golds:
+        if gold.weights in seen:
+            raise ArtifactError(f"{gold.folder} is the same model as {seen[gold.weights]}; give each Gold once")
+        seen[gold.weights] = gold.folder
+    return golds
+
+
+def _assessed(
+    original: Run, run: Run, golds: Sequence[Run], closer: Sequence[Closer], key: bytes | None, progress: Report
+) -> AuditReport:
+    names = (run.manifest.model, run.manifest.method, run.dataset.name)
+    parts = partition(original.dataset, run.dataset)
+    subjects = [_subject("gold", gold) for gold in golds]
+    return assess(
+        names,
+        parts,
+        _subject("original", original),
+        _subject("unlearned", run),
+        subjects,
+        run.manifest.requested,
+        closer,
+        key,
+        progress,
+    )
+
+
+def _subject(name: str, run: Run) -> Subject:
+    return Subject(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
+
+
+def _gold(gold: Run, run: Run, original: Run) -> Run:
+    if gold.manifest.method != "retrain":
+        raise ArtifactError(
+            f"{gold.folder} is no Gold: it was made by '{gold.manifest.method or 'train'}', not by 'retrain'"
+        )
+    if gold.manifest.dataset.digest != run.manifest.dataset.digest:
+        raise ArtifactError(
+            f"{gold.folder} is Gold of another request: its retained data differ from those of {run.folder}"
+        )
+    if (gold.manifest.model, gold.manifest.settings) != (original.manifest.model, original.manifest.settings):
+        raise ArtifactError(f"{gold.folder} is Gold of another model or other settings than {original.folder}")
+    return gold
+
+
+def _facts(run: Run, original: Run) -> dict[str, str]:
+    manifest = run.manifest
+    facts = {
+        "model": manifest.model,
+        "method": manifest.method,
+        "the method's own stopping rule": manifest.stop,
+        "seed": str(manifest.seed),
+        "dataset": f"{manifest.dataset_name} {manifest.dataset.digest[:16]}",
+        "unlearned from": f"{original.folder.name} {manifest.parent.digest[:16] if manifest.parent else ''}",
+        "made": manifest.created,
+    }
+    if manifest.request_digest:
+        facts["request"] = manifest.request_digest[:16]
+    if manifest.references:
+        facts["references taken out"] = ", ".join(
+            f"{count:,} of '{name}'" for name, count in manifest.references.items()
+        )
+    if manifest.setup_seconds:
+        facts["set-up"] = f"{duration(manifest.setup_seconds)} more, on what would be there before any request"
+    facts |= {f"setting {name}": str(value) for name, value in (manifest.settings | manifest.method_settings).items()}
+    return facts | {f"version of {name}": value for name, value in manifest.versions.items()}

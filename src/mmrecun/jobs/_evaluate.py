@@ -1,0 +1,52 @@
+"""Ask a run: how good its lists are, and what it recommends to somebody."""
+
+from typing import Any
+
+from mmrecun.data.interactions import Split
+from mmrecun.errors import ConfigError
+from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
+from mmrecun.evaluation.ranking import score_pairs, top_k
+from mmrecun.forget.request import as_id
+from mmrecun.models.inference import vectors_of
+from mmrecun.runs import PathLike, Run, opened
+from mmrecun.text import unknown_name
+from mmrecun.training.loop import Report, silent
+
+
+def evaluate(run: Run | PathLike, split: str = "test", report: Report = silent) -> RankingReport:
+    """Rank all items for every user and measure the lists on one split; `report` is told how many users are ranked.
+
+    Raises:
+        ConfigError: for an unknown split.
+    """
+    names = {part.name.lower(): part for part in Split}
+    if split not in names:
+        raise ConfigError(unknown_name("split", split, list(names)))
+    if names[split] is Split.TRAIN:
+        raise ConfigError("training pairs are masked in every list; choose --split valid or --split test")
+    asked = opened(run)
+    vectors = vectors_of(asked.model, asked.dataset)
+    return evaluate_split(vectors.users, vectors.items, asked.dataset, names[split], report=report)
+
+
+def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[str, Any]]:
+    """The k best items for a user, without any the user has, in training or held out: id, title where known, score.
+
+    Raises:
+        ConfigError: when k is not positive.
+        DataError: for an unknown user.
+    """
+    asked = opened(run)
+    data = asked.dataset
+    row = data.users.rows([as_id(user)])
+    vectors = vectors_of(asked.model, data)
+    items = top_k(vectors.users, vectors.items, data.interactions, row, min(k, len(data.items)))[0]
+    items = items[items >= 0]
+    scores = score_pairs(vectors.users, vectors.items, row.repeat(len(items)), items).tolist()
+    titles = (
+        data.item_attributes["title"].gather(items) if "title" in data.item_attributes.columns else [None] * len(items)
+    )
+    names = data.items.names.gather(items)
+    return [
+        {"item": name, "title": title, "score": score} for name, title, score in zip(names, titles, scores, strict=True)
+    ]

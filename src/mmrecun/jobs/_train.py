@@ -1,0 +1,96 @@
+"""Train a recommender on a dataset folder."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmrecun import runs
+from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import build_inputs
+from mmrecun.device import prepare, resolve
+from mmrecun.errors import DataError
+from mmrecun.models.base import ModelConfig, Recommender, Sizes
+from mmrecun.models.registry import model_class
+from mmrecun.rng import Seed
+from mmrecun.runs import Manifest, PathLike
+from mmrecun.settings import split_settings
+from mmrecun.training.fit import FitResult, Recovery, TrainConfig, fit
+from mmrecun.training.loop import Report, silent
+from mmrecun.training.validation import CANNOT_VALIDATE, can_validate, validation_score
+
+
+def train(
+    data: PathLike,
+    model: str,
+    out: PathLike,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    report: Report = silent,
+) -> Manifest:
+    """Train `model` on the dataset folder `data` and write the run to `out`; returns its manifest.
+
+    `settings` are those of the model and of `TrainConfig` together. An interrupted training leaves a file beside
+    `out`; the same call goes on from there.
+    """
+    prepare()
+    out, data = Path(out), Path(data)
+    refuse_existing(out)
+    config, training = split_settings(model_class(model).Config, TrainConfig, settings or {})
+    dataset = _trainable(data, config)
+    started = time.perf_counter()
+    recommender = model_class(model)(config, Sizes.of_dataset(dataset), Seed(seed).child("model").torch())
+    recommender.to(resolve(device))
+    key = f"{dataset.digest} {model} {config.model_dump_json()} {training.model_dump_json()} {seed}"
+    recovery = Recovery(resume_file(out), hashlib.sha256(key.encode()).hexdigest())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    result = _fitted(recommender, dataset, training, Seed(seed), report, recovery)
+    manifest = runs.stamped(
+        recommender,
+        training=training.model_dump(mode="json"),
+        seed=seed,
+        dataset=runs.reference(data, dataset.digest, out),
+        dataset_name=dataset.name,
+        best_epoch=result.best_epoch,
+        epochs=result.epochs,
+        valid=result.valid,
+        seconds=max(result.seconds, time.perf_counter() - started),
+    )
+    with staged_folder(out) as staging:
+        runs.write(staging, manifest, recommender, result.history)
+    recovery.path.unlink(missing_ok=True)
+    return manifest
+
+
+def _trainable(data: Path, config: ModelConfig) -> Dataset:
+    dataset = files.load(data)
+    config.check_modalities(list(dataset.modalities))
+    if (dataset.degrees[0] == len(dataset.items)).sum() == len(np.unique(dataset.train.users)):
+        raise DataError(f"{data}: every user with a training pair has every item there; nothing is left to rank")
+    if not can_validate(dataset):
+        raise DataError(
+            f"{data}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
+        )
+    return dataset
+
+
+def _fitted(
+    model: Recommender, dataset: Dataset, training: TrainConfig, seed: Seed, report: Report, recovery: Recovery
+) -> FitResult:
+    inputs = build_inputs(dataset, model.spec(), next(model.parameters()).device)
+
+    def validate(current: Recommender) -> float:
+        return validation_score(current, inputs, dataset)
+
+    return fit(model, dataset, inputs, training, seed, validate, report, recovery)
+
+
+def resume_file(out: Path) -> Path:
+    """Where a training that was interrupted leaves its state, beside the run folder it was to make."""
+    return out.with_name(f".{out.name}.resume.safetensors")

@@ -1,0 +1,172 @@
+"""Take things out of a run, or say what would be taken out."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mmrecun import runs
+from mmrecun.arrays import Bools
+from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.data import files
+from mmrecun.data.references import Mention, retained_mentions
+from mmrecun.errors import ForgetError
+from mmrecun.forget.partition import Partition, take_out
+from mmrecun.forget.record import Requested
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.forget.secret import keyed, read_key
+from mmrecun.jobs._absent import explain
+from mmrecun.models.base import Recommender
+from mmrecun.rng import Seed
+from mmrecun.runs import Manifest, PathLike, Run, opened
+from mmrecun.text import preview
+from mmrecun.training.fit import TrainConfig
+from mmrecun.training.loop import Report, silent
+from mmrecun.training.validation import CANNOT_VALIDATE, can_validate, validation_score
+from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.registry import method_class
+
+Request = ForgetRequest | Mapping[str, Any]
+
+
+def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
+    """What an unlearning would take out, without doing it."""
+    asked = opened(run)
+    parts = _taken(asked, ForgetRequest.taken(request))
+    mentions = retained_mentions(parts.original, parts.user_rows, parts.item_rows)
+    return {
+        "parent": str(asked.folder),
+        "forgotten": parts.counts(),
+        "share": len(parts.forgotten) / len(asked.dataset.train),
+        "retained": {
+            "users": len(parts.retained.users),
+            "items": len(parts.retained.items),
+            "interactions": len(parts.retained.train),
+            "held_out": len(parts.retained.interactions) - len(parts.retained.train),
+        },
+        "references": _references(mentions),
+        "warnings": _warnings(asked, parts, mentions),
+    }
+
+
+def warnings(run: Run | PathLike, request: Request) -> list[str]:
+    """What whoever makes a request should know: modalities that nobody reads, ids that stand among other texts."""
+    asked = opened(run)
+    parts = _taken(asked, ForgetRequest.taken(request))
+    return _warnings(asked, parts, retained_mentions(parts.original, parts.user_rows, parts.item_rows))
+
+
+def unlearn(
+    run: Run | PathLike,
+    request: Request,
+    out: PathLike,
+    method: str = "mmrecun",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    report: Report = silent,
+    key: bytes | None = None,
+) -> Manifest:
+    """Take what `request` names out of a run and write the new run, with its retained dataset, to `out`.
+
+    The run given is never changed. Returns the new manifest. Under a `key`, by default that of MMRECUN_KEY, the new run
+    also keeps hashes of what was asked for; without one it keeps counts alone.
+    """
+    started = time.perf_counter()
+    out, request, key = Path(out), ForgetRequest.taken(request), key or read_key()
+    refuse_existing(out)
+    unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
+    parent = opened(run)
+    parts = _taken(parent, request, key)
+    if method == "retrain" and not can_validate(parts.retained):
+        raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
+    result = unlearner.run(task_of(parent.model, parts, parent.training, Seed(seed), report))
+    facts = {
+        "seed": seed,
+        "parent": runs.reference(parent.folder, parent.weights, out),
+        "method": method,
+        "method_settings": unlearner.settings.model_dump(mode="json"),
+        "stop": result.stop,
+        "setup_seconds": result.setup_seconds,
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "valid": result.valid,
+        **_of_request(parent, request, parts, key),
+    }
+    with staged_folder(out) as staging:
+        (staging / runs.DATASET).mkdir()
+        files.write_into(parts.retained, staging / runs.DATASET)
+        seconds = time.perf_counter() - started - result.setup_seconds
+        manifest = runs.stamped(result.model, seconds=seconds, **facts)
+        runs.write(staging, manifest, result.model, result.history)
+    return manifest
+
+
+def _taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
+    try:
+        return take_out(run.dataset, request)
+    except ForgetError as error:
+        raise explain(run, request, error, key) from None
+
+
+def _of_request(parent: Run, request: ForgetRequest, parts: Partition, key: bytes | None) -> dict[str, Any]:
+    """What a manifest says of the request and of the data that it leaves; nothing that names anybody without the key.
+
+    A request for one user is found by trying all users, so that its digest is under the key as well.
+    """
+    counts = parts.counts()
+    asked = {"users": counts["users"], "items": counts["items"], "pairs": parts.lost_pairs()}
+    kept = Requested.kept(request, asked | {"features": counts["modalities"]}, parent.manifest.requested, key)
+    return {
+        "training": parent.manifest.training,
+        "dataset": runs.Reference(path=runs.DATASET, digest=parts.retained.digest),
+        "dataset_name": parts.retained.name,
+        "request_digest": keyed(key, parent.dataset.digest, request.model_dump_json()).hex() if key else "",
+        "requested": kept,
+        "forgotten": counts,
+        "references": _references(retained_mentions(parts.original, parts.user_rows, parts.item_rows)),
+    }
+
+
+def _references(mentions: list[Mention]) -> dict[str, int]:
+    return {f"{mention.table}.{mention.column}": mention.rows for mention in mentions if mention.refers}
+
+
+def _warnings(run: Run, parts: Partition, mentions: list[Mention]) -> list[str]:
+    unread = sorted(set(parts.lost_features) - set(run.model.modalities()))
+    return [
+        *(f"'{run.manifest.model}' does not read the modality '{name}'" for name in unread),
+        *(
+            f"forgotten ids stand in '{mention.column}' of {mention.rows} {mention.table}, a column of other values; "
+            + ("they are plain words and were left" if mention.plain else "they were left: mend that column")
+            for mention in mentions
+            if not mention.refers
+        ),
+        *_twins("users", parts.original.users.names, parts.lost_users),
+        *_twins("items", parts.original.items.names, parts.lost_items),
+    ]
+
+
+def _twins(kind: str, names: pl.Series, lost: Bools) -> list[str]:
+    """A warning where somebody who stays has the id of somebody who leaves but for blanks around it."""
+    padded = names.str.strip_chars()
+    if not lost.any() or padded.equals(names):
+        return []
+    gone = pl.Series(lost)
+    left = names.filter(~gone & padded.is_in(padded.filter(gone).implode()))
+    quoted = (f"'{name}'" for name in left)
+    told = f"{len(left)} {kind} that stay differ from a forgotten one in blank spaces alone: {preview(quoted)}"
+    return [told] if len(left) else []
+
+
+def task_of(model: Recommender, parts: Partition, training: TrainConfig, seed: Seed, report: Report = silent) -> Task:
+    """What a method is given; models are validated on the retained validation pairs."""
+    return Task(
+        model,
+        parts,
+        training,
+        seed,
+        lambda current, inputs: validation_score(current, inputs, parts.retained),
+        report,
+    )

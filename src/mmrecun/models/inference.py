@@ -1,0 +1,13 @@
+"""All vectors of a trained model."""
+
+import torch
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import build_inputs
+from mmrecun.models.base import Recommender, Vectors
+
+
+@torch.no_grad()
+def vectors_of(model: Recommender, dataset: Dataset) -> Vectors:
+    """All vectors of `model` on the training graph and features of `dataset`."""
+    return model.vectors(build_inputs(dataset, model.spec(), next(model.parameters()).device))

@@ -1,0 +1,235 @@
+"""The run folder: one trained or unlearned model with the manifest that says what came from what."""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from pydantic import ValidationError
+
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.device import prepare, resolve
+from mmrecun.errors import ArtifactError
+from mmrecun.forget.record import Requested
+from mmrecun.models.base import Recommender, Sizes
+from mmrecun.models.registry import model_class, model_name
+from mmrecun.settings import Settings
+from mmrecun.training.checkpoint import load_weights, save_weights
+from mmrecun.training.fit import TrainConfig
+
+FORMAT = 1
+PathLike = str | Path
+DATASET, WEIGHTS, MANIFEST, HISTORY = "dataset", "weights.safetensors", "manifest.json", "history.parquet"
+
+
+class Reference(Settings):
+    """Something elsewhere on disk: a path relative to the run folder, and the digest it must have."""
+
+    path: str
+    digest: str
+
+
+class Manifest(Settings):
+    """Everything needed to know, and to repeat, a run.
+
+    Attributes:
+        model, settings: the recommender's registered name and its settings.
+        training: settings of the training that the model, or its first ancestor, went through.
+        seed: of this run.
+        dataset: what the model knows; inside the run folder for unlearned runs.
+        parent: the run that was unlearned, by its weights' digest; None for a trained run.
+        method, method_settings, forgotten, stop: of an unlearning; empty for a trained run.
+        request_digest: of the request, under a key; empty without one.
+        requested: how much was asked for, and under a key what; None for a trained run.
+        references: column of attributes -> in how many retained rows a reference to what was forgotten was taken out.
+        weights: SHA-256 of the weights file; empty only before the run is written.
+        best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
+            pairs there; 0 and None where a method chose nothing by validation.
+        seconds: from request (or start) to a model that can be served.
+        setup_seconds: of an unlearning, and not part of `seconds`: what was spent on things that would be there before
+            any request, such as the models of shards that the request does not touch.
+        versions: of the packages that decide the bits.
+    """
+
+    format: int = FORMAT
+    model: str
+    settings: dict[str, Any]
+    training: dict[str, Any]
+    seed: int
+    dataset: Reference
+    dataset_name: str
+    parent: Reference | None = None
+    method: str = ""
+    method_settings: dict[str, Any] = {}
+    request_digest: str = ""
+    forgotten: dict[str, int] = {}
+    stop: str = ""
+    references: dict[str, int] = {}
+    requested: Requested | None = None
+    weights: str = ""
+    best_epoch: int = 0
+    epochs: int = 0
+    valid: float | None = None
+    seconds: float
+    setup_seconds: float = 0.0
+    versions: dict[str, str]
+    created: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read and checked.
+
+    Attributes:
+        folder: where it is.
+        manifest: what it says.
+        dataset: what the model knows.
+        model: ready to use, on its device.
+    """
+
+    folder: Path
+    manifest: Manifest
+    dataset: Dataset
+    model: Recommender
+
+    @property
+    def weights(self) -> str:
+        """Digest of the weights file that the model was read from."""
+        return self.manifest.weights or weights_digest(self.folder)
+
+    @property
+    def training(self) -> TrainConfig:
+        """How the model, or its first ancestor, was trained."""
+        return TrainConfig.of(self.manifest.training, str(self.folder))
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Versions of what decides the bits of a run."""
+    packages = ("mmrecun", "torch", "numpy", "scipy", "polars")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def reference(to: Path, digest: str, seen_from: Path) -> Reference:
+    """A reference to `to` for the manifest in folder `seen_from`."""
+    return Reference(path=os.path.relpath(to.resolve(), seen_from.resolve()), digest=digest)
+
+
+def stamped(model: Recommender, **facts: Any) -> Manifest:
+    """A manifest of `model` with the versions and the time of now; `facts` are its other fields."""
+    return Manifest(
+        model=model_name(model),
+        settings=model.settings.model_dump(mode="json"),
+        versions=dict(versions()),
+        created=now(),
+        **facts,
+    )
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256 of the weights file, as hexadecimal text."""
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+
+
+def write(folder: Path, manifest: Manifest, model: Recommender, history: list[dict[str, float]]) -> None:
+    """Fill an empty (staged) run folder; the manifest on disk also has the digest of the weights."""
+    save_weights(model, folder / WEIGHTS)
+    manifest = manifest.model_copy(update={"weights": weights_digest(folder)})
+    files.write_parquet(pl.DataFrame(history, infer_schema_length=None), folder / HISTORY)
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest.
+
+    Raises:
+        ArtifactError: when there is none, or it is damaged or of an unknown format.
+    """
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        manifest = Manifest.model_validate(values)
+    except (FileNotFoundError, NotADirectoryError):
+        hint = "it has no manifest.json" if folder.is_dir() else "no such folder"
+        raise ArtifactError(f"{folder} is not a run folder: {hint}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+    if manifest.format != FORMAT:
+        raise ArtifactError(f"{path}: format {manifest.format}; this version reads format {FORMAT}")
+    return manifest
+
+
+def read(folder: Path, device: torch.device) -> Run:
+    """Read a run with its dataset.
+
+    Raises:
+        ArtifactError: when a part is missing or damaged, or the weights or the dataset are no longer those of the run.
+    """
+    manifest = read_manifest(folder)
+    place = (folder / manifest.dataset.path).resolve()
+    if not place.is_dir():
+        raise ArtifactError(f"{folder}: its dataset '{manifest.dataset_name}' is not at {place}; put it back there")
+    dataset = files.load(place)
+    if dataset.digest != manifest.dataset.digest:
+        raise ArtifactError(
+            f"{folder}: the dataset at {place} has changed since this run was made; restore it or train again"
+        )
+    cls = model_class(manifest.model)
+    config = cls.Config.of(manifest.settings, str(folder / MANIFEST))
+    model = cls(config, Sizes.of_dataset(dataset), None)
+    load_weights(model, folder / WEIGHTS)
+    if manifest.weights and manifest.weights != weights_digest(folder):
+        raise ArtifactError(
+            f"{folder / WEIGHTS}: changed since this run was made; restore the file or make the run again"
+        )
+    _ = dataset.degrees, dataset.references  # passes over everything, made now so that no request has to
+    return Run(folder, manifest, dataset, model.to(device))
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """The rows of `history.parquet`."""
+    return files.read_parquet(folder / HISTORY).to_dicts()
+
+
+def parent_folder(folder: Path, manifest: Manifest) -> Path:
+    """The folder of the run that the run in `folder` was unlearned from.
+
+    Raises:
+        ArtifactError: when the run was trained, or its parent is gone or is another one now.
+    """
+    if manifest.parent is None:
+        raise ArtifactError(f"{folder} was trained, not unlearned; there is nothing to audit")
+    place = (folder / manifest.parent.path).resolve()
+    if not (place / WEIGHTS).is_file():
+        raise ArtifactError(f"{folder}: the run it was unlearned from is not at {place}; put it back there")
+    if weights_digest(place) != manifest.parent.digest:
+        raise ArtifactError(f"{folder}: the run at {place} is no longer the one it was unlearned from")
+    return place
+
+
+def load(run: Run | PathLike, device: str = "auto") -> Run:
+    """Read a run folder with its model and dataset; a run that was read already is given back."""
+    if isinstance(run, Run):
+        return run
+    prepare()
+    return read(Path(run), resolve(device))
+
+
+def opened(run: Run | PathLike) -> Run:
+    """A run as it is, or read from its folder."""
+    return load(run)

@@ -1,0 +1,47 @@
+"""Words for people: previews, near names, durations, lists."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def preview(values: Iterable[object], shown: int = 5) -> str:
+    """The first few values and how many more there are, for error messages.
+
+    >>> preview(["a", "b", "c"], shown=2)
+    'a, b and 1 more'
+    """
+    listed = [str(value) for value in values]
+    head = ", ".join(listed[:shown])
+    return head if len(listed) <= shown else f"{head} and {len(listed) - shown} more"
+
+
+def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) -> str:
+    """One line for a name that is not known, with the nearest known ones.
+
+    >>> unknown_name("model", "lightgnc", ["bprmf", "lightgcn"])
+    "unknown model 'lightgnc'; did you mean 'lightgcn'? known: bprmf, lightgcn"
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"unknown {kind} '{name}'; {hint}known: {', '.join(sorted(known))}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds with their unit; from two minutes on minutes, from two hours on hours.
+
+    >>> duration(0.0417), duration(31.26), duration(307), duration(9000)
+    ('0.04 s', '31.3 s', '5 min 7 s', '2 h 30 min')
+    """
+    if seconds < 120:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def listing(words: Sequence[str]) -> str:
+    """Words as prose.
+
+    >>> listing(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

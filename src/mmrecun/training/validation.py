@@ -1,0 +1,27 @@
+"""Validation: which epoch is best, and whether there is anything to choose it by."""
+
+import numpy as np
+import torch
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import GraphInputs
+from mmrecun.data.interactions import Split
+from mmrecun.evaluation.evaluate import evaluate_split
+from mmrecun.models.base import Recommender
+
+VALIDATION_CUTOFF = 20
+CANNOT_VALIDATE = "no validation pair of a user with training pairs, so no epoch could be chosen"
+
+
+@torch.no_grad()
+def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) -> float:
+    """Recall@20 on the validation pairs; chooses epochs, and nothing else is looked at."""
+    vectors = model.vectors(inputs)
+    cutoffs = (VALIDATION_CUTOFF,)
+    report = evaluate_split(vectors.users, vectors.items, dataset, Split.VALID, cutoffs, lists=False)
+    return report.metrics[f"recall@{VALIDATION_CUTOFF}"]
+
+
+def can_validate(dataset: Dataset) -> bool:
+    """Whether an epoch could be chosen: some user with a training pair has a validation pair."""
+    return bool(np.isin(dataset.interactions.part(Split.VALID).users, dataset.train.users).any())

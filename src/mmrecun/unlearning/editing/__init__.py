@@ -1,0 +1,1 @@
+"""Methods that edit parameters in closed form, by curvature, factorisation or projection."""

@@ -1,0 +1,147 @@
+"""COVA: one joint factorisation of observed, permitted and predicted preference (OpenReview nhuYNaAhL4).
+
+Works on the trained model's scores alone, so any two-tower model will do, and what comes out is a plain table of
+vectors. The three stacked [U, I] matrices are never held: two are a constant per row plus a sparse matrix, the third
+is a product of vectors, and a randomised factorisation needs only their products.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from torch import Tensor
+
+from mmrecun.data.graph import build_inputs
+from mmrecun.data.interactions import Interactions
+from mmrecun.data.sparse import SparseMatrix
+from mmrecun.forget.request import Target
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner
+from mmrecun.unlearning.vector_model import blocks, pair_scores, retained_table
+
+_OVERSAMPLING = 10
+
+
+class COVAConfig(UnlearnConfig):
+    """Settings of COVA; the defaults are those its authors report for Yelp with 1 % forgotten.
+
+    Attributes:
+        rank: size of the new vectors.
+        alpha: how far users move away from what their forgotten pairs add.
+        beta: how far users move from predicted towards observed preference.
+        iterations: of the randomised factorisation.
+    """
+
+    rank: PositiveInt = 48
+    alpha: NonNegativeFloat = 35.0
+    beta: NonNegativeFloat = 0.9
+    iterations: NonNegativeInt = 10
+
+
+@dataclass(frozen=True)
+class Stack:
+    """[R_o; R_i; P], float32 [3 U, I], by its products.
+
+    Attributes:
+        base: float32 [U], the level m- of R_o and R_i away from their entries.
+        observed, ideal: [U, I], what R_o and R_i have above that level.
+        users, items: [U, D] and [I, D], with P = users @ items.T.
+    """
+
+    base: Tensor
+    observed: SparseMatrix
+    ideal: SparseMatrix
+    users: Tensor
+    items: Tensor
+
+    def times(self, dense: Tensor) -> Tensor:
+        """The product with `dense` [I, R], [3 U, R]."""
+        level = torch.outer(self.base, dense.sum(dim=0))
+        predicted = self.users @ (self.items.T @ dense)
+        return torch.cat([level + self.observed @ dense, level + self.ideal @ dense, predicted])
+
+    def transposed_times(self, dense: Tensor) -> Tensor:
+        """The transposed product with `dense` [3 U, R], [I, R]."""
+        observed, ideal, predicted = dense.chunk(3)
+        entries = self.observed.transposed @ observed + self.ideal.transposed @ ideal
+        return entries + self.base @ (observed + ideal) + self.items @ (self.users.T @ predicted)
+
+
+class COVA(Unlearner):
+    """Reads the scores of the trained model as it was served, forgotten edges included."""
+
+    Config = COVAConfig
+    forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
+
+    def __init__(self, config: COVAConfig) -> None:
+        super().__init__(config)
+        self.config = config
+
+    @torch.no_grad()
+    def run(self, task: Task) -> Unlearned:
+        """Factorise, correct the user vectors, keep the retained rows."""
+        self.check(task.parts)
+        original = task.parts.original
+        vectors = task.model.vectors(build_inputs(original, task.model.spec(), task.device))
+        stack = stack_of(vectors.users, vectors.items, original.train, task.parts.forgotten)
+        rng = task.seed.child("factorisation").torch()
+        left, values, right = truncated_svd(stack, self.config.rank, self.config.iterations, rng)
+        observed, ideal, predicted = left.chunk(3)
+        towards = self.config.alpha * (observed - ideal) + self.config.beta * (predicted - observed)
+        scale = values.sqrt()
+        model = retained_table(task.parts, (predicted - towards) * scale, right * scale)
+        return Unlearned(model, f"one factorisation of rank {len(values)}", [])
+
+
+def stack_of(users: Tensor, items: Tensor, train: Interactions, forgotten: Interactions) -> Stack:
+    """The stack for the vectors [U, D] and [I, D] of a trained model.
+
+    R_o has each user's mean predicted score of the training pairs on them, and of all other pairs elsewhere; R_i is
+    the same, with the user's lowest predicted score on the forgotten pairs.
+    """
+    counts = np.bincount(train.users, minlength=len(users))
+    count = torch.from_numpy(counts).to(users)
+    rows = torch.tensor(train.users, device=users.device)
+    inside = torch.zeros(len(users), device=users.device).index_add_(0, rows, pair_scores(users, items, train))
+    outside = users @ items.sum(dim=0) - inside
+    liked, base = inside / count.clamp(min=1), outside / (len(items) - count).clamp(min=1)
+    above = (liked - base).cpu().numpy()[train.users]
+    gone = forgotten.contains(train.users, train.items, len(items))
+    lowest = np.zeros(len(users), dtype=np.float32)
+    affected = np.unique(forgotten.users)
+    lowest[affected] = lowest_scores(users[torch.from_numpy(affected).to(users.device)], items).cpu().numpy()
+    allowed = np.where(gone, (lowest - base.cpu().numpy())[train.users], above)
+    observed, ideal = (
+        sp.csr_array((values, (train.users, train.items)), shape=(len(users), len(items)))
+        for values in (above, allowed)
+    )
+    device = users.device
+    return Stack(base, SparseMatrix.of(observed, device), SparseMatrix.of(ideal, device), users, items)
+
+
+def lowest_scores(users: Tensor, items: Tensor) -> Tensor:
+    """float32 [B], the lowest score over all items of each of `users` [B, D], in blocks."""
+    parts = [(users[part] @ items.T).amin(dim=1) for part in blocks(len(users), len(items))]
+    return torch.cat(parts) if parts else users.new_empty(0)
+
+
+def truncated_svd(stack: Stack, rank: int, iterations: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """The leading singular triples by subspace iteration (Halko, Martinsson and Tropp, 2011, algorithms 4.4 and 5.1).
+
+    Returns:
+        left [3 U, R], values [R] in descending order, right [I, R]; R is `rank`, or I where that is less.
+    """
+    items = len(stack.items)
+    width = min(rank + _OVERSAMPLING, items, 3 * len(stack.users))
+    basis = torch.randn(items, width, generator=rng).to(stack.users.device)
+    basis = _orthonormal(stack.times(basis))
+    for _ in range(iterations):
+        basis = _orthonormal(stack.times(_orthonormal(stack.transposed_times(basis))))
+    left, values, right = torch.linalg.svd(stack.transposed_times(basis).T, full_matrices=False)
+    return (basis @ left)[:, :rank], values[:rank], right[:rank].T
+
+
+def _orthonormal(columns: Tensor) -> Tensor:
+    basis: Tensor = torch.linalg.qr(columns).Q
+    return basis

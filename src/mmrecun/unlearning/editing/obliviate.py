@@ -1,0 +1,211 @@
+"""Obliviate: low-rank adapters on the ID rows a request touches (Prakash et al., ICML 2026).
+
+First the rows move one preconditioned step against what the forgotten pairs taught them, E + A B^T with A B^T the
+truncated SVD of g / sqrt(v); g is the gradient of BPR on the forgotten pairs, and the step is an ascent on their loss,
+theta + H^-1 g. Then A and B alone are trained to rank unseen items above forgotten ones while the affected users'
+other scores stay.
+
+The authors save v, Adam's second moment, and every epoch's triples from training. A run keeps neither, so v is
+estimated as the mean squared gradient of retained batches, as Adam averages it, and negatives are drawn anew.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+import numpy as np
+import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
+from mmrecun.data.graph import GraphInputs
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.request import Target
+from mmrecun.models.base import ID_TABLES, Recommender, Vectors
+from mmrecun.training.loop import adam, one_pass
+from mmrecun.training.losses import bpr
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export, stand_in_inputs, working_copy
+from mmrecun.unlearning.functional import vectors_with
+from mmrecun.unlearning.gradient.sampling import nothing
+
+Tables = Mapping[str, Tensor]
+_TINY = 1e-8
+
+
+class ObliviateConfig(UnlearnConfig):
+    """Settings of Obliviate.
+
+    Attributes:
+        rank: of the adapters.
+        step: length of the first move, in steps of the training's Adam.
+        moments: retained batches the second moment is estimated from.
+        calibration: steps of the second stage.
+        hold: weight of the affected users' other scores.
+        norm: weight of the adapters' norms.
+        batch_size: triples a step of the second stage.
+        learning_rate: of the second stage's Adam.
+    """
+
+    rank: PositiveInt = 8
+    step: PositiveFloat = 5.0
+    moments: PositiveInt = 20
+    calibration: NonNegativeInt = 200
+    hold: NonNegativeFloat = 1.0
+    norm: NonNegativeFloat = 1e-4
+    batch_size: PositiveInt = 512
+    learning_rate: PositiveFloat = 1e-3
+
+
+class Adapters(nn.Module):
+    """E[rows] + A B^T for each ID table; only A and B are parameters.
+
+    Args:
+        tables: parameter name -> frozen values, float32 [N, D].
+        rows: parameter name -> int64 [n], the rows with an adapter.
+        moves: parameter name -> float32 [n, D], what A B^T starts from, to the nearest of rank `rank`.
+    """
+
+    def __init__(self, tables: Tables, rows: Tables, moves: Tables, rank: int) -> None:
+        super().__init__()
+        self.base, self.rows = tables, rows
+        factors = [low_rank(moves[name], rank) for name in tables]
+        self.left = nn.ParameterList(nn.Parameter(left) for left, _ in factors)
+        self.right = nn.ParameterList(nn.Parameter(right) for _, right in factors)
+
+    def tables(self) -> dict[str, Tensor]:
+        """The ID tables with their adapters, differentiable in A and B."""
+        moves = [left @ right.T for left, right in zip(self.left, self.right, strict=True)]
+        return {
+            name: table.index_add(0, self.rows[name], move)
+            for (name, table), move in zip(self.base.items(), moves, strict=True)
+        }
+
+    def norm(self) -> Tensor:
+        """The sum of the squared norms of A and B; a scalar."""
+        return torch.stack([values.square().sum() for values in self.parameters()]).sum()
+
+
+class Obliviate(Unlearner):
+    """Works on the retained graph; the adapters are added to the tables before what left loses its row."""
+
+    Config = ObliviateConfig
+    forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
+
+    def __init__(self, config: ObliviateConfig) -> None:
+        super().__init__(config)
+        self.config = config
+
+    def run(self, task: Task) -> Unlearned:
+        """Both stages."""
+        self.check(task.parts)
+        working, parts = working_copy(task), task.parts
+        if not len(parts.forgotten):
+            return Unlearned(export(task, working), "no forgotten pair: no row to move", [])
+        inputs = stand_in_inputs(task)
+        adapters = self.first_move(task, working, inputs)
+        history = self._calibrate(task, working, inputs, adapters) if self.config.calibration else []
+        with torch.no_grad():
+            for name, values in adapters.tables().items():
+                working.get_parameter(name).copy_(values)
+        rows = sum(len(moved) for moved in adapters.rows.values())
+        stop = f"{rows} rows moved, {self.config.calibration} calibration steps; second moments estimated"
+        return Unlearned(export(task, working), stop, history)
+
+    def first_move(self, task: Task, model: Recommender, inputs: GraphInputs) -> Adapters:
+        """Stage one: adapters that hold the step against the forgotten pairs."""
+        parts, device = task.parts, task.device
+        rng, sampler = task.seed.child("moments").numpy(), sampler_of(parts)
+        size = task.training.batch_size
+        forgotten = list(bpr_batches(parts.forgotten, sampler, size, rng, device))
+        taught = [gradients(model, inputs, triples, len(triples) / size) for triples in forgotten]
+        retained = parts.held.part(Split.TRAIN)
+        sample = islice(bpr_batches(retained, sampler, size, rng, device), self.config.moments)
+        squares = [gradients(model, inputs, triples, 1.0) for triples in sample]
+        touched = {"users.weight": np.unique(parts.forgotten.users), "items.weight": np.unique(parts.forgotten.items)}
+        rows = {name: torch.from_numpy(found).to(device) for name, found in touched.items()}
+        length = self.config.step * task.training.learning_rate
+        moves: dict[str, Tensor] = {}
+        for name in ID_TABLES:
+            moment = torch.stack([gradient[name].square() for gradient in squares]).mean(dim=0)
+            total = torch.stack([gradient[name] for gradient in taught]).sum(dim=0)
+            moves[name] = length * preconditioned(total, moment)[rows[name]]
+        tables = {name: model.get_parameter(name).detach() for name in ID_TABLES}
+        return Adapters(tables, rows, moves, self.config.rank)
+
+    def _calibrate(
+        self, task: Task, model: Recommender, inputs: GraphInputs, adapters: Adapters
+    ) -> list[dict[str, float]]:
+        """Stage two; one row for the whole of it."""
+        with torch.no_grad():
+            before = model.vectors(inputs)
+
+        def loss_of(step: tuple[Triples, Triples]) -> Tensor:
+            return self.objective(before, vectors_with(model, adapters.tables(), inputs), step) + (
+                self.config.norm * adapters.norm()
+            )
+
+        steps = islice(self._steps(task), self.config.calibration)
+        loss = one_pass(steps, loss_of, adam(adapters, self.config.learning_rate))
+        task.report(1, 1, f"loss {loss:.4f}")
+        return [{"epoch": 1, "loss": loss}]
+
+    def objective(self, before: Vectors, after: Vectors, step: tuple[Triples, Triples]) -> Tensor:
+        """-ln sigmoid(s(u, n) - s(u, f)) + hold * MSE(s / 2, s_0 / 2) on retained pairs; a scalar."""
+        forget, retain = step
+        loss = bpr(-after.at(forget).margins())
+        if len(retain):
+            loss = loss + self.config.hold * (scores(after, retain) / 2 - scores(before, retain) / 2).square().mean()
+        return loss
+
+    def _steps(self, task: Task) -> Iterator[tuple[Triples, Triples]]:
+        parts, sampler, size = task.parts, sampler_of(task.parts), self.config.batch_size
+        affected = np.unique(parts.forgotten.users)
+        train = parts.held.part(Split.TRAIN)
+        retained = train.select(np.isin(train.users, affected))
+        rng = task.seed.child("calibration").numpy()
+        forget, keep = (endless(pairs, sampler, size, rng, task.device) for pairs in (parts.forgotten, retained))
+        while True:
+            yield next(forget), next(keep)
+
+
+def sampler_of(parts: Partition) -> NegativeSampler:
+    """Retained items outside the user's whole history."""
+    original = parts.original
+    return NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
+
+
+def endless(
+    pairs: Interactions, sampler: NegativeSampler, size: int, rng: np.random.Generator, device: torch.device
+) -> Iterator[Triples]:
+    """Pass after pass over `pairs`; empty triples where there are none."""
+    while True:
+        yield from bpr_batches(pairs, sampler, size, rng, device) if len(pairs) else [nothing().to(device)]
+
+
+def gradients(model: Recommender, inputs: GraphInputs, triples: Triples, weight: float) -> dict[str, Tensor]:
+    """Of `weight` times BPR on `triples`, in each ID table; the values as they are, no graph kept."""
+    tables = {name: model.get_parameter(name) for name in ID_TABLES}
+    loss = weight * bpr(model.vectors(inputs).at(triples).margins())
+    return dict(zip(tables, torch.autograd.grad(loss, list(tables.values())), strict=True))
+
+
+def preconditioned(gradient: Tensor, moment: Tensor) -> Tensor:
+    """Gradient / sqrt(moment), [N, D] each.
+
+    A tenth of the mean moment is added, since a few batches leave many rows untouched.
+    """
+    return gradient / ((moment + 0.1 * moment.mean()).sqrt() + _TINY)
+
+
+def low_rank(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """A [n, R] and B [D, R] with A B^T the nearest matrix of rank R = min(rank, n, D) to `matrix` [n, D]."""
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    scale = values[:rank].sqrt()
+    return left[:, :rank] * scale, right[:rank].T * scale
+
+
+def scores(vectors: Vectors, triples: Triples) -> Tensor:
+    """float32 [B], of the positives."""
+    rows = vectors.at(triples)
+    return (rows.users * rows.positives).sum(dim=1)

@@ -1,0 +1,131 @@
+"""SCIF: an influence step on the user rows that a request touches, and on no other (Li et al., arXiv 2304.10199).
+
+The published step is for point-wise labels. Here a BPR triple is a logistic loss of its margin x with label 1, and a
+forgotten pair gets the label it would have as a random unseen item: ybar = sigmoid(s(u, r) - s(u, n)). The rows move by
+H^-1 sum(grad l(x; 1) - grad l(x; ybar)), where H is the Hessian of BPR on the retained pairs of these users. The
+gradient of the training loss itself counts as zero, as influence functions have it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import PositiveFloat, PositiveInt
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
+
+from mmrecun.arrays import Ints
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.forget.request import Target
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export, stand_in_inputs, working_copy
+from mmrecun.unlearning.conjugate import Tensors, solve
+from mmrecun.unlearning.functional import vectors_with
+
+
+class SCIFConfig(UnlearnConfig):
+    """Settings of SCIF.
+
+    Attributes:
+        damping: added to the Hessian's diagonal, in place of the regulariser's curvature; the Hessian is that of a
+            sum over pairs.
+        negatives: draws for each pair, averaged.
+        steps: of conjugate gradients, at most.
+        tolerance: residual, relative to the right-hand side, at which they end.
+    """
+
+    damping: PositiveFloat = 1.0
+    negatives: PositiveInt = 4
+    steps: PositiveInt = 50
+    tolerance: PositiveFloat = 1e-4
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What one step reads, in original rows.
+
+    Attributes:
+        forget, keep: triples of the forgotten and the retained pairs of the affected users.
+        unseen: int64, one more unseen item for each forgotten triple.
+    """
+
+    forget: Triples
+    keep: Triples
+    unseen: Tensor
+
+
+class SCIF(Unlearner):
+    """Edits rows of retained users only; removed users and items leave with their rows and edges."""
+
+    Config = SCIFConfig
+    forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
+
+    def __init__(self, config: SCIFConfig) -> None:
+        super().__init__(config)
+        self.config = config
+
+    def run(self, task: Task) -> Unlearned:
+        """Solve for the step and take it."""
+        self.check(task.parts)
+        working, parts = working_copy(task), task.parts
+        forgotten = parts.forgotten.select(~parts.lost_users[parts.forgotten.users])
+        rows = np.unique(forgotten.users)
+        if not len(rows):
+            return Unlearned(export(task, working), "no retained user has a forgotten pair: no row to correct", [])
+        step, taken = self._solve(task, rows, self._draw(task, forgotten, rows))
+        with torch.no_grad():
+            working.get_parameter("users.weight").index_add_(0, torch.from_numpy(rows).to(task.device), step)
+        stop = f"{len(rows)} user rows corrected, {taken} conjugate gradient steps"
+        task.report(1, 1, stop)
+        return Unlearned(export(task, working), stop, [])
+
+    def _draw(self, task: Task, forgotten: Interactions, rows: Ints) -> Pairs:
+        original, rng = task.parts.original, task.seed.child("negatives").numpy()
+        sampler = NegativeSampler(original.train, len(original.users), len(original.items), task.parts.item_rows)
+        train = task.parts.held.part(Split.TRAIN)
+        retained = train.select(np.isin(train.users, rows))
+        forget, keep = (repeated(pairs, sampler, self.config.negatives, rng) for pairs in (forgotten, retained))
+        unseen = torch.from_numpy(sampler.draw(forget.users.numpy(), rng))
+        return Pairs(forget.to(task.device), keep.to(task.device), unseen.to(task.device))
+
+    def _solve(self, task: Task, rows: Ints, pairs: Pairs) -> tuple[Tensor, int]:
+        """The step float32 [S, D] for the user `rows` [S], and how many products it took."""
+        table = task.model.get_parameter("users.weight").detach()
+        shift = torch.zeros(len(rows), table.shape[1], device=table.device, requires_grad=True)
+        moved = table.index_add(0, torch.from_numpy(rows).to(table.device), shift)
+        vectors = vectors_with(task.model, {"users.weight": moved}, stand_in_inputs(task))
+        forget, draws = pairs.forget, self.config.negatives
+        label = vectors.at(Triples(forget.users, pairs.unseen, forget.negatives)).margins().detach().sigmoid()
+        difference = label_change(vectors.at(forget).margins(), label) / draws
+        target = torch.autograd.grad(difference, shift, retain_graph=True)[0]
+        curvature = hessian_product(-logsigmoid(vectors.at(pairs.keep).margins()).sum() / draws, shift)
+
+        def product(vector: Tensors) -> Tensors:
+            return [curvature(vector[0]) + self.config.damping * vector[0]]
+
+        plain = [torch.ones_like(target)]
+        (step,), taken = solve(product, [target], plain, self.config.steps, self.config.tolerance)
+        return step, taken
+
+
+def repeated(pairs: Interactions, sampler: NegativeSampler, times: int, rng: np.random.Generator) -> Triples:
+    """Every pair `times` times, each with its own negative."""
+    users, positives = np.tile(pairs.users, times), np.tile(pairs.items, times)
+    return Triples(*map(torch.from_numpy, (users, positives, sampler.draw(users, rng))))
+
+
+def label_change(margins: Tensor, label: Tensor) -> Tensor:
+    """Sum of l(x; 1) - l(x; label), l being the logistic loss; a scalar from float32 [B] each."""
+    loss = binary_cross_entropy_with_logits
+    return loss(margins, torch.ones_like(margins), reduction="sum") - loss(margins, label, reduction="sum")
+
+
+def hessian_product(loss: Tensor, parameter: Tensor) -> Callable[[Tensor], Tensor]:
+    """V -> H v for the Hessian of `loss` (a scalar) in `parameter`; v and H v have its shape."""
+    (gradient,) = torch.autograd.grad(loss, parameter, create_graph=True)
+
+    def product(vector: Tensor) -> Tensor:
+        return torch.autograd.grad(gradient, parameter, vector, retain_graph=True)[0]
+
+    return product

@@ -1,0 +1,1 @@
+"""Methods that take optimiser steps on forgotten and retained triples."""

@@ -1,0 +1,81 @@
+"""Amnesiac unlearning: training goes on with wrong answers for what is forgotten (Graves et al., AAAI 2021)."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+import torch
+from pydantic import PositiveInt, field_validator
+from torch import Tensor
+
+from mmrecun.data.bpr_sampling import Triples
+from mmrecun.data.interactions import Interactions
+from mmrecun.forget.request import Target
+from mmrecun.unlearning.gradient.base import GradientUnlearner, PassConfig, Work
+from mmrecun.unlearning.gradient.sampling import Step
+
+
+class Variant(StrEnum):
+    """The two methods of the paper."""
+
+    RELABEL = "relabel"
+    SUBTRACT = "subtract"
+
+
+class AmnesiacConfig(PassConfig):
+    """Settings of amnesiac unlearning.
+
+    Attributes:
+        epochs: passes over the whole, relabelled training set.
+        variant: relabel; subtract is refused, see `possible`.
+    """
+
+    epochs: PositiveInt = 10
+    variant: Variant = Variant.RELABEL
+
+    @field_validator("variant")
+    @classmethod
+    def possible(cls, variant: Variant) -> Variant:
+        """Refuse subtraction.
+
+        It takes the parameter changes of all batches with forgotten pairs off the trained parameters. Trainings do not
+        log them: with batches of 2048 nearly every batch holds a forgotten pair (all but one in 10^9 where 1 % is
+        forgotten), the log would be as large as epochs x batches x model, and what is left after subtraction is the
+        untrained model. Replaying the training to obtain them would read the forgotten data again, at more than the
+        cost of `retrain`.
+        """
+        if variant is Variant.SUBTRACT:
+            raise ValueError(
+                "no training logs the update of each batch, and replaying it costs more than retraining; "
+                "use variant=relabel, or the method retrain"
+            )
+        return variant
+
+
+class Amnesiac(GradientUnlearner[AmnesiacConfig, None]):
+    """In the relabelled training set a forgotten pair prefers an item the user never had to the one they had.
+
+    The wrong item is drawn anew in every pass, as negatives are. Features have no label that could be wrong.
+    """
+
+    Config = AmnesiacConfig
+    forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
+
+    def steps(self, work: Work, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
+        """A pass over all original training pairs, forgotten ones relabelled."""
+        for triples in work.sampler.everything(number):
+            yield Step(retain=relabelled(triples, work.sampler.forget, work.model.sizes.items))
+
+    def objective(self, work: Work, memory: None, step: Step) -> Tensor:  # noqa: ARG002
+        """What training minimises, on relabelled triples; a scalar."""
+        return work.retain_loss(work.look(step)[0])
+
+
+def relabelled(triples: Triples, wrong: Interactions, items: int) -> Triples:
+    """The same with positive and negative exchanged where (user, positive) is among `wrong`; `items` is I."""
+    found = wrong.contains(triples.users.cpu().numpy(), triples.positives.cpu().numpy(), items)
+    swap = torch.from_numpy(found).to(triples.users.device)
+    return Triples(
+        triples.users,
+        torch.where(swap, triples.negatives, triples.positives),
+        torch.where(swap, triples.positives, triples.negatives),
+    )

@@ -1,0 +1,89 @@
+"""MultiDelete: forgotten pairs are taken apart, what else was known is kept (Cheng and Amiri, ECCV 2024).
+
+The published form is for image-text pairs. Here a pair is a user and an item, its fused representation is the
+elementwise product of their vectors, and a mismatched pair is the user with an item they never had.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor
+from torch.nn.functional import embedding, mse_loss
+
+from mmrecun.models.base import TripleVectors, Vectors
+from mmrecun.unlearning.base import original_inputs
+from mmrecun.unlearning.gradient.base import GradientConfig, GradientUnlearner, Work
+from mmrecun.unlearning.gradient.sampling import Step
+
+
+class MultiDeleteConfig(GradientConfig):
+    """Settings of MultiDelete.
+
+    Attributes:
+        epochs: passes over the forget set.
+        decouple: weight of pulling forgotten pairs to mismatched ones.
+        multimodal: weight of keeping retained pairs.
+        unimodal: weight of keeping each modality's own vectors of items that forgotten pairs touch and that stay.
+    """
+
+    epochs: PositiveInt = 10
+    decouple: NonNegativeFloat = 1.0
+    multimodal: NonNegativeFloat = 1.0
+    unimodal: NonNegativeFloat = 1.0
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The trained model's vectors on the original graph, and bool [I]: the items that stay."""
+
+    vectors: Vectors
+    staying: Tensor
+
+
+class MultiDelete(GradientUnlearner[MultiDeleteConfig, Frozen]):
+    """Vectors of a modality are kept for items alone: a user's are made of the very items that may be forgotten.
+
+    Removed items are left out, and so is any feature that was removed, for keeping those is what the request forbids.
+    """
+
+    Config = MultiDeleteConfig
+
+    def prepare(self, work: Work) -> Frozen:
+        """The trained model's vectors, frozen."""
+        with torch.no_grad():
+            vectors = work.task.model.vectors(original_inputs(work.task))
+        return Frozen(vectors, torch.from_numpy(~work.task.parts.lost_items).to(work.task.device))
+
+    def objective(self, work: Work, memory: Frozen, step: Step) -> Tensor:
+        """The weighted sum of the three mean squared errors; a scalar."""
+        vectors = work.model.vectors(work.served)
+        attached = work.model.vectors(work.attached) if step.branches else vectors
+        apart = [mismatch(vectors.at(step.forget), memory.vectors.at(step.forget))] if len(step.forget) else []
+        apart += [
+            mismatch(attached.branch_at(name, triples), memory.vectors.branch_at(name, triples))
+            for name, triples in step.branches.items()
+        ]
+        kept = mse_loss(fused(vectors.at(step.retain)), fused(memory.vectors.at(step.retain)))
+        loss = self.config.decouple * torch.stack(apart).sum() + self.config.multimodal * kept
+        return loss + self.config.unimodal * self._unimodal(work, memory, vectors, step)
+
+    def _unimodal(self, work: Work, memory: Frozen, vectors: Vectors, step: Step) -> Tensor:
+        touched = [step.forget.positives, *(triples.positives for triples in step.branches.values())]
+        items = torch.unique(torch.cat(touched))
+        total = torch.zeros((), device=work.task.device)
+        for name, (_, now) in vectors.branches.items():
+            there = items[memory.staying[items] & work.served.present[name][items]]
+            if len(there):
+                total = total + mse_loss(embedding(there, now), memory.vectors.branches[name][1][there])
+        return total
+
+
+def fused(rows: TripleVectors) -> Tensor:
+    """The representation of each (user, positive) pair; float32 [B, D]."""
+    return rows.users * rows.positives
+
+
+def mismatch(student: TripleVectors, teacher: TripleVectors) -> Tensor:
+    """How far forgotten pairs are from what the trained model says of the user and an item they never had; a scalar."""
+    return mse_loss(fused(student), teacher.users * teacher.negatives)

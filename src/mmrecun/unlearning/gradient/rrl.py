@@ -1,0 +1,98 @@
+"""RRL: reverse learning that weighs pairs by rank and anchors what others rely on (You et al., AAAI 2024).
+
+Rank weight and anchor weight are not published in full; both are this implementation's reading.
+"""
+
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from mmrecun.forget.request import Target
+from mmrecun.unlearning.gradient.base import GradientConfig, GradientUnlearner, Work
+from mmrecun.unlearning.gradient.candidate_lists import Draw, list_scores, share_above
+from mmrecun.unlearning.gradient.sampling import Step
+
+
+class RRLConfig(GradientConfig):
+    """Settings of RRL.
+
+    Attributes:
+        epochs: passes over the forget set.
+        anchor: weight of the Fisher-weighted distance from the trained parameters.
+        fisher_batches: retained batches from which the Fisher diagonal is estimated.
+        candidates: items drawn to estimate the rank of a pair.
+    """
+
+    epochs: PositiveInt = 5
+    anchor: NonNegativeFloat = 1e-3
+    fisher_batches: PositiveInt = 16
+    candidates: PositiveInt = 200
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The trained parameters, how much retained pairs rely on each, and the items to compare ranks with."""
+
+    start: list[Tensor]
+    fisher: list[Tensor]
+    draw: Draw
+
+
+class RRL(GradientUnlearner[RRLConfig, Anchor]):
+    """Only forgotten pairs are trained on; the anchor stands for the retained ones."""
+
+    Config = RRLConfig
+    forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
+
+    def prepare(self, work: Work) -> Anchor:
+        """Where the parameters are now, and the Fisher diagonal."""
+        rng = work.task.seed.child("candidates").torch()
+        draw = Draw(work.task.parts.item_rows, self.config.candidates, rng, work.task.device)
+        start = [parameter.detach().clone() for parameter in work.model.parameters()]
+        return Anchor(start, fisher_diagonal(work, self.config.fisher_batches), draw)
+
+    def objective(self, work: Work, memory: Anchor, step: Step) -> Tensor:
+        """Rank-weighted swapped BPR of forgotten triples + anchor * sum F (theta - theta_0)^2; a scalar."""
+        vectors = work.model.vectors(work.served)
+        triples, pair = step.forget, (vectors.users, vectors.items)
+        scores = list_scores(pair, triples.users, triples.positives, memory.draw())
+        reverse = ranked_reverse(vectors.at(triples).margins(), share_above(scores), len(work.task.parts.item_rows))
+        moved = zip(memory.fisher, work.model.parameters(), memory.start, strict=True)
+        zero = torch.zeros((), device=work.task.device)
+        drift = sum(((fisher * (now - then).square()).sum() for fisher, now, then in moved), start=zero)
+        return reverse + self.config.anchor * drift
+
+
+def ranked_reverse(margins: Tensor, above: Tensor, items: int) -> Tensor:
+    """Mean of -ln sigmoid(-x) / log2(2 + share above * (I - 1)): a pair at the top of the list counts most; a scalar.
+
+    Descent lowers margins; the weight is a constant to it.
+
+    Args:
+        margins: float32 [B], x.
+        above: float32 [B], share of all items ranked above the pair.
+        items: I.
+    """
+    weight = 1 / torch.log2(2 + above.detach() * (items - 1))
+    return -(weight * logsigmoid(-margins)).mean()
+
+
+def fisher_diagonal(work: Work, batches: int) -> list[Tensor]:
+    """Mean squared gradient of the training loss over retained batches, scaled to mean one over all parameters.
+
+    One tensor a parameter, of its shape; zero where no retained triple depends on it.
+    """
+    parameters = list(work.model.parameters())
+    totals = [torch.zeros_like(parameter) for parameter in parameters]
+    for step in islice(work.sampler.retained(0), batches):
+        loss = work.retain_loss(work.look(step)[0])
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        for total, gradient in zip(totals, gradients, strict=True):
+            if gradient is not None:
+                total.add_(gradient.square())
+    mean = sum(float(total.sum()) for total in totals) / sum(total.numel() for total in totals)
+    return [total / max(mean, 1e-30) for total in totals]

@@ -1,0 +1,123 @@
+"""The triples of each unlearning step: forgotten pairs, pairs of lost features, retained pairs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
+
+import numpy as np
+import torch
+
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import Recommender
+from mmrecun.unlearning.base import Task
+
+
+def nothing() -> Triples:
+    """No triple at all."""
+    return Triples(*(torch.empty(0, dtype=torch.int64) for _ in range(3)))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimiser step is given; each part may be empty.
+
+    Attributes:
+        forget: forgotten pairs.
+        branches: modality -> retained pairs of the items that lost it, to be scored by that branch alone.
+        retain: retained pairs.
+    """
+
+    forget: Triples = field(default_factory=nothing)
+    branches: Mapping[str, Triples] = field(default_factory=dict)
+    retain: Triples = field(default_factory=nothing)
+
+
+def branch_pairs(parts: Partition, modality: str) -> Interactions:
+    """Retained training pairs of the items that lost `modality`, in original rows."""
+    held = parts.held
+    return held.select((held.splits == Split.TRAIN) & parts.lost_features[modality][held.items])
+
+
+class ForgetSampler:
+    """Draws the steps of a pass; negatives are retained items outside the user's whole history.
+
+    Args:
+        task: what is forgotten and what is retained.
+        model: lost features of modalities it does not read are left alone.
+        batch_size: retained triples a step, and forgotten ones at most.
+        steps: at least so many a pass over the forget set; a small one is cut into smaller batches.
+
+    Attributes:
+        forget, retain: training pairs in original rows.
+        branches: modality -> retained pairs of the items that lost it.
+        negatives: what draws the negatives.
+    """
+
+    def __init__(self, task: Task, model: Recommender, batch_size: int, steps: int = 1) -> None:
+        parts, original = task.parts, task.parts.original
+        self.batch_size, self.minimum, self.seed, self.device = batch_size, steps, task.seed, task.device
+        self.forget = parts.forgotten
+        known = set(model.modalities())
+        pairs = {name: branch_pairs(parts, name) for name in parts.lost_features if name in known}
+        self.branches = {name: listed for name, listed in pairs.items() if len(listed)}
+        self.retain = parts.held.select(parts.held.splits == Split.TRAIN)
+        users, items = len(original.users), len(original.items)
+        self.negatives = NegativeSampler(original.train, users, items, parts.item_rows)
+        self._unaware = NegativeSampler(self.retain, users, items, parts.item_rows)
+        self._original = original.train
+
+    def any(self) -> bool:
+        """Whether there is anything to push down."""
+        return bool(len(self.forget) or self.branches)
+
+    def steps(self, number: int) -> Iterator[Step]:
+        """Pass `number` over the forget set, every step with as many retained triples as fit a batch."""
+        rng = self._rng("pass", number)
+        forgotten = self._forgotten(rng)
+        retained = cycle(self._batches(self.retain, self.batch_size, rng))
+        for step in forgotten:
+            yield replace(step, retain=next(retained))
+
+    def paired(self, number: int) -> Iterator[Step]:
+        """Pass `number` over the retain set, every step with forgotten triples, which come round as often as needed."""
+        rng = self._rng("paired pass", number)
+        forgotten = cycle(self._forgotten(rng))
+        for retained in self._batches(self.retain, self.batch_size, rng):
+            yield replace(next(forgotten), retain=retained)
+
+    def forgotten(self, number: int) -> Iterator[Step]:
+        """Pass `number` over the forget set alone."""
+        yield from self._forgotten(self._rng("forget pass", number))
+
+    def retained(self, number: int) -> Iterator[Step]:
+        """Pass `number` over the retain set alone."""
+        for triples in self._batches(self.retain, self.batch_size, self._rng("retain pass", number)):
+            yield Step(retain=triples)
+
+    def unaware(self, number: int) -> Iterator[Step]:
+        """As `retained`, with negatives drawn as if the forgotten pairs had never been: any item not retained."""
+        rng = self._rng("unaware pass", number)
+        for triples in bpr_batches(self.retain, self._unaware, self.batch_size, rng, self.device):
+            yield Step(retain=triples)
+
+    def everything(self, number: int) -> Iterator[Triples]:
+        """Pass `number` over all original training pairs."""
+        return self._batches(self._original, self.batch_size, self._rng("whole pass", number))
+
+    def _rng(self, name: str, number: int) -> np.random.Generator:
+        return self.seed.child(f"{name} {number}").numpy()
+
+    def _forgotten(self, rng: np.random.Generator) -> list[Step]:
+        largest = max([len(self.forget), *(len(pairs) for pairs in self.branches.values())])
+        size = max(1, min(self.batch_size, -(-largest // self.minimum)))
+        forget = list(self._batches(self.forget, size, rng)) or [nothing()]
+        endless = {name: cycle(list(self._batches(pairs, size, rng))) for name, pairs in self.branches.items()}
+        return [
+            Step(triples, {name: next(drawn) for name, drawn in endless.items()})
+            for triples in islice(cycle(forget), -(-largest // size))
+        ]
+
+    def _batches(self, pairs: Interactions, size: int, rng: np.random.Generator) -> Iterator[Triples]:
+        return bpr_batches(pairs, self.negatives, size, rng, self.device)

@@ -1,0 +1,51 @@
+"""When to stop pushing down: forgotten pairs are where held-out pairs, which nobody learned, were before."""
+
+import torch
+from torch import Tensor
+
+from mmrecun.data.bpr_sampling import Triples, bpr_batches
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import Vectors
+from mmrecun.unlearning.gradient.base import Work
+
+
+class Gauge:
+    """Mean margins of what is forgotten against the level that retained validation pairs had at the start.
+
+    Every pair is paired once with one negative, so that two readings differ by the parameters alone. A whole pair is
+    compared with whole pairs, a lost feature with the same branch of held-out pairs. Without validation pairs the
+    level is zero, the margin of chance. Test pairs are never looked at.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        sampler, rng = work.sampler, work.task.seed.child("gauge").numpy()
+
+        def once(pairs: Interactions) -> Triples:
+            return next(bpr_batches(pairs, sampler.negatives, len(pairs), rng, work.task.device))
+
+        kinds = ({"": sampler.forget} if len(sampler.forget) else {}) | sampler.branches
+        self._forgotten = {name: once(pairs) for name, pairs in kinds.items()}
+        held_out = validation_pairs(work.task.parts)
+        level = self._read({name: once(held_out) for name in kinds}) if len(held_out) else {}
+        self._level = {name: level.get(name, 0.0) for name in kinds}
+
+    def excess(self) -> float:
+        """By how much the mean margin of what is forgotten still exceeds the level, where it does so most."""
+        found = self._read(self._forgotten)
+        return max(found[name] - self._level[name] for name in found)
+
+    @torch.no_grad()
+    def _read(self, triples: dict[str, Triples]) -> dict[str, float]:
+        vectors = self._work.model.vectors(self._work.attached)
+        return {name: _margins(vectors, name, listed).mean().item() for name, listed in triples.items()}
+
+
+def _margins(vectors: Vectors, branch: str, triples: Triples) -> Tensor:
+    return (vectors.branch_at(branch, triples) if branch else vectors.at(triples)).margins()
+
+
+def validation_pairs(parts: Partition) -> Interactions:
+    """Retained validation pairs, in original rows."""
+    return parts.held.part(Split.VALID)

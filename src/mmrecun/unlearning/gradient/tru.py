@@ -1,0 +1,140 @@
+"""TRU-style targeted reverse update: only where the forget set is felt, and no branch overwhelmed (arXiv 2604.02183).
+
+Formulas are not published in full; module choice, branch scale and gate are this implementation's reading. The gate at
+the output is the export: a removed item or feature has no row, hence no score. A gate for a single pair would have to
+name the pair in the model, so there is none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from mmrecun.training.losses import Reverse, reverse_bpr
+from mmrecun.unlearning.gradient.base import GradientConfig, GradientUnlearner, Work
+from mmrecun.unlearning.gradient.sampling import Step
+
+Gradients = Sequence[Tensor | None]
+
+
+class TRUConfig(GradientConfig):
+    """Settings of the TRU-style update.
+
+    Attributes:
+        epochs: passes over the forget set.
+        forget_weight: share of the forget term; the retain term has the rest.
+        share: of the modules, how many are updated: those with the largest ratio of forget to retain gradient.
+        tau: a branch's forget gradient is at most so many times its retain gradient.
+        probe_batches: steps from which the ratio is measured.
+    """
+
+    epochs: PositiveInt = 5
+    forget_weight: float = Field(default=0.5, gt=0, lt=1)
+    share: float = Field(default=0.5, gt=0, le=1)
+    tau: PositiveFloat = 2.0
+    probe_batches: PositiveInt = 4
+
+
+@dataclass(frozen=True)
+class Targets:
+    """For each parameter whether it is updated, and the branch it belongs to."""
+
+    chosen: list[bool]
+    branch: list[str]
+
+
+class TRU(GradientUnlearner[TRUConfig, Targets]):
+    """The objective of MMRecUn, with the forget gradient apart from the retain gradient so that it can be scaled."""
+
+    Config = TRUConfig
+
+    def prepare(self, work: Work) -> Targets:
+        """The modules that feel the forget set most, relative to the retain set."""
+        names = [name for name, _ in work.model.named_parameters()]
+        forget, retain = dict.fromkeys(map(module_of, names), 0.0), dict.fromkeys(map(module_of, names), 0.0)
+        for step in islice(work.sampler.steps(0), self.config.probe_batches):
+            _, down, hold = self._gradients(work, step)
+            for name, one, two in zip(names, down, hold, strict=True):
+                forget[module_of(name)] += squared(one)
+                retain[module_of(name)] += squared(two)
+        ratio = {module: forget[module] / max(retain[module], 1e-30) for module in forget}
+        chosen = sorted(ratio, key=lambda module: -ratio[module])[: max(1, round(self.config.share * len(ratio)))]
+        return Targets(
+            [module_of(name) in chosen for name in names], [branch_of(name, work.model.modalities()) for name in names]
+        )
+
+    def objective(self, work: Work, memory: Targets, step: Step) -> Tensor:
+        """The value of (1 - w) * training loss + w * reverse BPR, with the scaled and masked gradient; a scalar."""
+        value, down, hold = self._gradients(work, step)
+        scales = branch_scales(memory.branch, down, hold, self.config.tau)
+        weight, mixed = self.config.forget_weight, {}
+        for number, parameter in enumerate(work.model.parameters()):
+            if memory.chosen[number]:
+                parts = ((weight * scales[memory.branch[number]], down[number]), (1 - weight, hold[number]))
+                zero = torch.zeros_like(parameter)
+                mixed[parameter] = sum((factor * part for factor, part in parts if part is not None), start=zero)
+        return with_gradient(value, list(mixed), list(mixed.values()))
+
+    def _gradients(self, work: Work, step: Step) -> tuple[Tensor, Gradients, Gradients]:
+        """The value of the objective, and what each parameter gets from the forget and from the retain term."""
+        kept, forgotten = work.look(step)
+        reverse = torch.stack([reverse_bpr(margins, Reverse.SWAPPED) for margins in forgotten]).sum()
+        retain, parameters = work.retain_loss(kept), list(work.model.parameters())
+        down = torch.autograd.grad(reverse, parameters, retain_graph=True, allow_unused=True)
+        hold = torch.autograd.grad(retain, parameters, allow_unused=True)
+        weight = self.config.forget_weight
+        return ((1 - weight) * retain + weight * reverse).detach(), down, hold
+
+
+def module_of(parameter: str) -> str:
+    """The name of the module that owns a parameter.
+
+    >>> module_of("gates.image.weight")
+    'gates.image'
+    """
+    return parameter.rpartition(".")[0]
+
+
+def branch_of(parameter: str, modalities: Sequence[str]) -> str:
+    """The modality whose branch a parameter belongs to, or nothing for what all share.
+
+    >>> branch_of("gates.image.weight", ["audio", "image"]), branch_of("users.weight", ["audio", "image"])
+    ('image', '')
+    """
+    return next((part for part in parameter.split(".") if part in modalities), "")
+
+
+def branch_scales(branches: Sequence[str], down: Gradients, hold: Gradients, tau: float) -> dict[str, float]:
+    """Branch -> min(1, tau * ||its retain gradient|| / ||its forget gradient||)."""
+    scales = {}
+    for branch in set(branches):
+        inside = [number for number, name in enumerate(branches) if name == branch]
+        one, two = (sum(squared(gradients[number]) for number in inside) ** 0.5 for gradients in (down, hold))
+        scales[branch] = min(1.0, tau * two / one) if one else 1.0
+    return scales
+
+
+def squared(gradient: Tensor | None) -> float:
+    """Squared norm; zero where there is no gradient."""
+    return 0.0 if gradient is None else float(gradient.square().sum())
+
+
+def with_gradient(value: Tensor, parameters: list[Tensor], gradients: list[Tensor]) -> Tensor:
+    """A scalar of the given value whose gradient in each of `parameters` is the given one."""
+    result: Tensor = _Given.apply(value, gradients, *parameters)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Given(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, gradients: list[Tensor], *parameters: Tensor) -> Tensor:  # noqa: ARG004
+        ctx.gradients = gradients
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *(outer * gradient for gradient in ctx.gradients)

@@ -1,0 +1,91 @@
+"""The balance in which training leaves a row: what its pairs teach it, what makes it decay, and what nothing explains.
+
+At the end of a training -g = decay * row + rest, where g is the gradient of BPR over all pairs of the row (see
+`expected_bpr`). The decay stands for the regulariser and for stopping early. It follows a row's degree closely, so that
+it is read off the rows of the same degree. The rest is noise: of the negatives that happened to be drawn.
+
+Without the forgotten pairs a row would be in balance with its retained ones: it would decay as a row of its new degree
+does, and have the noise of fewer pairs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from mmrecun.arrays import Ints
+
+Rates = npt.NDArray[np.float64]
+_STRATA, _FEWEST = 12, 4
+_LEAST_DECAY = 1e-3
+_TINY = 1e-9
+
+
+def explained(rows: Tensor, gradient: Tensor, degree: Ints) -> float:
+    """Mean cosine between rows [R, D] and what their pairs taught them, -gradient [R, D], where `degree` is not 0."""
+    known = torch.from_numpy(degree > 0).to(rows.device)
+    return float(cosine_similarity(rows[known], -gradient[known]).mean()) if known.any() else 0.0
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What the R retained rows of a table should be in balance with.
+
+    Attributes:
+        decay: float32 [R, 1].
+        rest: float32 [R, D].
+    """
+
+    decay: Tensor
+    rest: Tensor
+
+    @classmethod
+    def of(cls, rows: Tensor, gradient: Tensor, before: Ints, after: Ints, share: float) -> Self:
+        """Read off what training left, and carry it over to the retained pairs.
+
+        Args:
+            rows: float32 [R, D], as trained.
+            gradient: float32 [R, D], over the original pairs.
+            before, after: int64 [R], degrees.
+            share: of all pairs that are retained. Who loses as many as everybody does is not touched.
+        """
+        own = (-(gradient * rows).sum(dim=1) / rows.square().sum(dim=1).clamp(min=_TINY)).double().cpu().numpy()
+        decay_at = by_degree(own, before)
+        decay = _column(decay_at(before), rows)
+        rest = gradient + decay * rows
+        kept = after / np.maximum(before, 1)
+        return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest)
+
+    def missing(self, rows: Tensor, gradient: Tensor) -> Tensor:
+        """How far `rows` [R, D] are from balance, given their gradient over the retained pairs: float32 [R, D]."""
+        return self.rest - gradient - self.decay * rows
+
+
+def by_degree(decay: Rates, degree: Ints) -> Callable[[Rates | Ints], Rates]:
+    """Fit the decay as a function of degree: medians of a dozen strata, linear in log degree between them.
+
+    >>> by_degree(np.repeat([1.0, 2.0], 4), np.repeat([1, 100], 4))(np.array([1, 10, 100])).tolist()
+    [1.0, 1.5, 2.0]
+
+    Args:
+        decay: float64 [R].
+        degree: int64 [R]; rows of degree 0 do not count.
+    """
+    known = np.flatnonzero(degree > 0)
+    edges = np.unique(np.quantile(degree[known], np.linspace(0, 1, _STRATA + 1))) if len(known) else np.ones(1)
+    stratum = np.digitize(degree[known], edges[1:-1])
+    groups = [known[stratum == number] for number in np.unique(stratum)]
+    groups = [group for group in groups if len(group) >= _FEWEST] or [known]
+    logs = np.array([np.log(degree[group]).mean() if len(group) else 0.0 for group in groups])
+    medians = np.array([np.median(decay[group]) if len(group) else 1.0 for group in groups])
+    medians = np.maximum(medians, _LEAST_DECAY * max(medians.max(), _LEAST_DECAY))
+    return lambda asked: np.interp(np.log(np.maximum(asked, 1)), logs, medians)
+
+
+def _column(values: Rates, like: Tensor) -> Tensor:
+    return torch.from_numpy(values).to(like)[:, None]

@@ -1,0 +1,144 @@
+"""What BPR taught each vector: its gradient over all pairs, in expectation over negatives.
+
+A trained row is, up to its length, the sum of what its pairs taught it. How hard a pair pulls falls as its margin x
+grows, and a row still holds what the pair taught it when x was small. So a pair counts with its mean pull over the
+second half of the way, from x / 2 to x. On four datasets this explains rows of BPR-MF and VBPR with a cosine of 0.87
+to 0.97, and those of LightGCN with 0.67 to 0.89; with the pull at x alone it is 0.45 to 0.97.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmrecun.models.base import Pair
+from mmrecun.unlearning.mmrecun.links import BLOCK, Links
+
+_FAR = -60.0
+
+
+def pull(margins: Tensor) -> Tensor:
+    """Mean of sigmoid(-y) over y from x / 2 to x: how hard a pair pulled, float32 of any shape.
+
+    >>> [round(force, 3) for force in pull(torch.tensor([0.0, 4.0])).tolist()]
+    [0.5, 0.054]
+    """
+    x = _apart_from_zero(margins, 1e-3)
+    half = (x / -2).exp_()
+    return ((1 + half) / (1 + half * half)).log_().mul_(2).div_(x)
+
+
+def stiffness(margins: Tensor) -> Tensor:
+    """-d pull / d margins; float32 of the same shape."""
+    x = _apart_from_zero(margins, 3e-2)
+    half = (x / -2).exp_()
+    whole = half * half
+    mean = ((1 + half) / (1 + whole)).log_().mul_(2).div_(x)
+    return (mean - 2 * whole / (1 + whole) + half / (1 + half)).div_(x)
+
+
+def _apart_from_zero(margins: Tensor, near: float) -> Tensor:
+    # both functions are 0 / 0 at zero, and lose their digits near it
+    return margins.masked_fill(margins.abs() < near, near).clamp_(min=_FAR)
+
+
+class Gradient(NamedTuple):
+    """Of BPR's sum over all pairs, by the vectors.
+
+    Attributes:
+        users, items: float32 [U, D] and [I, D].
+        stiffness: float32 [N], of each pair, averaged over negatives.
+    """
+
+    users: Tensor
+    items: Tensor
+    stiffness: Tensor
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Pairs that stand for all of a group when items are asked how often, and by whom, they were the negative.
+
+    Attributes:
+        places: int64 [T], which pairs.
+        weights: float32 [T], how many draws of each single item a pair stands for.
+        known: int64 rows and columns of [T, I], items that a pair's user has.
+    """
+
+    places: Tensor
+    weights: Tensor
+    known: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """Forgotten pairs of rows that stay: the user may draw the item as a negative from now on.
+
+    Attributes:
+        users, positives, negatives: int64 [B], the negative being the forgotten item.
+        weights: float32 [B], how often that happens in an epoch.
+    """
+
+    users: Tensor
+    positives: Tensor
+    negatives: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
+class ExpectedBPR:
+    """BPR over N pairs, each with all negatives at once; S drawn items stand for them.
+
+    Attributes:
+        links: the pairs.
+        negatives: int64 [S] items.
+        allowed: float32 [U, S], 1 where the user does not have the item.
+        drawn: of each group of pairs.
+        swapped: what training on these pairs does besides; None for nothing.
+    """
+
+    links: Links
+    negatives: Tensor
+    allowed: Tensor
+    drawn: tuple[Drawn, ...]
+    swapped: Swapped | None = None
+
+    def gradient(self, vectors: Pair, stiff: bool = True) -> Gradient:
+        """Of the sum over pairs of the mean over negatives, float32 vectors [U, D] and [I, D] given; no autograd.
+
+        Without `stiff` all pairs have stiffness 0, which saves half of the time.
+        """
+        users, items = vectors
+        links, others = self.links, items[self.negatives]
+        scores, own = users @ others.T, links.scores((users, items))
+        positive, bent = torch.empty_like(own), torch.zeros_like(own)
+        negative = torch.zeros_like(scores)
+        number = self.allowed.sum(dim=1).clamp(min=1)
+        for start in range(0, len(own), BLOCK):
+            at = slice(start, start + BLOCK)
+            who = links.users[at]
+            margins, share = own[at, None] - scores[who], self.allowed[who] / number[who, None]
+            pulls = pull(margins).mul_(share)
+            positive[at] = pulls.sum(dim=1)
+            if stiff:
+                bent[at] = stiffness(margins).mul_(share).sum(dim=1)
+            negative.index_add_(0, who, pulls)
+        by_user = negative @ others - links.to_users(positive, items)
+        by_item = -links.to_items(positive, users)
+        for group in self.drawn:
+            who = links.users[group.places]
+            pulls = pull(own[group.places, None] - users[who] @ items.T)
+            pulls[group.known] = 0
+            by_item += pulls.T @ (users[who] * group.weights[:, None])
+        if self.swapped is not None:
+            _add_swapped(self.swapped, users, items, by_user, by_item)
+        return Gradient(by_user, by_item, bent)
+
+
+def _add_swapped(swapped: Swapped, users: Tensor, items: Tensor, by_user: Tensor, by_item: Tensor) -> None:
+    rows, good, bad = users[swapped.users], items[swapped.positives], items[swapped.negatives]
+    pulls = (pull((rows * (good - bad)).sum(dim=1)) * swapped.weights)[:, None]
+    by_user.index_add_(0, swapped.users, pulls * (bad - good))
+    by_item.index_add_(0, swapped.negatives, pulls * rows)
+    by_item.index_add_(0, swapped.positives, -pulls * rows)

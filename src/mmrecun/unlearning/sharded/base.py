@@ -1,0 +1,204 @@
+"""Sharding: one model a shard, each of which saw its own training pairs and nothing else.
+
+A shard's data are its retained pairs with their users, items and features, so that a model whose shard a request does
+not touch is the very model that was there before. Such models are trained here too, and their time is set-up.
+"""
+
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.arrays import Bools, Ints
+from mmrecun.data.dataset import Dataset, positions
+from mmrecun.data.graph import GraphInputs, build_inputs
+from mmrecun.data.interactions import Interactions
+from mmrecun.errors import ConfigError, DataError
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import Recommender, Sizes
+from mmrecun.training.fit import fit
+from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.vector_model import table_of
+
+
+class Unit(StrEnum):
+    """What is dealt out to the shards: single training pairs, or users or items with all of theirs."""
+
+    INTERACTIONS = "interactions"
+    USERS = "users"
+    ITEMS = "items"
+
+    def units(self, dataset: Dataset) -> int:
+        """How many there are."""
+        return {Unit.INTERACTIONS: len(dataset.train), Unit.USERS: len(dataset.users)}.get(self, len(dataset.items))
+
+    def of_pairs(self, labels: Ints, pairs: Interactions) -> Ints:
+        """The shard of each of N pairs, int64 [N], from the shard of each unit."""
+        if self is Unit.INTERACTIONS:
+            return labels
+        return labels[pairs.users if self is Unit.USERS else pairs.items]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One trained shard.
+
+    Attributes:
+        user_rows, item_rows: int64 [U_s] and [I_s], rows of the retained data.
+        users, items: float32 [U_s, D] and [I_s, D].
+        seconds: of training.
+    """
+
+    user_rows: Ints
+    item_rows: Ints
+    users: Tensor
+    items: Tensor
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Shards:
+    """All shard models of the retained data.
+
+    Attributes:
+        trained: S of them; one without retained pairs is empty.
+        touched: bool [S], whether the request changed what the shard knows.
+        history: one row per epoch.
+    """
+
+    trained: list[Shard]
+    touched: Bools
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def setup_seconds(self) -> float:
+        """Training time of the untouched ones."""
+        return sum(shard.seconds for shard, touched in zip(self.trained, self.touched, strict=True) if not touched)
+
+    def stacked(self, parts: Partition) -> tuple["Stacked", "Stacked"]:
+        """The vectors of all shards side by side, of the retained users and of the retained items."""
+        users = [(shard.user_rows, shard.users) for shard in self.trained]
+        items = [(shard.item_rows, shard.items) for shard in self.trained]
+        return Stacked.of(users, len(parts.retained.users)), Stacked.of(items, len(parts.retained.items))
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """One side of all shards.
+
+    Attributes:
+        vectors: float32 [N, S, D], zero where a shard lacks the row.
+        there: bool [N, S], where it has it.
+    """
+
+    vectors: Tensor
+    there: Tensor
+
+    def rows(self, part: Tensor | slice) -> "Stacked":
+        """Some rows."""
+        return Stacked(self.vectors[part], self.there[part])
+
+    @classmethod
+    def of(cls, shards: list[tuple[Ints, Tensor]], size: int) -> "Stacked":
+        """From the rows and vectors of each shard; `size` is N."""
+        dim, device = max(vectors.shape[1] for _, vectors in shards), shards[0][1].device
+        stacked = torch.zeros(size, len(shards), dim, device=device)
+        there = torch.zeros(size, len(shards), dtype=torch.bool, device=device)
+        for number, (found, vectors) in enumerate(shards):
+            rows = torch.from_numpy(found).to(device)
+            there[rows, number] = True
+            if len(rows):
+                stacked[rows, number] = vectors
+        return cls(stacked, there)
+
+
+def dealt(count: int, shards: int, rng: np.random.Generator) -> Ints:
+    """int64 [count], a shard for each unit at random; the shards differ in size by one at most."""
+    return rng.permutation(np.arange(count) % shards)
+
+
+def touched_by(parts: Partition, labels: Ints, shards: int, modalities: tuple[str, ...]) -> Bools:
+    """Which shards hold anything that the request takes out; bool [S].
+
+    Args:
+        labels: int64 [N], the shard of each original training pair, -1 for none.
+        shards: S.
+        modalities: those that the model reads.
+    """
+    train = parts.original.train
+    if any(name not in parts.retained.modalities for name in modalities):
+        return np.ones(shards, dtype=bool)
+    changed = ~parts.held.contains(train.users, train.items, len(parts.original.items))
+    for name in set(modalities) & set(parts.lost_features):
+        changed |= parts.lost_features[name][train.items]
+    touched = np.zeros(shards, dtype=bool)
+    touched[labels[changed & (labels >= 0)]] = True
+    return touched
+
+
+def train_shards(task: Task, labels: Ints, shards: int, fresh: bool = False) -> Shards:
+    """Train the model of every shard on its retained pairs.
+
+    Args:
+        labels: int64 [N], the shard of each original training pair, -1 for none.
+        shards: S.
+        fresh: whether the labels themselves were drawn after the request, so that no model was there before.
+    """
+    parts = task.parts
+    touched = touched_by(parts, labels, shards, task.model.modalities()) | fresh
+    to_users = positions(parts.user_rows, len(parts.original.users))
+    to_items = positions(parts.item_rows, len(parts.original.items))
+    train = parts.original.train
+    held = parts.held.contains(train.users, train.items, len(parts.original.items))
+    trained: list[Shard] = []
+    history: list[dict[str, float]] = []
+    for number in range(shards):
+        pairs = train.select(held & (labels == number)).renumbered(to_users, to_items)
+        shard, epochs = train_shard(task, pairs, number, f"shard {number + 1} of {shards}")
+        trained.append(shard)
+        history += [{"shard": number, "touched": float(touched[number]), **row} for row in epochs]
+    return Shards(trained, touched, history)
+
+
+def train_shard(
+    task: Task, pairs: Interactions, number: int, name: str = "shard"
+) -> tuple[Shard, list[dict[str, float]]]:
+    """Train the model of shard `number` on `pairs` (rows of the retained data); with its history.
+
+    Every shard stops by the retained validation pairs, the rows it lacks being zero.
+
+    Raises:
+        ConfigError: when a user has every item of the shard.
+    """
+    if not len(pairs):
+        nothing = np.empty(0, dtype=np.int64)
+        return Shard(nothing, nothing, torch.zeros(0, 0, device=task.device), torch.zeros(0, 0, device=task.device)), []
+    started = time.perf_counter()
+    users, items = np.unique(pairs.users), np.unique(pairs.items)
+    data = task.parts.retained.with_interactions(pairs).restrict(users, items)
+    seed = task.seed.child(f"shard {number}")
+    model = type(task.model)(task.model.settings, Sizes.of_dataset(data), seed.child("model").torch()).to(task.device)
+    inputs = build_inputs(data, model.spec(), task.device)
+
+    def state(current: Recommender) -> Shard:
+        with torch.no_grad():
+            vectors = current.vectors(inputs)
+        return Shard(users, items, vectors.users.detach(), vectors.items.detach(), time.perf_counter() - started)
+
+    def report(done: int, total: int, note: str) -> None:
+        task.report(done, total, f"{name}  {note}")
+
+    try:
+        result = fit(model, data, inputs, task.training, seed, lambda now: validated(task, state(now)), report)
+    except DataError as error:
+        raise ConfigError(f"{name} is too small to train a model on ({error}); choose fewer shards") from None
+    return state(model), result.history
+
+
+def validated(task: Task, shard: Shard) -> float:
+    """The validation score of one shard alone."""
+    users, items = Shards([shard], np.zeros(1, dtype=bool)).stacked(task.parts)
+    table = table_of(task.parts, users.vectors[:, 0], items.vectors[:, 0])
+    return task.validate(table, GraphInputs(table.sizes.users, table.sizes.items))

@@ -1,0 +1,46 @@
+"""A model that is nothing but its vectors: what methods give back that work on scores or on several models at once."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from mmrecun.data.interactions import Interactions
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import Sizes
+from mmrecun.models.bprmf import BPRMF, BPRMFConfig
+from mmrecun.rng import Seed
+
+BLOCK_BYTES = 64 << 20
+
+
+@torch.no_grad()
+def table_of(parts: Partition, users: Tensor, items: Tensor) -> BPRMF:
+    """A matrix factorisation whose rows are the given vectors of the retained users [U', D] and items [I', D]."""
+    config = BPRMFConfig(dim=users.shape[1])
+    model = BPRMF(config, Sizes.of_dataset(parts.retained), Seed(0).torch()).to(users.device)
+    model.users.weight.copy_(users)
+    model.items.weight.copy_(items)
+    return model
+
+
+def retained_table(parts: Partition, users: Tensor, items: Tensor) -> BPRMF:
+    """As `table_of`, from vectors in original rows [U, D] and [I, D]."""
+    rows = [torch.from_numpy(kept).to(users.device) for kept in (parts.user_rows, parts.item_rows)]
+    return table_of(parts, users[rows[0]], items[rows[1]])
+
+
+def pair_scores(users: Tensor, items: Tensor, pairs: Interactions) -> Tensor:
+    """float32 [N], the score of each pair; no more than a block of rows is gathered at a time."""
+    scored = torch.empty(len(pairs), device=users.device)
+    for part in blocks(len(pairs), users.shape[1]):
+        rows, columns = (torch.tensor(side[part], device=users.device) for side in (pairs.users, pairs.items))
+        scored[part] = (users[rows] * items[columns]).sum(dim=1)
+    return scored
+
+
+def blocks(rows: int, width: int) -> Iterator[slice]:
+    """Slices of at most 64 MiB of float32 rows of `width`."""
+    size = max(1, BLOCK_BYTES // (4 * max(1, width)))
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))

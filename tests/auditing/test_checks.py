@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+
+from mmrecun.auditing.checks import (
+    bystander_checks,
+    mark_checks,
+    paired_error,
+    recognition_check,
+    unmeasured_check,
+    utility_check,
+)
+from mmrecun.auditing.figures import Bystanders, Figures, Mark, Recognition
+from mmrecun.auditing.result import About, Check, State, conclude
+
+
+def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.0, 0.1), **more: float) -> Recognition:
+    values = {"pairs": 900, "held_out": 300, "auc": auc, "auc_error": error, "known_auc": 0.9, "place": 0.8}
+    low, high = share
+    shares = {"known_share": (low + high) / 2, "known_share_low": low, "known_share_high": high}
+    return Recognition.of({**values, **shares, **more})
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "said"),
+    [
+        (recognised(0.51), State.PASSED, "alike"),
+        (recognised(0.60, share=(0.2, 0.5)), State.FAILED, "still recognised"),
+        (recognised(0.40), State.FAILED, "over-forgotten"),
+        (recognised(0.55, error=0.02), State.PASSED, "alike"),
+        (recognised(0.60, error=0.05), State.FAILED, "still recognised"),
+        (recognised(0.51, share=(0.0, 0.7)), State.NOT_ASSESSED, "too few pairs"),
+        (recognised(0.51, share=(0.2, 0.4)), State.NOT_ASSESSED, "may still be known"),
+        (recognised(0.6, attack_auc=0.71, attack_level=0.7), State.NOT_ASSESSED, "only Gold can tell"),
+        (recognised(0.8, attack_auc=0.71, attack_level=0.7), State.FAILED, "still recognised"),
+        (recognised(0.51, known_auc=0.52), State.NOT_ASSESSED, "nothing can be told"),
+        (recognised(0.51, attack_auc=0.7, attack_auc_error=0.01), State.FAILED, "attack with labels"),
+        (recognised(0.51, attack_auc=0.52, attack_auc_error=0.01), State.PASSED, "alike"),
+        (recognised(0.51, attack_auc=0.3, attack_auc_error=0.01), State.PASSED, "alike"),
+    ],
+)
+def test_recognition_passes_only_where_a_model_that_did_nothing_would_fail(found: Recognition, state: State, said: str):
+    check = recognition_check("users", found)
+    assert (check.state, check.about) == (state, About.FORGETTING)
+    assert said in check.detail
+    assert check.name == "residual co-occurrence: users"
+
+
+@pytest.mark.parametrize(
+    ("auc", "known", "state"),
+    [
+        (0.75, 0.74, State.FAILED),
+        (0.55, 0.74, State.PASSED),
+        (0.45, 0.74, State.PASSED),
+        (0.64, 0.74, State.NOT_ASSESSED),
+        (0.50, 0.51, State.NOT_ASSESSED),
+    ],
+)
+def test_lapsed_features_are_held_against_those_that_are_kept(auc: float, known: float, state: State):
+    check = recognition_check("features audio", recognised(auc, known_auc=known, known_auc_error=0.01))
+    assert (check.name, check.state) == ("membership: features audio", state)
+
+
+def test_the_evidence_is_in_words():
+    detail = recognition_check("items", recognised(0.512, attack_auc=0.5, attack_auc_error=0.01)).detail
+    for word in (
+        "AUC 0.512",
+        "900 forgotten",
+        "300 held-out",
+        "same items",
+        "0.5 ± 0.030",
+        "at most 10% still",
+        "labels 0.500",
+    ):
+        assert word in detail
+
+
+@pytest.mark.parametrize(
+    ("auc", "error", "state"),
+    [(0.52, 0.01, State.PASSED), (0.6, 0.01, State.FAILED), (0.3, 0.01, State.PASSED), (0.6, 0.06, State.NOT_ASSESSED)],
+)
+def test_marks(auc: float, error: float, state: State):
+    (check,) = mark_checks({"lists": Mark(rows=9, others=90, auc=auc, auc_error=error)})
+    assert (check.name, check.state, check.about) == ("marks: lists", state, About.MARKS)
+
+
+def bystanders(**more: float) -> Bystanders:
+    values = {"users": 80, "overlap": 0.7, "share_before": 0.1, "share_after": 0.11, "gain": 0.001, "gain_error": 0.001}
+    return Bystanders.of({**values, "recall_before": 0.4, "recall_after": 0.4, **more})
+
+
+def test_bystanders_are_harmed_by_other_lists_or_by_worse_ones():
+    assert [check.state for check in bystander_checks(bystanders(), 0.001)] == [State.PASSED, State.PASSED]
+    pushed = bystander_checks(bystanders(share_after=0.5, gain=0.1), 0.001)
+    assert [check.state for check in pushed] == [State.FAILED, State.PASSED]
+    by_chance = bystander_checks(bystanders(share_after=0.5, gain=0.002), 0.001)
+    assert by_chance[0].state is State.PASSED
+    worse = bystander_checks(bystanders(recall_after=0.3), 0.001)
+    assert [check.state for check in worse] == [State.PASSED, State.FAILED]
+    assert bystander_checks(bystanders(recall_after=0.3), 0.1)[1].state is State.PASSED
+    (nobody,) = bystander_checks(None, None)
+    assert nobody.state is State.NOT_ASSESSED
+
+
+def figures(recall: float | None) -> Figures:
+    retain = {} if recall is None else {"recall@20": recall}
+    return Figures(name="unlearned", run="r", seed=0, seconds=1, retain=retain)
+
+
+def test_a_twentieth_of_the_utility_may_be_lost_and_what_chance_can_take():
+    def state(after: float | None, error: float = 0.0) -> State:
+        return utility_check(figures(0.100), figures(after), error, "recall@20").state
+
+    assert state(0.096) is State.PASSED
+    assert state(0.093) is State.FAILED
+    assert state(0.093, 0.002) is State.PASSED
+    assert state(None) is State.NOT_ASSESSED
+
+
+def test_the_error_of_a_difference_is_that_of_paired_users():
+    values, first, second = np.array([0.1, 0.5, 0.9]), np.array([0.0, 0.4, 0.9]), np.array([0.2, 0.2, 0.3])
+    difference = values - (first + second) / 2
+    assert paired_error(values, [first, second]) == pytest.approx(np.std(difference, ddof=1) / np.sqrt(3))
+    assert paired_error(values[:1], [first[:1]]) is None
+
+
+def made(about: About, state: State = State.PASSED) -> Check:
+    return Check(name="c", state=state, detail="", about=about)
+
+
+NEEDED = (made(About.REMOVAL), made(About.FORGETTING), made(About.UTILITY))
+
+
+@pytest.mark.parametrize("left_out", range(3))
+def test_a_verdict_passes_only_what_was_measured(left_out: int):
+    assert conclude(NEEDED) is State.PASSED
+    rest = NEEDED[:left_out] + NEEDED[left_out + 1 :]
+    assert conclude(rest) is State.NOT_ASSESSED
+    about = NEEDED[left_out].about
+    for state in (State.NOT_ASSESSED, State.NOT_APPLICABLE):
+        assert conclude((*rest, made(about, state))) is State.NOT_ASSESSED
+    assert conclude((*rest, made(about, State.FAILED))) is State.FAILED
+
+
+def test_one_failure_or_one_kind_that_was_not_measured_is_no_pass():
+    for about in About:
+        assert conclude((*NEEDED, made(about, State.FAILED))) is State.FAILED
+    assert conclude((*NEEDED, unmeasured_check("items", "nothing to compare with"))) is State.NOT_ASSESSED
+    assert conclude((*NEEDED, made(About.MARKS, State.NOT_ASSESSED))) is State.PASSED
+    assert conclude((*NEEDED, made(About.REMOVAL, State.NOT_ASSESSED))) is State.NOT_ASSESSED
+    assert conclude((*NEEDED, made(About.REMOVAL, State.NOT_APPLICABLE))) is State.PASSED
+    assert conclude(()) is State.NOT_ASSESSED
+
+
+def test_places_of_items_that_lost_features_are_golds_to_say():
+    checks = bystander_checks(bystanders(share_after=0.5, gain=0.1), 0.001, features=True)
+    assert [check.state for check in checks] == [State.NOT_APPLICABLE, State.PASSED]
+
+
+def test_places_that_nobody_was_shown_are_no_question():
+    checks = bystander_checks(bystanders(share_before=0.0, share_after=0.0), 0.001)
+    assert [check.state for check in checks] == [State.NOT_APPLICABLE, State.PASSED]

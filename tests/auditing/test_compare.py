@@ -1,0 +1,231 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from mmrecun.auditing.against_gold import gaps_to_gold, gold_checks, undertrained
+from mmrecun.auditing.compare import alike, compare, likeness
+from mmrecun.auditing.figures import Bystanders, Figures, Mark, Recognition
+from mmrecun.auditing.measure import Measured
+from mmrecun.auditing.membership import Group, contributions, spread
+from mmrecun.auditing.recognition import Comparison
+from mmrecun.auditing.result import Check, Compared, State
+from mmrecun.auditing.setup import Probe, probe_of
+from mmrecun.data.dataset import Dataset
+from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.request import ForgetRequest
+
+PAIRS, USERS = 4000, 200
+KIND = "users"
+
+
+def figures(name: str, kept: float, forget: float, auc: float, valid: float, **more: object) -> Figures:
+    recognition = {"pairs": PAIRS, "held_out": PAIRS, "auc": auc, "auc_error": 0.005, "known_auc": 0.9, "place": 0.8}
+    recognition |= {"known_share": 0.02, "known_share_low": 0.0, "known_share_high": 0.05}
+    values = {"name": name, "run": "r", "seed": 0, "seconds": 1, "auc": auc, "auc_matched": auc, "valid": valid}
+    known = {KIND: Recognition.of(recognition)}
+    return Figures.of(
+        {**values, "retain": {"recall@20": kept}, "forget": {"recall@20": forget}, "recognition": known, **more}
+    )
+
+
+def state(
+    name: str, kept: float = 0.1, forget: float = 0.03, auc: float = 0.5, valid: float = 0.3, **more: object
+) -> Measured:
+    """Users and pairs vary, and alike in every state, so that only the mean differs."""
+    wave = np.sin(np.arange(USERS)) / 10
+    ranks = np.linspace(0, 1, PAIRS, dtype=np.float32)
+    group = Group(ranks, np.ones(PAIRS, dtype=np.int64), np.arange(PAIRS) % 40)
+    rng = np.random.default_rng(len(name))
+    return Measured(
+        figures=figures(name, kept, forget, auc, valid, **more),
+        affected=np.arange(USERS) < 50,
+        lists=np.stack([rng.permutation(60)[:50] for _ in range(USERS)]),
+        recall=wave + kept,
+        forget_recall=wave + forget,
+        forgotten=group,
+        users_recall=wave + kept,
+        valid_recall=wave + valid,
+        bystanders=np.arange(USERS) >= 100,
+        neighbours=np.arange(USERS) < 10,
+        comparisons={KIND: Comparison(group, group, group, group, *[(np.empty((PAIRS, 0)), np.empty((PAIRS, 0)))] * 2)},
+        shares=torch.full((3, 4), 0.25, dtype=torch.float64),
+    )
+
+
+GOLDS = [state("gold", 0.10, 0.02, 0.50), state("gold", 0.12, 0.04, 0.51), state("gold", 0.11, 0.03, 0.49)]
+ORIGINAL = state("original", 0.11, 0.5, 0.9)
+
+
+def judged(after: Measured, golds: Sequence[Measured] = GOLDS) -> dict[str, State]:
+    return {check.name: check.state for check in gold_checks(gaps_to_gold(after, golds), ORIGINAL, after, golds)}
+
+
+UTILITY, LEVEL, TIES = "gold: retained utility", "gold: forget recall", "gold: residual co-occurrence: users"
+
+
+def test_the_gap_is_signed_and_scaled_by_golds_spread():
+    gap = gaps_to_gold(state("unlearned", 0.13, 0.03, 0.31), GOLDS)
+    assert gap["retain_recall@20"].difference == pytest.approx(0.02)
+    assert gap["retain_recall@20"].z == pytest.approx(2.0)
+    assert gap["recognition users"].difference == pytest.approx(-0.19)
+    assert gap["recognition users"].tolerance == pytest.approx(0.03)
+
+
+def test_forgetting_less_and_more_than_gold_both_fail():
+    def outcome(*values: float) -> tuple[State, State, State]:
+        found = judged(state("unlearned", *values))
+        return found[UTILITY], found[LEVEL], found[TIES]
+
+    assert outcome(0.11, 0.03, 0.51) == (State.PASSED, State.NOT_APPLICABLE, State.PASSED)  # newcomers prove nothing
+    assert outcome(0.11, 0.20, 0.60) == (State.PASSED, State.FAILED, State.FAILED)
+    assert outcome(0.11, 0.03, 0.40) == (State.PASSED, State.NOT_APPLICABLE, State.FAILED)
+    assert outcome(0.05, 0.03, 0.50)[0] is State.FAILED
+    assert outcome(0.20, 0.03, 0.50)[0] is State.PASSED
+
+
+def test_a_level_is_passed_only_where_doing_nothing_would_have_failed():
+    near = state("original", 0.11, 0.5, 0.53)
+    after = state("unlearned", 0.11, 0.03, 0.51)
+    checks = {check.name: check for check in gold_checks(gaps_to_gold(after, GOLDS), near, after, GOLDS)}
+    assert checks[TIES].state is State.NOT_ASSESSED
+    assert "too few pairs" in checks[TIES].detail
+
+
+def test_the_error_of_a_gap_is_that_of_paired_pairs():
+    one, changed = state("unlearned"), state("gold")
+    own = changed.comparisons[KIND]
+    moved = Group(np.random.default_rng(0).random(PAIRS).astype(np.float32), own.forgotten.strata, own.forgotten.owners)
+    object.__setattr__(own, "forgotten", moved)
+    first = one.comparisons[KIND].contributions()
+    second = contributions(moved, own.held_out)
+    expected = spread((first[0] - second[0], first[1] - second[1]), moved.owners, own.held_out.owners)
+    gap = gaps_to_gold(one, [changed])["recognition users"]
+    assert gap.error == pytest.approx(expected)
+    assert gap.tolerance == pytest.approx(2 * max(0.02, 3 * expected))  # a lone Gold has no spread
+    assert (gap.z, gap.gold_std) == (None, None)
+
+
+@pytest.mark.parametrize(("auc", "outcome"), [(0.52, State.PASSED), (0.8, State.FAILED), (0.2, State.FAILED)])
+def test_a_mark_may_be_as_far_from_chance_as_in_gold(auc: float, outcome: State):
+    def marked(name: str, value: float) -> Measured:
+        return state(name, marks={"lists": Mark(rows=50, others=500, auc=value, auc_error=0.01)})
+
+    found = judged(marked("unlearned", auc), [marked("gold", 0.46), marked("gold", 0.48)])
+    assert found["gold: marks: lists"] is outcome
+
+
+def test_bystanders_lists_are_as_like_gold_as_golds_are_like_each_other():
+    shown = Bystanders(users=100, overlap=0.9, share_before=0.1, share_after=0.12, gain=0, gain_error=0.01)
+    golds = [state("gold", bystanders=shown), state("gold", bystanders=shown)]
+    other = state("unlearned", bystanders=shown.model_copy(update={"share_after": 0.6}))
+    found = judged(other, golds)
+    assert found["gold: bystanders: places"] is State.FAILED
+    assert found["gold: bystanders: lists"] is State.FAILED
+    same = state("gold", bystanders=shown)
+    assert judged(same, golds)["gold: bystanders: lists"] is State.PASSED
+    assert judged(same, golds[:1])["gold: bystanders: lists"] is State.NOT_ASSESSED
+
+
+def test_a_gold_that_was_trained_badly_is_no_target():
+    poor = state("gold", valid=0.2)
+    assert undertrained(ORIGINAL, GOLDS) == []
+    (said,) = undertrained(ORIGINAL, [*GOLDS, poor])
+    assert "reached 0.200" in said
+    found = judged(state("unlearned", 0.11), [poor, poor])
+    assert State.PASSED not in found.values()
+    assert found["gold: training"] is State.NOT_ASSESSED
+
+
+@pytest.fixture(scope="module")
+def scene(dataset: Dataset) -> tuple[Partition, Probe]:
+    parts = partition(dataset, retain(dataset, ForgetRequest(users=(dataset.users.names[0],))))
+    return parts, probe_of(parts)
+
+
+RESIDUE = (Check(name="residue: ids", state=State.PASSED, detail=""),)
+
+
+def verdicts(scene: tuple[Partition, Probe], after: Measured, golds: Sequence[Measured], *residue: Check) -> tuple:
+    parts, probe = scene
+    moved = probe.moved
+    object.__setattr__(moved, "bystanders", np.zeros(len(moved.rows), dtype=bool))
+    rows = len(moved.rows)
+
+    def cut(one: Measured) -> Measured:
+        lists = np.resize(one.lists % len(parts.item_rows), (rows, 50))
+        values = {"lists": lists, "affected": np.resize(one.affected, rows), "bystanders": moved.bystanders}
+        values |= {name: np.resize(getattr(one, name), rows) for name in ("users_recall", "neighbours")}
+        for name, value in values.items():
+            object.__setattr__(one, name, value)
+        return one
+
+    report = compare(("m", "n", "d"), parts, probe, cut(ORIGINAL), cut(after), [cut(gold) for gold in golds], residue)
+    return report.verdict_without_gold, report.verdict_against_gold, report.verdict, report
+
+
+def test_the_two_verdicts_rest_on_their_own_checks(scene: tuple[Partition, Probe]):
+    golds = [state("gold", *values) for values in ((0.10, 0.02, 0.50), (0.12, 0.04, 0.51), (0.11, 0.03, 0.49))]
+    good = verdicts(scene, state("unlearned", 0.11), golds, *RESIDUE)
+    assert good[:3] == ("passed", "passed", "passed")
+    assert good[3].headline == "passed"
+    far = verdicts(scene, state("unlearned", 0.11, forget=0.2), golds, *RESIDUE)
+    assert far[:3] == ("passed", "failed", "failed")
+    known = verdicts(scene, state("unlearned", 0.11, auc=0.7), [], *RESIDUE)
+    assert known[:3] == ("failed", "not assessed", "failed")
+    assert known[3].likeness == {}
+    left = Check(name="residue: ids", state=State.FAILED, detail="")
+    assert verdicts(scene, state("unlearned", 0.11), golds, left)[:3] == ("failed", "failed", "failed")
+    poor = [state("gold", 0.11, valid=0.2), state("gold", 0.11, valid=0.21)]
+    assert verdicts(scene, state("unlearned", 0.11), poor, *RESIDUE)[:3] == ("passed", "not assessed", "not assessed")
+
+
+def test_a_kind_that_was_not_compared_is_said_and_not_passed(scene: tuple[Partition, Probe]):
+    bare = state("unlearned", 0.11, recognition={})
+    alone, _, verdict, report = verdicts(scene, bare, [], *RESIDUE)
+    assert alone is verdict is State.NOT_ASSESSED
+    assert report.headline == "removed; forgetting not measured"
+    (check,) = [check for check in report.checks if check.name == "residual co-occurrence: users"]
+    assert check.state is State.NOT_ASSESSED
+
+
+def test_likeness_has_gold_against_gold_as_its_yardstick():
+    golds = [state("gold"), state("gold", auc=0.55)]
+    before = state("original")
+    found = likeness(before, state("gold"), golds)
+    assert set(found) == {
+        f"{name}{suffix}" for name in ("overlap@20", "rbo") for suffix in ("", "_affected", "_unaffected")
+    } | {"js_distance"}
+    assert found["overlap@20"].unlearned == found["overlap@20"].gold == pytest.approx(1)
+    assert found["rbo"].gold == pytest.approx(1)
+    assert 0.2 < found["overlap@20"].original < 0.5
+    assert found["js_distance"].unlearned == pytest.approx(0)
+    assert likeness(before, state("gold"), golds[:1])["rbo"].gold is None
+
+
+def test_affected_users_are_compared_apart():
+    first, second = state("gold"), state("gold")
+    lists = second.lists.copy()
+    lists[~second.affected] = lists[~second.affected][:, ::-1]
+    object.__setattr__(second, "lists", lists)
+    found = alike(first, second)
+    assert found["overlap@20_affected"] == pytest.approx(1)
+    assert found["overlap@20_unaffected"] == pytest.approx(0)
+    assert found["overlap@20"] == pytest.approx(0.25)
+
+
+def test_the_contract_names_both_verdicts_and_every_auc(scene: tuple[Partition, Probe]):
+    contract = verdicts(scene, state("unlearned"), [], *RESIDUE)[3].contract()
+    assert {"retain", "forget", "membership", "gap", "checks", "verdict", "headline", "compared"} <= set(contract)
+    assert {"verdict_without_gold", "verdict_against_gold", "likeness"} <= set(contract)
+    assert contract["membership"]["auc_matched"] == 0.5
+
+
+def test_more_evidence_is_more():
+    alone, gold, slow = Compared(), Compared(golds=("a",)), Compared(relearn=True)
+    assert gold.at_least(alone)
+    assert alone.at_least(alone)
+    assert not alone.at_least(gold)
+    assert not gold.at_least(slow)
+    assert not slow.at_least(gold)

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmrecun import jobs, runs
+from mmrecun.auditing import extra_metrics as module
+from mmrecun.auditing import fold_in as fold_module
+from mmrecun.auditing import setup
+from mmrecun.auditing.extra_metrics import examine, feature_fit, relearn_time
+from mmrecun.auditing.fold_in import fold_in
+from mmrecun.auditing.measure import Subject
+from mmrecun.auditing.setup import probe_of
+from mmrecun.data.interactions import Interactions
+from mmrecun.forget.partition import partition, retain
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.models.base import Sizes
+
+
+def pairs(users: np.ndarray, items: np.ndarray) -> Interactions:
+    return Interactions(users, items, np.zeros(len(users), dtype=np.int8))
+
+
+def test_a_folded_in_row_solves_the_stated_least_squares():
+    """One user with two pairs: the first is fitted, the second ranked; the same by a plain solve."""
+    rng = np.random.default_rng(0)
+    items = rng.normal(size=(30, 3)).astype(np.float32)
+    common = items.T @ items / 30
+    gram = common + 0.1 * np.diag(common).mean() * np.eye(3) + np.outer(items[4], items[4])
+    scores = items @ np.linalg.solve(gram, items[4])
+    others = np.delete(scores, [4, 11])
+    expected = (others < scores[11]).mean()
+    asked = pairs(np.array([2, 2]), np.array([4, 11]))
+    assert fold_in(torch.zeros(5, 3), torch.from_numpy(items), asked, by_user=True) == pytest.approx(expected)
+    assert fold_in(torch.from_numpy(items), torch.zeros(5, 3), asked, by_user=False) == pytest.approx(expected)
+    assert fold_in(torch.zeros(5, 3), torch.from_numpy(items), pairs(np.array([2]), np.array([4])), True) is None
+
+
+def test_rows_folded_in_blocks_are_those_of_single_solves(monkeypatch: pytest.MonkeyPatch):
+    """Seven users with 1 to 7 pairs each, in blocks of two systems."""
+    rng = np.random.default_rng(3)
+    frozen = rng.normal(size=(30, 3))
+    common = np.eye(3)
+    known = pairs(np.repeat(np.arange(7), np.arange(1, 8)), np.concatenate([np.arange(n) * 4 for n in range(1, 8)]))
+    monkeypatch.setattr(fold_module, "_BLOCK_BYTES", 8 * 9 * 2)
+    fitted = fold_module._fitted(known, torch.from_numpy(frozen), torch.from_numpy(common), 7)
+    for user in range(7):
+        own = frozen[known.items[known.users == user]]
+        np.testing.assert_allclose(fitted[user], np.linalg.solve(common + own.T @ own, own.sum(axis=0)))
+
+
+def test_items_that_still_go_together_give_themselves_away():
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(10), 10)
+    told = (rng.normal(size=(10, 8))[groups] + 0.1 * rng.normal(size=(100, 8))).astype(np.float32)
+    untold = rng.normal(size=(100, 8)).astype(np.float32)
+    taste = pairs(np.repeat(np.arange(10), 10), np.arange(100))
+    assert fold_in(torch.zeros(10, 8), torch.from_numpy(told), taste, True) > 0.9
+    assert fold_in(torch.zeros(10, 8), torch.from_numpy(untold), taste, True) == pytest.approx(0.5, abs=0.1)
+
+
+def test_features_can_be_read_off_vectors_that_hold_them_only():
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(400, 3)).astype(np.float32)
+    lost = np.arange(400) < 60
+    holding, free = features @ rng.normal(size=(3, 8)), rng.normal(size=(400, 8))
+    assert feature_fit(holding, features, lost, ~lost) > 0.99
+    assert abs(feature_fit(free, features, lost, ~lost)) < 0.1
+    cleaned = np.where(lost[:, None], free, holding)
+    assert feature_fit(cleaned, features, lost, ~lost) < 0
+    assert feature_fit(free, features, lost, np.zeros(400, dtype=bool)) is None
+
+
+def test_relearning_counts_steps_until_the_old_loss():
+    weight = torch.nn.Parameter(torch.tensor(4.0))
+    optimizer = torch.optim.SGD([weight], 0.25)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        weight.square().backward()
+        optimizer.step()
+
+    assert relearn_time(step, weight.item, target=0.5) == 3
+    assert relearn_time(step, weight.item, target=0.5) == 0
+    assert relearn_time(step, weight.item, target=-1, most=5) is None
+
+
+def test_probes_of_real_runs(run_folder: Path, tmp_path: Path):
+    original = runs.load(run_folder)
+    request = ForgetRequest(users=("u00003", "u00007"), modalities={"image": tuple(original.dataset.items.names[:8])})
+    jobs.unlearn(original, request, tmp_path / "after", "retrain")
+    after = runs.load(tmp_path / "after")
+    parts = partition(original.dataset, after.dataset)
+    probe = probe_of(parts)
+    states = {"original": original, "gold": after}
+    found = {name: examine(Subject(name, run.folder, run.model, 0, 1.0), parts, probe) for name, run in states.items()}
+    expected = {"zrf", "features_r2 image"}
+    expected |= {f"{name} {figure}" for name in ("image", "audio") for figure in ("forget_recall@20", "auc")}
+    assert set(found["original"]) == set(found["gold"]) == expected
+    assert found["gold"]["zrf"] > found["original"]["zrf"]
+    assert found["gold"]["features_r2 image"] < found["original"]["features_r2 image"]
+
+
+def test_an_untrained_model_has_retrained_as_much_as_nothing(run_folder: Path):
+    """ZRF of the very model it is compared with is 1."""
+    original = runs.load(run_folder)
+    parts = partition(original.dataset, retain(original.dataset, ForgetRequest(users=("u00003",))))
+    model = original.model
+    fresh = type(model)(model.settings, Sizes.of_dataset(original.dataset), setup._UNTRAINED.torch())
+    probe = probe_of(parts)
+    whole = probe.stage.shown(fresh)
+    subject = Subject("original", original.folder, fresh, 0, 1.0)
+    assert module.zero_retrain_forgetting(subject, whole, probe) == pytest.approx(1)

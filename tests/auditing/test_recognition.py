@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from mmrecun.auditing.membership import Group
+from mmrecun.auditing.recognition import Comparison
+
+
+def group(rng: np.random.Generator, size: int, owners: int, lift: float = 0.0) -> Group:
+    places = np.where(rng.random(size) < lift, rng.beta(8, 1, size), rng.random(size))
+    return Group(places.astype(np.float32), np.full(size, 64), rng.integers(owners, size=size))
+
+
+def comparison(lift: float, traits: float = 0.0, size: int = 1500) -> Comparison:
+    """Forgotten pairs of which a share `lift` is placed like known ones, and a trait that shifts them by `traits`."""
+    rng = np.random.default_rng(0)
+    held_out = group(rng, size, 120)
+    seen = rng.normal(loc=(traits, 0), size=(size, 2)), rng.normal(size=(size, 2))
+    data = rng.normal(size=(size, 1)), rng.normal(size=(size, 1))
+    return Comparison(group(rng, size, 120, lift), held_out, group(rng, size, 120, 1.0), held_out, seen, data)
+
+
+def test_pairs_that_nobody_knows_are_at_chance():
+    found = comparison(0.0).figures()
+    assert abs(found.auc - 0.5) < 3 * found.auc_error
+    assert found.known_share_low < 0.02
+    assert found.known_share_high < 0.15
+    assert abs(found.attack_auc - found.attack_level) < 0.03
+    assert abs(found.attack_level - 0.5) < 0.05
+    assert (found.pairs, found.held_out) == (1500, 1500)
+
+
+def test_a_third_that_is_known_is_said_to_be_a_third():
+    found = comparison(1 / 3).figures()
+    assert found.auc - 0.5 > 3 * found.auc_error
+    assert found.known_share_low < 1 / 3 < found.known_share_high
+    assert found.known_auc > 0.85
+
+
+def test_an_attacker_sees_more_than_places():
+    found = comparison(0.0, traits=1.0).figures()
+    assert abs(found.auc - 0.5) < 3 * found.auc_error
+    assert found.attack_auc > 0.7
+
+
+def test_few_pairs_are_not_attacked():
+    assert comparison(0.0, size=30).figures().attack_auc is None
+
+
+def test_the_share_of_known_pairs_is_measured_against_their_own_held_out_ones():
+    rng = np.random.default_rng(1)
+    one, low = group(rng, 400, 50), group(rng, 400, 50)
+    low = Group(low.percentiles * 0.1, low.strata, low.owners)
+    none = np.empty((400, 0)), np.empty((400, 0))
+    assert Comparison(one, one, one, low, none, none).figures().known_auc > 0.9
+    assert Comparison(one, one, one, one, none, none).figures().known_auc == pytest.approx(0.5, abs=1e-6)
+
+
+def test_what_the_data_show_without_the_model_is_no_attack():
+    """Pairs are set apart by activity, which the model repeats: the attack finds it, and so does its level."""
+    rng = np.random.default_rng(2)
+    one, other = group(rng, 1500, 120), group(rng, 1500, 120)
+    data = rng.normal(1, size=(1500, 1)), rng.normal(size=(1500, 1))
+    seen = tuple(rows + rng.normal(scale=0.5, size=rows.shape) for rows in data)
+    found = Comparison(one, other, one, other, seen, data).figures()
+    assert found.attack_auc > 0.65
+    assert found.attack_auc - found.attack_level < 0.03

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrecun.data.interactions import Interactions
+from mmrecun.errors import ConfigError
+from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratified_auc
+
+
+def pairs(*entries: tuple[int, int]) -> Interactions:
+    users, items = np.array(entries, dtype=np.int64).reshape(-1, 2).T
+    return Interactions(users, items, np.zeros(len(users), dtype=np.int8))
+
+
+group = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([65, 66, 130, 3])), min_size=1)
+
+
+@settings(deadline=None)
+@given(group, group)
+def test_the_auc_equals_a_loop_with_its_two_fallbacks(
+    forgotten: list[tuple[float, int]], held: list[tuple[float, int]]
+):
+    shares = []
+    for value, stratum in forgotten:
+        rivals = [v for v, s in held if s == stratum] or [v for v, s in held if s // 64 == stratum // 64]
+        rivals = rivals or [v for v, _ in held]
+        shares.append(np.mean([(value > rival) + 0.5 * (value == rival) for rival in rivals]))
+    (values, where), (controls, there) = (map(np.array, zip(*rows, strict=True)) for rows in (forgotten, held))
+    assert stratified_auc(values, where, controls, there) == pytest.approx(np.mean(shares))
+
+
+def test_popularity_alone_is_no_membership():
+    """Popular pairs rank high and are forgotten more often; within a stratum nothing tells them apart."""
+    rng = np.random.default_rng(0)
+    where, there = rng.choice([64, 128], 4000, p=[0.2, 0.8]), rng.choice([64, 128], 4000, p=[0.8, 0.2])
+    forgotten, controls = (rng.random(4000) * 0.5 + 0.5 * (s == 128) for s in (where, there))
+    same = np.zeros(4000, dtype=np.int64)
+    assert stratified_auc(forgotten, same, controls, same) > 0.75
+    assert stratified_auc(forgotten, where, controls, there) == pytest.approx(0.5, abs=0.03)
+
+
+def test_nothing_to_compare_is_no_number():
+    none, one = np.array([]), np.array([0.5])
+    assert stratified_auc(none, none.astype(int), one, np.array([1])) is None
+    assert stratified_auc(one, np.array([1]), none, none.astype(int)) is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.integers(1, 6))
+def test_bins_rise_with_the_degree_and_share_the_pairs(counts: list[int], bins: int):
+    degree = np.array(counts)
+    found = degree_bins(degree, bins)
+    assert ((found == 0) == (degree == 0)).all()
+    assert found.max() <= bins
+    order = np.argsort(degree)
+    assert (np.diff(found[order]) >= 0).all()
+    assert all(len(set(found[degree == value])) == 1 for value in counts)
+
+
+def test_a_stratum_joins_both_degrees_or_one():
+    train = pairs((0, 0), (0, 1), (0, 2), (1, 0), (2, 0))
+    users, items = degrees(train, 4, 4)
+    assert (users.tolist(), items.tolist()) == ([3, 1, 1, 0], [3, 1, 1, 0])
+    asked = pairs((0, 0), (1, 1), (3, 3))
+    assert strata(asked, users, items, bins=2).tolist() == [2 + 64 * 2, 1 + 64 * 1, 0]
+    assert strata(asked, users, items, bins=2, by="users").tolist() == [2, 1, 0]
+    assert strata(asked, users, items, bins=2, by="items").tolist() == [128, 64, 0]
+    with pytest.raises(ConfigError, match="63 bins"):
+        strata(asked, users, items, bins=63)

@@ -1,0 +1,108 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from mmrecun.errors import ConfigError
+from mmrecun.forget.record import Requested
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.forget.secret import VARIABLE, read_key
+
+REQUEST = ForgetRequest(
+    users=("ann",), items=("vase",), pairs=(("bob", "lamp"),), modalities={"image": ("lamp",), "audio": None}
+)
+
+
+def test_what_was_asked_for_is_recognised_and_nothing_else():
+    known = Requested.by(REQUEST)
+    assert known.users_in(["ann", "bob"]).tolist() == [True, False]
+    assert known.items_in(["lamp", "vase"]).tolist() == [False, True]
+    assert known.pairs_in(["bob", "bob", "ann"], ["lamp", "vase", "lamp"]).tolist() == [True, False, False]
+    assert known.features_in("image", ["lamp", "vase"]).tolist() == [True, False]
+    assert known.features_in("audio", ["lamp", "vase"]).tolist() == [True, True]
+    assert known.features_in("text", ["lamp"]).tolist() == [False]
+    assert known.users_in([]).dtype == np.bool_
+
+
+def test_kinds_and_neighbouring_names_are_not_confused():
+    known = Requested.by(ForgetRequest(users=("ab",), pairs=(("a", "bc"),)))
+    assert not known.items_in(["ab"]).any()
+    assert not known.pairs_in(["ab"], ["c"]).any()
+
+
+def test_later_requests_add_to_earlier_ones_under_one_salt():
+    first = Requested.by(REQUEST)
+    both = Requested.by(ForgetRequest(users=("eve",)), first)
+    assert both.salt == first.salt
+    assert both.users_in(["ann", "eve", "bob"]).tolist() == [True, True, False]
+    assert set(first.features) <= set(both.features)
+
+
+def test_names_are_not_written_and_salts_differ():
+    first, second = Requested.by(REQUEST), Requested.by(REQUEST)
+    text = json.dumps(first.model_dump())
+    assert not [name for name in ("ann", "bob", "vase", "lamp", "image") if name in text]
+    assert first.users != second.users
+    assert Requested.of(json.loads(text)) == first
+
+
+KEY, OTHER = b"sixteen bytes or more", b"another key, as long"
+
+
+def test_a_run_keeps_counts_alone_without_a_key():
+    kept = Requested.kept(REQUEST, {"users": 1}, None, None)
+    assert kept.counts == {"users": 1}
+    assert not (kept.users)
+    assert not (kept.items)
+    assert not (kept.pairs)
+    assert not (kept.features)
+    assert not (kept.salt)
+    assert not (kept.proof)
+    assert not (kept.readable)
+    assert not (kept.locked)
+    assert Requested.kept(REQUEST, {"users": 1}, Requested.by(REQUEST), None) == kept
+
+
+def test_a_run_keeps_hashes_that_only_the_key_can_read():
+    kept = Requested.kept(REQUEST, {"users": 1}, None, KEY)
+    stored = Requested.of(json.loads(kept.model_dump_json()))
+    assert KEY.hex() not in kept.model_dump_json()
+    assert stored.locked
+    assert not stored.readable
+    assert stored.with_key(OTHER).locked
+    opened = stored.with_key(KEY)
+    assert opened.readable
+    assert opened.users_in(["ann", "bob"]).tolist() == [True, False]
+    assert opened.pairs_in(["bob"], ["lamp"]).all()
+    assert opened.features_in("audio", ["lamp"]).all()
+    assert Requested.kept(REQUEST, {}, None, OTHER).users != kept.users
+
+
+def test_a_key_reads_earlier_requests_too_unless_they_were_made_with_another():
+    first = Requested.kept(REQUEST, {}, None, KEY)
+    both = Requested.kept(ForgetRequest(users=["eve"]), {}, Requested.of(first.model_dump()), KEY)
+    assert both.users_in(["ann", "eve"]).all()
+    for before in (Requested.of(first.model_dump()), Requested.by(REQUEST)):
+        alone = Requested.kept(ForgetRequest(users=["eve"]), {}, before, OTHER)
+        assert alone.users_in(["ann", "eve"]).tolist() == [False, True]
+
+
+def test_a_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert read_key() is None
+    (tmp_path / "key").write_bytes(KEY + b"\n")
+    assert read_key(tmp_path / "key") == KEY
+    monkeypatch.setenv(VARIABLE, OTHER.decode())
+    assert (read_key(), read_key(tmp_path / "key")) == (OTHER, KEY)
+    monkeypatch.setenv(VARIABLE, "short")
+    with pytest.raises(ConfigError, match="16 bytes or more"):
+        read_key()
+    with pytest.raises(ConfigError, match="nowhere: no key can be read"):
+        read_key(tmp_path / "nowhere")
+
+
+def test_hashes_are_half_of_sha_256_of_salt_and_names():
+    known = Requested(salt="5a")
+    expected = hashlib.sha256(b"5a\x00bob\x00lamp").hexdigest()[:32]
+    assert Requested.by(REQUEST, known).pairs == (expected,)

@@ -1,0 +1,87 @@
+"""A folder or a file is there whole or not at all."""
+
+import pytest
+
+from mmrecun.atomic import replace_file, staged_folder
+from mmrecun.errors import ArtifactError
+
+
+def test_a_folder_appears_when_the_block_ends(tmp_path):
+    target = tmp_path / "run"
+    with staged_folder(target) as staging:
+        (staging / "a.txt").write_text("a", encoding="utf-8")
+        assert not target.exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "a.txt"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("there_before", [False, True])
+def test_a_failure_leaves_nothing_new_behind(tmp_path, failure, there_before):
+    target = tmp_path / "run"
+    if there_before:
+        target.mkdir()
+    with pytest.raises(failure), staged_folder(target) as staging:  # noqa: PT012
+        (staging / "deep").mkdir()
+        (staging / "deep" / "a.txt").write_text("a", encoding="utf-8")
+        raise failure
+    assert list(tmp_path.rglob("*")) == ([target] if there_before else [])
+
+
+def test_whoever_comes_second_is_refused_and_leaves_nothing(tmp_path):
+    target = tmp_path / "run"
+    with pytest.raises(ArtifactError, match="already exists"), staged_folder(target) as staging:  # noqa: PT012
+        (staging / "a.txt").write_text("a", encoding="utf-8")
+        target.mkdir()
+        (target / "taken").touch()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["run", "taken"]
+
+
+def test_two_at_once_write_in_different_places(tmp_path):
+    """Also two processes of one number, as two containers on a shared folder have them."""
+    with staged_folder(tmp_path / "run") as first, pytest.raises(RuntimeError):  # noqa: PT012, SIM117
+        with staged_folder(tmp_path / "run") as second:
+            (second / "b.txt").touch()
+            assert first != second
+            assert not list(first.iterdir())
+            raise RuntimeError
+    assert list(tmp_path.rglob("*")) == [tmp_path / "run"]
+
+
+def test_an_empty_folder_may_be_filled(tmp_path):
+    (tmp_path / "run").mkdir()
+    with staged_folder(tmp_path / "run") as staging:
+        (staging / "a.txt").touch()
+    assert (tmp_path / "run" / "a.txt").exists()
+
+
+def test_missing_parents_are_made(tmp_path):
+    with staged_folder(tmp_path / "a" / "b"):
+        pass
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_what_stands_there_is_not_replaced(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "old.txt").touch()
+    (tmp_path / "file").touch()
+    for name in ("run", "file"):
+        with pytest.raises(ArtifactError, match="already exists"), staged_folder(tmp_path / name):
+            pass
+    assert (tmp_path / "run" / "old.txt").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ArtifactError, match="cannot write"), staged_folder(tmp_path / "file" / "run"):
+        pass
+
+
+def test_a_file_is_replaced_in_one_step(tmp_path):
+    path = tmp_path / "a.bin"
+    replace_file(path, b"old")
+    replace_file(path, b"new")
+    assert path.read_bytes() == b"new"
+    with pytest.raises(TypeError):
+        replace_file(path, "text")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
+from mmrecun.errors import ConfigError
+from mmrecun.forget.partition import partition, retain
+from mmrecun.models.base import Recommender
+from mmrecun.rng import Seed
+from mmrecun.unlearning.base import Task, served_inputs, stand_in_inputs, working_copy
+from mmrecun.unlearning.gradient import base
+from mmrecun.unlearning.gradient.base import Work
+from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper, MMRecUnPaperConfig
+from mmrecun.unlearning.gradient.sampling import Step, branch_pairs
+from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained, validate  # noqa: F401
+
+
+class TestSwapped(UnlearnerContract):
+    name = "mmrecun-paper"
+    settings = {"learning_rate": 0.02, "epochs": 3}
+
+
+class TestNegated(UnlearnerContract):
+    name = "mmrecun-paper"
+    settings = {"learning_rate": 0.02, "epochs": 3, "form": "negated"}
+
+
+@pytest.mark.parametrize("case", [TestSwapped, TestNegated])
+def test_the_branch_of_a_lost_feature_forgets_its_pairs(trained: Trained, case):  # noqa: F811
+    case().assert_forgotten_falls(trained, "some audio")
+
+
+def test_a_weight_of_one_would_leave_nothing_to_hold_the_rest():
+    with pytest.raises(ConfigError, match="forget_weight"):
+        MMRecUnPaperConfig.of({"forget_weight": 1})
+
+
+def task_of(trained: Trained, target: str) -> Task:  # noqa: F811
+    parts = partition(trained.dataset, retain(trained.dataset, requests(trained.dataset)[target]))
+    return Task(trained.model, parts, TRAINING, Seed(5), validate)
+
+
+@torch.no_grad()
+def margins(model: Recommender, task: Task, target: str) -> float:
+    """Mean margin of what the request names, on graphs that have lost it already: only parameters can lower it."""
+    parts = task.parts
+    pairs = branch_pairs(parts, "audio") if target == "some audio" else parts.forgotten
+    sampler = NegativeSampler(parts.original.train, len(parts.original.users), len(parts.original.items))
+    triples = next(iter(bpr_batches(pairs, sampler, len(pairs), Seed(11).numpy())))
+    vectors = model.vectors(stand_in_inputs(task))
+    rows = vectors.branch_at("audio", triples) if target == "some audio" else vectors.at(triples)
+    return rows.margins().mean().item()
+
+
+@pytest.mark.parametrize("form", ["swapped", "negated"])
+@pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio"])
+def test_both_forms_lower_the_margins_of_the_parameters_themselves(
+    trained: Trained,  # noqa: F811
+    target: str,
+    form: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    kept: list[Recommender] = []
+    export = base.export
+    monkeypatch.setattr(base, "export", lambda task, working: kept.append(working) or export(task, working))
+    task = task_of(trained, target)
+    before = margins(working_copy(task), task, target)
+    MMRecUnPaper(MMRecUnPaperConfig(learning_rate=0.02, form=form)).run(task)
+    assert margins(kept[0], task, target) < before - 0.05
+
+
+def test_attached_features_change_no_item_that_kept_its_own(trained: Trained):  # noqa: F811
+    task = task_of(trained, "some audio")
+    kept = torch.from_numpy(~task.parts.lost_features["audio"])
+    with torch.no_grad():
+        attached, served = (task.model.vectors(inputs(task)) for inputs in (stand_in_inputs, served_inputs))
+    assert torch.equal(attached.branches["audio"][1][kept], served.branches["audio"][1][kept])
+    assert attached.branches["audio"][1][~kept].any()
+    assert not served.branches["audio"][1][~kept].any()
+
+
+def test_the_objective_is_the_weighted_sum_of_its_terms(trained: Trained):  # noqa: F811
+    task = task_of(trained, "pairs")
+    method = MMRecUnPaper(MMRecUnPaperConfig(forget_weight=0.3))
+    work = Work.of(task, method.config)
+    forget = Triples(*(torch.tensor(rows) for rows in ([0, 1], [2, 3], [4, 5])))
+    kept = Triples(*(torch.tensor(rows) for rows in ([6, 7], [8, 9], [10, 11])))
+    with torch.no_grad():
+        found = method.objective(work, None, Step(forget, {}, kept)).item()
+        vectors = task.model.vectors(work.served)
+        x, y = (vectors.at(triples).margins().double().numpy() for triples in (forget, kept))
+        own = task.model.extra_loss(vectors.at(kept)).item()
+    reverse, retained = np.log1p(np.exp(x)).mean(), np.log1p(np.exp(-y)).mean()
+    np.testing.assert_allclose(found, 0.7 * (retained + own) + 0.3 * reverse, rtol=1e-5)
+
+
+def test_a_modality_that_goes_as_a_whole_takes_its_parameters_along(trained: Trained):  # noqa: F811
+    result = MMRecUnPaper(MMRecUnPaperConfig(epochs=1)).run(task_of(trained, "all audio"))
+    assert not [name for name in result.model.state_dict() if "audio" in name]
+    assert [name for name in result.model.state_dict() if "image" in name]

@@ -1,0 +1,47 @@
+import numpy as np
+import torch
+
+from mmrecun.unlearning.gradient.base import Work
+from mmrecun.unlearning.gradient.multidelete import MultiDelete, MultiDeleteConfig
+from tests.contracts.models import disturb
+from tests.contracts.unlearning import GradientContract, Trained, task_of
+
+
+class TestMultiDelete(GradientContract):
+    name = "multidelete"
+    settings = {"learning_rate": 0.02, "epochs": 2}
+    sign = {"decouple": 50.0}
+
+
+def test_the_objective_is_the_weighted_sum_of_three_squared_errors(trained: Trained):
+    method = MultiDelete(MultiDeleteConfig(decouple=2.0, multimodal=3.0, unimodal=5.0))
+    work = Work.of(task_of(trained, "pairs"), method.config)
+    frozen = method.prepare(work)
+    disturb(work.model)
+    step = next(work.sampler.steps(0))
+    found = method.objective(work, frozen, step).item()
+    with torch.no_grad():
+        now = work.model.vectors(work.served)
+    (u, i), (fu, fi) = ((x.users.double().numpy(), x.items.double().numpy()) for x in (now, frozen.vectors))
+    f, r = step.forget, step.retain
+    decouple = np.mean((u[f.users] * i[f.positives] - fu[f.users] * fi[f.negatives]) ** 2)
+    multimodal = np.mean((u[r.users] * i[r.positives] - fu[r.users] * fi[r.positives]) ** 2)
+    unimodal = 0.0
+    for name, modality in work.task.parts.original.modalities.items():
+        there = [item for item in set(f.positives.tolist()) if modality.present[item]]
+        own, before = (x.branches[name][1].double().numpy()[there] for x in (now, frozen.vectors))
+        unimodal += np.mean((own - before) ** 2)
+    np.testing.assert_allclose(found, 2 * decouple + 3 * multimodal + 5 * unimodal, rtol=1e-4)
+
+
+def test_nothing_of_a_removed_item_or_feature_is_kept(trained: Trained):
+    keep = MultiDelete(MultiDeleteConfig(decouple=0, multimodal=0, unimodal=1))
+    for target in ("items", "all audio"):
+        work = Work.of(task_of(trained, target), keep.config)
+        frozen = keep.prepare(work)
+        disturb(work.model)
+        keep.objective(work, frozen, next(work.sampler.steps(0))).backward()
+        touched = {name for name, p in work.model.named_parameters() if p.grad is not None and p.grad.any()}
+        assert not {name for name in touched if "audio" in name}
+        assert bool(touched) == (target == "all audio")
+        assert not {name for name in touched if name == "users.weight"}

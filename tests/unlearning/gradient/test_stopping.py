@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+import torch
+
+from mmrecun.data.bpr_sampling import bpr_batches
+from mmrecun.data.interactions import Split
+from mmrecun.unlearning.gradient.base import PassConfig, Work
+from mmrecun.unlearning.gradient.stopping import Gauge
+from tests.contracts.unlearning import Trained, task_of
+
+
+@pytest.mark.parametrize(("target", "branch"), [("pairs", ""), ("some audio", "audio")])
+def test_the_excess_is_the_mean_margin_above_that_of_validation_pairs_at_the_start(
+    trained: Trained, target: str, branch: str
+):
+    work = Work.of(task_of(trained, target), PassConfig())
+    gauge = Gauge(work)
+    rng = work.task.seed.child("gauge").numpy()
+    forgotten = work.sampler.branches[branch] if branch else work.sampler.forget
+    valid = work.task.parts.held.part(Split.VALID)
+    triples = [next(bpr_batches(pairs, work.sampler.negatives, len(pairs), rng)) for pairs in (forgotten, valid)]
+
+    def mean(triples) -> float:
+        with torch.no_grad():
+            vectors = work.model.vectors(work.attached)
+        users, items = vectors.branches[branch] if branch else (vectors.users, vectors.items)
+        scores = (users @ items.T).double().numpy()
+        rows, positives, negatives = (
+            column.numpy() for column in (triples.users, triples.positives, triples.negatives)
+        )
+        return float(np.mean([scores[u, p] - scores[u, n] for u, p, n in zip(rows, positives, negatives, strict=True)]))
+
+    level = mean(triples[1])
+    assert gauge.excess() == pytest.approx(mean(triples[0]) - level, abs=1e-5)
+    with torch.no_grad():
+        work.model.users.weight.mul_(0.5)
+        work.model.items.weight.mul_(0.5)
+    assert gauge.excess() == pytest.approx(mean(triples[0]) - level, abs=1e-5)
+
+
+def test_without_validation_pairs_the_level_is_chance(trained: Trained):
+    work = Work.of(task_of(trained, "pairs"), PassConfig())
+    data = trained.dataset
+    bare = data.with_interactions(data.interactions.select(data.interactions.splits != Split.VALID))
+    other = Work.of(task_of(Trained(trained.model, bare), "pairs"), PassConfig())
+    with torch.no_grad():
+        for model in (work.model, other.model):
+            for parameter in model.parameters():
+                parameter.zero_()
+    assert Gauge(other).excess() == 0

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmrecun.rng import Seed
+from mmrecun.unlearning.mmrecun.balance import Balance, by_degree, explained
+
+
+def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
+    return torch.randn(count, width, generator=Seed(seed).torch())
+
+
+def test_rows_that_their_pairs_taught_alone_are_explained():
+    values, degree = rows(), np.ones(40, dtype=np.int64)
+    assert explained(values, -3 * values, degree) == pytest.approx(1)
+    assert explained(values, values, degree) == pytest.approx(-1)
+    degree[:] = 0
+    assert explained(values, -values, degree) == 0
+
+
+def test_a_row_whose_pairs_all_stay_is_in_balance():
+    values, gradient = rows(), rows(seed=1)
+    degree = np.arange(1, 41)
+    found = Balance.of(values, gradient, degree, degree, 1.0)
+    torch.testing.assert_close(found.missing(values, gradient), torch.zeros_like(values))
+
+
+def test_where_everybody_loses_as_much_nobody_has_to_move():
+    """A tenth fewer pairs all over is a tenth less of everything."""
+    degree = np.arange(10, 50) * 10
+    decay = torch.from_numpy(0.01 * degree).float()[:, None]
+    values = rows()
+    gradient = -decay * values
+    found = Balance.of(values, gradient, degree, degree * 9 // 10, 0.9)
+    torch.testing.assert_close(found.missing(values, 0.9 * gradient), torch.zeros_like(values), atol=0.05, rtol=0.05)
+
+
+def test_a_row_taught_by_pairs_alone_goes_where_the_others_hold_it():
+    """decay * row = what three pairs taught; without one of them, what two taught, at the decay of two."""
+    taught = torch.stack([rows(seed=seed) for seed in range(3)])
+    degree, decay = np.full(40, 3), 0.5
+    values = taught.sum(dim=0) / decay
+    found = Balance.of(values, -taught.sum(dim=0), degree, np.full(40, 2), 2 / 3)
+    wanted = taught[:2].sum(dim=0)
+    torch.testing.assert_close(found.missing(torch.zeros_like(values), -wanted), wanted, atol=1e-5, rtol=1e-5)
+    assert found.decay.unique().numel() == 1
+    assert float(found.decay[0]) == pytest.approx(decay * 2 / 3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 500), st.floats(-1, 5)), min_size=1, max_size=60))
+def test_decay_is_positive_whatever_was_seen(seen: list[tuple[int, float]]):
+    degree, decay = (np.array(column) for column in zip(*seen, strict=True))
+    found = by_degree(decay.astype(float), degree.astype(np.int64))(np.array([0, 1, 17, 10_000]))
+    assert np.isfinite(found).all()
+    assert (found > 0).all()
