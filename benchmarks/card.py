@@ -75,7 +75,7 @@ def limit_shares(model: Recommender, inputs: Any, dataset: Dataset, limits: Limi
     triples = next(drawn.epoch(2048, torch.Generator(users.device).manual_seed(0)))
 
     def step() -> None:
-        training_loss(model, model.at(inputs, triples)).backward()  # type: ignore[no-untyped-call]
+        training_loss(model, model.batch_vectors(inputs, triples)).backward()  # type: ignore[no-untyped-call]
 
     step()
     with Counting() as counting:

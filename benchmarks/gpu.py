@@ -80,7 +80,7 @@ def steps(options: argparse.Namespace) -> None:
     for batch, layers in ((2048, 2), (2048, 4), (4096, 4)):
         for capture in (True, False):
             model = fresh("mgcn", dataset, layers=layers)
-            inputs = build_inputs(dataset, model.spec(), card())
+            inputs = build_inputs(dataset, model.required_inputs(), card())
             epochs = DeviceEpochs(model, dataset.train, sampler, inputs, batch, adam(model, RATE), capture)
             numbers = iter(range(10**6))
 
@@ -150,7 +150,7 @@ def large(options: argparse.Namespace) -> None:
     say("made", pairs=len(dataset.train), seconds=time.perf_counter() - started)
     for batch in (4096, 65536, 262144):
         model = fresh("bprmf", dataset)
-        inputs = build_inputs(dataset, model.spec(), card())
+        inputs = build_inputs(dataset, model.required_inputs(), card())
         epochs = DeviceEpochs(model, dataset.train, sampler, inputs, batch, adam(model, RATE))
         seconds = clocked(lambda epochs=epochs: epochs.run(Seed(1)), 1 if batch == 4096 else 3)  # type: ignore[misc]
         say("bprmf", batch=batch, epoch=seconds, triples_a_second=len(dataset.train) / seconds)
@@ -158,7 +158,7 @@ def large(options: argparse.Namespace) -> None:
     for name in ("lightgcn", "mgcn"):
         started = time.perf_counter()
         model = fresh(name, dataset)
-        inputs = build_inputs(dataset, model.spec(), card())
+        inputs = build_inputs(dataset, model.required_inputs(), card())
         say("graphs", model=name, seconds=time.perf_counter() - started)
         _large_steps(name, model, inputs, DeviceTriples(dataset.train, sampler, card()))
         if name == "lightgcn":

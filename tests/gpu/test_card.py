@@ -46,7 +46,9 @@ def test_losses_and_gradients_are_those_of_the_cpu(dataset: Dataset, name: str):
     for device in (CPU, CARD):
         there = copy.deepcopy(model).to(device)
         triples = batches(dataset, device)[0]
-        loss = training_loss(there, there.at(build_inputs(dataset, there.spec(), device), triples))
+        loss = training_loss(
+            there, there.batch_vectors(build_inputs(dataset, there.required_inputs(), device), triples)
+        )
         loss.backward()
         found.append((loss.item(), {key: value.grad for key, value in there.named_parameters()}))
     (loss, gradients), (other, others) = found
@@ -61,7 +63,7 @@ def test_losses_and_gradients_are_those_of_the_cpu(dataset: Dataset, name: str):
 @pytest.mark.parametrize("name", list(MODELS))
 def test_captured_steps_are_the_plain_ones(dataset: Dataset, name: str):
     model = build(name, dataset).to(CARD)
-    inputs = build_inputs(dataset, model.spec(), CARD)
+    inputs = build_inputs(dataset, model.required_inputs(), CARD)
     found = []
     for capture in (False, True):
         there = copy.deepcopy(model)
@@ -81,7 +83,7 @@ def test_the_same_seed_trains_the_same_model(dataset: Dataset, name: str):
     for _ in range(2):
         model = build(name, dataset).to(CARD)
         sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-        inputs = build_inputs(dataset, model.spec(), CARD)
+        inputs = build_inputs(dataset, model.required_inputs(), CARD)
         epochs = DeviceEpochs(model, dataset.train, sampler, inputs, BATCH, adam(model, 1e-2))
         results.append([epochs.run(Seed(number)) for number in range(4)])
         assert results[-1][3] < results[-1][0]
@@ -90,9 +92,9 @@ def test_the_same_seed_trains_the_same_model(dataset: Dataset, name: str):
 
 def test_dropout_differs_from_replay_to_replay(dataset: Dataset):
     model = build("bm3", dataset).to(CARD)
-    inputs = build_inputs(dataset, model.spec(), CARD)
+    inputs = build_inputs(dataset, model.required_inputs(), CARD)
     steps = Steps(model, torch.optim.Adam(model.parameters(), lr=0.0, fused=True, capturable=True), True)
-    model.noise = steps.noise.manual_seed(5)
+    model.dropout_rng = steps.noise.manual_seed(5)
     some = batches(dataset, CARD)[:1]
     losses = [steps.run(some, inputs) for _ in range(8)]
     assert len(set(losses)) > 6
@@ -100,7 +102,7 @@ def test_dropout_differs_from_replay_to_replay(dataset: Dataset):
 
 def test_rankings_are_those_of_the_cpu(dataset: Dataset):
     users, items = vectors_of(dataset)
-    held = dataset.interactions.part(Split.TEST)
+    held = dataset.interactions.split(Split.TEST)
     rows = np.arange(len(dataset.users))
     there = users.to(CARD), items.to(CARD)
     assert (top_k(users, items, dataset.train, rows, 10) == top_k(*there, dataset.train, rows, 10)).mean() > 0.99
@@ -127,4 +129,4 @@ def test_a_run_is_trained_unlearned_and_audited_on_the_card(data_folder: Path, t
     for method in ("mmrecun", "retrain"):
         jobs.unlearn(tmp_path / "run", {"users": users}, tmp_path / method, method=method)
     report = jobs.audit(tmp_path / "mmrecun", [tmp_path / "retrain"])
-    assert 0 <= report.state("unlearned").retain["recall@20"] <= 1
+    assert 0 <= report.measurements("unlearned").retain["recall@20"] <= 1

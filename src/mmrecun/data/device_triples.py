@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples
-from mmrecun.data.dataset import positions
+from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Interactions
 
 
@@ -29,7 +29,7 @@ class DeviceTriples:
         if served.any() and not served.all():
             pairs = pairs.select(served)
         known = sampler.positives
-        place = positions(sampler.candidates, sampler.items)[known.items]
+        place = inverse_index(sampler.candidates, sampler.items)[known.items]
         users, place = known.users[place >= 0], place[place >= 0]
         count = 1 + max(int(side.max(initial=0)) for side in (pairs.users, users))
         taken = np.bincount(users, minlength=count)
@@ -62,7 +62,7 @@ class DeviceTriples:
         users = self.users[order]
         everything = Triples(users, self.positives[order], self.negatives(users, rng))
         for start in range(0, len(self), batch_size):
-            yield everything.part(slice(start, start + batch_size))
+            yield everything.take(slice(start, start + batch_size))
 
 
 def _on(device: torch.device, array: np.ndarray) -> Tensor:

@@ -9,7 +9,7 @@ from torch.nn.functional import embedding, linear, normalize
 _BLOCK_ROWS, _BLOCK_ROWS_ON_DEVICE = 512, 8192
 
 
-def info_nce(one: Tensor, other: Tensor, whose: Tensor, temperature: float, rivals: int = 2048) -> Tensor:
+def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negatives_per_block: int = 2048) -> Tensor:
     """Mean cross-entropy of finding row b of `one` at row b of `other`, by cosine similarity; a scalar.
 
     Whoever stands in several rows counts that often, as seeker and as rival, and is worked out once.
@@ -19,35 +19,35 @@ def info_nce(one: Tensor, other: Tensor, whose: Tensor, temperature: float, riva
 
     Args:
         one, other: float32 [B, D].
-        whose: int64 [B], the user or item of each row; the rows of one of them are equal.
+        ids: int64 [B], the user or item of each row; the rows of one of them are equal.
         temperature: divides the similarities; at least 0.1, so that the rounding of a similarity moves no exponential
             by more than a few per cent.
-        rivals: rows are sought among so many neighbours in the batch, themselves included; cost grows with it, not
+        negatives_per_block: rows are sought among so many neighbours in the batch, themselves included; cost grows with it, not
             with B.
     """
     losses = []
-    for start in range(0, len(one), rivals):
-        part = slice(start, start + rivals)
-        if whose.device.type == "cpu":
-            rows, counts = _distinct(whose[part])
+    for start in range(0, len(one), negatives_per_block):
+        part = slice(start, start + negatives_per_block)
+        if ids.device.type == "cpu":
+            rows, counts = _distinct(ids[part])
             left, right = (normalize(embedding(rows + start, view), dim=1) for view in (one, other))
             often = counts.to(one.dtype)
         else:  # every row stands for itself: to count the distinct ones, the host would wait for the device
             left, right = (normalize(view[part], dim=1) for view in (one, other))
             often = None
-        losses.append(_FindSelf.apply(left / temperature, right, often))  # type: ignore[no-untyped-call]
+        losses.append(_InfoNCE.apply(left / temperature, right, often))  # type: ignore[no-untyped-call]
     return torch.stack(losses).sum() / len(one)
 
 
-def _distinct(whose: Tensor) -> tuple[Tensor, Tensor]:
-    """A row of everybody in `whose`, and how many rows each has: int64 [N] both."""
-    found, place, counts = whose.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
-    rows = torch.arange(len(whose), device=whose.device)
-    first = torch.full_like(found, len(whose)).scatter_reduce_(0, place, rows, "amin")
+def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """A row of everybody in `ids`, and how many rows each has: int64 [N] both."""
+    found, place, counts = ids.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    rows = torch.arange(len(ids), device=ids.device)
+    first = torch.full_like(found, len(ids)).scatter_reduce_(0, place, rows, "amin")
     return first, counts
 
 
-class _FindSelf(torch.autograd.Function):
+class _InfoNCE(torch.autograd.Function):
     """Cross-entropy of the diagonal of `one @ other.T`, by blocks of rows: on a CPU they stay in its cache.
 
     Row n of N counts `counts[n]` times, or once; the result is the sum over all of them. Both gradients are made along

@@ -91,7 +91,7 @@ class Steps:
 
     def _take(self, triples: Triples, inputs: GraphInputs) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
-        loss = training_loss(self._model, self._model.at(inputs, triples))
+        loss = training_loss(self._model, self._model.batch_vectors(inputs, triples))
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         return self._total.add_(loss.detach())

@@ -13,7 +13,7 @@ from mmrecun.errors import DivergedError
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.captured import Steps
-from mmrecun.training.loop import diverged, one_pass
+from mmrecun.training.loop import diverged, train_batches
 from mmrecun.training.losses import training_loss
 
 
@@ -61,16 +61,16 @@ class HostEpochs:
         """Train for one epoch; see `Epochs`."""
         model = self._model
         device = next(model.parameters()).device
-        model.noise = seed.child("noise").torch(device)
+        model.dropout_rng = seed.child("noise").torch(device)
         read = model.epoch_inputs(self._inputs, seed.child("inputs").torch())
         try:
-            return one_pass(
+            return train_batches(
                 bpr_batches(self._pairs, self._sampler, self._batch_size, seed.numpy(), device),
-                lambda triples: training_loss(model, model.at(read, triples)),
+                lambda triples: training_loss(model, model.batch_vectors(read, triples)),
                 self._optimizer,
             )
         finally:
-            model.noise = None
+            model.dropout_rng = None
 
 
 class DeviceEpochs:
@@ -97,12 +97,12 @@ class DeviceEpochs:
         model, noise = self._model, self._steps.noise
         noise.manual_seed(seed.child("noise").value)
         self._rng.manual_seed(seed.value)
-        model.noise = noise
+        model.dropout_rng = noise
         read = model.epoch_inputs(self._inputs, seed.child("inputs").torch())
         try:
             mean = self._steps.run(self._triples.epoch(self._batch_size, self._rng), read)
         finally:
-            model.noise = None
+            model.dropout_rng = None
         if not math.isfinite(mean):
             raise DivergedError(diverged(mean))
         return mean
