@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mmrecun.models.base import UserItemVectors
-from mmrecun.unlearning.mmrecun.links import BLOCK, Links
+from mmrecun.unlearning.mmrecun.links import Links, block
 
 _FAR = -60.0
 
@@ -122,8 +122,9 @@ class ExpectedBPR:
         positive, hessian_weights = torch.empty_like(own), torch.zeros_like(own)
         negative = torch.zeros_like(scores)
         number = self.allowed.sum(dim=1).clamp(min=1)
-        for start in range(0, len(own), BLOCK):
-            at = slice(start, start + BLOCK)
+        size = block(own.device)
+        for start in range(0, len(own), size):
+            at = slice(start, start + size)
             rows = links.users[at]
             margins, share = own[at, None] - scores[rows], self.allowed[rows] / number[rows, None]
             weights = gradient_weight(margins, self.since).mul_(share)
