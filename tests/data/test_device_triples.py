@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.device_triples import DeviceTriples
 from mmrecun.data.interactions import Interactions
-from tests.data.test_triples import pairs_of
+from tests.data.test_bpr_sampling import pairs_of
 
 HERE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
