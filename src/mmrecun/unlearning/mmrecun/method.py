@@ -55,7 +55,7 @@ class MMRecUnConfig(UnlearnConfig):
         "steps": "newton_steps",
         "products": "cg_steps",
         "stretch": "step_scale",
-        "min_cosine": "min_cosine",
+        "min_explained": "min_cosine",
     }
     negatives: PositiveInt = 64
     newton_steps: PositiveInt = 2
