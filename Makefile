@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test test-gpu check format bench clean
 
 # Made again when the dependencies change.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -16,6 +16,11 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+
+# Without a card the comparisons with the CPU are skipped, and say so.
+test-gpu: $(VENV)/ready
+	$(BIN)/python -m pytest -rs tests/gpu tests/data/test_sparse_kernel.py tests/data/test_device_triples.py \
+		tests/models/test_gathering.py tests/training/test_epochs.py
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .

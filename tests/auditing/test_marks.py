@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from mmrecun.auditing.marks import AffectedRows
-from mmrecun.auditing.row_traits import degree_strata, row_traits, structure
 from mmrecun.auditing.setup import InputCache
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.synthetic import SyntheticConfig, make
+from mmrecun.evaluation.row_traits import degree_strata, row_traits, structure
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed

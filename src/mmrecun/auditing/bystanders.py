@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmrecun.arrays import Bools, Ints
-from mmrecun.auditing.classifier import Weights
+from mmrecun.arrays import Bools, Doubles, Ints
 from mmrecun.auditing.figures import Bystanders, Mark
 from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import matched_auc
@@ -48,7 +47,7 @@ class ListChanges:
         assert estimate is not None
         return Mark(rows=count, others=len(touched.rows) - count, auc=estimate.value, auc_error=estimate.error)
 
-    def measure(self, before: Ints, after: Ints, recall: Mapping[str, Weights]) -> Bystanders | None:
+    def measure(self, before: Ints, after: Ints, recall: Mapping[str, Doubles]) -> Bystanders | None:
         """How the bystanders' lists changed; None for fewer than 50 of them.
 
         Args:
@@ -82,7 +81,7 @@ def item_counts(lists: Ints, items: int) -> Ints:
     return np.bincount(shown[shown >= 0], minlength=items)
 
 
-def weighted_gain(weights: Weights, gain: Weights, strata: Ints) -> tuple[float, float]:
+def weighted_gain(weights: Doubles, gain: Doubles, strata: Ints) -> tuple[float, float]:
     """How much of the places went to items by how much they lost: the gain beyond chance, and the spread of chance.
 
     Chance is that weights are dealt out anew among the items of a stratum; its mean and variance are exact.

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mmrecun.arrays import Doubles
 from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
-from mmrecun.auditing.membership import Weights, auc_standard_error
+from mmrecun.auditing.membership import auc_standard_error
 from mmrecun.auditing.result import About, Check, Outcome
 
 CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit asks many questions, and Gold should pass them all
@@ -18,7 +19,7 @@ UTILITY_SHARE = 0.95
 PLACES_MARGIN = 0.1
 
 
-def paired_error(values: Weights, references: list[Weights]) -> float | None:
+def paired_error(values: Doubles, references: list[Doubles]) -> float | None:
     """Standard error of mean(values - mean of references), all float64 [N] over the same users; None for N < 2."""
     same = [reference for reference in references if len(reference) == len(values)]
     if len(values) < 2 or not same:
@@ -92,7 +93,8 @@ def lapsed_check(kind: str, found: Recognition) -> Check:
 
 def _recognised(found: Recognition, allowed: float) -> tuple[Outcome, str]:
     away, level = found.auc - CHANCE, found.attack_level or CHANCE
-    attack, apart = (found.attack_auc or level) - level, level - CHANCE
+    # whoever cannot tell anything guesses, so that a level below chance is chance
+    attack, apart = (found.attack_auc or level) - max(level, CHANCE), level - CHANCE
     apart = apart if apart > SPLIT_MARGIN else 0.0
     if away < -allowed - apart:
         return Outcome.FAILED, "over-forgotten"

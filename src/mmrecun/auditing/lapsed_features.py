@@ -20,14 +20,13 @@ import torch
 from scipy.special import ndtr
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.auditing.classifier import normal_scores
 from mmrecun.auditing.cold_start import with_newcomers
 from mmrecun.auditing.membership import PairGroup
-from mmrecun.auditing.row_traits import degree_strata
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.ranking import percentiles
+from mmrecun.evaluation.row_traits import degree_strata, normal_scores
 from mmrecun.evaluation.stratified import ITEM_STEP
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Recommender

@@ -12,11 +12,11 @@ from typing import Self
 
 import numpy as np
 
-from mmrecun.arrays import Bools, Ints
-from mmrecun.auditing.classifier import Weights, cross_validated, normal_scores
+from mmrecun.arrays import Bools, Doubles, Ints
+from mmrecun.auditing.classifier import cross_validated
 from mmrecun.auditing.figures import Mark
 from mmrecun.auditing.membership import PairGroup, clustered_error, contributions, matched_auc
-from mmrecun.auditing.row_traits import degree_strata
+from mmrecun.evaluation.row_traits import degree_strata, normal_scores
 from mmrecun.evaluation.stratified import ITEM_STEP
 from mmrecun.forget.partition import Partition
 from mmrecun.rng import Seed
@@ -41,7 +41,7 @@ class AffectedRows:
     rows: Ints
     affected: Bools
     strata: Ints
-    shares: Weights
+    shares: Doubles
     all_strata: Ints
     all_affected: Bools
 
@@ -71,7 +71,7 @@ class AffectedRows:
         compared = _sample(above, np.flatnonzero(every > 0))
         return cls(compared, above[compared], every[compared], shares, every, above)
 
-    def mark(self, traits: Weights, structure: Weights) -> Mark | None:
+    def mark(self, traits: Doubles, structure: Doubles) -> Mark | None:
         """AUC of the classifier, and its level without the model; None where too few rows were touched.
 
         Args:
@@ -91,12 +91,12 @@ class AffectedRows:
         error = clustered_error((own, theirs), both[0].owners, both[1].owners)
         return Mark(rows=count, others=len(self.rows) - count, auc=estimate.value, auc_error=error, level=level.value)
 
-    def _found(self, traits: Weights) -> tuple[PairGroup, PairGroup]:
+    def _found(self, traits: Doubles) -> tuple[PairGroup, PairGroup]:
         """Scores of touched and of other rows by a classifier that was not told of them."""
         inputs = normal_scores(traits[self.rows], self.strata)
         return self.groups(cross_validated(inputs, self.affected, np.arange(len(self.rows)), _SEED.numpy()))
 
-    def groups(self, scores: Weights) -> tuple[PairGroup, PairGroup]:
+    def groups(self, scores: Doubles) -> tuple[PairGroup, PairGroup]:
         """Touched and other rows, within strata, by scores [N] of the compared rows."""
         touched, others = (
             PairGroup(scores[mask].astype(np.float32), ITEM_STEP * self.strata[mask], self.rows[mask])
@@ -105,14 +105,14 @@ class AffectedRows:
         return touched, others
 
 
-def _features_lost(partition: Partition) -> Weights:
+def _features_lost(partition: Partition) -> Doubles:
     """Share of its modalities that each item lost; float64 [I]."""
     had = sum(
         (modality.present.astype(int) for modality in partition.original.modalities.values()),
         start=np.zeros(1, dtype=int),
     )
     lost = sum((mask.astype(int) for mask in partition.removed_features.values()), start=np.zeros(1, dtype=int))
-    share: Weights = np.broadcast_to(lost / np.maximum(had, 1), (len(partition.original.items),))
+    share: Doubles = np.broadcast_to(lost / np.maximum(had, 1), (len(partition.original.items),))
     return share
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Bools, Ints
+from mmrecun.arrays import Bools, Doubles, Ints
 from mmrecun.auditing import fold_in, persons, similarity
 from mmrecun.auditing.bands import Band, mean_bands, sum_band
 from mmrecun.auditing.exposure import exposure
 from mmrecun.auditing.fairness import group_gaps
 from mmrecun.auditing.figures import Measurements
-from mmrecun.auditing.membership import Estimate, PairGroup, Weights, auc, contributions, histogram, matched_auc
+from mmrecun.auditing.membership import Estimate, PairGroup, auc, contributions, histogram, matched_auc
 from mmrecun.auditing.recognition import Comparison
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.interactions import Interactions, Split
@@ -78,7 +78,7 @@ class RankedLists:
             return {}
         return measure_lists(self.lists[chosen], self.hits[chosen], self.relevant[chosen], self.items)
 
-    def recall(self) -> Weights:
+    def recall(self) -> Doubles:
         """float64 [M], recall@20 of each user."""
         return metrics.recall(self.hits[:, :K], self.relevant)
 
@@ -111,11 +111,11 @@ class MeasuredRun:
     figures: Measurements
     affected: Bools
     lists: Ints
-    recall: Weights
-    forget_recall: Weights
+    recall: Doubles
+    forget_recall: Doubles
     forgotten: PairGroup | None
-    users_recall: Weights
-    valid_recall: Weights
+    users_recall: Doubles
+    valid_recall: Doubles
     bystanders: Bools
     neighbours: Bools
     comparisons: Mapping[str, Comparison]
@@ -204,7 +204,7 @@ def measure_state(
     )
 
 
-def _valid(lists: RankedLists, valid: Interactions) -> Weights:
+def _valid(lists: RankedLists, valid: Interactions) -> Doubles:
     """Recall@20 on the retained validation pairs, by which trainings are stopped, of each user that has some."""
     relevant = np.bincount(valid.users, minlength=int(lists.rows.max(initial=0)) + 1)[lists.rows]
     asked = relevant > 0
@@ -258,7 +258,7 @@ def _exposure(whole: Vectors, partition: Partition, setup: AuditSetup, recommend
 
 def _forgotten(
     pair: UserItemVectors | None, setup: AuditSetup, values: dict[str, Any]
-) -> tuple[Weights, PairGroup | None, dict[str, Band]]:
+) -> tuple[Doubles, PairGroup | None, dict[str, Band]]:
     """Rank the forgotten pairs and their controls, and write the figures into `values`; also their bands."""
     if pair is None or not len(setup.forgotten):
         return np.empty(0), None, {}

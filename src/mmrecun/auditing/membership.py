@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import rankdata
 
-from mmrecun.arrays import Floats, Ints
+from mmrecun.arrays import Doubles, Floats, Ints
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.stratified import matched, placements
@@ -26,9 +25,6 @@ def auc(positives: Floats, controls: Floats) -> float | None:
     ranks = rankdata(np.concatenate([positives, controls]))[: len(positives)]
     above = ranks.sum() - len(positives) * (len(positives) + 1) / 2
     return float(above / (len(positives) * len(controls)))
-
-
-Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ def auc_standard_error(first: int, second: int) -> float:
     return float(np.sqrt((first + second + 1) / (12 * first * second)))
 
 
-def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Weights, Weights]:
+def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, Doubles]:
     """What each forgotten pair adds to the matched AUC above 0.5, and how far each control moves it.
 
     The first-order projections of the U statistic (Sen 1960; DeLong et al. 1988). Both groups hold at least one pair.
@@ -96,7 +92,7 @@ def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Weights, W
     return (shares - 0.5) / len(shares), theirs
 
 
-def clustered_error(parts: tuple[Weights, Weights], owners: Ints, control_owners: Ints) -> float:
+def clustered_error(parts: tuple[Doubles, Doubles], owners: Ints, control_owners: Ints) -> float:
     """Standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
 
     Pairs of one owner, forgotten ones and controls, are one draw, since they share a vector: what lifts both cancels.
@@ -110,7 +106,7 @@ def clustered_error(parts: tuple[Weights, Weights], owners: Ints, control_owners
     return float(np.sqrt(max(together, (deviations**2).sum(), alone)))
 
 
-def _clustered(deviations: Weights, owners: Ints) -> float:
+def _clustered(deviations: Doubles, owners: Ints) -> float:
     """Variance of the sum of `deviations` [N], those of one owner being one draw; 0 for a single owner."""
     _, place = np.unique(owners, return_inverse=True)
     groups = int(place.max()) + 1

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmrecun.arrays import Bools, Ints
-from mmrecun.auditing.classifier import Weights
+from mmrecun.arrays import Bools, Doubles, Ints
 from mmrecun.auditing.figures import Harm, Persons
 from mmrecun.forget.partition import Partition
 
@@ -20,7 +19,7 @@ _NEAREST, _MOST = 10, 1000
 _WORST = (0.01, 0.05)
 
 
-def against_golds(recall: Weights, golds: Sequence[Weights]) -> Persons | None:
+def against_golds(recall: Doubles, golds: Sequence[Doubles]) -> Persons | None:
     """Share of the users whose recall lies outside all Golds'; None for fewer than two Golds.
 
     Args:
@@ -40,7 +39,7 @@ def against_golds(recall: Weights, golds: Sequence[Weights]) -> Persons | None:
     )
 
 
-def harm(before: Weights, after: Weights, neighbours: Bools) -> Harm | None:
+def harm(before: Doubles, after: Doubles, neighbours: Bools) -> Harm | None:
     """Change of recall of those in `neighbours` bool [M]; None where none of them has a test pair.
 
     Args:

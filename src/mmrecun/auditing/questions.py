@@ -6,14 +6,14 @@ from typing import Self
 
 import numpy as np
 
-from mmrecun.auditing.classifier import Weights
+from mmrecun.arrays import Doubles
 from mmrecun.auditing.co_occurrence import CoOccurrence
 from mmrecun.auditing.lapsed_features import Build, LapsedFeatures
 from mmrecun.auditing.membership import PairGroup
 from mmrecun.auditing.recognition import Comparison
-from mmrecun.auditing.row_traits import RowTraits
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.ranking import percentiles, score_pairs
+from mmrecun.evaluation.row_traits import RowTraits
 from mmrecun.evaluation.stratified import degrees, strata
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import Target
@@ -150,7 +150,7 @@ def _in_original_rows(traits: RowTraits, partition: Partition) -> RowTraits:
         (len(partition.original.users), len(partition.original.items)),
         (partition.user_rows, partition.item_rows),
     )
-    whole: list[Weights] = []
+    whole: list[Doubles] = []
     for size, at, values in zip(sizes, rows, traits, strict=True):
         table = np.zeros((size, values.shape[1]))
         table[at] = values

@@ -21,7 +21,13 @@ from mmrecun.models.base import Recommender
 from mmrecun.text import preview
 
 _LONG_ENOUGH = 4
-_OWN = {"manifest.json", "audit.json", "report.html", "dataset.toml"}  # full of words of the program itself
+_OWN = {
+    "manifest.json",
+    "audit.json",
+    "report.html",
+    "dataset.toml",
+    "export.json",
+}  # full of words of the program itself
 _OWN_WORD = re.compile(rb"[a-z_]+@\d+")  # names of figures
 _ROWS = 1 << 16
 

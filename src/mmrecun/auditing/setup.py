@@ -19,10 +19,10 @@ from mmrecun.auditing.cold_start import with_newcomers
 from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import random_controls
 from mmrecun.auditing.questions import RecognitionTests
-from mmrecun.auditing.row_traits import RowTraits, row_traits, structure
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, RequiredInputs, build_inputs, user_item_graph
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.evaluation.row_traits import RowTraits, row_traits, structure
 from mmrecun.evaluation.stratified import By, degrees, strata
 from mmrecun.forget.partition import Partition, held_out
 from mmrecun.models.base import ID_TABLES, Recommender, Sizes, UserItemVectors, Vectors

@@ -12,13 +12,17 @@ from mmrecun.text import duration
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder to make; it must not exist yet.")] = Path("demo"),
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Begin with made pictures, words and sounds, and encode them."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Made data, a trained MGCN, a licensor's catalogue forgotten, Gold beside it, audit and report."""
     from mmrecun.jobs import run_demo
     from mmrecun.report.terminal import show
 
-    result, report = run_demo(out, lambda line: print_line(line, stderr))
+    result, report = run_demo(out, lambda line: print_line(line, stderr), raw)
     if as_json:
         print_json(result, as_json)
         return

@@ -11,7 +11,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from mmrecun import __version__
-from mmrecun.cli import audit, bench, data, demo, doctor, evaluate, plan, recommend, train, unlearn
+from mmrecun.cli import audit, bench, data, demo, diff, doctor, evaluate, export, plan, recommend, train, unlearn
 from mmrecun.cli.output import escape_control, print_line, stderr
 from mmrecun.errors import MMRecUnError
 
@@ -42,6 +42,9 @@ for module in (
     recommend.recommend,
     unlearn.unlearn,
     audit.audit,
+    diff.diff,
+    export.export,
+    export.exports,
     bench.bench,
 ):
     app.command()(module)

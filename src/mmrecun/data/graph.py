@@ -18,7 +18,8 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
 from mmrecun.topk import top_k_per_row
 
-_BLOCK_BYTES = 8 << 20
+_CPU = torch.device("cpu")
+_BLOCK_BYTES, _BLOCK_BYTES_ON_DEVICE = 8 << 20, 512 << 20
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ def build_inputs(
     Args:
         placeholders: per modality bool [I]: items that link to their nearest neighbours but are nobody's neighbour,
             so that their presence changes no other item.
-        graph_cache: neighbour graphs by a digest of what they are built from; those found there are taken, others
-            added.
+        graph_cache: neighbour graphs by a digest of what they are built from; those found there are taken, others added.
     """
     users, items = len(dataset.users), len(dataset.items)
+    fast = device if device.type == "cuda" else _CPU
     user_item = user_block = None
     if required.user_item:
         block = normalised_block(dataset.train, users, items)
@@ -94,7 +95,7 @@ def build_inputs(
             if required.neighbours:
                 anchors = modality.present & ~placeholders[name] if placeholders else modality.present
                 item_graphs[name] = SparseMatrix.of(
-                    _neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache), device
+                    _neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache, fast), device
                 )
     return GraphInputs(users, items, user_item, user_block, item_graphs, features, present, user_present)
 
@@ -118,20 +119,27 @@ def bipartite_adjacency(block: sp.csr_array, device: torch.device) -> SparseMatr
 
 
 def _neighbour_graph(
-    values: Floats, present: Bools, anchors: Bools, k: int, graph_cache: dict[bytes, sp.csr_array] | None
+    values: Floats,
+    present: Bools,
+    anchors: Bools,
+    k: int,
+    graph_cache: dict[bytes, sp.csr_array] | None,
+    device: torch.device,
 ) -> sp.csr_array:
     if graph_cache is None:
-        return neighbour_graph(values, present, anchors, k)
-    state = hashlib.sha256(f"{values.shape} {k}".encode())
+        return neighbour_graph(values, present, anchors, k, device)
+    state = hashlib.sha256(f"{values.shape} {k} {device.type}".encode())
     for array in (values, present, anchors):
         state.update(np.ascontiguousarray(array).data)
     key = state.digest()
     if key not in graph_cache:
-        graph_cache[key] = neighbour_graph(values, present, anchors, k)
+        graph_cache[key] = neighbour_graph(values, present, anchors, k, device)
     return graph_cache[key]
 
 
-def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) -> sp.csr_array:
+def neighbour_graph(
+    features: Floats, present: Bools, anchors: Bools, k: int, device: torch.device = _CPU
+) -> sp.csr_array:
     """Symmetrically normalised k-nearest-neighbour graph by cosine similarity (LATTICE, equations 1 to 4).
 
     Each present item links to itself and to its k - 1 most similar anchors; its degree is the sum of its weights.
@@ -142,28 +150,31 @@ def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) ->
         present: bool [I]; absent items have neither a row nor a column.
         anchors: bool [I], those present items that others may link to.
         k: neighbours, the item itself included.
+        device: where similarities are worked out.
 
     Returns:
         float32 [I, I] with at most k entries a row.
     """
     rows, columns = np.flatnonzero(present), np.flatnonzero(anchors)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    targets = torch.from_numpy(unit[columns])
+    targets = torch.from_numpy(unit[columns]).to(device)
     position = np.full(len(features), -1, dtype=np.int64)
     position[columns] = np.arange(len(columns))
     width = min(k - 1, max(len(columns) - 1, 0))
-    block = max(1, _BLOCK_BYTES // (4 * max(1, len(columns))))
-    room = torch.empty(min(block, len(rows)), len(columns))  # used again, so that its pages are mapped once
+    size = _BLOCK_BYTES if device.type == "cpu" else _BLOCK_BYTES_ON_DEVICE
+    block = max(1, size // (4 * max(1, len(columns))))
+    room = targets.new_empty(min(block, len(rows)), len(columns))  # used again, so that its pages are mapped once
     found = [np.empty((0, width), dtype=np.int64)]
     weights = [np.empty((0, width), dtype=np.float32)]
     for start in range(0, len(rows), block):
         part = rows[start : start + block]
-        similarity = torch.mm(torch.from_numpy(unit[part]), targets.T, out=room[: len(part)])
+        similarity = torch.mm(torch.from_numpy(unit[part]).to(device), targets.T, out=room[: len(part)])
         inside = np.flatnonzero(position[part] >= 0)
-        similarity[inside, position[part][inside]] = -torch.inf
+        itself = torch.from_numpy(inside * len(columns) + position[part][inside]).to(device)
+        similarity.view(-1)[itself] = -torch.inf
         values, nearest = top_k_per_row(similarity, width)
-        found.append(columns[nearest.numpy()])
-        weights.append(values.numpy())
+        found.append(columns[nearest.cpu().numpy()])
+        weights.append(values.cpu().numpy())
     return _normalised_rows(rows, np.concatenate(found), np.concatenate(weights), len(features))
 
 

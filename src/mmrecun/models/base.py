@@ -14,6 +14,7 @@ from mmrecun.arrays import Bools, Ints
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, RequiredInputs
+from mmrecun.models.gathering import gather
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 
@@ -105,6 +106,10 @@ class TripleVectors:
 
 
 def _rows(users: Tensor, items: Tensor, triples: Triples) -> tuple[Tensor, Tensor, Tensor]:
+    if triples.users.device.type != "cpu":
+        both = gather(torch.cat([triples.positives, triples.negatives]), items)
+        positives, negatives = both.chunk(2)
+        return gather(triples.users, users), positives, negatives
     # embedding's backward adds up repeated rows in a fixed order, in parallel; that of indexing does not
     return (
         embedding(triples.users, users),
@@ -160,7 +165,6 @@ class Recommender(nn.Module):
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     uses_bpr: ClassVar[bool] = True
-    config: ModelConfig
 
     def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator | None) -> None:  # noqa: ARG002
         super().__init__()

@@ -1,8 +1,5 @@
 """MGCN: modality features purified by behaviour, seen through two graphs (Yu et al., MM 2023, arXiv 2308.03588)."""
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
@@ -22,8 +19,9 @@ from mmrecun.models.base import (
     squared_norm,
 )
 from mmrecun.models.fusion import attend, mean_with
+from mmrecun.models.gathering import gather
 from mmrecun.models.info_nce import info_nce
-from mmrecun.models.propagation import propagate
+from mmrecun.models.propagation import propagate, propagate_at
 
 
 class MGCNConfig(ModelConfig):
@@ -39,7 +37,6 @@ class MGCNConfig(ModelConfig):
         negatives_per_block: rows among which InfoNCE seeks each row; the paper's batch size.
     """
 
-    renamed: ClassVar[Mapping[str, str]] = {"rivals": "negatives_per_block"}
     layers: PositiveInt = 4
     item_layers: PositiveInt = 1
     neighbours: PositiveInt = 10
@@ -57,10 +54,10 @@ class MGCN(Recommender):
     """
 
     Config = MGCNConfig
-    config: MGCNConfig
 
     def __init__(self, config: MGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
+        self.config = config
         dim, widths = config.dim, sizes.widths
         self.users = EmbeddingTable("users", sizes.users, dim, rng)
         self.items = EmbeddingTable("items", sizes.items, dim, rng)
@@ -89,10 +86,12 @@ class MGCN(Recommender):
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
         """As `vectors(inputs).at(triples)`; the side view is made once for everybody in the batch, and for no other.
 
-        Away from the CPU it is made for all: to find who is in the batch, the host would wait for the device.
+        Away from the CPU it is made once a row: to find who is in the batch, the host would wait for the device.
         """
-        if not self.sizes.widths or triples.users.device.type != "cpu":
+        if not self.sizes.widths:
             return self.vectors(inputs).of_triples(triples)
+        if triples.users.device.type != "cpu":
+            return self._at_rows(inputs, triples)
         users, user_rows = triples.users.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)  # type: ignore[no-untyped-call]
         content, stacked = (
@@ -102,6 +101,21 @@ class MGCN(Recommender):
         present = self._present(inputs)
         met = self._fused(content, stacked, (present[0][users], present[1][items]))
         return met.of_triples(Triples(user_rows, *item_rows.chunk(2)))
+
+    def _at_rows(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+        """As `at`, with static shapes: one row for each user, and one for each positive and each negative."""
+        assert inputs.user_item is not None
+        items, size = torch.cat([triples.positives, triples.negatives]), len(triples)
+        table = torch.cat([self.users.weight, self.items.weight])
+        nodes = torch.cat([triples.users, items + inputs.users])
+        smooth = propagate_at(inputs.user_item, table, nodes, self.config.layers)
+        of_users, of_items = self._branches(inputs)
+        stacked = gather(triples.users, of_users), gather(items, of_items)
+        of_user, of_item = self._present(inputs)
+        users, others = torch.split(smooth, [size, 2 * size])
+        vectors = self._fused((users, others), stacked, (of_user[triples.users], of_item[items]))
+        views = {name: _thirds(*pair) for name, pair in vectors.views.items()}
+        return TripleVectors(*_thirds(vectors.users, vectors.items), views, triples)
 
     def _content(self, inputs: GraphInputs) -> UserItemVectors:
         """IDs over the user-item graph (equations 4 and 5); float32 [U, D] and [I, D]."""
@@ -169,3 +183,9 @@ class MGCN(Recommender):
             )
             loss = loss + self.config.contrast * agreement
         return loss
+
+
+def _thirds(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of users, of positives and of negatives, from [B, D] and [2 B, D]."""
+    positives, negatives = items.chunk(2)
+    return users, positives, negatives

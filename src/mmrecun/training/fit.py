@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
+from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions
@@ -19,8 +19,8 @@ from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 from mmrecun.training.checkpoint import TrainState, load_train_state, save_train_state
-from mmrecun.training.loop import Progress, adam, no_progress, train_batches
-from mmrecun.training.losses import training_loss
+from mmrecun.training.epochs import epochs_of
+from mmrecun.training.loop import Progress, adam, no_progress
 
 Validate = Callable[[Recommender], float]
 
@@ -101,12 +101,12 @@ def fit(
     started = time.perf_counter() - state.seconds
     saved = -math.inf  # the first epoch is kept at once
 
+    epochs = epochs_of(model, dataset.train, sampler, inputs, config.batch_size, optimizer)
     steps = math.ceil(len(dataset.train) / config.batch_size)
 
     while state.epoch < config.epochs and not should_stop(state, config, steps):
         begun = time.perf_counter()
-        drawn = seed.child(f"epoch {state.epoch}")
-        loss = train_epoch(model, dataset.train, sampler, inputs, config.batch_size, drawn, optimizer)
+        loss = epochs.run(seed.child(f"epoch {state.epoch}"))
         state.epoch += 1
         row = {"epoch": state.epoch, "loss": loss, "seconds": time.perf_counter() - begun}
         if state.epoch % config.validate_every == 0 or state.epoch == config.epochs:
@@ -136,17 +136,7 @@ def train_epoch(
     Raises:
         DivergedError: when the loss is no longer finite.
     """
-    device = next(model.parameters()).device
-    model.dropout_rng = seed.child("noise").torch(device)
-    read = model.epoch_inputs(inputs, seed.child("inputs").torch())
-    try:
-        return train_batches(
-            bpr_batches(pairs, sampler, batch_size, seed.numpy(), device),
-            lambda triples: training_loss(model, model.batch_vectors(read, triples)),
-            optimizer,
-        )
-    finally:
-        model.dropout_rng = None
+    return epochs_of(model, pairs, sampler, inputs, batch_size, optimizer).run(seed)
 
 
 def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:
@@ -182,5 +172,6 @@ def _keep_best(state: TrainState, model: Recommender, score: float) -> None:
     if score > state.best_score:
         state.best_epoch, state.best_score = state.epoch, score
         state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        if not all(bool(torch.isfinite(value).all()) for value in state.best.values()):
+        finite = torch.stack([torch.isfinite(value).all() for value in state.best.values()])
+        if not finite.all():
             raise DivergedError("a parameter is no longer finite; lower learning_rate")

@@ -17,8 +17,10 @@ def no_progress(done: int, total: int, note: str) -> None:
 
 
 def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam over all parameters, in one fused kernel."""
-    return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    """Adam over all parameters, in one fused kernel, which a CUDA graph can hold."""
+    parameters = list(model.parameters())
+    capturable = any(parameter.is_cuda for parameter in parameters)
+    return torch.optim.Adam(parameters, lr=learning_rate, fused=True, capturable=capturable)
 
 
 def train_batches(
@@ -39,5 +41,10 @@ def train_batches(
         steps += 1
     mean = total.item() / max(steps, 1)
     if not torch.isfinite(torch.tensor(mean)):
-        raise DivergedError(f"the loss became {mean}; lower learning_rate or the weight of the forget term")
+        raise DivergedError(diverged(mean))
     return mean
+
+
+def diverged(mean: float) -> str:
+    """What to say when the mean loss is not finite."""
+    return f"the loss became {mean}; lower learning_rate or the weight of the forget term"

@@ -2,14 +2,18 @@
 
 To a model that never learned them the two are alike, if a random draw split them: the AUC is 0.5. So it says,
 without any Gold, whether a model has forgotten too little or too much.
+
+Single pairs are asked about by popularity of the item. A pair of a rare item is held by the item's row, one of a
+popular item by the user's, so that these figures tell how far the rows of either side should go.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
@@ -18,7 +22,9 @@ from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratifi
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors
 
+Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
 _MOST, _FEWEST = 2048, 200
+_GROUPS, _FEWEST_OF_GROUP = 3, 50
 _SPLIT_MARGIN = 0.05
 
 
@@ -31,14 +37,16 @@ class _FoldedInPairs:
     valid: LeaveOneOut
     strata: Ints
 
-    def percentiles(self, vectors: UserItemVectors) -> tuple[np.ndarray, Ints, np.ndarray, Ints]:
+    def groups(self, vectors: UserItemVectors) -> list[Group]:
         partners: Tensor = vectors[1 if self.of_users else 0]
-        return (
-            self.forgotten.percentiles(partners),
-            self.strata[self.forgotten.queries.items],
-            self.valid.percentiles(partners),
-            self.strata[self.valid.queries.items],
-        )
+        return [
+            (
+                self.forgotten.percentiles(partners),
+                self.strata[self.forgotten.queries.items],
+                self.valid.percentiles(partners),
+                self.strata[self.valid.queries.items],
+            )
+        ]
 
 
 @dataclass(frozen=True)
@@ -49,15 +57,23 @@ class _SinglePairs:
     valid: Interactions
     seen: Interactions
 
-    def percentiles(self, vectors: UserItemVectors) -> tuple[np.ndarray, Ints, np.ndarray, Ints]:
+    def groups(self, vectors: UserItemVectors) -> list[Group]:
         users, items = vectors
         degree = degrees(self.seen, len(users), len(items))
         first, second = (percentiles(users, items, self.seen, pairs) for pairs in (self.forgotten, self.valid))
-        return first, strata(self.forgotten, *degree, by="items"), second, strata(self.valid, *degree, by="items")
+        popular, others = (strata(pairs, *degree, by="items") for pairs in (self.forgotten, self.valid))
+        edges = np.quantile(others, np.linspace(0, 1, _GROUPS + 1)[1:-1])  # strata ascend with popularity
+        group, other = np.digitize(popular, edges), np.digitize(others, edges)
+        masks = [(group == number, other == number) for number in range(_GROUPS)]
+        return [
+            (first[mask], popular[mask], second[aside], others[aside])
+            for mask, aside in masks
+            if min(mask.sum(), aside.sum()) >= _FEWEST_OF_GROUP
+        ]
 
 
 class ForgettingLevel:
-    """The AUC of one request, by the vectors of any model of the retained data.
+    """The AUCs of one request, by the vectors of any model of the retained data.
 
     Args:
         partition: original and retained data.
@@ -72,13 +88,20 @@ class ForgettingLevel:
         ]
         self._comparisons = [each for each in comparisons if each is not None]
 
-    def auc(self, vectors: UserItemVectors) -> float | None:
-        """Mean over what was forgotten, by vectors [U', D] and [I', D]; None where too few pairs can be compared."""
-        places = [each.percentiles(vectors) for each in self._comparisons]
-        found = [(stratified_auc(*each), len(each[0])) for each in places]
-        known = [(auc, count) for auc, count in found if auc is not None]
-        weight = sum(count for _, count in known)
-        return sum(auc * count for auc, count in known) / weight if known else None
+    def aucs(self, vectors: UserItemVectors) -> tuple[Doubles, Doubles]:
+        """Compare each group of forgotten pairs, by vectors [U', D] and [I', D].
+
+        Returns:
+            float64 [G] and [G], AUCs and their standard errors; none where too few pairs can be compared.
+        """
+        found = [
+            (auc, math.sqrt((1 / len(group[0]) + 1 / len(group[2])) / 12))
+            for each in self._comparisons
+            for group in each.groups(vectors)
+            if (auc := stratified_auc(*group)) is not None
+        ]
+        aucs, errors = np.array(found, dtype=np.float64).reshape(-1, 2).T
+        return aucs, errors
 
 
 def _folded_in_pairs(partition: Partition, of_users: bool, rng: np.random.Generator) -> _FoldedInPairs | None:

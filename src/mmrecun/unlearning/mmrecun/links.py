@@ -6,7 +6,12 @@ from torch.nn.functional import embedding_bag
 
 from mmrecun.models.base import UserItemVectors
 
-BLOCK = 1024  # pairs scored at a time: the block stays in a CPU's cache
+_BLOCK, _BLOCK_ON_DEVICE = 1024, 1 << 18
+
+
+def block(device: torch.device) -> int:
+    """Return how many pairs to score at a time: few stay in a CPU's cache, many take few launches elsewhere."""
+    return _BLOCK if device.type == "cpu" else _BLOCK_ON_DEVICE
 
 
 class Links:
@@ -34,8 +39,9 @@ class Links:
     def scores(self, *sides: UserItemVectors) -> Tensor:
         """Score every pair by rows [U, D] and [I, D], summed over what is given; float32 [N]."""
         found = torch.zeros(len(self.users), device=self.users.device)
-        for start in range(0, len(found), BLOCK):
-            at = slice(start, start + BLOCK)
+        size = block(found.device)
+        for start in range(0, len(found), size):
+            at = slice(start, start + size)
             for users, items in sides:
                 found[at] += (users[self.users[at]] * items[self.items[at]]).sum(dim=1)
         return found

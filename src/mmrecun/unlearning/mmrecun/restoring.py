@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +20,14 @@ from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, Gradient
 
 _CLOSE = 1e-2  # residual of a step's linear system, relative to its right-hand side
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
+_SINCE = (0.0, 0.25, 0.5)  # from where on a margin's way its pull may count
+
+
+class StepScale(NamedTuple):
+    """How far the rows of users and of items go along the way that was found, from where they were at first."""
+
+    users: float
+    items: float
 
 
 class BalanceSolver:
@@ -40,8 +50,7 @@ class BalanceSolver:
         self.model, self.inputs = retained_model(task, task.model), task.inputs()
         rng = task.seed.child("negatives").numpy()
         bpr = BeforeAndAfter.of(partition, negatives, rng, task.device)
-        self._bpr, self._seed = bpr.after, task.seed.child("probe")
-        gradients, _, _ = _bpr_gradients(task.model, original_inputs(task), bpr.before, with_hessian=False)
+        self._seed = task.seed.child("probe")
         degrees = {
             "users": (partition.original.degrees[0][partition.user_rows], partition.retained.degrees[0]),
             "items": (partition.original.degrees[1][partition.item_rows], partition.retained.degrees[1]),
@@ -50,6 +59,8 @@ class BalanceSolver:
             side: torch.from_numpy(kept).to(task.device)
             for side, kept in (("users", partition.user_rows), ("items", partition.item_rows))
         }
+        since, gradients = _best_explained(task, bpr.before)
+        self._bpr = replace(bpr.after, since=since)
         share = max(len(partition.retained.train), 1) / max(len(partition.original.train), 1)
         self.tables: dict[str, EmbeddingTable] = {}
         self._balance: dict[str, Balance] = {}
@@ -87,22 +98,28 @@ class BalanceSolver:
         return math.sqrt(inner(imbalance, imbalance) / sum(part.numel() for part in imbalance))
 
     @torch.no_grad()
-    def scaled_vectors(self, scale: float) -> UserItemVectors:
-        """The vectors of everybody, had the rows gone `scale` times as far from where they were at first."""
+    def scaled_vectors(self, scale: StepScale) -> UserItemVectors:
+        """Return the vectors of everybody, had the rows gone `scale` times as far."""
         rows = [table.weight.detach() for table in self.tables.values()]
-        self._set_rows([torch.lerp(start, row, scale) for start, row in zip(self._start, rows, strict=True)])
+        self._set_rows(self._scaled(scale))
         users, items = (part.detach() for part in _vectors(self.model, self.inputs))
         self._set_rows(rows)
         return users, items
 
     @torch.no_grad()
-    def scale_step(self, scale: float) -> None:
-        """Go `scale` times as far from where the rows were at first; rows that lost all their pairs start anew."""
+    def scale_step(self, scale: StepScale) -> None:
+        """Go `scale` times as far; rows that lost all their pairs start anew."""
         rng = self._seed.child("fresh rows").torch()
-        for table, start in zip(self.tables.values(), self._start, strict=True):
-            table.weight.copy_(torch.lerp(start, table.weight, scale))
-            emptied = torch.from_numpy(self._emptied[table.side]).to(start.device)
-            table.weight[emptied] = table.fresh(len(emptied), rng).to(start.device)
+        for table, row in zip(self.tables.values(), self._scaled(scale), strict=True):
+            table.weight.copy_(row)
+            emptied = torch.from_numpy(self._emptied[table.side]).to(row.device)
+            table.weight[emptied] = table.fresh(len(emptied), rng).to(row.device)
+
+    def _scaled(self, scale: StepScale) -> Tensors:
+        return [
+            torch.lerp(start, table.weight.detach(), getattr(scale, table.side))
+            for table, start in zip(self.tables.values(), self._start, strict=True)
+        ]
 
     def _product(self, curvature: GaussNewtonMatrix, rows: Tensors) -> Callable[[Tensors], Tensors]:
         """Multiply a change of the tables by decay + J' C J, J being how vectors change with tables."""
@@ -160,3 +177,18 @@ def _bpr_gradients(
         pair, list(weights.values()), [by_vectors.users, by_vectors.items], materialize_grads=True, allow_unused=True
     )
     return dict(zip(weights, found, strict=True)), at, by_vectors
+
+
+def _best_explained(task: Task, bpr: ExpectedBPR) -> tuple[float, dict[str, Tensor]]:
+    """Find from where on pulls should count, by how well they explain the rows of users and items; and the gradient."""
+    inputs, degrees = original_inputs(task), dict(zip(("users", "items"), task.partition.original.degrees, strict=True))
+    tables = {name: table for name, table in task.model.tables().items() if name in ID_TABLES}
+    found: dict[float, tuple[float, dict[str, Tensor]]] = {}
+    for since in _SINCE:
+        taught, _, _ = _bpr_gradients(task.model, inputs, replace(bpr, since=since), with_hessian=False)
+        cosines = [
+            mean_cosine(table.weight.detach(), taught[name], degrees[table.side]) for name, table in tables.items()
+        ]
+        found[since] = sum(cosines), taught
+    best = max(found, key=lambda since: found[since][0])
+    return best, found[best][1]
