@@ -73,7 +73,8 @@ def build_inputs(
     Args:
         placeholders: per modality bool [I]: items that link to their nearest neighbours but are nobody's neighbour,
             so that their presence changes no other item.
-        graph_cache: neighbour graphs by a digest of what they are built from; those found there are taken, others added.
+        graph_cache: neighbour graphs by a digest of what they are built from; those found there are taken, others
+            added.
     """
     users, items = len(dataset.users), len(dataset.items)
     fast = device if device.type == "cuda" else _CPU

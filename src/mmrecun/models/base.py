@@ -165,6 +165,7 @@ class Recommender(nn.Module):
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     uses_bpr: ClassVar[bool] = True
+    config: ModelConfig
 
     def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator | None) -> None:  # noqa: ARG002
         super().__init__()

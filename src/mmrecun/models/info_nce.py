@@ -22,8 +22,8 @@ def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negati
         ids: int64 [B], the user or item of each row; the rows of one of them are equal.
         temperature: divides the similarities; at least 0.1, so that the rounding of a similarity moves no exponential
             by more than a few per cent.
-        negatives_per_block: rows are sought among so many neighbours in the batch, themselves included; cost grows with it, not
-            with B.
+        negatives_per_block: rows are sought among so many neighbours in the batch, themselves included; cost grows
+            with it, not with B.
     """
     losses = []
     for start in range(0, len(one), negatives_per_block):

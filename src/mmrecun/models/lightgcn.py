@@ -27,10 +27,10 @@ class LightGCN(Recommender):
     """Scores are products of smoothed user and item vectors; modalities are not read."""
 
     Config = LightGCNConfig
+    config: LightGCNConfig
 
     def __init__(self, config: LightGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.config = config
         self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
         self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
 

@@ -1,5 +1,8 @@
 """MGCN: modality features purified by behaviour, seen through two graphs (Yu et al., MM 2023, arXiv 2308.03588)."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
@@ -37,6 +40,7 @@ class MGCNConfig(ModelConfig):
         negatives_per_block: rows among which InfoNCE seeks each row; the paper's batch size.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {"rivals": "negatives_per_block"}
     layers: PositiveInt = 4
     item_layers: PositiveInt = 1
     neighbours: PositiveInt = 10
@@ -54,10 +58,10 @@ class MGCN(Recommender):
     """
 
     Config = MGCNConfig
+    config: MGCNConfig
 
     def __init__(self, config: MGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.config = config
         dim, widths = config.dim, sizes.widths
         self.users = EmbeddingTable("users", sizes.users, dim, rng)
         self.items = EmbeddingTable("items", sizes.items, dim, rng)
