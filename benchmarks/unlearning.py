@@ -61,22 +61,22 @@ def main(given: Sequence[str] | None = None) -> None:
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as name:
         folder = Path(name)
-        runs = [*options.run] if options.run else _trained(options, folder)
-        for run in runs:
+        folders = [*options.run] if options.run else _trained(options, folder)
+        for run in folders:
             for title, request in requests(runs.load(run).dataset, options.ratio).items():
                 rows.append(measured(run, title, request, options.rounds, folder))
     write(options.out, "unlearning", [Table("From a run to a run without what was forgotten", rows)])
 
 
 def _trained(options: Any, folder: Path) -> list[Path]:
-    runs = []
+    folders = []
     for number, dataset in enumerate(chosen(options.data, options.sizes)):
         files.save(dataset, folder / f"data{number}")
-        runs += [
+        folders += [
             trained(folder / f"data{number}", model, folder / f"{model}{number}", options.epochs)
             for model in options.models
         ]
-    return runs
+    return folders
 
 
 if __name__ == "__main__":

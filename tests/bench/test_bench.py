@@ -56,9 +56,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         log.append("train")
         return train(*args, **kwargs)
 
-    def counted_unlearn(opened, request, out, method, settings=None, seed=0, report=None):
+    def counted_unlearn(opened, request, out, method, settings=None, seed=0, progress=None):
         log.append(f"{method} {seed}")
-        return unlearn(opened, request, out, method, settings, seed, report)
+        return unlearn(opened, request, out, method, settings, seed, progress)
 
     monkeypatch.setattr(jobs, "train", counted_train)
     monkeypatch.setattr(jobs, "unlearn", counted_unlearn)

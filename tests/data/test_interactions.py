@@ -33,11 +33,14 @@ def test_the_order_is_canonical_and_attributes_follow(rows, data):
 
 
 @given(rows=PAIRS, probes=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 8))))
-def test_contains_agrees_with_a_set(rows, probes):
+def test_a_search_agrees_with_a_set(rows, probes):
     known = {(user, item) for user, item, _ in rows}
     columns = np.array(probes, dtype=np.int64).reshape(len(probes), 2)
-    answer = build(rows).contains(columns[:, 0], columns[:, 1], 9)
+    pairs = build(rows)
+    answer = pairs.contains(columns[:, 0], columns[:, 1], 9)
     assert answer.tolist() == [probe in known for probe in probes]
+    order = {pair: place for place, pair in enumerate(sorted(known))}
+    assert pairs.find(columns[:, 0], columns[:, 1], 9).tolist() == [order.get(probe, -1) for probe in probes]
 
 
 @given(rows=PAIRS)

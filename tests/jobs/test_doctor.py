@@ -37,6 +37,6 @@ def test_what_is_broken_is_named_and_the_rest_still_looked_at(monkeypatch: pytes
 
 
 def test_the_doctor_comes_without_what_may_be_broken():
-    code = "import sys, mmrecun.doctor; print(sorted({'torch', 'polars', 'numpy'} & set(sys.modules)))"
+    code = "import sys, mmrecun.jobs._doctor; print(sorted({'torch', 'polars', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

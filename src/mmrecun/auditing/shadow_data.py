@@ -8,7 +8,7 @@ from mmrecun.arrays import Bools, Ints
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
-from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.interactions import Interactions
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
@@ -56,12 +56,13 @@ def without(setup: AuditSetup, candidates: Candidates, left_out: Bools) -> tuple
     """
     request = _request(setup, candidates, left_out)
     original = setup.cache.partition.original
-    data = original if request.empty() else Partition.from_request(original, request).retained
-    known = Partition.between(original, data)
+    if request.empty():
+        return original, np.ones(len(setup.forgotten), dtype=bool)
+    shadow = Partition.from_request(original, request)
     if setup.branch:
-        return data, ~np.isin(setup.forgotten.items, candidates.carriers[left_out])
-    train = known.retained_pairs.split(Split.TRAIN)
-    return data, train.contains(setup.forgotten.users, setup.forgotten.items, len(original.items))
+        return shadow.retained, ~np.isin(setup.forgotten.items, candidates.carriers[left_out])
+    places = original.interactions.find(setup.forgotten.users, setup.forgotten.items, len(original.items))
+    return shadow.retained, shadow.kept[places]
 
 
 def _request(setup: AuditSetup, candidates: Candidates, left_out: Bools) -> ForgetRequest:

@@ -24,7 +24,7 @@ class RunAuditor:
         golds: Gold runs, which hold the data after.
 
     Attributes:
-        parts: before and after.
+        partition: before and after.
         golds: the Golds, measured.
         made: UTC times at which they were made.
     """

@@ -99,19 +99,24 @@ class Interactions:
 
     def contains(self, users: Ints, items: Ints, of_items: int) -> Bools:
         """Whether each pair (`users[b]`, `items[b]`) is among these; bool [B]. `of_items` is I."""
+        return self.find(users, items, of_items) >= 0
+
+    def find(self, users: Ints, items: Ints, of_items: int) -> Ints:
+        """Where each pair (`users[b]`, `items[b]`) is among these, -1 where it is not; int64 [B]. `of_items` is I."""
         if not len(self):
-            return np.zeros(len(users), dtype=bool)
-        if (users[1:] >= users[:-1]).all():
-            return self._holds(users * of_items + items, of_items)
+            return np.full(len(users), -1, dtype=np.int64)
         wanted = users * of_items + items
+        if (users[1:] >= users[:-1]).all():
+            return self._search(wanted, of_items)
         order = np.argsort(wanted)  # a search in random order would wait for memory at every step
-        found = np.empty(len(wanted), dtype=bool)
-        found[order] = self._holds(wanted[order], of_items)
+        found = np.empty(len(wanted), dtype=np.int64)
+        found[order] = self._search(wanted[order], of_items)
         return found
 
-    def _holds(self, wanted: Ints, of_items: int) -> Bools:
+    def _search(self, wanted: Ints, of_items: int) -> Ints:
         keys = self.keys(of_items)
-        found: Bools = keys[np.searchsorted(keys, wanted).clip(max=len(keys) - 1)] == wanted
+        found = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+        found[keys[found] != wanted] = -1
         return found
 
     def matrix(self, users: int, items: int) -> sp.csr_array:

@@ -1,14 +1,15 @@
 """The retain and forget sets that a forget request defines: pure functions of a dataset."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
+import polars as pl
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.data.dataset import Dataset, inverse_index
+from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.references import Gone, cleared
@@ -20,30 +21,6 @@ __all__ = ["ForgetRequest", "Partition", "Target", "held_out"]
 
 _EMPTY = "the request is empty: name users, items, pairs or modalities"
 _NOTHING_LEFT = "the request leaves no training interaction; nothing could be recommended any more"
-
-
-def _retained(dataset: Dataset, request: ForgetRequest) -> Dataset:
-    """The dataset without everything the request names, and without references to it in attributes of others."""
-    if request.empty():
-        raise ForgetError(_EMPTY)
-    users, items = _rows(dataset.users, request.users), _rows(dataset.items, request.items)
-    kept_users = np.flatnonzero(_kept(users, len(dataset.users)))
-    kept_items = np.flatnonzero(_kept(items, len(dataset.items)))
-    pairs = dataset.interactions
-    if request.pairs:
-        pairs = pairs.select(~_requested_pairs(dataset, request.pairs))
-    modalities = dict(dataset.modalities)
-    for name, names in request.modalities.items():
-        losers = _losers(dataset, name, names)
-        if names is None:
-            del modalities[name]
-        else:
-            modalities[name] = modalities[name].without(losers)
-    try:
-        left = replace(dataset, interactions=pairs, modalities=modalities).restrict(kept_users, kept_items)
-    except DataError:
-        raise ForgetError(_NOTHING_LEFT) from None
-    return cleared(left, dataset, Gone(dataset.users.names.gather(users), dataset.items.names.gather(items)))
 
 
 def _losers(dataset: Dataset, modality: str, names: tuple[str, ...] | None) -> Bools:
@@ -59,20 +36,23 @@ def _rows(ids: IdMap, names: tuple[str, ...]) -> Ints:
         raise ForgetError(str(error)) from None
 
 
-def _kept(rows: Ints, size: int) -> Bools:
-    kept = np.ones(size, dtype=bool)
-    kept[rows] = False
-    return kept
+def _others(rows: Ints, size: int) -> Bools:
+    """All of `size` rows but these; bool [size]."""
+    others = np.ones(size, dtype=bool)
+    others[rows] = False
+    return others
 
 
-def _requested_pairs(dataset: Dataset, pairs: tuple[tuple[str, str], ...]) -> Bools:
+def _requested_pairs(dataset: Dataset, pairs: tuple[tuple[str, str], ...]) -> Ints:
+    """Where the named pairs are among the interactions; int64."""
     users = dataset.users.find(user for user, _ in pairs)
     items = dataset.items.find(item for _, item in pairs)
-    there = (users >= 0) & (items >= 0) & dataset.interactions.contains(users, items, len(dataset.items))
-    if not there.all():
-        missing = [f"({user}, {item})" for (user, item), known in zip(pairs, there, strict=True) if not known]
+    found = dataset.interactions.find(users, items, len(dataset.items))
+    found[(users < 0) | (items < 0)] = -1
+    if (found < 0).any():
+        missing = [f"({user}, {item})" for (user, item), place in zip(pairs, found, strict=True) if place < 0]
         raise ForgetError(f"no such interaction in '{dataset.name}': {preview(missing)}")
-    return np.isin(dataset.interactions.keys(len(dataset.items)), users * len(dataset.items) + items)
+    return found
 
 
 def _carriers(dataset: Dataset, modality: str, names: tuple[str, ...]) -> Bools:
@@ -93,49 +73,50 @@ class Partition:
         original: before.
         user_rows: int64 [U'], the original row of each retained user.
         item_rows: int64 [I'], the original row of each retained item.
-        forgotten: the training pairs that were taken out, in original rows.
-        removed_features: per modality bool [I] over original rows: retained items that lost it; only modalities
-            that lost some.
-        make: the dataset after; see `retained`.
+        kept: bool [N], which of the original's interactions are retained.
+        removed_features: per modality bool [I] over original rows: retained items that lost it; only
+            modalities that lost some.
+        removed_modalities: those that no item has any more.
     """
 
     original: Dataset
     user_rows: Ints
     item_rows: Ints
-    forgotten: Interactions
+    kept: Bools
     removed_features: Mapping[str, Bools]
-    make: Callable[[], Dataset]
+    removed_modalities: frozenset[str] = frozenset()
 
     @classmethod
     def from_request(cls, dataset: Dataset, request: ForgetRequest) -> Self:
         """Work out what `request` takes out of `dataset`.
 
-        What it leaves is made when it is first asked for, since that costs a pass over everything.
+        The dataset that it leaves is made when it is first asked for, since that costs a pass over everything.
 
         Raises:
             ForgetError: when an id, a pair or a modality is not there, or nothing would be left.
         """
         if request.empty():
             raise ForgetError(_EMPTY)
-        train, users, items = dataset.train, _rows(dataset.users, request.users), _rows(dataset.items, request.items)
-        places = [train.rows_of_users(users)[0]]
-        if len(items):
-            places.append(np.flatnonzero(~_kept(items, len(dataset.items))[train.items]))
+        pairs, users, items = (
+            dataset.interactions,
+            _rows(dataset.users, request.users),
+            _rows(dataset.items, request.items),
+        )
+        kept_users, kept_items = _others(users, len(dataset.users)), _others(items, len(dataset.items))
+        kept = kept_items[pairs.items] if len(items) else np.ones(len(pairs), dtype=bool)
+        kept[pairs.rows_of_users(users)[0]] = False
         if request.pairs:
-            asked = _requested_pairs(dataset, request.pairs)
-            places.append(np.flatnonzero(asked[dataset.interactions.splits == Split.TRAIN]))
-        gone = np.unique(np.concatenate(places))
-        if len(gone) == len(train):
+            kept[_requested_pairs(dataset, request.pairs)] = False
+        if not kept[pairs.splits == Split.TRAIN].any():
             raise ForgetError(_NOTHING_LEFT)
-        kept_items = _kept(items, len(dataset.items))
         lost = {name: _losers(dataset, name, names) & kept_items for name, names in request.modalities.items()}
         return cls(
             dataset,
-            np.flatnonzero(_kept(users, len(dataset.users))),
+            np.flatnonzero(kept_users),
             np.flatnonzero(kept_items),
-            train.take(gone),
+            kept,
             {name: mask for name, mask in sorted(lost.items()) if mask.any()},
-            lambda: _retained(dataset, request),
+            frozenset(name for name, names in request.modalities.items() if names is None),
         )
 
     @classmethod
@@ -146,43 +127,64 @@ class Partition:
             DataError: when `retained` holds users, items or pairs that `original` lacks.
         """
         user_rows, item_rows = original.users.rows(retained.users.names), original.items.rows(retained.items.names)
-        retained_pairs, whole, items = (
-            retained.interactions.renumbered(user_rows, item_rows),
-            original.interactions,
-            len(original.items),
-        )
-        if not whole.contains(retained_pairs.users, retained_pairs.items, items).all():
+        pairs = retained.interactions.renumbered(user_rows, item_rows)
+        found = original.interactions.find(pairs.users, pairs.items, len(original.items))
+        if (found < 0).any():
             raise DataError(f"'{retained.name}' holds interactions that '{original.name}' does not")
-        train = original.train
-        forgotten = train.select(~retained_pairs.contains(train.users, train.items, items))
+        kept = np.zeros(len(original.interactions), dtype=bool)
+        kept[found] = True
         lost = _lost_features(original, retained, item_rows)
-        return cls(original, user_rows, item_rows, forgotten, lost, lambda: retained)
+        absent = frozenset(original.modalities) - frozenset(retained.modalities)
+        partition = cls(original, user_rows, item_rows, kept, lost, absent)
+        partition.__dict__["retained"] = retained  # fills the cache of the property: nothing is made anew
+        return partition
 
     @cached_property
     def retained(self) -> Dataset:
-        """The dataset after."""
-        return self.make()
+        """The dataset after, without references to what is gone in attributes of others."""
+        original = self.original
+        modalities = {
+            name: modality.without(self.removed_features[name]) if name in self.removed_features else modality
+            for name, modality in original.modalities.items()
+            if name not in self.removed_modalities
+        }
+        whole = replace(original, interactions=self.retained_pairs, modalities=modalities)
+        names = (
+            original.users.names.filter(pl.Series(self.removed_users)),
+            original.items.names.filter(pl.Series(self.removed_items)),
+        )
+        return cleared(whole.restrict(self.user_rows, self.item_rows), original, Gone(*names))
 
     @cached_property
     def removed_users(self) -> Bools:
         """Bool [U] over original rows."""
-        return inverse_index(self.user_rows, len(self.original.users)) < 0
+        return _others(self.user_rows, len(self.original.users))
 
     @cached_property
     def removed_items(self) -> Bools:
         """Bool [I] over original rows."""
-        return inverse_index(self.item_rows, len(self.original.items)) < 0
+        return _others(self.item_rows, len(self.original.items))
 
-    def single_pair_count(self) -> int:
-        """How many pairs, of all splits, left between users and items that both stay."""
-        pairs = self.original.interactions
-        stay = ~self.removed_users[pairs.users] & ~self.removed_items[pairs.items]
-        return int(stay.sum()) - len(self.retained.interactions)
+    @cached_property
+    def forgotten(self) -> Interactions:
+        """The training pairs that were taken out, in original rows."""
+        return self.original.interactions.take(np.flatnonzero(~self.kept)).split(Split.TRAIN)
+
+    @cached_property
+    def kept_train(self) -> Bools:
+        """Bool [T]: which of the original's training pairs are retained."""
+        kept: Bools = self.kept[self.original.interactions.splits == Split.TRAIN]
+        return kept
 
     @cached_property
     def retained_pairs(self) -> Interactions:
         """The retained interactions of all splits, in original rows."""
-        return self.retained.interactions.renumbered(self.user_rows, self.item_rows)
+        return self.original.interactions.select(self.kept)
+
+    def single_pair_count(self) -> int:
+        """How many pairs, of all splits, left between users and items that both stay."""
+        pairs = self.original.interactions.take(np.flatnonzero(~self.kept))
+        return int((~self.removed_users[pairs.users] & ~self.removed_items[pairs.items]).sum())
 
     def counts(self) -> dict[str, int]:
         """How much was taken out: users, items, interactions (training pairs), held-out pairs, modalities (features of
@@ -192,7 +194,7 @@ class Partition:
             Target.USERS.value: int(self.removed_users.sum()),
             Target.ITEMS.value: int(self.removed_items.sum()),
             Target.INTERACTIONS.value: len(self.forgotten),
-            "held_out": len(held_out(self.original)) - len(held_out(self.retained)),
+            "held_out": int((~self.kept).sum()) - len(self.forgotten),
             Target.MODALITIES.value: sum(int(mask.sum()) for mask in self.removed_features.values()),
         }
 

@@ -54,9 +54,8 @@ def test_where_everything_stays_no_row_is_out_of_balance(converged: Trained):
         partition.original,
         np.arange(len(partition.original.users)),
         np.arange(len(partition.original.items)),
-        partition.forgotten.select(np.zeros(len(partition.forgotten), dtype=bool)),
+        np.ones(len(partition.original.interactions), dtype=bool),
         {},
-        lambda: partition.original,
     )
     solver = BalanceSolver(task_of(converged, same), 64, -1)
     assert solver.newton_step(4) < 1e-6

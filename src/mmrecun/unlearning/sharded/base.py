@@ -128,9 +128,9 @@ def affected_shards(partition: Partition, labels: Ints, shards: int, modalities:
         modalities: those that the model reads.
     """
     train = partition.original.train
-    if any(name not in partition.retained.modalities for name in modalities):
+    if any(name in partition.removed_modalities for name in modalities):
         return np.ones(shards, dtype=bool)
-    changed = ~partition.retained_pairs.contains(train.users, train.items, len(partition.original.items))
+    changed = ~partition.kept_train
     for name in set(modalities) & set(partition.removed_features):
         changed |= partition.removed_features[name][train.items]
     touched = np.zeros(shards, dtype=bool)
@@ -151,11 +151,10 @@ def train_shards(task: Task, labels: Ints, shards: int, fresh: bool = False) -> 
     to_users = inverse_index(partition.user_rows, len(partition.original.users))
     to_items = inverse_index(partition.item_rows, len(partition.original.items))
     train = partition.original.train
-    retained = partition.retained_pairs.contains(train.users, train.items, len(partition.original.items))
     trained: list[Shard] = []
     history: list[dict[str, float]] = []
     for number in range(shards):
-        pairs = train.select(retained & (labels == number)).renumbered(to_users, to_items)
+        pairs = train.select(partition.kept_train & (labels == number)).renumbered(to_users, to_items)
         shard, epochs = train_shard(task, pairs, number, f"shard {number + 1} of {shards}")
         trained.append(shard)
         history += [{"shard": number, "touched": float(touched[number]), **row} for row in epochs]

@@ -80,9 +80,8 @@ class RecEraser(Unlearner):
         if not self.config.recluster:
             return clustered(partition.original, self.config, task.training, seed, task.device)
         found = clustered(partition.retained, self.config, task.training, seed, task.device)
-        train = partition.original.train
-        labels = np.full(len(train), -1, dtype=np.int64)
-        labels[partition.retained_pairs.contains(train.users, train.items, len(partition.original.items))] = found
+        labels = np.full(len(partition.original.train), -1, dtype=np.int64)
+        labels[partition.kept_train] = found
         return labels
 
 
