@@ -42,9 +42,9 @@ for module in (
     recommend.recommend,
     unlearn.unlearn,
     audit.audit,
-    bench.bench,
 ):
     app.command()(module)
+app.add_typer(bench.app, name="bench")
 app.command()(doctor.doctor)
 
 
