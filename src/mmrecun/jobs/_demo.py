@@ -1,4 +1,4 @@
-"""The whole way in one call, on made data: train, forget a licensor's catalogue, retrain as Gold, audit, report."""
+"""The whole pipeline on synthetic data: train, forget a licensor's catalogue, retrain as Gold, audit, report."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def run_demo(out: Path, tell: Callable[[str], None]) -> tuple[dict[str, Any], Au
     """
     refuse_existing(out)
     started = time.perf_counter()
-    tell("1/5 making data with planted tastes")
+    tell("1/5 making synthetic data")
     dataset, _ = make(SyntheticConfig(), Seed(7))
     files.save(dataset, out / "data")
     tell("2/5 training MGCN")
