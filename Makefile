@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test coverage check format benchmarks clean
+.PHONY: demo test test-gpu coverage check format benchmarks clean
 
 # Made again when the dependencies change.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -20,6 +20,11 @@ test: $(VENV)/ready
 # Apart from `test`: tracing costs more than a third of its time.
 coverage: $(VENV)/ready
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+# Without a card the comparisons with the CPU are skipped, and say so.
+test-gpu: $(VENV)/ready
+	$(BIN)/python -m pytest -rs tests/gpu tests/data/test_sparse_kernel.py tests/data/test_device_triples.py \
+		tests/models/test_gathering.py tests/training/test_epochs.py
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .

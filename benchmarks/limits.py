@@ -7,10 +7,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from benchmarks.timing import Spread, interleaved
+from benchmarks.timing import Spread, interleaved, on_device
 from mmrecun.data.sparse import SparseMatrix
 
-_SIDE, _WIDTH, _DEGREE = 2048, 64, 8
+CPU = torch.device("cpu")
+_SIDE, _SIDE_ON_DEVICE, _WIDTH, _DEGREE = 2048, 8192, 64, 8
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Limits:
     """Each the median over the rounds.
 
     Attributes:
-        dense_fp32, dense_bf16: GFLOP/s of the product of two square matrices of 2048 rows.
+        dense_fp32, dense_bf16: GFLOP/s of the product of two square matrices of 2048 rows (8192 on a device).
         copy: GB/s read and written when an array of float32 [nodes, 64] is copied.
         sparse: GFLOP/s of torch's CSR product of a random matrix [nodes, nodes] with 8 entries a row and such an array.
     """
@@ -42,43 +43,50 @@ class Limits:
         return asdict(self)
 
 
-def dense() -> Callable[[], object]:
+def dense(device: torch.device = CPU) -> Callable[[], object]:
     """One product of square float32 matrices."""
-    square = torch.randn(_SIDE, _SIDE, generator=torch.Generator().manual_seed(0))
+    side = _SIDE if device.type == "cpu" else _SIDE_ON_DEVICE
+    square = torch.randn(side, side, generator=torch.Generator().manual_seed(0)).to(device)
     out = torch.empty_like(square)
     return lambda: torch.mm(square, square, out=out)
 
 
-def dense_flops() -> int:
-    """Of one call of `dense()`."""
-    return 2 * _SIDE**3
+def dense_flops(device: torch.device = CPU) -> int:
+    """Of one call of `dense(device)`."""
+    return 2 * (_SIDE if device.type == "cpu" else _SIDE_ON_DEVICE) ** 3
 
 
-def measure(nodes: int, rounds: int = 9) -> Limits:
-    """The limits for tables of `nodes` rows."""
+def measure(nodes: int, rounds: int = 9, device: torch.device = CPU) -> Limits:
+    """The limits of `device` for tables of `nodes` rows."""
     generator = torch.Generator().manual_seed(0)
-    halved = torch.randn(_SIDE, _SIDE, generator=generator).bfloat16()
-    table = torch.randn(nodes, _WIDTH, generator=generator)
+    side = _SIDE if device.type == "cpu" else _SIDE_ON_DEVICE
+    halved = torch.randn(side, side, generator=generator).bfloat16().to(device)
+    table = torch.randn(nodes, _WIDTH, generator=generator).to(device)
     room = torch.empty_like(table)
-    graph = _graph(nodes)
+    graph = _graph(nodes, device)
     actions: dict[str, Callable[[], object]] = {
-        "fp32": dense(),
+        "fp32": dense(device),
         "bf16": lambda: halved @ halved,
         "copy": lambda: room.copy_(table),
         "sparse": lambda: graph @ table,
     }
-    seconds = {name: Spread.of(values).median for name, values in interleaved(actions, rounds, warm=2).items()}
+    if device.type == "cpu":
+        timed = interleaved(actions, rounds, warm=2)
+    else:
+        timed = {name: on_device(action, rounds) for name, action in actions.items()}
+    seconds = {name: Spread.of(values).median for name, values in timed.items()}
+    flops = dense_flops(device)
     return Limits(
-        1e-9 * dense_flops() / seconds["fp32"],
-        1e-9 * dense_flops() / seconds["bf16"],
+        1e-9 * flops / seconds["fp32"],
+        1e-9 * flops / seconds["bf16"],
         2e-9 * 4 * table.numel() / seconds["copy"],
         2e-9 * graph.values().numel() * _WIDTH / seconds["sparse"],
     )
 
 
-def _graph(nodes: int) -> torch.Tensor:
+def _graph(nodes: int, device: torch.device) -> torch.Tensor:
     rng = np.random.default_rng(0)
     columns = np.sort(rng.integers(0, nodes, (nodes, _DEGREE)), axis=1).ravel()
     starts = np.arange(0, len(columns) + 1, _DEGREE)
     matrix = sp.csr_array((np.ones(len(columns), dtype=np.float32), columns, starts), shape=(nodes, nodes))
-    return SparseMatrix.of(matrix, torch.device("cpu")).forward
+    return SparseMatrix.of(matrix, device).forward

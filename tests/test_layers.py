@@ -10,10 +10,11 @@ import pytest
 import mmrecun
 
 ROOT = Path(mmrecun.__file__).parent
-GROUND = {"errors", "text", "settings", "rng", "arrays", "atomic", "topk", "device"}
+GROUND = {"errors", "text", "settings", "rng", "arrays", "atomic", "topk", "device", "extras"}
 # One main line: each room may import those before it.
 MAIN_LINE = (
     "data",
+    "encoders",
     "forget",
     "evaluation",
     "models",
@@ -22,6 +23,7 @@ MAIN_LINE = (
     "unlearning",
     "auditing",
     "report",
+    "exports",
     "jobs",
     "bench",
     "cli",

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from mmrecun.auditing.classifier import cross_validated, fit_logistic, normal_scores
+from mmrecun.auditing.classifier import cross_validated, fit_logistic
 from mmrecun.auditing.membership import auc
+from mmrecun.evaluation.row_traits import normal_scores
 
 
 def test_normal_scores_are_quantiles_of_ranks_within_each_stratum():

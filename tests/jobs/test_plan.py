@@ -117,10 +117,10 @@ def test_the_time_of_a_sample_stands_for_everybody(dataset: Dataset, monkeypatch
     monkeypatch.setattr(module, "_RANKED", 10)
     cls = MODELS["bprmf"]
     model = cls(cls.Config(dim=8), Sizes.of_dataset(dataset), Seed(0).torch())
-    inputs = build_inputs(dataset, model.spec(), torch.device("cpu"))
+    inputs = build_inputs(dataset, model.required_inputs(), torch.device("cpu"))
     monkeypatch.setattr(module.time, "perf_counter", lambda: 7.0)
     seconds = module._seconds_of_ranking(model, inputs, dataset)
-    test = dataset.interactions.part(Split.TEST)
+    test = dataset.interactions.split(Split.TEST)
     everybody = len(set(test.users.tolist()) & set(dataset.train.users.tolist()))
     assert asked == [10]
     assert seconds == pytest.approx(2.0 * everybody / 10)
@@ -157,9 +157,9 @@ def test_what_does_not_fit_is_refused_with_a_smaller_dim(
     assert "would take" in err
     assert "--set dim=" in err
     out, err = refused("--json")
-    told = json.loads(out)
-    assert (told["fits"], told["seconds_per_epoch"]) == (False, None)
-    assert told["memory_bytes"] > told["available_bytes"]
+    found = json.loads(out)
+    assert (found["fits"], found["seconds_per_epoch"]) == (False, None)
+    assert found["memory_bytes"] > found["available_bytes"]
     monkeypatch.setattr(module, "available_bytes", lambda: 1)
     assert "a machine with more memory" in refused()[1]
 

@@ -1,10 +1,12 @@
 import numpy as np
 import torch
 
-from mmrecun.data.bpr_sampling import Triples
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from tests.contracts.models import CPU, ModelContract, build, scores
+from mmrecun.rng import Seed
+from mmrecun.training.losses import training_loss
+from tests.contracts.models import CPU, ModelContract, build, disturb, scores
 
 
 class TestLightGCN(ModelContract):
@@ -28,7 +30,21 @@ def test_the_regulariser_reads_the_rows_before_propagation(dataset: Dataset):
     model = build("lightgcn", dataset)
     users, positives, negatives = np.array([0, 0, 5]), np.array([1, 2, 3]), np.array([4, 4, 9])
     triples = Triples(*(torch.from_numpy(rows) for rows in (users, positives, negatives)))
-    batch = model.vectors(build_inputs(dataset, model.spec(), CPU)).at(triples)
+    batch = model.vectors(build_inputs(dataset, model.required_inputs(), CPU)).of_triples(triples)
     u, i = model.users.weight.detach().numpy(), model.items.weight.detach().numpy()
     total = sum((rows**2).sum() for rows in (u[users], i[positives], i[negatives]))
-    np.testing.assert_allclose(model.extra_loss(batch).item(), 1e-3 * total / (2 * 3), rtol=1e-5)
+    np.testing.assert_allclose(model.auxiliary_loss(batch).item(), 1e-3 * total / (2 * 3), rtol=1e-5)
+
+
+def test_rows_as_a_device_makes_them_are_those_of_all_vectors(dataset: Dataset):
+    model = disturb(build("lightgcn", dataset))
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
+    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    triples = next(bpr_batches(dataset.train, sampler, 256, Seed(0).numpy()))
+    gradients = []
+    for batch in (model._at_rows(inputs, triples), model.vectors(inputs).of_triples(triples)):
+        model.zero_grad()
+        training_loss(model, batch).backward()
+        gradients.append([value.grad for value in model.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)

@@ -1,13 +1,16 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
+from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.models.base import Sizes, carry_over
+from mmrecun.models.base import Sizes, transfer_rows
 from mmrecun.models.lightgcn import LightGCN, LightGCNConfig
 from mmrecun.rng import Seed
+from mmrecun.training.losses import bpr
 from tests.contracts.models import CPU, ModelContract, build, disturb, scores, with_modalities
 
 
@@ -92,7 +95,9 @@ def test_a_branch_reads_its_own_modality_alone(dataset: Dataset):
     lost = np.arange(len(dataset.items)) < 20
     other = replace(dataset, modalities={**dataset.modalities, "audio": dataset.modalities["audio"].without(lost)})
     with torch.no_grad():
-        before, after = (model.vectors(build_inputs(data, model.spec(), CPU)).branches for data in (dataset, other))
+        before, after = (
+            model.vectors(build_inputs(data, model.required_inputs(), CPU)).branches for data in (dataset, other)
+        )
     assert all(torch.equal(one, two) for one, two in zip(before["image"], after["image"], strict=True))
     assert not after["audio"][1][:20].any()
 
@@ -101,7 +106,26 @@ def test_an_offset_of_a_lost_feature_is_not_taken_over(dataset: Dataset):
     model = disturb(build("mgcn", dataset))
     users, items = np.arange(len(dataset.users)), np.arange(len(dataset.items))
     present = {"image": np.ones(len(items), dtype=bool), "audio": items >= 20}
-    other = carry_over(model, model.sizes, users, items, present, Seed(0))
+    other = transfer_rows(model, model.sizes, users, items, present, Seed(0))
     assert not other.offsets["audio"].weight[:20].any()
     assert torch.equal(other.offsets["audio"].weight[20:], model.offsets["audio"].weight[20:])
     assert torch.equal(other.offsets["image"].weight, model.offsets["image"].weight)
+
+
+def test_rows_as_a_device_makes_them_are_those_of_all_vectors(dataset: Dataset):
+    model = disturb(build("mgcn", dataset))
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
+    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    triples = next(bpr_batches(dataset.train, sampler, 256, Seed(0).numpy()))
+    ours, right = model._at_rows(inputs, triples), model.vectors(inputs).of_triples(triples)
+    for part in ("users", "positives", "negatives"):
+        torch.testing.assert_close(getattr(ours, part), getattr(right, part))
+    assert model.auxiliary_loss(ours).item() == pytest.approx(model.auxiliary_loss(right).item(), rel=1e-5)
+    gradients = []
+    for batch in (ours, right):
+        model.zero_grad()
+        bpr(batch.margins()).backward()
+        gradients.append({name: value.grad for name, value in model.named_parameters()})
+    for name, value in gradients[1].items():
+        if value is not None:
+            torch.testing.assert_close(gradients[0][name], value, rtol=1e-4, atol=1e-6)

@@ -1,17 +1,15 @@
 """Bands of means and sums by a bootstrap over users (or items): what 95 % of such samples of people would give."""
 
 import numpy as np
-import numpy.typing as npt
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Doubles, Ints
 
-Weights = npt.NDArray[np.float64]
 Band = tuple[float, float]
 DRAWS, EDGES = 200, (0.025, 0.975)
 _BLOCK = 1 << 22
 
 
-def mean_bands(values: Weights, rng: np.random.Generator) -> list[Band]:
+def mean_bands(values: Doubles, rng: np.random.Generator) -> list[Band]:
     """Band of the mean of each column of [M, F]: owners are drawn by Poisson weights; an empty list for M = 0.
 
     >>> mean_bands(np.ones((5, 1)), np.random.default_rng(0))
@@ -30,7 +28,7 @@ def mean_bands(values: Weights, rng: np.random.Generator) -> list[Band]:
     return [(float(low), float(high)) for low, high in edges.T]
 
 
-def sum_band(total: float, parts: Weights, owners: Ints, rng: np.random.Generator) -> Band:
+def sum_band(total: float, parts: Doubles, owners: Ints, rng: np.random.Generator) -> Band:
     """Band of a total around which `parts` [N] of several owners [N] deviate, those of an owner drawn together."""
     _, whose = np.unique(owners, return_inverse=True)
     sums = np.bincount(whose, weights=parts)

@@ -1,37 +1,15 @@
 """What an attacker with some labels could learn: a cross-validated logistic regression on normal scores."""
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import expit, ndtri
-from scipy.stats import rankdata
+from scipy.special import expit
 
-from mmrecun.arrays import Bools, Ints
+from mmrecun.arrays import Bools, Doubles, Ints
 
-Weights = npt.NDArray[np.float64]
 FOLDS = 5
 _RIDGE, _STEPS, _CLOSE = 1.0, 25, 1e-6
 
 
-def normal_scores(values: Weights, strata: Ints) -> Weights:
-    """Replace each column by the normal quantiles of its ranks within each stratum (van der Waerden scores).
-
-    What the stratum alone decides, such as popularity, is gone from the result.
-
-    Args:
-        values: float64 [N, F].
-        strata: int64 [N].
-
-    Returns:
-        float64 [N, F]; 0 throughout a stratum of equal values.
-    """
-    scores = np.zeros(values.shape)
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        scores[inside] = ndtri((rankdata(values[inside], axis=0) - 0.5) / inside.sum())
-    return scores
-
-
-def fit_logistic(inputs: Weights, labels: Bools) -> Weights:
+def fit_logistic(inputs: Doubles, labels: Bools) -> Doubles:
     """Fit a ridge-penalised logistic regression by Newton's method; the last weight is the unpenalised intercept.
 
     Args:
@@ -56,7 +34,7 @@ def fit_logistic(inputs: Weights, labels: Bools) -> Weights:
     return weights
 
 
-def cross_validated(inputs: Weights, labels: Bools, owners: Ints, rng: np.random.Generator) -> Weights:
+def cross_validated(inputs: Doubles, labels: Bools, owners: Ints, rng: np.random.Generator) -> Doubles:
     """Score every row by a model fitted to the rows of other owners.
 
     Each input is also given squared, so that rows which stand out to either side are found.

@@ -8,11 +8,9 @@ likelihood (expectation maximisation; the idea of SMI, arXiv 2602.01150), its ba
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Doubles, Ints
 
-Weights = npt.NDArray[np.float64]
 BINS, DRAWS, STEPS = 20, 200, 300
 BAND = (0.025, 0.975)
 
@@ -25,7 +23,7 @@ class KnownShare(NamedTuple):
     high: float
 
 
-def mixture_share(mixed: Weights, known: Weights) -> Weights:
+def mixture_share(mixed: Doubles, known: Doubles) -> Doubles:
     """Estimate the share of `known` in `mixed`, the rest being even: float64 [B].
 
     Args:
@@ -42,7 +40,7 @@ def mixture_share(mixed: Weights, known: Weights) -> Weights:
 
 
 def known_share(
-    mixed: Weights, owners: Ints, known: Weights, known_owners: Ints, rng: np.random.Generator
+    mixed: Doubles, owners: Ints, known: Doubles, known_owners: Ints, rng: np.random.Generator
 ) -> KnownShare:
     """Estimate how many of N pairs are still known.
 
@@ -60,7 +58,7 @@ def known_share(
     return KnownShare(float(value), float(min(low, value)), float(max(high, value)))
 
 
-def _by_owner(places: Weights, owners: Ints) -> Weights:
+def _by_owner(places: Doubles, owners: Ints) -> Doubles:
     """Counts of each owner in each bin, float64 [O, bins]."""
     _, whose = np.unique(owners, return_inverse=True)
     if not len(whose) or not whose.any():
@@ -70,8 +68,8 @@ def _by_owner(places: Weights, owners: Ints) -> Weights:
     return cells.reshape(-1, BINS).astype(np.float64)
 
 
-def _resampled(counts: Weights, rng: np.random.Generator) -> Weights:
+def _resampled(counts: Doubles, rng: np.random.Generator) -> Doubles:
     """Sums over owners drawn with replacement, float64 [DRAWS, bins]."""
     times = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=DRAWS)
-    drawn: Weights = times @ counts
+    drawn: Doubles = times @ counts
     return drawn

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import rankdata
 
-from mmrecun.arrays import Floats, Ints
+from mmrecun.arrays import Doubles, Floats, Ints
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.stratified import matched, placements
@@ -28,11 +27,8 @@ def auc(positives: Floats, controls: Floats) -> float | None:
     return float(above / (len(positives) * len(controls)))
 
 
-Weights = npt.NDArray[np.float64]
-
-
 @dataclass(frozen=True)
-class Group:
+class PairGroup:
     """Pairs whose ranks are compared with those of another group.
 
     Attributes:
@@ -53,7 +49,7 @@ class Estimate(NamedTuple):
     error: float
 
 
-def matched_auc(forgotten: Group, controls: Group) -> Estimate | None:
+def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
     """AUC within strata of popularity, each forgotten pair counted once, and its standard error over owners.
 
     The error is never smaller than that of as many pairs that are alike, since so few may all fall to one side. None
@@ -62,20 +58,22 @@ def matched_auc(forgotten: Group, controls: Group) -> Estimate | None:
     if not len(forgotten.percentiles) or not len(controls.percentiles):
         return None
     parts = contributions(forgotten, controls)
-    error = max(spread(parts, forgotten.owners, controls.owners), chance(len(parts[0]), len(parts[1])))
+    error = max(
+        clustered_error(parts, forgotten.owners, controls.owners), auc_standard_error(len(parts[0]), len(parts[1]))
+    )
     return Estimate(0.5 + float(parts[0].sum()), error)
 
 
-def chance(first: int, second: int) -> float:
+def auc_standard_error(first: int, second: int) -> float:
     """Standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
 
-    >>> round(chance(2, 1), 3), round(chance(900, 300), 3)
+    >>> round(auc_standard_error(2, 1), 3), round(auc_standard_error(900, 300), 3)
     (0.408, 0.019)
     """
     return float(np.sqrt((first + second + 1) / (12 * first * second)))
 
 
-def contributions(forgotten: Group, controls: Group) -> tuple[Weights, Weights]:
+def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, Doubles]:
     """What each forgotten pair adds to the matched AUC above 0.5, and how far each control moves it.
 
     The first-order projections of the U statistic (Sen 1960; DeLong et al. 1988). Both groups hold at least one pair.
@@ -94,7 +92,7 @@ def contributions(forgotten: Group, controls: Group) -> tuple[Weights, Weights]:
     return (shares - 0.5) / len(shares), theirs
 
 
-def spread(parts: tuple[Weights, Weights], owners: Ints, control_owners: Ints) -> float:
+def clustered_error(parts: tuple[Doubles, Doubles], owners: Ints, control_owners: Ints) -> float:
     """Standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
 
     Pairs of one owner, forgotten ones and controls, are one draw, since they share a vector: what lifts both cancels.
@@ -108,7 +106,7 @@ def spread(parts: tuple[Weights, Weights], owners: Ints, control_owners: Ints) -
     return float(np.sqrt(max(together, (deviations**2).sum(), alone)))
 
 
-def _clustered(deviations: Weights, owners: Ints) -> float:
+def _clustered(deviations: Doubles, owners: Ints) -> float:
     """Variance of the sum of `deviations` [N], those of one owner being one draw; 0 for a single owner."""
     _, place = np.unique(owners, return_inverse=True)
     groups = int(place.max()) + 1

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mmrecun.arrays import Bools, Ints
-from mmrecun.auditing.classifier import Weights
+from mmrecun.arrays import Bools, Doubles, Ints
 from mmrecun.auditing.figures import Harm, Persons
 from mmrecun.forget.partition import Partition
 
@@ -20,7 +19,7 @@ _NEAREST, _MOST = 10, 1000
 _WORST = (0.01, 0.05)
 
 
-def against_golds(recall: Weights, golds: Sequence[Weights]) -> Persons | None:
+def against_golds(recall: Doubles, golds: Sequence[Doubles]) -> Persons | None:
     """Share of the users whose recall lies outside all Golds'; None for fewer than two Golds.
 
     Args:
@@ -40,7 +39,7 @@ def against_golds(recall: Weights, golds: Sequence[Weights]) -> Persons | None:
     )
 
 
-def harm(before: Weights, after: Weights, neighbours: Bools) -> Harm | None:
+def harm(before: Doubles, after: Doubles, neighbours: Bools) -> Harm | None:
     """Change of recall of those in `neighbours` bool [M]; None where none of them has a test pair.
 
     Args:
@@ -54,19 +53,19 @@ def harm(before: Weights, after: Weights, neighbours: Bools) -> Harm | None:
     return Harm(users=len(change), mean=float(change.mean()), p1=float(first), p5=float(fifth))
 
 
-def neighbours(users: Tensor, parts: Partition, affected: Bools, rows: Ints) -> Bools:
+def neighbours(users: Tensor, partition: Partition, affected: Bools, rows: Ints) -> Bools:
     """Which of `rows`, int64 [M] of the retained data, are nearest to what was forgotten; bool [M].
 
     Args:
         users: float32 [U, D], the original's vectors; the ten nearest by cosine of each removed user, of 1000 at most.
-        parts: original and retained data.
+        partition: original and retained data.
         affected: bool [U], the answer where no user was removed.
         rows: users with a list.
     """
-    removed = np.flatnonzero(parts.lost_users)[:_MOST]
+    removed = np.flatnonzero(partition.removed_users)[:_MOST]
     if not len(removed):
-        return affected[parts.user_rows[rows]]
-    others = normalize(users[torch.from_numpy(parts.user_rows[rows])], dim=1)
+        return affected[partition.user_rows[rows]]
+    others = normalize(users[torch.from_numpy(partition.user_rows[rows])], dim=1)
     asked = normalize(users[torch.from_numpy(removed)], dim=1)
     nearest = (asked @ others.T).topk(min(_NEAREST, len(rows)), dim=1).indices
     chosen = np.zeros(len(rows), dtype=bool)

@@ -17,13 +17,13 @@ from mmrecun.bench import output
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.distance import distance
 from mmrecun.bench.groups import groups
-from mmrecun.bench.run import Place, run
+from mmrecun.bench.run import BenchPaths, run
 from mmrecun.bench.spec import BenchSpec, Method
 from mmrecun.bench.summary import Summary, summarise
 from mmrecun.bench.table import markdown_table
 from mmrecun.errors import ConfigError
 from mmrecun.text import unknown_name
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 
 REQUEST_SEED = 7
 RATES: list[dict[str, Any]] = [{}, {"learning_rate": 3e-3}]
@@ -33,9 +33,9 @@ GRID: dict[str, list[dict[str, Any]]] = {
     "ascent": [*RATES, {"learning_rate": 3e-4}, {"learning_rate": 1e-2}, {"steps": 60}],
     "neggrad": [*RATES, {"alpha": 0.99}, {"alpha": 0.9}, {"alpha": 0.99, "learning_rate": 3e-3}],
     "amnesiac": [*RATES, {"epochs": 3}, {"epochs": 5}, {"epochs": 5, "learning_rate": 3e-3}],
-    "scrub": [*RATES, {"max_epochs": 4}, {"obey": 0.1}, {"epochs": 3, "max_epochs": 3, "learning_rate": 3e-3}],
+    "scrub": [*RATES, {"max_epochs": 4}, {"stay_weight": 0.1}, {"epochs": 3, "max_epochs": 3, "learning_rate": 3e-3}],
     "multidelete": [*RATES, {"decouple": 5}, {"epochs": 20}, {"unimodal": 0.1}],
-    "rrl": [*RATES, {"epochs": 15}, {"anchor": 1e-4}, {"anchor": 1e-5, "learning_rate": 3e-3}],
+    "rrl": [*RATES, {"epochs": 15}, {"stay_weight": 1e-4}, {"stay_weight": 1e-5, "learning_rate": 3e-3}],
     "tru": [*RATES, {"forget_weight": 0.2}, {"forget_weight": 0.8}, {"share": 1.0}],
     "scif": [{}, {"damping": 0.03}, {"damping": 0.1}, {"damping": 0.3}, {"damping": 3}],
     "obliviate": [{}, {"step": 2}, {"step": 10}, {"step": 20}, {"calibration": 400}],
@@ -97,7 +97,7 @@ def tune(
     out: Path,
     methods: Sequence[str] = (),
     cache: Cache | None = None,
-    report: Report = silent,
+    progress: Progress = no_progress,
 ) -> list[Tried]:
     """Run what is not there yet, and write `tuning.md` and `tuning.json` into `out`.
 
@@ -107,7 +107,7 @@ def tune(
         out: folder of the rows; the same again goes on.
         methods: names in `GRID`; all by default.
         cache: Originals and Golds that benches may share; `out`/cache by default.
-        report: receives rows done, rows in all, and what is being made.
+        progress: receives rows done, rows in all, and what is being made.
 
     Returns:
         Every setting with a distance: method after method, the nearest to Gold first.
@@ -119,8 +119,8 @@ def tune(
     wide = widened(spec, grid)
     planned = groups(wide, base)
     header = output.begin(out, wide)
-    place = Place(out, cache or Cache(out / "cache"), header.started)
-    summaries = summarise(run(planned, place, report))
+    paths = BenchPaths(out, cache or Cache(out / "cache"), header.started)
+    summaries = summarise(run(planned, paths, progress))
     tried = [found for name, choices in grid.items() for found in ranked(summaries, name, choices)]
     replace_file(out / "tuning.md", markdown(tried).encode())
     replace_file(out / "tuning.json", (json.dumps([asdict(one) for one in tried], indent=2) + "\n").encode())
@@ -138,8 +138,8 @@ def distances(summaries: Sequence[Summary], name: str) -> dict[str, float]:
     """Return request -> distance from Gold of the setting called `name`, where it can forget that."""
     found: dict[str, float] = {}
     for summary in summaries:
-        line, gold = summary.line(name), summary.line("gold")
-        far = distance(line, gold) if line is not None and gold is not None and line.done else None
+        entry, gold = summary.line(name), summary.line("gold")
+        far = distance(entry, gold) if entry is not None and gold is not None and entry.done else None
         if far is not None:
             found[summary.about.request] = far.overall
     return found

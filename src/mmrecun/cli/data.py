@@ -1,4 +1,4 @@
-"""`mmrecun data import`, `describe` and `make`."""
+"""`mmrecun data import`, `describe`, `encode` and `make`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +7,7 @@ import typer
 
 from mmrecun.cli.facts import show_degrees, show_sizes
 from mmrecun.cli.options import Data, Out, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, bars, emit, errors, say
+from mmrecun.cli.output import JsonFlag, bars, facts_table, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import unknown_name
@@ -15,7 +15,7 @@ from mmrecun.text import unknown_name
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
 
-app = typer.Typer(no_args_is_help=True, help="Import, describe or make a dataset.")
+app = typer.Typer(no_args_is_help=True, help="Import, describe, encode or make a dataset.")
 
 _KEYS = ("dataset", "users", "items", "interactions", "modalities")
 
@@ -101,11 +101,11 @@ def _tell(dataset: "Dataset", warnings: list[str], as_json: bool, title: str) ->
 
     known = facts(dataset)
     if as_json:
-        emit({name: known[name] for name in _KEYS} | {"warnings": warnings}, as_json)
+        print_json({name: known[name] for name in _KEYS} | {"warnings": warnings}, as_json)
     else:
         show_sizes(known, title)
     for warning in warnings:
-        say(f"warning: {warning}", errors)
+        print_line(f"warning: {warning}", stderr)
 
 
 @app.command()
@@ -128,7 +128,7 @@ def describe(
             draw(dataset, path)
     known = facts(dataset)
     if as_json:
-        emit({**known, "warnings": []}, as_json)
+        print_json({**known, "warnings": []}, as_json)
         return
     show_sizes(known, str(data))
     show_degrees(known)
@@ -149,6 +149,66 @@ def _plots(plot: Path) -> list[Path]:
     except OSError as error:
         raise ConfigError(f"--plot {plot}: cannot write there: {error.strerror}") from None
     return paths
+
+
+@app.command()
+def encode(
+    data: Data,
+    modality: Annotated[
+        str,
+        typer.Option("--modality", help="Name of the new modality, such as text, image or audio.", show_default=False),
+    ],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="TABLE:COLUMN|FOLDER",
+            help="A column of texts, or of paths; or a folder of files that are named by item id.",
+            show_default=False,
+        ),
+    ],
+    encoder: Annotated[
+        str,
+        typer.Option(
+            "--encoder",
+            help="wordllama (text), efficientnet-lite0 (image), log-mel (audio) or a local folder; "
+            "by default that of the modality.",
+            show_default=False,
+        ),
+    ] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Write a copy; DATA stays as it is.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the content, for dataset.toml.", show_default=False)] = "",
+    owner: Annotated[str, typer.Option(help="Owner of the content, for dataset.toml.", show_default=False)] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Turn raw text, pictures or sound into features of DATA; an interrupted call goes on when repeated."""
+    from mmrecun import jobs
+
+    try:
+        with progress_bar(f"encoding {modality}") as progress:
+            done = jobs.encode(data, modality, source, encoder, out, licence, owner, progress)
+    except KeyboardInterrupt:
+        left = jobs.partial_folder(data, modality)
+        kept = f"the same command goes on from {left}" if left.exists() else "nothing is left"
+        raise KeyboardInterrupt(f"stopped; {kept}") from None
+    if as_json:
+        _tell(done.dataset, done.warnings, as_json, "")
+        return
+    made = done.dataset.modalities[modality]
+    origin = made.provenance
+    facts_table(
+        {
+            "dataset": done.folder,
+            "items": f"{int(made.present.sum()):,} of {len(made.present):,} have features",
+            "features": made.width,
+            "encoder": f"{origin.encoder} {origin.version}",
+            "pooling": origin.pooling,
+            "checksum": origin.checksum[:16],
+        },
+        f"encoded {modality}",
+    )
+    for warning in done.warnings:
+        warn(warning)
 
 
 @app.command()

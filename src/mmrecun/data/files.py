@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 import tomli_w
 
 from mmrecun.arrays import check_shape
-from mmrecun.atomic import staged_folder
+from mmrecun.atomic import replace_file, staged_folder
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
@@ -57,9 +57,36 @@ def write_into(dataset: Dataset, folder: Path) -> None:
     ):
         write_parquet(_with_attributes(pl.DataFrame({"id": ids.names}), attributes), folder / f"{table}.parquet")
     (folder / "features").mkdir()
-    for name, modality in dataset.modalities.items():
-        for suffix, values in (("npy", modality.features), ("present.npy", modality.present)):
-            _write_npy(folder / "features" / f"{name}.{suffix}", values)
+    for modality in dataset.modalities.values():
+        _write_features(modality, folder / "features")
+    (folder / "dataset.toml").write_text(_header_of(dataset), encoding="utf-8")
+
+
+def add_modality(dataset: Dataset, modality: Modality, folder: Path) -> Dataset:
+    """Write a further modality into the dataset folder that `dataset` was read from; returns the dataset with it.
+
+    `dataset.toml` is replaced last and in one step, so that an interruption leaves the dataset as it was. Runs that
+    were trained on it refuse it from then on, since its digest is another.
+
+    Raises:
+        DataError: when the dataset has a modality of that name.
+        ArtifactError: when the folder cannot be written.
+    """
+    if modality.name in dataset.modalities:
+        raise DataError(f"{folder} already has a modality '{modality.name}'; choose another name")
+    whole = replace(dataset, modalities={**dataset.modalities, modality.name: modality})
+    (folder / "features").mkdir(exist_ok=True)
+    _write_features(modality, folder / "features")
+    replace_file(folder / "dataset.toml", _header_of(whole).encode())
+    return whole
+
+
+def _write_features(modality: Modality, folder: Path) -> None:
+    for suffix, values in (("npy", modality.features), ("present.npy", modality.present)):
+        _write_npy(folder / f"{modality.name}.{suffix}", values)
+
+
+def _header_of(dataset: Dataset) -> str:
     header = _Header(
         format=FORMAT,
         name=dataset.name,
@@ -67,7 +94,7 @@ def write_into(dataset: Dataset, folder: Path) -> None:
         modalities={name: modality.provenance for name, modality in dataset.modalities.items()},
         columns=dict(dataset.columns),
     )
-    (folder / "dataset.toml").write_text(tomli_w.dumps(header.model_dump()), encoding="utf-8")
+    return tomli_w.dumps(header.model_dump())
 
 
 def load(folder: Path) -> Dataset:

@@ -18,11 +18,12 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
 from mmrecun.topk import top_k_per_row
 
-_BLOCK_BYTES = 8 << 20
+_CPU = torch.device("cpu")
+_BLOCK_BYTES, _BLOCK_BYTES_ON_DEVICE = 8 << 20, 512 << 20
 
 
 @dataclass(frozen=True)
-class InputSpec:
+class RequiredInputs:
     """Which inputs a model reads, so that no other is built.
 
     Attributes:
@@ -62,38 +63,40 @@ class GraphInputs:
 
 def build_inputs(
     dataset: Dataset,
-    spec: InputSpec,
+    required: RequiredInputs,
     device: torch.device,
-    newcomers: Mapping[str, Bools] | None = None,
-    known: dict[bytes, sp.csr_array] | None = None,
+    placeholders: Mapping[str, Bools] | None = None,
+    graph_cache: dict[bytes, sp.csr_array] | None = None,
 ) -> GraphInputs:
-    """Build what `spec` asks for from the training pairs and features of `dataset`.
+    """Build what `required` asks for from the training pairs and features of `dataset`.
 
     Args:
-        newcomers: per modality bool [I]: items that link to their nearest neighbours but are nobody's neighbour,
+        placeholders: per modality bool [I]: items that link to their nearest neighbours but are nobody's neighbour,
             so that their presence changes no other item.
-        known: neighbour graphs by a digest of what they are built from; those found there are taken, others added.
+        graph_cache: neighbour graphs by a digest of what they are built from; those found there are taken, others
+            added.
     """
     users, items = len(dataset.users), len(dataset.items)
+    fast = device if device.type == "cuda" else _CPU
     user_item = user_block = None
-    if spec.user_item:
+    if required.user_item:
         block = normalised_block(dataset.train, users, items)
         user_block = SparseMatrix.of(block, device)
-        user_item = both_ways(block, device)
+        user_item = bipartite_adjacency(block, device)
     item_graphs, features, present, user_present = {}, {}, {}, {}
-    if spec.features:
+    if required.features:
         for name, modality in dataset.modalities.items():
             values = modality.values()
             features[name] = torch.from_numpy(values).to(device)
             present[name] = torch.from_numpy(modality.present.copy()).to(device)
-            if spec.user_item:
+            if required.user_item:
                 reached = np.zeros(users, dtype=bool)
                 reached[dataset.train.users[modality.present[dataset.train.items]]] = True
                 user_present[name] = torch.from_numpy(reached).to(device)
-            if spec.neighbours:
-                anchors = modality.present & ~newcomers[name] if newcomers else modality.present
+            if required.neighbours:
+                anchors = modality.present & ~placeholders[name] if placeholders else modality.present
                 item_graphs[name] = SparseMatrix.of(
-                    _neighbour_graph(values, modality.present, anchors, spec.neighbours, known), device
+                    _neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache, fast), device
                 )
     return GraphInputs(users, items, user_item, user_block, item_graphs, features, present, user_present)
 
@@ -106,31 +109,38 @@ def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_arra
     return sp.csr_array((values.astype(np.float32), (pairs.users, pairs.items)), shape=(users, items))
 
 
-def graph_of(pairs: Interactions, users: int, items: int, device: torch.device) -> SparseMatrix:
+def user_item_graph(pairs: Interactions, users: int, items: int, device: torch.device) -> SparseMatrix:
     """The normalised user-item graph [U + I, U + I] of `pairs`."""
-    return both_ways(normalised_block(pairs, users, items), device)
+    return bipartite_adjacency(normalised_block(pairs, users, items), device)
 
 
-def both_ways(block: sp.csr_array, device: torch.device) -> SparseMatrix:
+def bipartite_adjacency(block: sp.csr_array, device: torch.device) -> SparseMatrix:
     """The symmetric [U + I, U + I] graph, users first, of its upper right block [U, I]."""
     return SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device, symmetric=True)
 
 
 def _neighbour_graph(
-    values: Floats, present: Bools, anchors: Bools, k: int, known: dict[bytes, sp.csr_array] | None
+    values: Floats,
+    present: Bools,
+    anchors: Bools,
+    k: int,
+    graph_cache: dict[bytes, sp.csr_array] | None,
+    device: torch.device,
 ) -> sp.csr_array:
-    if known is None:
-        return neighbour_graph(values, present, anchors, k)
-    state = hashlib.sha256(f"{values.shape} {k}".encode())
+    if graph_cache is None:
+        return neighbour_graph(values, present, anchors, k, device)
+    state = hashlib.sha256(f"{values.shape} {k} {device.type}".encode())
     for array in (values, present, anchors):
         state.update(np.ascontiguousarray(array).data)
     key = state.digest()
-    if key not in known:
-        known[key] = neighbour_graph(values, present, anchors, k)
-    return known[key]
+    if key not in graph_cache:
+        graph_cache[key] = neighbour_graph(values, present, anchors, k, device)
+    return graph_cache[key]
 
 
-def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) -> sp.csr_array:
+def neighbour_graph(
+    features: Floats, present: Bools, anchors: Bools, k: int, device: torch.device = _CPU
+) -> sp.csr_array:
     """Symmetrically normalised k-nearest-neighbour graph by cosine similarity (LATTICE, equations 1 to 4).
 
     Each present item links to itself and to its k - 1 most similar anchors; its degree is the sum of its weights.
@@ -141,28 +151,31 @@ def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) ->
         present: bool [I]; absent items have neither a row nor a column.
         anchors: bool [I], those present items that others may link to.
         k: neighbours, the item itself included.
+        device: where similarities are worked out.
 
     Returns:
         float32 [I, I] with at most k entries a row.
     """
     rows, columns = np.flatnonzero(present), np.flatnonzero(anchors)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    targets = torch.from_numpy(unit[columns])
+    targets = torch.from_numpy(unit[columns]).to(device)
     position = np.full(len(features), -1, dtype=np.int64)
     position[columns] = np.arange(len(columns))
     width = min(k - 1, max(len(columns) - 1, 0))
-    block = max(1, _BLOCK_BYTES // (4 * max(1, len(columns))))
-    room = torch.empty(min(block, len(rows)), len(columns))  # used again, so that its pages are mapped once
+    size = _BLOCK_BYTES if device.type == "cpu" else _BLOCK_BYTES_ON_DEVICE
+    block = max(1, size // (4 * max(1, len(columns))))
+    room = targets.new_empty(min(block, len(rows)), len(columns))  # used again, so that its pages are mapped once
     found = [np.empty((0, width), dtype=np.int64)]
     weights = [np.empty((0, width), dtype=np.float32)]
     for start in range(0, len(rows), block):
         part = rows[start : start + block]
-        similarity = torch.mm(torch.from_numpy(unit[part]), targets.T, out=room[: len(part)])
+        similarity = torch.mm(torch.from_numpy(unit[part]).to(device), targets.T, out=room[: len(part)])
         inside = np.flatnonzero(position[part] >= 0)
-        similarity[inside, position[part][inside]] = -torch.inf
+        itself = torch.from_numpy(inside * len(columns) + position[part][inside]).to(device)
+        similarity.view(-1)[itself] = -torch.inf
         values, nearest = top_k_per_row(similarity, width)
-        found.append(columns[nearest.numpy()])
-        weights.append(values.numpy())
+        found.append(columns[nearest.cpu().numpy()])
+        weights.append(values.cpu().numpy())
     return _normalised_rows(rows, np.concatenate(found), np.concatenate(weights), len(features))
 
 

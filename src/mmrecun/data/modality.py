@@ -20,9 +20,19 @@ def check_name(name: str) -> None:
 
 
 class Provenance(Settings):
-    """Who made the features, under which terms; empty text means unknown."""
+    """Who made the features, and how, under which terms; empty text means unknown.
+
+    Attributes:
+        encoder, version: name and version of what made them.
+        pooling: how many outputs became one row, such as "mean over tokens".
+        checksum: SHA-256 of the encoder's weights; empty where it has none.
+        licence, owner: of the content.
+    """
 
     encoder: str = ""
+    version: str = ""
+    pooling: str = ""
+    checksum: str = ""
     licence: str = ""
     owner: str = ""
 

@@ -2,6 +2,8 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
+
+_HALF_FROM = 1 << 22  # entries from which on products on a CUDA device read rows in bfloat16
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,12 @@ def product(matrix: Tensor, dense: Tensor) -> Tensor:
     """`matrix` (CSR [R, C]) times `dense` (float [C, D]); outside autograd.
 
     On a CPU each row of the result is a weighted bag of rows of `dense`: the gather kernel behind `embedding_bag` is
-    several times faster than torch's sparse product there.
+    several times faster than torch's sparse product there. CUDA has a kernel of our own, where there is Triton.
     """
+    if has_kernel(dense.device):
+        from mmrecun.data.sparse_kernel import weighted_sum
+
+        return weighted_sum(matrix, as_read(matrix, dense))
     if dense.device.type != "cpu":
         return matrix @ dense.contiguous()
     return embedding_bag(
@@ -60,6 +68,40 @@ def product(matrix: Tensor, dense: Tensor) -> Tensor:
         per_sample_weights=matrix.values(),
         include_last_offset=True,
     )
+
+
+def horner(
+    matrix: Tensor, rows: Tensor, layers: int, wanted: Tensor | None = None, filled: Tensor | None = None
+) -> Tensor:
+    """Compute (x + A (x + A (x + ...))) / (layers + 1) for x = `rows` (float32 [N, D]) on a device that has the kernel.
+
+    As a product and a sum for each layer would, but the sums are part of the products.
+
+    Args:
+        matrix: A, [N, N].
+        rows: x.
+        layers: how often A is met.
+        wanted: bool [N], the rows of the result that are asked for; the others hold anything.
+        filled: bool [N], the rows of x that are not zero.
+    """
+    from mmrecun.data.sparse_kernel import weighted_sum
+
+    total, based = as_read(matrix, rows), filled
+    for _ in range(layers - 1):
+        total = weighted_sum(matrix, total, rows, dtype=total.dtype, filled=filled, based=based)
+        filled = None
+    return weighted_sum(matrix, total, rows, 1 / (layers + 1), wanted=wanted, filled=filled, based=based)
+
+
+@cache
+def has_kernel(device: torch.device) -> bool:
+    """Whether there is a kernel of our own for products on `device`: on CUDA, where Triton is installed."""
+    return device.type == "cuda" and find_spec("triton") is not None
+
+
+def as_read(matrix: Tensor, dense: Tensor) -> Tensor:
+    """`dense` as the kernel reads it: in bfloat16 for large graphs, where reading rows is all that takes time."""
+    return dense.bfloat16() if matrix.values().numel() >= _HALF_FROM else dense
 
 
 def square_diagonal(adjacency: Tensor) -> Tensor:

@@ -7,16 +7,19 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Floats, Ints, check_shape
-from mmrecun.data.dataset import positions
+from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.topk import top_k_per_row
 
-Report = Callable[[int, int, str], None]
+Progress = Callable[[int, int, str], None]
 _BLOCK_BYTES, _FEWEST, _HEAD = 4 << 20, 128, 1024
+_BLOCK_BYTES_ON_DEVICE = 512 << 20  # few launches and copies, rather than a block that stays in a cache
 
 
-def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, report: Report | None = None) -> Ints:
+def top_k(
+    users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, progress: Progress | None = None
+) -> Ints:
     """The k best-scored items of each user in `rows`, best first, without the items the user has seen.
 
     Args:
@@ -25,7 +28,7 @@ def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, 
         seen: pairs never to be recommended.
         rows: int64 [M] user rows, in any order.
         k: length of each list; may exceed I.
-        report: told after each block how many of the users are ranked.
+        progress: told after each block how many of the users are ranked.
 
     Returns:
         int64 [M, k] item rows, -1 where a user has no further unseen item.
@@ -37,17 +40,17 @@ def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, 
     """
     if k < 1:
         raise ConfigError(f"a list of the {k} best items is no list; choose a k of 1 or more")
-    lists = np.full((len(rows), k), -1, dtype=np.int64)
+    lists = torch.full((len(rows), k), -1, device=users.device)
     width = min(k, len(items))
-    table = _Table(*_checked(users, items), seen)
+    table = _Table(*_checked(users, items), seen, len(rows))
     for start, stop in table.blocks(len(rows)):
         scores = table.scores(rows[start:stop])
         table.mask(scores, rows[start:stop])
         values, found = top_k_per_row(scores, width)
-        lists[start:stop, :width] = torch.where(values == -torch.inf, -1, found).cpu().numpy()
-        if report is not None:
-            report(stop, len(rows), "users ranked")
-    return lists
+        lists[start:stop, :width] = torch.where(values == -torch.inf, -1, found)
+        if progress is not None:
+            progress(stop, len(rows), "users ranked")
+    return lists.cpu().numpy()
 
 
 def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, within: int) -> Ints:
@@ -78,7 +81,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
     for columns in order[:head], order[head:]:
         left = np.flatnonzero(reached < within)
         if len(left) and len(columns):
-            reached[left] += _before(users, items, columns, seen, pairs.at(left))
+            reached[left] += _before(users, items, columns, seen, pairs.take(left))
     return np.minimum(reached, within)
 
 
@@ -127,20 +130,26 @@ class _Table:
     Args:
         users, items: of `_checked`.
         seen: pairs that do not count.
+        most: rows that are asked for in all, at most.
         columns: int64 [C], items to be scored; all by default.
     """
 
-    def __init__(self, users: Tensor, items: Tensor, seen: Interactions, columns: Tensor | None = None) -> None:
+    def __init__(
+        self, users: Tensor, items: Tensor, seen: Interactions, most: int, columns: Tensor | None = None
+    ) -> None:
         scored = items if columns is None else items[columns]
         self.users, self.across, self.seen = users, scored.T.contiguous(), seen
-        self.size = max(_FEWEST, _BLOCK_BYTES // (4 * max(1, len(scored))))
+        if users.device.type == "cpu":
+            self.size = max(_FEWEST, _BLOCK_BYTES // (4 * max(1, len(scored))))
+        else:
+            self.size = max(_FEWEST, min(most, _BLOCK_BYTES_ON_DEVICE // (4 * max(1, len(scored)))))
         self.memory = items.new_empty(self.size, len(scored))
         self.place = np.arange(len(items))
         if columns is not None:
-            self.place = positions(columns.cpu().numpy(), len(items))
+            self.place = inverse_index(columns.cpu().numpy(), len(items))
 
     def blocks(self, rows: int) -> list[tuple[int, int]]:
-        """Few enough rows to stay in the processor's cache, but enough for a fast product with the items."""
+        """Few enough rows to stay in a processor's cache, but enough for a fast product with the items."""
         return [(start, min(start + self.size, rows)) for start in range(0, rows, self.size)]
 
     def scores(self, rows: Ints) -> Tensor:
@@ -150,7 +159,7 @@ class _Table:
 
     def mask(self, scores: Tensor, rows: Ints) -> Ints:
         """Put what the users `rows` have seen below everything; returns how many items that is, int64 [B]."""
-        places, counts = self.seen.of_users(rows)
+        places, counts = self.seen.rows_of_users(rows)
         self.hide(scores, np.repeat(np.arange(len(rows)), counts), self.seen.items[places])
         return counts
 
@@ -163,8 +172,8 @@ class _Table:
 
 def _before(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, pairs: Interactions) -> Ints:
     """int64 [N]: how many unseen items among `columns` int64 [C], other than its own, score as each pair or above."""
-    table = _Table(users, items, seen, columns)
-    found = np.empty(len(pairs), dtype=np.int64)
+    table = _Table(users, items, seen, len(pairs), columns)
+    found = torch.empty(len(pairs), dtype=torch.int64, device=users.device)
     flags = torch.empty_like(table.memory)
     for start, stop in table.blocks(len(pairs)):
         rows, own = pairs.users[start:stop], pairs.items[start:stop]
@@ -172,8 +181,8 @@ def _before(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, p
         table.mask(scores, rows)
         table.hide(scores, np.arange(len(rows)), own)
         bar = _dots(users, items, rows, own)[:, None]
-        found[start:stop] = torch.ge(scores, bar, out=flags[: len(rows)]).sum(dim=1).cpu().numpy()
-    return found
+        found[start:stop] = torch.ge(scores, bar, out=flags[: len(rows)]).sum(dim=1)
+    return found.cpu().numpy()
 
 
 def _rivals(
@@ -183,23 +192,23 @@ def _rivals(
 
     Flags are float32, which torch compares and adds several times faster than booleans; exact below 2^24 items.
     """
-    found = np.empty((1 + len(comparisons), len(pairs)), dtype=np.int64)
-    table = _Table(*_checked(users, items), seen)
+    found = torch.empty((1 + len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
+    table = _Table(*_checked(users, items), seen, len(pairs))
     copies, flags = torch.empty_like(table.memory), torch.empty_like(table.memory)
     for start, stop in table.blocks(len(pairs)):
         owners, inverse = np.unique(pairs.users[start:stop], return_inverse=True)
         which, own = (torch.tensor(rows, device=flags.device) for rows in (inverse, pairs.items[start:stop]))
         scores = table.scores(owners)
         bar = scores[which, own][:, None]
-        hidden = table.mask(scores, owners)
-        itself = (scores[which, own] > -torch.inf).cpu().numpy()
-        found[0, start:stop] = len(items) - hidden[inverse] - itself
+        hidden = torch.from_numpy(table.mask(scores, owners)[inverse]).to(flags.device)
+        itself = (scores[which, own] > -torch.inf).long()
+        found[0, start:stop] = len(items) - hidden - itself
         if len(owners) < len(inverse):
             scores = torch.index_select(scores, 0, which, out=copies[: len(inverse)])
         for row, compare in enumerate(comparisons, start=1):
-            counts = compare(scores, bar, out=flags[: len(inverse)]).sum(dim=1).cpu().numpy()
+            counts = compare(scores, bar, out=flags[: len(inverse)]).sum(dim=1).long()
             found[row, start:stop] = counts - itself * (compare is torch.ge)  # it reaches its own score
-    return found
+    return found.cpu().numpy()
 
 
 def _checked(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:

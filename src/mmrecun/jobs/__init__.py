@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from mmrecun.jobs._absent import Absent, absent_table, present_part
     from mmrecun.jobs._audit import audit
     from mmrecun.jobs._demo import run_demo
+    from mmrecun.jobs._diff import diff
     from mmrecun.jobs._doctor import checks
+    from mmrecun.jobs._encode import encode, partial_folder
     from mmrecun.jobs._evaluate import evaluate, recommend
+    from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._shadows import shadow_seconds
     from mmrecun.jobs._train import resume_file, train
@@ -22,7 +25,12 @@ __all__ = [
     "absent_table",
     "audit",
     "checks",
+    "diff",
+    "encode",
     "evaluate",
+    "export",
+    "exports",
+    "partial_folder",
     "plan",
     "present_part",
     "recommend",
@@ -41,7 +49,10 @@ _HOMES = {
     "_audit": ("audit",),
     "_demo": ("run_demo",),
     "_doctor": ("checks",),
+    "_diff": ("diff",),
+    "_encode": ("encode", "partial_folder"),
     "_evaluate": ("evaluate", "recommend"),
+    "_export": ("export", "exports"),
     "_plan": ("plan", "refuse_impossible"),
     "_shadows": ("shadow_seconds",),
     "_train": ("resume_file", "train"),

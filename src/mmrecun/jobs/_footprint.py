@@ -63,9 +63,9 @@ def footprint(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes) -
     with torch.device("meta"):
         probe = cls(config, Sizes(users=1, items=1, widths=sizes.widths), None)
     rows = {"users": sizes.users, "items": sizes.items}
-    tables = {name: (rows[table.of], table.weight.shape[1]) for name, table in probe.tables().items()}
+    tables = {name: (rows[table.side], table.weight.shape[1]) for name, table in probe.tables().items()}
     others = sum(parameter.numel() for name, parameter in probe.named_parameters() if name not in tables)
-    spec, read = probe.spec(), probe.modalities()
+    spec, read = probe.required_inputs(), probe.modalities()
     nodes, edges = sizes.users + sizes.items, sizes.train * spec.user_item
     features = sum(sizes.widths[name] for name in read) * sizes.items * FLOAT
     hops = config.dim * nodes * spec.user_item * _NODE_COPIES

@@ -27,7 +27,7 @@ from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.settings import split_settings
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import adam, one_pass
+from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
 
 _STEPS = 4
@@ -101,7 +101,7 @@ def plan(data: Path, model: str | None = None, settings: Mapping[str, Any] | Non
     dataset = files.load(data)
     recommender = cls(config, Sizes.of_dataset(dataset), Seed(0).torch()).to(resolve(device))
     started = time.perf_counter()
-    inputs = build_inputs(dataset, recommender.spec(), next(recommender.parameters()).device)
+    inputs = build_inputs(dataset, recommender.required_inputs(), next(recommender.parameters()).device)
     building = time.perf_counter() - started
     epoch = _seconds_per_epoch(recommender, inputs, dataset, training)
     ranked = building + _seconds_of_ranking(recommender, inputs, dataset)
@@ -182,7 +182,7 @@ def _seconds_of_ranking(model: Recommender, inputs: GraphInputs, dataset: Datase
     with torch.no_grad():
         vectors = model.vectors(inputs)
     answering = time.perf_counter() - started
-    truth = max((dataset.interactions.part(split) for split in (Split.TEST, Split.VALID)), key=len)
+    truth = max((dataset.interactions.split(split) for split in (Split.TEST, Split.VALID)), key=len)
     asked = np.intersect1d(truth.users, dataset.train.users)
     if not len(asked):
         return answering
@@ -203,7 +203,7 @@ def _seconds_per_epoch(model: Recommender, inputs: GraphInputs, dataset: Dataset
     spent: list[float] = []
     for triples in drawn:
         started = time.perf_counter()
-        one_pass([triples], lambda batch: training_loss(model, model.at(inputs, batch)), optimizer)
+        train_batches([triples], lambda batch: training_loss(model, model.batch_vectors(inputs, batch)), optimizer)
         spent.append((time.perf_counter() - started) * len(dataset.train) / len(triples))
     counted = sorted(spent[1:] or spent)  # the first step warms up
     return drawing + counted[len(counted) // 2]

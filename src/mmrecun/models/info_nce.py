@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear, normalize
 
-_BLOCK_ROWS = 512
+_BLOCK_ROWS, _BLOCK_ROWS_ON_DEVICE = 512, 8192
 
 
-def info_nce(one: Tensor, other: Tensor, whose: Tensor, temperature: float, rivals: int = 2048) -> Tensor:
+def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negatives_per_block: int = 2048) -> Tensor:
     """Mean cross-entropy of finding row b of `one` at row b of `other`, by cosine similarity; a scalar.
 
     Whoever stands in several rows counts that often, as seeker and as rival, and is worked out once.
@@ -19,49 +19,52 @@ def info_nce(one: Tensor, other: Tensor, whose: Tensor, temperature: float, riva
 
     Args:
         one, other: float32 [B, D].
-        whose: int64 [B], the user or item of each row; the rows of one of them are equal.
+        ids: int64 [B], the user or item of each row; the rows of one of them are equal.
         temperature: divides the similarities; at least 0.1, so that the rounding of a similarity moves no exponential
             by more than a few per cent.
-        rivals: rows are sought among so many neighbours in the batch, themselves included; cost grows with it, not
-            with B.
+        negatives_per_block: rows are sought among so many neighbours in the batch, themselves included; cost grows
+            with it, not with B.
     """
     losses = []
-    for start in range(0, len(one), rivals):
-        rows, counts = _distinct(whose[start : start + rivals])
-        left, right = (normalize(embedding(rows + start, view), dim=1) for view in (one, other))
-        losses.append(_FindSelf.apply(left / temperature, right, counts.to(one.dtype)))  # type: ignore[no-untyped-call]
+    for start in range(0, len(one), negatives_per_block):
+        part = slice(start, start + negatives_per_block)
+        if ids.device.type == "cpu":
+            rows, counts = _distinct(ids[part])
+            left, right = (normalize(embedding(rows + start, view), dim=1) for view in (one, other))
+            often = counts.to(one.dtype)
+        else:  # every row stands for itself: to count the distinct ones, the host would wait for the device
+            left, right = (normalize(view[part], dim=1) for view in (one, other))
+            often = None
+        losses.append(_InfoNCE.apply(left / temperature, right, often))  # type: ignore[no-untyped-call]
     return torch.stack(losses).sum() / len(one)
 
 
-def _distinct(whose: Tensor) -> tuple[Tensor, Tensor]:
-    """A row of everybody in `whose`, and how many rows each has: int64 [N] both.
-
-    Away from the CPU every row stands for itself: to count the distinct ones, the host would wait for the device.
-    """
-    if whose.device.type != "cpu":
-        return torch.arange(len(whose), device=whose.device), torch.ones_like(whose)
-    found, place, counts = whose.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
-    rows = torch.arange(len(whose), device=whose.device)
-    first = torch.full_like(found, len(whose)).scatter_reduce_(0, place, rows, "amin")
+def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """A row of everybody in `ids`, and how many rows each has: int64 [N] both."""
+    found, place, counts = ids.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    rows = torch.arange(len(ids), device=ids.device)
+    first = torch.full_like(found, len(ids)).scatter_reduce_(0, place, rows, "amin")
     return first, counts
 
 
-class _FindSelf(torch.autograd.Function):
-    """Cross-entropy of the diagonal of `one @ other.T`, by blocks of rows that stay in the processor's cache.
+class _InfoNCE(torch.autograd.Function):
+    """Cross-entropy of the diagonal of `one @ other.T`, by blocks of rows: on a CPU they stay in its cache.
 
-    Row n of N counts `counts[n]` times; the result is the sum over all of them. Both gradients are made along the way,
-    so that no [N, N] array is ever held, in neither direction. The products of all pairs are taken in bfloat16 and
+    Row n of N counts `counts[n]` times, or once; the result is the sum over all of them. Both gradients are made along
+    the way, so that no [N, N] array is kept, in neither direction. The products of all pairs are taken in bfloat16 and
     summed in float32; the diagonal is exact.
     """
 
     @staticmethod
-    def forward(ctx: Any, one: Tensor, other: Tensor, counts: Tensor) -> Tensor:
-        weight = counts.unsqueeze(1)
+    def forward(ctx: Any, one: Tensor, other: Tensor, counts: Tensor | None) -> Tensor:
+        weight = one.new_ones(1, 1).expand(len(one), 1) if counts is None else counts.unsqueeze(1)
         toward_one, toward_other = torch.empty_like(one), torch.zeros_like(other)
         loss = -(weight * one * other).sum()
-        rows, columns, often = one.bfloat16(), other.bfloat16(), counts.log().bfloat16()
-        for start in range(0, len(one), _BLOCK_ROWS):
-            block = slice(start, start + _BLOCK_ROWS)
+        rows, columns = one.bfloat16(), other.bfloat16()
+        often = None if counts is None else counts.log().bfloat16()
+        size = _BLOCK_ROWS if one.device.type == "cpu" else _BLOCK_ROWS_ON_DEVICE
+        for start in range(0, len(one), size):
+            block = slice(start, start + size)
             odds = linear(rows[block], columns, often).exp_()
             total = odds.sum(dim=1, keepdim=True, dtype=one.dtype)
             loss += (weight[block] * total.log()).sum()

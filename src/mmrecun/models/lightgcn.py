@@ -4,9 +4,11 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from mmrecun.data.graph import GraphInputs, InputSpec
-from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, squared_norm
-from mmrecun.models.propagation import propagate
+from mmrecun.data.bpr_sampling import Triples
+from mmrecun.data.graph import GraphInputs, RequiredInputs
+from mmrecun.models.base import EmbeddingTable, ModelConfig, Recommender, Sizes, TripleVectors, Vectors, squared_norm
+from mmrecun.models.gathering import gather
+from mmrecun.models.propagation import propagate, propagate_at
 
 
 class LightGCNConfig(ModelConfig):
@@ -25,16 +27,16 @@ class LightGCN(Recommender):
     """Scores are products of smoothed user and item vectors; modalities are not read."""
 
     Config = LightGCNConfig
+    config: LightGCNConfig
 
     def __init__(self, config: LightGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.config = config
-        self.users = Table("users", sizes.users, config.dim, rng)
-        self.items = Table("items", sizes.items, config.dim, rng)
+        self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
+        self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
 
-    def spec(self) -> InputSpec:
+    def required_inputs(self) -> RequiredInputs:
         """The user-item graph."""
-        return InputSpec(user_item=True)
+        return RequiredInputs(user_item=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """Smoothed vectors; the view `rows` holds the rows before propagation."""
@@ -43,6 +45,20 @@ class LightGCN(Recommender):
         users, items = propagate(inputs.user_item, *rows, self.config.layers)
         return Vectors(users, items, views={"rows": rows})
 
-    def extra_loss(self, batch: TripleVectors) -> Tensor:
+    def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+        """As `vectors(inputs).at(triples)`; away from the CPU only the batch's rows make the last hop."""
+        if triples.users.device.type == "cpu":
+            return self.vectors(inputs).of_triples(triples)
+        return self._at_rows(inputs, triples)
+
+    def _at_rows(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+        assert inputs.user_item is not None
+        table = torch.cat([self.users.weight, self.items.weight])
+        nodes = torch.cat([triples.users, triples.positives + inputs.users, triples.negatives + inputs.users])
+        users, positives, negatives = propagate_at(inputs.user_item, table, nodes, self.config.layers).chunk(3)
+        own, good, bad = gather(nodes, table).chunk(3)
+        return TripleVectors(users, positives, negatives, {"rows": (own, good, bad)}, triples)
+
+    def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """The L2 regulariser on the rows before propagation (equation 15)."""
         return self.config.l2 * squared_norm(*batch.views["rows"])

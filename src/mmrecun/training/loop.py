@@ -9,19 +9,23 @@ from torch import Tensor, nn
 from mmrecun.errors import DivergedError
 
 Batch = TypeVar("Batch")
-Report = Callable[[int, int, str], None]
+Progress = Callable[[int, int, str], None]
 
 
-def silent(done: int, total: int, note: str) -> None:
+def no_progress(done: int, total: int, note: str) -> None:
     """A progress report that nobody sees."""
 
 
 def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam over all parameters, in one fused kernel."""
-    return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    """Adam over all parameters, in one fused kernel, which a CUDA graph can hold."""
+    parameters = list(model.parameters())
+    capturable = any(parameter.is_cuda for parameter in parameters)
+    return torch.optim.Adam(parameters, lr=learning_rate, fused=True, capturable=capturable)
 
 
-def one_pass(batches: Iterable[Batch], loss_of: Callable[[Batch], Tensor], optimizer: torch.optim.Optimizer) -> float:
+def train_batches(
+    batches: Iterable[Batch], loss_of: Callable[[Batch], Tensor], optimizer: torch.optim.Optimizer
+) -> float:
     """One optimiser step per batch; returns the mean loss.
 
     Raises:
@@ -37,5 +41,10 @@ def one_pass(batches: Iterable[Batch], loss_of: Callable[[Batch], Tensor], optim
         steps += 1
     mean = total.item() / max(steps, 1)
     if not torch.isfinite(torch.tensor(mean)):
-        raise DivergedError(f"the loss became {mean}; lower learning_rate or the weight of the forget term")
+        raise DivergedError(diverged(mean))
     return mean
+
+
+def diverged(mean: float) -> str:
+    """What to say when the mean loss is not finite."""
+    return f"the loss became {mean}; lower learning_rate or the weight of the forget term"

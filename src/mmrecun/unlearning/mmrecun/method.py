@@ -9,29 +9,37 @@ solved for.
    The difference is the gradient of reverse BPR on the forgotten pairs, and of whatever else the request changed.
 2. Gauss-Newton steps restore the balance. They move the rows of all users and items at once, each by what the request
    has to do with it: its own pairs, and those of its partners. Nobody else moves.
-3. An epoch of ordinary training on the retained data follows, of all parameters. It renews the noise that every
-   training leaves in every row, so that the rows that were solved for do not stand out.
+3. A few epochs of ordinary training on the retained data follow, of all parameters. They renew the noise that every
+   training leaves in every row, and with it the order of everybody's lists.
+4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
 
-Validation pairs of the same users and items help to tell how far to go. No step needs a Gold, or looks at a test pair.
-Where what the pairs taught does not explain the rows of users and of items, as in some models that do not rank, nothing
-can be solved for, and the model is trained anew.
+How far to go in step 2 is read off validation pairs of the same users and items, where there are enough that a random
+draw set aside (see `level`). No step needs a Gold, or looks at a test pair. Where what the pairs taught does not
+explain the rows of users and of items, as in some models that do not rank, nothing can be solved for, and the model is
+trained anew.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.errors import DivergedError
-from mmrecun.training.fit import run_epoch
+from mmrecun.models.base import ID_TABLES
+from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export
-from mmrecun.unlearning.mmrecun.level import Level
-from mmrecun.unlearning.mmrecun.restoring import Restoring
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
+from mmrecun.unlearning.mmrecun.level import ForgettingLevel
+from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
+from mmrecun.unlearning.mmrecun.row_matching import match_rows
+from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
 from mmrecun.unlearning.retrain import Retrain
 
-_NEAREST, _FARTHEST = 0.8, 1.6  # stretches at which the level is looked at
+_SPREAD = 0.2  # standard deviation of the step scale that is right, over data, models and requests
+_SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
 
 
@@ -40,90 +48,91 @@ class MMRecUnConfig(UnlearnConfig):
 
     Attributes:
         negatives: items drawn to stand for all negatives, and pairs to stand for all pairs.
-        steps: of Gauss-Newton.
-        products: with the curvature in each, at most (conjugate gradients).
-        stretch: how far to go along the way found, whose steps come a little short. Where forgotten pairs can be
-            compared with validation pairs, it is the mean of this and of where the two look alike.
-        min_explained: mean cosine between a table's rows and what their pairs taught them, below which they cannot be
+        newton_steps: of Gauss-Newton.
+        cg_steps: with the curvature in each, at most (conjugate gradients).
+        step_scale: how far to go along the way found, whose steps come a little short; the expected value where
+            forgotten pairs can be compared with validation pairs.
+        min_cosine: mean cosine between a table's rows and what their pairs taught them, below which they cannot be
             solved for. Such a table is left as trained; if it is that of users or of items, the model is trained anew.
         epochs: of training on the retained data at the end; shorter ones after small requests.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "steps": "newton_steps",
+        "products": "cg_steps",
+        "stretch": "step_scale",
+        "min_explained": "min_cosine",
+    }
     negatives: PositiveInt = 64
-    steps: PositiveInt = 2
-    products: PositiveInt = 6
-    stretch: float = Field(default=1.2, gt=0, le=1e30)
-    min_explained: float = Field(default=0.4, ge=-1, le=1)
-    epochs: NonNegativeInt = 1
+    newton_steps: PositiveInt = 2
+    cg_steps: PositiveInt = 6
+    step_scale: float = Field(default=1.2, gt=0, le=1e30)
+    min_cosine: float = Field(default=0.4, ge=-1, le=1)
+    epochs: NonNegativeInt = 3
 
 
 class MMRecUn(Unlearner):
     """Restores the balance of every row, and trains on for a moment."""
 
     Config = MMRecUnConfig
+    config: MMRecUnConfig
 
-    def __init__(self, config: MMRecUnConfig) -> None:
-        super().__init__(config)
-        self.config = config
-
-    def _stretch(self, work: Restoring, level: Level) -> float:
-        """How far to go: half way from the setting to where forgotten pairs look like held-out ones."""
-        aucs = level.auc(work.vectors(_NEAREST)), level.auc(work.vectors(_FARTHEST))
-        if aucs[0] is None or aucs[1] is None or aucs[0] <= aucs[1]:
-            return self.config.stretch
-        found = _NEAREST + (aucs[0] - 0.5) / (aucs[0] - aucs[1]) * (_FARTHEST - _NEAREST)
-        return (self.config.stretch + min(max(found, _NEAREST), _FARTHEST)) / 2
-
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Solve, then settle.
 
         Raises:
             DivergedError: when a row is no longer finite.
         """
-        parts = task.parts
-        if not len(parts.forgotten) and not _lost(task):
-            return Unlearned(export(task, task.model), "nothing that the model was trained on was forgotten", [])
-        work = Restoring(task, self.config.negatives, self.config.min_explained)
-        if work.unexplained:
-            task.report(0, 1, f"{work.unexplained}, so that it cannot be solved for; the model is trained anew")
+        partition = task.partition
+        if not len(partition.forgotten) and not _features_lost(task):
+            return UnlearnResult(
+                retained_model(task, task.model), "nothing that the model was trained on was forgotten", []
+            )
+        solver = BalanceSolver(task, self.config.negatives, self.config.min_cosine)
+        if solver.unsolvable:
+            task.progress(0, 1, f"{solver.unsolvable}, so that it cannot be solved for; the model is trained anew")
             anew = Retrain(Retrain.Config()).run(task)
-            return replace(anew, stop=f"trained anew, since {work.unexplained}; {anew.stop}")
-        in_all = self.config.steps + self.config.epochs
+            return replace(anew, stop_reason=f"trained anew, since {solver.unsolvable}; {anew.stop_reason}")
+        in_all = self.config.newton_steps + self.config.epochs
         history = []
-        for step in range(1, self.config.steps + 1):
-            missing = work.step(self.config.products)
-            history.append({"step": step, "missing": missing})
-            task.report(step, in_all, f"out of balance by {missing:.3g}")
-        stretch = self._stretch(work, Level(parts, task.seed.child("level").numpy()))
-        work.finish(stretch)
-        if not all(bool(table.weight.isfinite().all()) for table in work.tables.values()):
-            raise DivergedError("a row is no longer finite; lower stretch, or take fewer steps or products")
+        for step in range(1, self.config.newton_steps + 1):
+            imbalance = solver.newton_step(self.config.cg_steps)
+            history.append({"step": step, "missing": imbalance})
+            task.progress(step, in_all, f"out of balance by {imbalance:.3g}")
+        level = ForgettingLevel(partition, task.seed.child("level").numpy())
+        solver.scale_step(
+            fit_step_scale(lambda scale: level.aucs(solver.scaled_vectors(scale)), self.config.step_scale, _SPREAD)
+        )
+        if not all(bool(table.weight.isfinite().all()) for table in solver.tables.values()):
+            raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
         for epoch in range(1, self.config.epochs + 1):
-            loss = settle(task, work, epoch)
-            history.append({"step": self.config.steps + epoch, "loss": loss})
-            task.report(self.config.steps + epoch, in_all, f"loss {loss:.4f}")
+            loss = train_on_retained(task, solver, epoch)
+            history.append({"step": self.config.newton_steps + epoch, "loss": loss})
+            task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
+        users, items = (solver.model.get_parameter(name).detach() for name in ID_TABLES)
+        match_rows(users, items, partition)
         settled = f"settled for {self.config.epochs} epochs at most"
-        stop = f"{len(work.tables)} tables in balance with the retained pairs; {settled}"
-        return Unlearned(work.model, stop, history)
+        stop = f"{len(solver.tables)} tables in balance with the retained pairs; {settled}"
+        return UnlearnResult(solver.model, stop, history)
 
 
-def settle(task: Task, work: Restoring, number: int) -> float:
+def train_on_retained(task: Task, solver: BalanceSolver, number: int) -> float:
     """Train the model for an epoch on retained pairs, in place; returns the mean loss.
 
     A request for less than a hundredth of the pairs gets as much less of an epoch. So many small requests train as long
     as one large one.
     """
-    retained, parts = task.parts.retained, task.parts
-    share = 1.0 if _lost(task) else len(parts.forgotten) / len(parts.original.train)
+    retained, partition = task.partition.retained, task.partition
+    share = 1.0 if _features_lost(task) else len(partition.forgotten) / len(partition.original.train)
     seed = task.seed.child(f"epoch {number}")
     pairs = retained.train.sample(
         math.ceil(min(share / _WHOLE_EPOCH, 1) * len(retained.train)), seed.child("pairs").numpy()
     )
     sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
-    optimizer = adam(work.model, task.training.learning_rate)
-    return run_epoch(work.model, pairs, sampler, work.inputs, task.training.batch_size, seed, optimizer)
+    optimizer = adam(solver.model, _SETTLING_RATE * task.training.learning_rate)
+    return train_epoch(solver.model, pairs, sampler, solver.inputs, task.training.batch_size, seed, optimizer)
 
 
-def _lost(task: Task) -> bool:
+def _features_lost(task: Task) -> bool:
     """Whether items lost features that the model reads."""
-    return not set(task.parts.lost_features).isdisjoint(task.model.modalities())
+    return not set(task.partition.removed_features).isdisjoint(task.model.modalities())

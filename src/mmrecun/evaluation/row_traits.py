@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 import torch
+from scipy.special import ndtri
+from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from mmrecun.arrays import Ints
-from mmrecun.auditing.classifier import Weights
+from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.sparse import product, square_diagonal
 
 UserItemVectors = tuple[Tensor, Tensor]
@@ -25,8 +26,8 @@ class RowTraits(NamedTuple):
     and how well the served vector agrees with the mean vector of the other side.
     """
 
-    users: Weights
-    items: Weights
+    users: Doubles
+    items: Doubles
 
 
 @torch.no_grad()
@@ -110,3 +111,22 @@ def degree_strata(degree: Ints) -> Ints:
         stratum[stratum == number] = number - 1
     found: Ints = stratum[inverse]
     return found
+
+
+def normal_scores(values: Doubles, strata: Ints) -> Doubles:
+    """Replace each column by the normal quantiles of its ranks within each stratum (van der Waerden scores).
+
+    What the stratum alone decides, such as popularity, is gone from the result.
+
+    Args:
+        values: float64 [N, F].
+        strata: int64 [N].
+
+    Returns:
+        float64 [N, F]; 0 throughout a stratum of equal values.
+    """
+    scores = np.zeros(values.shape)
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        scores[inside] = ndtri((rankdata(values[inside], axis=0) - 0.5) / inside.sum())
+    return scores

@@ -1,0 +1,92 @@
+"""How busy a CUDA card is, and at which share of its limits it works."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.counting import Counting
+from benchmarks.limits import Limits
+from benchmarks.timing import on_device
+from mmrecun.data.bpr_sampling import NegativeSampler
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.device_triples import DeviceTriples
+from mmrecun.models.base import Recommender
+from mmrecun.models.propagation import propagate
+from mmrecun.training.losses import training_loss
+
+_PRODUCTS = ("gemm", "nvjet", "cutlass", "xmma")
+
+
+@dataclass(frozen=True)
+class Busy:
+    """What the card did.
+
+    Attributes:
+        by_kernel: seconds by the kernels' names.
+        count: of launches.
+    """
+
+    by_kernel: dict[str, float]
+    count: int
+
+    @property
+    def seconds(self) -> float:
+        """In all kernels."""
+        return sum(self.by_kernel.values())
+
+    @property
+    def products(self) -> float:
+        """Seconds in dense products."""
+        return sum(s for name, s in self.by_kernel.items() if any(part in name.lower() for part in _PRODUCTS))
+
+    def longest(self, number: int) -> dict[str, float]:
+        """The kernels that took longest, in microseconds, by the beginnings of their names."""
+        return {name[:90]: round(1e6 * s, 1) for name, s in Counter(self.by_kernel).most_common(number)}
+
+
+def busy(action: Callable[[], object]) -> Busy:
+    """What the card does during one call of `action`."""
+    torch.cuda.synchronize()
+    with profile(activities=[ProfilerActivity.CUDA]) as found:
+        action()
+        torch.cuda.synchronize()
+    seconds: Counter[str] = Counter()
+    count = 0
+    for event in found.events():
+        if event.device_type == torch.autograd.DeviceType.CUDA:
+            seconds[event.name] += 1e-6 * event.device_time_total
+            count += 1
+    return Busy(dict(seconds), count)
+
+
+def limit_shares(model: Recommender, inputs: Any, dataset: Dataset, limits: Limits) -> dict[str, float]:
+    """Time at the card's limit over time taken: hops by memory traffic, dense products of a step by arithmetic."""
+    graph = inputs.user_item
+    users, items = (model.get_parameter(f"{side}.weight").detach() for side in ("users", "items"))
+    hop = min(on_device(lambda: propagate(graph, users, items, 4), 3)) / 4
+    entries, nodes = graph.forward.values().numel(), len(users) + len(items)
+    moved = entries * (4 * users.shape[1] + 8) + 2 * 4 * nodes * users.shape[1]
+    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    drawn = DeviceTriples(dataset.train, sampler, users.device)
+    triples = next(drawn.epoch(2048, torch.Generator(users.device).manual_seed(0)))
+
+    def step() -> None:
+        training_loss(model, model.batch_vectors(inputs, triples)).backward()  # type: ignore[no-untyped-call]
+
+    step()
+    with Counting() as counting:
+        step()
+    half = counting.flops[torch.bfloat16]
+    full = sum(counting.flops.values()) - half
+    best = 1e-9 * (full / limits.dense_fp32 + half / limits.dense_bf16)
+    return {
+        "hop_microseconds": 1e6 * hop,
+        "hop_share_of_copy": 1e-9 * moved / hop / limits.copy,
+        "dense_gflop_fp32": 1e-9 * full,
+        "dense_gflop_bf16": 1e-9 * half,
+        "dense_share": best / busy(step).products,
+    }

@@ -1,0 +1,67 @@
+"""`mmrecun diff`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmrecun.cli.options import RunFolder
+from mmrecun.cli.output import JsonFlag, facts_table, print_json, progress_bar, rows_table
+
+
+def diff(
+    run: RunFolder,
+    other: Annotated[Path, typer.Argument(metavar="RUN2", help="Another run folder.", show_default=False)],
+    names: Annotated[bool, typer.Option("--names", help="Name the items and users that changed most.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what differs between two runs: what left, for whom lists changed, and by how much."""
+    from mmrecun import jobs
+
+    with progress_bar(f"comparing {run.name} and {other.name}") as progress:
+        found = jobs.diff(run, other, names, progress)
+    if as_json:
+        print_json(found, as_json)
+        return
+    _show(found)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    rows = [{"": kind, **counts} for kind, counts in found["rows"].items()]
+    rows_table(rows, f"{found['run']} and {found['other']}")
+    if any(found["modalities"].values()):
+        facts_table({f"modalities {state}": ", ".join(listed) for state, listed in found["modalities"].items()})
+    lists = found["lists"]
+    groups = [
+        {
+            "users": name,
+            "count": of["users"],
+            "overlap": _share(of["overlap"]),
+            "of kept items": _share(of["overlap_of_kept_items"]),
+            "unchanged": _share(of["unchanged"]),
+        }
+        for name, of in lists.items()
+        if name != "k" and of["users"]
+    ]
+    shares = ("overlap", "of kept items", "unchanged")
+    rows_table(groups, f"lists of {lists['k']} before and after", shares)
+    if found["vectors"] is None:
+        facts_table({"vectors": "differ in size, so their movement was not measured"})
+    else:
+        moves = [
+            {"": kind, **{name: _share(of) for name, of in spread.items()}} for kind, spread in found["vectors"].items()
+        ]
+        rows_table(moves, "how far vectors moved, of their length", ("median", "p90", "max"))
+    if found["movers"]:
+        rows_table(found["movers"], "items whose place in lists changed most" + _hint(found))
+    if found.get("most_changed_users"):
+        rows_table(found["most_changed_users"], "users whose lists changed most")
+
+
+def _hint(found: Mapping[str, Any]) -> str:
+    return "" if "item" in found["movers"][0] else " (named with --names)"
+
+
+def _share(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.1%}"

@@ -1,0 +1,78 @@
+"""`mmrecun export` and `mmrecun exports`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmrecun.cli.options import Out, RunFolder
+from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table
+
+
+def export(
+    run: RunFolder,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help="vectors (Parquet), npy, safetensors, lists, faiss, onnx, mlflow or huggingface.",
+            show_default=False,
+        ),
+    ],
+    out: Out,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, help="Items in each list, with --to lists; 20 if not given.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write RUN in the format of another tool; the run's folder notes where it went."""
+    from mmrecun import jobs
+
+    with progress_bar(f"exporting {run.name}") as progress:
+        record = jobs.export(run, to, out, k, progress)
+    files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    if as_json:
+        print_json({"export": str(out), "files": files, "record": record.model_dump(mode="json")}, as_json)
+        return
+    asked = counted(len(record.requests), "request")
+    facts = {
+        "export": out,
+        "files": ", ".join(files),
+        "users": record.users,
+        "items": record.items,
+        "run": record.run[:16],
+        "forgotten before": asked if record.requests else "nothing: a trained run",
+        "verdict": record.verdict,
+    }
+    facts_table(facts, f"exported {run} to {to}")
+
+
+def exports(
+    run: RunFolder,
+    among: Annotated[
+        list[Path],
+        typer.Option("--among", metavar="DIR", help="A further folder to look for later runs in; may be repeated."),
+    ] = [],  # noqa: B006
+    as_json: JsonFlag = False,
+) -> None:
+    """List what was exported from RUN and from the runs it came from, and what a later request has made stale."""
+    from mmrecun import jobs
+
+    entries = jobs.exports(run, among)
+    stale = sum(entry["state"] == "stale" for entry in entries)
+    if as_json:
+        print_json({"run": str(run), "exports": entries, "stale": stale}, as_json)
+        return
+    if not entries:
+        print_line(f"nothing was exported from {run}")
+        return
+    columns = ("kind", "path", "run", "state")
+    rows = [
+        {
+            **{name: entry[name] for name in columns},
+            "because of": ", ".join(entry["because"]) or None,
+            "made": entry["made"][:16].replace("T", " "),
+        }
+        for entry in entries
+    ]
+    rows_table(rows, f"exports of {run}: {stale} of {len(entries)} stale")

@@ -1,0 +1,69 @@
+"""BPR triples drawn where they are needed: order and negatives of an epoch, without rejection or a read-back."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.data.bpr_sampling import NegativeSampler, Triples
+from mmrecun.data.dataset import inverse_index
+from mmrecun.data.interactions import Interactions
+
+
+class DeviceTriples:
+    """Draws epochs of the same pairs on a device.
+
+    A user with d known items among C candidates has C - d negatives. One of their ranks is drawn, and the negative of
+    that rank looked up: the j-th known item has (place - j) negatives before it, which ascends, so that a binary search
+    tells how many known items come before the negative. Each draw is exact and needs no second one.
+
+    Args:
+        pairs: to be learned from; those of users without a negative are passed over, unless there are no others.
+        sampler: says what is known and what may be drawn.
+        device: where everything is kept and drawn.
+    """
+
+    def __init__(self, pairs: Interactions, sampler: NegativeSampler, device: torch.device) -> None:
+        served = sampler.has_negative(pairs.users)
+        if served.any() and not served.all():
+            pairs = pairs.select(served)
+        known = sampler.positives
+        place = inverse_index(sampler.candidates, sampler.items)[known.items]
+        users, place = known.users[place >= 0], place[place >= 0]
+        count = 1 + max(int(side.max(initial=0)) for side in (pairs.users, users))
+        taken = np.bincount(users, minlength=count)
+        starts = np.cumsum(taken) - taken
+        if not (np.diff(sampler.candidates) > 0).all():
+            raise ValueError("candidates must ascend")
+        before = place - (np.arange(len(users)) - starts[users])  # negatives before each known item
+        self._width = len(sampler.candidates) + 1
+        self.users, self.positives = _on(device, pairs.users), _on(device, pairs.items)
+        self._candidates = _on(device, sampler.candidates)
+        self._keys, self._starts = _on(device, users * self._width + before), _on(device, starts)
+        self._left = _on(device, np.where(taken < len(sampler.candidates), len(sampler.candidates) - taken, 0))
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def negatives(self, users: Tensor, rng: torch.Generator) -> Tensor:
+        """Draw a negative for each of `users`, int64 [B]; any candidate for one who knows them all."""
+        chance = torch.rand(len(users), dtype=torch.float64, generator=rng, device=users.device)
+        left = self._left[users]
+        full = left == 0
+        left = torch.where(full, len(self._candidates), left)
+        rank = torch.minimum((chance * left).long(), left - 1)  # the product can be rounded up to `left`
+        passed = torch.searchsorted(self._keys, users * self._width + rank, right=True) - self._starts[users]
+        return self._candidates[torch.where(full, rank, rank + passed)]
+
+    def epoch(self, batch_size: int, rng: torch.Generator) -> Iterator[Triples]:
+        """Every pair once, in random order, with a negative each; batches of `batch_size`, the last may be shorter."""
+        order = torch.randperm(len(self), generator=rng, device=self.users.device)
+        users = self.users[order]
+        everything = Triples(users, self.positives[order], self.negatives(users, rng))
+        for start in range(0, len(self), batch_size):
+            yield everything.take(slice(start, start + batch_size))
+
+
+def _on(device: torch.device, array: np.ndarray) -> Tensor:
+    return torch.tensor(array, device=device)

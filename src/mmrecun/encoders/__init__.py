@@ -1,0 +1,1 @@
+"""Raw text, pictures and sound to item features."""

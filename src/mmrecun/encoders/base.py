@@ -1,0 +1,50 @@
+"""The contract of every encoder: contents of one kind in, one row of features each out."""
+
+import hashlib
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from mmrecun.arrays import Floats
+from mmrecun.data.modality import Provenance
+from mmrecun.errors import DataError
+
+
+class Kind(StrEnum):
+    """What an encoder reads: str; uint8 [H, W, 3]; or `content.Sound`."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+
+
+class Encoder(Protocol):
+    """Makes features of contents; the same content gives the same features, whatever else is in its batch.
+
+    Attributes:
+        kind: of content that it reads.
+        batch: how many contents it takes at once.
+        provenance: its name, version, pooling and the checksum of its weights.
+    """
+
+    kind: Kind
+    batch: int
+    provenance: Provenance
+
+    def encode(self, contents: Sequence[Any]) -> Floats:
+        """Return float32 [B, F] for B contents; a row of zeros or NaN for one that says nothing to the encoder."""
+        ...
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file of weights, as hexadecimal text.
+
+    Raises:
+        DataError: when it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None

@@ -1,0 +1,91 @@
+"""Reading one piece of content; what cannot be read is an error with its reason, never a guess."""
+
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.io import wavfile
+
+from mmrecun.arrays import Floats
+from mmrecun.encoders.base import Kind
+from mmrecun.encoders.sources import Piece
+from mmrecun.errors import DataError
+from mmrecun.extras import library
+
+_LARGEST_TEXT = 1 << 20
+
+
+@dataclass(frozen=True)
+class Sound:
+    """One channel of sound: float32 [T] between -1 and 1, and samples a second."""
+
+    samples: Floats
+    rate: int
+
+
+def read_content(piece: str | Path, kind: Kind) -> Any:
+    """Return the text, picture (uint8 [H, W, 3]) or `Sound` of a piece.
+
+    Raises:
+        DataError: when it cannot be read, with the reason.
+        ConfigError: when the library that reads it is missing.
+    """
+    if kind is Kind.TEXT:
+        return _text(piece)
+    path = Path(piece)
+    if not path.is_file():
+        raise DataError("no such file")
+    return _picture(path) if kind is Kind.IMAGE else _sound(path)
+
+
+def _text(piece: Piece) -> str:
+    if not isinstance(piece, Path):
+        return piece or ""
+    try:
+        text = piece.read_bytes()[:_LARGEST_TEXT].decode("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"not UTF-8 text: {error}") from None
+    if not text:
+        raise DataError("empty")
+    return text
+
+
+def _picture(path: Path) -> np.ndarray:
+    images = library("PIL.Image", "image", "reading pictures")
+    try:
+        with images.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, images.DecompressionBombError) as error:
+        raise DataError(f"no readable picture: {str(error).splitlines()[0]}") from None
+
+
+def _sound(path: Path) -> Sound:
+    rate, samples = _wav(path) if path.suffix.lower() == ".wav" else _other_sound(path)
+    if not len(samples):
+        raise DataError("no sample of sound")
+    if samples.dtype.kind in "iu":  # 8-bit samples are unsigned around 128, all others signed around 0
+        whole = np.iinfo(samples.dtype)
+        middle = (int(whole.max) + int(whole.min) + 1) // 2
+        samples = (samples.astype(np.float32) - middle) / (int(whole.max) - middle + 1)
+    mono = samples.reshape(len(samples), -1).mean(axis=1, dtype=np.float64).astype(np.float32)
+    if not np.isfinite(mono).all():
+        raise DataError("samples are not finite numbers")
+    return Sound(mono, rate)
+
+
+def _wav(path: Path) -> tuple[int, np.ndarray]:
+    try:
+        return wavfile.read(path)  # type: ignore[no-any-return]
+    except (ValueError, OSError, EOFError, wave.Error, MemoryError) as error:
+        raise DataError(f"no readable WAV file: {str(error).splitlines()[0] if str(error) else 'damaged'}") from None
+
+
+def _other_sound(path: Path) -> tuple[int, np.ndarray]:
+    soundfile = library("soundfile", "audio", f"reading {path.suffix or 'sound without a suffix'} (WAV needs nothing)")
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise DataError(f"no readable sound: {str(error).splitlines()[0]}") from None
+    return rate, samples

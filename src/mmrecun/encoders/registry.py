@@ -1,0 +1,58 @@
+"""Encoders by name, or by the path of a local folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mmrecun.encoders.base import Encoder
+from mmrecun.errors import ConfigError
+from mmrecun.text import unknown_name
+
+
+def _wordllama() -> Encoder:
+    from mmrecun.encoders.wordllama import WordLlama
+
+    return WordLlama()
+
+
+def _efficientnet() -> Encoder:
+    from mmrecun.encoders.efficientnet import EfficientNetLite0
+
+    return EfficientNetLite0()
+
+
+def _log_mel() -> Encoder:
+    from mmrecun.encoders.log_mel import LogMel
+
+    return LogMel()
+
+
+ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "wordllama": _wordllama,
+    "efficientnet-lite0": _efficientnet,
+    "log-mel": _log_mel,
+}
+DEFAULTS = {"text": "wordllama", "image": "efficientnet-lite0", "audio": "log-mel"}
+
+
+def open_encoder(name: str, modality: str) -> Encoder:
+    """Open an encoder.
+
+    Args:
+        name: one of `ENCODERS`, the path of a folder, or "" for the default of `modality`.
+        modality: name of the modality that is to be made.
+
+    Raises:
+        ConfigError: when the name is unknown, the modality has no default, or a library is missing.
+    """
+    if not name and modality not in DEFAULTS:
+        raise ConfigError(
+            f"there is no default encoder for '{modality}'; name one with --encoder: {', '.join(ENCODERS)}"
+        )
+    name = name or DEFAULTS[modality]
+    if name in ENCODERS:
+        return ENCODERS[name]()
+    if Path(name).is_dir():
+        from mmrecun.encoders.local_folder import open_folder
+
+        return open_folder(Path(name), modality)
+    raise ConfigError(f"{unknown_name('encoder', name, [*ENCODERS])}, or the path of a local folder")

@@ -1,0 +1,72 @@
+"""What every format writes from: a run, its vectors on the CPU, and the record of the export."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from torch import Tensor
+
+from mmrecun.arrays import Ints
+from mmrecun.data.files import write_parquet
+from mmrecun.exports.record import Record, record_of
+from mmrecun.models.inference import vectors_of
+from mmrecun.runs import Run
+
+Report = Callable[[int, int, str], None]
+BLOCK_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A run, ready to be written.
+
+    Attributes:
+        run: as read.
+        users, items: float32 [U, D] and [I, D] on the CPU, contiguous; a score is their dot product.
+        record: of the export.
+    """
+
+    run: Run
+    users: Tensor
+    items: Tensor
+    record: Record
+
+    def seen(self, rows: Ints) -> tuple[Ints, Ints]:
+        """The pairs that are never recommended to users `rows` (int64 [B]), in training or held out.
+
+        Returns:
+            int64 [N] each: the place of the user among `rows`, and the item row.
+        """
+        pairs = self.run.dataset.interactions
+        places, counts = pairs.rows_of_users(rows)
+        owners: Ints = pl.Series(range(len(rows))).to_numpy().repeat(counts)
+        return owners, pairs.items[places]
+
+
+def contents_of(run: Run, kind: str) -> Contents:
+    """Work out all vectors of `run` for an export of `kind`."""
+    vectors = vectors_of(run.model, run.dataset)
+    users, items = (table.detach().cpu().float().contiguous() for table in (vectors.users, vectors.items))
+    return Contents(run, users, items, record_of(run, kind, users.shape[1]))
+
+
+def write_ids(contents: Contents, folder: Path, *kinds: str) -> None:
+    """Write `users.parquet` or `items.parquet` with one column `id` in row order, for each of `kinds`."""
+    for kind in kinds:
+        ids = contents.run.dataset.users if kind == "users" else contents.run.dataset.items
+        write_parquet(pl.DataFrame({"id": ids.names}), folder / f"{kind}.parquet")
+
+
+def write_vectors(ids: pl.Series, vectors: Tensor, path: Path) -> None:
+    """Write a Parquet file of `id` and `vector` (fixed-size list of D float32), one block of rows at a time."""
+    width = vectors.shape[1]
+    schema = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32(), width))])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, len(ids), BLOCK_ROWS):
+            values = vectors[start : start + BLOCK_ROWS].numpy().reshape(-1)
+            block = pa.FixedSizeListArray.from_arrays(pa.array(values), width)
+            names = ids.slice(start, BLOCK_ROWS).to_arrow().cast(pa.string())
+            writer.write_table(pa.Table.from_arrays([names, block], schema=schema))

@@ -1,0 +1,25 @@
+"""An exact faiss index over item vectors.
+
+Flat only: what is taken out of a graph index (HNSW) stays in its file, so such an index would keep what was forgotten.
+"""
+
+from pathlib import Path
+
+from mmrecun.exports.contents import Contents, Report, write_ids, write_vectors
+from mmrecun.extras import library
+
+
+def write_faiss(contents: Contents, folder: Path, progress: Report) -> None:
+    """Write `items.faiss` (IndexFlatIP, row = item row), ids in `items.parquet`, query vectors in `users.parquet`.
+
+    Raises:
+        ConfigError: when faiss is not installed.
+    """
+    faiss = library("faiss", "faiss", "an export to faiss")
+    index = faiss.IndexFlatIP(contents.items.shape[1])
+    index.add(contents.items.numpy())
+    faiss.write_index(index, str(folder / "items.faiss"))
+    progress(1, 2, "items indexed")
+    write_ids(contents, folder, "items")
+    write_vectors(contents.run.dataset.users.names, contents.users, folder / "users.parquet")
+    progress(2, 2, "users written")

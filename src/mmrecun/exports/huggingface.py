@@ -1,0 +1,79 @@
+"""A Hugging Face repository: item vectors and a card. Nothing of any user is in it, since it is made to be shared."""
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from mmrecun.exports.contents import Contents, Report, write_ids
+from mmrecun.exports.record import Record
+from mmrecun.text import listing
+
+
+def write_huggingface(contents: Contents, folder: Path, progress: Report) -> None:
+    """Write `README.md` (the card), `config.json`, `model.safetensors` (`items`, float32 [I, D]), `items.parquet`."""
+    record = contents.record
+    save_file({"items": contents.items}, folder / "model.safetensors", metadata={"format": "pt", "run": record.run})
+    write_ids(contents, folder, "items")
+    config = {
+        "model_type": "mmrecun",
+        "recommender": record.model,
+        "settings": contents.run.manifest.settings,
+        "items": record.items,
+        "dim": record.dim,
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(card(record), encoding="utf-8")
+    progress(1, 1, "repository written")
+
+
+def card(record: Record) -> str:
+    """The model card in Markdown: what this is, what was forgotten, the verdict; no id of anybody or anything."""
+    front = ["---", "library_name: mmrecun", "tags:", "- recommender-system", "- multi-modal"]
+    front += ["- machine-unlearning"] if record.requests else []
+    facts = {
+        "Recommender": record.model,
+        "Items": f"{record.items:,} vectors of {record.dim} numbers",
+        "Trained for": f"{record.users:,} users, none of whom is in this repository",
+        "Run": f"`{record.run}`",
+        "Parent run": f"`{record.parent}`" if record.parent else "none: this run was trained, not unlearned",
+        "Dataset": f"`{record.dataset}`",
+        "Verdict": record.verdict,
+        "Made": f"{record.made}, mmrecun {record.versions.get('mmrecun', '')}",
+    }
+    return "\n".join(
+        [
+            *front,
+            "---",
+            "",
+            f"# Item vectors of a {record.model} recommender",
+            "",
+            "The score of a user and an item is the dot product of their vectors. This repository holds the item side:",
+            "`model.safetensors` has `items`, one row for each id of `items.parquet`, in the same order.",
+            "",
+            "| | |",
+            "| --- | --- |",
+            *(f"| {name} | {value} |" for name, value in facts.items()),
+            "",
+            "## What was forgotten",
+            "",
+            *_requests(record),
+            "",
+            "A later request makes these files stale. `export.json` holds the same facts for programs; the digests are",
+            "SHA-256 of the run's weights and of the dataset's content.",
+            "",
+        ]
+    )
+
+
+def _requests(record: Record) -> list[str]:
+    if not record.requests:
+        return ["Nothing: no request was carried out before this export."]
+    lines = ["| request | made | method | what left | digest of the request |", "| --- | --- | --- | --- | --- |"]
+    for number, request in enumerate(record.requests, start=1):
+        counts = listing([f"{count:,} {kind.replace('_', ' ')}" for kind, count in request.counts.items() if count])
+        digest = f"`{request.request_digest}`" if request.request_digest else "kept under no key"
+        lines.append(f"| {number} | {request.made} | {request.method} | {counts or 'nothing'} | {digest} |")
+    return (
+        lines if record.complete else [*lines, "", "Earlier requests may be missing: an ancestor of this run is gone."]
+    )

@@ -1,0 +1,45 @@
+"""The best items of every user, as one Parquet file that is written while it is worked out."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmrecun.arrays import Ints
+from mmrecun.evaluation.ranking import score_pairs, top_k
+from mmrecun.exports.contents import BLOCK_ROWS, Contents, Report
+
+_SCHEMA = pa.schema([("user", pa.string()), ("items", pa.list_(pa.string())), ("scores", pa.list_(pa.float32()))])
+
+
+def write_lists(contents: Contents, folder: Path, progress: Report, k: int) -> None:
+    """Write `lists.parquet`: `user`, `items` (up to `k` ids, best first) and their `scores`.
+
+    Items that a user has, in training or held out, are in no list, as in `recommend`.
+    """
+    total = len(contents.users)
+    width = min(k, len(contents.items))
+    with pq.ParquetWriter(folder / "lists.parquet", _SCHEMA) as writer:
+        for start in range(0, total, BLOCK_ROWS):
+            rows = np.arange(start, min(start + BLOCK_ROWS, total))
+            writer.write_table(_block(contents, rows, width))
+            progress(int(rows[-1]) + 1, total, "users listed")
+
+
+def _block(contents: Contents, rows: Ints, width: int) -> pa.Table:
+    data = contents.run.dataset
+    lists = top_k(contents.users, contents.items, data.interactions, rows, width)
+    held = lists >= 0
+    items = lists[held]  # row by row, so each list stays together
+    owners = np.repeat(rows, held.sum(axis=1))
+    scores = score_pairs(contents.users, contents.items, owners, items).numpy()
+    # where each list begins among all entries: one more offset than there are lists
+    offsets = pa.array(np.concatenate([[0], held.sum(axis=1).cumsum()]).astype(np.int32))
+    names = data.items.names.gather(items).to_arrow().cast(pa.string())
+    columns = [
+        data.users.names.gather(rows).to_arrow().cast(pa.string()),
+        pa.ListArray.from_arrays(offsets, names),
+        pa.ListArray.from_arrays(offsets, pa.array(scores)),
+    ]
+    return pa.Table.from_arrays(columns, schema=_SCHEMA)

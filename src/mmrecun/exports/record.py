@@ -1,0 +1,142 @@
+"""What an export says of itself: the run it came from, what that run was asked to forget, and the verdict."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mmrecun import runs
+from mmrecun.auditing.result import AuditReport
+from mmrecun.errors import ArtifactError, MMRecUnError
+from mmrecun.runs import Manifest, Run
+from mmrecun.settings import Settings
+
+RECORD = "export.json"
+FORMAT = 1
+
+
+class Forgotten(Settings):
+    """One request that was carried out.
+
+    Attributes:
+        method: that carried it out.
+        counts: of users, items, interactions and modalities that left.
+        request_digest: of the request under a key; empty without one.
+        made: UTC time of the run.
+    """
+
+    method: str
+    counts: dict[str, int]
+    request_digest: str = ""
+    made: str = ""
+
+
+class Record(Settings):
+    """Where an export comes from; it names nobody.
+
+    Attributes:
+        format: of this record.
+        kind: of export, such as "vectors".
+        run: digest of the run's weights.
+        dataset: digest of the run's dataset.
+        parent: digest of the weights of the run it was unlearned from; empty for a trained run.
+        model, dataset_name: names.
+        requests: what was forgotten, first to last, along the ancestors that are still there.
+        complete: whether the whole line of ancestors was there to be read.
+        verdict: headline of the last audit of exactly this run; "not audited" without one.
+        users, items, dim: U, I and D.
+        versions: of the packages that made the run.
+        made: UTC time of the export.
+    """
+
+    format: int = FORMAT
+    kind: str
+    run: str
+    dataset: str
+    parent: str = ""
+    model: str
+    dataset_name: str
+    requests: tuple[Forgotten, ...] = ()
+    complete: bool = True
+    verdict: str = "not audited"
+    users: int
+    items: int
+    dim: int
+    versions: dict[str, str] = {}
+    made: str = ""
+
+
+def record_of(run: Run, kind: str, dim: int) -> Record:
+    """Return the record of an export of `run` whose vectors have `dim` components."""
+    manifest = run.manifest
+    requests, complete = _requests(run.folder, manifest)
+    return Record(
+        kind=kind,
+        run=run.weights,
+        dataset=manifest.dataset.digest,
+        parent=manifest.parent.digest if manifest.parent else "",
+        model=manifest.model,
+        dataset_name=manifest.dataset_name,
+        requests=requests,
+        complete=complete,
+        verdict=_verdict(run),
+        users=len(run.dataset.users),
+        items=len(run.dataset.items),
+        dim=dim,
+        versions=manifest.versions,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def write_record(record: Record, folder: Path) -> None:
+    """Write `record` into an existing folder."""
+    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(folder: Path) -> Record:
+    """Read the record of the export in `folder`.
+
+    Raises:
+        ArtifactError: when there is none, or it is damaged or of another version.
+    """
+    path = folder / RECORD
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except OSError:
+        raise ArtifactError(f"{folder} is not an export: it has no {RECORD}") from None
+    except ValidationError as error:
+        raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+
+
+def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[Forgotten, ...], bool]:
+    """The requests on the way from the trained run, and whether the way could be followed to its beginning."""
+    found: list[Forgotten] = []
+    while manifest.parent is not None:
+        found.insert(
+            0,
+            Forgotten(
+                method=manifest.method,
+                counts=manifest.forgotten,
+                request_digest=manifest.request_digest,
+                made=manifest.created,
+            ),
+        )
+        folder, expected = (folder / manifest.parent.path).resolve(), manifest.parent.digest
+        try:
+            manifest = runs.read_manifest(folder)
+        except MMRecUnError:
+            return tuple(found), False
+        if manifest.weights and manifest.weights != expected:
+            return tuple(found), False
+    return tuple(found), True
+
+
+def _verdict(run: Run) -> str:
+    """The headline of `audit.json`, where it is about these weights."""
+    try:
+        report = AuditReport.model_validate_json((run.folder / "audit.json").read_bytes())
+    except OSError:
+        return "not audited"
+    except ValidationError:
+        return "not audited: audit.json cannot be read"
+    return report.headline if report.digests.get("run") == run.weights else "not audited: audit.json is of another run"

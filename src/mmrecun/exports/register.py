@@ -1,0 +1,155 @@
+"""What was exported from a run, kept in the run's folder, and which of it a later request has made stale."""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mmrecun import runs
+from mmrecun.errors import ArtifactError, MMRecUnError
+from mmrecun.exports.record import RECORD, Record, read_record
+from mmrecun.runs import Manifest
+from mmrecun.settings import Settings
+
+FOLDER = "exports"
+
+
+class Freshness(StrEnum):
+    """Whether an export may still be used."""
+
+    CURRENT = "current"
+    STALE = "stale"  # a run exists that has forgotten more
+    MISSING = "missing"  # nothing stands where it was written
+    REPLACED = "replaced"  # an export of another run stands there
+
+
+class Kept(Settings):
+    """An entry of the register: the record of an export, and where it went, relative to the run folder."""
+
+    path: str
+    record: Record
+
+
+class Listed(Settings):
+    """An export and what has become of it.
+
+    Attributes:
+        kind, made: as in its record.
+        path: where it was written.
+        run: folder of the run it came from.
+        state: what has become of it.
+        because: the folders of runs that have forgotten more; empty unless stale.
+    """
+
+    kind: str
+    made: str
+    path: str
+    run: str
+    state: Freshness
+    because: tuple[str, ...] = ()
+
+
+def keep(run: Path, record: Record, out: Path) -> None:
+    """Note in the folder `run` that it was exported to `out`; a later export to the same place takes its entry.
+
+    Raises:
+        ArtifactError: when the run folder cannot be written; an export that nobody knows of could not be called back.
+    """
+    path = os.path.relpath(out.resolve(), run.resolve())
+    place = run / FOLDER / f"{record.kind}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        text = Kept(path=path, record=record).model_dump_json(indent=2) + "\n"
+        staging = place / f".{RECORD}.{os.getpid()}"
+        staging.write_text(text, encoding="utf-8")
+        staging.replace(place / RECORD)
+    except OSError as error:
+        raise ArtifactError(f"{run}: the export cannot be noted in its folder: {error.strerror or error}") from None
+
+
+def listed(run: Path, among: Iterable[Path] = ()) -> list[Listed]:
+    """List the exports of the run in `run` and of the runs it came from, each with its state.
+
+    An export is stale when a run exists that was unlearned from the one it came from. Such runs are sought on the way
+    from `run` to its oldest ancestor, beside each of them, and in the folders `among`.
+
+    Raises:
+        ArtifactError: when `run` is not a run folder, an entry is damaged, or one of `among` is no folder.
+    """
+    line = list(_line(run))
+    places = {folder.resolve().parent for folder, _ in line}
+    for folder in among:
+        if not folder.is_dir():
+            raise ArtifactError(f"{folder} is not a folder to look for runs in")
+        places.add(folder.resolve())
+    children = _children([folder for folder, _ in line], places)
+    return [
+        _judged(entry, folder, children.get(manifest.weights or runs.weights_digest(folder), ()))
+        for folder, manifest in line
+        for entry in _entries(folder)
+    ]
+
+
+def _line(folder: Path) -> Iterator[tuple[Path, Manifest]]:
+    """A run and the runs it came from, as far as they are there."""
+    manifest = runs.read_manifest(folder)
+    yield folder, manifest
+    while manifest.parent is not None:
+        place, digest = Path(os.path.relpath((folder / manifest.parent.path).resolve())), manifest.parent.digest
+        try:
+            manifest = runs.read_manifest(place)
+        except MMRecUnError:
+            return
+        if manifest.weights != digest:
+            return
+        folder = place
+        yield folder, manifest
+
+
+def _children(known: Iterable[Path], places: Iterable[Path]) -> dict[str, list[str]]:
+    """Digest of a run's weights -> folders of the runs that were unlearned from it."""
+    folders = {folder.resolve() for folder in known}
+    folders |= {path.parent for place in places for path in place.glob(f"*/{runs.MANIFEST}")}
+    found = defaultdict(list)
+    for folder in sorted(folders):
+        try:
+            manifest = runs.read_manifest(folder)
+        except MMRecUnError:  # not one of ours
+            continue
+        if manifest.parent is not None:
+            found[manifest.parent.digest].append(os.path.relpath(folder))
+    return found
+
+
+def _entries(folder: Path) -> Iterator[Kept]:
+    entries = []
+    for path in (folder / FOLDER).glob(f"*/{RECORD}"):
+        try:
+            entries.append(Kept.model_validate_json(path.read_bytes()))
+        except ValidationError as error:
+            raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+    yield from sorted(entries, key=lambda entry: (entry.record.made, entry.path))
+
+
+def _judged(entry: Kept, folder: Path, children: Iterable[str]) -> Listed:
+    out = (folder / entry.path).resolve()
+    because = tuple(children)
+    state = Freshness.STALE if because else Freshness.CURRENT
+    try:
+        there = read_record(out)
+        if (there.run, there.kind) != (entry.record.run, entry.record.kind):
+            state = Freshness.REPLACED
+    except ArtifactError:
+        state = Freshness.MISSING
+    return Listed(
+        kind=entry.record.kind,
+        made=entry.record.made,
+        path=os.path.relpath(out),
+        run=str(folder),
+        state=state,
+        because=because if state is Freshness.STALE else (),
+    )

@@ -1,0 +1,33 @@
+"""Vectors of users and items with their ids: as Parquet, as npy, as safetensors."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save_file
+
+from mmrecun.exports.contents import Contents, Report, write_ids, write_vectors
+
+
+def write_as_parquet(contents: Contents, folder: Path, progress: Report) -> None:
+    """Write `users.parquet` and `items.parquet`, each with `id` and `vector`."""
+    data = contents.run.dataset
+    write_vectors(data.users.names, contents.users, folder / "users.parquet")
+    progress(1, 2, "users written")
+    write_vectors(data.items.names, contents.items, folder / "items.parquet")
+    progress(2, 2, "items written")
+
+
+def write_as_npy(contents: Contents, folder: Path, progress: Report) -> None:
+    """Write `users.npy` and `items.npy`, float32 [U, D] and [I, D], with ids in row order in `users.parquet` ..."""
+    for done, (kind, vectors) in enumerate((("users", contents.users), ("items", contents.items)), start=1):
+        np.save(folder / f"{kind}.npy", vectors.numpy(), allow_pickle=False)
+        progress(done, 2, f"{kind} written")
+    write_ids(contents, folder, "users", "items")
+
+
+def write_as_safetensors(contents: Contents, folder: Path, progress: Report) -> None:
+    """Write `vectors.safetensors` with `users` and `items`, and ids in row order in `users.parquet` and so on."""
+    origin = {"run": contents.record.run, "dataset": contents.record.dataset}
+    save_file({"users": contents.users, "items": contents.items}, folder / "vectors.safetensors", metadata=origin)
+    write_ids(contents, folder, "users", "items")
+    progress(1, 1, "vectors written")

@@ -1,0 +1,214 @@
+"""What differs between two runs: what left, for whom lists changed, and by how much."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.arrays import Bools, Floats, Ints
+from mmrecun.data.dataset import Dataset, inverse_index
+from mmrecun.data.ids import IdMap
+from mmrecun.errors import ConfigError
+from mmrecun.evaluation.changes import list_overlap, lists_with, moved, same_lists
+from mmrecun.evaluation.ranking import top_k
+from mmrecun.models.inference import vectors_of
+from mmrecun.runs import PathLike, Run, opened
+from mmrecun.training.loop import Progress, no_progress
+
+LENGTH = 20
+_MOVERS = 10
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two runs, and where what both have stands in it.
+
+    Attributes:
+        run: as read.
+        users, items: int64, rows of the common users and items, in the order of the first run.
+        foreign: number of its first item in lists where the other run does not have that item.
+        user_vectors, item_vectors: all of its vectors.
+    """
+
+    run: Run
+    users: Ints
+    items: Ints
+    foreign: int
+    user_vectors: Tensor
+    item_vectors: Tensor
+
+    @property
+    def data(self) -> Dataset:
+        """Its dataset."""
+        return self.run.dataset
+
+    def lists(self, progress: Progress, only_common: bool) -> Ints:
+        """Lists of the common users, int64 [M, K]: places of common items, from `foreign` on others, -1 for none."""
+        place = inverse_index(self.items, len(self.data.items))
+        pairs, table = self.data.interactions, self.item_vectors
+        if only_common:
+            pairs, table = pairs.renumbered(np.arange(len(self.data.users)), place), table[torch.from_numpy(self.items)]
+            place = np.arange(len(self.items))
+        found = top_k(self.user_vectors, table, pairs, self.users, LENGTH, progress)
+        named = place[found]
+        return np.where(found < 0, -1, np.where(named < 0, self.foreign + found, named))
+
+
+def diff(
+    run: Run | PathLike, other: Run | PathLike, names: bool = False, progress: Progress = no_progress
+) -> dict[str, Any]:
+    """Compare two runs over the users and items that both have.
+
+    Args:
+        run, other: runs or their folders; most often a run and one that was unlearned from it.
+        names: whether to name the items and users that changed most.
+        progress: is told how many lists are made.
+
+    Returns:
+        `rows`: how many users, items and interactions each has and how many the other lacks; `modalities`;
+        `vectors`: how far they moved; `lists`: how much lists of 20 changed, as they are served and among items that
+        both have, also for users who lost pairs and for the others; `movers`: items by change of exposure.
+
+    Raises:
+        ConfigError: when the runs share no user or no item.
+    """
+    first, second = _sides(opened(run), opened(other))
+    before, after = (side.lists(progress, only_common=False) for side in (first, second))
+    kept_before, kept_after = (side.lists(progress, only_common=True) for side in (first, second))
+    lost = _lost_pairs(first, second)
+    overlap = list_overlap(before, after)
+    among_kept = list_overlap(kept_before, kept_after)
+    same = same_lists(kept_before, kept_after)
+    groups = {"all": np.ones(len(lost), dtype=bool), "who lost pairs": lost, "others": ~lost}
+    served = before, after
+    return {
+        "run": str(first.run.folder),
+        "other": str(second.run.folder),
+        "rows": _rows(first, second),
+        "modalities": {
+            "removed": sorted(set(first.data.modalities) - set(second.data.modalities)),
+            "added": sorted(set(second.data.modalities) - set(first.data.modalities)),
+        },
+        "vectors": _vectors(first, second),
+        "lists": {
+            "k": LENGTH,
+            **{name: _of_group(overlap[of], among_kept[of], same[of]) for name, of in groups.items()},
+        },
+        "movers": _movers(first, served, names),
+        **({"most_changed_users": _most_changed(first, among_kept)} if names else {}),
+    }
+
+
+def _sides(first: Run, second: Run) -> tuple[_Side, _Side]:
+    rows = []
+    for kind, one, two in (
+        ("user", first.dataset.users, second.dataset.users),
+        ("item", first.dataset.items, second.dataset.items),
+    ):
+        rows.append(_common(one, two))
+        if not len(rows[-1][0]):
+            raise ConfigError(f"{first.folder} and {second.folder} have no {kind} in common; nothing can be compared")
+    (first_users, second_users), (first_items, second_items) = rows
+    common = len(first_items)
+    return (
+        _side(first, first_users, first_items, common),
+        _side(second, second_users, second_items, common + len(first.dataset.items)),
+    )
+
+
+def _side(run: Run, users: Ints, items: Ints, foreign: int) -> _Side:
+    vectors = vectors_of(run.model, run.dataset)
+    return _Side(run, users, items, foreign, vectors.users.detach().cpu(), vectors.items.detach().cpu())
+
+
+def _common(one: IdMap, two: IdMap) -> tuple[Ints, Ints]:
+    there = two.find(one.names)
+    return np.flatnonzero(there >= 0), there[there >= 0]
+
+
+def _rows(first: _Side, second: _Side) -> dict[str, Any]:
+    counts = {
+        "users": (len(first.data.users), len(second.data.users), len(first.users)),
+        "items": (len(first.data.items), len(second.data.items), len(first.items)),
+        "interactions": (len(first.data.interactions), len(second.data.interactions), _common_pairs(first, second)),
+    }
+    return {
+        kind: {"before": one, "after": two, "removed": one - both, "added": two - both}
+        for kind, (one, two, both) in counts.items()
+    }
+
+
+def _in_second(first: _Side, second: _Side) -> Bools:
+    """Tell which of the first run's interactions the second one has: bool [N]."""
+    pairs = first.data.interactions
+    user_there, item_there = (np.full(len(ids), -1, dtype=np.int64) for ids in (first.data.users, first.data.items))
+    user_there[first.users], item_there[first.items] = second.users, second.items
+    users, items = user_there[pairs.users], item_there[pairs.items]
+    found: Bools = (users >= 0) & (items >= 0)
+    return found & second.data.interactions.contains(users, items, len(second.data.items))
+
+
+def _common_pairs(first: _Side, second: _Side) -> int:
+    return int(_in_second(first, second).sum())
+
+
+def _lost_pairs(first: _Side, second: _Side) -> Bools:
+    """Tell which common users have pairs in the first run that the second one lacks: bool [M]."""
+    gone = np.bincount(first.data.interactions.users[~_in_second(first, second)], minlength=len(first.data.users))
+    lost: Bools = gone[first.users] > 0
+    return lost
+
+
+def _vectors(first: _Side, second: _Side) -> dict[str, Any] | None:
+    """Median, 90th percentile and largest movement; None where vectors differ in size."""
+    if first.user_vectors.shape[1] != second.user_vectors.shape[1]:
+        return None
+    tables = [
+        torch.cat([side.user_vectors[torch.from_numpy(side.users)], side.item_vectors[torch.from_numpy(side.items)]])
+        for side in (first, second)
+    ]
+    users, items = moved(tables[0], tables[1], len(first.users))
+    return {"users": _spread(users), "items": _spread(items)}
+
+
+def _spread(shares: Floats) -> dict[str, float | None]:
+    figures = {"median": np.median(shares), "p90": np.quantile(shares, 0.9, method="higher"), "max": shares.max()}
+    return {name: float(figure) if np.isfinite(figure) else None for name, figure in figures.items()}
+
+
+def _of_group(overlap: Floats, among_kept: Floats, same: Bools) -> dict[str, Any]:
+    if not len(overlap):
+        return {"users": 0, "overlap": None, "overlap_of_kept_items": None, "unchanged": None}
+    return {
+        "users": len(overlap),
+        "overlap": float(overlap.mean()),
+        "overlap_of_kept_items": float(among_kept.mean()),
+        "unchanged": float(same.mean()),
+    }
+
+
+def _movers(first: _Side, served: tuple[Ints, Ints], names: bool) -> list[dict[str, Any]]:
+    """The items that stand in more or fewer lists than before, by how many."""
+    counts = [lists_with(lists, len(first.items)) for lists in served]
+    order = np.argsort(-np.abs(counts[1] - counts[0]), kind="stable")[:_MOVERS]
+    attributes = first.data.item_attributes
+    found = []
+    for place in order[counts[0][order] != counts[1][order]]:
+        row = int(first.items[place])
+        entry: dict[str, Any] = {"lists_before": int(counts[0][place]), "lists_after": int(counts[1][place])}
+        if names:
+            title = str(attributes["title"][row]) if "title" in attributes.columns else None
+            entry = {"item": first.data.items.names[row], "title": title, **entry}
+        found.append(entry)
+    return found
+
+
+def _most_changed(first: _Side, among_kept: Floats) -> list[dict[str, Any]]:
+    order = np.argsort(among_kept, kind="stable")[:_MOVERS]
+    ids = first.data.users.names.gather(first.users[order])
+    return [
+        {"user": user, "overlap_of_kept_items": float(share)}
+        for user, share in zip(ids, among_kept[order], strict=True)
+    ]

@@ -1,0 +1,98 @@
+"""Add a modality to a dataset, made of raw text, pictures or sound."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mmrecun.atomic import refuse_existing
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.modality import check_name
+from mmrecun.encoders.encode import encode as encode_contents
+from mmrecun.encoders.registry import open_encoder
+from mmrecun.encoders.sources import find_contents
+from mmrecun.errors import DataError
+from mmrecun.runs import PathLike
+from mmrecun.text import preview
+from mmrecun.training.loop import Progress, no_progress
+
+
+@dataclass(frozen=True)
+class EncodedDataset:
+    """A dataset with its new modality, where it is, and what whoever made it should know."""
+
+    dataset: Dataset
+    folder: Path
+    warnings: list[str]
+
+
+def encode(
+    data: PathLike,
+    modality: str,
+    source: str,
+    encoder: str = "",
+    out: PathLike | None = None,
+    licence: str = "",
+    owner: str = "",
+    progress: Progress = no_progress,
+) -> EncodedDataset:
+    """Encode raw content into a modality of the dataset folder `data`.
+
+    Args:
+        data: dataset folder.
+        modality: name of the new modality.
+        source: table and column, or folder; see `encoders.sources.find_contents`.
+        encoder: name or path; by default that of the modality's name.
+        out: dataset folder to make; by default `data` itself gets the modality.
+        licence, owner: of the content, kept with the features.
+        progress: is told how far it is.
+
+    Raises:
+        DataError: when the dataset has that modality, or the source is of no use.
+        ConfigError: for an unknown encoder or a missing library.
+        ArtifactError: when `out` exists.
+    """
+    data = Path(data)
+    check_name(modality)
+    if out is not None:
+        refuse_existing(Path(out))
+    dataset = files.load(data)
+    if out is None and modality in dataset.modalities:
+        raise DataError(f"{data} already has a modality '{modality}'; choose another name, or write a copy with --out")
+    opened = open_encoder(encoder, modality)
+    contents = find_contents(source, dataset.items, opened.kind, data)
+    provenance = opened.provenance.model_copy(update={"licence": licence, "owner": owner})
+    encoded = encode_contents(contents, opened, modality, provenance, partial_folder(data, modality), progress)
+    made = encoded.modality
+    if out is None:
+        dataset = files.add_modality(dataset, made, data)
+    else:
+        dataset = replace(dataset, modalities={**dataset.modalities, modality: made})
+        files.save(dataset, Path(out))
+    absent = [row for row, piece in enumerate(contents.pieces) if piece is None]
+    return EncodedDataset(
+        dataset,
+        Path(out) if out is not None else data,
+        _warnings(dataset, absent, encoded.unreadable, contents.ignored),
+    )
+
+
+def partial_folder(data: Path, modality: str) -> Path:
+    """Where an interrupted encoding leaves what is done, beside the dataset folder."""
+    return data.with_name(f".{data.resolve().name}.{modality}.encoding")
+
+
+def _warnings(dataset: Dataset, absent: list[int], unreadable: dict[int, str], ignored: int) -> list[str]:
+    names = dataset.items.names
+    told = []
+    if absent:
+        told.append(f"{_items(len(absent))} without content, and so without features: {preview(names.gather(absent))}")
+    if unreadable:
+        reasons = [f"{names[row]} ({reason})" for row, reason in list(unreadable.items())]
+        told.append(f"{_items(len(unreadable))} with unreadable content, and so without features: {preview(reasons)}")
+    if ignored:
+        told.append(f"content of {ignored:,} ids that are no items of the dataset was left out")
+    return told
+
+
+def _items(count: int) -> str:
+    return f"{count:,} item{'' if count == 1 else 's'}"

@@ -1,0 +1,97 @@
+"""Training steps on a CUDA device as replays of a captured graph: one launch a step instead of hundreds."""
+
+import gc
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from mmrecun.data.bpr_sampling import Triples
+from mmrecun.data.graph import GraphInputs
+from mmrecun.models.base import Recommender
+from mmrecun.training.losses import training_loss
+
+
+class Steps:
+    """Takes the training steps of one model, batch after batch, and adds up their losses where the model is.
+
+    On a CUDA device there is a captured graph for each length of a batch: the usual one, and that of the shorter last
+    batch, whose mean loss thus is over its own rows and no other. The first step of each length is taken plainly, so
+    that libraries load what they need. New inputs, such as those of a model that prunes its graph each epoch, are
+    captured anew.
+
+    Args:
+        model: changed in place.
+        optimizer: Adam, of `loop.adam`.
+        capture: whether to capture; only possible on CUDA. Without it every step is taken plainly.
+
+    Attributes:
+        noise: the generator of the model's dropout, to be started by whoever trains.
+    """
+
+    def __init__(self, model: Recommender, optimizer: torch.optim.Optimizer, capture: bool) -> None:
+        self._model, self._optimizer = model, optimizer
+        self._device = next(model.parameters()).device
+        self.noise = torch.Generator(self._device)
+        self._total = torch.zeros((), device=self._device)
+        self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Triples]] = {}
+        self._inputs: GraphInputs | None = None
+        self._met: set[int] = set()
+        self._stream = torch.cuda.Stream(self._device) if capture else None  # type: ignore[no-untyped-call]
+
+    def run(self, batches: Iterable[Triples], inputs: GraphInputs) -> float:
+        """Take a step for each batch; returns the mean loss, which is all that is read back."""
+        if inputs is not self._inputs:
+            self._graphs.clear()
+            self._met.clear()
+            self._inputs = inputs
+        self._total.zero_()
+        steps = 0
+        for triples in batches:
+            self._step(triples, inputs)
+            steps += 1
+        return self._total.item() / max(steps, 1)
+
+    def _step(self, triples: Triples, inputs: GraphInputs) -> None:
+        if self._stream is None:
+            self._take(triples, inputs)
+            return
+        if len(triples) not in self._met:
+            self._met.add(len(triples))
+            self._stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._stream):
+                self._take(triples, inputs)
+            torch.cuda.current_stream().wait_stream(self._stream)
+            return
+        if len(triples) not in self._graphs:
+            self._graphs[len(triples)] = self._captured(triples, inputs)
+        graph, room = self._graphs[len(triples)]
+        torch._foreach_copy_(room.columns(), triples.columns())
+        graph.replay()
+
+    def _captured(self, triples: Triples, inputs: GraphInputs) -> tuple[torch.cuda.CUDAGraph, Triples]:
+        assert self._stream is not None
+        room = Triples(*(column.clone() for column in triples.columns()))
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self.noise)
+        collects = gc.isenabled()
+        gc.disable()  # a graph that is thrown away during a capture would spoil it
+        torch.cuda.synchronize()
+        try:
+            with torch.cuda.stream(self._stream):
+                graph.capture_begin(capture_error_mode="thread_local")
+                try:
+                    self._take(room, inputs)
+                finally:
+                    graph.capture_end()
+        finally:
+            if collects:
+                gc.enable()
+        return graph, room
+
+    def _take(self, triples: Triples, inputs: GraphInputs) -> Tensor:
+        self._optimizer.zero_grad(set_to_none=True)
+        loss = training_loss(self._model, self._model.batch_vectors(inputs, triples))
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return self._total.add_(loss.detach())

@@ -1,0 +1,192 @@
+"""Raw content to features: who has some, what cannot be read, going on, provenance."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.io import wavfile
+
+from mmrecun import jobs
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.encoders import encode as encode_module
+from mmrecun.encoders.base import Kind
+from mmrecun.encoders.content import read_content
+from mmrecun.encoders.log_mel import LogMel
+from mmrecun.encoders.made_content import sound_of
+from mmrecun.encoders.registry import ENCODERS, open_encoder
+from mmrecun.encoders.sources import find_contents
+from mmrecun.errors import ConfigError, DataError
+
+MISSING, BROKEN, SILENT = 4, 9, 12
+
+
+@pytest.fixture(scope="module")
+def sounds(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A WAV file for each item but one; one that is none, one that is empty, one for an unknown item."""
+    folder = tmp_path_factory.mktemp("sounds")
+    rng = np.random.default_rng(0)
+    for row, item in enumerate(dataset.items.names):
+        if row != MISSING:
+            wavfile.write(folder / f"{item}.wav", 16_000, sound_of(row % 4, rng)[:4000])
+    (folder / f"{dataset.items.names[BROKEN]}.wav").write_bytes(b"RIFF this is no sound")
+    wavfile.write(folder / f"{dataset.items.names[SILENT]}.wav", 16_000, np.zeros(0, dtype=np.int16))
+    wavfile.write(folder / "stranger.wav", 16_000, np.zeros(800, dtype=np.int16))
+    return folder
+
+
+@pytest.fixture
+def data(data_folder: Path, tmp_path: Path) -> Path:
+    shutil.copytree(data_folder, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_items_without_readable_content_are_absent_and_named(data: Path, sounds: Path, dataset: Dataset):
+    done = jobs.encode(data, "sound", str(sounds), "log-mel", licence="CC0-1.0", owner="somebody")
+    made = files.load(data).modalities["sound"]
+    absent = {MISSING, BROKEN, SILENT}
+    assert set(np.flatnonzero(~made.present)) == absent
+    assert not made.features[sorted(absent)].any()
+    names = dataset.items.names
+    without, unreadable, ignored = done.warnings
+    assert f"1 item without content, and so without features: {names[MISSING]}" in without
+    assert "2 items with unreadable content" in unreadable
+    assert f"{names[BROKEN]} ({names[BROKEN]}.wav: no readable WAV file" in unreadable
+    assert f"{names[SILENT]} ({names[SILENT]}.wav: no sample of sound" in unreadable
+    assert "content of 1 ids that are no items" in ignored
+
+
+def test_rows_are_those_of_the_items_one_by_one(data: Path, sounds: Path, dataset: Dataset):
+    jobs.encode(data, "sound", str(sounds), "log-mel")
+    made = files.load(data).modalities["sound"]
+    for row in (0, 5, len(dataset.items) - 1):
+        piece = read_content(sounds / f"{dataset.items.names[row]}.wav", Kind.AUDIO)
+        np.testing.assert_allclose(made.features[row], LogMel().encode([piece])[0], rtol=1e-6)
+
+
+def test_provenance_is_in_dataset_toml(data: Path, sounds: Path):
+    jobs.encode(data, "sound", str(sounds), "log-mel", licence="CC0-1.0", owner="somebody")
+    origin = files.load(data).modalities["sound"].provenance
+    assert (origin.encoder, origin.version, origin.licence, origin.owner) == ("log-mel", "1", "CC0-1.0", "somebody")
+    text = (data / "dataset.toml").read_text(encoding="utf-8")
+    assert 'pooling = "mean, deviation and mean change over time"' in text
+
+
+def test_a_dataset_of_before_still_opens(data: Path):
+    path = data / "dataset.toml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    new = ("version =", "pooling =", "checksum =")
+    path.write_text("\n".join(line for line in lines if not line.startswith(new)) + "\n", encoding="utf-8")
+    assert files.load(data).modalities["image"].provenance.encoder == "planted"
+
+
+def test_a_copy_leaves_the_dataset_as_it_was(data: Path, sounds: Path, tmp_path: Path):
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    jobs.encode(data, "audio", str(sounds), out=tmp_path / "copy")
+    assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
+    assert files.load(tmp_path / "copy").modalities["audio"].provenance.encoder == "log-mel"
+    assert set(tmp_path.iterdir()) == {data, tmp_path / "copy"}
+
+
+def test_an_interrupted_call_goes_on(data: Path, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(LogMel, "batch", 4)
+    jobs.encode(data, "whole", str(sounds), "log-mel", tmp_path / "whole")
+    calls = []
+
+    def encode(self, contents, real=LogMel.encode):
+        calls.append(len(contents))
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return real(self, contents)
+
+    monkeypatch.setattr(LogMel, "encode", encode)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.encode(data, "sound", str(sounds), "log-mel")
+    kept = list(jobs.partial_folder(data, "sound").rglob("*.npz"))
+    assert len(kept) == 1
+    assert "sound" not in files.load(data).modalities
+    jobs.encode(data, "sound", str(sounds), "log-mel")
+    total = len(files.load(data).items) - 1
+    assert sum(calls[8:]) < total - 12
+    assert not jobs.partial_folder(data, "sound").exists()
+    one, other = files.load(data).modalities["sound"], files.load(tmp_path / "whole").modalities["whole"]
+    np.testing.assert_array_equal(one.features, other.features)
+    np.testing.assert_array_equal(one.present, other.present)
+
+
+def test_what_was_kept_of_other_content_is_not_used(data: Path, sounds: Path, tmp_path: Path, monkeypatch):
+    changed = tmp_path / "changed"
+    shutil.copytree(sounds, changed)
+    contents = find_contents(str(changed), files.load(data).items, Kind.AUDIO, data)
+    path = next(iter(sorted(changed.iterdir())))
+    wavfile.write(path, 16_000, np.ones(900, dtype=np.int16))
+    again = find_contents(str(changed), files.load(data).items, Kind.AUDIO, data)
+    assert contents.digest != again.digest
+    assert encode_module._key(contents, LogMel()) != encode_module._key(again, LogMel())
+
+
+def test_a_table_may_name_files(data: Path, sounds: Path, dataset: Dataset):
+    ids = dataset.items.names.to_list()
+    table = pl.DataFrame({"id": ids, "clip": [None if row == 2 else f"{name}.wav" for row, name in enumerate(ids)]})
+    table.write_csv(sounds.parent / "clips.csv")
+    shutil.copytree(sounds, sounds.parent / "beside", dirs_exist_ok=True)
+    table.write_csv(sounds.parent / "beside" / "clips.csv")
+    jobs.encode(data, "sound", f"{sounds.parent / 'beside' / 'clips.csv'}:clip", "log-mel")
+    assert set(np.flatnonzero(~files.load(data).modalities["sound"].present)) == {2, MISSING, BROKEN, SILENT}
+
+
+def test_texts_of_columns_are_joined(data: Path, dataset: Dataset):
+    contents = find_contents("items.parquet:title,category", dataset.items, Kind.TEXT, data)
+    title, category = (dataset.item_attributes[name][0] for name in ("title", "category"))
+    assert contents.pieces[0] == f"{title}. {category}"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nowhere", "no such folder; of a table name a column too"),
+        ("items.parquet:words", "column 'words' is missing; there are: id, title"),
+        ("gone.parquet:title", "no such file"),
+    ],
+)
+def test_a_source_of_no_use_is_said(data: Path, source: str, message: str):
+    with pytest.raises(DataError, match=message):
+        jobs.encode(data, "words", source, "log-mel")
+
+
+def test_mistakes_are_said_before_anything_is_read(data: Path, sounds: Path, tmp_path: Path):
+    with pytest.raises(DataError, match=r"already has a modality 'audio'; .* --out"):
+        jobs.encode(data, "audio", str(sounds))
+    with pytest.raises(ConfigError, match=r"unknown encoder 'logmel'; did you mean 'log-mel'.*local folder"):
+        jobs.encode(data, "sound", str(sounds), "logmel")
+    with pytest.raises(ConfigError, match="no default encoder for 'smell'"):
+        jobs.encode(data, "smell", str(sounds))
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "other.wav").touch()
+    with pytest.raises(DataError, match=r"content of none of the 50 items; its ids are such as other"):
+        jobs.encode(data, "sound", str(tmp_path / "strange"), "log-mel")
+
+
+def test_nothing_readable_is_an_error_and_changes_nothing(data: Path, dataset: Dataset, tmp_path: Path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / f"{dataset.items.names[0]}.wav").write_bytes(b"no")
+    with pytest.raises(DataError, match="none of the 1 contents for 'sound' can be read; the first: "):
+        jobs.encode(data, "sound", str(tmp_path / "broken"), "log-mel")
+    assert "sound" not in files.load(data).modalities
+
+
+def test_two_files_of_one_item_are_refused(data: Path, sounds: Path, dataset: Dataset, tmp_path: Path):
+    shutil.copytree(sounds, tmp_path / "sounds")
+    (tmp_path / "sounds" / f"{dataset.items.names[0]}.mp3").touch()
+    with pytest.raises(DataError, match="two files for item"):
+        jobs.encode(data, "sound", str(tmp_path / "sounds"), "log-mel")
+
+
+@pytest.mark.parametrize("name", sorted(set(ENCODERS) - {"log-mel"}))
+def test_a_missing_encoder_is_one_line(name: str, monkeypatch: pytest.MonkeyPatch):
+    for module in ("wordllama", "efficientnet_lite_pytorch"):
+        monkeypatch.setitem(__import__("sys").modules, module, None)
+    with pytest.raises(ConfigError, match=r"pip install 'mmrecun\[(text|image)\]'"):
+        open_encoder(name, "x")
