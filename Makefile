@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-gpu check format bench clean
+.PHONY: demo test test-gpu coverage check format benchmarks clean
 
 # Made again when the dependencies change.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -16,6 +16,10 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+
+# Apart from `test`: tracing costs more than a third of its time.
+coverage: $(VENV)/ready
+	$(BIN)/python -m pytest --cov --cov-report=term
 
 # Without a card the comparisons with the CPU are skipped, and say so.
 test-gpu: $(VENV)/ready
@@ -31,7 +35,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/ready
+benchmarks: $(VENV)/ready
 	$(BIN)/python -m benchmarks
 
 clean:

@@ -1,4 +1,9 @@
+import os
 from pathlib import Path
+
+# What the command line sets, and one thread, which is fastest for small matrices; torch reads both when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings

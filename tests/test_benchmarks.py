@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks import limits, scale, tuning
+from benchmarks import limits, scale
 from benchmarks.counting import counted
 from benchmarks.limits import Limits
 from benchmarks.page import Table
@@ -17,7 +17,6 @@ from benchmarks.plain import PlainTraining, adjacency
 from benchmarks.timing import Spread, in_child, interleaved, ratios
 from benchmarks.training import MODELS
 
-from mmrecun.bench.spec import Method
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import RequiredInputs, build_inputs
@@ -53,47 +52,6 @@ def test_each_benchmark_leaves_its_tables(subject: str, tmp_path: Path, monkeypa
     assert rows
     assert all(text.count("\n|") >= len(table["rows"]) + 2 for table in record["tables"])
     assert (subject == "scale") == (tmp_path / "scale.svg").exists()
-
-
-def test_every_setting_that_tuning_tries_is_one_of_its_method():
-    for name, choices in tuning.GRID.items():
-        assert len(choices) == 5
-        assert len({tuning.label(name, settings) for settings in choices}) == 5
-        for settings in choices:
-            Method(method=name, settings=settings).config()
-
-
-def test_tuning_puts_the_setting_nearest_to_gold_first(tmp_path: Path):
-    spec = """
-        name = "tiny"
-        backbones = [{ model = "lightgcn", settings = { dim = 8, epochs = 3, batch_size = 512 } }]
-        methods = ["unlink"]
-        [[datasets]]
-        name = "made"
-        synthetic = { users = 60, items = 40, interactions = 700 }
-        [[requests]]
-        target = "pairs"
-        ratio = 0.05
-    """
-    (tmp_path / "tiny.toml").write_text(spec)
-    tuning.main([str(tmp_path / "tiny.toml"), "--out", str(tmp_path / "out"), "--methods", "scif"])
-    record = json.loads((tmp_path / "out" / "tuning.json").read_text())
-    (found,) = record["tables"]
-    assert {row["setting"] for row in found["rows"]} == {tuning.label("scif", choice) for choice in tuning.GRID["scif"]}
-    means = [row["mean distance"] for row in found["rows"]]
-    assert means == sorted(means)
-    assert all(row["pairs random 0.05"] == row["mean distance"] for row in found["rows"])
-
-
-def test_tuning_an_unknown_bench_is_one_line(tmp_path: Path, capsys):
-    with pytest.raises(SystemExit):
-        tuning.main(["quik", "--out", str(tmp_path / "out")])
-    assert (
-        capsys.readouterr()
-        .err.splitlines()[-1]
-        .startswith("python -m benchmarks.tuning: error: unknown spec 'quik'; did you mean 'quick'?")
-    )
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -24,6 +24,7 @@ from mmrecun.forget.record import ForgetRecord
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class, model_name
 from mmrecun.settings import Settings
+from mmrecun.text import duration, facts_html, facts_text
 from mmrecun.training.checkpoint import load_weights, save_weights
 from mmrecun.training.fit import TrainConfig
 
@@ -85,6 +86,36 @@ class Manifest(Settings):
     versions: dict[str, str]
     created: str
 
+    def __repr__(self) -> str:
+        """Return what matters most in a few lines; `model_dump()` has everything."""
+        return facts_text(self.title, self.overview)
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return the same as a small table, for notebooks."""
+        return facts_html(self.title, self.overview)
+
+    @property
+    def title(self) -> str:
+        """The model and how it came about."""
+        return f"{self.model}, {f'unlearned by {self.method!r}' if self.method else 'trained'}"
+
+    @property
+    def overview(self) -> dict[str, str]:
+        """What matters most, as name and text; empty text where it does not apply."""
+        counts = (f"{count:,} {name.replace('_', '-')}" for name, count in self.forgotten.items() if count)
+        best = f"{self.best_epoch} of {self.epochs}" + ("" if self.valid is None else f", recall@20 {self.valid:.4f}")
+        return {
+            "dataset": self.dataset_name,
+            "forgotten": ", ".join(counts),
+            "from": self.parent.path if self.parent else "",
+            "best epoch": best if self.best_epoch else "",
+            "stopped": self.stop,
+            "time": f"{duration(self.seconds)}, seed {self.seed}",
+        }
+
 
 @dataclass(frozen=True)
 class Run:
@@ -101,6 +132,14 @@ class Run:
     manifest: Manifest
     dataset: Dataset
     model: Recommender
+
+    def __repr__(self) -> str:
+        """Return what matters most in a few lines."""
+        return f"Run {str(self.folder)!r}: {self.manifest!r}"
+
+    def _repr_html_(self) -> str:
+        """Return the same as a small table, for notebooks."""
+        return facts_html(f"Run {str(self.folder)!r}: {self.manifest.title}", self.manifest.overview)
 
     @property
     def weights(self) -> str:

@@ -1,6 +1,7 @@
 """Words for people: previews, near names, durations, lists."""
 
 import difflib
+import html
 from collections.abc import Iterable, Mapping, Sequence
 
 
@@ -45,3 +46,25 @@ def listing(words: Sequence[str]) -> str:
     'a, b and c'
     """
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def facts_text(title: str, facts: Mapping[str, str]) -> str:
+    """Return a title and a line for each fact.
+
+    >>> print(facts_text("Dataset 'films'", {"users": "7"}))
+    Dataset 'films'
+      users: 7
+    """
+    return "\n".join([title, *(f"  {name}: {value}" for name, value in facts.items() if value)])
+
+
+def facts_html(title: str, facts: Mapping[str, str]) -> str:
+    """Return a small HTML table of facts, for notebooks; every value is escaped.
+
+    >>> facts_html("Run", {"model": "<mgcn>"})
+    '<table><caption>Run</caption><tr><th>model</th><td>&lt;mgcn&gt;</td></tr></table>'
+    """
+    rows = (
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items() if value
+    )
+    return f"<table><caption>{html.escape(title)}</caption>{''.join(rows)}</table>"

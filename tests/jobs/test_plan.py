@@ -5,12 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from mmrecun import runs
 from mmrecun.cli import main
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import build_inputs
+from mmrecun.data.interactions import Split
 from mmrecun.errors import ConfigError, DataError
+from mmrecun.evaluation.evaluate import RankingReport
 from mmrecun.jobs import _plan as module
+from mmrecun.jobs._footprint import Footprint, footprint
 from mmrecun.models.base import Sizes
 from mmrecun.models.registry import MODELS
 from mmrecun.rng import Seed
@@ -83,6 +89,54 @@ def test_what_fits_is_timed(data_folder: Path):
     assert made.seconds_per_epoch is not None
     assert made.seconds_per_epoch > 0
     assert made.advice == ""
+
+
+def test_evaluation_and_audit_are_foretold(data_folder: Path, run_folder: Path):
+    made = module.plan(data_folder, "lightgcn", {"dim": 8})
+    assert None not in (made.evaluate_seconds, made.audit_seconds, made.gold_seconds)
+    assert 0 < made.evaluate_seconds < made.gold_seconds < made.audit_seconds
+    assert made.evaluate_bytes < made.audit_bytes
+    of_run = module.plan(run_folder)
+    parameters = sum(parameter.numel() for parameter in runs.load(run_folder).model.parameters())
+    assert (of_run.model, of_run.parameters) == ("mgcn", parameters)
+
+
+def test_another_model_than_the_runs_is_refused(run_folder: Path):
+    with pytest.raises(ConfigError, match="is a run of 'mgcn'; leave out --model bprmf"):
+        module.plan(run_folder, "bprmf")
+
+
+def test_the_time_of_a_sample_stands_for_everybody(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+
+    def timed(users, items, seen, truth):
+        asked.append(len(set(truth.users.tolist())))
+        return RankingReport({}, 0, 0, 2.0)
+
+    monkeypatch.setattr(module, "evaluate", timed)
+    monkeypatch.setattr(module, "_RANKED", 10)
+    cls = MODELS["bprmf"]
+    model = cls(cls.Config(dim=8), Sizes.of_dataset(dataset), Seed(0).torch())
+    inputs = build_inputs(dataset, model.required_inputs(), torch.device("cpu"))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: 7.0)
+    seconds = module._seconds_of_ranking(model, inputs, dataset)
+    test = dataset.interactions.split(Split.TEST)
+    everybody = len(set(test.users.tolist()) & set(dataset.train.users.tolist()))
+    assert asked == [10]
+    assert seconds == pytest.approx(2.0 * everybody / 10)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_audit_needs_more_than_an_evaluation_and_both_grow(name: str):
+    cls, held = MODELS[name], {"users": 10**6, "items": 10**5, "pairs": 10**7, "train": 8 * 10**6, "widths": {"a": 32}}
+
+    def parts(**larger: int) -> Footprint:
+        return footprint(cls, cls.Config(), files.FolderSizes(**{**held, **larger}, feature_bytes=10**7))
+
+    assert parts().audit > parts().evaluation
+    for larger in ({"users": 10**7}, {"items": 10**7}, {"pairs": 10**8, "train": 8 * 10**7}):
+        assert parts(**larger).audit > parts().audit
+        assert parts(**larger).evaluation > parts().evaluation
 
 
 def test_what_does_not_fit_is_refused_with_a_smaller_dim(

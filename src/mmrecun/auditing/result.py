@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mmrecun.auditing.figures import Gap, Likeness, Measurements, Persons
 from mmrecun.settings import Settings
+from mmrecun.text import facts_html, facts_text
 
 
 class Outcome(StrEnum):
@@ -132,6 +133,34 @@ class AuditReport(Settings):
             measured = any(check.state is Outcome.PASSED for check in self.checks if check.about is About.FORGETTING)
             return "removed; not all of it measured" if measured else "removed; forgetting not measured"
         return self.verdict.value
+
+    def __repr__(self) -> str:
+        """Return the verdict and the checks behind it, a line each."""
+        return facts_text(self._title(), self._overview())
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return the same as a small table, for notebooks; the whole report is report.html in the run's folder."""
+        return facts_html(self._title(), self._overview())
+
+    def _title(self) -> str:
+        return f"Audit of '{self.model}' unlearned by '{self.method}': {self.headline}"
+
+    def _overview(self) -> dict[str, str]:
+        counts = (f"{count:,} {name.replace('_', '-')}" for name, count in self.forgotten.items() if count)
+        named = {state: [check.name for check in self.checks if check.state is state] for state in Outcome}
+        return {
+            "dataset": self.dataset,
+            "forgotten": ", ".join(counts),
+            "without Gold": self.verdict_without_gold.value,
+            "against Gold": self.verdict_against_gold.value,
+            "failed": "; ".join(
+                f"{check.name} ({check.detail})" for check in self.checks if check.state is Outcome.FAILED
+            ),
+            **{state.value: "; ".join(named[state]) for state in (Outcome.PASSED, Outcome.NOT_ASSESSED)},
+        }
 
     def contract(self) -> dict[str, Any]:
         """The keys that the command line and the service promise."""

@@ -1,4 +1,4 @@
-"""Where a bench's data come from: a dataset folder, another tool's files, or made data."""
+"""Where a bench's data come from: a dataset folder, another tool's files, or synthetic data."""
 
 import os
 from pathlib import Path

@@ -54,7 +54,7 @@ class Row(Key):
         retain_recall..retain_ndcg: on the retained test pairs; affected and unaffected users apart.
         forget_recall: with the forgotten pairs as ground truth, retained positives masked.
         membership_auc, matched_auc: forgotten pairs against held-out positives; among pairs of equal popularity.
-        fold_in: how well the rest of a removed user's or item's pairs is told from half of them.
+        fold_in: how well the second half of a removed user's or item's pairs is predicted from the first.
         overlap: of the lists of 20 with Gold's.
         gap_...: figure minus the mean of Gold; z_...: the same in standard deviations of Gold.
         seconds: from request to servable run; mean per request in a sequence; of the training for an Original.

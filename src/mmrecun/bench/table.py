@@ -126,14 +126,26 @@ def in_words(winner: Nearest) -> str:
     return f"Nearest to Gold {among}: {winner.method}, {winner.distance.overall:.1f} tolerances away ({parts})."
 
 
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    r"""Return a Markdown table whose first row is its head; all columns but the first are set to the right.
+
+    >>> print(markdown_table([("method", "time"), ("a|b", "1 s")]))
+    | method | time |
+    | --- | ---: |
+    | a\|b | 1 s |
+    """
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    rule = " | ".join(["---", *("---:" for _ in rows[0][1:])])
+    return "\n".join([lines[0], f"| {rule} |", *lines[1:]])
+
+
 def markdown(summaries: Iterable[Summary]) -> str:
     """One table a group; the nearest to Gold is bold."""
     parts = []
     for group in map(body, summaries):
-        rows = [("method", *HEADINGS), ("---", *("---:" for _ in HEADINGS))]
+        rows = [("method", *HEADINGS)]
         rows += [(f"**{name}**" if name == group.best else name, *cells) for name, cells in group.lines]
-        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
-        parts.append("\n\n".join([f"## {group.title}", table, *group.notes]))
+        parts.append("\n\n".join([f"## {group.title}", markdown_table(rows), *group.notes]))
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,7 +17,10 @@ def audit(
     gold: Annotated[list[Path], typer.Option("--gold", help="A Gold run of the same request; may be repeated.")] = [],  # noqa: B006
     relearn: Annotated[
         bool,
-        typer.Option("--relearn", help="Count the training steps that bring the forgotten back; 200 at most a run."),
+        typer.Option(
+            "--relearn",
+            help="Measure relearn time: the training steps, at most 200 a run, that restore what was forgotten.",
+        ),
     ] = False,
     shadows: Annotated[
         int,

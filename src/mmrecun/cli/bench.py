@@ -1,4 +1,4 @@
-"""`mmrecun bench`."""
+"""`mmrecun bench` and `mmrecun bench tune`."""
 
 import time
 from pathlib import Path
@@ -7,25 +7,41 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from mmrecun.cli.default import DefaultGroup
 from mmrecun.cli.options import Device
-from mmrecun.cli.output import JsonFlag, print_json, progress_bar
+from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, rows_table
+
+app = typer.Typer(
+    cls=DefaultGroup,
+    no_args_is_help=True,
+    subcommand_metavar="[run] SPEC | tune SPEC",
+    help="Compare unlearning methods, or tune their settings.",
+)
+
+Spec = Annotated[
+    str, typer.Argument(metavar="SPEC", help="A .toml file, or quick, tiktok, baby or amazon.", show_default=False)
+]
+BenchOut = Annotated[
+    Path, typer.Option("--out", help="Folder of the bench; the same command goes on there.", show_default=False)
+]
+CacheOption = Annotated[
+    Path | None, typer.Option("--cache", help="Folder of Originals and Golds that benches may share; OUT/cache.")
+]
 
 
+@app.command("run")
 def bench(
-    spec: Annotated[
-        str, typer.Argument(metavar="SPEC", help="A .toml file, or quick, tiktok, baby or amazon.", show_default=False)
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder of the bench; the same again goes on.", show_default=False)
-    ],
-    cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder of Originals and Golds that benches may share; OUT/cache.")
-    ] = None,
+    spec: Spec,
+    out: BenchOut,
+    cache: CacheOption = None,
     retry: Annotated[bool, typer.Option("--retry", help="Make failed rows again.")] = False,
     device: Device = "auto",
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare methods over datasets, models, requests and seeds; interrupted, the same command goes on."""
+    """Compare methods over datasets, models, requests and seeds; `run` may be left out.
+
+    If it is interrupted, the same command goes on.
+    """
     from mmrecun.bench import output
     from mmrecun.bench.cache import Cache
     from mmrecun.bench.groups import groups
@@ -50,3 +66,40 @@ def bench(
         print_json(output.as_json(out, rows, time.perf_counter() - started), as_json)
         return
     show(rows, str(page), Console())
+
+
+@app.command()
+def tune(
+    spec: Spec,
+    out: BenchOut,
+    method: Annotated[
+        list[str], typer.Option("--method", help="A method to tune; may be repeated. By default all.")
+    ] = [],  # noqa: B006
+    cache: CacheOption = None,
+    device: Device = "auto",
+    as_json: JsonFlag = False,
+) -> None:
+    """Rank five settings of each method by distance from Gold, on other requests than the bench's.
+
+    If it is interrupted, the same command goes on.
+    """
+    from mmrecun.bench.cache import Cache
+    from mmrecun.bench.spec import load
+    from mmrecun.bench.tuning import label
+    from mmrecun.bench.tuning import tune as tune_methods
+
+    started = time.perf_counter()
+    parsed, base = load(spec)
+    with progress_bar(f"tuning on {parsed.name}") as report:
+        tried = tune_methods(parsed, base, out, method, Cache(cache or out / "cache", device), report)
+    table = out / "tuning.md"
+    if as_json:
+        rows = [vars(one) for one in tried]
+        seconds = time.perf_counter() - started
+        print_json({"out": str(out), "report": str(table), "rows": rows, "seconds": seconds}, as_json)
+        return
+    rows_table(
+        [{"setting": label(one.method, one.settings), "distance from Gold": round(one.distance, 4)} for one in tried],
+        f"{out}: mean distance from Gold over requests, in tolerances",
+    )
+    print_line(f"report: {table}")

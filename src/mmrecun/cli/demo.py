@@ -18,7 +18,7 @@ def demo(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Made data, a trained MGCN, a licensor's catalogue forgotten, Gold beside it, audit and report."""
+    """Run the whole pipeline on synthetic data: train, forget, retrain, audit, report."""
     from mmrecun.jobs import run_demo
     from mmrecun.report.terminal import show
 

@@ -45,9 +45,9 @@ for module in (
     diff.diff,
     export.export,
     export.exports,
-    bench.bench,
 ):
     app.command()(module)
+app.add_typer(bench.app, name="bench")
 app.command()(doctor.doctor)
 
 

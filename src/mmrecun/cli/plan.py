@@ -1,6 +1,11 @@
 """`mmrecun plan`."""
 
-from mmrecun.cli.options import Data, Device, Model, Set
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmrecun.cli.options import Device, Set
 from mmrecun.cli.output import JsonFlag, facts_table, print_json
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
@@ -8,13 +13,21 @@ from mmrecun.text import duration
 
 
 def plan(
-    data: Data,
-    model: Model = "mgcn",
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A dataset folder, or a run folder.", show_default=False)
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="bm3, bprmf, freedom, lightgcn, mgcn or vbpr; mgcn, or that of the run."),
+    ] = None,
     assignments: Set = [],  # noqa: B006
     device: Device = "auto",
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what memory and time a training on DATA would take; refuse one that this machine has no memory for."""
+    """Predict memory and time of training, evaluation and audit; refuse a training that does not fit this machine.
+
+    DATA is a dataset folder, or a run folder, which stands for its dataset, model and settings.
+    """
     from mmrecun.jobs import plan as make_plan
 
     made = make_plan(data, model, parse_assignments(assignments), device)
@@ -22,11 +35,21 @@ def plan(
     if as_json:
         print_json({**vars(made), "fits": made.fits}, as_json)
     if made.seconds_per_epoch is None:
-        raise ConfigError(f"training {model} on {data} would take {needed}, of {free} free; {made.advice}")
+        raise ConfigError(f"training {made.model} on {data} would take {needed}, of {free} free; {made.advice}")
     if not as_json:
         facts = {
             "parameters": made.parameters,
-            "memory": f"{needed} of {free} free",
-            "one epoch": f"{duration(made.seconds_per_epoch)} without validation",
+            "train": f"{needed}, {duration(made.seconds_per_epoch)} an epoch without validation",
+            "evaluate": _both(made.evaluate_bytes, made.evaluate_seconds),
+            "audit": f"{_both(made.audit_bytes, made.audit_seconds)}; {_time(made.gold_seconds)} more for each Gold",
+            "free": free,
         }
-        facts_table(facts, f"training {model} on {data}")
+        facts_table(facts, f"{made.model} on {data}")
+
+
+def _both(size: int, seconds: float | None) -> str:
+    return f"{size / (1 << 30):.1f} GiB, {_time(seconds)}"
+
+
+def _time(seconds: float | None) -> str:
+    return "not assessed" if seconds is None else duration(seconds)

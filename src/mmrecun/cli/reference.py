@@ -28,7 +28,8 @@ def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
         yield path, command
         return
     for name, child in inner.items():
-        yield from _commands(f"{path} {name}", child)
+        unnamed = name == getattr(command, "default", None)
+        yield from _commands(path if unnamed else f"{path} {name}", child)
 
 
 def _section(path: str, command: Any) -> str:

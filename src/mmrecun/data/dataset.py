@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality
 from mmrecun.errors import DataError
+from mmrecun.text import facts_html, facts_text
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,65 @@ class Dataset:
             for column, dtype in table.schema.items():
                 if dtype in (pl.Binary, pl.Object):
                     raise DataError(f"{kind} attribute '{column}' holds {dtype}, which is no plain value; leave it out")
+
+    @classmethod
+    def from_frames(
+        cls,
+        interactions: Any,
+        items: Any = None,
+        users: Any = None,
+        features: Mapping[str, Any] | None = None,
+        name: str = "dataset",
+        seed: int = 0,
+    ) -> "Dataset":
+        """Build a dataset from polars or pandas frames.
+
+        Args:
+            interactions: one row per pair, with the columns `user` and `item`, and where wanted `split` (train, valid
+                or test), `timestamp` and `weight`. Without `split`, a tenth of each user's pairs (at least one from
+                three pairs on) is drawn for valid and as many for test. Every row counts as a positive, whatever its
+                weight.
+            items, users: one row per item or user: a column `id` (or `item`, `user`) and any attributes. They fix the
+                order of rows, and may name some without interactions. By default everybody in `interactions`.
+            features: modality -> a frame with item ids and numbers, a pair (ids, array [n, F]), or an array [I, F] in
+                the order of `items`. Items that are not listed, or whose row is NaN throughout, have none.
+            name: for people.
+            seed: of the drawn split.
+
+        Raises:
+            DataError: naming the frame, and the row or id that is wrong.
+        """
+        from mmrecun.data.frames import from_frames
+
+        return from_frames(interactions, items, users, features, name, seed)
+
+    @classmethod
+    def synthetic(cls, seed: int = 0, **settings: Any) -> "Dataset":
+        """Make a dataset with planted tastes, for trying things out.
+
+        Args:
+            seed: of everything that is drawn.
+            settings: those of `SyntheticConfig`, such as `users=1000`.
+
+        Raises:
+            ConfigError: for an unknown or unusable setting.
+        """
+        from mmrecun.data.synthetic import SyntheticConfig, make
+        from mmrecun.rng import Seed
+
+        return make(SyntheticConfig.of(settings, "synthetic dataset"), Seed(seed))[0]
+
+    def __repr__(self) -> str:
+        """Return the facts in a few lines."""
+        from mmrecun.data.describe import overview
+
+        return facts_text(f"Dataset '{self.name}'", overview(self))
+
+    def _repr_html_(self) -> str:
+        """Return the facts as a small table, for notebooks."""
+        from mmrecun.data.describe import overview
+
+        return facts_html(f"Dataset '{self.name}'", overview(self))
 
     def _tables(self) -> tuple[tuple[str, pl.DataFrame, IdMap], ...]:
         return ("user", self.user_attributes, self.users), ("item", self.item_attributes, self.items)

@@ -41,6 +41,22 @@ def facts(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def overview(dataset: Dataset) -> dict[str, str]:
+    """Return a few facts as name and text, for a line each."""
+    splits = {split.name.lower(): int((dataset.interactions.splits == split).sum()) for split in Split}
+    tables = {"users": dataset.user_attributes, "items": dataset.item_attributes}
+    return {
+        "users": f"{len(dataset.users):,}",
+        "items": f"{len(dataset.items):,}",
+        "interactions": ", ".join(f"{count:,} {name}" for name, count in splits.items()),
+        **{
+            f"modality '{name}'": f"{modality.width:,} features of {int(modality.present.sum()):,} items"
+            for name, modality in dataset.modalities.items()
+        },
+        **{f"attributes of {kind}": ", ".join(table.columns) for kind, table in tables.items()},
+    }
+
+
 def degrees_of(dataset: Dataset) -> dict[str, Ints]:
     """Training pairs of each user, int64 [U], and of each item, int64 [I]."""
     users, items = dataset.degrees

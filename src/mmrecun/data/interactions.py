@@ -143,7 +143,7 @@ def _ascending(users: Ints, items: Ints) -> bool:
 
 
 def _frozen(values: np.ndarray, dtype: type[np.generic], order: Ints | None) -> np.ndarray:
-    """`values` in the given order, as an array that nobody can write to; one that already is none's is shared."""
+    """Return `values` in the given order as a read-only array; one that already is read-only is returned unchanged."""
     if order is None and not values.flags.writeable and values.dtype == dtype and values.flags.c_contiguous:
         return values
     return _read_only(np.array(values if order is None else values[order], dtype=dtype, order="C"))

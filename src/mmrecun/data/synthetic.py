@@ -1,4 +1,4 @@
-"""Made data with a planted answer: tastes, long-tailed popularity, and modalities that each carry part of the taste.
+"""Synthetic data with a planted answer: tastes, long-tailed popularity, and modalities that each carry part of them.
 
 Ground truth comes with the dataset, so tests can ask questions that real data cannot answer.
 """
@@ -25,7 +25,7 @@ _LICENSORS = ("Aurora Media", "Bluefin Pictures", "Cobalt Studios", "Delta Archi
 
 
 class SyntheticConfig(Settings):
-    """Sizes and shape of a made dataset.
+    """Sizes and shape of a synthetic dataset.
 
     Attributes:
         users, items: U and I.

@@ -1,4 +1,4 @@
-"""The whole way in one call, on made data: train, forget a licensor's catalogue, retrain as Gold, audit, report."""
+"""The whole pipeline on synthetic data: train, forget a licensor's catalogue, retrain as Gold, audit, report."""
 
 import time
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def run_demo(out: Path, announce: Callable[[str], None], raw: bool = False) -> t
         announce("1/5 making pictures, words and sounds that show planted tastes, and encoding them")
         make_raw(out / "data", out / "content", Seed(7), announce)
     else:
-        announce("1/5 making data with planted tastes")
+        announce("1/5 making synthetic data")
         files.save(make(SyntheticConfig(), Seed(7))[0], out / "data")
     announce("2/5 training MGCN")
     settings = {"learning_rate": 5e-3, "batch_size": 512, "patience": 5, "patience_steps": 60, "epochs": 40}

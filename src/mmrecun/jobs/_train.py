@@ -1,4 +1,4 @@
-"""Train a recommender on a dataset folder."""
+"""Train a recommender on a dataset."""
 
 import hashlib
 import time
@@ -18,7 +18,7 @@ from mmrecun.errors import DataError
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
-from mmrecun.runs import Manifest, PathLike
+from mmrecun.runs import Manifest, PathLike, Reference
 from mmrecun.settings import split_settings
 from mmrecun.training.fit import FitResult, ResumePoint, TrainConfig, fit
 from mmrecun.training.loop import Progress, no_progress
@@ -26,7 +26,7 @@ from mmrecun.training.validation import CANNOT_VALIDATE, can_validate, validatio
 
 
 def train(
-    data: PathLike,
+    data: Dataset | PathLike,
     model: str,
     out: PathLike,
     settings: Mapping[str, Any] | None = None,
@@ -34,16 +34,26 @@ def train(
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Manifest:
-    """Train `model` on the dataset folder `data` and write the run to `out`; returns its manifest.
+    """Train `model` and write the run to `out`; returns its manifest.
 
-    `settings` are those of the model and of `TrainConfig` together. An interrupted training leaves a file beside
-    `out`; the same call goes on from there.
+    A run trained on a dataset folder refers to that folder; one trained on a dataset in memory holds a copy of it.
+    An interrupted training leaves a file beside `out`, and the same call goes on from there.
+
+    Args:
+        data: a dataset, or its folder.
+        model: registered name of a recommender.
+        out: folder to make.
+        settings: those of the model and of `TrainConfig` together.
+        seed: of everything that is drawn.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        report: told of every epoch.
     """
     prepare()
-    out, data = Path(out), Path(data)
+    out = Path(out)
     refuse_existing(out)
     config, training = split_settings(model_class(model).Config, TrainConfig, settings or {})
-    dataset = _trainable(data, config)
+    dataset, inside = (data, True) if isinstance(data, Dataset) else (files.load(Path(data)), False)
+    _refuse_untrainable(dataset, config, f"dataset '{dataset.name}'" if inside else str(data))
     started = time.perf_counter()
     recommender = model_class(model)(config, Sizes.of_dataset(dataset), Seed(seed).child("model").torch())
     recommender.to(resolve(device))
@@ -55,7 +65,7 @@ def train(
         recommender,
         training=training.model_dump(mode="json"),
         seed=seed,
-        dataset=runs.reference(data, dataset.digest, out),
+        dataset=_reference(data, dataset.digest, out),
         dataset_name=dataset.name,
         best_epoch=result.best_epoch,
         epochs=result.epochs,
@@ -63,21 +73,28 @@ def train(
         seconds=max(result.seconds, time.perf_counter() - started),
     )
     with staged_folder(out) as staging:
+        if inside:
+            (staging / runs.DATASET).mkdir()
+            files.write_into(dataset, staging / runs.DATASET)
         runs.write(staging, manifest, recommender, result.history)
     resume.path.unlink(missing_ok=True)
     return manifest
 
 
-def _trainable(data: Path, config: ModelConfig) -> Dataset:
-    dataset = files.load(data)
+def _reference(data: Dataset | PathLike, digest: str, out: Path) -> Reference:
+    if isinstance(data, Dataset):
+        return Reference(path=runs.DATASET, digest=digest)
+    return runs.reference(Path(data), digest, out)
+
+
+def _refuse_untrainable(dataset: Dataset, config: ModelConfig, named: str) -> None:
     config.check_modalities(list(dataset.modalities))
     if (dataset.degrees[0] == len(dataset.items)).sum() == len(np.unique(dataset.train.users)):
-        raise DataError(f"{data}: every user with a training pair has every item there; nothing is left to rank")
+        raise DataError(f"{named}: every user with a training pair has every item there; nothing is left to rank")
     if not can_validate(dataset):
         raise DataError(
-            f"{data}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
+            f"{named}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
         )
-    return dataset
 
 
 def _fitted(

@@ -85,7 +85,7 @@ class TripleVectors:
     Attributes:
         users, positives, negatives: float32 [B, D].
         views: name -> (users, positives, negatives) of that view.
-        triples: whose vectors they are, for losses that work out everybody once; None where that is not told.
+        triples: the triples themselves, for losses that deduplicate users and items; None if unavailable.
     """
 
     users: Tensor

@@ -48,18 +48,23 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
 
 
 def from_parquet(name: str, path: Path, items: IdMap, further: str = "") -> Modality:
-    """Read features by id: a column of item ids, and one list column or several numeric columns.
+    """Read features by id from a Parquet file; see `from_table`."""
+    return from_table(name, path, read_foreign_parquet(path), items, further)
+
+
+def from_table(name: str, path: Path, table: pl.DataFrame, items: IdMap, further: str = "") -> Modality:
+    """Sort features by id: a column of item ids, and one list column or several numeric columns.
 
     Args:
         name: of the modality.
-        path: the file.
+        path: the file, for messages.
+        table: its rows.
         items: of the dataset.
         further: another name that the column of ids may have.
 
     Raises:
         DataError: for ragged, incomplete or unknown rows; the id is named.
     """
-    table = read_foreign_parquet(path)
     key = id_column(Source(path, table, None), "item", further)
     listed = as_ids(table[key], str(path)).str.strip_chars()
     if not len(listed):

@@ -42,7 +42,7 @@ def interactions(
         warnings.append(f"the {options.k_core}-core keeps {int(kept.sum())} of {len(kept)} interactions")
     attributes = _attributes(source, options)
     attributes = attributes.filter(kept) if attributes.width else attributes
-    labels = _given(source, label)[kept] if label else _made(users[kept], attributes, options, warnings)
+    labels = given_labels(source, label)[kept] if label else _made(users[kept], attributes, options, warnings)
     for split in Split:
         if not (labels == split).any():
             if split is Split.TRAIN:
@@ -111,7 +111,12 @@ def _attributes(source: Source, options: ImportOptions) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _given(source: Source, label: str) -> Labels:
+def given_labels(source: Source, label: str) -> Labels:
+    """Return the split of each row, int8 [rows], from a column that has it as a number or a word.
+
+    Raises:
+        DataError: naming the line of any other label.
+    """
     text = source.column(label).cast(pl.String).str.strip_chars().str.to_lowercase()
     labels = text.replace_strict(_LABELS, default=None, return_dtype=pl.Int8)
     bad = labels.is_null().arg_true()

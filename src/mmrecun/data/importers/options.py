@@ -1,4 +1,4 @@
-"""What an import may be told, and what it reports."""
+"""Options of an import, and its result."""
 
 from dataclasses import dataclass
 from enum import StrEnum
