@@ -22,6 +22,7 @@ MAIN_LINE = (
     "unlearning",
     "auditing",
     "report",
+    "adapters",
     "jobs",
     "bench",
     "cli",

@@ -74,6 +74,12 @@ class MMRecUn(Unlearner):
         found = _NEAREST + (aucs[0] - 0.5) / (aucs[0] - aucs[1]) * (_FARTHEST - _NEAREST)
         return (self.config.stretch + min(max(found, _NEAREST), _FARTHEST)) / 2
 
+    def unsolved(self, task: Task, why: str) -> Unlearned:
+        """Train anew, where the rows cannot be solved for."""
+        task.report(0, 1, f"{why}, so that it cannot be solved for; the model is trained anew")
+        anew = Retrain(Retrain.Config()).run(task)
+        return replace(anew, stop=f"trained anew, since {why}; {anew.stop}")
+
     def run(self, task: Task) -> Unlearned:
         """Solve, then settle.
 
@@ -85,9 +91,7 @@ class MMRecUn(Unlearner):
             return Unlearned(export(task, task.model), "nothing that the model was trained on was forgotten", [])
         work = Restoring(task, self.config.negatives, self.config.min_explained)
         if work.unexplained:
-            task.report(0, 1, f"{work.unexplained}, so that it cannot be solved for; the model is trained anew")
-            anew = Retrain(Retrain.Config()).run(task)
-            return replace(anew, stop=f"trained anew, since {work.unexplained}; {anew.stop}")
+            return self.unsolved(task, work.unexplained)
         in_all = self.config.steps + self.config.epochs
         history = []
         for step in range(1, self.config.steps + 1):
