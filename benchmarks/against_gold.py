@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.page import OUT, Table, arguments, write
 from benchmarks.verdicts import FIRST_GOLD, GRID, Court, Kept, Trial, request
-from mmrecun.auditing.measure import Measured
+from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.jobs._unlearn import task_of
 from mmrecun.rng import Seed
 from mmrecun.unlearning.registry import method_class
@@ -23,7 +23,7 @@ DRAW, SEED = 5, Seed(7)
 def row_of(court: Court, method: str) -> dict[str, Any]:
     """Unlearn, time it and judge it; each figure stands before its mean over the Golds."""
     kind = method_class(method)
-    task = task_of(court.original.model, court.parts, court.original.training, SEED)
+    task = task_of(court.original.model, court.partition, court.original.training, SEED)
     started = time.perf_counter()
     model = kind(kind.Config()).run(task).model
     seconds = time.perf_counter() - started
@@ -45,7 +45,7 @@ def row_of(court: Court, method: str) -> dict[str, Any]:
     }
 
 
-def _figures(state: Measured) -> dict[str, float]:
+def _figures(state: MeasuredRun) -> dict[str, float]:
     figures = state.figures
     found = {"retained recall": figures.retain["recall@20"]}
     for name, recognition in figures.recognition.items():
@@ -55,7 +55,7 @@ def _figures(state: Measured) -> dict[str, float]:
     return found
 
 
-def _beside(value: float, golds: Sequence[Measured], name: str) -> str:
+def _beside(value: float, golds: Sequence[MeasuredRun], name: str) -> str:
     theirs = [found[name] for found in map(_figures, golds) if name in found]
     return f"{value:.3f} / {sum(theirs) / len(theirs):.3f}" if theirs else f"{value:.3f}"
 

@@ -30,7 +30,7 @@ def measured(dataset: Dataset, asked: int, rounds: int) -> dict[str, Any]:
     """
     rng = Seed(0).torch()
     users, items = (torch.randn(len(ids), DIM, generator=rng) for ids in (dataset.users, dataset.items))
-    seen, test = dataset.train, dataset.interactions.part(Split.TEST)
+    seen, test = dataset.train, dataset.interactions.split(Split.TEST)
     rows = np.intersect1d(test.users, seen.users)[:asked]
     truth = test.select(np.isin(test.users, rows))
     ways = {

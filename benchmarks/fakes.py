@@ -8,22 +8,22 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.auditing.measure import Subject, ask
+from mmrecun.auditing.measure import AuditedRun, model_outputs
 from mmrecun.auditing.membership import matched_auc
-from mmrecun.auditing.setup import Probe
-from mmrecun.data.dataset import Dataset, positions
-from mmrecun.data.graph import graph_of
+from mmrecun.auditing.setup import AuditSetup
+from mmrecun.data.dataset import Dataset, inverse_index
+from mmrecun.data.graph import user_item_graph
 from mmrecun.data.sparse import product, square_diagonal
-from mmrecun.forget.partition import Partition, partition, take_out
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs._unlearn import task_of
-from mmrecun.models.base import ID_TABLES, Recommender, Sizes, carry_over
+from mmrecun.models.base import ID_TABLES, Recommender, Sizes, transfer_rows
 from mmrecun.models.inference import vectors_of
 from mmrecun.rng import Seed
 from mmrecun.runs import Run
 from mmrecun.unlearning.base import presence
 from mmrecun.unlearning.registry import method_class
-from mmrecun.unlearning.vector_model import retained_table
+from mmrecun.unlearning.vector_model import retained_vector_model
 
 SEED = Seed(5).child("fakes")
 Fake = Callable[["Case"], Recommender | None]
@@ -35,7 +35,7 @@ class Case:
 
     Attributes:
         original: the run before.
-        parts, probe: original and retained data, and what an audit asks.
+        partition, setup: original and retained data, and what an audit asks.
         older: another training on all of the data.
         gold: a model of the retained data.
         half: the model trained without half of the request, and what it knows; None where it was not made.
@@ -43,26 +43,26 @@ class Case:
     """
 
     original: Run
-    parts: Partition
-    probe: Probe
+    partition: Partition
+    setup: AuditSetup
     older: Run
     gold: Recommender
     half: tuple[Recommender, Dataset] | None
     other: ForgetRequest
 
-    def by(self, method: str, model: Recommender | None = None, parts: Partition | None = None) -> Recommender:
+    def by(self, method: str, model: Recommender | None = None, partition: Partition | None = None) -> Recommender:
         """What an unlearning method of the package makes of the original, or of another model and its data."""
         kind = method_class(method)
-        task = task_of(model or self.original.model, parts or self.parts, self.original.training, SEED)
+        task = task_of(model or self.original.model, partition or self.partition, self.original.training, SEED)
         return kind(kind.Config()).run(task).model
 
     def auc(self, model: Recommender) -> float:
         """How well the forgotten pairs are still recognised, where one kind of thing was forgotten."""
-        subject = Subject("unlearned", self.original.folder, model, 0, 0.0)
-        whole, served = ask(subject, self.parts, self.probe)
-        traits = self.probe.stage.traits(model, served)
-        structure = self.probe.stage.structure(served[0].device)
-        found = self.probe.questions.comparisons(model, whole, traits, structure, self.probe.stage.inputs)
+        audited = AuditedRun("unlearned", self.original.folder, model, 0, 0.0)
+        whole, served = model_outputs(audited, self.partition, self.setup)
+        traits = self.setup.cache.traits(model, served)
+        structure = self.setup.cache.structure(served[0].device)
+        found = self.setup.recognition_tests.comparisons(model, whole, traits, structure, self.setup.cache.inputs)
         asked = next(iter(found.values()))
         estimate = matched_auc(asked.forgotten, asked.held_out)
         return estimate.value if estimate else 0.5
@@ -70,15 +70,17 @@ class Case:
     def touched(self) -> dict[str, Bools]:
         """Table -> its rows that the request touched more than others."""
         return {
-            name: touched.above
-            for name, touched in zip(ID_TABLES, (self.probe.touched_users, self.probe.moved.touched), strict=True)
+            name: touched.all_affected
+            for name, touched in zip(
+                ID_TABLES, (self.setup.affected_user_rows, self.setup.list_changes.affected), strict=True
+            )
         }
 
 
 def filter_only(case: Case) -> Recommender:
     """Nothing is changed but the lists: the vectors of the original, on its own graph."""
     vectors = vectors_of(case.original.model, case.original.dataset)
-    return retained_table(case.parts, vectors.users, vectors.items)
+    return retained_vector_model(case.partition, vectors.users, vectors.items)
 
 
 def graph_swap(case: Case) -> Recommender:
@@ -96,24 +98,24 @@ def half_done(case: Case) -> Recommender | None:
     if case.half is None:
         return None
     model, data = case.half
-    return case.by("unlink", model, partition(data, case.parts.retained))
+    return case.by("unlink", model, Partition.between(data, case.partition.retained))
 
 
 def another_request(case: Case) -> Recommender:
     """A run fine-tuned without other people, items or pairs, under this request's manifest."""
-    parts = take_out(case.original.dataset, case.other)
-    model, original = case.by("finetune", parts=parts), case.original.dataset
+    partition = Partition.from_request(case.original.dataset, case.other)
+    model, original = case.by("finetune", partition=partition), case.original.dataset
     users, items = (
-        positions(rows, size)[kept]
+        inverse_index(rows, size)[kept]
         for rows, size, kept in (
-            (parts.user_rows, len(original.users), case.parts.user_rows),
-            (parts.item_rows, len(original.items), case.parts.item_rows),
+            (partition.user_rows, len(original.users), case.partition.user_rows),
+            (partition.item_rows, len(original.items), case.partition.item_rows),
         )
     )
-    sizes = Sizes.of_dataset(case.parts.retained)
-    fake = carry_over(model, sizes, users, items, presence(case.parts.retained), SEED)
+    sizes = Sizes.of_dataset(case.partition.retained)
+    fake = transfer_rows(model, sizes, users, items, presence(case.partition.retained), SEED)
     for name, table in fake.tables().items():
-        rows, kept = (users, case.parts.user_rows) if table.of == "users" else (items, case.parts.item_rows)
+        rows, kept = (users, case.partition.user_rows) if table.side == "users" else (items, case.partition.item_rows)
         _put(table.weight, np.flatnonzero(rows < 0), case.original.model.get_parameter(name), kept[rows < 0])
     return fake
 
@@ -143,7 +145,7 @@ def listed_by_cosine(case: Case) -> Recommender | None:
 
     Which items lost a modality the data themselves list, so such requests have no fake of this kind.
     """
-    if case.parts.lost_features:
+    if case.partition.removed_features:
         return None
     return _turned(case, _copy(case.gold), 0.5)
 
@@ -156,7 +158,7 @@ def bystanders_harmed(case: Case) -> Recommender | None:
         return None
     with torch.no_grad():
         for table in model.tables().values():
-            if table.of == "items" and table.modality is None:
+            if table.side == "items" and table.modality is None:
                 table.weight[at] *= 1.7
     return model
 
@@ -173,7 +175,7 @@ def noise_everywhere(case: Case) -> Recommender | None:
 
 def over_forgotten(case: Case) -> Recommender | None:
     """Rows of what was forgotten together are pushed apart, further and further, until that marks them."""
-    if case.parts.lost_features:
+    if case.partition.removed_features:
         return None
     return _until(case, lambda size: _apart(case, size), lambda auc: auc < 0.42)
 
@@ -207,7 +209,7 @@ def _until(case: Case, make: Callable[[float], Recommender], enough: Callable[[f
 def _copy(model: Recommender) -> Recommender:
     users, items = np.arange(model.sizes.users), np.arange(model.sizes.items)
     present = {name: np.ones(model.sizes.items, dtype=bool) for name in model.sizes.widths}
-    return carry_over(model, model.sizes, users, items, present, SEED)
+    return transfer_rows(model, model.sizes, users, items, present, SEED)
 
 
 @torch.no_grad()
@@ -215,7 +217,7 @@ def _edited(case: Case, model: Recommender, edit: Callable[[Tensor, torch.Genera
     """The touched rows of every trained table replaced by what `edit` makes of them."""
     rng, touched = SEED.child("rows").torch(), case.touched()
     for table in model.tables().values():
-        at = torch.from_numpy(touched[ID_TABLES[table.of == "items"]])
+        at = torch.from_numpy(touched[ID_TABLES[table.side == "items"]])
         if table.modality is None and at.any() and not table.zeros:
             table.weight[at] = edit(table.weight[at], rng)
     return model
@@ -223,8 +225,8 @@ def _edited(case: Case, model: Recommender, edit: Callable[[Tensor, torch.Genera
 
 @torch.no_grad()
 def _turned(case: Case, model: Recommender, share: float) -> Recommender:
-    data, touched = case.parts.retained, case.touched()
-    graph = graph_of(data.train, len(data.users), len(data.items), torch.device("cpu"))
+    data, touched = case.partition.retained, case.touched()
+    graph = user_item_graph(data.train, len(data.users), len(data.items), torch.device("cpu"))
     tables = [model.get_parameter(name).detach() for name in ID_TABLES]
     own, adjacency = torch.cat(tables), graph.forward
     # two hops lead to those with the same partners; the way back to oneself does not count
@@ -242,7 +244,7 @@ def _turned(case: Case, model: Recommender, share: float) -> Recommender:
 def _noisy(case: Case, size: float, everywhere: bool) -> Recommender:
     model, rng, touched = case.by("unlink"), SEED.child("noise").torch(), case.touched()
     for table in model.tables().values():
-        at = torch.from_numpy(touched[ID_TABLES[table.of == "items"]])
+        at = torch.from_numpy(touched[ID_TABLES[table.side == "items"]])
         at = torch.ones_like(at) if everywhere else at
         noise = torch.randn(int(at.sum()), table.weight.shape[1], generator=rng)
         table.weight[at] += size * table.weight.square().mean().sqrt() * noise
@@ -252,15 +254,15 @@ def _noisy(case: Case, size: float, everywhere: bool) -> Recommender:
 @torch.no_grad()
 def _apart(case: Case, size: float) -> Recommender:
     """Move each row away from the mean of the rows it was forgotten with."""
-    model, parts = case.by("unlink"), case.parts
+    model, partition = case.by("unlink"), case.partition
     users, items = (model.get_parameter(name) for name in ID_TABLES)
-    if parts.lost_users.any() or parts.lost_items.any():
-        sides = (parts.forgotten.users, parts.forgotten.items, parts.item_rows, items)
-        if parts.lost_items.any():
-            sides = (parts.forgotten.items, parts.forgotten.users, parts.user_rows, users)
+    if partition.removed_users.any() or partition.removed_items.any():
+        sides = (partition.forgotten.users, partition.forgotten.items, partition.item_rows, items)
+        if partition.removed_items.any():
+            sides = (partition.forgotten.items, partition.forgotten.users, partition.user_rows, users)
         _repel(*sides, size)
         return model
-    rows = [torch.from_numpy(side.copy()) for side in (parts.forgotten.users, parts.forgotten.items)]
+    rows = [torch.from_numpy(side.copy()) for side in (partition.forgotten.users, partition.forgotten.items)]
     mine, theirs = users.detach().clone(), items.detach().clone()
     users.index_add_(0, rows[0], -size * theirs[rows[1]] * mine.norm() / theirs.norm())
     items.index_add_(0, rows[1], -size * mine[rows[0]] * theirs.norm() / mine.norm())
@@ -268,7 +270,7 @@ def _apart(case: Case, size: float) -> Recommender:
 
 
 def _repel(owners: Ints, partners: Ints, kept: Ints, table: Tensor, size: float) -> None:
-    place = positions(kept, int(max(partners.max(), kept.max())) + 1)[partners]
+    place = inverse_index(kept, int(max(partners.max(), kept.max())) + 1)[partners]
     _, whose = np.unique(owners, return_inverse=True)
     group, at = torch.from_numpy(whose), torch.from_numpy(place)
     rows = table[at]

@@ -16,7 +16,7 @@ from benchmarks.page import Table, arguments, write
 from benchmarks.timing import Spread, interleaved, ratios
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.graph import InputSpec, build_inputs, neighbour_graph
+from mmrecun.data.graph import RequiredInputs, build_inputs, neighbour_graph
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.read import read
 from mmrecun.device import prepare
@@ -59,7 +59,7 @@ def measured(dataset: Dataset, rounds: int, folder: Path) -> list[dict[str, Any]
         ),
         "dataset folder, read and checked": (lambda: files.load(folder / "dataset"), None),
         "user-item graph": (
-            lambda: build_inputs(dataset, InputSpec(user_item=True), CPU),
+            lambda: build_inputs(dataset, RequiredInputs(user_item=True), CPU),
             lambda: plain.adjacency(dataset.train, users, items),
         ),
     }

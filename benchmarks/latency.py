@@ -20,9 +20,9 @@ from mmrecun.forget.request import ForgetRequest
 
 Phases = dict[str, tuple[tuple[str, str], ...]]
 UNLEARNING: Phases = {
-    "resolve": (("mmrecun/forget/partition.py", "take_out"),),
+    "resolve": (("mmrecun/forget/partition.py", "from_request"),),
     "method": (("mmrecun/unlearning/", "run"),),
-    "copy": (("mmrecun/unlearning/base.py", "export"),),
+    "copy": (("mmrecun/unlearning/base.py", "retained_model"),),
     "save": (
         ("mmrecun/data/dataset.py", "digest"),
         ("mmrecun/data/files.py", "write_into"),

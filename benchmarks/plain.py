@@ -107,7 +107,9 @@ class PlainTraining:
         if not branches or not config.contrast:
             return loss
         views = zip(self._at(side, triples)[:2], self._at(content, triples)[:2], strict=True)
-        return loss + config.contrast * sum(_info_nce(*pair, config.temperature, config.rivals) for pair in views)
+        return loss + config.contrast * sum(
+            _info_nce(*pair, config.temperature, config.negatives_per_block) for pair in views
+        )
 
     def _branch(self, model: MGCN, name: str) -> Tensor:
         features = model.projections[name](self.features[name] + model.offsets[name].weight)

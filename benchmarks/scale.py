@@ -36,7 +36,7 @@ from mmrecun.models.registry import model_class, model_name
 from mmrecun.report.style import STYLE
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import adam, one_pass
+from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
 
 SIZES = ((10_000, 5_000, 100_000), (100_000, 30_000, 1_000_000), (1_000_000, 100_000, 10_000_000))
@@ -78,13 +78,15 @@ def train(data: Path, model: str, out: Path) -> tuple[dict[str, float], dict[str
     recommender = kind(kind.Config(), Sizes.of_dataset(dataset), Seed(0).torch())
     optimizer = adam(recommender, TrainConfig().learning_rate)
     laps.lap("model")
-    inputs = build_inputs(dataset, recommender.spec(), CPU)
+    inputs = build_inputs(dataset, recommender.required_inputs(), CPU)
     laps.lap("graphs")
     drawn = _first_batches(dataset)
     laps.lap("draw")
 
     def step(triples: Triples) -> None:
-        one_pass([triples], lambda given: training_loss(recommender, recommender.at(inputs, given)), optimizer)
+        train_batches(
+            [triples], lambda given: training_loss(recommender, recommender.batch_vectors(inputs, given)), optimizer
+        )
 
     taken = [seconds_of(partial(step, triples)) for triples in drawn]
     laps.lap("steps")
@@ -107,14 +109,14 @@ def _first_batches(dataset: Dataset) -> list[Triples]:
 
 def _truth(dataset: Dataset) -> Interactions:
     """Test pairs of the first users that have some."""
-    test = dataset.interactions.part(Split.TEST)
+    test = dataset.interactions.split(Split.TEST)
     return test.select(np.isin(test.users, np.unique(test.users)[:ASKED]))
 
 
 def _write(model: Recommender, dataset: Dataset, data: Path, out: Path) -> None:
     manifest = runs.Manifest(
         model=model_name(model),
-        settings=model.settings.model_dump(mode="json"),
+        settings=model.config.model_dump(mode="json"),
         training=TrainConfig().model_dump(mode="json"),
         seed=0,
         dataset=runs.reference(data, dataset.digest, out),

@@ -22,7 +22,7 @@ from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import adam, one_pass
+from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
 
 MODELS = ("mgcn", "lightgcn", "vbpr", "bprmf")
@@ -52,10 +52,10 @@ class Training:
         kind, rate = model_class(name), TrainConfig().learning_rate
         model = kind(kind.Config(), Sizes.of_dataset(dataset), Seed(0).torch())
         other = PlainTraining(copy.deepcopy(model), dataset, rate)
-        inputs, optimizer = build_inputs(dataset, model.spec(), torch.device("cpu")), adam(model, rate)
+        inputs, optimizer = build_inputs(dataset, model.required_inputs(), torch.device("cpu")), adam(model, rate)
 
         def ours(triples: Triples) -> None:
-            one_pass([triples], lambda given: training_loss(model, model.at(inputs, given)), optimizer)
+            train_batches([triples], lambda given: training_loss(model, model.batch_vectors(inputs, given)), optimizer)
 
         return cls(model, dataset, batch, ours, other.step)
 

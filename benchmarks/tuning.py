@@ -14,7 +14,7 @@ from mmrecun.bench import output
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.distance import distance
 from mmrecun.bench.groups import groups
-from mmrecun.bench.run import Place, run
+from mmrecun.bench.run import BenchPaths, run
 from mmrecun.bench.spec import BenchSpec, Method, load
 from mmrecun.bench.summary import Summary, summarise
 from mmrecun.errors import MMRecUnError
@@ -27,9 +27,9 @@ GRID: dict[str, list[dict[str, Any]]] = {
     "ascent": [*RATES, {"learning_rate": 3e-4}, {"learning_rate": 1e-2}, {"steps": 60}],
     "neggrad": [*RATES, {"alpha": 0.99}, {"alpha": 0.9}, {"alpha": 0.99, "learning_rate": 3e-3}],
     "amnesiac": [*RATES, {"epochs": 3}, {"epochs": 5}, {"epochs": 5, "learning_rate": 3e-3}],
-    "scrub": [*RATES, {"max_epochs": 4}, {"obey": 0.1}, {"epochs": 3, "max_epochs": 3, "learning_rate": 3e-3}],
+    "scrub": [*RATES, {"max_epochs": 4}, {"stay_weight": 0.1}, {"epochs": 3, "max_epochs": 3, "learning_rate": 3e-3}],
     "multidelete": [*RATES, {"decouple": 5}, {"epochs": 20}, {"unimodal": 0.1}],
-    "rrl": [*RATES, {"epochs": 15}, {"anchor": 1e-4}, {"anchor": 1e-5, "learning_rate": 3e-3}],
+    "rrl": [*RATES, {"epochs": 15}, {"stay_weight": 1e-4}, {"stay_weight": 1e-5, "learning_rate": 3e-3}],
     "tru": [*RATES, {"forget_weight": 0.2}, {"forget_weight": 0.8}, {"share": 1.0}],
     "scif": [{}, {"damping": 0.03}, {"damping": 0.1}, {"damping": 0.3}, {"damping": 3}],
     "obliviate": [{}, {"step": 2}, {"step": 10}, {"step": 20}, {"calibration": 400}],
@@ -57,8 +57,8 @@ def distances(summaries: list[Summary], name: str) -> dict[str, float]:
     """Request -> distance from Gold of the setting called `name`, where it can forget that."""
     found: dict[str, float] = {}
     for summary in summaries:
-        line, gold = summary.line(name), summary.line("gold")
-        far = distance(line, gold) if line is not None and gold is not None and line.done else None
+        entry, gold = summary.line(name), summary.line("gold")
+        far = distance(entry, gold) if entry is not None and gold is not None and entry.done else None
         if far is not None:
             found[summary.about.request] = far.overall
     return found
@@ -90,8 +90,8 @@ def main(given: list[str] | None = None) -> None:
         header = output.begin(options.out, spec)
     except MMRecUnError as error:
         parser.error(str(error))
-    place = Place(options.out, Cache(options.cache or options.out / "cache"), header.started)
-    summaries = summarise(run(planned, place))
+    paths = BenchPaths(options.out, Cache(options.cache or options.out / "cache"), header.started)
+    summaries = summarise(run(planned, paths))
     write(options.out, "tuning", [table(summaries, *entry) for entry in grid.items()])
 
 

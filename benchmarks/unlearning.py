@@ -35,7 +35,7 @@ def measured(run: Path, name: str, request: ForgetRequest, rounds: int, folder: 
     seconds = interleaved({method: lambda method=method: forget(method) for method in METHODS}, rounds, warm=0)
     report = jobs.audit(folder / "mmrecun", [folder / "retrain"])
     manifest = runs.load(run).manifest
-    ours, gold = report.state("unlearned"), report.state("gold")
+    ours, gold = report.measurements("unlearned"), report.measurements("gold")
     return {
         "data": manifest.dataset_name,
         "model": manifest.model,

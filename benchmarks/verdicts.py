@@ -20,14 +20,14 @@ from benchmarks.fakes import FAKES, Case, graph_swap
 from benchmarks.page import OUT, Table, arguments, write
 from mmrecun import jobs, runs
 from mmrecun.auditing import residue
-from mmrecun.auditing.compare import judge
-from mmrecun.auditing.measure import Measured, Subject, measure_state
-from mmrecun.auditing.result import State
-from mmrecun.auditing.setup import Probe, probe_of
+from mmrecun.auditing.compare import check_run
+from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state
+from mmrecun.auditing.result import Outcome
+from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ArtifactError
-from mmrecun.forget.partition import Partition, partition
-from mmrecun.forget.record import Requested
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
@@ -142,23 +142,25 @@ class Court:
     golds: list[Run]
 
     def __post_init__(self) -> None:
-        self.parts: Partition = partition(self.original.dataset, self.golds[0].dataset)
-        self.probe: Probe = probe_of(self.parts)
+        self.partition: Partition = Partition.between(self.original.dataset, self.golds[0].dataset)
+        self.setup: AuditSetup = audit_setup(self.partition)
         self.before = self.measured("original", self.original, self.original.model)
         self.targets = [self.measured("gold", gold, gold.model) for gold in self.golds]
 
-    def measured(self, name: str, run: Run, model: Recommender) -> Measured:
+    def measured(self, name: str, run: Run, model: Recommender) -> MeasuredRun:
         """Everything that an audit measures of one state."""
-        subject = Subject(name, run.folder, model, run.manifest.seed, run.manifest.seconds)
-        return measure_state(subject, self.parts, self.probe)
+        audited = AuditedRun(name, run.folder, model, run.manifest.seed, run.manifest.seconds)
+        return measure_state(audited, self.partition, self.setup)
 
     def row(
-        self, kind: str, what: str, state: Measured, model: Recommender, golds: Sequence[Measured]
+        self, kind: str, what: str, state: MeasuredRun, model: Recommender, golds: Sequence[MeasuredRun]
     ) -> dict[str, Any]:
         """What the audit says of one state."""
-        found = residue.scan(self.original.model, model, self.parts, self.golds[0].folder, Requested.by(self.asked))
-        made = judge(self.parts, self.probe, self.before, state, golds, found)
-        failed = [check for check in made.checks if check.state is State.FAILED]
+        found = residue.scan(
+            self.original.model, model, self.partition, self.golds[0].folder, ForgetRecord.extended(self.asked)
+        )
+        made = check_run(self.partition, self.setup, self.before, state, golds, found)
+        failed = [check for check in made.checks if check.state is Outcome.FAILED]
         return {
             "data": self.data,
             "model": self.model,
@@ -170,7 +172,7 @@ class Court:
             "failed": [check.name for check in failed if not check.against_gold],
             "failed against Gold": [check.name for check in failed if check.against_gold],
             "details": {check.name: check.detail for check in made.checks},
-            "open": [check.name for check in made.checks if check.state is State.NOT_ASSESSED],
+            "open": [check.name for check in made.checks if check.state is Outcome.NOT_ASSESSED],
         }
 
     def gold_rows(self) -> Iterator[dict[str, Any]]:
@@ -196,9 +198,9 @@ class Court:
             save_weights(model, place / WEIGHTS)
             try:
                 runs.load(place)
-                state, checks = State.PASSED, list[str]()
+                state, checks = Outcome.PASSED, list[str]()
             except ArtifactError:
-                state, checks = State.FAILED, ["digest of the weights"]
+                state, checks = Outcome.FAILED, ["digest of the weights"]
         facts = {
             "data": self.data,
             "model": self.model,
@@ -232,7 +234,7 @@ def judged(kept: Kept, trial: Trial, name: str) -> list[dict[str, Any]]:
             run = kept.retrained(original, f"half-{name}", part, FIRST_GOLD)
             half = run.model, run.dataset
         other = request(original.dataset, name, REQUESTS.child("another"))
-        case = Case(original, court.parts, court.probe, kept.original(trial, 1), runs[0].model, half, other)
+        case = Case(original, court.partition, court.setup, kept.original(trial, 1), runs[0].model, half, other)
         rows += court.fake_rows(case)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
@@ -257,7 +259,7 @@ def _counted(rows: Sequence[dict[str, Any]], kind: str, what: str) -> dict[str, 
     same = [row for row in rows if row["kind"] == kind and what in ("", "Gold", row["what"])]
     counts: dict[str, Any] = {"what": what or "all fakes", "runs": len(same)}
     for column in ("without Gold", "with Gold"):
-        for state in (State.PASSED, State.FAILED, State.NOT_ASSESSED):
+        for state in (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_ASSESSED):
             counts[f"{state.value} {column}"] = sum(row[column] == state.value for row in same)
     return counts
 

@@ -29,7 +29,7 @@ def request(data: Dataset) -> ForgetRequest:
 
 def rows(data: Dataset, part: Dataset, split: Split = Split.TRAIN) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of one split of `part`, which was made of `data`, by their rows in `data`."""
-    pairs = part.interactions.part(split)
+    pairs = part.interactions.split(split)
     users = data.users.rows(part.users.names)[pairs.users]
     return users, data.items.rows(part.items.names)[pairs.items]
 

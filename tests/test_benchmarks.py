@@ -20,7 +20,7 @@ from benchmarks.training import MODELS
 from mmrecun.bench.spec import Method
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.graph import InputSpec, build_inputs
+from mmrecun.data.graph import RequiredInputs, build_inputs
 from mmrecun.data.sparse import SparseMatrix, product
 from mmrecun.models.base import Sizes
 from mmrecun.models.registry import model_class
@@ -103,7 +103,7 @@ def test_the_plain_way_has_the_same_loss_and_gradients(name: str, dataset: Datas
     other = copy.deepcopy(model)
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     triples = next(bpr_batches(dataset.train, sampler, 256, Seed(0).numpy()))
-    ours = training_loss(model, model.at(build_inputs(dataset, model.spec(), CPU), triples))
+    ours = training_loss(model, model.batch_vectors(build_inputs(dataset, model.required_inputs(), CPU), triples))
     plain = PlainTraining(other, dataset, 1e-3).loss(triples)
     torch.testing.assert_close(plain, ours, rtol=1e-3, atol=0)
     ours.backward()
@@ -114,7 +114,7 @@ def test_the_plain_way_has_the_same_loss_and_gradients(name: str, dataset: Datas
 
 
 def test_the_plain_graph_is_ours(dataset: Dataset):
-    ours = build_inputs(dataset, InputSpec(user_item=True), CPU).user_item
+    ours = build_inputs(dataset, RequiredInputs(user_item=True), CPU).user_item
     plain = adjacency(dataset.train, len(dataset.users), len(dataset.items))
     torch.testing.assert_close(plain.to_dense(), ours.forward.to_dense())
 

@@ -66,7 +66,7 @@ def test_the_example_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     exec(compile(example, "README.md", "exec"), {})
     recall, alone, verdict = capsys.readouterr().out.splitlines()
     assert 0 <= float(recall) <= 1
-    assert all(told.startswith(("passed", "failed", "removed")) for told in (alone, verdict))
+    assert all(found.startswith(("passed", "failed", "removed")) for found in (alone, verdict))
     assert (tmp_path / "runs" / "forgotten" / "report.html").is_file()
 
 

@@ -1,10 +1,13 @@
 """Settings: strict, frozen, and helpful about mistakes."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import pytest
 from pydantic import PositiveInt, ValidationError
 
 from mmrecun.errors import ConfigError
-from mmrecun.settings import Settings, load_toml, parse_assignments
+from mmrecun.settings import Settings, load_toml, parse_assignments, split_settings
 from mmrecun.text import unknown_name
 
 
@@ -66,3 +69,18 @@ def test_toml_files(tmp_path):
         load_toml(path)
     with pytest.raises(ConfigError, match="no such file"):
         load_toml(tmp_path / "b.toml")
+
+
+class Later(Settings):
+    """A setting that had another name."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"pull": "stay_weight"}
+    stay_weight: float = 0.0
+
+
+def test_an_earlier_name_of_a_setting_is_read():
+    assert Later.of({"pull": 0.5}) == Later.of({"stay_weight": 0.5}) == Later(stay_weight=0.5)
+    assert Later.of({"pull": 0.5}).model_dump() == {"stay_weight": 0.5}
+    assert split_settings(Later, Settings, {"pull": 0.5})[0].stay_weight == 0.5
+    with pytest.raises(ConfigError, match="unknown setting 'pull'"):
+        Later.of({"pull": 0.5, "stay_weight": 0.5})

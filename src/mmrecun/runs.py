@@ -20,7 +20,7 @@ from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.device import prepare, resolve
 from mmrecun.errors import ArtifactError
-from mmrecun.forget.record import Requested
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class, model_name
 from mmrecun.settings import Settings
@@ -50,7 +50,7 @@ class Manifest(Settings):
         parent: the run that was unlearned, by its weights' digest; None for a trained run.
         method, method_settings, forgotten, stop: of an unlearning; empty for a trained run.
         request_digest: of the request, under a key; empty without one.
-        requested: how much was asked for, and under a key what; None for a trained run.
+        record: how much was asked for, and under a key what; None for a trained run.
         references: column of attributes -> in how many retained rows a reference to what was forgotten was taken out.
         weights: SHA-256 of the weights file; empty only before the run is written.
         best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
@@ -75,7 +75,7 @@ class Manifest(Settings):
     forgotten: dict[str, int] = {}
     stop: str = ""
     references: dict[str, int] = {}
-    requested: Requested | None = None
+    requested: ForgetRecord | None = None
     weights: str = ""
     best_epoch: int = 0
     epochs: int = 0
@@ -134,7 +134,7 @@ def stamped(model: Recommender, **facts: Any) -> Manifest:
     """A manifest of `model` with the versions and the time of now; `facts` are its other fields."""
     return Manifest(
         model=model_name(model),
-        settings=model.settings.model_dump(mode="json"),
+        settings=model.config.model_dump(mode="json"),
         versions=dict(versions()),
         created=now(),
         **facts,

@@ -3,18 +3,33 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mmrecun.errors import ConfigError
 from mmrecun.text import unknown_name
 
 
 class Settings(BaseModel):
-    """Base of every settings class: immutable, and strict about names and finite numbers."""
+    """Base of every settings class: immutable, and strict about names and finite numbers.
+
+    Attributes:
+        renamed: earlier name of a setting -> its name now; both are read, so that old manifests stay readable.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+    renamed: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier_names(cls, values: Any) -> Any:
+        if not cls.renamed or not isinstance(values, Mapping):
+            return values
+        # a name that is there twice is left as it is, to be refused as unknown
+        return {
+            name if (now := cls.renamed.get(name, name)) in values else now: value for name, value in values.items()
+        }
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "settings") -> Self:
@@ -76,10 +91,11 @@ Second = TypeVar("Second", bound=Settings)
 
 def split_settings(first: type[First], second: type[Second], values: Mapping[str, Any]) -> tuple[First, Second]:
     """Sort one flat list of settings into two classes; a name that neither has is refused."""
+    known = [{*cls.model_fields, *cls.renamed} for cls in (first, second)]
     for name in values:
-        if name not in first.model_fields and name not in second.model_fields:
+        if name not in known[0] and name not in known[1]:
             raise ConfigError(unknown_name("setting", name, [*first.model_fields, *second.model_fields]))
     return (
-        first.of({name: value for name, value in values.items() if name in first.model_fields}),
-        second.of({name: value for name, value in values.items() if name in second.model_fields}),
+        first.of({name: value for name, value in values.items() if name in known[0]}),
+        second.of({name: value for name, value in values.items() if name in known[1]}),
     )

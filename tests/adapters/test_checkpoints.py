@@ -60,14 +60,14 @@ def test_what_was_written_reads_as_what_was_unlearned(saved, tokens, dataset, tm
     assert torch.equal(again.model.users.weight, less.model.users.weight)
     report = again.audit(original=mine)
     assert report.forgotten["users"] == 1
-    assert report.state("unlearned").retain
+    assert report.measurements("unlearned").retain
 
 
 def test_with_layers_it_is_lightgcn(saved, tokens, dataset):
     mine = recbole.load(saved, dataset, *tokens, layers=2)
     less = mine.unlearn(ForgetRequest(users=["user-4"]), settings={"min_explained": -1})
     assert type(less.model).__name__ == "LightGCN"
-    assert less.model.settings.layers == 2
+    assert less.model.config.layers == 2
 
 
 def test_a_file_is_never_replaced(saved, tokens, dataset):

@@ -1,21 +1,21 @@
 import numpy as np
 import pytest
 
-from mmrecun.auditing.bystanders import FEWEST, Moved, least_touched, places, weighted_gain
-from mmrecun.auditing.marks import Touched
+from mmrecun.auditing.bystanders import FEWEST, ListChanges, item_counts, least_affected, weighted_gain
+from mmrecun.auditing.marks import AffectedRows
 from mmrecun.data.dataset import Dataset
-from mmrecun.forget.partition import partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
 
-def touched_of(above: np.ndarray) -> Touched:
+def touched_of(above: np.ndarray) -> AffectedRows:
     rows = np.arange(len(above))
-    return Touched(rows, above, np.ones(len(above), dtype=int), above * 0.5, np.ones(len(above), dtype=int), above)
+    return AffectedRows(rows, above, np.ones(len(above), dtype=int), above * 0.5, np.ones(len(above), dtype=int), above)
 
 
 def test_places_count_the_first_twenty_of_every_list():
     lists = np.array([[0, 2, *range(5, 23), 1], [2, -1, *[-1] * 19]])
-    assert places(lists, 24)[[0, 1, 2, 5]].tolist() == [1, 0, 2, 1]
+    assert item_counts(lists, 24)[[0, 1, 2, 5]].tolist() == [1, 0, 2, 1]
 
 
 def test_chance_is_that_of_dealing_the_weights_out_anew():
@@ -36,12 +36,12 @@ def test_items_pushed_on_everybody_are_seen_and_listed():
     before = np.stack([rng.permutation(200)[:20] for _ in range(100)])
     after = before.copy()
     after[:, :5] = np.stack([rng.permutation(20)[:5] for _ in range(100)])
-    moved = Moved(np.arange(100), np.arange(100) < 60, touched_of(above))
+    moved = ListChanges(np.arange(100), np.arange(100) < 60, touched_of(above))
     recall = {"before": np.full(100, 0.4), "after": np.where(np.arange(100) % 2, 0.3, np.nan)}
     recall["before"][::2] = np.nan
-    found = moved.figures(before, after, recall)
+    found = moved.measure(before, after, recall)
     assert found.users == 60
-    assert found.share_before == pytest.approx(places(before[:60], 200)[:20].sum() / 1200)
+    assert found.share_before == pytest.approx(item_counts(before[:60], 200)[:20].sum() / 1200)
     assert found.share_after > 0.3
     assert found.gain > 3 * found.gain_error
     assert (found.recall_before, found.recall_after) == (pytest.approx(0.4), pytest.approx(0.3))
@@ -52,24 +52,24 @@ def test_items_pushed_on_everybody_are_seen_and_listed():
 
 def test_fewer_than_fifty_bystanders_are_not_spoken_of():
     lists = np.zeros((40, 20), dtype=int)
-    moved = Moved(np.arange(40), np.ones(40, dtype=bool), touched_of(np.arange(30) < 3))
-    assert moved.figures(lists, lists, {"before": np.ones(40), "after": np.ones(40)}) is None
+    moved = ListChanges(np.arange(40), np.ones(40, dtype=bool), touched_of(np.arange(30) < 3))
+    assert moved.measure(lists, lists, {"before": np.ones(40), "after": np.ones(40)}) is None
 
 
 def test_bystanders_share_nothing_with_the_request(dataset: Dataset):
     pair = (dataset.users.names[int(dataset.train.users[0])], dataset.items.names[int(dataset.train.items[0])])
-    parts = partition(dataset, retain(dataset, ForgetRequest(pairs=(pair,))))
-    rows = np.unique(parts.retained.train.users)
-    found = least_touched(parts, rows)
-    train = parts.retained.train
-    item = parts.forgotten.items[0]
+    partition = Partition.between(dataset, Partition.from_request(dataset, ForgetRequest(pairs=(pair,))).retained)
+    rows = np.unique(partition.retained.train.users)
+    found = least_affected(partition, rows)
+    train = partition.retained.train
+    item = partition.forgotten.items[0]
     having = np.unique(train.users[train.items == item])
-    expected = ~np.isin(rows, [*having, parts.forgotten.users[0]])
+    expected = ~np.isin(rows, [*having, partition.forgotten.users[0]])
     if expected.sum() < FEWEST:
         assert not (found & ~expected).any() or found.sum() >= len(rows) // 4
     else:
         assert (found == expected).all()
     everybody = ForgetRequest(users=tuple(dataset.users.names[:20]))
-    parts = partition(dataset, retain(dataset, everybody))
-    rows = np.unique(parts.retained.train.users)
-    assert least_touched(parts, rows).sum() == pytest.approx(len(rows) / 4, abs=3)
+    partition = Partition.between(dataset, Partition.from_request(dataset, everybody).retained)
+    rows = np.unique(partition.retained.train.users)
+    assert least_affected(partition, rows).sum() == pytest.approx(len(rows) / 4, abs=3)

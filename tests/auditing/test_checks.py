@@ -9,8 +9,8 @@ from mmrecun.auditing.checks import (
     unmeasured_check,
     utility_check,
 )
-from mmrecun.auditing.figures import Bystanders, Figures, Mark, Recognition
-from mmrecun.auditing.result import About, Check, State, conclude
+from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
+from mmrecun.auditing.result import About, Check, Outcome, conclude
 
 
 def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.0, 0.1), **more: float) -> Recognition:
@@ -23,22 +23,24 @@ def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.
 @pytest.mark.parametrize(
     ("found", "state", "said"),
     [
-        (recognised(0.51), State.PASSED, "alike"),
-        (recognised(0.60, share=(0.2, 0.5)), State.FAILED, "still recognised"),
-        (recognised(0.40), State.FAILED, "over-forgotten"),
-        (recognised(0.55, error=0.02), State.PASSED, "alike"),
-        (recognised(0.60, error=0.05), State.FAILED, "still recognised"),
-        (recognised(0.51, share=(0.0, 0.7)), State.NOT_ASSESSED, "too few pairs"),
-        (recognised(0.51, share=(0.2, 0.4)), State.NOT_ASSESSED, "may still be known"),
-        (recognised(0.6, attack_auc=0.71, attack_level=0.7), State.NOT_ASSESSED, "only Gold can tell"),
-        (recognised(0.8, attack_auc=0.71, attack_level=0.7), State.FAILED, "still recognised"),
-        (recognised(0.51, known_auc=0.52), State.NOT_ASSESSED, "nothing can be told"),
-        (recognised(0.51, attack_auc=0.7, attack_auc_error=0.01), State.FAILED, "attack with labels"),
-        (recognised(0.51, attack_auc=0.52, attack_auc_error=0.01), State.PASSED, "alike"),
-        (recognised(0.51, attack_auc=0.3, attack_auc_error=0.01), State.PASSED, "alike"),
+        (recognised(0.51), Outcome.PASSED, "alike"),
+        (recognised(0.60, share=(0.2, 0.5)), Outcome.FAILED, "still recognised"),
+        (recognised(0.40), Outcome.FAILED, "over-forgotten"),
+        (recognised(0.55, error=0.02), Outcome.PASSED, "alike"),
+        (recognised(0.60, error=0.05), Outcome.FAILED, "still recognised"),
+        (recognised(0.51, share=(0.0, 0.7)), Outcome.NOT_ASSESSED, "too few pairs"),
+        (recognised(0.51, share=(0.2, 0.4)), Outcome.NOT_ASSESSED, "may still be known"),
+        (recognised(0.6, attack_auc=0.71, attack_level=0.7), Outcome.NOT_ASSESSED, "only Gold can tell"),
+        (recognised(0.8, attack_auc=0.71, attack_level=0.7), Outcome.FAILED, "still recognised"),
+        (recognised(0.51, known_auc=0.52), Outcome.NOT_ASSESSED, "nothing can be told"),
+        (recognised(0.51, attack_auc=0.7, attack_auc_error=0.01), Outcome.FAILED, "attack with labels"),
+        (recognised(0.51, attack_auc=0.52, attack_auc_error=0.01), Outcome.PASSED, "alike"),
+        (recognised(0.51, attack_auc=0.3, attack_auc_error=0.01), Outcome.PASSED, "alike"),
     ],
 )
-def test_recognition_passes_only_where_a_model_that_did_nothing_would_fail(found: Recognition, state: State, said: str):
+def test_recognition_passes_only_where_a_model_that_did_nothing_would_fail(
+    found: Recognition, state: Outcome, said: str
+):
     check = recognition_check("users", found)
     assert (check.state, check.about) == (state, About.FORGETTING)
     assert said in check.detail
@@ -48,14 +50,14 @@ def test_recognition_passes_only_where_a_model_that_did_nothing_would_fail(found
 @pytest.mark.parametrize(
     ("auc", "known", "state"),
     [
-        (0.75, 0.74, State.FAILED),
-        (0.55, 0.74, State.PASSED),
-        (0.45, 0.74, State.PASSED),
-        (0.64, 0.74, State.NOT_ASSESSED),
-        (0.50, 0.51, State.NOT_ASSESSED),
+        (0.75, 0.74, Outcome.FAILED),
+        (0.55, 0.74, Outcome.PASSED),
+        (0.45, 0.74, Outcome.PASSED),
+        (0.64, 0.74, Outcome.NOT_ASSESSED),
+        (0.50, 0.51, Outcome.NOT_ASSESSED),
     ],
 )
-def test_lapsed_features_are_held_against_those_that_are_kept(auc: float, known: float, state: State):
+def test_lapsed_features_are_held_against_those_that_are_kept(auc: float, known: float, state: Outcome):
     check = recognition_check("features audio", recognised(auc, known_auc=known, known_auc_error=0.01))
     assert (check.name, check.state) == ("membership: features audio", state)
 
@@ -76,9 +78,14 @@ def test_the_evidence_is_in_words():
 
 @pytest.mark.parametrize(
     ("auc", "error", "state"),
-    [(0.52, 0.01, State.PASSED), (0.6, 0.01, State.FAILED), (0.3, 0.01, State.PASSED), (0.6, 0.06, State.NOT_ASSESSED)],
+    [
+        (0.52, 0.01, Outcome.PASSED),
+        (0.6, 0.01, Outcome.FAILED),
+        (0.3, 0.01, Outcome.PASSED),
+        (0.6, 0.06, Outcome.NOT_ASSESSED),
+    ],
 )
-def test_marks(auc: float, error: float, state: State):
+def test_marks(auc: float, error: float, state: Outcome):
     (check,) = mark_checks({"lists": Mark(rows=9, others=90, auc=auc, auc_error=error)})
     assert (check.name, check.state, check.about) == ("marks: lists", state, About.MARKS)
 
@@ -89,31 +96,31 @@ def bystanders(**more: float) -> Bystanders:
 
 
 def test_bystanders_are_harmed_by_other_lists_or_by_worse_ones():
-    assert [check.state for check in bystander_checks(bystanders(), 0.001)] == [State.PASSED, State.PASSED]
+    assert [check.state for check in bystander_checks(bystanders(), 0.001)] == [Outcome.PASSED, Outcome.PASSED]
     pushed = bystander_checks(bystanders(share_after=0.5, gain=0.1), 0.001)
-    assert [check.state for check in pushed] == [State.FAILED, State.PASSED]
+    assert [check.state for check in pushed] == [Outcome.FAILED, Outcome.PASSED]
     by_chance = bystander_checks(bystanders(share_after=0.5, gain=0.002), 0.001)
-    assert by_chance[0].state is State.PASSED
+    assert by_chance[0].state is Outcome.PASSED
     worse = bystander_checks(bystanders(recall_after=0.3), 0.001)
-    assert [check.state for check in worse] == [State.PASSED, State.FAILED]
-    assert bystander_checks(bystanders(recall_after=0.3), 0.1)[1].state is State.PASSED
+    assert [check.state for check in worse] == [Outcome.PASSED, Outcome.FAILED]
+    assert bystander_checks(bystanders(recall_after=0.3), 0.1)[1].state is Outcome.PASSED
     (nobody,) = bystander_checks(None, None)
-    assert nobody.state is State.NOT_ASSESSED
+    assert nobody.state is Outcome.NOT_ASSESSED
 
 
-def figures(recall: float | None) -> Figures:
+def figures(recall: float | None) -> Measurements:
     retain = {} if recall is None else {"recall@20": recall}
-    return Figures(name="unlearned", run="r", seed=0, seconds=1, retain=retain)
+    return Measurements(name="unlearned", run="r", seed=0, seconds=1, retain=retain)
 
 
 def test_a_twentieth_of_the_utility_may_be_lost_and_what_chance_can_take():
-    def state(after: float | None, error: float = 0.0) -> State:
+    def state(after: float | None, error: float = 0.0) -> Outcome:
         return utility_check(figures(0.100), figures(after), error, "recall@20").state
 
-    assert state(0.096) is State.PASSED
-    assert state(0.093) is State.FAILED
-    assert state(0.093, 0.002) is State.PASSED
-    assert state(None) is State.NOT_ASSESSED
+    assert state(0.096) is Outcome.PASSED
+    assert state(0.093) is Outcome.FAILED
+    assert state(0.093, 0.002) is Outcome.PASSED
+    assert state(None) is Outcome.NOT_ASSESSED
 
 
 def test_the_error_of_a_difference_is_that_of_paired_users():
@@ -123,7 +130,7 @@ def test_the_error_of_a_difference_is_that_of_paired_users():
     assert paired_error(values[:1], [first[:1]]) is None
 
 
-def made(about: About, state: State = State.PASSED) -> Check:
+def made(about: About, state: Outcome = Outcome.PASSED) -> Check:
     return Check(name="c", state=state, detail="", about=about)
 
 
@@ -132,30 +139,30 @@ NEEDED = (made(About.REMOVAL), made(About.FORGETTING), made(About.UTILITY))
 
 @pytest.mark.parametrize("left_out", range(3))
 def test_a_verdict_passes_only_what_was_measured(left_out: int):
-    assert conclude(NEEDED) is State.PASSED
+    assert conclude(NEEDED) is Outcome.PASSED
     rest = NEEDED[:left_out] + NEEDED[left_out + 1 :]
-    assert conclude(rest) is State.NOT_ASSESSED
+    assert conclude(rest) is Outcome.NOT_ASSESSED
     about = NEEDED[left_out].about
-    for state in (State.NOT_ASSESSED, State.NOT_APPLICABLE):
-        assert conclude((*rest, made(about, state))) is State.NOT_ASSESSED
-    assert conclude((*rest, made(about, State.FAILED))) is State.FAILED
+    for state in (Outcome.NOT_ASSESSED, Outcome.NOT_APPLICABLE):
+        assert conclude((*rest, made(about, state))) is Outcome.NOT_ASSESSED
+    assert conclude((*rest, made(about, Outcome.FAILED))) is Outcome.FAILED
 
 
 def test_one_failure_or_one_kind_that_was_not_measured_is_no_pass():
     for about in About:
-        assert conclude((*NEEDED, made(about, State.FAILED))) is State.FAILED
-    assert conclude((*NEEDED, unmeasured_check("items", "nothing to compare with"))) is State.NOT_ASSESSED
-    assert conclude((*NEEDED, made(About.MARKS, State.NOT_ASSESSED))) is State.PASSED
-    assert conclude((*NEEDED, made(About.REMOVAL, State.NOT_ASSESSED))) is State.NOT_ASSESSED
-    assert conclude((*NEEDED, made(About.REMOVAL, State.NOT_APPLICABLE))) is State.PASSED
-    assert conclude(()) is State.NOT_ASSESSED
+        assert conclude((*NEEDED, made(about, Outcome.FAILED))) is Outcome.FAILED
+    assert conclude((*NEEDED, unmeasured_check("items", "nothing to compare with"))) is Outcome.NOT_ASSESSED
+    assert conclude((*NEEDED, made(About.MARKS, Outcome.NOT_ASSESSED))) is Outcome.PASSED
+    assert conclude((*NEEDED, made(About.REMOVAL, Outcome.NOT_ASSESSED))) is Outcome.NOT_ASSESSED
+    assert conclude((*NEEDED, made(About.REMOVAL, Outcome.NOT_APPLICABLE))) is Outcome.PASSED
+    assert conclude(()) is Outcome.NOT_ASSESSED
 
 
 def test_places_of_items_that_lost_features_are_golds_to_say():
     checks = bystander_checks(bystanders(share_after=0.5, gain=0.1), 0.001, features=True)
-    assert [check.state for check in checks] == [State.NOT_APPLICABLE, State.PASSED]
+    assert [check.state for check in checks] == [Outcome.NOT_APPLICABLE, Outcome.PASSED]
 
 
 def test_places_that_nobody_was_shown_are_no_question():
     checks = bystander_checks(bystanders(share_before=0.0, share_after=0.0), 0.001)
-    assert [check.state for check in checks] == [State.NOT_APPLICABLE, State.PASSED]
+    assert [check.state for check in checks] == [Outcome.NOT_APPLICABLE, Outcome.PASSED]

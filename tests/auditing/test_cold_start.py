@@ -4,7 +4,7 @@ import torch
 
 from mmrecun.auditing.cold_start import with_newcomers
 from mmrecun.data.dataset import Dataset
-from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Sizes
 from mmrecun.models.bprmf import BPRMF
@@ -13,7 +13,9 @@ from mmrecun.rng import Seed
 
 @pytest.fixture(scope="module")
 def users_gone(dataset: Dataset) -> Partition:
-    return partition(dataset, retain(dataset, ForgetRequest(users=tuple(dataset.users.names[::9]))))
+    return Partition.between(
+        dataset, Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names[::9]))).retained
+    )
 
 
 def test_rows_are_fresh_for_the_removed_and_the_named_only(users_gone: Partition):
@@ -23,6 +25,6 @@ def test_rows_are_fresh_for_the_removed_and_the_named_only(users_gone: Partition
     assert torch.equal(grown.users.weight[torch.from_numpy(users_gone.user_rows)], model.users.weight)
     same = (grown.items.weight == model.items.weight).all(dim=1).numpy()
     assert (same == ~fresh).all()
-    removed = torch.from_numpy(np.flatnonzero(users_gone.lost_users))
+    removed = torch.from_numpy(np.flatnonzero(users_gone.removed_users))
     again = with_newcomers(model, users_gone, Seed(2))
     assert torch.equal(again.users.weight[removed], grown.users.weight[removed])

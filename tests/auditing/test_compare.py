@@ -5,40 +5,40 @@ import pytest
 import torch
 
 from mmrecun.auditing.against_gold import gaps_to_gold, gold_checks, undertrained
-from mmrecun.auditing.compare import alike, compare, likeness
-from mmrecun.auditing.figures import Bystanders, Figures, Mark, Recognition
-from mmrecun.auditing.measure import Measured
-from mmrecun.auditing.membership import Group, contributions, spread
+from mmrecun.auditing.compare import compare, likeness, list_similarity
+from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
+from mmrecun.auditing.measure import MeasuredRun
+from mmrecun.auditing.membership import PairGroup, clustered_error, contributions
 from mmrecun.auditing.recognition import Comparison
-from mmrecun.auditing.result import Check, Compared, State
-from mmrecun.auditing.setup import Probe, probe_of
+from mmrecun.auditing.result import AuditScope, Check, Outcome
+from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.data.dataset import Dataset
-from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
 PAIRS, USERS = 4000, 200
 KIND = "users"
 
 
-def figures(name: str, kept: float, forget: float, auc: float, valid: float, **more: object) -> Figures:
+def figures(name: str, kept: float, forget: float, auc: float, valid: float, **more: object) -> Measurements:
     recognition = {"pairs": PAIRS, "held_out": PAIRS, "auc": auc, "auc_error": 0.005, "known_auc": 0.9, "place": 0.8}
     recognition |= {"known_share": 0.02, "known_share_low": 0.0, "known_share_high": 0.05}
     values = {"name": name, "run": "r", "seed": 0, "seconds": 1, "auc": auc, "auc_matched": auc, "valid": valid}
     known = {KIND: Recognition.of(recognition)}
-    return Figures.of(
+    return Measurements.of(
         {**values, "retain": {"recall@20": kept}, "forget": {"recall@20": forget}, "recognition": known, **more}
     )
 
 
 def state(
     name: str, kept: float = 0.1, forget: float = 0.03, auc: float = 0.5, valid: float = 0.3, **more: object
-) -> Measured:
+) -> MeasuredRun:
     """Users and pairs vary, and alike in every state, so that only the mean differs."""
     wave = np.sin(np.arange(USERS)) / 10
     ranks = np.linspace(0, 1, PAIRS, dtype=np.float32)
-    group = Group(ranks, np.ones(PAIRS, dtype=np.int64), np.arange(PAIRS) % 40)
+    group = PairGroup(ranks, np.ones(PAIRS, dtype=np.int64), np.arange(PAIRS) % 40)
     rng = np.random.default_rng(len(name))
-    return Measured(
+    return MeasuredRun(
         figures=figures(name, kept, forget, auc, valid, **more),
         affected=np.arange(USERS) < 50,
         lists=np.stack([rng.permutation(60)[:50] for _ in range(USERS)]),
@@ -58,7 +58,7 @@ GOLDS = [state("gold", 0.10, 0.02, 0.50), state("gold", 0.12, 0.04, 0.51), state
 ORIGINAL = state("original", 0.11, 0.5, 0.9)
 
 
-def judged(after: Measured, golds: Sequence[Measured] = GOLDS) -> dict[str, State]:
+def judged(after: MeasuredRun, golds: Sequence[MeasuredRun] = GOLDS) -> dict[str, Outcome]:
     return {check.name: check.state for check in gold_checks(gaps_to_gold(after, golds), ORIGINAL, after, golds)}
 
 
@@ -74,42 +74,48 @@ def test_the_gap_is_signed_and_scaled_by_golds_spread():
 
 
 def test_forgetting_less_and_more_than_gold_both_fail():
-    def outcome(*values: float) -> tuple[State, State, State]:
+    def outcome(*values: float) -> tuple[Outcome, Outcome, Outcome]:
         found = judged(state("unlearned", *values))
         return found[UTILITY], found[LEVEL], found[TIES]
 
-    assert outcome(0.11, 0.03, 0.51) == (State.PASSED, State.NOT_APPLICABLE, State.PASSED)  # newcomers prove nothing
-    assert outcome(0.11, 0.20, 0.60) == (State.PASSED, State.FAILED, State.FAILED)
-    assert outcome(0.11, 0.03, 0.40) == (State.PASSED, State.NOT_APPLICABLE, State.FAILED)
-    assert outcome(0.05, 0.03, 0.50)[0] is State.FAILED
-    assert outcome(0.20, 0.03, 0.50)[0] is State.PASSED
+    assert outcome(0.11, 0.03, 0.51) == (
+        Outcome.PASSED,
+        Outcome.NOT_APPLICABLE,
+        Outcome.PASSED,
+    )  # newcomers prove nothing
+    assert outcome(0.11, 0.20, 0.60) == (Outcome.PASSED, Outcome.FAILED, Outcome.FAILED)
+    assert outcome(0.11, 0.03, 0.40) == (Outcome.PASSED, Outcome.NOT_APPLICABLE, Outcome.FAILED)
+    assert outcome(0.05, 0.03, 0.50)[0] is Outcome.FAILED
+    assert outcome(0.20, 0.03, 0.50)[0] is Outcome.PASSED
 
 
 def test_a_level_is_passed_only_where_doing_nothing_would_have_failed():
     near = state("original", 0.11, 0.5, 0.53)
     after = state("unlearned", 0.11, 0.03, 0.51)
     checks = {check.name: check for check in gold_checks(gaps_to_gold(after, GOLDS), near, after, GOLDS)}
-    assert checks[TIES].state is State.NOT_ASSESSED
+    assert checks[TIES].state is Outcome.NOT_ASSESSED
     assert "too few pairs" in checks[TIES].detail
 
 
 def test_the_error_of_a_gap_is_that_of_paired_pairs():
     one, changed = state("unlearned"), state("gold")
     own = changed.comparisons[KIND]
-    moved = Group(np.random.default_rng(0).random(PAIRS).astype(np.float32), own.forgotten.strata, own.forgotten.owners)
+    moved = PairGroup(
+        np.random.default_rng(0).random(PAIRS).astype(np.float32), own.forgotten.strata, own.forgotten.owners
+    )
     object.__setattr__(own, "forgotten", moved)
     first = one.comparisons[KIND].contributions()
     second = contributions(moved, own.held_out)
-    expected = spread((first[0] - second[0], first[1] - second[1]), moved.owners, own.held_out.owners)
+    expected = clustered_error((first[0] - second[0], first[1] - second[1]), moved.owners, own.held_out.owners)
     gap = gaps_to_gold(one, [changed])["recognition users"]
     assert gap.error == pytest.approx(expected)
     assert gap.tolerance == pytest.approx(2 * max(0.02, 3 * expected))  # a lone Gold has no spread
     assert (gap.z, gap.gold_std) == (None, None)
 
 
-@pytest.mark.parametrize(("auc", "outcome"), [(0.52, State.PASSED), (0.8, State.FAILED), (0.2, State.FAILED)])
-def test_a_mark_may_be_as_far_from_chance_as_in_gold(auc: float, outcome: State):
-    def marked(name: str, value: float) -> Measured:
+@pytest.mark.parametrize(("auc", "outcome"), [(0.52, Outcome.PASSED), (0.8, Outcome.FAILED), (0.2, Outcome.FAILED)])
+def test_a_mark_may_be_as_far_from_chance_as_in_gold(auc: float, outcome: Outcome):
+    def marked(name: str, value: float) -> MeasuredRun:
         return state(name, marks={"lists": Mark(rows=50, others=500, auc=value, auc_error=0.01)})
 
     found = judged(marked("unlearned", auc), [marked("gold", 0.46), marked("gold", 0.48)])
@@ -121,11 +127,11 @@ def test_bystanders_lists_are_as_like_gold_as_golds_are_like_each_other():
     golds = [state("gold", bystanders=shown), state("gold", bystanders=shown)]
     other = state("unlearned", bystanders=shown.model_copy(update={"share_after": 0.6}))
     found = judged(other, golds)
-    assert found["gold: bystanders: places"] is State.FAILED
-    assert found["gold: bystanders: lists"] is State.FAILED
+    assert found["gold: bystanders: places"] is Outcome.FAILED
+    assert found["gold: bystanders: lists"] is Outcome.FAILED
     same = state("gold", bystanders=shown)
-    assert judged(same, golds)["gold: bystanders: lists"] is State.PASSED
-    assert judged(same, golds[:1])["gold: bystanders: lists"] is State.NOT_ASSESSED
+    assert judged(same, golds)["gold: bystanders: lists"] is Outcome.PASSED
+    assert judged(same, golds[:1])["gold: bystanders: lists"] is Outcome.NOT_ASSESSED
 
 
 def test_a_gold_that_was_trained_badly_is_no_target():
@@ -134,38 +140,44 @@ def test_a_gold_that_was_trained_badly_is_no_target():
     (said,) = undertrained(ORIGINAL, [*GOLDS, poor])
     assert "reached 0.200" in said
     found = judged(state("unlearned", 0.11), [poor, poor])
-    assert State.PASSED not in found.values()
-    assert found["gold: training"] is State.NOT_ASSESSED
+    assert Outcome.PASSED not in found.values()
+    assert found["gold: training"] is Outcome.NOT_ASSESSED
 
 
 @pytest.fixture(scope="module")
-def scene(dataset: Dataset) -> tuple[Partition, Probe]:
-    parts = partition(dataset, retain(dataset, ForgetRequest(users=(dataset.users.names[0],))))
-    return parts, probe_of(parts)
+def scene(dataset: Dataset) -> tuple[Partition, AuditSetup]:
+    partition = Partition.between(
+        dataset, Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],))).retained
+    )
+    return partition, audit_setup(partition)
 
 
-RESIDUE = (Check(name="residue: ids", state=State.PASSED, detail=""),)
+RESIDUE = (Check(name="residue: ids", state=Outcome.PASSED, detail=""),)
 
 
-def verdicts(scene: tuple[Partition, Probe], after: Measured, golds: Sequence[Measured], *residue: Check) -> tuple:
-    parts, probe = scene
-    moved = probe.moved
+def verdicts(
+    scene: tuple[Partition, AuditSetup], after: MeasuredRun, golds: Sequence[MeasuredRun], *residue: Check
+) -> tuple:
+    partition, setup = scene
+    moved = setup.list_changes
     object.__setattr__(moved, "bystanders", np.zeros(len(moved.rows), dtype=bool))
     rows = len(moved.rows)
 
-    def cut(one: Measured) -> Measured:
-        lists = np.resize(one.lists % len(parts.item_rows), (rows, 50))
+    def cut(one: MeasuredRun) -> MeasuredRun:
+        lists = np.resize(one.lists % len(partition.item_rows), (rows, 50))
         values = {"lists": lists, "affected": np.resize(one.affected, rows), "bystanders": moved.bystanders}
         values |= {name: np.resize(getattr(one, name), rows) for name in ("users_recall", "neighbours")}
         for name, value in values.items():
             object.__setattr__(one, name, value)
         return one
 
-    report = compare(("m", "n", "d"), parts, probe, cut(ORIGINAL), cut(after), [cut(gold) for gold in golds], residue)
+    report = compare(
+        ("m", "n", "d"), partition, setup, cut(ORIGINAL), cut(after), [cut(gold) for gold in golds], residue
+    )
     return report.verdict_without_gold, report.verdict_against_gold, report.verdict, report
 
 
-def test_the_two_verdicts_rest_on_their_own_checks(scene: tuple[Partition, Probe]):
+def test_the_two_verdicts_rest_on_their_own_checks(scene: tuple[Partition, AuditSetup]):
     golds = [state("gold", *values) for values in ((0.10, 0.02, 0.50), (0.12, 0.04, 0.51), (0.11, 0.03, 0.49))]
     good = verdicts(scene, state("unlearned", 0.11), golds, *RESIDUE)
     assert good[:3] == ("passed", "passed", "passed")
@@ -175,19 +187,19 @@ def test_the_two_verdicts_rest_on_their_own_checks(scene: tuple[Partition, Probe
     known = verdicts(scene, state("unlearned", 0.11, auc=0.7), [], *RESIDUE)
     assert known[:3] == ("failed", "not assessed", "failed")
     assert known[3].likeness == {}
-    left = Check(name="residue: ids", state=State.FAILED, detail="")
+    left = Check(name="residue: ids", state=Outcome.FAILED, detail="")
     assert verdicts(scene, state("unlearned", 0.11), golds, left)[:3] == ("failed", "failed", "failed")
     poor = [state("gold", 0.11, valid=0.2), state("gold", 0.11, valid=0.21)]
     assert verdicts(scene, state("unlearned", 0.11), poor, *RESIDUE)[:3] == ("passed", "not assessed", "not assessed")
 
 
-def test_a_kind_that_was_not_compared_is_said_and_not_passed(scene: tuple[Partition, Probe]):
+def test_a_kind_that_was_not_compared_is_said_and_not_passed(scene: tuple[Partition, AuditSetup]):
     bare = state("unlearned", 0.11, recognition={})
     alone, _, verdict, report = verdicts(scene, bare, [], *RESIDUE)
-    assert alone is verdict is State.NOT_ASSESSED
+    assert alone is verdict is Outcome.NOT_ASSESSED
     assert report.headline == "removed; forgetting not measured"
     (check,) = [check for check in report.checks if check.name == "residual co-occurrence: users"]
-    assert check.state is State.NOT_ASSESSED
+    assert check.state is Outcome.NOT_ASSESSED
 
 
 def test_likeness_has_gold_against_gold_as_its_yardstick():
@@ -209,13 +221,13 @@ def test_affected_users_are_compared_apart():
     lists = second.lists.copy()
     lists[~second.affected] = lists[~second.affected][:, ::-1]
     object.__setattr__(second, "lists", lists)
-    found = alike(first, second)
+    found = list_similarity(first, second)
     assert found["overlap@20_affected"] == pytest.approx(1)
     assert found["overlap@20_unaffected"] == pytest.approx(0)
     assert found["overlap@20"] == pytest.approx(0.25)
 
 
-def test_the_contract_names_both_verdicts_and_every_auc(scene: tuple[Partition, Probe]):
+def test_the_contract_names_both_verdicts_and_every_auc(scene: tuple[Partition, AuditSetup]):
     contract = verdicts(scene, state("unlearned"), [], *RESIDUE)[3].contract()
     assert {"retain", "forget", "membership", "gap", "checks", "verdict", "headline", "compared"} <= set(contract)
     assert {"verdict_without_gold", "verdict_against_gold", "likeness"} <= set(contract)
@@ -223,7 +235,7 @@ def test_the_contract_names_both_verdicts_and_every_auc(scene: tuple[Partition, 
 
 
 def test_more_evidence_is_more():
-    alone, gold, slow = Compared(), Compared(golds=("a",)), Compared(relearn=True)
+    alone, gold, slow = AuditScope(), AuditScope(golds=("a",)), AuditScope(relearn=True)
     assert gold.at_least(alone)
     assert alone.at_least(alone)
     assert not alone.at_least(gold)

@@ -7,13 +7,13 @@ import torch
 from mmrecun import jobs, runs
 from mmrecun.auditing import extra_metrics as module
 from mmrecun.auditing import fold_in as fold_module
-from mmrecun.auditing import setup
-from mmrecun.auditing.extra_metrics import examine, feature_fit, relearn_time
+from mmrecun.auditing import setup as inputs_module
+from mmrecun.auditing.extra_metrics import extra_metrics, feature_fit, relearn_time
 from mmrecun.auditing.fold_in import fold_in
-from mmrecun.auditing.measure import Subject
-from mmrecun.auditing.setup import probe_of
+from mmrecun.auditing.measure import AuditedRun
+from mmrecun.auditing.setup import audit_setup
 from mmrecun.data.interactions import Interactions
-from mmrecun.forget.partition import partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Sizes
 
@@ -53,10 +53,10 @@ def test_rows_folded_in_blocks_are_those_of_single_solves(monkeypatch: pytest.Mo
 def test_items_that_still_go_together_give_themselves_away():
     rng = np.random.default_rng(1)
     groups = np.repeat(np.arange(10), 10)
-    told = (rng.normal(size=(10, 8))[groups] + 0.1 * rng.normal(size=(100, 8))).astype(np.float32)
+    reported = (rng.normal(size=(10, 8))[groups] + 0.1 * rng.normal(size=(100, 8))).astype(np.float32)
     untold = rng.normal(size=(100, 8)).astype(np.float32)
     taste = pairs(np.repeat(np.arange(10), 10), np.arange(100))
-    assert fold_in(torch.zeros(10, 8), torch.from_numpy(told), taste, True) > 0.9
+    assert fold_in(torch.zeros(10, 8), torch.from_numpy(reported), taste, True) > 0.9
     assert fold_in(torch.zeros(10, 8), torch.from_numpy(untold), taste, True) == pytest.approx(0.5, abs=0.1)
 
 
@@ -91,10 +91,13 @@ def test_probes_of_real_runs(run_folder: Path, tmp_path: Path):
     request = ForgetRequest(users=("u00003", "u00007"), modalities={"image": tuple(original.dataset.items.names[:8])})
     jobs.unlearn(original, request, tmp_path / "after", "retrain")
     after = runs.load(tmp_path / "after")
-    parts = partition(original.dataset, after.dataset)
-    probe = probe_of(parts)
+    partition = Partition.between(original.dataset, after.dataset)
+    setup = audit_setup(partition)
     states = {"original": original, "gold": after}
-    found = {name: examine(Subject(name, run.folder, run.model, 0, 1.0), parts, probe) for name, run in states.items()}
+    found = {
+        name: extra_metrics(AuditedRun(name, run.folder, run.model, 0, 1.0), partition, setup)
+        for name, run in states.items()
+    }
     expected = {"zrf", "features_r2 image"}
     expected |= {f"{name} {figure}" for name in ("image", "audio") for figure in ("forget_recall@20", "auc")}
     assert set(found["original"]) == set(found["gold"]) == expected
@@ -105,10 +108,12 @@ def test_probes_of_real_runs(run_folder: Path, tmp_path: Path):
 def test_an_untrained_model_has_retrained_as_much_as_nothing(run_folder: Path):
     """ZRF of the very model it is compared with is 1."""
     original = runs.load(run_folder)
-    parts = partition(original.dataset, retain(original.dataset, ForgetRequest(users=("u00003",))))
+    partition = Partition.between(
+        original.dataset, Partition.from_request(original.dataset, ForgetRequest(users=("u00003",))).retained
+    )
     model = original.model
-    fresh = type(model)(model.settings, Sizes.of_dataset(original.dataset), setup._UNTRAINED.torch())
-    probe = probe_of(parts)
-    whole = probe.stage.shown(fresh)
-    subject = Subject("original", original.folder, fresh, 0, 1.0)
-    assert module.zero_retrain_forgetting(subject, whole, probe) == pytest.approx(1)
+    fresh = type(model)(model.config, Sizes.of_dataset(original.dataset), inputs_module._UNTRAINED.torch())
+    setup = audit_setup(partition)
+    whole = setup.cache.padded_of(fresh)
+    audited = AuditedRun("original", original.folder, fresh, 0, 1.0)
+    assert module.zero_retrain_forgetting(audited, whole, setup) == pytest.approx(1)

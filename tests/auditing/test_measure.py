@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from mmrecun import jobs
-from mmrecun.auditing import setup
-from mmrecun.auditing.measure import Measured, Subject, judged, measure_state
-from mmrecun.auditing.setup import Probe, probe_of
+from mmrecun.auditing import setup as inputs_module
+from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state, scored_vectors
+from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Split
-from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Sizes
 from mmrecun.models.bprmf import BPRMF
@@ -26,26 +26,26 @@ def pairs_request(dataset: Dataset) -> ForgetRequest:
 
 
 @pytest.fixture(scope="module")
-def scene(dataset: Dataset) -> tuple[Partition, Probe, Subject, Measured]:
-    parts = partition(dataset, retain(dataset, pairs_request(dataset)))
-    probe = probe_of(parts)
+def scene(dataset: Dataset) -> tuple[Partition, AuditSetup, AuditedRun, MeasuredRun]:
+    partition = Partition.between(dataset, Partition.from_request(dataset, pairs_request(dataset)).retained)
+    setup = audit_setup(partition)
     model = BPRMF(BPRMF.Config(dim=4), Sizes.of_dataset(dataset), Seed(4).torch())
-    subject = Subject("unlearned", Path("run"), model, 7, 1.5)
-    return parts, probe, subject, measure_state(subject, parts, probe)
+    audited = AuditedRun("unlearned", Path("run"), model, 7, 1.5)
+    return partition, setup, audited, measure_state(audited, partition, setup)
 
 
-def scores(subject: Subject, probe: Probe) -> np.ndarray:
-    values = (subject.model.users.weight @ subject.model.items.weight.T).detach().numpy().astype(float)
-    values[probe.seen.users, probe.seen.items] = -np.inf
+def scores(audited: AuditedRun, setup: AuditSetup) -> np.ndarray:
+    values = (audited.model.users.weight @ audited.model.items.weight.T).detach().numpy().astype(float)
+    values[setup.seen.users, setup.seen.items] = -np.inf
     return values
 
 
-def test_forget_figures_equal_a_loop_over_users(scene: tuple[Partition, Probe, Subject, Measured]):
-    _, probe, subject, measured = scene
-    values = scores(subject, probe)
+def test_forget_figures_equal_a_loop_over_users(scene: tuple[Partition, AuditSetup, AuditedRun, MeasuredRun]):
+    _, setup, audited, measured = scene
+    values = scores(audited, setup)
     recalls = []
-    for user in np.unique(probe.forgotten.users):
-        wanted = set(probe.forgotten.items[probe.forgotten.users == user])
+    for user in np.unique(setup.forgotten.users):
+        wanted = set(setup.forgotten.items[setup.forgotten.users == user])
         recalls.append(len(wanted & set(np.argsort(-values[user])[:20])) / len(wanted))
     assert measured.forget_recall.tolist() == pytest.approx(recalls)
     assert measured.figures.forget["recall@20"] == pytest.approx(np.mean(recalls))
@@ -59,24 +59,24 @@ def test_forget_figures_equal_a_loop_over_users(scene: tuple[Partition, Probe, S
             ranked.append((others < values[user, item]).mean())
         return ranked
 
-    forgotten = shares(probe.forgotten.users, probe.forgotten.items)
-    controls = shares(probe.controls.users, probe.controls.items)
+    forgotten = shares(setup.forgotten.users, setup.forgotten.items)
+    controls = shares(setup.controls.users, setup.controls.items)
     wins = np.mean([[(p > c) + 0.5 * (p == c) for c in controls] for p in forgotten])
     assert measured.figures.auc == pytest.approx(wins, abs=1e-6)
     assert measured.figures.seed == 7
 
 
 def test_retained_figures_equal_a_loop_and_split_into_affected_and_others(
-    scene: tuple[Partition, Probe, Subject, Measured],
+    scene: tuple[Partition, AuditSetup, AuditedRun, MeasuredRun],
 ):
-    parts, probe, subject, measured = scene
-    test = parts.retained.interactions.part(Split.TEST)
-    values = scores(subject, probe)
+    partition, setup, audited, measured = scene
+    test = partition.retained.interactions.split(Split.TEST)
+    values = scores(audited, setup)
     recalls = {}
-    for user in np.intersect1d(test.users, parts.retained.train.users):
+    for user in np.intersect1d(test.users, partition.retained.train.users):
         wanted = set(test.items[test.users == user])
         recalls[user] = len(wanted & set(np.argsort(-values[user])[:20])) / len(wanted)
-    touched = set(probe.forgotten.users)
+    touched = set(setup.forgotten.users)
     assert measured.recall.tolist() == pytest.approx(list(recalls.values()))
     assert measured.figures.retain["recall@20"] == pytest.approx(np.mean(list(recalls.values())))
     for figures, inside in ((measured.figures.affected, True), (measured.figures.unaffected, False)):
@@ -85,36 +85,42 @@ def test_retained_figures_equal_a_loop_and_split_into_affected_and_others(
         )
 
 
-def test_lists_hold_no_retained_pair_and_probabilities_add_up(scene: tuple[Partition, Probe, Subject, Measured]):
-    parts, _, _, measured = scene
-    rows = np.unique(parts.retained.train.users)
+def test_lists_hold_no_retained_pair_and_probabilities_add_up(
+    scene: tuple[Partition, AuditSetup, AuditedRun, MeasuredRun],
+):
+    partition, _, _, measured = scene
+    rows = np.unique(partition.retained.train.users)
     owners = np.repeat(rows, measured.lists.shape[1])
     listed = measured.lists.ravel() >= 0
-    train, items = parts.retained.train, len(parts.retained.items)
+    train, items = partition.retained.train, len(partition.retained.items)
     assert not train.contains(owners[listed], measured.lists.ravel()[listed], items).any()
     assert measured.shares.sum(dim=1).tolist() == pytest.approx([1.0] * len(measured.shares))
 
 
 def test_the_probe_holds_what_left_and_controls_that_were_never_trained_on(dataset: Dataset):
-    parts = partition(dataset, retain(dataset, ForgetRequest(items=tuple(dataset.items.names[:4]))))
-    probe = probe_of(parts)
+    partition = Partition.between(
+        dataset, Partition.from_request(dataset, ForgetRequest(items=tuple(dataset.items.names[:4]))).retained
+    )
+    setup = audit_setup(partition)
     train, items = dataset.train, len(dataset.items)
-    assert (probe.branch, probe.by) == ("", "users")
-    assert set(probe.forgotten.items) <= {0, 1, 2, 3}
-    assert len(probe.forgotten) == int((train.items < 4).sum())
-    assert len(probe.seen) + len(probe.forgotten) == len(train)
-    assert not train.contains(probe.controls.users, probe.controls.items, items).any()
-    assert not train.contains(probe.random.users, probe.random.items, items).any()
-    assert (np.flatnonzero(probe.affected) == np.unique(probe.forgotten.users)).all()
+    assert (setup.branch, setup.by) == ("", "users")
+    assert set(setup.forgotten.items) <= {0, 1, 2, 3}
+    assert len(setup.forgotten) == int((train.items < 4).sum())
+    assert len(setup.seen) + len(setup.forgotten) == len(train)
+    assert not train.contains(setup.controls.users, setup.controls.items, items).any()
+    assert not train.contains(setup.random.users, setup.random.items, items).any()
+    assert (np.flatnonzero(setup.affected) == np.unique(setup.forgotten.users)).all()
 
 
 def test_neighbours_of_removed_users_are_the_affected(dataset: Dataset):
-    parts = partition(dataset, retain(dataset, ForgetRequest(users=(dataset.users.names[0],))))
-    probe = probe_of(parts)
+    partition = Partition.between(
+        dataset, Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],))).retained
+    )
+    setup = audit_setup(partition)
     mine = set(dataset.train.items[dataset.train.users == 0])
     sharing = {int(u) for u, i in zip(dataset.train.users, dataset.train.items, strict=True) if i in mine and u != 0}
-    assert set(np.flatnonzero(probe.affected)) == sharing
-    assert probe.by == "items"
+    assert set(np.flatnonzero(setup.affected)) == sharing
+    assert setup.by == "items"
 
 
 @pytest.fixture(scope="module")
@@ -123,18 +129,18 @@ def runs(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ru
     out = tmp_path_factory.mktemp("measure") / "after"
     jobs.unlearn(original, ForgetRequest(items=tuple(original.dataset.items.names[:3])), out)
     after = load(out)
-    return original, after, partition(original.dataset, after.dataset)
+    return original, after, Partition.between(original.dataset, after.dataset)
 
 
-def subject(name: str, run: Run) -> Subject:
-    return Subject(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
+def audited_run(name: str, run: Run) -> AuditedRun:
+    return AuditedRun(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
 
 
 def test_removed_items_are_exposed_before_any_filter_and_never_served(runs: tuple[Run, Run, Partition]):
-    original, after, parts = runs
-    probe = probe_of(parts)
+    original, after, partition = runs
+    setup = audit_setup(partition)
     before, later = (
-        measure_state(subject(*entry), parts, probe) for entry in (("original", original), ("gold", after))
+        measure_state(audited_run(*entry), partition, setup) for entry in (("original", original), ("gold", after))
     )
     assert before.figures.exposure["served"] == before.figures.exposure["top20"] > 0
     assert later.figures.exposure["top20"] > 0
@@ -142,36 +148,42 @@ def test_removed_items_are_exposed_before_any_filter_and_never_served(runs: tupl
 
 
 def test_the_original_is_asked_with_its_own_rows_and_lists_retained_items_only(runs: tuple[Run, Run, Partition]):
-    original, _, parts = runs
-    probe = probe_of(parts)
-    measured = measure_state(subject("original", original), parts, probe)
+    original, _, partition = runs
+    setup = audit_setup(partition)
+    measured = measure_state(audited_run("original", original), partition, setup)
     vectors = vectors_of(original.model, original.dataset)
-    users, items = vectors.users[torch.from_numpy(parts.user_rows)], vectors.items[torch.from_numpy(parts.item_rows)]
+    users, items = (
+        vectors.users[torch.from_numpy(partition.user_rows)],
+        vectors.items[torch.from_numpy(partition.item_rows)],
+    )
     values = (users @ items.T).detach().numpy()
-    values[parts.retained.train.users, parts.retained.train.items] = -np.inf
-    rows = np.unique(parts.retained.train.users)
+    values[partition.retained.train.users, partition.retained.train.items] = -np.inf
+    rows = np.unique(partition.retained.train.users)
     assert (measured.lists[:, :3] == np.argsort(-values[rows], axis=1)[:, :3]).all()
 
 
 def test_inputs_are_built_once_for_all_models_of_a_kind(
     runs: tuple[Run, Run, Partition], monkeypatch: pytest.MonkeyPatch
 ):
-    _, after, parts = runs
+    _, after, partition = runs
     built: list[int] = []
-    build = setup.build_inputs
-    monkeypatch.setattr(setup, "build_inputs", lambda *args: built.append(1) or build(*args))
-    probe = probe_of(parts)
-    first = measure_state(subject("gold", after), parts, probe)
+    build = inputs_module.build_inputs
+    monkeypatch.setattr(inputs_module, "build_inputs", lambda *args: built.append(1) or build(*args))
+    setup = audit_setup(partition)
+    first = measure_state(audited_run("gold", after), partition, setup)
     count = len(built)
-    second = measure_state(subject("unlearned", after), parts, probe)
+    second = measure_state(audited_run("unlearned", after), partition, setup)
     assert count == len(built) == 2
     assert first.figures.recognition == second.figures.recognition
 
 
 def test_a_lost_modality_is_judged_by_its_branch(dataset: Dataset, runs: tuple[Run, Run, Partition]):
-    parts = partition(dataset, retain(dataset, ForgetRequest(modalities={"image": tuple(dataset.items.names[:9])})))
-    probe = probe_of(parts)
-    assert probe.branch == "image"
-    assert set(probe.forgotten.items) <= set(np.flatnonzero(parts.lost_features["image"]))
+    partition = Partition.between(
+        dataset,
+        Partition.from_request(dataset, ForgetRequest(modalities={"image": tuple(dataset.items.names[:9])})).retained,
+    )
+    setup = audit_setup(partition)
+    assert setup.branch == "image"
+    assert set(setup.forgotten.items) <= set(np.flatnonzero(partition.removed_features["image"]))
     vectors = vectors_of(runs[0].model, dataset)
-    assert judged(vectors, probe) is vectors.branches["image"]
+    assert scored_vectors(vectors, setup) is vectors.branches["image"]

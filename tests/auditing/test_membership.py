@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrecun.auditing.membership import Group, auc, contributions, histogram, matched_auc, random_controls, spread
+from mmrecun.auditing.membership import (
+    PairGroup,
+    auc,
+    clustered_error,
+    contributions,
+    histogram,
+    matched_auc,
+    random_controls,
+)
 from mmrecun.data.dataset import Dataset
 from mmrecun.evaluation.stratified import stratified_auc
 
@@ -21,11 +29,11 @@ def test_auc_of_nothing_is_not_a_number():
     assert auc(np.array([]), np.array([1.0])) is None
 
 
-def group(rng: np.random.Generator, size: int, owners: int, sway: float = 0.0) -> Group:
+def group(rng: np.random.Generator, size: int, owners: int, sway: float = 0.0) -> PairGroup:
     """Percentiles that share a push per owner."""
     owner = rng.integers(owners, size=size)
     push = rng.normal(size=owners)[owner] * sway
-    return Group(rng.random(size) + push, rng.choice([65, 130], size), owner)
+    return PairGroup(rng.random(size) + push, rng.choice([65, 130], size), owner)
 
 
 def test_the_matched_auc_is_the_stratified_one():
@@ -50,15 +58,15 @@ def test_pairs_of_one_user_say_little():
     rng = np.random.default_rng(2)
     lone = group(rng, 100, 1)
     others = group(rng, 100, 20)
-    apart = Group(others.percentiles, others.strata, others.owners + 1)
+    apart = PairGroup(others.percentiles, others.strata, others.owners + 1)
     assert matched_auc(lone, apart).error > 0.28
     assert matched_auc(lone, group(rng, 100, 1)).error < 0.05
-    assert spread((np.zeros(3), np.zeros(2)), np.arange(3), np.arange(2)) == 0
+    assert clustered_error((np.zeros(3), np.zeros(2)), np.arange(3), np.arange(2)) == 0
 
 
 def test_nothing_to_match_is_no_estimate():
     rng = np.random.default_rng(3)
-    empty = Group(np.array([]), np.array([], dtype=int), np.array([], dtype=int))
+    empty = PairGroup(np.array([]), np.array([], dtype=int), np.array([], dtype=int))
     assert matched_auc(empty, group(rng, 5, 2)) is None
     assert matched_auc(group(rng, 5, 2), empty) is None
 
@@ -75,6 +83,6 @@ def test_random_controls_were_never_seen(dataset: Dataset):
 
 
 def test_a_handful_that_falls_to_one_side_proves_nothing():
-    few = Group(np.array([0.9, 0.95]), np.array([64, 64]), np.array([0, 0]))
-    one = Group(np.array([0.1]), np.array([64]), np.array([0]))
+    few = PairGroup(np.array([0.9, 0.95]), np.array([64, 64]), np.array([0, 0]))
+    one = PairGroup(np.array([0.1]), np.array([64]), np.array([0]))
     assert matched_auc(few, one) == (1.0, pytest.approx(np.sqrt(4 / 24)))

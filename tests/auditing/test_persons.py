@@ -4,7 +4,7 @@ import torch
 
 from mmrecun.auditing.persons import against_golds, harm, neighbours
 from mmrecun.data.dataset import Dataset
-from mmrecun.forget.partition import partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
 
@@ -28,14 +28,16 @@ def test_harm_is_the_change_of_those_nearest_and_of_the_worst_of_them():
 
 
 def test_neighbours_are_the_nearest_by_cosine_or_the_users_that_were_touched(dataset: Dataset):
-    parts = partition(dataset, retain(dataset, ForgetRequest(users=(dataset.users.names[0],))))
+    partition = Partition.between(
+        dataset, Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],))).retained
+    )
     vectors = torch.randn(len(dataset.users), 3, generator=torch.Generator().manual_seed(0))
-    rows = np.arange(len(parts.user_rows))
-    chosen = neighbours(vectors, parts, np.zeros(len(dataset.users), dtype=bool), rows)
+    rows = np.arange(len(partition.user_rows))
+    chosen = neighbours(vectors, partition, np.zeros(len(dataset.users), dtype=bool), rows)
     unit = torch.nn.functional.normalize(vectors, dim=1)
     expected = (unit @ unit[0])[1:].topk(10).indices.sort().values
     assert np.flatnonzero(chosen).tolist() == expected.tolist()
     pair = (dataset.users.names[int(dataset.train.users[0])], dataset.items.names[int(dataset.train.items[0])])
-    parts = partition(dataset, retain(dataset, ForgetRequest(pairs=(pair,))))
+    partition = Partition.between(dataset, Partition.from_request(dataset, ForgetRequest(pairs=(pair,))).retained)
     affected = np.arange(len(dataset.users)) == 3
-    assert np.flatnonzero(neighbours(vectors, parts, affected, rows)).tolist() == [3]
+    assert np.flatnonzero(neighbours(vectors, partition, affected, rows)).tolist() == [3]

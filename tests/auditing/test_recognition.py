@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from mmrecun.auditing.membership import Group
+from mmrecun.auditing.membership import PairGroup
 from mmrecun.auditing.recognition import Comparison
 
 
-def group(rng: np.random.Generator, size: int, owners: int, lift: float = 0.0) -> Group:
+def group(rng: np.random.Generator, size: int, owners: int, lift: float = 0.0) -> PairGroup:
     places = np.where(rng.random(size) < lift, rng.beta(8, 1, size), rng.random(size))
-    return Group(places.astype(np.float32), np.full(size, 64), rng.integers(owners, size=size))
+    return PairGroup(places.astype(np.float32), np.full(size, 64), rng.integers(owners, size=size))
 
 
 def comparison(lift: float, traits: float = 0.0, size: int = 1500) -> Comparison:
@@ -49,7 +49,7 @@ def test_few_pairs_are_not_attacked():
 def test_the_share_of_known_pairs_is_measured_against_their_own_held_out_ones():
     rng = np.random.default_rng(1)
     one, low = group(rng, 400, 50), group(rng, 400, 50)
-    low = Group(low.percentiles * 0.1, low.strata, low.owners)
+    low = PairGroup(low.percentiles * 0.1, low.strata, low.owners)
     none = np.empty((400, 0)), np.empty((400, 0))
     assert Comparison(one, one, one, low, none, none).figures().known_auc > 0.9
     assert Comparison(one, one, one, one, none, none).figures().known_auc == pytest.approx(0.5, abs=1e-6)

@@ -16,13 +16,13 @@ from hypothesis.extra.numpy import arrays
 
 from mmrecun import jobs
 from mmrecun.auditing import residue
-from mmrecun.auditing.result import AuditReport, State
+from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Split
-from mmrecun.forget.partition import Partition, partition
-from mmrecun.forget.record import Requested
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.runs import Run, load
 from tests.conftest import TRAINING
@@ -37,19 +37,19 @@ def runs(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ru
     out = tmp_path_factory.mktemp("residue") / "after"
     jobs.unlearn(original, ForgetRequest(items=(items[1], items[2]), users=(users[3],)), out)
     after = load(out)
-    return original, after, partition(original.dataset, after.dataset)
+    return original, after, Partition.between(original.dataset, after.dataset)
 
 
 def failed(
     runs: tuple[Run, Run, Partition],
-    parts: Partition | None = None,
+    partition: Partition | None = None,
     folder: Path | None = None,
-    requested: Requested | None = None,
+    record: ForgetRecord | None = None,
 ) -> set[str]:
     original, after, found = runs
-    asked = requested or after.manifest.requested
-    checks = residue.scan(original.model, after.model, parts or found, folder or after.folder, asked)
-    return {check.name for check in checks if check.state is State.FAILED}
+    asked = record or after.manifest.requested
+    checks = residue.scan(original.model, after.model, partition or found, folder or after.folder, asked)
+    return {check.name for check in checks if check.state is Outcome.FAILED}
 
 
 def test_a_clean_run_passes(runs: tuple[Run, Run, Partition]):
@@ -91,49 +91,51 @@ def test_a_table_of_the_old_size(runs: tuple[Run, Run, Partition]):
 
 
 def test_features_that_were_kept(runs: tuple[Run, Run, Partition]):
-    parts = runs[2]
-    before, after = parts.original.modalities["image"], parts.retained.modalities["image"]
-    lost = int(np.flatnonzero(parts.lost_items & before.present)[0])
+    partition = runs[2]
+    before, after = partition.original.modalities["image"], partition.retained.modalities["image"]
+    lost = int(np.flatnonzero(partition.removed_items & before.present)[0])
     features = np.array(after.features)
     features[0] = before.features[lost]
-    kept = replace(parts.retained, modalities={**parts.retained.modalities, "image": replace(after, features=features)})
-    assert failed(runs, replace(parts, make=lambda: kept)) == {"residue: features"}
+    kept = replace(
+        partition.retained, modalities={**partition.retained.modalities, "image": replace(after, features=features)}
+    )
+    assert failed(runs, replace(partition, make=lambda: kept)) == {"residue: features"}
 
 
-def asked(runs: tuple[Run, Run, Partition], **also: object) -> Requested:
+def asked(runs: tuple[Run, Run, Partition], **also: object) -> ForgetRecord:
     """What the run was asked for, and more."""
-    before = Requested.by(ForgetRequest(items=("i00001", "i00002"), users=("u00003",)))
-    return Requested.by(ForgetRequest(**also), before)
+    before = ForgetRecord.extended(ForgetRequest(items=("i00001", "i00002"), users=("u00003",)))
+    return ForgetRecord.extended(ForgetRequest(**also), before)
 
 
 def test_an_id_left_in_the_map(runs: tuple[Run, Run, Partition]):
     kept = runs[1].dataset
-    assert failed(runs, requested=asked(runs, users=(kept.users.names[0],))) == {"residue: ids"}
-    assert failed(runs, requested=asked(runs, items=(kept.items.names[0],))) == {"residue: ids"}
+    assert failed(runs, record=asked(runs, users=(kept.users.names[0],))) == {"residue: ids"}
+    assert failed(runs, record=asked(runs, items=(kept.items.names[0],))) == {"residue: ids"}
 
 
 def test_a_pair_left_in_the_data_or_the_graph(runs: tuple[Run, Run, Partition]):
     kept = runs[1].dataset
     for split, places in ((Split.TRAIN, "1 interactions, 1 edges"), (Split.TEST, "1 interactions")):
-        pairs = kept.interactions.part(split)
+        pairs = kept.interactions.split(split)
         pair = kept.users.names[int(pairs.users[0])], kept.items.names[int(pairs.items[0])]
-        requested = asked(runs, pairs=(pair,))
-        assert failed(runs, requested=requested) == {"residue: graphs"}
-        check = residue._graph(runs[1].model, runs[2], requested)
+        record = asked(runs, pairs=(pair,))
+        assert failed(runs, record=record) == {"residue: graphs"}
+        check = residue._graph(runs[1].model, runs[2], record)
         assert check.detail.endswith(places)
 
 
 def test_a_feature_left_attached(runs: tuple[Run, Run, Partition]):
     kept = runs[1].dataset
     item = kept.items.names[int(np.flatnonzero(kept.modalities["image"].present)[0])]
-    assert failed(runs, requested=asked(runs, modalities={"image": (item,)})) == {"residue: modalities"}
-    assert failed(runs, requested=asked(runs, modalities={"audio": None})) == {"residue: modalities"}
+    assert failed(runs, record=asked(runs, modalities={"image": (item,)})) == {"residue: modalities"}
+    assert failed(runs, record=asked(runs, modalities={"audio": None})) == {"residue: modalities"}
 
 
 def test_a_run_that_does_not_say_what_was_asked_for_is_not_vouched_for(runs: tuple[Run, Run, Partition]):
-    original, after, parts = runs
-    checks = residue.scan(original.model, after.model, parts, after.folder, None)
-    unknown = {check.name for check in checks if check.state is State.NOT_ASSESSED}
+    original, after, partition = runs
+    checks = residue.scan(original.model, after.model, partition, after.folder, None)
+    unknown = {check.name for check in checks if check.state is Outcome.NOT_ASSESSED}
     assert unknown == {"residue: ids", "residue: graphs", "residue: modalities"}
 
 
@@ -141,10 +143,10 @@ def test_an_earlier_request_is_looked_for_as_well(runs: tuple[Run, Run, Partitio
     after = runs[1]
     jobs.unlearn(after, ForgetRequest(users=("u00010",)), tmp_path / "first", "unlink", key=KEY)
     jobs.unlearn(tmp_path / "first", ForgetRequest(items=("i00005",)), tmp_path / "later", "unlink", key=KEY)
-    requested = load(tmp_path / "later").manifest.requested
-    assert requested.locked
-    assert requested.with_key(KEY).items_in(["i00005", "i00009"]).tolist() == [True, False]
-    assert requested.with_key(KEY).users_in(["u00010", "u00011"]).tolist() == [True, False]
+    record = load(tmp_path / "later").manifest.requested
+    assert record.locked
+    assert record.with_key(KEY).items_in(["i00005", "i00009"]).tolist() == [True, False]
+    assert record.with_key(KEY).users_in(["u00010", "u00011"]).tolist() == [True, False]
 
 
 def test_a_manifest_names_nobody_without_the_key(runs: tuple[Run, Run, Partition], tmp_path: Path):
@@ -165,10 +167,10 @@ def test_a_manifest_names_nobody_without_the_key(runs: tuple[Run, Run, Partition
 
 
 def test_without_the_key_as_much_must_have_left_as_was_asked_for(runs: tuple[Run, Run, Partition], tmp_path: Path):
-    original, after, parts = runs
+    original, after, partition = runs
     kept = after.manifest.requested
-    checks = {check.name: check for check in residue.scan(original.model, after.model, parts, after.folder, kept)}
-    assert checks["residue: ids"].state is State.PASSED
+    checks = {check.name: check for check in residue.scan(original.model, after.model, partition, after.folder, kept)}
+    assert checks["residue: ids"].state is Outcome.PASSED
     assert "1 users and 2 items were asked for and 1 users and 2 items have left" in checks["residue: ids"].detail
     assert checks["residue: ids"].partly == "only the number was checked"
     assert "made without a key" in checks["residue: ids"].detail
@@ -179,15 +181,15 @@ def test_without_the_key_as_much_must_have_left_as_was_asked_for(runs: tuple[Run
         ("features", "residue: modalities"),
     ):
         more = kept.model_copy(update={"counts": {**kept.counts, kind: kept.counts[kind] + 1}})
-        assert failed(runs, requested=more) == {check}
-    locked = Requested.kept(ForgetRequest(users=["u00003"]), kept.counts, None, KEY)
-    stored = Requested.of(locked.model_dump())
-    found = residue.scan(original.model, after.model, parts, after.folder, stored)
+        assert failed(runs, record=more) == {check}
+    locked = ForgetRecord.for_manifest(ForgetRequest(users=["u00003"]), kept.counts, None, KEY)
+    stored = ForgetRecord.of(locked.model_dump())
+    found = residue.scan(original.model, after.model, partition, after.folder, stored)
     assert "the key of the run was not given" in found[0].detail
-    opened = residue.scan(original.model, after.model, parts, after.folder, stored, KEY)
+    opened = residue.scan(original.model, after.model, partition, after.folder, stored, KEY)
     assert opened[0].detail == "none of 1 users and 0 items asked for is in an id map"
-    stayed = Requested.of(Requested.kept(ForgetRequest(users=["u00004"]), {}, None, KEY).model_dump())
-    assert residue.scan(original.model, after.model, parts, after.folder, stayed, KEY)[0].state is State.FAILED
+    stayed = ForgetRecord.of(ForgetRecord.for_manifest(ForgetRequest(users=["u00004"]), {}, None, KEY).model_dump())
+    assert residue.scan(original.model, after.model, partition, after.folder, stayed, KEY)[0].state is Outcome.FAILED
 
 
 @pytest.mark.parametrize("name", ["null", "users", "valid", "image", "mgcn", "recall@20", "unlink", "true"])
@@ -197,9 +199,9 @@ def test_words_of_the_program_itself_are_no_residue(name: str, dataset: Dataset,
     jobs.train(tmp_path / "data", "mgcn", tmp_path / "run", {**TRAINING, "epochs": 1})
     jobs.unlearn(tmp_path / "run", ForgetRequest(users=(name,)), tmp_path / "after", "unlink")
     check = residue_states(jobs.audit(tmp_path / "after"))["residue: files"]
-    assert check is State.PASSED
+    assert check is Outcome.PASSED
     (tmp_path / "after" / "notes.json").write_text(json.dumps({"removed": [name], "kept": None}))
-    assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is State.FAILED
+    assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is Outcome.FAILED
 
 
 def test_an_id_in_an_attribute_of_somebody_else(dataset: Dataset, tmp_path: Path):
@@ -217,7 +219,7 @@ def test_an_id_in_an_attribute_of_somebody_else(dataset: Dataset, tmp_path: Path
     after = load(tmp_path / "after")
     assert "u00003" not in after.dataset.item_attributes["uploader"]
     (check,) = (check for check in jobs.audit(after).checks if check.name == "residue: files")
-    assert check.state is State.FAILED
+    assert check.state is Outcome.FAILED
     assert "1 in the attribute 'blurb' of items" in check.detail
 
 
@@ -225,13 +227,13 @@ def test_a_report_of_survivors_is_no_survivor_itself(run_folder: Path, tmp_path:
     name = load(run_folder).dataset.items.names[1]
     jobs.unlearn(run_folder, ForgetRequest(items=(name,)), tmp_path / "after")
     (tmp_path / "after" / "notes.json").write_text(f'["{name}"]')
-    assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is State.FAILED
+    assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is Outcome.FAILED
     assert not [path for path in tmp_path.rglob("*.html") if name in path.read_text()]
     (tmp_path / "after" / "notes.json").unlink()
-    assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is State.PASSED
+    assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is Outcome.PASSED
 
 
-def residue_states(report: AuditReport) -> dict[str, State]:
+def residue_states(report: AuditReport) -> dict[str, Outcome]:
     return {check.name: check.state for check in report.checks if check.name.startswith("residue")}
 
 

@@ -10,10 +10,10 @@ import torch
 
 from mmrecun import jobs
 from mmrecun.auditing.likelihood_ratio import Attack
-from mmrecun.auditing.setup import probe_of
+from mmrecun.auditing.setup import audit_setup
 from mmrecun.cli import main
 from mmrecun.errors import ArtifactError, ConfigError
-from mmrecun.forget.partition import partition
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs import _relearn, _shadows
 from mmrecun.runs import Run, load
@@ -93,20 +93,20 @@ def test_gold_needs_the_steps_that_a_plain_loop_takes(runs: Path):
 
 
 def steps_by_hand(original: Run, gold: Run) -> int:
-    probe = probe_of(partition(original.dataset, gold.dataset))
-    lesson = _relearn._Lesson(probe, original.training)
+    setup = audit_setup(Partition.between(original.dataset, gold.dataset))
+    lesson = _relearn._Lesson(setup, original.training)
     watched = lesson.watched(original.model)
     rows, negatives = (column.numpy() for column in (watched.users, watched.negatives))
-    assert len(rows) == _relearn.RIVALS * len(probe.forgotten)
+    assert len(rows) == _relearn.RIVALS * len(setup.forgotten)
     assert not original.dataset.train.contains(rows, negatives, len(original.dataset.items)).any()
 
     def wrong(vectors) -> float:
         scores = (vectors.users @ vectors.items.T).detach().numpy()
         return (scores[rows, watched.positives.numpy()] <= scores[rows, negatives]).mean()
 
-    target = 1 - 0.95 * (1 - wrong(probe.stage.original(original.model)))
-    model = probe.stage.with_rows(gold.model)
-    inputs, rng = probe.stage.shown_inputs(model), lesson.seed.child("steps").numpy()
+    target = 1 - 0.95 * (1 - wrong(setup.cache.original(original.model)))
+    model = setup.cache.padded_model(gold.model)
+    inputs, rng = setup.cache.padded_inputs(model), lesson.seed.child("steps").numpy()
     optimizer = torch.optim.Adam(model.parameters(), lr=original.training.learning_rate)
     for done in range(_relearn.MOST_STEPS):
         if wrong(model.vectors(inputs)) <= target:
@@ -115,7 +115,7 @@ def steps_by_hand(original: Run, gold: Run) -> int:
         vectors = model.vectors(inputs)
         users, better, worse = vectors.users[triples.users], triples.positives, triples.negatives
         margins = (users * (vectors.items[better] - vectors.items[worse])).sum(1)
-        loss = torch.nn.functional.softplus(-margins).mean() + model.extra_loss(vectors.at(triples))
+        loss = torch.nn.functional.softplus(-margins).mean() + model.auxiliary_loss(vectors.of_triples(triples))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -131,7 +131,7 @@ def test_a_copy_is_taught_and_not_the_run(runs: Path):
 
 def test_what_cannot_be_learned_in_time_says_so(runs: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_relearn, "MOST_STEPS", 1)
-    after = jobs.audit(runs / "users", relearn=True).state("unlearned")
+    after = jobs.audit(runs / "users", relearn=True).measurements("unlearned")
     assert "relearn_steps" not in after.probes
     assert after.unassessed["relearn_steps"].startswith("after 1 steps they did not rank")
 
@@ -139,20 +139,20 @@ def test_what_cannot_be_learned_in_time_says_so(runs: Path, monkeypatch: pytest.
 def test_what_was_not_unlearned_is_told_from_gold(runs: Path):
     seen: list[tuple[int, int, str]] = []
     golds = [runs / "pairs-gold"]
-    report = jobs.audit(runs / "pairs", golds, relearn=True, shadows=4, report=lambda *told: seen.append(told))
+    report = jobs.audit(runs / "pairs", golds, relearn=True, shadows=4, progress=lambda *found: seen.append(found))
     detected, steps = (of_states(report, name) for name in ("attack_detected", "relearn_steps"))
     assert detected["unlearned"] > detected["gold"] + 0.2
     assert detected["gold"] < 0.5
     assert steps["unlearned"] < steps["gold"]
-    shadows = [told[:2] for told in seen if told[2].startswith("shadow")]
+    shadows = [found[:2] for found in seen if found[2].startswith("shadow")]
     assert set(shadows) == {(number, 4) for number in range(4)}
-    assert any("learning again" in told[2] for told in seen)
+    assert any("learning again" in found[2] for found in seen)
 
 
 def test_one_user_alone_is_learned_by_every_second_shadow(runs: Path, tmp_path: Path):
     jobs.unlearn(runs / "original", ForgetRequest(users=("u00003",)), tmp_path / "one", "unlink")
     report = jobs.audit(tmp_path / "one", shadows=4)
-    assert report.state("unlearned").probes.keys() >= ATTACK
+    assert report.measurements("unlearned").probes.keys() >= ATTACK
 
 
 def test_what_cannot_be_assessed_says_why(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -160,15 +160,15 @@ def test_what_cannot_be_assessed_says_why(data_folder: Path, tmp_path: Path, mon
     original = load(tmp_path / "original")
     some = tuple(original.dataset.items.names[:8])
     jobs.unlearn(original, ForgetRequest(modalities={"image": None}), tmp_path / "whole", "unlink")
-    whole = jobs.audit(tmp_path / "whole", relearn=True, shadows=4).state("unlearned").unassessed
+    whole = jobs.audit(tmp_path / "whole", relearn=True, shadows=4).measurements("unlearned").unassessed
     assert "so none is learned again" in whole["relearn_steps"]
     assert {whole[name] for name in ATTACK} == {"a model has no 'image' branch any more"}
     jobs.unlearn(original, ForgetRequest(modalities={"image": some}), tmp_path / "part", "unlink")
-    part = jobs.audit(tmp_path / "part", shadows=4).state("unlearned")
+    part = jobs.audit(tmp_path / "part", shadows=4).measurements("unlearned")
     assert part.probes.keys() >= ATTACK
     monkeypatch.setattr(_shadows, "can_validate", lambda data: False)
     broken = jobs.audit(tmp_path / "part", shadows=4)
-    assert "no epoch could be chosen" in broken.state("unlearned").unassessed["attack_score"]
+    assert "no epoch could be chosen" in broken.measurements("unlearned").unassessed["attack_score"]
     assert not any(note.startswith("Likelihood-ratio") for note in broken.notes)
 
 

@@ -7,17 +7,17 @@ import polars as pl
 import pytest
 
 from mmrecun import jobs, runs
-from mmrecun.auditing.result import State
+from mmrecun.auditing.result import Outcome
 from mmrecun.bench import output
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.groups import groups
 from mmrecun.bench.results import Row, Status
-from mmrecun.bench.run import Place
+from mmrecun.bench.run import BenchPaths
 from mmrecun.bench.run import run as run_planned
 from mmrecun.bench.spec import BenchSpec, parse
 from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.training.loop import silent
+from mmrecun.training.loop import no_progress
 from mmrecun.unlearning.mmrecun.method import MMRecUn
 from tests.cli.test_commands import call
 
@@ -38,12 +38,12 @@ def spec_of(**changes) -> BenchSpec:
     return parse({**BASE, **changes}, "tiny.toml")
 
 
-def run(spec: BenchSpec, base: Path, where: Place, report=silent) -> list[Row]:
+def run(spec: BenchSpec, base: Path, where: BenchPaths, report=no_progress) -> list[Row]:
     return run_planned(groups(spec, base), where, report)
 
 
-def place(folder: Path, started: str = "", **more) -> Place:
-    return Place(folder, Cache(more.pop("cache", folder / "cache")), started, **more)
+def place(folder: Path, started: str = "", **more) -> BenchPaths:
+    return BenchPaths(folder, Cache(more.pop("cache", folder / "cache")), started, **more)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_rows_say_what_the_audit_says(made: list[str], tmp_path: Path):
     (kept,) = (tmp_path / "out" / "runs").glob("*/1")
     golds = sorted((tmp_path / "out" / "cache" / "golds").iterdir())
     report = jobs.audit(kept, golds)
-    after = report.state("unlearned")
+    after = report.measurements("unlearned")
     assert row.retain_recall == after.retain["recall@20"]
     assert row.forget_recall == after.forget["recall@20"]
     assert row.membership_auc == after.auc
@@ -192,7 +192,7 @@ def test_a_sequence_is_judged_after_every_quarter_against_its_own_gold(made: lis
     of_method = [row for row in rows if row.method == "unlink"]
     assert [row.requests for row in of_method] == [1, 2, 3, 4]
     assert {row.status for row in of_method} == {Status.DONE}
-    assert {row.verdict_against_gold for row in of_method} <= set(State)
+    assert {row.verdict_against_gold for row in of_method} <= set(Outcome)
     assert made == ["train", *["retrain 1000"] * 4, *["unlink 0"] * 4]
     forgotten = [
         runs.read_manifest(gold).forgotten["users"] for gold in (tmp_path / "out" / "cache" / "golds").iterdir()

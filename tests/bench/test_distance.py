@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from mmrecun.auditing.result import State
+from mmrecun.auditing.result import Outcome
 from mmrecun.bench.agreement import agreement, as_json, golds_passing
-from mmrecun.bench.distance import distance, nearest, targets
+from mmrecun.bench.distance import distance, gold_levels, nearest
 from mmrecun.bench.results import Row, Status, frame, gaps
 from mmrecun.bench.summary import Stat, summarise
 from mmrecun.bench.table import body, latex, markdown
@@ -30,7 +30,7 @@ def row(
     return Row(**{**ABOUT, "method": method, "seed": seed, "status": Status.DONE, **figures, **verdicts, **more})
 
 
-P, F, N = State.PASSED, State.FAILED, State.NOT_ASSESSED
+P, F, N = Outcome.PASSED, Outcome.FAILED, Outcome.NOT_ASSESSED
 ROWS = [
     row("original", 0, 0.102, 0.9, 0.8),
     row("gold", 1000, 0.10, 0.10, 0.48, 100.0, alone=P, against=P),
@@ -54,7 +54,7 @@ def test_tolerances_and_distances_by_hand():
     (summary,) = summarise(ROWS)
     gold = summary.line("gold")
     assert gold is not None
-    aims = targets(gold)
+    aims = gold_levels(gold)
     assert aims["retain_recall"] == pytest.approx((0.10, 0.001))
     assert aims["forget_recall"] == pytest.approx((0.12, 0.04))
     assert aims["matched_auc"] == pytest.approx((0.50, 0.04))
@@ -88,7 +88,7 @@ def test_a_small_spread_still_allows_two_hundredths_and_plain_auc_stands_in():
         row("x", 0, 0.2, 0.13, None, 1.0, membership_auc=0.5),
     ]
     (summary,) = summarise(rows)
-    assert targets(summary.line("gold"))["forget_recall"].tolerance == 0.02
+    assert gold_levels(summary.line("gold"))["forget_recall"].tolerance == 0.02
     assert distance(summary.line("x"), summary.line("gold")).parts == pytest.approx(
         {"retain_recall": 0.0, "forget_recall": 1.5, "membership_auc": 0.0}
     )

@@ -246,7 +246,7 @@ def test_strangers_in_a_request_are_refused_or_passed_over_aloud(cli, run_folder
 
 def test_held_out_pairs_are_said_to_people_and_programs(cli, run_folder: Path, tmp_path: Path):
     data = load(run_folder).dataset
-    pairs = data.interactions.part(Split.TEST)
+    pairs = data.interactions.split(Split.TEST)
     pair = data.users.names[int(pairs.users[0])], data.items.names[int(pairs.items[0])]
     (tmp_path / "pairs.csv").write_text(f"uid,iid,val\n{pair[0]},{pair[1]},5\n")
     call = ("unlearn", run_folder, "--pairs", tmp_path / "pairs.csv", "--method", "unlink")
@@ -339,10 +339,10 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(capsys):
 def test_an_evaluation_reports_how_far_it_is(run_folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("mmrecun.evaluation.ranking._FEWEST", 16)
     monkeypatch.setattr("mmrecun.evaluation.ranking._BLOCK_BYTES", 1)
-    told: list[tuple[int, int]] = []
-    report = jobs.evaluate(run_folder, report=lambda done, total, _: told.append((done, total)))
-    assert len(told) > 2
-    assert told[-1] == (report.users, report.users)
+    reported: list[tuple[int, int]] = []
+    report = jobs.evaluate(run_folder, progress=lambda done, total, _: reported.append((done, total)))
+    assert len(reported) > 2
+    assert reported[-1] == (report.users, report.users)
 
 
 def test_a_shell_can_complete_commands(cli, monkeypatch: pytest.MonkeyPatch):
@@ -361,10 +361,10 @@ def test_ids_and_titles_are_shown_as_they_are(case: str, capsys, monkeypatch: py
     visible = text.replace("\n", "\\n").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
     monkeypatch.setenv("COLUMNS", "120")
     output.rows_table([{"item": text, "score": 0.5}], text)
-    output.emit({"name": text, "inner": {"list": [text], "empty": []}}, False, text)
+    output.print_json({"name": text, "inner": {"list": [text], "empty": []}}, False, text)
     output.facts_table({text: text}, text)
     output.bars([(text, 1)], text)
-    output.say(text)
+    output.print_line(text)
     with pytest.raises(SystemExit):
         main_module._refuse(text)
     captured = capsys.readouterr()
@@ -375,9 +375,9 @@ def test_ids_and_titles_are_shown_as_they_are(case: str, capsys, monkeypatch: py
 
 def test_nested_facts_are_flat_for_people_and_nested_for_programs(capsys):
     nested = {"a": {"b": {"c": 1234, "d": 0.5}}, "e": [], "f": True}
-    output.emit(nested, False)
+    output.print_json(nested, False)
     assert capsys.readouterr().out.split() == ["a.b.c", "1,234", "a.b.d", "0.5000", "f", "True"]
-    output.emit(nested, True)
+    output.print_json(nested, True)
     assert json.loads(capsys.readouterr().out) == nested
 
 

@@ -47,11 +47,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_import_reports_and_writes(folder: Path, tmp_path: Path):
-    told = answer("import", folder, "--out", tmp_path / "out")
-    assert set(told) == KEYS
-    assert (told["dataset"], told["users"], told["items"], told["interactions"]) == ("tiny", 4, 6, 5)
-    assert told["modalities"] == {"audio": {"width": 3, "coverage": 1.0}}
-    assert "1 users are only in valid or test: cold" in told["warnings"]
+    found = answer("import", folder, "--out", tmp_path / "out")
+    assert set(found) == KEYS
+    assert (found["dataset"], found["users"], found["items"], found["interactions"]) == ("tiny", 4, 6, 5)
+    assert found["modalities"] == {"audio": {"width": 3, "coverage": 1.0}}
+    assert "1 users are only in valid or test: cold" in found["warnings"]
     assert files.load(tmp_path / "out").modalities["audio"].features.dtype == np.float16
 
 
@@ -68,8 +68,8 @@ def test_a_table_with_features_and_a_core(tmp_path: Path):
     np.save(tmp_path / "v.npy", np.eye(5))
     columns = ("--user", "who", "--item", "what", "--timestamp", "at", "--split", "temporal")
     beside = ("--items", tmp_path / "items.csv", "--features", f"v={tmp_path / 'v.npy'}")
-    told = answer("import", tmp_path / "e.tsv", *columns, *beside, "--k-core", "2", "--dry-run")
-    assert (told["users"], told["interactions"], told["modalities"]["v"]["width"]) == (4, 20, 5)
+    found = answer("import", tmp_path / "e.tsv", *columns, *beside, "--k-core", "2", "--dry-run")
+    assert (found["users"], found["interactions"], found["modalities"]["v"]["width"]) == (4, 20, 5)
 
 
 def test_warnings_and_counts_are_shown_to_people(folder: Path):
@@ -80,11 +80,11 @@ def test_warnings_and_counts_are_shown_to_people(folder: Path):
 
 def test_describe_tells_and_draws(folder: Path, tmp_path: Path):
     run("import", folder, "--out", tmp_path / "out")
-    told = answer("describe", tmp_path / "out", "--plot", tmp_path / "new" / "facts.svg")
-    assert set(told) >= KEYS
-    assert told["splits"] == {"train": 2, "valid": 2, "test": 1}
-    assert told["sparsity"] == pytest.approx(1 - 2 / 24)
-    assert told["degrees"]["users"]["max"] == 1
+    found = answer("describe", tmp_path / "out", "--plot", tmp_path / "new" / "facts.svg")
+    assert set(found) >= KEYS
+    assert found["splits"] == {"train": 2, "valid": 2, "test": 1}
+    assert found["sparsity"] == pytest.approx(1 - 2 / 24)
+    assert found["degrees"]["users"]["max"] == 1
     assert (tmp_path / "new" / "facts.svg").read_text().startswith("<?xml")
     shown = run("describe", tmp_path / "out", "--plot", tmp_path / "plots")
     assert "items by training pairs" in shown.stdout
@@ -93,9 +93,9 @@ def test_describe_tells_and_draws(folder: Path, tmp_path: Path):
 
 def test_make_is_decided_by_its_seed(tmp_path: Path):
     small = ("--set", "users=30", "--set", "items=20", "--set", "interactions=200")
-    told = answer("make", "--out", tmp_path / "a", *small, "--seed", "4")
-    assert set(told) == KEYS
-    assert (told["users"], told["items"]) == (30, 20)
+    found = answer("make", "--out", tmp_path / "a", *small, "--seed", "4")
+    assert set(found) == KEYS
+    assert (found["users"], found["items"]) == (30, 20)
     run("make", "--out", tmp_path / "b", *small, "--seed", "4")
     run("make", "--out", tmp_path / "c", *small, "--seed", "5")
     a, b, c = (files.load(tmp_path / name).digest for name in "abc")

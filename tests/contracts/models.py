@@ -13,7 +13,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.errors import ConfigError
 from mmrecun.models import propagation
-from mmrecun.models.base import Recommender, Sizes, carry_over
+from mmrecun.models.base import Recommender, Sizes, transfer_rows
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import load_weights, save_weights
@@ -29,7 +29,7 @@ def build(name: str, dataset: Dataset, seed: int = 1) -> Recommender:
 
 def scores(model: Recommender, dataset: Dataset) -> torch.Tensor:
     with torch.no_grad():
-        vectors = model.vectors(build_inputs(dataset, model.spec(), CPU))
+        vectors = model.vectors(build_inputs(dataset, model.required_inputs(), CPU))
     return vectors.users @ vectors.items.T
 
 
@@ -85,7 +85,7 @@ class ModelContract:
         model = disturb(build(self.name, dataset))
         users, items = np.arange(len(dataset.users)), np.arange(len(dataset.items))
         present = {name: modality.present for name, modality in gone.modalities.items()}
-        lesser = carry_over(model, Sizes.of_dataset(gone), users, items, present, Seed(0))
+        lesser = transfer_rows(model, Sizes.of_dataset(gone), users, items, present, Seed(0))
         torch.testing.assert_close(scores(model, absent), scores(lesser, gone))
 
     def test_an_item_without_features_is_not_touched_by_what_stands_in_their_place(self, dataset: Dataset):
@@ -104,7 +104,7 @@ class ModelContract:
         model = disturb(build(self.name, bare))
         sampler = NegativeSampler(bare.train, len(bare.users), len(bare.items))
         triples = next(iter(bpr_batches(bare.train, sampler, 256, Seed(0).numpy())))
-        batch = model.vectors(build_inputs(bare, model.spec(), CPU)).at(triples)
+        batch = model.vectors(build_inputs(bare, model.required_inputs(), CPU)).of_triples(triples)
         training_loss(model, batch).backward()
         assert batch.margins().isfinite().all()
         for name, parameter in model.named_parameters():
@@ -114,12 +114,12 @@ class ModelContract:
     def test_the_rows_of_a_batch_are_those_of_all_vectors(self, dataset: Dataset, names: tuple[str, ...]):
         part = with_modalities(dataset, *names)
         model = disturb(build(self.name, part))
-        inputs = build_inputs(part, model.spec(), CPU)
+        inputs = build_inputs(part, model.required_inputs(), CPU)
         sampler = NegativeSampler(part.train, len(part.users), len(part.items))
         gradients = []
         for size in (16, 256):
             triples = next(iter(bpr_batches(part.train, sampler, size, Seed(0).numpy())))
-            for batch in (model.at(inputs, triples), model.vectors(inputs).at(triples)):
+            for batch in (model.batch_vectors(inputs, triples), model.vectors(inputs).of_triples(triples)):
                 model.zero_grad()
                 training_loss(model, batch).backward()
                 found = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
@@ -137,19 +137,19 @@ class ModelContract:
             monkeypatch.setattr(module, "product", lambda matrix, rows: rows.new_empty(len(matrix), rows.shape[1]))
         part, meta = with_modalities(dataset, *names), torch.device("meta")
         model = build(self.name, part).to(meta)
-        inputs = build_inputs(part, model.spec(), meta)
+        inputs = build_inputs(part, model.required_inputs(), meta)
         sampler = NegativeSampler(part.train, len(part.users), len(part.items))
         triples = next(bpr_batches(part.train, sampler, 256, Seed(0).numpy(), meta))
-        training_loss(model, model.at(inputs, triples)).backward()
+        training_loss(model, model.batch_vectors(inputs, triples)).backward()
         assert model.get_parameter("users.weight").grad.device == meta
 
     def test_every_parameter_learns(self, dataset: Dataset):
         model = build(self.name, dataset)
-        inputs = build_inputs(dataset, model.spec(), CPU)
+        inputs = build_inputs(dataset, model.required_inputs(), CPU)
         sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         for triples in bpr_batches(dataset.train, sampler, 256, Seed(0).numpy()):
-            batch = model.vectors(inputs).at(triples)
+            batch = model.vectors(inputs).of_triples(triples)
             optimizer.zero_grad()
             training_loss(model, batch).backward()
             optimizer.step()
@@ -166,12 +166,12 @@ class ModelContract:
         widths = Sizes.of_dataset(dataset).widths
         present = {name: np.append(m.present[2:], True) for name, m in dataset.modalities.items()}
         assert not all(there.all() for there in present.values())
-        other = carry_over(
+        other = transfer_rows(
             model, Sizes(users=len(users), items=len(items), widths=widths), users, items, present, Seed(9)
         )
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
         for name, table in other.tables().items():
-            kept = before[name][3:] if table.of == "users" else before[name][2:]
+            kept = before[name][3:] if table.side == "users" else before[name][2:]
             there = np.ones(len(kept), dtype=bool) if table.modality is None else present[table.modality][:-1]
             assert torch.equal(table.weight[: len(kept)][there], kept[there]), name
             old = {row.tobytes() for row in before[name].numpy()}

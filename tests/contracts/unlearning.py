@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.auditing.setup import Stage, probe_of
+from mmrecun.auditing.setup import InputCache, audit_setup
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.graph import InputSpec, build_inputs
+from mmrecun.data.graph import RequiredInputs, build_inputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ForgetError
 from mmrecun.evaluation.ranking import percentiles
-from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender
 from mmrecun.models.inference import vectors_of
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig, fit
-from mmrecun.unlearning.base import Task, Unlearned, targets_of
-from mmrecun.unlearning.gradient.base import GradientUnlearner, Work
+from mmrecun.unlearning.base import Task, UnlearnResult, targets_of
+from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
 from mmrecun.unlearning.registry import method_class
 from tests.contracts.models import CPU, build
@@ -42,7 +42,14 @@ class Trained:
 def trained_on(dataset: Dataset, name: str, training: TrainConfig, seed: int = 1) -> Trained:
     """Trained for all epochs: every validation is better than the one before."""
     model, scores = build(name, dataset), count(1)
-    fit(model, dataset, build_inputs(dataset, model.spec(), CPU), training, Seed(seed), lambda _: float(next(scores)))
+    fit(
+        model,
+        dataset,
+        build_inputs(dataset, model.required_inputs(), CPU),
+        training,
+        Seed(seed),
+        lambda _: float(next(scores)),
+    )
     return Trained(model, dataset)
 
 
@@ -71,17 +78,17 @@ def requests(dataset: Dataset) -> dict[str, ForgetRequest]:
 
 def task_of(trained: Trained, request: ForgetRequest | str, seed: int = 5) -> Task:
     wanted = requests(trained.dataset)[request] if isinstance(request, str) else request
-    parts = partition(trained.dataset, retain(trained.dataset, wanted))
-    return Task(trained.model, parts, TRAINING, Seed(seed), validate)
+    partition = Partition.between(trained.dataset, Partition.from_request(trained.dataset, wanted).retained)
+    return Task(trained.model, partition, TRAINING, Seed(seed), validate)
 
 
-def state_of(result: Unlearned) -> dict[str, torch.Tensor]:
+def state_of(result: UnlearnResult) -> dict[str, torch.Tensor]:
     return result.model.state_dict()
 
 
 def without_effect(dataset: Dataset) -> ForgetRequest:
     """A pair that nobody was trained on."""
-    test = dataset.interactions.part(Split.TEST)
+    test = dataset.interactions.split(Split.TEST)
     return ForgetRequest(pairs=((dataset.users.names[int(test.users[0])], dataset.items.names[int(test.items[0])]),))
 
 
@@ -91,49 +98,52 @@ class UnlearnerContract:
     name: str
     settings: dict = {}
 
-    def run(self, trained: Trained, request: ForgetRequest, seed: int = 5) -> tuple[Partition, Unlearned]:
+    def run(self, trained: Trained, request: ForgetRequest, seed: int = 5) -> tuple[Partition, UnlearnResult]:
         task = task_of(trained, request, seed)
         cls = method_class(self.name)
-        if targets_of(task.parts) - cls.forgets:
+        if targets_of(task.partition) - cls.forgets:
             with pytest.raises(ForgetError, match="does not forget"):
                 cls(cls.Config.of(self.settings)).run(task)
             pytest.skip("this target is refused")
-        return task.parts, cls(cls.Config.of(self.settings)).run(task)
+        return task.partition, cls(cls.Config.of(self.settings)).run(task)
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio", "all audio", "mixed"])
     def test_the_new_model_fits_the_retained_data_and_the_old_one_is_untouched(self, trained: Trained, target: str):
         before = {name: value.clone() for name, value in trained.model.state_dict().items()}
-        parts, result = self.run(trained, requests(trained.dataset)[target])
+        partition, result = self.run(trained, requests(trained.dataset)[target])
         assert all(torch.equal(value, before[name]) for name, value in trained.model.state_dict().items())
-        assert result.stop
-        vectors = vectors_of(result.model, parts.retained)
-        assert vectors.users.shape[0] == len(parts.retained.users)
-        assert vectors.items.shape[0] == len(parts.retained.items)
+        assert result.stop_reason
+        vectors = vectors_of(result.model, partition.retained)
+        assert vectors.users.shape[0] == len(partition.retained.users)
+        assert vectors.items.shape[0] == len(partition.retained.items)
         assert vectors.users.isfinite().all()
         assert vectors.items.isfinite().all()
-        assert set(result.model.sizes.widths) == set(parts.retained.modalities)
+        assert set(result.model.sizes.widths) == set(partition.retained.modalities)
         assert all(np.isfinite(value) for row in result.history for value in row.values())
-        self.assert_no_forgotten_edge(parts)
-        self.assert_nothing_is_kept(trained.model, result.model, parts)
+        self.assert_no_forgotten_edge(partition)
+        self.assert_nothing_is_kept(trained.model, result.model, partition)
 
-    def assert_no_forgotten_edge(self, parts: Partition) -> None:
-        graph = build_inputs(parts.retained, InputSpec(user_item=True), CPU).user_block.forward.to_dense()
-        names = [(parts.original.users.names[u], parts.original.items.names[i]) for u, i in pairs_of(parts.forgotten)]
+    def assert_no_forgotten_edge(self, partition: Partition) -> None:
+        graph = build_inputs(partition.retained, RequiredInputs(user_item=True), CPU).user_block.forward.to_dense()
+        names = [
+            (partition.original.users.names[u], partition.original.items.names[i])
+            for u, i in pairs_of(partition.forgotten)
+        ]
         for user, item in names:
-            row, column = parts.retained.users.find([user])[0], parts.retained.items.find([item])[0]
+            row, column = partition.retained.users.find([user])[0], partition.retained.items.find([item])[0]
             assert min(row, column) < 0 or graph[row, column] == 0
-        assert int((graph != 0).sum()) == len(parts.original.train) - len(names)
+        assert int((graph != 0).sum()) == len(partition.original.train) - len(names)
 
-    def assert_nothing_is_kept(self, before: Recommender, after: Recommender, parts: Partition) -> None:
-        gone = {"users": parts.lost_users, "items": parts.lost_items}
+    def assert_nothing_is_kept(self, before: Recommender, after: Recommender, partition: Partition) -> None:
+        gone = {"users": partition.removed_users, "items": partition.removed_items}
         tables = after.tables()
         for name, table in before.tables().items():
             if name not in tables:
                 continue
-            lost = gone[table.of] | parts.lost_features.get(table.modality, False)
+            lost = gone[table.side] | partition.removed_features.get(table.modality, False)
             rows = {row.tobytes() for row in table.weight[lost].detach().numpy() if row.any()}
             assert not rows & {row.tobytes() for row in tables[name].weight.detach().numpy()}, name
-        for name in parts.original.modalities.keys() - parts.retained.modalities.keys():
+        for name in partition.original.modalities.keys() - partition.retained.modalities.keys():
             assert not [key for key in after.state_dict() if name in key.split(".")]
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs"])
@@ -141,33 +151,33 @@ class UnlearnerContract:
         self.assert_forgotten_falls(trained, target)
 
     def assert_forgotten_falls(self, trained: Trained, target: str) -> None:
-        parts, result = self.run(trained, requests(trained.dataset)[target])
-        probe = probe_of(parts)
-        before, after = vectors_of(trained.model, trained.dataset), probe.stage.stand_in(result.model)
+        partition, result = self.run(trained, requests(trained.dataset)[target])
+        setup = audit_setup(partition)
+        before, after = vectors_of(trained.model, trained.dataset), setup.cache.padded(result.model)
         ranks = []
         for vectors in (before, after):
-            users, items = vectors.branches[probe.branch] if probe.branch else (vectors.users, vectors.items)
-            ranks.append(percentiles(users, items, probe.seen, probe.forgotten).mean())
+            users, items = vectors.branches[setup.branch] if setup.branch else (vectors.users, vectors.items)
+            ranks.append(percentiles(users, items, setup.seen, setup.forgotten).mean())
         assert ranks[1] < ranks[0] - 0.02
 
     @pytest.mark.parametrize("target", ["users", "items"])
     def test_newcomers_change_nobody_else(self, trained: Trained, target: str):
-        parts, result = self.run(trained, requests(trained.dataset)[target])
-        alone, beside = vectors_of(result.model, parts.retained), Stage(parts).stand_in(result.model)
-        torch.testing.assert_close(beside.users[parts.user_rows], alone.users, rtol=1e-6, atol=1e-6)
-        torch.testing.assert_close(beside.items[parts.item_rows], alone.items, rtol=1e-6, atol=1e-6)
+        partition, result = self.run(trained, requests(trained.dataset)[target])
+        alone, beside = vectors_of(result.model, partition.retained), InputCache(partition).padded(result.model)
+        torch.testing.assert_close(beside.users[partition.user_rows], alone.users, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(beside.items[partition.item_rows], alone.items, rtol=1e-6, atol=1e-6)
 
     def test_the_same_seed_gives_the_same_bits(self, trained: Trained):
         request = requests(trained.dataset)["pairs"]
         one, two = (self.run(trained, request)[1] for _ in range(2))
-        assert one.stop == two.stop
+        assert one.stop_reason == two.stop_reason
         assert state_of(one).keys() == state_of(two).keys()
         assert all(torch.equal(value, state_of(two)[name]) for name, value in state_of(one).items())
 
     def test_a_request_without_a_training_pair_is_fine(self, trained: Trained):
-        parts, result = self.run(trained, without_effect(trained.dataset))
-        assert not len(parts.forgotten)
-        assert vectors_of(result.model, parts.retained).users.isfinite().all()
+        partition, result = self.run(trained, without_effect(trained.dataset))
+        assert not len(partition.forgotten)
+        assert vectors_of(result.model, partition.retained).users.isfinite().all()
 
 
 class GradientContract(UnlearnerContract):
@@ -179,42 +189,42 @@ class GradientContract(UnlearnerContract):
     sign: dict = {}
     pushes: tuple[str, ...] = ("users", "items", "pairs", "some audio")
 
-    def start(self, trained: Trained, target: str, **settings) -> tuple[GradientUnlearner, Work]:
+    def start(self, trained: Trained, target: str, **settings) -> tuple[GradientUnlearner, GradientRun]:
         cls = method_class(self.name)
         method = cls(cls.Config.of(self.settings | settings))
-        return method, Work.of(task_of(trained, target), method.config)
+        return method, GradientRun.of(task_of(trained, target), method.config)
 
-    def first_step(self, method: GradientUnlearner, work: Work, memory: object) -> Step:
-        return next(iter(method.steps(work, memory, 0)))
+    def first_step(self, method: GradientUnlearner, run: GradientRun, memory: object) -> Step:
+        return next(iter(method.steps(run, memory, 0)))
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio"])
     def test_one_plain_step_downhill_lowers_what_is_forgotten(self, trained: Trained, target: str):
-        method, work = self.start(trained, target, **self.sign)
-        if targets_of(work.task.parts) - method.forgets or target not in self.pushes:
+        method, run = self.start(trained, target, **self.sign)
+        if targets_of(run.task.partition) - method.forgets or target not in self.pushes:
             pytest.skip("nothing is claimed for this target")
-        memory = method.prepare(work)
-        step = self.first_step(method, work, memory)
-        before = forget_margin(work)
-        method.objective(work, memory, step).backward()
+        memory = method.prepare(run)
+        step = self.first_step(method, run, memory)
+        before = forget_margin(run)
+        method.loss(run, memory, step).backward()
         with torch.no_grad():
-            for parameter in work.model.parameters():
+            for parameter in run.model.parameters():
                 if parameter.grad is not None:
                     parameter.sub_(1e-2 * parameter.grad)
-        assert forget_margin(work) < before
+        assert forget_margin(run) < before
 
     def test_without_effect_nothing_is_trained(self, trained: Trained):
         _, result = self.run(trained, without_effect(trained.dataset))
         assert result.history == []
-        assert "nothing to train" in result.stop
+        assert "nothing to train" in result.stop_reason
         before = trained.model.state_dict()
         tables = result.model.tables()
         assert all(torch.equal(value, before[name]) for name, value in state_of(result).items() if name not in tables)
 
 
 @torch.no_grad()
-def forget_margin(work: Work) -> float:
+def forget_margin(run: GradientRun) -> float:
     """Mean margin of what is forgotten, over all of it and the same negatives at each call."""
     margins = []
-    for step in work.sampler.forgotten(99):
-        margins += work.look(step)[1]
+    for step in run.sampler.forget_only(99):
+        margins += run.forward(step)[1]
     return torch.cat(margins).mean().item()

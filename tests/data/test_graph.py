@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrecun.data import graph
-from mmrecun.data.graph import InputSpec, build_inputs, neighbour_graph, normalised_block
+from mmrecun.data.graph import RequiredInputs, build_inputs, neighbour_graph, normalised_block
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.rng import Seed
@@ -103,12 +103,12 @@ def test_no_item_has_features():
 def test_inputs_hold_what_the_spec_asks_for_and_no_more():
     dataset, _ = make(SyntheticConfig(users=30, items=20, interactions=300, missing=0.3), Seed(0))
     known = dataset.train.matrix(30, 20).toarray() > 0
-    empty = build_inputs(dataset, InputSpec(), CPU)
+    empty = build_inputs(dataset, RequiredInputs(), CPU)
     assert (empty.users, empty.items) == (30, 20)
     assert empty.user_item is None
     assert not empty.features
     assert not empty.item_graphs
-    full = build_inputs(dataset, InputSpec(user_item=True, features=True, neighbours=4), CPU)
+    full = build_inputs(dataset, RequiredInputs(user_item=True, features=True, neighbours=4), CPU)
     np.testing.assert_allclose(full.user_item.forward.to_dense().numpy(), dense_adjacency(known), rtol=1e-6)
     np.testing.assert_allclose(
         full.user_block.transposed.to_dense().numpy(), dense_adjacency(known)[30:, :30], rtol=1e-6
@@ -124,7 +124,7 @@ def test_inputs_hold_what_the_spec_asks_for_and_no_more():
 def test_newcomers_reach_the_item_graphs():
     dataset, _ = make(SyntheticConfig(users=30, items=20, interactions=300, missing=0), Seed(0))
     newcomers = {name: np.arange(20) == 5 for name in dataset.modalities}
-    inputs = build_inputs(dataset, InputSpec(features=True, neighbours=6), CPU, newcomers)
+    inputs = build_inputs(dataset, RequiredInputs(features=True, neighbours=6), CPU, newcomers)
     for matrix in inputs.item_graphs.values():
         column = matrix.forward.to_dense()[:, 5].numpy()
         assert np.flatnonzero(column).tolist() == [5]
@@ -132,7 +132,7 @@ def test_newcomers_reach_the_item_graphs():
 
 def test_a_known_neighbour_graph_is_taken_for_the_same_content_only(monkeypatch: pytest.MonkeyPatch):
     dataset, _ = make(SyntheticConfig(users=30, items=20, interactions=300, groups=4, width=4), Seed(0))
-    spec, known = InputSpec(features=True, neighbours=3), {}
+    spec, known = RequiredInputs(features=True, neighbours=3), {}
     newcomers = {name: np.arange(20) < 5 for name in dataset.modalities}
     fresh = [build_inputs(dataset, spec, CPU, new).item_graphs for new in (None, newcomers)]
     shared = [build_inputs(dataset, spec, CPU, new, known).item_graphs for new in (None, newcomers)]

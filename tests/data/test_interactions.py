@@ -43,8 +43,8 @@ def test_contains_agrees_with_a_set(rows, probes):
 @given(rows=PAIRS)
 def test_the_parts_make_up_the_whole(rows):
     pairs = build(rows)
-    assert sorted(row for split in Split for row in as_rows(pairs.part(split))) == as_rows(pairs)
-    assert pairs.part(Split.VALID).attributes.height == len(pairs.part(Split.VALID))
+    assert sorted(row for split in Split for row in as_rows(pairs.split(split))) == as_rows(pairs)
+    assert pairs.split(Split.VALID).attributes.height == len(pairs.split(Split.VALID))
 
 
 @given(rows=PAIRS, dropped=st.sets(st.integers(0, 6)))

@@ -8,7 +8,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.references import Gone, mentions, referred, retained_mentions
-from mmrecun.forget.partition import retain, take_out
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
 SIZE = 8
@@ -29,15 +29,15 @@ TAGS = [["acc001", "acc002"] if n % 2 else None for n in range(SIZE)]
 
 def test_references_leave_with_whom_they_name():
     data = build({"invited_by": INVITERS, "age": list(range(SIZE))}, {"uploader": UPLOADERS, "with": TAGS})
-    kept = retain(data, ForgetRequest(users=["acc001"]))
+    kept = Partition.from_request(data, ForgetRequest(users=["acc001"])).retained
     assert kept.item_attributes["uploader"].to_list() == [None if n == "acc001" else n for n in UPLOADERS]
     assert kept.item_attributes["with"].to_list() == [["acc002"] if tags else None for tags in TAGS]
     assert kept.user_attributes["invited_by"].to_list() == [None, None, *(f"acc00{n}" for n in range(2, 7))]
     assert kept.user_attributes["age"].to_list() == [0, *range(2, SIZE)]
     gone = Gone(pl.Series(["acc001"]), pl.Series(dtype=pl.String))
     assert mentions(kept, data, gone) == []
-    parts = take_out(data, ForgetRequest(users=["acc001"]))
-    found = retained_mentions(data, parts.user_rows, parts.item_rows)
+    partition = Partition.from_request(data, ForgetRequest(users=["acc001"]))
+    found = retained_mentions(data, partition.user_rows, partition.item_rows)
     assert [(str(mention), mention.refers) for mention in found] == [
         ("1 in users.invited_by", True),
         ("3 in items.uploader", True),
@@ -48,7 +48,7 @@ def test_references_leave_with_whom_they_name():
 def test_ids_among_other_texts_are_told_and_left():
     titles = ["by acc001", "acc001", "xacc001", "acc0011", *("t" * n for n in range(1, 5))]
     data = build({}, {"title": titles})
-    kept = retain(data, ForgetRequest(users=["acc001"]))
+    kept = Partition.from_request(data, ForgetRequest(users=["acc001"])).retained
     assert kept.item_attributes.equals(data.item_attributes)
     (mention,) = mentions(kept, data, Gone(pl.Series(["acc001"]), pl.Series(dtype=pl.String)))
     assert (mention.rows, mention.refers, mention.plain) == (2, False, False)
@@ -59,7 +59,7 @@ def test_a_user_called_like_a_genre_takes_no_genre_along():
     data = build({}, {"genre": genres})
     names = IdMap.of("user", ["comedy", *data.users.names[1:]])
     data = Dataset("x", names, data.items, data.interactions, item_attributes=data.item_attributes)
-    kept = retain(data, ForgetRequest(users=["comedy"]))
+    kept = Partition.from_request(data, ForgetRequest(users=["comedy"])).retained
     assert kept.item_attributes["genre"].to_list() == genres
     (mention,) = mentions(kept, data, Gone(pl.Series(["comedy"]), pl.Series(dtype=pl.String)))
     assert mention.plain
@@ -80,12 +80,12 @@ def test_a_user_called_like_a_genre_takes_no_genre_along():
 def test_numbers_are_ids_where_the_name_says_so(column: str, values: list, kinds: tuple[str, ...]):
     data = build({}, {column: values}, name="{}", item="{}")
     assert referred(data.item_attributes[column], data) == kinds
-    kept = retain(data, ForgetRequest(users=["1"]))
+    kept = Partition.from_request(data, ForgetRequest(users=["1"])).retained
     left = kept.item_attributes[column].cast(pl.String).to_list()
     assert ("1" in left) == ("1" in map(str, values) and kinds != ("users",))
 
 
 def test_a_request_for_pairs_takes_no_reference():
     data = build({}, {"uploader": UPLOADERS})
-    kept = retain(data, ForgetRequest(pairs=[("acc001", "i1")]))
+    kept = Partition.from_request(data, ForgetRequest(pairs=[("acc001", "i1")])).retained
     assert kept.item_attributes.equals(data.item_attributes)

@@ -22,8 +22,8 @@ def test_a_random_split_is_eight_to_one_to_one_for_each_user(counts, seed):
     assert labels.dtype == np.int8
     per_user = counts_per_user(np.random.default_rng(seed).permutation(users), labels)
     for user, total in enumerate(counts):
-        held = 0 if total < 3 else max(1, round(total * 0.1))
-        assert per_user[user] == [total - 2 * held, held, held]
+        held_out = 0 if total < 3 else max(1, round(total * 0.1))
+        assert per_user[user] == [total - 2 * held_out, held_out, held_out]
 
 
 def test_a_random_split_follows_its_seed_and_spares_no_place():

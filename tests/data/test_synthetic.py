@@ -24,7 +24,7 @@ def test_sizes_are_near_the_wish(made):
     assert (len(dataset.users), len(dataset.items)) == (600, 400)
     assert len(dataset.interactions) == pytest.approx(9000, rel=0.1)
     assert np.bincount(dataset.interactions.users, minlength=600).min() >= 3
-    shares = [len(dataset.interactions.part(split)) / len(dataset.interactions) for split in Split]
+    shares = [len(dataset.interactions.split(split)) / len(dataset.interactions) for split in Split]
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.03)
 
 

@@ -30,7 +30,9 @@ def vectors():
 def test_a_split_agrees_with_a_loop_over_users(dataset, vectors):
     users, items = vectors
     scores = (users @ items.T).numpy().astype(np.float64)
-    train, test = (dataset.interactions.part(split).matrix(60, 50).toarray() > 0 for split in (Split.TRAIN, Split.TEST))
+    train, test = (
+        dataset.interactions.split(split).matrix(60, 50).toarray() > 0 for split in (Split.TRAIN, Split.TEST)
+    )
     recalls, reached = [], set()
     for user in range(60):
         if not test[user].any():

@@ -19,14 +19,14 @@ group = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_fr
 @settings(deadline=None)
 @given(group, group)
 def test_the_auc_equals_a_loop_with_its_two_fallbacks(
-    forgotten: list[tuple[float, int]], held: list[tuple[float, int]]
+    forgotten: list[tuple[float, int]], controls_: list[tuple[float, int]]
 ):
     shares = []
     for value, stratum in forgotten:
-        rivals = [v for v, s in held if s == stratum] or [v for v, s in held if s // 64 == stratum // 64]
-        rivals = rivals or [v for v, _ in held]
+        rivals = [v for v, s in controls_ if s == stratum] or [v for v, s in controls_ if s // 64 == stratum // 64]
+        rivals = rivals or [v for v, _ in controls_]
         shares.append(np.mean([(value > rival) + 0.5 * (value == rival) for rival in rivals]))
-    (values, where), (controls, there) = (map(np.array, zip(*rows, strict=True)) for rows in (forgotten, held))
+    (values, where), (controls, there) = (map(np.array, zip(*rows, strict=True)) for rows in (forgotten, controls_))
     assert stratified_auc(values, where, controls, there) == pytest.approx(np.mean(shares))
 
 

@@ -10,7 +10,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ForgetError
-from mmrecun.forget.parsing import merge_where, read_ids, read_modalities, read_pairs
+from mmrecun.forget.parsing import add_matching, read_ids, read_modalities, read_pairs
 from mmrecun.forget.request import ForgetRequest
 
 
@@ -117,12 +117,12 @@ def test_a_line_that_is_an_id_is_taken_as_one(users: list[str], text: str, found
 
 
 def test_what_is_passed_over_or_can_be_read_in_two_ways_is_told(tmp_path: Path):
-    told: list[str] = []
-    read_ids(written(tmp_path, "# why\n# who\nu3\n"), "user", named(["u3"]).users, tell=told.append)
-    assert told == [f"{tmp_path / 'request.txt'}: 2 lines that begin with '# ' were passed over as comments"]
-    told.clear()
-    read_ids(written(tmp_path, "user\nu3\n"), "user", named(["user", "u3"]).users, tell=told.append)
-    assert "'user' was taken for a user of that name, not for a header" in told[0]
+    reported: list[str] = []
+    read_ids(written(tmp_path, "# why\n# who\nu3\n"), "user", named(["u3"]).users, warn=reported.append)
+    assert reported == [f"{tmp_path / 'request.txt'}: 2 lines that begin with '# ' were passed over as comments"]
+    reported.clear()
+    read_ids(written(tmp_path, "user\nu3\n"), "user", named(["user", "u3"]).users, warn=reported.append)
+    assert "'user' was taken for a user of that name, not for a header" in reported[0]
 
 
 def test_a_first_line_that_alone_is_unknown_looks_like_a_header(tmp_path: Path):
@@ -174,7 +174,7 @@ def test_an_expression_widens_a_request(expression: str, field: str, dataset: Da
     before = ForgetRequest(
         users=("u00001",), items=("i00001",), pairs=(("u00002", "i00002"),), modalities={"audio": None}
     )
-    after, undecided = merge_where(before, dataset, expression)
+    after, undecided = add_matching(before, dataset, expression)
     assert undecided == 0
     for name in ForgetRequest.model_fields:
         if name != field:
@@ -196,4 +196,4 @@ def test_an_expression_widens_a_request(expression: str, field: str, dataset: Da
 
 def test_an_expression_that_selects_nothing_is_refused(dataset: Dataset):
     with pytest.raises(ForgetError, match="no row of items fits"):
-        merge_where(ForgetRequest(), dataset, "year > 3000")
+        add_matching(ForgetRequest(), dataset, "year > 3000")

@@ -11,7 +11,7 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality
 from mmrecun.errors import DataError, ForgetError
-from mmrecun.forget.partition import held_out, partition, retain, take_out
+from mmrecun.forget.partition import Partition, held_out
 from mmrecun.forget.request import ForgetRequest
 
 USERS = [f"u{row}" for row in range(5)]
@@ -71,19 +71,19 @@ def test_retained_and_forgotten_agree_with_sets(case):
     kept = {p for p in whole if p[0] not in gone_users and p[1] not in gone_items and p[:2] not in gone_pairs}
     if request.empty() or not any(split == Split.TRAIN for _, _, split in kept):
         with pytest.raises(ForgetError, match=r"empty|leaves no training"):
-            retain(dataset, request)
+            Partition.from_request(dataset, request)
         return
-    retained = retain(dataset, request)
-    parts = partition(dataset, retained)
+    retained = Partition.from_request(dataset, request).retained
+    partition = Partition.between(dataset, retained)
     assert named(retained) == kept
     assert retained.users.names.to_list() == [name for name in USERS if name not in gone_users]
     assert retained.items.names.to_list() == [name for name in ITEMS if name not in gone_items]
-    assert named(dataset, parts.held) == kept
-    assert named(dataset, parts.forgotten) == {p for p in whole - kept if p[2] == Split.TRAIN}
-    assert {USERS[row] for row in np.flatnonzero(parts.lost_users)} == gone_users
-    assert {ITEMS[row] for row in np.flatnonzero(parts.lost_items)} == gone_items
-    assert retained.user_attributes["age"].to_list() == parts.user_rows.tolist()
-    assert retained.item_attributes["year"].to_list() == parts.item_rows.tolist()
+    assert named(dataset, partition.retained_pairs) == kept
+    assert named(dataset, partition.forgotten) == {p for p in whole - kept if p[2] == Split.TRAIN}
+    assert {USERS[row] for row in np.flatnonzero(partition.removed_users)} == gone_users
+    assert {ITEMS[row] for row in np.flatnonzero(partition.removed_items)} == gone_items
+    assert retained.user_attributes["age"].to_list() == partition.user_rows.tolist()
+    assert retained.item_attributes["year"].to_list() == partition.item_rows.tolist()
 
 
 @given(case=cases())
@@ -91,21 +91,21 @@ def test_retained_and_forgotten_agree_with_sets(case):
 def test_what_is_taken_out_is_what_two_datasets_differ_in(case):
     dataset, request = case
     try:
-        expected = partition(dataset, retain(dataset, request))
+        expected = Partition.between(dataset, Partition.from_request(dataset, request).retained)
     except ForgetError as error:
         with pytest.raises(ForgetError, match=str(error)[:20]):
-            take_out(dataset, request)
+            Partition.from_request(dataset, request)
         return
-    parts = take_out(dataset, request)
-    assert "retained" not in vars(parts)
+    partition = Partition.from_request(dataset, request)
+    assert "retained" not in vars(partition)
     for name in ("user_rows", "item_rows"):
-        assert getattr(parts, name).tolist() == getattr(expected, name).tolist()
-    assert named(dataset, parts.forgotten) == named(dataset, expected.forgotten)
-    assert list(parts.lost_features) == list(expected.lost_features)
-    for name, mask in parts.lost_features.items():
-        assert mask.tolist() == expected.lost_features[name].tolist()
-    assert parts.counts() == expected.counts()
-    assert parts.retained.digest == expected.retained.digest
+        assert getattr(partition, name).tolist() == getattr(expected, name).tolist()
+    assert named(dataset, partition.forgotten) == named(dataset, expected.forgotten)
+    assert list(partition.removed_features) == list(expected.removed_features)
+    for name, mask in partition.removed_features.items():
+        assert mask.tolist() == expected.removed_features[name].tolist()
+    assert partition.counts() == expected.counts()
+    assert partition.retained.digest == expected.retained.digest
 
 
 @given(case=cases())
@@ -113,15 +113,15 @@ def test_what_is_taken_out_is_what_two_datasets_differ_in(case):
 def test_features_agree_with_sets(case):
     dataset, request = case
     try:
-        retained = retain(dataset, request)
+        retained = Partition.from_request(dataset, request).retained
     except ForgetError:
         return
-    parts = partition(dataset, retained)
+    partition = Partition.between(dataset, retained)
     carriers = {ITEMS[row] for row in np.flatnonzero(dataset.modalities["image"].present)}
     named_items = request.modalities.get("image", ())
     gone = (carriers if named_items is None else set(named_items)) - set(request.items)
-    assert {ITEMS[row] for row in np.flatnonzero(parts.lost_features.get("image", np.zeros(6)))} == gone
-    assert "text" not in parts.lost_features
+    assert {ITEMS[row] for row in np.flatnonzero(partition.removed_features.get("image", np.zeros(6)))} == gone
+    assert "text" not in partition.removed_features
     if named_items is None:
         assert "image" not in retained.modalities
     else:
@@ -129,9 +129,9 @@ def test_features_agree_with_sets(case):
         assert {retained.items.names[int(row)] for row in np.flatnonzero(left.present)} == carriers - gone - set(
             request.items
         )
-        lost = parts.lost_features.get("image", np.zeros(6, dtype=bool))[parts.item_rows]
+        lost = partition.removed_features.get("image", np.zeros(6, dtype=bool))[partition.item_rows]
         assert not np.asarray(left.features)[lost].any()
-    newcomers = parts.newcomers()
+    newcomers = partition.placeholder_items()
     assert set(newcomers) == {"image", "text"}
     assert {ITEMS[row] for row in np.flatnonzero(newcomers["image"])} == gone | set(request.items)
     assert {ITEMS[row] for row in np.flatnonzero(newcomers["text"])} == set(request.items)
@@ -142,25 +142,26 @@ def test_features_agree_with_sets(case):
 def test_the_stand_in_has_every_row_and_only_retained_pairs(case):
     dataset, request = case
     try:
-        retained = retain(dataset, request)
+        retained = Partition.from_request(dataset, request).retained
     except ForgetError:
         return
-    parts = partition(dataset, retained)
-    stand_in = parts.stand_in()
+    partition = Partition.between(dataset, retained)
+    stand_in = partition.padded_dataset()
     assert named(stand_in) == named(retained)
     assert (stand_in.users, stand_in.items) == (dataset.users, dataset.items)
     assert (stand_in.modalities["image"].values() == dataset.modalities["image"].values()).all()
-    counts = parts.counts()
+    counts = partition.counts()
     assert counts["users"] == len(set(request.users))
     assert counts["items"] == len(set(request.items))
     assert counts["interactions"] == len(dataset.train) - len(retained.train)
-    assert counts["modalities"] == sum(int(mask.sum()) for mask in parts.lost_features.values())
+    assert counts["modalities"] == sum(int(mask.sum()) for mask in partition.removed_features.values())
 
 
 def test_the_original_is_left_as_it_was():
     dataset = build([(0, 0, 0), (1, 1, 0), (2, 2, 1)])
     before = dataset.digest
-    retain(dataset, ForgetRequest(users=("u0",), items=("i5",), modalities={"image": ("i1",)}))
+    request = ForgetRequest(users=("u0",), items=("i5",), modalities={"image": ("i1",)})
+    assert len(Partition.from_request(dataset, request).retained.users) == len(dataset.users) - 1
     assert build([(0, 0, 0), (1, 1, 0), (2, 2, 1)]).digest == before
     assert dataset.modalities["image"].features.all()
 
@@ -182,7 +183,7 @@ def test_the_original_is_left_as_it_was():
 )
 def test_what_cannot_be_forgotten_is_named(request_, message):
     dataset = build([(0, 0, 0), (1, 1, 0), (2, 2, 1)], [True] * 5 + [False])
-    for refuse in (retain, take_out):
+    for refuse in (Partition.from_request, Partition.from_request):
         with pytest.raises(ForgetError, match=message):
             refuse(dataset, ForgetRequest(**request_))
 
@@ -227,28 +228,28 @@ def test_a_request_may_come_as_a_mapping():
 def test_held_out_pairs_that_leave_are_counted():
     dataset = build([(0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 1, 0), (1, 2, 2)])
     names = dataset.users.names[0], dataset.items.names[1]
-    alone = take_out(dataset, ForgetRequest(pairs=(names,)))
-    assert (alone.counts()["interactions"], alone.counts()["held_out"], alone.lost_pairs()) == (0, 1, 1)
-    whole = take_out(dataset, ForgetRequest(users=(names[0],)))
-    assert (whole.counts()["interactions"], whole.counts()["held_out"], whole.lost_pairs()) == (1, 2, 0)
+    alone = Partition.from_request(dataset, ForgetRequest(pairs=(names,)))
+    assert (alone.counts()["interactions"], alone.counts()["held_out"], alone.single_pair_count()) == (0, 1, 1)
+    whole = Partition.from_request(dataset, ForgetRequest(users=(names[0],)))
+    assert (whole.counts()["interactions"], whole.counts()["held_out"], whole.single_pair_count()) == (1, 2, 0)
 
 
 def test_a_partition_refuses_what_the_original_lacks():
     dataset = build([(0, 0, 0), (1, 1, 0)])
     with pytest.raises(DataError, match="holds interactions that"):
-        partition(dataset, build([(0, 0, 0), (2, 2, 0)]))
+        Partition.between(dataset, build([(0, 0, 0), (2, 2, 0)]))
     strangers = IdMap.of("user", ["x", *USERS[1:]])
     other = Dataset("other", strangers, dataset.items, dataset.interactions)
     with pytest.raises(DataError, match="unknown user id"):
-        partition(dataset, other)
+        Partition.between(dataset, other)
 
 
 def test_a_partition_matches_by_id_whatever_the_order():
     dataset = build([(0, 0, 0), (1, 1, 0), (2, 3, 2)])
     reordered = dataset.restrict(np.array([2, 0, 1]), np.array([3, 1, 0]))
-    parts = partition(dataset, reordered)
-    assert named(dataset, parts.held) == named(dataset)
-    assert not len(parts.forgotten)
+    partition = Partition.between(dataset, reordered)
+    assert named(dataset, partition.retained_pairs) == named(dataset)
+    assert not len(partition.forgotten)
 
 
 def test_held_out_pairs_are_those_not_trained_on():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmrecun.errors import ConfigError
-from mmrecun.forget.record import Requested
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import VARIABLE, read_key
 
@@ -15,7 +15,7 @@ REQUEST = ForgetRequest(
 
 
 def test_what_was_asked_for_is_recognised_and_nothing_else():
-    known = Requested.by(REQUEST)
+    known = ForgetRecord.extended(REQUEST)
     assert known.users_in(["ann", "bob"]).tolist() == [True, False]
     assert known.items_in(["lamp", "vase"]).tolist() == [False, True]
     assert known.pairs_in(["bob", "bob", "ann"], ["lamp", "vase", "lamp"]).tolist() == [True, False, False]
@@ -26,32 +26,32 @@ def test_what_was_asked_for_is_recognised_and_nothing_else():
 
 
 def test_kinds_and_neighbouring_names_are_not_confused():
-    known = Requested.by(ForgetRequest(users=("ab",), pairs=(("a", "bc"),)))
+    known = ForgetRecord.extended(ForgetRequest(users=("ab",), pairs=(("a", "bc"),)))
     assert not known.items_in(["ab"]).any()
     assert not known.pairs_in(["ab"], ["c"]).any()
 
 
 def test_later_requests_add_to_earlier_ones_under_one_salt():
-    first = Requested.by(REQUEST)
-    both = Requested.by(ForgetRequest(users=("eve",)), first)
+    first = ForgetRecord.extended(REQUEST)
+    both = ForgetRecord.extended(ForgetRequest(users=("eve",)), first)
     assert both.salt == first.salt
     assert both.users_in(["ann", "eve", "bob"]).tolist() == [True, True, False]
     assert set(first.features) <= set(both.features)
 
 
 def test_names_are_not_written_and_salts_differ():
-    first, second = Requested.by(REQUEST), Requested.by(REQUEST)
+    first, second = ForgetRecord.extended(REQUEST), ForgetRecord.extended(REQUEST)
     text = json.dumps(first.model_dump())
     assert not [name for name in ("ann", "bob", "vase", "lamp", "image") if name in text]
     assert first.users != second.users
-    assert Requested.of(json.loads(text)) == first
+    assert ForgetRecord.of(json.loads(text)) == first
 
 
 KEY, OTHER = b"sixteen bytes or more", b"another key, as long"
 
 
 def test_a_run_keeps_counts_alone_without_a_key():
-    kept = Requested.kept(REQUEST, {"users": 1}, None, None)
+    kept = ForgetRecord.for_manifest(REQUEST, {"users": 1}, None, None)
     assert kept.counts == {"users": 1}
     assert not (kept.users)
     assert not (kept.items)
@@ -61,12 +61,12 @@ def test_a_run_keeps_counts_alone_without_a_key():
     assert not (kept.proof)
     assert not (kept.readable)
     assert not (kept.locked)
-    assert Requested.kept(REQUEST, {"users": 1}, Requested.by(REQUEST), None) == kept
+    assert ForgetRecord.for_manifest(REQUEST, {"users": 1}, ForgetRecord.extended(REQUEST), None) == kept
 
 
 def test_a_run_keeps_hashes_that_only_the_key_can_read():
-    kept = Requested.kept(REQUEST, {"users": 1}, None, KEY)
-    stored = Requested.of(json.loads(kept.model_dump_json()))
+    kept = ForgetRecord.for_manifest(REQUEST, {"users": 1}, None, KEY)
+    stored = ForgetRecord.of(json.loads(kept.model_dump_json()))
     assert KEY.hex() not in kept.model_dump_json()
     assert stored.locked
     assert not stored.readable
@@ -76,15 +76,15 @@ def test_a_run_keeps_hashes_that_only_the_key_can_read():
     assert opened.users_in(["ann", "bob"]).tolist() == [True, False]
     assert opened.pairs_in(["bob"], ["lamp"]).all()
     assert opened.features_in("audio", ["lamp"]).all()
-    assert Requested.kept(REQUEST, {}, None, OTHER).users != kept.users
+    assert ForgetRecord.for_manifest(REQUEST, {}, None, OTHER).users != kept.users
 
 
 def test_a_key_reads_earlier_requests_too_unless_they_were_made_with_another():
-    first = Requested.kept(REQUEST, {}, None, KEY)
-    both = Requested.kept(ForgetRequest(users=["eve"]), {}, Requested.of(first.model_dump()), KEY)
+    first = ForgetRecord.for_manifest(REQUEST, {}, None, KEY)
+    both = ForgetRecord.for_manifest(ForgetRequest(users=["eve"]), {}, ForgetRecord.of(first.model_dump()), KEY)
     assert both.users_in(["ann", "eve"]).all()
-    for before in (Requested.of(first.model_dump()), Requested.by(REQUEST)):
-        alone = Requested.kept(ForgetRequest(users=["eve"]), {}, before, OTHER)
+    for before in (ForgetRecord.of(first.model_dump()), ForgetRecord.extended(REQUEST)):
+        alone = ForgetRecord.for_manifest(ForgetRequest(users=["eve"]), {}, before, OTHER)
         assert alone.users_in(["ann", "eve"]).tolist() == [False, True]
 
 
@@ -103,6 +103,6 @@ def test_a_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
 
 
 def test_hashes_are_half_of_sha_256_of_salt_and_names():
-    known = Requested(salt="5a")
+    known = ForgetRecord(salt="5a")
     expected = hashlib.sha256(b"5a\x00bob\x00lamp").hexdigest()[:32]
-    assert Requested.by(REQUEST, known).pairs == (expected,)
+    assert ForgetRecord.extended(REQUEST, known).pairs == (expected,)

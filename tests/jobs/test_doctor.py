@@ -15,9 +15,9 @@ NAMES = ["versions", "device", "threads", "memory", "self-test"]
 
 
 def test_a_sound_installation_is_told_so():
-    told = CliRunner().invoke(app, ["doctor", "--json"])
-    assert told.exit_code == 0, told.output
-    checks = json.loads(told.stdout)["checks"]
+    found = CliRunner().invoke(app, ["doctor", "--json"])
+    assert found.exit_code == 0, found.output
+    checks = json.loads(found.stdout)["checks"]
     assert [check["name"] for check in checks] == NAMES
     assert {check["state"] for check in checks} == {"ok"}
     assert f"torch {version('torch')}" in checks[0]["detail"]
@@ -29,11 +29,11 @@ def test_what_is_broken_is_named_and_the_rest_still_looked_at(monkeypatch: pytes
 
     monkeypatch.setattr(_doctor, "_device", broken)
     monkeypatch.setattr(_doctor, "_self_test", lambda: "passed over")
-    told = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "120"})
-    assert told.exit_code == 1
-    assert "1 of 5 checks failed" in told.stdout
-    assert r"failed  ImportError: libtorch.so: cannot open\nshared object" in told.stdout
-    assert "GiB free" in told.stdout
+    found = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "120"})
+    assert found.exit_code == 1
+    assert "1 of 5 checks failed" in found.stdout
+    assert r"failed  ImportError: libtorch.so: cannot open\nshared object" in found.stdout
+    assert "GiB free" in found.stdout
 
 
 def test_the_doctor_comes_without_what_may_be_broken():

@@ -87,7 +87,7 @@ def test_training_twice_gives_the_same_bits(data_folder: Path, run_folder: Path,
 def test_an_interrupted_training_goes_on_when_called_again(
     data_folder: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(_train, "Recovery", partial(_train.Recovery, every_seconds=0))
+    monkeypatch.setattr(_train, "ResumePoint", partial(_train.ResumePoint, every_seconds=0))
     epochs: list[int] = []
 
     def report(done: int, total: int, note: str) -> None:
@@ -96,11 +96,11 @@ def test_an_interrupted_training_goes_on_when_called_again(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        jobs.train(data_folder, "mgcn", tmp_path / "run", TRAINING, report=report)
+        jobs.train(data_folder, "mgcn", tmp_path / "run", TRAINING, progress=report)
     assert [path.name for path in tmp_path.iterdir()] == [".run.resume.safetensors"]
     with pytest.raises(ArtifactError, match="other data, settings or seed"):
         jobs.train(data_folder, "mgcn", tmp_path / "run", TRAINING, seed=1)
-    jobs.train(data_folder, "mgcn", tmp_path / "run", TRAINING, report=report)
+    jobs.train(data_folder, "mgcn", tmp_path / "run", TRAINING, progress=report)
     assert epochs == [1, 2, 3, 3, 4, 5, 6, 7, 8]
     assert runs.weights_digest(tmp_path / "run") == runs.weights_digest(run_folder)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -259,7 +259,7 @@ def test_a_method_that_leaves_plain_tables_is_audited_against_gold_of_the_first_
     manifest = jobs.unlearn(run_folder, request, tmp_path / "tables", "gsgcf", {"epochs": 2})
     jobs.unlearn(run_folder, request, tmp_path / "gold", "retrain")
     assert manifest.model == "bprmf"
-    assert runs.load(tmp_path / "tables").model.settings.model_dump() == manifest.settings
+    assert runs.load(tmp_path / "tables").model.config.model_dump() == manifest.settings
     assert jobs.audit(tmp_path / "tables", [tmp_path / "gold"]).gap
 
 

@@ -103,9 +103,9 @@ def test_what_does_not_fit_is_refused_with_a_smaller_dim(
     assert "would take" in err
     assert "--set dim=" in err
     out, err = refused("--json")
-    told = json.loads(out)
-    assert (told["fits"], told["seconds_per_epoch"]) == (False, None)
-    assert told["memory_bytes"] > told["available_bytes"]
+    found = json.loads(out)
+    assert (found["fits"], found["seconds_per_epoch"]) == (False, None)
+    assert found["memory_bytes"] > found["available_bytes"]
     monkeypatch.setattr(module, "available_bytes", lambda: 1)
     assert "a machine with more memory" in refused()[1]
 

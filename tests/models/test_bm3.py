@@ -46,7 +46,7 @@ def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def test_the_predictor_starts_as_the_identity(dataset: Dataset):
-    vectors = build("bm3", dataset).vectors(build_inputs(dataset, build("bm3", dataset).spec(), CPU))
+    vectors = build("bm3", dataset).vectors(build_inputs(dataset, build("bm3", dataset).required_inputs(), CPU))
     assert torch.equal(vectors.users, vectors.views["before"][0])
     assert torch.equal(vectors.items, vectors.views["before"][1])
 
@@ -72,7 +72,9 @@ def test_the_loss_equals_a_dense_recomputation(dataset: Dataset):
         own += projection.bias.detach().numpy()
         online = predicted(model, own)
         expected += 0.7 * (apart(online, items)[there].mean() + apart(online, own)[there].mean())
-    batch = model.at(build_inputs(dataset, model.spec(), CPU), Triples(TRIPLES.users, positives, TRIPLES.negatives))
+    batch = model.batch_vectors(
+        build_inputs(dataset, model.required_inputs(), CPU), Triples(TRIPLES.users, positives, TRIPLES.negatives)
+    )
     assert training_loss(model, batch).item() == pytest.approx(expected, rel=1e-4)
 
 
@@ -104,20 +106,20 @@ def test_dropout_leaves_out_its_share_while_training_only(dataset: Dataset):
     model = configured(dataset, dropout=0.3)
     rows = torch.ones(400, 100, requires_grad=True)
     assert torch.equal(model._target(rows), rows)
-    model.noise = torch.Generator().manual_seed(2)
+    model.dropout_rng = torch.Generator().manual_seed(2)
     one, other = model._target(rows), model._target(rows)
     assert set(one.unique().tolist()) == {0.0, 1.0}
     assert (one == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
     assert not torch.equal(one, other)
     assert not one.requires_grad
-    model.noise = torch.Generator().manual_seed(2)
+    model.dropout_rng = torch.Generator().manual_seed(2)
     assert torch.equal(one, model._target(rows))
 
 
 def test_scores_do_not_change_while_an_epoch_is_trained(dataset: Dataset):
     model = configured(dataset)
     before = scores(model, dataset)
-    model.noise = torch.Generator().manual_seed(0)
+    model.dropout_rng = torch.Generator().manual_seed(0)
     assert torch.equal(scores(model, dataset), before)
 
 
@@ -126,22 +128,22 @@ def test_without_modalities_the_id_part_remains(dataset: Dataset):
     lesser = configured(bare)
     lesser.load_state_dict({name: model.state_dict()[name] for name in lesser.state_dict()})
     assert torch.equal(scores(model, dataset), scores(lesser, bare))
-    alone = training_loss(lesser, lesser.at(build_inputs(bare, lesser.spec(), CPU), TRIPLES))
-    both = training_loss(model, model.at(build_inputs(dataset, model.spec(), CPU), TRIPLES))
+    alone = training_loss(lesser, lesser.batch_vectors(build_inputs(bare, lesser.required_inputs(), CPU), TRIPLES))
+    both = training_loss(model, model.batch_vectors(build_inputs(dataset, model.required_inputs(), CPU), TRIPLES))
     assert 0 < alone < both
 
 
 def test_gathered_rows_equal_those_of_all_vectors(dataset: Dataset):
     model = configured(dataset)
-    inputs = build_inputs(dataset, model.spec(), CPU)
-    one, other = model.at(inputs, TRIPLES), model.vectors(inputs).at(TRIPLES)
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
+    one, other = model.batch_vectors(inputs, TRIPLES), model.vectors(inputs).of_triples(TRIPLES)
     torch.testing.assert_close(*(vars(replace(batch, triples=None)) for batch in (one, other)))
     assert set(one.views) == {"before", "own image", "own audio"}
 
 
 def test_a_branch_scores_users_with_predicted_features(dataset: Dataset):
     model = disturb(build("bm3", dataset))
-    vectors = model.vectors(build_inputs(dataset, model.spec(), CPU))
+    vectors = model.vectors(build_inputs(dataset, model.required_inputs(), CPU))
     audio, projection = dataset.modalities["audio"], model.projections["audio"]
     own = audio.values() @ projection.weight.detach().numpy().T + projection.bias.detach().numpy()
     users, items = (rows.detach().numpy() for rows in vectors.branches["audio"])

@@ -95,9 +95,11 @@ def test_without_modalities_it_is_lightgcn(dataset: Dataset):
         LightGCN(LightGCNConfig(dim=8, layers=2, l2=0.01), Sizes.of_dataset(bare), Seed(1).torch()),
     )
     plain.load_state_dict(model.state_dict())
-    one, other = (some.at(build_inputs(bare, some.spec(), CPU), TRIPLES) for some in (model, plain))
+    one, other = (
+        some.batch_vectors(build_inputs(bare, some.required_inputs(), CPU), TRIPLES) for some in (model, plain)
+    )
     assert torch.equal(scores(model, bare), scores(plain, bare))
-    assert torch.equal(model.extra_loss(one), plain.extra_loss(other))
+    assert torch.equal(model.auxiliary_loss(one), plain.auxiliary_loss(other))
 
 
 def test_edges_are_kept_in_proportion_to_their_weights():
@@ -120,7 +122,7 @@ def test_the_floor_of_the_share_leaves(share: float, kept: int):
 
 
 def test_a_pruned_graph_is_part_of_the_whole_and_normalised_by_its_own_degrees(dataset: Dataset):
-    inputs = build_inputs(dataset, configured(dataset).spec(), CPU)
+    inputs = build_inputs(dataset, configured(dataset).required_inputs(), CPU)
     smaller = pruned(inputs, 0.3, torch.Generator().manual_seed(3))
     block = smaller.user_block.forward.to_dense().numpy()
     kept, whole = block > 0, training_pairs(dataset)
@@ -134,7 +136,7 @@ def test_a_pruned_graph_is_part_of_the_whole_and_normalised_by_its_own_degrees(d
 
 def test_edges_between_popular_ends_leave_first(dataset: Dataset):
     model = configured(dataset, pruning=0.8)
-    inputs = build_inputs(dataset, model.spec(), CPU)
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
     whole = training_pairs(dataset)
     weight = 1 / np.sqrt(np.outer(whole.sum(axis=1), np.maximum(whole.sum(axis=0), 1)))
     rng = torch.Generator().manual_seed(3)
@@ -145,7 +147,7 @@ def test_edges_between_popular_ends_leave_first(dataset: Dataset):
 
 def test_an_epoch_prunes_and_another_prunes_otherwise(dataset: Dataset):
     model = configured(dataset, pruning=0.5)
-    inputs = build_inputs(dataset, model.spec(), CPU)
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
     one, same, other = (
         model.epoch_inputs(inputs, torch.Generator().manual_seed(seed)).user_item.forward.to_dense()
         for seed in (1, 1, 2)
@@ -161,7 +163,7 @@ def test_the_loss_of_a_tiny_batch_by_hand():
     users, positives = torch.tensor([[1.0, 2.0], [0.0, 1.0]]), torch.tensor([[3.0, 0.0], [1.0, 1.0]])
     negatives = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
     views = {"rows": (users, positives, negatives), "own image": (users, positives, negatives)}
-    loss = model.extra_loss(TripleVectors(users, positives, negatives, views))
+    loss = model.auxiliary_loss(TripleVectors(users, positives, negatives, views))
     # margin 3 - 2 = 1 of the first triple; the second's negative lacks the image; squares: 6 + 11 + 1
     assert loss.item() == pytest.approx(0.5 * np.log1p(np.exp(-1)) + 0.1 * 18 / 4)
 
@@ -171,7 +173,7 @@ def test_own_terms_leave_out_items_without_the_modality(dataset: Dataset):
     lost = np.isin(np.arange(len(dataset.items)), [2, 9])
     data = replace(dataset, modalities={"image": image.without(lost)})
     model = configured(data, modality_loss=0.3, l2=0)
-    inputs = build_inputs(data, model.spec(), CPU)
+    inputs = build_inputs(data, model.required_inputs(), CPU)
     vectors, weights = model.vectors(inputs), model.projections["image"].weight.detach().numpy()
     users, features = vectors.users.detach().numpy(), data.modalities["image"].values()
     terms = [
@@ -180,22 +182,22 @@ def test_own_terms_leave_out_items_without_the_modality(dataset: Dataset):
         if data.modalities["image"].present[[positive, negative]].all()
     ]
     assert 0 < len(terms) < len(TRIPLES)
-    assert model.extra_loss(vectors.at(TRIPLES)).item() == pytest.approx(0.3 * np.mean(terms), rel=1e-5)
+    assert model.auxiliary_loss(vectors.of_triples(TRIPLES)).item() == pytest.approx(0.3 * np.mean(terms), rel=1e-5)
     nobody = torch.zeros(3, 2)
     assert bpr_of_present(nobody + 1, nobody, nobody).item() == 0
 
 
 def test_gathered_rows_equal_those_of_all_vectors(dataset: Dataset):
     model = configured(dataset)
-    inputs = build_inputs(dataset, model.spec(), CPU)
-    one, other = model.at(inputs, TRIPLES), model.vectors(inputs).at(TRIPLES)
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
+    one, other = model.batch_vectors(inputs, TRIPLES), model.vectors(inputs).of_triples(TRIPLES)
     torch.testing.assert_close(*(vars(replace(batch, triples=None)) for batch in (one, other)))
     assert set(one.views) == {"rows", "own image", "own audio"}
 
 
 def test_a_branch_is_the_score_of_the_own_term(dataset: Dataset):
     model = build("freedom", dataset)
-    vectors = model.vectors(build_inputs(dataset, model.spec(), CPU))
+    vectors = model.vectors(build_inputs(dataset, model.required_inputs(), CPU))
     users, items = vectors.branches["audio"]
     projected = dataset.modalities["audio"].values() @ model.projections["audio"].weight.detach().numpy().T
     assert torch.equal(users, vectors.users)

@@ -26,7 +26,7 @@ def test_among_fewer_rivals_it_is_the_mean_of_its_parts():
     parts = [
         info_nce(one[at], other[at], whose[at], 0.2) * len(one[at]) for at in (slice(0, 4), slice(4, 8), slice(8, 10))
     ]
-    torch.testing.assert_close(info_nce(one, other, whose, 0.2, rivals=4), sum(parts) / 10)
+    torch.testing.assert_close(info_nce(one, other, whose, 0.2, negatives_per_block=4), sum(parts) / 10)
 
 
 @pytest.mark.parametrize("people", [1500, 90])

@@ -5,7 +5,7 @@ import torch
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.models.base import Sizes, carry_over
+from mmrecun.models.base import Sizes, transfer_rows
 from mmrecun.models.lightgcn import LightGCN, LightGCNConfig
 from mmrecun.rng import Seed
 from tests.contracts.models import CPU, ModelContract, build, disturb, scores, with_modalities
@@ -92,7 +92,9 @@ def test_a_branch_reads_its_own_modality_alone(dataset: Dataset):
     lost = np.arange(len(dataset.items)) < 20
     other = replace(dataset, modalities={**dataset.modalities, "audio": dataset.modalities["audio"].without(lost)})
     with torch.no_grad():
-        before, after = (model.vectors(build_inputs(data, model.spec(), CPU)).branches for data in (dataset, other))
+        before, after = (
+            model.vectors(build_inputs(data, model.required_inputs(), CPU)).branches for data in (dataset, other)
+        )
     assert all(torch.equal(one, two) for one, two in zip(before["image"], after["image"], strict=True))
     assert not after["audio"][1][:20].any()
 
@@ -101,7 +103,7 @@ def test_an_offset_of_a_lost_feature_is_not_taken_over(dataset: Dataset):
     model = disturb(build("mgcn", dataset))
     users, items = np.arange(len(dataset.users)), np.arange(len(dataset.items))
     present = {"image": np.ones(len(items), dtype=bool), "audio": items >= 20}
-    other = carry_over(model, model.sizes, users, items, present, Seed(0))
+    other = transfer_rows(model, model.sizes, users, items, present, Seed(0))
     assert not other.offsets["audio"].weight[:20].any()
     assert torch.equal(other.offsets["audio"].weight[20:], model.offsets["audio"].weight[20:])
     assert torch.equal(other.offsets["image"].weight, model.offsets["image"].weight)

@@ -2,16 +2,16 @@
 
 from html.parser import HTMLParser
 
-from mmrecun.auditing.figures import Bystanders, Figures, Gap, Harm, Likeness, Mark, Persons, Recognition
-from mmrecun.auditing.result import About, AuditReport, Check, Compared, State, conclude
+from mmrecun.auditing.figures import Bystanders, Gap, Harm, Likeness, Mark, Measurements, Persons, Recognition
+from mmrecun.auditing.result import About, AuditReport, AuditScope, Check, Outcome, conclude
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>[bold]{{ 7 * 7 }}"
 BINS = tuple([0.05] * 20)
 HISTORY = [{"epoch": 1, "loss": 0.6931}, {"epoch": 2, "loss": 0.4217}]
 
 
-def state(name: str, recall: float, seed: int = 0, seconds: float = 12.0) -> Figures:
-    return Figures(
+def state(name: str, recall: float, seed: int = 0, seconds: float = 12.0) -> Measurements:
+    return Measurements(
         name=name,
         run="r",
         seed=seed,
@@ -34,7 +34,7 @@ def likeness(value: float) -> Likeness:
 
 
 def report(golds: int, checks: tuple[Check, ...] | None = None, text: str = "plain", **changes: object) -> AuditReport:
-    made = (Check(name="membership", state=State.PASSED, detail=text),) if checks is None else checks
+    made = (Check(name="membership", state=Outcome.PASSED, detail=text),) if checks is None else checks
     values: dict[str, object] = {
         "model": text,
         "method": text,
@@ -106,7 +106,7 @@ def recognition(auc: float, attack: float | None = 0.5217) -> Recognition:
 KINDS = ("users", "items", "interactions", "features image")
 
 
-def measured(name: str, recall: float = 0.3412, auc: float = 0.5063, seed: int = 0) -> Figures:
+def measured(name: str, recall: float = 0.3412, auc: float = 0.5063, seed: int = 0) -> Measurements:
     """A state of which everything was measured."""
     later = name != "original"
     mark = Mark(rows=218, others=382, auc=0.5134, auc_error=0.0221)
@@ -132,7 +132,7 @@ def measured(name: str, recall: float = 0.3412, auc: float = 0.5063, seed: int =
     return state(name, recall, seed).model_copy(update=more)
 
 
-def _checks(answer: State) -> tuple[Check, ...]:
+def _checks(answer: Outcome) -> tuple[Check, ...]:
     """One check of everything that an audit asks, all with the same answer."""
     asked = [
         (About.REMOVAL, "residue: ids"),
@@ -162,7 +162,7 @@ def _checks(answer: State) -> tuple[Check, ...]:
     return (*own, *against)
 
 
-def full(answer: State = State.PASSED, golds: int = 2, **changes: object) -> AuditReport:
+def full(answer: Outcome = Outcome.PASSED, golds: int = 2, **changes: object) -> AuditReport:
     """An audit that measured everything, all of it with the same answer."""
     names = ("retain_recall@20", "forget_recall@20", "recognition users", "recognition features image", "marks lists")
     checks = tuple(check for check in _checks(answer) if golds or not check.against_gold)
@@ -174,7 +174,7 @@ def full(answer: State = State.PASSED, golds: int = 2, **changes: object) -> Aud
             "original": "6496e5e6bc5377bf55e7",
             "dataset": "a9d08dadba5930c62a13",
         },
-        "compared": Compared(golds=tuple(f"{seed}" * 20 for seed in range(golds))),
+        "compared": AuditScope(golds=tuple(f"{seed}" * 20 for seed in range(golds))),
         "states": (*states, *(measured("gold", seed=seed) for seed in range(golds))),
         "gap": {name: gap(0.0071) for name in (*names, "bystanders' places", "auc", "fold_in")} if golds else {},
         "persons": Persons(users=533, below=0.0131, above=0.0188, gaps=(*[0.0] * 9, 0.2, 0.8, *[0.0] * 9))

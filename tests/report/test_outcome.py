@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from mmrecun.auditing.result import About, Check, State
+from mmrecun.auditing.result import About, Check, Outcome
 from mmrecun.report import wording
 from mmrecun.report.outcome import outcome, paragraphs
 from mmrecun.report.page import render
@@ -24,14 +24,14 @@ NAMED = {
 @pytest.mark.parametrize("about", list(About))
 def test_what_passed_names_a_figure_of_everything_that_was_measured(about: About):
     made = full()
-    assert made.verdict is State.PASSED
+    assert made.verdict is Outcome.PASSED
     first, *others = paragraphs(made)
-    assert (first.lead, first.state, others) == ("Measured, and held", State.PASSED, [])
+    assert (first.lead, first.state, others) == ("Measured, and held", Outcome.PASSED, [])
     assert NAMED[about] in outcome(made)
 
 
 def test_what_failed_comes_first_in_plain_words():
-    first, *others = paragraphs(full(State.FAILED))
+    first, *others = paragraphs(full(Outcome.FAILED))
     assert first.lead == "Measured, and failed"
     assert not others
     text = str(first)
@@ -45,20 +45,20 @@ def test_what_failed_comes_first_in_plain_words():
 
 
 def test_what_could_not_be_measured_says_why_and_never_passes():
-    made = full(State.NOT_ASSESSED, golds=0)
+    made = full(Outcome.NOT_ASSESSED, golds=0)
     (only,) = paragraphs(made)
-    assert (only.lead, only.state) == ("Could not be measured", State.NOT_ASSESSED)
+    assert (only.lead, only.state) == ("Could not be measured", Outcome.NOT_ASSESSED)
     assert "whether removed interactions are still known: detail of" in str(only)
     assert "what is left in ids: detail of residue: ids" in str(only)
     bare = measured("unlearned").model_copy(update={"recognition": {}})
-    made = full(State.NOT_ASSESSED, golds=0, states=(bare,))
+    made = full(Outcome.NOT_ASSESSED, golds=0, states=(bare,))
     assert "whether removed interactions are still known: detail of membership: interactions" in outcome(made)
 
 
 def test_what_does_not_apply_is_no_pass():
-    made = full(State.NOT_APPLICABLE)
-    assert made.verdict is not State.PASSED
-    assert {paragraph.state for paragraph in paragraphs(made)} == {State.NOT_APPLICABLE}
+    made = full(Outcome.NOT_APPLICABLE)
+    assert made.verdict is not Outcome.PASSED
+    assert {paragraph.state for paragraph in paragraphs(made)} == {Outcome.NOT_APPLICABLE}
     text = render(made, {})
     assert 'class="badge passed"' not in text
     assert 'class="badge not-applicable"' in text
@@ -70,8 +70,8 @@ def test_what_does_not_apply_is_no_pass():
 
 def test_some_scans_are_not_all_scans():
     checks = (
-        Check(name="residue: ids", state=State.NOT_ASSESSED, detail="the run does not say"),
-        Check(name="residue: rows", state=State.PASSED, detail="d"),
+        Check(name="residue: ids", state=Outcome.NOT_ASSESSED, detail="the run does not say"),
+        Check(name="residue: rows", state=Outcome.PASSED, detail="d"),
     )
     first, second = paragraphs(report(0, checks))
     assert "what is left in ids: the run does not say" in first.clauses
@@ -81,16 +81,16 @@ def test_some_scans_are_not_all_scans():
 def test_without_a_check_of_marks_nothing_is_claimed_of_them():
     checks = tuple(check for check in full().checks if check.about is not About.MARKS)
     first, second = paragraphs(full(checks=checks, golds=0))
-    assert (first.state, second.state) == (State.PASSED, State.NOT_ASSESSED)
+    assert (first.state, second.state) == (Outcome.PASSED, Outcome.NOT_ASSESSED)
     assert second.clauses == ("whether what the request touched stands out: too little was touched",)
 
 
 def test_bad_golds_answer_nothing():
-    void = {"state": State.NOT_ASSESSED, "detail": "undertrained: gold-1"}
+    void = {"state": Outcome.NOT_ASSESSED, "detail": "undertrained: gold-1"}
     checks = tuple(check.model_copy(update=void) if check.against_gold else check for check in full().checks)
-    first, second = paragraphs(full(checks=checks, verdict=State.NOT_ASSESSED))
+    first, second = paragraphs(full(checks=checks, verdict=Outcome.NOT_ASSESSED))
     assert first.clauses == ("whether anything is in line with the 2 Golds: undertrained: gold-1",)
-    assert second.state is State.PASSED
+    assert second.state is Outcome.PASSED
 
 
 def test_no_check_is_no_verdict():
@@ -100,7 +100,7 @@ def test_no_check_is_no_verdict():
 def test_unknown_checks_speak_for_themselves_and_are_escaped():
     checks = tuple(
         Check(name=HOSTILE, state=state, detail=HOSTILE, about=about, against_gold=gold)
-        for state in State
+        for state in Outcome
         for about in About
         for gold in (False, True)
     )

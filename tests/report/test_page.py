@@ -4,8 +4,8 @@ import re
 import pytest
 from rich.console import Console
 
-from mmrecun.auditing.figures import Figures
-from mmrecun.auditing.result import Check, State
+from mmrecun.auditing.figures import Measurements
+from mmrecun.auditing.result import Check, Outcome
 from mmrecun.report import extra_tables, figures, tables, to_gold, wording
 from mmrecun.report.page import render
 from mmrecun.report.terminal import show
@@ -56,7 +56,7 @@ def test_states_read_as_mean_and_spread():
 
 
 def test_a_figure_that_does_not_exist_is_not_assessed():
-    bare = Figures(name="unlearned", run="r", seed=0, seconds=1.0, retain={})
+    bare = Measurements(name="unlearned", run="r", seed=0, seconds=1.0, retain={})
     text = render(report(0, states=(bare,)), {})
     assert [str(row.cells[0]) for row in tables.state_rows(report(0, states=(bare,)))][:6] == ["not assessed"] * 6
     assert "Where forgotten pairs rank" not in text
@@ -126,7 +126,7 @@ def test_likeness_is_read_with_its_yardstick():
 
 
 def test_both_verdicts_are_named():
-    made = report(2, verdict_without_gold=State.PASSED, verdict_against_gold=State.FAILED)
+    made = report(2, verdict_without_gold=Outcome.PASSED, verdict_against_gold=Outcome.FAILED)
     words = " ".join(" ".join(Balanced(render(made, {})).words).split())
     assert "Without Gold: ✓ passed" in words
     assert "Against Gold: ✕ failed" in words
@@ -151,8 +151,8 @@ def test_without_gold_the_page_says_what_is_open():
     assert "A single Gold has no spread" in render(report(1), {})
 
 
-@pytest.mark.parametrize("verdict", list(State))
-def test_the_verdict_stands_beside_the_title(verdict: State):
+@pytest.mark.parametrize("verdict", list(Outcome))
+def test_the_verdict_stands_beside_the_title(verdict: Outcome):
     text = render(report(1, verdict=verdict), {})
     badges = re.findall(r'<h1>[^<]*</h1><span class="badge ([a-z-]+)">', text)
     assert badges == [verdict.value.replace(" ", "-")]
@@ -160,7 +160,7 @@ def test_the_verdict_stands_beside_the_title(verdict: State):
 
 
 def test_a_removal_without_a_measurement_is_amber_and_says_so():
-    made = report(0, (Check(name="residue: ids", state=State.PASSED, detail="d"),))
+    made = report(0, (Check(name="residue: ids", state=Outcome.PASSED, detail="d"),))
     text = render(made, {})
     assert "<title>Audit of plain: removed; forgetting not measured</title>" in text
     header = text.split("</header>")[0]
@@ -234,7 +234,7 @@ def test_history_may_lack_losses_and_numbers():
 
 def test_the_terminal_shows_the_same_numbers_and_reads_no_markup():
     stream = io.StringIO()
-    show(report(2, (Check(name="[red]x[/nope]", state=State.FAILED, detail="[/]"),)), Console(file=stream, width=200))
+    show(report(2, (Check(name="[red]x[/nope]", state=Outcome.FAILED, detail="[/]"),)), Console(file=stream, width=200))
     text = stream.getvalue()
     assert "[red]x[/nope]" in text
     assert all(str(cell) in text for row in tables.state_rows(report(2)) for cell in row.cells)

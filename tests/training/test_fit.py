@@ -7,8 +7,8 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.errors import ArtifactError, DivergedError
 from mmrecun.rng import Seed
-from mmrecun.training.checkpoint import Progress
-from mmrecun.training.fit import Recovery, TrainConfig, fit, stopped
+from mmrecun.training.checkpoint import TrainState
+from mmrecun.training.fit import ResumePoint, TrainConfig, fit, should_stop
 from tests.contracts.models import CPU, build
 
 CONFIG = TrainConfig(epochs=6, batch_size=128, learning_rate=0.01)
@@ -18,10 +18,10 @@ class KilledError(Exception):
     pass
 
 
-def train(dataset: Dataset, recovery: Recovery | None = None, kill_at: int = 0, sign: int = 1, seen=None):
+def train(dataset: Dataset, resume: ResumePoint | None = None, kill_at: int = 0, sign: int = 1, seen=None):
     """`sign` 1 validates best at the last epoch, -1 at the first; `seen` collects the epochs that were run."""
     model = build("mgcn", dataset)
-    inputs = build_inputs(dataset, model.spec(), CPU)
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
 
     def report(done: int, total: int, note: str) -> None:
         if seen is not None:
@@ -32,17 +32,17 @@ def train(dataset: Dataset, recovery: Recovery | None = None, kill_at: int = 0, 
     def validate(current) -> float:
         return 1000 + sign * float(current.users.weight.detach().abs().sum())
 
-    return model, fit(model, dataset, inputs, CONFIG, Seed(4), validate, report, recovery)
+    return model, fit(model, dataset, inputs, CONFIG, Seed(4), validate, report, resume)
 
 
 @pytest.mark.parametrize(("sign", "best"), [(1, 6), (-1, 1)])
 def test_a_resumed_training_equals_an_undisturbed_one(dataset: Dataset, tmp_path: Path, sign: int, best: int):
     whole, expected = train(dataset, sign=sign)
-    recovery = Recovery(tmp_path / "state", "key", every_seconds=0)
+    resume = ResumePoint(tmp_path / "state", "key", every_seconds=0)
     with pytest.raises(KilledError):
-        train(dataset, recovery, kill_at=3, sign=sign)
+        train(dataset, resume, kill_at=3, sign=sign)
     seen: list[int] = []
-    resumed, result = train(dataset, recovery, sign=sign, seen=seen)
+    resumed, result = train(dataset, resume, sign=sign, seen=seen)
     assert seen == [3, 4, 5, 6]
     assert expected.best_epoch == result.best_epoch == best
     assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
@@ -52,9 +52,9 @@ def test_a_resumed_training_equals_an_undisturbed_one(dataset: Dataset, tmp_path
 
 def test_the_state_of_another_training_is_refused(dataset: Dataset, tmp_path: Path):
     with pytest.raises(KilledError):
-        train(dataset, Recovery(tmp_path / "state", "key", every_seconds=0), kill_at=2)
+        train(dataset, ResumePoint(tmp_path / "state", "key", every_seconds=0), kill_at=2)
     with pytest.raises(ArtifactError, match="other data, settings or seed"):
-        train(dataset, Recovery(tmp_path / "state", "another"))
+        train(dataset, ResumePoint(tmp_path / "state", "another"))
 
 
 def test_it_stops_early_and_keeps_the_best_parameters(dataset: Dataset):
@@ -66,7 +66,7 @@ def test_it_stops_early_and_keeps_the_best_parameters(dataset: Dataset):
         kept.append(current.users.weight.detach().clone())
         return next(scores)
 
-    inputs = build_inputs(dataset, model.spec(), CPU)
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
     result = fit(
         model, dataset, inputs, TrainConfig(epochs=50, patience=2, patience_steps=0, batch_size=128), Seed(0), validate
     )
@@ -78,34 +78,34 @@ def test_a_learning_rate_beyond_all_bounds_is_an_error(dataset: Dataset):
     model = build("bprmf", dataset)
     config = TrainConfig(epochs=3, batch_size=128, learning_rate=1e30)
     with pytest.raises(DivergedError, match="lower learning_rate"):
-        fit(model, dataset, build_inputs(dataset, model.spec(), CPU), config, Seed(0), lambda _: 1.0)
+        fit(model, dataset, build_inputs(dataset, model.required_inputs(), CPU), config, Seed(0), lambda _: 1.0)
 
 
 def test_every_epoch_draws_its_own_negatives(dataset: Dataset):
     model = build("bprmf", dataset)
     config = TrainConfig(epochs=4, batch_size=128, learning_rate=1e-30)
-    result = fit(model, dataset, build_inputs(dataset, model.spec(), CPU), config, Seed(0), lambda _: 1.0)
+    result = fit(model, dataset, build_inputs(dataset, model.required_inputs(), CPU), config, Seed(0), lambda _: 1.0)
     assert len({row["loss"] for row in result.history}) == 4
 
 
-def progress(scores: list[float]) -> Progress:
+def progress(scores: list[float]) -> TrainState:
     best = max(range(len(scores)), key=lambda epoch: (scores[epoch], -epoch))
     history = [{"epoch": epoch + 1, "valid": score} for epoch, score in enumerate(scores)]
-    return Progress(
+    return TrainState(
         epoch=len(scores), best_epoch=best + 1, best_score=scores[best], best={"x": torch.ones(1)}, history=history
     )
 
 
 def test_an_epoch_of_few_steps_is_waited_for_longer():
     config, flat = TrainConfig(patience=5, patience_steps=100), [0.3, *[0.2] * 10]
-    assert stopped(progress(flat), config, steps=10)
-    assert not stopped(progress(flat), config, steps=9)
-    assert not stopped(progress(flat[:5]), config, steps=1000)
+    assert should_stop(progress(flat), config, steps=10)
+    assert not should_stop(progress(flat), config, steps=9)
+    assert not should_stop(progress(flat[:5]), config, steps=1000)
 
 
 def test_validation_that_falls_before_it_climbs_is_waited_for():
     config = TrainConfig(patience=20, patience_steps=0)
     falls = [0.07 - 0.003 * epoch for epoch in range(11)]
-    assert stopped(progress([*falls, *[0.04] * 10]), config, steps=20)
-    assert not stopped(progress([*falls, *[0.04 + 0.002 * epoch for epoch in range(10)]]), config, steps=20)
-    assert stopped(progress([*falls, *[0.04 + 0.0005 * (epoch % 2) for epoch in range(12)]]), config, steps=20)
+    assert should_stop(progress([*falls, *[0.04] * 10]), config, steps=20)
+    assert not should_stop(progress([*falls, *[0.04 + 0.002 * epoch for epoch in range(10)]]), config, steps=20)
+    assert should_stop(progress([*falls, *[0.04 + 0.0005 * (epoch % 2) for epoch in range(12)]]), config, steps=20)

@@ -26,7 +26,7 @@ def test_a_training_without_validation_pairs_is_refused_at_once(dataset: Dataset
     splits = dataset.interactions.splits
     files.save(relabelled(dataset, np.where(splits == Split.VALID, Split.TRAIN, splits)), tmp_path / "data")
     with pytest.raises(DataError, match=r"no validation pair .* import it again with a split") as caught:
-        jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", report=unseen)
+        jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", progress=unseen)
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
@@ -36,16 +36,16 @@ def test_validation_pairs_of_users_without_training_pairs_do_not_count(dataset: 
     splits = np.where(pairs.users == 0, Split.VALID, np.where(pairs.splits == Split.VALID, Split.TRAIN, pairs.splits))
     files.save(relabelled(dataset, splits), tmp_path / "data")
     with pytest.raises(DataError, match="no validation pair of a user with training pairs"):
-        jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", report=unseen)
+        jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", progress=unseen)
 
 
 def test_forgetting_every_validation_pair_is_possible_but_gold_cannot_be_trained(run_folder: Path, tmp_path: Path):
     run = runs.load(run_folder)
-    valid = run.dataset.interactions.part(Split.VALID)
+    valid = run.dataset.interactions.split(Split.VALID)
     names = run.dataset.users.names.gather(valid.users), run.dataset.items.names.gather(valid.items)
     request = ForgetRequest(pairs=tuple(zip(*names, strict=True)))
     with pytest.raises(ForgetError, match=r"the request leaves no validation pair .* forget fewer"):
-        jobs.unlearn(run, request, tmp_path / "gold", "retrain", report=unseen)
+        jobs.unlearn(run, request, tmp_path / "gold", "retrain", progress=unseen)
     assert not list(tmp_path.iterdir())
     jobs.unlearn(run, request, tmp_path / "after")
-    assert not len(runs.load(tmp_path / "after").dataset.interactions.part(Split.VALID))
+    assert not len(runs.load(tmp_path / "after").dataset.interactions.split(Split.VALID))

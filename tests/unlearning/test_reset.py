@@ -3,7 +3,7 @@ import torch
 
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import with_fresh_rows
-from mmrecun.unlearning.reset import Reset, touched
+from mmrecun.unlearning.reset import Reset, affected_rows
 from tests.contracts.models import build, disturb
 from tests.contracts.unlearning import Trained, UnlearnerContract, pairs_of, task_of
 
@@ -13,10 +13,10 @@ class TestReset(UnlearnerContract):
 
 
 def test_touched_are_the_ends_of_forgotten_pairs_and_items_that_lost_features(trained: Trained):
-    parts = task_of(trained, "mixed").parts
-    users, items = touched(parts)
-    pairs = pairs_of(parts.forgotten)
-    lost = {int(row) for mask in parts.lost_features.values() for row in np.flatnonzero(mask)}
+    partition = task_of(trained, "mixed").partition
+    users, items = affected_rows(partition)
+    pairs = pairs_of(partition.forgotten)
+    lost = {int(row) for mask in partition.removed_features.values() for row in np.flatnonzero(mask)}
     assert set(users.tolist()) == {user for user, _ in pairs}
     assert set(items.tolist()) == {item for _, item in pairs} | lost
     assert lost
@@ -24,7 +24,7 @@ def test_touched_are_the_ends_of_forgotten_pairs_and_items_that_lost_features(tr
 
 def test_exactly_the_touched_rows_are_drawn_anew(trained: Trained):
     task = task_of(trained, "pairs")
-    users, items = touched(task.parts)
+    users, items = affected_rows(task.partition)
     result = Reset(Reset.Config()).run(task)
     before, tables = trained.model.state_dict(), result.model.tables()
     assert 0 < len(users) < len(trained.dataset.users)
@@ -33,8 +33,8 @@ def test_exactly_the_touched_rows_are_drawn_anew(trained: Trained):
             assert torch.equal(value, before[name]), name
             continue
         inside = np.zeros(len(value), dtype=bool)
-        inside[users if tables[name].of == "users" else items] = True
-        present = task.parts.original.modalities[tables[name].modality].present if tables[name].modality else True
+        inside[users if tables[name].side == "users" else items] = True
+        present = task.partition.original.modalities[tables[name].modality].present if tables[name].modality else True
         bound = 0 if tables[name].zeros else (6 / sum(value.shape)) ** 0.5
         assert value[inside].abs().max() <= bound, name
         assert tables[name].zeros or (value[inside] != before[name][inside]).all(), name

@@ -14,8 +14,8 @@ class TestRetrain(UnlearnerContract):
 
 @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio", "all audio"])
 def test_it_equals_a_training_that_never_saw_the_rest(trained: Trained, target: str):  # noqa: F811
-    parts, result = TestRetrain().run(trained, requests(trained.dataset)[target])
-    fresh = type(trained.model)(trained.model.settings, result.model.sizes, Seed(5).child("model").torch())
-    inputs = build_inputs(parts.retained, fresh.spec(), CPU)
-    fit(fresh, parts.retained, inputs, TRAINING, Seed(5), lambda model: validate(model, inputs))
+    partition, result = TestRetrain().run(trained, requests(trained.dataset)[target])
+    fresh = type(trained.model)(trained.model.config, result.model.sizes, Seed(5).child("model").torch())
+    inputs = build_inputs(partition.retained, fresh.required_inputs(), CPU)
+    fit(fresh, partition.retained, inputs, TRAINING, Seed(5), lambda model: validate(model, inputs))
     assert all(torch.equal(value, fresh.state_dict()[name]) for name, value in result.model.state_dict().items())

@@ -1,6 +1,6 @@
 import torch
 
-from mmrecun.data.dataset import positions
+from mmrecun.data.dataset import inverse_index
 from mmrecun.unlearning.unlink import Unlink
 from tests.contracts.unlearning import Trained, UnlearnerContract, task_of
 
@@ -18,9 +18,9 @@ def test_what_stays_keeps_its_weights_to_the_last_bit(trained: Trained):
         if name not in tables:
             assert torch.equal(value, before[name]), name
             continue
-        rows = task.parts.user_rows if tables[name].of == "users" else task.parts.item_rows
-        lost = task.parts.lost_features.get(tables[name].modality)
+        rows = task.partition.user_rows if tables[name].side == "users" else task.partition.item_rows
+        lost = task.partition.removed_features.get(tables[name].modality)
         kept = slice(None) if lost is None else torch.from_numpy(~lost[rows])
         assert torch.equal(value[kept], before[name][rows][kept]), name
-    assert (positions(task.parts.user_rows, len(trained.dataset.users)) < 0).sum() == 1
+    assert (inverse_index(task.partition.user_rows, len(trained.dataset.users)) < 0).sum() == 1
     assert result.history == []

@@ -16,7 +16,7 @@ from mmrecun.adapters.least_squares import Side
 from mmrecun.adapters.places import Array
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import DataError
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 
 
 class ALSConfig(UnlearnConfig):
@@ -44,7 +44,7 @@ class UnlearnALS(Unlearner):
         super().__init__(config)
         self.config = config
 
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Sweep until it moves no more.
 
         The last half-step solves for the users, so that each user's row is the exact answer to the retained pairs.
@@ -52,8 +52,8 @@ class UnlearnALS(Unlearner):
         Raises:
             DataError: when a pair has no positive weight.
         """
-        retained = task.parts.retained
-        model = export(task, task.model)
+        retained = task.partition.retained
+        model = retained_model(task, task.model)
         users, items = (table.astype(np.float64) for table in rows_of(model))
         of_users, of_items = sides(retained, self.config)
         history: list[dict[str, float]] = []
@@ -63,12 +63,12 @@ class UnlearnALS(Unlearner):
             change = float(np.linalg.norm(moved - items)) / max(float(np.linalg.norm(items)), 1e-12)
             items = moved
             history.append({"step": sweep, "change": change})
-            task.report(sweep, self.config.sweeps, f"items moved by {change:.2g}")
+            task.progress(sweep, self.config.sweeps, f"items moved by {change:.2g}")
             if change <= self.config.tolerance:
                 break
         users = of_users.solve(items)
         stop = f"the last of {len(history)} sweeps moved the items by {history[-1]['change']:.2g} of their length"
-        return Unlearned(with_rows(model, users, items), stop, history)
+        return UnlearnResult(with_rows(model, users, items), stop, history)
 
 
 def sides(dataset: Dataset, config: ALSConfig) -> tuple[Side, Side]:

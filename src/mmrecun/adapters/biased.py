@@ -3,7 +3,7 @@
 import torch
 
 from mmrecun.data.graph import GraphInputs
-from mmrecun.models.base import Sizes, Table, Vectors
+from mmrecun.models.base import EmbeddingTable, Sizes, Vectors
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 
 LAST = -1e6  # the bias of an emptied item: it comes after everything else
@@ -18,8 +18,8 @@ class BiasedMF(BPRMF):
 
     def __init__(self, config: BPRMFConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.users = Table("users", sizes.users, config.dim + 1, rng)
-        self.items = Table("items", sizes.items, config.dim + 1, rng)
+        self.users = EmbeddingTable("users", sizes.users, config.dim + 1, rng)
+        self.items = EmbeddingTable("items", sizes.items, config.dim + 1, rng)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:  # noqa: ARG002
         """The tables, with ones in the last column of the users'."""

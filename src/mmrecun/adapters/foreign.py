@@ -12,15 +12,15 @@ import torch
 
 from mmrecun.adapters.places import Places
 from mmrecun.adapters.ranking_rows import RankingRows
-from mmrecun.auditing.assess import Subject, assess
+from mmrecun.auditing.assess import AuditedRun, assess
 from mmrecun.auditing.result import AuditReport
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Split
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.evaluation.evaluate import evaluate_split
-from mmrecun.forget.partition import partition, take_out
-from mmrecun.forget.record import Requested
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
@@ -78,7 +78,7 @@ class ForeignModel:
         places: where the rows stand there.
         exact: the unlearner for models whose own objective is solved for; None for `mmrecun`.
         method, stop, seconds: of the unlearning that made it; empty for a model as it came.
-        requested: what was asked of it, in memory alone.
+        record: what was asked of it, in memory alone.
         original: what it was unlearned from.
     """
 
@@ -90,7 +90,7 @@ class ForeignModel:
     method: str = ""
     stop: str = ""
     seconds: float = 0.0
-    requested: Requested | None = field(default=None, repr=False)
+    record: ForgetRecord | None = field(default=None, repr=False)
     original: "ForeignModel | None" = field(default=None, repr=False)
 
     @property
@@ -120,33 +120,33 @@ class ForeignModel:
         """
         started = time.perf_counter()
         asked = ForgetRequest.taken(request)
-        parts = take_out(self.dataset, asked)
+        partition = Partition.from_request(self.dataset, asked)
         name, unlearner = self._unlearner(method, settings or {})
         training = TrainConfig(learning_rate=learning_rate)
 
         def validate(model: Recommender, inputs: GraphInputs) -> float:
-            return validation_score(model, inputs, parts.retained) if can_validate(parts.retained) else 0.0
+            return validation_score(model, inputs, partition.retained) if can_validate(partition.retained) else 0.0
 
-        result = unlearner.run(Task(self.model, parts, training, Seed(seed), validate))
-        places = self.places.after(parts.user_rows, parts.item_rows)
+        result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate))
+        places = self.places.after(partition.user_rows, partition.item_rows)
         home = self.home.holding(result.model, places)
         seconds = time.perf_counter() - started
         return ForeignModel(
-            parts.retained,
+            partition.retained,
             result.model,
             home,
             places,
             unlearner if self.exact else None,
             name,
-            result.stop,
+            result.stop_reason,
             seconds,
-            Requested.by(asked, self.requested),
+            ForgetRecord.extended(asked, self.record),
             self,
         )
 
     def _unlearner(self, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:
         if method is None and self.exact is not None:
-            own = self.exact.settings.model_dump() | dict(settings)
+            own = self.exact.config.model_dump() | dict(settings)
             return "exact", type(self.exact)(type(self.exact).Config.of(own, "the exact method"))
         cls = RankingRows if method in (None, "mmrecun") else method_class(method)
         return method or "mmrecun", cls(cls.Config.of(settings, f"method '{method or 'mmrecun'}'"))
@@ -154,7 +154,7 @@ class ForeignModel:
     def evaluate(self) -> dict[str, float]:
         """Return Recall, NDCG and the other metrics on the test pairs of the dataset."""
         with torch.no_grad():
-            vectors = self.model.vectors(build_inputs(self.dataset, self.model.spec(), torch.device("cpu")))
+            vectors = self.model.vectors(build_inputs(self.dataset, self.model.required_inputs(), torch.device("cpu")))
         return evaluate_split(vectors.users, vectors.items, self.dataset, Split.TEST).metrics
 
     def audit(self, golds: Sequence["ForeignModel"] = (), original: "ForeignModel | None" = None) -> AuditReport:
@@ -175,16 +175,16 @@ class ForeignModel:
             if gold.dataset.digest != self.dataset.digest:
                 raise DataError("a Gold was trained on other data than is retained here; load it with `.dataset`")
         names = (type(self.model).__name__.lower(), self.method or "given", self.dataset.name)
-        parts = partition(before.dataset, self.dataset)
+        partition = Partition.between(before.dataset, self.dataset)
         with tempfile.TemporaryDirectory() as folder:
-            subject, others = self._subject("unlearned", Path(folder)), [gold._subject("gold") for gold in golds]
-            return assess(names, parts, before._subject("original"), subject, others, self.requested)
+            audited, others = self._subject("unlearned", Path(folder)), [gold._subject("gold") for gold in golds]
+            return assess(names, partition, before._subject("original"), audited, others, self.record)
 
-    def _subject(self, name: str, folder: Path | None = None) -> Subject:
+    def _subject(self, name: str, folder: Path | None = None) -> AuditedRun:
         if folder is not None:
             with contextlib.suppress(ArtifactError):  # of an object in memory there is no file to be searched
                 self.home.write(folder / f"model{self.home.suffix}")
-        return Subject(name, folder or Path(name), self.model, 0, self.seconds)
+        return AuditedRun(name, folder or Path(name), self.model, 0, self.seconds)
 
     def save(self, path: str | Path) -> None:
         """Write a file of the format that the model came from, with the same ids in the same rows.

@@ -1,14 +1,14 @@
 """Unlearn rows that a foreign library trained to rank: our method, which never trains somebody else's model anew."""
 
 from mmrecun.errors import ForgetError
-from mmrecun.unlearning.base import Task, Unlearned
+from mmrecun.unlearning.base import Task, UnlearnResult
 from mmrecun.unlearning.mmrecun.method import MMRecUn
 
 
 class RankingRows(MMRecUn):
     """MMRecUn for foreign rows; where they cannot be solved for, it says so instead of training another model."""
 
-    def unsolved(self, task: Task, why: str) -> Unlearned:  # noqa: ARG002
+    def unsolved(self, task: Task, why: str) -> UnlearnResult:  # noqa: ARG002
         """Refuse.
 
         Raises:

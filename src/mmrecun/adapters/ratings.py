@@ -15,7 +15,7 @@ from mmrecun.adapters.interactions import weights_of
 from mmrecun.adapters.least_squares import Side
 from mmrecun.adapters.places import Array
 from mmrecun.data.dataset import Dataset
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 
 
 class RatingsConfig(UnlearnConfig):
@@ -44,21 +44,21 @@ class UnlearnRatings(Unlearner):
         super().__init__(config)
         self.config = config
 
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Sweep over users and items."""
-        parts = task.parts
-        model = export(task, task.model)
+        partition = task.partition
+        model = retained_model(task, task.model)
         before = [table.astype(np.float64) for table in rows_of(task.model)]
-        users, items = before[0][parts.user_rows], before[1][parts.item_rows]
-        whole = _matrices(parts.original)
-        left = _matrices(parts.retained)
+        users, items = before[0][partition.user_rows], before[1][partition.item_rows]
+        whole = _matrices(partition.original)
+        left = _matrices(partition.retained)
         for _ in range(self.config.sweeps):
-            moved = self._solved(left[0], items, -2) - self._solved(whole[0], before[1], -2)[parts.user_rows]
-            users = before[0][parts.user_rows] + moved
-            moved = self._solved(left[1], users, -1) - self._solved(whole[1], before[0], -1)[parts.item_rows]
-            items = before[1][parts.item_rows] + moved
+            moved = self._solved(left[0], items, -2) - self._solved(whole[0], before[1], -2)[partition.user_rows]
+            users = before[0][partition.user_rows] + moved
+            moved = self._solved(left[1], users, -1) - self._solved(whole[1], before[0], -1)[partition.item_rows]
+            items = before[1][partition.item_rows] + moved
         stop = f"{self.config.sweeps} sweeps over users and items"
-        return Unlearned(with_rows(model, users, items), stop, [])
+        return UnlearnResult(with_rows(model, users, items), stop, [])
 
     def _solved(self, ratings: sp.csr_array, other: Array, own: int) -> Array:
         """The least-squares rows [R, D]: all columns but the one that is held at 1, which meets the other's bias.

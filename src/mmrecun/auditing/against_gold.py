@@ -13,15 +13,15 @@ from mmrecun.auditing.checks import (
     ERRORS,
     MARK_MARGIN,
     UTILITY_SHARE,
-    if_alike,
+    error_floor,
     paired_error,
     recognition_title,
 )
-from mmrecun.auditing.figures import Figures, Gap
-from mmrecun.auditing.measure import K, Measured
-from mmrecun.auditing.membership import chance, spread
+from mmrecun.auditing.figures import Gap, Measurements
+from mmrecun.auditing.measure import K, MeasuredRun
+from mmrecun.auditing.membership import auc_standard_error, clustered_error
 from mmrecun.auditing.recognition import Comparison
-from mmrecun.auditing.result import About, Check, State
+from mmrecun.auditing.result import About, Check, Outcome
 from mmrecun.forget.request import Target
 
 HEADLINE = "recall@20"
@@ -33,7 +33,7 @@ PARTNERS = ("users", "items")  # whose partners are asked, because they left
 FEW = 30  # pairs of which a paired error says nothing
 
 
-def values_of(figures: Figures) -> dict[str, float | None]:
+def values_of(figures: Measurements) -> dict[str, float | None]:
     """The figures that are compared with Gold, by name."""
     known = {f"recognition {kind}": found.auc for kind, found in figures.recognition.items()}
     places = {f"fold_in {kind}": found.place for kind, found in figures.recognition.items() if kind in PARTNERS}
@@ -53,7 +53,7 @@ def values_of(figures: Figures) -> dict[str, float | None]:
     }
 
 
-def gaps_to_gold(unlearned: Measured, golds: Sequence[Measured]) -> dict[str, Gap]:
+def gaps_to_gold(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[str, Gap]:
     """Signed gap of each figure to the mean of the Golds that have it."""
     gaps: dict[str, Gap] = {}
     for name, value in values_of(unlearned.figures).items():
@@ -88,7 +88,7 @@ def _least(name: str, centre: float) -> float:
     return MARK_MARGIN if name.startswith("marks") else TOLERANCE
 
 
-def _error(name: str, unlearned: Measured, golds: Sequence[Measured]) -> float | None:
+def _error(name: str, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> float | None:
     """Standard error of the difference to the mean Gold over the same users, or over the same pairs."""
     kind, _, of = name.partition(" ")
     if name == RETAIN:
@@ -107,18 +107,18 @@ def _auc_error(own: Comparison, golds: Sequence[Comparison]) -> float:
     parts = own.contributions()
     others = [gold.contributions() for gold in golds]
     first, second = (part - np.mean([other[at] for other in others], axis=0) for at, part in enumerate(parts))
-    error = spread((first, second), own.forgotten.owners, own.held_out.owners)
+    error = clustered_error((first, second), own.forgotten.owners, own.held_out.owners)
     sizes = len(first), len(second)
-    return max(error, chance(*sizes)) if min(sizes) < FEW else if_alike(error, *sizes)
+    return max(error, auc_standard_error(*sizes)) if min(sizes) < FEW else error_floor(error, *sizes)
 
 
 def _place_error(own: Comparison, golds: Sequence[Comparison]) -> float:
     others = np.mean([gold.forgotten.percentiles for gold in golds], axis=0)
     away = (own.forgotten.percentiles - others) / len(others)
-    return spread((away, np.zeros(0)), own.forgotten.owners, own.forgotten.owners[:0])
+    return clustered_error((away, np.zeros(0)), own.forgotten.owners, own.forgotten.owners[:0])
 
 
-def undertrained(original: Measured, golds: Sequence[Measured]) -> list[str]:
+def undertrained(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> list[str]:
     """Golds whose validation is well below that of the original or of the best Gold, in words.
 
     Below nine tenths, by more than two standard errors over the same users.
@@ -135,21 +135,21 @@ def undertrained(original: Measured, golds: Sequence[Measured]) -> list[str]:
     return found
 
 
-def training_check(original: Measured, golds: Sequence[Measured]) -> Check:
+def training_check(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
     """Whether the Golds are trained well enough to be a target; compared with others, nothing passes."""
     found = undertrained(original, golds)
     scores = ", ".join(f"{gold.figures.valid:.3f}" for gold in golds if gold.figures.valid is not None)
     before = original.figures.valid
-    state, detail = State.PASSED, f"validation recall@20 of the Golds {scores}"
+    state, detail = Outcome.PASSED, f"validation recall@20 of the Golds {scores}"
     if before is not None:
         detail += f", of the original {before:.3f}"
     if found:
-        state, detail = State.NOT_ASSESSED, f"undertrained: {'; '.join(found)} (validation recall@20); train it again"
+        state, detail = Outcome.NOT_ASSESSED, f"undertrained: {'; '.join(found)} (validation recall@20); train it again"
     return Check(name="gold: training", state=state, detail=detail, about=About.UTILITY, against_gold=True)
 
 
 def gold_checks(
-    gaps: dict[str, Gap], original: Measured, unlearned: Measured, golds: Sequence[Measured]
+    gaps: dict[str, Gap], original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]
 ) -> list[Check]:
     """Every check that rests on Gold; without any Gold the main ones, which are not assessed."""
     if not golds:
@@ -175,9 +175,11 @@ def gold_checks(
 
 
 def _void(check: Check) -> Check:
-    if check.state is not State.PASSED or check.name == "gold: training":
+    if check.state is not Outcome.PASSED or check.name == "gold: training":
         return check
-    return check.model_copy(update={"state": State.NOT_ASSESSED, "detail": f"{check.detail}; but Gold is undertrained"})
+    return check.model_copy(
+        update={"state": Outcome.NOT_ASSESSED, "detail": f"{check.detail}; but Gold is undertrained"}
+    )
 
 
 def _words(gap: Gap) -> str:
@@ -207,7 +209,7 @@ def _forget_recall(gap: Gap | None, left: bool) -> Check:
     if not (within and left):
         return check
     detail = f"{_words(gap)}: as of any newcomer, so it says nothing about what left"
-    return check.model_copy(update={"state": State.NOT_APPLICABLE, "detail": detail})
+    return check.model_copy(update={"state": Outcome.NOT_APPLICABLE, "detail": detail})
 
 
 def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
@@ -226,7 +228,7 @@ def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
     check = _made(name, within, f"{_words(gap)}: {reading}", About.FORGETTING)
     if within and (before is None or before - gap.gold_mean < 2 * gap.tolerance):
         return check.model_copy(
-            update={"state": State.NOT_ASSESSED, "detail": f"{_words(gap)}: too few pairs to tell from doing nothing"}
+            update={"state": Outcome.NOT_ASSESSED, "detail": f"{_words(gap)}: too few pairs to tell from doing nothing"}
         )
     return check
 
@@ -254,7 +256,7 @@ def _places(gap: Gap) -> Check:
     return _made("gold: bystanders: places", within, detail, About.BYSTANDERS)
 
 
-def _overlap(unlearned: Measured, golds: Sequence[Measured]) -> Check:
+def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
     """Whether bystanders' lists are as like Gold's as Golds' are like each other."""
     name = "gold: bystanders: lists"
     who = unlearned.bystanders
@@ -262,22 +264,22 @@ def _overlap(unlearned: Measured, golds: Sequence[Measured]) -> Check:
     among = [list_overlap(first, second, who) for first, second in combinations(golds, 2)]
     if not among:
         detail = f"overlap {mean(own):.3f} with the one Gold; two or more show how alike Golds are"
-        return Check(name=name, state=State.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS, against_gold=True)
+        return Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS, against_gold=True)
     least = min(among) - OVERLAP_MARGIN
     detail = f"overlap@20 with Gold {mean(own):.3f}, of Golds {mean(among):.3f} (at least {least:.3f})"
     return _made(name, mean(own) >= least, detail, About.BYSTANDERS)
 
 
-def list_overlap(first: Measured, second: Measured, who: Bools) -> float:
+def list_overlap(first: MeasuredRun, second: MeasuredRun, who: Bools) -> float:
     """Mean overlap of the lists of twenty of `who`, bool [M]."""
     return float(similarity.overlap(first.lists[who], second.lists[who], K).mean())
 
 
 def _made(name: str, passed: bool, detail: str, about: About) -> Check:
-    state = State.PASSED if passed else State.FAILED
+    state = Outcome.PASSED if passed else Outcome.FAILED
     return Check(name=name, state=state, detail=detail, about=about, against_gold=True)
 
 
 def _missing(name: str, about: About) -> Check:
     detail = "no Gold run with this figure was given"
-    return Check(name=name, state=State.NOT_ASSESSED, detail=detail, about=about, against_gold=True)
+    return Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail, about=about, against_gold=True)

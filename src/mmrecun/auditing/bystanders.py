@@ -12,7 +12,7 @@ import numpy as np
 from mmrecun.arrays import Bools, Ints
 from mmrecun.auditing.classifier import Weights
 from mmrecun.auditing.figures import Bystanders, Mark
-from mmrecun.auditing.marks import Touched
+from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import matched_auc
 from mmrecun.auditing.similarity import overlap
 from mmrecun.forget.partition import Partition
@@ -22,31 +22,33 @@ _K = 20
 
 
 @dataclass(frozen=True)
-class Moved:
+class ListChanges:
     """Whose lists are compared, and what was touched.
 
     Attributes:
         rows: int64 [M], the users with a list.
         bystanders: bool [M].
-        touched: of the items.
+        affected: of the items.
     """
 
     rows: Ints
     bystanders: Bools
-    touched: Touched
+    affected: AffectedRows
 
     def lists_mark(self, before: Ints, after: Ints) -> Mark | None:
         """Did touched items gain places in everybody's lists, int64 [M, K] before and after? None for none touched."""
-        touched = self.touched
-        count = int(touched.touched.sum())
+        touched = self.affected
+        count = int(touched.affected.sum())
         if not count or count == len(touched.rows):
             return None
-        gained = (places(after, len(touched.every)) - places(before, len(touched.every)))[touched.rows]
+        gained = (item_counts(after, len(touched.all_strata)) - item_counts(before, len(touched.all_strata)))[
+            touched.rows
+        ]
         estimate = matched_auc(*touched.groups(gained.astype(np.float64)))
         assert estimate is not None
         return Mark(rows=count, others=len(touched.rows) - count, auc=estimate.value, auc_error=estimate.error)
 
-    def figures(self, before: Ints, after: Ints, recall: Mapping[str, Weights]) -> Bystanders | None:
+    def measure(self, before: Ints, after: Ints, recall: Mapping[str, Weights]) -> Bystanders | None:
         """How the bystanders' lists changed; None for fewer than 50 of them.
 
         Args:
@@ -56,17 +58,17 @@ class Moved:
         first, second = before[self.bystanders], after[self.bystanders]
         if len(first) < FEWEST:
             return None
-        items, touched = len(self.touched.every), self.touched
-        slots = places(first, items), places(second, items)
+        items, touched = len(self.affected.all_strata), self.affected
+        slots = item_counts(first, items), item_counts(second, items)
         gain = slots[1] / max(1, slots[1].sum()) - slots[0] / max(1, slots[0].sum())
-        change, error = weighted_gain(touched.shares, gain, touched.every)
+        change, error = weighted_gain(touched.shares, gain, touched.all_strata)
         both = [values[self.bystanders] for values in (recall["before"], recall["after"])]
         asked = ~np.isnan(both[0])
         return Bystanders(
             users=len(first),
             overlap=float(overlap(first, second, _K).mean()),
-            share_before=float(slots[0][touched.above].sum() / max(1, slots[0].sum())),
-            share_after=float(slots[1][touched.above].sum() / max(1, slots[1].sum())),
+            share_before=float(slots[0][touched.all_affected].sum() / max(1, slots[0].sum())),
+            share_after=float(slots[1][touched.all_affected].sum() / max(1, slots[1].sum())),
             gain=change,
             gain_error=error,
             recall_before=float(both[0][asked].mean()) if asked.any() else None,
@@ -74,7 +76,7 @@ class Moved:
         )
 
 
-def places(lists: Ints, items: int) -> Ints:
+def item_counts(lists: Ints, items: int) -> Ints:
     """How often each of `items` stands in the first twenty places of the lists [M, K]; int64 [I]."""
     shown = lists[:, :_K]
     return np.bincount(shown[shown >= 0], minlength=items)
@@ -99,20 +101,20 @@ def weighted_gain(weights: Weights, gain: Weights, strata: Ints) -> tuple[float,
     return excess, float(np.sqrt(variance))
 
 
-def least_touched(parts: Partition, rows: Ints) -> Bools:
+def least_affected(partition: Partition, rows: Ints) -> Bools:
     """The users of `rows`, int64 [M] of the retained data, who share nothing with the request; bool [M].
 
     None of their items was touched, and no pair of theirs was forgotten. Where there are fewer than 50, the
     quarter of the users whose items lost the smallest share of their pairs.
     """
-    train, users = parts.retained.train, len(parts.user_rows)
-    lost = np.bincount(parts.forgotten.items, minlength=len(parts.original.items))
-    share = (lost / np.maximum(parts.original.degrees[1], 1))[parts.item_rows]
-    for mask in parts.lost_features.values():
-        share = share + mask[parts.item_rows]
+    train, users = partition.retained.train, len(partition.user_rows)
+    lost = np.bincount(partition.forgotten.items, minlength=len(partition.original.items))
+    share = (lost / np.maximum(partition.original.degrees[1], 1))[partition.item_rows]
+    for mask in partition.removed_features.values():
+        share = share + mask[partition.item_rows]
     count = np.maximum(np.bincount(train.users, minlength=users), 1)
     exposure = np.bincount(train.users, weights=share[train.items], minlength=users) / count
-    own = np.bincount(parts.forgotten.users, minlength=len(parts.original.users))
-    exposure = (exposure + (own / np.maximum(parts.original.degrees[0], 1))[parts.user_rows])[rows]
+    own = np.bincount(partition.forgotten.users, minlength=len(partition.original.users))
+    exposure = (exposure + (own / np.maximum(partition.original.degrees[0], 1))[partition.user_rows])[rows]
     untouched = exposure == 0
     return untouched if untouched.sum() >= FEWEST else exposure <= np.quantile(exposure, QUARTER)

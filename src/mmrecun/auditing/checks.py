@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mmrecun.auditing.figures import Bystanders, Figures, Mark, Recognition
-from mmrecun.auditing.membership import Weights, chance
-from mmrecun.auditing.result import About, Check, State
+from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
+from mmrecun.auditing.membership import Weights, auc_standard_error
+from mmrecun.auditing.result import About, Check, Outcome
 
 CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit asks many questions, and Gold should pass them all
 RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03
@@ -26,13 +26,13 @@ def paired_error(values: Weights, references: list[Weights]) -> float | None:
     return float((values - np.mean(same, axis=0)).std(ddof=1) / np.sqrt(len(values)))
 
 
-def if_alike(error: float, first: int, second: int) -> float:
+def error_floor(error: float, first: int, second: int) -> float:
     """Standard error of an AUC if the two groups are alike: at most one and a half times that of independent pairs.
 
     Where half of the owners are still known and half are not, the error over owners grows with the very difference that
     is to be found.
     """
-    return min(error, 1.5 * chance(first, second))
+    return min(error, 1.5 * auc_standard_error(first, second))
 
 
 def recognition_title(kind: str) -> str:
@@ -51,7 +51,7 @@ def recognition_check(kind: str, found: Recognition) -> Check:
     """
     if kind.startswith("features"):
         return lapsed_check(kind, found)
-    allowed = max(RECOGNITION_MARGIN, ERRORS * if_alike(found.auc_error, found.pairs, found.held_out))
+    allowed = max(RECOGNITION_MARGIN, ERRORS * error_floor(found.auc_error, found.pairs, found.held_out))
     state, reading = _recognised(found, allowed)
     whose = "items" if kind == "items" else "users"
     detail = (
@@ -75,13 +75,13 @@ def lapsed_check(kind: str, found: Recognition) -> Check:
     share, spread = ((found.auc - CHANCE) / kept, 2 * error / kept) if kept > 0 else (1.0, 1.0)
     told = f" ({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%})"
     if kept < ERRORS * found.known_auc_error:
-        state, reading, told = State.NOT_ASSESSED, "not even features that are kept show, so nothing can be told", ""
+        state, reading, told = Outcome.NOT_ASSESSED, "not even features that are kept show, so nothing can be told", ""
     elif found.auc > found.known_auc - max(RECOGNITION_MARGIN, ERRORS * error):
-        state, reading = State.FAILED, "as well known as features that are kept"
+        state, reading = Outcome.FAILED, "as well known as features that are kept"
     elif share + spread <= LAPSED_SHARE:
-        state, reading = State.PASSED, "less known than features that are kept"
+        state, reading = Outcome.PASSED, "less known than features that are kept"
     else:
-        state, reading = State.NOT_ASSESSED, "less known than features that are kept, but too little less to tell"
+        state, reading = Outcome.NOT_ASSESSED, "less known than features that are kept, but too little less to tell"
     detail = (
         f"AUC {found.auc:.3f} of {found.pairs:,} pairs against {found.held_out:,} held-out pairs of the same items, "
         f"which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep theirs{told}: "
@@ -90,33 +90,33 @@ def lapsed_check(kind: str, found: Recognition) -> Check:
     return Check(name=recognition_title(kind), state=state, detail=detail, about=About.FORGETTING)
 
 
-def _recognised(found: Recognition, allowed: float) -> tuple[State, str]:
+def _recognised(found: Recognition, allowed: float) -> tuple[Outcome, str]:
     away, level = found.auc - CHANCE, found.attack_level or CHANCE
     attack, apart = (found.attack_auc or level) - level, level - CHANCE
     apart = apart if apart > SPLIT_MARGIN else 0.0
     if away < -allowed - apart:
-        return State.FAILED, "over-forgotten"
+        return Outcome.FAILED, "over-forgotten"
     if away > allowed + apart:
-        return State.FAILED, "still recognised"
+        return Outcome.FAILED, "still recognised"
     if apart:
-        return State.NOT_ASSESSED, "the split itself sets such pairs apart, so only Gold can tell"
-    error = if_alike(found.attack_auc_error or 0.0, found.pairs, found.held_out)
+        return Outcome.NOT_ASSESSED, "the split itself sets such pairs apart, so only Gold can tell"
+    error = error_floor(found.attack_auc_error or 0.0, found.pairs, found.held_out)
     if attack > max(MARK_MARGIN, ERRORS * error):
-        return State.FAILED, "told apart by an attack with labels"
+        return Outcome.FAILED, "told apart by an attack with labels"
     return _alike(found, allowed)
 
 
-def _alike(found: Recognition, allowed: float) -> tuple[State, str]:
+def _alike(found: Recognition, allowed: float) -> tuple[Outcome, str]:
     """Whether pairs that look alike would have looked otherwise to a model that did nothing."""
     if allowed > TOO_VAGUE:
-        return State.NOT_ASSESSED, "too few pairs to tell"
+        return Outcome.NOT_ASSESSED, "too few pairs to tell"
     if found.known_auc - CHANCE < allowed:
-        return State.NOT_ASSESSED, "not even pairs that are kept look known, so nothing can be told"
+        return Outcome.NOT_ASSESSED, "not even pairs that are kept look known, so nothing can be told"
     if found.known_share_low > SURELY_KNOWN:
-        return State.NOT_ASSESSED, "some of them may still be known"
+        return Outcome.NOT_ASSESSED, "some of them may still be known"
     if found.known_share_high > KNOWN_SHARE:
-        return State.NOT_ASSESSED, "too few pairs to tell"
-    return State.PASSED, "alike"
+        return Outcome.NOT_ASSESSED, "too few pairs to tell"
+    return Outcome.PASSED, "alike"
 
 
 def share_words(found: Recognition) -> str:
@@ -128,10 +128,10 @@ def share_words(found: Recognition) -> str:
 
 def unmeasured_check(kind: str, reason: str) -> Check:
     """A kind of forgotten thing that could not be compared with anything."""
-    return Check(name=recognition_title(kind), state=State.NOT_ASSESSED, detail=reason, about=About.FORGETTING)
+    return Check(name=recognition_title(kind), state=Outcome.NOT_ASSESSED, detail=reason, about=About.FORGETTING)
 
 
-def utility_check(original: Figures, unlearned: Figures, error: float | None, headline: str) -> Check:
+def utility_check(original: Measurements, unlearned: Measurements, error: float | None, headline: str) -> Check:
     """At least 95 % of the recall before, give or take two standard errors over test users.
 
     Args:
@@ -142,8 +142,8 @@ def utility_check(original: Figures, unlearned: Figures, error: float | None, he
     before, after, slack = original.retain.get(headline), unlearned.retain.get(headline), 2 * (error or 0.0)
     if before is None or after is None:
         detail = "no retained user with a training pair has a test pair"
-        return Check(name="retained utility", state=State.NOT_ASSESSED, detail=detail, about=About.UTILITY)
-    state = State.PASSED if after >= UTILITY_SHARE * before - slack else State.FAILED
+        return Check(name="retained utility", state=Outcome.NOT_ASSESSED, detail=detail, about=About.UTILITY)
+    state = Outcome.PASSED if after >= UTILITY_SHARE * before - slack else Outcome.FAILED
     allowed = f"at least {UTILITY_SHARE:.0%}, give or take {slack:.4f}"
     detail = f"{headline} on retained test pairs {before:.4f} before, {after:.4f} after ({allowed})"
     return Check(name="retained utility", state=state, detail=detail, about=About.UTILITY)
@@ -156,11 +156,11 @@ def mark_checks(marks: Mapping[str, Mark]) -> list[Check]:
 
 def _mark_check(name: str, mark: Mark) -> Check:
     allowed = max(MARK_MARGIN, ERRORS * mark.auc_error)
-    state, reading = State.PASSED, "they do not stand out"
+    state, reading = Outcome.PASSED, "they do not stand out"
     if mark.auc - mark.level > allowed:
-        state, reading = State.FAILED, "what was touched can be listed"
+        state, reading = Outcome.FAILED, "what was touched can be listed"
     elif ERRORS * mark.auc_error > TOO_VAGUE:
-        state, reading = State.NOT_ASSESSED, "too few to tell"
+        state, reading = Outcome.NOT_ASSESSED, "too few to tell"
     what = "places gained in everybody's lists" if name == "lists" else f"traits of {name[:-1]} rows"
     kind = "items" if name == "lists" else name
     without = "" if name == "lists" else f"; {mark.level:.3f} can be told from the retained pairs alone"
@@ -181,13 +181,13 @@ def bystander_checks(found: Bystanders | None, error: float | None, features: bo
     """
     if found is None:
         detail = "fewer than 50 people have nothing or little to do with the request"
-        return [Check(name="bystanders: places", state=State.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS)]
+        return [Check(name="bystanders: places", state=Outcome.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS)]
     if features or not (found.share_before or found.share_after):
         detail = "no item that they are shown was touched"
         if features:
             detail = "items that lose features lose or gain places in Gold, too; only Gold tells how many"
         return [
-            Check(name="bystanders: places", state=State.NOT_APPLICABLE, detail=detail, about=About.BYSTANDERS),
+            Check(name="bystanders: places", state=Outcome.NOT_APPLICABLE, detail=detail, about=About.BYSTANDERS),
             *_their_recall(found, error),
         ]
     rise = found.share_after > (1 + PLACES_MARGIN) * found.share_before
@@ -212,5 +212,5 @@ def _their_recall(found: Bystanders, error: float | None) -> list[Check]:
     return [Check(name="bystanders: recall", state=_failed_if(worse), detail=detail, about=About.BYSTANDERS)]
 
 
-def _failed_if(bad: bool) -> State:
-    return State.FAILED if bad else State.PASSED
+def _failed_if(bad: bool) -> Outcome:
+    return Outcome.FAILED if bad else Outcome.PASSED

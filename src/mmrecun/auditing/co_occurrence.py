@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.auditing.membership import Group
-from mmrecun.data.dataset import positions
+from mmrecun.auditing.membership import PairGroup
+from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
-from mmrecun.evaluation.left_out import LeftOut, of_whole_owners
+from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
 from mmrecun.evaluation.stratified import ITEM_STEP, degree_bins
 from mmrecun.forget.partition import Partition
 
@@ -42,39 +42,43 @@ class CoOccurrence:
 
     kept: Ints
     of_users: bool
-    forgotten: LeftOut
-    held_out: LeftOut
-    known: LeftOut
+    forgotten: LeaveOneOut
+    held_out: LeaveOneOut
+    known: LeaveOneOut
     strata: Ints
 
     @classmethod
-    def of(cls, parts: Partition, of_users: bool, rng: np.random.Generator) -> Self | None:
+    def of(cls, partition: Partition, of_users: bool, rng: np.random.Generator) -> Self | None:
         """Choose the pairs; None where nobody of that kind left, or no pair of theirs can be asked about."""
-        gone, lost = (parts.lost_users, parts.lost_items) if of_users else (parts.lost_items, parts.lost_users)
+        gone, lost = (
+            (partition.removed_users, partition.removed_items)
+            if of_users
+            else (partition.removed_items, partition.removed_users)
+        )
         kept = np.flatnonzero(~lost)
         if not gone.any() or not len(kept):
             return None
-        whole = parts.original.interactions if of_users else parts.original.interactions.flipped()
-        whole = whole.renumbered(np.arange(len(gone)), positions(kept, len(lost)))
-        train, aside = whole.part(Split.TRAIN), whole.select(whole.splits != Split.TRAIN)
+        whole = partition.original.interactions if of_users else partition.original.interactions.swapped()
+        whole = whole.renumbered(np.arange(len(gone)), inverse_index(kept, len(lost)))
+        train, aside = whole.split(Split.TRAIN), whole.select(whole.splits != Split.TRAIN)
         degree = np.bincount(train.users, minlength=len(gone))
         alike = _as_active(degree, gone, rng)
-        groups: list[LeftOut] = []
+        groups: list[LeaveOneOut] = []
         for owners, source in ((gone, train), (gone, aside), (alike, train)):
             trained = train.select(owners[train.users])
             asked = of_whole_owners(source.select(owners[source.users] & (degree[source.users] >= 2)), _MOST_PAIRS, rng)
-            groups.append(LeftOut.of(trained, asked, whole.select(owners[whole.users]), rng))
-        if not all(len(group.asked) for group in groups):
+            groups.append(LeaveOneOut.of(trained, asked, whole.select(owners[whole.users]), rng))
+        if not all(len(group.queries) for group in groups):
             return None
         retained = np.bincount(train.items[~gone[train.users]], minlength=len(kept))
         forgotten, held_out, known = groups
         return cls(kept, of_users, forgotten, held_out, known, degree_bins(retained, 5))
 
-    def groups(self, partners: Tensor) -> tuple[Group, Group, Group]:
+    def groups(self, partners: Tensor) -> tuple[PairGroup, PairGroup, PairGroup]:
         """Places of forgotten, held-out and known pairs, by the vectors of all partners in original rows [., D]."""
         vectors = partners[torch.from_numpy(self.kept).to(partners.device)]
         forgotten, held_out, known = (
-            Group(asked.places(vectors), ITEM_STEP * self.strata[asked.asked.items], asked.asked.users)
+            PairGroup(asked.percentiles(vectors), ITEM_STEP * self.strata[asked.queries.items], asked.queries.users)
             for asked in (self.forgotten, self.held_out, self.known)
         )
         return forgotten, held_out, known

@@ -7,26 +7,26 @@ own features, no interaction.
 import numpy as np
 
 from mmrecun.arrays import Bools
-from mmrecun.data.dataset import positions
+from mmrecun.data.dataset import inverse_index
 from mmrecun.forget.partition import Partition
-from mmrecun.models.base import Recommender, Sizes, carry_over
+from mmrecun.models.base import Recommender, Sizes, transfer_rows
 from mmrecun.rng import Seed
 
 
-def with_newcomers(model: Recommender, parts: Partition, seed: Seed, fresh: Bools | None = None) -> Recommender:
+def with_newcomers(model: Recommender, partition: Partition, seed: Seed, fresh: Bools | None = None) -> Recommender:
     """Copy a model of the retained data into original rows, with fresh rows for what was removed.
 
     Args:
         model: of the retained data.
-        parts: original and retained data.
+        partition: original and retained data.
         seed: of the fresh rows.
         fresh: bool [I], retained items that are given a fresh row too.
     """
-    original = parts.original
-    users = positions(parts.user_rows, len(original.users))
-    items = positions(parts.item_rows, len(original.items))
+    original = partition.original
+    users = inverse_index(partition.user_rows, len(original.users))
+    items = inverse_index(partition.item_rows, len(original.items))
     if fresh is not None:
         items = np.where(fresh, -1, items)
     sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
     present = {name: modality.present for name, modality in original.modalities.items() if name in model.sizes.widths}
-    return carry_over(model, sizes, users, items, present, seed)
+    return transfer_rows(model, sizes, users, items, present, seed)

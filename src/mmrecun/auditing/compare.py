@@ -20,14 +20,14 @@ from mmrecun.auditing.checks import (
     utility_check,
 )
 from mmrecun.auditing.figures import Gap, Likeness
-from mmrecun.auditing.measure import K, Measured
-from mmrecun.auditing.result import About, AuditReport, Check, State, conclude
-from mmrecun.auditing.setup import Probe, lost_rows
+from mmrecun.auditing.measure import K, MeasuredRun
+from mmrecun.auditing.result import About, AuditReport, Check, Outcome, conclude
+from mmrecun.auditing.setup import AuditSetup, removed_row_count
 from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target
 
 
-class Judgement(NamedTuple):
+class CheckedRun(NamedTuple):
     """What the checks say of one state.
 
     Attributes:
@@ -37,59 +37,59 @@ class Judgement(NamedTuple):
         without_gold, against_gold, verdict: see `AuditReport`.
     """
 
-    unlearned: Measured
-    golds: list[Measured]
+    unlearned: MeasuredRun
+    golds: list[MeasuredRun]
     gaps: dict[str, Gap]
     checks: tuple[Check, ...]
-    without_gold: State
-    against_gold: State
-    verdict: State
+    without_gold: Outcome
+    against_gold: Outcome
+    verdict: Outcome
 
 
-def judge(
-    parts: Partition,
-    probe: Probe,
-    original: Measured,
-    unlearned: Measured,
-    golds: Sequence[Measured],
+def check_run(
+    partition: Partition,
+    setup: AuditSetup,
+    original: MeasuredRun,
+    unlearned: MeasuredRun,
+    golds: Sequence[MeasuredRun],
     residue_checks: Sequence[Check] = (),
-) -> Judgement:
+) -> CheckedRun:
     """Check one unlearned state, by itself and against Golds; arguments as for `compare`."""
-    unlearned, *others = (moved(state, original, probe) for state in (unlearned, *golds))
+    unlearned, *others = (with_list_changes(state, original, setup) for state in (unlearned, *golds))
     gaps = gaps_to_gold(unlearned, others)
-    own = alone(original, unlearned, parts)
+    own = checks_without_gold(original, unlearned, partition)
     against = gold_checks(gaps, original, unlearned, others)
     checks = (*residue_checks, *own, *against)
     without = conclude((*residue_checks, *own))
-    beside = conclude((*residue_checks, *against)) if others else State.NOT_ASSESSED
+    beside = conclude((*residue_checks, *against)) if others else Outcome.NOT_ASSESSED
     verdict = _both(conclude(_decisive(checks)), against) if others else without
-    return Judgement(unlearned, others, gaps, checks, without, beside, verdict)
+    return CheckedRun(unlearned, others, gaps, checks, without, beside, verdict)
 
 
 def compare(
     names: tuple[str, str, str],
-    parts: Partition,
-    probe: Probe,
-    original: Measured,
-    unlearned: Measured,
-    golds: Sequence[Measured],
+    partition: Partition,
+    setup: AuditSetup,
+    original: MeasuredRun,
+    unlearned: MeasuredRun,
+    golds: Sequence[MeasuredRun],
     residue_checks: Sequence[Check] = (),
 ) -> AuditReport:
     """Make the whole audit of one unlearned state from what was measured.
 
     Args:
         names: of model, method and dataset.
-        parts, probe: what every state was measured with.
+        partition, setup: what every state was measured with.
         original, unlearned, golds: the states.
         residue_checks: of `residue.scan`.
     """
-    made = judge(parts, probe, original, unlearned, golds, residue_checks)
+    made = check_run(partition, setup, original, unlearned, golds, residue_checks)
     model, method, dataset = names
     return AuditReport(
         model=model,
         method=method,
         dataset=dataset,
-        forgotten=parts.counts(),
+        forgotten=partition.counts(),
         states=tuple(state.figures for state in (original, made.unlearned, *made.golds)),
         gap=made.gaps,
         likeness=likeness(original, made.unlearned, made.golds),
@@ -98,70 +98,70 @@ def compare(
         verdict=made.verdict,
         verdict_without_gold=made.without_gold,
         verdict_against_gold=made.against_gold,
-        notes=_notes(parts, len(made.golds)),
+        notes=_notes(partition, len(made.golds)),
     )
 
 
 def _decisive(checks: Sequence[Check]) -> list[Check]:
     """All checks but those that could not be made without Gold and passed with it."""
     settled = {f"gold: {check.name}" for check in checks if check.about is About.FORGETTING} & {
-        check.name for check in checks if check.state is State.PASSED
+        check.name for check in checks if check.state is Outcome.PASSED
     }
-    return [check for check in checks if not (check.state is State.NOT_ASSESSED and f"gold: {check.name}" in settled)]
+    return [check for check in checks if not (check.state is Outcome.NOT_ASSESSED and f"gold: {check.name}" in settled)]
 
 
-def _both(verdict: State, against: Sequence[Check]) -> State:
+def _both(verdict: Outcome, against: Sequence[Check]) -> Outcome:
     """With Golds that turned out to be no target, nothing passes."""
-    void = any(check.name == "gold: training" and check.state is State.NOT_ASSESSED for check in against)
-    return State.NOT_ASSESSED if void and verdict is State.PASSED else verdict
+    void = any(check.name == "gold: training" and check.state is Outcome.NOT_ASSESSED for check in against)
+    return Outcome.NOT_ASSESSED if void and verdict is Outcome.PASSED else verdict
 
 
-def moved(state: Measured, original: Measured, probe: Probe) -> Measured:
+def with_list_changes(state: MeasuredRun, original: MeasuredRun, setup: AuditSetup) -> MeasuredRun:
     """A state with what its lists show beside those of the original: marks, bystanders, harm to neighbours."""
-    mark = probe.moved.lists_mark(original.lists, state.lists)
+    mark = setup.list_changes.lists_mark(original.lists, state.lists)
     recall = {"before": original.users_recall, "after": state.users_recall}
     more = {
         "marks": state.figures.marks | ({"lists": mark} if mark else {}),
-        "bystanders": probe.moved.figures(original.lists, state.lists, recall),
+        "bystanders": setup.list_changes.measure(original.lists, state.lists, recall),
         "harm": persons.harm(original.users_recall, state.users_recall, original.neighbours),
     }
     return replace(state, figures=state.figures.model_copy(update=more))
 
 
-def alone(original: Measured, unlearned: Measured, parts: Partition) -> list[Check]:
+def checks_without_gold(original: MeasuredRun, unlearned: MeasuredRun, partition: Partition) -> list[Check]:
     """Every check that needs no Gold, but the scan for residue."""
     before, after = original.figures, unlearned.figures
     error = paired_error(unlearned.recall, [UTILITY_SHARE * original.recall])
     asked = [
-        *(target.value for target in sorted(targets_of(parts)) if target is not Target.MODALITIES),
-        *(f"features {name}" for name in parts.lost_features),
+        *(target.value for target in sorted(targets_of(partition)) if target is not Target.MODALITIES),
+        *(f"features {name}" for name in partition.removed_features),
     ]
     recognised = [
-        recognition_check(kind, after.recognition[kind]) if kind in after.recognition else _unmeasured(kind, parts)
+        recognition_check(kind, after.recognition[kind]) if kind in after.recognition else _unmeasured(kind, partition)
         for kind in asked
     ]
     who = unlearned.bystanders & ~np.isnan(original.users_recall)
     theirs = paired_error(unlearned.users_recall[who], [UTILITY_SHARE * original.users_recall[who]])
-    marks = {name: mark for name, mark in after.marks.items() if name != "lists" or not parts.lost_features}
+    marks = {name: mark for name, mark in after.marks.items() if name != "lists" or not partition.removed_features}
     return [
         utility_check(before, after, error, HEADLINE),
         *recognised,
         *mark_checks(marks),
-        *bystander_checks(after.bystanders, theirs, features=bool(parts.lost_features)),
+        *bystander_checks(after.bystanders, theirs, features=bool(partition.removed_features)),
     ]
 
 
-def _unmeasured(kind: str, parts: Partition) -> Check:
+def _unmeasured(kind: str, partition: Partition) -> Check:
     what, _, name = kind.partition(" ")
-    if what == "features" and name not in parts.retained.modalities:
+    if what == "features" and name not in partition.retained.modalities:
         return unmeasured_check(kind, f"the model has no part for '{name}' any more, so nothing can be asked of it")
     return unmeasured_check(kind, "no held-out pair, or fewer than two training pairs, to compare with")
 
 
-def likeness(original: Measured, unlearned: Measured, golds: Sequence[Measured]) -> dict[str, Likeness]:
+def likeness(original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[str, Likeness]:
     """How like Gold the lists and scores are, with Gold against Gold as the yardstick; empty without Gold."""
-    before, after = ([alike(state, gold) for gold in golds] for state in (original, unlearned))
-    among = [alike(first, second) for first, second in combinations(golds, 2)]
+    before, after = ([list_similarity(state, gold) for gold in golds] for state in (original, unlearned))
+    among = [list_similarity(first, second) for first, second in combinations(golds, 2)]
     return {
         name: Likeness(
             original=mean(found[name] for found in before),
@@ -172,7 +172,7 @@ def likeness(original: Measured, unlearned: Measured, golds: Sequence[Measured])
     }
 
 
-def alike(first: Measured, second: Measured) -> dict[str, float]:
+def list_similarity(first: MeasuredRun, second: MeasuredRun) -> dict[str, float]:
     """Mean overlap and rank-biased overlap of the lists of all, affected and unaffected users, as far as there are any,
     and mean Jensen-Shannon distance of the sampled users' scores.
     """
@@ -192,24 +192,24 @@ def alike(first: Measured, second: Measured) -> dict[str, float]:
     return {**found, "js_distance": float(distance)}
 
 
-def _left(parts: Partition) -> str:
-    found = {"user": int(parts.lost_users.sum()), "item": int(parts.lost_items.sum())}
+def _removed_words(partition: Partition) -> str:
+    found = {"user": int(partition.removed_users.sum()), "item": int(partition.removed_items.sum())}
     return " and ".join(f"{count:,} removed {word}{'s' if count > 1 else ''}" for word, count in found.items() if count)
 
 
-def _notes(parts: Partition, golds: int) -> tuple[str, ...]:
+def _notes(partition: Partition, golds: int) -> tuple[str, ...]:
     notes = [
         "Forgotten pairs are compared with held-out pairs of the same users or items, which nobody trained on: to a "
         "model that never saw the forgotten ones the two are alike.",
         "Forget recall takes the forgotten pairs as ground truth and masks retained positives only; "
         "Gold's need not be zero, because to Gold they are held-out data.",
     ]
-    if lost_rows(parts):
+    if removed_row_count(partition):
         notes.append(
-            f"{_left(parts)} have no row any more. For forget recall a newcomer stands in "
+            f"{_removed_words(partition)} have no row any more. For forget recall a newcomer stands in "
             "for each: a fresh row from one fixed seed, its own features, no interaction; the same in Gold."
         )
-    if parts.lost_features:
+    if partition.removed_features:
         notes.append(
             "Items that lost features were shown as new, with those features alone, so that what the shared weights "
             "learned of them speaks and not the pairs that are kept."

@@ -7,12 +7,12 @@ import torch
 
 from mmrecun.arrays import Bools
 from mmrecun.auditing import similarity
-from mmrecun.auditing.measure import Answers, K, Subject, ask, judged, recommended
-from mmrecun.auditing.membership import Group, matched_auc
-from mmrecun.auditing.setup import Probe
+from mmrecun.auditing.measure import AuditedRun, K, ModelOutputs, model_outputs, ranked_lists, scored_vectors
+from mmrecun.auditing.membership import PairGroup, matched_auc
+from mmrecun.auditing.setup import AuditSetup
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.forget.partition import Partition
-from mmrecun.models.base import Pair, Vectors
+from mmrecun.models.base import UserItemVectors, Vectors
 from mmrecun.rng import Seed
 
 _SEED = Seed(20).child("examine")
@@ -20,46 +20,48 @@ _USERS, _CONTROLS = 256, 1000
 
 
 @torch.no_grad()
-def examine(subject: Subject, parts: Partition, probe: Probe, answers: Answers | None = None) -> dict[str, float]:
+def extra_metrics(
+    audited: AuditedRun, partition: Partition, setup: AuditSetup, outputs: ModelOutputs | None = None
+) -> dict[str, float]:
     """Slower figures of one state by name; those that do not apply to the request are left out.
 
     `zrf`: see `zero_retrain_forgetting`. `features_r2 <modality>`: see `feature_fit`.
     `<modality> forget_recall@20` and `<modality> auc`: forgotten pairs ranked by one branch alone.
     """
-    whole, (_, served) = answers or ask(subject, parts, probe)
+    whole, (_, item_vectors) = outputs or model_outputs(audited, partition, setup)
     found: dict[str, float | None] = {}
-    if len(probe.forgotten):
-        found["zrf"] = zero_retrain_forgetting(subject, whole, probe)
+    if len(setup.forgotten):
+        found["zrf"] = zero_retrain_forgetting(audited, whole, setup)
         for name, pair in whole.branches.items():
-            found |= {f"{name} {figure}": value for figure, value in _alone(pair, probe).items()}
-    rows, told = parts.item_rows, served.cpu().double().numpy()
-    for name, lost in parts.lost_features.items():
-        modality = parts.original.modalities[name]
+            found |= {f"{name} {figure}": value for figure, value in _branch_metrics(pair, setup).items()}
+    rows, vectors = partition.item_rows, item_vectors.cpu().double().numpy()
+    for name, lost in partition.removed_features.items():
+        modality = partition.original.modalities[name]
         kept = (modality.present & ~lost)[rows]
-        found[f"features_r2 {name}"] = feature_fit(told, modality.values()[rows], lost[rows], kept)
+        found[f"features_r2 {name}"] = feature_fit(vectors, modality.values()[rows], lost[rows], kept)
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _alone(pair: Pair, probe: Probe) -> dict[str, float]:
-    few = probe.controls.sample(max(_CONTROLS, len(probe.forgotten)), _SEED.numpy())
+def _branch_metrics(pair: UserItemVectors, setup: AuditSetup) -> dict[str, float]:
+    few = setup.controls.sample(max(_CONTROLS, len(setup.forgotten)), _SEED.numpy())
     forgotten, controls = (
-        Group(percentiles(*pair, probe.seen, pairs), probe.strata(pairs, probe.seen), probe.owners(pairs))
-        for pairs in (probe.forgotten, few)
+        PairGroup(percentiles(*pair, setup.seen, pairs), setup.strata(pairs, setup.seen), setup.owners(pairs))
+        for pairs in (setup.forgotten, few)
     )
-    found = {f"forget_recall@{K}": float(recommended(*pair, probe.seen, probe.forgotten).recall().mean())}
+    found = {f"forget_recall@{K}": float(ranked_lists(*pair, setup.seen, setup.forgotten).recall().mean())}
     estimate = matched_auc(forgotten, controls)
     return found | ({"auc": estimate.value} if estimate is not None else {})
 
 
-def zero_retrain_forgetting(subject: Subject, whole: Vectors, probe: Probe) -> float:
+def zero_retrain_forgetting(audited: AuditedRun, whole: Vectors, setup: AuditSetup) -> float:
     """ZRF: 1 - mean Jensen-Shannon divergence (bits) between the model and an untrained one (arXiv 2205.08096).
 
     Over users with a forgotten pair, a sample of at most 256, and all items. 1: answers as if nothing had been
     learned. To be read against Gold's.
     """
-    users = torch.from_numpy(np.unique(probe.forgotten.users)[:_USERS])
-    untrained = probe.stage.untrained(subject.model)
-    pairs = [judged(vectors, probe) for vectors in (whole, untrained)]
+    users = torch.from_numpy(np.unique(setup.forgotten.users)[:_USERS])
+    untrained = setup.cache.untrained(audited.model)
+    pairs = [scored_vectors(vectors, setup) for vectors in (whole, untrained)]
     if pairs[0] is None or pairs[1] is None:
         pairs = [(vectors.users, vectors.items) for vectors in (whole, untrained)]
     first, second = ((pair[0][users], pair[1]) for pair in pairs if pair is not None)

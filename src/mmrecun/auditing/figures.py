@@ -101,7 +101,7 @@ class Harm(Settings):
     p5: float
 
 
-class Figures(Settings):
+class Measurements(Settings):
     """Measurements of one model state; None where a figure does not exist.
 
     Attributes:

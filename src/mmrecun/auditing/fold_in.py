@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.auditing.setup import Probe
+from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.forget.partition import Partition
@@ -13,14 +13,14 @@ from mmrecun.models.base import Vectors
 _BLOCK_BYTES = 64 << 20
 
 
-def of_removed(whole: Vectors, parts: Partition, probe: Probe) -> float | None:
+def of_removed(whole: Vectors, partition: Partition, setup: AuditSetup) -> float | None:
     """`fold_in` of the removed users or items; None where none was removed, or some of both."""
-    if parts.lost_users.any() == parts.lost_items.any():
+    if partition.removed_users.any() == partition.removed_items.any():
         return None
-    by_user = bool(parts.lost_users.any())
-    gone = parts.lost_users[probe.forgotten.users] if by_user else parts.lost_items[probe.forgotten.items]
-    pairs = probe.forgotten.select(gone)
-    return fold_in(whole.users, whole.items, pairs if by_user else pairs.flipped(), by_user)
+    by_user = bool(partition.removed_users.any())
+    gone = partition.removed_users[setup.forgotten.users] if by_user else partition.removed_items[setup.forgotten.items]
+    pairs = setup.forgotten.select(gone)
+    return fold_in(whole.users, whole.items, pairs if by_user else pairs.swapped(), by_user)
 
 
 def fold_in(users: Tensor, items: Tensor, pairs: Interactions, by_user: bool) -> float | None:

@@ -22,7 +22,7 @@ from scipy.special import ndtr
 from mmrecun.arrays import Bools, Ints
 from mmrecun.auditing.classifier import normal_scores
 from mmrecun.auditing.cold_start import with_newcomers
-from mmrecun.auditing.membership import Group
+from mmrecun.auditing.membership import PairGroup
 from mmrecun.auditing.row_traits import degree_strata
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
@@ -61,11 +61,14 @@ class LapsedFeatures:
     degree: Ints
 
     @classmethod
-    def of(cls, parts: Partition, modality: str, rng: np.random.Generator) -> Self | None:
+    def of(cls, partition: Partition, modality: str, rng: np.random.Generator) -> Self | None:
         """Choose the items; None where one of the four kinds of pairs is missing."""
-        train, unseen = parts.held.part(Split.TRAIN), parts.held.select(parts.held.splits != Split.TRAIN)
-        lost = parts.lost_features[modality]
-        kept = parts.original.modalities[modality].present & ~lost & ~parts.lost_items
+        train, unseen = (
+            partition.retained_pairs.split(Split.TRAIN),
+            partition.retained_pairs.select(partition.retained_pairs.splits != Split.TRAIN),
+        )
+        lost = partition.removed_features[modality]
+        kept = partition.original.modalities[modality].present & ~lost & ~partition.removed_items
         kept = _alike(lost, kept, np.bincount(train.items, minlength=len(lost)), rng)
         groups: list[Interactions] = []
         for items in (lost, kept):
@@ -76,24 +79,26 @@ class LapsedFeatures:
             return None
         shown = lost | kept
         graph = train.select(~shown[train.items])
-        degree = np.bincount(graph.users, minlength=len(parts.original.users))
+        degree = np.bincount(graph.users, minlength=len(partition.original.users))
         forgotten, held_out, known, aside = groups
         return cls(modality, shown, graph, forgotten, held_out, known, aside, degree)
 
     @torch.no_grad()
-    def groups(self, model: Recommender, parts: Partition, build: Build) -> tuple[Group, Group, Group, Group] | None:
+    def groups(
+        self, model: Recommender, partition: Partition, build: Build
+    ) -> tuple[PairGroup, PairGroup, PairGroup, PairGroup] | None:
         """Places of forgotten, held-out and both known kinds of pairs; None where the model no longer reads it.
 
         Args:
             model: of the retained data.
-            parts: original and retained data.
+            partition: original and retained data.
             build: makes, or remembers, what a model reads of a dataset with newcomers, under a name.
         """
         if self.modality not in model.sizes.widths:
             return None
-        newcomers = {name: mask | self.shown for name, mask in parts.newcomers().items()}
-        inputs = build(f"{self.modality} alone", model, self._data(parts), newcomers)
-        vectors = with_newcomers(model, parts, _SEED, self.shown).vectors(inputs)
+        newcomers = {name: mask | self.shown for name, mask in partition.placeholder_items().items()}
+        inputs = build(f"{self.modality} alone", model, self._data(partition), newcomers)
+        vectors = with_newcomers(model, partition, _SEED, self.shown).vectors(inputs)
         asked = (self.forgotten, self.held_out, self.known, self.known_held_out)
         places = [percentiles(vectors.users, vectors.items, self.graph, pairs) for pairs in asked]
         # how high anything ranks for a user follows the user's activity, and so does who has a held-out pair
@@ -101,17 +106,17 @@ class LapsedFeatures:
         alike = normal_scores(np.concatenate(places)[:, None].astype(np.float64), degree_strata(self.degree[users] + 1))
         pieces = np.split(ndtr(alike[:, 0]).astype(np.float32), np.cumsum([len(part) for part in places])[:-1])
         forgotten, held_out, known, aside = (
-            Group(part, ITEM_STEP * pairs.items, pairs.items) for part, pairs in zip(pieces, asked, strict=True)
+            PairGroup(part, ITEM_STEP * pairs.items, pairs.items) for part, pairs in zip(pieces, asked, strict=True)
         )
         return forgotten, held_out, known, aside
 
-    def _data(self, parts: Partition) -> Dataset:
+    def _data(self, partition: Partition) -> Dataset:
         """What the model is shown: everybody, in original rows."""
         modalities = {
             name: held if name == self.modality else held.without(self.shown)
-            for name, held in parts.original.modalities.items()
+            for name, held in partition.original.modalities.items()
         }
-        return replace(parts.original, interactions=self.graph, modalities=modalities)
+        return replace(partition.original, interactions=self.graph, modalities=modalities)
 
 
 def _alike(lost: Bools, pool: Bools, degree: Ints, rng: np.random.Generator) -> Bools:

@@ -94,11 +94,11 @@ def _log_density(value: np.ndarray, drawn: np.ndarray, side: Bools) -> np.ndarra
 
 def summarise(probabilities: np.ndarray) -> Attack | None:
     """Means over N pairs, and over the most exposed tenth; NaN is left out, and None given where nothing else is."""
-    told = np.sort(probabilities[~np.isnan(probabilities)])
-    if not len(told):
+    ranked = np.sort(probabilities[~np.isnan(probabilities)])
+    if not len(ranked):
         return None
-    worst = told[-max(1, len(told) // 10) :]
-    return Attack(float(told.mean()), float((told > 0.5).mean()), float(worst.mean()))
+    worst = ranked[-max(1, len(ranked) // 10) :]
+    return Attack(float(ranked.mean()), float((ranked > 0.5).mean()), float(worst.mean()))
 
 
 def shadow_attack(models: Sequence[Floats], shadows: Floats, learned: Bools) -> list[Attack | None]:

@@ -15,7 +15,7 @@ import numpy as np
 from mmrecun.arrays import Bools, Ints
 from mmrecun.auditing.classifier import Weights, cross_validated, normal_scores
 from mmrecun.auditing.figures import Mark
-from mmrecun.auditing.membership import Group, contributions, matched_auc, spread
+from mmrecun.auditing.membership import PairGroup, clustered_error, contributions, matched_auc
 from mmrecun.auditing.row_traits import degree_strata
 from mmrecun.evaluation.stratified import ITEM_STEP
 from mmrecun.forget.partition import Partition
@@ -26,42 +26,42 @@ _FEWEST, _MOST = 5, 20_000
 
 
 @dataclass(frozen=True)
-class Touched:
+class AffectedRows:
     """Which retained rows a request touched more than others of the same retained degree.
 
     Attributes:
         rows: int64 [N], rows of the retained data that are compared.
-        touched: bool [N], whether the row lost a larger share of its pairs than the median row of its stratum.
+        affected: bool [N], whether the row lost a larger share of its pairs than the median row of its stratum.
         strata: int64 [N], by retained degree.
         shares: float64 [R], the share that each retained row lost, of all R.
-        every: int64 [R], the stratum of each.
-        above: bool [R], as `touched`.
+        all_strata: int64 [R], the stratum of each.
+        all_affected: bool [R], as `affected`.
     """
 
     rows: Ints
-    touched: Bools
+    affected: Bools
     strata: Ints
     shares: Weights
-    every: Ints
-    above: Bools
+    all_strata: Ints
+    all_affected: Bools
 
     @classmethod
-    def of(cls, parts: Partition, users: bool, features: bool = False) -> Self:
+    def of(cls, partition: Partition, users: bool, features: bool = False) -> Self:
         """Of the users, or of the items.
 
         Args:
-            parts: original and retained data.
+            partition: original and retained data.
             users: whether users are meant.
             features: whether an item that lost a modality counts as one that lost that share of its pairs. Whoever
                 holds the data sees which items have none, so such items cannot be marked.
         """
-        rows = parts.user_rows if users else parts.item_rows
-        before = parts.original.degrees[0 if users else 1]
-        forgotten = parts.forgotten.users if users else parts.forgotten.items
+        rows = partition.user_rows if users else partition.item_rows
+        before = partition.original.degrees[0 if users else 1]
+        forgotten = partition.forgotten.users if users else partition.forgotten.items
         lost = np.bincount(forgotten, minlength=len(before))
         shares = lost / np.maximum(before, 1)
         if features:
-            shares = shares + _features_lost(parts)
+            shares = shares + _features_lost(partition)
         shares, retained = shares[rows], (before - lost)[rows]
         every = degree_strata(retained)
         above = np.zeros(len(rows), dtype=bool)
@@ -78,7 +78,7 @@ class Touched:
             traits: float64 [R, F], of all retained rows in the model.
             structure: float64 [R, G], of all retained rows in the data.
         """
-        count = int(self.touched.sum())
+        count = int(self.affected.sum())
         if min(count, len(self.rows) - count) < _FEWEST:
             return None
         both = self._found(np.column_stack([structure, traits]))
@@ -88,28 +88,31 @@ class Touched:
         assert level is not None
         parts = [contributions(*groups) for groups in (both, alone)]
         own, theirs = (first - second for first, second in zip(*parts, strict=True))
-        error = spread((own, theirs), both[0].owners, both[1].owners)
+        error = clustered_error((own, theirs), both[0].owners, both[1].owners)
         return Mark(rows=count, others=len(self.rows) - count, auc=estimate.value, auc_error=error, level=level.value)
 
-    def _found(self, traits: Weights) -> tuple[Group, Group]:
+    def _found(self, traits: Weights) -> tuple[PairGroup, PairGroup]:
         """Scores of touched and of other rows by a classifier that was not told of them."""
         inputs = normal_scores(traits[self.rows], self.strata)
-        return self.groups(cross_validated(inputs, self.touched, np.arange(len(self.rows)), _SEED.numpy()))
+        return self.groups(cross_validated(inputs, self.affected, np.arange(len(self.rows)), _SEED.numpy()))
 
-    def groups(self, scores: Weights) -> tuple[Group, Group]:
+    def groups(self, scores: Weights) -> tuple[PairGroup, PairGroup]:
         """Touched and other rows, within strata, by scores [N] of the compared rows."""
         touched, others = (
-            Group(scores[mask].astype(np.float32), ITEM_STEP * self.strata[mask], self.rows[mask])
-            for mask in (self.touched, ~self.touched)
+            PairGroup(scores[mask].astype(np.float32), ITEM_STEP * self.strata[mask], self.rows[mask])
+            for mask in (self.affected, ~self.affected)
         )
         return touched, others
 
 
-def _features_lost(parts: Partition) -> Weights:
+def _features_lost(partition: Partition) -> Weights:
     """Share of its modalities that each item lost; float64 [I]."""
-    had = sum((held.present.astype(int) for held in parts.original.modalities.values()), start=np.zeros(1, dtype=int))
-    lost = sum((mask.astype(int) for mask in parts.lost_features.values()), start=np.zeros(1, dtype=int))
-    share: Weights = np.broadcast_to(lost / np.maximum(had, 1), (len(parts.original.items),))
+    had = sum(
+        (modality.present.astype(int) for modality in partition.original.modalities.values()),
+        start=np.zeros(1, dtype=int),
+    )
+    lost = sum((mask.astype(int) for mask in partition.removed_features.values()), start=np.zeros(1, dtype=int))
+    share: Weights = np.broadcast_to(lost / np.maximum(had, 1), (len(partition.original.items),))
     return share
 
 

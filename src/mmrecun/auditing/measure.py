@@ -1,7 +1,7 @@
 """Measure one model state: what it still recommends, and how it ranks what was forgotten.
 
-A state is measured once and can then be compared with any number of others: `Measured` keeps, beside the figures, the
-few arrays that a comparison needs.
+A state is measured once and can then be compared with any number of others: `MeasuredRun` keeps, beside the figures,
+the few arrays that a comparison needs.
 """
 
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ from mmrecun.auditing import fold_in, persons, similarity
 from mmrecun.auditing.bands import Band, mean_bands, sum_band
 from mmrecun.auditing.exposure import exposure
 from mmrecun.auditing.fairness import group_gaps
-from mmrecun.auditing.figures import Figures
-from mmrecun.auditing.membership import Estimate, Group, Weights, auc, contributions, histogram, matched_auc
+from mmrecun.auditing.figures import Measurements
+from mmrecun.auditing.membership import Estimate, PairGroup, Weights, auc, contributions, histogram, matched_auc
 from mmrecun.auditing.recognition import Comparison
-from mmrecun.auditing.setup import Probe
+from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists, per_user
-from mmrecun.evaluation.ranking import Report, percentiles, top_k
+from mmrecun.evaluation.ranking import Progress, percentiles, top_k
 from mmrecun.forget.partition import Partition
-from mmrecun.models.base import Pair, Recommender, Vectors
+from mmrecun.models.base import Recommender, UserItemVectors, Vectors
 from mmrecun.rng import Seed
 
 K = 20
@@ -36,7 +36,7 @@ _SEED = Seed(20).child("measure")
 
 
 @dataclass(frozen=True)
-class Subject:
+class AuditedRun:
     """One run under audit.
 
     Attributes:
@@ -54,7 +54,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Lists:
+class RankedLists:
     """Recommendation lists and what they found.
 
     Attributes:
@@ -71,7 +71,7 @@ class Lists:
     relevant: Ints
     items: int
 
-    def figures(self, users: Bools | None = None) -> dict[str, float]:
+    def metrics(self, users: Bools | None = None) -> dict[str, float]:
         """Every metric, over all users or those where `users` (bool [M]) holds; empty when there is none."""
         chosen = np.ones(len(self.rows), dtype=bool) if users is None else users
         if not chosen.any():
@@ -90,7 +90,7 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRun:
     """One state's figures, and the arrays by which it is compared with another state of the same audit.
 
     Attributes:
@@ -108,12 +108,12 @@ class Measured:
         shares: float64 [S, I], distribution of a sample of users over the retained items.
     """
 
-    figures: Figures
+    figures: Measurements
     affected: Bools
     lists: Ints
     recall: Weights
     forget_recall: Weights
-    forgotten: Group | None
+    forgotten: PairGroup | None
     users_recall: Weights
     valid_recall: Weights
     bystanders: Bools
@@ -122,60 +122,64 @@ class Measured:
     shares: Tensor
 
 
-class Answers(NamedTuple):
+class ModelOutputs(NamedTuple):
     """What a state says of everybody.
 
     Attributes:
-        whole: in original rows; with newcomers for what was removed, unless it is the original that answers.
-        served: vectors [U', D] and [I', D] of the retained users and items, as they are recommended by.
+        padded: in original rows; with newcomers for what was removed, unless it is the original that answers.
+        retained: vectors [U', D] and [I', D] of the retained users and items, as they are recommended by.
     """
 
-    whole: Vectors
-    served: Pair
+    padded: Vectors
+    retained: UserItemVectors
 
 
-def ask(subject: Subject, parts: Partition, probe: Probe) -> Answers:
+def model_outputs(audited: AuditedRun, partition: Partition, setup: AuditSetup) -> ModelOutputs:
     """The original is asked as it is; every other state knows the retained data only."""
-    stage = probe.stage
-    if subject.name == "original":
-        whole = stage.original(subject.model)
-        return Answers(whole, _kept(whole, parts))
-    return Answers(stage.stand_in(subject.model), _pair(stage.retained(subject.model)))
+    cache = setup.cache
+    if audited.name == "original":
+        whole = cache.original(audited.model)
+        return ModelOutputs(whole, _retained_rows(whole, partition))
+    return ModelOutputs(cache.padded(audited.model), _user_item_vectors(cache.retained(audited.model)))
 
 
 def measure_state(
-    subject: Subject, parts: Partition, probe: Probe, answers: Answers | None = None, progress: Report | None = None
-) -> Measured:
+    audited: AuditedRun,
+    partition: Partition,
+    setup: AuditSetup,
+    outputs: ModelOutputs | None = None,
+    progress: Progress | None = None,
+) -> MeasuredRun:
     """Everything that is measured of one state; the cost of about two evaluations.
 
     Args:
-        subject: who is measured.
-        parts: original and retained data.
-        probe: of `probe_of(parts)`.
-        answers: of `ask`, where they are there already.
+        audited: who is measured.
+        partition: original and retained data.
+        setup: of `audit_setup(partition)`.
+        outputs: of `model_outputs`, where they are there already.
         progress: told how many users are ranked.
     """
-    first = subject.name == "original"
-    whole, (users, items) = answers or ask(subject, parts, probe)
-    train, kept = parts.retained.train, parts.retained.interactions
-    lists, tested = _lists(users, items, train, kept.part(Split.TEST), progress)
-    touched = probe.affected[parts.user_rows]
-    values: dict[str, Any] = {"name": subject.name, "run": subject.folder.name, "seed": subject.seed}
-    valid = _valid(lists, kept.part(Split.VALID))
-    values |= {"seconds": subject.seconds, "retain": tested.figures()}
+    first = audited.name == "original"
+    whole, (users, items) = outputs or model_outputs(audited, partition, setup)
+    train, kept = partition.retained.train, partition.retained.interactions
+    lists, tested = _lists(users, items, train, kept.split(Split.TEST), progress)
+    touched = setup.affected[partition.user_rows]
+    values: dict[str, Any] = {"name": audited.name, "run": audited.folder.name, "seed": audited.seed}
+    valid = _valid(lists, kept.split(Split.VALID))
+    values |= {"seconds": audited.seconds, "retain": tested.metrics()}
     values["valid"] = float(valid.mean()) if len(valid) else None
-    values |= {"affected": tested.figures(touched[tested.rows]), "unaffected": tested.figures(~touched[tested.rows])}
-    values["groups"] = _groups(tested, parts)
-    values["exposure"] = _exposure(whole, parts, probe, None if first else lists.lists)
-    if (found := fold_in.of_removed(whole, parts, probe)) is not None:
+    values |= {"affected": tested.metrics(touched[tested.rows]), "unaffected": tested.metrics(~touched[tested.rows])}
+    values["groups"] = _groups(tested, partition)
+    values["exposure"] = _exposure(whole, partition, setup, None if first else lists.lists)
+    if (found := fold_in.of_removed(whole, partition, setup)) is not None:
         values["probes"] = {"fold_in": found}
-    forget, forgotten, bands = _forgotten(judged(whole, probe), probe, values)
-    traits = probe.stage.traits(subject.model, (users, items))
-    structure = probe.stage.structure(users.device)
-    asked = None if first else subject.model
-    comparisons = probe.questions.comparisons(asked, whole, traits, structure, probe.stage.inputs)
+    forget, forgotten, bands = _forgotten(scored_vectors(whole, setup), setup, values)
+    traits = setup.cache.traits(audited.model, (users, items))
+    structure = setup.cache.structure(users.device)
+    asked = None if first else audited.model
+    comparisons = setup.recognition_tests.comparisons(asked, whole, traits, structure, setup.cache.inputs)
     values["recognition"] = {name: comparison.figures() for name, comparison in comparisons.items()}
-    sides = {"users": (probe.touched_users, traits.users), "items": (probe.touched_items, traits.items)}
+    sides = {"users": (setup.affected_user_rows, traits.users), "items": (setup.affected_item_rows, traits.items)}
     marks = {
         name: touched_rows.mark(rows, shown)
         for (name, (touched_rows, rows)), shown in zip(sides.items(), structure, strict=True)
@@ -184,8 +188,8 @@ def measure_state(
     values["bands"] = tested.bands("retain") | bands
     recall = np.full(len(lists.rows), np.nan)
     recall[lists.relevant > 0] = tested.recall()
-    return Measured(
-        figures=Figures.of(values),
+    return MeasuredRun(
+        figures=Measurements.of(values),
         affected=touched[lists.rows],
         lists=lists.lists,
         recall=tested.recall(),
@@ -193,14 +197,14 @@ def measure_state(
         forgotten=forgotten,
         users_recall=recall,
         valid_recall=valid,
-        bystanders=probe.moved.bystanders,
-        neighbours=persons.neighbours(whole.users, parts, probe.affected, lists.rows),
+        bystanders=setup.list_changes.bystanders,
+        neighbours=persons.neighbours(whole.users, partition, setup.affected, lists.rows),
         comparisons=comparisons,
         shares=_shares(users, items, lists.rows),
     )
 
 
-def _valid(lists: Lists, valid: Interactions) -> Weights:
+def _valid(lists: RankedLists, valid: Interactions) -> Weights:
     """Recall@20 on the retained validation pairs, by which trainings are stopped, of each user that has some."""
     relevant = np.bincount(valid.users, minlength=int(lists.rows.max(initial=0)) + 1)[lists.rows]
     asked = relevant > 0
@@ -208,61 +212,61 @@ def _valid(lists: Lists, valid: Interactions) -> Weights:
     return metrics.recall(hits, relevant[asked])
 
 
-def _pair(vectors: Vectors) -> Pair:
+def _user_item_vectors(vectors: Vectors) -> UserItemVectors:
     return vectors.users, vectors.items
 
 
-def _kept(vectors: Vectors, parts: Partition) -> Pair:
-    return vectors.users[torch.from_numpy(parts.user_rows)], vectors.items[torch.from_numpy(parts.item_rows)]
+def _retained_rows(vectors: Vectors, partition: Partition) -> UserItemVectors:
+    return vectors.users[torch.from_numpy(partition.user_rows)], vectors.items[torch.from_numpy(partition.item_rows)]
 
 
-def judged(vectors: Vectors, probe: Probe) -> Pair | None:
+def scored_vectors(vectors: Vectors, setup: AuditSetup) -> UserItemVectors | None:
     """The vectors whose product is judged: those of the probe's branch, or the whole; None without that branch."""
-    return vectors.branches.get(probe.branch) if probe.branch else _pair(vectors)
+    return vectors.branches.get(setup.branch) if setup.branch else _user_item_vectors(vectors)
 
 
 def _lists(
-    users: Tensor, items: Tensor, train: Interactions, test: Interactions, progress: Report | None
-) -> tuple[Lists, Lists]:
+    users: Tensor, items: Tensor, train: Interactions, test: Interactions, progress: Progress | None
+) -> tuple[RankedLists, RankedLists]:
     """Lists of everybody with a training pair, and those of the users that also have something to be found."""
     rows = np.unique(train.users)
     lists = top_k(users, items, train, rows, max(CUTOFFS), progress)
     relevant = np.bincount(test.users, minlength=len(users))[rows]
-    every = Lists(rows, lists, hits_of(test, rows, lists, len(items)), relevant, len(items))
+    every = RankedLists(rows, lists, hits_of(test, rows, lists, len(items)), relevant, len(items))
     asked = relevant > 0
-    return every, Lists(rows[asked], lists[asked], every.hits[asked], relevant[asked], len(items))
+    return every, RankedLists(rows[asked], lists[asked], every.hits[asked], relevant[asked], len(items))
 
 
-def _groups(tested: Lists, parts: Partition) -> dict[str, float]:
-    test = parts.retained.interactions.part(Split.TEST)
+def _groups(tested: RankedLists, partition: Partition) -> dict[str, float]:
+    test = partition.retained.interactions.split(Split.TEST)
     truth = test.select(np.isin(test.users, tested.rows))
     listed = (tested.rows[:, None] * tested.items + tested.lists[:, :K])[tested.lists[:, :K] >= 0]
     found = np.isin(truth.keys(tested.items), listed)
-    sizes = len(parts.retained.users), tested.items
-    return group_gaps(tested.recall(), tested.rows, found, truth, parts.retained.train, *sizes)
+    sizes = len(partition.retained.users), tested.items
+    return group_gaps(tested.recall(), tested.rows, found, truth, partition.retained.train, *sizes)
 
 
-def _exposure(whole: Vectors, parts: Partition, probe: Probe, served: Ints | None) -> dict[str, float]:
-    rows = np.unique(probe.seen.users)
+def _exposure(whole: Vectors, partition: Partition, setup: AuditSetup, recommended: Ints | None) -> dict[str, float]:
+    rows = np.unique(setup.seen.users)
     rows = rows[np.linspace(0, len(rows) - 1, min(_ASKED, len(rows))).astype(np.int64)]
-    found = exposure(whole.users, whole.items, probe.seen, rows, parts.lost_items)
+    found = exposure(whole.users, whole.items, setup.seen, rows, partition.removed_items)
     if found:
-        shown = parts.lost_items[parts.item_rows[served[:, :K]]] if served is not None else None
+        shown = partition.removed_items[partition.item_rows[recommended[:, :K]]] if recommended is not None else None
         found["served"] = found["top20"] if shown is None else float(shown.any(axis=1).mean())
     return found
 
 
 def _forgotten(
-    pair: Pair | None, probe: Probe, values: dict[str, Any]
-) -> tuple[Weights, Group | None, dict[str, Band]]:
+    pair: UserItemVectors | None, setup: AuditSetup, values: dict[str, Any]
+) -> tuple[Weights, PairGroup | None, dict[str, Band]]:
     """Rank the forgotten pairs and their controls, and write the figures into `values`; also their bands."""
-    if pair is None or not len(probe.forgotten):
+    if pair is None or not len(setup.forgotten):
         return np.empty(0), None, {}
-    asked = recommended(*pair, probe.seen, probe.forgotten)
-    forgotten, controls = (_group(pair, probe, pairs) for pairs in (probe.forgotten, probe.controls))
-    random = percentiles(*pair, probe.seen, probe.random)
+    asked = ranked_lists(*pair, setup.seen, setup.forgotten)
+    forgotten, controls = (_group(pair, setup, pairs) for pairs in (setup.forgotten, setup.controls))
+    random = percentiles(*pair, setup.seen, setup.random)
     values |= {
-        "forget": asked.figures(),
+        "forget": asked.metrics(),
         "auc": auc(forgotten.percentiles, controls.percentiles),
         "auc_random": auc(forgotten.percentiles, random),
         "percentiles": histogram(forgotten.percentiles),
@@ -278,15 +282,15 @@ def _forgotten(
     return asked.recall(), forgotten, bands
 
 
-def recommended(users: Tensor, items: Tensor, seen: Interactions, truth: Interactions) -> Lists:
+def ranked_lists(users: Tensor, items: Tensor, seen: Interactions, truth: Interactions) -> RankedLists:
     """The lists of everybody with a `truth`, also of users without a seen pair."""
     rows, relevant = np.unique(truth.users, return_counts=True)
     lists = top_k(users, items, seen, rows, max(CUTOFFS))
-    return Lists(rows, lists, hits_of(truth, rows, lists, len(items)), relevant.astype(np.int64), len(items))
+    return RankedLists(rows, lists, hits_of(truth, rows, lists, len(items)), relevant.astype(np.int64), len(items))
 
 
-def _group(pair: Pair, probe: Probe, pairs: Interactions) -> Group:
-    return Group(percentiles(*pair, probe.seen, pairs), probe.strata(pairs, probe.seen), probe.owners(pairs))
+def _group(pair: UserItemVectors, setup: AuditSetup, pairs: Interactions) -> PairGroup:
+    return PairGroup(percentiles(*pair, setup.seen, pairs), setup.strata(pairs, setup.seen), setup.owners(pairs))
 
 
 def _named(name: str, estimate: Estimate | None) -> dict[str, float]:

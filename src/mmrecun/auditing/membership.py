@@ -32,7 +32,7 @@ Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Group:
+class PairGroup:
     """Pairs whose ranks are compared with those of another group.
 
     Attributes:
@@ -53,7 +53,7 @@ class Estimate(NamedTuple):
     error: float
 
 
-def matched_auc(forgotten: Group, controls: Group) -> Estimate | None:
+def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
     """AUC within strata of popularity, each forgotten pair counted once, and its standard error over owners.
 
     The error is never smaller than that of as many pairs that are alike, since so few may all fall to one side. None
@@ -62,20 +62,22 @@ def matched_auc(forgotten: Group, controls: Group) -> Estimate | None:
     if not len(forgotten.percentiles) or not len(controls.percentiles):
         return None
     parts = contributions(forgotten, controls)
-    error = max(spread(parts, forgotten.owners, controls.owners), chance(len(parts[0]), len(parts[1])))
+    error = max(
+        clustered_error(parts, forgotten.owners, controls.owners), auc_standard_error(len(parts[0]), len(parts[1]))
+    )
     return Estimate(0.5 + float(parts[0].sum()), error)
 
 
-def chance(first: int, second: int) -> float:
+def auc_standard_error(first: int, second: int) -> float:
     """Standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
 
-    >>> round(chance(2, 1), 3), round(chance(900, 300), 3)
+    >>> round(auc_standard_error(2, 1), 3), round(auc_standard_error(900, 300), 3)
     (0.408, 0.019)
     """
     return float(np.sqrt((first + second + 1) / (12 * first * second)))
 
 
-def contributions(forgotten: Group, controls: Group) -> tuple[Weights, Weights]:
+def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Weights, Weights]:
     """What each forgotten pair adds to the matched AUC above 0.5, and how far each control moves it.
 
     The first-order projections of the U statistic (Sen 1960; DeLong et al. 1988). Both groups hold at least one pair.
@@ -94,7 +96,7 @@ def contributions(forgotten: Group, controls: Group) -> tuple[Weights, Weights]:
     return (shares - 0.5) / len(shares), theirs
 
 
-def spread(parts: tuple[Weights, Weights], owners: Ints, control_owners: Ints) -> float:
+def clustered_error(parts: tuple[Weights, Weights], owners: Ints, control_owners: Ints) -> float:
     """Standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
 
     Pairs of one owner, forgotten ones and controls, are one draw, since they share a vector: what lifts both cancels.

@@ -54,19 +54,19 @@ def harm(before: Weights, after: Weights, neighbours: Bools) -> Harm | None:
     return Harm(users=len(change), mean=float(change.mean()), p1=float(first), p5=float(fifth))
 
 
-def neighbours(users: Tensor, parts: Partition, affected: Bools, rows: Ints) -> Bools:
+def neighbours(users: Tensor, partition: Partition, affected: Bools, rows: Ints) -> Bools:
     """Which of `rows`, int64 [M] of the retained data, are nearest to what was forgotten; bool [M].
 
     Args:
         users: float32 [U, D], the original's vectors; the ten nearest by cosine of each removed user, of 1000 at most.
-        parts: original and retained data.
+        partition: original and retained data.
         affected: bool [U], the answer where no user was removed.
         rows: users with a list.
     """
-    removed = np.flatnonzero(parts.lost_users)[:_MOST]
+    removed = np.flatnonzero(partition.removed_users)[:_MOST]
     if not len(removed):
-        return affected[parts.user_rows[rows]]
-    others = normalize(users[torch.from_numpy(parts.user_rows[rows])], dim=1)
+        return affected[partition.user_rows[rows]]
+    others = normalize(users[torch.from_numpy(partition.user_rows[rows])], dim=1)
     asked = normalize(users[torch.from_numpy(removed)], dim=1)
     nearest = (asked @ others.T).topk(min(_NEAREST, len(rows)), dim=1).indices
     chosen = np.zeros(len(rows), dtype=bool)

@@ -9,7 +9,7 @@ import numpy as np
 from mmrecun.auditing.classifier import Weights
 from mmrecun.auditing.co_occurrence import CoOccurrence
 from mmrecun.auditing.lapsed_features import Build, LapsedFeatures
-from mmrecun.auditing.membership import Group
+from mmrecun.auditing.membership import PairGroup
 from mmrecun.auditing.recognition import Comparison
 from mmrecun.auditing.row_traits import RowTraits
 from mmrecun.data.interactions import Interactions, Split
@@ -39,12 +39,15 @@ class SinglePairs:
     seen: Interactions
 
     @classmethod
-    def of(cls, parts: Partition, rng: np.random.Generator) -> Self | None:
+    def of(cls, partition: Partition, rng: np.random.Generator) -> Self | None:
         """Choose the pairs; None where no such pair was forgotten, or one of the kinds is missing."""
-        pairs = parts.forgotten
-        pairs = pairs.select(~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items])
+        pairs = partition.forgotten
+        pairs = pairs.select(~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items])
         forgotten = pairs.sample(_MOST, rng)
-        aside, seen = parts.held.select(parts.held.splits != Split.TRAIN), parts.held.part(Split.TRAIN)
+        aside, seen = (
+            partition.retained_pairs.select(partition.retained_pairs.splits != Split.TRAIN),
+            partition.retained_pairs.split(Split.TRAIN),
+        )
         held_out, known = (
             part.select(np.isin(part.users, forgotten.users)).sample(2 * _MOST, rng) for part in (aside, seen)
         )
@@ -59,7 +62,7 @@ class SinglePairs:
         lengths = [side.norm(dim=1).cpu().double().numpy() for side in (vectors.users, vectors.items)]
         for pairs in (self.forgotten, self.held_out, self.known):
             place = percentiles(vectors.users, vectors.items, self.seen, pairs)
-            groups.append(Group(place, strata(pairs, *degree, by="items"), pairs.users))
+            groups.append(PairGroup(place, strata(pairs, *degree, by="items"), pairs.users))
             score = score_pairs(vectors.users, vectors.items, pairs.users, pairs.items).cpu().double().numpy()
             cosine = score / np.maximum(lengths[0][pairs.users] * lengths[1][pairs.items], 1e-12)
             seen_by_attacker.append(
@@ -76,33 +79,35 @@ class SinglePairs:
 
 
 @dataclass(frozen=True)
-class Questions:
+class RecognitionTests:
     """Everything that is asked about one request.
 
     Attributes:
-        parts: original and retained data.
+        partition: original and retained data.
         co_occurrence: for removed users, removed items.
         pairs: for single pairs.
         features: for each modality that items lost.
     """
 
-    parts: Partition
+    partition: Partition
     co_occurrence: Mapping[Target, CoOccurrence]
     pairs: SinglePairs | None
     features: Mapping[str, LapsedFeatures]
 
     @classmethod
-    def of(cls, parts: Partition) -> Self:
+    def of(cls, partition: Partition) -> Self:
         """Choose the pairs of all comparisons."""
         sides = {Target.USERS: True, Target.ITEMS: False}
         partners = {
-            target: CoOccurrence.of(parts, users, _SEED.child(target).numpy()) for target, users in sides.items()
+            target: CoOccurrence.of(partition, users, _SEED.child(target).numpy()) for target, users in sides.items()
         }
-        features = {name: LapsedFeatures.of(parts, name, _SEED.child(name).numpy()) for name in parts.lost_features}
+        features = {
+            name: LapsedFeatures.of(partition, name, _SEED.child(name).numpy()) for name in partition.removed_features
+        }
         return cls(
-            parts,
+            partition,
             {target: found for target, found in partners.items() if found is not None},
-            SinglePairs.of(parts, _SEED.child("pairs").numpy()),
+            SinglePairs.of(partition, _SEED.child("pairs").numpy()),
             {name: found for name, found in features.items() if found is not None},
         )
 
@@ -117,31 +122,34 @@ class Questions:
             traits, structure: of the retained rows; see `row_traits`.
             build: see `LapsedFeatures.groups`.
         """
-        whole, shown = (_in_original_rows(rows, self.parts) for rows in (traits, structure))
+        whole, shown = (_in_original_rows(rows, self.partition) for rows in (traits, structure))
         found: dict[str, Comparison] = {}
         for target, asked in self.co_occurrence.items():
             partners, seen = (vectors.items, whole.items) if asked.of_users else (vectors.users, whole.users)
             forgotten, held_out, known = asked.groups(partners)
             taught, aside = (
-                np.column_stack([group.percentiles, seen[asked.kept[left_out.asked.items]]]).astype(np.float64)
+                np.column_stack([group.percentiles, seen[asked.kept[left_out.queries.items]]]).astype(np.float64)
                 for group, left_out in ((forgotten, asked.forgotten), (held_out, asked.held_out))
             )
             theirs = shown.items if asked.of_users else shown.users
-            data = tuple(theirs[asked.kept[part.asked.items]] for part in (asked.forgotten, asked.held_out))
+            data = tuple(theirs[asked.kept[part.queries.items]] for part in (asked.forgotten, asked.held_out))
             found[target.value] = Comparison(forgotten, held_out, known, held_out, (taught, aside), (data[0], data[1]))
         if self.pairs is not None:
             found[Target.INTERACTIONS.value] = self.pairs.comparison(vectors, whole, shown)
         for name, lapsed in self.features.items():
-            if model is not None and (groups := lapsed.groups(model, self.parts, build)) is not None:
+            if model is not None and (groups := lapsed.groups(model, self.partition, build)) is not None:
                 empty = tuple(np.empty((len(group.owners), 0)) for group in groups[:2])
                 none = empty[0], empty[1]
                 found[f"features {name}"] = Comparison(*groups, none, none)
         return found
 
 
-def _in_original_rows(traits: RowTraits, parts: Partition) -> RowTraits:
+def _in_original_rows(traits: RowTraits, partition: Partition) -> RowTraits:
     """Rows that left are zero."""
-    sizes, rows = (len(parts.original.users), len(parts.original.items)), (parts.user_rows, parts.item_rows)
+    sizes, rows = (
+        (len(partition.original.users), len(partition.original.items)),
+        (partition.user_rows, partition.item_rows),
+    )
     whole: list[Weights] = []
     for size, at, values in zip(sizes, rows, traits, strict=True):
         table = np.zeros((size, values.shape[1]))

@@ -14,7 +14,7 @@ from mmrecun.arrays import Ints
 from mmrecun.auditing.classifier import Weights, cross_validated, normal_scores
 from mmrecun.auditing.figures import Recognition
 from mmrecun.auditing.known_share import known_share
-from mmrecun.auditing.membership import Estimate, Group, contributions, matched_auc, spread
+from mmrecun.auditing.membership import Estimate, PairGroup, clustered_error, contributions, matched_auc
 from mmrecun.evaluation.stratified import placements
 from mmrecun.rng import Seed
 
@@ -33,10 +33,10 @@ class Comparison:
         structure: float64 [N, G] and [M, G], as the retained pairs alone have them.
     """
 
-    forgotten: Group
-    held_out: Group
-    known: Group
-    known_held_out: Group
+    forgotten: PairGroup
+    held_out: PairGroup
+    known: PairGroup
+    known_held_out: PairGroup
     traits: tuple[Weights, Weights]
     structure: tuple[Weights, Weights]
 
@@ -85,19 +85,19 @@ class Comparison:
         assert level is not None
         parts = [contributions(*groups) for groups in (both, alone)]
         own, theirs = (first - second for first, second in zip(*parts, strict=True))
-        error = spread((own, theirs), self.forgotten.owners, self.held_out.owners)
+        error = clustered_error((own, theirs), self.forgotten.owners, self.held_out.owners)
         return Estimate(estimate.value, error), level.value
 
-    def _found(self, inputs: Weights, owners: Ints) -> tuple[Group, Group]:
+    def _found(self, inputs: Weights, owners: Ints) -> tuple[PairGroup, PairGroup]:
         """Scores of the forgotten and of the held-out pairs by a classifier that was told of other owners'."""
         strata = np.concatenate([self.forgotten.strata, self.held_out.strata])
         ranked = np.column_stack([normal_scores(inputs, np.zeros_like(strata)), normal_scores(inputs, strata)])
         labels = np.arange(len(owners)) < len(self.forgotten.owners)
         scores = cross_validated(ranked, labels, owners, _SEED.child("attack").numpy()).astype(np.float32)
-        forgotten, held_out = (Group(scores[mask], strata[mask], owners[mask]) for mask in (labels, ~labels))
+        forgotten, held_out = (PairGroup(scores[mask], strata[mask], owners[mask]) for mask in (labels, ~labels))
         return forgotten, held_out
 
 
-def _places(group: Group, held_out: Group) -> Weights:
+def _places(group: PairGroup, held_out: PairGroup) -> Weights:
     """Share of the held-out pairs of its stratum that each pair outranks; float64 [N]."""
     return placements(group.percentiles, group.strata, held_out.percentiles, held_out.strata)

@@ -11,11 +11,11 @@ import polars as pl
 import torch
 
 from mmrecun.arrays import Bools
-from mmrecun.auditing.result import Check, State
-from mmrecun.data.graph import InputSpec, build_inputs
+from mmrecun.auditing.result import Check, Outcome
+from mmrecun.data.graph import RequiredInputs, build_inputs
 from mmrecun.data.references import Gone, Mention, mentions
 from mmrecun.forget.partition import Partition
-from mmrecun.forget.record import Requested
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.secret import read_key
 from mmrecun.models.base import Recommender
 from mmrecun.text import preview
@@ -29,72 +29,76 @@ _ROWS = 1 << 16
 def scan(
     original: Recommender,
     unlearned: Recommender,
-    parts: Partition,
+    partition: Partition,
     folder: Path,
-    requested: Requested | None,
+    record: ForgetRecord | None,
     key: bytes | None = None,
 ) -> tuple[Check, ...]:
     """All residue checks of the run in `folder`; their details count forgotten ids and never spell one out.
 
     Args:
         original, unlearned: the models before and after.
-        parts: original and retained data.
+        partition: original and retained data.
         folder: of the unlearned run.
-        requested: what the run keeps of the request, from when it came in. Ids, pairs and features that the run still
+        record: what the run keeps of the request, from when it came in. Ids, pairs and features that the run still
             holds are held against its hashes, where they can be read, or else against its counts.
         key: reads the hashes; that of MMRECUN_KEY by default.
     """
-    requested = requested and requested.with_key(key or read_key())
+    record = record and record.with_key(key or read_key())
     return (
-        *_named(unlearned, parts, requested),
-        _tables(unlearned, parts),
-        _surviving_rows(original, unlearned, parts),
-        _features(parts),
-        _files(parts, folder),
+        *_named(unlearned, partition, record),
+        _tables(unlearned, partition),
+        _surviving_rows(original, unlearned, partition),
+        _features(partition),
+        _files(partition, folder),
     )
 
 
 def _check(name: str, found: Iterable[object], clean: str, dirty: str) -> Check:
     listed = list(found)
     if not listed:
-        return Check(name=name, state=State.PASSED, detail=clean)
-    return Check(name=name, state=State.FAILED, detail=f"{dirty}: {preview(listed)}")
+        return Check(name=name, state=Outcome.PASSED, detail=clean)
+    return Check(name=name, state=Outcome.FAILED, detail=f"{dirty}: {preview(listed)}")
 
 
-def _lost_names(parts: Partition) -> list[str]:
-    users = parts.original.users.names.filter(pl.Series(parts.lost_users))
-    items = parts.original.items.names.filter(pl.Series(parts.lost_items))
+def _lost_names(partition: Partition) -> list[str]:
+    users = partition.original.users.names.filter(pl.Series(partition.removed_users))
+    items = partition.original.items.names.filter(pl.Series(partition.removed_items))
     return [*users, *items]
 
 
-def _named(unlearned: Recommender, parts: Partition, requested: Requested | None) -> tuple[Check, ...]:
+def _named(unlearned: Recommender, partition: Partition, record: ForgetRecord | None) -> tuple[Check, ...]:
     """The three checks that rest on what the run keeps of the request: on its hashes, or as far as counts go."""
-    if requested is not None and requested.readable:
-        return _ids(parts, requested), _graph(unlearned, parts, requested), _attached(parts, requested)
-    if requested is None or not requested.counts:
+    if record is not None and record.readable:
+        return _ids(partition, record), _graph(unlearned, partition, record), _attached(partition, record)
+    if record is None or not record.counts:
         detail = "the run does not say what was requested (it was made by an earlier version)"
         names = ("ids", "graphs", "modalities")
-        return tuple(Check(name=f"residue: {of}", state=State.NOT_ASSESSED, detail=detail) for of in names)
-    beyond = len(_edges(unlearned, parts)) - len(parts.retained.train) if unlearned.spec().user_item else 0
+        return tuple(Check(name=f"residue: {of}", state=Outcome.NOT_ASSESSED, detail=detail) for of in names)
+    beyond = (
+        len(_edges(unlearned, partition)) - len(partition.retained.train)
+        if unlearned.required_inputs().user_item
+        else 0
+    )
     left = {
-        "ids": {"users": int(parts.lost_users.sum()), "items": int(parts.lost_items.sum())},
-        "graphs": {"pairs": parts.lost_pairs()},
-        "modalities": {"features": sum(int(mask.sum()) for mask in parts.lost_features.values())},
+        "ids": {"users": int(partition.removed_users.sum()), "items": int(partition.removed_items.sum())},
+        "graphs": {"pairs": partition.single_pair_count()},
+        "modalities": {"features": sum(int(mask.sum()) for mask in partition.removed_features.values())},
     }
-    checks = tuple(_counted(f"residue: {of}", requested, gone) for of, gone in left.items())
+    checks = tuple(_counted(f"residue: {of}", record, gone) for of, gone in left.items())
     if beyond > 0:
         detail = f"the graph has {beyond} edges more than the retained data have pairs"
-        return checks[0], Check(name="residue: graphs", state=State.FAILED, detail=detail), checks[2]
+        return checks[0], Check(name="residue: graphs", state=Outcome.FAILED, detail=detail), checks[2]
     return checks
 
 
-def _counted(name: str, requested: Requested, left: dict[str, int]) -> Check:
+def _counted(name: str, record: ForgetRecord, left: dict[str, int]) -> Check:
     """Whether at least as much has left as the request named."""
-    asked = {kind: requested.counts.get(kind, 0) for kind in left}
+    asked = {kind: record.counts.get(kind, 0) for kind in left}
     if not any(asked.values()):
         return _none_asked(name, " or ".join(asked))
     missing = [f"{left[kind]} of {asked[kind]} {kind}" for kind in left if left[kind] < asked[kind]]
-    why = "the key of the run was not given" if requested.locked else "the run was made without a key"
+    why = "the key of the run was not given" if record.locked else "the run was made without a key"
     said = " and ".join(f"{count} {kind}" for kind, count in asked.items())
     gone = " and ".join(f"{left[kind]} {kind}" for kind in left)
     clean = f"{said} were asked for and {gone} have left; whether they are the right ones was not checked, since {why}"
@@ -104,23 +108,23 @@ def _counted(name: str, requested: Requested, left: dict[str, int]) -> Check:
 
 def _none_asked(name: str, kind: str) -> Check:
     detail = f"no single {kind} were asked for; those of removed users and items are looked for by the other scans"
-    return Check(name=name, state=State.NOT_APPLICABLE, detail=detail)
+    return Check(name=name, state=Outcome.NOT_APPLICABLE, detail=detail)
 
 
-def _ids(parts: Partition, requested: Requested) -> Check:
-    if not requested.users and not requested.items:
+def _ids(partition: Partition, record: ForgetRecord) -> Check:
+    if not record.users and not record.items:
         return _none_asked("residue: ids", "users or items")
-    retained = parts.retained
-    left = {"users": requested.users_in(retained.users.names), "items": requested.items_in(retained.items.names)}
+    retained = partition.retained
+    left = {"users": record.users_in(retained.users.names), "items": record.items_in(retained.items.names)}
     found = [f"{int(mask.sum())} {of}" for of, mask in left.items() if mask.any()]
-    detail = f"none of {len(requested.users)} users and {len(requested.items)} items asked for is in an id map"
+    detail = f"none of {len(record.users)} users and {len(record.items)} items asked for is in an id map"
     return _check("residue: ids", found, detail, "forgotten ids are still in the id maps")
 
 
-def _edges(unlearned: Recommender, parts: Partition) -> np.ndarray:
+def _edges(unlearned: Recommender, partition: Partition) -> np.ndarray:
     """The edges of the graph that the model is given, int64 [N, 2] of users and items; none without a graph."""
-    edges = InputSpec(user_item=unlearned.spec().user_item)
-    inputs = build_inputs(parts.retained, edges, torch.device("cpu"))
+    edges = RequiredInputs(user_item=unlearned.required_inputs().user_item)
+    inputs = build_inputs(partition.retained, edges, torch.device("cpu"))
     if inputs.user_block is None:
         return np.empty((0, 2), dtype=np.int64)
     block = inputs.user_block.forward
@@ -128,77 +132,77 @@ def _edges(unlearned: Recommender, parts: Partition) -> np.ndarray:
     return np.stack([users, block.col_indices().numpy().astype(np.int64)], axis=1)
 
 
-def _graph(unlearned: Recommender, parts: Partition, requested: Requested) -> Check:
+def _graph(unlearned: Recommender, partition: Partition, record: ForgetRecord) -> Check:
     """Pairs among all retained interactions and among the edges of the graph that the model is given."""
-    if not requested.pairs:
+    if not record.pairs:
         return _none_asked("residue: graphs", "pairs")
-    retained = parts.retained
+    retained = partition.retained
     whole = retained.interactions
     pairs = {"interactions": (whole.users, whole.items)}
-    edges = _edges(unlearned, parts)
+    edges = _edges(unlearned, partition)
     if len(edges):
         pairs["edges"] = (edges[:, 0], edges[:, 1])
     found = []
     for of, (users, items) in pairs.items():
-        bad = requested.pairs_in(retained.users.names.gather(users), retained.items.names.gather(items))
+        bad = record.pairs_in(retained.users.names.gather(users), retained.items.names.gather(items))
         found += [f"{int(bad.sum())} {of}"] if bad.any() else []
     searched = " and ".join(f"{len(users)} {of}" for of, (users, _) in pairs.items())
-    clean = f"none of {len(requested.pairs)} pairs asked for is among {searched}"
+    clean = f"none of {len(record.pairs)} pairs asked for is among {searched}"
     return _check("residue: graphs", found, clean, "forgotten pairs are still there")
 
 
-def _attached(parts: Partition, requested: Requested) -> Check:
+def _attached(partition: Partition, record: ForgetRecord) -> Check:
     """Modalities that items should have lost."""
-    if not requested.features:
+    if not record.features:
         return _none_asked("residue: modalities", "features")
-    names, found = parts.retained.items.names, []
-    for modality, held in parts.retained.modalities.items():
-        bad = requested.features_in(modality, names.filter(pl.Series(held.present)))
+    names, found = partition.retained.items.names, []
+    for modality, held in partition.retained.modalities.items():
+        bad = record.features_in(modality, names.filter(pl.Series(held.present)))
         found += [f"{int(bad.sum())} of '{modality}'"] if bad.any() else []
-    clean = f"none of {len(requested.features)} features asked for is attached"
+    clean = f"none of {len(record.features)} features asked for is attached"
     return _check("residue: modalities", found, clean, "forgotten features are still attached")
 
 
-def _tables(unlearned: Recommender, parts: Partition) -> Check:
-    rows = {"users": len(parts.user_rows), "items": len(parts.item_rows)}
+def _tables(unlearned: Recommender, partition: Partition) -> Check:
+    rows = {"users": len(partition.user_rows), "items": len(partition.item_rows)}
     found = [
-        f"{name} has {len(table.weight)} rows for {rows[table.of]} {table.of}"
+        f"{name} has {len(table.weight)} rows for {rows[table.side]} {table.side}"
         for name, table in unlearned.tables().items()
-        if len(table.weight) != rows[table.of]
+        if len(table.weight) != rows[table.side]
     ]
-    gone = set(parts.original.modalities) - set(parts.retained.modalities)
+    gone = set(partition.original.modalities) - set(partition.retained.modalities)
     found += [name for name in unlearned.state_dict() if gone & set(name.split("."))]
     tables = len(unlearned.tables())
     return _check("residue: tables", found, f"{tables} tables hold retained rows only", "left in the tables")
 
 
-def _surviving_rows(original: Recommender, unlearned: Recommender, parts: Partition) -> Check:
+def _surviving_rows(original: Recommender, unlearned: Recommender, partition: Partition) -> Check:
     """A forgotten row that stands, bit for bit, anywhere in the new table."""
     found: list[str] = []
     after = unlearned.tables()
     for name, table in original.tables().items():
         if name not in after:
             continue
-        lost = parts.lost_users if table.of == "users" else parts.lost_items
+        lost = partition.removed_users if table.side == "users" else partition.removed_items
         if table.modality is not None:
-            lost = lost | parts.lost_features.get(table.modality, np.zeros_like(lost))
+            lost = lost | partition.removed_features.get(table.modality, np.zeros_like(lost))
         rows = table.weight.detach().cpu().numpy()
         standing = held_in(after[name].weight.detach().cpu().numpy(), rows[lost])
         found += [f"{name}[{row}]" for row in np.flatnonzero(lost)[standing & rows[lost].any(axis=1)]]
     return _check("residue: rows", found, "no forgotten row stands in a new table", "forgotten rows survive")
 
 
-def _features(parts: Partition) -> Check:
+def _features(partition: Partition) -> Check:
     found: list[str] = []
-    for name, before in parts.original.modalities.items():
+    for name, before in partition.original.modalities.items():
         lost: Bools = (
-            parts.lost_items | parts.lost_features.get(name, np.zeros_like(parts.lost_items))
+            partition.removed_items | partition.removed_features.get(name, np.zeros_like(partition.removed_items))
         ) & before.present
-        if name not in parts.retained.modalities or not lost.any():
+        if name not in partition.retained.modalities or not lost.any():
             continue
         gone = np.flatnonzero(lost)
         content = np.asarray(before.features[gone])
-        left = held_in(parts.retained.modalities[name].features, content)
+        left = held_in(partition.retained.modalities[name].features, content)
         shared = held_in(before.features[before.present & ~lost], content[left])
         found += [f"{name} of item row {row}" for row in gone[left][~shared]]
     return _check("residue: features", found, "no forgotten feature row is left", "forgotten features are still there")
@@ -224,13 +228,13 @@ def _bits(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
 
 
-def _files(parts: Partition, folder: Path) -> Check:
+def _files(partition: Partition, folder: Path) -> Check:
     """Forgotten ids in Parquet columns and attributes, and as words in any other file; none of the program's own words.
 
     Short and numeric ids are looked for in Parquet alone. In the program's own files, ids that are plain words cannot
     be told from its own, and are passed over.
     """
-    names = _lost_names(parts)
+    names = _lost_names(partition)
     words = [name for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
     odd = [name for name in words if not name.isalpha() and not _OWN_WORD.fullmatch(name.encode())]
     found: list[str] = []
@@ -238,7 +242,7 @@ def _files(parts: Partition, folder: Path) -> Check:
     for path in files:
         hits = 0
         if path.suffix == ".parquet":
-            hits = _in_columns(path, names, parts)
+            hits = _in_columns(path, names, partition)
         elif path.suffix not in (".npy", ".safetensors"):
             content = _content(path)
             sought = odd if path.name in _OWN else words
@@ -248,7 +252,7 @@ def _files(parts: Partition, folder: Path) -> Check:
     notes = [f"{len(names)} ids were looked for in {len(files)} files"]
     if len(words) < len(names):
         notes.append("short or purely numeric ids in Parquet only")
-    for mention in _mentioned(parts):
+    for mention in _mentioned(partition):
         if mention.plain:
             notes.append(f"words that are ids stand in {mention.rows} rows of {mention.table}.{mention.column}")
         else:
@@ -256,19 +260,19 @@ def _files(parts: Partition, folder: Path) -> Check:
     return _check("residue: files", found, "; ".join(notes), "forgotten ids stand in files")
 
 
-def _mentioned(parts: Partition) -> list[Mention]:
+def _mentioned(partition: Partition) -> list[Mention]:
     """Forgotten ids in attributes of who and what is retained."""
-    original = parts.original
-    users, items = (original.users.names, parts.lost_users), (original.items.names, parts.lost_items)
+    original = partition.original
+    users, items = (original.users.names, partition.removed_users), (original.items.names, partition.removed_items)
     gone = Gone(*(ids.filter(pl.Series(lost)) for ids, lost in (users, items)))
-    return mentions(parts.retained, original, gone)
+    return mentions(partition.retained, original, gone)
 
 
-def _in_columns(path: Path, names: list[str], parts: Partition) -> int:
+def _in_columns(path: Path, names: list[str], partition: Partition) -> int:
     """How many forgotten ids stand in the columns of ids of a Parquet file."""
     wanted = pl.Series(names, dtype=pl.String).implode()
     kept = pl.concat(
-        [ids.names.filter(ids.names.is_in(wanted)) for ids in (parts.retained.users, parts.retained.items)]
+        [ids.names.filter(ids.names.is_in(wanted)) for ids in (partition.retained.users, partition.retained.items)]
     )
     frame = pl.read_parquet(path)
     columns = [frame[column].cast(pl.String) for column in frame.columns if column in ("id", "user", "item")]

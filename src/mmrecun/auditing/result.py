@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from mmrecun.auditing.figures import Figures, Gap, Likeness, Persons
+from mmrecun.auditing.figures import Gap, Likeness, Measurements, Persons
 from mmrecun.settings import Settings
 
 
-class State(StrEnum):
+class Outcome(StrEnum):
     """Outcome of a check, and of an audit as a whole."""
 
     PASSED = "passed"
@@ -43,14 +43,14 @@ class Check(Settings):
     """
 
     name: str
-    state: State
+    state: Outcome
     detail: str
     about: About = About.REMOVAL
     partly: str = ""
     against_gold: bool = False
 
 
-class Compared(Settings):
+class AuditScope(Settings):
     """What an audit looked at beside the run itself and the one it came from.
 
     Attributes:
@@ -63,14 +63,14 @@ class Compared(Settings):
     relearn: bool = False
     shadows: int = 0
 
-    def at_least(self, other: "Compared") -> bool:
+    def at_least(self, other: "AuditScope") -> bool:
         """Whether this looked at no less than `other`."""
         return len(self.golds) >= len(other.golds) and self.relearn >= other.relearn and self.shadows >= other.shadows
 
     def name(self) -> str:
         """A few words for a folder.
 
-        >>> Compared(golds=("a", "b"), shadows=4).name(), Compared().name()
+        >>> AuditScope(golds=("a", "b"), shadows=4).name(), AuditScope().name()
         ('gold2-shadows4', 'alone')
         """
         parts = [f"gold{len(self.golds)}"] if self.golds else ["alone"]
@@ -104,23 +104,23 @@ class AuditReport(Settings):
     format: int = 2
     made: str = ""
     digests: dict[str, str] = {}
-    compared: Compared = Compared()
+    compared: AuditScope = AuditScope()
     folder: str = ""
     model: str
     method: str
     dataset: str
     forgotten: dict[str, int]
-    states: tuple[Figures, ...]
+    states: tuple[Measurements, ...]
     gap: dict[str, Gap] = {}
     likeness: dict[str, Likeness] = {}
     persons: Persons | None = None
     checks: tuple[Check, ...] = ()
-    verdict: State = State.NOT_ASSESSED
-    verdict_without_gold: State = State.NOT_ASSESSED
-    verdict_against_gold: State = State.NOT_ASSESSED
+    verdict: Outcome = Outcome.NOT_ASSESSED
+    verdict_without_gold: Outcome = Outcome.NOT_ASSESSED
+    verdict_against_gold: Outcome = Outcome.NOT_ASSESSED
     notes: tuple[str, ...] = Field(default=())
 
-    def state(self, name: str) -> Figures:
+    def measurements(self, name: str) -> Measurements:
         """The first state called `name`."""
         return next(state for state in self.states if state.name == name)
 
@@ -128,14 +128,14 @@ class AuditReport(Settings):
     def headline(self) -> str:
         """The verdict in a few words; where the removal was checked and no more, it says so."""
         removed = {check.state for check in self.checks if check.about is About.REMOVAL}
-        if self.verdict is State.NOT_ASSESSED and State.PASSED in removed:
-            measured = any(check.state is State.PASSED for check in self.checks if check.about is About.FORGETTING)
+        if self.verdict is Outcome.NOT_ASSESSED and Outcome.PASSED in removed:
+            measured = any(check.state is Outcome.PASSED for check in self.checks if check.about is About.FORGETTING)
             return "removed; not all of it measured" if measured else "removed; forgetting not measured"
         return self.verdict.value
 
     def contract(self) -> dict[str, Any]:
         """The keys that the command line and the service promise."""
-        after = self.state("unlearned")
+        after = self.measurements("unlearned")
         whole = self.model_dump(mode="json")
         return {
             "verdict": self.verdict.value,
@@ -152,17 +152,17 @@ class AuditReport(Settings):
 _PUBLIC = ("forgotten", "gap", "likeness", "persons", "checks", "states", "notes", "compared", "digests", "made")
 
 
-def conclude(checks: Sequence[Check]) -> State:
+def conclude(checks: Sequence[Check]) -> Outcome:
     """One verdict from many checks.
 
     Failed if any check failed. Passed only if the removal, the forgetting of every kind of thing, and utility were
     measured and hold. Otherwise not assessed: what could not be measured never counts as passed.
     """
-    if any(check.state is State.FAILED for check in checks):
-        return State.FAILED
+    if any(check.state is Outcome.FAILED for check in checks):
+        return Outcome.FAILED
     needed = (About.REMOVAL, About.FORGETTING, About.UTILITY)
     for about in needed:
-        states = {check.state for check in checks if check.about is about} - {State.NOT_APPLICABLE}
-        if states != {State.PASSED}:
-            return State.NOT_ASSESSED
-    return State.PASSED
+        states = {check.state for check in checks if check.about is about} - {Outcome.NOT_APPLICABLE}
+        if states != {Outcome.PASSED}:
+            return Outcome.NOT_ASSESSED
+    return Outcome.PASSED

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.auditing.setup import Probe
+from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.forget.partition import partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
 
@@ -29,17 +29,17 @@ class Candidates:
     carriers: Ints
 
     @classmethod
-    def of(cls, probe: Probe) -> "Candidates":
+    def of(cls, setup: AuditSetup) -> "Candidates":
         """Of the forgotten pairs under test."""
-        parts, pairs = probe.stage.parts, probe.forgotten
-        if probe.branch:
+        partition, pairs = setup.cache.partition, setup.forgotten
+        if setup.branch:
             nobody = np.empty(0, dtype=np.int64)
             none = pairs.select(np.zeros(len(pairs), dtype=bool))
-            return cls(nobody, nobody, none, np.flatnonzero(parts.lost_features[probe.branch]))
-        single = ~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items]
+            return cls(nobody, nobody, none, np.flatnonzero(partition.removed_features[setup.branch]))
+        single = ~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items]
         return cls(
-            np.flatnonzero(parts.lost_users),
-            np.flatnonzero(parts.lost_items),
+            np.flatnonzero(partition.removed_users),
+            np.flatnonzero(partition.removed_items),
             pairs.select(single),
             np.empty(0, dtype=np.int64),
         )
@@ -48,24 +48,24 @@ class Candidates:
         return len(self.users) + len(self.items) + len(self.pairs) + len(self.carriers)
 
 
-def without(probe: Probe, candidates: Candidates, left_out: Bools) -> tuple[Dataset, Bools]:
+def without(setup: AuditSetup, candidates: Candidates, left_out: Bools) -> tuple[Dataset, Bools]:
     """The original data without some of the candidates (bool over users, items, pairs and carriers in this order).
 
     Returns:
         The data of a shadow, and bool [N], which of the pairs under test are in them.
     """
-    request = _request(probe, candidates, left_out)
-    original = probe.stage.parts.original
-    data = original if request.empty() else retain(original, request)
-    known = partition(original, data)
-    if probe.branch:
-        return data, ~np.isin(probe.forgotten.items, candidates.carriers[left_out])
-    train = known.held.part(Split.TRAIN)
-    return data, train.contains(probe.forgotten.users, probe.forgotten.items, len(original.items))
+    request = _request(setup, candidates, left_out)
+    original = setup.cache.partition.original
+    data = original if request.empty() else Partition.from_request(original, request).retained
+    known = Partition.between(original, data)
+    if setup.branch:
+        return data, ~np.isin(setup.forgotten.items, candidates.carriers[left_out])
+    train = known.retained_pairs.split(Split.TRAIN)
+    return data, train.contains(setup.forgotten.users, setup.forgotten.items, len(original.items))
 
 
-def _request(probe: Probe, candidates: Candidates, left_out: Bools) -> ForgetRequest:
-    original, pairs = probe.stage.parts.original, candidates.pairs
+def _request(setup: AuditSetup, candidates: Candidates, left_out: Bools) -> ForgetRequest:
+    original, pairs = setup.cache.partition.original, candidates.pairs
     ends = np.cumsum([len(candidates.users), len(candidates.items), len(pairs)])
     users, items, single, carriers = np.split(left_out, ends)
     single_pairs = pairs.select(single)
@@ -80,7 +80,7 @@ def _request(probe: Probe, candidates: Candidates, left_out: Bools) -> ForgetReq
                 strict=True,
             )
         ),
-        modalities={probe.branch: lost} if lost else {},
+        modalities={setup.branch: lost} if lost else {},
     )
 
 

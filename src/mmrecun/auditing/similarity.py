@@ -10,7 +10,7 @@ from mmrecun.arrays import Ints
 
 _CHUNK = 512
 _BLOCK_BYTES = 16 << 20
-Pair = tuple[Tensor, Tensor]
+UserItemVectors = tuple[Tensor, Tensor]
 
 
 def overlap(first: Ints, second: Ints, k: int) -> np.ndarray:
@@ -75,7 +75,7 @@ def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     return (_relative(first, middle) + _relative(second, middle)).clamp(min=0) / 2
 
 
-def mean_divergence(first: Pair, second: Pair) -> float:
+def mean_divergence(first: UserItemVectors, second: UserItemVectors) -> float:
     """Mean `jensen_shannon` of the `shares` of two (users [M, D], items [I, D]); few users at a time are held."""
     size = max(1, _BLOCK_BYTES // (8 * len(first[1])))
     blocks = zip(torch.split(first[0], size), torch.split(second[0], size), strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from mmrecun.auditing.result import State
+from mmrecun.auditing.result import Outcome
 from mmrecun.bench.results import Row
 
 
@@ -31,13 +31,13 @@ class Agreement(NamedTuple):
 def agreement(rows: Iterable[Row]) -> Agreement:
     """Over the rows of unlearning methods; Originals and Golds are left out."""
     pairs = [_verdicts(row) for row in rows if row.method not in ("original", "gold")]
-    decided = [pair for pair in pairs if set(pair) <= {State.PASSED, State.FAILED}]
-    passes = decided.count((State.PASSED, State.FAILED))
-    alarms = decided.count((State.FAILED, State.PASSED))
+    decided = [pair for pair in pairs if set(pair) <= {Outcome.PASSED, Outcome.FAILED}]
+    passes = decided.count((Outcome.PASSED, Outcome.FAILED))
+    alarms = decided.count((Outcome.FAILED, Outcome.PASSED))
     return Agreement(len(decided), len(decided) - passes - alarms, passes, alarms)
 
 
-def _verdicts(row: Row) -> tuple[State | None, State | None]:
+def _verdicts(row: Row) -> tuple[Outcome | None, Outcome | None]:
     return row.verdict_without_gold, row.verdict_against_gold
 
 
@@ -51,8 +51,8 @@ def by_target(rows: Iterable[Row]) -> dict[str, Agreement]:
 def golds_passing(rows: Iterable[Row]) -> tuple[int, int]:
     """How many Golds pass without Gold, and how many were judged: Gold is right, so each failure is a false alarm."""
     verdicts = [row.verdict_without_gold for row in rows if row.method == "gold"]
-    judged = [verdict for verdict in verdicts if verdict in (State.PASSED, State.FAILED)]
-    return judged.count(State.PASSED), len(judged)
+    judged = [verdict for verdict in verdicts if verdict in (Outcome.PASSED, Outcome.FAILED)]
+    return judged.count(Outcome.PASSED), len(judged)
 
 
 def as_json(rows: Iterable[Row]) -> dict[str, Any]:

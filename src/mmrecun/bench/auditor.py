@@ -5,17 +5,17 @@ from pathlib import Path
 
 from mmrecun.auditing import residue
 from mmrecun.auditing.compare import compare
-from mmrecun.auditing.measure import Measured, Subject, measure_state
+from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state
 from mmrecun.auditing.result import AuditReport
-from mmrecun.auditing.setup import probe_of
+from mmrecun.auditing.setup import audit_setup
 from mmrecun.data.dataset import Dataset
-from mmrecun.forget.partition import partition
-from mmrecun.forget.record import Requested
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.runs import Run
 
 
-class Judge:
+class RunAuditor:
     """Audits runs of one request, without the slower probes.
 
     Args:
@@ -30,15 +30,15 @@ class Judge:
     """
 
     def __init__(self, original: Dataset, request: ForgetRequest, golds: Sequence[Run]) -> None:
-        self.parts = partition(original, golds[0].dataset)
+        self.partition = Partition.between(original, golds[0].dataset)
         self.made = [gold.manifest.created for gold in golds]
-        self._probe = probe_of(self.parts)
-        self._requested = Requested.by(request)
+        self._setup = audit_setup(self.partition)
+        self._requested = ForgetRecord.extended(request)
         self._runs = list(golds)
-        self._originals: dict[Path, Measured] = {}
+        self._originals: dict[Path, MeasuredRun] = {}
         self.golds = [self._measure("gold", gold) for gold in golds]
 
-    def original(self, run: Run) -> Measured:
+    def original(self, run: Run) -> MeasuredRun:
         """An Original, measured when it is first asked for."""
         if run.folder not in self._originals:
             self._originals[run.folder] = self._measure("original", run)
@@ -53,11 +53,11 @@ class Judge:
         gold, others = self.golds[number], [*self.golds[:number], *self.golds[number + 1 :]]
         return self._compare(original, self._runs[number], gold, others)
 
-    def _compare(self, original: Run, run: Run, measured: Measured, golds: Sequence[Measured]) -> AuditReport:
+    def _compare(self, original: Run, run: Run, measured: MeasuredRun, golds: Sequence[MeasuredRun]) -> AuditReport:
         names = (original.manifest.model, run.manifest.method, run.dataset.name)
-        checks = residue.scan(original.model, run.model, self.parts, run.folder, self._requested)
-        return compare(names, self.parts, self._probe, self.original(original), measured, golds, checks)
+        checks = residue.scan(original.model, run.model, self.partition, run.folder, self._requested)
+        return compare(names, self.partition, self._setup, self.original(original), measured, golds, checks)
 
-    def _measure(self, name: str, run: Run) -> Measured:
-        subject = Subject(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
-        return measure_state(subject, self.parts, self._probe)
+    def _measure(self, name: str, run: Run) -> MeasuredRun:
+        audited = AuditedRun(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
+        return measure_state(audited, self.partition, self._setup)

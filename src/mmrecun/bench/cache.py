@@ -13,7 +13,7 @@ from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.runs import Run
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 
 GOLD_SEED = 1000
 
@@ -55,13 +55,13 @@ class Cache:
             files.save(dataset, place)
         return place
 
-    def original(self, dataset: Dataset, backbone: Backbone, seed: int, report: Report = silent) -> Run:
+    def original(self, dataset: Dataset, backbone: Backbone, seed: int, progress: Progress = no_progress) -> Run:
         """The model trained on `dataset`."""
         key = digest_of({**training_facts(backbone), "data": dataset.digest, "seed": seed})
         place = self.folder / "originals" / f"{backbone.model}-{seed}-{key}"
         if not place.is_dir():
             data = self.data(dataset)
-            jobs.train(data, backbone.model, place, backbone.settings, seed, self.device, report)
+            jobs.train(data, backbone.model, place, backbone.settings, seed, self.device, progress)
         return runs.load(place, self.device)
 
     def gold(
@@ -71,12 +71,12 @@ class Cache:
         request: ForgetRequest,
         retained: str,
         number: int,
-        report: Report = silent,
+        progress: Progress = no_progress,
     ) -> Path:
         """The folder of Gold `number` (from 0) for the retained data with digest `retained`."""
         seed = GOLD_SEED + number
         key = digest_of({**training_facts(backbone), "data": retained, "seed": seed})
         place = self.folder / "golds" / f"{backbone.model}-{seed}-{key}"
         if not place.is_dir():
-            jobs.unlearn(original, request, place, "retrain", seed=seed, report=report)
+            jobs.unlearn(original, request, place, "retrain", seed=seed, progress=progress)
         return place

@@ -12,14 +12,14 @@ Fold-in is there for removed users and items only. The distance of a method is t
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mmrecun.bench.summary import Line, Summary
+from mmrecun.bench.summary import MethodSummary, Summary
 
 RETAIN, FORGET, MATCHED, PLAIN, FOLD = "retain_recall", "forget_recall", "matched_auc", "membership_auc", "fold_in"
 RETAIN_SHARE, LEAST, DEVIATIONS = 0.01, 0.02, 2.0
 LIMIT = "mmrecun"
 
 
-class Target(NamedTuple):
+class GoldLevel(NamedTuple):
     """Gold's mean of one figure, and the difference that still counts as Gold's level."""
 
     mean: float
@@ -56,25 +56,25 @@ class Nearest(NamedTuple):
     by_figure: Mapping[str, str]
 
 
-def targets(gold: Line) -> dict[str, Target]:
+def gold_levels(gold: MethodSummary) -> dict[str, GoldLevel]:
     """What to hit, by figure; without those that Gold does not have."""
     auc = MATCHED if gold.stat(MATCHED) else PLAIN
-    found: dict[str, Target] = {}
+    found: dict[str, GoldLevel] = {}
     for figure in (RETAIN, FORGET, auc, FOLD):
         stat = gold.stat(figure)
         if stat is None:
             continue
         wide = RETAIN_SHARE * stat.mean if figure == RETAIN else max(DEVIATIONS * (stat.std or 0.0), LEAST)
         if wide > 0:
-            found[figure] = Target(stat.mean, wide)
+            found[figure] = GoldLevel(stat.mean, wide)
     return found
 
 
-def distance(line: Line, gold: Line) -> Distance | None:
+def distance(entry: MethodSummary, gold: MethodSummary) -> Distance | None:
     """The distance of a method; None where it lacks a figure that Gold has."""
     parts: dict[str, float] = {}
-    for figure, target in targets(gold).items():
-        stat = line.stat(figure)
+    for figure, target in gold_levels(gold).items():
+        stat = entry.stat(figure)
         if stat is None:
             return None
         gap = stat.mean - target.mean
@@ -91,11 +91,11 @@ def nearest(summary: Summary, limit: str = LIMIT) -> Nearest | None:
         return None
     most = bound.stat("seconds") if bound is not None else None
     found: dict[str, Distance] = {}
-    for line in summary.methods:
-        taken, far = line.stat("seconds"), distance(line, gold)
-        whole = len(line.done) == len(line.rows)
+    for entry in summary.methods:
+        taken, far = entry.stat("seconds"), distance(entry, gold)
+        whole = len(entry.done) == len(entry.rows)
         if whole and far is not None and taken is not None and (most is None or taken.mean <= most.mean):
-            found[line.method] = far
+            found[entry.method] = far
     if not found:
         return None
     best = min(found, key=lambda name: found[name].overall)

@@ -9,7 +9,7 @@ from typing import Any
 from mmrecun.bench.cache import GOLD_SEED, digest_of, training_facts
 from mmrecun.bench.datasets import open_dataset
 from mmrecun.bench.results import Key, Row
-from mmrecun.bench.scenarios import RequestSpec, Scenario, concrete
+from mmrecun.bench.scenarios import RequestSpec, Scenario, resolve
 from mmrecun.bench.spec import Backbone, BenchSpec, Method
 from mmrecun.errors import ConfigError, DataError, ForgetError
 from mmrecun.rng import Seed
@@ -106,7 +106,7 @@ def groups(spec: BenchSpec, base: Path) -> list[Group]:
         seed = Seed(spec.request_seed).child(request.model_copy(update={"name": ""}).label)
         for name, dataset in datasets.items():
             try:
-                scenarios[name, request.label] = concrete(request, dataset, seed, base)
+                scenarios[name, request.label] = resolve(request, dataset, seed, base)
             except (ForgetError, DataError) as error:
                 scenarios[name, request.label] = str(error)
         reasons = [scenarios[name, request.label] for name in datasets]

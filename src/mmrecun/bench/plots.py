@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mmrecun.bench.distance import FORGET, RETAIN, targets
-from mmrecun.bench.summary import Line, Summary
+from mmrecun.bench.distance import FORGET, RETAIN, gold_levels
+from mmrecun.bench.summary import MethodSummary, Summary
 from mmrecun.report.style import INK, STYLE, ZONE, svg
 from mmrecun.text import duration
 
@@ -20,29 +20,29 @@ _COLOURS = ("#1f5fa8", "#1b7f5c", "#7a3e9d", "#c2571a", "#0f7d8c", "#b3376b", "#
 _MARKERS = "os^vDPX*<>ph"
 
 
-def look(summary: Summary) -> dict[str, tuple[str, str]]:
+def line_styles(summary: Summary) -> dict[str, tuple[str, str]]:
     """Colour and marker of every line; a method looks the same in every group of a bench."""
     found = {"original": (_ORIGINAL, "s"), "gold": (_GOLD, "D")}
-    for place, line in enumerate(summary.methods):
-        found[line.method] = (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
+    for place, entry in enumerate(summary.methods):
+        found[entry.method] = (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
     return found
 
 
 def trade_off(summary: Summary) -> Figure | None:
     """Retained against forget recall, mean and deviation of each method; None without figures."""
-    lines = [line for line in summary.lines if line.values(RETAIN) and line.values(FORGET)]
+    lines = [entry for entry in summary.lines if entry.values(RETAIN) and entry.values(FORGET)]
     if not lines:
         return None
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.4), layout="constrained")
         axes = figure.subplots()
         _zone(axes, summary.line("gold"))
-        looks = look(summary)
-        for line in lines:
-            x, y = line.stat(FORGET), line.stat(RETAIN)
+        looks = line_styles(summary)
+        for entry in lines:
+            x, y = entry.stat(FORGET), entry.stat(RETAIN)
             assert x is not None
             assert y is not None
-            colour, marker = looks[line.method]
+            colour, marker = looks[entry.method]
             axes.errorbar(
                 x.mean,
                 y.mean,
@@ -53,7 +53,7 @@ def trade_off(summary: Summary) -> Figure | None:
                 ms=6.5,
                 lw=0,
                 elinewidth=0.9,
-                label=line.method,
+                label=entry.method,
             )
         axes.set(xlabel="recall@20 of what was forgotten", ylabel="recall@20 of what was kept")
         for axis in (axes.xaxis, axes.yaxis):
@@ -65,9 +65,9 @@ def trade_off(summary: Summary) -> Figure | None:
         return figure
 
 
-def _zone(axes: Axes, gold: Line | None) -> None:
+def _zone(axes: Axes, gold: MethodSummary | None) -> None:
     """What counts as Gold's level: open to the top, since more utility than Gold's is no fault."""
-    aims = targets(gold) if gold is not None else {}
+    aims = gold_levels(gold) if gold is not None else {}
     if not {RETAIN, FORGET} <= aims.keys():
         return
     x, y = aims[FORGET], aims[RETAIN]
@@ -82,8 +82,8 @@ def times(summaries: Sequence[Summary]) -> Figure | None:
     """Seconds of each method on a logarithmic axis, one bar a method: the mean over all groups given."""
     taken: dict[str, list[float]] = {}
     for summary in summaries:
-        for line in summary.lines:
-            taken.setdefault(line.method, []).extend(line.values("seconds"))
+        for entry in summary.lines:
+            taken.setdefault(entry.method, []).extend(entry.values("seconds"))
     taken = {name: seconds for name, seconds in taken.items() if seconds}
     if not taken:
         return None

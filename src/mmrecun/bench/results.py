@@ -11,8 +11,8 @@ import polars as pl
 from pydantic import ConfigDict, Field, ValidationError
 
 from mmrecun.atomic import replace_file
-from mmrecun.auditing.figures import Figures
-from mmrecun.auditing.result import AuditReport, State
+from mmrecun.auditing.figures import Measurements
+from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.errors import ArtifactError
 from mmrecun.settings import Settings
 
@@ -92,8 +92,8 @@ class Row(Key):
     gold_seconds: float | None = None
     speedup_over_gold: float | None = None
     peak_memory: int | None = None
-    verdict_without_gold: State | None = None
-    verdict_against_gold: State | None = None
+    verdict_without_gold: Outcome | None = None
+    verdict_against_gold: Outcome | None = None
     failed_checks: str = ""
     stop: str = ""
 
@@ -109,7 +109,7 @@ _TEXTS = (
 )
 
 
-def of_figures(figures: Figures) -> dict[str, float | None]:
+def of_figures(figures: Measurements) -> dict[str, float | None]:
     """The columns that one state gives by itself."""
     return {
         "retain_recall": figures.retain.get("recall@20"),
@@ -139,7 +139,7 @@ def gaps(values: dict[str, float | None], golds: Sequence[dict[str, float | None
 def of_report(report: AuditReport) -> dict[str, Any]:
     """The columns that an audit gives beyond its figures."""
     likeness = report.likeness.get("overlap@20")
-    failed = [check.name for check in report.checks if check.state is State.FAILED]
+    failed = [check.name for check in report.checks if check.state is Outcome.FAILED]
     return {
         "overlap": likeness.unlearned if likeness else None,
         "verdict_without_gold": report.verdict_without_gold,

@@ -7,13 +7,13 @@ from pathlib import Path
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.groups import Group
 from mmrecun.bench.results import Row, Store
-from mmrecun.bench.runner import GroupRun, Progress
+from mmrecun.bench.runner import BenchProgress, GroupRun
 from mmrecun.device import prepare
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 
 
 @dataclass(frozen=True)
-class Place:
+class BenchPaths:
     """Where a bench keeps its things, and since when.
 
     Attributes:
@@ -31,26 +31,26 @@ class Place:
 
 def run(
     planned: Sequence[Group],
-    place: Place,
-    report: Report = silent,
-    told: Callable[[list[Row]], None] = lambda _: None,
+    paths: BenchPaths,
+    progress: Progress = no_progress,
+    on_group_done: Callable[[list[Row]], None] = lambda _: None,
 ) -> list[Row]:
     """Make every row of `planned` that is not there yet; nothing that fails on the way stops the bench.
 
     Args:
         planned: of `groups(spec, base)`.
-        place: where to keep things.
-        report: receives rows done, rows in all, and what is being made.
-        told: receives all rows so far after each group.
+        paths: where to keep things.
+        progress: receives rows done, rows in all, and what is being made.
+        on_group_done: receives all rows so far after each group.
 
     Returns:
         All rows, in the order of the spec.
     """
     prepare()
-    progress = Progress(report, sum(len(list(group.row_keys())) for group in planned))
+    row_progress = BenchProgress(progress, sum(len(list(group.row_keys())) for group in planned))
     rows: list[Row] = []
     for group in planned:
-        made = GroupRun(group, place.cache, Store(place.out / "rows"), place.out / "runs", place.started, progress)
-        rows += made.rows(place.retry)
-        told(rows)
+        made = GroupRun(group, paths.cache, Store(paths.out / "rows"), paths.out / "runs", paths.started, row_progress)
+        rows += made.rows(paths.retry)
+        on_group_done(rows)
     return rows

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from mmrecun import jobs, runs
 from mmrecun.atomic import replace_file
-from mmrecun.auditing.measure import Measured
-from mmrecun.bench.auditor import Judge
+from mmrecun.auditing.measure import MeasuredRun
+from mmrecun.bench.auditor import RunAuditor
 from mmrecun.bench.cache import GOLD_SEED, Cache
 from mmrecun.bench.groups import Group, method_facts, reference_facts
 from mmrecun.bench.memory import peak_memory
@@ -19,30 +19,30 @@ from mmrecun.bench.results import Key, Row, Status, Store, gaps, of_figures, of_
 from mmrecun.bench.scenarios import Scenario
 from mmrecun.bench.spec import Method
 from mmrecun.errors import ForgetError, MMRecUnError
-from mmrecun.forget.partition import retain
+from mmrecun.forget.partition import Partition
 from mmrecun.runs import Run
-from mmrecun.training.loop import Report
+from mmrecun.training.loop import Progress
 from mmrecun.unlearning.registry import method_class
 
 
-class Progress:
+class BenchProgress:
     """Counts finished rows, and says what is being made."""
 
-    def __init__(self, report: Report, total: int) -> None:
-        self.report, self.total, self.done = report, total, 0
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
 
-    def begin(self, note: str) -> Report:
+    def begin(self, note: str) -> Progress:
         """Announce a piece of work; returns what receives its own progress."""
-        self.report(self.done, self.total, note)
-        return lambda done, total, _: self.report(self.done, self.total, f"{note}  {done}/{total}")
+        self.progress(self.done, self.total, note)
+        return lambda done, total, _: self.progress(self.done, self.total, f"{note}  {done}/{total}")
 
     def finish(self, rows: int = 1) -> None:
         """Count finished rows."""
         self.done += rows
-        self.report(self.done, self.total, "")
+        self.progress(self.done, self.total, "")
 
 
-class Served(NamedTuple):
+class TimedRun(NamedTuple):
     """A run that a method has just made.
 
     Attributes:
@@ -66,7 +66,7 @@ class GroupRun:
         store: of finished rows.
         runs: folder for the runs of methods, which are removed once judged unless the spec keeps them.
         started: of the bench; Golds made earlier give no speed-up.
-        progress: told of every row.
+        row_progress: told of every row.
     """
 
     group: Group
@@ -74,9 +74,9 @@ class GroupRun:
     store: Store
     runs: Path
     started: str
-    progress: Progress
+    row_progress: BenchProgress
     _originals: dict[int, Run] = field(default_factory=dict)
-    _judges: dict[int, Judge] = field(default_factory=dict)
+    _auditors: dict[int, RunAuditor] = field(default_factory=dict)
 
     @cached_property
     def _scenario(self) -> Scenario:
@@ -104,10 +104,10 @@ class GroupRun:
         if isinstance(self.group.scenario, str):
             reason = self.group.scenario
             listed = [_bare(key, Status.NOT_APPLICABLE, reason) for key in self.group.row_keys()]
-            self.progress.finish(len(listed))
+            self.row_progress.finish(len(listed))
             return listed
         wanted = {key for key in self._digests if self._wanted(key, retry)}
-        self.progress.finish(len(self._digests) - len(wanted))
+        self.row_progress.finish(len(self._digests) - len(wanted))
         if wanted:
             self._make(wanted)
         found = [self.store.get(digest, key) for key, digest in self._digests.items()]
@@ -121,7 +121,7 @@ class GroupRun:
         try:
             self._refuse_unread()
             for checkpoint in sorted({key.requests for key in wanted}):
-                self._judges[checkpoint] = self._judge(checkpoint)
+                self._auditors[checkpoint] = self._auditor(checkpoint)
             for key in self._ordered(wanted, "original"):
                 self._put(self._of_original(key))
             for key in self._ordered(wanted, "gold"):
@@ -149,16 +149,16 @@ class GroupRun:
     def _put(self, row: Row) -> None:
         key = Key.model_validate(row.model_dump(include=set(Key.model_fields)))
         self.store.put(self._digests[key], row)
-        self.progress.finish()
+        self.row_progress.finish()
 
     def _note(self, what: str) -> str:
         return f"{self.group.dataset} {self.group.backbone.label}, {self.group.request.label}: {what}"
 
     def _original(self, seed: int) -> Run:
         if seed not in self._originals:
-            report = self.progress.begin(self._note(f"original, seed {seed}"))
+            progress = self.row_progress.begin(self._note(f"original, seed {seed}"))
             backbone = self.group.backbone
-            self._originals[seed] = self.cache.original(self._scenario.dataset, backbone, seed, report)
+            self._originals[seed] = self.cache.original(self._scenario.dataset, backbone, seed, progress)
         return self._originals[seed]
 
     def _refuse_unread(self) -> None:
@@ -168,30 +168,30 @@ class GroupRun:
         if unread:
             raise ForgetError(f"'{self.group.backbone.model}' does not read the modality '{min(unread)}'")
 
-    def _judge(self, checkpoint: int) -> Judge:
+    def _auditor(self, checkpoint: int) -> RunAuditor:
         request, seeds = self._scenario.until(checkpoint), self.group.spec.seeds
-        retained = retain(self._scenario.dataset, request).digest
+        retained = Partition.from_request(self._scenario.dataset, request).retained.digest
         golds: list[Run] = []
         for number in range(self.group.spec.golds):
-            report = self.progress.begin(self._note(f"Gold {number + 1} of {self.group.spec.golds}"))
+            progress = self.row_progress.begin(self._note(f"Gold {number + 1} of {self.group.spec.golds}"))
             original = self._original(seeds[0])
-            folder = self.cache.gold(original, self.group.backbone, request, retained, number, report)
+            folder = self.cache.gold(original, self.group.backbone, request, retained, number, progress)
             golds.append(runs.load(folder, self.cache.device))
-        return Judge(self._scenario.dataset, request, golds)
+        return RunAuditor(self._scenario.dataset, request, golds)
 
     def _of_original(self, key: Key) -> Row:
-        judge, original = self._judges[key.requests], self._original(key.seed)
-        values = of_figures(judge.original(original).figures)
-        against = {**gaps(values, _figures(judge.golds)), **self._costs(judge, None)}
+        auditor, original = self._auditors[key.requests], self._original(key.seed)
+        values = of_figures(auditor.original(original).figures)
+        against = {**gaps(values, _figures(auditor.golds)), **self._costs(auditor, None)}
         return Row(**key.model_dump(), **values, **against, status=Status.DONE)
 
     def _of_gold(self, key: Key) -> Row:
         """A Gold against the other Golds, as if it were unlearned: how often does the right answer pass?"""
-        judge, number = self._judges[key.requests], key.seed - GOLD_SEED
-        values = _figures(judge.golds)
+        auditor, number = self._auditors[key.requests], key.seed - GOLD_SEED
+        values = _figures(auditor.golds)
         own = values.pop(number)
-        costs = {**self._costs(judge, judge.golds[number].figures.seconds), "speedup_over_gold": None}
-        report = judge.of_gold(self._original(self.group.spec.seeds[0]), number)
+        costs = {**self._costs(auditor, auditor.golds[number].figures.seconds), "speedup_over_gold": None}
+        report = auditor.of_gold(self._original(self.group.spec.seeds[0]), number)
         return Row(
             **key.model_dump(),
             **own,
@@ -205,10 +205,10 @@ class GroupRun:
         folder = self.runs / self._digests[max(keys, key=lambda key: key.requests)]
         wanted = {key.requests: key for key in keys}
         try:
-            method_class(method.method).check(next(iter(self._judges.values())).parts)
-            for checkpoint, served in self._serve(method, seed, folder):
+            method_class(method.method).check(next(iter(self._auditors.values())).partition)
+            for checkpoint, timed in self._unlearn(method, seed, folder):
                 if checkpoint in wanted:
-                    self._put(self._judged(wanted.pop(checkpoint), served))
+                    self._put(self._audited(wanted.pop(checkpoint), timed))
                 if not wanted:
                     break
         except Exception as error:  # noqa: BLE001
@@ -216,46 +216,46 @@ class GroupRun:
         if not self.group.spec.keep_runs:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _serve(self, method: Method, seed: int, folder: Path) -> Iterator[tuple[int, Served]]:
+    def _unlearn(self, method: Method, seed: int, folder: Path) -> Iterator[tuple[int, TimedRun]]:
         """Make the requests one after another; yields the run at each checkpoint."""
         run, times, most = self._original(seed), list[float](), None
         shutil.rmtree(folder, ignore_errors=True)
         for number, step in enumerate(self._scenario.steps, start=1):
-            report = self.progress.begin(self._note(f"{method.label}, seed {seed}"))
+            progress = self.row_progress.begin(self._note(f"{method.label}, seed {seed}"))
             place = folder / str(number)
             with peak_memory() as peak:
-                manifest = jobs.unlearn(run, step, place, method.method, method.settings, seed, report)
+                manifest = jobs.unlearn(run, step, place, method.method, method.settings, seed, progress)
                 most = max(filter(None, (most, peak())), default=None)
             times.append(manifest.seconds)
             run = runs.load(place, self.cache.device)
             if number in self._scenario.checkpoints:
-                yield number, Served(run, mean(times), most)
+                yield number, TimedRun(run, mean(times), most)
 
-    def _judged(self, key: Key, served: Served) -> Row:
-        judge = self._judges[key.requests]
-        report = judge.report(self._original(key.seed), served.run)
-        values = of_figures(report.state("unlearned"))
+    def _audited(self, key: Key, timed: TimedRun) -> Row:
+        auditor = self._auditors[key.requests]
+        report = auditor.report(self._original(key.seed), timed.run)
+        values = of_figures(report.measurements("unlearned"))
         if self.group.spec.keep_runs:
-            replace_file(served.run.folder / "audit.json", (report.model_dump_json(indent=2) + "\n").encode())
+            replace_file(timed.run.folder / "audit.json", (report.model_dump_json(indent=2) + "\n").encode())
         return Row(
             **key.model_dump(),
             **values,
-            **gaps(values, _figures(judge.golds)),
-            **self._costs(judge, served.seconds),
+            **gaps(values, _figures(auditor.golds)),
+            **self._costs(auditor, timed.seconds),
             **of_report(report),
-            peak_memory=served.peak,
-            stop=served.run.manifest.stop,
+            peak_memory=timed.peak,
+            stop=timed.run.manifest.stop,
             status=Status.DONE,
         )
 
-    def _costs(self, judge: Judge, seconds: float | None) -> dict[str, Any]:
-        gold = mean(gold.figures.seconds for gold in judge.golds)
-        comparable = seconds and min(judge.made) >= self.started
+    def _costs(self, auditor: RunAuditor, seconds: float | None) -> dict[str, Any]:
+        gold = mean(gold.figures.seconds for gold in auditor.golds)
+        comparable = seconds and min(auditor.made) >= self.started
         speedup = gold / seconds if seconds and comparable else None
         return {"seconds": seconds, "gold_seconds": gold, "speedup_over_gold": speedup}
 
 
-def _figures(states: Sequence[Measured]) -> list[dict[str, float | None]]:
+def _figures(states: Sequence[MeasuredRun]) -> list[dict[str, float | None]]:
     return [of_figures(state.figures) for state in states]
 
 

@@ -14,14 +14,14 @@ from mmrecun.bench.strategies import largest_rows, quarters, random_rows, sensit
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.describe import degrees_of
 from mmrecun.errors import ForgetError
-from mmrecun.forget.parsing import merge_where, read_ids
+from mmrecun.forget.parsing import add_matching, read_ids
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 from mmrecun.text import unknown_name
 
 
-class Target(StrEnum):
+class RequestTarget(StrEnum):
     """What is forgotten."""
 
     USERS = "users"
@@ -44,17 +44,17 @@ class Strategy(StrEnum):
     SEQUENCE = "sequence"
 
 
-_ITEMS = (Target.ITEMS, Target.MODALITY)
-_FITS: dict[Strategy, tuple[Target, ...]] = {
-    Strategy.RANDOM: tuple(Target),
-    Strategy.MOST_ACTIVE: (Target.USERS,),
-    Strategy.LEAST_ACTIVE: (Target.USERS,),
+_ITEMS = (RequestTarget.ITEMS, RequestTarget.MODALITY)
+_FITS: dict[Strategy, tuple[RequestTarget, ...]] = {
+    Strategy.RANDOM: tuple(RequestTarget),
+    Strategy.MOST_ACTIVE: (RequestTarget.USERS,),
+    Strategy.LEAST_ACTIVE: (RequestTarget.USERS,),
     Strategy.HEAD: _ITEMS,
     Strategy.TAIL: _ITEMS,
-    Strategy.WHERE: tuple(Target),
-    Strategy.SENSITIVE: (Target.PAIRS,),
-    Strategy.SPAM: (Target.USERS,),
-    Strategy.SEQUENCE: (Target.USERS,),
+    Strategy.WHERE: tuple(RequestTarget),
+    Strategy.SENSITIVE: (RequestTarget.PAIRS,),
+    Strategy.SPAM: (RequestTarget.USERS,),
+    Strategy.SEQUENCE: (RequestTarget.USERS,),
 }
 _NEEDS = {Strategy.WHERE: "where", Strategy.SENSITIVE: "items", Strategy.SEQUENCE: "requests"}
 _ONLY_FOR = {
@@ -64,14 +64,19 @@ _ONLY_FOR = {
     "promoted": Strategy.SPAM,
 }
 _WITHOUT_RATIO = (Strategy.WHERE, Strategy.SEQUENCE)
-_TABLES = {Target.USERS: "users", Target.ITEMS: "items", Target.PAIRS: "pairs", Target.MODALITY: "items"}
+_TABLES = {
+    RequestTarget.USERS: "users",
+    RequestTarget.ITEMS: "items",
+    RequestTarget.PAIRS: "pairs",
+    RequestTarget.MODALITY: "items",
+}
 
 
 class RequestSpec(Settings):
     """What is forgotten.
 
     Attributes:
-        target, strategy: see `Target` and `Strategy`.
+        target, strategy: see `RequestTarget` and `Strategy`.
         ratio: share of the users, items or pairs with training pairs; for a modality of the items that have it (1 for
             all of it); for `sensitive` of the users that have a listed item; for `spam` of spam users per genuine one.
         modality: the one to forget.
@@ -82,7 +87,7 @@ class RequestSpec(Settings):
         name: of its rows; made from the above by default.
     """
 
-    target: Target
+    target: RequestTarget
     strategy: Strategy = Strategy.RANDOM
     ratio: float | None = Field(default=None, gt=0, le=1)
     modality: str | None = None
@@ -101,13 +106,13 @@ class RequestSpec(Settings):
                 f"strategy '{strategy}' cannot choose {target}; for {target} there are: {', '.join(fitting)}"
             )
         needed = [_NEEDS[strategy]] if strategy in _NEEDS else []
-        needed += ["modality"] if target is Target.MODALITY else []
+        needed += ["modality"] if target is RequestTarget.MODALITY else []
         needed += [] if strategy in _WITHOUT_RATIO else ["ratio"]
         for name in needed:
             if getattr(self, name) is None:
                 raise ValueError(f"{target} by '{strategy}' need '{name}'")
         useless = [name for name, only in _ONLY_FOR.items() if only is not strategy]
-        useless += [] if target is Target.MODALITY else ["modality"]
+        useless += [] if target is RequestTarget.MODALITY else ["modality"]
         useless += ["ratio"] if strategy in _WITHOUT_RATIO else []
         for name in useless:
             if getattr(self, name) is not None:
@@ -147,7 +152,7 @@ class Scenario:
         return ForgetRequest(users=tuple(user for step in self.steps[:checkpoint] for user in step.users))
 
 
-def concrete(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path = Path()) -> Scenario:
+def resolve(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path = Path()) -> Scenario:
     """What `spec` means for `dataset`; the same seed gives the same scenario.
 
     Args:
@@ -178,18 +183,18 @@ def _drawn(spec: RequestSpec, dataset: Dataset, candidates: Ints, seed: Seed) ->
     ratio = spec.ratio or 0
     if spec.strategy is Strategy.RANDOM:
         return random_rows(candidates, ratio, seed)
-    counts = degrees_of(dataset)["users" if spec.target is Target.USERS else "items"]
+    counts = degrees_of(dataset)["users" if spec.target is RequestTarget.USERS else "items"]
     pick = largest_rows if spec.strategy in (Strategy.MOST_ACTIVE, Strategy.HEAD) else smallest_rows
     return pick(candidates, counts, ratio, seed)
 
 
 def _candidates(spec: RequestSpec, dataset: Dataset) -> Ints:
     """Rows that can be chosen: users, items or places of training pairs; for a modality the items that have it."""
-    if spec.target is Target.USERS:
+    if spec.target is RequestTarget.USERS:
         return np.unique(dataset.train.users)
-    if spec.target is Target.ITEMS:
+    if spec.target is RequestTarget.ITEMS:
         return np.unique(dataset.train.items)
-    if spec.target is Target.PAIRS:
+    if spec.target is RequestTarget.PAIRS:
         return np.arange(len(dataset.train))
     return np.flatnonzero(_present(spec, dataset))
 
@@ -202,11 +207,11 @@ def _present(spec: RequestSpec, dataset: Dataset) -> Bools:
 
 
 def _named(spec: RequestSpec, dataset: Dataset, rows: Ints) -> ForgetRequest:
-    if spec.target is Target.USERS:
+    if spec.target is RequestTarget.USERS:
         return ForgetRequest(users=tuple(dataset.users.names.gather(rows)))
-    if spec.target is Target.ITEMS:
+    if spec.target is RequestTarget.ITEMS:
         return ForgetRequest(items=tuple(dataset.items.names.gather(rows)))
-    if spec.target is Target.PAIRS:
+    if spec.target is RequestTarget.PAIRS:
         return _pairs(dataset, dataset.train.users[rows], dataset.train.items[rows])
     whole = len(rows) == int(_present(spec, dataset).sum())
     return ForgetRequest(modalities={spec.modality or "": None if whole else tuple(dataset.items.names.gather(rows))})
@@ -218,13 +223,13 @@ def _pairs(dataset: Dataset, users: Ints, items: Ints) -> ForgetRequest:
 
 
 def _where(spec: RequestSpec, dataset: Dataset) -> Scenario:
-    found, _ = merge_where(ForgetRequest(), dataset, spec.where or "")
+    found, _ = add_matching(ForgetRequest(), dataset, spec.where or "")
     named = {"users": found.users, "items": found.items, "pairs": found.pairs}
     table = _TABLES[spec.target]
     if not named[table]:
         other = next(name for name, entries in named.items() if entries)
         raise ForgetError(f"where {spec.where}: selects {other}, but the target is {spec.target}")
-    if spec.target is Target.MODALITY:
+    if spec.target is RequestTarget.MODALITY:
         rows = dataset.items.rows(found.items)
         rows = rows[_present(spec, dataset)[rows]]
         if not len(rows):

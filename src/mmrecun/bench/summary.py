@@ -16,7 +16,7 @@ class Stat(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
+class MethodSummary:
     """All rows of one method in one group.
 
     Attributes:
@@ -58,7 +58,7 @@ class Summary:
     """
 
     about: Row
-    lines: tuple[Line, ...]
+    lines: tuple[MethodSummary, ...]
 
     @property
     def title(self) -> str:
@@ -68,13 +68,13 @@ class Summary:
         return f"{about.dataset}, {about.model}: {about.request} ({100 * about.ratio:.3g} %{after})"
 
     @property
-    def methods(self) -> tuple[Line, ...]:
+    def methods(self) -> tuple[MethodSummary, ...]:
         """The lines of unlearning methods."""
-        return tuple(line for line in self.lines if line.method not in ("original", "gold"))
+        return tuple(entry for entry in self.lines if entry.method not in ("original", "gold"))
 
-    def line(self, method: str) -> Line | None:
+    def line(self, method: str) -> MethodSummary | None:
         """The line of one method."""
-        return next((line for line in self.lines if line.method == method), None)
+        return next((entry for entry in self.lines if entry.method == method), None)
 
 
 def summarise(rows: Iterable[Row]) -> list[Summary]:
@@ -84,6 +84,6 @@ def summarise(rows: Iterable[Row]) -> list[Summary]:
         group = grouped.setdefault((row.dataset, row.model, row.request, row.requests), {})
         group.setdefault(row.method, []).append(row)
     return [
-        Summary(next(iter(lines.values()))[0], tuple(Line(name, tuple(of)) for name, of in lines.items()))
+        Summary(next(iter(lines.values()))[0], tuple(MethodSummary(name, tuple(of)) for name, of in lines.items()))
         for lines in grouped.values()
     ]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from mmrecun.auditing.result import State
+from mmrecun.auditing.result import Outcome
 from mmrecun.bench.distance import Nearest, distance, nearest
-from mmrecun.bench.summary import Line, Stat, Summary
+from mmrecun.bench.summary import MethodSummary, Stat, Summary
 from mmrecun.text import duration
 
 NEAREST = "◆"
@@ -21,7 +21,7 @@ class Column(NamedTuple):
     """One column of the table: its heading, and what a line shows in it."""
 
     heading: str
-    cell: Callable[[Line, Summary], str]
+    cell: Callable[[MethodSummary, Summary], str]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Body:
     notes: tuple[str, ...]
 
 
-def _figure(column: str) -> Callable[[Line, Summary], str]:
-    return lambda line, _: spread(line.stat(column))
+def _figure(column: str) -> Callable[[MethodSummary, Summary], str]:
+    return lambda entry, _: spread(entry.stat(column))
 
 
 def spread(stat: Stat | None, digits: int = 4) -> str:
@@ -56,31 +56,31 @@ def spread(stat: Stat | None, digits: int = 4) -> str:
     return f"{stat.mean:.{digits}f}" + (f" ± {stat.std:.{digits}f}" if stat.std is not None else "")
 
 
-def _distance(line: Line, summary: Summary) -> str:
+def _distance(entry: MethodSummary, summary: Summary) -> str:
     gold = summary.line("gold")
-    far = distance(line, gold) if gold is not None else None
+    far = distance(entry, gold) if gold is not None else None
     return "–" if far is None else f"{far.overall:.1f}"
 
 
-def _seconds(line: Line, _: Summary) -> str:
-    stat = line.stat("seconds")
+def _seconds(entry: MethodSummary, _: Summary) -> str:
+    stat = entry.stat("seconds")
     return "–" if stat is None else duration(stat.mean)
 
 
-def _speed(line: Line, _: Summary) -> str:
-    stat = line.stat("speedup_over_gold")
+def _speed(entry: MethodSummary, _: Summary) -> str:
+    stat = entry.stat("speedup_over_gold")
     return "–" if stat is None else f"{stat.mean:.1f}×"
 
 
-def _memory(line: Line, _: Summary) -> str:
-    values = line.values("peak_memory")
+def _memory(entry: MethodSummary, _: Summary) -> str:
+    values = entry.values("peak_memory")
     return f"{max(values) / 2**30:.2f} GiB" if values else "–"
 
 
-def _passes(column: str) -> Callable[[Line, Summary], str]:
-    def cell(line: Line, _: Summary) -> str:
-        verdicts = [verdict for row in line.done if (verdict := getattr(row, column)) is not None]
-        return f"{verdicts.count(State.PASSED)}/{len(verdicts)}" if verdicts else "–"
+def _passes(column: str) -> Callable[[MethodSummary, Summary], str]:
+    def cell(entry: MethodSummary, _: Summary) -> str:
+        verdicts = [verdict for row in entry.done if (verdict := getattr(row, column)) is not None]
+        return f"{verdicts.count(Outcome.PASSED)}/{len(verdicts)}" if verdicts else "–"
 
     return cell
 
@@ -104,13 +104,13 @@ HEADINGS = tuple(column.heading for column in COLUMNS)
 
 def body(summary: Summary) -> Body:
     """The cells of one group."""
-    lines = tuple((line.method, tuple(column.cell(line, summary) for column in COLUMNS)) for line in summary.lines)
+    lines = tuple((entry.method, tuple(column.cell(entry, summary) for column in COLUMNS)) for entry in summary.lines)
     winner = nearest(summary)
     notes = [in_words(winner)] if winner else []
     reasons: dict[str, list[str]] = {}
-    for line in summary.lines:
-        if line.reason:
-            reasons.setdefault(line.reason, []).append(line.method)
+    for entry in summary.lines:
+        if entry.reason:
+            reasons.setdefault(entry.reason, []).append(entry.method)
     notes += [f"{', '.join(methods)}: {reason}" for reason, methods in reasons.items()]
     return Body(summary.title, lines, winner.method if winner else "", tuple(notes))
 

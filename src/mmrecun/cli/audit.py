@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mmrecun.auditing.result import State
+from mmrecun.auditing.result import Outcome
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, emit, errors, progress_bar, say
+from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr
 from mmrecun.text import duration
 
 
@@ -29,7 +29,7 @@ def audit(
         ),
     ] = 0,
     require: Annotated[
-        State | None, typer.Option("--require", help="Exit with 1 when the verdict is any other, for scripts.")
+        Outcome | None, typer.Option("--require", help="Exit with 1 when the verdict is any other, for scripts.")
     ] = None,
     key_file: Annotated[
         Path | None, typer.Option("--key-file", help="Reads the hashes of what was asked for; else MMRECUN_KEY.")
@@ -43,15 +43,15 @@ def audit(
 
     if shadows:
         seconds = duration(jobs.shadow_seconds(run, shadows))
-        say(f"{shadows} shadow models are trained and unlearned; about {seconds}", errors)
+        print_line(f"{shadows} shadow models are trained and unlearned; about {seconds}", stderr)
     with progress_bar(f"auditing {run.name}") as progress:
         report = jobs.audit(run, gold, relearn, shadows, progress, read_key(key_file))
     if as_json:
-        emit({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()}, as_json)
+        print_json({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()}, as_json)
     else:
         show(report, Console())
         if report.folder:
-            say(f"{run / 'report.html'} looked at more and stays; this audit is kept beside it")
-        say(f"report: {run / report.folder / 'report.html'}")
+            print_line(f"{run / 'report.html'} looked at more and stays; this audit is kept beside it")
+        print_line(f"report: {run / report.folder / 'report.html'}")
     if require is not None and report.verdict is not require:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from mmrecun.cli.options import Device
-from mmrecun.cli.output import JsonFlag, emit, progress_bar
+from mmrecun.cli.output import JsonFlag, print_json, progress_bar
 
 
 def bench(
@@ -29,7 +29,7 @@ def bench(
     from mmrecun.bench import output
     from mmrecun.bench.cache import Cache
     from mmrecun.bench.groups import groups
-    from mmrecun.bench.run import Place, run
+    from mmrecun.bench.run import BenchPaths, run
     from mmrecun.bench.spec import load
     from mmrecun.bench.terminal import show
 
@@ -37,16 +37,16 @@ def bench(
     parsed, base = load(spec)
     planned = groups(parsed, base)
     header = output.begin(out, parsed)
-    place = Place(out, Cache(cache or out / "cache", device), header.started, retry)
+    paths = BenchPaths(out, Cache(cache or out / "cache", device), header.started, retry)
     try:
-        with progress_bar(f"bench {parsed.name}") as report:
-            rows = run(planned, place, report, lambda made: output.write_tables(out, made))
+        with progress_bar(f"bench {parsed.name}") as progress:
+            rows = run(planned, paths, progress, lambda made: output.write_tables(out, made))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"stopped; the same command goes on with the {len(list(out.glob('rows/*.json')))} rows made"
         ) from None
     page = output.write_page(out, parsed, header, rows)
     if as_json:
-        emit(output.as_json(out, rows, time.perf_counter() - started), as_json)
+        print_json(output.as_json(out, rows, time.perf_counter() - started), as_json)
         return
     show(rows, str(page), Console())

@@ -7,7 +7,7 @@ import typer
 
 from mmrecun.cli.facts import show_degrees, show_sizes
 from mmrecun.cli.options import Data, Out, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, bars, emit, errors, say
+from mmrecun.cli.output import JsonFlag, bars, print_json, print_line, stderr
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import unknown_name
@@ -101,11 +101,11 @@ def _tell(dataset: "Dataset", warnings: list[str], as_json: bool, title: str) ->
 
     known = facts(dataset)
     if as_json:
-        emit({name: known[name] for name in _KEYS} | {"warnings": warnings}, as_json)
+        print_json({name: known[name] for name in _KEYS} | {"warnings": warnings}, as_json)
     else:
         show_sizes(known, title)
     for warning in warnings:
-        say(f"warning: {warning}", errors)
+        print_line(f"warning: {warning}", stderr)
 
 
 @app.command()
@@ -128,7 +128,7 @@ def describe(
             draw(dataset, path)
     known = facts(dataset)
     if as_json:
-        emit({**known, "warnings": []}, as_json)
+        print_json({**known, "warnings": []}, as_json)
         return
     show_sizes(known, str(data))
     show_degrees(known)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mmrecun.cli.output import JsonFlag, emit, errors, say
+from mmrecun.cli.output import JsonFlag, print_json, print_line, stderr
 from mmrecun.text import duration
 
 
@@ -18,9 +18,9 @@ def demo(
     from mmrecun.jobs import run_demo
     from mmrecun.report.terminal import show
 
-    result, report = run_demo(out, lambda line: say(line, errors))
+    result, report = run_demo(out, lambda line: print_line(line, stderr))
     if as_json:
-        emit(result, as_json)
+        print_json(result, as_json)
         return
     show(report, Console())
-    say(f"report: {result['report']}  ({duration(result['seconds'])} in all)")
+    print_line(f"report: {result['report']}  ({duration(result['seconds'])} in all)")

@@ -2,7 +2,7 @@
 
 import typer
 
-from mmrecun.cli.output import JsonFlag, emit, rows_table
+from mmrecun.cli.output import JsonFlag, print_json, rows_table
 
 
 def doctor(as_json: JsonFlag = False) -> None:
@@ -12,7 +12,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     found = checks()
     bad = sum(check["state"] != "ok" for check in found)
     if as_json:
-        emit({"checks": found}, as_json)
+        print_json({"checks": found}, as_json)
     else:
         rows_table(found, f"{bad} of {len(found)} checks failed" if bad else "all is well")
     if bad:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, counted, emit, metrics_table, progress_bar
+from mmrecun.cli.output import JsonFlag, counted, metrics_table, print_json, progress_bar
 
 
 def evaluate(
@@ -20,7 +20,7 @@ def evaluate(
         report = jobs.evaluate(run, split, progress)
     if as_json:
         facts = {"users": report.users, "cold_users": report.cold_users, "seconds": report.seconds}
-        emit({"run": str(run), "split": split, "metrics": report.metrics, **facts}, as_json)
+        print_json({"run": str(run), "split": split, "metrics": report.metrics, **facts}, as_json)
         return
     note = f", {report.cold_users:,} without any training pair left out" if report.cold_users else ""
     metrics_table(report.metrics, f"{run} on the {split} split: {counted(report.users, 'user')}{note}")

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from mmrecun import __version__
 from mmrecun.cli import audit, bench, data, demo, doctor, evaluate, plan, recommend, train, unlearn
-from mmrecun.cli.output import errors, plain, say
+from mmrecun.cli.output import escape_control, print_line, stderr
 from mmrecun.errors import MMRecUnError
 
 _UsageError: Any = typer.BadParameter.__base__
@@ -23,7 +23,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            say(str(stop) or "stopped", errors)
+            print_line(str(stop) or "stopped", stderr)
             raise typer.Exit(130) from None
 
 
@@ -50,7 +50,7 @@ app.command()(doctor.doctor)
 
 def _version(asked: bool) -> None:
     if asked:
-        say(f"mmrecun {__version__}")
+        print_line(f"mmrecun {__version__}")
         raise typer.Exit
 
 
@@ -76,7 +76,7 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="mmrecun", standalone_mode=False))
     except (KeyboardInterrupt, typer.Abort):
-        say("stopped", errors)
+        print_line("stopped", stderr)
         sys.exit(130)
     except MMRecUnError as error:
         _refuse(str(error))
@@ -118,5 +118,5 @@ def _is_about_memory(error: Exception) -> bool:
 
 
 def _refuse(message: str) -> NoReturn:
-    errors.print(Text.assemble(("error:", "red"), " ", plain(message)), soft_wrap=True)
+    stderr.print(Text.assemble(("error:", "red"), " ", escape_control(message)), soft_wrap=True)
     sys.exit(2)

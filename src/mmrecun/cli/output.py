@@ -17,11 +17,11 @@ from mmrecun.text import duration
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
-errors = Console(stderr=True)
+stderr = Console(stderr=True)
 _FIRST_LINE, _NEXT_LINE = 5.0, 30.0
 
 
-def emit(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
+def print_json(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
     """Print `result` as one JSON object, or as two columns with nested mappings as `outer.inner`."""
     if not as_json:
         facts_table(dict(_flat(result)), title)
@@ -38,24 +38,24 @@ def _flat(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, ob
             yield f"{prefix}{name}", value
 
 
-def plain(value: object) -> str:
+def escape_control(value: object) -> str:
     r"""A value as a terminal may print it: control characters, line ends too, are written as escapes.
 
-    >>> print(plain("one\nline"))
+    >>> print(escape_control("one\nline"))
     one\nline
     """
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(value))
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """A value as a person reads it: four digits for fractions, commas in large counts, one line per entry of a list."""
     if isinstance(value, float):
         return f"{value:.4f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, list | tuple):
-        return "\n".join(shown(entry) for entry in value)
-    return plain(value)
+        return "\n".join(format_value(entry) for entry in value)
+    return escape_control(value)
 
 
 def counted(count: int, word: str) -> str:
@@ -67,36 +67,36 @@ def counted(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
-def say(line: str, to: Console | None = None) -> None:
+def print_line(line: str, to: Console | None = None) -> None:
     """Print one line as it stands: neither wrapped nor read as markup."""
-    (to or Console()).print(Text(plain(line)), soft_wrap=True)
+    (to or Console()).print(Text(escape_control(line)), soft_wrap=True)
 
 
 def warn(line: str) -> None:
     """Print a warning on standard error."""
-    say(f"warning: {line}", errors)
+    print_line(f"warning: {line}", stderr)
 
 
 def facts_table(facts: Mapping[str, object], title: str = "") -> None:
     """Print names and values in two columns; what is empty is left out."""
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
-        if text := shown(value):
-            table.add_row(Text(f"  {plain(name)}", style="dim"), Text(text))
+        if text := format_value(value):
+            table.add_row(Text(f"  {escape_control(name)}", style="dim"), Text(text))
     _print(table, title)
 
 
 def _print(table: Table, title: str) -> None:
     console = Console()
     if title:
-        console.print(Text(plain(title), style="bold"), soft_wrap=True)
+        console.print(Text(escape_control(title), style="bold"), soft_wrap=True)
     console.print(table)
 
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
     """Yield `report(done, total, note)`: a bar on a terminal, elsewhere a plain line on standard error now and then."""
-    if not errors.is_terminal:
+    if not stderr.is_terminal:
         yield _Lines(label, time.monotonic).report
         return
     columns = (
@@ -107,8 +107,8 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=errors, transient=True) as progress:
-        task = progress.add_task(plain(label), total=None, note="")
+    with Progress(*columns, console=stderr, transient=True) as progress:
+        task = progress.add_task(escape_control(label), total=None, note="")
         yield lambda done, total, note: progress.update(task, completed=done, total=total, note=note)
 
 
@@ -131,7 +131,9 @@ class _Lines:
             return
         self.due = now + _NEXT_LINE
         share = f" ({done / total:.0%})" if total else ""
-        say(f"{self.label}: {done:,} of {total:,}{share}, {duration(now - self.started)}  {note}".rstrip(), errors)
+        print_line(
+            f"{self.label}: {done:,} of {total:,}{share}, {duration(now - self.started)}  {note}".rstrip(), stderr
+        )
 
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> None:
@@ -153,9 +155,9 @@ def rows_table(rows: Sequence[Mapping[str, object]], title: str, figures: Sequen
     columns = [name for name in (rows[0] if rows else {}) if any(row[name] is not None for row in rows)]
     for name in columns:
         right = name in figures or all(isinstance(row[name], int | float | None) for row in rows)
-        table.add_column(Text(plain(name)), justify="right" if right else "left")
+        table.add_column(Text(escape_control(name)), justify="right" if right else "left")
     for row in rows:
-        table.add_row(*(Text("" if row[name] is None else shown(row[name])) for name in columns))
+        table.add_row(*(Text("" if row[name] is None else format_value(row[name])) for name in columns))
     _print(table, title)
 
 
@@ -167,5 +169,7 @@ def bars(counts: Sequence[tuple[str, int]], title: str, width: int = 40) -> None
     table.add_column(justify="right")
     most = max((count for _, count in counts), default=0) or 1
     for label, count in counts:
-        table.add_row(Text(f"  {plain(label)}", style="dim"), "\u2588" * round(width * count / most), f"{count:,}")
+        table.add_row(
+            Text(f"  {escape_control(label)}", style="dim"), "\u2588" * round(width * count / most), f"{count:,}"
+        )
     _print(table, title)

@@ -1,7 +1,7 @@
 """`mmrecun plan`."""
 
 from mmrecun.cli.options import Data, Device, Model, Set
-from mmrecun.cli.output import JsonFlag, emit, facts_table
+from mmrecun.cli.output import JsonFlag, facts_table, print_json
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
@@ -20,7 +20,7 @@ def plan(
     made = make_plan(data, model, parse_assignments(assignments), device)
     needed, free = (f"{size / (1 << 30):.1f} GiB" for size in (made.memory_bytes, made.available_bytes))
     if as_json:
-        emit({**vars(made), "fits": made.fits}, as_json)
+        print_json({**vars(made), "fits": made.fits}, as_json)
     if made.seconds_per_epoch is None:
         raise ConfigError(f"training {model} on {data} would take {needed}, of {free} free; {made.advice}")
     if not as_json:

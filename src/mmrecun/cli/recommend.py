@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, emit, rows_table, say
+from mmrecun.cli.output import JsonFlag, print_json, print_line, rows_table
 
 
 def recommend(
@@ -19,8 +19,8 @@ def recommend(
 
     items = jobs.recommend(run, user, k)
     if as_json:
-        emit({"run": str(run), "user": user, "items": items}, as_json)
+        print_json({"run": str(run), "user": user, "items": items}, as_json)
     elif items:
         rows_table(items, f"best items for {user}")
     else:
-        say(f"no item is left for {user}: the user has every one")
+        print_line(f"no item is left for {user}: the user has every one")

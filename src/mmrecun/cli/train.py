@@ -1,7 +1,7 @@
 """`mmrecun train`."""
 
 from mmrecun.cli.options import Data, Device, Model, Out, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, emit, facts_table, progress_bar
+from mmrecun.cli.output import JsonFlag, facts_table, print_json, progress_bar
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
@@ -23,8 +23,8 @@ def train(
     settings = parse_assignments(assignments)
     refuse_impossible(data, model, settings)
     try:
-        with progress_bar(f"training {model}") as report:
-            manifest = jobs.train(data, model, out, settings, seed, device, report)
+        with progress_bar(f"training {model}") as progress:
+            manifest = jobs.train(data, model, out, settings, seed, device, progress)
     except KeyboardInterrupt:
         kept = jobs.resume_file(out)
         left = f"the same command goes on from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
@@ -32,7 +32,7 @@ def train(
     metric = f"recall@{VALIDATION_CUTOFF}"
     if as_json:
         facts = {"best_epoch": manifest.best_epoch, "epochs": manifest.epochs, "valid": {metric: manifest.valid}}
-        emit({"run": str(out), **facts, "seconds": manifest.seconds}, as_json)
+        print_json({"run": str(out), **facts, "seconds": manifest.seconds}, as_json)
         return
     facts_table(
         {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmrecun.cli.options import Device, RunFolder, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, counted, emit, facts_table, progress_bar, rows_table, say, warn
+from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
@@ -62,7 +62,7 @@ def unlearn(
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     from mmrecun import jobs, runs
-    from mmrecun.forget.parsing import merge_where
+    from mmrecun.forget.parsing import add_matching
     from mmrecun.forget.secret import read_key
 
     opened, key, undecided = runs.load(run, device), read_key(key_file), 0
@@ -72,15 +72,15 @@ def unlearn(
         request, absent = jobs.present_part(opened, request, key)
         _tell_absent(absent, unknown_file)
     if where is not None:
-        request, undecided = merge_where(request, opened.dataset, where)
+        request, undecided = add_matching(request, opened.dataset, where)
     further = {"undecided": undecided, "unknown": absent.unknown, "already_forgotten": absent.forgotten}
     if dry_run or out is None:
         _tell_scope({**jobs.scope(opened, request), **further}, as_json)
         return
     for warning in jobs.warnings(opened, request):
         warn(warning)
-    with progress_bar(f"forgetting with {method}") as report:
-        manifest = jobs.unlearn(opened, request, out, method, parse_assignments(assignments), seed, report, key)
+    with progress_bar(f"forgetting with {method}") as progress:
+        manifest = jobs.unlearn(opened, request, out, method, parse_assignments(assignments), seed, progress, key)
     result = {
         "run": str(out),
         "parent": str(run),
@@ -92,7 +92,7 @@ def unlearn(
         **further,
     }
     if as_json:
-        emit(result, as_json)
+        print_json(result, as_json)
         return
     _tell(result)
 
@@ -160,7 +160,7 @@ def _tell_absent(absent: "Absent", unknown_file: Path | None) -> None:
 
 def _tell_scope(scope: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        emit(scope, as_json)
+        print_json(scope, as_json)
         return
     rows = [
         {"": f"{_WORDS[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
@@ -171,8 +171,8 @@ def _tell_scope(scope: dict[str, Any], as_json: bool) -> None:
         share += f" and {counted(held, 'held-out pair')}"
     rows_table(rows, f"{share} would be taken out of {scope['parent']}; nothing was changed")
     for column, count in scope["references"].items():
-        say(f"{counted(count, 'reference')} in {column} would be taken out")
+        print_line(f"{counted(count, 'reference')} in {column} would be taken out")
     if scope["undecided"]:
-        say(f"{counted(scope['undecided'], 'row')} could not be decided: the attribute is missing there")
+        print_line(f"{counted(scope['undecided'], 'row')} could not be decided: the attribute is missing there")
     for warning in scope["warnings"]:
         warn(warning)

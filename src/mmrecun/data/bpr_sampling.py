@@ -40,7 +40,7 @@ class Triples:
         """These, then `others`."""
         return Triples(*(torch.cat(both) for both in zip(self.columns(), others.columns(), strict=True)))
 
-    def part(self, at: slice) -> "Triples":
+    def take(self, at: slice) -> "Triples":
         """Some of these."""
         return Triples(*(column[at] for column in self.columns()))
 
@@ -111,4 +111,4 @@ def bpr_batches(
     columns = (users, positives, sampler.draw(users, rng))
     everything = Triples(*(torch.from_numpy(column) for column in columns)).to(device)
     for start in range(0, len(pairs), batch_size):
-        yield everything.part(slice(start, start + batch_size))
+        yield everything.take(slice(start, start + batch_size))

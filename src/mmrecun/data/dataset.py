@@ -65,7 +65,7 @@ class Dataset:
     @cached_property
     def train(self) -> Interactions:
         """The training pairs."""
-        return self.interactions.part(Split.TRAIN)
+        return self.interactions.split(Split.TRAIN)
 
     @cached_property
     def degrees(self) -> tuple[Ints, Ints]:
@@ -112,7 +112,7 @@ class Dataset:
             users=self.users.take(users),
             items=self.items.take(items),
             interactions=self.interactions.renumbered(
-                positions(users, len(self.users)), positions(items, len(self.items))
+                inverse_index(users, len(self.users)), inverse_index(items, len(self.items))
             ),
             modalities={name: modality.take(items) for name, modality in self.modalities.items()},
             user_attributes=self.user_attributes[users] if self.user_attributes.width else self.user_attributes,
@@ -127,10 +127,10 @@ def _column_bytes(column: pl.Series) -> bytes:
     return column.is_null().to_numpy().tobytes() + column.fill_null(0).to_numpy().tobytes()
 
 
-def positions(rows: Ints, size: int) -> Ints:
+def inverse_index(rows: Ints, size: int) -> Ints:
     """The inverse of `rows`: int64 [size], the place of each row in `rows`, -1 where it is not among them.
 
-    >>> positions(np.array([2, 0]), 3).tolist()
+    >>> inverse_index(np.array([2, 0]), 3).tolist()
     [1, -1, 0]
     """
     inverse = np.full(size, -1, dtype=np.int64)

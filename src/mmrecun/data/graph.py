@@ -22,7 +22,7 @@ _BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
-class InputSpec:
+class RequiredInputs:
     """Which inputs a model reads, so that no other is built.
 
     Attributes:
@@ -62,38 +62,39 @@ class GraphInputs:
 
 def build_inputs(
     dataset: Dataset,
-    spec: InputSpec,
+    required: RequiredInputs,
     device: torch.device,
-    newcomers: Mapping[str, Bools] | None = None,
-    known: dict[bytes, sp.csr_array] | None = None,
+    placeholders: Mapping[str, Bools] | None = None,
+    graph_cache: dict[bytes, sp.csr_array] | None = None,
 ) -> GraphInputs:
-    """Build what `spec` asks for from the training pairs and features of `dataset`.
+    """Build what `required` asks for from the training pairs and features of `dataset`.
 
     Args:
-        newcomers: per modality bool [I]: items that link to their nearest neighbours but are nobody's neighbour,
+        placeholders: per modality bool [I]: items that link to their nearest neighbours but are nobody's neighbour,
             so that their presence changes no other item.
-        known: neighbour graphs by a digest of what they are built from; those found there are taken, others added.
+        graph_cache: neighbour graphs by a digest of what they are built from; those found there are taken, others
+            added.
     """
     users, items = len(dataset.users), len(dataset.items)
     user_item = user_block = None
-    if spec.user_item:
+    if required.user_item:
         block = normalised_block(dataset.train, users, items)
         user_block = SparseMatrix.of(block, device)
-        user_item = both_ways(block, device)
+        user_item = bipartite_adjacency(block, device)
     item_graphs, features, present, user_present = {}, {}, {}, {}
-    if spec.features:
+    if required.features:
         for name, modality in dataset.modalities.items():
             values = modality.values()
             features[name] = torch.from_numpy(values).to(device)
             present[name] = torch.from_numpy(modality.present.copy()).to(device)
-            if spec.user_item:
+            if required.user_item:
                 reached = np.zeros(users, dtype=bool)
                 reached[dataset.train.users[modality.present[dataset.train.items]]] = True
                 user_present[name] = torch.from_numpy(reached).to(device)
-            if spec.neighbours:
-                anchors = modality.present & ~newcomers[name] if newcomers else modality.present
+            if required.neighbours:
+                anchors = modality.present & ~placeholders[name] if placeholders else modality.present
                 item_graphs[name] = SparseMatrix.of(
-                    _neighbour_graph(values, modality.present, anchors, spec.neighbours, known), device
+                    _neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache), device
                 )
     return GraphInputs(users, items, user_item, user_block, item_graphs, features, present, user_present)
 
@@ -106,28 +107,28 @@ def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_arra
     return sp.csr_array((values.astype(np.float32), (pairs.users, pairs.items)), shape=(users, items))
 
 
-def graph_of(pairs: Interactions, users: int, items: int, device: torch.device) -> SparseMatrix:
+def user_item_graph(pairs: Interactions, users: int, items: int, device: torch.device) -> SparseMatrix:
     """The normalised user-item graph [U + I, U + I] of `pairs`."""
-    return both_ways(normalised_block(pairs, users, items), device)
+    return bipartite_adjacency(normalised_block(pairs, users, items), device)
 
 
-def both_ways(block: sp.csr_array, device: torch.device) -> SparseMatrix:
+def bipartite_adjacency(block: sp.csr_array, device: torch.device) -> SparseMatrix:
     """The symmetric [U + I, U + I] graph, users first, of its upper right block [U, I]."""
     return SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device, symmetric=True)
 
 
 def _neighbour_graph(
-    values: Floats, present: Bools, anchors: Bools, k: int, known: dict[bytes, sp.csr_array] | None
+    values: Floats, present: Bools, anchors: Bools, k: int, graph_cache: dict[bytes, sp.csr_array] | None
 ) -> sp.csr_array:
-    if known is None:
+    if graph_cache is None:
         return neighbour_graph(values, present, anchors, k)
     state = hashlib.sha256(f"{values.shape} {k}".encode())
     for array in (values, present, anchors):
         state.update(np.ascontiguousarray(array).data)
     key = state.digest()
-    if key not in known:
-        known[key] = neighbour_graph(values, present, anchors, k)
-    return known[key]
+    if key not in graph_cache:
+        graph_cache[key] = neighbour_graph(values, present, anchors, k)
+    return graph_cache[key]
 
 
 def neighbour_graph(features: Floats, present: Bools, anchors: Bools, k: int) -> sp.csr_array:

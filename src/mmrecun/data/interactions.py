@@ -71,7 +71,7 @@ class Interactions:
         users, items, splits = (_read_only(column[mask]) for column in (self.users, self.items, self.splits))
         return Interactions(users, items, splits, attributes)
 
-    def at(self, places: Ints) -> "Interactions":
+    def take(self, places: Ints) -> "Interactions":
         """Those at `places`, int64 and ascending."""
         attributes = self.attributes[places] if self.attributes.width else self.attributes
         users, items, splits = (_read_only(column[places]) for column in (self.users, self.items, self.splits))
@@ -81,15 +81,15 @@ class Interactions:
         """At most `most` of them, drawn without replacement."""
         if len(self) <= most:
             return self
-        return self.at(np.sort(rng.choice(len(self), most, replace=False)))
+        return self.take(np.sort(rng.choice(len(self), most, replace=False)))
 
-    def of_users(self, users: Ints) -> tuple[Ints, Ints]:
+    def rows_of_users(self, users: Ints) -> tuple[Ints, Ints]:
         """Where the pairs of `users` (int64 [M]) are, user after user, and how many each has: int64 both."""
         starts, stops = (np.searchsorted(self.users, users, side) for side in ("left", "right"))
         counts = stops - starts
         return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts), counts
 
-    def part(self, split: Split) -> "Interactions":
+    def split(self, split: Split) -> "Interactions":
         """Those of one split."""
         return self.select(self.splits == split)
 
@@ -119,7 +119,7 @@ class Interactions:
         ones = np.ones(len(self), dtype=np.float32)
         return sp.csr_array((ones, (self.users, self.items)), shape=(users, items))
 
-    def flipped(self) -> "Interactions":
+    def swapped(self) -> "Interactions":
         """Users and items with their roles exchanged."""
         return Interactions(self.items, self.users, self.splits, self.attributes)
 

@@ -50,12 +50,12 @@ def _shares(counts: Ints, held_out: float) -> Ints:
     return np.where(counts >= 3, np.maximum(1, np.rint(counts * held_out)), 0).astype(np.int64)
 
 
-def _per_user(users: Ints, order: np.ndarray, held: Callable[[Ints], Ints]) -> Labels:
+def _per_user(users: Ints, order: np.ndarray, held_out_counts: Callable[[Ints], Ints]) -> Labels:
     sequence = np.lexsort((order, users))
     starts = np.flatnonzero(np.diff(users[sequence], prepend=-1))
     counts = np.diff(starts, append=len(users))
     from_end = np.repeat(starts + counts, counts) - 1 - np.arange(len(users))
-    held_per_user = np.repeat(held(counts), counts)
+    held_per_user = np.repeat(held_out_counts(counts), counts)
     labels = np.full(len(users), Split.TRAIN, dtype=np.int8)
     labels[sequence[from_end < 2 * held_per_user]] = Split.VALID
     labels[sequence[from_end < held_per_user]] = Split.TEST

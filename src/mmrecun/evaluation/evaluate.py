@@ -16,7 +16,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation import metrics
-from mmrecun.evaluation.ranking import Report, ranks, top_k
+from mmrecun.evaluation.ranking import Progress, ranks, top_k
 
 CUTOFFS = (5, 10, 20, 50)
 
@@ -54,7 +54,7 @@ def evaluate(
     cutoffs: Sequence[int] = CUTOFFS,
     include_cold: bool = False,
     lists: bool = True,
-    report: Report | None = None,
+    progress: Progress | None = None,
 ) -> RankingReport:
     """Rank all items for every user that has both a `truth` and a `seen` pair, and measure the lists.
 
@@ -69,7 +69,7 @@ def evaluate(
         cutoffs: list lengths.
         include_cold: also evaluate users without a seen pair (an audit asks for erased users).
         lists: whether to make the lists, which only coverage needs.
-        report: told how many users are ranked, when lists are made.
+        progress: told how many users are ranked, when lists are made.
 
     Raises:
         ConfigError: when there is no cutoff, or one below 1.
@@ -89,7 +89,7 @@ def evaluate(
         raise DataError(f"none of the {len(rows)} users with held-out pairs has a seen pair; nobody can be evaluated")
     rows, relevant = rows[warm], relevant[warm].astype(np.int64)
     if lists:
-        best = top_k(users, items, seen, rows, max(cutoffs), report)
+        best = top_k(users, items, seen, rows, max(cutoffs), progress)
         figures = measure_lists(best, hits_of(truth, rows, best, len(items)), relevant, len(items), cutoffs)
     else:
         asked = truth.select(np.isin(truth.users, rows))
@@ -132,10 +132,12 @@ def evaluate_split(
     split: Split,
     cutoffs: Sequence[int] = CUTOFFS,
     lists: bool = True,
-    report: Report | None = None,
+    progress: Progress | None = None,
 ) -> RankingReport:
     """`evaluate` on one split of `dataset`, with its training pairs as the seen ones; the same errors."""
-    return evaluate(users, items, dataset.train, dataset.interactions.part(split), cutoffs, lists=lists, report=report)
+    return evaluate(
+        users, items, dataset.train, dataset.interactions.split(split), cutoffs, lists=lists, progress=progress
+    )
 
 
 def hits_of(truth: Interactions, rows: Ints, lists: Ints, items: int) -> Bools:

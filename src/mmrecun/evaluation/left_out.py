@@ -15,32 +15,32 @@ RIDGE = 0.1
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeaveOneOut:
     """Pairs that a row fitted to the owner's other pairs is asked about; `users` are the owners, `items` the partners.
 
     Attributes:
         trained: T pairs that rows are fitted to, in owner order.
-        asked: B pairs, of owners with two or more trained pairs.
-        silent: int64 [B], the partner that is left out in each fit: the one asked about, or, for a held-out pair, any
+        queries: B pairs, of owners with two or more trained pairs.
+        left_out: int64 [B], the partner that is left out in each fit: the one asked about, or, for a held-out pair, any
             of the owner's, so that every fit has as many pairs.
         seen: all pairs of the owners, which are masked when one of them is ranked.
     """
 
     trained: Interactions
-    asked: Interactions
-    silent: Ints
+    queries: Interactions
+    left_out: Ints
     seen: Interactions
 
     @classmethod
-    def of(cls, trained: Interactions, asked: Interactions, seen: Interactions, rng: np.random.Generator) -> Self:
+    def of(cls, trained: Interactions, queries: Interactions, seen: Interactions, rng: np.random.Generator) -> Self:
         """Leave out the pair asked about where it is a trained one, and any other where it is not."""
-        counts = np.bincount(trained.users, minlength=int(asked.users.max(initial=-1)) + 1)
-        asked = asked.select(counts[asked.users] >= 2)
-        size = int(max(part.items.max(initial=0) for part in (trained, asked))) + 1
-        starts = np.searchsorted(trained.users, asked.users)
-        other = trained.items[starts + rng.integers(counts[asked.users])] if len(asked) else asked.items
-        among = trained.contains(asked.users, asked.items, size)
-        return cls(trained, asked, np.where(among, asked.items, other), seen)
+        counts = np.bincount(trained.users, minlength=int(queries.users.max(initial=-1)) + 1)
+        queries = queries.select(counts[queries.users] >= 2)
+        size = int(max(part.items.max(initial=0) for part in (trained, queries))) + 1
+        starts = np.searchsorted(trained.users, queries.users)
+        other = trained.items[starts + rng.integers(counts[queries.users])] if len(queries) else queries.items
+        among = trained.contains(queries.users, queries.items, size)
+        return cls(trained, queries, np.where(among, queries.items, other), seen)
 
     def rows(self, partners: Tensor) -> Tensor:
         """Fit a row for each pair: float32 [B, D].
@@ -55,12 +55,12 @@ class LeftOut:
         common = table.T @ table / len(table)
         ridge = RIDGE * common.diagonal().mean()
         common = common + ridge * torch.eye(len(common), dtype=table.dtype, device=table.device)
-        fitted = torch.empty(len(self.asked), table.shape[1], dtype=table.dtype, device=table.device)
-        owners, first, count = np.unique(self.asked.users, return_index=True, return_counts=True)
+        fitted = torch.empty(len(self.queries), table.shape[1], dtype=table.dtype, device=table.device)
+        owners, first, count = np.unique(self.queries.users, return_index=True, return_counts=True)
         for owner, start, length in zip(owners, first, count, strict=True):
             low, high = np.searchsorted(self.trained.users, (owner, owner + 1))
             spoken = table[torch.from_numpy(self.trained.items[low:high].copy()).to(table.device)]
-            silent = table[torch.from_numpy(self.silent[start : start + length].copy()).to(table.device)]
+            silent = table[torch.from_numpy(self.left_out[start : start + length].copy()).to(table.device)]
             inverse = torch.linalg.inv(common + spoken.T @ spoken)
             moved = silent @ inverse
             base = spoken.sum(dim=0) @ inverse - moved
@@ -68,14 +68,14 @@ class LeftOut:
             fitted[start : start + length] = base + moved * ((base * silent).sum(dim=1) / left)[:, None]
         return fitted.to(partners.dtype)
 
-    def places(self, partners: Tensor) -> np.ndarray:
+    def percentiles(self, partners: Tensor) -> np.ndarray:
         """Rank percentile of each pair's partner among those that the owner never had: float32 [B]."""
-        count = len(self.asked)
-        rows, sizes = self.seen.of_users(self.asked.users)
+        count = len(self.queries)
+        rows, sizes = self.seen.rows_of_users(self.queries.users)
         own = np.repeat(np.arange(count), sizes)
         labels = np.zeros(len(rows), dtype=np.int8)
         seen = Interactions(own, self.seen.items[rows], labels)
-        pairs = Interactions(np.arange(count), self.asked.items, self.asked.splits)
+        pairs = Interactions(np.arange(count), self.queries.items, self.queries.splits)
         return percentiles(self.rows(partners), partners, seen, pairs)
 
 
@@ -85,7 +85,7 @@ def of_whole_owners(pairs: Interactions, most: int, rng: np.random.Generator) ->
         return pairs
     owners, whose = np.unique(pairs.users, return_inverse=True)
     order = rng.permutation(len(owners))
-    held = np.cumsum(np.bincount(whose)[order])
+    totals = np.cumsum(np.bincount(whose)[order])
     chosen = np.zeros(len(owners), dtype=bool)
-    chosen[order[: max(1, int(np.searchsorted(held, most, "right")))]] = True
+    chosen[order[: max(1, int(np.searchsorted(totals, most, "right")))]] = True
     return pairs.select(chosen[whose])

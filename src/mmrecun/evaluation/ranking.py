@@ -7,16 +7,18 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Floats, Ints, check_shape
-from mmrecun.data.dataset import positions
+from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.topk import top_k_per_row
 
-Report = Callable[[int, int, str], None]
+Progress = Callable[[int, int, str], None]
 _BLOCK_BYTES, _FEWEST, _HEAD = 4 << 20, 128, 1024
 
 
-def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, report: Report | None = None) -> Ints:
+def top_k(
+    users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, progress: Progress | None = None
+) -> Ints:
     """The k best-scored items of each user in `rows`, best first, without the items the user has seen.
 
     Args:
@@ -25,7 +27,7 @@ def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, 
         seen: pairs never to be recommended.
         rows: int64 [M] user rows, in any order.
         k: length of each list; may exceed I.
-        report: told after each block how many of the users are ranked.
+        progress: told after each block how many of the users are ranked.
 
     Returns:
         int64 [M, k] item rows, -1 where a user has no further unseen item.
@@ -45,8 +47,8 @@ def top_k(users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, 
         table.mask(scores, rows[start:stop])
         values, found = top_k_per_row(scores, width)
         lists[start:stop, :width] = torch.where(values == -torch.inf, -1, found).cpu().numpy()
-        if report is not None:
-            report(stop, len(rows), "users ranked")
+        if progress is not None:
+            progress(stop, len(rows), "users ranked")
     return lists
 
 
@@ -78,7 +80,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
     for columns in order[:head], order[head:]:
         left = np.flatnonzero(reached < within)
         if len(left) and len(columns):
-            reached[left] += _before(users, items, columns, seen, pairs.at(left))
+            reached[left] += _before(users, items, columns, seen, pairs.take(left))
     return np.minimum(reached, within)
 
 
@@ -137,7 +139,7 @@ class _Table:
         self.memory = items.new_empty(self.size, len(scored))
         self.place = np.arange(len(items))
         if columns is not None:
-            self.place = positions(columns.cpu().numpy(), len(items))
+            self.place = inverse_index(columns.cpu().numpy(), len(items))
 
     def blocks(self, rows: int) -> list[tuple[int, int]]:
         """Few enough rows to stay in the processor's cache, but enough for a fast product with the items."""
@@ -150,7 +152,7 @@ class _Table:
 
     def mask(self, scores: Tensor, rows: Ints) -> Ints:
         """Put what the users `rows` have seen below everything; returns how many items that is, int64 [B]."""
-        places, counts = self.seen.of_users(rows)
+        places, counts = self.seen.rows_of_users(rows)
         self.hide(scores, np.repeat(np.arange(len(rows)), counts), self.seen.items[places])
         return counts
 

@@ -15,17 +15,17 @@ from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.attribute_filter import select
 from mmrecun.forget.request import ForgetRequest
 
-Tell = Callable[[str], None]
+Warn = Callable[[str], None]
 _SEPARATORS = "\t,;|"
 Line = tuple[int, str]
 
 
-def unheard(line: str) -> None:
+def no_warning(line: str) -> None:
     """Drop a remark about a request file."""
 
 
 def read_ids(
-    path: Path, kind: str, known: IdMap | None = None, header: str = "", tell: Tell = unheard, lenient: bool = False
+    path: Path, kind: str, known: IdMap | None = None, header: str = "", warn: Warn = no_warning, lenient: bool = False
 ) -> tuple[str, ...]:
     """Read the ids of a file: one a line, or one column of a table with a header.
 
@@ -38,7 +38,7 @@ def read_ids(
         kind: "user" or "item".
         known: the ids of the dataset, where there is one.
         header: a further name that a header may have, such as the column that was imported.
-        tell: told what was passed over, and what could be read in two ways.
+        warn: told what was passed over, and what could be read in two ways.
         lenient: take a first line that alone is unknown for an id, since unknown ids are passed over.
 
     Raises:
@@ -49,12 +49,12 @@ def read_ids(
     lines = _lines(path)
     whole = _among(known, [text for _, text in lines])
     if lines and whole[0] and header_name(lines[0][1], kind, header) and len(lines) > 1:
-        tell(f"{path}, line 1: '{lines[0][1]}' was taken for a {kind} of that name, not for a header")
+        warn(f"{path}, line 1: '{lines[0][1]}' was taken for a {kind} of that name, not for a header")
     separator = _separator([text for (_, text), there in zip(lines, whole, strict=True) if not there])
     place = None if not lines or whole[0] else _header_place(_cells(lines[0][1], separator), kind, header)
     kept = [line for line, there in zip(lines, whole, strict=True) if there or not _comment(line[1])]
     if len(kept) < len(lines):
-        tell(f"{path}: {len(lines) - len(kept)} lines that begin with '# ' were passed over as comments")
+        warn(f"{path}: {len(lines) - len(kept)} lines that begin with '# ' were passed over as comments")
     listed = [
         text if there else _one_id(path, number, _cells(text, separator), text, place, kind, known)
         for (number, text), there in _with(kept[place is not None :], known)
@@ -128,7 +128,7 @@ def _column(path: Path, kind: str, header: str) -> tuple[str, ...]:
         raise ForgetError(str(error)) from None
 
 
-def read_pairs(path: Path, dataset: Dataset | None = None, tell: Tell = unheard) -> tuple[tuple[str, str], ...]:
+def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warning) -> tuple[tuple[str, str], ...]:
     """Read the pairs of a file: a user and an item a line, separated by tab, comma, semicolon or bar.
 
     A header that names the two columns says where they are; else they are the first two. Further columns are passed
@@ -137,7 +137,7 @@ def read_pairs(path: Path, dataset: Dataset | None = None, tell: Tell = unheard)
     Args:
         path: the file.
         dataset: what the pairs are of, where there is one; it tells ids from separators, comments and headers.
-        tell: told what was passed over.
+        warn: told what was passed over.
 
     Raises:
         ForgetError: when the file cannot be read, holds no pair, or a line has not two columns.
@@ -157,7 +157,7 @@ def read_pairs(path: Path, dataset: Dataset | None = None, tell: Tell = unheard)
             places = (found[0], found[1] if found[1] not in (None, found[0]) else found[0] + 1)
     pairs = [_pair(path, number, cells, places) for number, cells in rows if not _remark(cells, dataset)]
     if len(pairs) < len(rows):
-        tell(f"{path}: {len(rows) - len(pairs)} lines that begin with '# ' were passed over as comments")
+        warn(f"{path}: {len(rows) - len(pairs)} lines that begin with '# ' were passed over as comments")
     if not pairs:
         raise ForgetError(f"{path}: holds no pair")
     return tuple(pairs)
@@ -207,7 +207,7 @@ def _lines(path: Path) -> list[Line]:
 
 
 def read_modalities(
-    values: Sequence[str], known: IdMap | None = None, header: str = "", tell: Tell = unheard, lenient: bool = False
+    values: Sequence[str], known: IdMap | None = None, header: str = "", warn: Warn = no_warning, lenient: bool = False
 ) -> dict[str, tuple[str, ...] | None]:
     """Read `NAME` as a modality as a whole, `NAME:FILE` as the items listed in a file; further arguments of `read_ids`.
 
@@ -219,11 +219,11 @@ def read_modalities(
         name, separator, path = value.partition(":")
         if name in parsed:
             raise ForgetError(f"--modality {value}: '{name}' is named twice; give it as a whole or with one file")
-        parsed[name] = read_ids(Path(path), "item", known, header, tell, lenient) if separator else None
+        parsed[name] = read_ids(Path(path), "item", known, header, warn, lenient) if separator else None
     return parsed
 
 
-def merge_where(request: ForgetRequest, dataset: Dataset, expression: str) -> tuple[ForgetRequest, int]:
+def add_matching(request: ForgetRequest, dataset: Dataset, expression: str) -> tuple[ForgetRequest, int]:
     """`request` widened by what `expression` selects, and how many rows could not be decided.
 
     Raises:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.data.dataset import Dataset, positions
+from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.references import Gone, cleared
@@ -15,18 +16,14 @@ from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest, Target
 from mmrecun.text import preview, unknown_name
 
-__all__ = ["ForgetRequest", "Partition", "Target", "held_out", "partition", "retain", "take_out"]
+__all__ = ["ForgetRequest", "Partition", "Target", "held_out"]
 
 _EMPTY = "the request is empty: name users, items, pairs or modalities"
 _NOTHING_LEFT = "the request leaves no training interaction; nothing could be recommended any more"
 
 
-def retain(dataset: Dataset, request: ForgetRequest) -> Dataset:
-    """The dataset without everything the request names, and without references to it in attributes of others.
-
-    Raises:
-        ForgetError: when an id, a pair or a modality is not there, or nothing would be left.
-    """
+def _retained(dataset: Dataset, request: ForgetRequest) -> Dataset:
+    """The dataset without everything the request names, and without references to it in attributes of others."""
     if request.empty():
         raise ForgetError(_EMPTY)
     users, items = _rows(dataset.users, request.users), _rows(dataset.items, request.items)
@@ -47,37 +44,6 @@ def retain(dataset: Dataset, request: ForgetRequest) -> Dataset:
     except DataError:
         raise ForgetError(_NOTHING_LEFT) from None
     return cleared(left, dataset, Gone(dataset.users.names.gather(users), dataset.items.names.gather(items)))
-
-
-def take_out(dataset: Dataset, request: ForgetRequest) -> "Partition":
-    """What `request` takes out of `dataset`; what it leaves is made when it is first asked for, since that costs a pass
-    over everything.
-
-    Raises:
-        ForgetError: as `retain`.
-    """
-    if request.empty():
-        raise ForgetError(_EMPTY)
-    train, users, items = dataset.train, _rows(dataset.users, request.users), _rows(dataset.items, request.items)
-    places = [train.of_users(users)[0]]
-    if len(items):
-        places.append(np.flatnonzero(~_kept(items, len(dataset.items))[train.items]))
-    if request.pairs:
-        asked = _requested_pairs(dataset, request.pairs)
-        places.append(np.flatnonzero(asked[dataset.interactions.splits == Split.TRAIN]))
-    gone = np.unique(np.concatenate(places))
-    if len(gone) == len(train):
-        raise ForgetError(_NOTHING_LEFT)
-    kept_items = _kept(items, len(dataset.items))
-    lost = {name: _losers(dataset, name, names) & kept_items for name, names in request.modalities.items()}
-    return Partition(
-        dataset,
-        np.flatnonzero(_kept(users, len(dataset.users))),
-        np.flatnonzero(kept_items),
-        train.at(gone),
-        {name: mask for name, mask in sorted(lost.items()) if mask.any()},
-        lambda: retain(dataset, request),
-    )
 
 
 def _losers(dataset: Dataset, modality: str, names: tuple[str, ...] | None) -> Bools:
@@ -128,8 +94,8 @@ class Partition:
         user_rows: int64 [U'], the original row of each retained user.
         item_rows: int64 [I'], the original row of each retained item.
         forgotten: the training pairs that were taken out, in original rows.
-        lost_features: per modality bool [I] over original rows: retained items that lost it; only modalities that lost
-            some.
+        removed_features: per modality bool [I] over original rows: retained items that lost it; only modalities
+            that lost some.
         make: the dataset after; see `retained`.
     """
 
@@ -137,8 +103,60 @@ class Partition:
     user_rows: Ints
     item_rows: Ints
     forgotten: Interactions
-    lost_features: Mapping[str, Bools]
+    removed_features: Mapping[str, Bools]
     make: Callable[[], Dataset]
+
+    @classmethod
+    def from_request(cls, dataset: Dataset, request: ForgetRequest) -> Self:
+        """Work out what `request` takes out of `dataset`.
+
+        What it leaves is made when it is first asked for, since that costs a pass over everything.
+
+        Raises:
+            ForgetError: when an id, a pair or a modality is not there, or nothing would be left.
+        """
+        if request.empty():
+            raise ForgetError(_EMPTY)
+        train, users, items = dataset.train, _rows(dataset.users, request.users), _rows(dataset.items, request.items)
+        places = [train.rows_of_users(users)[0]]
+        if len(items):
+            places.append(np.flatnonzero(~_kept(items, len(dataset.items))[train.items]))
+        if request.pairs:
+            asked = _requested_pairs(dataset, request.pairs)
+            places.append(np.flatnonzero(asked[dataset.interactions.splits == Split.TRAIN]))
+        gone = np.unique(np.concatenate(places))
+        if len(gone) == len(train):
+            raise ForgetError(_NOTHING_LEFT)
+        kept_items = _kept(items, len(dataset.items))
+        lost = {name: _losers(dataset, name, names) & kept_items for name, names in request.modalities.items()}
+        return cls(
+            dataset,
+            np.flatnonzero(_kept(users, len(dataset.users))),
+            np.flatnonzero(kept_items),
+            train.take(gone),
+            {name: mask for name, mask in sorted(lost.items()) if mask.any()},
+            lambda: _retained(dataset, request),
+        )
+
+    @classmethod
+    def between(cls, original: Dataset, retained: Dataset) -> Self:
+        """Compare two datasets, matched by id.
+
+        Raises:
+            DataError: when `retained` holds users, items or pairs that `original` lacks.
+        """
+        user_rows, item_rows = original.users.rows(retained.users.names), original.items.rows(retained.items.names)
+        retained_pairs, whole, items = (
+            retained.interactions.renumbered(user_rows, item_rows),
+            original.interactions,
+            len(original.items),
+        )
+        if not whole.contains(retained_pairs.users, retained_pairs.items, items).all():
+            raise DataError(f"'{retained.name}' holds interactions that '{original.name}' does not")
+        train = original.train
+        forgotten = train.select(~retained_pairs.contains(train.users, train.items, items))
+        lost = _lost_features(original, retained, item_rows)
+        return cls(original, user_rows, item_rows, forgotten, lost, lambda: retained)
 
     @cached_property
     def retained(self) -> Dataset:
@@ -146,23 +164,23 @@ class Partition:
         return self.make()
 
     @cached_property
-    def lost_users(self) -> Bools:
+    def removed_users(self) -> Bools:
         """Bool [U] over original rows."""
-        return positions(self.user_rows, len(self.original.users)) < 0
+        return inverse_index(self.user_rows, len(self.original.users)) < 0
 
     @cached_property
-    def lost_items(self) -> Bools:
+    def removed_items(self) -> Bools:
         """Bool [I] over original rows."""
-        return positions(self.item_rows, len(self.original.items)) < 0
+        return inverse_index(self.item_rows, len(self.original.items)) < 0
 
-    def lost_pairs(self) -> int:
+    def single_pair_count(self) -> int:
         """How many pairs, of all splits, left between users and items that both stay."""
         pairs = self.original.interactions
-        stay = ~self.lost_users[pairs.users] & ~self.lost_items[pairs.items]
+        stay = ~self.removed_users[pairs.users] & ~self.removed_items[pairs.items]
         return int(stay.sum()) - len(self.retained.interactions)
 
     @cached_property
-    def held(self) -> Interactions:
+    def retained_pairs(self) -> Interactions:
         """The retained interactions of all splits, in original rows."""
         return self.retained.interactions.renumbered(self.user_rows, self.item_rows)
 
@@ -171,57 +189,39 @@ class Partition:
         items).
         """
         return {
-            Target.USERS.value: int(self.lost_users.sum()),
-            Target.ITEMS.value: int(self.lost_items.sum()),
+            Target.USERS.value: int(self.removed_users.sum()),
+            Target.ITEMS.value: int(self.removed_items.sum()),
             Target.INTERACTIONS.value: len(self.forgotten),
             "held_out": len(held_out(self.original)) - len(held_out(self.retained)),
-            Target.MODALITIES.value: sum(int(mask.sum()) for mask in self.lost_features.values()),
+            Target.MODALITIES.value: sum(int(mask.sum()) for mask in self.removed_features.values()),
         }
 
-    def stand_in(self) -> Dataset:
+    def padded_dataset(self) -> Dataset:
         """The retained data in original rows, where what was removed stands as if it were new today.
 
         Removed users and items are there again without any interaction, and removed features are attached
         again: what a platform would hold if they came back and nothing was remembered. Everything retained
         is as in `retained`.
         """
-        return self.original.with_interactions(self.held)
+        return self.original.with_interactions(self.retained_pairs)
 
-    def newcomers(self) -> dict[str, Bools]:
+    def placeholder_items(self) -> dict[str, Bools]:
         """Per modality of the original bool [I]: items whose features are attached only in `stand_in`."""
         nothing = np.zeros(len(self.original.items), dtype=bool)
-        return {name: self.lost_items | self.lost_features.get(name, nothing) for name in self.original.modalities}
+        return {
+            name: self.removed_items | self.removed_features.get(name, nothing) for name in self.original.modalities
+        }
 
 
-def partition(original: Dataset, retained: Dataset) -> Partition:
-    """What `retained` kept of `original`, matched by id.
-
-    Raises:
-        DataError: when `retained` holds users, items or pairs that `original` lacks.
-    """
-    user_rows, item_rows = original.users.rows(retained.users.names), original.items.rows(retained.items.names)
-    held, whole, items = (
-        retained.interactions.renumbered(user_rows, item_rows),
-        original.interactions,
-        len(original.items),
-    )
-    if not whole.contains(held.users, held.items, items).all():
-        raise DataError(f"'{retained.name}' holds interactions that '{original.name}' does not")
-    train = original.train
-    forgotten = train.select(~held.contains(train.users, train.items, items))
-    lost = _lost_features(original, retained, item_rows)
-    return Partition(original, user_rows, item_rows, forgotten, lost, lambda: retained)
-
-
-def targets_of(parts: Partition) -> frozenset[Target]:
+def targets_of(partition: Partition) -> frozenset[Target]:
     """What kinds of things were taken out; a pair counts as an interaction where its user and item both stay."""
-    pairs = parts.forgotten
-    single = ~parts.lost_users[pairs.users] & ~parts.lost_items[pairs.items]
+    pairs = partition.forgotten
+    single = ~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items]
     found = {
-        Target.USERS: parts.lost_users.any(),
-        Target.ITEMS: parts.lost_items.any(),
+        Target.USERS: partition.removed_users.any(),
+        Target.ITEMS: partition.removed_items.any(),
         Target.INTERACTIONS: single.any(),
-        Target.MODALITIES: bool(parts.lost_features),
+        Target.MODALITIES: bool(partition.removed_features),
     }
     return frozenset(target for target, there in found.items() if there)
 

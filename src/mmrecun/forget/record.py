@@ -23,7 +23,7 @@ _WHOLE = ""
 _PROOF = "mmrecun: proof of the key"
 
 
-class Requested(Settings):
+class ForgetRecord(Settings):
     """What was to be forgotten, in this run and, as far as hashes are kept, in those it came from.
 
     Attributes:
@@ -44,7 +44,7 @@ class Requested(Settings):
     _key: bytes = PrivateAttr(b"")
 
     @classmethod
-    def by(cls, request: ForgetRequest, before: Self | None = None) -> Self:
+    def extended(cls, request: ForgetRequest, before: Self | None = None) -> Self:
         """What `request` names, under a salt and for use in memory, added to what was requested `before`.
 
         Where no hashes can be read of what was before, they begin anew.
@@ -53,7 +53,9 @@ class Requested(Settings):
         return known.joined(request)
 
     @classmethod
-    def kept(cls, request: ForgetRequest, counts: Mapping[str, int], before: Self | None, key: bytes | None) -> Self:
+    def for_manifest(
+        cls, request: ForgetRequest, counts: Mapping[str, int], before: Self | None, key: bytes | None
+    ) -> Self:
         """What a run may keep of `request`: counts, and with a key also hashes, added to those of `before`."""
         if key is None:
             return cls(counts=counts)

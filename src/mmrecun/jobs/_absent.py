@@ -145,11 +145,11 @@ class _Hashes:
     """What a run keeps of earlier requests, under a key."""
 
     def __init__(self, run: Run, key: bytes | None) -> None:
-        self.requested = run.manifest.requested.with_key(key) if run.manifest.requested else None
+        self.record = run.manifest.requested.with_key(key) if run.manifest.requested else None
 
     def __call__(self, kind: str, names: list[object]) -> Bools:
         """Which of N names were asked for before; bool [N]."""
-        asked = self.requested
+        asked = self.record
         if asked is None or not asked.readable:
             return np.zeros(len(names), dtype=bool)
         if kind == "pairs":

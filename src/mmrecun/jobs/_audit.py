@@ -6,16 +6,16 @@ from pathlib import Path
 
 from mmrecun import runs
 from mmrecun.atomic import replace_file, staged_folder
-from mmrecun.auditing.assess import Closer, Subject, assess
-from mmrecun.auditing.result import AuditReport, Compared
+from mmrecun.auditing.assess import AuditedRun, SlowProbe, assess
+from mmrecun.auditing.result import AuditReport, AuditScope
 from mmrecun.errors import ArtifactError
-from mmrecun.forget.partition import partition
+from mmrecun.forget.partition import Partition
 from mmrecun.jobs._relearn import relearn_probe
 from mmrecun.jobs._shadows import attack_probe
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
 from mmrecun.text import duration
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 
 AUDITS = "audits"
 
@@ -25,12 +25,12 @@ def audit(
     golds: Sequence[PathLike] = (),
     relearn: bool = False,
     shadows: int = 0,
-    report: Report = silent,
+    progress: Progress = no_progress,
     key: bytes | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, with Gold runs of the same request where there are any.
 
-    Writes `audit.json` and `report.html` into a folder of their own below `audits`, named by date and by what was
+    Writes `audit.json` and `progress.html` into a folder of their own below `audits`, named by date and by what was
     compared. The run folder has them too, unless those that are there looked at more.
 
     Args:
@@ -39,7 +39,7 @@ def audit(
         relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
         shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
             number of 4 or more, or 0 for no attack.
-        report: told how many users are ranked, and how far the two slow probes are.
+        progress: told how many users are ranked, and how far the two slow probes are.
         key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
 
     Raises:
@@ -49,17 +49,17 @@ def audit(
     """
     after = load(run)
     original = load(runs.parent_folder(after.folder, after.manifest))
-    closer = [relearn_probe(original.training, report)] if relearn else []
-    closer += [attack_probe(original, after, shadows, report)] if shadows else []
-    states = _distinct([_gold(load(gold), after, original) for gold in golds])
-    compared = Compared(golds=tuple(gold.weights for gold in states), relearn=relearn, shadows=shadows)
+    slow_probes = [relearn_probe(original.training, progress)] if relearn else []
+    slow_probes += [attack_probe(original, after, shadows, progress)] if shadows else []
+    golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
+    compared = AuditScope(golds=tuple(gold.weights for gold in golds_read), relearn=relearn, shadows=shadows)
     facts = {
         "made": runs.now(),
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
         "compared": compared,
     }
-    made = _assessed(original, after, states, closer, key, report)
-    made = made.model_copy(update={**facts, "notes": (*made.notes, *_cut_short(states))})
+    made = _assessed(original, after, golds_read, slow_probes, key, progress)
+    made = made.model_copy(update={**facts, "notes": (*made.notes, *_cut_short(golds_read))})
     return _filed(made, after, original)
 
 
@@ -84,12 +84,12 @@ def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
     return report
 
 
-def _earlier(path: Path) -> Compared | None:
+def _earlier(path: Path) -> AuditScope | None:
     """What the report at `path` looked at; None where there is none that can be read."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         golds = [state["run"] for state in values["states"] if state["name"] == "gold"]
-        return Compared.model_validate(values.get("compared", {"golds": golds}))
+        return AuditScope.model_validate(values.get("compared", {"golds": golds}))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -113,26 +113,31 @@ def _distinct(golds: list[Run]) -> list[Run]:
 
 
 def _assessed(
-    original: Run, run: Run, golds: Sequence[Run], closer: Sequence[Closer], key: bytes | None, progress: Report
+    original: Run,
+    run: Run,
+    golds: Sequence[Run],
+    slow_probes: Sequence[SlowProbe],
+    key: bytes | None,
+    progress: Progress,
 ) -> AuditReport:
     names = (run.manifest.model, run.manifest.method, run.dataset.name)
-    parts = partition(original.dataset, run.dataset)
+    partition = Partition.between(original.dataset, run.dataset)
     subjects = [_subject("gold", gold) for gold in golds]
     return assess(
         names,
-        parts,
+        partition,
         _subject("original", original),
         _subject("unlearned", run),
         subjects,
         run.manifest.requested,
-        closer,
+        slow_probes,
         key,
         progress,
     )
 
 
-def _subject(name: str, run: Run) -> Subject:
-    return Subject(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
+def _subject(name: str, run: Run) -> AuditedRun:
+    return AuditedRun(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
 
 
 def _gold(gold: Run, run: Run, original: Run) -> Run:

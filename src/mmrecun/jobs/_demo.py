@@ -10,7 +10,7 @@ from mmrecun.atomic import refuse_existing
 from mmrecun.auditing.result import AuditReport
 from mmrecun.data import files
 from mmrecun.data.synthetic import SyntheticConfig, make
-from mmrecun.forget.parsing import merge_where
+from mmrecun.forget.parsing import add_matching
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 
@@ -18,29 +18,29 @@ WHERE = 'licensor == "Ember House" and year < 2012'
 GOLDS = 3
 
 
-def run_demo(out: Path, tell: Callable[[str], None]) -> tuple[dict[str, Any], AuditReport]:
-    """Make everything below `out`; `tell` receives a line per stage.
+def run_demo(out: Path, announce: Callable[[str], None]) -> tuple[dict[str, Any], AuditReport]:
+    """Make everything below `out`; `announce` receives a line per stage.
 
     Returns:
         The command's JSON object, and the audit.
     """
     refuse_existing(out)
     started = time.perf_counter()
-    tell("1/5 making data with planted tastes")
+    announce("1/5 making data with planted tastes")
     dataset, _ = make(SyntheticConfig(), Seed(7))
     files.save(dataset, out / "data")
-    tell("2/5 training MGCN")
+    announce("2/5 training MGCN")
     settings = {"learning_rate": 5e-3, "batch_size": 512, "patience": 5, "patience_steps": 60, "epochs": 40}
     jobs.train(out / "data", "mgcn", out / "original", settings)
     original = runs.load(out / "original")
-    request, _ = merge_where(ForgetRequest(), dataset, WHERE)
-    tell(f"3/5 forgetting {len(request.items)} items: {WHERE}")
+    request, _ = add_matching(ForgetRequest(), dataset, WHERE)
+    announce(f"3/5 forgetting {len(request.items)} items: {WHERE}")
     jobs.unlearn(original, request, out / "forgotten")
     golds = [out / f"gold-{seed}" for seed in range(1, GOLDS + 1)]
     for seed, gold in enumerate(golds, start=1):
-        tell(f"4/5 retraining Gold {seed} of {GOLDS} for comparison")
+        announce(f"4/5 retraining Gold {seed} of {GOLDS} for comparison")
         jobs.unlearn(original, request, gold, "retrain", seed=seed)
-    tell("5/5 auditing")
+    announce("5/5 auditing")
     report = jobs.audit(out / "forgotten", golds)
     result = {
         "report": str(out / "forgotten" / "report.html"),

@@ -10,11 +10,11 @@ from mmrecun.forget.request import as_id
 from mmrecun.models.inference import vectors_of
 from mmrecun.runs import PathLike, Run, opened
 from mmrecun.text import unknown_name
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 
 
-def evaluate(run: Run | PathLike, split: str = "test", report: Report = silent) -> RankingReport:
-    """Rank all items for every user and measure the lists on one split; `report` is told how many users are ranked.
+def evaluate(run: Run | PathLike, split: str = "test", progress: Progress = no_progress) -> RankingReport:
+    """Rank all items for every user and measure the lists on one split; `progress` is told how many users are ranked.
 
     Raises:
         ConfigError: for an unknown split.
@@ -26,7 +26,7 @@ def evaluate(run: Run | PathLike, split: str = "test", report: Report = silent) 
         raise ConfigError("training pairs are masked in every list; choose --split valid or --split test")
     asked = opened(run)
     vectors = vectors_of(asked.model, asked.dataset)
-    return evaluate_split(vectors.users, vectors.items, asked.dataset, names[split], report=report)
+    return evaluate_split(vectors.users, vectors.items, asked.dataset, names[split], progress=progress)
 
 
 def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[str, Any]]:

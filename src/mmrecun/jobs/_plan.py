@@ -22,7 +22,7 @@ from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.settings import split_settings
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import adam, one_pass
+from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
 
 _FLOAT, _INDEX, _ROW = 4, 4, 8
@@ -117,22 +117,24 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
     with torch.device("meta"):
         probe = cls(config, Sizes(users=1, items=1, widths=sizes.widths), None)
     rows = {"users": sizes.users, "items": sizes.items}
-    tables = {name: (rows[table.of], table.weight.shape[1]) for name, table in probe.tables().items()}
+    tables = {name: (rows[table.side], table.weight.shape[1]) for name, table in probe.tables().items()}
     others = sum(parameter.numel() for name, parameter in probe.named_parameters() if name not in tables)
     parameters = others + sum(height * width for height, width in tables.values())
-    spec, read = probe.spec(), probe.modalities()
+    spec, read = probe.required_inputs(), probe.modalities()
     nodes, edges = sizes.users + sizes.items, sizes.train * spec.user_item
     graphs = edges * 4 * (_FLOAT + _INDEX) + sizes.items * len(read) * spec.neighbours * 2 * (_FLOAT + _INDEX)
     features = sum(sizes.widths[name] for name in read) * sizes.items * _FLOAT
     hops = config.dim * nodes * spec.user_item * _NODE_COPIES
     branches = len(read) * config.dim * (sizes.users * spec.user_item * _USER_COPIES + sizes.items * _ITEM_COPIES)
     step = _FLOAT * (_COPIES_OF_PARAMETERS * parameters + hops + branches + 12 * batch * config.dim) + features * 2
-    held = (sizes.pairs + sizes.train) * (2 * _ROW + 1 + 8) + sizes.feature_bytes
+    data_bytes = (sizes.pairs + sizes.train) * (2 * _ROW + 1 + 8) + sizes.feature_bytes
     drawn = sizes.train * 7 * _ROW
     saving = _FLOAT * (_COPIES_OF_PARAMETERS + _COPIES_AT_SAVING) * parameters
     building = edges * 5 * _ROW + features
     reading = sizes.pairs * _PAIR_BYTES
-    return _PROCESS_BYTES + max(reading, held + graphs + max(building, drawn, drawn // 2 + step, saving)), parameters
+    return _PROCESS_BYTES + max(
+        reading, data_bytes + graphs + max(building, drawn, drawn // 2 + step, saving)
+    ), parameters
 
 
 def _advice(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, batch: int, available: int) -> str:
@@ -148,7 +150,7 @@ def _advice(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, bat
 
 def _seconds_per_epoch(model: Recommender, dataset: Dataset, training: TrainConfig) -> float:
     device = next(model.parameters()).device
-    inputs = build_inputs(dataset, model.spec(), device)
+    inputs = build_inputs(dataset, model.required_inputs(), device)
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     optimizer = adam(model, training.learning_rate)
     started = time.perf_counter()
@@ -158,7 +160,7 @@ def _seconds_per_epoch(model: Recommender, dataset: Dataset, training: TrainConf
     spent: list[float] = []
     for triples in drawn:
         started = time.perf_counter()
-        one_pass([triples], lambda batch: training_loss(model, model.at(inputs, batch)), optimizer)
+        train_batches([triples], lambda batch: training_loss(model, model.batch_vectors(inputs, batch)), optimizer)
         spent.append((time.perf_counter() - started) * len(dataset.train) / len(triples))
     counted = sorted(spent[1:] or spent)  # the first step warms up
     return drawing + counted[len(counted) // 2]

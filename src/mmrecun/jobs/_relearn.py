@@ -5,21 +5,21 @@ from functools import reduce
 
 import numpy as np
 
-from mmrecun.auditing.assess import Closer, Subject, Told
+from mmrecun.auditing.assess import AuditedRun, SlowFigures, SlowProbe
 from mmrecun.auditing.extra_metrics import relearn_time
-from mmrecun.auditing.measure import Measured
-from mmrecun.auditing.setup import Probe
+from mmrecun.auditing.measure import MeasuredRun
+from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.models.base import Recommender, Vectors
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Report, adam, one_pass
+from mmrecun.training.loop import Progress, adam, train_batches
 from mmrecun.training.losses import training_loss
 
 STEPS, MOST_STEPS, RIVALS, NEAR = "relearn_steps", 200, 8, 0.95
 
 
-def relearn_probe(training: TrainConfig, report: Report) -> Closer:
+def relearn_probe(training: TrainConfig, progress: Progress) -> SlowProbe:
     """How many training steps on the forgotten pairs make them rank nearly as in the original.
 
     Over Gold's count this is the anamnesis index with alpha = 5 % (Chundawat et al., arXiv 2201.05629), of pairwise
@@ -28,34 +28,34 @@ def relearn_probe(training: TrainConfig, report: Report) -> Closer:
     Args:
         training: of the original; a step is one of its, on at most one batch of the forgotten pairs, with its learning
             rate and fresh negatives.
-        report: told of every step.
+        progress: told of every step.
     """
 
-    def look(probe: Probe, subjects: Sequence[Subject], _: Sequence[Measured]) -> list[Told]:
-        if probe.branch:
-            return _open("only features were taken out; their pairs were kept, so none is learned again", subjects)
-        if not len(probe.forgotten):
-            return _open("no pair was forgotten", subjects)
-        lesson, (original, *others) = _Lesson(probe, training), subjects
-        target = 1 - NEAR * (1 - misranked(probe.stage.original(original.model), lesson.watched(original.model)))
-        return [Told({STEPS: 0.0}), *(_counted(lesson.steps(subject, target, report)) for subject in others)]
+    def measure(setup: AuditSetup, audited_runs: Sequence[AuditedRun], _: Sequence[MeasuredRun]) -> list[SlowFigures]:
+        if setup.branch:
+            return _open("only features were taken out; their pairs were kept, so none is learned again", audited_runs)
+        if not len(setup.forgotten):
+            return _open("no pair was forgotten", audited_runs)
+        lesson, (original, *others) = _Lesson(setup, training), audited_runs
+        target = 1 - NEAR * (1 - misranked(setup.cache.original(original.model), lesson.watched(original.model)))
+        return [SlowFigures({STEPS: 0.0}), *(_counted(lesson.steps(audited, target, progress)) for audited in others)]
 
     note = (
         f"Learning again: training steps on the forgotten pairs (at most {training.batch_size:,}), in a copy of the "
         "model with newcomers for what was removed, until they rank above a random item that the user never had "
         f"{NEAR:.0%} as often as in the original; at most {MOST_STEPS}."
     )
-    return Closer(note, look)
+    return SlowProbe(note, measure)
 
 
-def _open(reason: str, subjects: Sequence[Subject]) -> list[Told]:
-    return [Told(unassessed={STEPS: reason}) for _ in subjects]
+def _open(reason: str, audited_runs: Sequence[AuditedRun]) -> list[SlowFigures]:
+    return [SlowFigures(unassessed={STEPS: reason}) for _ in audited_runs]
 
 
-def _counted(steps: int | None) -> Told:
+def _counted(steps: int | None) -> SlowFigures:
     if steps is None:
-        return Told(unassessed={STEPS: f"after {MOST_STEPS} steps they did not rank near the original"})
-    return Told({STEPS: float(steps)})
+        return SlowFigures(unassessed={STEPS: f"after {MOST_STEPS} steps they did not rank near the original"})
+    return SlowFigures({STEPS: float(steps)})
 
 
 def misranked(vectors: Vectors, triples: Triples) -> float:
@@ -66,17 +66,17 @@ def misranked(vectors: Vectors, triples: Triples) -> float:
     >>> misranked(Vectors(one, one), Triples(*torch.tensor([[0, 1], [0, 0], [1, 1]])))
     0.5
     """
-    return (vectors.at(triples).margins() <= 0).double().mean().item()
+    return (vectors.of_triples(triples).margins() <= 0).double().mean().item()
 
 
 class _Lesson:
     """The forgotten pairs as training material, the same for every state."""
 
-    def __init__(self, probe: Probe, training: TrainConfig) -> None:
-        original = probe.stage.parts.original
-        self.stage, self.rate = probe.stage, training.learning_rate
+    def __init__(self, setup: AuditSetup, training: TrainConfig) -> None:
+        original = setup.cache.partition.original
+        self.cache, self.rate = setup.cache, training.learning_rate
         self.seed = Seed(20).child("relearning")
-        self.pairs = probe.forgotten.sample(training.batch_size, self.seed.child("pairs").numpy())
+        self.pairs = setup.forgotten.sample(training.batch_size, self.seed.child("pairs").numpy())
         self.sampler = NegativeSampler(original.train, len(original.users), len(original.items))
 
     def triples(self, model: Recommender, rng: np.random.Generator) -> Triples:
@@ -88,20 +88,24 @@ class _Lesson:
         rng = self.seed.child("watched").numpy()
         return reduce(Triples.joined, (self.triples(model, rng) for _ in range(RIVALS)))
 
-    def steps(self, subject: Subject, target: float, report: Report) -> int | None:
+    def steps(self, audited: AuditedRun, target: float, progress: Progress) -> int | None:
         """How many a copy of the state needs."""
-        model = self.stage.with_rows(subject.model)
-        inputs, watched = self.stage.shown_inputs(model), self.watched(model)
+        model = self.cache.padded_model(audited.model)
+        inputs, watched = self.cache.padded_inputs(model), self.watched(model)
         optimizer, rng = adam(model, self.rate), self.seed.child("steps").numpy()
         done = 0
 
         def step() -> None:
             nonlocal done
-            one_pass([self.triples(model, rng)], lambda some: training_loss(model, model.at(inputs, some)), optimizer)
+            train_batches(
+                [self.triples(model, rng)],
+                lambda some: training_loss(model, model.batch_vectors(inputs, some)),
+                optimizer,
+            )
             done += 1
-            report(done, MOST_STEPS, f"{subject.name} {subject.folder.name}: learning again")
+            progress(done, MOST_STEPS, f"{audited.name} {audited.folder.name}: learning again")
 
         def level() -> float:
-            return misranked(self.stage.shown(model), watched)
+            return misranked(self.cache.padded_of(model), watched)
 
         return relearn_time(step, level, target, MOST_STEPS)

@@ -20,8 +20,8 @@ from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.runs import Manifest, PathLike
 from mmrecun.settings import split_settings
-from mmrecun.training.fit import FitResult, Recovery, TrainConfig, fit
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.fit import FitResult, ResumePoint, TrainConfig, fit
+from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate, validation_score
 
 
@@ -32,7 +32,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
-    report: Report = silent,
+    progress: Progress = no_progress,
 ) -> Manifest:
     """Train `model` on the dataset folder `data` and write the run to `out`; returns its manifest.
 
@@ -48,9 +48,9 @@ def train(
     recommender = model_class(model)(config, Sizes.of_dataset(dataset), Seed(seed).child("model").torch())
     recommender.to(resolve(device))
     key = f"{dataset.digest} {model} {config.model_dump_json()} {training.model_dump_json()} {seed}"
-    recovery = Recovery(resume_file(out), hashlib.sha256(key.encode()).hexdigest())
+    resume = ResumePoint(resume_file(out), hashlib.sha256(key.encode()).hexdigest())
     out.parent.mkdir(parents=True, exist_ok=True)
-    result = _fitted(recommender, dataset, training, Seed(seed), report, recovery)
+    result = _fitted(recommender, dataset, training, Seed(seed), progress, resume)
     manifest = runs.stamped(
         recommender,
         training=training.model_dump(mode="json"),
@@ -64,7 +64,7 @@ def train(
     )
     with staged_folder(out) as staging:
         runs.write(staging, manifest, recommender, result.history)
-    recovery.path.unlink(missing_ok=True)
+    resume.path.unlink(missing_ok=True)
     return manifest
 
 
@@ -81,14 +81,14 @@ def _trainable(data: Path, config: ModelConfig) -> Dataset:
 
 
 def _fitted(
-    model: Recommender, dataset: Dataset, training: TrainConfig, seed: Seed, report: Report, recovery: Recovery
+    model: Recommender, dataset: Dataset, training: TrainConfig, seed: Seed, progress: Progress, resume: ResumePoint
 ) -> FitResult:
-    inputs = build_inputs(dataset, model.spec(), next(model.parameters()).device)
+    inputs = build_inputs(dataset, model.required_inputs(), next(model.parameters()).device)
 
     def validate(current: Recommender) -> float:
         return validation_score(current, inputs, dataset)
 
-    return fit(model, dataset, inputs, training, seed, validate, report, recovery)
+    return fit(model, dataset, inputs, training, seed, validate, progress, resume)
 
 
 def resume_file(out: Path) -> Path:

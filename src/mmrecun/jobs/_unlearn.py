@@ -13,8 +13,8 @@ from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.data import files
 from mmrecun.data.references import Mention, retained_mentions
 from mmrecun.errors import ForgetError
-from mmrecun.forget.partition import Partition, take_out
-from mmrecun.forget.record import Requested
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import keyed, read_key
 from mmrecun.jobs._absent import explain
@@ -23,7 +23,7 @@ from mmrecun.rng import Seed
 from mmrecun.runs import Manifest, PathLike, Run, opened
 from mmrecun.text import preview
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate, validation_score
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
@@ -34,28 +34,28 @@ Request = ForgetRequest | Mapping[str, Any]
 def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
     """What an unlearning would take out, without doing it."""
     asked = opened(run)
-    parts = _taken(asked, ForgetRequest.taken(request))
-    mentions = retained_mentions(parts.original, parts.user_rows, parts.item_rows)
+    partition = _taken(asked, ForgetRequest.taken(request))
+    mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
     return {
         "parent": str(asked.folder),
-        "forgotten": parts.counts(),
-        "share": len(parts.forgotten) / len(asked.dataset.train),
+        "forgotten": partition.counts(),
+        "share": len(partition.forgotten) / len(asked.dataset.train),
         "retained": {
-            "users": len(parts.retained.users),
-            "items": len(parts.retained.items),
-            "interactions": len(parts.retained.train),
-            "held_out": len(parts.retained.interactions) - len(parts.retained.train),
+            "users": len(partition.retained.users),
+            "items": len(partition.retained.items),
+            "interactions": len(partition.retained.train),
+            "held_out": len(partition.retained.interactions) - len(partition.retained.train),
         },
         "references": _references(mentions),
-        "warnings": _warnings(asked, parts, mentions),
+        "warnings": _warnings(asked, partition, mentions),
     }
 
 
 def warnings(run: Run | PathLike, request: Request) -> list[str]:
     """What whoever makes a request should know: modalities that nobody reads, ids that stand among other texts."""
     asked = opened(run)
-    parts = _taken(asked, ForgetRequest.taken(request))
-    return _warnings(asked, parts, retained_mentions(parts.original, parts.user_rows, parts.item_rows))
+    partition = _taken(asked, ForgetRequest.taken(request))
+    return _warnings(asked, partition, retained_mentions(partition.original, partition.user_rows, partition.item_rows))
 
 
 def unlearn(
@@ -65,7 +65,7 @@ def unlearn(
     method: str = "mmrecun",
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
-    report: Report = silent,
+    progress: Progress = no_progress,
     key: bytes | None = None,
 ) -> Manifest:
     """Take what `request` names out of a run and write the new run, with its retained dataset, to `out`.
@@ -78,25 +78,25 @@ def unlearn(
     refuse_existing(out)
     unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
     parent = opened(run)
-    parts = _taken(parent, request, key)
-    if method == "retrain" and not can_validate(parts.retained):
+    partition = _taken(parent, request, key)
+    if method == "retrain" and not can_validate(partition.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
-    result = unlearner.run(task_of(parent.model, parts, parent.training, Seed(seed), report))
+    result = unlearner.run(task_of(parent.model, partition, parent.training, Seed(seed), progress))
     facts = {
         "seed": seed,
         "parent": runs.reference(parent.folder, parent.weights, out),
         "method": method,
-        "method_settings": unlearner.settings.model_dump(mode="json"),
-        "stop": result.stop,
+        "method_settings": unlearner.config.model_dump(mode="json"),
+        "stop": result.stop_reason,
         "setup_seconds": result.setup_seconds,
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
         "valid": result.valid,
-        **_of_request(parent, request, parts, key),
+        **_of_request(parent, request, partition, key),
     }
     with staged_folder(out) as staging:
         (staging / runs.DATASET).mkdir()
-        files.write_into(parts.retained, staging / runs.DATASET)
+        files.write_into(partition.retained, staging / runs.DATASET)
         seconds = time.perf_counter() - started - result.setup_seconds
         manifest = runs.stamped(result.model, seconds=seconds, **facts)
         runs.write(staging, manifest, result.model, result.history)
@@ -105,27 +105,29 @@ def unlearn(
 
 def _taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
     try:
-        return take_out(run.dataset, request)
+        return Partition.from_request(run.dataset, request)
     except ForgetError as error:
         raise explain(run, request, error, key) from None
 
 
-def _of_request(parent: Run, request: ForgetRequest, parts: Partition, key: bytes | None) -> dict[str, Any]:
+def _of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:
     """What a manifest says of the request and of the data that it leaves; nothing that names anybody without the key.
 
     A request for one user is found by trying all users, so that its digest is under the key as well.
     """
-    counts = parts.counts()
-    asked = {"users": counts["users"], "items": counts["items"], "pairs": parts.lost_pairs()}
-    kept = Requested.kept(request, asked | {"features": counts["modalities"]}, parent.manifest.requested, key)
+    counts = partition.counts()
+    asked = {"users": counts["users"], "items": counts["items"], "pairs": partition.single_pair_count()}
+    kept = ForgetRecord.for_manifest(
+        request, asked | {"features": counts["modalities"]}, parent.manifest.requested, key
+    )
     return {
         "training": parent.manifest.training,
-        "dataset": runs.Reference(path=runs.DATASET, digest=parts.retained.digest),
-        "dataset_name": parts.retained.name,
+        "dataset": runs.Reference(path=runs.DATASET, digest=partition.retained.digest),
+        "dataset_name": partition.retained.name,
         "request_digest": keyed(key, parent.dataset.digest, request.model_dump_json()).hex() if key else "",
         "requested": kept,
         "forgotten": counts,
-        "references": _references(retained_mentions(parts.original, parts.user_rows, parts.item_rows)),
+        "references": _references(retained_mentions(partition.original, partition.user_rows, partition.item_rows)),
     }
 
 
@@ -133,8 +135,8 @@ def _references(mentions: list[Mention]) -> dict[str, int]:
     return {f"{mention.table}.{mention.column}": mention.rows for mention in mentions if mention.refers}
 
 
-def _warnings(run: Run, parts: Partition, mentions: list[Mention]) -> list[str]:
-    unread = sorted(set(parts.lost_features) - set(run.model.modalities()))
+def _warnings(run: Run, partition: Partition, mentions: list[Mention]) -> list[str]:
+    unread = sorted(set(partition.removed_features) - set(run.model.modalities()))
     return [
         *(f"'{run.manifest.model}' does not read the modality '{name}'" for name in unread),
         *(
@@ -143,8 +145,8 @@ def _warnings(run: Run, parts: Partition, mentions: list[Mention]) -> list[str]:
             for mention in mentions
             if not mention.refers
         ),
-        *_twins("users", parts.original.users.names, parts.lost_users),
-        *_twins("items", parts.original.items.names, parts.lost_items),
+        *_twins("users", partition.original.users.names, partition.removed_users),
+        *_twins("items", partition.original.items.names, partition.removed_items),
     ]
 
 
@@ -156,17 +158,19 @@ def _twins(kind: str, names: pl.Series, lost: Bools) -> list[str]:
     gone = pl.Series(lost)
     left = names.filter(~gone & padded.is_in(padded.filter(gone).implode()))
     quoted = (f"'{name}'" for name in left)
-    told = f"{len(left)} {kind} that stay differ from a forgotten one in blank spaces alone: {preview(quoted)}"
-    return [told] if len(left) else []
+    line = f"{len(left)} {kind} that stay differ from a forgotten one in blank spaces alone: {preview(quoted)}"
+    return [line] if len(left) else []
 
 
-def task_of(model: Recommender, parts: Partition, training: TrainConfig, seed: Seed, report: Report = silent) -> Task:
+def task_of(
+    model: Recommender, partition: Partition, training: TrainConfig, seed: Seed, progress: Progress = no_progress
+) -> Task:
     """What a method is given; models are validated on the retained validation pairs."""
     return Task(
         model,
-        parts,
+        partition,
         training,
         seed,
-        lambda current, inputs: validation_score(current, inputs, parts.retained),
-        report,
+        lambda current, inputs: validation_score(current, inputs, partition.retained),
+        progress,
     )

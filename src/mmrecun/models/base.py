@@ -13,11 +13,11 @@ from torch.nn.functional import embedding
 from mmrecun.arrays import Bools, Ints
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.graph import GraphInputs, InputSpec
+from mmrecun.data.graph import GraphInputs, RequiredInputs
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 
-Pair = tuple[Tensor, Tensor]
+UserItemVectors = tuple[Tensor, Tensor]
 ID_TABLES = ("users.weight", "items.weight")  # the tables that every model has
 
 
@@ -64,15 +64,15 @@ class Vectors:
 
     users: Tensor
     items: Tensor
-    views: Mapping[str, Pair] = field(default_factory=dict)
-    branches: Mapping[str, Pair] = field(default_factory=dict)
+    views: Mapping[str, UserItemVectors] = field(default_factory=dict)
+    branches: Mapping[str, UserItemVectors] = field(default_factory=dict)
 
-    def at(self, triples: Triples) -> "TripleVectors":
+    def of_triples(self, triples: Triples) -> "TripleVectors":
         """The rows of B triples."""
         views = {name: _rows(users, items, triples) for name, (users, items) in self.views.items()}
         return TripleVectors(*_rows(self.users, self.items, triples), views, triples)
 
-    def branch_at(self, modality: str, triples: Triples) -> "TripleVectors":
+    def branch_of_triples(self, modality: str, triples: Triples) -> "TripleVectors":
         """The rows of B triples in one modality's branch."""
         return TripleVectors(*_rows(*self.branches[modality], triples))
 
@@ -97,10 +97,10 @@ class TripleVectors:
         """float32 [B], score of the positive minus score of the negative."""
         return (self.users * (self.positives - self.negatives)).sum(dim=1)
 
-    def part(self, at: slice) -> "TripleVectors":
+    def take(self, at: slice) -> "TripleVectors":
         """Those of some of the triples."""
         views = {name: (users[at], one[at], other[at]) for name, (users, one, other) in self.views.items()}
-        whose = self.triples.part(at) if self.triples else None
+        whose = self.triples.take(at) if self.triples else None
         return TripleVectors(self.users[at], self.positives[at], self.negatives[at], views, whose)
 
 
@@ -113,11 +113,11 @@ def _rows(users: Tensor, items: Tensor, triples: Triples) -> tuple[Tensor, Tenso
     )
 
 
-class Table(nn.Module):
+class EmbeddingTable(nn.Module):
     """One trainable row per user or item, so that rows can leave, arrive and be made new.
 
     Args:
-        of: whose rows they are.
+        side: whose rows they are.
         rows, width: size.
         rng: for the initial values; None leaves them zero, to be filled from elsewhere.
         modality: the modality whose absence empties the row, if any.
@@ -126,7 +126,7 @@ class Table(nn.Module):
 
     def __init__(
         self,
-        of: Literal["users", "items"],
+        side: Literal["users", "items"],
         rows: int,
         width: int,
         rng: torch.Generator | None,
@@ -134,7 +134,7 @@ class Table(nn.Module):
         zeros: bool = False,
     ) -> None:
         super().__init__()
-        self.of = of
+        self.side = side
         self.modality = modality
         self.zeros = zeros
         self.weight = nn.Parameter(torch.zeros(rows, width))
@@ -154,46 +154,47 @@ class Recommender(nn.Module):
     Made without a generator, a model has no initial values yet.
 
     Attributes:
-        ranks: whether BPR is part of its training loss.
+        uses_bpr: whether BPR is part of its training loss.
         noise: the generator of dropout masks; set while an epoch is trained, None otherwise, which means no dropout.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
-    ranks: ClassVar[bool] = True
+    uses_bpr: ClassVar[bool] = True
+    config: ModelConfig
 
     def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator | None) -> None:  # noqa: ARG002
         super().__init__()
-        self.settings = config
+        self.config = config
         self.sizes = sizes
-        self.noise: torch.Generator | None = None
+        self.dropout_rng: torch.Generator | None = None
 
-    def spec(self) -> InputSpec:
+    def required_inputs(self) -> RequiredInputs:
         """Which inputs `vectors` reads."""
-        return InputSpec()
+        return RequiredInputs()
 
     def modalities(self) -> tuple[str, ...]:
         """The modalities this model learns from."""
-        return tuple(self.sizes.widths) if self.spec().features else ()
+        return tuple(self.sizes.widths) if self.required_inputs().features else ()
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """All representations for the graphs and features of `inputs`."""
         raise NotImplementedError
 
-    def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+    def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
         """The rows of B triples, as `vectors(inputs).at(triples)`; a model may spare itself the other rows."""
-        return self.vectors(inputs).at(triples)
+        return self.vectors(inputs).of_triples(triples)
 
     def epoch_inputs(self, inputs: GraphInputs, rng: torch.Generator) -> GraphInputs:  # noqa: ARG002
         """What one epoch of training reads instead of `inputs`; for models that prune or perturb their graphs."""
         return inputs
 
-    def extra_loss(self, batch: TripleVectors) -> Tensor:
+    def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """Everything the model's paper adds to BPR (regulariser, contrastive terms); a scalar."""
         raise NotImplementedError
 
-    def tables(self) -> dict[str, Table]:
+    def tables(self) -> dict[str, EmbeddingTable]:
         """Every table by its parameter's name."""
-        return {f"{name}.weight": module for name, module in self.named_modules() if isinstance(module, Table)}
+        return {f"{name}.weight": module for name, module in self.named_modules() if isinstance(module, EmbeddingTable)}
 
 
 def linear(inputs: int, outputs: int, rng: torch.Generator | None, bias: bool = True) -> nn.Linear:
@@ -213,7 +214,7 @@ def squared_norm(*rows: Tensor) -> Tensor:
     return total / (2 * len(rows[0]))
 
 
-def carry_over(
+def transfer_rows(
     source: Recommender,
     sizes: Sizes,
     user_rows: Ints,
@@ -230,7 +231,7 @@ def carry_over(
         present: modality -> bool [I of the new model]; rows that belong to an absent feature are fresh.
         seed: of the fresh values.
     """
-    target = type(source)(source.settings, sizes, None)
+    target = type(source)(source.config, sizes, None)
     origin, tables, rng = source.state_dict(), target.tables(), seed.torch()
     with torch.no_grad():
         for name, parameter in target.state_dict().items():
@@ -238,7 +239,7 @@ def carry_over(
                 parameter.copy_(origin[name])
                 continue
             table = tables[name]
-            rows = user_rows if table.of == "users" else item_rows
+            rows = user_rows if table.side == "users" else item_rows
             if table.modality is not None:
                 rows = np.where(present[table.modality], rows, -1)
             kept = rows >= 0

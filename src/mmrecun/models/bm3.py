@@ -8,8 +8,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, embedding
 
 from mmrecun.data.bpr_sampling import Triples
-from mmrecun.data.graph import GraphInputs, InputSpec
-from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, linear, squared_norm
+from mmrecun.data.graph import GraphInputs, RequiredInputs
+from mmrecun.models.base import (
+    EmbeddingTable,
+    ModelConfig,
+    Recommender,
+    Sizes,
+    TripleVectors,
+    Vectors,
+    linear,
+    squared_norm,
+)
 from mmrecun.models.propagation import propagate
 
 
@@ -38,20 +47,20 @@ class BM3(Recommender):
     """
 
     Config = BM3Config
-    ranks: ClassVar[bool] = False
+    config: BM3Config
+    uses_bpr: ClassVar[bool] = False
 
     def __init__(self, config: BM3Config, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.config = config
-        self.users = Table("users", sizes.users, config.dim, rng)
-        self.items = Table("items", sizes.items, config.dim, rng)
+        self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
+        self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
         self.predictor = linear(config.dim, config.dim, rng, bias=False)
         nn.init.eye_(self.predictor.weight)
         self.projections = nn.ModuleDict({name: linear(width, config.dim, rng) for name, width in sizes.widths.items()})
 
-    def spec(self) -> InputSpec:
+    def required_inputs(self) -> RequiredInputs:
         """The user-item graph and the features."""
-        return InputSpec(user_item=True, features=True)
+        return RequiredInputs(user_item=True, features=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """Online vectors; the view `before` holds what went into the predictor."""
@@ -66,9 +75,9 @@ class BM3(Recommender):
         }
         return Vectors(users, items, views={"before": before, **own}, branches=branches)
 
-    def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+    def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
         """As `vectors(inputs).at(triples)`; predictor and projections see the rows of the batch alone."""
-        before = Vectors(*self._before(inputs)).at(triples)
+        before = Vectors(*self._before(inputs)).of_triples(triples)
         rows = (before.users, before.positives, before.negatives)
         views = {"before": rows}
         for name in self.sizes.widths:
@@ -79,7 +88,7 @@ class BM3(Recommender):
         users, positives, negatives = (self.predictor(part) for part in rows)
         return TripleVectors(users, positives, negatives, views)
 
-    def extra_loss(self, batch: TripleVectors) -> Tensor:
+    def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """Reconstruction, alignment between and within modalities, and the L2 regulariser."""
         users, items, _ = batch.views["before"]
         target = self._target(items)
@@ -104,9 +113,9 @@ class BM3(Recommender):
 
     def _target(self, rows: Tensor) -> Tensor:
         """A copy that takes no gradient, with a fresh dropout mask while an epoch is trained."""
-        if self.noise is None:
+        if self.dropout_rng is None:
             return rows.detach()
-        kept = torch.rand(rows.shape, generator=self.noise, device=rows.device) >= self.config.dropout
+        kept = torch.rand(rows.shape, generator=self.dropout_rng, device=rows.device) >= self.config.dropout
         return rows.detach() * kept
 
 

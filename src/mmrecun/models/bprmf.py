@@ -5,7 +5,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
-from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, squared_norm
+from mmrecun.models.base import EmbeddingTable, ModelConfig, Recommender, Sizes, TripleVectors, Vectors, squared_norm
 
 
 class BPRMFConfig(ModelConfig):
@@ -22,17 +22,17 @@ class BPRMF(Recommender):
     """Matrix factorisation; reads neither graph nor features."""
 
     Config = BPRMFConfig
+    config: BPRMFConfig
 
     def __init__(self, config: BPRMFConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.config = config
-        self.users = Table("users", sizes.users, config.dim, rng)
-        self.items = Table("items", sizes.items, config.dim, rng)
+        self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
+        self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:  # noqa: ARG002
         """The tables themselves."""
         return Vectors(self.users.weight, self.items.weight)
 
-    def extra_loss(self, batch: TripleVectors) -> Tensor:
+    def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """The L2 regulariser."""
         return self.config.l2 * squared_norm(batch.users, batch.positives, batch.negatives)

@@ -10,11 +10,20 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, logsigmoid
 
 from mmrecun.data.bpr_sampling import Triples
-from mmrecun.data.graph import GraphInputs, InputSpec, both_ways, normalised_block
+from mmrecun.data.graph import GraphInputs, RequiredInputs, bipartite_adjacency, normalised_block
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
 from mmrecun.errors import ConfigError
-from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, linear, squared_norm
+from mmrecun.models.base import (
+    EmbeddingTable,
+    ModelConfig,
+    Recommender,
+    Sizes,
+    TripleVectors,
+    Vectors,
+    linear,
+    squared_norm,
+)
 from mmrecun.models.propagation import propagate
 from mmrecun.text import unknown_name
 
@@ -56,19 +65,19 @@ class FREEDOM(Recommender):
     """
 
     Config = FREEDOMConfig
+    config: FREEDOMConfig
 
     def __init__(self, config: FREEDOMConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.config = config
-        self.users = Table("users", sizes.users, config.dim, rng)
-        self.items = Table("items", sizes.items, config.dim, rng)
+        self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
+        self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
         self.projections = nn.ModuleDict(
             {name: linear(width, config.dim, rng, bias=False) for name, width in sizes.widths.items()}
         )
 
-    def spec(self) -> InputSpec:
+    def required_inputs(self) -> RequiredInputs:
         """Everything."""
-        return InputSpec(user_item=True, features=True, neighbours=self.config.neighbours)
+        return RequiredInputs(user_item=True, features=True, neighbours=self.config.neighbours)
 
     def epoch_inputs(self, inputs: GraphInputs, rng: torch.Generator) -> GraphInputs:
         """`inputs` with a user-item graph of the edges that this epoch keeps."""
@@ -81,9 +90,9 @@ class FREEDOM(Recommender):
         own = {_own(name): pair for name, pair in branches.items()}
         return replace(whole, views={**whole.views, **own}, branches=branches)
 
-    def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+    def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
         """As `vectors(inputs).at(triples)`; the features of the 2 B items alone are projected."""
-        batch = self._whole(inputs).at(triples)
+        batch = self._whole(inputs).of_triples(triples)
         own = {}
         for name, projection in self.projections.items():
             positives, negatives = (
@@ -92,7 +101,7 @@ class FREEDOM(Recommender):
             own[_own(name)] = (batch.users, positives, negatives)
         return replace(batch, views={**batch.views, **own})
 
-    def extra_loss(self, batch: TripleVectors) -> Tensor:
+    def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """The modalities' own BPR terms, and the L2 regulariser."""
         loss = self.config.l2 * squared_norm(*batch.views["rows"])
         for name in self.sizes.widths:
@@ -159,7 +168,7 @@ def pruned(inputs: GraphInputs, share: float, rng: torch.Generator) -> GraphInpu
     items = block.col_indices().cpu().numpy()[kept].astype(np.int64)
     pairs = Interactions(users, items, np.zeros(len(kept), dtype=np.int8))
     smaller = normalised_block(pairs, inputs.users, inputs.items)
-    return replace(inputs, user_item=both_ways(smaller, device), user_block=SparseMatrix.of(smaller, device))
+    return replace(inputs, user_item=bipartite_adjacency(smaller, device), user_block=SparseMatrix.of(smaller, device))
 
 
 def sample_edges(weights: Tensor, share: float, rng: torch.Generator) -> Tensor:

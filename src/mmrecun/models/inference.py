@@ -10,4 +10,4 @@ from mmrecun.models.base import Recommender, Vectors
 @torch.no_grad()
 def vectors_of(model: Recommender, dataset: Dataset) -> Vectors:
     """All vectors of `model` on the training graph and features of `dataset`."""
-    return model.vectors(build_inputs(dataset, model.spec(), next(model.parameters()).device))
+    return model.vectors(build_inputs(dataset, model.required_inputs(), next(model.parameters()).device))

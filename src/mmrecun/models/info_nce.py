@@ -9,7 +9,7 @@ from torch.nn.functional import embedding, linear, normalize
 _BLOCK_ROWS = 512
 
 
-def info_nce(one: Tensor, other: Tensor, whose: Tensor, temperature: float, rivals: int = 2048) -> Tensor:
+def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negatives_per_block: int = 2048) -> Tensor:
     """Mean cross-entropy of finding row b of `one` at row b of `other`, by cosine similarity; a scalar.
 
     Whoever stands in several rows counts that often, as seeker and as rival, and is worked out once.
@@ -19,34 +19,34 @@ def info_nce(one: Tensor, other: Tensor, whose: Tensor, temperature: float, riva
 
     Args:
         one, other: float32 [B, D].
-        whose: int64 [B], the user or item of each row; the rows of one of them are equal.
+        ids: int64 [B], the user or item of each row; the rows of one of them are equal.
         temperature: divides the similarities; at least 0.1, so that the rounding of a similarity moves no exponential
             by more than a few per cent.
-        rivals: rows are sought among so many neighbours in the batch, themselves included; cost grows with it, not
-            with B.
+        negatives_per_block: rows are sought among so many neighbours in the batch, themselves included; cost grows
+            with it, not with B.
     """
     losses = []
-    for start in range(0, len(one), rivals):
-        rows, counts = _distinct(whose[start : start + rivals])
+    for start in range(0, len(one), negatives_per_block):
+        rows, counts = _distinct(ids[start : start + negatives_per_block])
         left, right = (normalize(embedding(rows + start, view), dim=1) for view in (one, other))
-        losses.append(_FindSelf.apply(left / temperature, right, counts.to(one.dtype)))  # type: ignore[no-untyped-call]
+        losses.append(_InfoNCE.apply(left / temperature, right, counts.to(one.dtype)))  # type: ignore[no-untyped-call]
     return torch.stack(losses).sum() / len(one)
 
 
-def _distinct(whose: Tensor) -> tuple[Tensor, Tensor]:
-    """A row of everybody in `whose`, and how many rows each has: int64 [N] both.
+def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """A row of everybody in `ids`, and how many rows each has: int64 [N] both.
 
     Away from the CPU every row stands for itself: to count the distinct ones, the host would wait for the device.
     """
-    if whose.device.type != "cpu":
-        return torch.arange(len(whose), device=whose.device), torch.ones_like(whose)
-    found, place, counts = whose.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
-    rows = torch.arange(len(whose), device=whose.device)
-    first = torch.full_like(found, len(whose)).scatter_reduce_(0, place, rows, "amin")
+    if ids.device.type != "cpu":
+        return torch.arange(len(ids), device=ids.device), torch.ones_like(ids)
+    found, place, counts = ids.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    rows = torch.arange(len(ids), device=ids.device)
+    first = torch.full_like(found, len(ids)).scatter_reduce_(0, place, rows, "amin")
     return first, counts
 
 
-class _FindSelf(torch.autograd.Function):
+class _InfoNCE(torch.autograd.Function):
     """Cross-entropy of the diagonal of `one @ other.T`, by blocks of rows that stay in the processor's cache.
 
     Row n of N counts `counts[n]` times; the result is the sum over all of them. Both gradients are made along the way,

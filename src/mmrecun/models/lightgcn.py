@@ -4,8 +4,8 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from mmrecun.data.graph import GraphInputs, InputSpec
-from mmrecun.models.base import ModelConfig, Recommender, Sizes, Table, TripleVectors, Vectors, squared_norm
+from mmrecun.data.graph import GraphInputs, RequiredInputs
+from mmrecun.models.base import EmbeddingTable, ModelConfig, Recommender, Sizes, TripleVectors, Vectors, squared_norm
 from mmrecun.models.propagation import propagate
 
 
@@ -25,16 +25,16 @@ class LightGCN(Recommender):
     """Scores are products of smoothed user and item vectors; modalities are not read."""
 
     Config = LightGCNConfig
+    config: LightGCNConfig
 
     def __init__(self, config: LightGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.config = config
-        self.users = Table("users", sizes.users, config.dim, rng)
-        self.items = Table("items", sizes.items, config.dim, rng)
+        self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
+        self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
 
-    def spec(self) -> InputSpec:
+    def required_inputs(self) -> RequiredInputs:
         """The user-item graph."""
-        return InputSpec(user_item=True)
+        return RequiredInputs(user_item=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """Smoothed vectors; the view `rows` holds the rows before propagation."""
@@ -43,6 +43,6 @@ class LightGCN(Recommender):
         users, items = propagate(inputs.user_item, *rows, self.config.layers)
         return Vectors(users, items, views={"rows": rows})
 
-    def extra_loss(self, batch: TripleVectors) -> Tensor:
+    def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """The L2 regulariser on the rows before propagation (equation 15)."""
         return self.config.l2 * squared_norm(*batch.views["rows"])

@@ -1,19 +1,22 @@
 """MGCN: modality features purified by behaviour, seen through two graphs (Yu et al., MM 2023, arXiv 2308.03588)."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from mmrecun.data.bpr_sampling import Triples
-from mmrecun.data.graph import GraphInputs, InputSpec
+from mmrecun.data.graph import GraphInputs, RequiredInputs
 from mmrecun.models.base import (
+    EmbeddingTable,
     ModelConfig,
-    Pair,
     Recommender,
     Sizes,
-    Table,
     TripleVectors,
+    UserItemVectors,
     Vectors,
     linear,
     squared_norm,
@@ -33,16 +36,17 @@ class MGCNConfig(ModelConfig):
         l2: weight of the squared norm of the batch's final vectors.
         contrast: weight of the two InfoNCE terms (the paper's lambda_c).
         temperature: of InfoNCE.
-        rivals: rows among which InfoNCE seeks each row; the paper's batch size.
+        negatives_per_block: rows among which InfoNCE seeks each row; the paper's batch size.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {"rivals": "negatives_per_block"}
     layers: PositiveInt = 4
     item_layers: PositiveInt = 1
     neighbours: PositiveInt = 10
     l2: NonNegativeFloat = 1e-3
     contrast: NonNegativeFloat = 0.01
     temperature: float = Field(default=0.2, ge=0.1)
-    rivals: PositiveInt = 2048
+    negatives_per_block: PositiveInt = 2048
 
 
 class MGCN(Recommender):
@@ -53,24 +57,27 @@ class MGCN(Recommender):
     """
 
     Config = MGCNConfig
+    config: MGCNConfig
 
     def __init__(self, config: MGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.config = config
         dim, widths = config.dim, sizes.widths
-        self.users = Table("users", sizes.users, dim, rng)
-        self.items = Table("items", sizes.items, dim, rng)
+        self.users = EmbeddingTable("users", sizes.users, dim, rng)
+        self.items = EmbeddingTable("items", sizes.items, dim, rng)
         self.offsets = nn.ModuleDict(
-            {name: Table("items", sizes.items, width, rng, modality=name, zeros=True) for name, width in widths.items()}
+            {
+                name: EmbeddingTable("items", sizes.items, width, rng, modality=name, zeros=True)
+                for name, width in widths.items()
+            }
         )
         self.projections = nn.ModuleDict({name: linear(width, dim, rng) for name, width in widths.items()})
         self.gates = nn.ModuleDict({name: linear(dim, dim, rng) for name in widths})
         self.preferences = nn.ModuleDict({name: linear(dim, dim, rng) for name in widths})
         self.attention = nn.Sequential(linear(dim, dim, rng), nn.Tanh(), linear(dim, 1, rng, bias=False))
 
-    def spec(self) -> InputSpec:
+    def required_inputs(self) -> RequiredInputs:
         """Everything."""
-        return InputSpec(user_item=True, features=True, neighbours=self.config.neighbours)
+        return RequiredInputs(user_item=True, features=True, neighbours=self.config.neighbours)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """Content view plus side view; the views `content` and `side` feed the contrastive terms."""
@@ -79,13 +86,13 @@ class MGCN(Recommender):
             return Vectors(*content)
         return self._fused(content, self._branches(inputs), self._present(inputs))
 
-    def at(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
+    def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
         """As `vectors(inputs).at(triples)`; the side view is made once for everybody in the batch, and for no other.
 
         Away from the CPU it is made for all: to find who is in the batch, the host would wait for the device.
         """
         if not self.sizes.widths or triples.users.device.type != "cpu":
-            return self.vectors(inputs).at(triples)
+            return self.vectors(inputs).of_triples(triples)
         users, user_rows = triples.users.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)  # type: ignore[no-untyped-call]
         content, stacked = (
@@ -94,14 +101,14 @@ class MGCN(Recommender):
         )
         present = self._present(inputs)
         met = self._fused(content, stacked, (present[0][users], present[1][items]))
-        return met.at(Triples(user_rows, *item_rows.chunk(2)))
+        return met.of_triples(Triples(user_rows, *item_rows.chunk(2)))
 
-    def _content(self, inputs: GraphInputs) -> Pair:
+    def _content(self, inputs: GraphInputs) -> UserItemVectors:
         """IDs over the user-item graph (equations 4 and 5); float32 [U, D] and [I, D]."""
         assert inputs.user_item is not None
         return propagate(inputs.user_item, self.users.weight, self.items.weight, self.config.layers)
 
-    def _branches(self, inputs: GraphInputs) -> Pair:
+    def _branches(self, inputs: GraphInputs) -> UserItemVectors:
         """Every modality's vectors side by side (equations 1 to 3, 6 and 7); float32 [U, M D] and [I, M D]."""
         assert inputs.user_block is not None
         branches = []
@@ -114,7 +121,7 @@ class MGCN(Recommender):
         stacked = torch.cat(branches, dim=1)
         return inputs.user_block @ stacked, stacked
 
-    def _present(self, inputs: GraphInputs) -> Pair:
+    def _present(self, inputs: GraphInputs) -> UserItemVectors:
         """Which modalities each user and each item has; bool [U, M] and [I, M]."""
         users, items = (
             torch.stack([has[name] for name in self.sizes.widths], dim=1)
@@ -122,7 +129,7 @@ class MGCN(Recommender):
         )
         return users, items
 
-    def _fused(self, content: Pair, stacked: Pair, present: Pair) -> Vectors:
+    def _fused(self, content: UserItemVectors, stacked: UserItemVectors, present: UserItemVectors) -> Vectors:
         """Everything that is known of some users and some items, from what `_content`, `_branches`, `_present` say."""
         of_users, of_items = zip(content, stacked, present, strict=True)
         side = self._side(*of_users), self._side(*of_items)
@@ -150,14 +157,14 @@ class MGCN(Recommender):
         own = [gate * (vector - shared) for gate, vector in zip(gates, vectors, strict=True)]
         return mean_with(shared, own, present)
 
-    def extra_loss(self, batch: TripleVectors) -> Tensor:
+    def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """The L2 regulariser and the agreement of side and content view (equation 14)."""
         loss = self.config.l2 * squared_norm(batch.users, batch.positives, batch.negatives)
         if "side" in batch.views and self.config.contrast:
             assert batch.triples is not None
             views, whose = zip(batch.views["side"], batch.views["content"], strict=True), batch.triples
             agreement = sum(
-                info_nce(*both, who, self.config.temperature, self.config.rivals)
+                info_nce(*both, who, self.config.temperature, self.config.negatives_per_block)
                 for both, who in zip(views, (whose.users, whose.positives), strict=False)
             )
             loss = loss + self.config.contrast * agreement

@@ -4,14 +4,14 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 
-from mmrecun.data.graph import GraphInputs, InputSpec
+from mmrecun.data.graph import GraphInputs, RequiredInputs
 from mmrecun.models.base import (
+    EmbeddingTable,
     ModelConfig,
-    Pair,
     Recommender,
     Sizes,
-    Table,
     TripleVectors,
+    UserItemVectors,
     Vectors,
     linear,
     squared_norm,
@@ -36,14 +36,16 @@ class VBPR(Recommender):
     """
 
     Config = VBPRConfig
+    config: VBPRConfig
 
     def __init__(self, config: VBPRConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
         super().__init__(config, sizes, rng)
-        self.config = config
-        self.users = Table("users", sizes.users, config.dim, rng)
-        self.items = Table("items", sizes.items, config.dim, rng)
-        self.bias = Table("items", sizes.items, 1, rng, zeros=True)
-        self.tastes = nn.ModuleDict({name: Table("users", sizes.users, config.dim, rng) for name in sizes.widths})
+        self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
+        self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
+        self.bias = EmbeddingTable("items", sizes.items, 1, rng, zeros=True)
+        self.tastes = nn.ModuleDict(
+            {name: EmbeddingTable("users", sizes.users, config.dim, rng) for name in sizes.widths}
+        )
         self.projections = nn.ModuleDict(
             {name: linear(width, config.dim, rng, bias=False) for name, width in sizes.widths.items()}
         )
@@ -51,16 +53,16 @@ class VBPR(Recommender):
             {name: linear(width, 1, rng, bias=False) for name, width in sizes.widths.items()}
         )
 
-    def spec(self) -> InputSpec:
+    def required_inputs(self) -> RequiredInputs:
         """Features only."""
-        return InputSpec(features=True)
+        return RequiredInputs(features=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """Latent factors, each modality's factors and the bias, side by side."""
         users: list[Tensor] = [self.users.weight]
         items: list[Tensor] = [self.items.weight]
         bias: Tensor = self.bias.weight
-        branches: dict[str, Pair] = {}
+        branches: dict[str, UserItemVectors] = {}
         for name in self.sizes.widths:
             unit = nn.functional.normalize(inputs.features[name], dim=1)
             content = self.projections[name](unit)
@@ -71,6 +73,6 @@ class VBPR(Recommender):
         users.append(torch.ones_like(self.users.weight[:, :1]))
         return Vectors(torch.cat(users, dim=1), torch.cat([*items, bias], dim=1), branches=branches)
 
-    def extra_loss(self, batch: TripleVectors) -> Tensor:
+    def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """The L2 regulariser."""
         return self.config.l2 * squared_norm(batch.users[:, :-1], batch.positives, batch.negatives)

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mmrecun.auditing.checks import CHANCE, ERRORS, recognition_title
-from mmrecun.auditing.figures import Figures, Gap
+from mmrecun.auditing.figures import Gap, Measurements
 from mmrecun.auditing.result import AuditReport
 from mmrecun.report.style import INK, STYLE, ZONE, svg
 from mmrecun.report.tables import by_name
@@ -64,7 +64,7 @@ def trade_off(report: AuditReport) -> str:
         return svg(figure, "trade-off")
 
 
-def _has_recall(state: Figures) -> bool:
+def _has_recall(state: Measurements) -> bool:
     return "recall@20" in state.forget and "recall@20" in state.retain
 
 
@@ -111,13 +111,13 @@ def percentiles(report: AuditReport) -> str:
         return svg(figure, "percentiles")
 
 
-def _histogram(axes: Axes, name: str, states: Sequence[Figures]) -> None:
+def _histogram(axes: Axes, name: str, states: Sequence[Measurements]) -> None:
     forgotten = _average([state.percentiles for state in states])
     edges = np.linspace(0, 1, len(forgotten) + 1)
     axes.stairs(forgotten, edges, fill=True, color=_COLOURS[name], alpha=0.75, label="forgotten (filled)")
-    held = [state.percentiles_held_out for state in states if state.percentiles_held_out]
-    if held:
-        outline = _average(held)
+    held_out = [state.percentiles_held_out for state in states if state.percentiles_held_out]
+    if held_out:
+        outline = _average(held_out)
         axes.stairs(outline, np.linspace(0, 1, len(outline) + 1), color=INK, lw=1.2, label="held out (line)")
     title = f"gold, mean of {len(states)}" if name == "gold" and len(states) > 1 else name
     axes.set_title(title, loc="left", fontsize=9.5, color=_COLOURS[name], fontweight="bold", pad=3)
@@ -174,7 +174,7 @@ def forest(report: AuditReport) -> str:
         return svg(figure, "forest")
 
 
-def _places(rows: Sequence[tuple[str, Figures]]) -> list[float]:
+def _places(rows: Sequence[tuple[str, Measurements]]) -> list[float]:
     """Where each row stands, from the top, with room for a title above each kind."""
     places, place, last = list[float](), 0.0, ""
     for kind, _ in rows:

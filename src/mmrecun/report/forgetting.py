@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from mmrecun.auditing.checks import recognition_title
-from mmrecun.auditing.figures import Bystanders, Figures, Harm, Mark, Recognition
-from mmrecun.auditing.result import AuditReport, State
-from mmrecun.report.tables import Group, StateRow, by_name, cell
+from mmrecun.auditing.figures import Bystanders, Harm, Mark, Measurements, Recognition
+from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.report.tables import RowGroup, StateRow, by_name, cell
 
-Told = tuple[float | None, str]  # a figure, and its error or band in words
+FigureWithError = tuple[float | None, str]  # a figure, and its error or band in words
 _QUESTIONS = {
     "users": "A removed user's items were learned together. Shown all of them but one, does the model still rank the "
     "missing one above items that the user chose but nobody trained on?",
@@ -40,7 +40,7 @@ def share_band(found: Recognition) -> str:
     return " to ".join(ends)
 
 
-_RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], Told]], ...] = (
+_RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], FigureWithError]], ...] = (
     (
         "forgotten pairs (AUC)",
         "How often a forgotten pair ranks above a held-out one. 0.5: the two look alike.",
@@ -85,13 +85,13 @@ _NEIGHBOURS: tuple[tuple[str, str, Callable[[Harm], float]], ...] = (
 )
 
 
-def recognition(report: AuditReport) -> list[Group]:
+def recognition(report: AuditReport) -> list[RowGroup]:
     """Each kind of forgotten thing: is it told from what nobody trained on?"""
     kinds = dict.fromkeys(kind for state in report.states for kind in state.recognition)
     return [_recognition(report, kind) for kind in kinds]
 
 
-def _recognition(report: AuditReport, kind: str) -> Group:
+def _recognition(report: AuditReport, kind: str) -> RowGroup:
     first = next(state.recognition[kind] for state in report.states if kind in state.recognition)
     rows = [
         _row(report, label, meaning, spec, _of_kind(kind, read))
@@ -99,19 +99,21 @@ def _recognition(report: AuditReport, kind: str) -> Group:
         if any(read(state.recognition[kind])[0] is not None for state in report.states if kind in state.recognition)
     ]
     pairs = f"{first.pairs:,} forgotten pairs against {first.held_out:,} held-out ones."
-    return Group(recognition_title(kind), f"{_QUESTIONS.get(kind.partition(' ')[0], '')} {pairs}".strip(), rows)
+    return RowGroup(recognition_title(kind), f"{_QUESTIONS.get(kind.partition(' ')[0], '')} {pairs}".strip(), rows)
 
 
-def _of_kind(kind: str, read: Callable[[Recognition], Told]) -> Callable[[Figures], Told | None]:
+def _of_kind(
+    kind: str, read: Callable[[Recognition], FigureWithError]
+) -> Callable[[Measurements], FigureWithError | None]:
     return lambda state: read(state.recognition[kind]) if kind in state.recognition else None
 
 
-def others(report: AuditReport) -> list[Group]:
+def others(report: AuditReport) -> list[RowGroup]:
     """Marks, bystanders and neighbours, as far as they were measured."""
     return [group for group in (_marks(report), _bystanders(report), _harm(report)) if group is not None]
 
 
-def _marks(report: AuditReport) -> Group | None:
+def _marks(report: AuditReport) -> RowGroup | None:
     found = {kind: [s.marks[kind] for s in report.states if kind in s.marks] for kind in _MARKED}
     found = {kind: marks for kind, marks in found.items() if marks}
     if not found:
@@ -123,10 +125,10 @@ def _marks(report: AuditReport) -> Group | None:
         f"lost more of their pairs than most: {'; '.join(sizes)}. In brackets what the retained data alone give away; "
         "at that level the model adds nothing."
     )
-    return Group("marks", meaning, rows)
+    return RowGroup("marks", meaning, rows)
 
 
-def _mark_of(kind: str) -> Callable[[Figures], Told | None]:
+def _mark_of(kind: str) -> Callable[[Measurements], FigureWithError | None]:
     return lambda state: (
         (state.marks[kind].auc, f"± {state.marks[kind].auc_error:.3f} ({state.marks[kind].level:.3f})")
         if kind in state.marks
@@ -138,13 +140,13 @@ def _compared(mark: Mark, noun: str) -> str:
     return f"{mark.rows:,} {noun} against {mark.others:,} others"
 
 
-def _bystanders(report: AuditReport) -> Group | None:
+def _bystanders(report: AuditReport) -> RowGroup | None:
     """The original's column holds what was before, as every other state was compared with it."""
     first = next((state.bystanders for state in report.states if state.bystanders), None)
     if first is None:
         return None
 
-    def of(name: str, before: float | None) -> Callable[[Figures], Told | None]:
+    def of(name: str, before: float | None) -> Callable[[Measurements], FigureWithError | None]:
         return lambda state: (before, "") if state.name == "original" else _field(state.bystanders, name)
 
     rows = [
@@ -171,14 +173,14 @@ def _bystanders(report: AuditReport) -> Group | None:
         ),
     ]
     meaning = f"The {first.users:,} people who have least to do with the request. Their lists should stay good."
-    return Group("bystanders", meaning, rows)
+    return RowGroup("bystanders", meaning, rows)
 
 
-def _field(found: Bystanders | None, name: str) -> Told | None:
+def _field(found: Bystanders | None, name: str) -> FigureWithError | None:
     return None if found is None else (getattr(found, name), "")
 
 
-def _harm(report: AuditReport) -> Group | None:
+def _harm(report: AuditReport) -> RowGroup | None:
     first = next((state.harm for state in report.states if state.harm), None)
     if first is None:
         return None
@@ -187,18 +189,20 @@ def _harm(report: AuditReport) -> Group | None:
         f"The {first.users:,} people closest to what was forgotten: those most like removed users or, where no user "
         "was removed, those who lost a pair. Retraining moves their recall too, up and down: right is Gold's level."
     )
-    return Group("nearest neighbours", meaning, rows)
+    return RowGroup("nearest neighbours", meaning, rows)
 
 
-def _harm_of(read: Callable[[Harm], float]) -> Callable[[Figures], Told | None]:
+def _harm_of(read: Callable[[Harm], float]) -> Callable[[Measurements], FigureWithError | None]:
     return lambda state: (read(state.harm), "") if state.harm else None
 
 
-def _row(report: AuditReport, label: str, meaning: str, spec: str, of: Callable[[Figures], Told | None]) -> StateRow:
+def _row(
+    report: AuditReport, label: str, meaning: str, spec: str, of: Callable[[Measurements], FigureWithError | None]
+) -> StateRow:
     """One figure of every state; what only a later state can have does not apply to the original."""
     cells = []
     for name, states in by_name(report).items():
-        told = [of(state) or (None, "") for state in states]
-        missing = State.NOT_APPLICABLE if name == "original" else State.NOT_ASSESSED
-        cells.append(cell([value for value, _ in told], spec, told[0][1] if len(told) == 1 else "", missing))
+        found = [of(state) or (None, "") for state in states]
+        missing = Outcome.NOT_APPLICABLE if name == "original" else Outcome.NOT_ASSESSED
+        cells.append(cell([value for value, _ in found], spec, found[0][1] if len(found) == 1 else "", missing))
     return StateRow(label, meaning, tuple(cells))

@@ -5,21 +5,21 @@ from typing import NamedTuple
 
 from mmrecun.auditing.checks import UTILITY_SHARE, share_words
 from mmrecun.auditing.figures import Bystanders, Gap, Recognition
-from mmrecun.auditing.result import About, AuditReport, Check, State
+from mmrecun.auditing.result import About, AuditReport, Check, Outcome
 from mmrecun.report.to_gold import gap_name
 from mmrecun.report.wording import gold_count, golds
 from mmrecun.text import listing
 
 _LEADS = {
-    State.FAILED: "Measured, and failed",
-    State.NOT_ASSESSED: "Could not be measured",
-    State.PASSED: "Measured, and held",
-    State.NOT_APPLICABLE: "Does not apply to this request",
+    Outcome.FAILED: "Measured, and failed",
+    Outcome.NOT_ASSESSED: "Could not be measured",
+    Outcome.PASSED: "Measured, and held",
+    Outcome.NOT_APPLICABLE: "Does not apply to this request",
 }
 BEYOND = "Not looked at: backups, logs, caches and indexes outside this run's folder, and copies made by others."
 _ORDER = {
-    State.PASSED: (State.PASSED, State.NOT_ASSESSED, State.NOT_APPLICABLE),
-    State.FAILED: (State.FAILED, State.PASSED, State.NOT_ASSESSED, State.NOT_APPLICABLE),
+    Outcome.PASSED: (Outcome.PASSED, Outcome.NOT_ASSESSED, Outcome.NOT_APPLICABLE),
+    Outcome.FAILED: (Outcome.FAILED, Outcome.PASSED, Outcome.NOT_ASSESSED, Outcome.NOT_APPLICABLE),
 }
 _RECOGNISED = {
     "users": (
@@ -44,7 +44,7 @@ _RECOGNISED = {
     ),
 }
 ALLOWED = 1 - UTILITY_SHARE
-_PLACE = {State.PASSED: 0, State.FAILED: 1, State.NOT_ASSESSED: 2}
+_PLACE = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_ASSESSED: 2}
 _GAPS = {
     "retained utility": "retain_recall@20",
     "forget recall": "forget_recall@20",
@@ -72,7 +72,7 @@ class Paragraph(NamedTuple):
     """All answers of one kind, each with its figures."""
 
     lead: str
-    state: State
+    state: Outcome
     clauses: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -83,10 +83,10 @@ def paragraphs(report: AuditReport) -> list[Paragraph]:
     """What failed, held, and could not be measured, what matters most for the verdict first."""
     if not report.checks:
         clause = "no check was made, so nothing is said about whether it was forgotten"
-        return [Paragraph(_LEADS[State.NOT_ASSESSED], State.NOT_ASSESSED, (clause,))]
+        return [Paragraph(_LEADS[Outcome.NOT_ASSESSED], Outcome.NOT_ASSESSED, (clause,))]
     clauses = _clauses(report)
-    order = _ORDER.get(report.verdict, (State.NOT_ASSESSED, State.FAILED, State.PASSED, State.NOT_APPLICABLE))
-    order = tuple(dict.fromkeys((*order, *State)))
+    order = _ORDER.get(report.verdict, (Outcome.NOT_ASSESSED, Outcome.FAILED, Outcome.PASSED, Outcome.NOT_APPLICABLE))
+    order = tuple(dict.fromkeys((*order, *Outcome)))
     found = {state: tuple(text for of, text in clauses if of is state) for state in order}
     return [Paragraph(_LEADS[state], state, texts) for state, texts in found.items() if texts]
 
@@ -96,7 +96,7 @@ def outcome(report: AuditReport) -> str:
     return " ".join(str(paragraph) for paragraph in paragraphs(report))
 
 
-def _clauses(report: AuditReport) -> list[tuple[State, str]]:
+def _clauses(report: AuditReport) -> list[tuple[Outcome, str]]:
     own = [check for check in report.checks if not check.against_gold]
     clauses = _removal([check for check in own if check.about is About.REMOVAL])
     marks = [check for check in own if check.about is About.MARKS]
@@ -105,26 +105,26 @@ def _clauses(report: AuditReport) -> list[tuple[State, str]]:
             clauses.append((check.state, _own(report, check)))
     clauses += _marks(report, marks)
     if own and not marks:
-        clauses.append((State.NOT_ASSESSED, "whether what the request touched stands out: too little was touched"))
+        clauses.append((Outcome.NOT_ASSESSED, "whether what the request touched stands out: too little was touched"))
     return clauses + _against_gold(report, [check for check in report.checks if check.against_gold])
 
 
-def _removal(checks: Sequence[Check]) -> list[tuple[State, str]]:
+def _removal(checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
     """One clause for all scans of each outcome."""
-    held, failed, open_, idle = (
+    passed, failed, open_, idle = (
         [check for check in checks if check.state is state]
-        for state in (State.PASSED, State.FAILED, State.NOT_ASSESSED, State.NOT_APPLICABLE)
+        for state in (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.NOT_APPLICABLE)
     )
     clauses = []
     if failed:
         which = "; ".join(f"{_of(check)}: {check.detail}" for check in failed)
-        clauses.append((State.FAILED, f"something that was requested is still in the run ({which})"))
-    if held:
-        whole = f"{len(held)} scan{'s' if len(held) > 1 else ''}"
-        what = "nothing requested is left in the run" if len(held) == len(checks) else "nothing requested was found"
-        parts = "".join(f"; of {_of(check)} {check.partly}" for check in held if check.partly)
-        clauses.append((State.PASSED, f"{what} ({whole}: {listing([_of(check) for check in held])}{parts})"))
-    for state, some in ((State.NOT_ASSESSED, open_), (State.NOT_APPLICABLE, idle)):
+        clauses.append((Outcome.FAILED, f"something that was requested is still in the run ({which})"))
+    if passed:
+        whole = f"{len(passed)} scan{'s' if len(passed) > 1 else ''}"
+        what = "nothing requested is left in the run" if len(passed) == len(checks) else "nothing requested was found"
+        parts = "".join(f"; of {_of(check)} {check.partly}" for check in passed if check.partly)
+        clauses.append((Outcome.PASSED, f"{what} ({whole}: {listing([_of(check) for check in passed])}{parts})"))
+    for state, some in ((Outcome.NOT_ASSESSED, open_), (Outcome.NOT_APPLICABLE, idle)):
         clauses += [(state, f"what is left in {_of(check)}: {check.detail}") for check in some]
     return clauses
 
@@ -136,29 +136,29 @@ def _of(check: Check) -> str:
 
 def _own(report: AuditReport, check: Check) -> str:
     """A check that needs no Gold, in words; one that is not known here speaks by its name and detail."""
-    after = report.state("unlearned")
+    after = report.measurements("unlearned")
     if check.about is About.FORGETTING:
         return _recognised(check, _of(check), after.recognition.get(_of(check)))
-    if check.about is About.UTILITY and check.state in (State.PASSED, State.FAILED):
+    if check.about is About.UTILITY and check.state in (Outcome.PASSED, Outcome.FAILED):
         before = [state.retain for state in report.states if state.name == "original"]
         figures = f"{_recall(after.retain)}{f'; it was {_recall(before[0])}' if before else ''}"
         values = [metrics.get("recall@20", 0.0) for metrics in (*before[:1], after.retain)]
         return f"lists {_better(check, values[0], values[-1])} (retained recall@20 is {figures})"
-    if check.about is About.BYSTANDERS and after.bystanders and check.state in (State.PASSED, State.FAILED):
+    if check.about is About.BYSTANDERS and after.bystanders and check.state in (Outcome.PASSED, Outcome.FAILED):
         return _bystanders(check, after.bystanders)
     return f"{check.name}: {check.detail}"
 
 
 def _better(check: Check, before: float, after: float) -> str:
     """How lists have changed; a loss that only chance excuses is named."""
-    if check.state is State.FAILED:
+    if check.state is Outcome.FAILED:
         return "got worse"
     lost = 1 - after / before if before else 0.0
     return f"lost {lost:.0%}, within what chance may do" if lost > ALLOWED else "are about as good as before"
 
 
 def _recall(metrics: dict[str, float]) -> str:
-    return f"{metrics['recall@20']:.3f}" if "recall@20" in metrics else State.NOT_ASSESSED.value
+    return f"{metrics['recall@20']:.3f}" if "recall@20" in metrics else Outcome.NOT_ASSESSED.value
 
 
 def _recognised(check: Check, kind: str, found: Recognition | None) -> str:
@@ -166,7 +166,7 @@ def _recognised(check: Check, kind: str, found: Recognition | None) -> str:
     if what not in _RECOGNISED or check.state not in _PLACE:
         return f"{check.name}: {check.detail}"
     text = _RECOGNISED[what][_PLACE[check.state]].format(f"‘{name}’ " if name else "")
-    if found is None or check.state is State.NOT_ASSESSED:
+    if found is None or check.state is Outcome.NOT_ASSESSED:
         return f"{text}: {check.detail}"
     figures = f"AUC {found.auc:.3f}, {share_words(found)} still look known"
     if found.attack_auc is not None:
@@ -175,15 +175,15 @@ def _recognised(check: Check, kind: str, found: Recognition | None) -> str:
     return f"{text} ({figures})"
 
 
-def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[State, str]]:
+def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
     """One clause for the rows and lists of each outcome."""
     texts = {
-        State.PASSED: "what the request touched does not stand out",
-        State.FAILED: "what the request touched can be picked out",
-        State.NOT_ASSESSED: "whether what the request touched stands out, as too few rows can be compared",
+        Outcome.PASSED: "what the request touched does not stand out",
+        Outcome.FAILED: "what the request touched can be picked out",
+        Outcome.NOT_ASSESSED: "whether what the request touched stands out, as too few rows can be compared",
     }
     names = {"users": "rows of users", "items": "rows of items", "lists": "places gained in lists"}
-    marks = report.state("unlearned").marks
+    marks = report.measurements("unlearned").marks
     clauses = [(check.state, f"{check.name}: {check.detail}") for check in checks if check.state not in texts]
     for state, text in texts.items():
         kinds = [_of(check) for check in checks if check.state is state]
@@ -194,27 +194,27 @@ def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[State, st
 
 def _bystanders(check: Check, found: Bystanders) -> str:
     """How people with least part in the request fare; no place at all was held where nothing was touched."""
-    held = check.state is State.PASSED
+    passed = check.state is Outcome.PASSED
     if _of(check) == "recall":
         before, after = found.recall_before or 0.0, found.recall_after or 0.0
         better = _better(check, before, after)
         return (
             f"lists of people with least part in the request {better} (recall@20 is {after:.3f}; it was {before:.3f})"
         )
-    if held and not (found.share_before or found.share_after):
+    if passed and not (found.share_before or found.share_after):
         return "no touched item is in the lists of people with least part in the request, before or after"
-    how = "shown touched items no more often than chance allows" if held else "pushed touched items"
+    how = "shown touched items no more often than chance allows" if passed else "pushed touched items"
     places = f"{found.share_after:.1%} of the places in their lists; it was {found.share_before:.1%}"
     return f"people with least part in the request are {how} ({places})"
 
 
-def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[State, str]]:
+def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
     """One clause for all gaps of each outcome, and one for every other comparison; bad Golds answer nothing."""
     which = golds(report) if gold_count(report) else "Gold"
-    texts = {State.PASSED: f"in line with {which}", State.FAILED: f"out of line with {which}"}
-    bad = [check for check in checks if check.name == "gold: training" and check.state is State.NOT_ASSESSED]
+    texts = {Outcome.PASSED: f"in line with {which}", Outcome.FAILED: f"out of line with {which}"}
+    bad = [check for check in checks if check.name == "gold: training" and check.state is Outcome.NOT_ASSESSED]
     if bad:
-        checks = [check for check in checks if check.state is not State.NOT_ASSESSED]
+        checks = [check for check in checks if check.state is not Outcome.NOT_ASSESSED]
     clauses = [(check.state, f"whether anything is in line with {which}: {check.detail}") for check in bad]
     alone = [check for check in checks if check.state not in texts or _gap_of(check) not in report.gap]
     clauses += [(check.state, _other(check)) for check in alone]
@@ -227,10 +227,10 @@ def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[St
 def _other(check: Check) -> str:
     """A comparison with Gold that is no gap, or that could not be made."""
     name = check.name.removeprefix("gold: ")
-    if check.state is State.NOT_ASSESSED:
+    if check.state is Outcome.NOT_ASSESSED:
         return f"whether {_SUBJECTS.get(check.about, 'this is')} as in Gold ({name}): {check.detail}"
     words = _OTHERS.get(name, (check.name, check.name))
-    return f"{words[check.state is not State.PASSED]}: {check.detail}"
+    return f"{words[check.state is not Outcome.PASSED]}: {check.detail}"
 
 
 def _gap_of(check: Check) -> str:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mmrecun.auditing.result import AuditReport, State
+from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.report import extra_tables, figures, forgetting, outcome, tables, to_gold, wording
 
-_MARKS = {State.PASSED: "✓", State.FAILED: "✕", State.NOT_ASSESSED: "?", State.NOT_APPLICABLE: "–"}
+_MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✕", Outcome.NOT_ASSESSED: "?", Outcome.NOT_APPLICABLE: "–"}
 
 _RANKS = {
     True: "A filled shape elsewhere than Gold's is a warning. One like Gold's proves nothing: removed users and items "

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from mmrecun.auditing.figures import Figures
-from mmrecun.auditing.result import AuditReport, State
+from mmrecun.auditing.figures import Measurements
+from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.text import duration
 
-NOT_ASSESSED = State.NOT_ASSESSED.value
+NOT_ASSESSED = Outcome.NOT_ASSESSED.value
 ORDER = ("original", "unlearned", "gold")
 
 
@@ -31,7 +31,7 @@ class StateRow(NamedTuple):
     cells: tuple[Cell, ...]
 
 
-class Group(NamedTuple):
+class RowGroup(NamedTuple):
     """Rows that answer one question."""
 
     title: str
@@ -42,7 +42,7 @@ class Group(NamedTuple):
 class _Measure(NamedTuple):
     label: str
     meaning: str
-    of: Callable[[Figures], float | None]
+    of: Callable[[Measurements], float | None]
     always: bool = True
     band: str = ""
 
@@ -115,7 +115,7 @@ _MEASURES = (
 )
 
 
-def by_name(report: AuditReport) -> dict[str, list[Figures]]:
+def by_name(report: AuditReport) -> dict[str, list[Measurements]]:
     """States under their names: original, unlearned, gold."""
     grouped = {name: [state for state in report.states if state.name == name] for name in ORDER}
     return {name: states for name, states in grouped.items() if states}
@@ -150,7 +150,7 @@ def state_rows(report: AuditReport) -> list[StateRow]:
 
 
 def cell(
-    values: Sequence[float | None], spec: str = ".4f", band: str = "", missing: State = State.NOT_ASSESSED
+    values: Sequence[float | None], spec: str = ".4f", band: str = "", missing: Outcome = Outcome.NOT_ASSESSED
 ) -> Cell:
     """Mean and standard deviation of the figures that there are; the band belongs to a single figure."""
     known = [value for value in values if value is not None]
@@ -161,7 +161,7 @@ def cell(
     return Cell(f"{known[0]:{spec}}", band=band)
 
 
-def _band(states: Sequence[Figures], name: str) -> str:
+def _band(states: Sequence[Measurements], name: str) -> str:
     """The band of a single state's figure in words; empty for several states, or where it is missing or of no width."""
     if len(states) > 1 or name not in states[0].bands:
         return ""

@@ -6,14 +6,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mmrecun.auditing.result import AuditReport, State
+from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.report import extra_tables, forgetting, outcome, tables, to_gold, wording
 
 _COLOURS = {
-    State.PASSED: "green",
-    State.FAILED: "red",
-    State.NOT_ASSESSED: "yellow",
-    State.NOT_APPLICABLE: "bright_black",
+    Outcome.PASSED: "green",
+    Outcome.FAILED: "red",
+    Outcome.NOT_ASSESSED: "yellow",
+    Outcome.NOT_APPLICABLE: "bright_black",
 }
 _TONES = {"good": "green", "bad": "red", "soft": "bright_black"}
 

@@ -30,7 +30,7 @@ def summary(report: AuditReport) -> str:
     parts = [part for part in counts(report) if "held-out" not in part[1]]
     taken = listing([f"{number} {noun}" for number, noun in parts]) or "Nothing"
     verb = "was" if not parts or (len(parts) == 1 and parts[0][0] == "1") else "were"
-    seconds = report.state("unlearned").seconds
+    seconds = report.measurements("unlearned").seconds
     text = f"{taken} {verb} taken out of a trained '{report.model}' by '{report.method}' in {duration(seconds)}"
     more = f"; {aside:,} held-out interaction{'s' if aside > 1 else ''} left the data with them" if aside else ""
     return f"{text}{_speed(report, seconds)}{more}."

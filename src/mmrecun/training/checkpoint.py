@@ -37,7 +37,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 
 @dataclass
-class Progress:
+class TrainState:
     """How far a training is: enough to go on as if it had never stopped.
 
     Attributes:
@@ -56,7 +56,7 @@ class Progress:
     seconds: float = 0.0
 
 
-def save_progress(path: Path, key: str, progress: Progress, model: nn.Module, optimizer: torch.optim.Adam) -> None:
+def save_train_state(path: Path, key: str, progress: TrainState, model: nn.Module, optimizer: torch.optim.Adam) -> None:
     """Write everything a training needs to go on; `key` names what is being trained."""
     tensors = {f"best/{name}": value for name, value in progress.best.items()}
     tensors |= {f"model/{name}": value.detach() for name, value in model.state_dict().items()}
@@ -68,14 +68,14 @@ def save_progress(path: Path, key: str, progress: Progress, model: nn.Module, op
     replace_file(path, safetensors.torch.save(contiguous, metadata))
 
 
-def load_progress(path: Path, key: str, model: nn.Module, optimizer: torch.optim.Adam) -> Progress:
+def load_train_state(path: Path, key: str, model: nn.Module, optimizer: torch.optim.Adam) -> TrainState:
     """Put `model` and `optimizer` where they were; a fresh Progress when there is nothing to resume.
 
     Raises:
         ArtifactError: when the file belongs to another training or is damaged.
     """
     if not path.exists():
-        return Progress()
+        return TrainState()
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -98,4 +98,4 @@ def load_progress(path: Path, key: str, model: nn.Module, optimizer: torch.optim
         adam.setdefault(int(number), {})[rest] = value
     state = optimizer.state_dict()
     optimizer.load_state_dict({**state, "state": adam})
-    return Progress(**json.loads(metadata["progress"]), best=parts["best"])
+    return TrainState(**json.loads(metadata["progress"]), best=parts["best"])

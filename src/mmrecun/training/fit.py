@@ -18,8 +18,8 @@ from mmrecun.errors import DivergedError
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
-from mmrecun.training.checkpoint import Progress, load_progress, save_progress
-from mmrecun.training.loop import Report, adam, one_pass, silent
+from mmrecun.training.checkpoint import TrainState, load_train_state, save_train_state
+from mmrecun.training.loop import Progress, adam, no_progress, train_batches
 from mmrecun.training.losses import training_loss
 
 Validate = Callable[[Recommender], float]
@@ -46,7 +46,7 @@ class TrainConfig(Settings):
 
 
 @dataclass(frozen=True)
-class Recovery:
+class ResumePoint:
     """Where an interrupted training leaves its state.
 
     Attributes:
@@ -85,8 +85,8 @@ def fit(
     config: TrainConfig,
     seed: Seed,
     validate: Validate,
-    report: Report = silent,
-    recovery: Recovery | None = None,
+    progress: Progress = no_progress,
+    resume: ResumePoint | None = None,
 ) -> FitResult:
     """Train `model` in place and leave it with the parameters that validated best.
 
@@ -96,17 +96,17 @@ def fit(
         DivergedError: when the loss is no longer finite.
     """
     optimizer = adam(model, config.learning_rate)
-    state = load_progress(recovery.path, recovery.key, model, optimizer) if recovery else Progress()
+    state = load_train_state(resume.path, resume.key, model, optimizer) if resume else TrainState()
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     started = time.perf_counter() - state.seconds
     saved = -math.inf  # the first epoch is kept at once
 
     steps = math.ceil(len(dataset.train) / config.batch_size)
 
-    while state.epoch < config.epochs and not stopped(state, config, steps):
+    while state.epoch < config.epochs and not should_stop(state, config, steps):
         begun = time.perf_counter()
         drawn = seed.child(f"epoch {state.epoch}")
-        loss = run_epoch(model, dataset.train, sampler, inputs, config.batch_size, drawn, optimizer)
+        loss = train_epoch(model, dataset.train, sampler, inputs, config.batch_size, drawn, optimizer)
         state.epoch += 1
         row = {"epoch": state.epoch, "loss": loss, "seconds": time.perf_counter() - begun}
         if state.epoch % config.validate_every == 0 or state.epoch == config.epochs:
@@ -114,15 +114,15 @@ def fit(
             _keep_best(state, model, row["valid"])
         state.history.append(row)
         state.seconds = time.perf_counter() - started
-        report(state.epoch, config.epochs, f"loss {loss:.4f}  best valid {state.best_score:.4f} @ {state.best_epoch}")
-        if recovery and time.perf_counter() - saved >= recovery.every_seconds:
-            save_progress(recovery.path, recovery.key, state, model, optimizer)
+        progress(state.epoch, config.epochs, f"loss {loss:.4f}  best valid {state.best_score:.4f} @ {state.best_epoch}")
+        if resume and time.perf_counter() - saved >= resume.every_seconds:
+            save_train_state(resume.path, resume.key, state, model, optimizer)
             saved = time.perf_counter()
     model.load_state_dict(state.best)
     return FitResult(state.best_epoch, state.epoch, state.best_score, state.history, state.seconds)
 
 
-def run_epoch(
+def train_epoch(
     model: Recommender,
     pairs: Interactions,
     sampler: NegativeSampler,
@@ -137,19 +137,19 @@ def run_epoch(
         DivergedError: when the loss is no longer finite.
     """
     device = next(model.parameters()).device
-    model.noise = seed.child("noise").torch(device)
+    model.dropout_rng = seed.child("noise").torch(device)
     read = model.epoch_inputs(inputs, seed.child("inputs").torch())
     try:
-        return one_pass(
+        return train_batches(
             bpr_batches(pairs, sampler, batch_size, seed.numpy(), device),
-            lambda triples: training_loss(model, model.at(read, triples)),
+            lambda triples: training_loss(model, model.batch_vectors(read, triples)),
             optimizer,
         )
     finally:
-        model.noise = None
+        model.dropout_rng = None
 
 
-def stopped(state: Progress, config: TrainConfig, steps: int) -> bool:
+def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:
     """Whether a training has waited long enough for a better validation, and none is in sight.
 
     It goes on, however long it has waited, while validation rises: some models fall for a while before they climb.
@@ -161,10 +161,14 @@ def stopped(state: Progress, config: TrainConfig, steps: int) -> bool:
     """
     waited = state.epoch - state.best_epoch
     enough = waited >= config.patience * config.validate_every and waited * steps >= config.patience_steps
-    return bool(state.best) and enough and not rising([row["valid"] for row in state.history if "valid" in row], config)
+    return (
+        bool(state.best)
+        and enough
+        and not still_rising([row["valid"] for row in state.history if "valid" in row], config)
+    )
 
 
-def rising(scores: list[float], config: TrainConfig) -> bool:
+def still_rising(scores: list[float], config: TrainConfig) -> bool:
     """Whether the last quarter of a patience of validations is above the quarter before, beyond two standard errors."""
     width = max(3, config.patience // 4)
     if len(scores) < 2 * width:
@@ -174,7 +178,7 @@ def rising(scores: list[float], config: TrainConfig) -> bool:
     return bool(after.mean() - before.mean() > 2 * error > 0)
 
 
-def _keep_best(state: Progress, model: Recommender, score: float) -> None:
+def _keep_best(state: TrainState, model: Recommender, score: float) -> None:
     if score > state.best_score:
         state.best_epoch, state.best_score = state.epoch, score
         state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}

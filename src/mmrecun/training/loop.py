@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from mmrecun.errors import DivergedError
 
 Batch = TypeVar("Batch")
-Report = Callable[[int, int, str], None]
+Progress = Callable[[int, int, str], None]
 
 
-def silent(done: int, total: int, note: str) -> None:
+def no_progress(done: int, total: int, note: str) -> None:
     """A progress report that nobody sees."""
 
 
@@ -21,7 +21,9 @@ def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
 
 
-def one_pass(batches: Iterable[Batch], loss_of: Callable[[Batch], Tensor], optimizer: torch.optim.Optimizer) -> float:
+def train_batches(
+    batches: Iterable[Batch], loss_of: Callable[[Batch], Tensor], optimizer: torch.optim.Optimizer
+) -> float:
     """One optimiser step per batch; returns the mean loss.
 
     Raises:

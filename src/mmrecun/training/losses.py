@@ -41,5 +41,5 @@ def reverse_bpr(margins: Tensor, form: Reverse = Reverse.SWAPPED) -> Tensor:
 
 def training_loss(model: Recommender, batch: TripleVectors) -> Tensor:
     """What `model` is trained by: BPR, unless it does not rank, and its own losses; a scalar."""
-    own = model.extra_loss(batch)
-    return bpr(batch.margins()) + own if model.ranks else own
+    own = model.auxiliary_loss(batch)
+    return bpr(batch.margins()) + own if model.uses_bpr else own

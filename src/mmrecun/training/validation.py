@@ -24,4 +24,4 @@ def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) 
 
 def can_validate(dataset: Dataset) -> bool:
     """Whether an epoch could be chosen: some user with a training pair has a validation pair."""
-    return bool(np.isin(dataset.interactions.part(Split.VALID).users, dataset.train.users).any())
+    return bool(np.isin(dataset.interactions.split(Split.VALID).users, dataset.train.users).any())

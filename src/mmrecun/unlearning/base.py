@@ -13,11 +13,11 @@ from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.errors import ForgetError
 from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target
-from mmrecun.models.base import Recommender, Sizes, carry_over
+from mmrecun.models.base import Recommender, Sizes, transfer_rows
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Report, silent
+from mmrecun.training.loop import Progress, no_progress
 
 
 class UnlearnConfig(Settings):
@@ -30,19 +30,19 @@ class Task:
 
     Attributes:
         model: the trained recommender; never changed.
-        parts: what is retained and what is forgotten.
+        partition: what is retained and what is forgotten.
         training: how the model was trained.
         seed: of everything drawn.
         validate: Recall@20 of a model of the retained data on the retained validation pairs.
-        report: receives progress.
+        progress: receives progress.
     """
 
     model: Recommender
-    parts: Partition
+    partition: Partition
     training: TrainConfig
     seed: Seed
     validate: Callable[[Recommender, GraphInputs], float]
-    report: Report = silent
+    progress: Progress = no_progress
 
     @property
     def device(self) -> torch.device:
@@ -51,16 +51,16 @@ class Task:
 
     def inputs(self) -> GraphInputs:
         """Graphs and features of the retained data."""
-        return build_inputs(self.parts.retained, self.model.spec(), self.device)
+        return build_inputs(self.partition.retained, self.model.required_inputs(), self.device)
 
 
 @dataclass(frozen=True)
-class Unlearned:
+class UnlearnResult:
     """What a method gives back.
 
     Attributes:
         model: of the retained users, items and modalities.
-        stop: why it ended.
+        stop_reason: why it ended.
         history: one row per pass.
         setup_seconds: of the run that were spent on what would be there before any request, such as shard models.
         best_epoch, valid: where a training on the retained data validated best, and its score; 0 and None for a method
@@ -68,7 +68,7 @@ class Unlearned:
     """
 
     model: Recommender
-    stop: str
+    stop_reason: str
     history: list[dict[str, float]]
     setup_seconds: float = 0.0
     best_epoch: int = 0
@@ -80,26 +80,27 @@ class Unlearner:
 
     Config: ClassVar[type[UnlearnConfig]] = UnlearnConfig
     forgets: ClassVar[frozenset[Target]] = frozenset(Target)
+    config: UnlearnConfig
 
     def __init__(self, config: UnlearnConfig) -> None:
-        self.settings = config
+        self.config = config
 
     @classmethod
-    def check(cls, parts: Partition) -> None:
+    def check(cls, partition: Partition) -> None:
         """Refuse what this method cannot forget.
 
         Raises:
             ForgetError: when the request has a target outside `forgets`.
         """
-        beyond = targets_of(parts) - cls.forgets
+        beyond = targets_of(partition) - cls.forgets
         if beyond:
             raise ForgetError(
                 f"this method does not forget {', '.join(sorted(beyond))}, only {', '.join(sorted(cls.forgets))}; "
                 "choose another --method, such as mmrecun or retrain"
             )
 
-    def run(self, task: Task) -> Unlearned:
-        """Forget what `task.parts` left out."""
+    def run(self, task: Task) -> UnlearnResult:
+        """Forget what `task.partition` took out."""
         raise NotImplementedError
 
 
@@ -111,37 +112,41 @@ def presence(dataset: Dataset) -> dict[str, np.ndarray]:
 def working_copy(task: Task) -> Recommender:
     """The trained model, every row in its place, as a copy to work on."""
     source = task.model
-    original = task.parts.original
+    original = task.partition.original
     users, items = np.arange(source.sizes.users), np.arange(source.sizes.items)
-    return carry_over(source, source.sizes, users, items, presence(original), task.seed.child("fresh rows"))
+    return transfer_rows(source, source.sizes, users, items, presence(original), task.seed.child("fresh rows"))
 
 
 def original_inputs(task: Task) -> GraphInputs:
     """What the model was trained on; for a frozen teacher, never for a model that is given back."""
-    return build_inputs(task.parts.original, task.model.spec(), task.device)
+    return build_inputs(task.partition.original, task.model.required_inputs(), task.device)
 
 
-def stand_in_inputs(task: Task) -> GraphInputs:
+def padded_inputs(task: Task) -> GraphInputs:
     """Retained graph in original rows, with what was removed attached as newcomers."""
-    return build_inputs(task.parts.stand_in(), task.model.spec(), task.device, task.parts.newcomers())
+    return build_inputs(
+        task.partition.padded_dataset(), task.model.required_inputs(), task.device, task.partition.placeholder_items()
+    )
 
 
-def served_inputs(task: Task) -> GraphInputs:
-    """As `stand_in_inputs`, without the removed features of retained items: what the new model will see."""
-    data, parts = task.parts.stand_in(), task.parts
+def retained_inputs(task: Task) -> GraphInputs:
+    """As `padded_inputs`, without the removed features of retained items: what the new model will see."""
+    data, partition = task.partition.padded_dataset(), task.partition
     modalities = {
-        name: modality.without(parts.lost_features[name]) if name in parts.lost_features else modality
+        name: modality.without(partition.removed_features[name]) if name in partition.removed_features else modality
         for name, modality in data.modalities.items()
     }
-    return build_inputs(replace(data, modalities=modalities), task.model.spec(), task.device, parts.newcomers())
+    return build_inputs(
+        replace(data, modalities=modalities), task.model.required_inputs(), task.device, partition.placeholder_items()
+    )
 
 
-def export(task: Task, working: Recommender) -> Recommender:
+def retained_model(task: Task, working: Recommender) -> Recommender:
     """The rows and branches of `working` that are retained, as a model of the retained data."""
-    parts = task.parts
-    sizes = Sizes.of_dataset(parts.retained)
+    partition = task.partition
+    sizes = Sizes.of_dataset(partition.retained)
     seed = task.seed.child("fresh rows")
-    return carry_over(working, sizes, parts.user_rows, parts.item_rows, presence(parts.retained), seed)
+    return transfer_rows(working, sizes, partition.user_rows, partition.item_rows, presence(partition.retained), seed)
 
 
 def with_fresh_rows(model: Recommender, users: Ints, items: Ints, seed: Seed) -> Recommender:
@@ -149,4 +154,4 @@ def with_fresh_rows(model: Recommender, users: Ints, items: Ints, seed: Seed) ->
     user_rows, item_rows = np.arange(model.sizes.users), np.arange(model.sizes.items)
     user_rows[users], item_rows[items] = -1, -1
     kept = {name: np.ones(model.sizes.items, dtype=bool) for name in model.sizes.widths}
-    return carry_over(model, model.sizes, user_rows, item_rows, kept, seed)
+    return transfer_rows(model, model.sizes, user_rows, item_rows, kept, seed)

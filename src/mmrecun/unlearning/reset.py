@@ -4,22 +4,22 @@ import numpy as np
 
 from mmrecun.arrays import Ints
 from mmrecun.forget.partition import Partition
-from mmrecun.unlearning.base import Task, Unlearned, Unlearner, export, with_fresh_rows
+from mmrecun.unlearning.base import Task, Unlearner, UnlearnResult, retained_model, with_fresh_rows
 
 
 class Reset(Unlearner):
     """No training: the rows of touched users and items become fresh in every table; shared weights stay."""
 
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Draw the touched rows anew."""
-        users, items = touched(task.parts)
+        users, items = affected_rows(task.partition)
         fresh = with_fresh_rows(task.model, users, items, task.seed.child("reset"))
         stop = f"nothing was trained; {len(users)} users and {len(items)} items have fresh rows"
-        return Unlearned(export(task, fresh), stop, [])
+        return UnlearnResult(retained_model(task, fresh), stop, [])
 
 
-def touched(parts: Partition) -> tuple[Ints, Ints]:
+def affected_rows(partition: Partition) -> tuple[Ints, Ints]:
     """Original rows of the users and items of forgotten pairs, and of the items that lost a feature; int64 each."""
-    pairs = parts.forgotten
-    lost = [np.flatnonzero(mask) for mask in parts.lost_features.values()]
+    pairs = partition.forgotten
+    lost = [np.flatnonzero(mask) for mask in partition.removed_features.values()]
     return np.unique(pairs.users), np.unique(np.concatenate([pairs.items, *lost]))

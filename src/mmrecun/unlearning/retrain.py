@@ -2,7 +2,7 @@
 
 from mmrecun.models.base import Sizes
 from mmrecun.training.fit import fit
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
 
 
 class Retrain(Unlearner):
@@ -10,10 +10,10 @@ class Retrain(Unlearner):
 
     Config = UnlearnConfig
 
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Train a fresh model; `task.training` decides when it stops."""
-        inputs, retained = task.inputs(), task.parts.retained
-        fresh = type(task.model)(task.model.settings, Sizes.of_dataset(retained), task.seed.child("model").torch())
+        inputs, retained = task.inputs(), task.partition.retained
+        fresh = type(task.model)(task.model.config, Sizes.of_dataset(retained), task.seed.child("model").torch())
         fresh.to(task.device)
         result = fit(
             fresh,
@@ -22,7 +22,7 @@ class Retrain(Unlearner):
             task.training,
             task.seed,
             lambda model: task.validate(model, inputs),
-            task.report,
+            task.progress,
         )
         stop = f"best validation at epoch {result.best_epoch} of {result.epochs}"
-        return Unlearned(fresh, stop, result.history, best_epoch=result.best_epoch, valid=result.valid)
+        return UnlearnResult(fresh, stop, result.history, best_epoch=result.best_epoch, valid=result.valid)

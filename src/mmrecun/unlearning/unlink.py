@@ -1,11 +1,13 @@
 """Unlink: the trained weights on the retained graph, and nothing else; the floor that every method must beat."""
 
-from mmrecun.unlearning.base import Task, Unlearned, Unlearner, export
+from mmrecun.unlearning.base import Task, Unlearner, UnlearnResult, retained_model
 
 
 class Unlink(Unlearner):
     """Rows, branches, edges and features that left are gone; what the remaining weights learned from them is not."""
 
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Leave behind what has no place in the retained data."""
-        return Unlearned(export(task, task.model), "nothing was trained; the graph and the rows that left are gone", [])
+        return UnlearnResult(
+            retained_model(task, task.model), "nothing was trained; the graph and the rows that left are gone", []
+        )

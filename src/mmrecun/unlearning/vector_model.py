@@ -15,19 +15,19 @@ BLOCK_BYTES = 64 << 20
 
 
 @torch.no_grad()
-def table_of(parts: Partition, users: Tensor, items: Tensor) -> BPRMF:
+def vector_model(partition: Partition, users: Tensor, items: Tensor) -> BPRMF:
     """A matrix factorisation whose rows are the given vectors of the retained users [U', D] and items [I', D]."""
     config = BPRMFConfig(dim=users.shape[1])
-    model = BPRMF(config, Sizes.of_dataset(parts.retained), Seed(0).torch()).to(users.device)
+    model = BPRMF(config, Sizes.of_dataset(partition.retained), Seed(0).torch()).to(users.device)
     model.users.weight.copy_(users)
     model.items.weight.copy_(items)
     return model
 
 
-def retained_table(parts: Partition, users: Tensor, items: Tensor) -> BPRMF:
-    """As `table_of`, from vectors in original rows [U, D] and [I, D]."""
-    rows = [torch.from_numpy(kept).to(users.device) for kept in (parts.user_rows, parts.item_rows)]
-    return table_of(parts, users[rows[0]], items[rows[1]])
+def retained_vector_model(partition: Partition, users: Tensor, items: Tensor) -> BPRMF:
+    """As `vector_model`, from vectors in original rows [U, D] and [I, D]."""
+    rows = [torch.from_numpy(kept).to(users.device) for kept in (partition.user_rows, partition.item_rows)]
+    return vector_model(partition, users[rows[0]], items[rows[1]])
 
 
 def pair_scores(users: Tensor, items: Tensor, pairs: Interactions) -> Tensor:

@@ -17,32 +17,32 @@ class TestCOVA(UnlearnerContract):
 
 
 @pytest.fixture(scope="module")
-def parts(trained: Trained) -> Partition:  # noqa: F811
-    return task_of(trained, "pairs").parts
+def partition(trained: Trained) -> Partition:  # noqa: F811
+    return task_of(trained, "pairs").partition
 
 
 @pytest.fixture(scope="module")
-def stack(trained: Trained, parts: Partition) -> Stack:  # noqa: F811
+def stack(trained: Trained, partition: Partition) -> Stack:  # noqa: F811
     vectors = vectors_of(trained.model, trained.dataset)
-    return stack_of(vectors.users, vectors.items, parts.original.train, parts.forgotten)
+    return stack_of(vectors.users, vectors.items, partition.original.train, partition.forgotten)
 
 
-def dense_of(trained: Trained, parts: Partition) -> np.ndarray:  # noqa: F811
+def dense_of(trained: Trained, partition: Partition) -> np.ndarray:  # noqa: F811
     """[R_o; R_i; P] by its definition, user by user."""
     vectors = vectors_of(trained.model, trained.dataset)
     predicted = (vectors.users.double() @ vectors.items.double().T).numpy()
     observed, ideal = np.empty_like(predicted), np.empty_like(predicted)
     for user, row in enumerate(predicted):
         liked = np.zeros(len(row), dtype=bool)
-        liked[parts.original.train.items[parts.original.train.users == user]] = True
+        liked[partition.original.train.items[partition.original.train.users == user]] = True
         observed[user] = np.where(liked, row[liked].mean(), row[~liked].mean())
         ideal[user] = observed[user]
-        ideal[user, parts.forgotten.items[parts.forgotten.users == user]] = row.min()
+        ideal[user, partition.forgotten.items[partition.forgotten.users == user]] = row.min()
     return np.concatenate([observed, ideal, predicted])
 
 
-def test_products_are_those_of_the_dense_matrices(trained: Trained, parts: Partition, stack: Stack):  # noqa: F811
-    dense, rng = dense_of(trained, parts), np.random.default_rng(0)
+def test_products_are_those_of_the_dense_matrices(trained: Trained, partition: Partition, stack: Stack):  # noqa: F811
+    dense, rng = dense_of(trained, partition), np.random.default_rng(0)
     right = rng.normal(size=(dense.shape[1], 5)).astype(np.float32)
     left = rng.normal(size=(dense.shape[0], 5)).astype(np.float32)
     np.testing.assert_allclose(stack.times(torch.from_numpy(right)).numpy(), dense @ right, rtol=1e-3, atol=1e-4)
@@ -52,11 +52,11 @@ def test_products_are_those_of_the_dense_matrices(trained: Trained, parts: Parti
 
 def test_the_factorisation_is_the_leading_part_of_the_dense_one(
     trained: Trained,  # noqa: F811
-    parts: Partition,
+    partition: Partition,
     stack: Stack,
 ):
     left, values, right = truncated_svd(stack, 8, 10, Seed(0).torch())
-    u, s, vt = np.linalg.svd(dense_of(trained, parts), full_matrices=False)
+    u, s, vt = np.linalg.svd(dense_of(trained, partition), full_matrices=False)
     np.testing.assert_allclose(values.numpy(), s[:8], rtol=1e-3)
     best = (u[:, :8] * s[:8]) @ vt[:8]
     np.testing.assert_allclose(((left * values) @ right.T).numpy(), best, atol=2e-2 * np.abs(best).max())
@@ -72,9 +72,9 @@ def test_without_corrections_the_scores_are_the_predicted_ones(trained: Trained)
     )
 
 
-def test_beta_one_gives_the_observed_preference(trained: Trained, parts: Partition):  # noqa: F811
+def test_beta_one_gives_the_observed_preference(trained: Trained, partition: Partition):  # noqa: F811
     result = COVA(COVAConfig(rank=50, alpha=0, beta=1)).run(task_of(trained, "pairs"))
-    observed = dense_of(trained, parts)[: SIZES[0]]
+    observed = dense_of(trained, partition)[: SIZES[0]]
     found = (result.model.users.weight @ result.model.items.weight.T).detach().numpy()
     np.testing.assert_allclose(found, observed, rtol=1e-3, atol=1e-3)
 
@@ -83,7 +83,7 @@ def test_alpha_moves_no_user_without_forgotten_pairs(trained: Trained):  # noqa:
     task = task_of(trained, "pairs")
     some, more = (COVA(COVAConfig(rank=8, alpha=alpha)).run(task).model.users.weight.detach() for alpha in (0, 5))
     affected = np.zeros(len(some), dtype=bool)
-    affected[task.parts.forgotten.users] = True
+    affected[task.partition.forgotten.users] = True
     assert affected.any()
     assert not affected.all()
     torch.testing.assert_close(some[~affected], more[~affected], rtol=1e-3, atol=1e-4)

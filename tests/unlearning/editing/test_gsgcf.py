@@ -5,7 +5,7 @@ import torch
 from mmrecun.data.interactions import Split
 from mmrecun.forget.partition import Partition
 from mmrecun.rng import Seed
-from mmrecun.unlearning.base import served_inputs
+from mmrecun.unlearning.base import retained_inputs
 from mmrecun.unlearning.editing.gsgcf import GSGCF, GSGCFConfig, Operator, Step, neighbourhood
 from tests.contracts.unlearning import Trained, UnlearnerContract, task_of, trained  # noqa: F401
 
@@ -15,10 +15,10 @@ class TestGSGCF(UnlearnerContract):
     settings = {"learning_rate": 0.03, "epochs": 60, "batch_size": 64, "step": 1.0}
 
 
-def reached(parts: Partition, hops: int) -> tuple[set[int], set[int]]:
+def reached(partition: Partition, hops: int) -> tuple[set[int], set[int]]:
     """A search by sets, one pair at a time."""
-    pairs = parts.held.part(Split.TRAIN)
-    users, items = set(parts.forgotten.users.tolist()), set(parts.forgotten.items.tolist())
+    pairs = partition.retained_pairs.split(Split.TRAIN)
+    users, items = set(partition.forgotten.users.tolist()), set(partition.forgotten.items.tolist())
     for _ in range(hops):
         further_users, further_items = set(users), set(items)
         for user, item in zip(pairs.users.tolist(), pairs.items.tolist(), strict=True):
@@ -32,27 +32,27 @@ def reached(parts: Partition, hops: int) -> tuple[set[int], set[int]]:
 
 @pytest.mark.parametrize("hops", [0, 1, 2])
 def test_the_neighbourhood_is_what_a_search_finds(trained: Trained, hops: int):  # noqa: F811
-    parts = task_of(trained, "mixed").parts
-    sizes = (len(parts.original.users), len(parts.original.items))
-    users, items = neighbourhood(parts.forgotten, parts.held.part(Split.TRAIN), sizes, hops)
-    assert (set(np.flatnonzero(users)), set(np.flatnonzero(items))) == reached(parts, hops)
+    partition = task_of(trained, "mixed").partition
+    sizes = (len(partition.original.users), len(partition.original.items))
+    users, items = neighbourhood(partition.forgotten, partition.retained_pairs.split(Split.TRAIN), sizes, hops)
+    assert (set(np.flatnonzero(users)), set(np.flatnonzero(items))) == reached(partition, hops)
 
 
 @pytest.mark.parametrize("hops", [0, 1])
 def test_only_the_neighbourhood_moves(trained: Trained, hops: int):  # noqa: F811
     task = task_of(trained, "items")
-    parts = task.parts
+    partition = task.partition
     with torch.no_grad():
-        before = trained.model.vectors(served_inputs(task))
+        before = trained.model.vectors(retained_inputs(task))
     result = GSGCF(GSGCFConfig(hops=hops, epochs=5)).run(task)
-    users, items = reached(parts, hops)
+    users, items = reached(partition, hops)
     for moved, still, rows, free in (
-        (result.model.users.weight, before.users, parts.user_rows, users),
-        (result.model.items.weight, before.items, parts.item_rows, items),
+        (result.model.users.weight, before.users, partition.user_rows, users),
+        (result.model.items.weight, before.items, partition.item_rows, items),
     ):
         changed = (moved.detach() != still[rows]).any(dim=1).numpy()
         assert set(rows[changed]) == free & set(rows)
-    assert hops or len(items & set(parts.item_rows)) == 0
+    assert hops or len(items & set(partition.item_rows)) == 0
 
 
 def test_an_untrained_operator_changes_nothing():

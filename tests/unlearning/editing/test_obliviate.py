@@ -6,7 +6,7 @@ from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.models.base import ID_TABLES, Recommender
 from mmrecun.rng import Seed
-from mmrecun.unlearning.base import Task, stand_in_inputs, working_copy
+from mmrecun.unlearning.base import Task, padded_inputs, working_copy
 from mmrecun.unlearning.editing.obliviate import Obliviate, ObliviateConfig, gradients, low_rank, preconditioned
 from mmrecun.unlearning.functional import vectors_with
 from tests.contracts.models import build
@@ -37,7 +37,7 @@ def test_a_row_that_no_batch_touched_is_not_thrown_away():
 def test_gradients_are_those_of_bpr_by_hand(trained: Trained):  # noqa: F811
     model = build("bprmf", trained.dataset)
     triples = Triples(*(torch.tensor(rows) for rows in ([0, 0, 1], [2, 3, 2], [4, 4, 5])))
-    found = gradients(model, stand_in_inputs(task_of(trained, "pairs")), triples, 0.5)
+    found = gradients(model, padded_inputs(task_of(trained, "pairs")), triples, 0.5)
     users, items = (table.weight.detach().double().numpy() for table in model.tables().values())
     by_hand = [np.zeros_like(users), np.zeros_like(items)]
     for u, p, n in zip(*(column.tolist() for column in vars(triples).values()), strict=True):
@@ -51,41 +51,41 @@ def test_gradients_are_those_of_bpr_by_hand(trained: Trained):  # noqa: F811
 
 @torch.no_grad()
 def margin(task: Task, model: Recommender, tables: dict, pairs: Interactions) -> float:
-    original = task.parts.original
+    original = task.partition.original
     sampler = NegativeSampler(original.train, len(original.users), len(original.items))
     triples = next(iter(bpr_batches(pairs, sampler, len(pairs), Seed(11).numpy())))
-    return vectors_with(model, tables, stand_in_inputs(task)).at(triples).margins().mean().item()
+    return vectors_with(model, tables, padded_inputs(task)).of_triples(triples).margins().mean().item()
 
 
 @pytest.mark.parametrize("target", ["users", "items", "pairs"])
 def test_the_first_move_lowers_the_forgotten_margins(trained: Trained, target: str):  # noqa: F811
     task = task_of(trained, target)
-    model, inputs = working_copy(task), stand_in_inputs(task)
+    model, inputs = working_copy(task), padded_inputs(task)
     adapters = Obliviate(ObliviateConfig(step=1, moments=5)).first_move(task, model, inputs)
-    before = margin(task, model, {}, task.parts.forgotten)
-    assert margin(task, model, adapters.tables(), task.parts.forgotten) < before - 0.02
+    before = margin(task, model, {}, task.partition.forgotten)
+    assert margin(task, model, adapters.tables(), task.partition.forgotten) < before - 0.02
     opposite = {name: 2 * model.get_parameter(name) - moved for name, moved in adapters.tables().items()}
-    assert margin(task, model, opposite, task.parts.forgotten) > before
+    assert margin(task, model, opposite, task.partition.forgotten) > before
 
 
 def test_only_rows_of_forgotten_pairs_have_an_adapter(trained: Trained):  # noqa: F811
     task = task_of(trained, "items")
     model = working_copy(task)
-    adapters = Obliviate(ObliviateConfig(moments=2)).first_move(task, model, stand_in_inputs(task))
-    for name, rows in zip(ID_TABLES, (task.parts.forgotten.users, task.parts.forgotten.items), strict=True):
+    adapters = Obliviate(ObliviateConfig(moments=2)).first_move(task, model, padded_inputs(task))
+    for name, rows in zip(ID_TABLES, (task.partition.forgotten.users, task.partition.forgotten.items), strict=True):
         moved = (adapters.tables()[name] != model.get_parameter(name)).any(dim=1).numpy()
         np.testing.assert_array_equal(np.flatnonzero(moved), np.unique(rows))
 
 
 def test_calibration_brings_other_scores_of_affected_users_back(trained: Trained):  # noqa: F811
     task = task_of(trained, "pairs")
-    kept = task.parts.held.part(Split.TRAIN)
-    kept = kept.select(np.isin(kept.users, task.parts.forgotten.users))
-    inputs = stand_in_inputs(task)
+    kept = task.partition.retained_pairs.split(Split.TRAIN)
+    kept = kept.select(np.isin(kept.users, task.partition.forgotten.users))
+    inputs = padded_inputs(task)
     rows = torch.tensor(kept.users), torch.tensor(kept.items)
     drift = []
     for steps in (0, 150):
-        settings = {"calibration": steps, "moments": 5, "step": 30, "hold": 20, "learning_rate": 0.01}
+        settings = {"calibration": steps, "moments": 5, "step": 30, "stay_weight": 20, "learning_rate": 0.01}
         model = Obliviate(ObliviateConfig.of(settings)).run(task).model
         with torch.no_grad():
             old, new = trained.model.vectors(inputs), model.vectors(inputs)

@@ -8,7 +8,7 @@ from mmrecun.models.base import Recommender
 from mmrecun.models.bprmf import BPRMF
 from mmrecun.rng import Seed
 from mmrecun.training.fit import fit
-from mmrecun.unlearning.base import Task, stand_in_inputs
+from mmrecun.unlearning.base import Task, padded_inputs
 from mmrecun.unlearning.editing import scif
 from mmrecun.unlearning.editing.scif import SCIF, Pairs, SCIFConfig, hessian_product, label_change
 from mmrecun.unlearning.functional import vectors_with
@@ -41,7 +41,7 @@ def test_the_gradient_of_the_label_change_is_the_change_of_the_label():
 def factorised(trained: Trained) -> Trained:  # noqa: F811
     model, scores = build("bprmf", trained.dataset), iter(range(1, 100))
     assert isinstance(model, BPRMF)
-    fit(model, trained.dataset, stand_in_inputs(task_of(trained, "pairs")), TRAINING, Seed(1), lambda _: next(scores))
+    fit(model, trained.dataset, padded_inputs(task_of(trained, "pairs")), TRAINING, Seed(1), lambda _: next(scores))
     return Trained(model, trained.dataset)
 
 
@@ -60,7 +60,7 @@ def test_the_step_solves_each_users_own_system(factorised: Trained, monkeypatch:
     result = SCIF(config).run(task)
     users, items = (table.weight.detach().double().numpy() for table in factorised.model.tables().values())
     pairs, expected = drawn[0], users.copy()
-    for user in np.unique(task.parts.forgotten.users):
+    for user in np.unique(task.partition.forgotten.users):
         hessian, target = config.damping * np.eye(users.shape[1]), np.zeros(users.shape[1])
         for u, p, n in zip(*(c.numpy() for c in vars(pairs.keep).values()), strict=True):
             if u == user:
@@ -79,8 +79,10 @@ def test_the_step_solves_each_users_own_system(factorised: Trained, monkeypatch:
 
 def kept_by(method: type, module, task: Task, monkeypatch: pytest.MonkeyPatch, settings) -> Recommender:
     kept: list[Recommender] = []
-    export = module.export
-    monkeypatch.setattr(module, "export", lambda task, working: kept.append(working) or export(task, working))
+    retained_model = module.retained_model
+    monkeypatch.setattr(
+        module, "retained_model", lambda task, working: kept.append(working) or retained_model(task, working)
+    )
     method(settings).run(task)
     return kept[0]
 
@@ -88,10 +90,10 @@ def kept_by(method: type, module, task: Task, monkeypatch: pytest.MonkeyPatch, s
 @torch.no_grad()
 def margin(model: Recommender, task: Task, pairs: Interactions) -> float:
     """Mean margin on the retained graph."""
-    original = task.parts.original
+    original = task.partition.original
     sampler = NegativeSampler(original.train, len(original.users), len(original.items))
     triples = next(iter(bpr_batches(pairs, sampler, len(pairs), Seed(11).numpy())))
-    return model.vectors(stand_in_inputs(task)).at(triples).margins().mean().item()
+    return model.vectors(padded_inputs(task)).of_triples(triples).margins().mean().item()
 
 
 @pytest.mark.parametrize("target", ["items", "pairs"])
@@ -102,8 +104,8 @@ def test_forgotten_margins_fall_further_than_others(
 ):
     task = task_of(trained, target)
     after = kept_by(SCIF, scif, task, monkeypatch, SCIFConfig(damping=0.3))
-    fall = margin(trained.model, task, task.parts.forgotten) - margin(after, task, task.parts.forgotten)
-    others = task.parts.held.select(task.parts.held.splits == 0)
+    fall = margin(trained.model, task, task.partition.forgotten) - margin(after, task, task.partition.forgotten)
+    others = task.partition.retained_pairs.select(task.partition.retained_pairs.splits == 0)
     assert fall > 0.1
     assert margin(trained.model, task, others) - margin(after, task, others) < fall / 2
 
@@ -111,7 +113,7 @@ def test_forgotten_margins_fall_further_than_others(
 def test_only_affected_user_rows_move(trained: Trained, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
     task = task_of(trained, "pairs")
     after = kept_by(SCIF, scif, task, monkeypatch, SCIFConfig())
-    affected = np.unique(task.parts.forgotten.users)
+    affected = np.unique(task.partition.forgotten.users)
     for name, value in after.state_dict().items():
         same = (value == trained.model.state_dict()[name]).reshape(len(value), -1).all(dim=1).numpy()
         if name == "users.weight":
@@ -121,12 +123,12 @@ def test_only_affected_user_rows_move(trained: Trained, monkeypatch: pytest.Monk
 
 
 def test_a_request_of_whole_users_has_no_row_to_correct(trained: Trained):  # noqa: F811
-    assert "no row to correct" in SCIF(SCIFConfig()).run(task_of(trained, "users")).stop
+    assert "no row to correct" in SCIF(SCIFConfig()).run(task_of(trained, "users")).stop_reason
 
 
 def test_swapped_rows_give_the_vectors_of_a_model_that_has_them(trained: Trained):  # noqa: F811
     task = task_of(trained, "pairs")
-    inputs, other = stand_in_inputs(task), build("mgcn", trained.dataset, 4)
+    inputs, other = padded_inputs(task), build("mgcn", trained.dataset, 4)
     other.load_state_dict(trained.model.state_dict())
     rows = torch.randn(other.users.weight.shape, generator=Seed(2).torch())
     with torch.no_grad():

@@ -6,7 +6,7 @@ from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError
 from mmrecun.unlearning.gradient.amnesiac import Amnesiac, AmnesiacConfig, relabelled
-from mmrecun.unlearning.gradient.base import Work
+from mmrecun.unlearning.gradient.base import GradientRun
 from tests.contracts.unlearning import GradientContract, Trained, pairs_of, task_of
 
 
@@ -26,11 +26,11 @@ def test_only_what_is_wrong_changes_places():
 
 def test_a_pass_shows_every_training_pair_once_and_forgotten_ones_reversed(trained: Trained):
     method = Amnesiac(AmnesiacConfig(batch_size=100))
-    work = Work.of(task_of(trained, "pairs"), method.config)
-    forgotten, known = set(pairs_of(work.sampler.forget)), set(pairs_of(trained.dataset.train))
+    run = GradientRun.of(task_of(trained, "pairs"), method.config)
+    forgotten, known = set(pairs_of(run.sampler.forget)), set(pairs_of(trained.dataset.train))
     shown = [
         row
-        for step in method.steps(work, None, 0)
+        for step in method.steps(run, None, 0)
         for row in zip(
             *(c.tolist() for c in (step.retain.users, step.retain.positives, step.retain.negatives)), strict=True
         )

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmrecun.rng import Seed
-from mmrecun.unlearning.gradient.candidate_lists import Draw, divergence, list_scores, share_above
+from mmrecun.unlearning.gradient.candidate_lists import CandidateSampler, divergence, list_scores, share_above
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -42,9 +42,9 @@ def test_share_above_counts_strictly_higher_items():
 
 def test_draws_are_distinct_candidates_and_repeat_with_the_seed():
     candidates = np.array([3, 5, 8, 13, 21])
-    draws = [Draw(candidates, 3, Seed(1).torch(), torch.device("cpu")) for _ in range(2)]
-    first, second = ([draw().tolist() for _ in range(4)] for draw in draws)
+    draws = [CandidateSampler(candidates, 3, Seed(1).torch(), torch.device("cpu")) for _ in range(2)]
+    first, second = ([candidates().tolist() for _ in range(4)] for candidates in draws)
     assert first == second
     assert any(drawn != first[0] for drawn in first)
     assert all(len(set(drawn)) == 3 and set(drawn) <= set(candidates.tolist()) for drawn in first)
-    assert len(Draw(candidates, 99, Seed(1).torch(), torch.device("cpu"))()) == 5
+    assert len(CandidateSampler(candidates, 99, Seed(1).torch(), torch.device("cpu"))()) == 5

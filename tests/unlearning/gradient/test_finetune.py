@@ -19,15 +19,15 @@ def test_it_equals_training_on_the_retained_data_from_the_trained_weights(traine
     task = task_of(trained, "pairs")
     config = FinetuneConfig(epochs=2, batch_size=256, learning_rate=0.01)
     result = Finetune(config).run(task)
-    data, model = task.parts.retained, working_copy(task)
-    inputs, optimizer = build_inputs(data, model.spec(), CPU), torch.optim.Adam(model.parameters(), lr=0.01)
+    data, model = task.partition.retained, working_copy(task)
+    inputs, optimizer = build_inputs(data, model.required_inputs(), CPU), torch.optim.Adam(model.parameters(), lr=0.01)
     sampler = NegativeSampler(data.train, len(data.users), len(data.items))
     losses = []
     for number in range(2):
         rng = task.seed.child(f"unaware pass {number}").numpy()
         for triples in bpr_batches(data.train, sampler, 256, rng):
-            batch = model.vectors(inputs).at(triples)
-            loss = bpr(batch.margins()) + model.extra_loss(batch)
+            batch = model.vectors(inputs).of_triples(triples)
+            loss = bpr(batch.margins()) + model.auxiliary_loss(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -4,12 +4,12 @@ import torch
 
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.errors import ConfigError
-from mmrecun.forget.partition import partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
-from mmrecun.unlearning.base import Task, served_inputs, stand_in_inputs, working_copy
+from mmrecun.unlearning.base import Task, padded_inputs, retained_inputs, working_copy
 from mmrecun.unlearning.gradient import base
-from mmrecun.unlearning.gradient.base import Work
+from mmrecun.unlearning.gradient.base import GradientRun
 from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper, MMRecUnPaperConfig
 from mmrecun.unlearning.gradient.sampling import Step, branch_pairs
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained, validate  # noqa: F401
@@ -36,19 +36,21 @@ def test_a_weight_of_one_would_leave_nothing_to_hold_the_rest():
 
 
 def task_of(trained: Trained, target: str) -> Task:  # noqa: F811
-    parts = partition(trained.dataset, retain(trained.dataset, requests(trained.dataset)[target]))
-    return Task(trained.model, parts, TRAINING, Seed(5), validate)
+    partition = Partition.between(
+        trained.dataset, Partition.from_request(trained.dataset, requests(trained.dataset)[target]).retained
+    )
+    return Task(trained.model, partition, TRAINING, Seed(5), validate)
 
 
 @torch.no_grad()
 def margins(model: Recommender, task: Task, target: str) -> float:
     """Mean margin of what the request names, on graphs that have lost it already: only parameters can lower it."""
-    parts = task.parts
-    pairs = branch_pairs(parts, "audio") if target == "some audio" else parts.forgotten
-    sampler = NegativeSampler(parts.original.train, len(parts.original.users), len(parts.original.items))
+    partition = task.partition
+    pairs = branch_pairs(partition, "audio") if target == "some audio" else partition.forgotten
+    sampler = NegativeSampler(partition.original.train, len(partition.original.users), len(partition.original.items))
     triples = next(iter(bpr_batches(pairs, sampler, len(pairs), Seed(11).numpy())))
-    vectors = model.vectors(stand_in_inputs(task))
-    rows = vectors.branch_at("audio", triples) if target == "some audio" else vectors.at(triples)
+    vectors = model.vectors(padded_inputs(task))
+    rows = vectors.branch_of_triples("audio", triples) if target == "some audio" else vectors.of_triples(triples)
     return rows.margins().mean().item()
 
 
@@ -61,8 +63,10 @@ def test_both_forms_lower_the_margins_of_the_parameters_themselves(
     monkeypatch: pytest.MonkeyPatch,
 ):
     kept: list[Recommender] = []
-    export = base.export
-    monkeypatch.setattr(base, "export", lambda task, working: kept.append(working) or export(task, working))
+    retained_model = base.retained_model
+    monkeypatch.setattr(
+        base, "retained_model", lambda task, working: kept.append(working) or retained_model(task, working)
+    )
     task = task_of(trained, target)
     before = margins(working_copy(task), task, target)
     MMRecUnPaper(MMRecUnPaperConfig(learning_rate=0.02, form=form)).run(task)
@@ -71,25 +75,25 @@ def test_both_forms_lower_the_margins_of_the_parameters_themselves(
 
 def test_attached_features_change_no_item_that_kept_its_own(trained: Trained):  # noqa: F811
     task = task_of(trained, "some audio")
-    kept = torch.from_numpy(~task.parts.lost_features["audio"])
+    kept = torch.from_numpy(~task.partition.removed_features["audio"])
     with torch.no_grad():
-        attached, served = (task.model.vectors(inputs(task)) for inputs in (stand_in_inputs, served_inputs))
-    assert torch.equal(attached.branches["audio"][1][kept], served.branches["audio"][1][kept])
-    assert attached.branches["audio"][1][~kept].any()
-    assert not served.branches["audio"][1][~kept].any()
+        padded, retained = (task.model.vectors(inputs(task)) for inputs in (padded_inputs, retained_inputs))
+    assert torch.equal(padded.branches["audio"][1][kept], retained.branches["audio"][1][kept])
+    assert padded.branches["audio"][1][~kept].any()
+    assert not retained.branches["audio"][1][~kept].any()
 
 
 def test_the_objective_is_the_weighted_sum_of_its_terms(trained: Trained):  # noqa: F811
     task = task_of(trained, "pairs")
     method = MMRecUnPaper(MMRecUnPaperConfig(forget_weight=0.3))
-    work = Work.of(task, method.config)
+    run = GradientRun.of(task, method.config)
     forget = Triples(*(torch.tensor(rows) for rows in ([0, 1], [2, 3], [4, 5])))
     kept = Triples(*(torch.tensor(rows) for rows in ([6, 7], [8, 9], [10, 11])))
     with torch.no_grad():
-        found = method.objective(work, None, Step(forget, {}, kept)).item()
-        vectors = task.model.vectors(work.served)
-        x, y = (vectors.at(triples).margins().double().numpy() for triples in (forget, kept))
-        own = task.model.extra_loss(vectors.at(kept)).item()
+        found = method.loss(run, None, Step(forget, {}, kept)).item()
+        vectors = task.model.vectors(run.retained_inputs)
+        x, y = (vectors.of_triples(triples).margins().double().numpy() for triples in (forget, kept))
+        own = task.model.auxiliary_loss(vectors.of_triples(kept)).item()
     reverse, retained = np.log1p(np.exp(x)).mean(), np.log1p(np.exp(-y)).mean()
     np.testing.assert_allclose(found, 0.7 * (retained + own) + 0.3 * reverse, rtol=1e-5)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.unlearning.gradient.base import Work
+from mmrecun.unlearning.gradient.base import GradientRun
 from mmrecun.unlearning.gradient.rrl import RRL, RRLConfig, fisher_diagonal, ranked_reverse
 from tests.contracts.unlearning import GradientContract, Trained, task_of
 
@@ -25,35 +25,33 @@ def test_pairs_at_the_top_count_most_and_descent_lowers_every_margin():
 
 
 def test_the_fisher_diagonal_is_the_mean_squared_gradient_scaled_to_mean_one(trained: Trained):
-    work = Work.of(task_of(trained, "users"), RRLConfig(batch_size=300))
-    found = fisher_diagonal(work, 2)
-    squares = [torch.zeros_like(parameter) for parameter in work.model.parameters()]
-    batches = list(work.sampler.retained(0))[:2]
+    run = GradientRun.of(task_of(trained, "users"), RRLConfig(batch_size=300))
+    found = fisher_diagonal(run, 2)
+    squares = [torch.zeros_like(parameter) for parameter in run.model.parameters()]
+    batches = list(run.sampler.retain_only(0))[:2]
     for step in batches:
-        work.model.zero_grad()
-        work.retain_loss(work.model.vectors(work.served).at(step.retain)).backward()
-        for square, parameter in zip(squares, work.model.parameters(), strict=True):
+        run.model.zero_grad()
+        run.retain_loss(run.model.vectors(run.retained_inputs).of_triples(step.retain)).backward()
+        for square, parameter in zip(squares, run.model.parameters(), strict=True):
             square.add_(parameter.grad.square())
     mean = sum(square.sum() for square in squares) / sum(square.numel() for square in squares)
     for one, two in zip(found, squares, strict=True):
         torch.testing.assert_close(one, two / mean, rtol=1e-3, atol=1e-4)
     flat = torch.cat([fisher.flatten() for fisher in found])
     assert flat.mean().item() == pytest.approx(1, rel=1e-4)
-    names = [name for name, _ in work.model.named_parameters()]
-    assert not found[names.index("users.weight")][work.task.parts.lost_users].any()
+    names = [name for name, _ in run.model.named_parameters()]
+    assert not found[names.index("users.weight")][run.task.partition.removed_users].any()
 
 
 def test_the_anchor_weighs_every_move_by_its_fisher_value(trained: Trained):
-    free, held = RRL(RRLConfig(anchor=0)), RRL(RRLConfig(anchor=0.5))
-    work = Work.of(task_of(trained, "pairs"), free.config)
-    step = next(work.sampler.forgotten(0))
-    anchors = [held.prepare(work) for _ in range(2)]
-    assert free.objective(work, anchors[0], step).item() == held.objective(work, anchors[1], step).item()
+    free, anchored = RRL(RRLConfig(stay_weight=0)), RRL(RRLConfig(stay_weight=0.5))
+    run = GradientRun.of(task_of(trained, "pairs"), free.config)
+    step = next(run.sampler.forget_only(0))
+    anchors = [anchored.prepare(run) for _ in range(2)]
+    assert free.loss(run, anchors[0], step).item() == anchored.loss(run, anchors[1], step).item()
     with torch.no_grad():
-        for parameter in work.model.parameters():
+        for parameter in run.model.parameters():
             parameter.add_(0.01)
-    one, two = (
-        method.objective(work, anchor, step).item() for method, anchor in zip((free, held), anchors, strict=True)
-    )
+    one, two = (method.loss(run, anchor, step).item() for method, anchor in zip((free, anchored), anchors, strict=True))
     total = sum(float(fisher.double().sum()) for fisher in anchors[0].fisher)
     assert two - one == pytest.approx(0.5 * total * 0.01**2, rel=1e-3)

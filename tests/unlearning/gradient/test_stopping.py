@@ -4,8 +4,8 @@ import torch
 
 from mmrecun.data.bpr_sampling import bpr_batches
 from mmrecun.data.interactions import Split
-from mmrecun.unlearning.gradient.base import PassConfig, Work
-from mmrecun.unlearning.gradient.stopping import Gauge
+from mmrecun.unlearning.gradient.base import GradientRun, PassConfig
+from mmrecun.unlearning.gradient.stopping import StoppingCriterion
 from tests.contracts.unlearning import Trained, task_of
 
 
@@ -13,16 +13,16 @@ from tests.contracts.unlearning import Trained, task_of
 def test_the_excess_is_the_mean_margin_above_that_of_validation_pairs_at_the_start(
     trained: Trained, target: str, branch: str
 ):
-    work = Work.of(task_of(trained, target), PassConfig())
-    gauge = Gauge(work)
-    rng = work.task.seed.child("gauge").numpy()
-    forgotten = work.sampler.branches[branch] if branch else work.sampler.forget
-    valid = work.task.parts.held.part(Split.VALID)
-    triples = [next(bpr_batches(pairs, work.sampler.negatives, len(pairs), rng)) for pairs in (forgotten, valid)]
+    run = GradientRun.of(task_of(trained, target), PassConfig())
+    stopping = StoppingCriterion(run)
+    rng = run.task.seed.child("gauge").numpy()
+    forgotten = run.sampler.branches[branch] if branch else run.sampler.forget
+    valid = run.task.partition.retained_pairs.split(Split.VALID)
+    triples = [next(bpr_batches(pairs, run.sampler.negatives, len(pairs), rng)) for pairs in (forgotten, valid)]
 
     def mean(triples) -> float:
         with torch.no_grad():
-            vectors = work.model.vectors(work.attached)
+            vectors = run.model.vectors(run.padded_inputs)
         users, items = vectors.branches[branch] if branch else (vectors.users, vectors.items)
         scores = (users @ items.T).double().numpy()
         rows, positives, negatives = (
@@ -31,20 +31,20 @@ def test_the_excess_is_the_mean_margin_above_that_of_validation_pairs_at_the_sta
         return float(np.mean([scores[u, p] - scores[u, n] for u, p, n in zip(rows, positives, negatives, strict=True)]))
 
     level = mean(triples[1])
-    assert gauge.excess() == pytest.approx(mean(triples[0]) - level, abs=1e-5)
+    assert stopping.excess() == pytest.approx(mean(triples[0]) - level, abs=1e-5)
     with torch.no_grad():
-        work.model.users.weight.mul_(0.5)
-        work.model.items.weight.mul_(0.5)
-    assert gauge.excess() == pytest.approx(mean(triples[0]) - level, abs=1e-5)
+        run.model.users.weight.mul_(0.5)
+        run.model.items.weight.mul_(0.5)
+    assert stopping.excess() == pytest.approx(mean(triples[0]) - level, abs=1e-5)
 
 
 def test_without_validation_pairs_the_level_is_chance(trained: Trained):
-    work = Work.of(task_of(trained, "pairs"), PassConfig())
+    run = GradientRun.of(task_of(trained, "pairs"), PassConfig())
     data = trained.dataset
     bare = data.with_interactions(data.interactions.select(data.interactions.splits != Split.VALID))
-    other = Work.of(task_of(Trained(trained.model, bare), "pairs"), PassConfig())
+    other = GradientRun.of(task_of(Trained(trained.model, bare), "pairs"), PassConfig())
     with torch.no_grad():
-        for model in (work.model, other.model):
+        for model in (run.model, other.model):
             for parameter in model.parameters():
                 parameter.zero_()
-    assert Gauge(other).excess() == 0
+    assert StoppingCriterion(other).excess() == 0

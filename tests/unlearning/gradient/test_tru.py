@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.unlearning.gradient.base import Work
+from mmrecun.unlearning.gradient.base import GradientRun
 from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper, MMRecUnPaperConfig
 from mmrecun.unlearning.gradient.tru import TRU, TRUConfig, branch_scales, with_gradient
 from tests.contracts.unlearning import GradientContract, Trained, task_of
@@ -33,13 +33,13 @@ def test_a_given_gradient_arrives_as_given():
 @pytest.mark.parametrize("target", ["pairs", "some audio"])
 def test_with_all_modules_and_no_bound_it_is_mmrecun(trained: Trained, target: str):
     method, other = TRU(TRUConfig(share=1, tau=1e9)), MMRecUnPaper(MMRecUnPaperConfig())
-    work = Work.of(task_of(trained, target), method.config)
-    step = next(work.sampler.steps(0))
+    run = GradientRun.of(task_of(trained, target), method.config)
+    step = next(run.sampler.forget_pass(0))
     gradients = []
-    for loss in (method.objective(work, method.prepare(work), step), other.objective(work, None, step)):
-        work.model.zero_grad()
+    for loss in (method.loss(run, method.prepare(run), step), other.loss(run, None, step)):
+        run.model.zero_grad()
         loss.backward()
-        gradients.append((loss.item(), [parameter.grad.clone() for parameter in work.model.parameters()]))
+        gradients.append((loss.item(), [parameter.grad.clone() for parameter in run.model.parameters()]))
     assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-5)
     for one, two in zip(gradients[0][1], gradients[1][1], strict=True):
         torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-6)
@@ -47,35 +47,35 @@ def test_with_all_modules_and_no_bound_it_is_mmrecun(trained: Trained, target: s
 
 def test_only_the_chosen_modules_move(trained: Trained):
     method = TRU(TRUConfig(share=0.3, epochs=1))
-    work = Work.of(task_of(trained, "pairs"), method.config)
-    targets = method.prepare(work)
+    run = GradientRun.of(task_of(trained, "pairs"), method.config)
+    targets = method.prepare(run)
     modules = {
         name.rpartition(".")[0]: chosen
-        for (name, _), chosen in zip(work.model.named_parameters(), targets.chosen, strict=True)
+        for (name, _), chosen in zip(run.model.named_parameters(), targets.chosen, strict=True)
     }
     assert sum(modules.values()) == round(0.3 * len(modules))
-    before = {name: value.clone() for name, value in work.model.state_dict().items()}
-    method._passes(work, [])
-    moved = [not torch.equal(parameter, before[name]) for name, parameter in work.model.named_parameters()]
+    before = {name: value.clone() for name, value in run.model.state_dict().items()}
+    method._passes(run, [])
+    moved = [not torch.equal(parameter, before[name]) for name, parameter in run.model.named_parameters()]
     assert moved == targets.chosen
 
 
 def test_the_chosen_modules_have_the_largest_ratio(trained: Trained):
     method = TRU(TRUConfig(share=0.3, probe_batches=1))
-    work = Work.of(task_of(trained, "pairs"), method.config)
-    step = next(work.sampler.steps(0))
-    kept, forgotten = work.look(step)
+    run = GradientRun.of(task_of(trained, "pairs"), method.config)
+    step = next(run.sampler.forget_pass(0))
+    kept, forgotten = run.forward(step)
     sizes = []
-    for loss in (torch.nn.functional.softplus(forgotten[0]).mean(), work.retain_loss(kept)):
-        work.model.zero_grad()
+    for loss in (torch.nn.functional.softplus(forgotten[0]).mean(), run.retain_loss(kept)):
+        run.model.zero_grad()
         loss.backward(retain_graph=True)
         squares: dict[str, float] = {}
-        for name, parameter in work.model.named_parameters():
+        for name, parameter in run.model.named_parameters():
             module = name.rpartition(".")[0]
             squares[module] = squares.get(module, 0.0) + float(parameter.grad.square().sum())
         sizes.append(squares)
     ratio = {module: sizes[0][module] / sizes[1][module] for module in sizes[0]}
     best = sorted(ratio, key=ratio.get, reverse=True)[: round(0.3 * len(ratio))]
-    named = [name.rpartition(".")[0] for name, _ in work.model.named_parameters()]
-    assert method.prepare(work).chosen == [module in best for module in named]
+    named = [name.rpartition(".")[0] for name, _ in run.model.named_parameters()]
+    assert method.prepare(run).chosen == [module in best for module in named]
     assert np.unique(list(ratio.values())).size == len(ratio)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrecun.rng import Seed
-from mmrecun.unlearning.mmrecun.balance import Balance, by_degree, explained
+from mmrecun.unlearning.mmrecun.balance import Balance, fit_decay_by_degree, mean_cosine
 
 
 def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
@@ -14,17 +14,17 @@ def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
 
 def test_rows_that_their_pairs_taught_alone_are_explained():
     values, degree = rows(), np.ones(40, dtype=np.int64)
-    assert explained(values, -3 * values, degree) == pytest.approx(1)
-    assert explained(values, values, degree) == pytest.approx(-1)
+    assert mean_cosine(values, -3 * values, degree) == pytest.approx(1)
+    assert mean_cosine(values, values, degree) == pytest.approx(-1)
     degree[:] = 0
-    assert explained(values, -values, degree) == 0
+    assert mean_cosine(values, -values, degree) == 0
 
 
 def test_a_row_whose_pairs_all_stay_is_in_balance():
     values, gradient = rows(), rows(seed=1)
     degree = np.arange(1, 41)
     found = Balance.of(values, gradient, degree, degree, 1.0)
-    torch.testing.assert_close(found.missing(values, gradient), torch.zeros_like(values))
+    torch.testing.assert_close(found.imbalance(values, gradient), torch.zeros_like(values))
 
 
 def test_where_everybody_loses_as_much_nobody_has_to_move():
@@ -34,7 +34,7 @@ def test_where_everybody_loses_as_much_nobody_has_to_move():
     values = rows()
     gradient = -decay * values
     found = Balance.of(values, gradient, degree, degree * 9 // 10, 0.9)
-    torch.testing.assert_close(found.missing(values, 0.9 * gradient), torch.zeros_like(values), atol=0.05, rtol=0.05)
+    torch.testing.assert_close(found.imbalance(values, 0.9 * gradient), torch.zeros_like(values), atol=0.05, rtol=0.05)
 
 
 def test_a_row_taught_by_pairs_alone_goes_where_the_others_hold_it():
@@ -44,7 +44,7 @@ def test_a_row_taught_by_pairs_alone_goes_where_the_others_hold_it():
     values = taught.sum(dim=0) / decay
     found = Balance.of(values, -taught.sum(dim=0), degree, np.full(40, 2), 2 / 3)
     wanted = taught[:2].sum(dim=0)
-    torch.testing.assert_close(found.missing(torch.zeros_like(values), -wanted), wanted, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.imbalance(torch.zeros_like(values), -wanted), wanted, atol=1e-5, rtol=1e-5)
     assert found.decay.unique().numel() == 1
     assert float(found.decay[0]) == pytest.approx(decay * 2 / 3)
 
@@ -52,6 +52,6 @@ def test_a_row_taught_by_pairs_alone_goes_where_the_others_hold_it():
 @given(st.lists(st.tuples(st.integers(0, 500), st.floats(-1, 5)), min_size=1, max_size=60))
 def test_decay_is_positive_whatever_was_seen(seen: list[tuple[int, float]]):
     degree, decay = (np.array(column) for column in zip(*seen, strict=True))
-    found = by_degree(decay.astype(float), degree.astype(np.int64))(np.array([0, 1, 17, 10_000]))
+    found = fit_decay_by_degree(decay.astype(float), degree.astype(np.int64))(np.array([0, 1, 17, 10_000]))
     assert np.isfinite(found).all()
     assert (found > 0).all()

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
-from mmrecun.unlearning.mmrecun.curvature import Curvature
-from mmrecun.unlearning.mmrecun.expected_bpr import pull, stiffness
+from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
+from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.links import Links
 from tests.contracts.unlearning import requests
 
@@ -17,12 +17,12 @@ EVERYBODY = 100_000
 
 
 def taken_out(dataset: Dataset, kind: str) -> Partition:
-    return partition(dataset, retain(dataset, requests(dataset)[kind]))
+    return Partition.between(dataset, Partition.from_request(dataset, requests(dataset)[kind]).retained)
 
 
-def vectors(parts: Partition) -> tuple[Tensor, Tensor]:
+def vectors(partition: Partition) -> tuple[Tensor, Tensor]:
     rng = Seed(3).torch()
-    sizes = len(parts.original.users), len(parts.original.items)
+    sizes = len(partition.original.users), len(partition.original.items)
     return torch.randn(sizes[0], 5, generator=rng), torch.randn(sizes[1], 5, generator=rng)
 
 
@@ -30,29 +30,29 @@ def test_a_pull_is_the_mean_over_the_second_half_of_the_way():
     margins = torch.tensor([-8.0, -1.0, -1e-4, 0.0, 0.5, 3.0, 20.0], dtype=torch.float64)
     way = torch.linspace(0.5, 1, 20_001, dtype=torch.float64)
     wanted = torch.sigmoid(-margins[:, None] * way).mean(dim=1)
-    torch.testing.assert_close(pull(margins), wanted, atol=3e-3, rtol=1e-3)
+    torch.testing.assert_close(gradient_weight(margins), wanted, atol=3e-3, rtol=1e-3)
 
 
 def test_stiffness_is_how_fast_a_pull_falls():
     margins = torch.tensor([-6.0, -0.7, 0.2, 1.0, 4.0, 12.0], dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(pull(margins).sum(), margins)
-    torch.testing.assert_close(stiffness(margins.detach()), -slope)
-    assert stiffness(torch.tensor([-1e4, 0.0, 1e4])).isfinite().all()
+    (slope,) = torch.autograd.grad(gradient_weight(margins).sum(), margins)
+    torch.testing.assert_close(hessian_weight(margins.detach()), -slope)
+    assert hessian_weight(torch.tensor([-1e4, 0.0, 1e4])).isfinite().all()
 
 
 @pytest.mark.parametrize("kind", ["users", "items", "pairs", "some audio", "mixed"])
 def test_with_everybody_drawn_the_gradient_is_that_of_loops(dataset: Dataset, kind: str):
-    parts = taken_out(dataset, kind)
-    users, items = vectors(parts)
-    found = BeforeAndAfter.of(parts, EVERYBODY, np.random.default_rng(0), CPU)
-    train = parts.original.train
+    partition = taken_out(dataset, kind)
+    users, items = vectors(partition)
+    found = BeforeAndAfter.of(partition, EVERYBODY, np.random.default_rng(0), CPU)
+    train = partition.original.train
     had = train.matrix(len(users), len(items)).toarray() > 0
     pairs = list(zip(train.users.tolist(), train.items.tolist(), strict=True))
-    wanted = looped(users, items, pairs, {u: [j for j in parts.item_rows if not had[u, j]] for u, _ in pairs})
+    wanted = looped(users, items, pairs, {u: [j for j in partition.item_rows if not had[u, j]] for u, _ in pairs})
     made = found.before.gradient((users, items))
     torch.testing.assert_close(made.users, wanted[0], atol=1e-4, rtol=1e-4)
     # items that leave were negatives, too: they are asked about in `Drawn`, but not drawn for users
-    if not parts.lost_items.any():
+    if not partition.removed_items.any():
         torch.testing.assert_close(made.items, wanted[1], atol=1e-4, rtol=1e-4)
 
 
@@ -60,7 +60,7 @@ def looped(users: Tensor, items: Tensor, pairs: list, negatives: dict) -> tuple[
     by_user, by_item = torch.zeros_like(users), torch.zeros_like(items)
     for user, item in pairs:
         for other in negatives[user]:
-            force = pull(users[user] @ (items[item] - items[other])) / len(negatives[user])
+            force = gradient_weight(users[user] @ (items[item] - items[other])) / len(negatives[user])
             by_user[user] -= force * (items[item] - items[other])
             by_item[item] -= force * users[user]
             by_item[other] += force * users[user]
@@ -68,24 +68,24 @@ def looped(users: Tensor, items: Tensor, pairs: list, negatives: dict) -> tuple[
 
 
 def test_pairs_that_leave_become_negatives_of_their_users(dataset: Dataset):
-    parts = taken_out(dataset, "pairs")
-    users, items = vectors(parts)
-    after = BeforeAndAfter.of(parts, EVERYBODY, np.random.default_rng(0), CPU).after
-    assert after.swapped is not None
-    assert len(after.swapped.users) == len(parts.forgotten)
-    kept = parts.held.matrix(len(users), len(items))
-    assert all(kept[u, i] for u, i in zip(after.swapped.users, after.swapped.positives, strict=True))
-    with_them = after.gradient((users[parts.user_rows], items[parts.item_rows]))
+    partition = taken_out(dataset, "pairs")
+    users, items = vectors(partition)
+    after = BeforeAndAfter.of(partition, EVERYBODY, np.random.default_rng(0), CPU).after
+    assert after.new_negatives is not None
+    assert len(after.new_negatives.users) == len(partition.forgotten)
+    kept = partition.retained_pairs.matrix(len(users), len(items))
+    assert all(kept[u, i] for u, i in zip(after.new_negatives.users, after.new_negatives.positives, strict=True))
+    with_them = after.gradient((users[partition.user_rows], items[partition.item_rows]))
     assert with_them.users.isfinite().all()
 
 
 def test_what_is_drawn_of_retained_pairs_is_the_same_before_and_after(dataset: Dataset):
     """So that chance cancels out: but for what left, nothing differs."""
-    parts = taken_out(dataset, "users")
-    users, items = vectors(parts)
-    before, after = BeforeAndAfter.of(parts, 4, np.random.default_rng(0), CPU)
-    first = before.gradient((users, items)).users[parts.user_rows]
-    second = after.gradient((users[parts.user_rows], items[parts.item_rows])).users
+    partition = taken_out(dataset, "users")
+    users, items = vectors(partition)
+    before, after = BeforeAndAfter.of(partition, 4, np.random.default_rng(0), CPU)
+    first = before.gradient((users, items)).users[partition.user_rows]
+    second = after.gradient((users[partition.user_rows], items[partition.item_rows])).users
     torch.testing.assert_close(first, second, atol=1e-6, rtol=1e-5)
 
 
@@ -95,17 +95,17 @@ def test_sums_over_links_are_those_of_a_sparse_matrix():
     links = Links(pairs[:, 0], pairs[:, 1], (6, 9))
     weights, users, items = torch.rand(30), torch.rand(6, 3), torch.rand(9, 3)
     dense = torch.zeros(6, 9).index_put_((pairs[:, 0], pairs[:, 1]), weights, accumulate=True)
-    torch.testing.assert_close(links.to_users(weights, items), dense @ items)
-    torch.testing.assert_close(links.to_items(weights, users), dense.T @ users)
+    torch.testing.assert_close(links.sum_to_users(weights, items), dense @ items)
+    torch.testing.assert_close(links.sum_to_items(weights, users), dense.T @ users)
 
 
 @pytest.fixture
-def curvature() -> tuple[Curvature, np.ndarray]:
+def curvature() -> tuple[GaussNewtonMatrix, np.ndarray]:
     """Of 4 users and 5 items in 3 dimensions, and the matrix it stands for, column by column."""
     rng = np.random.default_rng(2)
     pairs = torch.from_numpy(rng.integers((4, 5), size=(12, 2)))
     links = Links(pairs[:, 0], pairs[:, 1], (4, 5))
-    made = Curvature(links, torch.rand(12), (torch.randn(4, 3), torch.randn(5, 3)))
+    made = GaussNewtonMatrix(links, torch.rand(12), (torch.randn(4, 3), torch.randn(5, 3)))
     columns = []
     for number in range(27):
         unit = torch.zeros(27)
@@ -131,7 +131,7 @@ def test_one_pair_among_alike_items_bends_as_gauss_newton_says():
     items = torch.zeros(4000, 2)
     items[0] = torch.tensor([3.0, -1.0])
     user, links = torch.tensor([[0.5, 0.2]]), Links(torch.tensor([0]), torch.tensor([0]), (1, 4000))
-    made = Curvature(links, torch.tensor([0.25]), (user, items))
+    made = GaussNewtonMatrix(links, torch.tensor([0.25]), (user, items))
     change = torch.tensor([[1.0, 2.0]])
     wanted = 0.25 * (change @ items[0]) * items[0]
     torch.testing.assert_close(made.product(change, torch.zeros_like(items))[0][0], wanted, atol=0.01, rtol=0.01)

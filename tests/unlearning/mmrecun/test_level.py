@@ -4,11 +4,11 @@ import torch
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Split
-from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun import level
-from mmrecun.unlearning.mmrecun.level import Level
+from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 
 
 @pytest.fixture(autouse=True)
@@ -25,19 +25,21 @@ def taken_out(dataset: Dataset, kind: str) -> Partition:
         "items": ForgetRequest(items=tuple(items[:12])),
         "pairs": ForgetRequest(pairs=tuple((users[train.users[n]], items[train.items[n]]) for n in range(0, 400, 4))),
     }[kind]
-    return partition(dataset, retain(dataset, request))
+    return Partition.between(dataset, Partition.from_request(dataset, request).retained)
 
 
 @pytest.mark.parametrize("kind", ["users", "items", "pairs"])
 def test_vectors_that_learned_nothing_are_near_chance_and_those_that_learned_are_not(dataset: Dataset, kind: str):
-    parts = taken_out(dataset, kind)
-    asked = Level(parts, np.random.default_rng(0))
+    partition = taken_out(dataset, kind)
+    asked = ForgettingLevel(partition, np.random.default_rng(0))
     rng = Seed(1).torch()
-    count = len(parts.original.users), len(parts.original.items)
+    count = len(partition.original.users), len(partition.original.items)
     noise = torch.randn(count[0], 64, generator=rng), torch.randn(count[1], 64, generator=rng)
-    train = torch.from_numpy(parts.original.train.matrix(*count).toarray()).float()
+    train = torch.from_numpy(partition.original.train.matrix(*count).toarray()).float()
     learned = train @ noise[1] + 0.1 * noise[0], train.T @ noise[0] + noise[1]
-    alike, apart = (asked.auc((users[parts.user_rows], items[parts.item_rows])) for users, items in (noise, learned))
+    alike, apart = (
+        asked.auc((users[partition.user_rows], items[partition.item_rows])) for users, items in (noise, learned)
+    )
     assert alike is not None
     assert apart is not None
     assert abs(alike - 0.5) < 0.2
@@ -46,9 +48,9 @@ def test_vectors_that_learned_nothing_are_near_chance_and_those_that_learned_are
 
 def test_nothing_is_told_where_too_few_can_be_compared(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(level, "_FEWEST", 10_000)
-    parts = taken_out(dataset, "pairs")
-    vectors = torch.randn(len(parts.user_rows), 4), torch.randn(len(parts.item_rows), 4)
-    assert Level(parts, np.random.default_rng(0)).auc(vectors) is None
+    partition = taken_out(dataset, "pairs")
+    vectors = torch.randn(len(partition.user_rows), 4), torch.randn(len(partition.item_rows), 4)
+    assert ForgettingLevel(partition, np.random.default_rng(0)).auc(vectors) is None
 
 
 def test_nothing_is_told_where_no_random_draw_set_pairs_aside(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
@@ -57,7 +59,9 @@ def test_nothing_is_told_where_no_random_draw_set_pairs_aside(dataset: Dataset, 
     train, degree = dataset.train, dataset.degrees[1]
     most = np.argsort(-degree[train.items])[:100]
     names = dataset.users.names.gather(train.users[most]), dataset.items.names.gather(train.items[most])
-    parts = partition(dataset, retain(dataset, ForgetRequest(pairs=tuple(zip(*names, strict=True)))))
-    vectors = torch.randn(len(parts.user_rows), 4), torch.randn(len(parts.item_rows), 4)
-    assert Level(parts, np.random.default_rng(0)).auc(vectors) is None
-    assert len(parts.held.part(Split.VALID))
+    partition = Partition.between(
+        dataset, Partition.from_request(dataset, ForgetRequest(pairs=tuple(zip(*names, strict=True)))).retained
+    )
+    vectors = torch.randn(len(partition.user_rows), 4), torch.randn(len(partition.item_rows), 4)
+    assert ForgettingLevel(partition, np.random.default_rng(0)).auc(vectors) is None
+    assert len(partition.retained_pairs.split(Split.VALID))

@@ -6,14 +6,14 @@ import torch
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import DivergedError
-from mmrecun.forget.partition import Partition, partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
-from mmrecun.unlearning.base import Task, export
+from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun import method
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
-from mmrecun.unlearning.mmrecun.restoring import Restoring
+from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained_on, validate
 
 LONG = TrainConfig(epochs=150, batch_size=128, learning_rate=0.02, patience=150)
@@ -21,12 +21,12 @@ LONG = TrainConfig(epochs=150, batch_size=128, learning_rate=0.02, patience=150)
 
 class TestMMRecUn(UnlearnerContract):
     name = "mmrecun"
-    settings = {"min_explained": -1.0}
+    settings = {"min_cosine": -1.0}
 
 
 class TestMMRecUnWhereNothingIsExplained(UnlearnerContract):
     name = "mmrecun"
-    settings = {"min_explained": 1.0}
+    settings = {"min_cosine": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -36,41 +36,41 @@ def converged(dataset: Dataset) -> Trained:
 
 
 def taken_out(dataset: Dataset, kind: str) -> Partition:
-    return partition(dataset, retain(dataset, requests(dataset)[kind]))
+    return Partition.between(dataset, Partition.from_request(dataset, requests(dataset)[kind]).retained)
 
 
-def task_of(trained: Trained, parts: Partition, training: TrainConfig = TRAINING) -> Task:
-    return Task(trained.model, parts, training, Seed(4), validate)
+def task_of(trained: Trained, partition: Partition, training: TrainConfig = TRAINING) -> Task:
+    return Task(trained.model, partition, training, Seed(4), validate)
 
 
-def unlearned(trained: Trained, parts: Partition, **settings):
-    return MMRecUn(MMRecUnConfig(min_explained=-1, **settings)).run(task_of(trained, parts, LONG))
+def unlearned(trained: Trained, partition: Partition, **settings):
+    return MMRecUn(MMRecUnConfig(min_cosine=-1, **settings)).run(task_of(trained, partition, LONG))
 
 
 def test_where_everything_stays_no_row_is_out_of_balance(converged: Trained):
     whole = ForgetRequest(users=(converged.dataset.users.names[0],))
-    parts = partition(converged.dataset, retain(converged.dataset, whole))
+    partition = Partition.between(converged.dataset, Partition.from_request(converged.dataset, whole).retained)
     same = Partition(
-        parts.original,
-        np.arange(len(parts.original.users)),
-        np.arange(len(parts.original.items)),
-        parts.forgotten.select(np.zeros(len(parts.forgotten), dtype=bool)),
+        partition.original,
+        np.arange(len(partition.original.users)),
+        np.arange(len(partition.original.items)),
+        partition.forgotten.select(np.zeros(len(partition.forgotten), dtype=bool)),
         {},
-        lambda: parts.original,
+        lambda: partition.original,
     )
-    work = Restoring(task_of(converged, same), 64, -1)
-    assert work.step(4) < 1e-6
+    solver = BalanceSolver(task_of(converged, same), 64, -1)
+    assert solver.newton_step(4) < 1e-6
 
 
 def test_a_trained_matrix_factorisation_follows_from_its_pairs(converged: Trained):
-    work = Restoring(task_of(converged, taken_out(converged.dataset, "pairs")), 64, 0.5)
-    assert not work.unexplained
-    assert set(work.tables) == {"users.weight", "items.weight"}
+    solver = BalanceSolver(task_of(converged, taken_out(converged.dataset, "pairs")), 64, 0.5)
+    assert not solver.unsolvable
+    assert set(solver.tables) == {"users.weight", "items.weight"}
 
 
 def test_each_step_leaves_less_out_of_balance(converged: Trained):
-    work = Restoring(task_of(converged, taken_out(converged.dataset, "pairs")), 64, -1)
-    first, second, third = (work.step(8) for _ in range(3))
+    solver = BalanceSolver(task_of(converged, taken_out(converged.dataset, "pairs")), 64, -1)
+    first, second, third = (solver.newton_step(8) for _ in range(3))
     assert second < first
     assert third < first
 
@@ -83,23 +83,23 @@ def scored(users: torch.Tensor, items: torch.Tensor, pairs) -> float:
 
 
 def test_forgotten_pairs_stand_where_a_retraining_puts_them(converged: Trained):
-    parts = taken_out(converged.dataset, "pairs")
-    golds = [trained_on(parts.retained, "bprmf", LONG, seed).model for seed in (1, 9, 10)]
+    partition = taken_out(converged.dataset, "pairs")
+    golds = [trained_on(partition.retained, "bprmf", LONG, seed).model for seed in (1, 9, 10)]
     stands = {
-        name: scored(each.users.weight, each.items.weight, parts.forgotten)
+        name: scored(each.users.weight, each.items.weight, partition.forgotten)
         for name, each in {
-            "before": export(task_of(converged, parts), converged.model),
-            "after": unlearned(converged, parts).model,
+            "before": retained_model(task_of(converged, partition), converged.model),
+            "after": unlearned(converged, partition).model,
         }.items()
     }
-    stands["gold"] = np.mean([scored(gold.users.weight, gold.items.weight, parts.forgotten) for gold in golds])
+    stands["gold"] = np.mean([scored(gold.users.weight, gold.items.weight, partition.forgotten) for gold in golds])
     assert stands["before"] - stands["gold"] > 0.1
     assert abs(stands["after"] - stands["gold"]) < 0.4 * (stands["before"] - stands["gold"])
 
 
 def test_without_an_epoch_of_training_only_solved_tables_move(trained: Trained):
-    parts = taken_out(trained.dataset, "pairs")
-    model = unlearned(trained, parts, epochs=0).model
+    partition = taken_out(trained.dataset, "pairs")
+    model = unlearned(trained, partition, epochs=0).model
     for name, value in model.state_dict().items():
         same = torch.equal(value, trained.model.state_dict()[name])
         assert same == (name not in model.tables()), name
@@ -109,9 +109,9 @@ def test_a_user_without_any_pair_left_starts_anew(converged: Trained):
     dataset = converged.dataset
     name, mine = dataset.users.names[3], dataset.train.items[dataset.train.users == 3]
     request = ForgetRequest(pairs=tuple((name, dataset.items.names[int(item)]) for item in mine))
-    parts = partition(dataset, retain(dataset, request))
-    model = unlearned(converged, parts, epochs=0).model
-    row = parts.retained.users.find([name])[0]
+    partition = Partition.between(dataset, Partition.from_request(dataset, request).retained)
+    model = unlearned(converged, partition, epochs=0).model
+    row = partition.retained.users.find([name])[0]
     bound = (6 / sum(model.users.weight.shape)) ** 0.5
     assert model.users.weight[row].abs().max() <= bound
     assert model.users.weight[row].any()
@@ -127,8 +127,8 @@ def test_rows_that_are_not_explained_have_the_model_trained_anew(trained: Traine
         validate,
         lambda done, total, note: notes.append(note),
     )
-    result = MMRecUn(MMRecUnConfig(min_explained=1)).run(task)
-    assert result.stop.startswith("trained anew, since what pairs taught")
+    result = MMRecUn(MMRecUnConfig(min_cosine=1)).run(task)
+    assert result.stop_reason.startswith("trained anew, since what pairs taught")
     assert "trained anew" in notes[0]
     assert result.valid is not None
 
@@ -138,20 +138,20 @@ def test_a_way_that_leads_nowhere_is_named(converged: Trained):
     with torch.no_grad():
         overflowing.model.users.weight *= 1e12
     with pytest.raises(DivergedError, match="lower stretch"):
-        unlearned(overflowing, taken_out(converged.dataset, "pairs"), stretch=1e30)
+        unlearned(overflowing, taken_out(converged.dataset, "pairs"), step_scale=1e30)
 
 
 def test_features_that_the_model_does_not_read_change_nothing(converged: Trained):
-    parts = taken_out(converged.dataset, "some audio")
-    result = unlearned(converged, parts)
-    assert result.stop == "nothing that the model was trained on was forgotten"
+    partition = taken_out(converged.dataset, "some audio")
+    result = unlearned(converged, partition)
+    assert result.stop_reason == "nothing that the model was trained on was forgotten"
     before = converged.model.state_dict()
     assert all(torch.equal(value, before[name]) for name, value in result.model.state_dict().items())
 
 
 def test_a_small_request_is_followed_by_as_much_less_of_an_epoch(converged: Trained, monkeypatch: pytest.MonkeyPatch):
     counts = []
-    monkeypatch.setattr(method, "run_epoch", lambda model, pairs, *rest: counts.append(len(pairs)) or 0.0)
+    monkeypatch.setattr(method, "train_epoch", lambda model, pairs, *rest: counts.append(len(pairs)) or 0.0)
     dataset, train = converged.dataset, converged.dataset.train
     for wanted in (1, 50):
         names = [
@@ -159,6 +159,6 @@ def test_a_small_request_is_followed_by_as_much_less_of_an_epoch(converged: Trai
             for u, i in zip(train.users, train.items, strict=True)
         ]
         request = ForgetRequest(pairs=tuple(names[:: len(names) // wanted][:wanted]))
-        unlearned(converged, partition(dataset, retain(dataset, request)))
+        unlearned(converged, Partition.between(dataset, Partition.from_request(dataset, request).retained))
     assert counts[1] == len(train) - 50
     assert counts[0] == pytest.approx((len(train) - 1) * 100 / len(train), abs=1)

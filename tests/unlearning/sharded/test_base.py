@@ -2,20 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.data.dataset import Dataset, positions
+from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.errors import ConfigError
-from mmrecun.forget.partition import partition, retain
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
-from mmrecun.unlearning.sharded.base import Unit, dealt, touched_by, train_shard, train_shards
+from mmrecun.unlearning.sharded.base import Unit, affected_shards, random_shards, train_shard, train_shards
 from tests.contracts.unlearning import TRAINING, Trained, trained, validate  # noqa: F401
 
 SHARDS = 3
 
 
 def test_dealt_shards_differ_by_one_at_most():
-    labels = dealt(1000, 7, Seed(0).numpy())
+    labels = random_shards(1000, 7, Seed(0).numpy())
     sizes = np.bincount(labels, minlength=7)
     assert sizes.max() - sizes.min() <= 1
     assert len(np.unique(labels[:50])) == 7
@@ -23,7 +23,7 @@ def test_dealt_shards_differ_by_one_at_most():
 
 @pytest.mark.parametrize("unit", list(Unit))
 def test_what_is_dealt_stays_together(dataset: Dataset, unit: Unit):
-    labels = unit.of_pairs(dealt(unit.units(dataset), SHARDS, Seed(0).numpy()), dataset.train)
+    labels = unit.of_pairs(random_shards(unit.units(dataset), SHARDS, Seed(0).numpy()), dataset.train)
     assert len(labels) == len(dataset.train)
     rows = {Unit.USERS: dataset.train.users, Unit.ITEMS: dataset.train.items}.get(unit, np.arange(len(labels)))
     owner: dict[int, int] = {}
@@ -31,13 +31,13 @@ def test_what_is_dealt_stays_together(dataset: Dataset, unit: Unit):
 
 
 def task_on(trained: Trained, request: ForgetRequest) -> Task:  # noqa: F811
-    parts = partition(trained.dataset, retain(trained.dataset, request))
-    return Task(trained.model, parts, TRAINING, Seed(5), validate)
+    partition = Partition.between(trained.dataset, Partition.from_request(trained.dataset, request).retained)
+    return Task(trained.model, partition, TRAINING, Seed(5), validate)
 
 
 @pytest.fixture(scope="module")
 def labels(dataset: Dataset) -> np.ndarray:
-    return Unit.USERS.of_pairs(dealt(len(dataset.users), SHARDS, Seed(5).numpy()), dataset.train)
+    return Unit.USERS.of_pairs(random_shards(len(dataset.users), SHARDS, Seed(5).numpy()), dataset.train)
 
 
 @pytest.fixture(scope="module")
@@ -48,32 +48,32 @@ def of_one_user(trained: Trained) -> Task:  # noqa: F811
 def test_a_shard_is_touched_by_any_part_of_its_data(trained: Trained, labels: np.ndarray, of_one_user: Task):  # noqa: F811
     train, data = trained.dataset.train, trained.dataset
     known = trained.model.modalities()
-    touched = touched_by(of_one_user.parts, labels, SHARDS, known)
+    touched = affected_shards(of_one_user.partition, labels, SHARDS, known)
     assert np.flatnonzero(touched).tolist() == [labels[0]]
     item = int(train.items[0])
-    without = task_on(trained, ForgetRequest(items=(data.items.names[item],))).parts
-    assert set(np.flatnonzero(touched_by(without, labels, SHARDS, known))) == set(labels[train.items == item])
+    without = task_on(trained, ForgetRequest(items=(data.items.names[item],))).partition
+    assert set(np.flatnonzero(affected_shards(without, labels, SHARDS, known))) == set(labels[train.items == item])
     carrier = int(np.flatnonzero(data.modalities["image"].present)[0])
-    blind = task_on(trained, ForgetRequest(modalities={"image": (data.items.names[carrier],)})).parts
-    assert set(np.flatnonzero(touched_by(blind, labels, SHARDS, known))) == set(labels[train.items == carrier])
-    assert not touched_by(blind, labels, SHARDS, ()).any()
-    gone = task_on(trained, ForgetRequest(modalities={"image": None})).parts
-    assert touched_by(gone, labels, SHARDS, known).all()
+    blind = task_on(trained, ForgetRequest(modalities={"image": (data.items.names[carrier],)})).partition
+    assert set(np.flatnonzero(affected_shards(blind, labels, SHARDS, known))) == set(labels[train.items == carrier])
+    assert not affected_shards(blind, labels, SHARDS, ()).any()
+    gone = task_on(trained, ForgetRequest(modalities={"image": None})).partition
+    assert affected_shards(gone, labels, SHARDS, known).all()
 
 
 def test_shards_equal_fresh_trainings_of_their_own_data(trained: Trained, labels: np.ndarray, of_one_user: Task):  # noqa: F811
     """Untouched: of all the pairs it had before the request. Touched: of those that are retained."""
-    parts = of_one_user.parts
+    partition = of_one_user.partition
     shards = train_shards(of_one_user, labels, SHARDS)
     before = task_on(trained, ForgetRequest(pairs=(never_trained(trained.dataset),)))
-    assert not len(before.parts.forgotten)
+    assert not len(before.partition.forgotten)
     for number, (shard, touched) in enumerate(zip(shards.trained, shards.touched, strict=True)):
         pairs = trained.dataset.train.select(labels == number)
         if touched:
             pairs = pairs.select(pairs.users != 0)
         fresh, _ = train_shard(before, pairs, number)
-        np.testing.assert_array_equal(parts.user_rows[shard.user_rows], fresh.user_rows)
-        np.testing.assert_array_equal(parts.item_rows[shard.item_rows], fresh.item_rows)
+        np.testing.assert_array_equal(partition.user_rows[shard.user_rows], fresh.user_rows)
+        np.testing.assert_array_equal(partition.item_rows[shard.item_rows], fresh.item_rows)
         assert torch.equal(shard.users, fresh.users)
         assert torch.equal(shard.items, fresh.items)
     untouched = [shard.seconds for shard, touched in zip(shards.trained, shards.touched, strict=True) if not touched]
@@ -88,17 +88,17 @@ def never_trained(dataset: Dataset) -> tuple[str, str]:
 
 
 def test_a_shard_without_retained_pairs_is_empty(of_one_user: Task):
-    alone = np.where(of_one_user.parts.original.train.users == 0, 0, 1)
+    alone = np.where(of_one_user.partition.original.train.users == 0, 0, 1)
     shards = train_shards(of_one_user, alone, 2)
-    users, items = shards.stacked(of_one_user.parts)
+    users, items = shards.stacked(of_one_user.partition)
     assert not users.there[:, 0].any()
     assert not items.vectors[:, 0].any()
     assert users.there[:, 1].all()
-    found = positions(shards.trained[1].user_rows, len(users.there))
+    found = inverse_index(shards.trained[1].user_rows, len(users.there))
     assert torch.equal(users.vectors[:, 1], shards.trained[1].users[torch.from_numpy(found)])
 
 
 def test_a_shard_too_small_to_train_on_says_so(of_one_user: Task):
-    retained = of_one_user.parts.retained.train
+    retained = of_one_user.partition.retained.train
     with pytest.raises(ConfigError, match="choose fewer shards"):
         train_shard(of_one_user, retained.select(retained.users == 0), 0)

@@ -110,11 +110,11 @@ def test_clustering_anew_sees_the_retained_data_only(trained: Trained):  # noqa:
     config = RecEraserConfig(shards=2, pretraining=3, aggregation=1, recluster=True)
     result = RecEraser(config).run(task)
     assert result.setup_seconds == 0
-    assert result.stop == "2 of 2 shards trained again; clustered by retained data"
-    train, parts = trained.dataset.train, task.parts
+    assert result.stop_reason == "2 of 2 shards trained again; clustered by retained data"
+    train, partition = trained.dataset.train, task.partition
     labels = RecEraser(config)._labels(task)
-    held = parts.held.contains(train.users, train.items, len(trained.dataset.items))
-    assert (labels[~held] == -1).all()
-    expected = clustered(parts.retained, config, TRAINING, Seed(5).child("clustering"), CPU)
-    np.testing.assert_array_equal(labels[held], expected)
+    retained = partition.retained_pairs.contains(train.users, train.items, len(trained.dataset.items))
+    assert (labels[~retained] == -1).all()
+    expected = clustered(partition.retained, config, TRAINING, Seed(5).child("clustering"), CPU)
+    np.testing.assert_array_equal(labels[retained], expected)
     assert RecEraser(config.model_copy(update={"recluster": False})).run(task).setup_seconds > 0

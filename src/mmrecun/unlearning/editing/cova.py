@@ -17,8 +17,8 @@ from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
 from mmrecun.forget.request import Target
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner
-from mmrecun.unlearning.vector_model import blocks, pair_scores, retained_table
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
+from mmrecun.unlearning.vector_model import blocks, pair_scores, retained_vector_model
 
 _OVERSAMPLING = 10
 
@@ -72,26 +72,23 @@ class COVA(Unlearner):
     """Reads the scores of the trained model as it was served, forgotten edges included."""
 
     Config = COVAConfig
+    config: COVAConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
-    def __init__(self, config: COVAConfig) -> None:
-        super().__init__(config)
-        self.config = config
-
     @torch.no_grad()
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Factorise, correct the user vectors, keep the retained rows."""
-        self.check(task.parts)
-        original = task.parts.original
-        vectors = task.model.vectors(build_inputs(original, task.model.spec(), task.device))
-        stack = stack_of(vectors.users, vectors.items, original.train, task.parts.forgotten)
+        self.check(task.partition)
+        original = task.partition.original
+        vectors = task.model.vectors(build_inputs(original, task.model.required_inputs(), task.device))
+        stack = stack_of(vectors.users, vectors.items, original.train, task.partition.forgotten)
         rng = task.seed.child("factorisation").torch()
         left, values, right = truncated_svd(stack, self.config.rank, self.config.iterations, rng)
         observed, ideal, predicted = left.chunk(3)
         towards = self.config.alpha * (observed - ideal) + self.config.beta * (predicted - observed)
         scale = values.sqrt()
-        model = retained_table(task.parts, (predicted - towards) * scale, right * scale)
-        return Unlearned(model, f"one factorisation of rank {len(values)}", [])
+        model = retained_vector_model(task.partition, (predicted - towards) * scale, right * scale)
+        return UnlearnResult(model, f"one factorisation of rank {len(values)}", [])
 
 
 def stack_of(users: Tensor, items: Tensor, train: Interactions, forgotten: Interactions) -> Stack:

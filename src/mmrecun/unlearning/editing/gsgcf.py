@@ -19,9 +19,9 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import Target
 from mmrecun.models.base import linear
-from mmrecun.training.loop import adam, one_pass
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, served_inputs
-from mmrecun.unlearning.vector_model import retained_table
+from mmrecun.training.loop import adam, train_batches
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_inputs
+from mmrecun.unlearning.vector_model import retained_vector_model
 
 Pairs = tuple[Tensor, Tensor]
 
@@ -84,52 +84,49 @@ class GSGCF(Unlearner):
     """Starts from the trained parameters on the retained graph; what comes out is a table of vectors."""
 
     Config = GSGCFConfig
+    config: GSGCFConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
-    def __init__(self, config: GSGCFConfig) -> None:
-        super().__init__(config)
-        self.config = config
-
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Train the operator and write its output down."""
-        self.check(task.parts)
-        parts, users = task.parts, len(task.parts.original.users)
+        self.check(task.partition)
+        partition, users = task.partition, len(task.partition.original.users)
         with torch.no_grad():
-            vectors = task.model.vectors(served_inputs(task))
+            vectors = task.model.vectors(retained_inputs(task))
         still = torch.cat([vectors.users, vectors.items])
-        train = parts.held.part(Split.TRAIN)
-        moves = neighbourhood(parts.forgotten, train, (users, len(still) - users), self.config.hops)
+        train = partition.retained_pairs.split(Split.TRAIN)
+        moves = neighbourhood(partition.forgotten, train, (users, len(still) - users), self.config.hops)
         nodes = torch.from_numpy(np.concatenate(moves)).to(task.device)
         rng = task.seed.child("operator").torch()
         operator = Operator(still.shape[1], self.config.step, nodes, rng).to(task.device)
         local = train.select(moves[0][train.users] | moves[1][train.items])
-        history = self._train(task, operator, still, local) if len(parts.forgotten) else []
+        history = self._train(task, operator, still, local) if len(partition.forgotten) else []
         with torch.no_grad():
             moved = operator(still, torch.arange(len(still), device=task.device))
         stop = f"{len(history)} passes, {int(nodes.sum())} of {len(nodes)} vectors could move"
-        return Unlearned(retained_table(parts, moved[:users], moved[users:]), stop, history)
+        return UnlearnResult(retained_vector_model(partition, moved[:users], moved[users:]), stop, history)
 
     def _train(self, task: Task, operator: Operator, still: Tensor, local: Interactions) -> list[dict[str, float]]:
         optimizer = adam(operator, self.config.learning_rate)
         history: list[dict[str, float]] = []
 
         def loss_of(step: Step) -> Tensor:
-            return self.objective(operator, still, len(task.parts.original.users), step)
+            return self.objective(operator, still, len(task.partition.original.users), step)
 
         for number in range(self.config.epochs):
             rng = task.seed.child(f"pass {number}").numpy()
-            loss = one_pass(self._steps(task.parts, local, rng, task.device), loss_of, optimizer)
+            loss = train_batches(self._steps(task.partition, local, rng, task.device), loss_of, optimizer)
             history.append({"epoch": number + 1, "loss": loss})
-            task.report(number + 1, self.config.epochs, f"loss {loss:.4f}")
+            task.progress(number + 1, self.config.epochs, f"loss {loss:.4f}")
         return history
 
     def _steps(
-        self, parts: Partition, local: Interactions, rng: np.random.Generator, device: torch.device
+        self, partition: Partition, local: Interactions, rng: np.random.Generator, device: torch.device
     ) -> Iterator[Step]:
-        original, size = parts.original, self.config.batch_size
-        sampler = NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
+        original, size = partition.original, self.config.batch_size
+        sampler = NegativeSampler(original.train, len(original.users), len(original.items), partition.item_rows)
         kept = cycle(batches(local, size, rng, device))
-        for users, items in batches(parts.forgotten, size, rng, device):
+        for users, items in batches(partition.forgotten, size, rng, device):
             unseen = sampler.draw(users.cpu().numpy().repeat(self.config.unseen), rng).reshape(-1, self.config.unseen)
             nothing = (users[:0], items[:0])
             yield Step((users, items), torch.from_numpy(unseen).to(device), next(kept, nothing))

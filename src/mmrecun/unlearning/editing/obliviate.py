@@ -11,6 +11,7 @@ estimated as the mean squared gradient of retained batches, as Adam averages it,
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,11 +24,19 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import Target
 from mmrecun.models.base import ID_TABLES, Recommender, Vectors
-from mmrecun.training.loop import adam, one_pass
+from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import bpr
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export, stand_in_inputs, working_copy
+from mmrecun.unlearning.base import (
+    Task,
+    UnlearnConfig,
+    Unlearner,
+    UnlearnResult,
+    padded_inputs,
+    retained_model,
+    working_copy,
+)
 from mmrecun.unlearning.functional import vectors_with
-from mmrecun.unlearning.gradient.sampling import nothing
+from mmrecun.unlearning.gradient.sampling import no_triples
 
 Tables = Mapping[str, Tensor]
 _TINY = 1e-8
@@ -41,17 +50,18 @@ class ObliviateConfig(UnlearnConfig):
         step: length of the first move, in steps of the training's Adam.
         moments: retained batches the second moment is estimated from.
         calibration: steps of the second stage.
-        hold: weight of the affected users' other scores.
+        stay_weight: weight of the affected users' other scores.
         norm: weight of the adapters' norms.
         batch_size: triples a step of the second stage.
         learning_rate: of the second stage's Adam.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {"hold": "stay_weight"}
     rank: PositiveInt = 8
     step: PositiveFloat = 5.0
     moments: PositiveInt = 20
     calibration: NonNegativeInt = 200
-    hold: NonNegativeFloat = 1.0
+    stay_weight: NonNegativeFloat = 1.0
     norm: NonNegativeFloat = 1e-4
     batch_size: PositiveInt = 512
     learning_rate: PositiveFloat = 1e-3
@@ -90,19 +100,16 @@ class Obliviate(Unlearner):
     """Works on the retained graph; the adapters are added to the tables before what left loses its row."""
 
     Config = ObliviateConfig
+    config: ObliviateConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
-    def __init__(self, config: ObliviateConfig) -> None:
-        super().__init__(config)
-        self.config = config
-
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Both stages."""
-        self.check(task.parts)
-        working, parts = working_copy(task), task.parts
-        if not len(parts.forgotten):
-            return Unlearned(export(task, working), "no forgotten pair: no row to move", [])
-        inputs = stand_in_inputs(task)
+        self.check(task.partition)
+        working, partition = working_copy(task), task.partition
+        if not len(partition.forgotten):
+            return UnlearnResult(retained_model(task, working), "no forgotten pair: no row to move", [])
+        inputs = padded_inputs(task)
         adapters = self.first_move(task, working, inputs)
         history = self._calibrate(task, working, inputs, adapters) if self.config.calibration else []
         with torch.no_grad():
@@ -110,19 +117,22 @@ class Obliviate(Unlearner):
                 working.get_parameter(name).copy_(values)
         rows = sum(len(moved) for moved in adapters.rows.values())
         stop = f"{rows} rows moved, {self.config.calibration} calibration steps; second moments estimated"
-        return Unlearned(export(task, working), stop, history)
+        return UnlearnResult(retained_model(task, working), stop, history)
 
     def first_move(self, task: Task, model: Recommender, inputs: GraphInputs) -> Adapters:
         """Stage one: adapters that hold the step against the forgotten pairs."""
-        parts, device = task.parts, task.device
-        rng, sampler = task.seed.child("moments").numpy(), sampler_of(parts)
+        partition, device = task.partition, task.device
+        rng, sampler = task.seed.child("moments").numpy(), sampler_of(partition)
         size = task.training.batch_size
-        forgotten = list(bpr_batches(parts.forgotten, sampler, size, rng, device))
+        forgotten = list(bpr_batches(partition.forgotten, sampler, size, rng, device))
         taught = [gradients(model, inputs, triples, len(triples) / size) for triples in forgotten]
-        retained = parts.held.part(Split.TRAIN)
+        retained = partition.retained_pairs.split(Split.TRAIN)
         sample = islice(bpr_batches(retained, sampler, size, rng, device), self.config.moments)
         squares = [gradients(model, inputs, triples, 1.0) for triples in sample]
-        touched = {"users.weight": np.unique(parts.forgotten.users), "items.weight": np.unique(parts.forgotten.items)}
+        touched = {
+            "users.weight": np.unique(partition.forgotten.users),
+            "items.weight": np.unique(partition.forgotten.items),
+        }
         rows = {name: torch.from_numpy(found).to(device) for name, found in touched.items()}
         length = self.config.step * task.training.learning_rate
         moves: dict[str, Tensor] = {}
@@ -146,33 +156,36 @@ class Obliviate(Unlearner):
             )
 
         steps = islice(self._steps(task), self.config.calibration)
-        loss = one_pass(steps, loss_of, adam(adapters, self.config.learning_rate))
-        task.report(1, 1, f"loss {loss:.4f}")
+        loss = train_batches(steps, loss_of, adam(adapters, self.config.learning_rate))
+        task.progress(1, 1, f"loss {loss:.4f}")
         return [{"epoch": 1, "loss": loss}]
 
     def objective(self, before: Vectors, after: Vectors, step: tuple[Triples, Triples]) -> Tensor:
         """-ln sigmoid(s(u, n) - s(u, f)) + hold * MSE(s / 2, s_0 / 2) on retained pairs; a scalar."""
         forget, retain = step
-        loss = bpr(-after.at(forget).margins())
+        loss = bpr(-after.of_triples(forget).margins())
         if len(retain):
-            loss = loss + self.config.hold * (scores(after, retain) / 2 - scores(before, retain) / 2).square().mean()
+            loss = (
+                loss
+                + self.config.stay_weight * (scores(after, retain) / 2 - scores(before, retain) / 2).square().mean()
+            )
         return loss
 
     def _steps(self, task: Task) -> Iterator[tuple[Triples, Triples]]:
-        parts, sampler, size = task.parts, sampler_of(task.parts), self.config.batch_size
-        affected = np.unique(parts.forgotten.users)
-        train = parts.held.part(Split.TRAIN)
+        partition, sampler, size = task.partition, sampler_of(task.partition), self.config.batch_size
+        affected = np.unique(partition.forgotten.users)
+        train = partition.retained_pairs.split(Split.TRAIN)
         retained = train.select(np.isin(train.users, affected))
         rng = task.seed.child("calibration").numpy()
-        forget, keep = (endless(pairs, sampler, size, rng, task.device) for pairs in (parts.forgotten, retained))
+        forget, keep = (endless(pairs, sampler, size, rng, task.device) for pairs in (partition.forgotten, retained))
         while True:
             yield next(forget), next(keep)
 
 
-def sampler_of(parts: Partition) -> NegativeSampler:
+def sampler_of(partition: Partition) -> NegativeSampler:
     """Retained items outside the user's whole history."""
-    original = parts.original
-    return NegativeSampler(original.train, len(original.users), len(original.items), parts.item_rows)
+    original = partition.original
+    return NegativeSampler(original.train, len(original.users), len(original.items), partition.item_rows)
 
 
 def endless(
@@ -180,13 +193,13 @@ def endless(
 ) -> Iterator[Triples]:
     """Pass after pass over `pairs`; empty triples where there are none."""
     while True:
-        yield from bpr_batches(pairs, sampler, size, rng, device) if len(pairs) else [nothing().to(device)]
+        yield from bpr_batches(pairs, sampler, size, rng, device) if len(pairs) else [no_triples().to(device)]
 
 
 def gradients(model: Recommender, inputs: GraphInputs, triples: Triples, weight: float) -> dict[str, Tensor]:
     """Of `weight` times BPR on `triples`, in each ID table; the values as they are, no graph kept."""
     tables = {name: model.get_parameter(name) for name in ID_TABLES}
-    loss = weight * bpr(model.vectors(inputs).at(triples).margins())
+    loss = weight * bpr(model.vectors(inputs).of_triples(triples).margins())
     return dict(zip(tables, torch.autograd.grad(loss, list(tables.values())), strict=True))
 
 
@@ -207,5 +220,5 @@ def low_rank(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 
 def scores(vectors: Vectors, triples: Triples) -> Tensor:
     """float32 [B], of the positives."""
-    rows = vectors.at(triples)
+    rows = vectors.of_triples(triples)
     return (rows.users * rows.positives).sum(dim=1)

@@ -19,7 +19,15 @@ from mmrecun.arrays import Ints
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget.request import Target
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export, stand_in_inputs, working_copy
+from mmrecun.unlearning.base import (
+    Task,
+    UnlearnConfig,
+    Unlearner,
+    UnlearnResult,
+    padded_inputs,
+    retained_model,
+    working_copy,
+)
 from mmrecun.unlearning.conjugate import Tensors, solve
 from mmrecun.unlearning.functional import vectors_with
 
@@ -59,31 +67,30 @@ class SCIF(Unlearner):
     """Edits rows of retained users only; removed users and items leave with their rows and edges."""
 
     Config = SCIFConfig
+    config: SCIFConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
-    def __init__(self, config: SCIFConfig) -> None:
-        super().__init__(config)
-        self.config = config
-
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Solve for the step and take it."""
-        self.check(task.parts)
-        working, parts = working_copy(task), task.parts
-        forgotten = parts.forgotten.select(~parts.lost_users[parts.forgotten.users])
+        self.check(task.partition)
+        working, partition = working_copy(task), task.partition
+        forgotten = partition.forgotten.select(~partition.removed_users[partition.forgotten.users])
         rows = np.unique(forgotten.users)
         if not len(rows):
-            return Unlearned(export(task, working), "no retained user has a forgotten pair: no row to correct", [])
+            return UnlearnResult(
+                retained_model(task, working), "no retained user has a forgotten pair: no row to correct", []
+            )
         step, taken = self._solve(task, rows, self._draw(task, forgotten, rows))
         with torch.no_grad():
             working.get_parameter("users.weight").index_add_(0, torch.from_numpy(rows).to(task.device), step)
         stop = f"{len(rows)} user rows corrected, {taken} conjugate gradient steps"
-        task.report(1, 1, stop)
-        return Unlearned(export(task, working), stop, [])
+        task.progress(1, 1, stop)
+        return UnlearnResult(retained_model(task, working), stop, [])
 
     def _draw(self, task: Task, forgotten: Interactions, rows: Ints) -> Pairs:
-        original, rng = task.parts.original, task.seed.child("negatives").numpy()
-        sampler = NegativeSampler(original.train, len(original.users), len(original.items), task.parts.item_rows)
-        train = task.parts.held.part(Split.TRAIN)
+        original, rng = task.partition.original, task.seed.child("negatives").numpy()
+        sampler = NegativeSampler(original.train, len(original.users), len(original.items), task.partition.item_rows)
+        train = task.partition.retained_pairs.split(Split.TRAIN)
         retained = train.select(np.isin(train.users, rows))
         forget, keep = (repeated(pairs, sampler, self.config.negatives, rng) for pairs in (forgotten, retained))
         unseen = torch.from_numpy(sampler.draw(forget.users.numpy(), rng))
@@ -94,12 +101,12 @@ class SCIF(Unlearner):
         table = task.model.get_parameter("users.weight").detach()
         shift = torch.zeros(len(rows), table.shape[1], device=table.device, requires_grad=True)
         moved = table.index_add(0, torch.from_numpy(rows).to(table.device), shift)
-        vectors = vectors_with(task.model, {"users.weight": moved}, stand_in_inputs(task))
+        vectors = vectors_with(task.model, {"users.weight": moved}, padded_inputs(task))
         forget, draws = pairs.forget, self.config.negatives
-        label = vectors.at(Triples(forget.users, pairs.unseen, forget.negatives)).margins().detach().sigmoid()
-        difference = label_change(vectors.at(forget).margins(), label) / draws
+        label = vectors.of_triples(Triples(forget.users, pairs.unseen, forget.negatives)).margins().detach().sigmoid()
+        difference = label_change(vectors.of_triples(forget).margins(), label) / draws
         target = torch.autograd.grad(difference, shift, retain_graph=True)[0]
-        curvature = hessian_product(-logsigmoid(vectors.at(pairs.keep).margins()).sum() / draws, shift)
+        curvature = hessian_product(-logsigmoid(vectors.of_triples(pairs.keep).margins()).sum() / draws, shift)
 
         def product(vector: Tensors) -> Tensors:
             return [curvature(vector[0]) + self.config.damping * vector[0]]

@@ -10,7 +10,7 @@ from torch import Tensor
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.interactions import Interactions
 from mmrecun.forget.request import Target
-from mmrecun.unlearning.gradient.base import GradientUnlearner, PassConfig, Work
+from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner, PassConfig
 from mmrecun.unlearning.gradient.sampling import Step
 
 
@@ -51,23 +51,24 @@ class AmnesiacConfig(PassConfig):
         return variant
 
 
-class Amnesiac(GradientUnlearner[AmnesiacConfig, None]):
+class Amnesiac(GradientUnlearner[None]):
     """In the relabelled training set a forgotten pair prefers an item the user never had to the one they had.
 
     The wrong item is drawn anew in every pass, as negatives are. Features have no label that could be wrong.
     """
 
     Config = AmnesiacConfig
+    config: AmnesiacConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
-    def steps(self, work: Work, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
+    def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
         """A pass over all original training pairs, forgotten ones relabelled."""
-        for triples in work.sampler.everything(number):
-            yield Step(retain=relabelled(triples, work.sampler.forget, work.model.sizes.items))
+        for triples in run.sampler.full_pass(number):
+            yield Step(retain=relabelled(triples, run.sampler.forget, run.model.sizes.items))
 
-    def objective(self, work: Work, memory: None, step: Step) -> Tensor:  # noqa: ARG002
+    def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
         """What training minimises, on relabelled triples; a scalar."""
-        return work.retain_loss(work.look(step)[0])
+        return run.retain_loss(run.forward(step)[0])
 
 
 def relabelled(triples: Triples, wrong: Interactions, items: int) -> Triples:

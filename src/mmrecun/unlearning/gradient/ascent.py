@@ -7,9 +7,9 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from mmrecun.training.losses import Reverse, reverse_bpr
-from mmrecun.unlearning.gradient.base import GradientConfig, GradientUnlearner, Work
+from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
-from mmrecun.unlearning.gradient.stopping import Gauge
+from mmrecun.unlearning.gradient.stopping import StoppingCriterion
 
 
 class AscentConfig(GradientConfig):
@@ -22,27 +22,28 @@ class AscentConfig(GradientConfig):
     epochs: PositiveInt = 10
 
 
-class Ascent(GradientUnlearner[AscentConfig, Gauge]):
+class Ascent(GradientUnlearner[StoppingCriterion]):
     """Nothing holds the rest, and the objective has no bound: the gauge is read before every step and ends the run."""
 
     Config = AscentConfig
+    config: AscentConfig
 
-    def prepare(self, work: Work) -> Gauge:
+    def prepare(self, run: GradientRun) -> StoppingCriterion:
         """The level to stop at."""
-        return Gauge(work)
+        return StoppingCriterion(run)
 
-    def steps(self, work: Work, memory: Gauge, number: int) -> Iterator[Step]:
+    def steps(self, run: GradientRun, memory: StoppingCriterion, number: int) -> Iterator[Step]:
         """A pass over the forget set that ends where the level is reached."""
-        for step in work.sampler.forgotten(number):
+        for step in run.sampler.forget_only(number):
             if memory.excess() <= 0:
                 return
             yield step
 
-    def objective(self, work: Work, memory: Gauge, step: Step) -> Tensor:  # noqa: ARG002
+    def loss(self, run: GradientRun, memory: StoppingCriterion, step: Step) -> Tensor:  # noqa: ARG002
         """Minus the BPR loss of the forgotten triples; a scalar."""
-        margins = work.look(step)[1]
+        margins = run.forward(step)[1]
         return torch.stack([reverse_bpr(x, Reverse.NEGATED) for x in margins]).sum()
 
-    def settled(self, work: Work, memory: Gauge) -> str:  # noqa: ARG002
+    def stop_reason(self, run: GradientRun, memory: StoppingCriterion) -> str:  # noqa: ARG002
         """Once the level is reached."""
         return "forgotten pairs have come down to the level of held-out pairs" if memory.excess() <= 0 else ""

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Ints
-from mmrecun.models.base import Pair
+from mmrecun.models.base import UserItemVectors
 
 
-def list_scores(vectors: Pair, users: Tensor, items: Tensor, others: Tensor) -> Tensor:
+def list_scores(vectors: UserItemVectors, users: Tensor, items: Tensor, others: Tensor) -> Tensor:
     """Scores of B pairs, each followed by the scores its user gives to C shared items.
 
     Args:
@@ -43,7 +43,7 @@ def share_above(scores: Tensor) -> Tensor:
     return (scores[:, 1:] > scores[:, :1]).float().mean(dim=1)
 
 
-class Draw:
+class CandidateSampler:
     """Draws the items for comparison; every draw differs, and the same seed gives the same draws."""
 
     def __init__(self, items: Ints, size: int, rng: torch.Generator, device: torch.device) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import PositiveInt
 from torch import Tensor
 
-from mmrecun.unlearning.gradient.base import GradientUnlearner, PassConfig, Work
+from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner, PassConfig
 from mmrecun.unlearning.gradient.sampling import Step
 
 
@@ -19,18 +19,19 @@ class FinetuneConfig(PassConfig):
     epochs: PositiveInt = 10
 
 
-class Finetune(GradientUnlearner[FinetuneConfig, None]):
+class Finetune(GradientUnlearner[None]):
     """The original objective, as if the forgotten pairs had never been: they may be drawn as negatives, like any other.
 
     Rows that no retained pair reaches do not move; those of removed users and items leave with them.
     """
 
     Config = FinetuneConfig
+    config: FinetuneConfig
 
-    def steps(self, work: Work, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
+    def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
         """A pass over the retain set."""
-        return work.sampler.unaware(number)
+        return run.sampler.retain_only_new_negatives(number)
 
-    def objective(self, work: Work, memory: None, step: Step) -> Tensor:  # noqa: ARG002
+    def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
         """What training minimises, on retained triples; a scalar."""
-        return work.retain_loss(work.look(step)[0])
+        return run.retain_loss(run.forward(step)[0])

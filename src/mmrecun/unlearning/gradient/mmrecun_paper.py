@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mmrecun.training.losses import Reverse, reverse_bpr
-from mmrecun.unlearning.gradient.base import GradientConfig, GradientUnlearner, Work
+from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
 
 
@@ -25,18 +25,19 @@ class MMRecUnPaperConfig(GradientConfig):
     form: Reverse = Reverse.SWAPPED
 
 
-class MMRecUnPaper(GradientUnlearner[MMRecUnPaperConfig, None]):
+class MMRecUnPaper(GradientUnlearner[None]):
     """A few passes of the joint objective over the forget set."""
 
     Config = MMRecUnPaperConfig
+    config: MMRecUnPaperConfig
 
-    def objective(self, work: Work, memory: None, step: Step) -> Tensor:  # noqa: ARG002
+    def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
         """(1 - w) * (BPR + the model's own losses) on retained triples + w * reverse BPR on forgotten ones; a scalar.
 
         A forgotten pair is scored whole; a lost feature is scored by its own branch.
         """
-        kept, forgotten = work.look(step)
+        kept, forgotten = run.forward(step)
         zero = torch.zeros((), device=kept.users.device)
         reverse = sum((reverse_bpr(margins, self.config.form) for margins in forgotten), start=zero)
         weight = self.config.forget_weight
-        return (1 - weight) * work.retain_loss(kept) + weight * reverse
+        return (1 - weight) * run.retain_loss(kept) + weight * reverse

@@ -13,7 +13,7 @@ from torch.nn.functional import embedding, mse_loss
 
 from mmrecun.models.base import TripleVectors, Vectors
 from mmrecun.unlearning.base import original_inputs
-from mmrecun.unlearning.gradient.base import GradientConfig, GradientUnlearner, Work
+from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
 
 
@@ -41,39 +41,44 @@ class Frozen:
     staying: Tensor
 
 
-class MultiDelete(GradientUnlearner[MultiDeleteConfig, Frozen]):
+class MultiDelete(GradientUnlearner[Frozen]):
     """Vectors of a modality are kept for items alone: a user's are made of the very items that may be forgotten.
 
     Removed items are left out, and so is any feature that was removed, for keeping those is what the request forbids.
     """
 
     Config = MultiDeleteConfig
+    config: MultiDeleteConfig
 
-    def prepare(self, work: Work) -> Frozen:
+    def prepare(self, run: GradientRun) -> Frozen:
         """The trained model's vectors, frozen."""
         with torch.no_grad():
-            vectors = work.task.model.vectors(original_inputs(work.task))
-        return Frozen(vectors, torch.from_numpy(~work.task.parts.lost_items).to(work.task.device))
+            vectors = run.task.model.vectors(original_inputs(run.task))
+        return Frozen(vectors, torch.from_numpy(~run.task.partition.removed_items).to(run.task.device))
 
-    def objective(self, work: Work, memory: Frozen, step: Step) -> Tensor:
+    def loss(self, run: GradientRun, memory: Frozen, step: Step) -> Tensor:
         """The weighted sum of the three mean squared errors; a scalar."""
-        vectors = work.model.vectors(work.served)
-        attached = work.model.vectors(work.attached) if step.branches else vectors
-        apart = [mismatch(vectors.at(step.forget), memory.vectors.at(step.forget))] if len(step.forget) else []
+        vectors = run.model.vectors(run.retained_inputs)
+        attached = run.model.vectors(run.padded_inputs) if step.branches else vectors
+        apart = (
+            [mismatch(vectors.of_triples(step.forget), memory.vectors.of_triples(step.forget))]
+            if len(step.forget)
+            else []
+        )
         apart += [
-            mismatch(attached.branch_at(name, triples), memory.vectors.branch_at(name, triples))
+            mismatch(attached.branch_of_triples(name, triples), memory.vectors.branch_of_triples(name, triples))
             for name, triples in step.branches.items()
         ]
-        kept = mse_loss(fused(vectors.at(step.retain)), fused(memory.vectors.at(step.retain)))
+        kept = mse_loss(fused(vectors.of_triples(step.retain)), fused(memory.vectors.of_triples(step.retain)))
         loss = self.config.decouple * torch.stack(apart).sum() + self.config.multimodal * kept
-        return loss + self.config.unimodal * self._unimodal(work, memory, vectors, step)
+        return loss + self.config.unimodal * self._unimodal(run, memory, vectors, step)
 
-    def _unimodal(self, work: Work, memory: Frozen, vectors: Vectors, step: Step) -> Tensor:
+    def _unimodal(self, run: GradientRun, memory: Frozen, vectors: Vectors, step: Step) -> Tensor:
         touched = [step.forget.positives, *(triples.positives for triples in step.branches.values())]
         items = torch.unique(torch.cat(touched))
-        total = torch.zeros((), device=work.task.device)
+        total = torch.zeros((), device=run.task.device)
         for name, (_, now) in vectors.branches.items():
-            there = items[memory.staying[items] & work.served.present[name][items]]
+            there = items[memory.staying[items] & run.retained_inputs.present[name][items]]
             if len(there):
                 total = total + mse_loss(embedding(there, now), memory.vectors.branches[name][1][there])
         return total

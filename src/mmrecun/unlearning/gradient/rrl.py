@@ -3,8 +3,10 @@
 Rank weight and anchor weight are not published in full; both are this implementation's reading.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import ClassVar
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
@@ -12,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from mmrecun.forget.request import Target
-from mmrecun.unlearning.gradient.base import GradientConfig, GradientUnlearner, Work
-from mmrecun.unlearning.gradient.candidate_lists import Draw, list_scores, share_above
+from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
+from mmrecun.unlearning.gradient.candidate_lists import CandidateSampler, list_scores, share_above
 from mmrecun.unlearning.gradient.sampling import Step
 
 
@@ -22,49 +24,53 @@ class RRLConfig(GradientConfig):
 
     Attributes:
         epochs: passes over the forget set.
-        anchor: weight of the Fisher-weighted distance from the trained parameters.
+        stay_weight: weight of the Fisher-weighted distance from the trained parameters.
         fisher_batches: retained batches from which the Fisher diagonal is estimated.
         candidates: items drawn to estimate the rank of a pair.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {"anchor": "stay_weight"}
     epochs: PositiveInt = 5
-    anchor: NonNegativeFloat = 1e-3
+    stay_weight: NonNegativeFloat = 1e-3
     fisher_batches: PositiveInt = 16
     candidates: PositiveInt = 200
 
 
 @dataclass(frozen=True)
-class Anchor:
+class TrainedState:
     """The trained parameters, how much retained pairs rely on each, and the items to compare ranks with."""
 
     start: list[Tensor]
     fisher: list[Tensor]
-    draw: Draw
+    candidates: CandidateSampler
 
 
-class RRL(GradientUnlearner[RRLConfig, Anchor]):
+class RRL(GradientUnlearner[TrainedState]):
     """Only forgotten pairs are trained on; the anchor stands for the retained ones."""
 
     Config = RRLConfig
+    config: RRLConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
-    def prepare(self, work: Work) -> Anchor:
+    def prepare(self, run: GradientRun) -> TrainedState:
         """Where the parameters are now, and the Fisher diagonal."""
-        rng = work.task.seed.child("candidates").torch()
-        draw = Draw(work.task.parts.item_rows, self.config.candidates, rng, work.task.device)
-        start = [parameter.detach().clone() for parameter in work.model.parameters()]
-        return Anchor(start, fisher_diagonal(work, self.config.fisher_batches), draw)
+        rng = run.task.seed.child("candidates").torch()
+        candidates = CandidateSampler(run.task.partition.item_rows, self.config.candidates, rng, run.task.device)
+        start = [parameter.detach().clone() for parameter in run.model.parameters()]
+        return TrainedState(start, fisher_diagonal(run, self.config.fisher_batches), candidates)
 
-    def objective(self, work: Work, memory: Anchor, step: Step) -> Tensor:
+    def loss(self, run: GradientRun, memory: TrainedState, step: Step) -> Tensor:
         """Rank-weighted swapped BPR of forgotten triples + anchor * sum F (theta - theta_0)^2; a scalar."""
-        vectors = work.model.vectors(work.served)
+        vectors = run.model.vectors(run.retained_inputs)
         triples, pair = step.forget, (vectors.users, vectors.items)
-        scores = list_scores(pair, triples.users, triples.positives, memory.draw())
-        reverse = ranked_reverse(vectors.at(triples).margins(), share_above(scores), len(work.task.parts.item_rows))
-        moved = zip(memory.fisher, work.model.parameters(), memory.start, strict=True)
-        zero = torch.zeros((), device=work.task.device)
+        scores = list_scores(pair, triples.users, triples.positives, memory.candidates())
+        reverse = ranked_reverse(
+            vectors.of_triples(triples).margins(), share_above(scores), len(run.task.partition.item_rows)
+        )
+        moved = zip(memory.fisher, run.model.parameters(), memory.start, strict=True)
+        zero = torch.zeros((), device=run.task.device)
         drift = sum(((fisher * (now - then).square()).sum() for fisher, now, then in moved), start=zero)
-        return reverse + self.config.anchor * drift
+        return reverse + self.config.stay_weight * drift
 
 
 def ranked_reverse(margins: Tensor, above: Tensor, items: int) -> Tensor:
@@ -81,15 +87,15 @@ def ranked_reverse(margins: Tensor, above: Tensor, items: int) -> Tensor:
     return -(weight * logsigmoid(-margins)).mean()
 
 
-def fisher_diagonal(work: Work, batches: int) -> list[Tensor]:
+def fisher_diagonal(run: GradientRun, batches: int) -> list[Tensor]:
     """Mean squared gradient of the training loss over retained batches, scaled to mean one over all parameters.
 
     One tensor a parameter, of its shape; zero where no retained triple depends on it.
     """
-    parameters = list(work.model.parameters())
+    parameters = list(run.model.parameters())
     totals = [torch.zeros_like(parameter) for parameter in parameters]
-    for step in islice(work.sampler.retained(0), batches):
-        loss = work.retain_loss(work.look(step)[0])
+    for step in islice(run.sampler.retain_only(0), batches):
+        loss = run.retain_loss(run.forward(step)[0])
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         for total, gradient in zip(totals, gradients, strict=True):
             if gradient is not None:

@@ -14,7 +14,7 @@ from mmrecun.models.base import Recommender
 from mmrecun.unlearning.base import Task
 
 
-def nothing() -> Triples:
+def no_triples() -> Triples:
     """No triple at all."""
     return Triples(*(torch.empty(0, dtype=torch.int64) for _ in range(3)))
 
@@ -29,15 +29,15 @@ class Step:
         retain: retained pairs.
     """
 
-    forget: Triples = field(default_factory=nothing)
+    forget: Triples = field(default_factory=no_triples)
     branches: Mapping[str, Triples] = field(default_factory=dict)
-    retain: Triples = field(default_factory=nothing)
+    retain: Triples = field(default_factory=no_triples)
 
 
-def branch_pairs(parts: Partition, modality: str) -> Interactions:
+def branch_pairs(partition: Partition, modality: str) -> Interactions:
     """Retained training pairs of the items that lost `modality`, in original rows."""
-    held = parts.held
-    return held.select((held.splits == Split.TRAIN) & parts.lost_features[modality][held.items])
+    pairs = partition.retained_pairs
+    return pairs.select((pairs.splits == Split.TRAIN) & partition.removed_features[modality][pairs.items])
 
 
 class ForgetSampler:
@@ -56,23 +56,23 @@ class ForgetSampler:
     """
 
     def __init__(self, task: Task, model: Recommender, batch_size: int, steps: int = 1) -> None:
-        parts, original = task.parts, task.parts.original
+        partition, original = task.partition, task.partition.original
         self.batch_size, self.minimum, self.seed, self.device = batch_size, steps, task.seed, task.device
-        self.forget = parts.forgotten
+        self.forget = partition.forgotten
         known = set(model.modalities())
-        pairs = {name: branch_pairs(parts, name) for name in parts.lost_features if name in known}
+        pairs = {name: branch_pairs(partition, name) for name in partition.removed_features if name in known}
         self.branches = {name: listed for name, listed in pairs.items() if len(listed)}
-        self.retain = parts.held.select(parts.held.splits == Split.TRAIN)
+        self.retain = partition.retained_pairs.select(partition.retained_pairs.splits == Split.TRAIN)
         users, items = len(original.users), len(original.items)
-        self.negatives = NegativeSampler(original.train, users, items, parts.item_rows)
-        self._unaware = NegativeSampler(self.retain, users, items, parts.item_rows)
+        self.negatives = NegativeSampler(original.train, users, items, partition.item_rows)
+        self._unaware = NegativeSampler(self.retain, users, items, partition.item_rows)
         self._original = original.train
 
     def any(self) -> bool:
         """Whether there is anything to push down."""
         return bool(len(self.forget) or self.branches)
 
-    def steps(self, number: int) -> Iterator[Step]:
+    def forget_pass(self, number: int) -> Iterator[Step]:
         """Pass `number` over the forget set, every step with as many retained triples as fit a batch."""
         rng = self._rng("pass", number)
         forgotten = self._forgotten(rng)
@@ -80,29 +80,29 @@ class ForgetSampler:
         for step in forgotten:
             yield replace(step, retain=next(retained))
 
-    def paired(self, number: int) -> Iterator[Step]:
+    def retain_pass(self, number: int) -> Iterator[Step]:
         """Pass `number` over the retain set, every step with forgotten triples, which come round as often as needed."""
         rng = self._rng("paired pass", number)
         forgotten = cycle(self._forgotten(rng))
         for retained in self._batches(self.retain, self.batch_size, rng):
             yield replace(next(forgotten), retain=retained)
 
-    def forgotten(self, number: int) -> Iterator[Step]:
+    def forget_only(self, number: int) -> Iterator[Step]:
         """Pass `number` over the forget set alone."""
         yield from self._forgotten(self._rng("forget pass", number))
 
-    def retained(self, number: int) -> Iterator[Step]:
+    def retain_only(self, number: int) -> Iterator[Step]:
         """Pass `number` over the retain set alone."""
         for triples in self._batches(self.retain, self.batch_size, self._rng("retain pass", number)):
             yield Step(retain=triples)
 
-    def unaware(self, number: int) -> Iterator[Step]:
+    def retain_only_new_negatives(self, number: int) -> Iterator[Step]:
         """As `retained`, with negatives drawn as if the forgotten pairs had never been: any item not retained."""
         rng = self._rng("unaware pass", number)
         for triples in bpr_batches(self.retain, self._unaware, self.batch_size, rng, self.device):
             yield Step(retain=triples)
 
-    def everything(self, number: int) -> Iterator[Triples]:
+    def full_pass(self, number: int) -> Iterator[Triples]:
         """Pass `number` over all original training pairs."""
         return self._batches(self._original, self.batch_size, self._rng("whole pass", number))
 
@@ -112,7 +112,7 @@ class ForgetSampler:
     def _forgotten(self, rng: np.random.Generator) -> list[Step]:
         largest = max([len(self.forget), *(len(pairs) for pairs in self.branches.values())])
         size = max(1, min(self.batch_size, -(-largest // self.minimum)))
-        forget = list(self._batches(self.forget, size, rng)) or [nothing()]
+        forget = list(self._batches(self.forget, size, rng)) or [no_triples()]
         endless = {name: cycle(list(self._batches(pairs, size, rng))) for name, pairs in self.branches.items()}
         return [
             Step(triples, {name: next(drawn) for name, drawn in endless.items()})

@@ -3,20 +3,21 @@
 The published form is for classifiers. Here a user's classes are one positive item and items drawn for comparison.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
-from mmrecun.models.base import Pair, Vectors
+from mmrecun.models.base import UserItemVectors, Vectors
 from mmrecun.unlearning.base import original_inputs
-from mmrecun.unlearning.gradient.base import GradientUnlearner, PassConfig, Work
-from mmrecun.unlearning.gradient.candidate_lists import Draw, divergence, list_scores
+from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner, PassConfig
+from mmrecun.unlearning.gradient.candidate_lists import CandidateSampler, divergence, list_scores
 from mmrecun.unlearning.gradient.sampling import Step
-from mmrecun.unlearning.gradient.stopping import Gauge
+from mmrecun.unlearning.gradient.stopping import StoppingCriterion
 
 
 class ScrubConfig(PassConfig):
@@ -26,15 +27,16 @@ class ScrubConfig(PassConfig):
         epochs: passes over the retain set.
         max_epochs: of them, how many begin with a pass over the forget set that moves away from the trained model.
         task: weight of the training loss of retained pairs (the paper's gamma).
-        obey: weight of the divergence from the trained model on retained pairs (the paper's alpha).
+        stay_weight: weight of the divergence from the trained model on retained pairs (the paper's alpha).
         temperature: of the softmax.
         candidates: items drawn for comparison.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {"obey": "stay_weight"}
     epochs: PositiveInt = 5
     max_epochs: PositiveInt = 2
     task: NonNegativeFloat = 1.0
-    obey: NonNegativeFloat = 0.5
+    stay_weight: NonNegativeFloat = 0.5
     temperature: PositiveFloat = 2.0
     candidates: PositiveInt = 200
 
@@ -44,40 +46,41 @@ class Teacher:
     """What the trained model says on the original graph, the items to compare with, and when to stop disobeying."""
 
     vectors: Vectors
-    draw: Draw
-    gauge: Gauge
+    candidates: CandidateSampler
+    stopping: StoppingCriterion
 
 
-class Scrub(GradientUnlearner[ScrubConfig, Teacher]):
+class Scrub(GradientUnlearner[Teacher]):
     """Disobeying stops as soon as forgotten pairs are at the level of held-out ones."""
 
     Config = ScrubConfig
+    config: ScrubConfig
 
-    def prepare(self, work: Work) -> Teacher:
+    def prepare(self, run: GradientRun) -> Teacher:
         """The trained model's vectors, frozen."""
         with torch.no_grad():
-            vectors = work.task.model.vectors(original_inputs(work.task))
-        rng = work.task.seed.child("candidates").torch()
-        draw = Draw(work.task.parts.item_rows, self.config.candidates, rng, work.task.device)
-        return Teacher(vectors, draw, Gauge(work))
+            vectors = run.task.model.vectors(original_inputs(run.task))
+        rng = run.task.seed.child("candidates").torch()
+        candidates = CandidateSampler(run.task.partition.item_rows, self.config.candidates, rng, run.task.device)
+        return Teacher(vectors, candidates, StoppingCriterion(run))
 
-    def steps(self, work: Work, memory: Teacher, number: int) -> Iterator[Step]:
+    def steps(self, run: GradientRun, memory: Teacher, number: int) -> Iterator[Step]:
         """Forgotten triples while it disobeys, then a pass over the retain set."""
         if number < self.config.max_epochs:
-            for step in work.sampler.forgotten(number):
-                if memory.gauge.excess() <= 0:
+            for step in run.sampler.forget_only(number):
+                if memory.stopping.excess() <= 0:
                     break
                 yield step
-        yield from work.sampler.retained(number)
+        yield from run.sampler.retain_only(number)
 
-    def objective(self, work: Work, memory: Teacher, step: Step) -> Tensor:
+    def loss(self, run: GradientRun, memory: Teacher, step: Step) -> Tensor:
         """Minus the divergence of forgotten triples, or task + obey * divergence of retained ones; a scalar."""
-        others = memory.draw()
+        others = memory.candidates()
         if len(step.retain):
-            vectors = work.model.vectors(work.served)
+            vectors = run.model.vectors(run.retained_inputs)
             apart = self._apart(_whole(memory.vectors), _whole(vectors), step.retain, others)
-            return self.config.task * work.retain_loss(vectors.at(step.retain)) + self.config.obey * apart
-        vectors = work.model.vectors(work.attached)
+            return self.config.task * run.retain_loss(vectors.of_triples(step.retain)) + self.config.stay_weight * apart
+        vectors = run.model.vectors(run.padded_inputs)
         away = [self._apart(_whole(memory.vectors), _whole(vectors), step.forget, others)] if len(step.forget) else []
         away += [
             self._apart(memory.vectors.branches[name], vectors.branches[name], triples, others)
@@ -85,10 +88,10 @@ class Scrub(GradientUnlearner[ScrubConfig, Teacher]):
         ]
         return -torch.stack(away).sum()
 
-    def _apart(self, teacher: Pair, student: Pair, triples: Triples, others: Tensor) -> Tensor:
+    def _apart(self, teacher: UserItemVectors, student: UserItemVectors, triples: Triples, others: Tensor) -> Tensor:
         known, guessed = (list_scores(pair, triples.users, triples.positives, others) for pair in (teacher, student))
         return divergence(known, guessed, self.config.temperature)
 
 
-def _whole(vectors: Vectors) -> Pair:
+def _whole(vectors: Vectors) -> UserItemVectors:
     return vectors.users, vectors.items

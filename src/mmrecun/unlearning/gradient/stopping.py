@@ -7,10 +7,10 @@ from mmrecun.data.bpr_sampling import Triples, bpr_batches
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Vectors
-from mmrecun.unlearning.gradient.base import Work
+from mmrecun.unlearning.gradient.base import GradientRun
 
 
-class Gauge:
+class StoppingCriterion:
     """Mean margins of what is forgotten against the level that retained validation pairs had at the start.
 
     Every pair is paired once with one negative, so that two readings differ by the parameters alone. A whole pair is
@@ -18,16 +18,16 @@ class Gauge:
     level is zero, the margin of chance. Test pairs are never looked at.
     """
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
-        sampler, rng = work.sampler, work.task.seed.child("gauge").numpy()
+    def __init__(self, run: GradientRun) -> None:
+        self._run = run
+        sampler, rng = run.sampler, run.task.seed.child("gauge").numpy()
 
         def once(pairs: Interactions) -> Triples:
-            return next(bpr_batches(pairs, sampler.negatives, len(pairs), rng, work.task.device))
+            return next(bpr_batches(pairs, sampler.negatives, len(pairs), rng, run.task.device))
 
         kinds = ({"": sampler.forget} if len(sampler.forget) else {}) | sampler.branches
         self._forgotten = {name: once(pairs) for name, pairs in kinds.items()}
-        held_out = validation_pairs(work.task.parts)
+        held_out = validation_pairs(run.task.partition)
         level = self._read({name: once(held_out) for name in kinds}) if len(held_out) else {}
         self._level = {name: level.get(name, 0.0) for name in kinds}
 
@@ -38,14 +38,14 @@ class Gauge:
 
     @torch.no_grad()
     def _read(self, triples: dict[str, Triples]) -> dict[str, float]:
-        vectors = self._work.model.vectors(self._work.attached)
+        vectors = self._run.model.vectors(self._run.padded_inputs)
         return {name: _margins(vectors, name, listed).mean().item() for name, listed in triples.items()}
 
 
 def _margins(vectors: Vectors, branch: str, triples: Triples) -> Tensor:
-    return (vectors.branch_at(branch, triples) if branch else vectors.at(triples)).margins()
+    return (vectors.branch_of_triples(branch, triples) if branch else vectors.of_triples(triples)).margins()
 
 
-def validation_pairs(parts: Partition) -> Interactions:
+def validation_pairs(partition: Partition) -> Interactions:
     """Retained validation pairs, in original rows."""
-    return parts.held.part(Split.VALID)
+    return partition.retained_pairs.split(Split.VALID)

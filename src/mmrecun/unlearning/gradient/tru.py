@@ -15,7 +15,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.training.losses import Reverse, reverse_bpr
-from mmrecun.unlearning.gradient.base import GradientConfig, GradientUnlearner, Work
+from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
 
 Gradients = Sequence[Tensor | None]
@@ -47,43 +47,44 @@ class Targets:
     branch: list[str]
 
 
-class TRU(GradientUnlearner[TRUConfig, Targets]):
+class TRU(GradientUnlearner[Targets]):
     """The objective of MMRecUn, with the forget gradient apart from the retain gradient so that it can be scaled."""
 
     Config = TRUConfig
+    config: TRUConfig
 
-    def prepare(self, work: Work) -> Targets:
+    def prepare(self, run: GradientRun) -> Targets:
         """The modules that feel the forget set most, relative to the retain set."""
-        names = [name for name, _ in work.model.named_parameters()]
+        names = [name for name, _ in run.model.named_parameters()]
         forget, retain = dict.fromkeys(map(module_of, names), 0.0), dict.fromkeys(map(module_of, names), 0.0)
-        for step in islice(work.sampler.steps(0), self.config.probe_batches):
-            _, down, hold = self._gradients(work, step)
+        for step in islice(run.sampler.forget_pass(0), self.config.probe_batches):
+            _, down, hold = self._gradients(run, step)
             for name, one, two in zip(names, down, hold, strict=True):
                 forget[module_of(name)] += squared(one)
                 retain[module_of(name)] += squared(two)
         ratio = {module: forget[module] / max(retain[module], 1e-30) for module in forget}
         chosen = sorted(ratio, key=lambda module: -ratio[module])[: max(1, round(self.config.share * len(ratio)))]
         return Targets(
-            [module_of(name) in chosen for name in names], [branch_of(name, work.model.modalities()) for name in names]
+            [module_of(name) in chosen for name in names], [branch_of(name, run.model.modalities()) for name in names]
         )
 
-    def objective(self, work: Work, memory: Targets, step: Step) -> Tensor:
+    def loss(self, run: GradientRun, memory: Targets, step: Step) -> Tensor:
         """The value of (1 - w) * training loss + w * reverse BPR, with the scaled and masked gradient; a scalar."""
-        value, down, hold = self._gradients(work, step)
+        value, down, hold = self._gradients(run, step)
         scales = branch_scales(memory.branch, down, hold, self.config.tau)
         weight, mixed = self.config.forget_weight, {}
-        for number, parameter in enumerate(work.model.parameters()):
+        for number, parameter in enumerate(run.model.parameters()):
             if memory.chosen[number]:
                 parts = ((weight * scales[memory.branch[number]], down[number]), (1 - weight, hold[number]))
                 zero = torch.zeros_like(parameter)
                 mixed[parameter] = sum((factor * part for factor, part in parts if part is not None), start=zero)
         return with_gradient(value, list(mixed), list(mixed.values()))
 
-    def _gradients(self, work: Work, step: Step) -> tuple[Tensor, Gradients, Gradients]:
+    def _gradients(self, run: GradientRun, step: Step) -> tuple[Tensor, Gradients, Gradients]:
         """The value of the objective, and what each parameter gets from the forget and from the retain term."""
-        kept, forgotten = work.look(step)
+        kept, forgotten = run.forward(step)
         reverse = torch.stack([reverse_bpr(margins, Reverse.SWAPPED) for margins in forgotten]).sum()
-        retain, parameters = work.retain_loss(kept), list(work.model.parameters())
+        retain, parameters = run.retain_loss(kept), list(run.model.parameters())
         down = torch.autograd.grad(reverse, parameters, retain_graph=True, allow_unused=True)
         hold = torch.autograd.grad(retain, parameters, allow_unused=True)
         weight = self.config.forget_weight

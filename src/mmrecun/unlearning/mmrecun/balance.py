@@ -20,13 +20,13 @@ from torch.nn.functional import cosine_similarity
 
 from mmrecun.arrays import Ints
 
-Rates = npt.NDArray[np.float64]
+Decays = npt.NDArray[np.float64]
 _STRATA, _FEWEST = 12, 4
 _LEAST_DECAY = 1e-3
 _TINY = 1e-9
 
 
-def explained(rows: Tensor, gradient: Tensor, degree: Ints) -> float:
+def mean_cosine(rows: Tensor, gradient: Tensor, degree: Ints) -> float:
     """Mean cosine between rows [R, D] and what their pairs taught them, -gradient [R, D], where `degree` is not 0."""
     known = torch.from_numpy(degree > 0).to(rows.device)
     return float(cosine_similarity(rows[known], -gradient[known]).mean()) if known.any() else 0.0
@@ -55,21 +55,21 @@ class Balance:
             share: of all pairs that are retained. Who loses as many as everybody does is not touched.
         """
         own = (-(gradient * rows).sum(dim=1) / rows.square().sum(dim=1).clamp(min=_TINY)).double().cpu().numpy()
-        decay_at = by_degree(own, before)
+        decay_at = fit_decay_by_degree(own, before)
         decay = _column(decay_at(before), rows)
         rest = gradient + decay * rows
         kept = after / np.maximum(before, 1)
         return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest)
 
-    def missing(self, rows: Tensor, gradient: Tensor) -> Tensor:
+    def imbalance(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """How far `rows` [R, D] are from balance, given their gradient over the retained pairs: float32 [R, D]."""
         return self.rest - gradient - self.decay * rows
 
 
-def by_degree(decay: Rates, degree: Ints) -> Callable[[Rates | Ints], Rates]:
+def fit_decay_by_degree(decay: Decays, degree: Ints) -> Callable[[Decays | Ints], Decays]:
     """Fit the decay as a function of degree: medians of a dozen strata, linear in log degree between them.
 
-    >>> by_degree(np.repeat([1.0, 2.0], 4), np.repeat([1, 100], 4))(np.array([1, 10, 100])).tolist()
+    >>> fit_decay_by_degree(np.repeat([1.0, 2.0], 4), np.repeat([1, 100], 4))(np.array([1, 10, 100])).tolist()
     [1.0, 1.5, 2.0]
 
     Args:
@@ -87,5 +87,5 @@ def by_degree(decay: Rates, degree: Ints) -> Callable[[Rates | Ints], Rates]:
     return lambda asked: np.interp(np.log(np.maximum(asked, 1)), logs, medians)
 
 
-def _column(values: Rates, like: Tensor) -> Tensor:
+def _column(values: Decays, like: Tensor) -> Tensor:
     return torch.from_numpy(values).to(like)[:, None]

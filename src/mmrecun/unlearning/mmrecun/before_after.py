@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Ints
-from mmrecun.data.dataset import positions
+from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
 from mmrecun.forget.partition import Partition
-from mmrecun.unlearning.mmrecun.expected_bpr import Drawn, ExpectedBPR, Swapped
+from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, NewNegatives, SampledPairs
 from mmrecun.unlearning.mmrecun.links import Links
 from mmrecun.unlearning.vector_model import blocks
 
@@ -30,79 +30,84 @@ class BeforeAndAfter(NamedTuple):
     after: ExpectedBPR
 
     @classmethod
-    def of(cls, parts: Partition, size: int, rng: np.random.Generator, device: torch.device) -> Self:
+    def of(cls, partition: Partition, size: int, rng: np.random.Generator, device: torch.device) -> Self:
         """Draw `size` negatives, and as many pairs of those that stay and of those that go."""
-        return cls(*_Sampling(parts, size, rng, device).both())
+        return cls(*_PairedSampler(partition, size, rng, device).losses())
 
 
-class _Sampling:
-    def __init__(self, parts: Partition, size: int, rng: np.random.Generator, device: torch.device) -> None:
-        self._parts, self._size, self._rng, self._device = parts, size, rng, device
-        held, gone = parts.held.part(Split.TRAIN), parts.forgotten
+class _PairedSampler:
+    def __init__(self, partition: Partition, size: int, rng: np.random.Generator, device: torch.device) -> None:
+        self._partition, self._size, self._rng, self._device = partition, size, rng, device
+        retained, forgotten = partition.retained_pairs.split(Split.TRAIN), partition.forgotten
         # retained pairs first, in both: what is drawn of them stands at the same places before and after
         self._users, self._items = (
-            np.concatenate([getattr(pairs, side) for pairs in (held, gone)]) for side in ("users", "items")
+            np.concatenate([getattr(pairs, side) for pairs in (retained, forgotten)]) for side in ("users", "items")
         )
-        self._held = len(held)
-        self._sizes = len(parts.original.users), len(parts.original.items)
-        self._had = parts.original.train.matrix(*self._sizes)
+        self._retained_count = len(retained)
+        self._sizes = len(partition.original.users), len(partition.original.items)
+        self._positives = partition.original.train.matrix(*self._sizes)
         self._degree = np.bincount(self._users, minlength=self._sizes[0])
         self._row_of = tuple(
-            positions(rows, size) for rows, size in zip((parts.user_rows, parts.item_rows), self._sizes, strict=True)
+            inverse_index(rows, size)
+            for rows, size in zip((partition.user_rows, partition.item_rows), self._sizes, strict=True)
         )
 
-    def both(self) -> tuple[ExpectedBPR, ExpectedBPR]:
-        parts = self._parts
-        items = np.sort(self._rng.permutation(parts.item_rows)[: self._size])
-        allowed = 1 - self._had[:, items].toarray().astype(np.float32)
-        held, gone = (
+    def losses(self) -> tuple[ExpectedBPR, ExpectedBPR]:
+        partition = self._partition
+        items = np.sort(self._rng.permutation(partition.item_rows)[: self._size])
+        allowed = 1 - self._positives[:, items].toarray().astype(np.float32)
+        retained, forgotten = (
             np.sort(self._rng.permutation(np.arange(*span))[: _PAIRS * self._size])
-            for span in ((0, self._held), (self._held, len(self._users)))
+            for span in ((0, self._retained_count), (self._retained_count, len(self._users)))
         )
         before = ExpectedBPR(
             Links(self._tensor(self._users), self._tensor(self._items), self._sizes),
             self._tensor(items),
             self._tensor(allowed),
-            (*self._drawn(held, self._held), *self._drawn(gone, len(self._users) - self._held)),
+            (
+                *self._sampled_pairs(retained, self._retained_count),
+                *self._sampled_pairs(forgotten, len(self._users) - self._retained_count),
+            ),
         )
         users, kept = (
-            row_of[rows[: self._held]] for row_of, rows in zip(self._row_of, (self._users, self._items), strict=True)
+            row_of[rows[: self._retained_count]]
+            for row_of, rows in zip(self._row_of, (self._users, self._items), strict=True)
         )
         after = ExpectedBPR(
-            Links(self._tensor(users), self._tensor(kept), (len(parts.user_rows), len(parts.item_rows))),
+            Links(self._tensor(users), self._tensor(kept), (len(partition.user_rows), len(partition.item_rows))),
             self._tensor(self._row_of[1][items]),
-            self._tensor(allowed[parts.user_rows]),
-            tuple(self._drawn(held, self._held, retained=True)),
-            self._swapped(),
+            self._tensor(allowed[partition.user_rows]),
+            tuple(self._sampled_pairs(retained, self._retained_count, retained=True)),
+            self._new_negatives(),
         )
         return before, after
 
-    def _drawn(self, places: Ints, number: int, retained: bool = False) -> Iterator[Drawn]:
+    def _sampled_pairs(self, places: Ints, number: int, retained: bool = False) -> Iterator[SampledPairs]:
         """The pairs at `places` for `number` of them, in pieces, since each is held against every item."""
         for part in blocks(len(places), self._sizes[1]):
             users = self._users[places[part]]
-            left = np.maximum(self._sizes[1] - self._degree[users], 1)
-            weights = (number / len(places) / left).astype(np.float32)
-            rows, columns = (axis.astype(np.int64) for axis in self._had[users].nonzero())
+            negative_counts = np.maximum(self._sizes[1] - self._degree[users], 1)
+            weights = (number / len(places) / negative_counts).astype(np.float32)
+            rows, columns = (axis.astype(np.int64) for axis in self._positives[users].nonzero())
             if retained:
                 columns = self._row_of[1][columns]
                 rows, columns = rows[columns >= 0], columns[columns >= 0]
-            known = self._tensor(rows), self._tensor(columns)
-            yield Drawn(self._tensor(places[part]), self._tensor(weights), known)
+            positives = self._tensor(rows), self._tensor(columns)
+            yield SampledPairs(self._tensor(places[part]), self._tensor(weights), positives)
 
-    def _swapped(self) -> Swapped | None:
-        users, items = self._users[self._held :], self._items[self._held :]
-        kept = np.bincount(self._users[: self._held], minlength=self._sizes[0])
+    def _new_negatives(self) -> NewNegatives | None:
+        users, items = self._users[self._retained_count :], self._items[self._retained_count :]
+        kept = np.bincount(self._users[: self._retained_count], minlength=self._sizes[0])
         stay = (self._row_of[0][users] >= 0) & (self._row_of[1][items] >= 0) & (kept[users] > 0)
         if not stay.any():
             return None
         users, items = users[stay], items[stay]
-        start = np.searchsorted(self._users[: self._held], users)
+        start = np.searchsorted(self._users[: self._retained_count], users)
         positives = self._items[start + (self._rng.random(len(users)) * kept[users]).astype(np.int64)]
         weights = kept[users] / np.maximum(self._sizes[1] - self._degree[users], 1)
         rows = self._row_of[0][users], self._row_of[1][positives], self._row_of[1][items]
         first, second, third = (self._tensor(column) for column in rows)
-        return Swapped(first, second, third, self._tensor(weights.astype(np.float32)))
+        return NewNegatives(first, second, third, self._tensor(weights.astype(np.float32)))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)

@@ -3,41 +3,53 @@
 import torch
 from torch import Tensor
 
-from mmrecun.models.base import Pair
+from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.mmrecun.links import Links
 
 
-class Curvature:
+class GaussNewtonMatrix:
     """The Gauss-Newton matrix of BPR by the vectors, the negatives of a pair taken as one and as all alike.
 
     Args:
         links: of the pairs.
-        stiff: float32 [N], their stiffness.
+        hessian_weights: float32 [N], their stiffness.
         vectors: float32 [U, D] and [I, D].
     """
 
-    def __init__(self, links: Links, stiff: Tensor, vectors: Pair) -> None:
-        self._links, self._stiff = links, stiff
+    def __init__(self, links: Links, hessian_weights: Tensor, vectors: UserItemVectors) -> None:
+        self._links, self._hessian_weights = links, hessian_weights
         self._users, items = vectors
         self._items = items - items.mean(dim=0)
         self._count = len(items)
-        self._weight = torch.zeros(len(self._users), device=stiff.device).index_add_(0, links.users, stiff)
-        self._spread = self._items.T @ self._items / len(items)
-        self._drawn = (self._users * self._weight[:, None]).T @ self._users / len(items)
+        self._weight = torch.zeros(len(self._users), device=hessian_weights.device).index_add_(
+            0, links.users, hessian_weights
+        )
+        self._item_covariance = self._items.T @ self._items / len(items)
+        self._user_moment = (self._users * self._weight[:, None]).T @ self._users / len(items)
 
-    def product(self, users: Tensor, items: Tensor) -> Pair:
+    def product(self, users: Tensor, items: Tensor) -> UserItemVectors:
         """Multiply a change of the vectors [U, D] and [I, D] by the matrix."""
         links = self._links
-        bend = links.scores((users, self._items), (self._users, items - items.mean(dim=0))) * self._stiff
-        by_user = links.to_users(bend, self._items) + self._weight[:, None] * (users @ self._spread)
-        drawn = torch.zeros(len(users), device=bend.device).index_add_(0, links.users, bend) @ self._users
-        by_item = links.to_items(bend, self._users) + items @ self._drawn - drawn / self._count
+        weighted_change = (
+            links.scores((users, self._items), (self._users, items - items.mean(dim=0))) * self._hessian_weights
+        )
+        by_user = links.sum_to_users(weighted_change, self._items) + self._weight[:, None] * (
+            users @ self._item_covariance
+        )
+        sampled = (
+            torch.zeros(len(users), device=weighted_change.device).index_add_(0, links.users, weighted_change)
+            @ self._users
+        )
+        by_item = links.sum_to_items(weighted_change, self._users) + items @ self._user_moment - sampled / self._count
         return by_user, by_item
 
     def diagonal(self) -> tuple[Tensor, Tensor]:
         """The mean of each row's block diagonal: float32 [U] and [I]."""
         width = self._users.shape[1]
         own, other = self._items.square().sum(dim=1, keepdim=True), self._users.square().sum(dim=1, keepdim=True)
-        by_user = self._links.to_users(self._stiff, own)[:, 0] + self._weight * self._spread.diagonal().sum()
-        by_item = self._links.to_items(self._stiff, other)[:, 0] + self._drawn.diagonal().sum()
+        by_user = (
+            self._links.sum_to_users(self._hessian_weights, own)[:, 0]
+            + self._weight * self._item_covariance.diagonal().sum()
+        )
+        by_item = self._links.sum_to_items(self._hessian_weights, other)[:, 0] + self._user_moment.diagonal().sum()
         return by_user / width, by_item / width

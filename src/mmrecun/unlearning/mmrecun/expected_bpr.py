@@ -12,16 +12,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmrecun.models.base import Pair
+from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.mmrecun.links import BLOCK, Links
 
 _FAR = -60.0
 
 
-def pull(margins: Tensor) -> Tensor:
+def gradient_weight(margins: Tensor) -> Tensor:
     """Mean of sigmoid(-y) over y from x / 2 to x: how hard a pair pulled, float32 of any shape.
 
-    >>> [round(force, 3) for force in pull(torch.tensor([0.0, 4.0])).tolist()]
+    >>> [round(force, 3) for force in gradient_weight(torch.tensor([0.0, 4.0])).tolist()]
     [0.5, 0.054]
     """
     x = _apart_from_zero(margins, 1e-3)
@@ -29,7 +29,7 @@ def pull(margins: Tensor) -> Tensor:
     return ((1 + half) / (1 + half * half)).log_().mul_(2).div_(x)
 
 
-def stiffness(margins: Tensor) -> Tensor:
+def hessian_weight(margins: Tensor) -> Tensor:
     """-d pull / d margins; float32 of the same shape."""
     x = _apart_from_zero(margins, 3e-2)
     half = (x / -2).exp_()
@@ -48,31 +48,31 @@ class Gradient(NamedTuple):
 
     Attributes:
         users, items: float32 [U, D] and [I, D].
-        stiffness: float32 [N], of each pair, averaged over negatives.
+        hessian_weights: float32 [N], of each pair, averaged over negatives.
     """
 
     users: Tensor
     items: Tensor
-    stiffness: Tensor
+    hessian_weights: Tensor
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SampledPairs:
     """Pairs that stand for all of a group when items are asked how often, and by whom, they were the negative.
 
     Attributes:
-        places: int64 [T], which pairs.
+        pair_indices: int64 [T], which pairs.
         weights: float32 [T], how many draws of each single item a pair stands for.
-        known: int64 rows and columns of [T, I], items that a pair's user has.
+        positives: int64 rows and columns of [T, I], items that a pair's user has.
     """
 
-    places: Tensor
+    pair_indices: Tensor
     weights: Tensor
-    known: tuple[Tensor, Tensor]
+    positives: tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Swapped:
+class NewNegatives:
     """Forgotten pairs of rows that stay: the user may draw the item as a negative from now on.
 
     Attributes:
@@ -94,51 +94,51 @@ class ExpectedBPR:
         links: the pairs.
         negatives: int64 [S] items.
         allowed: float32 [U, S], 1 where the user does not have the item.
-        drawn: of each group of pairs.
-        swapped: what training on these pairs does besides; None for nothing.
+        sampled_pairs: of each group of pairs.
+        new_negatives: what training on these pairs does besides; None for nothing.
     """
 
     links: Links
     negatives: Tensor
     allowed: Tensor
-    drawn: tuple[Drawn, ...]
-    swapped: Swapped | None = None
+    sampled_pairs: tuple[SampledPairs, ...]
+    new_negatives: NewNegatives | None = None
 
-    def gradient(self, vectors: Pair, stiff: bool = True) -> Gradient:
+    def gradient(self, vectors: UserItemVectors, with_hessian: bool = True) -> Gradient:
         """Of the sum over pairs of the mean over negatives, float32 vectors [U, D] and [I, D] given; no autograd.
 
-        Without `stiff` all pairs have stiffness 0, which saves half of the time.
+        Without `with_hessian` all pairs have stiffness 0, which saves half of the time.
         """
         users, items = vectors
         links, others = self.links, items[self.negatives]
         scores, own = users @ others.T, links.scores((users, items))
-        positive, bent = torch.empty_like(own), torch.zeros_like(own)
+        positive, hessian_weights = torch.empty_like(own), torch.zeros_like(own)
         negative = torch.zeros_like(scores)
         number = self.allowed.sum(dim=1).clamp(min=1)
         for start in range(0, len(own), BLOCK):
             at = slice(start, start + BLOCK)
-            who = links.users[at]
-            margins, share = own[at, None] - scores[who], self.allowed[who] / number[who, None]
-            pulls = pull(margins).mul_(share)
-            positive[at] = pulls.sum(dim=1)
-            if stiff:
-                bent[at] = stiffness(margins).mul_(share).sum(dim=1)
-            negative.index_add_(0, who, pulls)
-        by_user = negative @ others - links.to_users(positive, items)
-        by_item = -links.to_items(positive, users)
-        for group in self.drawn:
-            who = links.users[group.places]
-            pulls = pull(own[group.places, None] - users[who] @ items.T)
-            pulls[group.known] = 0
-            by_item += pulls.T @ (users[who] * group.weights[:, None])
-        if self.swapped is not None:
-            _add_swapped(self.swapped, users, items, by_user, by_item)
-        return Gradient(by_user, by_item, bent)
+            rows = links.users[at]
+            margins, share = own[at, None] - scores[rows], self.allowed[rows] / number[rows, None]
+            weights = gradient_weight(margins).mul_(share)
+            positive[at] = weights.sum(dim=1)
+            if with_hessian:
+                hessian_weights[at] = hessian_weight(margins).mul_(share).sum(dim=1)
+            negative.index_add_(0, rows, weights)
+        by_user = negative @ others - links.sum_to_users(positive, items)
+        by_item = -links.sum_to_items(positive, users)
+        for group in self.sampled_pairs:
+            rows = links.users[group.pair_indices]
+            weights = gradient_weight(own[group.pair_indices, None] - users[rows] @ items.T)
+            weights[group.positives] = 0
+            by_item += weights.T @ (users[rows] * group.weights[:, None])
+        if self.new_negatives is not None:
+            _add_new_negatives(self.new_negatives, users, items, by_user, by_item)
+        return Gradient(by_user, by_item, hessian_weights)
 
 
-def _add_swapped(swapped: Swapped, users: Tensor, items: Tensor, by_user: Tensor, by_item: Tensor) -> None:
+def _add_new_negatives(swapped: NewNegatives, users: Tensor, items: Tensor, by_user: Tensor, by_item: Tensor) -> None:
     rows, good, bad = users[swapped.users], items[swapped.positives], items[swapped.negatives]
-    pulls = (pull((rows * (good - bad)).sum(dim=1)) * swapped.weights)[:, None]
+    pulls = (gradient_weight((rows * (good - bad)).sum(dim=1)) * swapped.weights)[:, None]
     by_user.index_add_(0, swapped.users, pulls * (bad - good))
     by_item.index_add_(0, swapped.negatives, pulls * rows)
     by_item.index_add_(0, swapped.positives, -pulls * rows)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from mmrecun.models.base import Pair
+from mmrecun.models.base import UserItemVectors
 
 BLOCK = 1024  # pairs scored at a time: the block stays in a CPU's cache
 
@@ -21,17 +21,17 @@ class Links:
         self.users, self.items = users, items
         self._by_user, self._by_item = (_bags(rows, size) for rows, size in zip((users, items), sizes, strict=True))
 
-    def to_users(self, weights: Tensor, rows: Tensor) -> Tensor:
+    def sum_to_users(self, weights: Tensor, rows: Tensor) -> Tensor:
         """Sum weight * row of the item over each user's pairs; [U, D] from [N] and [I, D]."""
         order, starts = self._by_user
         return _summed(self.items[order], starts, weights[order], rows)
 
-    def to_items(self, weights: Tensor, rows: Tensor) -> Tensor:
+    def sum_to_items(self, weights: Tensor, rows: Tensor) -> Tensor:
         """Sum weight * row of the user over each item's pairs; [I, D] from [N] and [U, D]."""
         order, starts = self._by_item
         return _summed(self.users[order], starts, weights[order], rows)
 
-    def scores(self, *sides: Pair) -> Tensor:
+    def scores(self, *sides: UserItemVectors) -> Tensor:
         """Score every pair by rows [U, D] and [I, D], summed over what is given; float32 [N]."""
         found = torch.zeros(len(self.users), device=self.users.device)
         for start in range(0, len(found), BLOCK):

@@ -24,11 +24,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.errors import DivergedError
-from mmrecun.training.fit import run_epoch
+from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner, export
-from mmrecun.unlearning.mmrecun.level import Level
-from mmrecun.unlearning.mmrecun.restoring import Restoring
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
+from mmrecun.unlearning.mmrecun.level import ForgettingLevel
+from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.retrain import Retrain
 
 _NEAREST, _FARTHEST = 0.8, 1.6  # stretches at which the level is looked at
@@ -40,20 +40,20 @@ class MMRecUnConfig(UnlearnConfig):
 
     Attributes:
         negatives: items drawn to stand for all negatives, and pairs to stand for all pairs.
-        steps: of Gauss-Newton.
-        products: with the curvature in each, at most (conjugate gradients).
-        stretch: how far to go along the way found, whose steps come a little short. Where forgotten pairs can be
+        newton_steps: of Gauss-Newton.
+        cg_steps: with the curvature in each, at most (conjugate gradients).
+        step_scale: how far to go along the way found, whose steps come a little short. Where forgotten pairs can be
             compared with validation pairs, it is the mean of this and of where the two look alike.
-        min_explained: mean cosine between a table's rows and what their pairs taught them, below which they cannot be
+        min_cosine: mean cosine between a table's rows and what their pairs taught them, below which they cannot be
             solved for. Such a table is left as trained; if it is that of users or of items, the model is trained anew.
         epochs: of training on the retained data at the end; shorter ones after small requests.
     """
 
     negatives: PositiveInt = 64
-    steps: PositiveInt = 2
-    products: PositiveInt = 6
-    stretch: float = Field(default=1.2, gt=0, le=1e30)
-    min_explained: float = Field(default=0.4, ge=-1, le=1)
+    newton_steps: PositiveInt = 2
+    cg_steps: PositiveInt = 6
+    step_scale: float = Field(default=1.2, gt=0, le=1e30)
+    min_cosine: float = Field(default=0.4, ge=-1, le=1)
     epochs: NonNegativeInt = 1
 
 
@@ -66,68 +66,70 @@ class MMRecUn(Unlearner):
         super().__init__(config)
         self.config = config
 
-    def _stretch(self, work: Restoring, level: Level) -> float:
+    def _step_scale(self, solver: BalanceSolver, level: ForgettingLevel) -> float:
         """How far to go: half way from the setting to where forgotten pairs look like held-out ones."""
-        aucs = level.auc(work.vectors(_NEAREST)), level.auc(work.vectors(_FARTHEST))
+        aucs = level.auc(solver.scaled_vectors(_NEAREST)), level.auc(solver.scaled_vectors(_FARTHEST))
         if aucs[0] is None or aucs[1] is None or aucs[0] <= aucs[1]:
-            return self.config.stretch
+            return self.config.step_scale
         found = _NEAREST + (aucs[0] - 0.5) / (aucs[0] - aucs[1]) * (_FARTHEST - _NEAREST)
-        return (self.config.stretch + min(max(found, _NEAREST), _FARTHEST)) / 2
+        return (self.config.step_scale + min(max(found, _NEAREST), _FARTHEST)) / 2
 
-    def unsolved(self, task: Task, why: str) -> Unlearned:
+    def unsolved(self, task: Task, why: str) -> UnlearnResult:
         """Train anew, where the rows cannot be solved for."""
-        task.report(0, 1, f"{why}, so that it cannot be solved for; the model is trained anew")
+        task.progress(0, 1, f"{why}, so that it cannot be solved for; the model is trained anew")
         anew = Retrain(Retrain.Config()).run(task)
-        return replace(anew, stop=f"trained anew, since {why}; {anew.stop}")
+        return replace(anew, stop_reason=f"trained anew, since {why}; {anew.stop_reason}")
 
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Solve, then settle.
 
         Raises:
             DivergedError: when a row is no longer finite.
         """
-        parts = task.parts
-        if not len(parts.forgotten) and not _lost(task):
-            return Unlearned(export(task, task.model), "nothing that the model was trained on was forgotten", [])
-        work = Restoring(task, self.config.negatives, self.config.min_explained)
-        if work.unexplained:
-            return self.unsolved(task, work.unexplained)
-        in_all = self.config.steps + self.config.epochs
+        partition = task.partition
+        if not len(partition.forgotten) and not _features_lost(task):
+            return UnlearnResult(
+                retained_model(task, task.model), "nothing that the model was trained on was forgotten", []
+            )
+        solver = BalanceSolver(task, self.config.negatives, self.config.min_cosine)
+        if solver.unsolvable:
+            return self.unsolved(task, solver.unsolvable)
+        in_all = self.config.newton_steps + self.config.epochs
         history = []
-        for step in range(1, self.config.steps + 1):
-            missing = work.step(self.config.products)
-            history.append({"step": step, "missing": missing})
-            task.report(step, in_all, f"out of balance by {missing:.3g}")
-        stretch = self._stretch(work, Level(parts, task.seed.child("level").numpy()))
-        work.finish(stretch)
-        if not all(bool(table.weight.isfinite().all()) for table in work.tables.values()):
+        for step in range(1, self.config.newton_steps + 1):
+            imbalance = solver.newton_step(self.config.cg_steps)
+            history.append({"step": step, "missing": imbalance})
+            task.progress(step, in_all, f"out of balance by {imbalance:.3g}")
+        scale = self._step_scale(solver, ForgettingLevel(partition, task.seed.child("level").numpy()))
+        solver.scale_step(scale)
+        if not all(bool(table.weight.isfinite().all()) for table in solver.tables.values()):
             raise DivergedError("a row is no longer finite; lower stretch, or take fewer steps or products")
         for epoch in range(1, self.config.epochs + 1):
-            loss = settle(task, work, epoch)
-            history.append({"step": self.config.steps + epoch, "loss": loss})
-            task.report(self.config.steps + epoch, in_all, f"loss {loss:.4f}")
+            loss = train_on_retained(task, solver, epoch)
+            history.append({"step": self.config.newton_steps + epoch, "loss": loss})
+            task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
         settled = f"settled for {self.config.epochs} epochs at most"
-        stop = f"{len(work.tables)} tables in balance with the retained pairs; {settled}"
-        return Unlearned(work.model, stop, history)
+        stop = f"{len(solver.tables)} tables in balance with the retained pairs; {settled}"
+        return UnlearnResult(solver.model, stop, history)
 
 
-def settle(task: Task, work: Restoring, number: int) -> float:
+def train_on_retained(task: Task, solver: BalanceSolver, number: int) -> float:
     """Train the model for an epoch on retained pairs, in place; returns the mean loss.
 
     A request for less than a hundredth of the pairs gets as much less of an epoch. So many small requests train as long
     as one large one.
     """
-    retained, parts = task.parts.retained, task.parts
-    share = 1.0 if _lost(task) else len(parts.forgotten) / len(parts.original.train)
+    retained, partition = task.partition.retained, task.partition
+    share = 1.0 if _features_lost(task) else len(partition.forgotten) / len(partition.original.train)
     seed = task.seed.child(f"epoch {number}")
     pairs = retained.train.sample(
         math.ceil(min(share / _WHOLE_EPOCH, 1) * len(retained.train)), seed.child("pairs").numpy()
     )
     sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
-    optimizer = adam(work.model, task.training.learning_rate)
-    return run_epoch(work.model, pairs, sampler, work.inputs, task.training.batch_size, seed, optimizer)
+    optimizer = adam(solver.model, task.training.learning_rate)
+    return train_epoch(solver.model, pairs, sampler, solver.inputs, task.training.batch_size, seed, optimizer)
 
 
-def _lost(task: Task) -> bool:
+def _features_lost(task: Task) -> bool:
     """Whether items lost features that the model reads."""
-    return not set(task.parts.lost_features).isdisjoint(task.model.modalities())
+    return not set(task.partition.removed_features).isdisjoint(task.model.modalities())

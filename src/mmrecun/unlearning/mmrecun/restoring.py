@@ -8,25 +8,25 @@ import torch
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
-from mmrecun.models.base import ID_TABLES, Pair, Recommender, Table
-from mmrecun.unlearning.base import Task, export, original_inputs
+from mmrecun.models.base import ID_TABLES, EmbeddingTable, Recommender, UserItemVectors
+from mmrecun.unlearning.base import Task, original_inputs, retained_model
 from mmrecun.unlearning.conjugate import Tensors, inner, solve
-from mmrecun.unlearning.mmrecun.balance import Balance, explained
+from mmrecun.unlearning.mmrecun.balance import Balance, mean_cosine
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
-from mmrecun.unlearning.mmrecun.curvature import Curvature
+from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, Gradient
 
 _CLOSE = 1e-2  # residual of a step's linear system, relative to its right-hand side
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
 
-class Restoring:
+class BalanceSolver:
     """A model of the retained data on its way to balance.
 
     Args:
         task: as given to a method.
         negatives: drawn to stand for all (see `BeforeAndAfter`).
-        min_explained: mean cosine between a table and what its pairs taught it, from which on it can be solved for.
+        min_cosine: mean cosine between a table and what its pairs taught it, from which on it can be solved for.
 
     Attributes:
         model: changed in place.
@@ -35,105 +35,105 @@ class Restoring:
         unexplained: why the rows of users or of items cannot be solved for; empty where they can.
     """
 
-    def __init__(self, task: Task, negatives: int, min_explained: float) -> None:
-        parts = task.parts
-        self.model, self.inputs = export(task, task.model), task.inputs()
+    def __init__(self, task: Task, negatives: int, min_cosine: float) -> None:
+        partition = task.partition
+        self.model, self.inputs = retained_model(task, task.model), task.inputs()
         rng = task.seed.child("negatives").numpy()
-        bpr = BeforeAndAfter.of(parts, negatives, rng, task.device)
+        bpr = BeforeAndAfter.of(partition, negatives, rng, task.device)
         self._bpr, self._seed = bpr.after, task.seed.child("probe")
-        taught, _, _ = _taught(task.model, original_inputs(task), bpr.before, stiff=False)
+        gradients, _, _ = _bpr_gradients(task.model, original_inputs(task), bpr.before, with_hessian=False)
         degrees = {
-            "users": (parts.original.degrees[0][parts.user_rows], parts.retained.degrees[0]),
-            "items": (parts.original.degrees[1][parts.item_rows], parts.retained.degrees[1]),
+            "users": (partition.original.degrees[0][partition.user_rows], partition.retained.degrees[0]),
+            "items": (partition.original.degrees[1][partition.item_rows], partition.retained.degrees[1]),
         }
         rows = {
-            of: torch.from_numpy(kept).to(task.device)
-            for of, kept in (("users", parts.user_rows), ("items", parts.item_rows))
+            side: torch.from_numpy(kept).to(task.device)
+            for side, kept in (("users", partition.user_rows), ("items", partition.item_rows))
         }
-        share = max(len(parts.retained.train), 1) / max(len(parts.original.train), 1)
-        self.tables: dict[str, Table] = {}
+        share = max(len(partition.retained.train), 1) / max(len(partition.original.train), 1)
+        self.tables: dict[str, EmbeddingTable] = {}
         self._balance: dict[str, Balance] = {}
-        self.unexplained = ""
+        self.unsolvable = ""
         for name, table in self.model.tables().items():
-            before, after = degrees[table.of]
-            gradient, own = taught[name][rows[table.of]], table.weight.detach()
-            cosine = explained(own, gradient, before) if own.shape[1] > 1 else 0.0
-            if cosine >= min_explained:
+            before, after = degrees[table.side]
+            gradient, own = gradients[name][rows[table.side]], table.weight.detach()
+            cosine = mean_cosine(own, gradient, before) if own.shape[1] > 1 else 0.0
+            if cosine >= min_cosine:
                 self.tables[name] = table
                 self._balance[name] = Balance.of(own, gradient, before, after, share)
             elif name in ID_TABLES:
-                self.unexplained = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
+                self.unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
         self._start = [table.weight.detach().clone() for table in self.tables.values()]
-        self._emptied = {of: np.flatnonzero((before > 0) & (after == 0)) for of, (before, after) in degrees.items()}
+        self._emptied = {side: np.flatnonzero((before > 0) & (after == 0)) for side, (before, after) in degrees.items()}
 
-    def step(self, products: int) -> float:
+    def newton_step(self, cg_steps: int) -> float:
         """Take one Gauss-Newton step, with at most so many products with the curvature.
 
         Returns by how much the rows were out of balance before, as a root mean square.
         """
-        gradients, vectors, by_vectors = _taught(self.model, self.inputs, self._bpr)
+        gradients, vectors, by_vectors = _bpr_gradients(self.model, self.inputs, self._bpr)
         rows = [table.weight.detach() for table in self.tables.values()]
-        missing = [
-            balance.missing(own, gradients[name])
+        imbalance = [
+            balance.imbalance(own, gradients[name])
             for (name, balance), own in zip(self._balance.items(), rows, strict=True)
         ]
-        curvature = Curvature(self._bpr.links, by_vectors.stiffness, vectors)
+        curvature = GaussNewtonMatrix(self._bpr.links, by_vectors.hessian_weights, vectors)
         product = self._product(curvature, rows)
         diagonal = self._diagonal(curvature, rows, product)
-        found, _ = solve(product, missing, diagonal, products, _CLOSE)
+        found, _ = solve(product, imbalance, diagonal, cg_steps, _CLOSE)
         with torch.no_grad():
             for table, own, step in zip(self.tables.values(), rows, found, strict=True):
                 table.weight.copy_(own + step)
-        return math.sqrt(inner(missing, missing) / sum(part.numel() for part in missing))
+        return math.sqrt(inner(imbalance, imbalance) / sum(part.numel() for part in imbalance))
 
     @torch.no_grad()
-    def vectors(self, stretch: float) -> Pair:
-        """The vectors of everybody, had the rows gone `stretch` times as far from where they were at first."""
+    def scaled_vectors(self, scale: float) -> UserItemVectors:
+        """The vectors of everybody, had the rows gone `scale` times as far from where they were at first."""
         rows = [table.weight.detach() for table in self.tables.values()]
-        self._put([torch.lerp(start, row, stretch) for start, row in zip(self._start, rows, strict=True)])
-        users, items = (part.detach() for part in _pair(self.model, self.inputs))
-        self._put(rows)
+        self._set_rows([torch.lerp(start, row, scale) for start, row in zip(self._start, rows, strict=True)])
+        users, items = (part.detach() for part in _vectors(self.model, self.inputs))
+        self._set_rows(rows)
         return users, items
 
     @torch.no_grad()
-    def finish(self, stretch: float) -> None:
-        """Go `stretch` times as far from where the rows were at first; rows that lost all their pairs start anew."""
+    def scale_step(self, scale: float) -> None:
+        """Go `scale` times as far from where the rows were at first; rows that lost all their pairs start anew."""
         rng = self._seed.child("fresh rows").torch()
         for table, start in zip(self.tables.values(), self._start, strict=True):
-            table.weight.copy_(torch.lerp(start, table.weight, stretch))
-            emptied = torch.from_numpy(self._emptied[table.of]).to(start.device)
+            table.weight.copy_(torch.lerp(start, table.weight, scale))
+            emptied = torch.from_numpy(self._emptied[table.side]).to(start.device)
             table.weight[emptied] = table.fresh(len(emptied), rng).to(start.device)
 
-    def _product(self, curvature: Curvature, rows: Tensors) -> Callable[[Tensors], Tensors]:
+    def _product(self, curvature: GaussNewtonMatrix, rows: Tensors) -> Callable[[Tensors], Tensors]:
         """Multiply a change of the tables by decay + J' C J, J being how vectors change with tables."""
         weights = [table.weight for table in self.tables.values()]
-        pair = _pair(self.model, self.inputs)
+        pair = _vectors(self.model, self.inputs)
         at, length = [part.detach() for part in pair], inner(rows, rows) ** 0.5
         decay = [balance.decay for balance in self._balance.values()]
 
         def product(change: Tensors) -> Tensors:
             size = _PROBE * length / max(inner(change, change) ** 0.5, 1e-12)
-            self._put([row + size * part for row, part in zip(rows, change, strict=True)])
+            self._set_rows([row + size * part for row, part in zip(rows, change, strict=True)])
             with torch.no_grad():  # before the rows are put back: vectors may be the tables themselves
-                moved = [(new - old) / size for new, old in zip(_pair(self.model, self.inputs), at, strict=True)]
-            self._put(rows)
+                moved = [(new - old) / size for new, old in zip(_vectors(self.model, self.inputs), at, strict=True)]
+            self._set_rows(rows)
             image = curvature.product(moved[0], moved[1])
             back = torch.autograd.grad(pair, weights, image, retain_graph=True)
             return [part + rate * own for part, rate, own in zip(back, decay, change, strict=True)]
 
         return product
 
-    def _put(self, values: Tensors) -> None:
+    def _set_rows(self, values: Tensors) -> None:
         for table, value in zip(self.tables.values(), values, strict=True):
             table.weight.data = value  # not in place: the autograd graph of `_product` is used again
 
-    def _diagonal(self, curvature: Curvature, rows: Tensors, product: Callable[[Tensors], Tensors]) -> Tensors:
+    def _diagonal(self, curvature: GaussNewtonMatrix, rows: Tensors, product: Callable[[Tensors], Tensors]) -> Tensors:
         """Estimate the diagonal: that of the vectors' curvature, scaled by what a random change meets."""
         by_side = dict(zip(("users", "items"), curvature.diagonal(), strict=True))
-        own = [by_side[table.of][:, None] for table in self.tables.values()]
+        own = [by_side[table.side][:, None] for table in self.tables.values()]
         decay = [balance.decay for balance in self._balance.values()]
         scale = 1.0
-        if self.model.spec().user_item:
+        if self.model.required_inputs().user_item:
             rng = self._seed.torch()
             noise = [torch.randn(row.shape, generator=rng).to(row.device) for row in rows]
             met = inner(product(noise), noise) - inner(
@@ -143,19 +143,19 @@ class Restoring:
         return [scale * side + rate for side, rate in zip(own, decay, strict=True)]
 
 
-def _pair(model: Recommender, inputs: GraphInputs) -> Pair:
+def _vectors(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
     vectors = model.vectors(inputs)
     return vectors.users, vectors.items
 
 
-def _taught(
-    model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR, stiff: bool = True
-) -> tuple[dict[str, Tensor], Pair, Gradient]:
+def _bpr_gradients(
+    model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR, with_hessian: bool = True
+) -> tuple[dict[str, Tensor], UserItemVectors, Gradient]:
     """The gradient of `bpr` by every table of `model`, the vectors it was taken at, and its gradient by them."""
     weights = {name: table.weight for name, table in model.tables().items()}
-    pair = _pair(model, inputs)
+    pair = _vectors(model, inputs)
     at = pair[0].detach(), pair[1].detach()
-    by_vectors = bpr.gradient(at, stiff)
+    by_vectors = bpr.gradient(at, with_hessian)
     found = torch.autograd.grad(
         pair, list(weights.values()), [by_vectors.users, by_vectors.items], materialize_grads=True, allow_unused=True
     )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.data.dataset import Dataset, positions
+from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DataError
@@ -21,7 +21,7 @@ from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.training.fit import fit
 from mmrecun.unlearning.base import Task
-from mmrecun.unlearning.vector_model import table_of
+from mmrecun.unlearning.vector_model import vector_model
 
 
 class Unit(StrEnum):
@@ -77,11 +77,11 @@ class Shards:
         """Training time of the untouched ones."""
         return sum(shard.seconds for shard, touched in zip(self.trained, self.touched, strict=True) if not touched)
 
-    def stacked(self, parts: Partition) -> tuple["Stacked", "Stacked"]:
+    def stacked(self, partition: Partition) -> tuple["Stacked", "Stacked"]:
         """The vectors of all shards side by side, of the retained users and of the retained items."""
         users = [(shard.user_rows, shard.users) for shard in self.trained]
         items = [(shard.item_rows, shard.items) for shard in self.trained]
-        return Stacked.of(users, len(parts.retained.users)), Stacked.of(items, len(parts.retained.items))
+        return Stacked.of(users, len(partition.retained.users)), Stacked.of(items, len(partition.retained.items))
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ class Stacked:
         return cls(stacked, there)
 
 
-def dealt(count: int, shards: int, rng: np.random.Generator) -> Ints:
+def random_shards(count: int, shards: int, rng: np.random.Generator) -> Ints:
     """int64 [count], a shard for each unit at random; the shards differ in size by one at most."""
     return rng.permutation(np.arange(count) % shards)
 
 
-def touched_by(parts: Partition, labels: Ints, shards: int, modalities: tuple[str, ...]) -> Bools:
+def affected_shards(partition: Partition, labels: Ints, shards: int, modalities: tuple[str, ...]) -> Bools:
     """Which shards hold anything that the request takes out; bool [S].
 
     Args:
@@ -127,12 +127,12 @@ def touched_by(parts: Partition, labels: Ints, shards: int, modalities: tuple[st
         shards: S.
         modalities: those that the model reads.
     """
-    train = parts.original.train
-    if any(name not in parts.retained.modalities for name in modalities):
+    train = partition.original.train
+    if any(name not in partition.retained.modalities for name in modalities):
         return np.ones(shards, dtype=bool)
-    changed = ~parts.held.contains(train.users, train.items, len(parts.original.items))
-    for name in set(modalities) & set(parts.lost_features):
-        changed |= parts.lost_features[name][train.items]
+    changed = ~partition.retained_pairs.contains(train.users, train.items, len(partition.original.items))
+    for name in set(modalities) & set(partition.removed_features):
+        changed |= partition.removed_features[name][train.items]
     touched = np.zeros(shards, dtype=bool)
     touched[labels[changed & (labels >= 0)]] = True
     return touched
@@ -146,16 +146,16 @@ def train_shards(task: Task, labels: Ints, shards: int, fresh: bool = False) -> 
         shards: S.
         fresh: whether the labels themselves were drawn after the request, so that no model was there before.
     """
-    parts = task.parts
-    touched = touched_by(parts, labels, shards, task.model.modalities()) | fresh
-    to_users = positions(parts.user_rows, len(parts.original.users))
-    to_items = positions(parts.item_rows, len(parts.original.items))
-    train = parts.original.train
-    held = parts.held.contains(train.users, train.items, len(parts.original.items))
+    partition = task.partition
+    touched = affected_shards(partition, labels, shards, task.model.modalities()) | fresh
+    to_users = inverse_index(partition.user_rows, len(partition.original.users))
+    to_items = inverse_index(partition.item_rows, len(partition.original.items))
+    train = partition.original.train
+    retained = partition.retained_pairs.contains(train.users, train.items, len(partition.original.items))
     trained: list[Shard] = []
     history: list[dict[str, float]] = []
     for number in range(shards):
-        pairs = train.select(held & (labels == number)).renumbered(to_users, to_items)
+        pairs = train.select(retained & (labels == number)).renumbered(to_users, to_items)
         shard, epochs = train_shard(task, pairs, number, f"shard {number + 1} of {shards}")
         trained.append(shard)
         history += [{"shard": number, "touched": float(touched[number]), **row} for row in epochs]
@@ -177,21 +177,21 @@ def train_shard(
         return Shard(nothing, nothing, torch.zeros(0, 0, device=task.device), torch.zeros(0, 0, device=task.device)), []
     started = time.perf_counter()
     users, items = np.unique(pairs.users), np.unique(pairs.items)
-    data = task.parts.retained.with_interactions(pairs).restrict(users, items)
+    data = task.partition.retained.with_interactions(pairs).restrict(users, items)
     seed = task.seed.child(f"shard {number}")
-    model = type(task.model)(task.model.settings, Sizes.of_dataset(data), seed.child("model").torch()).to(task.device)
-    inputs = build_inputs(data, model.spec(), task.device)
+    model = type(task.model)(task.model.config, Sizes.of_dataset(data), seed.child("model").torch()).to(task.device)
+    inputs = build_inputs(data, model.required_inputs(), task.device)
 
     def state(current: Recommender) -> Shard:
         with torch.no_grad():
             vectors = current.vectors(inputs)
         return Shard(users, items, vectors.users.detach(), vectors.items.detach(), time.perf_counter() - started)
 
-    def report(done: int, total: int, note: str) -> None:
-        task.report(done, total, f"{name}  {note}")
+    def shard_progress(done: int, total: int, note: str) -> None:
+        task.progress(done, total, f"{name}  {note}")
 
     try:
-        result = fit(model, data, inputs, task.training, seed, lambda now: validated(task, state(now)), report)
+        result = fit(model, data, inputs, task.training, seed, lambda now: validated(task, state(now)), shard_progress)
     except DataError as error:
         raise ConfigError(f"{name} is too small to train a model on ({error}); choose fewer shards") from None
     return state(model), result.history
@@ -199,6 +199,6 @@ def train_shard(
 
 def validated(task: Task, shard: Shard) -> float:
     """The validation score of one shard alone."""
-    users, items = Shards([shard], np.zeros(1, dtype=bool)).stacked(task.parts)
-    table = table_of(task.parts, users.vectors[:, 0], items.vectors[:, 0])
+    users, items = Shards([shard], np.zeros(1, dtype=bool)).stacked(task.partition)
+    table = vector_model(task.partition, users.vectors[:, 0], items.vectors[:, 0])
     return task.validate(table, GraphInputs(table.sizes.users, table.sizes.items))

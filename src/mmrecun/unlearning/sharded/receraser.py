@@ -23,12 +23,12 @@ from mmrecun.models.base import Sizes, linear
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import adam, one_pass
+from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import bpr
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
 from mmrecun.unlearning.sharded.base import Stacked, Unit, train_shards
 from mmrecun.unlearning.sharded.clustering import Points, balanced_clusters
-from mmrecun.unlearning.vector_model import blocks, table_of
+from mmrecun.unlearning.vector_model import blocks, vector_model
 
 SIDES = ("user", "item")
 _SLACK = 1.2
@@ -57,35 +57,32 @@ class RecEraser(Unlearner):
     """Touched shards and the aggregation are trained again; what comes out is a table of the attended vectors."""
 
     Config = RecEraserConfig
+    config: RecEraserConfig
 
-    def __init__(self, config: RecEraserConfig) -> None:
-        super().__init__(config)
-        self.config = config
-
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Cluster, train the shards, train the aggregation."""
-        self.check(task.parts)
+        self.check(task.partition)
         again, count = self.config.recluster, self.config.shards
         started = time.perf_counter()
         labels = self._labels(task)
         setup = 0.0 if again else time.perf_counter() - started
         shards = train_shards(task, labels, count, fresh=again)
-        users, items = shards.stacked(task.parts)
+        users, items = shards.stacked(task.partition)
         model, rows = aggregated(task, users, items, self.config.aggregation)
         basis = "retained data" if again else "the data before the request"
         stop = f"{int(shards.touched.sum())} of {count} shards trained again; clustered by {basis}"
-        return Unlearned(model, stop, shards.history + rows, setup + shards.setup_seconds())
+        return UnlearnResult(model, stop, shards.history + rows, setup + shards.setup_seconds())
 
     def _labels(self, task: Task) -> Ints:
         """int64 [N], the shard of each original training pair; -1 for forgotten ones after clustering anew."""
-        parts = task.parts
+        partition = task.partition
         seed = task.seed.child("clustering")
         if not self.config.recluster:
-            return clustered(parts.original, self.config, task.training, seed, task.device)
-        found = clustered(parts.retained, self.config, task.training, seed, task.device)
-        train = parts.original.train
+            return clustered(partition.original, self.config, task.training, seed, task.device)
+        found = clustered(partition.retained, self.config, task.training, seed, task.device)
+        train = partition.original.train
         labels = np.full(len(train), -1, dtype=np.int64)
-        labels[parts.held.contains(train.users, train.items, len(parts.original.items))] = found
+        labels[partition.retained_pairs.contains(train.users, train.items, len(partition.original.items))] = found
         return labels
 
 
@@ -122,12 +119,12 @@ def factorised(
     optimizer, inputs = adam(model, training.learning_rate), GraphInputs(len(dataset.users), len(dataset.items))
 
     def loss_of(triples: Triples) -> Tensor:
-        batch = model.vectors(inputs).at(triples)
-        return bpr(batch.margins()) + model.extra_loss(batch)
+        batch = model.vectors(inputs).of_triples(triples)
+        return bpr(batch.margins()) + model.auxiliary_loss(batch)
 
     for number in range(passes):
         rng = seed.child(f"factorisation {number}").numpy()
-        one_pass(bpr_batches(dataset.train, sampler, training.batch_size, rng, device), loss_of, optimizer)
+        train_batches(bpr_batches(dataset.train, sampler, training.batch_size, rng, device), loss_of, optimizer)
     return model.users.weight.detach(), model.items.weight.detach()
 
 
@@ -165,13 +162,13 @@ def aggregated(task: Task, users: Stacked, items: Stacked, passes: int) -> tuple
 
     Trained by BPR on the retained pairs, shard models frozen.
     """
-    data, seed = task.parts.retained, task.seed.child("aggregation")
+    data, seed = task.partition.retained, task.seed.child("aggregation")
     network = Aggregation(users.vectors.shape[1], users.vectors.shape[2], seed.torch()).to(task.device)
     optimizer = adam(network, task.training.learning_rate)
     sampler = NegativeSampler(data.train, len(data.users), len(data.items))
     inputs = GraphInputs(len(data.users), len(data.items))
     best, best_score, since = (
-        table_of(task.parts, network.whole("user", users), network.whole("item", items)),
+        vector_model(task.partition, network.whole("user", users), network.whole("item", items)),
         -1.0,
         0,
     )
@@ -184,14 +181,14 @@ def aggregated(task: Task, users: Stacked, items: Stacked, passes: int) -> tuple
     for number in range(passes):
         rng = seed.child(f"pass {number}").numpy()
         batches = bpr_batches(data.train, sampler, task.training.batch_size, rng, task.device)
-        loss = one_pass(batches, loss_of, optimizer)
-        table = table_of(task.parts, network.whole("user", users), network.whole("item", items))
+        loss = train_batches(batches, loss_of, optimizer)
+        table = vector_model(task.partition, network.whole("user", users), network.whole("item", items))
         score = task.validate(table, inputs)
         since = 0 if score > best_score else since + 1
         if not since:
             best, best_score = table, score
         history.append({"epoch": number + 1, "loss": loss, "valid": score})
-        task.report(number + 1, passes, f"aggregation  loss {loss:.4f}  best valid {best_score:.4f}")
+        task.progress(number + 1, passes, f"aggregation  loss {loss:.4f}  best valid {best_score:.4f}")
         if since >= task.training.patience:
             break
     return best, history

@@ -5,9 +5,9 @@ Shards are not cut into slices: a touched shard is trained from its beginning.
 
 from pydantic import PositiveInt
 
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearned, Unlearner
-from mmrecun.unlearning.sharded.base import Unit, dealt, train_shards
-from mmrecun.unlearning.vector_model import table_of
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
+from mmrecun.unlearning.sharded.base import Unit, random_shards, train_shards
+from mmrecun.unlearning.vector_model import vector_model
 
 
 class SISAConfig(UnlearnConfig):
@@ -30,17 +30,14 @@ class SISA(Unlearner):
     """
 
     Config = SISAConfig
+    config: SISAConfig
 
-    def __init__(self, config: SISAConfig) -> None:
-        super().__init__(config)
-        self.config = config
-
-    def run(self, task: Task) -> Unlearned:
+    def run(self, task: Task) -> UnlearnResult:
         """Train the shards; those the request leaves as they were count as set-up."""
-        self.check(task.parts)
-        count, original, unit = self.config.shards, task.parts.original, self.config.unit
-        labels = dealt(unit.units(original), count, task.seed.child("shards").numpy())
+        self.check(task.partition)
+        count, original, unit = self.config.shards, task.partition.original, self.config.unit
+        labels = random_shards(unit.units(original), count, task.seed.child("shards").numpy())
         shards = train_shards(task, unit.of_pairs(labels, original.train), count)
-        users, items = (side.vectors.flatten(1) / count**0.5 for side in shards.stacked(task.parts))
+        users, items = (side.vectors.flatten(1) / count**0.5 for side in shards.stacked(task.partition))
         stop = f"{int(shards.touched.sum())} of {count} shards trained again"
-        return Unlearned(table_of(task.parts, users, items), stop, shards.history, shards.setup_seconds())
+        return UnlearnResult(vector_model(task.partition, users, items), stop, shards.history, shards.setup_seconds())
