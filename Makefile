@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-gpu coverage check format benchmarks clean
+.PHONY: demo test test-gpu test-adapters coverage check format benchmarks clean
 
 # Made again when the dependencies change.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -26,6 +26,22 @@ test-gpu: $(VENV)/ready
 	$(BIN)/python -m pytest -rs tests/gpu tests/data/test_sparse_kernel.py tests/data/test_device_triples.py \
 		tests/models/test_gathering.py tests/training/test_epochs.py
 
+# Libraries of other people's models, each in an environment in which it works.
+.venv-adapters/ready: pyproject.toml constraints.txt
+	test -x .venv-adapters/bin/python || $(PYTHON) -m venv .venv-adapters
+	.venv-adapters/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' \
+		'implicit==0.7.3' 'cornac==3.0.1'
+	touch $@
+
+.venv-recbole/ready: Makefile
+	test -x .venv-recbole/bin/python || $(PYTHON) -m venv .venv-recbole
+	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check \
+		'recbole==1.2.1' 'numpy<2' 'pandas<2.3' 'scipy<1.13' 'setuptools<81' 'torch>=2.6'
+	touch $@
+
+test-adapters: .venv-adapters/ready .venv-recbole/ready
+	MMRECUN_RECBOLE_PYTHON=$(CURDIR)/.venv-recbole/bin/python .venv-adapters/bin/python -m pytest tests/adapters
+
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -39,4 +55,4 @@ benchmarks: $(VENV)/ready
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) .venv-adapters .venv-recbole demo

@@ -24,6 +24,7 @@ MAIN_LINE = (
     "auditing",
     "report",
     "exports",
+    "adapters",
     "jobs",
     "bench",
     "cli",

@@ -98,3 +98,11 @@ def test_few_rows_are_left_alone():
     before = [table.clone() for table in tables]
     match_rows(tables[0], tables[1], partition)
     assert all(torch.equal(*both) for both in zip(tables, before, strict=True))
+
+
+def test_a_few_rows_whose_spread_cannot_be_fitted_stay_finite():
+    rng = np.random.default_rng(9)
+    shares = np.array([0.0, 0.0, 0.0, 0.9, 0.8, 0.7])
+    scores = rng.normal(size=(6, 3)) * np.where(shares > 0, 0.01, 3)[:, None]
+    assert np.isfinite(without_effect(scores, shares, rng.normal(size=(6, 2)))).all()
+    assert np.isfinite(without_effect(np.zeros((6, 3)), shares, np.zeros((6, 2)))).all()

@@ -77,6 +77,12 @@ class MMRecUn(Unlearner):
     Config = MMRecUnConfig
     config: MMRecUnConfig
 
+    def unsolved(self, task: Task, why: str) -> UnlearnResult:
+        """Train anew, where the rows cannot be solved for."""
+        task.progress(0, 1, f"{why}, so that it cannot be solved for; the model is trained anew")
+        anew = Retrain(Retrain.Config()).run(task)
+        return replace(anew, stop_reason=f"trained anew, since {why}; {anew.stop_reason}")
+
     def run(self, task: Task) -> UnlearnResult:
         """Solve, then settle.
 
@@ -90,9 +96,7 @@ class MMRecUn(Unlearner):
             )
         solver = BalanceSolver(task, self.config.negatives, self.config.min_cosine)
         if solver.unsolvable:
-            task.progress(0, 1, f"{solver.unsolvable}, so that it cannot be solved for; the model is trained anew")
-            anew = Retrain(Retrain.Config()).run(task)
-            return replace(anew, stop_reason=f"trained anew, since {solver.unsolvable}; {anew.stop_reason}")
+            return self.unsolved(task, solver.unsolvable)
         in_all = self.config.newton_steps + self.config.epochs
         history = []
         for step in range(1, self.config.newton_steps + 1):

@@ -24,7 +24,7 @@ from mmrecun.forget.partition import Partition
 _FEWEST = 5  # rows that lost pairs; fewer show nothing that could be found
 _ROUNDS = 2  # the traits of a row depend on its neighbours, which move, too
 _RIDGE = 1.0
-_LEAST_VARIANCE = 0.05  # of the largest in any direction, so that spreads can be divided by
+_LEAST_VARIANCE = 0.05  # of the usual one in any direction, so that spreads can be divided by
 _LEAST_REST = 0.05  # of a row's length that always lies outside the plane of its two directions
 
 
@@ -131,15 +131,17 @@ def _evened(rest: Doubles, share: Doubles) -> Doubles:
     products = (rest[:, :, None] * rest[:, None, :]).reshape(len(rest), -1)
     weights = np.linalg.lstsq(np.column_stack([np.ones_like(share), share]), products, rcond=None)[0]
     untouched, slope = weights.astype(np.float64).reshape(2, count, count)
-    whiten = _power(untouched + share[:, :, None] * slope, -0.5)
-    evened: Doubles = (_power(untouched, 0.5) @ whiten @ rest[:, :, None])[:, :, 0]
+    # a fit may ask for a covariance that there is none of; the smallest that counts is a share of the usual one
+    least = max(_LEAST_VARIANCE * float(products.mean(axis=0).reshape(count, count).diagonal().mean()), 1e-9)
+    whiten = _power(untouched + share[:, :, None] * slope, -0.5, least)
+    evened: Doubles = (_power(untouched, 0.5, least) @ whiten @ rest[:, :, None])[:, :, 0]
     return evened
 
 
-def _power(matrices: Doubles, exponent: float) -> Doubles:
+def _power(matrices: Doubles, exponent: float, least: float) -> Doubles:
+    """Raise symmetric matrices [..., T, T] to a power; eigenvalues below `least` count as that."""
     values, vectors = np.linalg.eigh(matrices)
-    values = np.maximum(values, _LEAST_VARIANCE * values.max(axis=-1, keepdims=True))
-    found: Doubles = (vectors * values[..., None, :] ** exponent) @ np.swapaxes(vectors, -1, -2)
+    found: Doubles = (vectors * np.maximum(values, least)[..., None, :] ** exponent) @ np.swapaxes(vectors, -1, -2)
     return found
 
 

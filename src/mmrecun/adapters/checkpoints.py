@@ -1,0 +1,86 @@
+"""Checkpoint files of torch, of which two tables are named: RecBole, MMRec and plain state dicts."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from mmrecun.adapters.checkpoint_file import CheckpointFile, zeroed
+from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
+from mmrecun.adapters.foreign import ForeignModel
+from mmrecun.adapters.interactions import opened_data
+from mmrecun.adapters.places import Ids, Places
+from mmrecun.data.dataset import Dataset
+from mmrecun.models.base import Recommender
+
+_OPTIMISER = "optimizer/"
+_SHARED = (
+    "parameters that everybody shares (towers, layers) stay as they were trained, with the forgotten among the rest"
+)
+
+
+@dataclass(frozen=True)
+class TablesInFile:
+    """A checkpoint whose two tables are edited; the state of an optimiser in it is emptied.
+
+    Attributes:
+        file: everything in it.
+        users, items: names of the tables.
+    """
+
+    file: CheckpointFile
+    users: str
+    items: str
+    name: str
+    suffix: str = ".pth"
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What is left."""
+        prefix = self.users.rpartition("/")[0]
+        shared = [name for name in self.file.tensors if name.rpartition("/")[0] == prefix]
+        return (*((_SHARED,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
+
+    def holding(self, model: Recommender, places: Places) -> Self:
+        """The rows of whoever stays, in their places; moments of optimisers, which remember every row, are zero."""
+        users, items = rows_of(model)
+        changed = {
+            self.users: places.put_users(self.file.array(self.users), users),
+            self.items: places.put_items(self.file.array(self.items), items),
+        }
+        return replace(self, file=self.file.with_arrays(zeroed(self.file, _OPTIMISER) | changed))
+
+    def write(self, path: Path) -> None:
+        """Write the checkpoint, the same but for these numbers."""
+        self.file.write(path)
+
+
+def load(
+    path: str | Path,
+    users: str,
+    items: str,
+    data: Dataset | str | Path,
+    user_ids: Ids | None = None,
+    item_ids: Ids | None = None,
+    layers: int = 0,
+    name: str = "torch",
+) -> ForeignModel:
+    """Read a `.pth` file; nothing of it is run, whatever it holds.
+
+    Args:
+        path: written by `torch.save`.
+        users, items: names of the two tables, such as "user_embedding.weight", or with the keys of outer dictionaries
+            before them: "state_dict/user_embedding.weight".
+        data: what it was trained on.
+        user_ids, item_ids: of the rows in order, padding rows included; by default the order of the dataset.
+        layers: hops over the user-item graph, where the model smooths its rows as LightGCN does.
+        name: of the library.
+
+    Raises:
+        ArtifactError: when this is no such file, or has no such table.
+        DataError: when rows and ids do not fit together.
+    """
+    dataset, file = opened_data(data), CheckpointFile.read(Path(path))
+    first, second = file.array(users), file.array(items)
+    places = Places.of(dataset, user_ids, item_ids, (len(first), len(second)))
+    home = TablesInFile(file, users, items, name)
+    return ForeignModel(dataset, as_recommender(first, second, places, layers), home, places)

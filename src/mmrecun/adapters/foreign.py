@@ -1,0 +1,205 @@
+"""A model of somebody else's: what every adapter gives, and how it is unlearned, audited and saved."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import torch
+
+from mmrecun.adapters.places import Places
+from mmrecun.adapters.ranking_rows import RankingRows
+from mmrecun.auditing.assess import AuditedRun, assess
+from mmrecun.auditing.result import AuditReport
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import GraphInputs, build_inputs
+from mmrecun.data.interactions import Split
+from mmrecun.errors import ArtifactError, DataError
+from mmrecun.evaluation.evaluate import evaluate_split
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.record import ForgetRecord
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.models.base import Recommender
+from mmrecun.rng import Seed
+from mmrecun.training.fit import TrainConfig
+from mmrecun.training.validation import can_validate, validation_score
+from mmrecun.unlearning.base import Task, Unlearner
+from mmrecun.unlearning.registry import method_class
+
+
+class Home(Protocol):
+    """Where a model came from: a file or an object of another library, with everything in it that is not ours.
+
+    Attributes:
+        name: of the format, such as "implicit".
+        suffix: of its files, "" for folders.
+        limits: what cannot be forgotten in this way, one sentence each.
+    """
+
+    @property
+    def name(self) -> str:
+        """The format's name."""
+        ...
+
+    @property
+    def suffix(self) -> str:
+        """The files' suffix."""
+        ...
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What is left."""
+        ...
+
+    def holding(self, model: Recommender, places: Places) -> Self:
+        """Return the same with the rows of `model` in their places; never changes what it was made of."""
+        ...
+
+    def write(self, path: Path) -> None:
+        """Write `path` in the format it came in.
+
+        Raises:
+            ArtifactError: when this is an object that must not be written.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ForeignModel:
+    """A model of another library beside the data it was trained on.
+
+    Attributes:
+        dataset: what it knows.
+        model: the same rows as one of our recommenders, in the order of `dataset`.
+        home: what it came from.
+        places: where the rows stand there.
+        exact: the unlearner for models whose own objective is solved for; None for `mmrecun`.
+        method, stop, seconds: of the unlearning that made it; empty for a model as it came.
+        record: what was asked of it, in memory alone.
+        original: what it was unlearned from.
+    """
+
+    dataset: Dataset
+    model: Recommender
+    home: Home
+    places: Places
+    exact: Unlearner | None = None
+    method: str = ""
+    stop: str = ""
+    seconds: float = 0.0
+    record: ForgetRecord | None = field(default=None, repr=False)
+    original: "ForeignModel | None" = field(default=None, repr=False)
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What cannot be forgotten in this way, one sentence each."""
+        return self.home.limits
+
+    def unlearn(
+        self,
+        request: ForgetRequest | Mapping[str, Any],
+        method: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        learning_rate: float = TrainConfig().learning_rate,
+    ) -> "ForeignModel":
+        """Take out what `request` names; this model stays as it is.
+
+        Args:
+            request: by the ids of the dataset.
+            method: of our registry; by default the exact one where there is one, else `mmrecun`.
+            settings: of the method.
+            seed: of everything drawn.
+            learning_rate: of the short training that most methods end with.
+
+        Raises:
+            ForgetError: when an id is unknown, or nothing would be left.
+        """
+        started = time.perf_counter()
+        asked = ForgetRequest.taken(request)
+        partition = Partition.from_request(self.dataset, asked)
+        name, unlearner = self._unlearner(method, settings or {})
+        training = TrainConfig(learning_rate=learning_rate)
+
+        def validate(model: Recommender, inputs: GraphInputs) -> float:
+            return validation_score(model, inputs, partition.retained) if can_validate(partition.retained) else 0.0
+
+        result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate))
+        places = self.places.after(partition.user_rows, partition.item_rows)
+        home = self.home.holding(result.model, places)
+        seconds = time.perf_counter() - started
+        return ForeignModel(
+            partition.retained,
+            result.model,
+            home,
+            places,
+            unlearner if self.exact else None,
+            name,
+            result.stop_reason,
+            seconds,
+            ForgetRecord.extended(asked, self.record),
+            self,
+        )
+
+    def _unlearner(self, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:
+        if method is None and self.exact is not None:
+            own = self.exact.config.model_dump() | dict(settings)
+            return "exact", type(self.exact)(type(self.exact).Config.of(own, "the exact method"))
+        cls = RankingRows if method in (None, "mmrecun") else method_class(method)
+        return method or "mmrecun", cls(cls.Config.of(settings, f"method '{method or 'mmrecun'}'"))
+
+    def evaluate(self) -> dict[str, float]:
+        """Return Recall, NDCG and the other metrics on the test pairs of the dataset."""
+        with torch.no_grad():
+            vectors = self.model.vectors(build_inputs(self.dataset, self.model.required_inputs(), torch.device("cpu")))
+        return evaluate_split(vectors.users, vectors.items, self.dataset, Split.TEST).metrics
+
+    def audit(self, golds: Sequence["ForeignModel"] = (), original: "ForeignModel | None" = None) -> AuditReport:
+        """Return the same audit that runs get; the files that are searched are those of the foreign format.
+
+        Args:
+            golds: retrained by their own library on the retained data.
+            original: what this was unlearned from; known for a model that `unlearn` gave.
+
+        Raises:
+            ArtifactError: without an original.
+            DataError: when the data of the states do not belong together.
+        """
+        before = original or self.original
+        if before is None:
+            raise ArtifactError("say what this model was unlearned from: audit(original=...)")
+        for gold in golds:
+            if gold.dataset.digest != self.dataset.digest:
+                raise DataError("a Gold was trained on other data than is retained here; load it with `.dataset`")
+        names = (type(self.model).__name__.lower(), self.method or "given", self.dataset.name)
+        partition = Partition.between(before.dataset, self.dataset)
+        with tempfile.TemporaryDirectory() as folder:
+            audited, others = self._subject("unlearned", Path(folder)), [gold._subject("gold") for gold in golds]
+            return assess(names, partition, before._subject("original"), audited, others, self.record)
+
+    def _subject(self, name: str, folder: Path | None = None) -> AuditedRun:
+        if folder is not None:
+            with contextlib.suppress(ArtifactError):  # of an object in memory there is no file to be searched
+                self.home.write(folder / f"model{self.home.suffix}")
+        return AuditedRun(name, folder or Path(name), self.model, 0, self.seconds)
+
+    def save(self, path: str | Path) -> None:
+        """Write a file of the format that the model came from, with the same ids in the same rows.
+
+        Rows of forgotten users and items are emptied, since everybody else's row number depends on them.
+
+        Raises:
+            ArtifactError: when there is a file already, or the model has none of its own.
+        """
+        path = Path(path)
+        if path.exists():
+            raise ArtifactError(f"{path} already exists; choose another path or remove it first")
+        self.home.write(path)
+
+
+def seconds_of(model: ForeignModel, seconds: float) -> ForeignModel:
+    """Return the model with the time that its own library took, for tables and reports."""
+    return replace(model, seconds=seconds)

@@ -1,0 +1,130 @@
+"""Models of `implicit` (ALS, BPR): from the `.npz` that they save, or in memory."""
+
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+from zipfile import BadZipFile
+
+import numpy as np
+
+from mmrecun.adapters.als import ALSConfig, UnlearnALS
+from mmrecun.adapters.biased import LAST
+from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
+from mmrecun.adapters.foreign import ForeignModel
+from mmrecun.adapters.interactions import opened_data
+from mmrecun.adapters.places import Array, Ids, Places
+from mmrecun.atomic import replace_file
+from mmrecun.data.dataset import Dataset
+from mmrecun.errors import ArtifactError
+from mmrecun.models.base import Recommender
+
+_FACTORS = ("user_factors", "item_factors")
+_CLASSES = {"AlternatingLeastSquares": "als", "BayesianPersonalizedRanking": "bpr"}
+
+
+@dataclass(frozen=True)
+class ImplicitFile:
+    """All arrays of the file.
+
+    Attributes:
+        arrays: factors and settings, by the names that implicit gives them.
+        kind: "als" or "bpr"; BPR has the item's bias as its last column, at which users hold 1.
+    """
+
+    arrays: dict[str, Array]
+    kind: str
+    name: str = "implicit"
+    suffix: str = ".npz"
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What is left."""
+        items = () if self.kind == "bpr" else (SERVED_ITEMS,)
+        return (*items, "cached norms are not saved, but a model in memory has them: load the file anew", HISTORIES)
+
+    def holding(self, model: Recommender, places: Places) -> Self:
+        """The factors of whoever stays, in their rows."""
+        users, items = rows_of(model)
+        if self.kind == "bpr":
+            users = np.concatenate([users[:, :-1], np.ones((len(users), 1), dtype=users.dtype)], axis=1)
+        first = places.put_users(self.arrays["user_factors"], users)
+        second = places.put_items(self.arrays["item_factors"], items)
+        if self.kind == "bpr":
+            first[places.empty_users, -1] = 1.0
+            second[places.empty_items, -1] = LAST
+        return replace(self, arrays=self.arrays | {"user_factors": first, "item_factors": second})
+
+    def write(self, path: Path) -> None:
+        """Write it as `model.save` does."""
+        buffer = BytesIO()
+        np.savez(buffer, **self.arrays)  # type: ignore[arg-type]
+        replace_file(path, buffer.getvalue())
+
+
+def load(
+    model: str | Path | Any,
+    data: Dataset | str | Path,
+    users: Ids | None = None,
+    items: Ids | None = None,
+    kind: str | None = None,
+) -> ForeignModel:
+    """Read a model of implicit, with the pairs it was trained on.
+
+    Args:
+        model: the `.npz` that `model.save` wrote, or the fitted model itself.
+        data: its training pairs, with their confidences as `weight`; `dataset_of(user_items)` makes it of a matrix.
+        users, items: ids in row and column order; by default those of the dataset, in order.
+        kind: "als" or "bpr"; told from the settings when not given.
+
+    Raises:
+        ArtifactError: when this is no such model.
+        DataError: when rows and ids do not fit together.
+    """
+    dataset = opened_data(data)
+    arrays, found = _arrays(model)
+    kind = kind or found
+    if kind not in _CLASSES.values():
+        raise ArtifactError(f"{_told(model)}: implicit's ALS and BPR are known here; logistic MF ranks by neither")
+    first, second = (arrays[name] for name in _FACTORS)
+    places = Places.of(dataset, users, items, (len(first), len(second)))
+    home = ImplicitFile(arrays, kind)
+    if kind == "als":
+        settings = {name: float(arrays[name]) for name in ("regularization", "alpha") if name in arrays}
+        return ForeignModel(
+            dataset, as_recommender(first, second, places), home, places, UnlearnALS(ALSConfig(**settings))
+        )
+    l2 = float(arrays.get("regularization", np.array(0.01)))
+    return ForeignModel(dataset, as_recommender(first, second, places, l2=l2, biased=True), home, places)
+
+
+def _told(model: object) -> str:
+    return str(model) if isinstance(model, str | Path) else type(model).__name__
+
+
+def _arrays(model: object) -> tuple[dict[str, Array], str]:
+    if not isinstance(model, str | Path):
+        return _of_object(model)
+    try:
+        with np.load(Path(model), allow_pickle=False) as file:
+            arrays = dict(file)
+    except FileNotFoundError:
+        raise ArtifactError(f"{model}: no such file") from None
+    except (ValueError, BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
+        raise ArtifactError(f"{model}: not an .npz file of implicit: {error}") from None
+    if not set(_FACTORS) <= set(arrays):
+        raise ArtifactError(f"{model}: not a file of implicit; it has {', '.join(sorted(arrays)) or 'nothing'}")
+    kind = "bpr" if "learning_rate" in arrays and "neg_prop" not in arrays else "als" if "alpha" in arrays else ""
+    return arrays, kind
+
+
+def _of_object(model: object) -> tuple[dict[str, Array], str]:
+    """The same arrays as in its file, made by the model itself in memory."""
+    name = type(model).__name__
+    if name not in _CLASSES or not hasattr(model, "save"):
+        raise ArtifactError(f"{name} is neither a file nor a fitted model of implicit on the CPU")
+    buffer = BytesIO()
+    model.save(buffer)
+    buffer.seek(0)
+    with np.load(buffer, allow_pickle=False) as file:
+        return dict(file), _CLASSES[name]

@@ -1,0 +1,103 @@
+"""What a foreign model was trained on, as a dataset: a folder, a table or sparse matrices."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.ids import IdMap
+from mmrecun.data.importers.options import ImportOptions, SplitKind
+from mmrecun.data.importers.read import read
+from mmrecun.data.importers.readers import read_table
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.errors import DataError
+
+WEIGHT = "weight"
+_LABELS = {"split", "x_label"}
+
+
+def opened_data(data: Dataset | str | Path) -> Dataset:
+    """Return a dataset as it is, or read it from a dataset folder or a table with the columns `user` and `item`.
+
+    A table without a column of splits holds what the model was trained on, so that all of it is training pairs. Of
+    `.inter` files no weights are kept.
+
+    Raises:
+        DataError: when there is nothing there, or it cannot be read.
+    """
+    if isinstance(data, Dataset):
+        return data
+    path = Path(data)
+    if (path / "dataset.toml").is_file():
+        return files.load(path)
+    there = _headers(path)
+    weight = WEIGHT if WEIGHT in there and path.suffix != ".inter" else None
+    if not _LABELS.isdisjoint(there):
+        return read(path, ImportOptions(weight=weight)).dataset
+    whole = read(path, ImportOptions(weight=weight, split=SplitKind.RANDOM)).dataset
+    pairs = whole.interactions
+    return whole.with_interactions(replace(pairs, splits=np.full(len(pairs), Split.TRAIN, dtype=np.int8)))
+
+
+def _headers(path: Path) -> list[str]:
+    """The names of the columns of a table, or of the `.inter` file in a folder."""
+    table = next(iter(sorted(path.glob("*.inter"))), path) if path.is_dir() else path
+    return read_table(table).table.columns if table.is_file() else []
+
+
+def dataset_of(
+    train: sp.sparray | sp.spmatrix,
+    valid: sp.sparray | sp.spmatrix | None = None,
+    test: sp.sparray | sp.spmatrix | None = None,
+    users: Iterable[object] | None = None,
+    items: Iterable[object] | None = None,
+    name: str = "interactions",
+) -> Dataset:
+    """Return the dataset of [U, I] matrices, such as `implicit` is trained on; explicit zeros are no pairs.
+
+    Args:
+        train: what the model was trained on; values are kept as the attribute `weight`.
+        valid, test: held-out pairs, from which quality is told; a pair must be in one matrix only.
+        users, items: ids in row and column order; by default the numbers of rows and columns, as text.
+        name: for people.
+
+    Raises:
+        DataError: when the matrices differ in shape, or a pair is in two.
+    """
+    given = {Split.TRAIN: train, Split.VALID: valid, Split.TEST: test}
+    parts = {split: sp.coo_array(matrix) for split, matrix in given.items() if matrix is not None}
+    shapes = {part.shape for part in parts.values()}
+    if len(shapes) != 1:
+        raise DataError(f"the matrices differ in shape: {', '.join(str(shape) for shape in sorted(shapes))}")
+    columns = [_columns(part, split) for split, part in parts.items()]
+    rows, places, splits, weights = (np.concatenate(column) for column in zip(*columns, strict=True))
+    kept = weights != 0
+    attributes = pl.DataFrame({WEIGHT: weights[kept]})
+    pairs = Interactions(rows[kept], places[kept], splits[kept], attributes)
+    sizes = parts[Split.TRAIN].shape
+    return Dataset(name, _ids("user", users, sizes[0]), _ids("item", items, sizes[1]), pairs)
+
+
+def _columns(matrix: sp.coo_array, split: Split) -> tuple[np.ndarray, ...]:
+    matrix.sum_duplicates()
+    rows, columns = (axis.astype(np.int64) for axis in matrix.coords)
+    return rows, columns, np.full(len(rows), split, dtype=np.int8), matrix.data.astype(np.float64)
+
+
+def _ids(kind: str, names: Iterable[object] | None, size: int) -> IdMap:
+    ids = IdMap.of(kind, (str(name) for name in (range(size) if names is None else names)))
+    if len(ids) != size:
+        raise DataError(f"there are {size} {kind}s in the matrix, but {len(ids)} ids were given")
+    return ids
+
+
+def weights_of(pairs: Interactions) -> np.ndarray:
+    """Return the attribute `weight` of N pairs, 1 where there is none: float64 [N]."""
+    if WEIGHT not in pairs.attributes.columns:
+        return np.ones(len(pairs))
+    return pairs.attributes[WEIGHT].cast(pl.Float64).fill_null(1.0).to_numpy()

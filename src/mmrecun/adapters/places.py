@@ -1,0 +1,108 @@
+"""Where users and items stand in foreign tables, and how rows get back there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from mmrecun.arrays import Ints
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.ids import IdMap
+from mmrecun.errors import DataError
+from mmrecun.text import preview
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Ids = Iterable[object]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Rows of foreign tables.
+
+    Attributes:
+        users, items: int64 [U] and [I], the row of each user and item of a dataset; -1 for one without a training pair
+            that the foreign model does not know.
+        empty_users, empty_items: int64, rows of those that were forgotten.
+    """
+
+    users: Ints
+    items: Ints
+    empty_users: Ints
+    empty_items: Ints
+
+    @classmethod
+    def of(cls, dataset: Dataset, users: Ids | None, items: Ids | None, sizes: tuple[int, int]) -> Self:
+        """Find everybody of `dataset` by id.
+
+        Args:
+            dataset: what the model was trained on.
+            users, items: ids in the order of the foreign rows; None where that is the order of the dataset.
+            sizes: rows of the foreign tables.
+
+        Raises:
+            DataError: when ids and rows differ in number, or somebody has no row.
+        """
+        degrees = dataset.degrees
+        found = (
+            _found(dataset.users, users, sizes[0], degrees[0]),
+            _found(dataset.items, items, sizes[1], degrees[1]),
+        )
+        nobody = np.empty(0, dtype=np.int64)
+        return cls(*found, nobody, nobody)
+
+    def after(self, user_rows: Ints, item_rows: Ints) -> Self:
+        """Those of the users and items that stay, given their rows in the dataset; the others are to be emptied."""
+        gone = np.setdiff1d(np.arange(len(self.users)), user_rows), np.setdiff1d(np.arange(len(self.items)), item_rows)
+        return type(self)(
+            self.users[user_rows],
+            self.items[item_rows],
+            _known(np.concatenate([self.empty_users, self.users[gone[0]]])),
+            _known(np.concatenate([self.empty_items, self.items[gone[1]]])),
+        )
+
+    def put_users(self, table: Array, values: Array) -> Array:
+        """A copy of `table` [R, ...] with the users' `values` [U, ...] in their rows, and zeros in emptied ones."""
+        return _put(table, self.users, values, self.empty_users)
+
+    def put_items(self, table: Array, values: Array) -> Array:
+        """As `put_users`, of items."""
+        return _put(table, self.items, values, self.empty_items)
+
+
+def _put(table: Array, rows: Ints, values: Array, emptied: Ints) -> Array:
+    filled = table.copy()
+    filled[_known(rows)] = values[rows >= 0].astype(table.dtype)
+    filled[emptied] = 0
+    return filled
+
+
+def taken(table: Array, rows: Ints) -> Array:
+    """Return the rows [N, D] of `table` [R, D], zeros for -1."""
+    found: Array = np.where((rows >= 0)[:, None], table[rows], 0).astype(table.dtype)
+    return found
+
+
+def _known(rows: Ints) -> Ints:
+    return rows[rows >= 0]
+
+
+def _found(known: IdMap, order: Ids | None, size: int, degrees: Ints) -> Ints:
+    if order is None:
+        if len(known) != size:
+            raise DataError(
+                f"the model has {size} {known.kind} rows and the data {len(known)} {known.kind}s; "
+                f"give {known.kind}s=[id of each row, in order]"
+            )
+        return np.arange(size)
+    names = [str(name) for name in order]
+    if len(names) != size:
+        raise DataError(f"the model has {size} {known.kind} rows, but {len(names)} {known.kind} ids were given")
+    row_of = dict(zip(names, range(size), strict=True))
+    if len(row_of) != size:
+        raise DataError(f"{known.kind} ids of the model's rows occur more than once")
+    rows = np.array([row_of.get(name, -1) for name in known.names], dtype=np.int64)
+    missing = known.names.gather(np.flatnonzero((rows < 0) & (degrees > 0)))
+    if len(missing):
+        raise DataError(f"no row of the model is said to be of these {known.kind}s: {preview(missing)}")
+    return rows

@@ -1,0 +1,82 @@
+"""Forget from matrix factorisation of ratings, as Cornac's MF trains it with stochastic gradient descent.
+
+The rating of a pair is mu + b_u + b_i + p_u . q_i, and training lowers the squared error of every pair plus ridge times
+the squared length of the four. It stops long before the minimum, so that solving for a row outright would give another
+model. What is forgotten shows in a difference: a row is moved by how far its least-squares solution moves when its
+forgotten pairs go. That is the first sweep of Unlearn-ALS, taken from where training stopped.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+from pydantic import PositiveFloat, PositiveInt
+
+from mmrecun.adapters.embeddings import rows_of, with_rows
+from mmrecun.adapters.interactions import weights_of
+from mmrecun.adapters.least_squares import Side
+from mmrecun.adapters.places import Array
+from mmrecun.data.dataset import Dataset
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
+
+
+class RatingsConfig(UnlearnConfig):
+    """Settings of the unlearning of rating models.
+
+    Attributes:
+        regularization: ridge of each pair, as the model was trained.
+        mean: mu, as the model was trained; it stays.
+        sweeps: of users, then items.
+    """
+
+    regularization: PositiveFloat = 0.02
+    mean: float = 0.0
+    sweeps: PositiveInt = 1
+
+
+class UnlearnRatings(Unlearner):
+    """Moves each row by what its forgotten pairs, and the rows moved before, mean to its solution.
+
+    Rows are [p, b_u, 1] for users and [q, 1, b_i] for items, whose dot product is the rating less the mean.
+    """
+
+    Config = RatingsConfig
+    config: RatingsConfig
+
+    def run(self, task: Task) -> UnlearnResult:
+        """Sweep over users and items."""
+        partition = task.partition
+        model = retained_model(task, task.model)
+        before = [table.astype(np.float64) for table in rows_of(task.model)]
+        users, items = before[0][partition.user_rows], before[1][partition.item_rows]
+        whole = _matrices(partition.original)
+        left = _matrices(partition.retained)
+        for _ in range(self.config.sweeps):
+            moved = self._solved(left[0], items, -2) - self._solved(whole[0], before[1], -2)[partition.user_rows]
+            users = before[0][partition.user_rows] + moved
+            moved = self._solved(left[1], users, -1) - self._solved(whole[1], before[0], -1)[partition.item_rows]
+            items = before[1][partition.item_rows] + moved
+        stop = f"{self.config.sweeps} sweeps over users and items"
+        return UnlearnResult(with_rows(model, users, items), stop, [])
+
+    def _solved(self, ratings: sp.csr_array, other: Array, own: int) -> Array:
+        """The least-squares rows [R, D]: all columns but the one that is held at 1, which meets the other's bias.
+
+        `own` is the column of the row's own bias: -2 for users, -1 for items; the other one of the two is held at 1.
+        """
+        fixed = -3 - own
+        free = np.setdiff1d(np.arange(other.shape[1]), np.array([other.shape[1] + fixed]))
+        targets = ratings.copy()
+        targets.data = ratings.data - self.config.mean - other[ratings.indices, fixed]
+        count = np.diff(ratings.indptr)
+        ones = ratings.copy()
+        ones.data = np.ones_like(ratings.data)
+        ridge = self.config.regularization * np.maximum(count, 1)
+        rows: Array = np.ones((len(count), other.shape[1]))
+        rows[:, free] = Side(ones, targets, 0.0, ridge).solve(other[:, free])
+        return rows
+
+
+def _matrices(dataset: Dataset) -> tuple[sp.csr_array, sp.csr_array]:
+    train = dataset.train
+    shape = len(dataset.users), len(dataset.items)
+    ratings = sp.csr_array((weights_of(train), (train.users, train.items)), shape=shape)
+    return ratings, ratings.T.tocsr()

@@ -1,0 +1,38 @@
+"""Checkpoints of RecBole: BPR, LightGCN, and any model whose two tables can be named."""
+
+from pathlib import Path
+
+from mmrecun.adapters import checkpoints
+from mmrecun.adapters.foreign import ForeignModel
+from mmrecun.adapters.places import Ids
+from mmrecun.data.dataset import Dataset
+
+_USERS, _ITEMS, _STATE = "user_embedding.weight", "item_embedding.weight", "state_dict/"
+
+
+def load(
+    path: str | Path,
+    data: Dataset | str | Path,
+    users: Ids,
+    items: Ids,
+    layers: int = 0,
+    tables: tuple[str, str] = (_USERS, _ITEMS),
+) -> ForeignModel:
+    """Read a checkpoint that RecBole's trainer saved; nothing of it is run.
+
+    A checkpoint does not say whose row is whose. RecBole's dataset does, in memory:
+    `dataset.field2id_token["user_id"].tolist()`, which begins with "[PAD]".
+
+    Args:
+        path: the `.pth` file.
+        data: what it was trained on.
+        users, items: RecBole's tokens, in order.
+        layers: of LightGCN, whose `n_layers` is 2 unless you set it; 0 for BPR and other plain dot products.
+        tables: names of the two tables, for other models.
+
+    Raises:
+        ArtifactError: when this is no such file, or has no such table.
+        DataError: when rows and ids do not fit together.
+    """
+    named = tuple(f"{_STATE}{table}" for table in tables)
+    return checkpoints.load(path, named[0], named[1], data, users, items, layers, name="recbole")

@@ -1,0 +1,60 @@
+"""What a torch checkpoint says of a tensor: where its numbers are. No number is read before it is asked for."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mmrecun.adapters.places import Array
+from mmrecun.errors import ArtifactError
+
+DTYPES = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "BoolStorage": "?",
+}
+
+
+class Storage(NamedTuple):
+    """A run of numbers in the file.
+
+    Attributes:
+        key: its name in the archive.
+        dtype: of NumPy; "" for a type that is not read.
+    """
+
+    key: str
+    dtype: str
+
+
+class StoredTensor(NamedTuple):
+    """A view of a storage.
+
+    Attributes:
+        storage: where the numbers are.
+        offset: of the first, in numbers.
+        shape, stride: in numbers.
+    """
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def view(self, content: bytearray, path: str) -> Array:
+        """The tensor as an array that looks into `content`, the bytes of its storage.
+
+        Raises:
+            ArtifactError: when it is of an unknown type, not contiguous, or reaches beyond its storage.
+        """
+        if not self.storage.dtype:
+            raise ArtifactError(f"{path}: a table is stored in a type that is not read here")
+        numbers = np.frombuffer(content, dtype=self.storage.dtype)
+        expected = tuple(math.prod(self.shape[place + 1 :]) for place in range(len(self.shape)))
+        beyond = self.offset < 0 or min(self.shape, default=0) < 0 or self.offset + math.prod(self.shape) > len(numbers)
+        if beyond or expected != self.stride:
+            raise ArtifactError(f"{path}: damaged; a table does not fit into its storage")
+        return numbers[self.offset : self.offset + math.prod(self.shape)].reshape(self.shape)

@@ -1,0 +1,128 @@
+"""Any torch module: the two embedding tables that are named are unlearned, and put into a copy of it."""
+
+import copy
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Self
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
+from mmrecun.adapters.foreign import ForeignModel
+from mmrecun.adapters.interactions import opened_data
+from mmrecun.adapters.places import Array, Ids, Places
+from mmrecun.adapters.towers import through
+from mmrecun.atomic import replace_file
+from mmrecun.data.dataset import Dataset
+from mmrecun.errors import ArtifactError
+from mmrecun.models.base import Recommender
+from mmrecun.models.bprmf import BPRMF
+from mmrecun.text import unknown_name
+
+_SHARED = (
+    "parameters that everybody shares (towers, layers) stay as they were trained, with the forgotten among the rest"
+)
+_OPTIMISER = "the state of an optimiser is kept elsewhere: make a new one, or empty the forgotten rows in it"
+
+
+@dataclass(frozen=True)
+class ModuleTables:
+    """A module and the names of its tables.
+
+    Attributes:
+        module: a copy, with the rows of whoever stays.
+        users, items: names of parameters, as in its state dict.
+    """
+
+    module: nn.Module
+    users: str
+    items: str
+    name: str = "torch"
+    suffix: str = ".safetensors"
+    limits: tuple[str, ...] = (_SHARED, _OPTIMISER, SERVED_ITEMS, HISTORIES)
+
+    def holding(self, model: Recommender, places: Places) -> Self:
+        """A copy of the module with changed rows; everything else in it is as it was."""
+        changed = copy.deepcopy(self.module)
+        state = changed.state_dict(keep_vars=True)
+        users, items = rows_of(model)
+        values = {
+            self.users: places.put_users(_array(state[self.users]), users),
+            self.items: places.put_items(_array(state[self.items]), items),
+        }
+        with torch.no_grad():
+            for name, rows in values.items():
+                state[name].copy_(torch.from_numpy(rows))
+        return replace(self, module=changed)
+
+    def write(self, path: Path) -> None:
+        """Write the state dict: safetensors, or as `torch.save` does for any other suffix."""
+        state = {name: value.detach().cpu().contiguous() for name, value in self.module.state_dict().items()}
+        if path.suffix == ".safetensors":
+            replace_file(path, save(state))
+            return
+        buffer = BytesIO()
+        torch.save(state, buffer)
+        replace_file(path, buffer.getvalue())
+
+
+def load(
+    module: nn.Module,
+    users: str,
+    items: str,
+    data: Dataset | str | Path,
+    user_ids: Ids | None = None,
+    item_ids: Ids | None = None,
+    layers: int = 0,
+    towers: tuple[str, str] | None = None,
+) -> ForeignModel:
+    """Take a trained module whose score is a dot product of rows of two of its tables, or of what towers make of them.
+
+    Args:
+        module: stays as it is.
+        users, items: names of the two tables in its state dict, such as "user_embedding.weight".
+        data: what it was trained on.
+        user_ids, item_ids: of the rows in order, padding rows included; by default the order of the dataset.
+        layers: hops over the user-item graph, where the module smooths its rows as LightGCN does.
+        towers: names of the two submodules that rows go through; they stay as they are.
+
+    Raises:
+        ArtifactError: when there is no such table or tower.
+        DataError: when rows and ids do not fit together.
+    """
+    dataset = opened_data(data)
+    state = module.state_dict()
+    for name in (users, items):
+        if name not in state:
+            raise ArtifactError(unknown_name("table", name, [key for key, value in state.items() if value.ndim == 2]))
+    first, second = _array(state[users]), _array(state[items])
+    places = Places.of(dataset, user_ids, item_ids, (len(first), len(second)))
+    home = ModuleTables(module, users, items)
+    behind = through(*(_submodule(module, name) for name in towers)) if towers else BPRMF
+    return ForeignModel(dataset, as_recommender(first, second, places, layers, plain=behind), home, places)
+
+
+def _submodule(module: nn.Module, name: str) -> nn.Module:
+    known: dict[str, nn.Module] = dict(module.named_modules())
+    if name not in known:
+        raise ArtifactError(unknown_name("tower", name, [key for key in known if key]))
+    return known[name]
+
+
+def module_of(model: ForeignModel) -> nn.Module:
+    """Return the module of a model that came from one, of the same class, ready to be used.
+
+    Raises:
+        ArtifactError: for a model from elsewhere.
+    """
+    if not isinstance(model.home, ModuleTables):
+        raise ArtifactError(f"this model came from {model.home.name}, not from a torch module")
+    module: nn.Module = model.home.module
+    return module
+
+
+def _array(value: torch.Tensor) -> Array:
+    return value.detach().cpu().float().numpy()

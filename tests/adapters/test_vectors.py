@@ -1,0 +1,141 @@
+"""Plain vectors and torch modules: in, unlearned, and out again in the same form."""
+
+import numpy as np
+import polars as pl
+import pytest
+import safetensors.numpy
+import torch
+from torch import nn
+
+from mmrecun import ForgetRequest
+from mmrecun.adapters import torch_module, vectors
+from mmrecun.adapters.interactions import dataset_of, opened_data, weights_of
+from mmrecun.errors import ArtifactError, DataError
+
+REQUEST = ForgetRequest(users=["user-3"], items=["item-8"])
+
+
+def test_npy_rows_keep_their_places(ranked, dataset, tmp_path):
+    for name, rows in zip(("u.npy", "i.npy"), ranked, strict=True):
+        np.save(tmp_path / name, rows)
+    less = vectors.load(tmp_path / "u.npy", tmp_path / "i.npy", dataset).unlearn(REQUEST)
+    less.save(tmp_path / "less")
+    users, items = (np.load(tmp_path / "less" / name) for name in ("u.npy", "i.npy"))
+    assert (users.shape, items.shape) == (ranked[0].shape, ranked[1].shape)
+    assert not users[3].any()
+    assert not items[8].any()
+    np.testing.assert_array_equal(np.delete(users, 3, axis=0), less.model.users.weight.detach())
+
+
+def test_parquet_rows_are_found_by_id_and_leave_with_it(ranked, dataset, tmp_path):
+    for name, rows, ids in zip(("u", "i"), ranked, (dataset.users.names, dataset.items.names), strict=True):
+        table = pl.DataFrame({"key": ids, "embedding": rows.tolist()}).sample(fraction=1, shuffle=True, seed=1)
+        table.write_parquet(tmp_path / f"{name}.parquet")
+    mine = vectors.load(tmp_path / "u.parquet", tmp_path / "i.parquet", dataset)
+    np.testing.assert_allclose(mine.model.users.weight.detach(), ranked[0])
+    mine.unlearn(REQUEST).save(tmp_path / "less")
+    left = pl.read_parquet(tmp_path / "less" / "u.parquet")
+    assert left.columns == ["key", "embedding"]
+    assert set(left["key"]) == set(dataset.users.names) - {"user-3"}
+
+
+def test_safetensors_keep_the_name_of_their_tensor(ranked, dataset, tmp_path):
+    for name, rows in zip(("u", "i"), ranked, strict=True):
+        (tmp_path / f"{name}.safetensors").write_bytes(safetensors.numpy.save({"table": rows}))
+    less = vectors.load(tmp_path / "u.safetensors", tmp_path / "i.safetensors", dataset).unlearn(REQUEST)
+    less.save(tmp_path / "less")
+    read = safetensors.numpy.load((tmp_path / "less" / "u.safetensors").read_bytes())
+    assert list(read) == ["table"]
+    assert not read["table"][3].any()
+
+
+def test_ids_and_rows_must_fit(ranked, dataset):
+    users, items = ranked
+    with pytest.raises(DataError, match="the model has 29 user rows and the data 30 users"):
+        vectors.load(users[:-1], items, dataset)
+    with pytest.raises(DataError, match="no row of the model is said to be of these users: user-0"):
+        vectors.load(users, items, dataset, user_ids=["nobody", *dataset.users.names[1:]])
+    with pytest.raises(ArtifactError, match="NaN"):
+        vectors.load(users * np.nan, items, dataset)
+
+
+def test_forgetting_brings_the_pairs_of_a_user_down(ranked, dataset):
+    """One step of gradient descent by hand taught them; without them the pairs of the same taste fall."""
+    pairs = [
+        ("user-5", str(item)) for item in dataset.items.names.gather(dataset.train.items[dataset.train.users == 5])
+    ]
+    mine = vectors.load(*ranked, dataset)
+    less = mine.unlearn(ForgetRequest(pairs=pairs[:4]))
+    rows = dataset.items.rows([item for _, item in pairs[:4]])
+    before, after = ((one.model.users.weight[5] @ one.model.items.weight[rows].T).mean() for one in (mine, less))
+    assert after < before
+
+
+class TwoTower(nn.Module):
+    """A model as somebody writes it by hand."""
+
+    def __init__(self, users, items):
+        super().__init__()
+        self.user = nn.Embedding.from_pretrained(torch.from_numpy(users), freeze=False)
+        self.item = nn.Embedding.from_pretrained(torch.from_numpy(items), freeze=False)
+        self.tower = nn.Linear(users.shape[1], users.shape[1])
+
+
+def test_a_module_comes_back_as_the_same_class_with_its_towers_as_they_were(ranked, dataset, tmp_path):
+    module = TwoTower(*ranked)
+    mine = torch_module.load(module, "user.weight", "item.weight", dataset)
+    less = mine.unlearn(REQUEST)
+    new = torch_module.module_of(less)
+    assert type(new) is TwoTower
+    assert torch.equal(new.tower.weight, module.tower.weight)
+    assert not new.user.weight[3].any()
+    assert torch.equal(module.user.weight, torch.from_numpy(ranked[0]))
+    assert any("towers" in limit for limit in less.limits)
+    less.save(tmp_path / "less.pt")
+    assert torch.equal(torch.load(tmp_path / "less.pt", weights_only=True)["item.weight"], new.item.weight)
+
+
+def test_towers_are_looked_through_and_stay(ranked, dataset):
+    module = TwoTower(*ranked)
+    with torch.no_grad():
+        module.tower.weight.copy_(2 * torch.eye(len(module.tower.weight)))
+        module.tower.bias.zero_()
+    mine = torch_module.load(module, "user.weight", "item.weight", dataset, towers=("tower", "tower"))
+    vectors = mine.model.vectors(None)
+    np.testing.assert_allclose(vectors.users.detach(), 2 * ranked[0], rtol=1e-6)
+    less = mine.unlearn(REQUEST, settings={"epochs": 0, "min_explained": -1})
+    new = torch_module.module_of(less)
+    assert torch.equal(new.tower.weight, module.tower.weight)
+    assert module.tower.weight.grad is None
+    assert not torch.equal(new.item.weight[0], module.item.weight[0])
+    with pytest.raises(ArtifactError, match=r"unknown tower 'towr'; did you mean 'tower'"):
+        torch_module.load(module, "user.weight", "item.weight", dataset, towers=("towr", "tower"))
+
+
+def test_a_table_that_is_not_there_is_named(ranked, dataset):
+    with pytest.raises(ArtifactError, match=r"unknown table 'users.weight'; did you mean 'user.weight'"):
+        torch_module.load(TwoTower(*ranked), "users.weight", "item.weight", dataset)
+
+
+def test_matrices_become_a_dataset_with_weights(matrices):
+    train, valid, test = matrices
+    made = dataset_of(train, valid, test)
+    assert len(made.interactions) == train.nnz + valid.nnz + test.nnz
+    assert made.users.names[3] == "3"
+    with pytest.raises(DataError, match="differ in shape"):
+        dataset_of(train, valid[:5])
+    with pytest.raises(DataError, match="more than once"):
+        dataset_of(train, train)
+    with pytest.raises(DataError, match="but 2 ids were given"):
+        dataset_of(train, users=["a", "b"])
+
+
+def test_a_table_is_all_training_unless_it_says_otherwise(tmp_path):
+    table = pl.DataFrame({"user": list("aaabbb"), "item": list("xyzxyz"), "weight": [1, 2, 3, 4, 5, 6]})
+    table.write_csv(tmp_path / "pairs.csv")
+    made = opened_data(tmp_path / "pairs.csv")
+    assert len(made.train) == 6
+    assert weights_of(made.train).sum() == 21
+    labels = ["train", "valid", "train", "test", "train", "train"]
+    table.with_columns(split=pl.Series(labels)).write_csv(tmp_path / "labelled.csv")
+    assert len(opened_data(tmp_path / "labelled.csv").train) == 4
