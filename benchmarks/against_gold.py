@@ -13,8 +13,8 @@ from typing import Any
 from benchmarks.page import OUT, Table, arguments, write
 from benchmarks.verdicts import FIRST_GOLD, GRID, Court, Kept, Trial, request
 from mmrecun.auditing.measure import MeasuredRun
-from mmrecun.jobs._unlearn import task_of
 from mmrecun.rng import Seed
+from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
 
 DRAW, SEED = 5, Seed(7)
@@ -23,7 +23,7 @@ DRAW, SEED = 5, Seed(7)
 def row_of(court: Court, method: str) -> dict[str, Any]:
     """Unlearn, time it and judge it; each figure stands before its mean over the Golds."""
     kind = method_class(method)
-    task = task_of(court.original.model, court.partition, court.original.training, SEED)
+    task = Task.of(court.original.model, court.partition, court.original.training, SEED)
     started = time.perf_counter()
     model = kind(kind.Config()).run(task).model
     seconds = time.perf_counter() - started

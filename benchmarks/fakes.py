@@ -16,12 +16,11 @@ from mmrecun.data.graph import user_item_graph
 from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs._unlearn import task_of
 from mmrecun.models.base import ID_TABLES, Recommender, Sizes, transfer_rows
 from mmrecun.models.inference import vectors_of
 from mmrecun.rng import Seed
 from mmrecun.runs import Run
-from mmrecun.unlearning.base import presence
+from mmrecun.unlearning.base import Task, presence
 from mmrecun.unlearning.registry import method_class
 from mmrecun.unlearning.vector_model import retained_vector_model
 
@@ -53,7 +52,7 @@ class Case:
     def by(self, method: str, model: Recommender | None = None, partition: Partition | None = None) -> Recommender:
         """What an unlearning method of the package makes of the original, or of another model and its data."""
         kind = method_class(method)
-        task = task_of(model or self.original.model, partition or self.partition, self.original.training, SEED)
+        task = Task.of(model or self.original.model, partition or self.partition, self.original.training, SEED)
         return kind(kind.Config()).run(task).model
 
     def auc(self, model: Recommender) -> float:

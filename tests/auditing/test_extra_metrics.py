@@ -8,9 +8,10 @@ from mmrecun import jobs, runs
 from mmrecun.auditing import extra_metrics as module
 from mmrecun.auditing import fold_in as fold_module
 from mmrecun.auditing import setup as inputs_module
-from mmrecun.auditing.extra_metrics import extra_metrics, feature_fit, relearn_time
+from mmrecun.auditing.extra_metrics import extra_metrics, feature_fit
 from mmrecun.auditing.fold_in import fold_in
 from mmrecun.auditing.measure import AuditedRun
+from mmrecun.auditing.relearning import relearn_time
 from mmrecun.auditing.setup import audit_setup
 from mmrecun.data.interactions import Interactions
 from mmrecun.forget.partition import Partition

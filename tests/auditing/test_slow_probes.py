@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from mmrecun import jobs
+from mmrecun.auditing import relearning, shadow_models
 from mmrecun.auditing.likelihood_ratio import Attack
 from mmrecun.auditing.setup import audit_setup
 from mmrecun.cli import main
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs import _relearn, _shadows
 from mmrecun.runs import Run, load
 from tests.conftest import TRAINING
 
@@ -88,16 +88,16 @@ def test_gold_needs_the_steps_that_a_plain_loop_takes(runs: Path):
     report = jobs.audit(runs / "users", [runs / "users-gold"], relearn=True)
     original, gold = (load(runs / name) for name in ("original", "users-gold"))
     steps = of_states(report, "relearn_steps")["gold"]
-    assert 0 < steps < _relearn.MOST_STEPS
+    assert 0 < steps < relearning.MOST_STEPS
     assert steps == steps_by_hand(original, gold)
 
 
 def steps_by_hand(original: Run, gold: Run) -> int:
     setup = audit_setup(Partition.between(original.dataset, gold.dataset))
-    lesson = _relearn._Lesson(setup, original.training)
+    lesson = relearning._Lesson(setup, original.training)
     watched = lesson.watched(original.model)
     rows, negatives = (column.numpy() for column in (watched.users, watched.negatives))
-    assert len(rows) == _relearn.RIVALS * len(setup.forgotten)
+    assert len(rows) == relearning.NEGATIVES * len(setup.forgotten)
     assert not original.dataset.train.contains(rows, negatives, len(original.dataset.items)).any()
 
     def wrong(vectors) -> float:
@@ -108,7 +108,7 @@ def steps_by_hand(original: Run, gold: Run) -> int:
     model = setup.cache.padded_model(gold.model)
     inputs, rng = setup.cache.padded_inputs(model), lesson.seed.child("steps").numpy()
     optimizer = torch.optim.Adam(model.parameters(), lr=original.training.learning_rate)
-    for done in range(_relearn.MOST_STEPS):
+    for done in range(relearning.MOST_STEPS):
         if wrong(model.vectors(inputs)) <= target:
             return done
         triples = lesson.triples(model, rng)
@@ -130,7 +130,7 @@ def test_a_copy_is_taught_and_not_the_run(runs: Path):
 
 
 def test_what_cannot_be_learned_in_time_says_so(runs: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_relearn, "MOST_STEPS", 1)
+    monkeypatch.setattr(relearning, "MOST_STEPS", 1)
     after = jobs.audit(runs / "users", relearn=True).measurements("unlearned")
     assert "relearn_steps" not in after.probes
     assert after.unassessed["relearn_steps"].startswith("after 1 steps they did not rank")
@@ -166,7 +166,7 @@ def test_what_cannot_be_assessed_says_why(data_folder: Path, tmp_path: Path, mon
     jobs.unlearn(original, ForgetRequest(modalities={"image": some}), tmp_path / "part", "unlink")
     part = jobs.audit(tmp_path / "part", shadows=4).measurements("unlearned")
     assert part.probes.keys() >= ATTACK
-    monkeypatch.setattr(_shadows, "can_validate", lambda data: False)
+    monkeypatch.setattr(shadow_models, "can_validate", lambda data: False)
     broken = jobs.audit(tmp_path / "part", shadows=4)
     assert "no epoch could be chosen" in broken.measurements("unlearned").unassessed["attack_score"]
     assert not any(note.startswith("Likelihood-ratio") for note in broken.notes)

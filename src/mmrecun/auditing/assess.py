@@ -1,40 +1,22 @@
 """The audit of one run: measure every state, examine it closely, scan the run for residue, compare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from mmrecun.auditing import residue
 from mmrecun.auditing.compare import compare
 from mmrecun.auditing.extra_metrics import extra_metrics
 from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state, model_outputs
+from mmrecun.auditing.relearning import relearning, relearning_note
 from mmrecun.auditing.result import AuditReport
 from mmrecun.auditing.setup import AuditSetup, audit_setup
-from mmrecun.evaluation.ranking import Progress
+from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
+from mmrecun.training.fit import TrainConfig
+from mmrecun.training.loop import Progress, no_progress
 
-__all__ = ["AuditedRun", "SlowFigures", "SlowProbe", "assess"]
-
-
-class SlowFigures(NamedTuple):
-    """What a closer look says of one state: figures by name, and why others could not be had."""
-
-    probes: dict[str, float] = {}
-    unassessed: dict[str, str] = {}
-
-
-class SlowProbe(NamedTuple):
-    """A probe that trains models; an audit runs it only where it is asked for.
-
-    Attributes:
-        note: how the figures came about; kept where there are any.
-        measure: from the pairs under test, the states (the original first) and what was measured of them, one
-            `SlowFigures` each.
-    """
-
-    note: str
-    measure: Callable[[AuditSetup, Sequence[AuditedRun], Sequence[MeasuredRun]], Sequence[SlowFigures]]
+__all__ = ["AuditedRun", "assess"]
 
 
 def assess(
@@ -44,7 +26,8 @@ def assess(
     unlearned: AuditedRun,
     golds: Sequence[AuditedRun],
     record: ForgetRecord | None = None,
-    slow_probes: Sequence[SlowProbe] = (),
+    relearn: TrainConfig | None = None,
+    shadows: ShadowAttack | None = None,
     key: bytes | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
@@ -56,7 +39,8 @@ def assess(
         original, unlearned, golds: the states; all but the first know the retained data only.
         record: salted hashes of what the request named, from the run's manifest; without them three of the residue
             checks are not assessed.
-        slow_probes: probes that train models.
+        relearn: the original's training, where the forgotten pairs are to be learned again.
+        shadows: the likelihood-ratio attack, where it is asked for.
         key: reads the hashes.
         progress: told how many users are ranked, of those of all states together.
     """
@@ -71,10 +55,14 @@ def assess(
                 progress(number * total + done, len(audited_runs) * total, f"{audited.name}: {note}")
 
         states.append(_measured(audited, partition, setup, state_progress))
-    for probe in slow_probes:
-        found = probe.measure(setup, audited_runs, states)
-        states = [_with_figures(state, *each) for state, each in zip(states, found, strict=True)]
-        notes += [probe.note] if any(each.probes for each in found) else []
+    if relearn is not None:
+        again = relearning(setup, audited_runs, relearn, progress or no_progress)
+        notes += [relearning_note(relearn)] if _any_figure(again) else []
+        states = [_with_figures(*pair) for pair in zip(states, again, strict=True)]
+    if shadows is not None:
+        attacks = shadows.measure(setup, states, progress or no_progress)
+        notes += [shadows.note] if _any_figure(attacks) else []
+        states = [_with_figures(*pair) for pair in zip(states, attacks, strict=True)]
     checks = residue.scan(original.model, unlearned.model, partition, unlearned.folder, record, key)
     report = compare(names, partition, setup, states[0], states[1], states[2:], checks)
     return report.model_copy(update={"notes": (*report.notes, *notes)})
@@ -82,13 +70,18 @@ def assess(
 
 def _measured(audited: AuditedRun, partition: Partition, setup: AuditSetup, progress: Progress) -> MeasuredRun:
     outputs = model_outputs(audited, partition, setup)
-    return _with_figures(
-        measure_state(audited, partition, setup, outputs, progress),
-        extra_metrics(audited, partition, setup, outputs),
-        {},
-    )
+    measured = measure_state(audited, partition, setup, outputs, progress)
+    return _with_figures(measured, extra_metrics(audited, partition, setup, outputs))
 
 
-def _with_figures(state: MeasuredRun, probes: dict[str, float], unassessed: dict[str, str]) -> MeasuredRun:
-    more = {"probes": state.figures.probes | probes, "unassessed": state.figures.unassessed | unassessed}
-    return replace(state, figures=state.figures.model_copy(update=more))
+def _any_figure(found: Sequence[Mapping[str, float | str]]) -> bool:
+    return any(not isinstance(value, str) for each in found for value in each.values())
+
+
+def _with_figures(state: MeasuredRun, found: Mapping[str, float | str]) -> MeasuredRun:
+    """Add figures; a text says why there is none."""
+    figures = state.figures
+    probes = {name: value for name, value in found.items() if not isinstance(value, str)}
+    reasons = {name: value for name, value in found.items() if isinstance(value, str)}
+    more = {"probes": figures.probes | probes, "unassessed": figures.unassessed | reasons}
+    return replace(state, figures=figures.model_copy(update=more))

@@ -1,6 +1,4 @@
-"""Slower probes of one state: each modality alone, what vectors give away, and how easily it is learned again."""
-
-from collections.abc import Callable
+"""Slower probes of one state: each modality alone, and what vectors give away."""
 
 import numpy as np
 import torch
@@ -90,21 +88,3 @@ def feature_fit(vectors: np.ndarray, features: np.ndarray, lost: Bools, kept: Bo
     error = ((truth - inputs[lost] @ weights) ** 2).sum()
     total = (truth**2).sum()
     return float(1 - error / total) if total else None
-
-
-def relearn_time(step: Callable[[], None], level: Callable[[], float], target: float, most: int = 200) -> int | None:
-    """How many training steps on the forgotten pairs bring their error down to `target`; None if `most` do not.
-
-    Divided by Gold's count: far below 1 says that something was left to build on, far above 1 that it was pushed away.
-
-    Args:
-        step: one training step on the forgotten pairs.
-        level: their error now.
-        target: their error in the original model.
-    """
-    for done in range(most + 1):
-        if level() <= target:
-            return done
-        if done < most:
-            step()
-    return None

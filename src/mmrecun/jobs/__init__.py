@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmrecun.jobs._absent import Absent, absent_table, present_part
-    from mmrecun.jobs._audit import audit
+    from mmrecun.jobs._audit import audit, shadow_seconds
     from mmrecun.jobs._demo import run_demo
     from mmrecun.jobs._diff import diff
     from mmrecun.jobs._doctor import checks
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._plan import plan, refuse_impossible
-    from mmrecun.jobs._shadows import shadow_seconds
     from mmrecun.jobs._train import resume_file, train
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
 
@@ -46,7 +45,7 @@ __all__ = [
 
 _HOMES = {
     "_absent": ("Absent", "absent_table", "present_part"),
-    "_audit": ("audit",),
+    "_audit": ("audit", "shadow_seconds"),
     "_demo": ("run_demo",),
     "_doctor": ("checks",),
     "_diff": ("diff",),
@@ -54,7 +53,6 @@ _HOMES = {
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
     "_plan": ("plan", "refuse_impossible"),
-    "_shadows": ("shadow_seconds",),
     "_train": ("resume_file", "train"),
     "_unlearn": ("scope", "unlearn", "warnings"),
 }

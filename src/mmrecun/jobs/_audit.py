@@ -6,12 +6,12 @@ from pathlib import Path
 
 from mmrecun import runs
 from mmrecun.atomic import replace_file, staged_folder
-from mmrecun.auditing.assess import AuditedRun, SlowProbe, assess
+from mmrecun.auditing.assess import AuditedRun, assess
+from mmrecun.auditing.likelihood_ratio import check_number
 from mmrecun.auditing.result import AuditReport, AuditScope
+from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.errors import ArtifactError
 from mmrecun.forget.partition import Partition
-from mmrecun.jobs._relearn import relearn_probe
-from mmrecun.jobs._shadows import attack_probe
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
 from mmrecun.text import duration
@@ -30,7 +30,7 @@ def audit(
 ) -> AuditReport:
     """Audit an unlearned run, with Gold runs of the same request where there are any.
 
-    Writes `audit.json` and `progress.html` into a folder of their own below `audits`, named by date and by what was
+    Writes `audit.json` and `report.html` into a folder of their own below `audits`, named by date and by what was
     compared. The run folder has them too, unless those that are there looked at more.
 
     Args:
@@ -49,8 +49,7 @@ def audit(
     """
     after = load(run)
     original = load(runs.parent_folder(after.folder, after.manifest))
-    slow_probes = [relearn_probe(original.training, progress)] if relearn else []
-    slow_probes += [attack_probe(original, after, shadows, progress)] if shadows else []
+    attack = ShadowAttack(original, after, shadows) if shadows else None
     golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
     compared = AuditScope(golds=tuple(gold.weights for gold in golds_read), relearn=relearn, shadows=shadows)
     facts = {
@@ -58,7 +57,7 @@ def audit(
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
         "compared": compared,
     }
-    made = _assessed(original, after, golds_read, slow_probes, key, progress)
+    made = _assessed(original, after, golds_read, relearn, attack, key, progress)
     made = made.model_copy(update={**facts, "notes": (*made.notes, *_cut_short(golds_read))})
     return _filed(made, after, original)
 
@@ -116,7 +115,8 @@ def _assessed(
     original: Run,
     run: Run,
     golds: Sequence[Run],
-    slow_probes: Sequence[SlowProbe],
+    relearn: bool,
+    attack: ShadowAttack | None,
     key: bytes | None,
     progress: Progress,
 ) -> AuditReport:
@@ -130,7 +130,8 @@ def _assessed(
         _subject("unlearned", run),
         subjects,
         run.manifest.requested,
-        slow_probes,
+        original.training if relearn else None,
+        attack,
         key,
         progress,
     )
@@ -175,3 +176,24 @@ def _facts(run: Run, original: Run) -> dict[str, str]:
         facts["set-up"] = f"{duration(manifest.setup_seconds)} more, on what would be there before any request"
     facts |= {f"setting {name}": str(value) for name, value in (manifest.settings | manifest.method_settings).items()}
     return facts | {f"version of {name}": value for name, value in manifest.versions.items()}
+
+
+def shadow_seconds(run: PathLike, shadows: int) -> float:
+    """About how long so many shadow models take, each as long as the original's training and the unlearning.
+
+    Raises:
+        ArtifactError: when `run` is no run, was trained, or its parent is gone.
+        ConfigError: for a number of shadows that cannot be shared out.
+    """
+    check_number(shadows)
+    folder = Path(run)
+    manifest = runs.read_manifest(folder)
+    unlearning = manifest.seconds + manifest.setup_seconds
+    folder = runs.parent_folder(folder, manifest)
+    manifest = runs.read_manifest(folder)
+    training = manifest.seconds
+    while manifest.parent is not None and (folder / manifest.parent.path).is_dir():
+        folder = (folder / manifest.parent.path).resolve()
+        manifest = runs.read_manifest(folder)
+        training = max(training, manifest.seconds)
+    return shadows * (training + unlearning)

@@ -18,13 +18,11 @@ from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import keyed, read_key
 from mmrecun.jobs._absent import explain
-from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.runs import Manifest, PathLike, Run, opened
 from mmrecun.text import preview
-from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, no_progress
-from mmrecun.training.validation import CANNOT_VALIDATE, can_validate, validation_score
+from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
 
@@ -81,7 +79,7 @@ def unlearn(
     partition = _taken(parent, request, key)
     if method == "retrain" and not can_validate(partition.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
-    result = unlearner.run(task_of(parent.model, partition, parent.training, Seed(seed), progress))
+    result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress))
     facts = {
         "seed": seed,
         "parent": runs.reference(parent.folder, parent.weights, out),
@@ -160,17 +158,3 @@ def _twins(kind: str, names: pl.Series, lost: Bools) -> list[str]:
     quoted = (f"'{name}'" for name in left)
     line = f"{len(left)} {kind} that stay differ from a forgotten one in blank spaces alone: {preview(quoted)}"
     return [line] if len(left) else []
-
-
-def task_of(
-    model: Recommender, partition: Partition, training: TrainConfig, seed: Seed, progress: Progress = no_progress
-) -> Task:
-    """What a method is given; models are validated on the retained validation pairs."""
-    return Task(
-        model,
-        partition,
-        training,
-        seed,
-        lambda current, inputs: validation_score(current, inputs, partition.retained),
-        progress,
-    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, no_progress
+from mmrecun.training.validation import validation_score
 
 
 class UnlearnConfig(Settings):
@@ -43,6 +44,22 @@ class Task:
     seed: Seed
     validate: Callable[[Recommender, GraphInputs], float]
     progress: Progress = no_progress
+
+    @classmethod
+    def of(
+        cls,
+        model: Recommender,
+        partition: Partition,
+        training: TrainConfig,
+        seed: Seed,
+        progress: Progress = no_progress,
+    ) -> Self:
+        """Set up a task whose models are validated on the retained validation pairs."""
+
+        def validate(current: Recommender, inputs: GraphInputs) -> float:
+            return validation_score(current, inputs, partition.retained)
+
+        return cls(model, partition, training, seed, validate, progress)
 
     @property
     def device(self) -> torch.device:

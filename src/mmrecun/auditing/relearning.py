@@ -1,13 +1,11 @@
 """How soon the forgotten pairs are learned again: a probe of an audit that trains a copy of each state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 import numpy as np
 
-from mmrecun.auditing.assess import AuditedRun, SlowFigures, SlowProbe
-from mmrecun.auditing.extra_metrics import relearn_time
-from mmrecun.auditing.measure import MeasuredRun
+from mmrecun.auditing.measure import AuditedRun
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.models.base import Recommender, Vectors
@@ -16,46 +14,67 @@ from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, adam, train_batches
 from mmrecun.training.losses import training_loss
 
-STEPS, MOST_STEPS, RIVALS, NEAR = "relearn_steps", 200, 8, 0.95
+STEPS, MOST_STEPS, NEGATIVES, NEAR = "relearn_steps", 200, 8, 0.95
 
 
-def relearn_probe(training: TrainConfig, progress: Progress) -> SlowProbe:
-    """How many training steps on the forgotten pairs make them rank nearly as in the original.
+def relearning(
+    setup: AuditSetup, audited_runs: Sequence[AuditedRun], training: TrainConfig, progress: Progress
+) -> list[dict[str, float | str]]:
+    """Count the training steps on the forgotten pairs that make them rank nearly as in the original.
 
     Over Gold's count this is the anamnesis index with alpha = 5 % (Chundawat et al., arXiv 2201.05629), of pairwise
-    accuracy against `RIVALS` random items the user never had.
+    accuracy against `NEGATIVES` random items the user never had.
 
     Args:
+        setup: the pairs under test.
+        audited_runs: the original first.
         training: of the original; a step is one of its, on at most one batch of the forgotten pairs, with its learning
             rate and fresh negatives.
         progress: told of every step.
+
+    Returns:
+        For each run `STEPS` -> how many, or why that cannot be told.
     """
+    if setup.branch:
+        return _none("only features were taken out; their pairs were kept, so none is learned again", audited_runs)
+    if not len(setup.forgotten):
+        return _none("no pair was forgotten", audited_runs)
+    lesson, (original, *others) = _Lesson(setup, training), audited_runs
+    target = 1 - NEAR * (1 - misranked(setup.cache.original(original.model), lesson.watched(original.model)))
+    late = f"after {MOST_STEPS} steps they did not rank near the original"
+    counts = [lesson.steps(audited, target, progress) for audited in others]
+    return [{STEPS: 0.0}, *({STEPS: late if count is None else float(count)} for count in counts)]
 
-    def measure(setup: AuditSetup, audited_runs: Sequence[AuditedRun], _: Sequence[MeasuredRun]) -> list[SlowFigures]:
-        if setup.branch:
-            return _open("only features were taken out; their pairs were kept, so none is learned again", audited_runs)
-        if not len(setup.forgotten):
-            return _open("no pair was forgotten", audited_runs)
-        lesson, (original, *others) = _Lesson(setup, training), audited_runs
-        target = 1 - NEAR * (1 - misranked(setup.cache.original(original.model), lesson.watched(original.model)))
-        return [SlowFigures({STEPS: 0.0}), *(_counted(lesson.steps(audited, target, progress)) for audited in others)]
 
-    note = (
+def relearning_note(training: TrainConfig) -> str:
+    """Say how the counts came about."""
+    return (
         f"Learning again: training steps on the forgotten pairs (at most {training.batch_size:,}), in a copy of the "
         "model with newcomers for what was removed, until they rank above a random item that the user never had "
         f"{NEAR:.0%} as often as in the original; at most {MOST_STEPS}."
     )
-    return SlowProbe(note, measure)
 
 
-def _open(reason: str, audited_runs: Sequence[AuditedRun]) -> list[SlowFigures]:
-    return [SlowFigures(unassessed={STEPS: reason}) for _ in audited_runs]
+def _none(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[str, float | str]]:
+    return [{STEPS: reason} for _ in audited_runs]
 
 
-def _counted(steps: int | None) -> SlowFigures:
-    if steps is None:
-        return SlowFigures(unassessed={STEPS: f"after {MOST_STEPS} steps they did not rank near the original"})
-    return SlowFigures({STEPS: float(steps)})
+def relearn_time(step: Callable[[], None], level: Callable[[], float], target: float, most: int = 200) -> int | None:
+    """How many training steps on the forgotten pairs bring their error down to `target`; None if `most` do not.
+
+    Divided by Gold's count: far below 1 says that something was left to build on, far above 1 that it was pushed away.
+
+    Args:
+        step: one training step on the forgotten pairs.
+        level: their error now.
+        target: their error in the original model.
+    """
+    for done in range(most + 1):
+        if level() <= target:
+            return done
+        if done < most:
+            step()
+    return None
 
 
 def misranked(vectors: Vectors, triples: Triples) -> float:
@@ -84,9 +103,9 @@ class _Lesson:
         return next(bpr_batches(self.pairs, self.sampler, len(self.pairs), rng, next(model.parameters()).device))
 
     def watched(self, model: Recommender) -> Triples:
-        """The triples that are looked at, `RIVALS` of every pair."""
+        """The triples that are looked at, `NEGATIVES` of every pair."""
         rng = self.seed.child("watched").numpy()
-        return reduce(Triples.joined, (self.triples(model, rng) for _ in range(RIVALS)))
+        return reduce(Triples.joined, (self.triples(model, rng) for _ in range(NEGATIVES)))
 
     def steps(self, audited: AuditedRun, target: float, progress: Progress) -> int | None:
         """How many a copy of the state needs."""

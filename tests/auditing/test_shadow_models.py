@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmrecun.auditing.setup import AuditSetup, audit_setup
-from mmrecun.auditing.shadow_data import Candidates, without
+from mmrecun.auditing.shadow_models import Candidates, without
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions
 from mmrecun.forget.partition import Partition

@@ -1,0 +1,187 @@
+"""The likelihood-ratio attack with shadow models: each is trained without a chosen part of what was forgotten."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmrecun.arrays import Bools, Floats, Ints
+from mmrecun.auditing.likelihood_ratio import Attack, check_number, halves, shadow_attack
+from mmrecun.auditing.measure import MeasuredRun, scored_vectors
+from mmrecun.auditing.setup import AuditSetup
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.ids import IdMap
+from mmrecun.data.interactions import Interactions
+from mmrecun.errors import ForgetError, MMRecUnError
+from mmrecun.evaluation.ranking import percentiles
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.models.base import Recommender
+from mmrecun.rng import Seed
+from mmrecun.runs import Run
+from mmrecun.training.loop import Progress
+from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
+from mmrecun.unlearning.base import Task, UnlearnConfig
+from mmrecun.unlearning.registry import method_class
+from mmrecun.unlearning.retrain import Retrain
+
+_NAMES = [f"attack_{name}" for name in Attack._fields]
+
+
+@dataclass(frozen=True)
+class ShadowAttack:
+    """The attack of `likelihood_ratio`: train models like the original, and unlearn each by the method of `run`.
+
+    Attributes:
+        original, run: before and after.
+        shadows: how many models.
+
+    Raises:
+        ConfigError: for a number of shadows that cannot be shared out.
+    """
+
+    original: Run
+    run: Run
+    shadows: int
+
+    def __post_init__(self) -> None:
+        check_number(self.shadows)
+
+    @property
+    def note(self) -> str:
+        """How the figures came about."""
+        return (
+            f"Likelihood-ratio attack: {self.shadows} shadow models were trained like the original, each with another "
+            f"random half of what was forgotten, which it then unlearned by '{self.run.manifest.method}'."
+        )
+
+    def measure(
+        self, setup: AuditSetup, measured: Sequence[MeasuredRun], progress: Progress
+    ) -> list[dict[str, float | str]]:
+        """Return figure -> value, or why there is none, for each run; the original first."""
+        scores = [state.forgotten.percentiles for state in measured[1:] if state.forgotten is not None]
+        if len(scores) < len(measured) - 1:
+            reason = f"a model has no '{setup.branch}' branch any more" if setup.branch else "no pair was forgotten"
+            return [_none(reason)] * len(measured)
+        try:
+            attacks = shadow_attack(scores, *self._shadows(setup, progress))
+        except MMRecUnError as error:
+            return [_none(str(error))] * len(measured)
+        return [_none("asked of models that no longer know the pairs"), *(_figures(attack) for attack in attacks)]
+
+    def _shadows(self, setup: AuditSetup, progress: Progress) -> tuple[Floats, Bools]:
+        """Return the forgotten pairs' percentiles in each shadow, and which of them it learned; both [K, N]."""
+        candidates, seed = Candidates.of(setup), Seed(20).child("shadows")
+        scores, inside = [], []
+        for number, half in enumerate(halves(len(candidates), self.shadows, seed.child("halves").numpy())):
+            data, learned = without(setup, candidates, ~half)
+
+            def progress_of_one(done: int, total: int, note: str, number: int = number) -> None:
+                progress(number, self.shadows, f"shadow models  {done}/{total} {note}")
+
+            model = self._shadow(data, seed.child(f"shadow {number}"), progress_of_one)
+            pair = scored_vectors(setup.cache.padded(model), setup)
+            assert pair is not None
+            scores.append(percentiles(*pair, setup.seen, setup.forgotten))
+            inside.append(learned)
+        return np.stack(scores), np.stack(inside)
+
+    def _shadow(self, data: Dataset, seed: Seed, progress: Progress) -> Recommender:
+        """A model like the original, trained on `data`, that has unlearned all of it but the retained data."""
+        if not can_validate(data):
+            raise ForgetError(f"a shadow model would have {CANNOT_VALIDATE}")
+        original, run, config = self.original, self.run, self.original.training
+        task = Task.of(original.model, Partition.between(original.dataset, data), config, seed, progress)
+        model = Retrain(UnlearnConfig()).run(task).model
+        partition = Partition.between(data, run.dataset)
+        if not any(partition.counts().values()):
+            return model
+        method = method_class(run.manifest.method)
+        settings = method.Config.of(run.manifest.method_settings, str(run.folder))
+        return method(settings).run(Task.of(model, partition, config, seed.child("unlearning"), progress)).model
+
+
+def _none(reason: str) -> dict[str, float | str]:
+    return dict.fromkeys(_NAMES, reason)
+
+
+def _figures(attack: Attack | None) -> dict[str, float | str]:
+    if attack is None:
+        return _none("no pair was learned by one shadow and left out by another")
+    return dict(zip(_NAMES, attack, strict=True))
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What the halves are drawn from, in original rows: users and items as wholes, and pairs of neither.
+
+    Attributes:
+        users, items: int64, removed rows; none where a branch is judged.
+        pairs: forgotten pairs whose user and item both stayed.
+        carriers: int64, items that lost the feature whose branch is judged.
+    """
+
+    users: Ints
+    items: Ints
+    pairs: Interactions
+    carriers: Ints
+
+    @classmethod
+    def of(cls, setup: AuditSetup) -> "Candidates":
+        """Of the forgotten pairs under test."""
+        partition, pairs = setup.cache.partition, setup.forgotten
+        if setup.branch:
+            nobody = np.empty(0, dtype=np.int64)
+            none = pairs.select(np.zeros(len(pairs), dtype=bool))
+            return cls(nobody, nobody, none, np.flatnonzero(partition.removed_features[setup.branch]))
+        single = ~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items]
+        return cls(
+            np.flatnonzero(partition.removed_users),
+            np.flatnonzero(partition.removed_items),
+            pairs.select(single),
+            np.empty(0, dtype=np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.users) + len(self.items) + len(self.pairs) + len(self.carriers)
+
+
+def without(setup: AuditSetup, candidates: Candidates, left_out: Bools) -> tuple[Dataset, Bools]:
+    """The original data without some of the candidates (bool over users, items, pairs and carriers in this order).
+
+    Returns:
+        The data of a shadow, and bool [N], which of the pairs under test are in them.
+    """
+    request = _request(setup, candidates, left_out)
+    original = setup.cache.partition.original
+    if request.empty():
+        return original, np.ones(len(setup.forgotten), dtype=bool)
+    shadow = Partition.from_request(original, request)
+    if setup.branch:
+        return shadow.retained, ~np.isin(setup.forgotten.items, candidates.carriers[left_out])
+    places = original.interactions.find(setup.forgotten.users, setup.forgotten.items, len(original.items))
+    return shadow.retained, shadow.kept[places]
+
+
+def _request(setup: AuditSetup, candidates: Candidates, left_out: Bools) -> ForgetRequest:
+    original, pairs = setup.cache.partition.original, candidates.pairs
+    ends = np.cumsum([len(candidates.users), len(candidates.items), len(pairs)])
+    users, items, single, carriers = np.split(left_out, ends)
+    single_pairs = pairs.select(single)
+    lost = _names(original.items, candidates.carriers[carriers])
+    return ForgetRequest(
+        users=_names(original.users, candidates.users[users]),
+        items=_names(original.items, candidates.items[items]),
+        pairs=tuple(
+            zip(
+                _names(original.users, single_pairs.users),
+                _names(original.items, single_pairs.items),
+                strict=True,
+            )
+        ),
+        modalities={setup.branch: lost} if lost else {},
+    )
+
+
+def _names(ids: IdMap, rows: Ints) -> tuple[str, ...]:
+    return tuple(ids.names.gather(rows))
