@@ -61,7 +61,7 @@ def _beside(value: float, golds: Sequence[MeasuredRun], name: str) -> str:
 
 
 def court_of(kept: Kept, trial: Trial, name: str, draw: int, golds: int) -> Court:
-    """The original, its Golds and the probe of one request."""
+    """Return the original, its Golds and the probe of one request."""
     original = kept.original(trial)
     asked = request(original.dataset, name, Seed(draw))
     called = name if draw == DRAW else f"{name}-draw{draw}"

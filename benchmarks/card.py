@@ -44,12 +44,12 @@ class Busy:
         return sum(s for name, s in self.by_kernel.items() if any(part in name.lower() for part in _PRODUCTS))
 
     def longest(self, number: int) -> dict[str, float]:
-        """The kernels that took longest, in microseconds, by the beginnings of their names."""
+        """Return the kernels that took longest, in microseconds, by the beginnings of their names."""
         return {name[:90]: round(1e6 * s, 1) for name, s in Counter(self.by_kernel).most_common(number)}
 
 
 def busy(action: Callable[[], object]) -> Busy:
-    """What the card does during one call of `action`."""
+    """Return what the card does during one call of `action`."""
     torch.cuda.synchronize()
     with profile(activities=[ProfilerActivity.CUDA]) as found:
         action()

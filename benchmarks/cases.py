@@ -32,20 +32,20 @@ def made(users: int, items: int, interactions: int, modalities: int = 2, width: 
 
 
 def opened(folder: Path) -> Dataset:
-    """A dataset folder, or a folder to import."""
+    """Return a dataset folder, or a folder to import."""
     if (folder / "dataset.toml").is_file():
         return files.load(folder)
     return read(folder, ImportOptions(name=folder.name)).dataset
 
 
 def present() -> list[Path]:
-    """The well-known datasets that are there."""
+    """Return the well-known datasets that are there."""
     root = os.environ.get(VARIABLE)
     return [Path(root) / name for name in KNOWN if (Path(root) / name).is_dir()] if root else []
 
 
 def chosen(data: list[Path], sizes: tuple[int, int, int]) -> list[Dataset]:
-    """The datasets in `data`; without any, made data of `sizes` and the well-known ones that are there."""
+    """Return the datasets in `data`; without any, made data of `sizes` and the well-known ones that are there."""
     if data:
         return [opened(folder) for folder in data]
     return [made(*sizes), *(opened(folder) for folder in present())]

@@ -60,7 +60,7 @@ class Counting(TorchDispatchMode):
 
 
 def shares(action: Callable[[], object], nodes: int, rounds: int) -> dict[str, float | None]:
-    """The median `Counting.shares` over rounds, each held against limits that were measured just before."""
+    """Return the median `Counting.shares` over rounds, each held against limits that were measured just before."""
     found = [counted(action).shares(measure(nodes, rounds=1)) for _ in range(rounds)]
     return {
         name: None if found[0][name] is None else float(np.median([of[name] for of in found]))  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ def shares(action: Callable[[], object], nodes: int, rounds: int) -> dict[str, f
 
 
 def counted(action: Callable[[], object]) -> Counting:
-    """What `action` does, the second time it is called."""
+    """Return what `action` does, the second time it is called."""
     action()
     with Counting() as counting:
         action()

@@ -50,7 +50,7 @@ class Case:
     other: ForgetRequest
 
     def by(self, method: str, model: Recommender | None = None, partition: Partition | None = None) -> Recommender:
-        """What an unlearning method of the package makes of the original, or of another model and its data."""
+        """Return what an unlearning method of the package makes of the original, or of another model and its data."""
         kind = method_class(method)
         task = Task.of(model or self.original.model, partition or self.partition, self.original.training, SEED)
         return kind(kind.Config()).run(task).model
@@ -83,12 +83,12 @@ def filter_only(case: Case) -> Recommender:
 
 
 def graph_swap(case: Case) -> Recommender:
-    """The trained rows on the retained graph."""
+    """Return the trained rows on the retained graph."""
     return case.by("unlink")
 
 
 def older_run(case: Case) -> Recommender:
-    """An older training on everything, restored, and its rows and edges taken out."""
+    """Return an older training on everything, restored, and its rows and edges taken out."""
     return case.by("unlink", case.older.model)
 
 
@@ -101,7 +101,7 @@ def half_done(case: Case) -> Recommender | None:
 
 
 def another_request(case: Case) -> Recommender:
-    """A run fine-tuned without other people, items or pairs, under this request's manifest."""
+    """Return a run fine-tuned without other people, items or pairs, under this request's manifest."""
     partition = Partition.from_request(case.original.dataset, case.other)
     model, original = case.by("finetune", partition=partition), case.original.dataset
     users, items = (
@@ -168,7 +168,7 @@ def noise_until_chance(case: Case) -> Recommender | None:
 
 
 def noise_everywhere(case: Case) -> Recommender | None:
-    """The same on all rows."""
+    """Return the same on all rows."""
     return _until(case, lambda size: _noisy(case, size, everywhere=True), lambda auc: auc < 0.52)
 
 
@@ -197,7 +197,7 @@ FAKES: tuple[Fake, ...] = (
 
 
 def _until(case: Case, make: Callable[[float], Recommender], enough: Callable[[float], bool]) -> Recommender | None:
-    """The first of ever stronger fakes whose AUC is where it should be; None if none is."""
+    """Return the first of ever stronger fakes whose AUC is where it should be; None if none is."""
     for power in range(10):
         model = make(0.1 * 1.6**power)
         if enough(case.auc(model)):
@@ -213,7 +213,7 @@ def _copy(model: Recommender) -> Recommender:
 
 @torch.no_grad()
 def _edited(case: Case, model: Recommender, edit: Callable[[Tensor, torch.Generator], Tensor]) -> Recommender:
-    """The touched rows of every trained table replaced by what `edit` makes of them."""
+    """Return the touched rows of every trained table replaced by what `edit` makes of them."""
     rng, touched = SEED.child("rows").torch(), case.touched()
     for table in model.tables().values():
         at = torch.from_numpy(touched[ID_TABLES[table.side == "items"]])

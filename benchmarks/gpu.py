@@ -43,12 +43,12 @@ SECONDS = {"steps": 60, "fit": 50, "mmrec": 65, "large": 90, "unlearning": 45}
 
 
 def card() -> torch.device:
-    """The first card."""
+    """Return the first card."""
     return torch.device("cuda", 0)
 
 
 def fresh(name: str, dataset: Dataset, **settings: object) -> Recommender:
-    """A model on the card, before training."""
+    """Return a model on the card, before training."""
     kind = model_class(name)
     return kind(kind.Config.of(settings), Sizes.of_dataset(dataset), Seed(0).torch()).to(card())
 
@@ -143,7 +143,7 @@ def mmrec(options: argparse.Namespace) -> None:
 
 
 def large(options: argparse.Namespace) -> None:
-    """Steps on made data of 10^7 pairs."""
+    """Time steps on made data of 10^7 pairs."""
     started = time.perf_counter()
     dataset = made(*options.sizes, modalities=1, width=64)
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
@@ -201,7 +201,7 @@ def _hops(inputs: Any, model: Recommender) -> None:
 
 
 def unlearning(options: argparse.Namespace) -> None:
-    """Requests of 5% against Gold, from the folder of an Original to a finished run."""
+    """Time requests of 5% against Gold, from the folder of an Original to a finished run."""
     run = options.work / "original"
     dataset = jobs.load(run).dataset
     jobs.unlearn(run, share(dataset, "pairs", 0.01), options.work / "warm")

@@ -27,7 +27,7 @@ MOST_DENSE = 30_000
 
 
 def as_csv(dataset: Dataset, path: Path) -> None:
-    """The pairs with their splits, as another tool would hand them over."""
+    """Write the pairs with their splits, as another tool would hand them over."""
     pairs = dataset.interactions
     names = pl.Series(["train", "valid", "test"]).gather(pairs.splits)
     columns = {"user": dataset.users.names.gather(pairs.users), "item": dataset.items.names.gather(pairs.items)}
@@ -48,7 +48,7 @@ def plain_import(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measured(dataset: Dataset, rounds: int, folder: Path) -> list[dict[str, Any]]:
-    """The rows of one dataset; where an [I, I] array would be too large the plain way is left out."""
+    """Return the rows of one dataset; where an [I, I] array would be too large the plain way is left out."""
     as_csv(dataset, folder / "pairs.csv")
     files.save(dataset, folder / "dataset")
     users, items = len(dataset.users), len(dataset.items)

@@ -57,7 +57,7 @@ def dense_flops(device: torch.device = CPU) -> int:
 
 
 def measure(nodes: int, rounds: int = 9, device: torch.device = CPU) -> Limits:
-    """The limits of `device` for tables of `nodes` rows."""
+    """Return the limits of `device` for tables of `nodes` rows."""
     generator = torch.Generator().manual_seed(0)
     side = _SIDE if device.type == "cpu" else _SIDE_ON_DEVICE
     halved = torch.randn(side, side, generator=generator).bfloat16().to(device)

@@ -11,13 +11,13 @@ from mmrecun.rng import Seed
 
 
 def trained(data: Path, model: str, out: Path, epochs: int) -> Path:
-    """A run of `epochs` epochs; returns its folder."""
+    """Return a run of `epochs` epochs; returns its folder."""
     jobs.train(data, model, out, {"epochs": epochs})
     return out
 
 
 def share(dataset: Dataset, target: str, ratio: float) -> ForgetRequest:
-    """A share of the users, the items or the training pairs, drawn at random.
+    """Return a share of the users, the items or the training pairs, drawn at random.
 
     At least one of them; `target` is users, items or pairs.
     """

@@ -27,7 +27,7 @@ class Table:
     rows: Sequence[Row]
 
     def markdown(self) -> str:
-        """A Markdown table with figures to the right."""
+        """Return a Markdown table with figures to the right."""
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         body = [[_shown(row.get(name)) for name in names] for row in self.rows]
         rule = ["---" if any(isinstance(row.get(name), str) for row in self.rows) else "---:" for name in names]
@@ -46,7 +46,7 @@ def _shown(value: Any) -> str:
 
 
 def arguments(subject: str, rounds: int, sizes: tuple[int, int, int] = LIKE_TIKTOK) -> argparse.ArgumentParser:
-    """The options that every benchmark has."""
+    """Return the options that every benchmark has."""
     parser = argparse.ArgumentParser(f"python -m benchmarks.{subject}", description=f"Measure {subject}.")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the tables")
     parser.add_argument("--rounds", type=int, default=rounds, help="how often everything is measured")
@@ -69,7 +69,7 @@ def _folder(text: str) -> Path:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on."""
+    """Return what the figures depend on."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "processor": _processor(),

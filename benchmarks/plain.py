@@ -169,7 +169,10 @@ def evaluate(users: Tensor, items: Tensor, seen: Interactions, truth: Interactio
 
 
 def neighbours(features: np.ndarray, k: int) -> Tensor:
-    """The k nearest of each item by cosine similarity, itself among them, from one [I, I] array; int64 [I, k]."""
+    """Return the k nearest of each item by cosine similarity, itself among them, from one [I, I] array.
+
+    int64 [I, k].
+    """
     unit = normalize(torch.from_numpy(features), dim=1)
     return (unit @ unit.T).topk(k, dim=1).indices
 

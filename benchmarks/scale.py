@@ -60,7 +60,7 @@ class Laps:
         self._since = time.perf_counter()
 
     def lap(self, name: str) -> None:
-        """What was done since the last call is `name`."""
+        """Count what was done since the last call as `name`."""
         now = time.perf_counter()
         self.spent[name], self._since = now - self._since, now
 
@@ -136,7 +136,7 @@ def forget(run: Path, request: ForgetRequest, out: Path) -> dict[str, float]:
 
 
 def planned(data: Path, model: str) -> dict[str, float | None]:
-    """What `mmrecun plan` says."""
+    """Return what `mmrecun plan` says."""
     told = plan(data, model)
     return {"bytes": told.memory_bytes, "seconds": told.seconds_per_epoch}
 

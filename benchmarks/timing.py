@@ -92,7 +92,7 @@ def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> Spread:
 
 
 def in_child(function: Callable[..., Any], *arguments: object) -> tuple[Any, int]:
-    """The result of `function` in a process of its own, and the most bytes that were resident there.
+    """Return the result of `function` in a process of its own, and the most bytes that were resident there.
 
     Raises:
         RuntimeError: when the process died, such as for want of memory.
@@ -117,6 +117,6 @@ def _answer(there: Connection, function: Callable[..., Any], arguments: tuple[ob
 
 
 def peak_bytes() -> int:
-    """The most bytes that were ever resident in this process."""
+    """Return the most bytes that were ever resident in this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -20,7 +20,7 @@ METHODS = ("mmrecun", "retrain")
 
 
 def requests(dataset: Dataset, ratio: float) -> dict[str, ForgetRequest]:
-    """What is forgotten, by name."""
+    """Return what is forgotten, by name."""
     shares = {f"{ratio:.0%} of {target}": share(dataset, target, ratio) for target in ("items", "users", "pairs")}
     return shares | {f"one {target}": request for target, request in singles(dataset).items()}
 

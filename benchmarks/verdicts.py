@@ -76,7 +76,7 @@ METHODS = ("mmrecun", "mmrecun-paper")
 
 
 def request(dataset: Dataset, name: str, seed: Seed, half: bool = False) -> ForgetRequest:
-    """A share, in per cent, of the users, the most active users, the items, the training pairs, or a modality's items.
+    """Return a share, in per cent, of users, most active users, items, training pairs or a modality's items.
 
     With `half`, the first half of the same draw.
 
@@ -116,14 +116,14 @@ class Kept:
     folder: Path
 
     def original(self, trial: Trial, seed: int = 0) -> Run:
-        """A model trained on all of the data."""
+        """Return a model trained on all of the data."""
         place = self.folder / "original" / f"{trial.data}-{trial.model}-{seed}"
         if not place.is_dir():
             jobs.train(imported(trial.data, self.folder / "data"), trial.model, place, trial.settings, seed)
         return runs.load(place)
 
     def retrained(self, original: Run, name: str, asked: ForgetRequest, seed: int) -> Run:
-        """A model trained without what was asked for."""
+        """Return a model trained without what was asked for."""
         place = self.folder / "gold" / f"{original.folder.name[:-2]}-{name}-{seed}"
         if not place.is_dir():
             jobs.unlearn(original, asked, place, "retrain", seed=seed)
@@ -155,7 +155,7 @@ class Court:
     def row(
         self, kind: str, what: str, state: MeasuredRun, model: Recommender, golds: Sequence[MeasuredRun]
     ) -> dict[str, Any]:
-        """What the audit says of one state."""
+        """Return what the audit says of one state."""
         found = residue.scan(
             self.original.model, model, self.partition, self.golds[0].folder, ForgetRecord.extended(self.asked)
         )
@@ -191,7 +191,7 @@ class Court:
             yield self._claimed("method", method, case.by(method))
 
     def _swapped(self, model: Recommender) -> dict[str, Any]:
-        """A Gold's folder with other weights under its manifest; an audit should not even read it."""
+        """Return a Gold's folder with other weights under its manifest; an audit should not even read it."""
         with TemporaryDirectory() as name:
             place = Path(name) / "run"
             shutil.copytree(self.golds[0].folder, place)
@@ -242,7 +242,7 @@ def judged(kept: Kept, trial: Trial, name: str) -> list[dict[str, Any]]:
 
 
 def tables(rows: Sequence[dict[str, Any]]) -> list[Table]:
-    """Accepted and refused by kind, and what each check alone found out."""
+    """Return accepted and refused runs by kind, and what each check alone found out."""
     return [
         Table("Fakes and Golds judged", [_counted(rows, kind, what) for kind, what in _kinds(rows)]),
         Table("What each check catches among the fakes", _caught(rows, "failed")),

@@ -24,7 +24,7 @@ def triples(data, stars, split):
 
 
 def train(kind, pairs, seed):
-    """A fitted model and the time it took."""
+    """Return a fitted model and the time it took."""
     model = getattr(library.models, kind)(seed=seed, **KINDS[kind])
     started = time.perf_counter()
     model.fit(library.data.Dataset.from_uir(pairs))

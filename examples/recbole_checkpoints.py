@@ -22,7 +22,7 @@ LAYERS, EPOCHS = {"BPR": 0, "LightGCN": 2}, {"BPR": 60, "LightGCN": 20}
 
 
 def write(data, folder):
-    """The three files of RecBole's benchmark layout."""
+    """Write the three files of RecBole's benchmark layout."""
     folder.mkdir()
     for split in Split:
         pairs = data.interactions.part(split)
@@ -32,7 +32,7 @@ def write(data, folder):
 
 
 def train(kind, folder, seed, epochs):
-    """What RecBole's own process says of its training."""
+    """Return what RecBole's own process says of its training."""
     script = Path(__file__).with_name("recbole_train.py")
     command = [os.environ["MMRECUN_RECBOLE_PYTHON"], str(script), kind, str(folder.parent), folder.name]
     subprocess.run(

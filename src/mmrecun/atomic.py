@@ -39,7 +39,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
 
 def _beside(target: Path) -> Path:
-    """A hidden name that nobody else writes under, also on a folder that several machines share."""
+    """Return a hidden name that nobody else writes under, also on a folder that several machines share."""
     return target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
 
 

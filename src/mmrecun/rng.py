@@ -14,14 +14,14 @@ class Seed:
     value: int
 
     def child(self, name: str) -> "Seed":
-        """An independent seed for the part called `name`; the same name gives the same seed."""
+        """Return an independent seed for the part called `name`; the same name gives the same seed."""
         digest = hashlib.sha256(f"{self.value}/{name}".encode()).digest()
         return Seed(int.from_bytes(digest[:8], "big") >> 1)
 
     def numpy(self) -> np.random.Generator:
-        """A NumPy generator started from this seed."""
+        """Return a NumPy generator started from this seed."""
         return np.random.default_rng(self.value)
 
     def torch(self, device: torch.device | str = "cpu") -> torch.Generator:
-        """A torch generator on `device` started from this seed."""
+        """Return a torch generator on `device` started from this seed."""
         return torch.Generator(device).manual_seed(self.value)

@@ -160,17 +160,17 @@ def versions() -> Mapping[str, str]:
 
 
 def now() -> str:
-    """The time in UTC, to the second."""
+    """Return the time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def reference(to: Path, digest: str, seen_from: Path) -> Reference:
-    """A reference to `to` for the manifest in folder `seen_from`."""
+    """Return a reference to `to` for the manifest in folder `seen_from`."""
     return Reference(path=os.path.relpath(to.resolve(), seen_from.resolve()), digest=digest)
 
 
 def stamped(model: Recommender, **facts: Any) -> Manifest:
-    """A manifest of `model` with the versions and the time of now; `facts` are its other fields."""
+    """Return a manifest of `model` with the versions and the time of now; `facts` are its other fields."""
     return Manifest(
         model=model_name(model),
         settings=model.config.model_dump(mode="json"),
@@ -241,12 +241,12 @@ def read(folder: Path, device: torch.device) -> Run:
 
 
 def history(folder: Path) -> list[dict[str, float]]:
-    """The rows of `history.parquet`."""
+    """Return the rows of `history.parquet`."""
     return files.read_parquet(folder / HISTORY).to_dicts()
 
 
 def parent_folder(folder: Path, manifest: Manifest) -> Path:
-    """The folder of the run that the run in `folder` was unlearned from.
+    """Return the folder of the run that the run in `folder` was unlearned from.
 
     Raises:
         ArtifactError: when the run was trained, or its parent is gone or is another one now.
@@ -270,5 +270,5 @@ def load(run: Run | PathLike, device: str = "auto") -> Run:
 
 
 def opened(run: Run | PathLike) -> Run:
-    """A run as it is, or read from its folder."""
+    """Return a run as it is, or read from its folder."""
     return load(run)

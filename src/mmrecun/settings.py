@@ -45,7 +45,7 @@ class Settings(BaseModel):
 
 
 def first_line(cls: type[BaseModel], error: ValidationError) -> str:
-    """The first of the mistakes in one line: the setting's name, what was given and what would do."""
+    """Return the first of the mistakes in one line: the setting's name, what was given and what would do."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 
 def preview(values: Iterable[object], shown: int = 5) -> str:
-    """The first few values and how many more there are, for error messages.
+    """Return the first few values and how many more there are, for error messages.
 
     >>> preview(["a", "b", "c"], shown=2)
     'a, b and 1 more'

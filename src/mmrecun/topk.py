@@ -8,7 +8,7 @@ _GROUPS = 4
 
 
 def top_k_per_row(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row, largest first, as `torch.topk` finds them; equal ones in any order.
+    """Return the k largest of each row, largest first, as `torch.topk` finds them; equal ones in any order.
 
     On a CPU: the k-th largest of the maxima of 4 k groups of columns is a bound that the k largest of the row reach,
     and few others do; so only those are selected from.

@@ -22,6 +22,6 @@ class BiasedMF(BPRMF):
         self.items = EmbeddingTable("items", sizes.items, config.dim + 1, rng)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:  # noqa: ARG002
-        """The tables, with ones in the last column of the users'."""
+        """Return the tables, with ones in the last column of the users'."""
         users = self.users.weight
         return Vectors(torch.cat([users[:, :-1], users.new_ones(len(users), 1)], dim=1), self.items.weight)

@@ -66,7 +66,7 @@ class CheckpointFile:
         return self.tensors[name]
 
     def array(self, name: str) -> Array:
-        """The tensor called `name`, as a copy.
+        """Return the tensor called `name`, as a copy.
 
         Raises:
             ArtifactError: when there is none, or it does not fit its storage.
@@ -75,7 +75,7 @@ class CheckpointFile:
         return tensor.view(bytearray(self.entries[self._entry(tensor)]), self.path).copy()
 
     def with_arrays(self, arrays: Mapping[str, Array]) -> Self:
-        """The same with other numbers in some tensors, of the same shapes."""
+        """Return the same with other numbers in some tensors, of the same shapes."""
         entries = dict(self.entries)
         for name, values in arrays.items():
             tensor = self._known(name)

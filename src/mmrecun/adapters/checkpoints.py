@@ -41,7 +41,10 @@ class TablesInFile:
         return (*((_SHARED,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """The rows of whoever stays, in their places; moments of optimisers, which remember every row, are zero."""
+        """Return the rows of whoever stays, in their places.
+
+        Moments of optimisers, which remember every row, are zero.
+        """
         users, items = rows_of(model)
         changed = {
             self.users: places.put_users(self.file.array(self.users), users),

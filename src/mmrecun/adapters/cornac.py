@@ -40,7 +40,10 @@ class CornacModel:
     limits: tuple[str, ...] = (_HELD, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """A copy with the rows of whoever stays; forgotten users are unknown to it, forgotten items come last."""
+        """Return a copy with the rows of whoever stays.
+
+        Forgotten users are unknown to it, forgotten items come last.
+        """
         users, items = rows_of(model)
         changed = copy.copy(self.model)
         width = self.model.u_factors.shape[1]
@@ -117,7 +120,7 @@ def model_of(model: ForeignModel) -> Any:
 
 
 def _rows(model: Any, rated: bool) -> tuple[Array, Array]:
-    """The rows as one dot product: [p, 1] and [q, b], or for ratings [p, b, 1] and [q, 1, b]."""
+    """Return the rows as one dot product: [p, 1] and [q, b], or for ratings [p, b, 1] and [q, 1, b]."""
     users, items = np.asarray(model.u_factors), np.asarray(model.i_factors)
     ones = np.ones((len(users), 1), np.float32), np.ones((len(items), 1), np.float32)
     bias = np.asarray(model.i_biases)[:, None]
@@ -132,7 +135,7 @@ def _without(ids: Any, rows: Array) -> Any:
 
 
 def _order(ids: Any, size: int) -> list[str]:
-    """The id of each row; rows without one get a name that nobody has."""
+    """Return the id of each row; rows without one get a name that nobody has."""
     names = [f"\x00{row}" for row in range(size)]
     for name, row in ids.items():
         names[row] = str(name)

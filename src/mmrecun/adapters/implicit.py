@@ -44,7 +44,7 @@ class ImplicitFile:
         return (*items, "cached norms are not saved, but a model in memory has them: load the file anew", HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """The factors of whoever stays, in their rows."""
+        """Return the factors of whoever stays, in their rows."""
         users, items = rows_of(model)
         if self.kind == "bpr":
             users = np.concatenate([users[:, :-1], np.ones((len(users), 1), dtype=users.dtype)], axis=1)
@@ -119,7 +119,7 @@ def _arrays(model: object) -> tuple[dict[str, Array], str]:
 
 
 def _of_object(model: object) -> tuple[dict[str, Array], str]:
-    """The same arrays as in its file, made by the model itself in memory."""
+    """Return the same arrays as in its file, made by the model itself in memory."""
     name = type(model).__name__
     if name not in _CLASSES or not hasattr(model, "save"):
         raise ArtifactError(f"{name} is neither a file nor a fitted model of implicit on the CPU")

@@ -45,7 +45,7 @@ def opened_data(data: Dataset | str | Path) -> Dataset:
 
 
 def _headers(path: Path) -> list[str]:
-    """The names of the columns of a table, or of the `.inter` file in a folder."""
+    """Return the names of the columns of a table, or of the `.inter` file in a folder."""
     table = next(iter(sorted(path.glob("*.inter"))), path) if path.is_dir() else path
     return read_table(table).table.columns if table.is_file() else []
 

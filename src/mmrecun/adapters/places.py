@@ -62,7 +62,7 @@ class Places:
         )
 
     def put_users(self, table: Array, values: Array) -> Array:
-        """A copy of `table` [R, ...] with the users' `values` [U, ...] in their rows, and zeros in emptied ones."""
+        """Copy `table` [R, ...] with the users' `values` [U, ...] in their rows, and zeros in emptied ones."""
         return _put(table, self.users, values, self.empty_users)
 
     def put_items(self, table: Array, values: Array) -> Array:

@@ -58,7 +58,9 @@ class UnlearnRatings(Unlearner):
         return UnlearnResult(with_rows(model, users, items), stop, [])
 
     def _solved(self, ratings: sp.csr_array, other: Array, own: int) -> Array:
-        """The least-squares rows [R, D]: all columns but the one that is held at 1, which meets the other's bias.
+        """Return the least-squares rows [R, D].
+
+        All columns but the one that is held at 1, which meets the other's bias.
 
         `own` is the column of the row's own bias: -2 for users, -1 for items; the other one of the two is held at 1.
         """

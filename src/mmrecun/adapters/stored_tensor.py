@@ -45,7 +45,7 @@ class StoredTensor(NamedTuple):
     stride: tuple[int, ...]
 
     def view(self, content: bytearray, path: str) -> Array:
-        """The tensor as an array that looks into `content`, the bytes of its storage.
+        """Return the tensor as an array that looks into `content`, the bytes of its storage.
 
         Raises:
             ArtifactError: when it is of an unknown type, not contiguous, or reaches beyond its storage.

@@ -45,7 +45,7 @@ class ModuleTables:
     limits: tuple[str, ...] = (_SHARED, _OPTIMISER, SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """A copy of the module with changed rows; everything else in it is as it was."""
+        """Return a copy of the module with changed rows; everything else in it is as it was."""
         changed = copy.deepcopy(self.module)
         state = changed.state_dict(keep_vars=True)
         users, items = rows_of(model)

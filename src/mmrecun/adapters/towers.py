@@ -20,7 +20,7 @@ class TowerMF(BPRMF):
     towers: ClassVar[tuple[nn.Module, nn.Module]]
 
     def vectors(self, inputs: GraphInputs) -> Vectors:  # noqa: ARG002
-        """What the towers make of the tables."""
+        """Return what the towers make of the tables."""
         user, item = self.towers
         return Vectors(user(self.users.weight), item(self.items.weight))
 

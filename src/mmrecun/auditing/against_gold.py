@@ -34,7 +34,7 @@ FEW = 30  # pairs of which a paired error says nothing
 
 
 def values_of(figures: Measurements) -> dict[str, float | None]:
-    """The figures that are compared with Gold, by name."""
+    """Return the figures that are compared with Gold, by name."""
     known = {f"recognition {kind}": found.auc for kind, found in figures.recognition.items()}
     places = {f"fold_in {kind}": found.place for kind, found in figures.recognition.items() if kind in PARTNERS}
     marks = {f"marks {name}": found.auc for name, found in figures.marks.items()}
@@ -75,12 +75,15 @@ def gaps_to_gold(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[s
 
 
 def _tolerance(least: float, deviation: float | None, error: float | None) -> float:
-    """The difference that still counts as Gold's level: twice as much for a lone Gold, whose spread is not known."""
+    """Return the difference that still counts as Gold's level.
+
+    Twice as much for a lone Gold, whose spread is not known.
+    """
     return max(least, DEVIATIONS * (deviation or 0.0), ERRORS * (error or 0.0)) * (2 if deviation is None else 1)
 
 
 def _least(name: str, centre: float) -> float:
-    """The difference that never counts, whatever chance allows."""
+    """Return the difference that never counts, whatever chance allows."""
     if name == RETAIN:
         return (1 - UTILITY_SHARE) * centre
     if name == "bystanders' places":
@@ -89,7 +92,7 @@ def _least(name: str, centre: float) -> float:
 
 
 def _error(name: str, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> float | None:
-    """Standard error of the difference to the mean Gold over the same users, or over the same pairs."""
+    """Return standard error of the difference to the mean Gold over the same users, or over the same pairs."""
     kind, _, of = name.partition(" ")
     if name == RETAIN:
         return paired_error(unlearned.recall, [gold.recall for gold in golds])

@@ -31,7 +31,7 @@ def assess(
     key: bytes | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
-    """The whole audit, slower probes included.
+    """Run the whole audit, slower probes included.
 
     Args:
         names: of model, method and dataset.

@@ -101,7 +101,7 @@ def weighted_gain(weights: Doubles, gain: Doubles, strata: Ints) -> tuple[float,
 
 
 def least_affected(partition: Partition, rows: Ints) -> Bools:
-    """The users of `rows`, int64 [M] of the retained data, who share nothing with the request; bool [M].
+    """Return the users of `rows`, int64 [M] of the retained data, who share nothing with the request; bool [M].
 
     None of their items was touched, and no pair of theirs was forgotten. Where there are fewer than 50, the
     quarter of the users whose items lost the smallest share of their pairs.

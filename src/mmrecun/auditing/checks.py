@@ -20,7 +20,10 @@ PLACES_MARGIN = 0.1
 
 
 def paired_error(values: Doubles, references: list[Doubles]) -> float | None:
-    """Standard error of mean(values - mean of references), all float64 [N] over the same users; None for N < 2."""
+    """Return standard error of mean(values - mean of references), all float64 [N] over the same users.
+
+    None for N < 2.
+    """
     same = [reference for reference in references if len(reference) == len(values)]
     if len(values) < 2 or not same:
         return None
@@ -28,7 +31,9 @@ def paired_error(values: Doubles, references: list[Doubles]) -> float | None:
 
 
 def error_floor(error: float, first: int, second: int) -> float:
-    """Standard error of an AUC if the two groups are alike: at most one and a half times that of independent pairs.
+    """Return standard error of an AUC if the two groups are alike.
+
+    At most one and a half times that of independent pairs.
 
     Where half of the owners are still known and half are not, the error over owners grows with the very difference that
     is to be found.
@@ -37,7 +42,7 @@ def error_floor(error: float, first: int, second: int) -> float:
 
 
 def recognition_title(kind: str) -> str:
-    """The name of the check for one kind of forgotten thing: residual co-occurrence where rows left."""
+    """Return the name of the check for one kind of forgotten thing: residual co-occurrence where rows left."""
     return f"residual co-occurrence: {kind}" if kind in ("users", "items") else f"membership: {kind}"
 
 
@@ -122,14 +127,17 @@ def _alike(found: Recognition, allowed: float) -> tuple[Outcome, str]:
 
 
 def share_words(found: Recognition) -> str:
-    """The share that still looks known; where it may be none, its upper end alone, since a share is never below 0."""
+    """Return the share that still looks known.
+
+    Where it may be none, its upper end alone, since a share is never below 0.
+    """
     if found.known_share_low <= SURELY_KNOWN:
         return f"at most {found.known_share_high:.0%}"
     return f"{found.known_share:.0%} ({found.known_share_low:.0%} to {found.known_share_high:.0%})"
 
 
 def unmeasured_check(kind: str, reason: str) -> Check:
-    """A kind of forgotten thing that could not be compared with anything."""
+    """Return a kind of forgotten thing that could not be compared with anything."""
     return Check(name=recognition_title(kind), state=Outcome.NOT_ASSESSED, detail=reason, about=About.FORGETTING)
 
 

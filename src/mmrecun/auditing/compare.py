@@ -117,7 +117,7 @@ def _both(verdict: Outcome, against: Sequence[Check]) -> Outcome:
 
 
 def with_list_changes(state: MeasuredRun, original: MeasuredRun, setup: AuditSetup) -> MeasuredRun:
-    """A state with what its lists show beside those of the original: marks, bystanders, harm to neighbours."""
+    """Return a state with what its lists show beside those of the original: marks, bystanders, harm to neighbours."""
     mark = setup.list_changes.lists_mark(original.lists, state.lists)
     recall = {"before": original.users_recall, "after": state.users_recall}
     more = {

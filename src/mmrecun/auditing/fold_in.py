@@ -53,7 +53,7 @@ def fold_in(users: Tensor, items: Tensor, pairs: Interactions, by_user: bool) ->
 
 
 def _fitted(known: Interactions, frozen: Tensor, common: Tensor, size: int) -> Tensor:
-    """The row of each of `size` removed; float64 [size, D]. Few [D, D] systems are held at a time."""
+    """Return the row of each of `size` removed; float64 [size, D]. Few [D, D] systems are held at a time."""
     dim = len(common)
     block = max(1, _BLOCK_BYTES // (8 * dim * dim))
     fitted = torch.empty(size, dim, dtype=common.dtype, device=common.device)

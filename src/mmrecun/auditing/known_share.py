@@ -59,7 +59,7 @@ def known_share(
 
 
 def _by_owner(places: Doubles, owners: Ints) -> Doubles:
-    """Counts of each owner in each bin, float64 [O, bins]."""
+    """Return counts of each owner in each bin, float64 [O, bins]."""
     _, whose = np.unique(owners, return_inverse=True)
     if not len(whose) or not whose.any():
         whose = np.arange(len(places))
@@ -69,7 +69,7 @@ def _by_owner(places: Doubles, owners: Ints) -> Doubles:
 
 
 def _resampled(counts: Doubles, rng: np.random.Generator) -> Doubles:
-    """Sums over owners drawn with replacement, float64 [DRAWS, bins]."""
+    """Return sums over owners drawn with replacement, float64 [DRAWS, bins]."""
     times = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=DRAWS)
     drawn: Doubles = times @ counts
     return drawn

@@ -110,7 +110,7 @@ class LapsedFeatures:
         return forgotten, held_out, known, aside
 
     def _data(self, partition: Partition) -> Dataset:
-        """What the model is shown: everybody, in original rows."""
+        """Return what the model is shown: everybody, in original rows."""
         modalities = {
             name: held if name == self.modality else held.without(self.shown)
             for name, held in partition.original.modalities.items()

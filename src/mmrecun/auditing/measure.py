@@ -135,7 +135,7 @@ class ModelOutputs(NamedTuple):
 
 
 def model_outputs(audited: AuditedRun, partition: Partition, setup: AuditSetup) -> ModelOutputs:
-    """The original is asked as it is; every other state knows the retained data only."""
+    """Return what a state answers; the original as it is, every other state on the retained data only."""
     cache = setup.cache
     if audited.name == "original":
         whole = cache.original(audited.model)
@@ -221,14 +221,17 @@ def _retained_rows(vectors: Vectors, partition: Partition) -> UserItemVectors:
 
 
 def scored_vectors(vectors: Vectors, setup: AuditSetup) -> UserItemVectors | None:
-    """The vectors whose product is judged: those of the probe's branch, or the whole; None without that branch."""
+    """Return the vectors whose product is judged: those of the probe's branch, or the whole.
+
+    None without that branch.
+    """
     return vectors.branches.get(setup.branch) if setup.branch else _user_item_vectors(vectors)
 
 
 def _lists(
     users: Tensor, items: Tensor, train: Interactions, test: Interactions, progress: Progress | None
 ) -> tuple[RankedLists, RankedLists]:
-    """Lists of everybody with a training pair, and those of the users that also have something to be found."""
+    """Return lists of everybody with a training pair, and those of the users that also have something to be found."""
     rows = np.unique(train.users)
     lists = top_k(users, items, train, rows, max(CUTOFFS), progress)
     relevant = np.bincount(test.users, minlength=len(users))[rows]
@@ -283,7 +286,7 @@ def _forgotten(
 
 
 def ranked_lists(users: Tensor, items: Tensor, seen: Interactions, truth: Interactions) -> RankedLists:
-    """The lists of everybody with a `truth`, also of users without a seen pair."""
+    """Return the lists of everybody with a `truth`, also of users without a seen pair."""
     rows, relevant = np.unique(truth.users, return_counts=True)
     lists = top_k(users, items, seen, rows, max(CUTOFFS))
     return RankedLists(rows, lists, hits_of(truth, rows, lists, len(items)), relevant.astype(np.int64), len(items))

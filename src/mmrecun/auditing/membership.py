@@ -65,7 +65,7 @@ def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
 
 
 def auc_standard_error(first: int, second: int) -> float:
-    """Standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
+    """Return standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
 
     >>> round(auc_standard_error(2, 1), 3), round(auc_standard_error(900, 300), 3)
     (0.408, 0.019)
@@ -74,7 +74,7 @@ def auc_standard_error(first: int, second: int) -> float:
 
 
 def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, Doubles]:
-    """What each forgotten pair adds to the matched AUC above 0.5, and how far each control moves it.
+    """Return what each forgotten pair adds to the matched AUC above 0.5, and how far each control moves it.
 
     The first-order projections of the U statistic (Sen 1960; DeLong et al. 1988). Both groups hold at least one pair.
 
@@ -93,7 +93,7 @@ def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, D
 
 
 def clustered_error(parts: tuple[Doubles, Doubles], owners: Ints, control_owners: Ints) -> float:
-    """Standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
+    """Return standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
 
     Pairs of one owner, forgotten ones and controls, are one draw, since they share a vector: what lifts both cancels.
     Of few owners that says little, so the error is never smaller than that of pairs drawn one by one. A lone owner who

@@ -42,11 +42,11 @@ class Comparison:
     structure: tuple[Doubles, Doubles]
 
     def contributions(self) -> tuple[Doubles, Doubles]:
-        """What each forgotten and each held-out pair adds to the AUC; see `membership.contributions`."""
+        """Return what each forgotten and each held-out pair adds to the AUC; see `membership.contributions`."""
         return contributions(self.forgotten, self.held_out)
 
     def figures(self) -> Recognition:
-        """The AUC, the share that still looks known, and the AUC of an attack with labels."""
+        """Return the AUC, the share that still looks known, and the AUC of an attack with labels."""
         estimate, taught = matched_auc(self.forgotten, self.held_out), matched_auc(self.known, self.known_held_out)
         assert estimate is not None
         assert taught is not None

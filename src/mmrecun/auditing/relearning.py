@@ -103,7 +103,7 @@ class _Lesson:
         return next(bpr_batches(self.pairs, self.sampler, len(self.pairs), rng, next(model.parameters()).device))
 
     def watched(self, model: Recommender) -> Triples:
-        """The triples that are looked at, `NEGATIVES` of every pair."""
+        """Return the triples that are looked at, `NEGATIVES` of every pair."""
         rng = self.seed.child("watched").numpy()
         return reduce(Triples.joined, (self.triples(model, rng) for _ in range(NEGATIVES)))
 

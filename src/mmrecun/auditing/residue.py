@@ -74,7 +74,7 @@ def _lost_names(partition: Partition) -> list[str]:
 
 
 def _named(unlearned: Recommender, partition: Partition, record: ForgetRecord | None) -> tuple[Check, ...]:
-    """The three checks that rest on what the run keeps of the request: on its hashes, or as far as counts go."""
+    """Return the three checks that rest on what the run keeps of the request: on its hashes, or as far as counts go."""
     if record is not None and record.readable:
         return _ids(partition, record), _graph(unlearned, partition, record), _attached(partition, record)
     if record is None or not record.counts:
@@ -128,7 +128,7 @@ def _ids(partition: Partition, record: ForgetRecord) -> Check:
 
 
 def _edges(unlearned: Recommender, partition: Partition) -> np.ndarray:
-    """The edges of the graph that the model is given, int64 [N, 2] of users and items; none without a graph."""
+    """Return the edges of the graph that the model is given, int64 [N, 2] of users and items; none without a graph."""
     edges = RequiredInputs(user_item=unlearned.required_inputs().user_item)
     inputs = build_inputs(partition.retained, edges, torch.device("cpu"))
     if inputs.user_block is None:
@@ -183,7 +183,7 @@ def _tables(unlearned: Recommender, partition: Partition) -> Check:
 
 
 def _surviving_rows(original: Recommender, unlearned: Recommender, partition: Partition) -> Check:
-    """A forgotten row that stands, bit for bit, anywhere in the new table."""
+    """Return a forgotten row that stands, bit for bit, anywhere in the new table."""
     found: list[str] = []
     after = unlearned.tables()
     for name, table in original.tables().items():
@@ -287,7 +287,7 @@ def _in_columns(path: Path, names: list[str], partition: Partition) -> int:
 
 
 def _content(path: Path) -> bytes:
-    """What a file says; of JSON the texts and keys alone, and of the program's own JSON the texts alone."""
+    """Return what a file says; of JSON the texts and keys alone, and of the program's own JSON the texts alone."""
     content = path.read_bytes()
     if path.suffix != ".json":
         return content

@@ -69,7 +69,7 @@ class AuditScope(Settings):
         return len(self.golds) >= len(other.golds) and self.relearn >= other.relearn and self.shadows >= other.shadows
 
     def name(self) -> str:
-        """A few words for a folder.
+        """Return a few words for a folder.
 
         >>> AuditScope(golds=("a", "b"), shadows=4).name(), AuditScope().name()
         ('gold2-shadows4', 'alone')
@@ -122,7 +122,7 @@ class AuditReport(Settings):
     notes: tuple[str, ...] = Field(default=())
 
     def measurements(self, name: str) -> Measurements:
-        """The first state called `name`."""
+        """Return the first state called `name`."""
         return next(state for state in self.states if state.name == name)
 
     @property
@@ -163,7 +163,7 @@ class AuditReport(Settings):
         }
 
     def contract(self) -> dict[str, Any]:
-        """The keys that the command line and the service promise."""
+        """Return the keys that the command line and the service promise."""
         after = self.measurements("unlearned")
         whole = self.model_dump(mode="json")
         return {

@@ -95,7 +95,7 @@ class InputCache:
         return self.padded_of(self.padded_model(model))
 
     def padded_model(self, model: Recommender) -> Recommender:
-        """A copy of a model of the retained data, in original rows, with newcomers for what was removed."""
+        """Return a copy of a model of the retained data, in original rows, with newcomers for what was removed."""
         return with_newcomers(model, self.partition, _SEED.child("newcomers"))
 
     @torch.no_grad()
@@ -114,13 +114,13 @@ class InputCache:
         return self._untrained[kind]
 
     def padded_inputs(self, model: Recommender) -> GraphInputs:
-        """The retained data in original rows, with newcomers for what was removed."""
+        """Return the retained data in original rows, with newcomers for what was removed."""
         return self.inputs("stand-in", model, self.partition.padded_dataset(), self.partition.placeholder_items())
 
     def inputs(
         self, name: str, model: Recommender, dataset: Dataset, placeholders: Mapping[str, Bools] | None = None
     ) -> GraphInputs:
-        """What a model reads of `dataset`, built once for each `name` and kind of model."""
+        """Return what a model reads of `dataset`, built once for each `name` and kind of model."""
         key = (name, model.required_inputs(), next(model.parameters()).device)
         if key not in self._built:
             self._built[key] = build_inputs(dataset, key[1], key[2], placeholders, self._neighbours)
@@ -170,7 +170,10 @@ class AuditSetup:
 
 
 def audit_setup(partition: Partition) -> AuditSetup:
-    """What to look at: the forgotten pairs, or for a pure modality request the pairs of items that lost features."""
+    """Return what to look at.
+
+    The forgotten pairs, or for a pure modality request the pairs of items that lost features.
+    """
     train = partition.retained_pairs.split(Split.TRAIN)
     branch, forgotten, seen = "", partition.forgotten, train
     controls = held_out(partition.original.with_interactions(partition.retained_pairs)) if len(train) else train

@@ -87,7 +87,7 @@ class ShadowAttack:
         return np.stack(scores), np.stack(inside)
 
     def _shadow(self, data: Dataset, seed: Seed, progress: Progress) -> Recommender:
-        """A model like the original, trained on `data`, that has unlearned all of it but the retained data."""
+        """Return a model like the original, trained on `data`, that has unlearned all of it but the retained data."""
         if not can_validate(data):
             raise ForgetError(f"a shadow model would have {CANNOT_VALIDATE}")
         original, run, config = self.original, self.run, self.original.training
@@ -147,7 +147,7 @@ class Candidates:
 
 
 def without(setup: AuditSetup, candidates: Candidates, left_out: Bools) -> tuple[Dataset, Bools]:
-    """The original data without some of the candidates (bool over users, items, pairs and carriers in this order).
+    """Return the original data without some candidates (bool over users, items, pairs, carriers, in this order).
 
     Returns:
         The data of a shadow, and bool [N], which of the pairs under test are in them.

@@ -42,7 +42,7 @@ def _verdicts(row: Row) -> tuple[Outcome | None, Outcome | None]:
 
 
 def by_target(rows: Iterable[Row]) -> dict[str, Agreement]:
-    """The agreement of each target, and of "all"."""
+    """Return the agreement of each target, and of "all"."""
     listed = list(rows)
     names = dict.fromkeys(row.target for row in listed)
     return {"all": agreement(listed)} | {name: agreement(row for row in listed if row.target == name) for name in names}
@@ -56,7 +56,7 @@ def golds_passing(rows: Iterable[Row]) -> tuple[int, int]:
 
 
 def as_json(rows: Iterable[Row]) -> dict[str, Any]:
-    """The agreement by target, with shares, and that of the Golds."""
+    """Return the agreement by target, with shares, and that of the Golds."""
     listed = list(rows)
     passed, judged = golds_passing(listed)
     found: dict[str, Any] = {

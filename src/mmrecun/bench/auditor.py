@@ -39,17 +39,17 @@ class RunAuditor:
         self.golds = [self._measure("gold", gold) for gold in golds]
 
     def original(self, run: Run) -> MeasuredRun:
-        """An Original, measured when it is first asked for."""
+        """Return an Original, measured when it is first asked for."""
         if run.folder not in self._originals:
             self._originals[run.folder] = self._measure("original", run)
         return self._originals[run.folder]
 
     def report(self, original: Run, run: Run) -> AuditReport:
-        """The audit of `run` against all Golds."""
+        """Return the audit of `run` against all Golds."""
         return self._compare(original, run, self._measure("unlearned", run), self.golds)
 
     def of_gold(self, original: Run, number: int) -> AuditReport:
-        """The audit of Gold `number` against the others, as if a method had made it."""
+        """Return the audit of Gold `number` against the others, as if a method had made it."""
         gold, others = self.golds[number], [*self.golds[:number], *self.golds[number + 1 :]]
         return self._compare(original, self._runs[number], gold, others)
 

@@ -49,14 +49,14 @@ class Cache:
     device: str = "auto"
 
     def data(self, dataset: Dataset) -> Path:
-        """The folder of `dataset`, written if it is not there yet."""
+        """Return the folder of `dataset`, written if it is not there yet."""
         place = self.folder / "data" / dataset.digest[:16]
         if not place.is_dir():
             files.save(dataset, place)
         return place
 
     def original(self, dataset: Dataset, backbone: Backbone, seed: int, progress: Progress = no_progress) -> Run:
-        """The model trained on `dataset`."""
+        """Return the model trained on `dataset`."""
         key = digest_of({**training_facts(backbone), "data": dataset.digest, "seed": seed})
         place = self.folder / "originals" / f"{backbone.model}-{seed}-{key}"
         if not place.is_dir():
@@ -73,7 +73,7 @@ class Cache:
         number: int,
         progress: Progress = no_progress,
     ) -> Path:
-        """The folder of Gold `number` (from 0) for the retained data with digest `retained`."""
+        """Return the folder of Gold `number` (from 0) for the retained data with digest `retained`."""
         seed = GOLD_SEED + number
         key = digest_of({**training_facts(backbone), "data": retained, "seed": seed})
         place = self.folder / "golds" / f"{backbone.model}-{seed}-{key}"

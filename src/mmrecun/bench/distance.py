@@ -57,7 +57,7 @@ class Nearest(NamedTuple):
 
 
 def gold_levels(gold: MethodSummary) -> dict[str, GoldLevel]:
-    """What to hit, by figure; without those that Gold does not have."""
+    """Return what to hit, by figure; without those that Gold does not have."""
     auc = MATCHED if gold.stat(MATCHED) else PLAIN
     found: dict[str, GoldLevel] = {}
     for figure in (RETAIN, FORGET, auc, FOLD):
@@ -71,7 +71,7 @@ def gold_levels(gold: MethodSummary) -> dict[str, GoldLevel]:
 
 
 def distance(entry: MethodSummary, gold: MethodSummary) -> Distance | None:
-    """The distance of a method; None where it lacks a figure that Gold has."""
+    """Return the distance of a method; None where it lacks a figure that Gold has."""
     parts: dict[str, float] = {}
     for figure, target in gold_levels(gold).items():
         stat = entry.stat(figure)
@@ -83,7 +83,7 @@ def distance(entry: MethodSummary, gold: MethodSummary) -> Distance | None:
 
 
 def nearest(summary: Summary, limit: str = LIMIT) -> Nearest | None:
-    """The nearest method of those that take no more time, on average, than the one called `limit`; or of all methods
+    """Return the nearest method of those that take, on average, no more time than the one called `limit`; or of all
     where that one has no row. A method that failed for a seed is left out. None where nothing can be compared.
     """
     gold, bound = summary.line("gold"), summary.line(limit)

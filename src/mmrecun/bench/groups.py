@@ -38,7 +38,7 @@ class Group:
         return (1,) if isinstance(self.scenario, str) else self.scenario.checkpoints
 
     def key(self, checkpoint: int, method: str, seed: int) -> Key:
-        """What a row is about."""
+        """Return what a row is about."""
         stated = self.request.ratio or 0.0
         share = stated if isinstance(self.scenario, str) else self.scenario.ratio * checkpoint / self.checkpoints[-1]
         return Key(
@@ -71,7 +71,7 @@ class Group:
         return training_facts(self.backbone)
 
     def row_keys(self) -> Iterator[Key]:
-        """What the rows of the group are about, in the order of the table."""
+        """Yield what the rows of the group are about, in the order of the table."""
         for checkpoint in self.checkpoints:
             for seed in self.spec.seeds:
                 yield self.key(checkpoint, "original", seed)
@@ -83,12 +83,12 @@ class Group:
 
 
 def method_facts(method: Method, seed: int) -> dict[str, Any]:
-    """What decides a row of an unlearning method beyond its group."""
+    """Return what decides a row of an unlearning method beyond its group."""
     return {"method": method.method, "method_settings": method.config().model_dump(mode="json"), "method_seed": seed}
 
 
 def reference_facts(name: str, seed: int) -> dict[str, Any]:
-    """The same for an Original or a Gold."""
+    """Return the same for an Original or a Gold."""
     return {"reference": name, "method_seed": seed}
 
 

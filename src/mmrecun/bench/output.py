@@ -64,7 +64,7 @@ def begin(out: Path, spec: BenchSpec) -> Header:
 
 
 def machine() -> dict[str, str]:
-    """What times depend on."""
+    """Return what times depend on."""
     return {
         "cores": str(os.cpu_count()),
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),
@@ -84,7 +84,7 @@ def write_tables(out: Path, rows: Sequence[Row]) -> None:
 
 
 def write_page(out: Path, spec: BenchSpec, header: Header, rows: Sequence[Row]) -> Path:
-    """Plots into `plots/`, and `bench.html` with everything in it; returns its path."""
+    """Write plots into `plots/`, and `bench.html` with everything in it; return its path."""
     summaries = summarise(rows)
     folder = out / "plots"
     drawn = [_picture(folder, place, summary) for place, summary in enumerate(summaries, start=1)]
@@ -103,7 +103,7 @@ def _picture(folder: Path, number: int, summary: Summary) -> Picture:
 
 
 def as_json(out: Path, rows: Sequence[Row], seconds: float) -> dict[str, Any]:
-    """The command's JSON object."""
+    """Return the command's JSON object."""
     winners = {summary.title: found for summary in summarise(rows) if (found := nearest(summary))}
     listed = [
         {

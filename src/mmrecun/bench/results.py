@@ -98,7 +98,7 @@ class Row(Key):
     stop: str = ""
 
     def public(self) -> dict[str, Any]:
-        """The row with the names that the command line and the files use."""
+        """Return the row with the names that the command line and the files use."""
         return self.model_dump(mode="json", by_alias=True)
 
 
@@ -110,7 +110,7 @@ _TEXTS = (
 
 
 def of_figures(figures: Measurements) -> dict[str, float | None]:
-    """The columns that one state gives by itself."""
+    """Return the columns that one state gives by itself."""
     return {
         "retain_recall": figures.retain.get("recall@20"),
         "retain_ndcg": figures.retain.get("ndcg@20"),
@@ -137,7 +137,7 @@ def gaps(values: dict[str, float | None], golds: Sequence[dict[str, float | None
 
 
 def of_report(report: AuditReport) -> dict[str, Any]:
-    """The columns that an audit gives beyond its figures."""
+    """Return the columns that an audit gives beyond its figures."""
     likeness = report.likeness.get("overlap@20")
     failed = [check.name for check in report.checks if check.state is Outcome.FAILED]
     return {
@@ -155,7 +155,7 @@ class Store:
         self.folder = folder
 
     def get(self, digest: str, key: Key) -> Row | None:
-        """The row, under the labels of `key`; None when it is not there.
+        """Return the row, under the labels of `key`; None when it is not there.
 
         Raises:
             ArtifactError: when its file is damaged.

@@ -162,7 +162,7 @@ class GroupRun:
         return self._originals[seed]
 
     def _refuse_unread(self) -> None:
-        """A modality that the model does not read cannot be forgotten from it."""
+        """Refuse to forget a modality that the model does not read."""
         original = self._original(self.group.spec.seeds[0])
         unread = set(self._scenario.steps[0].modalities) - set(original.model.modalities())
         if unread:
@@ -186,7 +186,7 @@ class GroupRun:
         return Row(**key.model_dump(), **values, **against, status=Status.DONE)
 
     def _of_gold(self, key: Key) -> Row:
-        """A Gold against the other Golds, as if it were unlearned: how often does the right answer pass?"""
+        """Return a Gold against the other Golds, as if it were unlearned: how often does the right answer pass?"""
         auditor, number = self._auditors[key.requests], key.seed - GOLD_SEED
         values = _figures(auditor.golds)
         own = values.pop(number)
@@ -260,7 +260,7 @@ def _figures(states: Sequence[MeasuredRun]) -> list[dict[str, float | None]]:
 
 
 def one_line(error: Exception) -> str:
-    """An error as a reason; the type says more where it is not one of ours."""
+    """Return an error as a reason; the type says more where it is not one of ours."""
     text = (str(error).splitlines() or [""])[0]
     return text if isinstance(error, MMRecUnError) else f"{type(error).__name__}: {text}"
 

@@ -146,14 +146,14 @@ class Scenario:
     ratio: float = 0.0
 
     def until(self, checkpoint: int) -> ForgetRequest:
-        """The first `checkpoint` steps as one request."""
+        """Return the first `checkpoint` steps as one request."""
         if checkpoint == 1:
             return self.steps[0]
         return ForgetRequest(users=tuple(user for step in self.steps[:checkpoint] for user in step.users))
 
 
 def resolve(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path = Path()) -> Scenario:
-    """What `spec` means for `dataset`; the same seed gives the same scenario.
+    """Return what `spec` means for `dataset`; the same seed gives the same scenario.
 
     Args:
         spec: target, strategy and size.

@@ -43,7 +43,7 @@ class Backbone(Settings):
         return self.name or self.model
 
     def configs(self) -> tuple[ModelConfig, TrainConfig]:
-        """The full settings of model and training."""
+        """Return the full settings of model and training."""
         return split_settings(model_class(self.model).Config, TrainConfig, self.settings)
 
 
@@ -66,12 +66,12 @@ class Method(Settings):
         return self.name or self.method
 
     def config(self) -> UnlearnConfig:
-        """The full settings."""
+        """Return the full settings."""
         return method_class(self.method).Config.of(self.settings, f"method '{self.method}'")
 
 
 def _named(key: str) -> BeforeValidator:
-    """A name alone stands for an entry with nothing but that name."""
+    """Return a name alone stands for an entry with nothing but that name."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
@@ -121,7 +121,7 @@ def shipped() -> list[str]:
 
 
 def load(spec: str) -> tuple[BenchSpec, Path]:
-    """The spec in a TOML file, or a shipped one by its name; and the folder its relative paths start from.
+    """Return the spec in a TOML file, or a shipped one by its name; and the folder its relative paths start from.
 
     Raises:
         ConfigError: naming file and key of the first thing that is wrong.

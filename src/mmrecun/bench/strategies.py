@@ -7,7 +7,7 @@ from mmrecun.rng import Seed
 
 
 def random_rows(candidates: Ints, ratio: float, seed: Seed) -> Ints:
-    """A share of `candidates` (int64 [N], distinct), drawn uniformly; ascending, at least one.
+    """Return a share of `candidates` (int64 [N], distinct), drawn uniformly; ascending, at least one.
 
     >>> random_rows(np.arange(10), 0.3, Seed(0)).shape
     (3,)
@@ -16,7 +16,9 @@ def random_rows(candidates: Ints, ratio: float, seed: Seed) -> Ints:
 
 
 def largest_rows(candidates: Ints, counts: Ints, ratio: float, seed: Seed) -> Ints:
-    """The share of `candidates` with the largest `counts` (int64 [rows]); ties are drawn. Ascending, at least one.
+    """Return the share of `candidates` with the largest `counts` (int64 [rows]).
+
+    Ties are drawn. Ascending, at least one.
 
     >>> largest_rows(np.arange(4), np.array([5, 1, 9, 7]), 0.5, Seed(0)).tolist()
     [2, 3]
@@ -25,7 +27,10 @@ def largest_rows(candidates: Ints, counts: Ints, ratio: float, seed: Seed) -> In
 
 
 def smallest_rows(candidates: Ints, counts: Ints, ratio: float, seed: Seed) -> Ints:
-    """The share of `candidates` with the smallest `counts` (int64 [rows]); ties are drawn. Ascending, at least one."""
+    """Return the share of `candidates` with the smallest `counts` (int64 [rows]).
+
+    Ties are drawn. Ascending, at least one.
+    """
     return _by_rank(candidates, counts, ratio, seed)
 
 

@@ -73,7 +73,7 @@ class Summary:
         return tuple(entry for entry in self.lines if entry.method not in ("original", "gold"))
 
     def line(self, method: str) -> MethodSummary | None:
-        """The line of one method."""
+        """Return the line of one method."""
         return next((entry for entry in self.lines if entry.method == method), None)
 
 

@@ -103,7 +103,7 @@ HEADINGS = tuple(column.heading for column in COLUMNS)
 
 
 def body(summary: Summary) -> Body:
-    """The cells of one group."""
+    """Return the cells of one group."""
     lines = tuple((entry.method, tuple(column.cell(entry, summary) for column in COLUMNS)) for entry in summary.lines)
     winner = nearest(summary)
     notes = [in_words(winner)] if winner else []

@@ -137,7 +137,7 @@ def describe(
 
 
 def _plots(plot: Path) -> list[Path]:
-    """The files to draw: the one named, or a PNG and an SVG in the folder named; the folder is made."""
+    """Return the files to draw: the one named, or a PNG and an SVG in the folder named; the folder is made."""
     if plot.suffix and not plot.is_dir():
         if plot.suffix not in (".png", ".svg", ".pdf"):
             raise ConfigError(f"--plot {plot}: name a .png, .svg or .pdf file, or a folder")

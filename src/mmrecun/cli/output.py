@@ -39,7 +39,7 @@ def _flat(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, ob
 
 
 def escape_control(value: object) -> str:
-    r"""A value as a terminal may print it: control characters, line ends too, are written as escapes.
+    r"""Return a value as a terminal may print it: control characters, line ends too, are written as escapes.
 
     >>> print(escape_control("one\nline"))
     one\nline
@@ -48,7 +48,10 @@ def escape_control(value: object) -> str:
 
 
 def format_value(value: object) -> str:
-    """A value as a person reads it: four digits for fractions, commas in large counts, one line per entry of a list."""
+    """Return a value as a person reads it.
+
+    Four digits for fractions, commas in large counts, one line per entry of a list.
+    """
     if isinstance(value, float):
         return f"{value:.4f}"
     if isinstance(value, int) and not isinstance(value, bool):
@@ -59,7 +62,7 @@ def format_value(value: object) -> str:
 
 
 def counted(count: int, word: str) -> str:
-    """A count with its word.
+    """Return a count with its word.
 
     >>> counted(1, "user"), counted(1200, "user")
     ('1 user', '1,200 users')

@@ -17,7 +17,7 @@ Made from the program itself by `python -m mmrecun.cli.reference`; `mmrecun COMM
 
 
 def page() -> str:
-    """The page: commands as in `mmrecun --help`, then what `--set` takes."""
+    """Return the page: commands as in `mmrecun --help`, then what `--set` takes."""
     commands = (_section(name, command) for name, command in _commands("mmrecun", get_command(app)))
     return "\n".join([_TOP, *commands, _settings()])
 

@@ -104,7 +104,7 @@ def _request(
     modality: list[str],
     lenient: bool,
 ) -> "ForgetRequest":
-    """The request of files of users, items and pairs, of users and items named, and of modalities."""
+    """Return the request of files of users, items and pairs, of users and items named, and of modalities."""
     from mmrecun.forget.parsing import read_ids, read_modalities, read_pairs
     from mmrecun.forget.request import ForgetRequest
 

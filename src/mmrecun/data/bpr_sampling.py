@@ -33,15 +33,15 @@ class Triples:
         return self.users, self.positives, self.negatives
 
     def to(self, device: torch.device) -> "Triples":
-        """The same on another device."""
+        """Return the same on another device."""
         return Triples(*(column.to(device) for column in self.columns()))
 
     def joined(self, others: "Triples") -> "Triples":
-        """These, then `others`."""
+        """Return these, then `others`."""
         return Triples(*(torch.cat(both) for both in zip(self.columns(), others.columns(), strict=True)))
 
     def take(self, at: slice) -> "Triples":
-        """Some of these."""
+        """Return some of these."""
         return Triples(*(column[at] for column in self.columns()))
 
 

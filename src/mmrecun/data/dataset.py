@@ -163,7 +163,7 @@ class Dataset:
         return state.hexdigest()
 
     def with_interactions(self, interactions: Interactions) -> "Dataset":
-        """The same users, items and features with other pairs."""
+        """Return the same users, items and features with other pairs."""
         return replace(self, interactions=interactions)
 
     def restrict(self, users: Ints, items: Ints) -> "Dataset":
@@ -189,7 +189,7 @@ def _column_bytes(column: pl.Series) -> bytes:
 
 
 def inverse_index(rows: Ints, size: int) -> Ints:
-    """The inverse of `rows`: int64 [size], the place of each row in `rows`, -1 where it is not among them.
+    """Return the inverse of `rows`: int64 [size], the place of each row in `rows`, -1 where it is not among them.
 
     >>> inverse_index(np.array([2, 0]), 3).tolist()
     [1, -1, 0]

@@ -53,7 +53,7 @@ def from_frames(
 
 
 def _source(what: str, frame: Frame) -> Source:
-    """A frame as polars holds it, with a name for messages."""
+    """Return a frame as polars holds it, with a name for messages."""
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if type(frame).__module__.partition(".")[0] == "pandas" and hasattr(frame, "columns"):
@@ -100,7 +100,7 @@ def _ids(source: Source, column: str) -> pl.Series:
 
 
 def _entities(events: Source, kind: str, frame: Frame | None) -> tuple[IdMap, pl.DataFrame, Ints]:
-    """The id map of users or items, their attributes, and the row of each event, int64 [N].
+    """Return the id map of users or items, their attributes, and the row of each event, int64 [N].
 
     With a frame, its rows fix the order, and it must name everybody; without one the order is that of first appearance.
     """

@@ -110,12 +110,12 @@ def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_arra
 
 
 def user_item_graph(pairs: Interactions, users: int, items: int, device: torch.device) -> SparseMatrix:
-    """The normalised user-item graph [U + I, U + I] of `pairs`."""
+    """Return the normalised user-item graph [U + I, U + I] of `pairs`."""
     return bipartite_adjacency(normalised_block(pairs, users, items), device)
 
 
 def bipartite_adjacency(block: sp.csr_array, device: torch.device) -> SparseMatrix:
-    """The symmetric [U + I, U + I] graph, users first, of its upper right block [U, I]."""
+    """Return the symmetric [U + I, U + I] graph, users first, of its upper right block [U, I]."""
     return SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device, symmetric=True)
 
 

@@ -80,7 +80,7 @@ class IdMap:
         return rows
 
     def take(self, rows: Ints) -> "IdMap":
-        """The ids of `rows`, as a smaller map."""
+        """Return the ids of `rows`, as a smaller map."""
         return IdMap(self.kind, self.names.gather(rows))
 
 

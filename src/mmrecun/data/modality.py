@@ -80,10 +80,10 @@ class Modality:
         return np.where(self.present[:, None], self.features, 0).astype(np.float32)
 
     def take(self, rows: Ints) -> "Modality":
-        """The items of `rows`, in that order."""
+        """Return the items of `rows`, in that order."""
         return replace(self, features=self.features[rows], present=self.present[rows])
 
     def without(self, items: Bools) -> "Modality":
-        """The same with the features of `items` (bool [I]) gone: absent, and zero."""
+        """Return the same with the features of `items` (bool [I]) gone: absent, and zero."""
         features = np.where(items[:, None], np.zeros((), self.features.dtype), self.features)
         return replace(self, features=features, present=self.present & ~items)

@@ -51,7 +51,7 @@ class Mention:
 
 
 def tables(dataset: Dataset) -> dict[str, pl.DataFrame]:
-    """The attributes of users, items and interactions."""
+    """Return the attributes of users, items and interactions."""
     frames = dataset.user_attributes, dataset.item_attributes, dataset.interactions.attributes
     return dict(zip(_TABLES, frames, strict=True))
 
@@ -149,7 +149,10 @@ def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
 
 
 def _wanted(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone) -> pl.Series:
-    """The ids to look for in a column: of the kinds it refers to, or else all that cannot be taken for numbers."""
+    """Return the ids to look for in a column.
+
+    Of the kinds it refers to, or else all that cannot be taken for numbers.
+    """
     if kinds:
         return gone.users.unique() if "users" in kinds else gone.items.unique()
     if not _texts(column):
@@ -167,7 +170,7 @@ def _texts(column: pl.Series) -> bool:
 
 
 def _values(column: pl.Series) -> pl.Series | None:
-    """The values, or entries of lists, as text; None for a column that cannot hold ids."""
+    """Return the values, or entries of lists, as text; None for a column that cannot hold ids."""
     values = column.explode() if isinstance(column.dtype, pl.List) else column
     if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum):
         return values.cast(pl.String)

@@ -30,7 +30,7 @@ class SparseMatrix:
         return cls(forward, forward if symmetric else _torch_csr(sp.csr_array(csr.T), device))
 
     def __matmul__(self, dense: Tensor) -> Tensor:
-        """The product with `dense` float32 [C, D], differentiable in `dense`."""
+        """Return the product with `dense` float32 [C, D], differentiable in `dense`."""
         result: Tensor = _Product.apply(self.forward, self.transposed, dense)  # type: ignore[no-untyped-call]
         return result
 

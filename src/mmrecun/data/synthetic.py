@@ -67,7 +67,7 @@ class Truth:
 
 
 def make(config: SyntheticConfig, seed: Seed) -> tuple[Dataset, Truth]:
-    """A dataset and its ground truth; the same seed gives the same bits.
+    """Return a dataset and its ground truth; the same seed gives the same bits.
 
     The m-th of M modalities shows group g plainly where g modulo M differs from m (with one modality: always), and
     shows the other groups as one grey mass. So each modality carries a part of the taste, and together all of it.

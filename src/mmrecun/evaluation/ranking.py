@@ -20,7 +20,7 @@ _BLOCK_BYTES_ON_DEVICE = 512 << 20  # few launches and copies, rather than a blo
 def top_k(
     users: Tensor, items: Tensor, seen: Interactions, rows: Ints, k: int, progress: Progress | None = None
 ) -> Ints:
-    """The k best-scored items of each user in `rows`, best first, without the items the user has seen.
+    """Return the k best-scored items of each user in `rows`, best first, without the items the user has seen.
 
     Args:
         users: float32 [U, D] user vectors.

@@ -59,7 +59,7 @@ def row_traits(trained: UserItemVectors, served: UserItemVectors, adjacency: Ten
 
 
 def structure(adjacency: Tensor, users: int) -> RowTraits:
-    """What the retained pairs alone show of each row: its degree, and how active its partners are, and theirs.
+    """Return what the retained pairs alone show of each row: its degree, and how active its partners are, and theirs.
 
     A request that is no random draw, such as the most active users, can be told from these without any model.
 

@@ -35,7 +35,7 @@ class Contents:
     record: Record
 
     def seen(self, rows: Ints) -> tuple[Ints, Ints]:
-        """The pairs that are never recommended to users `rows` (int64 [B]), in training or held out.
+        """Return the pairs that are never recommended to users `rows` (int64 [B]), in training or held out.
 
         Returns:
             int64 [N] each: the place of the user among `rows`, and the item row.

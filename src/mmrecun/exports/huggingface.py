@@ -28,7 +28,10 @@ def write_huggingface(contents: Contents, folder: Path, progress: Report) -> Non
 
 
 def card(record: Record) -> str:
-    """The model card in Markdown: what this is, what was forgotten, the verdict; no id of anybody or anything."""
+    """Return the model card in Markdown: what this is, what was forgotten, the verdict.
+
+    No id of anybody or anything.
+    """
     front = ["---", "library_name: mmrecun", "tags:", "- recommender-system", "- multi-modal"]
     front += ["- machine-unlearning"] if record.requests else []
     facts = {

@@ -109,7 +109,7 @@ def read_record(folder: Path) -> Record:
 
 
 def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[Forgotten, ...], bool]:
-    """The requests on the way from the trained run, and whether the way could be followed to its beginning."""
+    """Return the requests on the way from the trained run, and whether the way could be followed to its beginning."""
     found: list[Forgotten] = []
     while manifest.parent is not None:
         found.insert(
@@ -132,7 +132,7 @@ def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[Forgotten, ...], 
 
 
 def _verdict(run: Run) -> str:
-    """The headline of `audit.json`, where it is about these weights."""
+    """Return the headline of `audit.json`, where it is about these weights."""
     try:
         report = AuditReport.model_validate_json((run.folder / "audit.json").read_bytes())
     except OSError:

@@ -95,7 +95,7 @@ def listed(run: Path, among: Iterable[Path] = ()) -> list[Listed]:
 
 
 def _line(folder: Path) -> Iterator[tuple[Path, Manifest]]:
-    """A run and the runs it came from, as far as they are there."""
+    """Yield a run and the runs it came from, as far as they are there."""
     manifest = runs.read_manifest(folder)
     yield folder, manifest
     while manifest.parent is not None:

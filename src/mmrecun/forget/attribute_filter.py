@@ -79,7 +79,7 @@ _WORD = re.compile(r"\w+")
 
 
 def _without_marks(expression: str, known: set[str]) -> tuple[str, dict[str, str]]:
-    """The expression with a plain word for each name in back-ticks and each column that is a word of Python.
+    """Return the expression with a plain word for each name in back-ticks and each column that is a word of Python.
 
     Returns:
         The expression, and the name that each such word stands for.

@@ -106,7 +106,7 @@ def _header_place(cells: list[str], kind: str, header: str) -> int | None:
 
 
 def _separator(texts: list[str]) -> str:
-    """The separator that stands in most lines; the first of equals, and nothing where there is none."""
+    """Return the separator that stands in most lines; the first of equals, and nothing where there is none."""
     counts = {mark: sum(mark in text for text in texts) for mark in _SEPARATORS}
     return max(_SEPARATORS, key=lambda mark: counts[mark]) if any(counts.values()) else ""
 
@@ -181,7 +181,7 @@ def _known_pair(cells: list[str], dataset: Dataset | None) -> bool:
 
 
 def _best_separator(texts: list[str], dataset: Dataset | None) -> str:
-    """The one that makes most lines pairs of the dataset; else the one in the first line."""
+    """Return the one that makes most lines pairs of the dataset; else the one in the first line."""
     present = [mark for mark in _SEPARATORS if any(mark in text for text in texts)]
     if dataset is not None and len(present) > 1:
         sample = texts[:200]
@@ -193,7 +193,7 @@ def _best_separator(texts: list[str], dataset: Dataset | None) -> str:
 
 
 def _lines(path: Path) -> list[Line]:
-    """The lines that are not blank, without blanks around them, each with its number."""
+    """Return the lines that are not blank, without blanks around them, each with its number."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -199,7 +199,7 @@ class Partition:
         }
 
     def padded_dataset(self) -> Dataset:
-        """The retained data in original rows, where what was removed stands as if it were new today.
+        """Return the retained data in original rows, where what was removed stands as if it were new today.
 
         Removed users and items are there again without any interaction, and removed features are attached
         again: what a platform would hold if they came back and nothing was remembered. Everything retained
@@ -216,7 +216,7 @@ class Partition:
 
 
 def targets_of(partition: Partition) -> frozenset[Target]:
-    """What kinds of things were taken out; a pair counts as an interaction where its user and item both stay."""
+    """Return what kinds of things were taken out; a pair counts as an interaction where its user and item both stay."""
     pairs = partition.forgotten
     single = ~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items]
     found = {
@@ -240,5 +240,5 @@ def _lost_features(original: Dataset, retained: Dataset, item_rows: Ints) -> dic
 
 
 def held_out(dataset: Dataset) -> Interactions:
-    """Validation and test pairs."""
+    """Return validation and test pairs."""
     return dataset.interactions.select(dataset.interactions.splits != Split.TRAIN)

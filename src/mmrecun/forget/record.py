@@ -45,7 +45,7 @@ class ForgetRecord(Settings):
 
     @classmethod
     def extended(cls, request: ForgetRequest, before: Self | None = None) -> Self:
-        """What `request` names, under a salt and for use in memory, added to what was requested `before`.
+        """Return what `request` names, under a salt and for use in memory, added to what was requested `before`.
 
         Where no hashes can be read of what was before, they begin anew.
         """
@@ -56,7 +56,7 @@ class ForgetRecord(Settings):
     def for_manifest(
         cls, request: ForgetRequest, counts: Mapping[str, int], before: Self | None, key: bytes | None
     ) -> Self:
-        """What a run may keep of `request`: counts, and with a key also hashes, added to those of `before`."""
+        """Return what a run may keep of `request`: counts, and with a key also hashes, added to those of `before`."""
         if key is None:
             return cls(counts=counts)
         earlier = before.with_key(key) if before is not None else None
@@ -65,7 +65,7 @@ class ForgetRecord(Settings):
         return earlier.joined(request).model_copy(update={"counts": dict(counts)})
 
     def with_key(self, key: bytes | None) -> Self:
-        """The same, able to read its hashes if `key` made them."""
+        """Return the same, able to read its hashes if `key` made them."""
         copy = self.model_copy()
         copy._key = key or b""
         return copy
@@ -81,7 +81,7 @@ class ForgetRecord(Settings):
         return bool(self.proof) and not self.readable
 
     def joined(self, request: ForgetRequest) -> Self:
-        """These and what `request` names."""
+        """Return these and what `request` names."""
         features = [
             (name, item)
             for name, items in request.modalities.items()

@@ -23,7 +23,7 @@ class Target(StrEnum):
 
 
 def as_id(value: object) -> str:
-    """An id as text; whole numbers, as notebooks hold them, and UUIDs are written out.
+    """Return an id as text; whole numbers, as notebooks hold them, and UUIDs are written out.
 
     >>> as_id("u3"), as_id(3)
     ('u3', '3')
@@ -90,7 +90,7 @@ class ForgetRequest(Settings):
 
     @classmethod
     def taken(cls, request: "ForgetRequest | Mapping[str, Any]") -> "ForgetRequest":
-        """A request as it is, or made of a mapping with its fields.
+        """Return a request as it is, or made of a mapping with its fields.
 
         Raises:
             ForgetError: for anything else.

@@ -13,7 +13,7 @@ _BYTES = 16
 
 
 def read_key(path: Path | None = None) -> bytes | None:
-    """The key in a file, or else in the environment variable MMRECUN_KEY; None where there is neither.
+    """Return the key in a file, or else in the environment variable MMRECUN_KEY; None where there is neither.
 
     Raises:
         ConfigError: when the file cannot be read, or the key is shorter than 16 bytes.
@@ -33,5 +33,5 @@ def read_key(path: Path | None = None) -> bytes | None:
 
 
 def keyed(key: bytes, *parts: str) -> bytes:
-    """The first half of HMAC-SHA-256 of `parts`: 16 bytes that nobody can make, or try out, without the key."""
+    """Return the first half of HMAC-SHA-256 of `parts`: 16 bytes that nobody can make, or try out, without the key."""
     return hmac.digest(key, "\x00".join(parts).encode(), hashlib.sha256)[:_BYTES]

@@ -36,7 +36,7 @@ class Absent:
     forgotten: Mapping[str, Named] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """What is absent in words, a line for each kind; the first few are named."""
+        """Return what is absent in words, a line for each kind; the first few are named."""
         states = (("unknown", self.unknown), ("already forgotten", self.forgotten))
         return [
             f"{state}: {len(named):,} {_NOUNS[kind]}{'' if len(named) == 1 else 's'}, {preview(map(_word, named))}"
@@ -63,7 +63,7 @@ def _word(name: str | tuple[str, str]) -> str:
 
 
 def present_part(run: Run | PathLike, request: ForgetRequest, key: bytes | None = None) -> tuple[ForgetRequest, Absent]:
-    """The part of `request` that a run has, and what it does not have.
+    """Return the part of `request` that a run has, and what it does not have.
 
     Args:
         run: a run or its folder.
@@ -89,13 +89,16 @@ def present_part(run: Run | PathLike, request: ForgetRequest, key: bytes | None 
 
 
 def explain(run: Run, request: ForgetRequest, error: ForgetError, key: bytes | None = None) -> ForgetError:
-    """A refusal that says what was forgotten already, where that is the reason; else `error` as it is."""
+    """Return a refusal that says what was forgotten already, where that is the reason; else `error` as it is."""
     absent = absent_of(run, request, key)
     return ForgetError("; ".join(absent.lines())) if absent.forgotten else error
 
 
 def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Absent:
-    """What `run` does not have of `request`: sought in what it keeps of earlier requests, then in its ancestors."""
+    """Return what `run` does not have of `request`.
+
+    Sought in what it keeps of earlier requests, then in its ancestors.
+    """
     lost = _lacking(run.dataset, request)
     earlier = {kind: set[object]() for kind in _NOUNS}
     for test in _memories(run, key or read_key()):

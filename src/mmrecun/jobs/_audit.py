@@ -84,7 +84,7 @@ def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
 
 
 def _earlier(path: Path) -> AuditScope | None:
-    """What the report at `path` looked at; None where there is none that can be read."""
+    """Return what the report at `path` looked at; None where there is none that can be read."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         golds = [state["run"] for state in values["states"] if state["name"] == "gold"]
@@ -94,7 +94,7 @@ def _earlier(path: Path) -> AuditScope | None:
 
 
 def _cut_short(golds: Sequence[Run]) -> list[str]:
-    """What is to be said of Golds that validated best in their last epoch."""
+    """Return what is to be said of Golds that validated best in their last epoch."""
     names = [
         gold.folder.name for gold in golds if gold.manifest.epochs and gold.manifest.best_epoch == gold.manifest.epochs
     ]
@@ -102,7 +102,7 @@ def _cut_short(golds: Sequence[Run]) -> list[str]:
 
 
 def _distinct(golds: list[Run]) -> list[Run]:
-    """The Golds, refused where two are the same model."""
+    """Return the Golds, refused where two are the same model."""
     seen: dict[str, Path] = {}
     for gold in golds:
         if gold.weights in seen:

@@ -45,7 +45,10 @@ class _Side:
         return self.run.dataset
 
     def lists(self, progress: Progress, only_common: bool) -> Ints:
-        """Lists of the common users, int64 [M, K]: places of common items, from `foreign` on others, -1 for none."""
+        """Return lists of the common users, int64 [M, K].
+
+        Places of common items, from `foreign` on others, -1 for none.
+        """
         place = inverse_index(self.items, len(self.data.items))
         pairs, table = self.data.interactions, self.item_vectors
         if only_common:
@@ -190,7 +193,7 @@ def _of_group(overlap: Floats, among_kept: Floats, same: Bools) -> dict[str, Any
 
 
 def _movers(first: _Side, served: tuple[Ints, Ints], names: bool) -> list[dict[str, Any]]:
-    """The items that stand in more or fewer lists than before, by how many."""
+    """Return the items that stand in more or fewer lists than before, by how many."""
     counts = [lists_with(lists, len(first.items)) for lists in served]
     order = np.argsort(-np.abs(counts[1] - counts[0]), kind="stable")[:_MOVERS]
     attributes = first.data.item_attributes

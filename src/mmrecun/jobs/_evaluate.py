@@ -30,7 +30,9 @@ def evaluate(run: Run | PathLike, split: str = "test", progress: Progress = no_p
 
 
 def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[str, Any]]:
-    """The k best items for a user, without any the user has, in training or held out: id, title where known, score.
+    """Return the k best items for a user, without any the user has, in training or held out.
+
+    Id, title where known, score.
 
     Raises:
         ConfigError: when k is not positive.

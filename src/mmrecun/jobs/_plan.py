@@ -111,7 +111,7 @@ def plan(data: Path, model: str | None = None, settings: Mapping[str, Any] | Non
 
 
 def _subject(data: Path, model: str | None, settings: Mapping[str, Any]) -> tuple[Path, str, Mapping[str, Any]]:
-    """The dataset folder, model and settings that are meant."""
+    """Return the dataset folder, model and settings that are meant."""
     if not (data / runs.MANIFEST).is_file():
         return data, model or "mgcn", settings
     manifest = runs.read_manifest(data)
@@ -152,7 +152,7 @@ def available_bytes() -> int:
 
 
 def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, batch: int) -> tuple[int, int]:
-    """The peak of a training process, and how many parameters the model has.
+    """Return the peak of a training process, and how many parameters the model has.
 
     The process first holds the text of the folder, then graphs while they are built, then graphs, parameters and what
     a step keeps for its gradient, or what it takes to save them; the largest of these counts.
@@ -166,7 +166,7 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
 
 
 def _advice(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, batch: int, available: int) -> str:
-    """A smaller `dim` that fits, or what else to do."""
+    """Return a smaller `dim` that fits, or what else to do."""
     dim = config.dim // 2
     while dim >= 8:
         needed, _ = training_bytes(cls, config.model_copy(update={"dim": dim}), sizes, batch)

@@ -30,7 +30,7 @@ Request = ForgetRequest | Mapping[str, Any]
 
 
 def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
-    """What an unlearning would take out, without doing it."""
+    """Return what an unlearning would take out, without doing it."""
     asked = opened(run)
     partition = _taken(asked, ForgetRequest.taken(request))
     mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
@@ -50,7 +50,10 @@ def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
 
 
 def warnings(run: Run | PathLike, request: Request) -> list[str]:
-    """What whoever makes a request should know: modalities that nobody reads, ids that stand among other texts."""
+    """Return what whoever makes a request should know.
+
+    Modalities that nobody reads, ids that stand among other texts.
+    """
     asked = opened(run)
     partition = _taken(asked, ForgetRequest.taken(request))
     return _warnings(asked, partition, retained_mentions(partition.original, partition.user_rows, partition.item_rows))
@@ -109,7 +112,9 @@ def _taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partit
 
 
 def _of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:
-    """What a manifest says of the request and of the data that it leaves; nothing that names anybody without the key.
+    """Return what a manifest says of the request and of the data that it leaves.
+
+    Nothing that names anybody without the key.
 
     A request for one user is found by trying all users, so that its digest is under the key as well.
     """
@@ -149,7 +154,7 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention]) -> list[s
 
 
 def _twins(kind: str, names: pl.Series, lost: Bools) -> list[str]:
-    """A warning where somebody who stays has the id of somebody who leaves but for blanks around it."""
+    """Return a warning where somebody who stays has the id of somebody who leaves but for blanks around it."""
     padded = names.str.strip_chars()
     if not lost.any() or padded.equals(names):
         return []

@@ -48,7 +48,7 @@ class Sizes(Settings):
 
     @classmethod
     def of_dataset(cls, dataset: Dataset) -> Self:
-        """The sizes that fit `dataset`."""
+        """Return the sizes that fit `dataset`."""
         widths = {name: modality.width for name, modality in sorted(dataset.modalities.items())}
         return cls(users=len(dataset.users), items=len(dataset.items), widths=widths)
 
@@ -69,12 +69,12 @@ class Vectors:
     branches: Mapping[str, UserItemVectors] = field(default_factory=dict)
 
     def of_triples(self, triples: Triples) -> "TripleVectors":
-        """The rows of B triples."""
+        """Return the rows of B triples."""
         views = {name: _rows(users, items, triples) for name, (users, items) in self.views.items()}
         return TripleVectors(*_rows(self.users, self.items, triples), views, triples)
 
     def branch_of_triples(self, modality: str, triples: Triples) -> "TripleVectors":
-        """The rows of B triples in one modality's branch."""
+        """Return the rows of B triples in one modality's branch."""
         return TripleVectors(*_rows(*self.branches[modality], triples))
 
 
@@ -178,7 +178,7 @@ class Recommender(nn.Module):
         return RequiredInputs()
 
     def modalities(self) -> tuple[str, ...]:
-        """The modalities this model learns from."""
+        """Return the modalities this model learns from."""
         return tuple(self.sizes.widths) if self.required_inputs().features else ()
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
@@ -186,11 +186,14 @@ class Recommender(nn.Module):
         raise NotImplementedError
 
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
-        """The rows of B triples, as `vectors(inputs).at(triples)`; a model may spare itself the other rows."""
+        """Return the rows of B triples, as `vectors(inputs).at(triples)`; a model may spare itself the other rows."""
         return self.vectors(inputs).of_triples(triples)
 
     def epoch_inputs(self, inputs: GraphInputs, rng: torch.Generator) -> GraphInputs:  # noqa: ARG002
-        """What one epoch of training reads instead of `inputs`; for models that prune or perturb their graphs."""
+        """Return what one epoch of training reads instead of `inputs`.
+
+        For models that prune or perturb their graphs.
+        """
         return inputs
 
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
@@ -203,7 +206,7 @@ class Recommender(nn.Module):
 
 
 def linear(inputs: int, outputs: int, rng: torch.Generator | None, bias: bool = True) -> nn.Linear:
-    """A linear layer with Glorot-uniform weights and zero bias, drawn from `rng`; without it, to be filled."""
+    """Return a linear layer with Glorot-uniform weights and zero bias, drawn from `rng`; without it, to be filled."""
     place = torch.get_default_device()
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, device=place)  # type: ignore[no-untyped-call]
     if rng is not None:
@@ -227,7 +230,9 @@ def transfer_rows(
     present: Mapping[str, Bools],
     seed: Seed,
 ) -> Recommender:
-    """A model of `sizes` that takes over what it can from `source`; the rest is as fresh as at the start of training.
+    """Return a model of `sizes` that takes over what it can from `source`.
+
+    The rest is as fresh as at the start of training.
 
     Args:
         source: stays as it is.

@@ -59,7 +59,7 @@ class BM3(Recommender):
         self.projections = nn.ModuleDict({name: linear(width, config.dim, rng) for name, width in sizes.widths.items()})
 
     def required_inputs(self) -> RequiredInputs:
-        """The user-item graph and the features."""
+        """Return the user-item graph and the features."""
         return RequiredInputs(user_item=True, features=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
@@ -112,7 +112,7 @@ class BM3(Recommender):
         return projected * inputs.present[name][items].unsqueeze(1)
 
     def _target(self, rows: Tensor) -> Tensor:
-        """A copy that takes no gradient, with a fresh dropout mask while an epoch is trained."""
+        """Return a copy that takes no gradient, with a fresh dropout mask while an epoch is trained."""
         if self.dropout_rng is None:
             return rows.detach()
         kept = torch.rand(rows.shape, generator=self.dropout_rng, device=rows.device) >= self.config.dropout

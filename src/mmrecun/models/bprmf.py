@@ -30,9 +30,9 @@ class BPRMF(Recommender):
         self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:  # noqa: ARG002
-        """The tables themselves."""
+        """Return the tables themselves."""
         return Vectors(self.users.weight, self.items.weight)
 
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
-        """The L2 regulariser."""
+        """Return the L2 regulariser."""
         return self.config.l2 * squared_norm(batch.users, batch.positives, batch.negatives)

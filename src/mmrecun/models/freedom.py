@@ -80,11 +80,11 @@ class FREEDOM(Recommender):
         return RequiredInputs(user_item=True, features=True, neighbours=self.config.neighbours)
 
     def epoch_inputs(self, inputs: GraphInputs, rng: torch.Generator) -> GraphInputs:
-        """`inputs` with a user-item graph of the edges that this epoch keeps."""
+        """Return `inputs` with a user-item graph of the edges that this epoch keeps."""
         return pruned(inputs, self.config.pruning, rng) if self.config.pruning else inputs
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
-        """Final vectors; each modality's branch scores the user's vector with the item's projected features."""
+        """Return final vectors; each modality's branch scores the user's vector with the item's projected features."""
         whole = self._whole(inputs)
         branches = {name: (whole.users, self.projections[name](inputs.features[name])) for name in self.sizes.widths}
         own = {_own(name): pair for name, pair in branches.items()}
@@ -102,7 +102,7 @@ class FREEDOM(Recommender):
         return replace(batch, views={**batch.views, **own})
 
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
-        """The modalities' own BPR terms, and the L2 regulariser."""
+        """Return the modalities' own BPR terms, and the L2 regulariser."""
         loss = self.config.l2 * squared_norm(*batch.views["rows"])
         for name in self.sizes.widths:
             loss = loss + self.config.modality_loss * bpr_of_present(*batch.views[_own(name)])
@@ -127,7 +127,7 @@ class FREEDOM(Recommender):
         return items
 
     def _shares(self, inputs: GraphInputs) -> Tensor:
-        """The part that each modality has in each item's neighbourhood; float32 [I, M]."""
+        """Return the part that each modality has in each item's neighbourhood; float32 [I, M]."""
         given = [self.config.shares.get(name, 1.0) * inputs.present[name] for name in self.sizes.widths]
         weights = torch.stack(given, dim=1)
         total = weights.sum(dim=1, keepdim=True)
@@ -154,7 +154,7 @@ def bpr_of_present(users: Tensor, positives: Tensor, negatives: Tensor) -> Tenso
 
 
 def pruned(inputs: GraphInputs, share: float, rng: torch.Generator) -> GraphInputs:
-    """`inputs` with a user-item graph that has lost `share` of its edges and is normalised again.
+    """Return `inputs` with a user-item graph that has lost `share` of its edges and is normalised again.
 
     Args:
         share: at least 0, less than 1.

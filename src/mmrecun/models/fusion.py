@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def attend(vectors: Sequence[Tensor], logits: Sequence[Tensor], present: Tensor) -> Tensor:
-    """The attention-weighted sum over the modalities each row has; zero where it has none.
+    """Return the attention-weighted sum over the modalities each row has; zero where it has none.
 
     Args:
         vectors: M of float32 [N, D].
@@ -22,7 +22,7 @@ def attend(vectors: Sequence[Tensor], logits: Sequence[Tensor], present: Tensor)
 
 
 def mean_with(shared: Tensor, own: Sequence[Tensor], present: Tensor) -> Tensor:
-    """The mean of a shared vector and of one own vector for each modality the row has.
+    """Return the mean of a shared vector and of one own vector for each modality the row has.
 
     Args:
         shared: float32 [N, D].

@@ -40,7 +40,7 @@ def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negati
 
 
 def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """A row of everybody in `ids`, and how many rows each has: int64 [N] both."""
+    """Return a row of everybody in `ids`, and how many rows each has: int64 [N] both."""
     found, place, counts = ids.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
     rows = torch.arange(len(ids), device=ids.device)
     first = torch.full_like(found, len(ids)).scatter_reduce_(0, place, rows, "amin")

@@ -35,7 +35,7 @@ class LightGCN(Recommender):
         self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
 
     def required_inputs(self) -> RequiredInputs:
-        """The user-item graph."""
+        """Return the user-item graph."""
         return RequiredInputs(user_item=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
@@ -60,5 +60,5 @@ class LightGCN(Recommender):
         return TripleVectors(users, positives, negatives, {"rows": (own, good, bad)}, triples)
 
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
-        """The L2 regulariser on the rows before propagation (equation 15)."""
+        """Return the L2 regulariser on the rows before propagation (equation 15)."""
         return self.config.l2 * squared_norm(*batch.views["rows"])

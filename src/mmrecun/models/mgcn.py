@@ -160,7 +160,7 @@ class MGCN(Recommender):
         )
 
     def _side(self, content: Tensor, stacked: Tensor, present: Tensor) -> Tensor:
-        """The behaviour-aware fuser (equations 8 to 13) of N nodes; float32 [N, D].
+        """Return the behaviour-aware fuser (equations 8 to 13) of N nodes; float32 [N, D].
 
         Shared and own parts are averaged, as in the authors' released implementation; the paper's text adds them.
 
@@ -176,7 +176,7 @@ class MGCN(Recommender):
         return mean_with(shared, own, present)
 
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
-        """The L2 regulariser and the agreement of side and content view (equation 14)."""
+        """Return the L2 regulariser and the agreement of side and content view (equation 14)."""
         loss = self.config.l2 * squared_norm(batch.users, batch.positives, batch.negatives)
         if "side" in batch.views and self.config.contrast:
             assert batch.triples is not None

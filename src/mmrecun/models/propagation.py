@@ -10,7 +10,7 @@ from mmrecun.models.gathering import add_up, gather
 
 
 def propagate(graph: SparseMatrix, users: Tensor, items: Tensor, layers: int) -> tuple[Tensor, Tensor]:
-    """The mean of 0 to `layers` hops over the user-item graph (LightGCN, equations 3 and 8).
+    """Return the mean of 0 to `layers` hops over the user-item graph (LightGCN, equations 3 and 8).
 
     Args:
         graph: [U + I, U + I] normalised adjacency, symmetric.

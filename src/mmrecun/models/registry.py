@@ -21,7 +21,7 @@ MODELS: dict[str, type[Recommender]] = {
 
 
 def model_class(name: str) -> type[Recommender]:
-    """The recommender called `name`.
+    """Return the recommender called `name`.
 
     Raises:
         ConfigError: naming the nearest known model.
@@ -32,5 +32,5 @@ def model_class(name: str) -> type[Recommender]:
 
 
 def model_name(model: Recommender) -> str:
-    """The registered name of `model`."""
+    """Return the registered name of `model`."""
     return next(name for name, known in MODELS.items() if type(model) is known)

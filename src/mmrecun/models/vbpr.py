@@ -74,5 +74,5 @@ class VBPR(Recommender):
         return Vectors(torch.cat(users, dim=1), torch.cat([*items, bias], dim=1), branches=branches)
 
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
-        """The L2 regulariser."""
+        """Return the L2 regulariser."""
         return self.config.l2 * squared_norm(batch.users[:, :-1], batch.positives, batch.negatives)

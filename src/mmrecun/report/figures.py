@@ -26,7 +26,7 @@ _WIDTH = 4.3
 
 
 def _canvas(height: float, top: float, left: float = 0.62) -> Figure:
-    """An empty figure with fixed margins, all in inches; a layout engine would draw everything twice."""
+    """Return an empty figure with fixed margins, all in inches; a layout engine would draw everything twice."""
     figure = Figure(figsize=(_WIDTH, height))
     figure.subplots_adjust(left=left / _WIDTH, right=1 - 0.1 / _WIDTH, bottom=0.5 / height, top=1 - top / height)
     return figure

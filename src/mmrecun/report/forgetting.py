@@ -35,7 +35,7 @@ _MARKED = {
 
 
 def share_band(found: Recognition) -> str:
-    """The 95 % band of the share that still looks known: "0% to 9%", or "100%" where both ends are the same."""
+    """Return the 95 % band of the share that still looks known: "0% to 9%", or "100%" where both ends are the same."""
     ends = dict.fromkeys((f"{found.known_share_low:.0%}", f"{found.known_share_high:.0%}"))
     return " to ".join(ends)
 
@@ -109,7 +109,7 @@ def _of_kind(
 
 
 def others(report: AuditReport) -> list[RowGroup]:
-    """Marks, bystanders and neighbours, as far as they were measured."""
+    """Return marks, bystanders and neighbours, as far as they were measured."""
     return [group for group in (_marks(report), _bystanders(report), _harm(report)) if group is not None]
 
 
@@ -141,7 +141,7 @@ def _compared(mark: Mark, noun: str) -> str:
 
 
 def _bystanders(report: AuditReport) -> RowGroup | None:
-    """The original's column holds what was before, as every other state was compared with it."""
+    """Return the bystanders' rows; the original's column holds what was before, with which every state is compared."""
     first = next((state.bystanders for state in report.states if state.bystanders), None)
     if first is None:
         return None

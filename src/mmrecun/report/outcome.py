@@ -80,7 +80,7 @@ class Paragraph(NamedTuple):
 
 
 def paragraphs(report: AuditReport) -> list[Paragraph]:
-    """What failed, held, and could not be measured, what matters most for the verdict first."""
+    """Return what failed, held, and could not be measured, what matters most for the verdict first."""
     if not report.checks:
         clause = "no check was made, so nothing is said about whether it was forgotten"
         return [Paragraph(_LEADS[Outcome.NOT_ASSESSED], Outcome.NOT_ASSESSED, (clause,))]
@@ -92,7 +92,7 @@ def paragraphs(report: AuditReport) -> list[Paragraph]:
 
 
 def outcome(report: AuditReport) -> str:
-    """The paragraphs as running text."""
+    """Return the paragraphs as running text."""
     return " ".join(str(paragraph) for paragraph in paragraphs(report))
 
 
@@ -130,12 +130,12 @@ def _removal(checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
 
 
 def _of(check: Check) -> str:
-    """What a check is of: its name without the part before the colon, which says what it is about."""
+    """Return what a check is of: its name without the part before the colon, which says what it is about."""
     return check.name.removeprefix("gold: ").partition(": ")[2] or check.name
 
 
 def _own(report: AuditReport, check: Check) -> str:
-    """A check that needs no Gold, in words; one that is not known here speaks by its name and detail."""
+    """Return a check that needs no Gold, in words; one that is not known here speaks by its name and detail."""
     after = report.measurements("unlearned")
     if check.about is About.FORGETTING:
         return _recognised(check, _of(check), after.recognition.get(_of(check)))
@@ -225,7 +225,7 @@ def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Ou
 
 
 def _other(check: Check) -> str:
-    """A comparison with Gold that is no gap, or that could not be made."""
+    """Return a comparison with Gold that is no gap, or that could not be made."""
     name = check.name.removeprefix("gold: ")
     if check.state is Outcome.NOT_ASSESSED:
         return f"whether {_SUBJECTS.get(check.about, 'this is')} as in Gold ({name}): {check.detail}"
@@ -234,7 +234,7 @@ def _other(check: Check) -> str:
 
 
 def _gap_of(check: Check) -> str:
-    """The name of the gap on which a comparison with Gold rests."""
+    """Return the name of the gap on which a comparison with Gold rests."""
     name = check.name.removeprefix("gold: ")
     kinds = {About.FORGETTING: f"recognition {_of(check)}", About.MARKS: f"marks {_of(check)}"}
     return kinds.get(check.about, _GAPS.get(name, name))

@@ -162,7 +162,10 @@ def cell(
 
 
 def _band(states: Sequence[Measurements], name: str) -> str:
-    """The band of a single state's figure in words; empty for several states, or where it is missing or of no width."""
+    """Return the band of a single state's figure in words.
+
+    Empty for several states, or where it is missing or of no width.
+    """
     if len(states) > 1 or name not in states[0].bands:
         return ""
     low, high = states[0].bands[name]

@@ -57,7 +57,7 @@ class LikenessRow(NamedTuple):
 
 
 def gap_name(name: str) -> str:
-    """What a gap is called in a report.
+    """Return what a gap is called in a report.
 
     >>> gap_name("recognition users"), gap_name("auc")
     ('residual co-occurrence: users', 'AUC held-out')
@@ -92,7 +92,7 @@ def _gap_row(name: str, gap: Gap) -> GapRow:
 
 
 def _reading(name: str, gap: Gap) -> tuple[str, bool]:
-    """What the gap says, and whether it does no harm."""
+    """Return what the gap says, and whether it does no harm."""
     above = gap.difference > 0
     if abs(gap.difference) <= gap.tolerance:
         return "at Gold's level", True

@@ -16,7 +16,7 @@ _TARGETS = {
 
 
 def counts(report: AuditReport) -> list[tuple[str, str]]:
-    """Number and noun of each kind of thing that was taken out."""
+    """Return number and noun of each kind of thing that was taken out."""
     return [
         (f"{count:,}", _TARGETS.get(name, (name, name))[count != 1])
         for name, count in report.forgotten.items()
@@ -55,7 +55,7 @@ def gold_count(report: AuditReport) -> int:
 
 
 def golds(report: AuditReport) -> str:
-    """The Golds in words: "the one Gold" or "the 3 Golds"."""
+    """Return the Golds in words: "the one Gold" or "the 3 Golds"."""
     count = gold_count(report)
     return "the one Gold" if count == 1 else f"the {count} Golds"
 
@@ -75,7 +75,7 @@ def occasion(report: AuditReport) -> str:
 
 
 def _minute(made: str) -> str:
-    """An ISO time without its seconds.
+    """Return an ISO time without its seconds.
 
     >>> _minute("2026-11-26T19:26:08+00:00"), _minute("")
     ('2026-11-26 19:26 UTC', '')
@@ -88,7 +88,7 @@ def _minute(made: str) -> str:
 
 
 def facts(report: AuditReport) -> dict[str, str]:
-    """What identifies the audit: when, in which format, of which weights and data, beside which Golds."""
+    """Return what identifies the audit: when, in which format, of which weights and data, beside which Golds."""
     named = {"audit made": report.made, "audit format": str(report.format)}
     named |= {f"digest of the {name}": digest[:16] for name, digest in report.digests.items()}
     golds_given = enumerate(report.compared.golds, start=1)
@@ -112,7 +112,7 @@ def persons(report: AuditReport) -> str:
 
 
 def open_questions(report: AuditReport) -> list[str]:
-    """What this audit cannot answer, for want of Gold."""
+    """Return what this audit cannot answer, for want of Gold."""
     if gold_count(report):
         return []
     return [

@@ -13,7 +13,7 @@ Progress = Callable[[int, int, str], None]
 
 
 def no_progress(done: int, total: int, note: str) -> None:
-    """A progress report that nobody sees."""
+    """Show no progress."""
 
 
 def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
@@ -46,5 +46,5 @@ def train_batches(
 
 
 def diverged(mean: float) -> str:
-    """What to say when the mean loss is not finite."""
+    """Return what to say when the mean loss is not finite."""
     return f"the loss became {mean}; lower learning_rate or the weight of the forget term"

@@ -30,7 +30,7 @@ def bpr(margins: Tensor) -> Tensor:
 
 
 def reverse_bpr(margins: Tensor, form: Reverse = Reverse.SWAPPED) -> Tensor:
-    """The loss whose descent lowers the margins of forgotten pairs; a scalar from float32 [B].
+    """Return the loss whose descent lowers the margins of forgotten pairs; a scalar from float32 [B].
 
     >>> import torch
     >>> round(reverse_bpr(torch.full((1,), 100.0)).item())
@@ -40,6 +40,6 @@ def reverse_bpr(margins: Tensor, form: Reverse = Reverse.SWAPPED) -> Tensor:
 
 
 def training_loss(model: Recommender, batch: TripleVectors) -> Tensor:
-    """What `model` is trained by: BPR, unless it does not rank, and its own losses; a scalar."""
+    """Return what `model` is trained by: BPR, unless it does not rank, and its own losses; a scalar."""
     own = model.auxiliary_loss(batch)
     return bpr(batch.margins()) + own if model.uses_bpr else own

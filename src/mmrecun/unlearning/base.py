@@ -127,7 +127,7 @@ def presence(dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def working_copy(task: Task) -> Recommender:
-    """The trained model, every row in its place, as a copy to work on."""
+    """Return the trained model, every row in its place, as a copy to work on."""
     source = task.model
     original = task.partition.original
     users, items = np.arange(source.sizes.users), np.arange(source.sizes.items)
@@ -135,7 +135,7 @@ def working_copy(task: Task) -> Recommender:
 
 
 def original_inputs(task: Task) -> GraphInputs:
-    """What the model was trained on; for a frozen teacher, never for a model that is given back."""
+    """Return what the model was trained on; for a frozen teacher, never for a model that is given back."""
     return build_inputs(task.partition.original, task.model.required_inputs(), task.device)
 
 
@@ -159,7 +159,7 @@ def retained_inputs(task: Task) -> GraphInputs:
 
 
 def retained_model(task: Task, working: Recommender) -> Recommender:
-    """The rows and branches of `working` that are retained, as a model of the retained data."""
+    """Return the rows and branches of `working` that are retained, as a model of the retained data."""
     partition = task.partition
     sizes = Sizes.of_dataset(partition.retained)
     seed = task.seed.child("fresh rows")
@@ -167,7 +167,7 @@ def retained_model(task: Task, working: Recommender) -> Recommender:
 
 
 def with_fresh_rows(model: Recommender, users: Ints, items: Ints, seed: Seed) -> Recommender:
-    """A copy in which the rows of `users` and `items` (int64) are as at the start of a training, in every table."""
+    """Return a copy whose rows of `users` and `items` (int64), in every table, are as at the start of a training."""
     user_rows, item_rows = np.arange(model.sizes.users), np.arange(model.sizes.items)
     user_rows[users], item_rows[items] = -1, -1
     kept = {name: np.ones(model.sizes.items, dtype=bool) for name in model.sizes.widths}

@@ -9,7 +9,7 @@ Tensors = list[Tensor]
 
 
 def inner(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
-    """The inner product of two lists of tensors of the same shapes."""
+    """Return the inner product of two lists of tensors of the same shapes."""
     return float(torch.stack([(one * other).sum() for one, other in zip(first, second, strict=True)]).sum())
 
 

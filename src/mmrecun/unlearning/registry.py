@@ -47,7 +47,7 @@ METHODS: dict[str, type[Unlearner]] = {
 
 
 def method_class(name: str) -> type[Unlearner]:
-    """The method called `name`.
+    """Return the method called `name`.
 
     Raises:
         ConfigError: naming the nearest known method.

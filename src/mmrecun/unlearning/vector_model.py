@@ -16,7 +16,7 @@ BLOCK_BYTES = 64 << 20
 
 @torch.no_grad()
 def vector_model(partition: Partition, users: Tensor, items: Tensor) -> BPRMF:
-    """A matrix factorisation whose rows are the given vectors of the retained users [U', D] and items [I', D]."""
+    """Return a matrix factorisation whose rows are given vectors of the retained users [U', D] and items [I', D]."""
     config = BPRMFConfig(dim=users.shape[1])
     model = BPRMF(config, Sizes.of_dataset(partition.retained), Seed(0).torch()).to(users.device)
     model.users.weight.copy_(users)

@@ -32,7 +32,7 @@ def header_name(cell: str, kind: str, further: str = "") -> bool:
 
 
 def id_column(source: Source, kind: str, further: str = "") -> str:
-    """The column of ids in a table of users or items: one that is named so, or called `further`.
+    """Return the column of ids in a table of users or items: one that is named so, or called `further`.
 
     Raises:
         DataError: listing the columns there are.
@@ -46,7 +46,7 @@ def id_column(source: Source, kind: str, further: str = "") -> str:
 
 
 def ids(source: Source, column: str) -> tuple[pl.Series, list[str]]:
-    """A column of ids as text, without blanks around them; and a warning where there were some.
+    """Return a column of ids as text, without blanks around them; and a warning where there were some.
 
     Raises:
         DataError: naming the line of a missing id, or when a column holds no ids.
@@ -88,7 +88,7 @@ def refuse_headless(source: Source, column: str, names: pl.Series) -> None:
 
 
 def row_numbers(source: Source, column: str) -> pl.Series:
-    """A column of ids that are row numbers into feature files, as int64.
+    """Return a column of ids that are row numbers into feature files, as int64.
 
     Raises:
         DataError: naming the line of a negative, fractional or other value.
@@ -109,7 +109,7 @@ def row_numbers(source: Source, column: str) -> pl.Series:
 
 
 def numeric(source: Source, column: str, dtype: type[pl.DataType]) -> pl.Series:
-    """A column of finite numbers.
+    """Return a column of finite numbers.
 
     Raises:
         DataError: naming the line of a value that is none.
@@ -197,7 +197,7 @@ def _typed(column: pl.Series) -> pl.Series:
 
 
 def _odd(column: pl.Series) -> tuple[int, list[str]] | None:
-    """The first row and the first values that are no numbers, in a column where most are."""
+    """Return the first row and the first values that are no numbers, in a column where most are."""
     given = column.is_not_null()
     bad = given & column.cast(pl.Float64, strict=False).is_null()
     if not bad.any() or column.str.contains(r"^[+-]?0\d").any() or int(bad.sum()) > (1 - _MOST) * int(given.sum()):
@@ -206,5 +206,5 @@ def _odd(column: pl.Series) -> tuple[int, list[str]] | None:
 
 
 def quoted(value: object) -> str:
-    """A value in quotation marks, or that it is missing, for messages."""
+    """Return a value in quotation marks, or that it is missing, for messages."""
     return "missing" if value is None else f"'{value}'"

@@ -116,7 +116,7 @@ def _without_blank_end(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def first_line(path: Path) -> str:
-    """The first line of a text file.
+    """Return the first line of a text file.
 
     Raises:
         DataError: when the file cannot be read, is not UTF-8, or is empty.
@@ -147,7 +147,7 @@ def _records(path: Path, separator: str, quoted: bool = True) -> Iterator[tuple[
 
 
 def starts(path: Path, separator: str, quoted: bool, header: bool) -> Iterator[int]:
-    """The line on which each row begins."""
+    """Yield the line on which each row begins."""
     return (first for first, _, _ in islice(_records(path, separator, quoted), int(header), None))
 
 
@@ -161,7 +161,7 @@ def _ragged(path: Path, separator: str, quoted: bool) -> str:
 
 
 def _swallowed(path: Path, separator: str, rows: int) -> list[str]:
-    """A warning where one quoted field holds several lines that would be rows by themselves."""
+    """Return a warning where one quoted field holds several lines that would be rows by themselves."""
     with path.open("rb") as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     if lines <= rows:

@@ -54,7 +54,7 @@ def interactions(
 
 
 def heavy_enough(source: Source, options: ImportOptions) -> tuple[Source, list[str]]:
-    """The rows of at least `min_weight`, and what is to be said about weights: none of them weighs in training.
+    """Return the rows of at least `min_weight`, and what is to be said about weights: none of them weighs in training.
 
     Raises:
         DataError: when a smallest weight is given without a column of weights, or nothing reaches it.

@@ -58,7 +58,7 @@ def read(path: Path, options: ImportOptions) -> Imported:
 
 
 def _beside(path: Path, known: IdMap, separator: str | None, warnings: list[str]) -> pl.DataFrame:
-    """The attributes that RecBole keeps in a `.user` or `.item` file beside the `.inter` file, by row of `known`."""
+    """Return the attributes in RecBole's `.user` or `.item` file beside the `.inter` file, by row of `known`."""
     if not path.is_file():
         return pl.DataFrame()
     listed, attributes = id_table(read_table(path, separator), known.kind, "", warnings)

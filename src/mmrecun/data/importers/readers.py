@@ -148,7 +148,7 @@ def _not_an_object(path: Path) -> str:
 
 
 def separator_of(name: str | None) -> str | None:
-    """The character for `tab`, `comma`, `semicolon`, `pipe`, `space`, or the character itself.
+    """Return the character for `tab`, `comma`, `semicolon`, `pipe`, `space`, or the character itself.
 
     Raises:
         DataError: when it is neither.

@@ -59,7 +59,7 @@ def _ids(
 
 
 def id_table(listed: Source, kind: str, column: str, warnings: list[str]) -> tuple[IdMap, pl.DataFrame]:
-    """The ids of a table of users or items, and its attributes; `warnings` grow by what its owner should know.
+    """Return the ids of a table of users or items, and its attributes; `warnings` grow by what its owner should know.
 
     Raises:
         DataError: naming the file, for a table without a column of ids, or an id that is missing or repeated.

@@ -56,13 +56,13 @@ class Stack:
     items: Tensor
 
     def times(self, dense: Tensor) -> Tensor:
-        """The product with `dense` [I, R], [3 U, R]."""
+        """Return the product with `dense` [I, R], [3 U, R]."""
         level = torch.outer(self.base, dense.sum(dim=0))
         predicted = self.users @ (self.items.T @ dense)
         return torch.cat([level + self.observed @ dense, level + self.ideal @ dense, predicted])
 
     def transposed_times(self, dense: Tensor) -> Tensor:
-        """The transposed product with `dense` [3 U, R], [I, R]."""
+        """Return the transposed product with `dense` [3 U, R], [I, R]."""
         observed, ideal, predicted = dense.chunk(3)
         entries = self.observed.transposed @ observed + self.ideal.transposed @ ideal
         return entries + self.base @ (observed + ideal) + self.items @ (self.users.T @ predicted)
@@ -92,7 +92,7 @@ class COVA(Unlearner):
 
 
 def stack_of(users: Tensor, items: Tensor, train: Interactions, forgotten: Interactions) -> Stack:
-    """The stack for the vectors [U, D] and [I, D] of a trained model.
+    """Return the stack for the vectors [U, D] and [I, D] of a trained model.
 
     R_o has each user's mean predicted score of the training pairs on them, and of all other pairs elsewhere; R_i is
     the same, with the user's lowest predicted score on the forgotten pairs.
@@ -124,7 +124,7 @@ def lowest_scores(users: Tensor, items: Tensor) -> Tensor:
 
 
 def truncated_svd(stack: Stack, rank: int, iterations: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """The leading singular triples by subspace iteration (Halko, Martinsson and Tropp, 2011, algorithms 4.4 and 5.1).
+    """Compute the leading singular triples by subspace iteration (Halko et al., 2011, algorithms 4.4 and 5.1).
 
     Returns:
         left [3 U, R], values [R] in descending order, right [I, R]; R is `rank`, or I where that is less.

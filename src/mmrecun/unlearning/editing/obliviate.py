@@ -84,7 +84,7 @@ class Adapters(nn.Module):
         self.right = nn.ParameterList(nn.Parameter(right) for _, right in factors)
 
     def tables(self) -> dict[str, Tensor]:
-        """The ID tables with their adapters, differentiable in A and B."""
+        """Return the ID tables with their adapters, differentiable in A and B."""
         moves = [left @ right.T for left, right in zip(self.left, self.right, strict=True)]
         return {
             name: table.index_add(0, self.rows[name], move)
@@ -92,7 +92,7 @@ class Adapters(nn.Module):
         }
 
     def norm(self) -> Tensor:
-        """The sum of the squared norms of A and B; a scalar."""
+        """Return the sum of the squared norms of A and B; a scalar."""
         return torch.stack([values.square().sum() for values in self.parameters()]).sum()
 
 
@@ -212,7 +212,7 @@ def preconditioned(gradient: Tensor, moment: Tensor) -> Tensor:
 
 
 def low_rank(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """A [n, R] and B [D, R] with A B^T the nearest matrix of rank R = min(rank, n, D) to `matrix` [n, D]."""
+    """Return a [n, R] and B [D, R] with A B^T the nearest matrix of rank R = min(rank, n, D) to `matrix` [n, D]."""
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     scale = values[:rank].sqrt()
     return left[:, :rank] * scale, right[:rank].T * scale

@@ -97,7 +97,7 @@ class SCIF(Unlearner):
         return Pairs(forget.to(task.device), keep.to(task.device), unseen.to(task.device))
 
     def _solve(self, task: Task, rows: Ints, pairs: Pairs) -> tuple[Tensor, int]:
-        """The step float32 [S, D] for the user `rows` [S], and how many products it took."""
+        """Return the step float32 [S, D] for the user `rows` [S], and how many products it took."""
         table = task.model.get_parameter("users.weight").detach()
         shift = torch.zeros(len(rows), table.shape[1], device=table.device, requires_grad=True)
         moved = table.index_add(0, torch.from_numpy(rows).to(table.device), shift)

@@ -62,17 +62,17 @@ class Amnesiac(GradientUnlearner[None]):
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
     def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
-        """A pass over all original training pairs, forgotten ones relabelled."""
+        """Yield a pass over all original training pairs, forgotten ones relabelled."""
         for triples in run.sampler.full_pass(number):
             yield Step(retain=relabelled(triples, run.sampler.forget, run.model.sizes.items))
 
     def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
-        """What training minimises, on relabelled triples; a scalar."""
+        """Return what training minimises, on relabelled triples; a scalar."""
         return run.retain_loss(run.forward(step)[0])
 
 
 def relabelled(triples: Triples, wrong: Interactions, items: int) -> Triples:
-    """The same with positive and negative exchanged where (user, positive) is among `wrong`; `items` is I."""
+    """Return the same with positive and negative exchanged where (user, positive) is among `wrong`; `items` is I."""
     found = wrong.contains(triples.users.cpu().numpy(), triples.positives.cpu().numpy(), items)
     swap = torch.from_numpy(found).to(triples.users.device)
     return Triples(

@@ -29,11 +29,11 @@ class Ascent(GradientUnlearner[StoppingCriterion]):
     config: AscentConfig
 
     def prepare(self, run: GradientRun) -> StoppingCriterion:
-        """The level to stop at."""
+        """Return the level to stop at."""
         return StoppingCriterion(run)
 
     def steps(self, run: GradientRun, memory: StoppingCriterion, number: int) -> Iterator[Step]:
-        """A pass over the forget set that ends where the level is reached."""
+        """Yield a pass over the forget set that ends where the level is reached."""
         for step in run.sampler.forget_only(number):
             if memory.excess() <= 0:
                 return

@@ -75,7 +75,7 @@ class GradientRun:
         return cls(task, model, attached, served, ForgetSampler(task, model, config.batch_size, steps))
 
     def forward(self, step: Step) -> tuple[TripleVectors, list[Tensor]]:
-        """The retained triples' vectors, and the margins of what is forgotten.
+        """Return the retained triples' vectors, and the margins of what is forgotten.
 
         A forgotten pair is scored whole, a lost feature by its own branch; float32 [B] for each kind there is.
         """
@@ -88,7 +88,7 @@ class GradientRun:
         return kept, margins
 
     def retain_loss(self, kept: TripleVectors) -> Tensor:
-        """What training minimises, on retained triples; a scalar."""
+        """Return what training minimises, on retained triples; a scalar."""
         return training_loss(self.model, kept)
 
 
@@ -110,11 +110,11 @@ class GradientUnlearner(Unlearner, Generic[Memory]):
         return cast("Memory", None)
 
     def steps(self, run: GradientRun, memory: Memory, number: int) -> Iterator[Step]:  # noqa: ARG002
-        """The steps of pass `number`, counted from 0; a pass over the forget set unless overridden."""
+        """Yield the steps of pass `number`, counted from 0; a pass over the forget set unless overridden."""
         return run.sampler.forget_pass(number)
 
     def loss(self, run: GradientRun, memory: Memory, step: Step) -> Tensor:
-        """The loss of one step; a scalar whose descent forgets."""
+        """Return the loss of one step; a scalar whose descent forgets."""
         raise NotImplementedError
 
     def stop_reason(self, run: GradientRun, memory: Memory) -> str:  # noqa: ARG002
@@ -122,7 +122,7 @@ class GradientUnlearner(Unlearner, Generic[Memory]):
         return ""
 
     def run(self, task: Task) -> UnlearnResult:
-        """Passes of `objective` over the working copy, until they are done or it is settled."""
+        """Make passes of `objective` over the working copy, until they are done or it is settled."""
         self.check(task.partition)
         run = GradientRun.of(task, self.config)
         stop, history = "nothing to train: no forgotten pair, no lost branch", list[dict[str, float]]()
@@ -142,7 +142,7 @@ class GradientUnlearner(Unlearner, Generic[Memory]):
         return self.stop_reason(run, memory) or f"{epochs} passes"
 
     def _loss(self, run: GradientRun, memory: Memory, number: int) -> Callable[[Step], Tensor]:
-        """The objective of pass `number`, on graphs and with noise as in an epoch of training."""
+        """Return the objective of pass `number`, on graphs and with noise as in an epoch of training."""
         model, seed = run.model, run.task.seed.child(f"pass {number}")
         noise = seed.child("noise").torch(run.task.device)
         drawn = replace(run, retained_inputs=model.epoch_inputs(run.retained_inputs, seed.child("inputs").torch()))

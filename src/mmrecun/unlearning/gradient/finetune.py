@@ -29,9 +29,9 @@ class Finetune(GradientUnlearner[None]):
     config: FinetuneConfig
 
     def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
-        """A pass over the retain set."""
+        """Yield a pass over the retain set."""
         return run.sampler.retain_only_new_negatives(number)
 
     def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
-        """What training minimises, on retained triples; a scalar."""
+        """Return what training minimises, on retained triples; a scalar."""
         return run.retain_loss(run.forward(step)[0])

@@ -51,13 +51,13 @@ class MultiDelete(GradientUnlearner[Frozen]):
     config: MultiDeleteConfig
 
     def prepare(self, run: GradientRun) -> Frozen:
-        """The trained model's vectors, frozen."""
+        """Return the trained model's vectors, frozen."""
         with torch.no_grad():
             vectors = run.task.model.vectors(original_inputs(run.task))
         return Frozen(vectors, torch.from_numpy(~run.task.partition.removed_items).to(run.task.device))
 
     def loss(self, run: GradientRun, memory: Frozen, step: Step) -> Tensor:
-        """The weighted sum of the three mean squared errors; a scalar."""
+        """Return the weighted sum of the three mean squared errors; a scalar."""
         vectors = run.model.vectors(run.retained_inputs)
         attached = run.model.vectors(run.padded_inputs) if step.branches else vectors
         apart = (
@@ -85,7 +85,7 @@ class MultiDelete(GradientUnlearner[Frozen]):
 
 
 def fused(rows: TripleVectors) -> Tensor:
-    """The representation of each (user, positive) pair; float32 [B, D]."""
+    """Return the representation of each (user, positive) pair; float32 [B, D]."""
     return rows.users * rows.positives
 
 

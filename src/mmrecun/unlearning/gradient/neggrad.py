@@ -34,11 +34,11 @@ class NegGrad(GradientUnlearner[list[Tensor]]):
     config: NegGradConfig
 
     def prepare(self, run: GradientRun) -> list[Tensor]:
-        """The trained parameters, where they are needed."""
+        """Return the trained parameters, where they are needed."""
         return [parameter.detach().clone() for parameter in run.model.parameters()] if self.config.stay_weight else []
 
     def steps(self, run: GradientRun, memory: list[Tensor], number: int) -> Iterator[Step]:  # noqa: ARG002
-        """A pass over the retain set with forgotten triples beside."""
+        """Yield a pass over the retain set with forgotten triples beside."""
         return run.sampler.retain_pass(number)
 
     def loss(self, run: GradientRun, memory: list[Tensor], step: Step) -> Tensor:

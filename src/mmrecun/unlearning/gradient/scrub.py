@@ -57,7 +57,7 @@ class Scrub(GradientUnlearner[Teacher]):
     config: ScrubConfig
 
     def prepare(self, run: GradientRun) -> Teacher:
-        """The trained model's vectors, frozen."""
+        """Return the trained model's vectors, frozen."""
         with torch.no_grad():
             vectors = run.task.model.vectors(original_inputs(run.task))
         rng = run.task.seed.child("candidates").torch()

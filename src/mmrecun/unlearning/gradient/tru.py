@@ -54,7 +54,7 @@ class TRU(GradientUnlearner[Targets]):
     config: TRUConfig
 
     def prepare(self, run: GradientRun) -> Targets:
-        """The modules that feel the forget set most, relative to the retain set."""
+        """Return the modules that feel the forget set most, relative to the retain set."""
         names = [name for name, _ in run.model.named_parameters()]
         forget, retain = dict.fromkeys(map(module_of, names), 0.0), dict.fromkeys(map(module_of, names), 0.0)
         for step in islice(run.sampler.forget_pass(0), self.config.probe_batches):
@@ -69,7 +69,10 @@ class TRU(GradientUnlearner[Targets]):
         )
 
     def loss(self, run: GradientRun, memory: Targets, step: Step) -> Tensor:
-        """The value of (1 - w) * training loss + w * reverse BPR, with the scaled and masked gradient; a scalar."""
+        """Return the value of (1 - w) * training loss + w * reverse BPR, with the scaled and masked gradient.
+
+        A scalar.
+        """
         value, down, hold = self._gradients(run, step)
         scales = branch_scales(memory.branch, down, hold, self.config.tau)
         weight, mixed = self.config.forget_weight, {}
@@ -81,7 +84,7 @@ class TRU(GradientUnlearner[Targets]):
         return with_gradient(value, list(mixed), list(mixed.values()))
 
     def _gradients(self, run: GradientRun, step: Step) -> tuple[Tensor, Gradients, Gradients]:
-        """The value of the objective, and what each parameter gets from the forget and from the retain term."""
+        """Return the value of the objective, and what each parameter gets from the forget and from the retain term."""
         kept, forgotten = run.forward(step)
         reverse = torch.stack([reverse_bpr(margins, Reverse.SWAPPED) for margins in forgotten]).sum()
         retain, parameters = run.retain_loss(kept), list(run.model.parameters())
@@ -92,7 +95,7 @@ class TRU(GradientUnlearner[Targets]):
 
 
 def module_of(parameter: str) -> str:
-    """The name of the module that owns a parameter.
+    """Return the name of the module that owns a parameter.
 
     >>> module_of("gates.image.weight")
     'gates.image'
@@ -101,7 +104,7 @@ def module_of(parameter: str) -> str:
 
 
 def branch_of(parameter: str, modalities: Sequence[str]) -> str:
-    """The modality whose branch a parameter belongs to, or nothing for what all share.
+    """Return the modality whose branch a parameter belongs to, or nothing for what all share.
 
     >>> branch_of("gates.image.weight", ["audio", "image"]), branch_of("users.weight", ["audio", "image"])
     ('image', '')
@@ -125,7 +128,7 @@ def squared(gradient: Tensor | None) -> float:
 
 
 def with_gradient(value: Tensor, parameters: list[Tensor], gradients: list[Tensor]) -> Tensor:
-    """A scalar of the given value whose gradient in each of `parameters` is the given one."""
+    """Return a scalar of the given value whose gradient in each of `parameters` is the given one."""
     result: Tensor = _Given.apply(value, gradients, *parameters)  # type: ignore[no-untyped-call]
     return result
 

@@ -83,7 +83,7 @@ class _PairedSampler:
         return before, after
 
     def _sampled_pairs(self, places: Ints, number: int, retained: bool = False) -> Iterator[SampledPairs]:
-        """The pairs at `places` for `number` of them, in pieces, since each is held against every item."""
+        """Yield the pairs at `places` for `number` of them, in pieces, since each is compared with every item."""
         for part in blocks(len(places), self._sizes[1]):
             users = self._users[places[part]]
             negative_counts = np.maximum(self._sizes[1] - self._degree[users], 1)

@@ -44,7 +44,7 @@ class GaussNewtonMatrix:
         return by_user, by_item
 
     def diagonal(self) -> tuple[Tensor, Tensor]:
-        """The mean of each row's block diagonal: float32 [U] and [I]."""
+        """Return the mean of each row's block diagonal: float32 [U] and [I]."""
         width = self._users.shape[1]
         own, other = self._items.square().sum(dim=1, keepdim=True), self._users.square().sum(dim=1, keepdim=True)
         by_user = (

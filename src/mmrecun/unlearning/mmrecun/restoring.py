@@ -168,7 +168,7 @@ def _vectors(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
 def _bpr_gradients(
     model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR, with_hessian: bool = True
 ) -> tuple[dict[str, Tensor], UserItemVectors, Gradient]:
-    """The gradient of `bpr` by every table of `model`, the vectors it was taken at, and its gradient by them."""
+    """Return the gradient of `bpr` by every table of `model`, the vectors it was taken at, and its gradient by them."""
     weights = {name: table.weight for name, table in model.tables().items()}
     pair = _vectors(model, inputs)
     at = pair[0].detach(), pair[1].detach()

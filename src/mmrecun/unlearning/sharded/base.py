@@ -36,7 +36,7 @@ class Unit(StrEnum):
         return {Unit.INTERACTIONS: len(dataset.train), Unit.USERS: len(dataset.users)}.get(self, len(dataset.items))
 
     def of_pairs(self, labels: Ints, pairs: Interactions) -> Ints:
-        """The shard of each of N pairs, int64 [N], from the shard of each unit."""
+        """Return the shard of each of N pairs, int64 [N], from the shard of each unit."""
         if self is Unit.INTERACTIONS:
             return labels
         return labels[pairs.users if self is Unit.USERS else pairs.items]
@@ -78,7 +78,7 @@ class Shards:
         return sum(shard.seconds for shard, touched in zip(self.trained, self.touched, strict=True) if not touched)
 
     def stacked(self, partition: Partition) -> tuple["Stacked", "Stacked"]:
-        """The vectors of all shards side by side, of the retained users and of the retained items."""
+        """Return the vectors of all shards side by side, of the retained users and of the retained items."""
         users = [(shard.user_rows, shard.users) for shard in self.trained]
         items = [(shard.item_rows, shard.items) for shard in self.trained]
         return Stacked.of(users, len(partition.retained.users)), Stacked.of(items, len(partition.retained.items))
@@ -97,7 +97,7 @@ class Stacked:
     there: Tensor
 
     def rows(self, part: Tensor | slice) -> "Stacked":
-        """Some rows."""
+        """Return some rows."""
         return Stacked(self.vectors[part], self.there[part])
 
     @classmethod
@@ -197,7 +197,7 @@ def train_shard(
 
 
 def validated(task: Task, shard: Shard) -> float:
-    """The validation score of one shard alone."""
+    """Return the validation score of one shard alone."""
     users, items = Shards([shard], np.zeros(1, dtype=bool)).stacked(task.partition)
     table = vector_model(task.partition, users.vectors[:, 0], items.vectors[:, 0])
     return task.validate(table, GraphInputs(table.sizes.users, table.sizes.items))

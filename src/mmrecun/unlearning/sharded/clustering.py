@@ -25,7 +25,7 @@ class Points:
         return len(self.rows[0])
 
     def at(self, points: Tensor) -> list[Tensor]:
-        """The vectors of these points, float32 [B, D] of each table."""
+        """Return the vectors of these points, float32 [B, D] of each table."""
         return [table[rows[points]] for table, rows in zip(self.tables, self.rows, strict=True)]
 
     def distances(self, anchors: list[Tensor]) -> Tensor:
@@ -36,7 +36,7 @@ class Points:
         return product
 
     def means(self, labels: Tensor, old: list[Tensor]) -> list[Tensor]:
-        """The mean vectors of each cluster [S, D], the old anchor where it is empty."""
+        """Return the mean vectors of each cluster [S, D], the old anchor where it is empty."""
         means = []
         for table, rows, anchor in zip(self.tables, self.rows, old, strict=True):
             size = len(anchor)

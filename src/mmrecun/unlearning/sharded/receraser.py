@@ -157,7 +157,7 @@ class Aggregation(nn.Module):
 
 
 def aggregated(task: Task, users: Stacked, items: Stacked, passes: int) -> tuple[BPRMF, list[dict[str, float]]]:
-    """The attended vectors of the passes that validated best, as a table, and one row per pass.
+    """Return the attended vectors of the passes that validated best, as a table, and one row per pass.
 
     Trained by BPR on the retained pairs, shard models frozen.
     """
