@@ -24,9 +24,9 @@ from mmrecun.auditing.membership import matched_auc
 from mmrecun.data.graph import user_item_graph
 from mmrecun.data.sparse import product
 from mmrecun.evaluation.row_traits import normal_scores, structure
-from mmrecun.jobs._unlearn import task_of
 from mmrecun.models.base import ID_TABLES, Recommender
 from mmrecun.models.inference import vectors_of
+from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
 
 METHODS = ("unlink", "mmrecun")
@@ -95,12 +95,12 @@ def rows_of(court: Court) -> list[dict[str, Any]]:
     models = {f"Gold {number}": gold.model for number, gold in enumerate(court.golds, 1)}
     for name in METHODS:
         kind = method_class(name)
-        task = task_of(court.original.model, court.partition, court.original.training, SEED)
+        task = Task.of(court.original.model, court.partition, court.original.training, SEED)
         models[name] = kind(kind.Config()).run(task).model
     found = []
     for side, affected, pairs in (
-        ("users", court.setup.affected_users, shown.users),
-        ("items", court.setup.affected_items, shown.items),
+        ("users", court.setup.affected_user_rows, shown.users),
+        ("items", court.setup.affected_item_rows, shown.items),
     ):
         if min(int(affected.affected.sum()), int((~affected.affected).sum())) < 20:
             continue

@@ -38,7 +38,6 @@ from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
 from mmrecun.unlearning.retrain import Retrain
 
-_SPREAD = 0.2  # standard deviation of the step scale that is right, over data, models and requests
 _SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
 
@@ -105,7 +104,7 @@ class MMRecUn(Unlearner):
             task.progress(step, in_all, f"out of balance by {imbalance:.3g}")
         level = ForgettingLevel(partition, task.seed.child("level").numpy())
         solver.scale_step(
-            fit_step_scale(lambda scale: level.aucs(solver.scaled_vectors(scale)), self.config.step_scale, _SPREAD)
+            fit_step_scale(lambda scale: level.aucs(solver.scaled_vectors(scale)), self.config.step_scale)
         )
         if not all(bool(table.weight.isfinite().all()) for table in solver.tables.values()):
             raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")

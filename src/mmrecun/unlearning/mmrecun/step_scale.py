@@ -7,31 +7,35 @@ import numpy as np
 from mmrecun.arrays import Doubles
 from mmrecun.unlearning.mmrecun.restoring import StepScale
 
-_CHANCE, _NEAREST, _FARTHEST = 0.5, 0.7, 1.5
+_CHANCE, _NEAREST, _FARTHEST = 0.5, 0.5, 2.0
+_SPREAD, _SPREAD_OF_SIDES = 0.25, 0.1  # of the scale that is right, and of half the difference between the two sides
 _PROBE, _MOST, _CLOSE, _ROUNDS = 0.4, 0.5, 0.02, 3
 
 
-def fit_step_scale(aucs: Callable[[StepScale], tuple[Doubles, Doubles]], expected: float, spread: float) -> StepScale:
+def fit_step_scale(aucs: Callable[[StepScale], tuple[Doubles, Doubles]], expected: float) -> StepScale:
     """Find the scale at which the AUCs are at chance, each as far as its error lets it be known.
 
-    Minimises the squared distances of the AUCs from 0.5 in standard errors, and those of the two stretches from what is
-    expected in units of `spread`; by Gauss and Newton, with Broyden's update of the slopes.
+    Minimises the squared distances of the AUCs from 0.5 in standard errors, and those of the scales from what is usual:
+    their mean from the expected one, and the two from each other, since rows that go much farther on one side than on
+    the other stand out. By Gauss and Newton, with Broyden's update of the slopes.
 
     Args:
         aucs: gives AUCs and standard errors, float64 [G] both, at a scale.
         expected: the scale where nothing can be compared.
-        spread: standard deviation of the scale that is right about the expected one.
     """
-    at = np.array([expected, expected])
+    usual = np.array([expected, expected])
+    at = usual
     found, errors = aucs(StepScale(*at))
     if not len(found):
         return StepScale(expected, expected)
     sides = np.eye(2) * _PROBE
     slopes = np.stack([aucs(StepScale(*(at + side)))[0] - found for side in sides], axis=1) / _PROBE
+    both, apart = np.ones((2, 2)) / 4, np.array([[1, -1], [-1, 1]]) / 4  # squared mean, squared half of the difference
+    precision = both / _SPREAD**2 + apart / _SPREAD_OF_SIDES**2
     for _ in range(_ROUNDS):
         weighted = slopes / errors[:, None] ** 2
-        pull = weighted.T @ (_CHANCE - found) + (expected - at) / spread**2
-        step = np.linalg.solve(weighted.T @ slopes + np.eye(2) / spread**2, pull).clip(-_MOST, _MOST)
+        pull = weighted.T @ (_CHANCE - found) + precision @ (usual - at)
+        step = np.linalg.solve(weighted.T @ slopes + precision, pull).clip(-_MOST, _MOST)
         step = (at + step).clip(_NEAREST, _FARTHEST) - at
         if np.abs(step).max() < _CLOSE:
             break
