@@ -1,6 +1,8 @@
 """Exports: read back by other libraries, they give the lists that `recommend` gives; each knows its run."""
 
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -105,6 +107,30 @@ def test_lists_are_the_same_in_blocks(places: Path, tmp_path: Path, exported, mo
     jobs.export(places / "after", LISTS, tmp_path / "blocks", length=10)
     blocks = pl.read_parquet(tmp_path / "blocks" / "lists.parquet")
     assert blocks.select("user", "items").equals(whole.select("user", "items"))
+
+
+def test_without_pyarrow_all_works_but_parquet_of_vectors_and_lists(data_folder: Path, tmp_path: Path):
+    code = f"""
+import sys
+sys.modules["pyarrow"] = None
+from pathlib import Path
+from mmrecun import jobs
+from mmrecun.errors import ConfigError
+from mmrecun.forget.request import ForgetRequest
+folder = Path({str(tmp_path)!r})
+jobs.train(Path({str(data_folder)!r}), "lightgcn", folder / "run", {{"epochs": 1, "dim": 4}})
+jobs.unlearn(folder / "run", ForgetRequest(users=("u00003",)), folder / "after", "unlink")
+jobs.audit(folder / "after")
+for kind in ("npy", "safetensors", "vectors", "lists"):
+    try:
+        print(kind, jobs.export(folder / "after", kind, folder / kind).users)
+    except ConfigError as error:
+        print(kind, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    hint = "an export of vectors or lists to Parquet needs the library 'pyarrow'; pip install 'mmrecun[parquet]'"
+    assert done.stdout.splitlines() == ["npy 79", "safetensors 79", f"vectors {hint}", f"lists {hint}"], done.stderr
+    assert not (tmp_path / "vectors").exists()
 
 
 def test_faiss_finds_the_lists_of_recommend(places: Path, exported):

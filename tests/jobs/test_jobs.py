@@ -254,6 +254,22 @@ def test_an_audit_refuses_what_does_not_belong_together(run_folder: Path, tmp_pa
         jobs.audit(tmp_path / "one", [tmp_path / "one"])
 
 
+def test_gold_whose_manifest_has_an_earlier_name_of_a_setting_is_compared_by_its_value(
+    run_folder: Path, tmp_path: Path
+):
+    request = ForgetRequest(users=("u00001",))
+    jobs.unlearn(run_folder, request, tmp_path / "after", "unlink")
+    jobs.unlearn(run_folder, request, tmp_path / "gold", "retrain")
+    path = tmp_path / "gold" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    value = manifest["settings"].pop("negatives_per_block")
+    path.write_text(json.dumps({**manifest, "settings": {**manifest["settings"], "rivals": value}}))
+    assert jobs.audit(tmp_path / "after", [tmp_path / "gold"]).gap
+    path.write_text(json.dumps({**manifest, "settings": {**manifest["settings"], "rivals": value + 1}}))
+    with pytest.raises(ArtifactError, match="Gold of another model or other settings"):
+        jobs.audit(tmp_path / "after", [tmp_path / "gold"])
+
+
 def test_a_method_that_leaves_plain_tables_is_audited_against_gold_of_the_first_model(run_folder: Path, tmp_path: Path):
     request = ForgetRequest(users=("u00001",))
     manifest = jobs.unlearn(run_folder, request, tmp_path / "tables", "gsgcf", {"epochs": 2})

@@ -18,6 +18,7 @@ from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.secret import read_key
 from mmrecun.models.base import Recommender
+from mmrecun.models.per_modality import modality_of_parameters
 from mmrecun.text import preview
 
 _LONG_ENOUGH = 4
@@ -177,7 +178,7 @@ def _tables(unlearned: Recommender, partition: Partition) -> Check:
         if len(table.weight) != rows[table.side]
     ]
     gone = set(partition.original.modalities) - set(partition.retained.modalities)
-    found += [name for name in unlearned.state_dict() if gone & set(name.split("."))]
+    found += [name for name, modality in modality_of_parameters(unlearned).items() if modality in gone]
     tables = len(unlearned.tables())
     return _check("residue: tables", found, f"{tables} tables hold retained rows only", "left in the tables")
 

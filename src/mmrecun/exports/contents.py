@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from torch import Tensor
 
 from mmrecun.arrays import Ints
 from mmrecun.data.files import write_parquet
+from mmrecun.exports.arrow import pyarrow
 from mmrecun.exports.record import Record, record_of
 from mmrecun.models.inference import vectors_of
 from mmrecun.runs import Run
@@ -62,9 +61,9 @@ def write_ids(contents: Contents, folder: Path, *kinds: str) -> None:
 
 def write_vectors(ids: pl.Series, vectors: Tensor, path: Path) -> None:
     """Write a Parquet file of `id` and `vector` (fixed-size list of D float32), one block of rows at a time."""
-    width = vectors.shape[1]
+    pa, width = pyarrow(), vectors.shape[1]
     schema = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32(), width))])
-    with pq.ParquetWriter(path, schema) as writer:
+    with pa.parquet.ParquetWriter(path, schema) as writer:
         for start in range(0, len(ids), BLOCK_ROWS):
             values = vectors[start : start + BLOCK_ROWS].numpy().reshape(-1)
             block = pa.FixedSizeListArray.from_arrays(pa.array(values), width)

@@ -1,16 +1,14 @@
 """The best items of every user, as one Parquet file that is written while it is worked out."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmrecun.arrays import Ints
 from mmrecun.evaluation.ranking import score_pairs, top_k
+from mmrecun.exports.arrow import pyarrow
 from mmrecun.exports.contents import BLOCK_ROWS, Contents, Report
-
-_SCHEMA = pa.schema([("user", pa.string()), ("items", pa.list_(pa.string())), ("scores", pa.list_(pa.float32()))])
 
 
 def write_lists(contents: Contents, folder: Path, progress: Report, k: int) -> None:
@@ -20,15 +18,23 @@ def write_lists(contents: Contents, folder: Path, progress: Report, k: int) -> N
     """
     total = len(contents.users)
     width = min(k, len(contents.items))
-    with pq.ParquetWriter(folder / "lists.parquet", _SCHEMA) as writer:
+    schema = _schema()
+    with pyarrow().parquet.ParquetWriter(folder / "lists.parquet", schema) as writer:
         for start in range(0, total, BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, total))
-            writer.write_table(_block(contents, rows, width))
+            writer.write_table(_block(contents, rows, width, schema))
             progress(int(rows[-1]) + 1, total, "users listed")
 
 
-def _block(contents: Contents, rows: Ints, width: int) -> pa.Table:
-    data = contents.run.dataset
+def _schema() -> Any:
+    """Return the columns of the file, a `pyarrow.Schema`."""
+    pa = pyarrow()
+    return pa.schema([("user", pa.string()), ("items", pa.list_(pa.string())), ("scores", pa.list_(pa.float32()))])
+
+
+def _block(contents: Contents, rows: Ints, width: int, schema: Any) -> Any:
+    """Return the lists of users `rows` (int64 [B]), a `pyarrow.Table` of B rows."""
+    pa, data = pyarrow(), contents.run.dataset
     lists = top_k(contents.users, contents.items, data.interactions, rows, width)
     held = lists >= 0
     items = lists[held]  # row by row, so each list stays together
@@ -42,4 +48,4 @@ def _block(contents: Contents, rows: Ints, width: int) -> pa.Table:
         pa.ListArray.from_arrays(offsets, names),
         pa.ListArray.from_arrays(offsets, pa.array(scores)),
     ]
-    return pa.Table.from_arrays(columns, schema=_SCHEMA)
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -19,6 +19,7 @@ from mmrecun.models.base import (
     linear,
     squared_norm,
 )
+from mmrecun.models.per_modality import PerModality
 from mmrecun.models.propagation import propagate
 
 
@@ -56,7 +57,7 @@ class BM3(Recommender):
         self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
         self.predictor = linear(config.dim, config.dim, rng, bias=False)
         nn.init.eye_(self.predictor.weight)
-        self.projections = nn.ModuleDict({name: linear(width, config.dim, rng) for name, width in sizes.widths.items()})
+        self.projections = PerModality({name: linear(width, config.dim, rng) for name, width in sizes.widths.items()})
 
     def required_inputs(self) -> RequiredInputs:
         """Return the user-item graph and the features."""

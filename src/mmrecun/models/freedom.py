@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import embedding, logsigmoid
 
 from mmrecun.data.bpr_sampling import Triples
@@ -24,6 +24,7 @@ from mmrecun.models.base import (
     linear,
     squared_norm,
 )
+from mmrecun.models.per_modality import PerModality
 from mmrecun.models.propagation import propagate
 from mmrecun.text import unknown_name
 
@@ -71,7 +72,7 @@ class FREEDOM(Recommender):
         super().__init__(config, sizes, rng)
         self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
         self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
-        self.projections = nn.ModuleDict(
+        self.projections = PerModality(
             {name: linear(width, config.dim, rng, bias=False) for name, width in sizes.widths.items()}
         )
 

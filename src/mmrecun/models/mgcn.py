@@ -24,6 +24,7 @@ from mmrecun.models.base import (
 from mmrecun.models.fusion import attend, mean_with
 from mmrecun.models.gathering import gather
 from mmrecun.models.info_nce import info_nce
+from mmrecun.models.per_modality import PerModality
 from mmrecun.models.propagation import propagate, propagate_at
 
 
@@ -65,15 +66,15 @@ class MGCN(Recommender):
         dim, widths = config.dim, sizes.widths
         self.users = EmbeddingTable("users", sizes.users, dim, rng)
         self.items = EmbeddingTable("items", sizes.items, dim, rng)
-        self.offsets = nn.ModuleDict(
+        self.offsets = PerModality(
             {
                 name: EmbeddingTable("items", sizes.items, width, rng, modality=name, zeros=True)
                 for name, width in widths.items()
             }
         )
-        self.projections = nn.ModuleDict({name: linear(width, dim, rng) for name, width in widths.items()})
-        self.gates = nn.ModuleDict({name: linear(dim, dim, rng) for name in widths})
-        self.preferences = nn.ModuleDict({name: linear(dim, dim, rng) for name in widths})
+        self.projections = PerModality({name: linear(width, dim, rng) for name, width in widths.items()})
+        self.gates = PerModality({name: linear(dim, dim, rng) for name in widths})
+        self.preferences = PerModality({name: linear(dim, dim, rng) for name in widths})
         self.attention = nn.Sequential(linear(dim, dim, rng), nn.Tanh(), linear(dim, 1, rng, bias=False))
 
     def required_inputs(self) -> RequiredInputs:
@@ -131,7 +132,7 @@ class MGCN(Recommender):
         assert inputs.user_block is not None
         branches = []
         for name in self.sizes.widths:
-            features = self.projections[name](inputs.features[name] + self.offsets.get_parameter(f"{name}.weight"))
+            features = self.projections[name](inputs.features[name] + self.offsets[name].get_parameter("weight"))
             items = self.items.weight * self.gates[name](features).sigmoid() * inputs.present[name].unsqueeze(1)
             for _ in range(self.config.item_layers):
                 items = inputs.item_graphs[name] @ items

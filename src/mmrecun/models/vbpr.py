@@ -16,6 +16,7 @@ from mmrecun.models.base import (
     linear,
     squared_norm,
 )
+from mmrecun.models.per_modality import PerModality
 
 
 class VBPRConfig(ModelConfig):
@@ -43,13 +44,13 @@ class VBPR(Recommender):
         self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
         self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
         self.bias = EmbeddingTable("items", sizes.items, 1, rng, zeros=True)
-        self.tastes = nn.ModuleDict(
+        self.tastes = PerModality(
             {name: EmbeddingTable("users", sizes.users, config.dim, rng) for name in sizes.widths}
         )
-        self.projections = nn.ModuleDict(
+        self.projections = PerModality(
             {name: linear(width, config.dim, rng, bias=False) for name, width in sizes.widths.items()}
         )
-        self.content_bias = nn.ModuleDict(
+        self.content_bias = PerModality(
             {name: linear(width, 1, rng, bias=False) for name, width in sizes.widths.items()}
         )
 
@@ -66,7 +67,7 @@ class VBPR(Recommender):
         for name in self.sizes.widths:
             unit = nn.functional.normalize(inputs.features[name], dim=1)
             content = self.projections[name](unit)
-            branches[name] = (self.tastes.get_parameter(f"{name}.weight"), content)
+            branches[name] = (self.tastes[name].get_parameter("weight"), content)
             users.append(branches[name][0])
             items.append(content)
             bias = bias + self.content_bias[name](unit)

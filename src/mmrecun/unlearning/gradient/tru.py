@@ -14,6 +14,7 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from mmrecun.models.per_modality import modality_of_parameters
 from mmrecun.training.losses import Reverse, reverse_bpr
 from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
@@ -41,7 +42,7 @@ class TRUConfig(GradientConfig):
 
 @dataclass(frozen=True)
 class Targets:
-    """For each parameter whether it is updated, and the branch it belongs to."""
+    """For each parameter whether it is updated, and its modality; empty where all modalities share it."""
 
     chosen: list[bool]
     branch: list[str]
@@ -64,9 +65,8 @@ class TRU(GradientUnlearner[Targets]):
                 retain[module_of(name)] += squared(two)
         ratio = {module: forget[module] / max(retain[module], 1e-30) for module in forget}
         chosen = sorted(ratio, key=lambda module: -ratio[module])[: max(1, round(self.config.share * len(ratio)))]
-        return Targets(
-            [module_of(name) in chosen for name in names], [branch_of(name, run.model.modalities()) for name in names]
-        )
+        branches = modality_of_parameters(run.model)
+        return Targets([module_of(name) in chosen for name in names], [branches.get(name, "") for name in names])
 
     def loss(self, run: GradientRun, memory: Targets, step: Step) -> Tensor:
         """Return the value of (1 - w) * training loss + w * reverse BPR, with the scaled and masked gradient.
@@ -101,15 +101,6 @@ def module_of(parameter: str) -> str:
     'gates.image'
     """
     return parameter.rpartition(".")[0]
-
-
-def branch_of(parameter: str, modalities: Sequence[str]) -> str:
-    """Return the modality whose branch a parameter belongs to, or nothing for what all share.
-
-    >>> branch_of("gates.image.weight", ["audio", "image"]), branch_of("users.weight", ["audio", "image"])
-    ('image', '')
-    """
-    return next((part for part in parameter.split(".") if part in modalities), "")
 
 
 def branch_scales(branches: Sequence[str], down: Gradients, hold: Gradients, tau: float) -> dict[str, float]:
