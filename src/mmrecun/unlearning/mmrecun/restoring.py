@@ -21,7 +21,6 @@ from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, Gradient
 _CLOSE = 1e-2  # residual of a step's linear system, relative to its right-hand side
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 _SINCE = (0.0, 0.25, 0.5)  # from where on a margin's way its pull may count
-_FEW = 16  # negatives that are enough to tell which of these explains the rows best
 
 
 class StepScale(NamedTuple):
@@ -184,12 +183,12 @@ def _best_explained(task: Task, bpr: ExpectedBPR) -> tuple[float, dict[str, Tens
     """Find from where on pulls should count, by how well they explain the rows of users and items; and the gradient."""
     inputs, degrees = original_inputs(task), dict(zip(("users", "items"), task.partition.original.degrees, strict=True))
     tables = {name: table for name, table in task.model.tables().items() if name in ID_TABLES}
-    few = replace(bpr, negatives=bpr.negatives[:_FEW], allowed=bpr.allowed[:, :_FEW])
-    found: dict[float, float] = {}
+    found: dict[float, tuple[float, dict[str, Tensor]]] = {}
     for since in _SINCE:
-        taught, _, _ = _bpr_gradients(task.model, inputs, replace(few, since=since), with_hessian=False)
-        found[since] = sum(
+        taught, _, _ = _bpr_gradients(task.model, inputs, replace(bpr, since=since), with_hessian=False)
+        cosines = [
             mean_cosine(table.weight.detach(), taught[name], degrees[table.side]) for name, table in tables.items()
-        )
-    best = max(found, key=lambda since: found[since])
-    return best, _bpr_gradients(task.model, inputs, replace(bpr, since=best), with_hessian=False)[0]
+        ]
+        found[since] = sum(cosines), taught
+    best = max(found, key=lambda since: found[since][0])
+    return best, found[best][1]
