@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "your-model.md"
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch, dataset, ranked):
+def models(tmp_path, monkeypatch, dataset, ranked):
     """A folder with everything that the page names; ids are u0, u1, ... and i0, i1, ..."""
     monkeypatch.chdir(tmp_path)
     pairs = dataset.train
@@ -32,11 +32,11 @@ def workplace(tmp_path, monkeypatch, dataset, ranked):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_examples_run(workplace, tmp_path, capsys):
+def test_the_examples_run(models, tmp_path, capsys):
     examples = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert len(examples) == 3
     for example in examples:
         assert len([line for line in example.splitlines() if line.strip()]) <= 6
-        exec(compile(example, str(PAGE), "exec"), dict(workplace))
+        exec(compile(example, str(PAGE), "exec"), dict(models))
     assert capsys.readouterr().out.strip()
     assert {"less.npz", "BPR-less.pth", "less"} <= {path.name for path in tmp_path.iterdir()}

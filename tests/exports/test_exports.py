@@ -189,7 +189,7 @@ def test_the_card_is_one_that_the_hub_reads_and_names_nobody(places: Path, expor
     hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
     folder = exported("huggingface")
     loaded = hub.ModelCard.load(folder / "README.md")
-    assert loaded.data.library_name == "mmrecun"
+    assert loaded.data.to_dict()["library_name"] == "mmrecun"
     assert "machine-unlearning" in loaded.data.tags
 
 

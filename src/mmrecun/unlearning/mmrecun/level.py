@@ -38,6 +38,7 @@ class _FoldedInPairs:
     strata: Ints
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
+        """Rank both by vectors [U', D] and [I', D], each pair by a row fitted to the owner's other pairs."""
         partners: Tensor = vectors[1 if self.of_users else 0]
         return [
             (
@@ -58,6 +59,7 @@ class _SinglePairs:
     seen: Interactions
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
+        """Rank both by vectors [U', D] and [I', D], in groups of equally popular items."""
         users, items = vectors
         degree = degrees(self.seen, len(users), len(items))
         first, second = (percentiles(users, items, self.seen, pairs) for pairs in (self.forgotten, self.valid))

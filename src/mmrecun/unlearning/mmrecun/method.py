@@ -108,8 +108,10 @@ class MMRecUn(Unlearner):
         )
         if not all(bool(table.weight.isfinite().all()) for table in solver.tables.values()):
             raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
+        retained = partition.retained
+        sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
         for epoch in range(1, self.config.epochs + 1):
-            loss = train_on_retained(task, solver, epoch)
+            loss = train_on_retained(task, solver, sampler, epoch)
             history.append({"step": self.config.newton_steps + epoch, "loss": loss})
             task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
         users, items = (solver.model.get_parameter(name).detach() for name in ID_TABLES)
@@ -119,7 +121,7 @@ class MMRecUn(Unlearner):
         return UnlearnResult(solver.model, stop, history)
 
 
-def train_on_retained(task: Task, solver: BalanceSolver, number: int) -> float:
+def train_on_retained(task: Task, solver: BalanceSolver, sampler: NegativeSampler, number: int) -> float:
     """Train the model for an epoch on retained pairs, in place; returns the mean loss.
 
     A request for less than a hundredth of the pairs gets as much less of an epoch. So many small requests train as long
@@ -131,7 +133,6 @@ def train_on_retained(task: Task, solver: BalanceSolver, number: int) -> float:
     pairs = retained.train.sample(
         math.ceil(min(share / _WHOLE_EPOCH, 1) * len(retained.train)), seed.child("pairs").numpy()
     )
-    sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
     optimizer = adam(solver.model, _SETTLING_RATE * task.training.learning_rate)
     return train_epoch(solver.model, pairs, sampler, solver.inputs, task.training.batch_size, seed, optimizer)
 

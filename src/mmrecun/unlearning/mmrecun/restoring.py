@@ -42,7 +42,7 @@ class BalanceSolver:
         model: changed in place.
         inputs: what it reads.
         tables: those that move, by name.
-        unexplained: why the rows of users or of items cannot be solved for; empty where they can.
+        unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
     """
 
     def __init__(self, task: Task, negatives: int, min_cosine: float) -> None:

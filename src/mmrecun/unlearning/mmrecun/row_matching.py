@@ -31,13 +31,16 @@ _LEAST_REST = 0.05  # of a row's length that always lies outside the plane of it
 @torch.no_grad()
 def match_rows(users: Tensor, items: Tensor, partition: Partition) -> None:
     """Change the rows of retained users float32 [U', D] and items [I', D] that lost pairs, in place."""
-    data = partition.retained
+    forgotten, data = partition.forgotten, partition.retained
+    affected = (
+        np.unique(forgotten.users[~partition.removed_users[forgotten.users]]),
+        np.unique(forgotten.items[~partition.removed_items[forgotten.items]]),
+    )
+    if max(map(len, affected)) < _FEWEST:
+        return
     adjacency = user_item_graph(data.train, len(data.users), len(data.items), users.device).forward
     shown = structure(adjacency, len(data.users))
-    sides = [
-        _Side.of(partition, True, shown.users),
-        _Side.of(partition, False, shown.items),
-    ]
+    sides = [_Side.of(partition, True, shown.users), _Side.of(partition, False, shown.items)]
     for _ in range(_ROUNDS):
         own = torch.cat([users, items])
         near = product(adjacency, own)
