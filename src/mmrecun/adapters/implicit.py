@@ -110,8 +110,12 @@ def _arrays(model: object) -> tuple[dict[str, Array], str]:
             arrays = dict(file)
     except FileNotFoundError:
         raise ArtifactError(f"{model}: no such file") from None
-    except (ValueError, BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
-        raise ArtifactError(f"{model}: not an .npz file of implicit: {error}") from None
+    except (ValueError, BadZipFile, OSError, EOFError, AttributeError, TypeError):
+        # NumPy's own words advise to load a file that holds pickles unsafely
+        raise ArtifactError(
+            f"{model}: not an .npz file of implicit, or one that holds pickled objects, which are never loaded; save "
+            "the model again with model.save(path)"
+        ) from None
     if not set(_FACTORS) <= set(arrays):
         raise ArtifactError(f"{model}: not a file of implicit; it has {', '.join(sorted(arrays)) or 'nothing'}")
     kind = "bpr" if "learning_rate" in arrays and "neg_prop" not in arrays else "als" if "alpha" in arrays else ""
