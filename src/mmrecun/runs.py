@@ -56,6 +56,7 @@ class Manifest(Settings):
         weights: SHA-256 of the weights file; empty only before the run is written.
         best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
             pairs there; 0 and None where a method chose nothing by validation.
+        carried: what the method needs to know when it is asked again (see `UnlearnResult`).
         seconds: from request (or start) to a model that can be served.
         setup_seconds: of an unlearning, and not part of `seconds`: what was spent on things that would be there before
             any request, such as the models of shards that the request does not touch.
@@ -81,6 +82,7 @@ class Manifest(Settings):
     best_epoch: int = 0
     epochs: int = 0
     valid: float | None = None
+    carried: dict[str, Any] = {}
     seconds: float
     setup_seconds: float = 0.0
     versions: dict[str, str]

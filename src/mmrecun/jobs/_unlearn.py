@@ -82,7 +82,8 @@ def unlearn(
     partition = _taken(parent, request, key)
     if method == "retrain" and not can_validate(partition.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
-    result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress))
+    carried = parent.manifest.carried if parent.manifest.method == method else {}
+    result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried))
     facts = {
         "seed": seed,
         "parent": runs.reference(parent.folder, parent.weights, out),
@@ -93,6 +94,7 @@ def unlearn(
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
         "valid": result.valid,
+        "carried": dict(result.carried),
         **_of_request(parent, request, partition, key),
     }
     with staged_folder(out) as staging:

@@ -1,8 +1,8 @@
 """The contract of every unlearning method: a trained model and a partition in, a model of the retained data out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ class Task:
         seed: of everything drawn.
         validate: Recall@20 of a model of the retained data on the retained validation pairs.
         progress: receives progress.
+        carried: what the method left with the model when it unlearned it last (see `UnlearnResult`); empty at first.
     """
 
     model: Recommender
@@ -44,6 +45,7 @@ class Task:
     seed: Seed
     validate: Callable[[Recommender, GraphInputs], float]
     progress: Progress = no_progress
+    carried: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -53,13 +55,14 @@ class Task:
         training: TrainConfig,
         seed: Seed,
         progress: Progress = no_progress,
+        carried: Mapping[str, Any] | None = None,
     ) -> Self:
         """Set up a task whose models are validated on the retained validation pairs."""
 
         def validate(current: Recommender, inputs: GraphInputs) -> float:
             return validation_score(current, inputs, partition.retained)
 
-        return cls(model, partition, training, seed, validate, progress)
+        return cls(model, partition, training, seed, validate, progress, carried or {})
 
     @property
     def device(self) -> torch.device:
@@ -82,6 +85,7 @@ class UnlearnResult:
         setup_seconds: of the run that were spent on what would be there before any request, such as shard models.
         best_epoch, valid: where a training on the retained data validated best, and its score; 0 and None for a method
             that chooses nothing by validation.
+        carried: what a later request to the same method needs to know: numbers that name nobody, in JSON's types.
     """
 
     model: Recommender
@@ -90,6 +94,7 @@ class UnlearnResult:
     setup_seconds: float = 0.0
     best_epoch: int = 0
     valid: float | None = None
+    carried: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Unlearner:
