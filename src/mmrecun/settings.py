@@ -26,10 +26,10 @@ class Settings(BaseModel):
     def _read_earlier_names(cls, values: Any) -> Any:
         if not cls.renamed or not isinstance(values, Mapping):
             return values
-        # a name that is there twice is left as it is, to be refused as unknown
-        return {
-            name if (now := cls.renamed.get(name, name)) in values else now: value for name, value in values.items()
-        }
+        for earlier, now in cls.renamed.items():
+            if earlier in values and now in values:
+                raise ValueError(f"'{earlier}' is the earlier name of '{now}', and both are given; keep '{now}'")
+        return {cls.renamed.get(name, name): value for name, value in values.items()}
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "settings") -> Self:
@@ -45,12 +45,15 @@ class Settings(BaseModel):
 
 
 def first_line(cls: type[BaseModel], error: ValidationError) -> str:
-    """Return the first of the mistakes in one line: the setting's name, what was given and what would do."""
+    """Describe the first mistake in one line: the setting's name, what was given and what would do."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return unknown_name("setting", name, cls.model_fields)
-    return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    reason = first["msg"].removeprefix("Value error, ")
+    if not name:  # a mistake that is in no single setting
+        return reason
+    return f"{name} = {first['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:

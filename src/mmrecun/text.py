@@ -48,6 +48,15 @@ def listing(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
+def alternatives(words: Sequence[str]) -> str:
+    """Words of which one is to be chosen, as prose.
+
+    >>> alternatives(["a", "b", "c"])
+    'a, b or c'
+    """
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
 def facts_text(title: str, facts: Mapping[str, str]) -> str:
     """Return a title and a line for each fact.
 

@@ -25,28 +25,23 @@ _LICENSORS = ("Aurora Media", "Bluefin Pictures", "Cobalt Studios", "Delta Archi
 
 
 class SyntheticConfig(Settings):
-    """Sizes and shape of a synthetic dataset.
+    """Sizes and shape of a synthetic dataset."""
 
-    Attributes:
-        users, items: U and I.
-        interactions: pairs to aim for over all splits.
-        groups: of taste; every item belongs to one, every user likes two.
-        modalities: names; the g-th group is visible in the modalities of its turn only (see `make`).
-        width: F of every modality.
-        missing: share of items without a given modality.
-        noise: standard deviation of the feature noise, in units of a group's own signal.
-        focus: share of a user's choices that follow taste instead of popularity alone.
-    """
-
-    users: PositiveInt = 600
-    items: PositiveInt = 400
-    interactions: PositiveInt = 9000
-    groups: PositiveInt = 8
-    modalities: tuple[str, ...] = ("image", "audio")
-    width: PositiveInt = 24
-    missing: float = Field(default=0.05, ge=0, lt=1)
-    noise: float = Field(default=0.6, ge=0)
-    focus: float = Field(default=0.85, ge=0, le=1)
+    users: PositiveInt = Field(default=600, description="number of users (U)")
+    items: PositiveInt = Field(default=400, description="number of items (I)")
+    interactions: PositiveInt = Field(default=9000, description="pairs to aim for, over all splits")
+    groups: PositiveInt = Field(default=8, description="groups of taste; an item belongs to one, a user likes two")
+    modalities: tuple[str, ...] = Field(
+        default=("image", "audio"), description="names of the modalities; each shows some of the groups"
+    )
+    width: PositiveInt = Field(default=24, description="features of every modality (F)")
+    missing: float = Field(default=0.05, ge=0, lt=1, description="share of the items that lack a modality")
+    noise: float = Field(
+        default=0.6, ge=0, description="standard deviation of the feature noise, in units of a group's own signal"
+    )
+    focus: float = Field(
+        default=0.85, ge=0, le=1, description="share of a user's choices that follow taste instead of popularity alone"
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
@@ -23,13 +23,9 @@ ID_TABLES = ("users.weight", "items.weight")  # the tables that every model has
 
 
 class ModelConfig(Settings):
-    """Settings every recommender has.
+    """Settings every recommender has."""
 
-    Attributes:
-        dim: D, the size of the trainable rows.
-    """
-
-    dim: PositiveInt = 64
+    dim: PositiveInt = Field(default=64, description="size of the trainable rows (D)")
 
     def check_modalities(self, known: Sequence[str]) -> None:
         """Refuse a setting that names a modality which the data to be trained on lack; most settings name none.
@@ -159,11 +155,15 @@ class Recommender(nn.Module):
     Made without a generator, a model has no initial values yet.
 
     Attributes:
+        summary: what the model is, in one line.
+        source: its paper.
         uses_bpr: whether BPR is part of its training loss.
-        noise: the generator of dropout masks; set while an epoch is trained, None otherwise, which means no dropout.
+        dropout_rng: generator of dropout masks while an epoch is trained; None otherwise, which means no dropout.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
+    summary: ClassVar[str] = ""
+    source: ClassVar[str] = ""
     uses_bpr: ClassVar[bool] = True
     config: ModelConfig
 

@@ -24,19 +24,19 @@ from mmrecun.models.propagation import propagate
 
 
 class BM3Config(ModelConfig):
-    """Settings of BM3.
+    """Settings of BM3."""
 
-    Attributes:
-        layers: hops over the user-item graph.
-        dropout: share of a target's entries that are left out.
-        alignment: weight of the modalities' terms beside the reconstruction of the graph; 1 in the paper.
-        l2: weight of the squared norm of the batch's vectors before the predictor (the paper's lambda).
-    """
-
-    layers: PositiveInt = 1
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    alignment: NonNegativeFloat = 1.0
-    l2: NonNegativeFloat = 1e-3
+    layers: PositiveInt = Field(default=1, description="hops over the user-item graph")
+    dropout: float = Field(
+        default=0.3, ge=0, lt=1, description="share of a target's entries that are dropped, drawn anew in each step"
+    )
+    alignment: NonNegativeFloat = Field(
+        default=1.0,
+        description="weight of the modalities' terms beside the reconstruction of the graph; 1 in the paper",
+    )
+    l2: NonNegativeFloat = Field(
+        default=1e-3, description="L2 regularisation of the batch's rows before the predictor (lambda)"
+    )
 
 
 class BM3(Recommender):
@@ -48,6 +48,8 @@ class BM3(Recommender):
     """
 
     Config = BM3Config
+    summary = "users, items and modalities drawn together, without negatives"
+    source = "Zhou et al., WWW 2023, arXiv 2207.05969"
     config: BM3Config
     uses_bpr: ClassVar[bool] = False
 

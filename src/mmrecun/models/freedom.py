@@ -30,26 +30,24 @@ from mmrecun.text import unknown_name
 
 
 class FREEDOMConfig(ModelConfig):
-    """Settings of FREEDOM.
+    """Settings of FREEDOM."""
 
-    Attributes:
-        layers: hops over the user-item graph.
-        item_layers: hops over the item-item graph.
-        neighbours: of an item in each modality's graph, itself included.
-        pruning: share of the user-item edges that an epoch of training leaves out (the paper's rho).
-        shares: modality -> its share of the item-item graph (the paper's alpha); 1 for those not named. An item's
-            shares are scaled to sum to one over the modalities it has.
-        modality_loss: weight of each modality's own BPR term (the paper's lambda).
-        l2: weight of the squared norm of the batch's rows before propagation; the paper has none.
-    """
-
-    layers: PositiveInt = 2
-    item_layers: PositiveInt = 1
-    neighbours: PositiveInt = 10
-    pruning: float = Field(default=0.5, ge=0, lt=1)
-    shares: Mapping[str, NonNegativeFloat] = {}
-    modality_loss: NonNegativeFloat = 1e-3
-    l2: NonNegativeFloat = 1e-3
+    layers: PositiveInt = Field(default=2, description="hops over the user-item graph")
+    item_layers: PositiveInt = Field(default=1, description="hops over the item-item graph")
+    neighbours: PositiveInt = Field(
+        default=10, description="neighbours of an item in each modality's graph, itself included"
+    )
+    pruning: float = Field(
+        default=0.5, ge=0, lt=1, description="share of the user-item edges that each epoch leaves out (rho)"
+    )
+    shares: Mapping[str, NonNegativeFloat] = Field(
+        default={},
+        description="weight of each modality in the item-item graph (alpha), as {image=0.1, text=0.9}; 1 if not named",
+    )
+    modality_loss: NonNegativeFloat = Field(default=1e-3, description="weight of each modality's own BPR term (lambda)")
+    l2: NonNegativeFloat = Field(
+        default=1e-3, description="L2 regularisation of the batch's rows before propagation; the paper has none"
+    )
 
     def check_modalities(self, known: Sequence[str]) -> None:
         """Every modality that has a share must be there."""
@@ -66,6 +64,8 @@ class FREEDOM(Recommender):
     """
 
     Config = FREEDOMConfig
+    summary = "IDs over a pruned user-item graph and a frozen item-item graph"
+    source = "Zhou and Shen, MM 2023, arXiv 2211.06924"
     config: FREEDOMConfig
 
     def __init__(self, config: FREEDOMConfig, sizes: Sizes, rng: torch.Generator | None) -> None:

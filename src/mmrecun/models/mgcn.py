@@ -29,26 +29,21 @@ from mmrecun.models.propagation import propagate, propagate_at
 
 
 class MGCNConfig(ModelConfig):
-    """Settings of MGCN.
-
-    Attributes:
-        layers: hops over the user-item graph.
-        item_layers: hops over each item-item graph.
-        neighbours: of an item in an item-item graph, itself included.
-        l2: weight of the squared norm of the batch's final vectors.
-        contrast: weight of the two InfoNCE terms (the paper's lambda_c).
-        temperature: of InfoNCE.
-        negatives_per_block: rows among which InfoNCE seeks each row; the paper's batch size.
-    """
+    """Settings of MGCN."""
 
     renamed: ClassVar[Mapping[str, str]] = {"rivals": "negatives_per_block"}
-    layers: PositiveInt = 4
-    item_layers: PositiveInt = 1
-    neighbours: PositiveInt = 10
-    l2: NonNegativeFloat = 1e-3
-    contrast: NonNegativeFloat = 0.01
-    temperature: float = Field(default=0.2, ge=0.1)
-    negatives_per_block: PositiveInt = 2048
+    layers: PositiveInt = Field(default=4, description="hops over the user-item graph")
+    item_layers: PositiveInt = Field(default=1, description="hops over each item-item graph")
+    neighbours: PositiveInt = Field(
+        default=10, description="neighbours of an item in each item-item graph, itself included"
+    )
+    l2: NonNegativeFloat = Field(default=1e-3, description="L2 regularisation of the batch's final vectors")
+    contrast: NonNegativeFloat = Field(default=0.01, description="weight of InfoNCE between the two views (lambda_c)")
+    temperature: float = Field(default=0.2, ge=0.1, description="temperature of InfoNCE")
+    negatives_per_block: PositiveInt = Field(
+        default=2048,
+        description="rows of a batch that InfoNCE compares with one another; 2048 is the paper's batch size",
+    )
 
 
 class MGCN(Recommender):
@@ -59,6 +54,8 @@ class MGCN(Recommender):
     """
 
     Config = MGCNConfig
+    summary = "IDs and purified features over a user-item and item-item graphs, joined by attention"
+    source = "Yu et al., MM 2023, arXiv 2308.03588"
     config: MGCNConfig
 
     def __init__(self, config: MGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:

@@ -1,7 +1,7 @@
 """VBPR: matrix factorisation whose items also have content factors (He and McAuley, AAAI 2016, equation 4)."""
 
 import torch
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
 from mmrecun.data.graph import GraphInputs, RequiredInputs
@@ -20,13 +20,11 @@ from mmrecun.models.per_modality import PerModality
 
 
 class VBPRConfig(ModelConfig):
-    """Settings of VBPR.
+    """Settings of VBPR."""
 
-    Attributes:
-        l2: weight of the squared norm of the batch's vectors.
-    """
-
-    l2: NonNegativeFloat = 1e-2
+    l2: NonNegativeFloat = Field(
+        default=1e-2, description="L2 regularisation of the batch's vectors, without their constant column"
+    )
 
 
 class VBPR(Recommender):
@@ -37,6 +35,8 @@ class VBPR(Recommender):
     """
 
     Config = VBPRConfig
+    summary = "matrix factorisation with content factors for each modality"
+    source = "He and McAuley, AAAI 2016"
     config: VBPRConfig
 
     def __init__(self, config: VBPRConfig, sizes: Sizes, rng: torch.Generator | None) -> None:

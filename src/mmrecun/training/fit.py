@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
@@ -26,23 +26,17 @@ Validate = Callable[[Recommender], float]
 
 
 class TrainConfig(Settings):
-    """Settings of a training.
+    """Settings of a training."""
 
-    Attributes:
-        epochs: at most.
-        batch_size: triples a step.
-        learning_rate: of Adam.
-        patience: validations without improvement before it stops.
-        patience_steps: steps without improvement that there must be as well: an epoch of little data is few steps.
-        validate_every: epochs between validations.
-    """
-
-    epochs: PositiveInt = 1000
-    batch_size: PositiveInt = 4096
-    learning_rate: PositiveFloat = 2e-3
-    patience: PositiveInt = 20
-    patience_steps: NonNegativeInt = 300
-    validate_every: PositiveInt = 1
+    epochs: PositiveInt = Field(default=1000, description="epochs at most")
+    batch_size: PositiveInt = Field(default=4096, description="training triples in a step")
+    learning_rate: PositiveFloat = Field(default=2e-3, description="learning rate of Adam")
+    patience: PositiveInt = Field(default=20, description="validations without improvement after which training stops")
+    patience_steps: NonNegativeInt = Field(
+        default=300,
+        description="steps without improvement that must have passed as well; an epoch of little data has few steps",
+    )
+    validate_every: PositiveInt = Field(default=1, description="epochs between two validations")
 
 
 @dataclass(frozen=True)
