@@ -1,4 +1,4 @@
-"""Typed, frozen settings, each declared once; unknown names are refused with the nearest known one."""
+"""Typed, frozen settings, each declared once. An unknown name is refused, with the nearest known one."""
 
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ class Settings(BaseModel):
     """Base of every settings class: immutable, and strict about names and finite numbers.
 
     Attributes:
-        renamed: earlier name of a setting -> its name now; both are read, so that old manifests stay readable.
+        renamed: earlier name of a setting -> its current name; both are read, so old manifests stay readable.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
@@ -51,13 +51,13 @@ def first_line(cls: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return unknown_name("setting", name, cls.model_fields)
     reason = first["msg"].removeprefix("Value error, ")
-    if not name:  # a mistake that is in no single setting
+    if not name:  # a mistake that concerns several settings
         return reason
     return f"{name} = {first['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:
-    """`["layers=3", "form=swapped"]` as a dictionary; values are read as TOML, bare words as text.
+    """Parse assignments such as "layers=3"; values are read as TOML, and anything else as text.
 
     >>> parse_assignments(["layers=3", "form=swapped"])
     {'layers': 3, 'form': 'swapped'}
@@ -93,7 +93,7 @@ Second = TypeVar("Second", bound=Settings)
 
 
 def split_settings(first: type[First], second: type[Second], values: Mapping[str, Any]) -> tuple[First, Second]:
-    """Sort one flat list of settings into two classes; a name that neither has is refused."""
+    """Split one flat list of settings between two classes; refuse a name that neither has."""
     known = [{*cls.model_fields, *cls.renamed} for cls in (first, second)]
     for name in values:
         if name not in known[0] and name not in known[1]:

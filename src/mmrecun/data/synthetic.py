@@ -46,7 +46,7 @@ class SyntheticConfig(Settings):
 
 @dataclass(frozen=True)
 class Truth:
-    """What was planted.
+    """The planted ground truth.
 
     Attributes:
         item_groups: int64 [I], the group of each item.
@@ -64,8 +64,8 @@ class Truth:
 def make(config: SyntheticConfig, seed: Seed) -> tuple[Dataset, Truth]:
     """Return a dataset and its ground truth; the same seed gives the same bits.
 
-    The m-th of M modalities shows group g plainly where g modulo M differs from m (with one modality: always), and
-    shows the other groups as one grey mass. So each modality carries a part of the taste, and together all of it.
+    The m-th of M modalities tells group g apart if g modulo M differs from m (with one modality: always), and
+    shows all other groups alike. So each modality carries part of the taste, and all together carry the whole.
     """
     rng = seed.child("tastes").numpy()
     item_groups = rng.permutation(np.arange(config.items) % config.groups)

@@ -20,7 +20,7 @@ def open_encoder(name: str, modality: str) -> Encoder:
 
     Args:
         name: one of `ENCODERS`, the path of a folder, or "" for the default of `modality`.
-        modality: name of the modality that is to be made.
+        modality: name of the new modality.
 
     Raises:
         ConfigError: when the name is unknown, the modality has no default, or a library is missing.

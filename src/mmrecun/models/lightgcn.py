@@ -21,7 +21,7 @@ class LightGCNConfig(ModelConfig):
 
 
 class LightGCN(Recommender):
-    """Scores are products of smoothed user and item vectors; modalities are not read."""
+    """Scores are dot products of propagated user and item vectors; modalities are not read."""
 
     Config = LightGCNConfig
     summary = "IDs averaged over hops of the user-item graph"
@@ -38,14 +38,14 @@ class LightGCN(Recommender):
         return RequiredInputs(user_item=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
-        """Smoothed vectors; the view `rows` holds the rows before propagation."""
+        """Return the propagated vectors; the view `rows` holds the rows before propagation."""
         assert inputs.user_item is not None
         rows = (self.users.weight, self.items.weight)
         users, items = propagate(inputs.user_item, *rows, self.config.layers)
         return Vectors(users, items, views={"rows": rows})
 
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
-        """As `vectors(inputs).at(triples)`; away from the CPU only the batch's rows make the last hop."""
+        """Return `vectors(inputs).of_triples(triples)`; on CUDA only the batch's rows take the last hop."""
         if triples.users.device.type == "cpu":
             return self.vectors(inputs).of_triples(triples)
         return self._at_rows(inputs, triples)

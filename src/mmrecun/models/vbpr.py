@@ -1,4 +1,4 @@
-"""VBPR: matrix factorisation whose items also have content factors (He and McAuley, AAAI 2016, equation 4)."""
+"""VBPR: matrix factorisation with content factors of items (He and McAuley, AAAI 2016, equation 4)."""
 
 import torch
 from pydantic import Field, NonNegativeFloat
@@ -28,10 +28,10 @@ class VBPRConfig(ModelConfig):
 
 
 class VBPR(Recommender):
-    """Latent factors, and for each modality user factors that meet the projected features of the item.
+    """Latent factors, plus for each modality the product of user factors and the item's projected features.
 
-    The paper's item bias and content bias stand in one more column, which is 1 for every user. Features are scaled
-    to length one, so that no modality drowns the others by its units; absent features add nothing.
+    The paper's item bias and content bias are one more column, which is 1 for every user. Features are scaled to length
+    one, so that no modality dominates by its units; absent features add nothing.
     """
 
     Config = VBPRConfig
@@ -55,11 +55,11 @@ class VBPR(Recommender):
         )
 
     def required_inputs(self) -> RequiredInputs:
-        """Features only."""
+        """Return the features."""
         return RequiredInputs(features=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
-        """Latent factors, each modality's factors and the bias, side by side."""
+        """Return latent factors, each modality's factors and the bias, side by side."""
         users: list[Tensor] = [self.users.weight]
         items: list[Tensor] = [self.items.weight]
         bias: Tensor = self.bias.weight

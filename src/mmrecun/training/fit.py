@@ -41,12 +41,12 @@ class TrainConfig(Settings):
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where an interrupted training leaves its state.
+    """Where an interrupted training keeps its state.
 
     Attributes:
-        path: the file; removed by whoever saves the finished run.
-        key: names data, settings and seed; only an equal key is resumed.
-        every_seconds: between two savings.
+        path: the file; the caller removes it when the finished run is saved.
+        key: identifies data, settings and seed; only a state with an equal key is resumed.
+        every_seconds: seconds between two savings.
     """
 
     path: Path
@@ -56,13 +56,13 @@ class ResumePoint:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training did.
+    """Result of a training.
 
     Attributes:
-        best_epoch, epochs: the epoch whose parameters the model has now, and how many were run.
-        valid: the validation score there.
-        history: per epoch `epoch`, `loss`, `seconds` and, where it was measured, `valid`.
-        seconds: in all.
+        best_epoch, epochs: epoch whose parameters the model has now, and number of epochs run.
+        valid: validation score at the best epoch.
+        history: `epoch`, `loss`, `seconds` and, if measured, `valid` of each epoch.
+        seconds: wall-clock time of the training.
     """
 
     best_epoch: int
@@ -84,7 +84,7 @@ def fit(
 ) -> FitResult:
     """Train `model` in place and leave it with the parameters that validated best.
 
-    Every epoch draws from its own child of `seed`, so a resumed training repeats an undisturbed one bit for bit.
+    Every epoch draws from its own child of `seed`, so a resumed training gives the same bits as an uninterrupted one.
 
     Raises:
         DivergedError: when the loss is no longer finite.
@@ -93,7 +93,7 @@ def fit(
     state = load_train_state(resume.path, resume.key, model, optimizer) if resume else TrainState()
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     started = time.perf_counter() - state.seconds
-    saved = -math.inf  # the first epoch is kept at once
+    saved = -math.inf  # so that the first epoch is saved at once
 
     epochs = epochs_of(model, dataset.train, sampler, inputs, config.batch_size, optimizer)
     steps = math.ceil(len(dataset.train) / config.batch_size)
@@ -125,7 +125,7 @@ def train_epoch(
     seed: Seed,
     optimizer: torch.optim.Optimizer,
 ) -> float:
-    """Train `model` for one epoch, in place; returns the mean loss.
+    """Train `model` for one epoch in place, and return the mean loss.
 
     Raises:
         DivergedError: when the loss is no longer finite.
@@ -134,14 +134,15 @@ def train_epoch(
 
 
 def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:
-    """Whether a training has waited long enough for a better validation, and none is in sight.
+    """Say whether a training has waited long enough for a better validation score, and none is in sight.
 
-    It goes on, however long it has waited, while validation rises: some models fall for a while before they climb.
+    It goes on while validation rises, however long it has waited: some models get worse for a while before they
+        improve.
 
     Args:
-        state: with the epochs so far.
-        config: how long to wait.
-        steps: of an epoch.
+        state: state of the training, with the epochs so far.
+        config: settings that say how long to wait.
+        steps: steps of an epoch.
     """
     waited = state.epoch - state.best_epoch
     enough = waited >= config.patience * config.validate_every and waited * steps >= config.patience_steps
@@ -153,7 +154,7 @@ def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:
 
 
 def still_rising(scores: list[float], config: TrainConfig) -> bool:
-    """Whether the last quarter of a patience of validations is above the quarter before, beyond two standard errors."""
+    """Say whether the last quarter of `patience` scores is above the quarter before by two standard errors."""
     width = max(3, config.patience // 4)
     if len(scores) < 2 * width:
         return False
