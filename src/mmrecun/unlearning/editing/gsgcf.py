@@ -1,7 +1,7 @@
-"""GSGCF-RU: a small operator moves the vectors around the forgotten pairs, the model itself stays frozen.
+"""GSGCF-RU: a small operator moves the vectors near the forgotten pairs; the model itself stays frozen.
 
-Forgotten pairs are drawn to the score of random unseen items rather than as low as possible, and the scores of the
-retained pairs nearby are held. The operator is a residual two-layer network on final vectors.
+The operator is trained to give forgotten pairs the score of random unseen items, not the lowest score, and to keep the
+scores of retained pairs nearby. It is a residual two-layer network on final vectors.
 """
 
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ Pairs = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimiser step reads, in original rows.
+    """The pairs of one optimiser step, in original rows.
 
     Attributes:
         forget, retain: int64 users and items.
-        unseen: int64 [B, N], random items the forgotten pairs' users have not seen.
+        unseen: int64 [B, N], random items that the users of the forgotten pairs have not seen.
     """
 
     forget: Pairs
@@ -60,7 +60,7 @@ class GSGCFConfig(UnlearnConfig):
 
 
 class Operator(nn.Module):
-    """z + step * MLP(z) on the rows that may move, z on all others; the identity before it is trained."""
+    """Maps z to z + step * MLP(z) on the rows that may move, and to z elsewhere; the identity before training."""
 
     def __init__(self, dim: int, step: float, moves: Tensor, rng: torch.Generator) -> None:
         super().__init__()
@@ -69,14 +69,14 @@ class Operator(nn.Module):
         nn.init.zeros_(self.second.weight)
 
     def forward(self, vectors: Tensor, rows: Tensor) -> Tensor:
-        """float32 [B, D], the moved vectors of `rows` (int64 [B]) of `vectors` [U + I, D]."""
+        """Move the `rows` (int64 [B]) of `vectors` [U + I, D]: float32 [B, D]."""
         still = vectors[rows]
         moved: Tensor = still + self.step * self.moves[rows] * self.second(self.first(still).relu())
         return moved
 
 
 class GSGCF(Unlearner):
-    """Starts from the trained parameters on the retained graph; what comes out is a table of vectors."""
+    """Starts from the trained parameters on the retained graph, and gives plain vectors."""
 
     Config = GSGCFConfig
     summary = "moves vectors near forgotten pairs to the scores of unseen ones; gives plain vectors"
@@ -85,7 +85,7 @@ class GSGCF(Unlearner):
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
     def run(self, task: Task) -> UnlearnResult:
-        """Train the operator and write its output down."""
+        """Train the operator and return its output as vectors."""
         self.check(task.partition)
         partition, users = task.partition, len(task.partition.original.users)
         with torch.no_grad():
@@ -129,13 +129,13 @@ class GSGCF(Unlearner):
             yield Step((users, items), torch.from_numpy(unseen).to(device), next(kept, nothing))
 
     def objective(self, operator: Operator, still: Tensor, users: int, step: Step) -> Tensor:
-        """W MSE(s'(f), mean s(unseen)) + (1 - w) MSE(s'(r), s(r)) + l2 |operator|^2; a scalar.
+        """Compute w MSE(s'(f), mean s(unseen)) + (1 - w) MSE(s'(r), s(r)) + l2 |operator|^2; a scalar.
 
         Args:
-            operator: gives the moved scores s'.
-            still: float32 [U + I, D], the frozen vectors, which give s.
+            operator: moves vectors; their scores are s'.
+            still: float32 [U + I, D], the frozen vectors; their scores are s.
             users: U.
-            step: f and r.
+            step: forgotten pairs f, retained pairs r and unseen items.
         """
 
         def change(pairs: Pairs, wanted: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class GSGCF(Unlearner):
 
 
 def batches(pairs: Interactions, size: int, rng: np.random.Generator, device: torch.device) -> Iterator[Pairs]:
-    """Every pair once, in random order, as int64 users and items of at most `size`."""
+    """Yield each pair once, in random order, as int64 users and items of at most `size`."""
     order = rng.permutation(len(pairs))
     for start in range(0, len(pairs), size):
         part = order[start : start + size]
@@ -161,7 +161,7 @@ def batches(pairs: Interactions, size: int, rng: np.random.Generator, device: to
 def neighbourhood(
     forgotten: Interactions, retained: Interactions, sizes: tuple[int, int], hops: int
 ) -> tuple[Bools, Bools]:
-    """Whether each user [U] and item [I] is at most `hops` retained pairs away from an end of a forgotten one."""
+    """Say which users [U] and items [I] are within `hops` retained pairs of the ends of a forgotten pair."""
     users, items = (np.zeros(size, dtype=bool) for size in sizes)
     users[forgotten.users], items[forgotten.items] = True, True
     for _ in range(hops):

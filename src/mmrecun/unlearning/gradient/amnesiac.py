@@ -1,4 +1,4 @@
-"""Amnesiac unlearning: training goes on with wrong answers for what is forgotten (Graves et al., AAAI 2021)."""
+"""Amnesiac unlearning: training continues with wrong labels for what is forgotten (Graves et al., AAAI 2021)."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -53,7 +53,7 @@ class AmnesiacConfig(PassConfig):
 
 
 class Amnesiac(GradientUnlearner[None]):
-    """In the relabelled training set a forgotten pair prefers an item the user never had to the one they had.
+    """Relabels forgotten pairs: the user prefers an item they never had to the forgotten one.
 
     The wrong item is drawn anew in every pass, as negatives are. Features have no label that could be wrong.
     """

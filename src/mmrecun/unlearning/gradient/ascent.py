@@ -1,4 +1,4 @@
-"""Gradient ascent: the loss of forgotten pairs is raised until they stand no higher than pairs nobody learned."""
+"""Gradient ascent: raise the loss of forgotten pairs until they score no higher than held-out pairs."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ class AscentConfig(GradientConfig):
 
 
 class Ascent(GradientUnlearner[StoppingCriterion]):
-    """Nothing holds the rest, and the objective has no bound: the gauge is read before every step and ends the run."""
+    """Nothing holds the retained pairs, and the loss has no bound, so the stopping criterion is read before every step."""
 
     Config = AscentConfig
     summary = "raises the loss of forgotten pairs until they score like held-out ones"

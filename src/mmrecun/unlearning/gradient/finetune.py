@@ -1,4 +1,4 @@
-"""Fine-tuning: training goes on with the retained data alone; forgotten preferences fade by drift."""
+"""Fine-tuning: training continues on the retained data alone; forgotten preferences fade by drift."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ class FinetuneConfig(PassConfig):
 
 
 class Finetune(GradientUnlearner[None]):
-    """The original objective, as if the forgotten pairs had never been: they may be drawn as negatives, like any other.
+    """Minimises the original objective on the retained data. Forgotten pairs may be drawn as negatives, like any other.
 
     Rows that no retained pair reaches do not move; those of removed users and items leave with them.
     """

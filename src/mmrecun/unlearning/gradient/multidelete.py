@@ -1,4 +1,4 @@
-"""MultiDelete: forgotten pairs are taken apart, what else was known is kept (Cheng and Amiri, ECCV 2024).
+"""MultiDelete: forgotten pairs are decoupled, and the rest is kept (Cheng and Amiri, ECCV 2024).
 
 The published form is for image-text pairs. Here a pair is a user and an item, its fused representation is the
 elementwise product of their vectors, and a mismatched pair is the user with an item they never had.
@@ -38,9 +38,9 @@ class Frozen:
 
 
 class MultiDelete(GradientUnlearner[Frozen]):
-    """Vectors of a modality are kept for items alone: a user's are made of the very items that may be forgotten.
+    """Keeps a modality's vectors for items alone, since those of users are made from items that may be forgotten.
 
-    Removed items are left out, and so is any feature that was removed, for keeping those is what the request forbids.
+    Removed items and removed features are left out, since the request forbids keeping them.
     """
 
     Config = MultiDeleteConfig

@@ -32,7 +32,7 @@ class NegGradConfig(PassConfig):
 
 
 class NegGrad(GradientUnlearner[list[Tensor]]):
-    """Remembers the trained parameters, to be able to pull towards them."""
+    """Keeps the trained parameters if it has to stay close to them."""
 
     Config = NegGradConfig
     summary = "NegGrad+: descent on retained and ascent on forgotten pairs in one step"

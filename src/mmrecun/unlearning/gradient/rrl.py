@@ -1,6 +1,6 @@
-"""RRL: reverse learning that weighs pairs by rank and anchors what others rely on (You et al., AAAI 2024).
+"""RRL: reverse learning, weighted by rank, with protection of what retained pairs rely on (You et al., AAAI 2024).
 
-Rank weight and anchor weight are not published in full; both are this implementation's reading.
+Rank weight and penalty weight are not published in full; both are this implementation's reading.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class TrainedState:
 
 
 class RRL(GradientUnlearner[TrainedState]):
-    """Only forgotten pairs are trained on; the anchor stands for the retained ones."""
+    """Trains on forgotten pairs alone; the Fisher-weighted penalty stands for the retained ones."""
 
     Config = RRLConfig
     summary = "rank-weighted reverse BPR, with a Fisher-weighted penalty on moving away"

@@ -1,4 +1,4 @@
-"""SCRUB: a student disobeys the trained model on what is forgotten and obeys it on the rest (Kurmanji et al., 2023).
+"""SCRUB: a student leaves the trained model on forgotten pairs and follows it elsewhere (Kurmanji et al., 2023).
 
 The published form is for classifiers. Here a user's classes are one positive item and items drawn for comparison.
 """
@@ -42,7 +42,7 @@ class ScrubConfig(PassConfig):
 
 @dataclass(frozen=True)
 class Teacher:
-    """What the trained model says on the original graph, the items to compare with, and when to stop disobeying."""
+    """The trained model on the original graph, the candidate items, and when to stop moving away."""
 
     vectors: Vectors
     candidates: CandidateSampler
@@ -50,7 +50,7 @@ class Teacher:
 
 
 class Scrub(GradientUnlearner[Teacher]):
-    """Disobeying stops as soon as forgotten pairs are at the level of held-out ones."""
+    """Moves away from the teacher until forgotten pairs are at the level of held-out ones."""
 
     Config = ScrubConfig
     summary = "trains a student that moves away from the trained model on forgotten pairs and follows it elsewhere"

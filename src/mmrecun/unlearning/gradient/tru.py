@@ -1,8 +1,8 @@
-"""TRU-style targeted reverse update: only where the forget set is felt, and no branch overwhelmed (arXiv 2604.02183).
+"""TRU-style targeted reverse update of the most affected modules, bounded in each branch (arXiv 2604.02183).
 
-Formulas are not published in full; module choice, branch scale and gate are this implementation's reading. The gate at
-the output is the export: a removed item or feature has no row, hence no score. A gate for a single pair would have to
-name the pair in the model, so there is none.
+Formulas are not published in full; module choice, branch scale and gate are this implementation's reading. The paper's
+gate at the output needs no code here: a removed item or feature has no row, hence no score. A gate for a single pair
+would have to store the pair in the model, so there is none.
 """
 
 from collections.abc import Sequence
@@ -46,14 +46,14 @@ class TRUConfig(GradientConfig):
 
 @dataclass(frozen=True)
 class Targets:
-    """For each parameter whether it is updated, and its modality; empty where all modalities share it."""
+    """Whether each parameter is updated, and its modality; empty for parameters that all modalities share."""
 
     chosen: list[bool]
     branch: list[str]
 
 
 class TRU(GradientUnlearner[Targets]):
-    """The objective of MMRecUn, with the forget gradient apart from the retain gradient so that it can be scaled."""
+    """Minimises the objective of mmrecun-paper, with the forget gradient kept apart, so that it can be scaled."""
 
     Config = TRUConfig
     summary = "reverse BPR in the most affected modules only, bounded in each branch"

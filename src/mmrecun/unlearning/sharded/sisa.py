@@ -1,6 +1,6 @@
-"""SISA: random shards, one model each, averaged scores; touched shards train again (Bourtoule et al., S&P 2021).
+"""SISA: random shards, one model each, averaged scores; affected shards train again (Bourtoule et al., S&P 2021).
 
-Shards are not cut into slices: a touched shard is trained from its beginning.
+Shards are not cut into slices: an affected shard is trained from the start.
 """
 
 from pydantic import Field, PositiveInt
@@ -21,9 +21,9 @@ class SISAConfig(UnlearnConfig):
 
 
 class SISA(Unlearner):
-    """Exact by construction: which shard a pair is in depends on no other pair.
+    """Exact by construction: the shard of a pair depends on no other pair.
 
-    The average of the shards' scores is the product of their vectors side by side, each divided by sqrt(S). A shard
+    The average of the shards' scores is the dot product of their vectors side by side, each divided by sqrt(S). A shard
     that lacks a user or an item scores zero.
     """
 
@@ -33,7 +33,7 @@ class SISA(Unlearner):
     config: SISAConfig
 
     def run(self, task: Task) -> UnlearnResult:
-        """Train the shards; those the request leaves as they were count as set-up."""
+        """Train the shards; the time of unaffected ones counts as set-up."""
         self.check(task.partition)
         count, original, unit = self.config.shards, task.partition.original, self.config.unit
         labels = random_shards(unit.units(original), count, task.seed.child("shards").numpy())
