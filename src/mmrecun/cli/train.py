@@ -26,7 +26,7 @@ def train(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a recommender on DATA, stopping early on validation; an interrupted call goes on when repeated."""
+    """Train a recommender on DATA, stopping early on validation; an interrupted call resumes when repeated."""
     del help_settings
     from mmrecun import jobs
     from mmrecun.jobs import refuse_impossible

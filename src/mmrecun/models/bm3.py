@@ -34,6 +34,7 @@ class BM3Config(ModelConfig):
         default=1.0,
         description="weight of the modalities' terms beside the reconstruction of the graph; 1 in the paper",
     )
+    # smaller than the authors' 0.1 or 0.01: large values keep vectors short, and a short vector's cosine is unstable
     l2: NonNegativeFloat = Field(
         default=1e-3, description="L2 regularisation of the batch's rows before the predictor (lambda)"
     )
@@ -58,6 +59,7 @@ class BM3(Recommender):
         self.users = EmbeddingTable("users", sizes.users, config.dim, rng)
         self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
         self.predictor = linear(config.dim, config.dim, rng, bias=False)
+        # a bias and a random start left validation Recall@20 on TikTok at 0.063 to 0.065 from the first epochs on
         nn.init.eye_(self.predictor.weight)
         self.projections = PerModality({name: linear(width, config.dim, rng) for name, width in sizes.widths.items()})
 

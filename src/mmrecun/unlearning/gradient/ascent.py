@@ -19,7 +19,7 @@ class AscentConfig(GradientConfig):
 
 
 class Ascent(GradientUnlearner[StoppingCriterion]):
-    """Nothing holds the retained pairs, and the loss has no bound, so the stopping criterion is read before every step."""
+    """Nothing holds the retained pairs, and the loss has no bound, so the criterion is read before every step."""
 
     Config = AscentConfig
     summary = "raises the loss of forgotten pairs until they score like held-out ones"
