@@ -1,6 +1,6 @@
-"""The use cases: plan, train, evaluate, recommend, unlearn, audit. The only place where the stages meet.
+"""The use cases: plan, train, evaluate, recommend, unlearn, audit and others. They connect the stages.
 
-Each is loaded when it is first asked for: what draws nothing does not load what draws.
+Each is loaded on first use, so that commands which draw nothing do not load matplotlib.
 """
 
 from importlib import import_module

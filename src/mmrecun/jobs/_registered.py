@@ -1,4 +1,4 @@
-"""What there is to choose from: models and methods by name, and the settings of each."""
+"""Available models and methods by name, and the settings of each."""
 
 from dataclasses import dataclass
 from inspect import getdoc
