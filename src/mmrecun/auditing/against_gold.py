@@ -244,7 +244,7 @@ def _fold_in(kind: str, gap: Gap) -> Check:
 
 
 def _mark(name: str, gap: Gap) -> Check:
-    """Check that affected rows cannot be identified better than in Gold; in lists, by places gained or lost."""
+    """Check that touched rows cannot be identified better than in Gold; in lists, by places gained or lost."""
     found = gap.difference > gap.tolerance
     if name == "lists":
         found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance

@@ -1,7 +1,7 @@
 """Bystanders: how the lists of the users least related to a request change, and what lists reveal.
 
 The lists of twenty before and after are compared. Other seeds also change which items gain places, but Gold does not
-favour affected items: among items of equal retained degree, the AUC of gained places is at most 0.5.
+favour touched items: among items of equal retained degree, the AUC of gained places is at most 0.5.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _K = 20
 
 @dataclass(frozen=True)
 class ListChanges:
-    """The users whose lists are compared, and the affected items.
+    """The users whose lists are compared, and the touched items.
 
     Attributes:
         rows: int64 [M], the users with a list.
@@ -35,7 +35,7 @@ class ListChanges:
     affected: AffectedRows
 
     def lists_mark(self, before: Ints, after: Ints) -> Mark | None:
-        """Measure whether affected items gained places in the lists int64 [M, K]; None if no item is affected."""
+        """Measure whether touched items gained places in the lists int64 [M, K]; None if no item is touched."""
         touched = self.affected
         count = int(touched.affected.sum())
         if not count or count == len(touched.rows):
@@ -103,7 +103,7 @@ def weighted_gain(weights: Doubles, gain: Doubles, strata: Ints) -> tuple[float,
 def least_affected(partition: Partition, rows: Ints) -> Bools:
     """Select the users of `rows` (int64 [M], retained) who share nothing with the request: bool [M].
 
-    None of their items is affected, and none of their pairs was forgotten. If there are fewer than 50, the quarter of
+    None of their items is touched, and none of their pairs was forgotten. If there are fewer than 50, the quarter of
     the users is taken whose items lost the smallest share of their pairs.
     """
     train, users = partition.retained.train, len(partition.user_rows)

@@ -160,7 +160,7 @@ def utility_check(original: Measurements, unlearned: Measurements, error: float 
 
 
 def mark_checks(marks: Mapping[str, Mark]) -> list[Check]:
-    """Check whether affected rows stand out and lists reveal affected items; a side without any is left out."""
+    """Check whether touched rows stand out and lists reveal touched items; a side without any is left out."""
     return [_mark_check(name, mark) for name, mark in marks.items()]
 
 

@@ -34,10 +34,10 @@ class Recognition(Settings):
 
 
 class Mark(Settings):
-    """How well affected rows, or items in lists, can be told from unaffected ones of the same degree.
+    """How well touched rows, or items in lists, can be told from untouched ones of the same degree.
 
     Attributes:
-        rows, others: number of affected and of other ones compared.
+        rows, others: number of touched and of other ones compared.
         auc: of a classifier for rows, of gained places for lists.
         level: the AUC that the retained pairs alone give, without any model; 0.5 for lists.
         auc_error: standard error of auc - level.
