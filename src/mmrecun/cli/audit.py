@@ -28,14 +28,14 @@ def audit(
             "--shadows",
             metavar="N",
             min=0,
-            help="Attack with N shadow models, even and 4 or more: N trainings. 0: no attack.",
+            help="Attack with N shadow models (even, 4 or more), at the cost of N trainings; 0 for no attack.",
         ),
     ] = 0,
     require: Annotated[
-        Outcome | None, typer.Option("--require", help="Exit with 1 when the verdict is any other, for scripts.")
+        Outcome | None, typer.Option("--require", help="Exit with 1 unless this is the verdict, for scripts.")
     ] = None,
     key_file: Annotated[
-        Path | None, typer.Option("--key-file", help="Reads the hashes of what was asked for; else MMRECUN_KEY.")
+        Path | None, typer.Option("--key-file", help="Key of the hashes of the request; or MMRECUN_KEY.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

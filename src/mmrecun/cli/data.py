@@ -181,7 +181,7 @@ def encode(
     owner: Annotated[str, typer.Option(help="Owner of the content, for dataset.toml.", show_default=False)] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Turn raw text, pictures or sound into features of DATA; an interrupted call goes on when repeated."""
+    """Turn raw text, pictures or sound into features of DATA; an interrupted call resumes when repeated."""
     from mmrecun import jobs
 
     try:

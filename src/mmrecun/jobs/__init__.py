@@ -1,6 +1,6 @@
-"""The use cases: plan, train, evaluate, recommend, unlearn, audit. The only place where the stages meet.
+"""The use cases: plan, train, evaluate, recommend, unlearn, audit and others. They connect the stages.
 
-Each is loaded when it is first asked for: what draws nothing does not load what draws.
+Each is loaded on first use, so that commands which draw nothing do not load matplotlib.
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._plan import plan, refuse_impossible
+    from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
     from mmrecun.jobs._train import resume_file, train
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
 
@@ -29,6 +30,10 @@ __all__ = [
     "evaluate",
     "export",
     "exports",
+    "list_methods",
+    "list_models",
+    "method_settings",
+    "model_settings",
     "partial_folder",
     "plan",
     "present_part",
@@ -53,6 +58,7 @@ _HOMES = {
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
     "_plan": ("plan", "refuse_impossible"),
+    "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
     "_train": ("resume_file", "train"),
     "_unlearn": ("scope", "unlearn", "warnings"),
 }

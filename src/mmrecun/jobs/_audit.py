@@ -28,19 +28,19 @@ def audit(
     progress: Progress = no_progress,
     key: bytes | None = None,
 ) -> AuditReport:
-    """Audit an unlearned run, with Gold runs of the same request where there are any.
+    """Audit an unlearned run, against Gold runs of the same request if there are any.
 
     Writes `audit.json` and `report.html` into a folder of their own below `audits`, named by date and by what was
-    compared. The run folder has them too, unless those that are there looked at more.
+    compared. They are copied into the run folder, unless an earlier audit there assessed more.
 
     Args:
         run: a run folder.
         golds: run folders.
-        relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
+        relearn: whether to count the training steps, at most 200 for each run, that restore the forgotten pairs.
         shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
             number of 4 or more, or 0 for no attack.
-        progress: told how many users are ranked, and how far the two slow probes are.
-        key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
+        progress: called with the number of ranked users, and with the progress of the two slow measurements.
+        key: key of the hashes that the run keeps of its request; by default that of MMRECUN_KEY.
 
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
@@ -63,7 +63,7 @@ def audit(
 
 
 def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
-    """Write a report beside the earlier ones, and into the run folder where none there looked at more."""
+    """Write a report beside the earlier ones, and into the run folder unless one there assessed more."""
     name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
     place, number = run.folder / AUDITS / name, 1
     while place.exists():
@@ -84,7 +84,7 @@ def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
 
 
 def _earlier(path: Path) -> AuditScope | None:
-    """Return what the report at `path` looked at; None where there is none that can be read."""
+    """Return what the report at `path` assessed, or None if there is no readable one."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         golds = [state["run"] for state in values["states"] if state["name"] == "gold"]
@@ -94,7 +94,7 @@ def _earlier(path: Path) -> AuditScope | None:
 
 
 def _cut_short(golds: Sequence[Run]) -> list[str]:
-    """Return what is to be said of Golds that validated best in their last epoch."""
+    """Return a warning about Golds that validated best in their last epoch."""
     names = [
         gold.folder.name for gold in golds if gold.manifest.epochs and gold.manifest.best_epoch == gold.manifest.epochs
     ]
@@ -102,7 +102,7 @@ def _cut_short(golds: Sequence[Run]) -> list[str]:
 
 
 def _distinct(golds: list[Run]) -> list[Run]:
-    """Return the Golds, refused where two are the same model."""
+    """Return the Golds; refuse two that are the same model."""
     seen: dict[str, Path] = {}
     for gold in golds:
         if gold.weights in seen:
@@ -150,7 +150,7 @@ def _gold(gold: Run, run: Run, original: Run) -> Run:
         raise ArtifactError(
             f"{gold.folder} is Gold of another request: its retained data differ from those of {run.folder}"
         )
-    # as parsed: manifests of earlier versions may call a setting differently, or lack one
+    # parsed first: manifests of earlier versions may use another name for a setting, or lack it
     if type(gold.model) is not type(original.model) or gold.model.config != original.model.config:
         raise ArtifactError(f"{gold.folder} is Gold of another model or other settings than {original.folder}")
     return gold

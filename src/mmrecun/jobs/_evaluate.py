@@ -1,4 +1,4 @@
-"""Ask a run: how good its lists are, and what it recommends to somebody."""
+"""Evaluate a run, and recommend items to a user."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Take things out of a run, or say what would be taken out."""
+"""Forget from a run, or report what would be forgotten."""
 
 import time
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ Request = ForgetRequest | Mapping[str, Any]
 
 
 def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
-    """Return what an unlearning would take out, without doing it."""
+    """Report what an unlearning would remove, without doing it."""
     asked = opened(run)
     partition = _taken(asked, ForgetRequest.taken(request))
     mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
@@ -50,9 +50,9 @@ def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
 
 
 def warnings(run: Run | PathLike, request: Request) -> list[str]:
-    """Return what whoever makes a request should know.
+    """Return warnings about a request.
 
-    Modalities that nobody reads, ids that stand among other texts.
+    They concern modalities that the model does not read, and ids that occur within other text.
     """
     asked = opened(run)
     partition = _taken(asked, ForgetRequest.taken(request))
@@ -69,7 +69,7 @@ def unlearn(
     progress: Progress = no_progress,
     key: bytes | None = None,
 ) -> Manifest:
-    """Take what `request` names out of a run and write the new run, with its retained dataset, to `out`.
+    """Forget what `request` names, and write the new run with its retained dataset to `out`.
 
     The run given is never changed. Returns the new manifest. Under a `key`, by default that of MMRECUN_KEY, the new run
     also keeps hashes of what was asked for; without one it keeps counts alone.
@@ -114,11 +114,11 @@ def _taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partit
 
 
 def _of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:
-    """Return what a manifest says of the request and of the data that it leaves.
+    """Return the fields of a manifest about the request and the retained data.
 
-    Nothing that names anybody without the key.
+    Without the key nothing in them identifies anybody.
 
-    A request for one user is found by trying all users, so that its digest is under the key as well.
+    The digest of a request for one user could be found by trying all users, so it is keyed as well.
     """
     counts = partition.counts()
     asked = {"users": counts["users"], "items": counts["items"], "pairs": partition.single_pair_count()}
@@ -156,7 +156,7 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention]) -> list[s
 
 
 def _twins(kind: str, names: pl.Series, lost: Bools) -> list[str]:
-    """Return a warning where somebody who stays has the id of somebody who leaves but for blanks around it."""
+    """Return a warning if a retained id equals a removed one except for blanks around it."""
     padded = names.str.strip_chars()
     if not lost.any() or padded.equals(names):
         return []
