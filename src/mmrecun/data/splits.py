@@ -46,6 +46,30 @@ def temporal_split(timestamps: np.ndarray, held_out: float = 0.1) -> Labels:
     return labels
 
 
+def cut_validation(users: Ints, labels: Labels, seed: Seed, held_out: float = 0.1) -> Labels:
+    """Per user, a share `held_out` of the training pairs for valid (at least one from two pairs on).
+
+    Args:
+        users: int64 [N] user rows.
+        labels: int8 [N], train and test.
+        seed: decides the draw.
+        held_out: share that is cut.
+
+    Returns:
+        int8 [N] labels; those of test are as they were.
+    """
+    trained = np.flatnonzero(labels == Split.TRAIN)
+    draws = seed.numpy().random(len(trained))
+    drawn = _per_user(
+        users[trained],
+        draws,
+        lambda counts: np.where(counts >= 2, np.maximum(1, np.rint(counts * held_out)), 0).astype(np.int64),
+    )
+    cut = labels.copy()
+    cut[trained[drawn == Split.TEST]] = Split.VALID  # the part next to the end of each user's pairs
+    return cut
+
+
 def _shares(counts: Ints, held_out: float) -> Ints:
     return np.where(counts >= 3, np.maximum(1, np.rint(counts * held_out)), 0).astype(np.int64)
 
