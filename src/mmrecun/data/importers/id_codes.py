@@ -14,8 +14,8 @@ class IdCodes:
 
     def __init__(self, column: str) -> None:
         self.column = column
-        self._categories = pl.Categories.random()  # a table of text that grows with every cast to it,
-        self._held = pl.Series([], dtype=pl.Categorical(self._categories))  # as long as some column is of its type
+        self._type = pl.Categorical(pl.Categories.random())  # a table of text that grows with every cast to it,
+        self._held = pl.Series([], dtype=self._type)  # as long as there is some column of this type
         self._rows: list[np.ndarray] = []
         self._whole: bool | None = None
 
@@ -28,7 +28,7 @@ class IdCodes:
         values = self._text(batch)
         if values.null_count():
             raise DataError(f"{batch.at(int(values.is_null().arg_true()[0]))}: '{self.column}' is missing")
-        self._rows.append(values.cast(pl.Categorical(self._categories)).to_physical().to_numpy())
+        self._rows.append(values.cast(self._type).to_physical().to_numpy())
 
     def _text(self, batch: Source) -> pl.Series:
         values = batch.column(self.column)
@@ -42,7 +42,9 @@ class IdCodes:
 
     def names(self) -> pl.Series:
         """Return the distinct ids as they are written, String, in the order of their numbers."""
-        return self._categories.to_series().alias("id")
+        count = max(int(rows.max()) for rows in self._rows) + 1
+        numbers = pl.DataFrame({"id": pl.int_range(count, eager=True, dtype=pl.UInt32)})
+        return numbers.select(pl.col("id").cat.to(self._type).cast(pl.String)).to_series()
 
     def take_codes(self) -> np.ndarray:
         """Hand over the number of each row's id, uint32 [N]; nothing is kept."""

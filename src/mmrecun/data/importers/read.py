@@ -199,10 +199,10 @@ def _warnings(dataset: Dataset) -> list[str]:
         ("users", len(dataset.users), train.users, pairs.users),
         ("items", len(dataset.items), train.items, pairs.items),
     ):
-        cold = np.setdiff1d(used, trained)
-        gaps = size - len(np.unique(used))
-        if len(cold):
-            warnings.append(f"{len(cold)} {kind} are only in valid or test: cold")
+        seen, learned = (np.bincount(rows, minlength=size) > 0 for rows in (used, trained))
+        cold, gaps = int((seen & ~learned).sum()), int((~seen).sum())
+        if cold:
+            warnings.append(f"{cold} {kind} are only in valid or test: cold")
         if gaps:
             warnings.append(f"{gaps} {kind} have no interaction at all (gaps in the ids, or never used)")
     full = np.flatnonzero(dataset.degrees[0] == len(dataset.items))
