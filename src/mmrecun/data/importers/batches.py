@@ -110,20 +110,18 @@ def _delimited(path: Path, separator: str, columns: Sequence[str]) -> Table:
         except pl.exceptions.PolarsError as error:
             raise DataError(unreadable(path, separator, quoted, error)) from None
         names = header_names(path, header, separator, columns)
-    given = dict(zip(names, header, strict=True))
     warnings: list[str] = []
     if not columns and looks_like_row(header):
         shown = preview([f"'{name}'" for name in header], 4)
         warnings.append(f"{path}, line 1: is it a row? {shown} were taken for names of columns; if so, give --columns")
 
     def read(wanted: Sequence[str]) -> Iterator[Source]:
-        # the last column tells whether a line ended too soon: then it is null
-        asked = list(dict.fromkeys([*wanted, names[-1]]))
         rows, checked = 0, False
         try:
             with decompressing(path):
-                for batch in _without_blank_end(frame, [given[name] for name in asked]):
-                    batch.columns = asked
+                # all columns are read: where polars reads some alone, it passes over what a line has too many of
+                for batch in _without_blank_end(_collected(frame)):
+                    batch.columns = names
                     if not checked and batch.to_series(-1).null_count():
                         checked = True
                         if short := ragged(path, separator, quoted):
@@ -143,18 +141,14 @@ def _collected(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     yield from frame.collect_batches(chunk_size=_ROWS, maintain_order=True)
 
 
-def _without_blank_end(frame: pl.LazyFrame, header: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """Yield batches of some columns; blank lines at the end are nobody's mistake, those before other rows are kept."""
+def _without_blank_end(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield batches without the blank lines at the end, which are nobody's mistake; those before other rows stay."""
     held: pl.DataFrame | None = None
-    rows = 0
-    for batch in _collected(frame.select(header)):
+    for batch in batches:
         whole = batch if held is None else pl.concat([held, batch])
         filled = without_blank_end(whole)
         held = whole.slice(filled.height) if filled.height < whole.height else None
-        rows += filled.height
         yield filled
-    if held is not None:  # are they blank in the other columns too?
-        yield held.head(without_blank_end(frame.slice(rows).collect()).height)
 
 
 def _from(lines: Callable[[], Iterator[int]], first: int) -> Iterator[int]:

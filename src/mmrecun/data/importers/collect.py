@@ -87,8 +87,8 @@ def collect(
         places.add(heavy)
         users.add(heavy)
         items.add(heavy)
-        clocks.check(heavy)
         attributes.append(attributes_of(heavy, options))
+        clocks.check(heavy)
         if label:
             labels.append(given_labels(heavy, label))
     report.warnings += table.warnings
