@@ -40,7 +40,7 @@ def datasets(draw: st.DrawFn) -> Dataset:
     present = np.array(draw(st.lists(st.booleans(), min_size=len(items), max_size=len(items)).filter(any)))
     values = draw(st.lists(st.lists(FINITE, min_size=2, max_size=2), min_size=len(items), max_size=len(items)))
     features = np.where(present[:, None], np.array(values, dtype=np.float32), np.float32(0))
-    about = pl.DataFrame({"title": [f"a {name}, \"b\"" for name in items], "year": range(1990, 1990 + len(items))})
+    about = pl.DataFrame({"title": [f'a {name}, "b"' for name in items], "year": range(1990, 1990 + len(items))})
     return Dataset(
         "made",
         IdMap.of("user", users),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import polars as pl
@@ -253,8 +254,8 @@ def read_npy(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (ValueError, OSError, EOFError) as error:
-        # numpy takes whatever does not begin as an npy file for a pickle
+    except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError, TypeError) as error:
+        # numpy reads the header of an npy file as Python's own tokens, and takes whatever does not begin as an npy file for a pickle
         if _begins_as_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
             raise DataError(
                 f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"

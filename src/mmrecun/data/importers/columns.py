@@ -12,6 +12,7 @@ from mmrecun.errors import DataError
 from mmrecun.text import preview
 
 _FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
+_INTEGERS_END = 2.0**63
 _MOST = 0.5  # of a column that are numbers: the others are told, since they make it text
 _KEYS = {
     "user": ("id", "user", "userid", "users", "uid", "username", "account", "accountid", "customer", "customerid"),
@@ -162,8 +163,10 @@ def times(source: Source, column: str) -> pl.Series:
 
 
 def _whole(values: pl.Series) -> pl.Series:
-    fractions = values.dtype.is_float() and not (values == values.floor()).all()
-    return values if fractions else values.cast(pl.Int64)
+    if not values.dtype.is_float():
+        return values.cast(pl.Int64)
+    whole = bool(((values == values.floor()) & (values.abs() < _INTEGERS_END)).all())
+    return values.cast(pl.Int64) if whole else values
 
 
 def _seconds(values: pl.Series) -> pl.Series:

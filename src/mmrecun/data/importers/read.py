@@ -1,10 +1,12 @@
 """One way in: recognise the source, read it, and say what its owner should know."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.importers import mmrec
@@ -56,6 +58,29 @@ def read(source: Path | None, options: ImportOptions, layout: Format = Format.AU
         ConfigError: for options that contradict each other.
     """
     _refuse_several_sources(source, options)
+    with _in_one_line(source or options.train or Path("the query")):
+        return _read_any(source, options, layout)
+
+
+@contextmanager
+def _in_one_line(where: Path) -> Iterator[None]:
+    """Turn whatever polars says of damaged content into one line, and put names with line breaks in one.
+
+    Raises:
+        DataError: naming the source.
+    """
+    try:
+        yield
+    except DataError as error:
+        if len(str(error).splitlines()) > 1:
+            raise DataError("\\n".join(str(error).splitlines())) from None
+        raise
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{where}, or a file named with it, is damaged: {reason}") from None
+
+
+def _read_any(source: Path | None, options: ImportOptions, layout: Format) -> Imported:
     if source is not None and not source.exists():
         raise DataError(f"{source}: no such file or folder")
     layout = _recognised(source or options.train, layout)
