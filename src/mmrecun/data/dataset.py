@@ -93,7 +93,7 @@ class Dataset:
         return from_frames(interactions, items, users, features, name, seed)
 
     def to_frames(self) -> dict[str, Any]:
-        """Return the dataset as polars frames and arrays: `Dataset.from_frames(**dataset.to_frames())` is the same again.
+        """Return the dataset as polars frames and arrays, so that `Dataset.from_frames(**frames)` is the same again.
 
         Returns:
             `interactions` (user, item, split and attributes), `users` and `items` (id and attributes), `features`

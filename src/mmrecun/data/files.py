@@ -255,7 +255,7 @@ def read_npy(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError, TypeError) as error:
-        # numpy reads the header of an npy file as Python's own tokens, and takes whatever does not begin as an npy file for a pickle
+        # numpy reads a header as Python's own tokens, and takes whatever does not begin as an npy file for a pickle
         if _begins_as_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
             raise DataError(
                 f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"
