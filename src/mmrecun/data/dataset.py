@@ -92,6 +92,17 @@ class Dataset:
 
         return from_frames(interactions, items, users, features, name, seed)
 
+    def to_frames(self) -> dict[str, Any]:
+        """Return the dataset as polars frames and arrays, so that `Dataset.from_frames(**frames)` is the same again.
+
+        Returns:
+            `interactions` (user, item, split and attributes), `users` and `items` (id and attributes), `features`
+            (modality -> ids and array of the items that have it; float32 when read again) and `name`.
+        """
+        from mmrecun.data.frames import to_frames
+
+        return to_frames(self)
+
     @classmethod
     def synthetic(cls, seed: int = 0, **settings: Any) -> "Dataset":
         """Make a synthetic dataset with planted tastes.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import polars as pl
@@ -172,7 +173,7 @@ def sizes(folder: Path) -> FolderSizes:
 
 
 def _count(path: Path, *further: pl.Expr) -> list[int]:
-    with _readable(path):
+    with readable_parquet(path):
         counts = pl.scan_parquet(path, glob=False).select(pl.len(), *further).collect(engine="streaming")
         return [int(count) for count in counts.row(0)]
 
@@ -207,7 +208,8 @@ def _about(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable_parquet(path: Path) -> Iterator[None]:
+    """Name the file in whatever polars or the disk refuses."""
     try:
         yield
     except FileNotFoundError:
@@ -222,7 +224,7 @@ def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    with _readable(path):
+    with readable_parquet(path):
         table = pl.read_parquet(path, glob=False)
     missing = [column for column in columns if column not in table.columns]
     if missing:
@@ -252,8 +254,8 @@ def read_npy(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (ValueError, OSError, EOFError) as error:
-        # NumPy takes any file without the npy signature for a pickle
+    except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError, TypeError) as error:
+        # numpy reads a header as Python's own tokens, and takes whatever does not begin as an npy file for a pickle
         if _begins_as_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
             raise DataError(
                 f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"

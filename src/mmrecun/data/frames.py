@@ -52,6 +52,35 @@ def from_frames(
     return Dataset(name, user_map, item_map, pairs, modalities, user_attributes, item_attributes)
 
 
+def to_frames(dataset: Dataset) -> dict[str, Any]:
+    """Return a dataset as the arguments of `from_frames` that give it again: see `Dataset.to_frames`."""
+    pairs = dataset.interactions
+    events = pl.DataFrame(
+        {
+            "user": dataset.users.names.gather(pairs.users),
+            "item": dataset.items.names.gather(pairs.items),
+            "split": pl.Series([split.name.lower() for split in Split]).gather(pairs.splits),
+        }
+    )
+    listed = {
+        kind: pl.DataFrame({"id": ids.names}).hstack(attributes.get_columns())
+        for kind, ids, attributes in (
+            ("users", dataset.users, dataset.user_attributes),
+            ("items", dataset.items, dataset.item_attributes),
+        )
+    }
+    features = {
+        name: (dataset.items.names.filter(modality.present), np.array(modality.features[modality.present]))
+        for name, modality in dataset.modalities.items()
+    }
+    return {
+        "interactions": events.hstack(pairs.attributes.get_columns()),
+        **listed,
+        "features": features,
+        "name": dataset.name,
+    }
+
+
 def _source(what: str, frame: Frame) -> Source:
     """Return a frame in polars, with its name for messages."""
     if isinstance(frame, pl.LazyFrame):
