@@ -52,7 +52,7 @@ def test_implicit_loads_what_was_written(dataset, tmp_path, module, name):
     model = cls(factors=6, random_state=1, num_threads=1, iterations=150)
     pairs = matrix(dataset, dataset)
     model.fit(pairs, show_progress=False)
-    less = implicit.load(model, dataset).unlearn(REQUEST, settings=None if module == "als" else {"min_explained": -1})
+    less = implicit.load(model, dataset).unlearn(REQUEST, settings=None if module == "als" else {"min_cosine": -1})
     less.save(tmp_path / "less.npz")
     loaded = type(model).load(str(tmp_path / "less.npz"))
     ids, scores = loaded.recommend(4, pairs[4], N=5)
@@ -72,7 +72,7 @@ def test_cornac_knows_the_forgotten_no_more(dataset, kind):
     model = getattr(library.models, kind)(k=6, max_iter=200, learning_rate=0.05, seed=1)
     model.fit(library.data.Dataset.from_uir(list(zip(*names, stars, strict=True))))
     mine = cornac.load(model)
-    less = mine.unlearn(REQUEST, settings={} if kind == "MF" else {"min_explained": -1})
+    less = mine.unlearn(REQUEST, settings={} if kind == "MF" else {"min_cosine": -1})
     new = cornac.model_of(less)
     assert type(new) is type(model)
     assert "user-3" in model.uid_map
@@ -97,7 +97,7 @@ def test_recbole_loads_what_was_written(dataset, tmp_path, kind):
     example.write(dataset, tmp_path / "whole")
     told = example.train(kind, tmp_path / "whole", 1, 20)
     mine = recbole.load(told["file"], dataset, told["user"], told["item"], layers=example.LAYERS[kind])
-    less = mine.unlearn(REQUEST, settings={"min_explained": -1})
+    less = mine.unlearn(REQUEST, settings={"min_cosine": -1})
     less.save(tmp_path / "less.pth")
     script = (
         "import json, sys, torch; from recbole.quick_start import load_data_and_model\n"
