@@ -10,7 +10,7 @@ import pytest
 import mmrecun
 
 ROOT = Path(mmrecun.__file__).parent
-GROUND = {"errors", "text", "settings", "rng", "arrays", "atomic", "topk", "device", "extras"}
+GROUND = {"errors", "text", "settings", "rng", "arrays", "atomic", "topk", "device", "extras", "extension"}
 # One main line: each room may import those before it.
 MAIN_LINE = (
     "data",

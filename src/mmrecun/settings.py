@@ -53,7 +53,7 @@ def first_line(cls: type[BaseModel], error: ValidationError) -> str:
     return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
-def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+def parse_assignments(assignments: list[str], option: str = "--set") -> dict[str, Any]:
     """`["layers=3", "form=swapped"]` as a dictionary; values are read as TOML, bare words as text.
 
     >>> parse_assignments(["layers=3", "form=swapped"])
@@ -63,7 +63,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
         if not separator or not name.strip():
-            raise ConfigError(f"--set {assignment}: write it as name=value, for example --set layers=3")
+            raise ConfigError(f"{option} {assignment}: write it as name=value, for example {option} layers=3")
         try:
             parsed[name.strip()] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:

@@ -25,6 +25,7 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
+from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import can_validate, validation_score
 from mmrecun.unlearning.base import Task, Unlearner
 from mmrecun.unlearning.registry import method_class
@@ -77,7 +78,7 @@ class ForeignModel:
         home: what it came from.
         places: where the rows stand there.
         exact: the unlearner for models whose own objective is solved for; None for `mmrecun`.
-        method, stop, seconds: of the unlearning that made it; empty for a model as it came.
+        method, settings, stop, seconds: of the unlearning that made it; empty for a model as it came.
         record: what was asked of it, in memory alone.
         original: what it was unlearned from.
     """
@@ -88,6 +89,7 @@ class ForeignModel:
     places: Places
     exact: Unlearner | None = None
     method: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     stop: str = ""
     seconds: float = 0.0
     record: ForgetRecord | None = field(default=None, repr=False)
@@ -105,6 +107,7 @@ class ForeignModel:
         settings: Mapping[str, Any] | None = None,
         seed: int = 0,
         learning_rate: float = TrainConfig().learning_rate,
+        progress: Progress = no_progress,
     ) -> "ForeignModel":
         """Take out what `request` names; this model stays as it is.
 
@@ -114,6 +117,7 @@ class ForeignModel:
             settings: of the method.
             seed: of everything drawn.
             learning_rate: of the short training that most methods end with.
+            progress: receives progress.
 
         Raises:
             ForgetError: when an id is unknown, or nothing would be left.
@@ -127,7 +131,7 @@ class ForeignModel:
         def validate(model: Recommender, inputs: GraphInputs) -> float:
             return validation_score(model, inputs, partition.retained) if can_validate(partition.retained) else 0.0
 
-        result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate))
+        result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate, progress))
         places = self.places.after(partition.user_rows, partition.item_rows)
         home = self.home.holding(result.model, places)
         seconds = time.perf_counter() - started
@@ -138,6 +142,7 @@ class ForeignModel:
             places,
             unlearner if self.exact else None,
             name,
+            unlearner.config.model_dump(mode="json"),
             result.stop_reason,
             seconds,
             ForgetRecord.extended(asked, self.record),

@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from mmrecun.adapters.adapter import Adapter, AdapterConfig
 from mmrecun.adapters.als import ALSConfig, UnlearnALS
 from mmrecun.adapters.biased import LAST
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
@@ -60,6 +61,27 @@ class ImplicitFile:
         buffer = BytesIO()
         np.savez(buffer, **self.arrays)  # type: ignore[arg-type]
         replace_file(path, buffer.getvalue())
+
+
+class ImplicitConfig(AdapterConfig):
+    """Settings of reading a model of implicit.
+
+    Attributes:
+        kind: "als", "bpr" or "lmf"; told from the settings in the file when not given.
+    """
+
+    kind: str | None = None
+
+
+class ImplicitFiles(Adapter):
+    """The `.npz` that `model.save` writes."""
+
+    Config = ImplicitConfig
+    config: ImplicitConfig
+
+    def read(self, path: Path, data: Dataset, users: Ids | None, items: Ids | None) -> ForeignModel:
+        """Read it; see `load`."""
+        return load(path, data, users, items, self.config.kind)
 
 
 def load(

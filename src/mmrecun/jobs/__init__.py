@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._encode import encode, partial_folder
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
+    from mmrecun.jobs._foreign import not_reached, open_run
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._train import resume_file, train
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
@@ -29,6 +30,8 @@ __all__ = [
     "evaluate",
     "export",
     "exports",
+    "not_reached",
+    "open_run",
     "partial_folder",
     "plan",
     "present_part",
@@ -52,6 +55,7 @@ _HOMES = {
     "_encode": ("encode", "partial_folder"),
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
+    "_foreign": ("not_reached", "open_run"),
     "_plan": ("plan", "refuse_impossible"),
     "_train": ("resume_file", "train"),
     "_unlearn": ("scope", "unlearn", "warnings"),
