@@ -17,11 +17,11 @@ from mmrecun.auditing.result import AuditReport
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Split
-from mmrecun.errors import ArtifactError, DataError
+from mmrecun.errors import ArtifactError, DataError, ForgetError
 from mmrecun.evaluation.evaluate import evaluate_split
-from mmrecun.forget.partition import Partition
+from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.record import ForgetRecord
-from mmrecun.forget.request import ForgetRequest
+from mmrecun.forget.request import ForgetRequest, Target
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
@@ -81,6 +81,7 @@ class ForeignModel:
         method, settings, stop, seconds: of the unlearning that made it; empty for a model as it came.
         record: what was asked of it, in memory alone.
         original: what it was unlearned from.
+        forgets: targets that can be taken out of a model of this kind and be told in its format.
     """
 
     dataset: Dataset
@@ -94,6 +95,7 @@ class ForeignModel:
     seconds: float = 0.0
     record: ForgetRecord | None = field(default=None, repr=False)
     original: "ForeignModel | None" = field(default=None, repr=False)
+    forgets: frozenset[Target] = frozenset(Target)
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -125,6 +127,11 @@ class ForeignModel:
         started = time.perf_counter()
         asked = ForgetRequest.taken(request)
         partition = Partition.from_request(self.dataset, asked)
+        beyond = targets_of(partition) - self.forgets
+        if beyond:
+            raise ForgetError(
+                f"a model of {self.home.name} cannot be without {', '.join(sorted(beyond))}: train it again"
+            )
         name, unlearner = self._unlearner(method, settings or {})
         training = TrainConfig(learning_rate=learning_rate)
 
@@ -147,6 +154,7 @@ class ForeignModel:
             seconds,
             ForgetRecord.extended(asked, self.record),
             self,
+            self.forgets,
         )
 
     def _unlearner(self, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:

@@ -4,11 +4,13 @@ from mmrecun import extension
 from mmrecun.adapters.adapter import Adapter
 from mmrecun.adapters.checkpoints import TorchCheckpoints
 from mmrecun.adapters.implicit import ImplicitFiles
+from mmrecun.adapters.mmrec import MMRecStateDicts
 from mmrecun.adapters.recbole import RecBoleCheckpoints
 from mmrecun.adapters.vectors import VectorFolders
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "implicit": ImplicitFiles,
+    "mmrec": MMRecStateDicts,
     "recbole": RecBoleCheckpoints,
     "torch": TorchCheckpoints,
     "vectors": VectorFolders,
