@@ -1,4 +1,4 @@
-"""The run folder: one trained or unlearned model with the manifest that says what came from what."""
+"""The run folder: one trained or unlearned model, and a manifest of what it was made from."""
 
 import hashlib
 import json
@@ -57,25 +57,25 @@ class Foreign(Settings):
 
 
 class Manifest(Settings):
-    """Everything needed to know, and to repeat, a run.
+    """Everything that identifies a run and is needed to repeat it.
 
     Attributes:
         model, settings: the recommender's registered name and its settings.
-        training: settings of the training that the model, or its first ancestor, went through.
+        training: settings with which the model, or the first run it descends from, was trained.
         seed: of this run.
         dataset: what the model knows; inside the run folder for unlearned runs.
         parent: the run that was unlearned, by its weights' digest; None for a trained run.
-        method, method_settings, forgotten, stop: of an unlearning; empty for a trained run.
-        request_digest: of the request, under a key; empty without one.
-        record: how much was asked for, and under a key what; None for a trained run.
-        references: column of attributes -> in how many retained rows a reference to what was forgotten was taken out.
+        method, method_settings, forgotten, stop: how the run was unlearned; empty for a trained run.
+        request_digest: keyed digest of the request; empty without a key.
+        record: how much was requested and, with a key, hashes of what; None for a trained run.
+        references: attribute column -> number of retained rows from which a forgotten id was removed.
         weights: SHA-256 of the weights file; empty only before the run is written.
         best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
             pairs there; 0 and None where a method chose nothing by validation.
         seconds: from request (or start) to a model that can be served.
-        setup_seconds: of an unlearning, and not part of `seconds`: what was spent on things that would be there before
-            any request, such as the models of shards that the request does not touch.
-        versions: of the packages that decide the bits.
+        setup_seconds: time of an unlearning spent on what would exist before any request, such as the models of shards
+            that the request does not affect; not part of `seconds`.
+        versions: versions of the packages that affect the result.
         foreign: of a model of another library, which stands in its own format in the folder `model`; None for ours.
     """
 
@@ -105,7 +105,7 @@ class Manifest(Settings):
     foreign: Foreign | None = None
 
     def __repr__(self) -> str:
-        """Return what matters most in a few lines; `model_dump()` has everything."""
+        """Return the most important facts in a few lines; `model_dump()` returns all."""
         return facts_text(self.title, self.overview)
 
     def __str__(self) -> str:
@@ -117,12 +117,12 @@ class Manifest(Settings):
 
     @property
     def title(self) -> str:
-        """The model and how it came about."""
+        """The model and how it was made."""
         return f"{self.model}, {f'unlearned by {self.method!r}' if self.method else 'trained'}"
 
     @property
     def overview(self) -> dict[str, str]:
-        """What matters most, as name and text; empty text where it does not apply."""
+        """The most important facts, name -> text; empty text where one does not apply."""
         counts = (f"{count:,} {name.replace('_', '-')}" for name, count in self.forgotten.items() if count)
         best = f"{self.best_epoch} of {self.epochs}" + ("" if self.valid is None else f", recall@20 {self.valid:.4f}")
         return {
@@ -152,7 +152,7 @@ class Run:
     model: Recommender
 
     def __repr__(self) -> str:
-        """Return what matters most in a few lines."""
+        """Return the most important facts in a few lines."""
         return f"Run {str(self.folder)!r}: {self.manifest!r}"
 
     def _repr_html_(self) -> str:
@@ -166,13 +166,13 @@ class Run:
 
     @property
     def training(self) -> TrainConfig:
-        """How the model, or its first ancestor, was trained."""
+        """Settings with which the model, or the first run it descends from, was trained."""
         return TrainConfig.of(self.manifest.training, str(self.folder))
 
 
 @cache
 def versions() -> Mapping[str, str]:
-    """Versions of what decides the bits of a run."""
+    """Return the versions of the packages that affect a run."""
     packages = ("mmrecun", "torch", "numpy", "scipy", "polars")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
@@ -183,12 +183,12 @@ def now() -> str:
 
 
 def reference(to: Path, digest: str, seen_from: Path) -> Reference:
-    """Return a reference to `to` for the manifest in folder `seen_from`."""
+    """Return a reference to `to`, relative to the folder `seen_from`."""
     return Reference(path=os.path.relpath(to.resolve(), seen_from.resolve()), digest=digest)
 
 
 def stamped(model: Recommender, **facts: Any) -> Manifest:
-    """Return a manifest of `model` with the versions and the time of now; `facts` are its other fields."""
+    """Return a manifest of `model` with the current versions and time; `facts` are its other fields."""
     return Manifest(
         model=model_name(model),
         settings=model.config.model_dump(mode="json"),
@@ -204,7 +204,7 @@ def weights_digest(folder: Path) -> str:
 
 
 def write(folder: Path, manifest: Manifest, model: Recommender, history: list[dict[str, float]]) -> None:
-    """Fill an empty (staged) run folder; the manifest on disk also has the digest of the weights."""
+    """Write a run into an empty (staged) folder; the manifest on disk also gets the digest of the weights."""
     save_weights(model, folder / WEIGHTS)
     manifest = manifest.model_copy(update={"weights": weights_digest(folder)})
     files.write_parquet(pl.DataFrame(history, infer_schema_length=None), folder / HISTORY)
@@ -269,7 +269,7 @@ def read(folder: Path, device: torch.device) -> Run:
         raise ArtifactError(
             f"{folder / WEIGHTS}: changed since this run was made; restore the file or make the run again"
         )
-    _ = dataset.degrees, dataset.references  # passes over everything, made now so that no request has to
+    _ = dataset.degrees, dataset.references  # computed once here, so that no request has to pass over all data
     return Run(folder, manifest, dataset, model.to(device))
 
 
@@ -282,7 +282,7 @@ def parent_folder(folder: Path, manifest: Manifest) -> Path:
     """Return the folder of the run that the run in `folder` was unlearned from.
 
     Raises:
-        ArtifactError: when the run was trained, or its parent is gone or is another one now.
+        ArtifactError: when the run was trained, or its parent is gone or has changed.
     """
     if manifest.parent is None:
         raise ArtifactError(f"{folder} was trained, not unlearned; there is nothing to audit")
@@ -295,7 +295,7 @@ def parent_folder(folder: Path, manifest: Manifest) -> Path:
 
 
 def load(run: Run | PathLike, device: str = "auto") -> Run:
-    """Read a run folder with its model and dataset; a run that was read already is given back."""
+    """Read a run folder with its model and dataset; a `Run` is returned unchanged."""
     if isinstance(run, Run):
         return run
     prepare()
@@ -303,5 +303,5 @@ def load(run: Run | PathLike, device: str = "auto") -> Run:
 
 
 def opened(run: Run | PathLike) -> Run:
-    """Return a run as it is, or read from its folder."""
+    """Return a run unchanged, or read it from its folder."""
     return load(run)

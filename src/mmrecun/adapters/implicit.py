@@ -126,7 +126,9 @@ def load(
     home = ImplicitFile(arrays, kind)
     if kind != "bpr":
         method: type[Unlearner] = UnlearnALS if kind == "als" else UnlearnLogistic
-        settings = {name: arrays[name].item() for name in ("regularization", "alpha", "neg_prop") if name in arrays}
+        settings: dict[str, Any] = {
+            name: arrays[name].item() for name in ("regularization", "alpha", "neg_prop") if name in arrays
+        }
         exact = method(method.Config.of(settings, _told(model)))
         return ForeignModel(dataset, as_recommender(first, second, places), home, places, exact)
     l2 = float(arrays.get("regularization", np.array(0.01)))

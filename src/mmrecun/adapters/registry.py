@@ -1,26 +1,32 @@
-"""Every format of other people's model files by the name that the command line uses."""
+"""Every format of other people's model files by the name that the command line uses.
 
-from mmrecun import extension
-from mmrecun.adapters.adapter import Adapter
-from mmrecun.adapters.checkpoints import TorchCheckpoints
-from mmrecun.adapters.implicit import ImplicitFiles
-from mmrecun.adapters.mmrec import MMRecStateDicts
-from mmrecun.adapters.recbole import RecBoleCheckpoints
-from mmrecun.adapters.vectors import VectorFolders
+Reading the names imports no adapter. Other packages add adapters under the entry point group `mmrecun.adapters` (see
+`mmrecun.registry`).
+"""
 
-ADAPTERS: dict[str, type[Adapter]] = {
-    "implicit": ImplicitFiles,
-    "mmrec": MMRecStateDicts,
-    "recbole": RecBoleCheckpoints,
-    "torch": TorchCheckpoints,
-    "vectors": VectorFolders,
+from typing import TYPE_CHECKING
+
+from mmrecun.registry import Registry
+
+if TYPE_CHECKING:
+    from mmrecun.adapters.adapter import Adapter
+
+ADAPTERS = {
+    "implicit": "mmrecun.adapters.implicit:ImplicitFiles",
+    "mmrec": "mmrecun.adapters.mmrec:MMRecStateDicts",
+    "recbole": "mmrecun.adapters.recbole:RecBoleCheckpoints",
+    "torch": "mmrecun.adapters.checkpoints:TorchCheckpoints",
+    "vectors": "mmrecun.adapters.vectors:VectorFolders",
 }
+REGISTRY = Registry("format", "mmrecun.adapters", ADAPTERS)
 
 
-def adapter_class(name: str) -> type[Adapter]:
-    """Return the adapter called `name`, ours or one that another package adds under `mmrecun.adapters`.
+def adapter_class(name: str) -> "type[Adapter]":
+    """Import the adapter of the format called `name`.
 
     Raises:
-        ConfigError: naming the nearest known format, or what is wrong with the package that adds it.
+        ConfigError: naming the nearest known format, or what is wrong with the package that registers it.
     """
-    return extension.find("adapter", name, ADAPTERS, Adapter)
+    from mmrecun.adapters.adapter import Adapter
+
+    return REGISTRY.load(name, Adapter)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmrecun.cli.options import Device, SeedOption, Set
+from mmrecun.cli.options import Device, Method, SeedOption, Set
 from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
+from mmrecun.cli.registered import settings_of_method
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
@@ -42,9 +43,7 @@ def unlearn(
     where: Annotated[
         str | None, typer.Option("--where", help='Attribute expression: licensor == "X" and `release date` < 2010.')
     ] = None,
-    method: Annotated[
-        str, typer.Option("--method", help="mmrecun, retrain (Gold) or another; an unknown name lists them.")
-    ] = "mmrecun",
+    method: Method = "mmrecun",
     assignments: Set = [],  # noqa: B006
     like: Annotated[
         str | None,
@@ -75,9 +74,16 @@ def unlearn(
         typer.Option("--key-file", metavar="F", help="Key under which hashes of the request are kept; or MMRECUN_KEY."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be forgotten, and stop.")] = False,
+    help_settings: Annotated[
+        bool,
+        typer.Option(
+            "--help-settings", callback=settings_of_method, help="Describe the settings of the method, and stop."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Take users, items, interactions or modalities out of RUN; RUN itself stays as it is."""
+    del help_settings
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     from mmrecun import jobs

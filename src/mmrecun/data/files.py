@@ -32,10 +32,10 @@ class _Header(Settings):
 
 
 def save(dataset: Dataset, folder: Path) -> None:
-    """Write `dataset` to `folder`, which appears whole or not at all.
+    """Write `dataset` to `folder`, atomically.
 
     Raises:
-        ArtifactError: when something stands at `folder` already.
+        ArtifactError: when `folder` exists already.
     """
     with staged_folder(folder) as staging:
         write_into(dataset, staging)
@@ -63,10 +63,10 @@ def write_into(dataset: Dataset, folder: Path) -> None:
 
 
 def add_modality(dataset: Dataset, modality: Modality, folder: Path) -> Dataset:
-    """Write a further modality into the dataset folder that `dataset` was read from; returns the dataset with it.
+    """Add a modality to the dataset folder that `dataset` was read from, and return the new dataset.
 
-    `dataset.toml` is replaced last and in one step, so that an interruption leaves the dataset as it was. Runs that
-    were trained on it refuse it from then on, since its digest is another.
+    `dataset.toml` is replaced last, in one step, so an interruption leaves the dataset unchanged. Runs that were
+    trained on the dataset refuse it afterwards, since its digest differs.
 
     Raises:
         DataError: when the dataset has a modality of that name.
@@ -132,13 +132,13 @@ def load(folder: Path) -> Dataset:
 
 @dataclass(frozen=True)
 class FolderSizes:
-    """How large a dataset folder is, without its content.
+    """Sizes of a dataset folder.
 
     Attributes:
         users, items: U and I.
-        pairs, train: interactions of all splits, and of the training split.
+        pairs, train: number of interactions in all splits, and in the training split.
         widths: modality -> F.
-        feature_bytes: of all features as they are stored.
+        feature_bytes: bytes of all features as stored.
     """
 
     users: int
@@ -150,7 +150,7 @@ class FolderSizes:
 
 
 def sizes(folder: Path) -> FolderSizes:
-    """Count what a dataset folder holds; neither ids nor features are read.
+    """Count what a dataset folder holds, without reading ids or features.
 
     Raises:
         DataError: when a file is missing or unreadable.
@@ -199,7 +199,7 @@ def _header(folder: Path) -> _Header:
 
 @contextmanager
 def _about(path: Path) -> Iterator[None]:
-    """Name the file in whatever is wrong with its content."""
+    """Add the name of the file to errors about its content."""
     try:
         yield
     except MMRecUnError as error:
@@ -253,7 +253,7 @@ def read_npy(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (ValueError, OSError, EOFError) as error:
-        # numpy takes whatever does not begin as an npy file for a pickle
+        # NumPy takes any file without the npy signature for a pickle
         if _begins_as_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
             raise DataError(
                 f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"
@@ -265,7 +265,7 @@ def read_npy(path: Path) -> np.ndarray:
 def _write_npy(path: Path, values: np.ndarray) -> None:
     try:
         np.save(path, values, allow_pickle=False)
-    except OSError as error:  # numpy says how much was written, and not why it was not more
+    except OSError as error:  # NumPy reports how much was written, but not the reason for the failure
         raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._foreign import not_reached, open_run
     from mmrecun.jobs._plan import plan, refuse_impossible
+    from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
     from mmrecun.jobs._train import resume_file, train
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
 
@@ -30,6 +31,10 @@ __all__ = [
     "evaluate",
     "export",
     "exports",
+    "list_methods",
+    "list_models",
+    "method_settings",
+    "model_settings",
     "not_reached",
     "open_run",
     "partial_folder",
@@ -57,6 +62,7 @@ _HOMES = {
     "_export": ("export", "exports"),
     "_foreign": ("not_reached", "open_run"),
     "_plan": ("plan", "refuse_impossible"),
+    "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
     "_train": ("resume_file", "train"),
     "_unlearn": ("scope", "unlearn", "warnings"),
 }

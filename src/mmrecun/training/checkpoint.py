@@ -1,4 +1,4 @@
-"""Weights and the state of an interrupted training as safetensors; nothing is ever pickled."""
+"""Weights, and the state of an interrupted training, as safetensors; nothing is pickled."""
 
 import json
 from dataclasses import dataclass, field
@@ -38,11 +38,11 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 @dataclass
 class TrainState:
-    """How far a training is: enough to go on as if it had never stopped.
+    """State of a training: enough to resume it as if it had never stopped.
 
     Attributes:
-        epoch: passes done.
-        best_epoch, best_score: of the best validation so far.
+        epoch: number of finished epochs.
+        best_epoch, best_score: epoch and score of the best validation so far.
         best: parameters at that epoch.
         history: one row per epoch.
         seconds: spent so far.
@@ -57,7 +57,7 @@ class TrainState:
 
 
 def save_train_state(path: Path, key: str, progress: TrainState, model: nn.Module, optimizer: torch.optim.Adam) -> None:
-    """Write everything a training needs to go on; `key` names what is being trained."""
+    """Write everything that a training needs to resume; `key` identifies the training."""
     tensors = {f"best/{name}": value for name, value in progress.best.items()}
     tensors |= {f"model/{name}": value.detach() for name, value in model.state_dict().items()}
     for number, state in optimizer.state_dict()["state"].items():
@@ -69,7 +69,7 @@ def save_train_state(path: Path, key: str, progress: TrainState, model: nn.Modul
 
 
 def load_train_state(path: Path, key: str, model: nn.Module, optimizer: torch.optim.Adam) -> TrainState:
-    """Put `model` and `optimizer` where they were; a fresh Progress when there is nothing to resume.
+    """Restore `model` and `optimizer`, and return the state; a new one if there is nothing to resume.
 
     Raises:
         ArtifactError: when the file belongs to another training or is damaged.

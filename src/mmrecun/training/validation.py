@@ -1,4 +1,4 @@
-"""Validation: which epoch is best, and whether there is anything to choose it by."""
+"""Validation: the score that chooses the best epoch, and whether it can be computed."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ CANNOT_VALIDATE = "no validation pair of a user with training pairs, so no epoch
 
 @torch.no_grad()
 def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) -> float:
-    """Recall@20 on the validation pairs; chooses epochs, and nothing else is looked at."""
+    """Compute Recall@20 on the validation pairs, the only figure that chooses epochs."""
     vectors = model.vectors(inputs)
     cutoffs = (VALIDATION_CUTOFF,)
     report = evaluate_split(vectors.users, vectors.items, dataset, Split.VALID, cutoffs, lists=False)
@@ -23,5 +23,5 @@ def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) 
 
 
 def can_validate(dataset: Dataset) -> bool:
-    """Whether an epoch could be chosen: some user with a training pair has a validation pair."""
+    """Say whether an epoch can be chosen: some user with a training pair has a validation pair."""
     return bool(np.isin(dataset.interactions.split(Split.VALID).users, dataset.train.users).any())

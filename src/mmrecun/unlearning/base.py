@@ -93,9 +93,17 @@ class UnlearnResult:
 
 
 class Unlearner:
-    """Base of every method. A subclass states its settings, its targets and how it runs."""
+    """Base of every method. A subclass states its settings, its targets and how it runs.
+
+    Attributes:
+        summary: what the method does, in one line.
+        source: its paper.
+        forgets: the targets that it can forget; a request for any other is refused.
+    """
 
     Config: ClassVar[type[UnlearnConfig]] = UnlearnConfig
+    summary: ClassVar[str] = ""
+    source: ClassVar[str] = ""
     forgets: ClassVar[frozenset[Target]] = frozenset(Target)
     config: UnlearnConfig
 

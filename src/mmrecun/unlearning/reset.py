@@ -10,6 +10,8 @@ from mmrecun.unlearning.base import Task, Unlearner, UnlearnResult, retained_mod
 class Reset(Unlearner):
     """No training: the rows of touched users and items become fresh in every table; shared weights stay."""
 
+    summary = "gives users and items of forgotten pairs untrained rows, without training"
+
     def run(self, task: Task) -> UnlearnResult:
         """Draw the touched rows anew."""
         users, items = affected_rows(task.partition)

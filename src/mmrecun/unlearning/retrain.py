@@ -9,6 +9,7 @@ class Retrain(Unlearner):
     """Exact by construction: nothing forgotten is read, neither as a positive nor as an excluded negative."""
 
     Config = UnlearnConfig
+    summary = "Gold: trains again from scratch"
 
     def run(self, task: Task) -> UnlearnResult:
         """Train a fresh model; `task.training` decides when it stops."""

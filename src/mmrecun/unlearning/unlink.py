@@ -6,6 +6,9 @@ from mmrecun.unlearning.base import Task, Unlearner, UnlearnResult, retained_mod
 class Unlink(Unlearner):
     """Rows, branches, edges and features that left are gone; what the remaining weights learned from them is not."""
 
+    summary = "keeps the trained weights on the retained graph, without training"
+    source = "known as UtU, Tan et al., WWW 2024"
+
     def run(self, task: Task) -> UnlearnResult:
         """Leave behind what has no place in the retained data."""
         return UnlearnResult(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 import torch
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.graph import build_inputs
@@ -24,19 +24,17 @@ _OVERSAMPLING = 10
 
 
 class COVAConfig(UnlearnConfig):
-    """Settings of COVA; the defaults are those its authors report for Yelp with 1 % forgotten.
+    """Settings of COVA; the defaults are those its authors report for Yelp with 1 % forgotten."""
 
-    Attributes:
-        rank: size of the new vectors.
-        alpha: how far users move away from what their forgotten pairs add.
-        beta: how far users move from predicted towards observed preference.
-        iterations: of the randomised factorisation.
-    """
-
-    rank: PositiveInt = 48
-    alpha: NonNegativeFloat = 35.0
-    beta: NonNegativeFloat = 0.9
-    iterations: NonNegativeInt = 10
+    rank: PositiveInt = Field(default=48, description="size of the new vectors")
+    alpha: NonNegativeFloat = Field(
+        default=35.0,
+        description="how far users move away from what their forgotten pairs add; choose it for each dataset",
+    )
+    beta: NonNegativeFloat = Field(
+        default=0.9, description="how far users move from predicted towards observed preference"
+    )
+    iterations: NonNegativeInt = Field(default=10, description="power iterations of the randomised factorisation")
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ class COVA(Unlearner):
     """Reads the scores of the trained model as it was served, forgotten edges included."""
 
     Config = COVAConfig
+    summary = "joint factorisation of observed, permitted and predicted preference; gives plain vectors"
+    source = "OpenReview nhuYNaAhL4"
     config: COVAConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 

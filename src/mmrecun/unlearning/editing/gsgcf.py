@@ -41,27 +41,22 @@ class Step:
 
 
 class GSGCFConfig(UnlearnConfig):
-    """Settings of GSGCF-RU.
+    """Settings of GSGCF-RU."""
 
-    Attributes:
-        hops: edges of the retained graph between a forgotten pair and the vectors that may move.
-        step: how much of the operator's output is added to a vector.
-        forget_weight: share of the forget term; the retain term has the rest.
-        unseen: random items whose mean score a forgotten pair should have.
-        l2: weight of the operator's squared norm.
-        epochs: passes over the forget set.
-        batch_size: forgotten pairs a step at most, and as many retained ones.
-        learning_rate: of Adam.
-    """
-
-    hops: NonNegativeInt = 1
-    step: PositiveFloat = 0.1
-    forget_weight: float = Field(default=0.6, gt=0, lt=1)
-    unseen: PositiveInt = 10
-    l2: NonNegativeFloat = 1e-5
-    epochs: PositiveInt = 100
-    batch_size: PositiveInt = 256
-    learning_rate: PositiveFloat = 1e-3
+    hops: NonNegativeInt = Field(
+        default=1, description="edges of the retained graph between a forgotten pair and the vectors that may move"
+    )
+    step: PositiveFloat = Field(default=0.1, description="share of the operator's output that is added to a vector")
+    forget_weight: float = Field(
+        default=0.6, gt=0, lt=1, description="weight of the forget term (w); the retain term has 1 - w"
+    )
+    unseen: PositiveInt = Field(default=10, description="unseen items whose mean score a forgotten pair should have")
+    l2: NonNegativeFloat = Field(default=1e-5, description="weight of the operator's squared norm")
+    epochs: PositiveInt = Field(default=100, description="passes over the forget set")
+    batch_size: PositiveInt = Field(
+        default=256, description="forgotten pairs in a step at most, and as many retained ones"
+    )
+    learning_rate: PositiveFloat = Field(default=1e-3, description="learning rate of Adam")
 
 
 class Operator(nn.Module):
@@ -84,6 +79,8 @@ class GSGCF(Unlearner):
     """Starts from the trained parameters on the retained graph; what comes out is a table of vectors."""
 
     Config = GSGCFConfig
+    summary = "moves vectors near forgotten pairs to the scores of unseen ones; gives plain vectors"
+    source = "GSGCF-RU"
     config: GSGCFConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 

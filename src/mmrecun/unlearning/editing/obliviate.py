@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
@@ -43,28 +43,19 @@ _TINY = 1e-8
 
 
 class ObliviateConfig(UnlearnConfig):
-    """Settings of Obliviate.
-
-    Attributes:
-        rank: of the adapters.
-        step: length of the first move, in steps of the training's Adam.
-        moments: retained batches the second moment is estimated from.
-        calibration: steps of the second stage.
-        stay_weight: weight of the affected users' other scores.
-        norm: weight of the adapters' norms.
-        batch_size: triples a step of the second stage.
-        learning_rate: of the second stage's Adam.
-    """
+    """Settings of Obliviate."""
 
     renamed: ClassVar[Mapping[str, str]] = {"hold": "stay_weight"}
-    rank: PositiveInt = 8
-    step: PositiveFloat = 5.0
-    moments: PositiveInt = 20
-    calibration: NonNegativeInt = 200
-    stay_weight: NonNegativeFloat = 1.0
-    norm: NonNegativeFloat = 1e-4
-    batch_size: PositiveInt = 512
-    learning_rate: PositiveFloat = 1e-3
+    rank: PositiveInt = Field(default=8, description="rank of the adapters")
+    step: PositiveFloat = Field(default=5.0, description="length of the first move, in steps of the training's Adam")
+    moments: PositiveInt = Field(
+        default=20, description="retained batches from which Adam's second moment is estimated"
+    )
+    calibration: NonNegativeInt = Field(default=200, description="steps of the second stage")
+    stay_weight: NonNegativeFloat = Field(default=1.0, description="weight of keeping the affected users' other scores")
+    norm: NonNegativeFloat = Field(default=1e-4, description="weight of the adapters' squared norms")
+    batch_size: PositiveInt = Field(default=512, description="triples in a step of the second stage")
+    learning_rate: PositiveFloat = Field(default=1e-3, description="learning rate of Adam in the second stage")
 
 
 class Adapters(nn.Module):
@@ -100,6 +91,8 @@ class Obliviate(Unlearner):
     """Works on the retained graph; the adapters are added to the tables before what left loses its row."""
 
     Config = ObliviateConfig
+    summary = "low-rank adapters on affected ID rows, then a short calibration"
+    source = "Prakash et al., ICML 2026"
     config: ObliviateConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
@@ -33,20 +33,17 @@ from mmrecun.unlearning.functional import vectors_with
 
 
 class SCIFConfig(UnlearnConfig):
-    """Settings of SCIF.
+    """Settings of SCIF."""
 
-    Attributes:
-        damping: added to the Hessian's diagonal, in place of the regulariser's curvature; the Hessian is that of a
-            sum over pairs.
-        negatives: draws for each pair, averaged.
-        steps: of conjugate gradients, at most.
-        tolerance: residual, relative to the right-hand side, at which they end.
-    """
-
-    damping: PositiveFloat = 1.0
-    negatives: PositiveInt = 4
-    steps: PositiveInt = 50
-    tolerance: PositiveFloat = 1e-4
+    damping: PositiveFloat = Field(
+        default=1.0,
+        description="constant added to the diagonal of the Hessian; a smaller one moves rows further",
+    )
+    negatives: PositiveInt = Field(default=4, description="negatives drawn for each pair, averaged")
+    steps: PositiveInt = Field(default=50, description="steps of conjugate gradients at most")
+    tolerance: PositiveFloat = Field(
+        default=1e-4, description="residual at which conjugate gradients stop, relative to the right-hand side"
+    )
 
 
 @dataclass(frozen=True)
@@ -67,6 +64,8 @@ class SCIF(Unlearner):
     """Edits rows of retained users only; removed users and items leave with their rows and edges."""
 
     Config = SCIFConfig
+    summary = "one influence step on the user rows that a request affects"
+    source = "Li et al., arXiv 2304.10199"
     config: SCIFConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 

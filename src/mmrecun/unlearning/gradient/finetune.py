@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner, PassConfig
@@ -10,13 +10,9 @@ from mmrecun.unlearning.gradient.sampling import Step
 
 
 class FinetuneConfig(PassConfig):
-    """Settings of fine-tuning.
+    """Settings of fine-tuning."""
 
-    Attributes:
-        epochs: passes over the retain set.
-    """
-
-    epochs: PositiveInt = 10
+    epochs: PositiveInt = Field(default=10, description="passes over the retain set")
 
 
 class Finetune(GradientUnlearner[None]):
@@ -26,6 +22,7 @@ class Finetune(GradientUnlearner[None]):
     """
 
     Config = FinetuneConfig
+    summary = "continues training on the retained data"
     config: FinetuneConfig
 
     def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002

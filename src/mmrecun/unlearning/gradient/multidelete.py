@@ -7,7 +7,7 @@ elementwise product of their vectors, and a mismatched pair is the user with an 
 from dataclasses import dataclass
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import embedding, mse_loss
 
@@ -18,19 +18,15 @@ from mmrecun.unlearning.gradient.sampling import Step
 
 
 class MultiDeleteConfig(GradientConfig):
-    """Settings of MultiDelete.
+    """Settings of MultiDelete."""
 
-    Attributes:
-        epochs: passes over the forget set.
-        decouple: weight of pulling forgotten pairs to mismatched ones.
-        multimodal: weight of keeping retained pairs.
-        unimodal: weight of keeping each modality's own vectors of items that forgotten pairs touch and that stay.
-    """
-
-    epochs: PositiveInt = 10
-    decouple: NonNegativeFloat = 1.0
-    multimodal: NonNegativeFloat = 1.0
-    unimodal: NonNegativeFloat = 1.0
+    epochs: PositiveInt = Field(default=10, description="passes over the forget set")
+    decouple: NonNegativeFloat = Field(default=1.0, description="weight of moving forgotten pairs to mismatched ones")
+    multimodal: NonNegativeFloat = Field(default=1.0, description="weight of keeping retained pairs")
+    unimodal: NonNegativeFloat = Field(
+        default=1.0,
+        description="weight of keeping each modality's own vectors of retained items that are in forgotten pairs",
+    )
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,8 @@ class MultiDelete(GradientUnlearner[Frozen]):
     """
 
     Config = MultiDeleteConfig
+    summary = "moves forgotten pairs to mismatched ones and keeps the rest in place"
+    source = "Cheng and Amiri, ECCV 2024, arXiv 2311.12047"
     config: MultiDeleteConfig
 
     def prepare(self, run: GradientRun) -> Frozen:

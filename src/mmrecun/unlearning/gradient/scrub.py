@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
@@ -21,24 +21,23 @@ from mmrecun.unlearning.gradient.stopping import StoppingCriterion
 
 
 class ScrubConfig(PassConfig):
-    """Settings of SCRUB.
-
-    Attributes:
-        epochs: passes over the retain set.
-        max_epochs: of them, how many begin with a pass over the forget set that moves away from the trained model.
-        task: weight of the training loss of retained pairs (the paper's gamma).
-        stay_weight: weight of the divergence from the trained model on retained pairs (the paper's alpha).
-        temperature: of the softmax.
-        candidates: items drawn for comparison.
-    """
+    """Settings of SCRUB."""
 
     renamed: ClassVar[Mapping[str, str]] = {"obey": "stay_weight"}
-    epochs: PositiveInt = 5
-    max_epochs: PositiveInt = 2
-    task: NonNegativeFloat = 1.0
-    stay_weight: NonNegativeFloat = 0.5
-    temperature: PositiveFloat = 2.0
-    candidates: PositiveInt = 200
+    epochs: PositiveInt = Field(default=5, description="passes over the retain set")
+    max_epochs: PositiveInt = Field(
+        default=2,
+        description="initial passes that begin with the forgotten triples, to move away from the trained model",
+    )
+    task: NonNegativeFloat = Field(default=1.0, description="weight of the training loss of retained pairs (gamma)")
+    stay_weight: NonNegativeFloat = Field(
+        default=0.5,
+        description="weight of staying close to the trained model on retained pairs: the KL divergence (alpha)",
+    )
+    temperature: PositiveFloat = Field(default=2.0, description="temperature of the softmax over a user's candidates")
+    candidates: PositiveInt = Field(
+        default=200, description="retained items drawn in each step, beside the positive one"
+    )
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ class Scrub(GradientUnlearner[Teacher]):
     """Disobeying stops as soon as forgotten pairs are at the level of held-out ones."""
 
     Config = ScrubConfig
+    summary = "trains a student that moves away from the trained model on forgotten pairs and follows it elsewhere"
+    source = "Kurmanji et al., NeurIPS 2023"
     config: ScrubConfig
 
     def prepare(self, run: GradientRun) -> Teacher:

@@ -43,18 +43,7 @@ _WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be fol
 
 
 class MMRecUnConfig(UnlearnConfig):
-    """Settings of MMRecUn.
-
-    Attributes:
-        negatives: items drawn to stand for all negatives, and pairs to stand for all pairs.
-        newton_steps: of Gauss-Newton.
-        cg_steps: with the curvature in each, at most (conjugate gradients).
-        step_scale: how far to go along the way found, whose steps come a little short; the expected value where
-            forgotten pairs can be compared with validation pairs.
-        min_cosine: mean cosine between a table's rows and what their pairs taught them, below which they cannot be
-            solved for. Such a table is left as trained; if it is that of users or of items, the model is trained anew.
-        epochs: of training on the retained data at the end; shorter ones after small requests.
-    """
+    """Settings of MMRecUn."""
 
     renamed: ClassVar[Mapping[str, str]] = {
         "steps": "newton_steps",
@@ -62,18 +51,43 @@ class MMRecUnConfig(UnlearnConfig):
         "stretch": "step_scale",
         "min_explained": "min_cosine",
     }
-    negatives: PositiveInt = 64
-    newton_steps: PositiveInt = 2
-    cg_steps: PositiveInt = 6
-    step_scale: float = Field(default=1.2, gt=0, le=1e30)
-    min_cosine: float = Field(default=0.4, ge=-1, le=1)
-    epochs: NonNegativeInt = 3
+    negatives: PositiveInt = Field(
+        default=64,
+        description="items drawn to stand for all negatives; eight times as many pairs stand for all pairs",
+    )
+    newton_steps: PositiveInt = Field(default=2, description="Gauss-Newton steps")
+    cg_steps: PositiveInt = Field(default=6, description="conjugate gradient steps at most in each Gauss-Newton step")
+    step_scale: float = Field(
+        default=1.2,
+        gt=0,
+        le=1e30,
+        description=(
+            "factor on the Gauss-Newton move, which comes a little short; only a prior where forgotten pairs can be "
+            "compared with validation pairs"
+        ),
+    )
+    min_cosine: float = Field(
+        default=0.4,
+        ge=-1,
+        le=1,
+        description=(
+            "mean cosine between a table's rows and what their pairs taught them, below which the table is left "
+            "as trained; if it is that of users or items, the model is trained anew"
+        ),
+    )
+    epochs: NonNegativeInt = Field(
+        default=3, description="epochs of training on the retained data at the end; shorter ones after small requests"
+    )
 
 
 class MMRecUn(Unlearner):
     """Restores the balance of every row, and trains on for a moment."""
 
     Config = MMRecUnConfig
+    summary = (
+        "this package's own method: solves for the rows that training would have reached without what is forgotten"
+    )
+    source = "after Sinha et al., AAAI 2025"
     config: MMRecUnConfig
 
     def unsolved(self, task: Task, why: str) -> UnlearnResult:

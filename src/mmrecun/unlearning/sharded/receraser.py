@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from mmrecun.arrays import Ints
@@ -36,27 +36,27 @@ _ROUNDS = 50
 
 
 class RecEraserConfig(UnlearnConfig):
-    """Settings of RecEraser.
+    """Settings of RecEraser."""
 
-    Attributes:
-        shards: S.
-        unit: what is clustered: pairs by both vectors, users, or items.
-        recluster: whether shards are drawn anew from the retained data.
-        pretraining: passes of the matrix factorisation behind the clustering.
-        aggregation: passes of the attention's training, at most.
-    """
-
-    shards: PositiveInt = 10
-    unit: Unit = Unit.INTERACTIONS
-    recluster: bool = False
-    pretraining: PositiveInt = 50
-    aggregation: PositiveInt = 50
+    shards: PositiveInt = Field(default=10, description="number of shards; each holds at most 1.2 times its share")
+    unit: Unit = Field(
+        default=Unit.INTERACTIONS, description="what is clustered: pairs by both vectors, users or items"
+    )
+    recluster: bool = Field(
+        default=False, description="whether the retained data are clustered anew; then every shard is trained again"
+    )
+    pretraining: PositiveInt = Field(default=50, description="epochs of the factorisation whose vectors are clustered")
+    aggregation: PositiveInt = Field(
+        default=50, description="epochs at most in which the attention over shards is trained"
+    )
 
 
 class RecEraser(Unlearner):
     """Touched shards and the aggregation are trained again; what comes out is a table of the attended vectors."""
 
     Config = RecEraserConfig
+    summary = "one model for each shard of similar pairs, joined by attention; gives plain vectors"
+    source = "Chen et al., WWW 2022, arXiv 2201.06820"
     config: RecEraserConfig
 
     def run(self, task: Task) -> UnlearnResult:

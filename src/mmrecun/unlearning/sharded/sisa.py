@@ -3,7 +3,7 @@
 Shards are not cut into slices: a touched shard is trained from its beginning.
 """
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
 from mmrecun.unlearning.sharded.base import Unit, random_shards, train_shards
@@ -11,15 +11,13 @@ from mmrecun.unlearning.vector_model import vector_model
 
 
 class SISAConfig(UnlearnConfig):
-    """Settings of SISA.
+    """Settings of SISA."""
 
-    Attributes:
-        shards: S.
-        unit: what is dealt out; with users, a user's request touches one shard.
-    """
-
-    shards: PositiveInt = 10
-    unit: Unit = Unit.INTERACTIONS
+    shards: PositiveInt = Field(default=10, description="number of shards (S)")
+    unit: Unit = Field(
+        default=Unit.INTERACTIONS,
+        description="what is assigned to the shards: single pairs, or users or items with all their pairs",
+    )
 
 
 class SISA(Unlearner):
@@ -30,6 +28,8 @@ class SISA(Unlearner):
     """
 
     Config = SISAConfig
+    summary = "one model for each random shard, scores averaged; gives plain vectors"
+    source = "Bourtoule et al., S&P 2021"
     config: SISAConfig
 
     def run(self, task: Task) -> UnlearnResult:
