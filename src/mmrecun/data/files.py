@@ -172,7 +172,7 @@ def sizes(folder: Path) -> FolderSizes:
 
 
 def _count(path: Path, *further: pl.Expr) -> list[int]:
-    with _readable(path):
+    with readable_parquet(path):
         counts = pl.scan_parquet(path, glob=False).select(pl.len(), *further).collect(engine="streaming")
         return [int(count) for count in counts.row(0)]
 
@@ -207,7 +207,8 @@ def _about(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable_parquet(path: Path) -> Iterator[None]:
+    """Name the file in whatever polars or the disk refuses."""
     try:
         yield
     except FileNotFoundError:
@@ -222,7 +223,7 @@ def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    with _readable(path):
+    with readable_parquet(path):
         table = pl.read_parquet(path, glob=False)
     missing = [column for column in columns if column not in table.columns]
     if missing:
