@@ -37,6 +37,7 @@ MAIN_LINE = (
     "report",
     "exports",
     "adapters",
+    "testing",
     "jobs",
     "bench",
     "cli",

@@ -40,6 +40,22 @@ class Reference(Settings):
     digest: str
 
 
+class Foreign(Settings):
+    """What a manifest says of a model of another library.
+
+    Attributes:
+        like: name of its format.
+        reading: settings by which its file is read.
+        file: its name in the folder `model` of the run.
+        data: what its parent was trained on, where the parent is a file and no run.
+    """
+
+    like: str
+    reading: dict[str, Any] = {}
+    file: str
+    data: Reference | None = None
+
+
 class Manifest(Settings):
     """Everything that identifies a run and is needed to repeat it.
 
@@ -61,6 +77,7 @@ class Manifest(Settings):
         setup_seconds: time of an unlearning spent on what would exist before any request, such as the models of shards
             that the request does not affect; not part of `seconds`.
         versions: versions of the packages that affect the result.
+        foreign: of a model of another library, which stands in its own format in the folder `model`; None for ours.
     """
 
     format: int = FORMAT
@@ -87,6 +104,7 @@ class Manifest(Settings):
     setup_seconds: float = 0.0
     versions: dict[str, str]
     created: str
+    foreign: Foreign | None = None
 
     def __repr__(self) -> str:
         """Return the most important facts in a few lines; `model_dump()` returns all."""
@@ -215,13 +233,12 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def read(folder: Path, device: torch.device) -> Run:
-    """Read a run with its dataset.
+def read_dataset(folder: Path, manifest: Manifest) -> Dataset:
+    """Read what the run in `folder` knows.
 
     Raises:
-        ArtifactError: when a part is missing or damaged, or the weights or the dataset have changed since.
+        ArtifactError: when it is missing, or no longer that of the run.
     """
-    manifest = read_manifest(folder)
     place = (folder / manifest.dataset.path).resolve()
     if not place.is_dir():
         raise ArtifactError(f"{folder}: its dataset '{manifest.dataset_name}' is not at {place}; put it back there")
@@ -230,6 +247,22 @@ def read(folder: Path, device: torch.device) -> Run:
         raise ArtifactError(
             f"{folder}: the dataset at {place} has changed since this run was made; restore it or train again"
         )
+    return dataset
+
+
+def read(folder: Path, device: torch.device) -> Run:
+    """Read a run with its dataset.
+
+    Raises:
+        ArtifactError: when a part is missing or damaged, or the weights or the dataset are no longer those of the run.
+    """
+    manifest = read_manifest(folder)
+    if manifest.foreign is not None:
+        raise ArtifactError(
+            f"{folder} holds a model of {manifest.foreign.like}: unlearn, audit, evaluate and recommend take it; "
+            "for anything else use its own library"
+        )
+    dataset = read_dataset(folder, manifest)
     cls = model_class(manifest.model)
     config = cls.Config.of(manifest.settings, str(folder / MANIFEST))
     model = cls(config, Sizes.of_dataset(dataset), None)

@@ -56,7 +56,7 @@ def first_line(cls: type[BaseModel], error: ValidationError) -> str:
     return f"{name} = {first['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
-def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+def parse_assignments(assignments: list[str], option: str = "--set") -> dict[str, Any]:
     """Parse assignments such as "layers=3"; values are read as TOML, and anything else as text.
 
     >>> parse_assignments(["layers=3", "form=swapped"])
@@ -66,7 +66,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
         if not separator or not name.strip():
-            raise ConfigError(f"--set {assignment}: write it as name=value, for example --set layers=3")
+            raise ConfigError(f"{option} {assignment}: write it as name=value, for example {option} layers=3")
         try:
             parsed[name.strip()] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:

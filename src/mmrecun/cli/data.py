@@ -11,7 +11,6 @@ from mmrecun.cli.options import Data, Out, SeedOption, Set
 from mmrecun.cli.output import JsonFlag, bars, facts_table, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.settings import parse_assignments
-from mmrecun.text import unknown_name
 
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
@@ -87,17 +86,17 @@ def import_data(
     given = {name: value for name, value in locals().items() if name in _OPTIONS}
     from mmrecun.atomic import refuse_existing
     from mmrecun.data import files
-    from mmrecun.data.importers.options import Format, ImportOptions
+    from mmrecun.data.importers.importer import REGISTRY
+    from mmrecun.data.importers.options import ImportOptions
     from mmrecun.data.importers.read import read
 
-    if layout not in list(Format):
-        raise ConfigError(unknown_name("format", layout, [entry.value for entry in Format]))
+    REGISTRY.check(layout)
     if out is not None:
         refuse_existing(out)
     named = tuple(name.strip() for name in columns.split(",")) if columns else ()
     files_of = {"features": _named_files("features", features), "feature_ids": _named_files("feature-ids", feature_ids)}
     options = ImportOptions.of({**given, **files_of, "columns": named}, "data import")
-    imported = read(source, options, Format(layout))
+    imported = read(source, options, layout)
     if out is not None and not dry_run:
         files.save(imported.dataset, out)
     _tell(

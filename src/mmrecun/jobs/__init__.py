@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._encode import encode, partial_folder
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
+    from mmrecun.jobs._foreign import not_reached, open_run
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
     from mmrecun.jobs._train import resume_file, train
@@ -34,6 +35,8 @@ __all__ = [
     "list_models",
     "method_settings",
     "model_settings",
+    "not_reached",
+    "open_run",
     "partial_folder",
     "plan",
     "present_part",
@@ -57,6 +60,7 @@ _HOMES = {
     "_encode": ("encode", "partial_folder"),
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
+    "_foreign": ("not_reached", "open_run"),
     "_plan": ("plan", "refuse_impossible"),
     "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
     "_train": ("resume_file", "train"),

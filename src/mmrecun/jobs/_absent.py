@@ -15,7 +15,8 @@ from mmrecun.data.ids import IdMap
 from mmrecun.errors import ForgetError, MMRecUnError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
-from mmrecun.runs import PathLike, Run, opened
+from mmrecun.jobs._foreign import opened
+from mmrecun.runs import PathLike, Run
 from mmrecun.text import preview
 
 Named = tuple[str, ...] | tuple[tuple[str, str], ...]

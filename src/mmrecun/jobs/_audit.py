@@ -1,8 +1,9 @@
 """Audit a run and write its report."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmrecun import runs
 from mmrecun.atomic import replace_file, staged_folder
@@ -10,8 +11,9 @@ from mmrecun.auditing.assess import AuditedRun, assess
 from mmrecun.auditing.likelihood_ratio import check_number
 from mmrecun.auditing.result import AuditReport, AuditScope
 from mmrecun.auditing.shadow_models import ShadowAttack
-from mmrecun.errors import ArtifactError
+from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
+from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
 from mmrecun.text import duration
@@ -27,6 +29,7 @@ def audit(
     shadows: int = 0,
     progress: Progress = no_progress,
     key: bytes | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, against Gold runs of the same request if there are any.
 
@@ -35,22 +38,28 @@ def audit(
 
     Args:
         run: a run folder.
-        golds: run folders.
-        relearn: whether to count the training steps, at most 200 for each run, that restore the forgotten pairs.
+        golds: run folders; for a model of another library, files of models that it trained again on the retained data.
+        relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
         shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
             number of 4 or more, or 0 for no attack.
-        progress: called with the number of ranked users, and with the progress of the two slow measurements.
-        key: key of the hashes that the run keeps of its request; by default that of MMRECUN_KEY.
+        progress: told how many users are ranked, and how far the two slow probes are.
+        key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
+        reading: how the Golds' files are read, where that differs from the run's.
 
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
             Gold is given twice.
         ConfigError: for a number of shadows that cannot be shared out.
     """
-    after = load(run)
-    original = load(runs.parent_folder(after.folder, after.manifest))
+    after = opened(run)
+    if isinstance(after, ForeignRun):
+        _refuse_training(after, relearn, shadows)
+        original: Run = parent_of(after)
+        golds_read = _distinct([gold_of(Path(gold), after, reading or {}) for gold in golds])
+    else:
+        original = load(runs.parent_folder(after.folder, after.manifest))
+        golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
     attack = ShadowAttack(original, after, shadows) if shadows else None
-    golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
     compared = AuditScope(golds=tuple(gold.weights for gold in golds_read), relearn=relearn, shadows=shadows)
     facts = {
         "made": runs.now(),
@@ -62,6 +71,12 @@ def audit(
     return _filed(made, after, original)
 
 
+def _refuse_training(run: ForeignRun, relearn: bool, shadows: int) -> None:
+    if relearn or shadows:
+        name = "--relearn" if relearn else "--shadows"
+        raise ConfigError(f"{run.folder}: {name} trains models, and those of other libraries are not trained here")
+
+
 def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
     """Write a report beside the earlier ones, and into the run folder unless one there assessed more."""
     name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
@@ -69,7 +84,7 @@ def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
     while place.exists():
         number += 1
         place = run.folder / AUDITS / f"{name}-{number}"
-    page = render(report, _facts(run, original), runs.history(run.folder)).encode()
+    page = render(report, _facts(run, original), _history(run)).encode()
     before = _earlier(run.folder / "audit.json")
     first = before is None or report.compared.at_least(before)
     report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})
@@ -81,6 +96,10 @@ def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
         replace_file(run.folder / "audit.json", text)
         replace_file(run.folder / "report.html", page)
     return report
+
+
+def _history(run: Run) -> list[dict[str, float]]:
+    return [] if isinstance(run, ForeignRun) else runs.history(run.folder)
 
 
 def _earlier(path: Path) -> AuditScope | None:

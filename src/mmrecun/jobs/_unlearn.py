@@ -17,9 +17,11 @@ from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import keyed, read_key
+from mmrecun.jobs import _foreign
 from mmrecun.jobs._absent import explain
+from mmrecun.jobs._foreign import ForeignRun, opened
 from mmrecun.rng import Seed
-from mmrecun.runs import Manifest, PathLike, Run, opened
+from mmrecun.runs import Manifest, PathLike, Run
 from mmrecun.text import preview
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
@@ -77,8 +79,10 @@ def unlearn(
     started = time.perf_counter()
     out, request, key = Path(out), ForgetRequest.taken(request), key or read_key()
     refuse_existing(out)
-    unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
     parent = opened(run)
+    if isinstance(parent, ForeignRun):
+        return _unlearn_foreign(parent, request, out, method, settings or {}, seed, progress, key)
+    unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
     partition = _taken(parent, request, key)
     if method == "retrain" and not can_validate(partition.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
@@ -104,6 +108,32 @@ def unlearn(
         manifest = runs.stamped(result.model, seconds=seconds, **facts)
         runs.write(staging, manifest, result.model, result.history)
     return manifest
+
+
+def _unlearn_foreign(
+    parent: ForeignRun,
+    request: ForgetRequest,
+    out: Path,
+    method: str,
+    settings: Mapping[str, Any],
+    seed: int,
+    progress: Progress,
+    key: bytes | None,
+) -> Manifest:
+    """As `unlearn`, of a model of another library; `mmrecun` stands for its exact method where it has one."""
+    partition = _taken(parent, request, key)
+    less = parent.foreign.unlearn(request, None if method == "mmrecun" else method, settings, seed, progress=progress)
+    facts = {
+        "seed": seed,
+        "method": less.method,
+        "method_settings": dict(less.settings),
+        "stop": less.stop,
+        "seconds": less.seconds,
+        **_foreign.described(parent, out),
+        **_of_request(parent, request, partition, key),
+    }
+    with staged_folder(out) as staging:
+        return _foreign.write(staging, parent, less, Manifest(**facts))
 
 
 def _taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:

@@ -17,6 +17,7 @@ from mmrecun.data.importers.compressed import plain
 from mmrecun.data.importers.cornac import open_tuples
 from mmrecun.data.importers.datasets_folder import is_datasets_folder, open_datasets_folder
 from mmrecun.data.importers.delimited import first_line
+from mmrecun.data.importers.importer import importer_class
 from mmrecun.data.importers.item_lists import open_item_lists
 from mmrecun.data.importers.microlens import find_pairs, find_titles, open_pairs
 from mmrecun.data.importers.options import Format, Imported, ImportOptions
@@ -43,7 +44,7 @@ class _Opened:
     by_number: bool = False
 
 
-def read(source: Path | None, options: ImportOptions, layout: Format = Format.AUTO) -> Imported:
+def read(source: Path | None, options: ImportOptions, layout: Format | str = Format.AUTO) -> Imported:
     """Read a dataset as another tool wrote it.
 
     With a k-core, users and items outside it are gone, and so are their features and attributes.
@@ -51,7 +52,8 @@ def read(source: Path | None, options: ImportOptions, layout: Format = Format.AU
     Args:
         source: a folder or file; None where `options` name files of splits, or a database.
         options: of the import.
-        layout: how the source is laid out; told from its suffix and content by default.
+        layout: how the source is laid out; told from its suffix and content by default. Another name is that of an
+            importer of another package.
 
     Raises:
         DataError: with file and line.
@@ -83,17 +85,24 @@ def _in_one_line(where: Path) -> Iterator[None]:
 def _read_any(source: Path | None, options: ImportOptions, layout: Format) -> Imported:
     if source is not None and not source.exists():
         raise DataError(f"{source}: no such file or folder")
-    layout = _recognised(source or options.train, layout)
-    if source is not None and layout is Format.MMREC:
-        imported = mmrec.read(source, options)
-    else:
-        imported = _read(source, options, layout)
+    imported = _imported(source, options, layout)
     dataset, report = imported.dataset, imported.report
     if options.k_core:
         dataset = dataset.restrict(np.unique(dataset.interactions.users), np.unique(dataset.interactions.items))
     report.warnings += _warnings(dataset)
     report.check(len(dataset.interactions))
     return Imported(dataset, report)
+
+
+def _imported(source: Path | None, options: ImportOptions, layout: Format | str) -> Imported:
+    if layout not in list(Format):
+        if source is None:
+            raise ConfigError(f"the format '{layout}' of another package reads a file or folder: name it as SRC")
+        return importer_class(layout)().read(source, options)
+    layout = _recognised(source or options.train, Format(layout))
+    if source is not None and layout is Format.MMREC:
+        return mmrec.read(source, options)
+    return _read(source, options, layout)
 
 
 def _refuse_several_sources(source: Path | None, options: ImportOptions) -> None:
