@@ -23,7 +23,9 @@ from mmrecun.text import preview
 FORMAT = 1
 
 
-class _Header(Settings):
+class Header(Settings):
+    """What `dataset.toml` says."""
+
     format: int
     name: str
     digest: str = ""
@@ -87,7 +89,7 @@ def _write_features(modality: Modality, folder: Path) -> None:
 
 
 def _header_of(dataset: Dataset) -> str:
-    header = _Header(
+    header = Header(
         format=FORMAT,
         name=dataset.name,
         digest=dataset.digest,
@@ -104,7 +106,7 @@ def load(folder: Path) -> Dataset:
         DataError: when a file is missing or unreadable, the parts do not fit together, or the content is not what
             the digest in `dataset.toml` names.
     """
-    header = _header(folder)
+    header = read_header(folder)
     users, user_attributes = _ids(folder / "users.parquet", "user")
     items, item_attributes = _ids(folder / "items.parquet", "item")
     table = read_parquet(folder / "interactions.parquet", ("user", "item", "split"))
@@ -155,7 +157,7 @@ def sizes(folder: Path) -> FolderSizes:
     Raises:
         DataError: when a file is missing or unreadable.
     """
-    names = list(_header(folder).modalities)
+    names = list(read_header(folder).modalities)
     features = {name: read_npy(folder / "features" / f"{name}.npy") for name in names}
     for name, values in features.items():
         with _about(folder / "features" / f"{name}.npy"):
@@ -172,15 +174,20 @@ def sizes(folder: Path) -> FolderSizes:
 
 
 def _count(path: Path, *further: pl.Expr) -> list[int]:
-    with _readable(path):
+    with readable(path):
         counts = pl.scan_parquet(path, glob=False).select(pl.len(), *further).collect(engine="streaming")
         return [int(count) for count in counts.row(0)]
 
 
-def _header(folder: Path) -> _Header:
+def read_header(folder: Path) -> Header:
+    """Read and check `dataset.toml`.
+
+    Raises:
+        DataError: when it is missing, damaged or of an unknown format.
+    """
     path = folder / "dataset.toml"
     try:
-        header = _Header.of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        header = Header.of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
     except (FileNotFoundError, NotADirectoryError):
         hint = "" if folder.is_dir() else " (no such folder)"
         raise DataError(
@@ -207,7 +214,8 @@ def _about(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """Name the Parquet file that cannot be read, in a DataError."""
     try:
         yield
     except FileNotFoundError:
@@ -222,7 +230,7 @@ def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    with _readable(path):
+    with readable(path):
         table = pl.read_parquet(path, glob=False)
     missing = [column for column in columns if column not in table.columns]
     if missing:

@@ -160,11 +160,14 @@ class Recommender(nn.Module):
 
     Attributes:
         uses_bpr: whether BPR is part of its training loss.
+        row_wise: whether the vectors of a batch are made of the rows of its users and items alone, without graphs,
+            features or other parameters, so that a step needs no whole table.
         noise: the generator of dropout masks; set while an epoch is trained, None otherwise, which means no dropout.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     uses_bpr: ClassVar[bool] = True
+    row_wise: ClassVar[bool] = False
     config: ModelConfig
 
     def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator | None) -> None:  # noqa: ARG002

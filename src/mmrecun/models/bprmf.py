@@ -22,6 +22,7 @@ class BPRMF(Recommender):
     """Matrix factorisation; reads neither graph nor features."""
 
     Config = BPRMFConfig
+    row_wise = True
     config: BPRMFConfig
 
     def __init__(self, config: BPRMFConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
