@@ -124,7 +124,7 @@ class _Import:
             )
 
     def _sorted_keys(self) -> tuple[Ints, Ints | None]:
-        """One number a pair, (user * I + item) * 4 + split, ascending: int64 [N]; and the order they were put in, if any.
+        """One number a pair, (user * I + item) * 4 + split, ascending: int64 [N]; and their order before.
 
         The order is only asked for where there are attributes that follow it.
         """
