@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._encode import encode, partial_folder
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
+    from mmrecun.jobs._mapped import apply_delta, check_mapped, evaluate_mapped, train_mapped, unlearn_mapped
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._train import resume_file, train
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Absent",
     "absent_table",
+    "apply_delta",
     "audit",
+    "check_mapped",
     "checks",
     "diff",
     "encode",
     "evaluate",
+    "evaluate_mapped",
     "export",
     "exports",
     "partial_folder",
@@ -39,7 +43,9 @@ __all__ = [
     "scope",
     "shadow_seconds",
     "train",
+    "train_mapped",
     "unlearn",
+    "unlearn_mapped",
     "warnings",
 ]
 
@@ -52,6 +58,7 @@ _HOMES = {
     "_encode": ("encode", "partial_folder"),
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
+    "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "train_mapped", "unlearn_mapped"),
     "_plan": ("plan", "refuse_impossible"),
     "_train": ("resume_file", "train"),
     "_unlearn": ("scope", "unlearn", "warnings"),
