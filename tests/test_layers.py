@@ -37,6 +37,7 @@ MAIN_LINE = (
     "report",
     "exports",
     "adapters",
+    "chunked",
     "testing",
     "jobs",
     "bench",

@@ -43,11 +43,21 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path` in one step: readers see the old file or the new one, never a part."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a name to write a file under, which takes the place of `path` when the block ends well.
+
+    Readers see the old file or the new one, never a part.
+    """
     staging = _beside(path)
     try:
-        staging.write_bytes(content)
+        yield staging
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path` in one step."""
+    with replacing(path) as staging:
+        staging.write_bytes(content)

@@ -202,7 +202,8 @@ def stamped(model: Recommender, **facts: Any) -> Manifest:
 
 def weights_digest(folder: Path) -> str:
     """SHA-256 of the weights file, as hexadecimal text."""
-    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    with (folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(folder: Path, manifest: Manifest, model: Recommender, history: list[dict[str, float]]) -> None:

@@ -165,7 +165,7 @@ class Dataset:
         for table in (pairs.attributes, self.user_attributes, self.item_attributes):
             for column in sorted(table.columns):
                 state.update(f"{column}\x01{table[column].dtype}\x01".encode())
-                state.update(_column_bytes(table[column]))
+                state.update(column_bytes(table[column]))
         for name in sorted(self.modalities):
             modality = self.modalities[name]
             state.update(f"{name}\x01{modality.features.dtype.str}{modality.features.shape}".encode())
@@ -192,7 +192,8 @@ class Dataset:
         )
 
 
-def _column_bytes(column: pl.Series) -> bytes:
+def column_bytes(column: pl.Series) -> bytes:
+    """Return what stands for a column of attributes in a digest."""
     dtype = column.dtype
     if not (dtype.is_float() or (dtype.is_integer() and not str(dtype).endswith("128"))):
         return column.to_frame().write_ndjson().encode()

@@ -24,7 +24,9 @@ from mmrecun.text import preview
 FORMAT = 1
 
 
-class _Header(Settings):
+class Header(Settings):
+    """What `dataset.toml` says."""
+
     format: int
     name: str
     digest: str = ""
@@ -88,7 +90,7 @@ def _write_features(modality: Modality, folder: Path) -> None:
 
 
 def _header_of(dataset: Dataset) -> str:
-    header = _Header(
+    header = Header(
         format=FORMAT,
         name=dataset.name,
         digest=dataset.digest,
@@ -105,7 +107,7 @@ def load(folder: Path) -> Dataset:
         DataError: when a file is missing or unreadable, the parts do not fit together, or the content is not what
             the digest in `dataset.toml` names.
     """
-    header = _header(folder)
+    header = read_header(folder)
     users, user_attributes = _ids(folder / "users.parquet", "user")
     items, item_attributes = _ids(folder / "items.parquet", "item")
     table = read_parquet(folder / "interactions.parquet", ("user", "item", "split"))
@@ -156,7 +158,7 @@ def sizes(folder: Path) -> FolderSizes:
     Raises:
         DataError: when a file is missing or unreadable.
     """
-    names = list(_header(folder).modalities)
+    names = list(read_header(folder).modalities)
     features = {name: read_npy(folder / "features" / f"{name}.npy") for name in names}
     for name, values in features.items():
         with _about(folder / "features" / f"{name}.npy"):
@@ -178,10 +180,15 @@ def _count(path: Path, *further: pl.Expr) -> list[int]:
         return [int(count) for count in counts.row(0)]
 
 
-def _header(folder: Path) -> _Header:
+def read_header(folder: Path) -> Header:
+    """Read and check `dataset.toml`.
+
+    Raises:
+        DataError: when it is missing, damaged or of an unknown format.
+    """
     path = folder / "dataset.toml"
     try:
-        header = _Header.of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        header = Header.of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
     except (FileNotFoundError, NotADirectoryError):
         hint = "" if folder.is_dir() else " (no such folder)"
         raise DataError(

@@ -6,6 +6,7 @@ A model holds no graph and no features itself, so an unlearned model keeps none 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +16,7 @@ from torch import Tensor
 from mmrecun.arrays import Bools, Floats, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.sparse import SparseMatrix
+from mmrecun.data.sparse import SparseMatrix, halves
 from mmrecun.topk import top_k_per_row
 
 _CPU = torch.device("cpu")
@@ -44,7 +45,6 @@ class GraphInputs:
     Attributes:
         users, items: U and I.
         user_item: [U + I, U + I] symmetric normalised adjacency, users first.
-        user_block: [U, I] its upper right block.
         item_graphs: modality -> [I, I] normalised nearest-neighbour graph.
         features: modality -> float32 [I, F], zero where absent.
         present: modality -> bool [I].
@@ -54,11 +54,15 @@ class GraphInputs:
     users: int
     items: int
     user_item: SparseMatrix | None = None
-    user_block: SparseMatrix | None = None
     item_graphs: Mapping[str, SparseMatrix] = field(default_factory=dict)
     features: Mapping[str, Tensor] = field(default_factory=dict)
     present: Mapping[str, Tensor] = field(default_factory=dict)
     user_present: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def user_block(self) -> SparseMatrix | None:
+        """The upper right block [U, I] of `user_item`, cut out of it when it is first asked for."""
+        return None if self.user_item is None else halves(self.user_item.forward, self.users)
 
 
 def build_inputs(
@@ -78,11 +82,7 @@ def build_inputs(
     """
     users, items = len(dataset.users), len(dataset.items)
     fast = device if device.type == "cuda" else _CPU
-    user_item = user_block = None
-    if required.user_item:
-        block = normalised_block(dataset.train, users, items)
-        user_block = SparseMatrix.of(block, device)
-        user_item = bipartite_adjacency(block, device)
+    user_item = user_item_graph(dataset.train, users, items, device) if required.user_item else None
     item_graphs, features, present, user_present = {}, {}, {}, {}
     if required.features:
         for name, modality in dataset.modalities.items():
@@ -98,7 +98,7 @@ def build_inputs(
                 item_graphs[name] = SparseMatrix.of(
                     _neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache, fast), device
                 )
-    return GraphInputs(users, items, user_item, user_block, item_graphs, features, present, user_present)
+    return GraphInputs(users, items, user_item, item_graphs, features, present, user_present)
 
 
 def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_array:

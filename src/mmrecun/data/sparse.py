@@ -111,16 +111,29 @@ def square_diagonal(adjacency: Tensor) -> Tensor:
     return adjacency.values().new_zeros(len(counts)).index_add_(0, whose, adjacency.values().square())
 
 
+def halves(adjacency: Tensor, users: int) -> SparseMatrix:
+    """Cut the upper right block [U, N - U] of a symmetric bipartite adjacency [N, N], and its transpose, out of it.
+
+    The first half of the entries is the block, the second its transpose; the weights are shared, nothing is read back.
+    """
+    rows, columns, values = adjacency.crow_indices(), adjacency.col_indices(), adjacency.values()
+    half, others = values.numel() // 2, len(adjacency) - users
+    upper = _csr(rows[: users + 1], columns[:half] - users, values[:half], (users, others))
+    return SparseMatrix(upper, _csr(rows[users:] - half, columns[half:], values[half:], (others, users)))
+
+
 def _torch_csr(matrix: sp.csr_array, device: torch.device) -> Tensor:
     matrix.sort_indices()
     index = np.int32 if matrix.nnz < np.iinfo(np.int32).max else np.int64
+    rows, columns, values = (
+        torch.from_numpy(part.astype(dtype, copy=False)).to(device)
+        for part, dtype in ((matrix.indptr, index), (matrix.indices, index), (matrix.data, np.float32))
+    )
+    return _csr(rows, columns, values, matrix.shape)
+
+
+def _csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Return a CSR tensor of parts that fit together, without torch's warning and its pass over all entries."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse (CSR tensor support|invariant checks)", UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(index)),
-            torch.from_numpy(matrix.indices.astype(index)),
-            torch.from_numpy(matrix.data.astype(np.float32)),
-            size=matrix.shape,
-            device=device,
-            check_invariants=False,
-        )
+        return torch.sparse_csr_tensor(rows, columns, values, size=shape, check_invariants=False)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._foreign import not_reached, open_run
+    from mmrecun.jobs._mapped import apply_delta, check_mapped, evaluate_mapped, train_mapped, unlearn_mapped
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
     from mmrecun.jobs._train import resume_file, train
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Absent",
     "absent_table",
+    "apply_delta",
     "audit",
+    "check_mapped",
     "checks",
     "diff",
     "encode",
     "evaluate",
+    "evaluate_mapped",
     "export",
     "exports",
     "list_methods",
@@ -47,7 +51,9 @@ __all__ = [
     "scope",
     "shadow_seconds",
     "train",
+    "train_mapped",
     "unlearn",
+    "unlearn_mapped",
     "warnings",
 ]
 
@@ -61,6 +67,7 @@ _HOMES = {
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
     "_foreign": ("not_reached", "open_run"),
+    "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "train_mapped", "unlearn_mapped"),
     "_plan": ("plan", "refuse_impossible"),
     "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
     "_train": ("resume_file", "train"),

@@ -32,7 +32,6 @@ from mmrecun.training.losses import training_loss
 
 _STEPS = 4
 _COPIES_OF_PARAMETERS = 5  # values, gradients, two moments of Adam, the best so far
-_COPIES_AT_SAVING = 8  # values, moments and the best as bytes, twice: the state that an interrupted training leaves
 _RANKED = 1000  # users of the sample that is ranked for the time of an evaluation
 # Fitted to audits of LightGCN and MGCN on 30,000 to 800,000 pairs, within a quarter of each: an audit takes this long,
 # and for each model that it measures as long as so many evaluations, and this much for each pair.
@@ -155,13 +154,12 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
     """Return the peak of a training process, and how many parameters the model has.
 
     The process first holds the text of the folder, then graphs while they are built, then graphs, parameters and what
-    a step keeps for its gradient, or what it takes to save them; the largest of these counts.
+    a step keeps for its gradient; the largest of these counts.
     """
     parts = footprint(cls, config, sizes)
-    saving = FLOAT * (_COPIES_OF_PARAMETERS + _COPIES_AT_SAVING) * parts.parameters
     step = FLOAT * (_COPIES_OF_PARAMETERS * parts.parameters + 12 * batch * config.dim) + parts.layers
     drawn = sizes.train * 7 * ROW
-    work = max(parts.building, drawn, drawn // 2 + step + 2 * parts.features, saving)
+    work = max(parts.building, drawn, drawn // 2 + step + 2 * parts.features)
     return PROCESS_BYTES + max(parts.reading, parts.data + parts.graphs + work), parts.parameters
 
 

@@ -158,6 +158,8 @@ class Recommender(nn.Module):
         summary: what the model is, in one line.
         source: its paper.
         uses_bpr: whether BPR is part of its training loss.
+        row_wise: whether the vectors of a batch are made of the rows of its users and items alone, without graphs,
+            features or other parameters, so that a step needs no whole table.
         dropout_rng: generator of dropout masks while an epoch is trained; None otherwise, which means no dropout.
     """
 
@@ -165,6 +167,7 @@ class Recommender(nn.Module):
     summary: ClassVar[str] = ""
     source: ClassVar[str] = ""
     uses_bpr: ClassVar[bool] = True
+    row_wise: ClassVar[bool] = False
     config: ModelConfig
 
     def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator | None) -> None:  # noqa: ARG002

@@ -20,6 +20,7 @@ class BPRMF(Recommender):
     Config = BPRMFConfig
     summary = "matrix factorisation of IDs"
     source = "Rendle et al., UAI 2009"
+    row_wise = True
     config: BPRMFConfig
 
     def __init__(self, config: BPRMFConfig, sizes: Sizes, rng: torch.Generator | None) -> None:

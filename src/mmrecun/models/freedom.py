@@ -12,7 +12,6 @@ from torch.nn.functional import embedding, logsigmoid
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs, RequiredInputs, bipartite_adjacency, normalised_block
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.sparse import SparseMatrix
 from mmrecun.errors import ConfigError
 from mmrecun.models.base import (
     EmbeddingTable,
@@ -170,7 +169,7 @@ def pruned(inputs: GraphInputs, share: float, rng: torch.Generator) -> GraphInpu
     items = block.col_indices().cpu().numpy()[kept].astype(np.int64)
     pairs = Interactions(users, items, np.zeros(len(kept), dtype=np.int8))
     smaller = normalised_block(pairs, inputs.users, inputs.items)
-    return replace(inputs, user_item=bipartite_adjacency(smaller, device), user_block=SparseMatrix.of(smaller, device))
+    return replace(inputs, user_item=bipartite_adjacency(smaller, device))
 
 
 def sample_edges(weights: Tensor, share: float, rng: torch.Generator) -> Tensor:

@@ -82,7 +82,7 @@ def _in_one_line(where: Path) -> Iterator[None]:
         raise DataError(f"{where}, or a file named with it, is damaged: {reason}") from None
 
 
-def _read_any(source: Path | None, options: ImportOptions, layout: Format) -> Imported:
+def _read_any(source: Path | None, options: ImportOptions, layout: Format | str) -> Imported:
     if source is not None and not source.exists():
         raise DataError(f"{source}: no such file or folder")
     imported = _imported(source, options, layout)
