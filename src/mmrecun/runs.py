@@ -236,7 +236,8 @@ def read(folder: Path, device: torch.device) -> Run:
         raise ArtifactError(
             f"{folder / WEIGHTS}: changed since this run was made; restore the file or make the run again"
         )
-    _ = dataset.degrees, dataset.references  # passes over everything, made now so that no request has to
+    # passes over everything, made now so that no request has to
+    _ = dataset.degrees, dataset.references, dataset.users.folded, dataset.items.folded
     return Run(folder, manifest, dataset, model.to(device))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.importers import mmrec, tabular
 from mmrecun.data.importers.options import Format, Imported, ImportOptions
+from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
@@ -51,6 +52,14 @@ def _warnings(dataset: Dataset) -> list[str]:
     if len(full):
         names = preview(dataset.users.names.gather(full))
         warnings.append(f"{len(full)} users have every item ({names}): training passes them over")
+    for kind, ids in (("users", dataset.users), ("items", dataset.items)):
+        twins = ids.names.filter(ids.folded.is_duplicated())
+        if len(twins):
+            names = preview(f"'{name}'" for name in twins)
+            warnings.append(
+                f"{len(twins)} {kind} differ from another in {DIFFERENCES} alone ({names}); "
+                "if they are one, mend the file: a request for one leaves the other"
+            )
     for name, modality in dataset.modalities.items():
         absent = int((~modality.present).sum())
         if absent:

@@ -1,5 +1,6 @@
 """Tables as companies write them: CSV, TSV, JSON Lines and Parquet, with errors that name file and line."""
 
+import io
 import json
 import re
 import uuid
@@ -20,6 +21,7 @@ from mmrecun.text import unknown_name
 _BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t", ".txt": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 TYPED_SUFFIXES = (*_JSON_LINES, ".parquet")
+_LINES_OF_OBJECTS = re.compile(rb"\{.*\}\s*(\n|$)")
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -119,14 +121,41 @@ def _as_text(values: pl.Series) -> pl.Series:
 
 
 def _json_lines(path: Path) -> pl.DataFrame:
-    """Read with types that fit every line, however late they change."""
+    """Read with types that fit every line, however late they change; also an array, or an object over many lines."""
     try:
         with path.open("rb") as file:  # a path would be taken for a pattern
+            start = file.read(1 << 10).lstrip(b"\xef\xbb\xbf \t\r\n")
+            file.seek(0)
+            if (path.suffix.lower() == ".json" and not _LINES_OF_OBJECTS.match(start)) or start[:1] in b'["':
+                return _json_rows(path, file.read())
             return pl.read_ndjson(file, infer_schema_length=None)
     except pl.exceptions.PolarsError as error:
         raise DataError(
             _not_an_object(path) or f"{path}: not readable as JSON Lines: {str(error).splitlines()[0]}"
         ) from None
+
+
+def _json_rows(path: Path, content: bytes) -> pl.DataFrame:
+    """Read an array of objects, or of values, which become a column `id`; or one object; or a value on each line.
+
+    Raises:
+        DataError: when it is neither.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        values = (
+            json.loads(text) if text.lstrip()[:1] != '"' else [json.loads(line) for line in text.splitlines() if line]
+        )
+    except (ValueError, RecursionError):
+        raise DataError(_not_an_object(path) or f"{path}: not JSON") from None
+    rows = values if isinstance(values, list) else [values]
+    if not all(isinstance(row, dict) for row in rows):
+        if any(isinstance(row, dict | list) or row is None for row in rows):
+            raise DataError(f"{path}: an array of several kinds of things; each must be an object, or each an id")
+        rows = [{"id": row} for row in rows]
+    if not rows:
+        raise DataError(f"{path}: the array is empty")
+    return pl.read_ndjson(io.BytesIO("\n".join(json.dumps(row) for row in rows).encode()), infer_schema_length=None)
 
 
 def _json_starts(path: Path) -> Iterator[int]:

@@ -47,7 +47,7 @@ def _ids(
     if table is None:
         known = IdMap(kind, names.unique(maintain_order=True).alias("id"))
         return known, pl.DataFrame(), known.rows(names)
-    known, told = id_table(read_table(table), kind, column, warnings)
+    known, told = id_table(read_table(table), kind, column, warnings, names)
     rows = known.find(names)
     unknown = (rows < 0).nonzero()[0]
     if len(unknown):
@@ -58,13 +58,17 @@ def _ids(
     return known, told, rows
 
 
-def id_table(listed: Source, kind: str, column: str, warnings: list[str]) -> tuple[IdMap, pl.DataFrame]:
+def id_table(
+    listed: Source, kind: str, column: str, warnings: list[str], wanted: pl.Series | None = None
+) -> tuple[IdMap, pl.DataFrame]:
     """Return the ids of a table of users or items, and its attributes; `warnings` grow by what its owner should know.
+
+    Among several columns that may hold the ids, the one with all those `wanted` is taken.
 
     Raises:
         DataError: naming the file, for a table without a column of ids, or an id that is missing or repeated.
     """
-    key = id_column(listed, kind, column)
+    key = id_column(listed, kind, column, wanted)
     names, padded = ids(listed, key)
     try:
         known = IdMap(kind, names.alias("id"))
