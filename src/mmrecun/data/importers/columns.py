@@ -10,6 +10,7 @@ from mmrecun.errors import DataError
 from mmrecun.text import listing, preview
 
 _FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
+_EARLIEST, _LATEST = 100_000_000, 100_000_000_000  # 1973 and 5138 in seconds, 1973 in milliseconds
 _MOST = 0.5  # of a column that are numbers: the others are told, since they make it text
 _KEYS = {
     "user": ("id", "user", "userid", "users", "uid", "username", "account", "accountid", "customer", "customerid"),
@@ -176,6 +177,18 @@ def times(source: Source, column: str) -> pl.Series:
         if not read.null_count():
             return _whole(_seconds(read))
     return _whole(numeric(source, column, pl.Float64))
+
+
+def mixed_units(values: pl.Series) -> bool:
+    """Return whether some times look like seconds since 1970 and others like milliseconds or less.
+
+    A second of today is a number of ten digits; a thousand times as much would be in the year 33,000.
+
+    >>> mixed_units(pl.Series([1_600_000_000, 1_600_000_000_000])), mixed_units(pl.Series([5, 1_600_000_000]))
+    (True, False)
+    """
+    seconds = (values > _EARLIEST) & (values < _LATEST)
+    return bool(seconds.any() and (values >= 1000 * _EARLIEST).any())
 
 
 def _whole(values: pl.Series) -> pl.Series:

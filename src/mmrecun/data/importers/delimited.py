@@ -59,7 +59,13 @@ def _named(path: Path, table: pl.DataFrame, separator: str, columns: Sequence[st
     header = [] if columns else first_line(path).rstrip("\r\n").split(separator)
     if header and all(_number(cell) for cell in header) and header != [str(place) for place in range(len(header))]:
         raise DataError(f"{path}, line 1: numbers, not a header; name the columns of such a file with --columns")
-    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+    given = names
+    if len(header) == len(names):  # the reader renames what occurs again
+        given = [
+            cell.strip().strip(_MARK).partition(":")[0].strip() or name
+            for cell, name in zip(header, names, strict=True)
+        ]
+    if repeated := [name for name in dict.fromkeys(given) if given.count(name) > 1]:
         raise DataError(f"{path}, line 1: columns occur more than once: {preview(repeated)}")
     table.columns = names
     return table
@@ -125,7 +131,9 @@ def first_line(path: Path) -> str:
         with path.open(encoding="utf-8-sig") as file:
             line = file.readline()
     except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text") from None
+        with path.open("rb") as file:
+            wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+        raise DataError(f"{path}: not UTF-8 text{', but UTF-16' if wide else ''}; save it as UTF-8") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     if not line.strip():

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from mmrecun.arrays import Bools, Ints, Labels
-from mmrecun.data.importers.columns import numeric, quoted, times
+from mmrecun.data.importers.columns import mixed_units, numeric, quoted, times
 from mmrecun.data.importers.options import Duplicates, ImportOptions, SplitKind
 from mmrecun.data.importers.readers import Source
 from mmrecun.data.interactions import Interactions, Split
@@ -41,6 +41,10 @@ def interactions(
         kept[inside] = True
         warnings.append(f"the {options.k_core}-core keeps {int(kept.sum())} of {len(kept)} interactions")
     attributes = _attributes(source, options)
+    if "timestamp" in attributes.columns and mixed_units(attributes["timestamp"]):
+        warnings.append(
+            f"some of '{options.timestamp}' look like seconds and others like milliseconds or less; mend them"
+        )
     attributes = attributes.filter(kept) if attributes.width else attributes
     labels = given_labels(source, label)[kept] if label else _made(users[kept], attributes, options, warnings)
     for split in Split:

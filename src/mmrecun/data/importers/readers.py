@@ -128,7 +128,9 @@ def _json_lines(path: Path) -> pl.DataFrame:
             file.seek(0)
             if (path.suffix.lower() == ".json" and not _LINES_OF_OBJECTS.match(start)) or start[:1] in b'["':
                 return _json_rows(path, file.read())
-            return pl.read_ndjson(file, infer_schema_length=None)
+            content = file if file.read(3) != b"\xef\xbb\xbf" else io.BytesIO(file.read())
+            file.seek(0)
+            return pl.read_ndjson(content, infer_schema_length=None)
     except pl.exceptions.PolarsError as error:
         raise DataError(
             _not_an_object(path) or f"{path}: not readable as JSON Lines: {str(error).splitlines()[0]}"
