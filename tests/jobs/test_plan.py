@@ -119,7 +119,7 @@ def test_the_time_of_a_sample_stands_for_everybody(dataset: Dataset, monkeypatch
     model = cls(cls.Config(dim=8), Sizes.of_dataset(dataset), Seed(0).torch())
     inputs = build_inputs(dataset, model.required_inputs(), torch.device("cpu"))
     monkeypatch.setattr(module.time, "perf_counter", lambda: 7.0)
-    seconds = module._seconds_of_ranking(model, inputs, dataset)
+    _, seconds = module._seconds_of_ranking(model, inputs, dataset)
     test = dataset.interactions.split(Split.TEST)
     everybody = len(set(test.users.tolist()) & set(dataset.train.users.tolist()))
     assert asked == [10]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmrecun import runs
 from mmrecun.atomic import replace_file, staged_folder
@@ -27,6 +28,7 @@ def audit(
     shadows: int = 0,
     progress: Progress = no_progress,
     key: bytes | None = None,
+    sample: int | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, with Gold runs of the same request where there are any.
 
@@ -41,6 +43,8 @@ def audit(
             number of 4 or more, or 0 for no attack.
         progress: told how many users are ranked, and how far the two slow probes are.
         key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
+        sample: of how many users the retained figures are, beside all that the request touched; 0 for all. By default
+            all, unless users times items are more than two thousand million.
 
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
@@ -51,13 +55,14 @@ def audit(
     original = load(runs.parent_folder(after.folder, after.manifest))
     attack = ShadowAttack(original, after, shadows) if shadows else None
     golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
-    compared = AuditScope(golds=tuple(gold.weights for gold in golds_read), relearn=relearn, shadows=shadows)
-    facts = {
+    facts: dict[str, Any] = {
         "made": runs.now(),
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
-        "compared": compared,
     }
-    made = _assessed(original, after, golds_read, relearn, attack, key, progress)
+    made = _assessed(original, after, golds_read, relearn, attack, key, progress, sample)
+    drawn = made.users["drawn"] if made.users["drawn"] < made.users["all"] else 0
+    weights = tuple(gold.weights for gold in golds_read)
+    facts["compared"] = AuditScope(golds=weights, relearn=relearn, shadows=shadows, sample=drawn)
     made = made.model_copy(update={**facts, "notes": (*made.notes, *_cut_short(golds_read))})
     return _filed(made, after, original)
 
@@ -119,6 +124,7 @@ def _assessed(
     attack: ShadowAttack | None,
     key: bytes | None,
     progress: Progress,
+    sample: int | None,
 ) -> AuditReport:
     names = (run.manifest.model, run.manifest.method, run.dataset.name)
     partition = Partition.between(original.dataset, run.dataset)
@@ -134,6 +140,7 @@ def _assessed(
         attack,
         key,
         progress,
+        sample,
     )
 
 
