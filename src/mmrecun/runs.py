@@ -272,7 +272,8 @@ def read(folder: Path, device: torch.device) -> Run:
         raise ArtifactError(
             f"{folder / WEIGHTS}: changed since this run was made; restore the file or make the run again"
         )
-    _ = dataset.degrees, dataset.references  # computed once here, so that no request has to pass over all data
+    # passes over everything, made now so that no request has to
+    _ = dataset.degrees, dataset.references, dataset.users.folded, dataset.items.folded
     return Run(folder, manifest, dataset, model.to(device))
 
 

@@ -286,3 +286,61 @@ def test_a_full_disk_is_one_line_that_names_the_file(tmp_path: Path, monkeypatch
     with pytest.raises(ArtifactError, match=r"interactions\.parquet: cannot be written: No space left on device"):
         files.save(data, tmp_path / "data")
     assert [path.name for path in tmp_path.iterdir()] == ["e.csv"]
+
+
+def test_a_column_that_occurs_twice_is_refused_whatever_its_reader_calls_it(tmp_path: Path):
+    for header in ("user,item,at,item", '"user","item","at","item"'):
+        (tmp_path / "e.csv").write_text(f"{header}\na,b,1,c\n")
+        with pytest.raises(DataError, match="line 1: columns occur more than once: item"):
+            read(tmp_path / "e.csv", ImportOptions())
+
+
+def test_a_mark_before_the_first_object_is_no_part_of_it(tmp_path: Path):
+    lines = "".join(f'{{"user": "u{n // 4}", "item": "i{n % 4}"}}\n' for n in range(24))
+    (tmp_path / "e.jsonl").write_bytes(b"\xef\xbb\xbf" + lines.encode())
+    assert len(read(tmp_path / "e.jsonl", ImportOptions()).dataset.interactions) == 24
+
+
+@pytest.mark.parametrize("suffix", ["json", "ndjson"])
+def test_an_array_is_read_like_its_lines(suffix: str, tmp_path: Path):
+    rows = [{"user": 2**60 + n // 4, "item": f"i{n % 4}", "late": 1 if n < 20 else "x"} for n in range(24)]
+    (tmp_path / f"e.{suffix}").write_text(json.dumps(rows, indent=1))
+    found = read(tmp_path / f"e.{suffix}", ImportOptions()).dataset
+    assert found.users.names.to_list() == [str(2**60 + n) for n in range(6)]
+
+
+def test_ids_too_large_for_their_type_are_refused(tmp_path: Path):
+    for dtype, first in ((pl.Float64, 2**53), (pl.Float32, 2**24)):
+        users = pl.Series("user", [float(first)] * 2 + [1.0], dtype=dtype)
+        pl.DataFrame([users, pl.Series("item", ["a", "b", "c"])]).write_parquet(tmp_path / "e.parquet")
+        with pytest.raises(DataError, match=r"column 'user' holds Float.. too large for its last digits"):
+            read(tmp_path / "e.parquet", ImportOptions())
+
+
+def test_people_who_may_be_one_are_told(tmp_path: Path):
+    lines = [f"{user},i{n}" for user in ("U3", "u3", "007", "7", "x", "\u200bx", "y") for n in range(3)]
+    (tmp_path / "e.csv").write_text("\n".join(["user,item", *lines]).replace("\u200bx", "z"), encoding="utf-8")
+    told = [line for line in read(tmp_path / "e.csv", ImportOptions()).warnings if "differ from another" in line]
+    assert told == [
+        "4 users differ from another in blanks, case, leading zeros or Unicode form alone ('U3', 'u3', '007', '7'); "
+        "if they are one, mend the file: a request for one leaves the other"
+    ]
+
+
+def test_columns_that_may_both_hold_the_ids_are_decided_by_them_or_refused(tmp_path: Path):
+    (tmp_path / "e.csv").write_text("user,item\n" + "".join(f"{u},i{n}\n" for u in (1, 2, 3) for n in range(3)))
+    options = ImportOptions(users=tmp_path / "u.csv")
+    (tmp_path / "u.csv").write_text("id,user_id,age\n10,1,40\n11,2,50\n12,3,60\n")
+    assert read(tmp_path / "e.csv", options).dataset.users.names.to_list() == ["1", "2", "3"]
+    (tmp_path / "u.csv").write_text("id,user_id,age\n3,1,40\n1,2,50\n2,3,60\n")
+    with pytest.raises(DataError, match="the user ids may be those of id and user_id"):
+        read(tmp_path / "e.csv", options)
+
+
+def test_times_in_two_units_are_told(tmp_path: Path):
+    rows = "".join(f"u{n // 4},i{n % 4},{1600000000 + n}{'000' if n % 2 else ''}\n" for n in range(24))
+    (tmp_path / "e.csv").write_text(f"user,item,at\n{rows}")
+    assert any(
+        "look like seconds and others" in line
+        for line in read(tmp_path / "e.csv", ImportOptions(timestamp="at")).warnings
+    )

@@ -141,7 +141,7 @@ MISTAKES = [
     ("unknown column 'users'; did you mean 'user'", {"interactions": EVENTS.rename({"user": "users"})}),
     ("unknown column 'rating'", {"interactions": events(rating=[1] * 6)}),
     ("row 2: 'user' is missing", {"interactions": events(user=["a", "b", None, "d", "e", "f"])}),
-    ("row 1: user 'b' has blank spaces", {"interactions": events(user=["a", "b ", "c", "d", "e", "f"])}),
+    ("row 1: user 'b' has blank or invisible signs", {"interactions": events(user=["a", "b ", "c", "d", "e", "f"])}),
     ("row 5: the same user and item as in row 1", {"interactions": events(item=["b", "a", "c", "c", "a", "a"])}),
     ("row 0: split is 'dev'", {"interactions": events(split=["dev", *SPLITS[1:]])}),
     ("no row has the split 'test'", {"interactions": events(split=["train"] * 5 + ["valid"])}),

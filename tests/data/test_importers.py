@@ -203,7 +203,7 @@ BAD_EVENTS = {
     "unknown kind": ("e.xlsx", EVENTS, "'.xlsx' is not a known kind of table"),
     "lists": ("e.jsonl", '{"user": [1], "item": "b", "at": 1}\n', r"column 'user' holds List\(Int64\)"),
     "broken line": ("e.jsonl", '{"user": "a", "item": "b", "at": 1}\n{"user":\n', "line 2: not JSON Lines"),
-    "one array": ("e.json", '[{"user": "a", "item": "b"}]', "line 1: not JSON Lines"),
+    "mixed array": ("e.json", '[{"user": "a", "item": "b"}, 3]', "an array of several kinds of things"),
     "empty": ("e.jsonl", "", "the file is empty"),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.references import Gone, mentions, referred, retained_mentions
+from mmrecun.data.references import Gone, cleared, mentions, referred, retained_mentions
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
@@ -89,3 +89,36 @@ def test_a_request_for_pairs_takes_no_reference():
     data = build({}, {"uploader": UPLOADERS})
     kept = Partition.from_request(data, ForgetRequest(pairs=[("acc001", "i1")])).retained
     assert kept.item_attributes.equals(data.item_attributes)
+
+
+PARTS = {
+    "texts of several": ([["u1;u2"], ["u2"], ["u1; u3"]], ["u2", "u2", "u3"]),
+    "objects": (
+        [[{"id": "u1", "role": "x"}], [{"id": "u2", "role": "y"}], [None]],
+        [None, {"id": "u2", "role": "y"}, None],
+    ),
+    "lists of objects": (
+        [[[{"id": "u1", "n": 1}, {"id": "u2", "n": 2}]], [[]], [[{"id": "u3", "n": 3}]]],
+        [[{"id": "u2", "n": 2}], [], [{"id": "u3", "n": 3}]],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_references_inside_other_values_leave_too(case: str):
+    rows, left = PARTS[case]
+    column = pl.DataFrame(rows, schema=["by"], orient="row")
+    pairs = pl.DataFrame({"user": [f"u{n}" for n in (1, 2, 3) for _ in range(3)], "item": ["a", "b", "c"] * 3})
+    known = Dataset.from_frames(pairs, items=pl.DataFrame({"id": ["a", "b", "c"]}).hstack(column))
+    gone = Gone(pl.Series(["u1"]), pl.Series([], dtype=pl.String))
+    assert mentions(known, known, gone)[0].refers
+    assert cleared(known, known, gone).item_attributes["by"].to_list() == left
+    assert not mentions(cleared(known, known, gone), known, gone)
+
+
+def test_ids_deep_inside_other_objects_are_told():
+    column = pl.Series("meta", [{"notes": [{"text": "by user-0001, twice"}]}, {"notes": [{"text": "nobody"}]}, None])
+    pairs = pl.DataFrame({"user": [f"user-000{n}" for n in (1, 2, 3) for _ in range(3)], "item": ["a", "b", "c"] * 3})
+    known = Dataset.from_frames(pairs, items=pl.DataFrame({"id": ["a", "b", "c"], "meta": column}))
+    found = mentions(known, known, Gone(pl.Series(["user-0001"]), pl.Series([], dtype=pl.String)))
+    assert [(mention.rows, mention.refers, mention.plain) for mention in found] == [(1, False, False)]

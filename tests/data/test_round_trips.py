@@ -14,10 +14,11 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.read import read
 from mmrecun.data.interactions import Interactions
+from mmrecun.data.lookalikes import stripped
 from mmrecun.data.modality import Modality
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=6).filter(
-    lambda name: name == pl.Series([name]).str.strip_chars()[0]
+    lambda name: name == stripped(pl.Series([name]))[0]
 )
 FINITE = st.floats(-1e6, 1e6, width=32)
 

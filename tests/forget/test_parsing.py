@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path):
     with pytest.raises(ForgetError, match="a folder, not a file"):
         read_ids(tmp_path, "user")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ForgetError, match="binary: not readable as UTF-8"):
+    with pytest.raises(ForgetError, match="binary: not readable as UTF-16"):
         read_pairs(tmp_path / "binary")
     with pytest.raises(ForgetError, match="line 2: several columns"):
         read_ids(written(tmp_path, "u1\nu2\ti2\n"), "user")

@@ -70,11 +70,11 @@ def test_memory_grows_with_everything(name: str):
     assert needed(pairs=10**9, train=8 * 10**8) > 100 * GIB
 
 
-def test_saving_the_state_of_a_training_counts():
+def test_a_training_holds_rows_gradients_moments_and_the_best_epoch():
     sizes = files.FolderSizes(users=10**6, items=10**6, pairs=100, train=80, widths={}, feature_bytes=0)
     cls = model_class("bprmf")
     memory, parameters = module.training_bytes(cls, cls.Config(dim=64), sizes, 64)
-    assert memory > 13 * 4 * parameters
+    assert 5 * 4 * parameters < memory < 7 * 4 * parameters  # states are written without copies
 
 
 def test_parameters_that_cannot_fit_are_refused_at_once(data_folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -119,7 +119,7 @@ def test_the_time_of_a_sample_stands_for_everybody(dataset: Dataset, monkeypatch
     model = cls(cls.Config(dim=8), Sizes.of_dataset(dataset), Seed(0).torch())
     inputs = build_inputs(dataset, model.required_inputs(), torch.device("cpu"))
     monkeypatch.setattr(module.time, "perf_counter", lambda: 7.0)
-    seconds = module._seconds_of_ranking(model, inputs, dataset)
+    _, seconds = module._seconds_of_ranking(model, inputs, dataset)
     test = dataset.interactions.split(Split.TEST)
     everybody = len(set(test.users.tolist()) & set(dataset.train.users.tolist()))
     assert asked == [10]

@@ -157,5 +157,7 @@ def test_ids_that_differ_in_blanks_alone_are_told(tmp_path: Path):
     files.save(Dataset("x", names, data.items, data.interactions), tmp_path / "data")
     jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", {"epochs": 1, "dim": 4})
     warnings = jobs.warnings(tmp_path / "run", ForgetRequest(users=["u1"]))
-    assert warnings == ["1 users that stay differ from a forgotten one in blank spaces alone: 'u1 '"]
+    assert warnings == [
+        "1 users that stay differ from a forgotten one in blanks, case, leading zeros or Unicode form alone: 'u1 '"
+    ]
     assert jobs.warnings(tmp_path / "run", ForgetRequest(users=["u2"])) == []

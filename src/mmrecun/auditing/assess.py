@@ -30,6 +30,7 @@ def assess(
     shadows: ShadowAttack | None = None,
     key: bytes | None = None,
     progress: Progress | None = None,
+    sample: int | None = None,
 ) -> AuditReport:
     """Run the whole audit, with the slower measurements.
 
@@ -43,8 +44,9 @@ def assess(
         shadows: the likelihood-ratio attack, if requested.
         key: key that reads the hashes.
         progress: called with the number of ranked users, of those of all runs together.
+        sample: of how many users the retained figures are; see `sampling.sample_size`.
     """
-    setup, audited_runs = audit_setup(partition), (original, unlearned, *golds)
+    setup, audited_runs = audit_setup(partition, sample), (original, unlearned, *golds)
     states, notes = list[MeasuredRun](), list[str]()
     for number, audited in enumerate(audited_runs):
 
@@ -65,7 +67,14 @@ def assess(
         states = [_with_figures(*pair) for pair in zip(states, attacks, strict=True)]
     checks = residue.scan(original.model, unlearned.model, partition, unlearned.folder, record, key)
     report = compare(names, partition, setup, states[0], states[1], states[2:], checks)
-    return report.model_copy(update={"notes": (*report.notes, *notes)})
+    return report.model_copy(
+        update={"notes": (*report.notes, *filter(None, [setup.measured.note]), *notes), "users": _users(setup)}
+    )
+
+
+def _users(setup: AuditSetup) -> dict[str, int]:
+    measured = setup.measured
+    return {"measured": len(measured.rows), "drawn": int(measured.drawn.sum()), "all": measured.of}
 
 
 def _measured(audited: AuditedRun, partition: Partition, setup: AuditSetup, progress: Progress) -> MeasuredRun:

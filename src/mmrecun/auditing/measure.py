@@ -21,6 +21,7 @@ from mmrecun.auditing.fairness import group_gaps
 from mmrecun.auditing.figures import Measurements
 from mmrecun.auditing.membership import Estimate, PairGroup, auc, contributions, histogram, matched_auc
 from mmrecun.auditing.recognition import Comparison
+from mmrecun.auditing.sampling import MeasuredUsers
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
@@ -78,6 +79,12 @@ class RankedLists:
             return {}
         return measure_lists(self.lists[chosen], self.hits[chosen], self.relevant[chosen], self.items)
 
+    def some(self, chosen: Bools) -> "RankedLists":
+        """Return those of the users where `chosen`, bool [M], holds."""
+        if chosen.all():
+            return self
+        return RankedLists(self.rows[chosen], self.lists[chosen], self.hits[chosen], self.relevant[chosen], self.items)
+
     def recall(self) -> Doubles:
         """float64 [M], recall@20 of each user."""
         return metrics.recall(self.hits[:, :K], self.relevant)
@@ -96,12 +103,12 @@ class MeasuredRun:
     Attributes:
         figures: of this state.
         affected: bool [M], users that the request touched.
-        lists: int64 [M, 50], what each retained user with a training pair is recommended; rows of the retained data.
-        recall: float64 [T], retained recall@20 of each test user.
+        lists: int64 [M, 50], what each measured user is recommended; rows of the retained data.
+        recall: float64 [T], retained recall@20 of each test user that was drawn.
         forget_recall: float64 [F], forget recall@20 of each user with a forgotten pair.
         forgotten: places of the forgotten pairs; None where nothing can be ranked.
         users_recall: float64 [M], as `recall`, NaN for users without a test pair; in the order of `lists`.
-        valid_recall: float64 [V], recall@20 of each user with a validation pair.
+        valid_recall: float64 [V], recall@20 of each user drawn that has a validation pair.
         bystanders: bool [M], users who have least to do with the request.
         neighbours: bool [M], users nearest to what was forgotten, by this state's vectors; asked of the original.
         comparisons: of each kind of thing that was forgotten; see `questions`.
@@ -162,13 +169,15 @@ def measure_state(
     first = audited.name == "original"
     whole, (users, items) = outputs or model_outputs(audited, partition, setup)
     train, kept = partition.retained.train, partition.retained.interactions
-    lists, tested = _lists(users, items, train, kept.split(Split.TEST), progress)
+    lists, asked = _lists(users, items, train, kept.split(Split.TEST), setup.measured, progress)
+    drawn = setup.measured.drawn
+    tested = asked.some(drawn[lists.relevant > 0])
     touched = setup.affected[partition.user_rows]
     values: dict[str, Any] = {"name": audited.name, "run": audited.folder.name, "seed": audited.seed}
-    valid = _valid(lists, kept.split(Split.VALID))
+    valid = _valid(lists.some(drawn), kept.split(Split.VALID))
     values |= {"seconds": audited.seconds, "retain": tested.metrics()}
     values["valid"] = float(valid.mean()) if len(valid) else None
-    values |= {"affected": tested.metrics(touched[tested.rows]), "unaffected": tested.metrics(~touched[tested.rows])}
+    values |= {"affected": asked.metrics(touched[asked.rows]), "unaffected": tested.metrics(~touched[tested.rows])}
     values["groups"] = _groups(tested, partition)
     values["exposure"] = _exposure(whole, partition, setup, None if first else lists.lists)
     if (found := fold_in.of_removed(whole, partition, setup)) is not None:
@@ -176,8 +185,8 @@ def measure_state(
     forget, forgotten, bands = _forgotten(scored_vectors(whole, setup), setup, values)
     traits = setup.cache.traits(audited.model, (users, items))
     structure = setup.cache.structure(users.device)
-    asked = None if first else audited.model
-    comparisons = setup.recognition_tests.comparisons(asked, whole, traits, structure, setup.cache.inputs)
+    judged = None if first else audited.model
+    comparisons = setup.recognition_tests.comparisons(judged, whole, traits, structure, setup.cache.inputs)
     values["recognition"] = {name: comparison.figures() for name, comparison in comparisons.items()}
     sides = {"users": (setup.affected_user_rows, traits.users), "items": (setup.affected_item_rows, traits.items)}
     marks = {
@@ -187,7 +196,7 @@ def measure_state(
     values["marks"] = {name: mark for name, mark in marks.items() if mark is not None}
     values["bands"] = tested.bands("retain") | bands
     recall = np.full(len(lists.rows), np.nan)
-    recall[lists.relevant > 0] = tested.recall()
+    recall[lists.relevant > 0] = asked.recall()
     return MeasuredRun(
         figures=Measurements.of(values),
         affected=touched[lists.rows],
@@ -229,10 +238,15 @@ def scored_vectors(vectors: Vectors, setup: AuditSetup) -> UserItemVectors | Non
 
 
 def _lists(
-    users: Tensor, items: Tensor, train: Interactions, test: Interactions, progress: Progress | None
+    users: Tensor,
+    items: Tensor,
+    train: Interactions,
+    test: Interactions,
+    measured: MeasuredUsers,
+    progress: Progress | None,
 ) -> tuple[RankedLists, RankedLists]:
-    """Return lists of everybody with a training pair, and those of the users that also have something to be found."""
-    rows = np.unique(train.users)
+    """Return lists of all that are measured, and those of the users that also have something to be found."""
+    rows = measured.rows
     lists = top_k(users, items, train, rows, max(CUTOFFS), progress)
     relevant = np.bincount(test.users, minlength=len(users))[rows]
     every = RankedLists(rows, lists, hits_of(test, rows, lists, len(items)), relevant, len(items))

@@ -1,5 +1,6 @@
 """What an audit says: figures of each state, checks with their evidence, and one verdict."""
 
+import math
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
@@ -58,15 +59,19 @@ class AuditScope(Settings):
         golds: digests of the Golds' weights.
         relearn: whether relearn time was measured.
         shadows: models of the likelihood-ratio attack.
+        sample: of how many users, drawn at random, the retained figures are; 0 for all.
     """
 
     golds: tuple[str, ...] = ()
     relearn: bool = False
     shadows: int = 0
+    sample: int = 0
 
     def at_least(self, other: "AuditScope") -> bool:
         """Whether this looked at no less than `other`."""
-        return len(self.golds) >= len(other.golds) and self.relearn >= other.relearn and self.shadows >= other.shadows
+        probes = self.relearn >= other.relearn and self.shadows >= other.shadows
+        users = (self.sample or math.inf) >= (other.sample or math.inf)
+        return len(self.golds) >= len(other.golds) and probes and users
 
     def name(self) -> str:
         """Return a few words for a folder.
@@ -77,6 +82,7 @@ class AuditScope(Settings):
         parts = [f"gold{len(self.golds)}"] if self.golds else ["alone"]
         parts += ["relearn"] if self.relearn else []
         parts += [f"shadows{self.shadows}"] if self.shadows else []
+        parts += [f"sample{self.sample}"] if self.sample else []
         return "-".join(parts)
 
 
@@ -91,6 +97,8 @@ class AuditReport(Settings):
         folder: where the report was written, relative to the run; "" for the run folder itself.
         model, method, dataset: names.
         forgotten: counts of users, items, interactions and modalities.
+        users: retained users with a training pair: `all`, `drawn` for the retained figures, and `measured`, which are
+            those and all that the request touched.
         states: the original, the unlearned run, and each Gold.
         gap: figure name (`retain_recall@20`, `forget_recall@20`, `auc`, `auc_matched`) -> Gap; empty without Gold.
         likeness: measure -> how like Gold; empty without Gold.
@@ -111,6 +119,7 @@ class AuditReport(Settings):
     method: str
     dataset: str
     forgotten: dict[str, int]
+    users: dict[str, int] = {}
     states: tuple[Measurements, ...]
     gap: dict[str, Gap] = {}
     likeness: dict[str, Likeness] = {}
@@ -178,7 +187,19 @@ class AuditReport(Settings):
         }
 
 
-_PUBLIC = ("forgotten", "gap", "likeness", "persons", "checks", "states", "notes", "compared", "digests", "made")
+_PUBLIC = (
+    "forgotten",
+    "users",
+    "gap",
+    "likeness",
+    "persons",
+    "checks",
+    "states",
+    "notes",
+    "compared",
+    "digests",
+    "made",
+)
 
 
 def conclude(checks: Sequence[Check]) -> Outcome:

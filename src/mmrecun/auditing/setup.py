@@ -19,6 +19,7 @@ from mmrecun.auditing.cold_start import with_newcomers
 from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import random_controls
 from mmrecun.auditing.questions import RecognitionTests
+from mmrecun.auditing.sampling import MeasuredUsers, measured_users
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, RequiredInputs, build_inputs, user_item_graph
 from mmrecun.data.interactions import Interactions, Split
@@ -140,6 +141,7 @@ class AuditSetup:
         by: what controls are matched on: the popularity of users, items or both, whichever is left.
         affected: bool [U], users that had a forgotten pair, or, where all of those are gone, that share an item with
             them.
+        measured: whose lists are made.
         recognition_tests: the comparisons of each kind of thing that was forgotten.
         affected_user_rows, affected_item_rows: retained rows that the request touched more than others.
         list_changes: whose lists are compared with those before.
@@ -153,6 +155,7 @@ class AuditSetup:
     random: Interactions
     by: By
     affected: Bools
+    measured: MeasuredUsers
     recognition_tests: RecognitionTests
     affected_user_rows: AffectedRows
     affected_item_rows: AffectedRows
@@ -169,10 +172,14 @@ class AuditSetup:
         return pairs.items if self.by == "users" else pairs.users
 
 
-def audit_setup(partition: Partition) -> AuditSetup:
+def audit_setup(partition: Partition, sample: int | None = None) -> AuditSetup:
     """Return what to look at.
 
     The forgotten pairs, or for a pure modality request the pairs of items that lost features.
+
+    Args:
+        partition: original and retained data.
+        sample: of how many users the retained figures are; see `sampling.sample_size`.
     """
     train = partition.retained_pairs.split(Split.TRAIN)
     branch, forgotten, seen = "", partition.forgotten, train
@@ -185,7 +192,8 @@ def audit_setup(partition: Partition) -> AuditSetup:
     users, items = len(partition.original.users), len(partition.original.items)
     rng = _SEED.numpy()
     random = random_controls(forgotten, partition.original.train, users, items, rng) if len(forgotten) else forgotten
-    rows = np.unique(partition.retained.train.users)
+    affected = _affected(partition, forgotten, train)
+    measured = measured_users(partition, affected, sample)
     return AuditSetup(
         branch=branch,
         forgotten=forgotten,
@@ -193,12 +201,15 @@ def audit_setup(partition: Partition) -> AuditSetup:
         controls=controls.sample(max(_CONTROLS, 2 * len(forgotten)), rng),
         random=random,
         by=_matched_on(partition),
-        affected=_affected(partition, forgotten, train),
+        affected=affected,
+        measured=measured,
         recognition_tests=RecognitionTests.of(partition),
         affected_user_rows=AffectedRows.of(partition, users=True),
         affected_item_rows=AffectedRows.of(partition, users=False),
         list_changes=ListChanges(
-            rows, least_affected(partition, rows), AffectedRows.of(partition, users=False, features=True)
+            measured.rows,
+            least_affected(partition, measured.rows),
+            AffectedRows.of(partition, users=False, features=True),
         ),
         cache=InputCache(partition),
     )

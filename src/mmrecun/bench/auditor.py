@@ -32,7 +32,7 @@ class RunAuditor:
     def __init__(self, original: Dataset, request: ForgetRequest, golds: Sequence[Run]) -> None:
         self.partition = Partition.between(original, golds[0].dataset)
         self.made = [gold.manifest.created for gold in golds]
-        self._setup = audit_setup(self.partition)
+        self._setup = audit_setup(self.partition, sample=0)
         self._requested = ForgetRecord.extended(request)
         self._runs = list(golds)
         self._originals: dict[Path, MeasuredRun] = {}

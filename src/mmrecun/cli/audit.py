@@ -51,6 +51,16 @@ def audit(
     key_file: Annotated[
         Path | None, typer.Option("--key-file", help="Key of the hashes of the request; or MMRECUN_KEY.")
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            metavar="N",
+            min=0,
+            help="Users drawn for the retained figures; 0: all. By default all, up to 2,000 million scores.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
@@ -63,7 +73,7 @@ def audit(
         print_line(f"{shadows} shadow models are trained and unlearned; about {seconds}", stderr)
     with progress_bar(f"auditing {run.name}") as progress:
         report = jobs.audit(
-            run, gold, relearn, shadows, progress, read_key(key_file), parse_assignments(reading, "--reading")
+            run, gold, relearn, shadows, progress, read_key(key_file), parse_assignments(reading, "--reading"), sample
         )
     if as_json:
         print_json({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()}, as_json)

@@ -124,7 +124,7 @@ def _ids(source: Source, column: str) -> pl.Series:
     padded = (names != as_ids(source.column(column), str(source.path))).arg_true()
     if len(padded):
         row = int(padded[0])
-        raise DataError(f"{source.at(row)}: {column} '{names[row]}' has blank spaces around it; strip them")
+        raise DataError(f"{source.at(row)}: {column} '{names[row]}' has blank or invisible signs around it; strip them")
     return names
 
 
@@ -138,7 +138,7 @@ def _entities(events: Source, kind: str, frame: Frame | None) -> tuple[IdMap, pl
         known = IdMap(kind, named.unique(maintain_order=True).alias("id"))
         return known, pl.DataFrame(), known.rows(named)
     listed = _source(f"{kind}s", frame)
-    key = id_column(listed, kind)
+    key = id_column(listed, kind, wanted=named)
     known = IdMap(kind, _ids(listed, key).alias("id"))
     rows = known.find(named)
     unknown = named.filter(rows < 0).unique(maintain_order=True)

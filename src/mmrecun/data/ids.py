@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from mmrecun.arrays import Ints
+from mmrecun.data.lookalikes import folded
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
@@ -76,8 +77,28 @@ class IdMap:
         rows = self.find(listed)
         if (rows < 0).any():
             unknown = listed.filter(rows < 0).unique(maintain_order=True)
-            raise DataError(f"unknown {self.kind} {'id' if len(unknown) == 1 else 'ids'}: {preview(unknown)}")
+            ids = "id" if len(unknown) == 1 else "ids"
+            named = preview(unknown.replace("", "''"))
+            raise DataError(f"unknown {self.kind} {ids}: {named}{self.alike(unknown)}")
         return rows
+
+    @cached_property
+    def folded(self) -> pl.Series:
+        """Return a form of each id in which those that look alike are equal; see `lookalikes`."""
+        return folded(self.names)
+
+    def alike(self, names: Iterable[str]) -> str:
+        """Return words for the ids that a few unknown `names` look like; "" where there are none.
+
+        >>> IdMap.of("user", ["u1", "u2"]).alike(["U1"])
+        "; 'u1' looks alike"
+        """
+        listed = _series(names)
+        if not len(listed) or len(listed) > _FEW:
+            return ""
+        found = self.names.filter(self.folded.is_in(folded(listed).implode()))
+        words = preview(f"'{name}'" for name in found)
+        return f"; {words} look{'s' if len(found) == 1 else ''} alike" if words else ""
 
     def take(self, rows: Ints) -> "IdMap":
         """Return the ids of `rows`, as a smaller map."""

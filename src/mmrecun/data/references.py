@@ -8,6 +8,7 @@ import polars as pl
 
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.nested import is_nested, joined, leaves, separator_of, split, without_entries
 
 _SHARE = 0.5  # share of a column's distinct values that must be ids for it to count as a column of references
 _SPEAKING = re.compile(
@@ -70,14 +71,42 @@ def mentions(dataset: Dataset, known: Dataset, gone: Gone) -> list[Mention]:
     for name, table in tables(dataset).items():
         for column in table.get_columns():
             kinds = known.references.get((name, column.name), ())
-            wanted = _wanted(column, kinds, known, gone)
-            if not len(wanted):
-                continue
-            words, names = _by_sign(wanted)
-            told = _holds(column, names) | _inside(column, names)
-            rows = int((_holds(column, words) | told).sum())
+            told, plain = _told(column, kinds, known, gone)
+            rows = int((plain | told).sum())
             found += [Mention(name, column.name, rows, bool(kinds), not kinds and not told.any())] if rows else []
     return found
+
+
+def _told(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone) -> tuple[pl.Series, pl.Series]:
+    """Bool [rows] both: where ids stand that are no plain words, and where any stand as a whole value or entry."""
+    told = plain = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
+    for part in leaves(column) if is_nested(column.dtype) else [_listed(column, kinds, known)]:
+        wanted = _wanted(part, kinds, known, gone)
+        words, names = _by_sign(wanted)
+        if len(wanted):
+            told = told | _holds(part, names) | _inside(column if not is_nested(column.dtype) else part, names)
+            plain = plain | _holds(part, words)
+    return told, plain
+
+
+def _listed(column: pl.Series, kinds: tuple[str, ...], known: Dataset) -> pl.Series:
+    """Return a column of texts such as `u1;u2` as lists, and any other as it is."""
+    mark = _mark(column, known) if kinds else ""
+    return split(column, mark) if mark else column
+
+
+def _mark(column: pl.Series, known: Dataset) -> str:
+    """Return what separates the ids of each text; "" where a text is one id or none."""
+    if column.dtype != pl.String or max(_shares(column.drop_nulls(), known).values()) >= _SHARE:
+        return ""
+    return separator_of(column, lambda texts: max(_shares(texts, known).values()), _SHARE)
+
+
+def _shares(texts: pl.Series, known: Dataset) -> dict[str, float]:
+    """Return the share of different texts that are users, and that are items."""
+    different = texts.unique()
+    ids = ("users", known.users), ("items", known.items)
+    return {name: float((of.find(different) >= 0).mean()) if len(different) else 0.0 for name, of in ids}
 
 
 def _by_sign(names: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -90,6 +119,8 @@ def _inside(column: pl.Series, names: pl.Series) -> pl.Series:
     """Say for each row whether a longer text holds one of the ids (not plain words) as a word: bool [rows]."""
     nowhere = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     names = names.filter((names.str.len_chars() >= _LONG_ENOUGH) & ~names.str.contains(r"^\d+$"))
+    if isinstance(column.dtype, pl.List):
+        column = column.list.eval(pl.element().cast(pl.String)).list.join("\n", ignore_nulls=True)
     if column.dtype != pl.String or not len(names):
         return nowhere
     near = column.str.extract_many(names.implode(), overlapping=True)
@@ -107,11 +138,21 @@ def cleared(dataset: Dataset, known: Dataset, gone: Gone) -> Dataset:
     for mention in meant:
         column = changed[mention.table][mention.column]
         kinds = known.references[mention.table, mention.column]
-        changed[mention.table] = changed[mention.table].with_columns(
-            _without(column, _wanted(column, kinds, known, gone))
-        )
+        changed[mention.table] = changed[mention.table].with_columns(_left(column, kinds, known, gone))
     pairs = replace(dataset.interactions, attributes=changed["interactions"])
     return replace(dataset, user_attributes=changed["users"], item_attributes=changed["items"], interactions=pairs)
+
+
+def _left(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone) -> pl.Series:
+    """Return a column of references without those to what is gone."""
+    if is_nested(column.dtype):
+        told, plain = _told(column, kinds, known, gone)
+        ids = (gone.users if "users" in kinds else gone.items).unique().implode()
+        return without_entries(column, told | plain, lambda value: value.cast(pl.String).is_in(ids))
+    mark = _mark(column, known)
+    lists = split(column, mark) if mark else column
+    left = _without(lists, _wanted(lists, kinds, known, gone))
+    return joined(left, mark) if mark else left
 
 
 def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -129,23 +170,30 @@ def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
     At least half of its distinct values must be ids. Numbers count as ids only if the column's name says so: an age or
     a year can equal some user's number by chance.
     """
-    if not _texts(column) and not _SPEAKING.search(column.name):
+    if is_nested(column.dtype):
+        found = [kinds for leaf in leaves(column) if (kinds := referred(leaf.rename(leaf.name or column.name), known))]
+        return found[0] if found else ()
+    different = _different(column, known)
+    if different is None or not len(different):
         return ()
-    values = _values(column)
-    if values is None:
+    if different.str.contains(r"^\d+$").all() and not _SPEAKING.search(column.name):
         return ()
-    different = values.drop_nulls().unique()
-    if not len(different) or (different.str.contains(r"^\d+$").all() and not _SPEAKING.search(column.name)):
-        return ()
-    shares = {
-        name: float((ids.find(different) >= 0).mean()) for name, ids in (("users", known.users), ("items", known.items))
-    }
+    shares = _shares(different, known)
     kinds = tuple(name for name, share in shares.items() if share >= _SHARE)
     if len(kinds) == 2 and shares["users"] != shares["items"]:
         return (max(kinds, key=lambda name: shares[name]),)
     if len(kinds) == 2:  # users and items have the same numbers as ids, so the column's name decides
         return ("items",) if _OF_ITEMS.search(column.name) else ("users",)
     return kinds
+
+
+def _different(column: pl.Series, known: Dataset) -> pl.Series | None:
+    """Return the different values, or entries, that may be ids; None for a column that cannot hold any."""
+    if not _texts(column) and not _SPEAKING.search(column.name):
+        return None
+    mark = _mark(column, known)
+    values = _values(split(column, mark) if mark else column)
+    return None if values is None else values.drop_nulls().unique()
 
 
 def _wanted(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone) -> pl.Series:

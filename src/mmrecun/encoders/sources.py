@@ -10,6 +10,7 @@ import polars as pl
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import as_ids, id_column
 from mmrecun.data.importers.readers import read_table
+from mmrecun.data.lookalikes import stripped
 from mmrecun.encoders.base import Kind
 from mmrecun.errors import DataError
 from mmrecun.text import preview
@@ -82,7 +83,7 @@ def _of_table(path: Path, columns: list[str], kind: Kind) -> dict[str, Piece]:
     missing = [name for name in columns if name not in source.table.columns]
     if missing:
         raise DataError(f"{path}: column '{missing[0]}' is missing; there are: {', '.join(source.table.columns)}")
-    ids = as_ids(source.table[id_column(source, "item")], str(path)).str.strip_chars()
+    ids = stripped(as_ids(source.table[id_column(source, "item")], str(path)))
     texts = [_texts(source.table[name], path) for name in columns]
     found: dict[str, Piece] = {}
     for item, *parts in zip(ids, *texts, strict=True):

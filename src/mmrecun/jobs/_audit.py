@@ -30,6 +30,7 @@ def audit(
     progress: Progress = no_progress,
     key: bytes | None = None,
     reading: Mapping[str, Any] | None = None,
+    sample: int | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, against Gold runs of the same request if there are any.
 
@@ -45,6 +46,8 @@ def audit(
         progress: told how many users are ranked, and how far the two slow probes are.
         key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
         reading: how the Golds' files are read, where that differs from the run's.
+        sample: of how many users the retained figures are, beside all that the request touched; 0 for all. By default
+            all, unless users times items are more than two thousand million.
 
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
@@ -60,13 +63,14 @@ def audit(
         original = load(runs.parent_folder(after.folder, after.manifest))
         golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
     attack = ShadowAttack(original, after, shadows) if shadows else None
-    compared = AuditScope(golds=tuple(gold.weights for gold in golds_read), relearn=relearn, shadows=shadows)
-    facts = {
+    facts: dict[str, Any] = {
         "made": runs.now(),
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
-        "compared": compared,
     }
-    made = _assessed(original, after, golds_read, relearn, attack, key, progress)
+    made = _assessed(original, after, golds_read, relearn, attack, key, progress, sample)
+    drawn = made.users["drawn"] if made.users["drawn"] < made.users["all"] else 0
+    weights = tuple(gold.weights for gold in golds_read)
+    facts["compared"] = AuditScope(golds=weights, relearn=relearn, shadows=shadows, sample=drawn)
     made = made.model_copy(update={**facts, "notes": (*made.notes, *_cut_short(golds_read))})
     return _filed(made, after, original)
 
@@ -138,6 +142,7 @@ def _assessed(
     attack: ShadowAttack | None,
     key: bytes | None,
     progress: Progress,
+    sample: int | None,
 ) -> AuditReport:
     names = (run.manifest.model, run.manifest.method, run.dataset.name)
     partition = Partition.between(original.dataset, run.dataset)
@@ -153,6 +158,7 @@ def _assessed(
         attack,
         key,
         progress,
+        sample,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from mmrecun import runs
+from mmrecun.auditing.sampling import sample_size
 from mmrecun.data import files
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
@@ -103,8 +104,10 @@ def plan(data: Path, model: str | None = None, settings: Mapping[str, Any] | Non
     inputs = build_inputs(dataset, recommender.required_inputs(), next(recommender.parameters()).device)
     building = time.perf_counter() - started
     epoch = _seconds_per_epoch(recommender, inputs, dataset, training)
-    ranked = building + _seconds_of_ranking(recommender, inputs, dataset)
-    each = _EVALUATIONS * ranked + _SECONDS_PER_PAIR * sizes.pairs  # of one model that an audit measures
+    answering, ranking = _seconds_of_ranking(recommender, inputs, dataset)
+    ranked = building + answering + ranking
+    share = sample_size(sizes.users, sizes.items) / max(1, sizes.users)  # of the users whose lists an audit makes
+    each = _EVALUATIONS * (building + answering + share * ranking) + _SECONDS_PER_PAIR * sizes.pairs  # for one model
     times = ranked, _AUDIT_SECONDS + 2 * each, each
     return Plan(model, memory, available, epoch, parameters, parts.evaluation, parts.audit, *times)
 
@@ -174,7 +177,7 @@ def _advice(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, bat
     return "take a machine with more memory, or import fewer pairs, such as with --k-core"
 
 
-def _seconds_of_ranking(model: Recommender, inputs: GraphInputs, dataset: Dataset) -> float:
+def _seconds_of_ranking(model: Recommender, inputs: GraphInputs, dataset: Dataset) -> tuple[float, float]:
     """Time the computation of all vectors, and extrapolate the evaluation of all users from a sample."""
     started = time.perf_counter()
     with torch.no_grad():
@@ -183,11 +186,11 @@ def _seconds_of_ranking(model: Recommender, inputs: GraphInputs, dataset: Datase
     truth = max((dataset.interactions.split(split) for split in (Split.TEST, Split.VALID)), key=len)
     asked = np.intersect1d(truth.users, dataset.train.users)
     if not len(asked):
-        return answering
+        return answering, 0.0
     chosen = asked[np.linspace(0, len(asked) - 1, min(_RANKED, len(asked))).astype(np.int64)]
     sample = truth.select(np.isin(truth.users, chosen))
     spent = evaluate(vectors.users, vectors.items, dataset.train, sample).seconds
-    return answering + spent * len(asked) / len(chosen)
+    return answering, spent * len(asked) / len(chosen)
 
 
 def _seconds_per_epoch(model: Recommender, inputs: GraphInputs, dataset: Dataset, training: TrainConfig) -> float:

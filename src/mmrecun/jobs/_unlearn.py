@@ -11,6 +11,8 @@ from mmrecun import runs
 from mmrecun.arrays import Bools
 from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.data import files
+from mmrecun.data.ids import IdMap
+from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.data.references import Mention, retained_mentions
 from mmrecun.errors import ForgetError
 from mmrecun.forget.partition import Partition
@@ -180,18 +182,17 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention]) -> list[s
             for mention in mentions
             if not mention.refers
         ),
-        *_twins("users", partition.original.users.names, partition.removed_users),
-        *_twins("items", partition.original.items.names, partition.removed_items),
+        *_twins("users", partition.original.users, partition.removed_users),
+        *_twins("items", partition.original.items, partition.removed_items),
     ]
 
 
-def _twins(kind: str, names: pl.Series, lost: Bools) -> list[str]:
-    """Return a warning if a retained id equals a removed one except for blanks around it."""
-    padded = names.str.strip_chars()
-    if not lost.any() or padded.equals(names):
+def _twins(kind: str, ids: IdMap, lost: Bools) -> list[str]:
+    """Return a warning if a retained id looks like a removed one, such as `U3` and `u3`."""
+    if not lost.any():
         return []
     gone = pl.Series(lost)
-    left = names.filter(~gone & padded.is_in(padded.filter(gone).implode()))
-    quoted = (f"'{name}'" for name in left)
-    line = f"{len(left)} {kind} that stay differ from a forgotten one in blank spaces alone: {preview(quoted)}"
+    left = ids.names.filter(~gone & ids.folded.is_in(ids.folded.filter(gone).unique().implode()))
+    quoted = preview(f"'{name}'" for name in left)
+    line = f"{len(left)} {kind} that stay differ from a forgotten one in {DIFFERENCES} alone: {quoted}"
     return [line] if len(left) else []

@@ -23,6 +23,7 @@ from mmrecun.data.importers.delimited import (
 from mmrecun.data.importers.readers import (
     Kind,
     Source,
+    holds_json_array,
     json_starts,
     kind_of,
     not_json_lines,
@@ -87,7 +88,7 @@ def open_table(path: Path, separator: str | None = None, columns: Sequence[str] 
     kind = kind_of(path, separator, columns)
     if kind is Kind.DELIMITED:
         return _delimited(path, separator_for(path, separator), columns)
-    if kind is Kind.JSON_LINES:
+    if kind is Kind.JSON_LINES and not holds_json_array(path):
         return open_json_lines(path)
     if kind is Kind.PARQUET:
         return _parquet(path)

@@ -8,11 +8,13 @@ import polars as pl
 
 from mmrecun.data.importers.delimited import is_number
 from mmrecun.data.importers.readers import Source
+from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError
-from mmrecun.text import preview
+from mmrecun.text import listing, preview
 
 _FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
 _INTEGERS_END = 2.0**63
+_EARLIEST, _LATEST = 100_000_000, 100_000_000_000  # 1973 and 5138 in seconds, 1973 in milliseconds
 _MOST = 0.5  # of a column that are numbers: the others are told, since they make it text
 _KEYS = {
     "user": ("id", "user", "userid", "users", "uid", "username", "account", "accountid", "customer", "customerid"),
@@ -49,18 +51,43 @@ def looks_like_row(header: Sequence[str]) -> bool:
     return not named and any(is_number(cell) or _DATE.match(cell) for cell in cells)
 
 
-def id_column(source: Source, kind: str, further: str = "") -> str:
+def id_columns(names: Sequence[str], kind: str, further: str = "") -> list[str]:
+    """Return the columns that may hold the ids of a table, likeliest first.
+
+    Args:
+        names: of all columns.
+        kind: "user" or "item".
+        further: another name that such a column may have.
+
+    >>> id_columns(["id", "when", "user_id"], "user")
+    ['id', 'user_id']
+    """
+    exact = [name for name in ("id", further, kind) if name and name in names]
+    return list(dict.fromkeys([*exact, *(name for name in names if header_name(name, kind, further))]))
+
+
+def id_column(source: Source, kind: str, further: str = "", wanted: pl.Series | None = None) -> str:
     """Return the column of ids in a table of users or items: one that is named so, or called `further`.
 
+    Args:
+        source: the table.
+        kind: "user" or "item".
+        further: another name that the column may have.
+        wanted: ids that must be among its entries, where that is known; they decide between several columns.
+
     Raises:
-        DataError: listing the columns there are.
+        DataError: listing the columns there are, or when several could be meant.
     """
-    columns = source.table.columns
-    exact = [name for name in ("id", further, kind) if name and name in columns]
-    alike = [name for name in columns if header_name(name, kind, further)]
-    if not exact and not alike:
-        raise DataError(f"{source.path}: column 'id' is missing; there are: {', '.join(columns)}")
-    return [*exact, *alike][0]
+    names = id_columns(source.table.columns, kind, further)
+    if not names:
+        raise DataError(f"{source.path}: column 'id' is missing; there are: {', '.join(source.table.columns)}")
+    if wanted is None or len(names) == 1:
+        return names[0]
+    entries = {name: stripped(as_ids(source.column(name), str(source.path))) for name in names}
+    fitting = [name for name in names if wanted.is_in(entries[name].implode()).all()]
+    if len(fitting) > 1 and not all(entries[name].equals(entries[fitting[0]]) for name in fitting):
+        raise DataError(f"{source.path}: the {kind} ids may be those of {listing(fitting)}; leave all but one out")
+    return (fitting or names)[0]
 
 
 def ids(source: Source, column: str) -> tuple[pl.Series, list[str]]:
@@ -70,13 +97,13 @@ def ids(source: Source, column: str) -> tuple[pl.Series, list[str]]:
         DataError: naming the line of a missing id, or when a column holds no ids.
     """
     values = as_ids(source.column(column), str(source.path))
-    stripped = values.str.strip_chars()
-    missing = (stripped.is_null() | (stripped == "")).arg_true()
+    bare = stripped(values)
+    missing = (bare.is_null() | (bare == "")).arg_true()
     if len(missing):
         raise DataError(f"{source.at(int(missing[0]))}: '{column}' is missing")
-    padded = int((stripped != values).sum())
+    padded = int((bare != values).sum())
     warning = f"{source.path}: {padded} entries of '{column}' had blank spaces around them, which were taken off"
-    return stripped, [warning] if padded else []
+    return bare, [warning] if padded else []
 
 
 def as_ids(values: pl.Series, where: str) -> pl.Series:
@@ -87,6 +114,12 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
     """
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
         raise DataError(f"{where}: column '{values.name}' holds {values.dtype}, not ids")
+    exact = 2**24 if values.dtype == pl.Float32 else 2**53  # whole numbers below have a number of their own
+    if values.dtype.is_float() and (values.is_finite() & (values.abs() >= exact)).any():
+        raise DataError(
+            f"{where}: column '{values.name}' holds {values.dtype} too large for its last digits to be kept; "
+            "export the ids as text or whole numbers"
+        )
     if values.dtype.is_float() and ((values == values.floor()) & values.is_finite()).fill_null(value=True).all():
         values = values.cast(pl.Int64)
     return values.cast(pl.String)
@@ -160,6 +193,18 @@ def times(source: Source, column: str) -> pl.Series:
         if not read.null_count():
             return _whole(_seconds(read))
     return _whole(numeric(source, column, pl.Float64))
+
+
+def mixed_units(values: pl.Series) -> bool:
+    """Return whether some times look like seconds since 1970 and others like milliseconds or less.
+
+    A second of today is a number of ten digits; a thousand times as much would be in the year 33,000.
+
+    >>> mixed_units(pl.Series([1_600_000_000, 1_600_000_000_000])), mixed_units(pl.Series([5, 1_600_000_000]))
+    (True, False)
+    """
+    seconds = (values > _EARLIEST) & (values < _LATEST)
+    return bool(seconds.any() and (values >= 1000 * _EARLIEST).any())
 
 
 def _whole(values: pl.Series) -> pl.Series:

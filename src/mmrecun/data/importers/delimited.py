@@ -79,7 +79,12 @@ def header_names(path: Path, header: Sequence[str], separator: str, columns: Seq
     cells = [] if columns else first_line(path).rstrip("\r\n").split(separator)
     if cells and all(is_number(cell) for cell in cells) and cells != [str(place) for place in range(len(cells))]:
         raise DataError(f"{path}, line 1: numbers, not a header; name the columns of such a file with --columns")
-    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+    given = names
+    if len(cells) == len(names) and not any(map(is_number, cells)):  # the reader renames what occurs again
+        given = [
+            cell.strip().strip(_MARK).partition(":")[0].strip() or name for cell, name in zip(cells, names, strict=True)
+        ]
+    if repeated := [name for name in dict.fromkeys(given) if given.count(name) > 1]:
         raise DataError(f"{path}, line 1: columns occur more than once: {preview(repeated)}")
     return names
 
@@ -145,7 +150,9 @@ def first_line(path: Path) -> str:
         with decompressing(path), open_text(path) as file:
             line = file.readline()
     except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text") from None
+        with path.open("rb") as file:
+            wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+        raise DataError(f"{path}: not UTF-8 text{', but UTF-16' if wide else ''}; save it as UTF-8") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     if not line.strip():

@@ -12,6 +12,7 @@ from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import as_ids, id_column
 from mmrecun.data.importers.readers import Source, read_foreign_parquet, read_table
+from mmrecun.data.lookalikes import stripped
 from mmrecun.data.modality import Modality
 from mmrecun.errors import DataError
 from mmrecun.text import preview
@@ -105,7 +106,7 @@ def from_table(name: str, path: Path, table: pl.DataFrame, items: IdMap, further
         DataError: for ragged, incomplete or unknown rows; the id is named.
     """
     key = id_column(Source(path, table, None), "item", further)
-    listed = as_ids(table[key], str(path)).str.strip_chars()
+    listed = stripped(as_ids(table[key], str(path)))
     if not len(listed):
         raise DataError(f"{path}: holds no rows")
     if listed.null_count():

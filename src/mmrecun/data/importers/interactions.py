@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from mmrecun.arrays import Ints, Labels
-from mmrecun.data.importers.columns import numeric, quoted, times
+from mmrecun.data.importers.columns import mixed_units, numeric, quoted, times
 from mmrecun.data.importers.id_codes import canonical_order
 from mmrecun.data.importers.options import Duplicates, ImportOptions, SplitKind
 from mmrecun.data.importers.readers import Source
@@ -65,6 +65,10 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     Raises:
         DataError: for repeated pairs, or a split that cannot be made; the line is named.
     """
+    if "timestamp" in events.attributes.columns and mixed_units(events.attributes["timestamp"]):
+        report.warnings.append(
+            f"some of '{options.timestamp}' look like seconds and others like milliseconds or less; mend them"
+        )
     order = _distinct(events, options, report)
     if options.k_core:
         inside = k_core(events.users[order].astype(np.int64), events.items[order].astype(np.int64), options.k_core)

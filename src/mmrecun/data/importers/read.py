@@ -27,6 +27,7 @@ from mmrecun.data.importers.readers import read_table, separator_of
 from mmrecun.data.importers.report import Report
 from mmrecun.data.importers.tabular import assemble, id_table, open_events
 from mmrecun.data.interactions import Split
+from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.text import preview
 
@@ -243,6 +244,14 @@ def _warnings(dataset: Dataset) -> list[str]:
     if len(full):
         names = preview(dataset.users.names.gather(full))
         warnings.append(f"{len(full)} users have every item ({names}): training passes them over")
+    for kind, ids in (("users", dataset.users), ("items", dataset.items)):
+        twins = ids.names.filter(ids.folded.is_duplicated())
+        if len(twins):
+            names = preview(f"'{name}'" for name in twins)
+            warnings.append(
+                f"{len(twins)} {kind} differ from another in {DIFFERENCES} alone ({names}); "
+                "if they are one, mend the file: a request for one leaves the other"
+            )
     for name, modality in dataset.modalities.items():
         absent = int((~modality.present).sum())
         if absent:

@@ -1,5 +1,6 @@
 """Tables as companies write them: CSV, TSV, JSON Lines and Parquet, with errors that name file and line."""
 
+import io
 import json
 import re
 import uuid
@@ -14,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from mmrecun.data.files import read_parquet
-from mmrecun.data.importers.compressed import decompressing, open_text, plain
+from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text, plain
 from mmrecun.data.importers.delimited import SEPARATORS, read_delimited, starts
 from mmrecun.errors import DataError
 from mmrecun.text import unknown_name
@@ -23,6 +24,8 @@ _BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user":
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _ARROW = (".arrow", ".feather", ".ipc")
 TYPED_SUFFIXES = (*_JSON_LINES, ".parquet", *_ARROW)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINES_OF_OBJECTS = re.compile(rb"\{.*\}\s*(\n|$)")
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -175,16 +178,55 @@ def _as_text(values: pl.Series) -> pl.Series:
 
 
 def _json_lines(path: Path) -> pl.DataFrame:
+    """Read with types that fit every line, however late they change; also an array, or an object over many lines."""
     try:
+        if holds_json_array(path):
+            with decompressing(path), open_bytes(path) as file:
+                return _json_rows(path, file.read())
         return scan_json_lines(path).collect()
     except pl.exceptions.PolarsError as error:
         raise DataError(not_json_lines(path, error)) from None
 
 
+def _json_rows(path: Path, content: bytes) -> pl.DataFrame:
+    """Read an array of objects, or of values, which become a column `id`; or one object; or a value on each line.
+
+    Raises:
+        DataError: when it is neither.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        values = (
+            json.loads(text) if text.lstrip()[:1] != '"' else [json.loads(line) for line in text.splitlines() if line]
+        )
+    except (ValueError, RecursionError):
+        raise DataError(_not_an_object(path) or f"{path}: not JSON") from None
+    rows = values if isinstance(values, list) else [values]
+    if not all(isinstance(row, dict) for row in rows):
+        if any(isinstance(row, dict | list) or row is None for row in rows):
+            raise DataError(f"{path}: an array of several kinds of things; each must be an object, or each an id")
+        rows = [{"id": row} for row in rows]
+    if not rows:
+        raise DataError(f"{path}: the array is empty")
+    return pl.read_ndjson(io.BytesIO("\n".join(json.dumps(row) for row in rows).encode()), infer_schema_length=None)
+
+
+def holds_json_array(path: Path) -> bool:
+    """Whether a file of JSON is one array, one object over many lines, or a text on each line."""
+    with decompressing(path), open_bytes(path) as file:
+        start = file.read(1 << 10).lstrip(_BYTE_ORDER_MARK + b" \t\r\n")
+    lines = plain(path).suffix.lower() != ".json" or _LINES_OF_OBJECTS.match(start)
+    return not lines or start[:1] in (b'"', b"[")
+
+
 def scan_json_lines(path: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
     """Scan JSON Lines with types that fit every line, however late they change; or only the fields of `schema`."""
-    pattern = any(mark in str(path) for mark in "*?[")  # such a name would be taken for a pattern
-    return pl.scan_ndjson(path.read_bytes() if pattern else path, schema=schema, infer_schema_length=None)
+    with open_bytes(path) as file:
+        marked = file.read(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK
+        content = file.read() if marked else b""
+    if not marked and any(sign in str(path) for sign in "*?["):  # such a name would be taken for a pattern
+        content = path.read_bytes()
+    return pl.scan_ndjson(content or path, schema=schema, infer_schema_length=None)
 
 
 def json_starts(path: Path) -> Iterator[int]:

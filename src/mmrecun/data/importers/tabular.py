@@ -56,7 +56,7 @@ def assemble(
         DataError: with file and line.
     """
     listed = dict(given or {}) | {
-        kind: Listed(*id_table(read_table(path), kind, column, report.warnings), path)
+        kind: Listed(*id_table(read_table(path), kind, column, report.warnings, _first_ids(table, column)), path)
         for kind, column, path in (("user", options.user, options.users), ("item", options.item, options.items))
         if path is not None
     }
@@ -92,6 +92,11 @@ def _label(table: Table, options: ImportOptions) -> str | None:
     return "split" if label is None and options.split is None and "split" in table.columns else label
 
 
+def _first_ids(table: Table, column: str) -> pl.Series:
+    """Return ids of the first batch: enough to tell which column of a table of users or items holds them."""
+    return ids(next(table.batches([column])), column)[0].unique()
+
+
 def refuse_header(path: Path, separator: str, options: ImportOptions) -> None:
     """Refuse a file with a header where names of columns are given: its header would be read as a row.
 
@@ -112,13 +117,17 @@ def refuse_header(path: Path, separator: str, options: ImportOptions) -> None:
         )
 
 
-def id_table(listed: Source, kind: str, column: str, warnings: list[str]) -> tuple[IdMap, pl.DataFrame]:
+def id_table(
+    listed: Source, kind: str, column: str, warnings: list[str], wanted: pl.Series | None = None
+) -> tuple[IdMap, pl.DataFrame]:
     """Return the ids of a table of users or items, and its attributes; `warnings` grow by what its owner should know.
+
+    Among several columns that may hold the ids, the one with all those `wanted` is taken.
 
     Raises:
         DataError: naming the file, for a table without a column of ids, or an id that is missing or repeated.
     """
-    key = id_column(listed, kind, column)
+    key = id_column(listed, kind, column, wanted)
     names, padded = ids(listed, key)
     try:
         known = IdMap(kind, names.alias("id"))
