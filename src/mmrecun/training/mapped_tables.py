@@ -26,8 +26,8 @@ def refuse_whole_tables(cls: type[Recommender], name: str) -> None:
     """
     if not cls.row_wise:
         raise ConfigError(
-            f"{name} reads whole tables in each step, so it cannot be trained with --storage mapped; "
-            "choose --model bprmf, or --storage memory"
+            f"{name} reads whole tables in each step, so it cannot be trained on mapped files; "
+            "choose bprmf, or train it in memory"
         )
 
 
