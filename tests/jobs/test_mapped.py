@@ -18,9 +18,9 @@ def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     lines = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)[1]
     lines = lines.replace('"u1"', repr(dataset.users.names[0])).replace("TrainConfig()", "TrainConfig(epochs=2)")
     head, tail = lines.split("jobs.apply_delta")
-    exec(head, {})  # noqa: S102
+    exec(head, {})
     shutil.copytree("run", "replica")
-    exec("from mmrecun import jobs\njobs.apply_delta" + tail, {})  # noqa: S102
+    exec("from mmrecun import jobs\njobs.apply_delta" + tail, {})
     names = [sorted(path.name for path in Path(run).rglob("*")) for run in ("run2", "replica2")]
     assert set(names[1]) <= set(names[0])
     figures = [jobs.evaluate_mapped(run, "test", users=50).metrics for run in ("run2", "replica2")]
