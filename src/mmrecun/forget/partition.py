@@ -198,22 +198,6 @@ class Partition:
             Target.MODALITIES.value: sum(int(mask.sum()) for mask in self.removed_features.values()),
         }
 
-    def padded_dataset(self) -> Dataset:
-        """Return the retained data in original rows, where what was removed stands as if it were new today.
-
-        Removed users and items are there again without any interaction, and removed features are attached
-        again: what a platform would hold if they came back and nothing was remembered. Everything retained
-        is as in `retained`.
-        """
-        return self.original.with_interactions(self.retained_pairs)
-
-    def placeholder_items(self) -> dict[str, Bools]:
-        """Per modality of the original bool [I]: items whose features are attached only in `stand_in`."""
-        nothing = np.zeros(len(self.original.items), dtype=bool)
-        return {
-            name: self.removed_items | self.removed_features.get(name, nothing) for name in self.original.modalities
-        }
-
 
 def targets_of(partition: Partition) -> frozenset[Target]:
     """Return what kinds of things were taken out; a pair counts as an interaction where its user and item both stay."""

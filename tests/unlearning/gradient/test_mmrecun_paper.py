@@ -4,10 +4,11 @@ import torch
 
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.errors import ConfigError
+from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
-from mmrecun.unlearning.base import Task, padded_inputs, retained_inputs, working_copy
+from mmrecun.unlearning.base import Task, working_copy
 from mmrecun.unlearning.gradient import base
 from mmrecun.unlearning.gradient.base import GradientRun
 from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper, MMRecUnPaperConfig
@@ -49,7 +50,7 @@ def margins(model: Recommender, task: Task, target: str) -> float:
     pairs = branch_pairs(partition, "audio") if target == "some audio" else partition.forgotten
     sampler = NegativeSampler(partition.original.train, len(partition.original.users), len(partition.original.items))
     triples = next(iter(bpr_batches(pairs, sampler, len(pairs), Seed(11).numpy())))
-    vectors = model.vectors(padded_inputs(task))
+    vectors = model.vectors(task.inputs(views.padded))
     rows = vectors.branch_of_triples("audio", triples) if target == "some audio" else vectors.of_triples(triples)
     return rows.margins().mean().item()
 
@@ -77,7 +78,9 @@ def test_attached_features_change_no_item_that_kept_its_own(trained: Trained):  
     task = task_of(trained, "some audio")
     kept = torch.from_numpy(~task.partition.removed_features["audio"])
     with torch.no_grad():
-        padded, retained = (task.model.vectors(inputs(task)) for inputs in (padded_inputs, retained_inputs))
+        padded, retained = (
+            task.model.vectors(task.inputs(view)) for view in (views.padded, views.padded_without_features)
+        )
     assert torch.equal(padded.branches["audio"][1][kept], retained.branches["audio"][1][kept])
     assert padded.branches["audio"][1][~kept].any()
     assert not retained.branches["audio"][1][~kept].any()

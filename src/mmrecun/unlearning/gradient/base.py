@@ -8,6 +8,7 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
+from mmrecun.forget import views
 from mmrecun.models.base import Recommender, TripleVectors
 from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
@@ -16,8 +17,6 @@ from mmrecun.unlearning.base import (
     UnlearnConfig,
     Unlearner,
     UnlearnResult,
-    padded_inputs,
-    retained_inputs,
     retained_model,
     working_copy,
 )
@@ -70,9 +69,9 @@ class GradientRun:
     def of(cls, task: Task, config: PassConfig) -> Self:
         """Set up `task`."""
         steps = config.steps if isinstance(config, GradientConfig) else 1
-        model, attached = working_copy(task), padded_inputs(task)
-        served = retained_inputs(task) if task.partition.removed_features else attached
-        return cls(task, model, attached, served, ForgetSampler(task, model, config.batch_size, steps))
+        model, padded = working_copy(task), task.inputs(views.padded)
+        retained = task.inputs(views.padded_without_features) if task.partition.removed_features else padded
+        return cls(task, model, padded, retained, ForgetSampler(task, model, config.batch_size, steps))
 
     def forward(self, step: Step) -> tuple[TripleVectors, list[Tensor]]:
         """Return the retained triples' vectors, and the margins of what is forgotten.

@@ -11,8 +11,8 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import embedding, mse_loss
 
+from mmrecun.forget import views
 from mmrecun.models.base import TripleVectors, Vectors
-from mmrecun.unlearning.base import original_inputs
 from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
 
@@ -53,7 +53,7 @@ class MultiDelete(GradientUnlearner[Frozen]):
     def prepare(self, run: GradientRun) -> Frozen:
         """Return the trained model's vectors, frozen."""
         with torch.no_grad():
-            vectors = run.task.model.vectors(original_inputs(run.task))
+            vectors = run.task.model.vectors(run.task.inputs(views.original))
         return Frozen(vectors, torch.from_numpy(~run.task.partition.removed_items).to(run.task.device))
 
     def loss(self, run: GradientRun, memory: Frozen, step: Step) -> Tensor:

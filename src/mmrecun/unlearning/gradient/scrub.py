@@ -12,8 +12,8 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
+from mmrecun.forget import views
 from mmrecun.models.base import UserItemVectors, Vectors
-from mmrecun.unlearning.base import original_inputs
 from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner, PassConfig
 from mmrecun.unlearning.gradient.candidate_lists import CandidateSampler, divergence, list_scores
 from mmrecun.unlearning.gradient.sampling import Step
@@ -59,7 +59,7 @@ class Scrub(GradientUnlearner[Teacher]):
     def prepare(self, run: GradientRun) -> Teacher:
         """Return the trained model's vectors, frozen."""
         with torch.no_grad():
-            vectors = run.task.model.vectors(original_inputs(run.task))
+            vectors = run.task.model.vectors(run.task.inputs(views.original))
         rng = run.task.seed.child("candidates").torch()
         candidates = CandidateSampler(run.task.partition.item_rows, self.config.candidates, rng, run.task.device)
         return Teacher(vectors, candidates, StoppingCriterion(run))
