@@ -10,8 +10,7 @@ from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task, working_copy
 from mmrecun.unlearning.gradient import base
-from mmrecun.unlearning.gradient.base import GradientRun
-from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper, MMRecUnPaperConfig
+from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper, MMRecUnPaperConfig, MMRecUnPaperRun
 from mmrecun.unlearning.gradient.sampling import Step, branch_pairs
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained, validate  # noqa: F401
 
@@ -88,13 +87,12 @@ def test_attached_features_change_no_item_that_kept_its_own(trained: Trained):  
 
 def test_the_objective_is_the_weighted_sum_of_its_terms(trained: Trained):  # noqa: F811
     task = task_of(trained, "pairs")
-    method = MMRecUnPaper(MMRecUnPaperConfig(forget_weight=0.3))
-    run = GradientRun.of(task, method.config)
+    run = MMRecUnPaperRun(task, MMRecUnPaperConfig(forget_weight=0.3))
     forget = Triples(*(torch.tensor(rows) for rows in ([0, 1], [2, 3], [4, 5])))
     kept = Triples(*(torch.tensor(rows) for rows in ([6, 7], [8, 9], [10, 11])))
     with torch.no_grad():
-        found = method.loss(run, None, Step(forget, {}, kept)).item()
-        vectors = task.model.vectors(run.retained_inputs)
+        found = run.loss(Step(forget, {}, kept)).item()
+        vectors = task.model.vectors(run.inputs)
         x, y = (vectors.of_triples(triples).margins().double().numpy() for triples in (forget, kept))
         own = task.model.auxiliary_loss(vectors.of_triples(kept)).item()
     reverse, retained = np.log1p(np.exp(x)).mean(), np.log1p(np.exp(-y)).mean()

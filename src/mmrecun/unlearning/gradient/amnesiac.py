@@ -51,24 +51,28 @@ class AmnesiacConfig(PassConfig):
         return variant
 
 
-class Amnesiac(GradientUnlearner[None]):
+class AmnesiacRun(GradientRun):
     """In the relabelled training set a forgotten pair prefers an item the user never had to the one they had.
 
     The wrong item is drawn anew in every pass, as negatives are. Features have no label that could be wrong.
     """
 
-    Config = AmnesiacConfig
-    config: AmnesiacConfig
-    forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
-
-    def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
+    def steps(self, number: int) -> Iterator[Step]:
         """Yield a pass over all original training pairs, forgotten ones relabelled."""
-        for triples in run.sampler.full_pass(number):
-            yield Step(retain=relabelled(triples, run.sampler.forget, run.model.sizes.items))
+        for triples in self.sampler.full_pass(number):
+            yield Step(retain=relabelled(triples, self.sampler.forget, self.model.sizes.items))
 
-    def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
+    def loss(self, step: Step) -> Tensor:
         """Return what training minimises, on relabelled triples; a scalar."""
-        return run.retain_loss(run.forward(step)[0])
+        return self.retain_loss(self.forward(step)[0])
+
+
+class Amnesiac(GradientUnlearner):
+    """Goes on with training, with wrong answers for what is forgotten."""
+
+    Config = AmnesiacConfig
+    Run = AmnesiacRun
+    forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
 
 def relabelled(triples: Triples, wrong: Interactions, items: int) -> Triples:

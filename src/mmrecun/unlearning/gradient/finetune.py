@@ -19,19 +19,23 @@ class FinetuneConfig(PassConfig):
     epochs: PositiveInt = 10
 
 
-class Finetune(GradientUnlearner[None]):
+class FinetuneRun(GradientRun):
     """The original objective, as if the forgotten pairs had never been: they may be drawn as negatives, like any other.
 
     Rows that no retained pair reaches do not move; those of removed users and items leave with them.
     """
 
-    Config = FinetuneConfig
-    config: FinetuneConfig
-
-    def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
+    def steps(self, number: int) -> Iterator[Step]:
         """Yield a pass over the retain set."""
-        return run.sampler.retain_only_new_negatives(number)
+        return self.sampler.retain_only_new_negatives(number)
 
-    def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
+    def loss(self, step: Step) -> Tensor:
         """Return what training minimises, on retained triples; a scalar."""
-        return run.retain_loss(run.forward(step)[0])
+        return self.retain_loss(self.forward(step)[0])
+
+
+class Finetune(GradientUnlearner):
+    """Goes on with training."""
+
+    Config = FinetuneConfig
+    Run = FinetuneRun

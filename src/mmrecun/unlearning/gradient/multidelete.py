@@ -4,8 +4,6 @@ The published form is for image-text pairs. Here a pair is a user and an item, i
 elementwise product of their vectors, and a mismatched pair is the user with an item they never had.
 """
 
-from dataclasses import dataclass
-
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
@@ -13,6 +11,7 @@ from torch.nn.functional import embedding, mse_loss
 
 from mmrecun.forget import views
 from mmrecun.models.base import TripleVectors, Vectors
+from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
 
@@ -33,55 +32,55 @@ class MultiDeleteConfig(GradientConfig):
     unimodal: NonNegativeFloat = 1.0
 
 
-@dataclass(frozen=True)
-class Frozen:
-    """The trained model's vectors on the original graph, and bool [I]: the items that stay."""
-
-    vectors: Vectors
-    staying: Tensor
-
-
-class MultiDelete(GradientUnlearner[Frozen]):
+class MultiDeleteRun(GradientRun):
     """Vectors of a modality are kept for items alone: a user's are made of the very items that may be forgotten.
 
     Removed items are left out, and so is any feature that was removed, for keeping those is what the request forbids.
+
+    Attributes:
+        teacher: the trained model's vectors on the original graph.
+        staying: bool [I], the items that stay.
     """
 
-    Config = MultiDeleteConfig
     config: MultiDeleteConfig
 
-    def prepare(self, run: GradientRun) -> Frozen:
-        """Return the trained model's vectors, frozen."""
+    def __init__(self, task: Task, config: MultiDeleteConfig) -> None:
+        super().__init__(task, config)
         with torch.no_grad():
-            vectors = run.task.model.vectors(run.task.inputs(views.original))
-        return Frozen(vectors, torch.from_numpy(~run.task.partition.removed_items).to(run.task.device))
+            self.teacher = task.model.vectors(task.inputs(views.original))
+        self.staying = torch.from_numpy(~task.partition.removed_items).to(task.device)
 
-    def loss(self, run: GradientRun, memory: Frozen, step: Step) -> Tensor:
+    def loss(self, step: Step) -> Tensor:
         """Return the weighted sum of the three mean squared errors; a scalar."""
-        vectors = run.model.vectors(run.retained_inputs)
-        attached = run.model.vectors(run.padded_inputs) if step.branches else vectors
-        apart = (
-            [mismatch(vectors.of_triples(step.forget), memory.vectors.of_triples(step.forget))]
-            if len(step.forget)
-            else []
-        )
+        vectors, teacher = self.model.vectors(self.inputs), self.teacher
+        padded = self.model.vectors(self.padded_inputs) if step.branches else vectors
+        apart = []
+        if len(step.forget):
+            apart.append(mismatch(vectors.of_triples(step.forget), teacher.of_triples(step.forget)))
         apart += [
-            mismatch(attached.branch_of_triples(name, triples), memory.vectors.branch_of_triples(name, triples))
+            mismatch(padded.branch_of_triples(name, triples), teacher.branch_of_triples(name, triples))
             for name, triples in step.branches.items()
         ]
-        kept = mse_loss(fused(vectors.of_triples(step.retain)), fused(memory.vectors.of_triples(step.retain)))
+        kept = mse_loss(fused(vectors.of_triples(step.retain)), fused(teacher.of_triples(step.retain)))
         loss = self.config.decouple * torch.stack(apart).sum() + self.config.multimodal * kept
-        return loss + self.config.unimodal * self._unimodal(run, memory, vectors, step)
+        return loss + self.config.unimodal * self._unimodal(vectors, step)
 
-    def _unimodal(self, run: GradientRun, memory: Frozen, vectors: Vectors, step: Step) -> Tensor:
+    def _unimodal(self, vectors: Vectors, step: Step) -> Tensor:
         touched = [step.forget.positives, *(triples.positives for triples in step.branches.values())]
         items = torch.unique(torch.cat(touched))
-        total = torch.zeros((), device=run.task.device)
+        total = torch.zeros((), device=self.task.device)
         for name, (_, now) in vectors.branches.items():
-            there = items[memory.staying[items] & run.retained_inputs.present[name][items]]
+            there = items[self.staying[items] & self.inputs.present[name][items]]
             if len(there):
-                total = total + mse_loss(embedding(there, now), memory.vectors.branches[name][1][there])
+                total = total + mse_loss(embedding(there, now), self.teacher.branches[name][1][there])
         return total
+
+
+class MultiDelete(GradientUnlearner):
+    """Takes forgotten pairs apart, and keeps what else was known."""
+
+    Config = MultiDeleteConfig
+    Run = MultiDeleteRun
 
 
 def fused(rows: TripleVectors) -> Tensor:
