@@ -10,7 +10,19 @@ import pytest
 import mmrecun
 
 ROOT = Path(mmrecun.__file__).parent
-GROUND = {"errors", "text", "settings", "rng", "arrays", "atomic", "topk", "device", "extras"}
+GROUND = {
+    "errors",
+    "text",
+    "settings",
+    "rng",
+    "arrays",
+    "atomic",
+    "topk",
+    "device",
+    "extras",
+    "registry",
+    "settings_help",
+}
 # One main line: each room may import those before it.
 MAIN_LINE = (
     "data",
@@ -25,6 +37,8 @@ MAIN_LINE = (
     "report",
     "exports",
     "adapters",
+    "chunked",
+    "testing",
     "jobs",
     "bench",
     "cli",

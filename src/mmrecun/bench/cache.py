@@ -1,4 +1,4 @@
-"""Datasets, Originals and Golds by the digest of all that decides them: each is made once, whole or not at all."""
+"""Cache of datasets, Originals and Golds, by a digest of everything that affects them; writes are atomic."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ GOLD_SEED = 1000
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:
-    """SHA-256 of plain facts, whatever their order, as 16 hexadecimal digits."""
+    """Return the SHA-256 of facts, in any order, as 16 hexadecimal digits."""
     text = json.dumps(facts, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def training_facts(backbone: Backbone) -> dict[str, Any]:
-    """Everything but data and seed that decides the weights of a training."""
+    """Return everything but data and seed that affects the weights of a training."""
     config, training = backbone.configs()
     versions = runs.versions()
     return {
@@ -42,14 +42,14 @@ class Cache:
 
     Attributes:
         folder: may be shared by benches that run one after another.
-        device: to train on.
+        device: device to train on.
     """
 
     folder: Path
     device: str = "auto"
 
     def data(self, dataset: Dataset) -> Path:
-        """Return the folder of `dataset`, written if it is not there yet."""
+        """Return the folder of `dataset`; write it if it is not there yet."""
         place = self.folder / "data" / dataset.digest[:16]
         if not place.is_dir():
             files.save(dataset, place)

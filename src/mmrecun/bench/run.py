@@ -1,4 +1,4 @@
-"""Work through a spec, one run at a time; whatever is there already is not made again."""
+"""Work through a spec, one run at a time, without repeating runs that exist."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mmrecun.training.loop import Progress, no_progress
 
 @dataclass(frozen=True)
 class BenchPaths:
-    """Where a bench keeps its things, and since when.
+    """Folders and start time of a bench.
 
     Attributes:
         out: rows, tables and plots.
@@ -35,7 +35,7 @@ def run(
     progress: Progress = no_progress,
     on_group_done: Callable[[list[Row]], None] = lambda _: None,
 ) -> list[Row]:
-    """Make every row of `planned` that is not there yet; nothing that fails on the way stops the bench.
+    """Make every row of `planned` that is not there yet; a failing row does not stop the bench.
 
     Args:
         planned: of `groups(spec, base)`.

@@ -1,4 +1,4 @@
-"""The rows of one dataset, backbone and request: Originals, Golds, then every method, each judged at once."""
+"""The rows of one dataset, backbone and request: Originals, Golds, then every method, each audited at once."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -27,13 +27,13 @@ from mmrecun.unlearning.registry import method_class
 
 
 class BenchProgress:
-    """Counts finished rows, and says what is being made."""
+    """Counts finished rows, and reports what is being made."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.progress, self.total, self.done = progress, total, 0
 
     def begin(self, note: str) -> Progress:
-        """Announce a piece of work; returns what receives its own progress."""
+        """Announce a piece of work, and return the callback for its own progress."""
         self.progress(self.done, self.total, note)
         return lambda done, total, _: self.progress(self.done, self.total, f"{note}  {done}/{total}")
 
@@ -47,7 +47,7 @@ class TimedRun(NamedTuple):
     """A run that a method has just made.
 
     Attributes:
-        run: ready to be judged.
+        run: the run, ready to be audited.
         seconds: mean over the requests so far.
         peak: bytes resident at most, None where the system does not tell.
     """
@@ -65,7 +65,7 @@ class GroupRun:
         group: what is to be made.
         cache: of datasets, Originals and Golds.
         store: of finished rows.
-        runs: folder for the runs of methods, which are removed once judged unless the spec keeps them.
+        runs: folder for the runs of methods, which are removed once audited unless the spec keeps them.
         started: of the bench; Golds made earlier give no speed-up.
         row_progress: told of every row.
     """
@@ -187,7 +187,7 @@ class GroupRun:
         return Row(**key.model_dump(), **values, **against, status=Status.DONE)
 
     def _of_gold(self, key: Key) -> Row:
-        """Return a Gold against the other Golds, as if it were unlearned: how often does the right answer pass?"""
+        """Audit a Gold against the other Golds as if it were unlearned, to see how often the right answer passes."""
         auditor, number = self._auditors[key.requests], key.seed - GOLD_SEED
         values = _figures(auditor.golds)
         own = values.pop(number)
@@ -218,7 +218,7 @@ class GroupRun:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _unlearn(self, method: Method, seed: int, folder: Path) -> Iterator[tuple[int, TimedRun]]:
-        """Make the requests one after another; yields the run at each checkpoint."""
+        """Make the requests one after another, and yield the run at each checkpoint."""
         run, times, most = self._original(seed), list[float](), None
         shutil.rmtree(folder, ignore_errors=True)
         for number, step in enumerate(self._scenario.steps, start=1):
@@ -261,7 +261,7 @@ def _figures(states: Sequence[MeasuredRun]) -> list[dict[str, float | None]]:
 
 
 def one_line(error: Exception) -> str:
-    """Return an error as a reason; the type says more where it is not one of ours."""
+    """Return an error as a one-line reason; one that is not ours is given with its type."""
     text = (str(error).splitlines() or [""])[0]
     return text if isinstance(error, MMRecUnError) else f"{type(error).__name__}: {text}"
 

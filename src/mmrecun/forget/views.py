@@ -48,11 +48,11 @@ def retained(partition: Partition) -> View:
 
 
 def padded(partition: Partition) -> View:
-    """Return the retained data in original rows, where what was removed stands as if it were new today.
+    """Return the retained data in original rows, with what was removed as if it were new.
 
-    Removed users and items are there again without any interaction, and removed features are attached again: what a
-    platform would hold if they came back and nothing was remembered. No other item takes one of them for a neighbour,
-    so that everything retained is as in `retained`.
+    Removed users and items are there without any interaction, and removed features are there again. A platform
+    would hold this if they came back and nothing was remembered. No other item takes one of them for a neighbour, so
+    that all else is as in `retained`.
     """
     data = partition.original.with_interactions(partition.retained_pairs)
     return View("padded", data, placeholder_items(partition))
@@ -69,7 +69,7 @@ def padded_without_features(partition: Partition) -> View:
 
 
 def placeholder_items(partition: Partition) -> dict[str, Bools]:
-    """Return modality of the original -> bool [I], the items whose features are attached in `padded` alone."""
+    """Return modality -> bool [I]: items whose features are there only in `padded`."""
     nothing = np.zeros(len(partition.original.items), dtype=bool)
     return {
         name: partition.removed_items | partition.removed_features.get(name, nothing)

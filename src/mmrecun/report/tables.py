@@ -12,7 +12,7 @@ NOT_ASSESSED = Outcome.NOT_ASSESSED.value
 
 
 class Cell(NamedTuple):
-    """A figure; `spread` is its error, or its deviation over several runs, `band` what 95 % of samples would give."""
+    """A figure; `spread` is its error or its deviation over several runs, `band` its 95 % band."""
 
     value: str
     spread: str = ""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.forget import views
@@ -16,17 +16,13 @@ from mmrecun.unlearning.gradient.sampling import ForgetSampler, Step, anything_t
 
 
 class PassConfig(UnlearnConfig):
-    """Settings of every method that takes optimiser steps.
+    """Settings of every method that takes optimiser steps."""
 
-    Attributes:
-        epochs: passes, at most.
-        batch_size: retained triples a step, and forgotten ones at most.
-        learning_rate: of Adam.
-    """
-
-    epochs: PositiveInt = 3
-    batch_size: PositiveInt = 2048
-    learning_rate: PositiveFloat = 1e-3
+    epochs: PositiveInt = Field(default=3, description="passes at most")
+    batch_size: PositiveInt = Field(
+        default=2048, description="retained triples in a step, and forgotten triples at most"
+    )
+    learning_rate: PositiveFloat = Field(default=1e-3, description="learning rate of Adam")
 
     @property
     def min_steps(self) -> int:
@@ -35,13 +31,12 @@ class PassConfig(UnlearnConfig):
 
 
 class GradientConfig(PassConfig):
-    """Settings of every method whose passes run over the forget set.
+    """Settings of every method whose passes run over the forget set."""
 
-    Attributes:
-        steps: at least so many a pass; a small forget set is cut into smaller batches.
-    """
-
-    steps: PositiveInt = 15
+    steps: PositiveInt = Field(
+        default=15,
+        description="steps in a pass over the forget set at least; a small forget set is cut into smaller batches",
+    )
 
     @property
     def min_steps(self) -> int:

@@ -1,4 +1,4 @@
-"""SCRUB: a student disobeys the trained model on what is forgotten and obeys it on the rest (Kurmanji et al., 2023).
+"""SCRUB: a student leaves the trained model on forgotten pairs and follows it elsewhere (Kurmanji et al., 2023).
 
 The published form is for classifiers. Here a user's classes are one positive item and items drawn for comparison.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
@@ -21,33 +21,32 @@ from mmrecun.unlearning.gradient.stopping import StoppingCriterion
 
 
 class ScrubConfig(PassConfig):
-    """Settings of SCRUB.
-
-    Attributes:
-        epochs: passes over the retain set.
-        max_epochs: of them, how many begin with a pass over the forget set that moves away from the trained model.
-        task: weight of the training loss of retained pairs (the paper's gamma).
-        stay_weight: weight of the divergence from the trained model on retained pairs (the paper's alpha).
-        temperature: of the softmax.
-        candidates: items drawn for comparison.
-    """
+    """Settings of SCRUB."""
 
     renamed: ClassVar[Mapping[str, str]] = {"obey": "stay_weight"}
-    epochs: PositiveInt = 5
-    max_epochs: PositiveInt = 2
-    task: NonNegativeFloat = 1.0
-    stay_weight: NonNegativeFloat = 0.5
-    temperature: PositiveFloat = 2.0
-    candidates: PositiveInt = 200
+    epochs: PositiveInt = Field(default=5, description="passes over the retain set")
+    max_epochs: PositiveInt = Field(
+        default=2,
+        description="initial passes that begin with the forgotten triples, to move away from the trained model",
+    )
+    task: NonNegativeFloat = Field(default=1.0, description="weight of the training loss of retained pairs (gamma)")
+    stay_weight: NonNegativeFloat = Field(
+        default=0.5,
+        description="weight of staying close to the trained model on retained pairs: the KL divergence (alpha)",
+    )
+    temperature: PositiveFloat = Field(default=2.0, description="temperature of the softmax over a user's candidates")
+    candidates: PositiveInt = Field(
+        default=200, description="retained items drawn in each step, beside the positive one"
+    )
 
 
 class ScrubRun(GradientRun):
-    """Disobeying stops as soon as forgotten pairs are at the level of held-out ones.
+    """Moves away from the teacher until forgotten pairs are at the level of held-out ones.
 
     Attributes:
-        teacher: what the trained model says on the original graph.
-        candidates: the items to compare with.
-        stopping: when to stop disobeying.
+        teacher: the trained model's vectors on the original graph.
+        candidates: draws the candidate items.
+        stopping: when to stop moving away.
     """
 
     config: ScrubConfig
@@ -61,7 +60,7 @@ class ScrubRun(GradientRun):
         self.stopping = StoppingCriterion(task, self.model, self.padded_inputs, self.sampler)
 
     def steps(self, number: int) -> Iterator[Step]:
-        """Forgotten triples while it disobeys, then a pass over the retain set."""
+        """Yield forgotten triples while it moves away, then a pass over the retain set."""
         if number < self.config.max_epochs:
             for step in self.sampler.forget_only(number):
                 if self.stopping.excess() <= 0:
@@ -92,10 +91,12 @@ class ScrubRun(GradientRun):
 
 
 class Scrub(GradientUnlearner):
-    """Disobeys the trained model on what is forgotten, and obeys it on the rest."""
+    """Moves away from the trained model on forgotten pairs, and follows it elsewhere."""
 
     Config = ScrubConfig
     Run = ScrubRun
+    summary = "trains a student that moves away from the trained model on forgotten pairs and follows it elsewhere"
+    source = "Kurmanji et al., NeurIPS 2023"
 
 
 def _whole(vectors: Vectors) -> UserItemVectors:

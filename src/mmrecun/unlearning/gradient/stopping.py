@@ -1,4 +1,4 @@
-"""When to stop pushing down: forgotten pairs are where held-out pairs, which nobody learned, were before."""
+"""Stop when forgotten pairs score like held-out pairs, which were never trained on, did at the start."""
 
 import torch
 from torch import Tensor
@@ -15,15 +15,15 @@ from mmrecun.unlearning.gradient.sampling import ForgetSampler
 class StoppingCriterion:
     """Mean margins of what is forgotten against the level that retained validation pairs had at the start.
 
-    Every pair is paired once with one negative, so that two readings differ by the parameters alone. A whole pair is
-    compared with whole pairs, a lost feature with the same branch of held-out pairs. Without validation pairs the
-    level is zero, the margin of chance. Test pairs are never looked at.
+    The negatives are drawn once, so that two readings differ by the parameters alone. Pairs are compared with held-out
+    pairs, and lost features with the same branch of held-out pairs. Without validation pairs the level is zero, the
+    margin of chance. Test pairs are never read.
 
     Args:
         task: what is forgotten.
-        model: read anew each time.
-        inputs: what it reads: the padded view, which has whatever was removed.
-        sampler: of the pairs and their negatives.
+        model: the model that is read anew each time.
+        inputs: its inputs, of the padded view, which has whatever was removed.
+        sampler: sampler of the pairs and their negatives.
     """
 
     def __init__(self, task: Task, model: Recommender, inputs: GraphInputs, sampler: ForgetSampler) -> None:
