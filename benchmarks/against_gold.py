@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.page import OUT, Table, arguments, write
 from benchmarks.verdicts import FIRST_GOLD, GRID, Court, Kept, Trial, request
+from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
@@ -27,7 +28,7 @@ def row_of(court: Court, method: str) -> dict[str, Any]:
     started = time.perf_counter()
     model = kind(kind.Config()).run(task).model
     seconds = time.perf_counter() - started
-    state = court.measured("unlearned", court.original, model)
+    state = court.measured(RunKind.UNLEARNED, court.original, model)
     judged = court.row("method", method, state, model, court.targets)
     gold_seconds = min(gold.manifest.seconds for gold in court.golds)
     figures = {name: _beside(value, court.targets, name) for name, value in _figures(state).items()}

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.auditing.measure import AuditedRun, model_outputs
+from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.membership import matched_auc
+from mmrecun.auditing.model_outputs import AuditedRun, model_outputs
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.data.graph import user_item_graph
@@ -57,11 +58,11 @@ class Case:
 
     def auc(self, model: Recommender) -> float:
         """How well the forgotten pairs are still recognised, where one kind of thing was forgotten."""
-        audited = AuditedRun("unlearned", self.original.folder, model, 0, 0.0)
-        whole, served = model_outputs(audited, self.partition, self.setup)
-        traits = self.setup.cache.traits(model, served)
-        structure = self.setup.cache.structure(served[0].device)
-        found = self.setup.recognition_tests.comparisons(model, whole, traits, structure, self.setup.cache.inputs)
+        audited = AuditedRun(RunKind.UNLEARNED, self.original.folder, model, 0, 0.0)
+        padded, retained = model_outputs(audited, self.partition, self.setup)
+        traits = self.setup.cache.traits(model, retained)
+        structure = self.setup.cache.structure(retained[0].device)
+        found = self.setup.recognition_tests.comparisons(model, padded, traits, structure, self.setup.cache.inputs)
         asked = next(iter(found.values()))
         estimate = matched_auc(asked.forgotten, asked.held_out)
         return estimate.value if estimate else 0.5

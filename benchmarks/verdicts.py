@@ -21,7 +21,9 @@ from benchmarks.page import OUT, Table, arguments, write
 from mmrecun import jobs, runs
 from mmrecun.auditing import residue
 from mmrecun.auditing.compare import check_run
-from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state
+from mmrecun.auditing.figures import RunKind
+from mmrecun.auditing.measure import MeasuredRun, measure_state
+from mmrecun.auditing.model_outputs import AuditedRun
 from mmrecun.auditing.result import Outcome
 from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.data.dataset import Dataset
@@ -144,12 +146,12 @@ class Court:
     def __post_init__(self) -> None:
         self.partition: Partition = Partition.between(self.original.dataset, self.golds[0].dataset)
         self.setup: AuditSetup = audit_setup(self.partition)
-        self.before = self.measured("original", self.original, self.original.model)
-        self.targets = [self.measured("gold", gold, gold.model) for gold in self.golds]
+        self.before = self.measured(RunKind.ORIGINAL, self.original, self.original.model)
+        self.targets = [self.measured(RunKind.GOLD, gold, gold.model) for gold in self.golds]
 
-    def measured(self, name: str, run: Run, model: Recommender) -> MeasuredRun:
+    def measured(self, kind: RunKind, run: Run, model: Recommender) -> MeasuredRun:
         """Everything that an audit measures of one state."""
-        audited = AuditedRun(name, run.folder, model, run.manifest.seed, run.manifest.seconds)
+        audited = AuditedRun(kind, run.folder, model, run.manifest.seed, run.manifest.seconds)
         return measure_state(audited, self.partition, self.setup)
 
     def row(
@@ -212,7 +214,7 @@ class Court:
         return {**facts, **verdicts, "failed": checks, "failed against Gold": [], "details": {}, "open": []}
 
     def _claimed(self, kind: str, what: str, model: Recommender) -> dict[str, Any]:
-        state = self.measured("unlearned", self.original, model)
+        state = self.measured(RunKind.UNLEARNED, self.original, model)
         return self.row(kind, what, state, model, self.targets[1:])
 
 

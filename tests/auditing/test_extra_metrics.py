@@ -9,8 +9,9 @@ from mmrecun.auditing import extra_metrics as module
 from mmrecun.auditing import fold_in as fold_module
 from mmrecun.auditing import setup as inputs_module
 from mmrecun.auditing.extra_metrics import extra_metrics, feature_fit
+from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.fold_in import fold_in
-from mmrecun.auditing.measure import AuditedRun
+from mmrecun.auditing.model_outputs import AuditedRun
 from mmrecun.auditing.relearning import relearn_time
 from mmrecun.auditing.setup import audit_setup
 from mmrecun.data.interactions import Interactions
@@ -94,11 +95,8 @@ def test_probes_of_real_runs(run_folder: Path, tmp_path: Path):
     after = runs.load(tmp_path / "after")
     partition = Partition.between(original.dataset, after.dataset)
     setup = audit_setup(partition)
-    states = {"original": original, "gold": after}
-    found = {
-        name: extra_metrics(AuditedRun(name, run.folder, run.model, 0, 1.0), partition, setup)
-        for name, run in states.items()
-    }
+    states = {RunKind.ORIGINAL: original, RunKind.GOLD: after}
+    found = {kind: extra_metrics(AuditedRun.of(kind, run), partition, setup) for kind, run in states.items()}
     expected = {"zrf", "features_r2 image"}
     expected |= {f"{name} {figure}" for name in ("image", "audio") for figure in ("forget_recall@20", "auc")}
     assert set(found["original"]) == set(found["gold"]) == expected
@@ -116,5 +114,5 @@ def test_an_untrained_model_has_retrained_as_much_as_nothing(run_folder: Path):
     fresh = type(model)(model.config, Sizes.of_dataset(original.dataset), inputs_module._UNTRAINED.torch())
     setup = audit_setup(partition)
     whole = setup.cache.padded_of(fresh)
-    audited = AuditedRun("original", original.folder, fresh, 0, 1.0)
+    audited = AuditedRun(RunKind.ORIGINAL, original.folder, fresh, 0, 1.0)
     assert module.zero_retrain_forgetting(audited, whole, setup) == pytest.approx(1)

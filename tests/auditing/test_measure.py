@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from mmrecun import jobs
-from mmrecun.auditing import setup as inputs_module
-from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state, scored_vectors
+from mmrecun.auditing.figures import RunKind
+from mmrecun.auditing.measure import MeasuredRun, measure_state
+from mmrecun.auditing.model_outputs import AuditedRun, scored_vectors
 from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Split
+from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Sizes
@@ -30,7 +32,7 @@ def scene(dataset: Dataset) -> tuple[Partition, AuditSetup, AuditedRun, Measured
     partition = Partition.between(dataset, Partition.from_request(dataset, pairs_request(dataset)).retained)
     setup = audit_setup(partition)
     model = BPRMF(BPRMF.Config(dim=4), Sizes.of_dataset(dataset), Seed(4).torch())
-    audited = AuditedRun("unlearned", Path("run"), model, 7, 1.5)
+    audited = AuditedRun(RunKind.UNLEARNED, Path("run"), model, 7, 1.5)
     return partition, setup, audited, measure_state(audited, partition, setup)
 
 
@@ -132,15 +134,12 @@ def runs(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ru
     return original, after, Partition.between(original.dataset, after.dataset)
 
 
-def audited_run(name: str, run: Run) -> AuditedRun:
-    return AuditedRun(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
-
-
 def test_removed_items_are_exposed_before_any_filter_and_never_served(runs: tuple[Run, Run, Partition]):
     original, after, partition = runs
     setup = audit_setup(partition)
     before, later = (
-        measure_state(audited_run(*entry), partition, setup) for entry in (("original", original), ("gold", after))
+        measure_state(AuditedRun.of(*entry), partition, setup)
+        for entry in ((RunKind.ORIGINAL, original), (RunKind.GOLD, after))
     )
     assert before.figures.exposure["served"] == before.figures.exposure["top20"] > 0
     assert later.figures.exposure["top20"] > 0
@@ -150,7 +149,7 @@ def test_removed_items_are_exposed_before_any_filter_and_never_served(runs: tupl
 def test_the_original_is_asked_with_its_own_rows_and_lists_retained_items_only(runs: tuple[Run, Run, Partition]):
     original, _, partition = runs
     setup = audit_setup(partition)
-    measured = measure_state(audited_run("original", original), partition, setup)
+    measured = measure_state(AuditedRun.of(RunKind.ORIGINAL, original), partition, setup)
     vectors = vectors_of(original.model, original.dataset)
     users, items = (
         vectors.users[torch.from_numpy(partition.user_rows)],
@@ -167,12 +166,12 @@ def test_inputs_are_built_once_for_all_models_of_a_kind(
 ):
     _, after, partition = runs
     built: list[int] = []
-    build = inputs_module.build_inputs
-    monkeypatch.setattr(inputs_module, "build_inputs", lambda *args: built.append(1) or build(*args))
+    build = views.build_inputs
+    monkeypatch.setattr(views, "build_inputs", lambda *args: built.append(1) or build(*args))
     setup = audit_setup(partition)
-    first = measure_state(audited_run("gold", after), partition, setup)
+    first = measure_state(AuditedRun.of(RunKind.GOLD, after), partition, setup)
     count = len(built)
-    second = measure_state(audited_run("unlearned", after), partition, setup)
+    second = measure_state(AuditedRun.of(RunKind.UNLEARNED, after), partition, setup)
     assert count == len(built) == 2
     assert first.figures.recognition == second.figures.recognition
 

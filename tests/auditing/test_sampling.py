@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from mmrecun import jobs
-from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state
+from mmrecun.auditing.figures import RunKind
+from mmrecun.auditing.measure import MeasuredRun, measure_state
+from mmrecun.auditing.model_outputs import AuditedRun
 from mmrecun.auditing.sampling import FEWEST, SCORES, sample_size
 from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.data.dataset import Dataset
@@ -27,7 +29,7 @@ def measured(dataset: Dataset, sample: int, seed: int = 4) -> tuple[Partition, A
     partition = Partition.from_request(dataset, ForgetRequest(pairs=pairs))
     setup = audit_setup(partition, sample)
     model = BPRMF(BPRMF.Config(dim=4), Sizes.of_dataset(dataset), Seed(seed).torch())
-    return partition, setup, measure_state(AuditedRun("unlearned", Path("run"), model, 7, 1.5), partition, setup)
+    return partition, setup, measure_state(AuditedRun(RunKind.UNLEARNED, Path("run"), model, 7, 1.5), partition, setup)
 
 
 def test_a_sample_gives_the_figures_of_its_users(dataset: Dataset):

@@ -13,6 +13,7 @@ from mmrecun.data.modality import Modality
 from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.partition import Partition, held_out
 from mmrecun.forget.request import ForgetRequest
+from mmrecun.forget.views import padded, placeholder_items
 
 USERS = [f"u{row}" for row in range(5)]
 ITEMS = [f"i{row}" for row in range(6)]
@@ -134,7 +135,7 @@ def test_features_agree_with_sets(case):
         )
         lost = partition.removed_features.get("image", np.zeros(6, dtype=bool))[partition.item_rows]
         assert not np.asarray(left.features)[lost].any()
-    newcomers = partition.placeholder_items()
+    newcomers = placeholder_items(partition)
     assert set(newcomers) == {"image", "text"}
     assert {ITEMS[row] for row in np.flatnonzero(newcomers["image"])} == gone | set(request.items)
     assert {ITEMS[row] for row in np.flatnonzero(newcomers["text"])} == set(request.items)
@@ -142,17 +143,17 @@ def test_features_agree_with_sets(case):
 
 @given(case=cases())
 @settings(deadline=None, max_examples=60)
-def test_the_stand_in_has_every_row_and_only_retained_pairs(case):
+def test_the_padded_view_has_every_row_and_only_retained_pairs(case):
     dataset, request = case
     try:
         retained = Partition.from_request(dataset, request).retained
     except ForgetError:
         return
     partition = Partition.between(dataset, retained)
-    stand_in = partition.padded_dataset()
-    assert named(stand_in) == named(retained)
-    assert (stand_in.users, stand_in.items) == (dataset.users, dataset.items)
-    assert (stand_in.modalities["image"].values() == dataset.modalities["image"].values()).all()
+    shown = padded(partition).dataset
+    assert named(shown) == named(retained)
+    assert (shown.users, shown.items) == (dataset.users, dataset.items)
+    assert (shown.modalities["image"].values() == dataset.modalities["image"].values()).all()
     counts = partition.counts()
     assert counts["users"] == len(set(request.users))
     assert counts["items"] == len(set(request.items))

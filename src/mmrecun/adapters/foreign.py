@@ -13,6 +13,7 @@ import torch
 from mmrecun.adapters.places import Places
 from mmrecun.adapters.ranking_rows import RankingRows
 from mmrecun.auditing.assess import AuditedRun, assess
+from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.result import AuditReport
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, build_inputs
@@ -190,14 +191,17 @@ class ForeignModel:
         names = (type(self.model).__name__.lower(), self.method or "given", self.dataset.name)
         partition = Partition.between(before.dataset, self.dataset)
         with tempfile.TemporaryDirectory() as folder:
-            audited, others = self._subject("unlearned", Path(folder)), [gold._subject("gold") for gold in golds]
-            return assess(names, partition, before._subject("original"), audited, others, self.record)
+            audited, others = (
+                self._subject(RunKind.UNLEARNED, Path(folder)),
+                [gold._subject(RunKind.GOLD) for gold in golds],
+            )
+            return assess(names, partition, before._subject(RunKind.ORIGINAL), audited, others, self.record)
 
-    def _subject(self, name: str, folder: Path | None = None) -> AuditedRun:
+    def _subject(self, kind: RunKind, folder: Path | None = None) -> AuditedRun:
         if folder is not None:
             with contextlib.suppress(ArtifactError):  # of an object in memory there is no file to be searched
                 self.home.write(folder / f"model{self.home.suffix}")
-        return AuditedRun(name, folder or Path(name), self.model, 0, self.seconds)
+        return AuditedRun(kind, folder or Path(kind), self.model, 0, self.seconds)
 
     def save(self, path: str | Path) -> None:
         """Write a file of the format that the model came from, with the same ids in the same rows.

@@ -18,8 +18,9 @@ from mmrecun.auditing.checks import (
     recognition_title,
 )
 from mmrecun.auditing.figures import Gap, Measurements
-from mmrecun.auditing.measure import K, MeasuredRun
+from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.membership import auc_standard_error, clustered_error
+from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.recognition import Comparison
 from mmrecun.auditing.result import About, Check, Outcome
 from mmrecun.forget.request import Target

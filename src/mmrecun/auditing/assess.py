@@ -6,7 +6,8 @@ from dataclasses import replace
 from mmrecun.auditing import residue
 from mmrecun.auditing.compare import compare
 from mmrecun.auditing.extra_metrics import extra_metrics
-from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state, model_outputs
+from mmrecun.auditing.measure import MeasuredRun, measure_state
+from mmrecun.auditing.model_outputs import AuditedRun, model_outputs
 from mmrecun.auditing.relearning import relearning, relearning_note
 from mmrecun.auditing.result import AuditReport
 from mmrecun.auditing.setup import AuditSetup, audit_setup
@@ -54,7 +55,7 @@ def assess(
             done: int, total: int, note: str, number: int = number, audited: AuditedRun = audited
         ) -> None:
             if progress is not None:
-                progress(number * total + done, len(audited_runs) * total, f"{audited.name}: {note}")
+                progress(number * total + done, len(audited_runs) * total, f"{audited.kind}: {note}")
 
         states.append(_measured(audited, partition, setup, state_progress))
     if relearn is not None:

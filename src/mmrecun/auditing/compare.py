@@ -20,7 +20,8 @@ from mmrecun.auditing.checks import (
     utility_check,
 )
 from mmrecun.auditing.figures import Gap, Likeness
-from mmrecun.auditing.measure import K, MeasuredRun
+from mmrecun.auditing.measure import MeasuredRun
+from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.result import About, AuditReport, Check, Outcome, conclude
 from mmrecun.auditing.setup import AuditSetup, removed_row_count
 from mmrecun.forget.partition import Partition, targets_of

@@ -5,8 +5,9 @@ import torch
 
 from mmrecun.arrays import Bools
 from mmrecun.auditing import similarity
-from mmrecun.auditing.measure import AuditedRun, K, ModelOutputs, model_outputs, ranked_lists, scored_vectors
 from mmrecun.auditing.membership import PairGroup, matched_auc
+from mmrecun.auditing.model_outputs import AuditedRun, ModelOutputs, model_outputs, scored_vectors
+from mmrecun.auditing.ranked_lists import K, ranked_lists
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.forget.partition import Partition

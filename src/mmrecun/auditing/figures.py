@@ -1,6 +1,16 @@
 """The figures that are measured of a run, and their gaps to Gold."""
 
+from enum import StrEnum
+
 from mmrecun.settings import Settings
+
+
+class RunKind(StrEnum):
+    """The part that a run has in an audit."""
+
+    ORIGINAL = "original"
+    UNLEARNED = "unlearned"
+    GOLD = "gold"
 
 
 class Recognition(Settings):
@@ -105,7 +115,7 @@ class Measurements(Settings):
     """Measurements of one run; None if a figure does not exist.
 
     Attributes:
-        name: "original", "unlearned" or "gold".
+        name: what the run is in this audit.
         run: folder of the run.
         seed: of its training or unlearning.
         seconds: from request to servable model (from data to model for the original).
@@ -133,7 +143,7 @@ class Measurements(Settings):
         harm: how the users nearest to what was forgotten fared.
     """
 
-    name: str
+    name: RunKind
     run: str
     seed: int
     seconds: float

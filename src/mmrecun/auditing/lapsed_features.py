@@ -11,7 +11,7 @@ same way: in a model that forgot nothing the two are equal. Places are compared 
 users of equal activity.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -22,17 +22,17 @@ from scipy.special import ndtr
 from mmrecun.arrays import Bools, Ints
 from mmrecun.auditing.cold_start import with_newcomers
 from mmrecun.auditing.membership import PairGroup
-from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.evaluation.row_traits import degree_strata, normal_scores
 from mmrecun.evaluation.stratified import ITEM_STEP
 from mmrecun.forget.partition import Partition
+from mmrecun.forget.views import View, placeholder_items
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 
-Build = Callable[[str, Recommender, Dataset, Mapping[str, Bools]], GraphInputs]
+Build = Callable[[View, Recommender], GraphInputs]
 _SEED = Seed(20).child("lapsed features")
 _MOST = 8192
 
@@ -91,12 +91,11 @@ class LapsedFeatures:
         Args:
             model: of the retained data.
             partition: original and retained data.
-            build: makes, or remembers, what a model reads of a dataset with newcomers, under a name.
+            build: makes, or remembers, what a model reads of a view.
         """
         if self.modality not in model.sizes.widths:
             return None
-        newcomers = {name: mask | self.shown for name, mask in partition.placeholder_items().items()}
-        inputs = build(f"{self.modality} alone", model, self._data(partition), newcomers)
+        inputs = build(self._view(partition), model)
         vectors = with_newcomers(model, partition, _SEED, self.shown).vectors(inputs)
         asked = (self.forgotten, self.held_out, self.known, self.known_held_out)
         places = [percentiles(vectors.users, vectors.items, self.graph, pairs) for pairs in asked]
@@ -109,13 +108,15 @@ class LapsedFeatures:
         )
         return forgotten, held_out, known, aside
 
-    def _data(self, partition: Partition) -> Dataset:
-        """Return what the model is shown: everybody, in original rows."""
+    def _view(self, partition: Partition) -> View:
+        """Return what the model is shown: everybody, in original rows, and the items with this modality alone."""
         modalities = {
             name: held if name == self.modality else held.without(self.shown)
             for name, held in partition.original.modalities.items()
         }
-        return replace(partition.original, interactions=self.graph, modalities=modalities)
+        data = replace(partition.original, interactions=self.graph, modalities=modalities)
+        newcomers = {name: mask | self.shown for name, mask in placeholder_items(partition).items()}
+        return View(f"{self.modality} alone", data, newcomers)
 
 
 def _alike(lost: Bools, pool: Bools, degree: Ints, rng: np.random.Generator) -> Bools:

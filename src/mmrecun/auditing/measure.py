@@ -6,8 +6,7 @@ the few arrays that a comparison needs.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,85 +14,26 @@ from torch import Tensor
 
 from mmrecun.arrays import Bools, Doubles, Ints
 from mmrecun.auditing import fold_in, persons, similarity
-from mmrecun.auditing.bands import Band, mean_bands, sum_band
+from mmrecun.auditing.bands import Band, sum_band
 from mmrecun.auditing.exposure import exposure
 from mmrecun.auditing.fairness import group_gaps
-from mmrecun.auditing.figures import Measurements
-from mmrecun.auditing.membership import Estimate, PairGroup, auc, contributions, histogram, matched_auc
+from mmrecun.auditing.figures import Mark, Measurements, RunKind
+from mmrecun.auditing.membership import PairGroup, auc, contributions, histogram, matched_auc
+from mmrecun.auditing.model_outputs import AuditedRun, ModelOutputs, model_outputs, scored_vectors
+from mmrecun.auditing.ranked_lists import K, RankedLists, lists_of_measured, ranked_lists
 from mmrecun.auditing.recognition import Comparison
-from mmrecun.auditing.sampling import MeasuredUsers
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
-from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists, per_user
-from mmrecun.evaluation.ranking import Progress, percentiles, top_k
+from mmrecun.evaluation.evaluate import hits_of
+from mmrecun.evaluation.ranking import Progress, percentiles
+from mmrecun.evaluation.row_traits import RowTraits
 from mmrecun.forget.partition import Partition
-from mmrecun.models.base import Recommender, UserItemVectors, Vectors
+from mmrecun.models.base import UserItemVectors, Vectors
 from mmrecun.rng import Seed
 
-K = 20
 _SAMPLE, _ASKED = 64, 1000
 _SEED = Seed(20).child("measure")
-
-
-@dataclass(frozen=True)
-class AuditedRun:
-    """One run under audit.
-
-    Attributes:
-        name: "original", "unlearned" or "gold".
-        folder: of the run.
-        model: its recommender.
-        seed, seconds: from its manifest.
-    """
-
-    name: str
-    folder: Path
-    model: Recommender
-    seed: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class RankedLists:
-    """Recommendation lists and what they found.
-
-    Attributes:
-        rows: int64 [M] users.
-        lists: int64 [M, K] item rows.
-        hits: bool [M, K].
-        relevant: int64 [M], how many items each user should find.
-        items: I.
-    """
-
-    rows: Ints
-    lists: Ints
-    hits: Bools
-    relevant: Ints
-    items: int
-
-    def metrics(self, users: Bools | None = None) -> dict[str, float]:
-        """Every metric, over all users or those where `users` (bool [M]) holds; empty when there is none."""
-        chosen = np.ones(len(self.rows), dtype=bool) if users is None else users
-        if not chosen.any():
-            return {}
-        return measure_lists(self.lists[chosen], self.hits[chosen], self.relevant[chosen], self.items)
-
-    def some(self, chosen: Bools) -> "RankedLists":
-        """Return those of the users where `chosen`, bool [M], holds."""
-        if chosen.all():
-            return self
-        return RankedLists(self.rows[chosen], self.lists[chosen], self.hits[chosen], self.relevant[chosen], self.items)
-
-    def recall(self) -> Doubles:
-        """float64 [M], recall@20 of each user."""
-        return metrics.recall(self.hits[:, :K], self.relevant)
-
-    def bands(self, prefix: str) -> dict[str, Band]:
-        """`prefix metric@k` -> band of every metric's mean over the users; coverage is no mean and has none."""
-        each = per_user(self.hits, self.relevant)
-        bands = mean_bands(np.column_stack(list(each.values())), _SEED.child(prefix).numpy())
-        return {f"{prefix} {name}": band for name, band in zip(each, bands, strict=False)}
 
 
 @dataclass(frozen=True)
@@ -129,27 +69,6 @@ class MeasuredRun:
     shares: Tensor
 
 
-class ModelOutputs(NamedTuple):
-    """What a state says of everybody.
-
-    Attributes:
-        padded: in original rows; with newcomers for what was removed, unless it is the original that answers.
-        retained: vectors [U', D] and [I', D] of the retained users and items, as they are recommended by.
-    """
-
-    padded: Vectors
-    retained: UserItemVectors
-
-
-def model_outputs(audited: AuditedRun, partition: Partition, setup: AuditSetup) -> ModelOutputs:
-    """Return what a state answers; the original as it is, every other state on the retained data only."""
-    cache = setup.cache
-    if audited.name == "original":
-        whole = cache.original(audited.model)
-        return ModelOutputs(whole, _retained_rows(whole, partition))
-    return ModelOutputs(cache.padded(audited.model), _user_item_vectors(cache.retained(audited.model)))
-
-
 def measure_state(
     audited: AuditedRun,
     partition: Partition,
@@ -166,51 +85,61 @@ def measure_state(
         outputs: of `model_outputs`, where they are there already.
         progress: told how many users are ranked.
     """
-    first = audited.name == "original"
-    whole, (users, items) = outputs or model_outputs(audited, partition, setup)
+    first = audited.kind is RunKind.ORIGINAL
+    padded, (users, items) = outputs or model_outputs(audited, partition, setup)
     train, kept = partition.retained.train, partition.retained.interactions
-    lists, asked = _lists(users, items, train, kept.split(Split.TEST), setup.measured, progress)
+    lists, found = lists_of_measured(users, items, train, kept.split(Split.TEST), setup.measured, progress)
     drawn = setup.measured.drawn
-    tested = asked.some(drawn[lists.relevant > 0])
+    tested = found.some(drawn[lists.relevant > 0])
     touched = setup.affected[partition.user_rows]
-    values: dict[str, Any] = {"name": audited.name, "run": audited.folder.name, "seed": audited.seed}
     valid = _valid(lists.some(drawn), kept.split(Split.VALID))
-    values |= {"seconds": audited.seconds, "retain": tested.metrics()}
-    values["valid"] = float(valid.mean()) if len(valid) else None
-    values |= {"affected": asked.metrics(touched[asked.rows]), "unaffected": tested.metrics(~touched[tested.rows])}
-    values["groups"] = _groups(tested, partition)
-    values["exposure"] = _exposure(whole, partition, setup, None if first else lists.lists)
-    if (found := fold_in.of_removed(whole, partition, setup)) is not None:
-        values["probes"] = {"fold_in": found}
-    forget, forgotten, bands = _forgotten(scored_vectors(whole, setup), setup, values)
-    traits = setup.cache.traits(audited.model, (users, items))
-    structure = setup.cache.structure(users.device)
-    judged = None if first else audited.model
-    comparisons = setup.recognition_tests.comparisons(judged, whole, traits, structure, setup.cache.inputs)
-    values["recognition"] = {name: comparison.figures() for name, comparison in comparisons.items()}
-    sides = {"users": (setup.affected_user_rows, traits.users), "items": (setup.affected_item_rows, traits.items)}
-    marks = {
-        name: touched_rows.mark(rows, shown)
-        for (name, (touched_rows, rows)), shown in zip(sides.items(), structure, strict=True)
-    }
-    values["marks"] = {name: mark for name, mark in marks.items() if mark is not None}
-    values["bands"] = tested.bands("retain") | bands
+    forgotten = _forgotten(scored_vectors(padded, setup), setup)
+    traits, structure = setup.cache.traits(audited.model, (users, items)), setup.cache.structure(users.device)
+    asked = None if first else audited.model
+    comparisons = setup.recognition_tests.comparisons(asked, padded, traits, structure, setup.cache.inputs)
+    folded_in = fold_in.of_removed(padded, partition, setup)
+    figures = Measurements(
+        name=audited.kind,
+        run=audited.folder.name,
+        seed=audited.seed,
+        seconds=audited.seconds,
+        retain=tested.metrics(),
+        affected=found.metrics(touched[found.rows]),
+        unaffected=tested.metrics(~touched[tested.rows]),
+        **forgotten.figures._asdict(),
+        exposure=_exposure(padded, partition, setup, None if first else lists.lists),
+        groups=_groups(tested, partition),
+        probes={} if folded_in is None else {"fold_in": folded_in},
+        valid=float(valid.mean()) if len(valid) else None,
+        recognition={name: comparison.figures() for name, comparison in comparisons.items()},
+        marks=_marks(setup, traits, structure),
+        bands=tested.bands("retain") | forgotten.bands,
+    )
     recall = np.full(len(lists.rows), np.nan)
-    recall[lists.relevant > 0] = asked.recall()
+    recall[lists.relevant > 0] = found.recall()
     return MeasuredRun(
-        figures=Measurements.of(values),
+        figures=figures,
         affected=touched[lists.rows],
         lists=lists.lists,
         recall=tested.recall(),
-        forget_recall=forget,
-        forgotten=forgotten,
+        forget_recall=forgotten.recall,
+        forgotten=forgotten.pairs,
         users_recall=recall,
         valid_recall=valid,
         bystanders=setup.list_changes.bystanders,
-        neighbours=persons.neighbours(whole.users, partition, setup.affected, lists.rows),
+        neighbours=persons.neighbours(padded.users, partition, setup.affected, lists.rows),
         comparisons=comparisons,
         shares=_shares(users, items, lists.rows),
     )
+
+
+def _marks(setup: AuditSetup, traits: RowTraits, structure: RowTraits) -> dict[str, Mark]:
+    """Return how well touched users and items are told from others, as far as there are any."""
+    marks = {
+        "users": setup.affected_user_rows.mark(traits.users, structure.users),
+        "items": setup.affected_item_rows.mark(traits.items, structure.items),
+    }
+    return {name: mark for name, mark in marks.items() if mark is not None}
 
 
 def _valid(lists: RankedLists, valid: Interactions) -> Doubles:
@@ -219,39 +148,6 @@ def _valid(lists: RankedLists, valid: Interactions) -> Doubles:
     asked = relevant > 0
     hits = hits_of(valid, lists.rows[asked], lists.lists[asked, :K], lists.items)
     return metrics.recall(hits, relevant[asked])
-
-
-def _user_item_vectors(vectors: Vectors) -> UserItemVectors:
-    return vectors.users, vectors.items
-
-
-def _retained_rows(vectors: Vectors, partition: Partition) -> UserItemVectors:
-    return vectors.users[torch.from_numpy(partition.user_rows)], vectors.items[torch.from_numpy(partition.item_rows)]
-
-
-def scored_vectors(vectors: Vectors, setup: AuditSetup) -> UserItemVectors | None:
-    """Return the vectors whose product is judged: those of the probe's branch, or the whole.
-
-    None without that branch.
-    """
-    return vectors.branches.get(setup.branch) if setup.branch else _user_item_vectors(vectors)
-
-
-def _lists(
-    users: Tensor,
-    items: Tensor,
-    train: Interactions,
-    test: Interactions,
-    measured: MeasuredUsers,
-    progress: Progress | None,
-) -> tuple[RankedLists, RankedLists]:
-    """Return lists of all that are measured, and those of the users that also have something to be found."""
-    rows = measured.rows
-    lists = top_k(users, items, train, rows, max(CUTOFFS), progress)
-    relevant = np.bincount(test.users, minlength=len(users))[rows]
-    every = RankedLists(rows, lists, hits_of(test, rows, lists, len(items)), relevant, len(items))
-    asked = relevant > 0
-    return every, RankedLists(rows[asked], lists[asked], every.hits[asked], relevant[asked], len(items))
 
 
 def _groups(tested: RankedLists, partition: Partition) -> dict[str, float]:
@@ -273,45 +169,58 @@ def _exposure(whole: Vectors, partition: Partition, setup: AuditSetup, recommend
     return found
 
 
-def _forgotten(
-    pair: UserItemVectors | None, setup: AuditSetup, values: dict[str, Any]
-) -> tuple[Doubles, PairGroup | None, dict[str, Band]]:
-    """Rank the forgotten pairs and their controls, and write the figures into `values`; also their bands."""
+class _ForgetFigures(NamedTuple):
+    """The fields of `Measurements` that are about the forgotten pairs."""
+
+    forget: dict[str, float] = {}
+    auc: float | None = None
+    auc_random: float | None = None
+    auc_matched: float | None = None
+    auc_matched_error: float | None = None
+    percentiles: tuple[float, ...] = ()
+    percentiles_held_out: tuple[float, ...] = ()
+
+
+class _Forgotten(NamedTuple):
+    """The forgotten pairs of one state: their figures and bands, each user's recall, and their places."""
+
+    figures: _ForgetFigures
+    bands: dict[str, Band]
+    recall: Doubles
+    pairs: PairGroup | None
+
+
+def _forgotten(pair: UserItemVectors | None, setup: AuditSetup) -> _Forgotten:
+    """Rank the forgotten pairs and their controls; nothing where there is none, or no branch to ask."""
     if pair is None or not len(setup.forgotten):
-        return np.empty(0), None, {}
+        return _Forgotten(_ForgetFigures(), {}, np.empty(0), None)
     asked = ranked_lists(*pair, setup.seen, setup.forgotten)
     forgotten, controls = (_group(pair, setup, pairs) for pairs in (setup.forgotten, setup.controls))
-    random = percentiles(*pair, setup.seen, setup.random)
-    values |= {
-        "forget": asked.metrics(),
-        "auc": auc(forgotten.percentiles, controls.percentiles),
-        "auc_random": auc(forgotten.percentiles, random),
-        "percentiles": histogram(forgotten.percentiles),
-        "percentiles_held_out": histogram(controls.percentiles),
-        **_named("auc_matched", matched_auc(forgotten, controls)),
-    }
+    matched = matched_auc(forgotten, controls)
+    figures = _ForgetFigures(
+        forget=asked.metrics(),
+        auc=auc(forgotten.percentiles, controls.percentiles),
+        auc_random=auc(forgotten.percentiles, percentiles(*pair, setup.seen, setup.random)),
+        auc_matched=matched.value if matched else None,
+        auc_matched_error=matched.error if matched else None,
+        percentiles=histogram(forgotten.percentiles),
+        percentiles_held_out=histogram(controls.percentiles),
+    )
     bands = asked.bands("forget")
-    if len(controls.percentiles):
-        own, theirs = contributions(forgotten, controls)
-        owners = np.concatenate([forgotten.owners, controls.owners])
-        deviations, rng = np.concatenate([own - own.mean(), theirs]), _SEED.child("auc").numpy()
-        bands["auc_matched"] = sum_band(values["auc_matched"], deviations, owners, rng)
-    return asked.recall(), forgotten, bands
+    if matched is not None:
+        bands["auc_matched"] = _auc_band(matched.value, forgotten, controls)
+    return _Forgotten(figures, bands, asked.recall(), forgotten)
 
 
-def ranked_lists(users: Tensor, items: Tensor, seen: Interactions, truth: Interactions) -> RankedLists:
-    """Return the lists of everybody with a `truth`, also of users without a seen pair."""
-    rows, relevant = np.unique(truth.users, return_counts=True)
-    lists = top_k(users, items, seen, rows, max(CUTOFFS))
-    return RankedLists(rows, lists, hits_of(truth, rows, lists, len(items)), relevant.astype(np.int64), len(items))
+def _auc_band(value: float, forgotten: PairGroup, controls: PairGroup) -> Band:
+    """Return the 95 % band of the matched AUC over the owners of the pairs."""
+    own, theirs = contributions(forgotten, controls)
+    owners = np.concatenate([forgotten.owners, controls.owners])
+    return sum_band(value, np.concatenate([own - own.mean(), theirs]), owners, _SEED.child("auc").numpy())
 
 
 def _group(pair: UserItemVectors, setup: AuditSetup, pairs: Interactions) -> PairGroup:
     return PairGroup(percentiles(*pair, setup.seen, pairs), setup.strata(pairs, setup.seen), setup.owners(pairs))
-
-
-def _named(name: str, estimate: Estimate | None) -> dict[str, float]:
-    return {} if estimate is None else {name: estimate.value, f"{name}_error": estimate.error}
 
 
 def _shares(users: Tensor, items: Tensor, rows: Ints) -> Tensor:

@@ -5,7 +5,7 @@ from functools import reduce
 
 import numpy as np
 
-from mmrecun.auditing.measure import AuditedRun
+from mmrecun.auditing.model_outputs import AuditedRun
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.models.base import Recommender, Vectors
@@ -122,7 +122,7 @@ class _Lesson:
                 optimizer,
             )
             done += 1
-            progress(done, MOST_STEPS, f"{audited.name} {audited.folder.name}: learning again")
+            progress(done, MOST_STEPS, f"{audited.kind} {audited.folder.name}: learning again")
 
         def level() -> float:
             return misranked(self.cache.padded_of(model), watched)

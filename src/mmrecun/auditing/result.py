@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from mmrecun.auditing.figures import Gap, Likeness, Measurements, Persons
+from mmrecun.auditing.figures import Gap, Likeness, Measurements, Persons, RunKind
 from mmrecun.settings import Settings
 from mmrecun.text import facts_html, facts_text
 
@@ -130,9 +130,14 @@ class AuditReport(Settings):
     verdict_against_gold: Outcome = Outcome.NOT_ASSESSED
     notes: tuple[str, ...] = Field(default=())
 
-    def measurements(self, name: str) -> Measurements:
-        """Return the first state called `name`."""
-        return next(state for state in self.states if state.name == name)
+    def measurements(self, kind: RunKind) -> Measurements:
+        """Return the first state of a kind."""
+        return next(state for state in self.states if state.name == kind)
+
+    @property
+    def golds(self) -> list[Measurements]:
+        """The states of the Golds."""
+        return [state for state in self.states if state.name is RunKind.GOLD]
 
     @property
     def headline(self) -> str:
@@ -173,7 +178,7 @@ class AuditReport(Settings):
 
     def contract(self) -> dict[str, Any]:
         """Return the keys that the command line and the service promise."""
-        after = self.measurements("unlearned")
+        after = self.measurements(RunKind.UNLEARNED)
         whole = self.model_dump(mode="json")
         return {
             "verdict": self.verdict.value,
@@ -182,11 +187,12 @@ class AuditReport(Settings):
             "verdict_against_gold": self.verdict_against_gold.value,
             "retain": after.retain,
             "forget": after.forget,
-            "membership": {name: value for name, value in after.model_dump().items() if name.startswith("auc")},
+            "membership": {name: getattr(after, name) for name in _MEMBERSHIP},
             **{name: whole[name] for name in _PUBLIC},
         }
 
 
+_MEMBERSHIP = ("auc", "auc_random", "auc_matched", "auc_matched_error")
 _PUBLIC = (
     "forgotten",
     "users",

@@ -1,11 +1,10 @@
 """What an audit looks at: the forgotten pairs, their controls, and every input a model needs to answer for them.
 
-Users and items that were removed are stood in for by newcomers (see `newcomers`). The original model answers with its
+Users and items that were removed are stood in for by newcomers (see `cold_start`). The original model answers with its
 own rows, every other model (Gold included) with the same newcomers, so that the figures can be compared. Lost features
 of retained items are attached again likewise, and judged by their branch alone.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +19,13 @@ from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import random_controls
 from mmrecun.auditing.questions import RecognitionTests
 from mmrecun.auditing.sampling import MeasuredUsers, measured_users
-from mmrecun.data.dataset import Dataset
-from mmrecun.data.graph import GraphInputs, RequiredInputs, build_inputs, user_item_graph
+from mmrecun.data.graph import GraphInputs, RequiredInputs, user_item_graph
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.row_traits import RowTraits, row_traits, structure
 from mmrecun.evaluation.stratified import By, degrees, strata
+from mmrecun.forget import views
 from mmrecun.forget.partition import Partition, held_out
+from mmrecun.forget.views import View
 from mmrecun.models.base import ID_TABLES, Recommender, Sizes, UserItemVectors, Vectors
 from mmrecun.rng import Seed
 
@@ -42,7 +42,7 @@ def _answers(model: Recommender, inputs: GraphInputs) -> Vectors:
 
 
 class InputCache:
-    """The datasets an audit shows to models; the inputs of each are built once for all models that read the same."""
+    """The views an audit shows to models; the inputs of each are built once for all models that read the same."""
 
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
@@ -83,12 +83,12 @@ class InputCache:
     @torch.no_grad()
     def original(self, model: Recommender) -> Vectors:
         """Of the original model, on what it was trained on."""
-        return _answers(model, self.inputs("original", model, self.partition.original))
+        return _answers(model, self.inputs(views.original(self.partition), model))
 
     @torch.no_grad()
     def retained(self, model: Recommender) -> Vectors:
         """Of a model of the retained data, as it is served; rows of the retained data."""
-        return _answers(model, self.inputs("retained", model, self.partition.retained))
+        return _answers(model, self.inputs(views.retained(self.partition), model))
 
     @torch.no_grad()
     def padded(self, model: Recommender) -> Vectors:
@@ -105,7 +105,7 @@ class InputCache:
         return _answers(model, self.padded_inputs(model))
 
     def untrained(self, model: Recommender) -> Vectors:
-        """As `shown`, of a model like this one that has learned nothing."""
+        """As `padded`, of a model like this one that has learned nothing."""
         original = self.partition.original
         sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
         kind = f"{type(model).__name__} {model.config.model_dump_json()} {sizes.model_dump_json()}"
@@ -115,16 +115,15 @@ class InputCache:
         return self._untrained[kind]
 
     def padded_inputs(self, model: Recommender) -> GraphInputs:
-        """Return the retained data in original rows, with newcomers for what was removed."""
-        return self.inputs("stand-in", model, self.partition.padded_dataset(), self.partition.placeholder_items())
+        """Return what a model reads of the retained data in original rows, with newcomers for what was removed."""
+        return self.inputs(views.padded(self.partition), model)
 
-    def inputs(
-        self, name: str, model: Recommender, dataset: Dataset, placeholders: Mapping[str, Bools] | None = None
-    ) -> GraphInputs:
-        """Return what a model reads of `dataset`, built once for each `name` and kind of model."""
-        key = (name, model.required_inputs(), next(model.parameters()).device)
+    def inputs(self, view: View, model: Recommender) -> GraphInputs:
+        """Return what a model reads of `view`, built once for each name of a view and kind of model."""
+        required, device = model.required_inputs(), next(model.parameters()).device
+        key = (view.name, required, device)
         if key not in self._built:
-            self._built[key] = build_inputs(dataset, key[1], key[2], placeholders, self._neighbours)
+            self._built[key] = view.inputs(required, device, self._neighbours)
         return self._built[key]
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from mmrecun.arrays import Bools, Floats, Ints
 from mmrecun.auditing.likelihood_ratio import Attack, check_number, halves, shadow_attack
-from mmrecun.auditing.measure import MeasuredRun, scored_vectors
+from mmrecun.auditing.measure import MeasuredRun
+from mmrecun.auditing.model_outputs import scored_vectors
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap

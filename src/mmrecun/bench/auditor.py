@@ -5,7 +5,9 @@ from pathlib import Path
 
 from mmrecun.auditing import residue
 from mmrecun.auditing.compare import compare
-from mmrecun.auditing.measure import AuditedRun, MeasuredRun, measure_state
+from mmrecun.auditing.figures import RunKind
+from mmrecun.auditing.measure import MeasuredRun, measure_state
+from mmrecun.auditing.model_outputs import AuditedRun
 from mmrecun.auditing.result import AuditReport
 from mmrecun.auditing.setup import audit_setup
 from mmrecun.data.dataset import Dataset
@@ -36,17 +38,17 @@ class RunAuditor:
         self._requested = ForgetRecord.extended(request)
         self._runs = list(golds)
         self._originals: dict[Path, MeasuredRun] = {}
-        self.golds = [self._measure("gold", gold) for gold in golds]
+        self.golds = [self._measure(RunKind.GOLD, gold) for gold in golds]
 
     def original(self, run: Run) -> MeasuredRun:
         """Return the measurements of an Original, which is measured on first use."""
         if run.folder not in self._originals:
-            self._originals[run.folder] = self._measure("original", run)
+            self._originals[run.folder] = self._measure(RunKind.ORIGINAL, run)
         return self._originals[run.folder]
 
     def report(self, original: Run, run: Run) -> AuditReport:
         """Return the audit of `run` against all Golds."""
-        return self._compare(original, run, self._measure("unlearned", run), self.golds)
+        return self._compare(original, run, self._measure(RunKind.UNLEARNED, run), self.golds)
 
     def of_gold(self, original: Run, number: int) -> AuditReport:
         """Return the audit of Gold `number` against the other Golds, as if a method had made it."""
@@ -58,6 +60,5 @@ class RunAuditor:
         checks = residue.scan(original.model, run.model, self.partition, run.folder, self._requested)
         return compare(names, self.partition, self._setup, self.original(original), measured, golds, checks)
 
-    def _measure(self, name: str, run: Run) -> MeasuredRun:
-        audited = AuditedRun(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
-        return measure_state(audited, self.partition, self._setup)
+    def _measure(self, kind: RunKind, run: Run) -> MeasuredRun:
+        return measure_state(AuditedRun.of(kind, run), self.partition, self._setup)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mmrecun import jobs, runs
 from mmrecun.atomic import replace_file
+from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.bench.auditor import RunAuditor
 from mmrecun.bench.cache import GOLD_SEED, Cache
@@ -234,7 +235,7 @@ class GroupRun:
     def _audited(self, key: Key, timed: TimedRun) -> Row:
         auditor = self._auditors[key.requests]
         report = auditor.report(self._original(key.seed), timed.run)
-        values = of_figures(report.measurements("unlearned"))
+        values = of_figures(report.measurements(RunKind.UNLEARNED))
         if self.group.spec.keep_runs:
             replace_file(timed.run.folder / "audit.json", (report.model_dump_json(indent=2) + "\n").encode())
         return Row(

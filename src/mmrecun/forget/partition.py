@@ -198,21 +198,6 @@ class Partition:
             Target.MODALITIES.value: sum(int(mask.sum()) for mask in self.removed_features.values()),
         }
 
-    def padded_dataset(self) -> Dataset:
-        """Return the retained data in original rows, with what was removed as if it were new.
-
-        Removed users and items are there without any interaction, and removed features are there again. A platform
-        would hold this if they came back and nothing was remembered. All else is as in `retained`.
-        """
-        return self.original.with_interactions(self.retained_pairs)
-
-    def placeholder_items(self) -> dict[str, Bools]:
-        """Return modality -> bool [I]: items whose features are there only in `padded_dataset`."""
-        nothing = np.zeros(len(self.original.items), dtype=bool)
-        return {
-            name: self.removed_items | self.removed_features.get(name, nothing) for name in self.original.modalities
-        }
-
 
 def targets_of(partition: Partition) -> frozenset[Target]:
     """Return the targets that were removed; a pair counts as an interaction if its user and item both stay."""

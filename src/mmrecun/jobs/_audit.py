@@ -8,6 +8,7 @@ from typing import Any
 from mmrecun import runs
 from mmrecun.atomic import replace_file, staged_folder
 from mmrecun.auditing.assess import AuditedRun, assess
+from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.likelihood_ratio import check_number
 from mmrecun.auditing.result import AuditReport, AuditScope
 from mmrecun.auditing.shadow_models import ShadowAttack
@@ -110,7 +111,7 @@ def _earlier(path: Path) -> AuditScope | None:
     """Return what the report at `path` assessed, or None if there is no readable one."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        golds = [state["run"] for state in values["states"] if state["name"] == "gold"]
+        golds = [state["run"] for state in values["states"] if state["name"] == RunKind.GOLD]
         return AuditScope.model_validate(values.get("compared", {"golds": golds}))
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -146,13 +147,12 @@ def _assessed(
 ) -> AuditReport:
     names = (run.manifest.model, run.manifest.method, run.dataset.name)
     partition = Partition.between(original.dataset, run.dataset)
-    subjects = [_subject("gold", gold) for gold in golds]
     return assess(
         names,
         partition,
-        _subject("original", original),
-        _subject("unlearned", run),
-        subjects,
+        AuditedRun.of(RunKind.ORIGINAL, original),
+        AuditedRun.of(RunKind.UNLEARNED, run),
+        [AuditedRun.of(RunKind.GOLD, gold) for gold in golds],
         run.manifest.requested,
         original.training if relearn else None,
         attack,
@@ -160,10 +160,6 @@ def _assessed(
         progress,
         sample,
     )
-
-
-def _subject(name: str, run: Run) -> AuditedRun:
-    return AuditedRun(name, run.folder, run.model, run.manifest.seed, run.manifest.seconds)
 
 
 def _gold(gold: Run, run: Run, original: Run) -> Run:

@@ -1,7 +1,7 @@
 """The part "A closer look" of an audit as rows of text: fairness, slower figures, and why some are missing."""
 
 from mmrecun.auditing.result import AuditReport
-from mmrecun.report.tables import StateRow, by_name, cell
+from mmrecun.report.tables import StateRow, by_kind, cell
 from mmrecun.text import listing
 
 _GROUPS = {
@@ -35,7 +35,7 @@ def rows(report: AuditReport) -> list[StateRow]:
     """Return fairness and the slower figures, as far as measured, in the columns of `state_columns`."""
     names = {name: _GROUPS[name] for name in _GROUPS if any(name in state.groups for state in report.states)}
     names |= {name: _probe_words(name) for state in report.states for name in (*state.probes, *state.unassessed)}
-    groups = list(by_name(report).values())
+    groups = list(by_kind(report).values())
     return [
         StateRow(
             *words,

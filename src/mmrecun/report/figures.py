@@ -11,17 +11,17 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mmrecun.auditing.checks import CHANCE, ERRORS, recognition_title
-from mmrecun.auditing.figures import Gap, Measurements
+from mmrecun.auditing.figures import Gap, Measurements, RunKind
 from mmrecun.auditing.result import AuditReport
 from mmrecun.report.style import INK, STYLE, ZONE, svg
-from mmrecun.report.tables import by_name
+from mmrecun.report.tables import by_kind
 from mmrecun.text import duration
 
 FEW = 20
-_COLOURS = {"original": "#a63d40", "unlearned": "#1f5fa8", "gold": "#9a6b00"}
-_FACES = {"original": "#a63d40", "unlearned": "none", "gold": "#9a6b00"}
-_MARKERS = {"original": "s", "unlearned": "o", "gold": "D"}
-_SIZES = {"original": 42, "unlearned": 130, "gold": 34}
+_COLOURS = {RunKind.ORIGINAL: "#a63d40", RunKind.UNLEARNED: "#1f5fa8", RunKind.GOLD: "#9a6b00"}
+_FACES = {**_COLOURS, RunKind.UNLEARNED: "none"}
+_MARKERS = {RunKind.ORIGINAL: "s", RunKind.UNLEARNED: "o", RunKind.GOLD: "D"}
+_SIZES = {RunKind.ORIGINAL: 42, RunKind.UNLEARNED: 130, RunKind.GOLD: 34}
 _WIDTH = 4.3
 
 
@@ -34,7 +34,7 @@ def _canvas(height: float, top: float, left: float = 0.62) -> Figure:
 
 def trade_off(report: AuditReport) -> str:
     """Retained recall against forget recall, with Gold's level as the target zone; empty without figures."""
-    groups = by_name(report)
+    groups = by_kind(report)
     points = {
         name: [(s.forget["recall@20"], s.retain["recall@20"]) for s in states if _has_recall(s)]
         for name, states in groups.items()
@@ -55,7 +55,7 @@ def trade_off(report: AuditReport) -> str:
                 facecolors=_FACES[name],
                 edgecolors=_COLOURS[name],
                 label=name,
-                zorder=4 if name == "unlearned" else 3,
+                zorder=4 if name is RunKind.UNLEARNED else 3,
                 **marks,
             )
         _frame(axes, [*corners, *(pair for pairs in points.values() for pair in pairs)])
@@ -77,7 +77,12 @@ def _zones(axes: Axes, gap: dict[str, Gap]) -> list[tuple[float, float]]:
     axes.add_patch(Rectangle(low, *high, facecolor=ZONE, edgecolor="none", label="counts as Gold's level"))
     if x.gold_std and y.gold_std:
         start = (x.gold_mean - x.gold_std, y.gold_mean - y.gold_std)
-        spread: dict[str, Any] = {"facecolor": "none", "edgecolor": _COLOURS["gold"], "lw": 0.9, "ls": (0, (3, 2))}
+        spread: dict[str, Any] = {
+            "facecolor": "none",
+            "edgecolor": _COLOURS[RunKind.GOLD],
+            "lw": 0.9,
+            "ls": (0, (3, 2)),
+        }
         axes.add_patch(Rectangle(start, 2 * x.gold_std, 2 * y.gold_std, label="gold ± 1 std", **spread))
     return [low, (low[0] + high[0], low[1] + high[1])]
 
@@ -96,7 +101,7 @@ def _frame(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
 
 def percentiles(report: AuditReport) -> str:
     """Where forgotten pairs rank, against held-out positives, before and after and in Gold; empty without figures."""
-    groups = {name: [s for s in states if s.percentiles] for name, states in by_name(report).items()}
+    groups = {name: [s for s in states if s.percentiles] for name, states in by_kind(report).items()}
     groups = {name: states for name, states in groups.items() if states}
     if not groups or too_few(report):
         return ""
@@ -111,7 +116,7 @@ def percentiles(report: AuditReport) -> str:
         return svg(figure, "percentiles")
 
 
-def _histogram(axes: Axes, name: str, states: Sequence[Measurements]) -> None:
+def _histogram(axes: Axes, name: RunKind, states: Sequence[Measurements]) -> None:
     forgotten = _average([state.percentiles for state in states])
     edges = np.linspace(0, 1, len(forgotten) + 1)
     axes.stairs(forgotten, edges, fill=True, color=_COLOURS[name], alpha=0.75, label="forgotten (filled)")
@@ -119,7 +124,7 @@ def _histogram(axes: Axes, name: str, states: Sequence[Measurements]) -> None:
     if held_out:
         outline = _average(held_out)
         axes.stairs(outline, np.linspace(0, 1, len(outline) + 1), color=INK, lw=1.2, label="held out (line)")
-    title = f"gold, mean of {len(states)}" if name == "gold" and len(states) > 1 else name
+    title = f"gold, mean of {len(states)}" if name is RunKind.GOLD and len(states) > 1 else name
     axes.set_title(title, loc="left", fontsize=9.5, color=_COLOURS[name], fontweight="bold", pad=3)
     axes.yaxis.set_major_locator(MaxNLocator(2))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
@@ -140,7 +145,7 @@ def too_few(report: AuditReport) -> bool:
 
 def forest(report: AuditReport) -> str:
     """Recognition AUCs with three standard errors, and the share that still looks known; empty without figures."""
-    groups = by_name(report)
+    groups = by_kind(report)
     kinds = list(dict.fromkeys(kind for state in report.states for kind in state.recognition))
     rows = [
         (kind, state) for kind in kinds for states in groups.values() for state in states if kind in state.recognition
@@ -207,7 +212,7 @@ def person_gaps(report: AuditReport) -> str:
         figure = _canvas(2.3, top=0.1, left=0.82)
         axes = figure.subplots()
         edges = np.linspace(-1.05, 1.05, len(shares) + 1)
-        axes.stairs(shares, edges, fill=True, color=_COLOURS["unlearned"], alpha=0.75)
+        axes.stairs(shares, edges, fill=True, color=_COLOURS[RunKind.UNLEARNED], alpha=0.75)
         axes.axvline(0, color=INK, lw=0.9, ls=(0, (3, 2)))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
@@ -218,7 +223,7 @@ def person_gaps(report: AuditReport) -> str:
 
 def times(report: AuditReport) -> str:
     """Seconds of each state on a logarithmic axis."""
-    groups = by_name(report)
+    groups = by_kind(report)
     names = list(groups)[::-1]
     seconds = [max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names]
     with mpl.rc_context(STYLE):
@@ -245,7 +250,7 @@ def loss(points: Sequence[tuple[float, float]]) -> str:
         figure = _canvas(2.3, top=0.1, left=0.82)
         axes = figure.subplots()
         xs, ys = zip(*points, strict=True)
-        axes.plot(xs, ys, color=_COLOURS["unlearned"], lw=1.6, marker="o" if len(points) <= 40 else "", ms=3)
+        axes.plot(xs, ys, color=_COLOURS[RunKind.UNLEARNED], lw=1.6, marker="o" if len(points) <= 40 else "", ms=3)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.grid(color="#e6e9ed", lw=0.7)

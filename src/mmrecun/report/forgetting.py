@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from mmrecun.auditing.checks import recognition_title
-from mmrecun.auditing.figures import Bystanders, Harm, Mark, Measurements, Recognition
+from mmrecun.auditing.figures import Bystanders, Harm, Mark, Measurements, Recognition, RunKind
 from mmrecun.auditing.result import AuditReport, Outcome
-from mmrecun.report.tables import RowGroup, StateRow, by_name, cell
+from mmrecun.report.tables import RowGroup, StateRow, by_kind, cell
 
 FigureWithError = tuple[float | None, str]  # a figure, and its error or band in words
 _QUESTIONS = {
@@ -147,7 +147,7 @@ def _bystanders(report: AuditReport) -> RowGroup | None:
         return None
 
     def of(name: str, before: float | None) -> Callable[[Measurements], FigureWithError | None]:
-        return lambda state: (before, "") if state.name == "original" else _field(state.bystanders, name)
+        return lambda state: (before, "") if state.name is RunKind.ORIGINAL else _field(state.bystanders, name)
 
     rows = [
         _row(
@@ -201,8 +201,8 @@ def _row(
 ) -> StateRow:
     """One figure of every state; what only a later state can have does not apply to the original."""
     cells = []
-    for name, states in by_name(report).items():
+    for kind, states in by_kind(report).items():
         found = [of(state) or (None, "") for state in states]
-        missing = Outcome.NOT_APPLICABLE if name == "original" else Outcome.NOT_ASSESSED
+        missing = Outcome.NOT_APPLICABLE if kind is RunKind.ORIGINAL else Outcome.NOT_ASSESSED
         cells.append(cell([value for value, _ in found], spec, found[0][1] if len(found) == 1 else "", missing))
     return StateRow(label, meaning, tuple(cells))

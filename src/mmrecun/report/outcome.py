@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmrecun.auditing.checks import UTILITY_SHARE, share_words
-from mmrecun.auditing.figures import Bystanders, Gap, Recognition
+from mmrecun.auditing.figures import Bystanders, Gap, Recognition, RunKind
 from mmrecun.auditing.result import About, AuditReport, Check, Outcome
 from mmrecun.report.to_gold import gap_name
 from mmrecun.report.wording import gold_count, golds
@@ -136,11 +136,11 @@ def _of(check: Check) -> str:
 
 def _own(report: AuditReport, check: Check) -> str:
     """Return a check that needs no Gold, in words; one that is not known here speaks by its name and detail."""
-    after = report.measurements("unlearned")
+    after = report.measurements(RunKind.UNLEARNED)
     if check.about is About.FORGETTING:
         return _recognised(check, _of(check), after.recognition.get(_of(check)))
     if check.about is About.UTILITY and check.state in (Outcome.PASSED, Outcome.FAILED):
-        before = [state.retain for state in report.states if state.name == "original"]
+        before = [state.retain for state in report.states if state.name is RunKind.ORIGINAL]
         figures = f"{_recall(after.retain)}{f'; it was {_recall(before[0])}' if before else ''}"
         values = [metrics.get("recall@20", 0.0) for metrics in (*before[:1], after.retain)]
         return f"lists {_better(check, values[0], values[-1])} (retained recall@20 is {figures})"
@@ -183,7 +183,7 @@ def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, 
         Outcome.NOT_ASSESSED: "whether what the request touched stands out, as too few rows can be compared",
     }
     names = {"users": "rows of users", "items": "rows of items", "lists": "places gained in lists"}
-    marks = report.measurements("unlearned").marks
+    marks = report.measurements(RunKind.UNLEARNED).marks
     clauses = [(check.state, f"{check.name}: {check.detail}") for check in checks if check.state not in texts]
     for state, text in texts.items():
         kinds = [_of(check) for check in checks if check.state is state]

@@ -76,7 +76,6 @@ def _pictures(report: AuditReport) -> list[Picture]:
         if report.gap
         else ""
     )
-    golds = any(state.name == "gold" for state in report.states)
     drawn = (
         (
             "Is it still recognised?",
@@ -86,7 +85,7 @@ def _pictures(report: AuditReport) -> list[Picture]:
         ),
         (
             "Where forgotten pairs rank",
-            _RANKS[golds],
+            _RANKS[bool(report.golds)],
             figures.percentiles(report),
         ),
         (

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from mmrecun.auditing.figures import Measurements
+from mmrecun.auditing.figures import Measurements, RunKind
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.text import duration
 
 NOT_ASSESSED = Outcome.NOT_ASSESSED.value
-ORDER = ("original", "unlearned", "gold")
 
 
 class Cell(NamedTuple):
@@ -115,26 +114,26 @@ _MEASURES = (
 )
 
 
-def by_name(report: AuditReport) -> dict[str, list[Measurements]]:
-    """States under their names: original, unlearned, gold."""
-    grouped = {name: [state for state in report.states if state.name == name] for name in ORDER}
-    return {name: states for name, states in grouped.items() if states}
+def by_kind(report: AuditReport) -> dict[RunKind, list[Measurements]]:
+    """Return the states of each kind: original, unlearned, gold."""
+    grouped = {kind: [state for state in report.states if state.name is kind] for kind in RunKind}
+    return {kind: states for kind, states in grouped.items() if states}
 
 
 def state_columns(report: AuditReport) -> list[tuple[str, str]]:
     """Name of each state and a word on it."""
-    golds = sum(state.name == "gold" for state in report.states)
+    golds = len(report.golds)
     words = {
-        "original": "before",
-        "unlearned": "after",
-        "gold": "retrained once" if golds == 1 else f"retrained, {golds} seeds",
+        RunKind.ORIGINAL: "before",
+        RunKind.UNLEARNED: "after",
+        RunKind.GOLD: "retrained once" if golds == 1 else f"retrained, {golds} seeds",
     }
-    return [(name, words[name]) for name in by_name(report)]
+    return [(kind.value, words[kind]) for kind in by_kind(report)]
 
 
 def state_rows(report: AuditReport) -> list[StateRow]:
     """One row per figure of merit; several Golds are one cell of mean and standard deviation."""
-    groups = list(by_name(report).values())
+    groups = list(by_kind(report).values())
     rows = [
         StateRow(
             measure.label,

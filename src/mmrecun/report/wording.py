@@ -3,6 +3,7 @@
 from datetime import datetime
 from statistics import mean
 
+from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.result import AuditReport
 from mmrecun.text import duration, listing
 
@@ -30,14 +31,14 @@ def summary(report: AuditReport) -> str:
     parts = [part for part in counts(report) if "held-out" not in part[1]]
     taken = listing([f"{number} {noun}" for number, noun in parts]) or "Nothing"
     verb = "was" if not parts or (len(parts) == 1 and parts[0][0] == "1") else "were"
-    seconds = report.measurements("unlearned").seconds
+    seconds = report.measurements(RunKind.UNLEARNED).seconds
     text = f"{taken} {verb} taken out of a trained '{report.model}' by '{report.method}' in {duration(seconds)}"
     more = f"; {aside:,} held-out interaction{'s' if aside > 1 else ''} left the data with them" if aside else ""
     return f"{text}{_speed(report, seconds)}{more}."
 
 
 def _speed(report: AuditReport, seconds: float) -> str:
-    golds = [state.seconds for state in report.states if state.name == "gold"]
+    golds = [state.seconds for state in report.golds]
     if report.method == "retrain":
         return "; this run is itself a retraining"
     if not golds or seconds <= 0 or mean(golds) <= 0:
@@ -51,7 +52,7 @@ def _speed(report: AuditReport, seconds: float) -> str:
 
 def gold_count(report: AuditReport) -> int:
     """How many Golds were measured."""
-    return sum(state.name == "gold" for state in report.states)
+    return len(report.golds)
 
 
 def golds(report: AuditReport) -> str:

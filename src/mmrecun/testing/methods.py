@@ -21,7 +21,7 @@ from mmrecun.rng import Seed
 from mmrecun.testing.models import CPU, build
 from mmrecun.training.fit import TrainConfig, fit
 from mmrecun.unlearning.base import Task, UnlearnResult, targets_of
-from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner
+from mmrecun.unlearning.gradient.base import GradientRun
 from mmrecun.unlearning.gradient.sampling import Step
 from mmrecun.unlearning.registry import method_class
 
@@ -193,23 +193,18 @@ class GradientContract(UnlearnerContract):
     sign: dict = {}
     pushes: tuple[str, ...] = ("users", "items", "pairs", "some audio")
 
-    def start(self, trained: Trained, target: str, **settings: object) -> tuple[GradientUnlearner, GradientRun]:
-        cls = method_class(self.name)
-        method = cls(cls.Config.of(self.settings | settings))
-        return method, GradientRun.of(task_of(trained, target), method.config)
-
-    def first_step(self, method: GradientUnlearner, run: GradientRun, memory: object) -> Step:
-        return next(iter(method.steps(run, memory, 0)))
+    def first_step(self, run: GradientRun) -> Step:
+        return next(iter(run.steps(0)))
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio"])
     def test_one_plain_step_downhill_lowers_what_is_forgotten(self, trained: Trained, target: str) -> None:
-        method, run = self.start(trained, target, **self.sign)
-        if targets_of(run.task.partition) - method.forgets or target not in self.pushes:
+        method, task = method_class(self.name), task_of(trained, target)
+        if targets_of(task.partition) - method.forgets or target not in self.pushes:
             pytest.skip("nothing is claimed for this target")
-        memory = method.prepare(run)
-        step = self.first_step(method, run, memory)
+        run = method.Run(task, method.Config.of(self.settings | self.sign))
+        step = self.first_step(run)
         before = forget_margin(run)
-        method.loss(run, memory, step).backward()
+        run.loss(step).backward()
         with torch.no_grad():
             for parameter in run.model.parameters():
                 if parameter.grad is not None:

@@ -1,7 +1,7 @@
 """The contract of every unlearning method: a trained model and a partition in, a model of the retained data out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,10 +9,11 @@ import torch
 
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.graph import GraphInputs, build_inputs
+from mmrecun.data.graph import GraphInputs
 from mmrecun.errors import ForgetError
 from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target
+from mmrecun.forget.views import View
 from mmrecun.models.base import Recommender, Sizes, transfer_rows
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
@@ -69,9 +70,9 @@ class Task:
         """The device of the model."""
         return next(self.model.parameters()).device
 
-    def inputs(self) -> GraphInputs:
-        """Build the graphs and features of the retained data."""
-        return build_inputs(self.partition.retained, self.model.required_inputs(), self.device)
+    def inputs(self, view: Callable[[Partition], View]) -> GraphInputs:
+        """Build the graphs and features of one of `views` of the data, as far as the model reads them."""
+        return view(self.partition).inputs(self.model.required_inputs(), self.device)
 
 
 @dataclass(frozen=True)
@@ -145,30 +146,6 @@ def working_copy(task: Task) -> Recommender:
     original = task.partition.original
     users, items = np.arange(source.sizes.users), np.arange(source.sizes.items)
     return transfer_rows(source, source.sizes, users, items, presence(original), task.seed.child("fresh rows"))
-
-
-def original_inputs(task: Task) -> GraphInputs:
-    """Build the inputs on which the model was trained, for a frozen teacher only."""
-    return build_inputs(task.partition.original, task.model.required_inputs(), task.device)
-
-
-def padded_inputs(task: Task) -> GraphInputs:
-    """Build the retained graph in original rows; removed users and items are placeholders without edges."""
-    return build_inputs(
-        task.partition.padded_dataset(), task.model.required_inputs(), task.device, task.partition.placeholder_items()
-    )
-
-
-def retained_inputs(task: Task) -> GraphInputs:
-    """Build `padded_inputs` without the removed features of retained items, as the new model will read them."""
-    data, partition = task.partition.padded_dataset(), task.partition
-    modalities = {
-        name: modality.without(partition.removed_features[name]) if name in partition.removed_features else modality
-        for name, modality in data.modalities.items()
-    }
-    return build_inputs(
-        replace(data, modalities=modalities), task.model.required_inputs(), task.device, partition.placeholder_items()
-    )
 
 
 def retained_model(task: Task, working: Recommender) -> Recommender:

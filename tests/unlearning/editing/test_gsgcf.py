@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from mmrecun.data.interactions import Split
+from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.rng import Seed
-from mmrecun.unlearning.base import retained_inputs
 from mmrecun.unlearning.editing.gsgcf import GSGCF, GSGCFConfig, Operator, Step, neighbourhood
 from tests.contracts.unlearning import Trained, UnlearnerContract, task_of, trained  # noqa: F401
 
@@ -43,7 +43,7 @@ def test_only_the_neighbourhood_moves(trained: Trained, hops: int):  # noqa: F81
     task = task_of(trained, "items")
     partition = task.partition
     with torch.no_grad():
-        before = trained.model.vectors(retained_inputs(task))
+        before = trained.model.vectors(task.inputs(views.padded_without_features))
     result = GSGCF(GSGCFConfig(hops=hops, epochs=5)).run(task)
     users, items = reached(partition, hops)
     for moved, still, rows, free in (

@@ -4,9 +4,10 @@ import torch
 
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.forget import views
 from mmrecun.models.base import ID_TABLES, Recommender
 from mmrecun.rng import Seed
-from mmrecun.unlearning.base import Task, padded_inputs, working_copy
+from mmrecun.unlearning.base import Task, working_copy
 from mmrecun.unlearning.editing.obliviate import Obliviate, ObliviateConfig, gradients, low_rank, preconditioned
 from mmrecun.unlearning.functional import vectors_with
 from tests.contracts.models import build
@@ -37,7 +38,7 @@ def test_a_row_that_no_batch_touched_is_not_thrown_away():
 def test_gradients_are_those_of_bpr_by_hand(trained: Trained):  # noqa: F811
     model = build("bprmf", trained.dataset)
     triples = Triples(*(torch.tensor(rows) for rows in ([0, 0, 1], [2, 3, 2], [4, 4, 5])))
-    found = gradients(model, padded_inputs(task_of(trained, "pairs")), triples, 0.5)
+    found = gradients(model, task_of(trained, "pairs").inputs(views.padded), triples, 0.5)
     users, items = (table.weight.detach().double().numpy() for table in model.tables().values())
     by_hand = [np.zeros_like(users), np.zeros_like(items)]
     for u, p, n in zip(*(column.tolist() for column in vars(triples).values()), strict=True):
@@ -54,13 +55,13 @@ def margin(task: Task, model: Recommender, tables: dict, pairs: Interactions) ->
     original = task.partition.original
     sampler = NegativeSampler(original.train, len(original.users), len(original.items))
     triples = next(iter(bpr_batches(pairs, sampler, len(pairs), Seed(11).numpy())))
-    return vectors_with(model, tables, padded_inputs(task)).of_triples(triples).margins().mean().item()
+    return vectors_with(model, tables, task.inputs(views.padded)).of_triples(triples).margins().mean().item()
 
 
 @pytest.mark.parametrize("target", ["users", "items", "pairs"])
 def test_the_first_move_lowers_the_forgotten_margins(trained: Trained, target: str):  # noqa: F811
     task = task_of(trained, target)
-    model, inputs = working_copy(task), padded_inputs(task)
+    model, inputs = working_copy(task), task.inputs(views.padded)
     adapters = Obliviate(ObliviateConfig(step=1, moments=5)).first_move(task, model, inputs)
     before = margin(task, model, {}, task.partition.forgotten)
     assert margin(task, model, adapters.tables(), task.partition.forgotten) < before - 0.02
@@ -71,7 +72,7 @@ def test_the_first_move_lowers_the_forgotten_margins(trained: Trained, target: s
 def test_only_rows_of_forgotten_pairs_have_an_adapter(trained: Trained):  # noqa: F811
     task = task_of(trained, "items")
     model = working_copy(task)
-    adapters = Obliviate(ObliviateConfig(moments=2)).first_move(task, model, padded_inputs(task))
+    adapters = Obliviate(ObliviateConfig(moments=2)).first_move(task, model, task.inputs(views.padded))
     for name, rows in zip(ID_TABLES, (task.partition.forgotten.users, task.partition.forgotten.items), strict=True):
         moved = (adapters.tables()[name] != model.get_parameter(name)).any(dim=1).numpy()
         np.testing.assert_array_equal(np.flatnonzero(moved), np.unique(rows))
@@ -81,7 +82,7 @@ def test_calibration_brings_other_scores_of_affected_users_back(trained: Trained
     task = task_of(trained, "pairs")
     kept = task.partition.retained_pairs.split(Split.TRAIN)
     kept = kept.select(np.isin(kept.users, task.partition.forgotten.users))
-    inputs = padded_inputs(task)
+    inputs = task.inputs(views.padded)
     rows = torch.tensor(kept.users), torch.tensor(kept.items)
     drift = []
     for steps in (0, 150):

@@ -4,11 +4,12 @@ import torch
 
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.interactions import Interactions
+from mmrecun.forget import views
 from mmrecun.models.base import Recommender
 from mmrecun.models.bprmf import BPRMF
 from mmrecun.rng import Seed
 from mmrecun.training.fit import fit
-from mmrecun.unlearning.base import Task, padded_inputs
+from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.editing import scif
 from mmrecun.unlearning.editing.scif import SCIF, Pairs, SCIFConfig, hessian_product, label_change
 from mmrecun.unlearning.functional import vectors_with
@@ -41,7 +42,14 @@ def test_the_gradient_of_the_label_change_is_the_change_of_the_label():
 def factorised(trained: Trained) -> Trained:  # noqa: F811
     model, scores = build("bprmf", trained.dataset), iter(range(1, 100))
     assert isinstance(model, BPRMF)
-    fit(model, trained.dataset, padded_inputs(task_of(trained, "pairs")), TRAINING, Seed(1), lambda _: next(scores))
+    fit(
+        model,
+        trained.dataset,
+        task_of(trained, "pairs").inputs(views.padded),
+        TRAINING,
+        Seed(1),
+        lambda _: next(scores),
+    )
     return Trained(model, trained.dataset)
 
 
@@ -93,7 +101,7 @@ def margin(model: Recommender, task: Task, pairs: Interactions) -> float:
     original = task.partition.original
     sampler = NegativeSampler(original.train, len(original.users), len(original.items))
     triples = next(iter(bpr_batches(pairs, sampler, len(pairs), Seed(11).numpy())))
-    return model.vectors(padded_inputs(task)).of_triples(triples).margins().mean().item()
+    return model.vectors(task.inputs(views.padded)).of_triples(triples).margins().mean().item()
 
 
 @pytest.mark.parametrize("target", ["items", "pairs"])
@@ -128,7 +136,7 @@ def test_a_request_of_whole_users_has_no_row_to_correct(trained: Trained):  # no
 
 def test_swapped_rows_give_the_vectors_of_a_model_that_has_them(trained: Trained):  # noqa: F811
     task = task_of(trained, "pairs")
-    inputs, other = padded_inputs(task), build("mgcn", trained.dataset, 4)
+    inputs, other = task.inputs(views.padded), build("mgcn", trained.dataset, 4)
     other.load_state_dict(trained.model.state_dict())
     rows = torch.randn(other.users.weight.shape, generator=Seed(2).torch())
     with torch.no_grad():

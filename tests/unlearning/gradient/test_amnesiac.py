@@ -5,8 +5,7 @@ import torch
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError
-from mmrecun.unlearning.gradient.amnesiac import Amnesiac, AmnesiacConfig, relabelled
-from mmrecun.unlearning.gradient.base import GradientRun
+from mmrecun.unlearning.gradient.amnesiac import AmnesiacConfig, AmnesiacRun, relabelled
 from tests.contracts.unlearning import GradientContract, Trained, pairs_of, task_of
 
 
@@ -25,12 +24,11 @@ def test_only_what_is_wrong_changes_places():
 
 
 def test_a_pass_shows_every_training_pair_once_and_forgotten_ones_reversed(trained: Trained):
-    method = Amnesiac(AmnesiacConfig(batch_size=100))
-    run = GradientRun.of(task_of(trained, "pairs"), method.config)
+    run = AmnesiacRun(task_of(trained, "pairs"), AmnesiacConfig(batch_size=100))
     forgotten, known = set(pairs_of(run.sampler.forget)), set(pairs_of(trained.dataset.train))
     shown = [
         row
-        for step in method.steps(run, None, 0)
+        for step in run.steps(0)
         for row in zip(
             *(c.tolist() for c in (step.retain.users, step.retain.positives, step.retain.negatives)), strict=True
         )

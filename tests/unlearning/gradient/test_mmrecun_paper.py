@@ -4,13 +4,13 @@ import torch
 
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.errors import ConfigError
+from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
-from mmrecun.unlearning.base import Task, padded_inputs, retained_inputs, working_copy
+from mmrecun.unlearning.base import Task, working_copy
 from mmrecun.unlearning.gradient import base
-from mmrecun.unlearning.gradient.base import GradientRun
-from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper, MMRecUnPaperConfig
+from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper, MMRecUnPaperConfig, MMRecUnPaperRun
 from mmrecun.unlearning.gradient.sampling import Step, branch_pairs
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained, validate  # noqa: F401
 
@@ -49,7 +49,7 @@ def margins(model: Recommender, task: Task, target: str) -> float:
     pairs = branch_pairs(partition, "audio") if target == "some audio" else partition.forgotten
     sampler = NegativeSampler(partition.original.train, len(partition.original.users), len(partition.original.items))
     triples = next(iter(bpr_batches(pairs, sampler, len(pairs), Seed(11).numpy())))
-    vectors = model.vectors(padded_inputs(task))
+    vectors = model.vectors(task.inputs(views.padded))
     rows = vectors.branch_of_triples("audio", triples) if target == "some audio" else vectors.of_triples(triples)
     return rows.margins().mean().item()
 
@@ -77,7 +77,9 @@ def test_attached_features_change_no_item_that_kept_its_own(trained: Trained):  
     task = task_of(trained, "some audio")
     kept = torch.from_numpy(~task.partition.removed_features["audio"])
     with torch.no_grad():
-        padded, retained = (task.model.vectors(inputs(task)) for inputs in (padded_inputs, retained_inputs))
+        padded, retained = (
+            task.model.vectors(task.inputs(view)) for view in (views.padded, views.padded_without_features)
+        )
     assert torch.equal(padded.branches["audio"][1][kept], retained.branches["audio"][1][kept])
     assert padded.branches["audio"][1][~kept].any()
     assert not retained.branches["audio"][1][~kept].any()
@@ -85,13 +87,12 @@ def test_attached_features_change_no_item_that_kept_its_own(trained: Trained):  
 
 def test_the_objective_is_the_weighted_sum_of_its_terms(trained: Trained):  # noqa: F811
     task = task_of(trained, "pairs")
-    method = MMRecUnPaper(MMRecUnPaperConfig(forget_weight=0.3))
-    run = GradientRun.of(task, method.config)
+    run = MMRecUnPaperRun(task, MMRecUnPaperConfig(forget_weight=0.3))
     forget = Triples(*(torch.tensor(rows) for rows in ([0, 1], [2, 3], [4, 5])))
     kept = Triples(*(torch.tensor(rows) for rows in ([6, 7], [8, 9], [10, 11])))
     with torch.no_grad():
-        found = method.loss(run, None, Step(forget, {}, kept)).item()
-        vectors = task.model.vectors(run.retained_inputs)
+        found = run.loss(Step(forget, {}, kept)).item()
+        vectors = task.model.vectors(run.inputs)
         x, y = (vectors.of_triples(triples).margins().double().numpy() for triples in (forget, kept))
         own = task.model.auxiliary_loss(vectors.of_triples(kept)).item()
     reverse, retained = np.log1p(np.exp(x)).mean(), np.log1p(np.exp(-y)).mean()

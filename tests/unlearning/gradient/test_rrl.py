@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.unlearning.gradient.base import GradientRun
-from mmrecun.unlearning.gradient.rrl import RRL, RRLConfig, fisher_diagonal, ranked_reverse
+from mmrecun.unlearning.gradient.rrl import RRLConfig, RRLRun, fisher_diagonal, ranked_reverse
 from tests.contracts.unlearning import GradientContract, Trained, task_of
 
 
@@ -25,13 +24,13 @@ def test_pairs_at_the_top_count_most_and_descent_lowers_every_margin():
 
 
 def test_the_fisher_diagonal_is_the_mean_squared_gradient_scaled_to_mean_one(trained: Trained):
-    run = GradientRun.of(task_of(trained, "users"), RRLConfig(batch_size=300))
+    run = RRLRun(task_of(trained, "users"), RRLConfig(batch_size=300))
     found = fisher_diagonal(run, 2)
     squares = [torch.zeros_like(parameter) for parameter in run.model.parameters()]
     batches = list(run.sampler.retain_only(0))[:2]
     for step in batches:
         run.model.zero_grad()
-        run.retain_loss(run.model.vectors(run.retained_inputs).of_triples(step.retain)).backward()
+        run.retain_loss(run.model.vectors(run.inputs).of_triples(step.retain)).backward()
         for square, parameter in zip(squares, run.model.parameters(), strict=True):
             square.add_(parameter.grad.square())
     mean = sum(square.sum() for square in squares) / sum(square.numel() for square in squares)
@@ -44,14 +43,15 @@ def test_the_fisher_diagonal_is_the_mean_squared_gradient_scaled_to_mean_one(tra
 
 
 def test_the_anchor_weighs_every_move_by_its_fisher_value(trained: Trained):
-    free, anchored = RRL(RRLConfig(stay_weight=0)), RRL(RRLConfig(stay_weight=0.5))
-    run = GradientRun.of(task_of(trained, "pairs"), free.config)
-    step = next(run.sampler.forget_only(0))
-    anchors = [anchored.prepare(run) for _ in range(2)]
-    assert free.loss(run, anchors[0], step).item() == anchored.loss(run, anchors[1], step).item()
+    task = task_of(trained, "pairs")
+    runs = [RRLRun(task, RRLConfig(stay_weight=weight)) for weight in (0, 0.5)]
+    step = next(runs[0].sampler.forget_only(0))
+    free, anchored = (run.loss(step).item() for run in runs)
+    assert free == anchored
     with torch.no_grad():
-        for parameter in run.model.parameters():
-            parameter.add_(0.01)
-    one, two = (method.loss(run, anchor, step).item() for method, anchor in zip((free, anchored), anchors, strict=True))
-    total = sum(float(fisher.double().sum()) for fisher in anchors[0].fisher)
+        for run in runs:
+            for parameter in run.model.parameters():
+                parameter.add_(0.01)
+    one, two = (run.loss(step).item() for run in runs)
+    total = sum(float(fisher.double().sum()) for fisher in runs[1].fisher)
     assert two - one == pytest.approx(0.5 * total * 0.01**2, rel=1e-3)

@@ -2,14 +2,12 @@ import pytest
 import torch
 
 from mmrecun.data.bpr_sampling import Triples
-from mmrecun.unlearning.base import working_copy
 from mmrecun.unlearning.gradient.sampling import ForgetSampler
 from tests.contracts.unlearning import Trained, pairs_of, task_of
 
 
 def sampler_of(trained: Trained, target: str, batch_size: int = 64, steps: int = 4) -> ForgetSampler:
-    task = task_of(trained, target)
-    return ForgetSampler(task, working_copy(task), batch_size, steps)
+    return ForgetSampler(task_of(trained, target), batch_size, steps)
 
 
 def rows(triples: Triples) -> list[tuple[int, int, int]]:

@@ -9,12 +9,16 @@ from mmrecun.unlearning.gradient.stopping import StoppingCriterion
 from tests.contracts.unlearning import Trained, task_of
 
 
+def criterion(run: GradientRun) -> StoppingCriterion:
+    return StoppingCriterion(run.task, run.model, run.padded_inputs, run.sampler)
+
+
 @pytest.mark.parametrize(("target", "branch"), [("pairs", ""), ("some audio", "audio")])
 def test_the_excess_is_the_mean_margin_above_that_of_validation_pairs_at_the_start(
     trained: Trained, target: str, branch: str
 ):
-    run = GradientRun.of(task_of(trained, target), PassConfig())
-    stopping = StoppingCriterion(run)
+    run = GradientRun(task_of(trained, target), PassConfig())
+    stopping = criterion(run)
     rng = run.task.seed.child("gauge").numpy()
     forgotten = run.sampler.branches[branch] if branch else run.sampler.forget
     valid = run.task.partition.retained_pairs.split(Split.VALID)
@@ -39,12 +43,12 @@ def test_the_excess_is_the_mean_margin_above_that_of_validation_pairs_at_the_sta
 
 
 def test_without_validation_pairs_the_level_is_chance(trained: Trained):
-    run = GradientRun.of(task_of(trained, "pairs"), PassConfig())
+    run = GradientRun(task_of(trained, "pairs"), PassConfig())
     data = trained.dataset
     bare = data.with_interactions(data.interactions.select(data.interactions.splits != Split.VALID))
-    other = GradientRun.of(task_of(Trained(trained.model, bare), "pairs"), PassConfig())
+    other = GradientRun(task_of(Trained(trained.model, bare), "pairs"), PassConfig())
     with torch.no_grad():
         for model in (run.model, other.model):
             for parameter in model.parameters():
                 parameter.zero_()
-    assert StoppingCriterion(other).excess() == 0
+    assert criterion(other).excess() == 0

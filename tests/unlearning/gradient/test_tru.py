@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.unlearning.gradient.base import GradientRun
-from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper, MMRecUnPaperConfig
-from mmrecun.unlearning.gradient.tru import TRU, TRUConfig, branch_scales, with_gradient
+from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaperConfig, MMRecUnPaperRun
+from mmrecun.unlearning.gradient.tru import TRUConfig, TRURun, branch_scales, with_gradient
 from tests.contracts.unlearning import GradientContract, Trained, task_of
 
 
@@ -32,12 +31,12 @@ def test_a_given_gradient_arrives_as_given():
 
 @pytest.mark.parametrize("target", ["pairs", "some audio"])
 def test_with_all_modules_and_no_bound_it_is_mmrecun(trained: Trained, target: str):
-    method, other = TRU(TRUConfig(share=1, tau=1e9)), MMRecUnPaper(MMRecUnPaperConfig())
-    run = GradientRun.of(task_of(trained, target), method.config)
-    step = next(run.sampler.forget_pass(0))
+    task = task_of(trained, target)
+    runs = TRURun(task, TRUConfig(share=1, tau=1e9)), MMRecUnPaperRun(task, MMRecUnPaperConfig())
+    step = next(runs[0].sampler.forget_pass(0))
     gradients = []
-    for loss in (method.loss(run, method.prepare(run), step), other.loss(run, None, step)):
-        run.model.zero_grad()
+    for run in runs:
+        loss = run.loss(step)
         loss.backward()
         gradients.append((loss.item(), [parameter.grad.clone() for parameter in run.model.parameters()]))
     assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-5)
@@ -46,23 +45,20 @@ def test_with_all_modules_and_no_bound_it_is_mmrecun(trained: Trained, target: s
 
 
 def test_only_the_chosen_modules_move(trained: Trained):
-    method = TRU(TRUConfig(share=0.3, epochs=1))
-    run = GradientRun.of(task_of(trained, "pairs"), method.config)
-    targets = method.prepare(run)
+    run = TRURun(task_of(trained, "pairs"), TRUConfig(share=0.3, epochs=1))
     modules = {
         name.rpartition(".")[0]: chosen
-        for (name, _), chosen in zip(run.model.named_parameters(), targets.chosen, strict=True)
+        for (name, _), chosen in zip(run.model.named_parameters(), run.chosen, strict=True)
     }
     assert sum(modules.values()) == round(0.3 * len(modules))
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
-    method._passes(run, [])
+    run.passes()
     moved = [not torch.equal(parameter, before[name]) for name, parameter in run.model.named_parameters()]
-    assert moved == targets.chosen
+    assert moved == run.chosen
 
 
 def test_the_chosen_modules_have_the_largest_ratio(trained: Trained):
-    method = TRU(TRUConfig(share=0.3, probe_batches=1))
-    run = GradientRun.of(task_of(trained, "pairs"), method.config)
+    run = TRURun(task_of(trained, "pairs"), TRUConfig(share=0.3, probe_batches=1))
     step = next(run.sampler.forget_pass(0))
     kept, forgotten = run.forward(step)
     sizes = []
@@ -77,5 +73,5 @@ def test_the_chosen_modules_have_the_largest_ratio(trained: Trained):
     ratio = {module: sizes[0][module] / sizes[1][module] for module in sizes[0]}
     best = sorted(ratio, key=ratio.get, reverse=True)[: round(0.3 * len(ratio))]
     named = [name.rpartition(".")[0] for name, _ in run.model.named_parameters()]
-    assert method.prepare(run).chosen == [module in best for module in named]
+    assert run.chosen == [module in best for module in named]
     assert np.unique(list(ratio.values())).size == len(ratio)

@@ -13,9 +13,9 @@ import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix
+from mmrecun.forget import views
 from mmrecun.forget.request import Target
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
 from mmrecun.unlearning.vector_model import blocks, pair_scores, retained_vector_model
@@ -80,7 +80,7 @@ class COVA(Unlearner):
         """Factorise, correct the user vectors, keep the retained rows."""
         self.check(task.partition)
         original = task.partition.original
-        vectors = task.model.vectors(build_inputs(original, task.model.required_inputs(), task.device))
+        vectors = task.model.vectors(task.inputs(views.original))
         stack = stack_of(vectors.users, vectors.items, original.train, task.partition.forgotten)
         rng = task.seed.child("factorisation").torch()
         left, values, right = truncated_svd(stack, self.config.rank, self.config.iterations, rng)

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from mmrecun.arrays import Bools
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import Target
 from mmrecun.models.base import linear
 from mmrecun.training.loop import adam, train_batches
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_inputs
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
 from mmrecun.unlearning.vector_model import retained_vector_model
 
 Pairs = tuple[Tensor, Tensor]
@@ -89,7 +90,7 @@ class GSGCF(Unlearner):
         self.check(task.partition)
         partition, users = task.partition, len(task.partition.original.users)
         with torch.no_grad():
-            vectors = task.model.vectors(retained_inputs(task))
+            vectors = task.model.vectors(task.inputs(views.padded_without_features))
         still = torch.cat([vectors.users, vectors.items])
         train = partition.retained_pairs.split(Split.TRAIN)
         moves = neighbourhood(partition.forgotten, train, (users, len(still) - users), self.config.hops)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import Target
 from mmrecun.models.base import ID_TABLES, Recommender, Vectors
@@ -30,7 +31,6 @@ from mmrecun.unlearning.base import (
     UnlearnConfig,
     Unlearner,
     UnlearnResult,
-    padded_inputs,
     retained_model,
     working_copy,
 )
@@ -101,7 +101,7 @@ class Obliviate(Unlearner):
         working, partition = working_copy(task), task.partition
         if not len(partition.forgotten):
             return UnlearnResult(retained_model(task, working), "no forgotten pair: no row to move", [])
-        inputs = padded_inputs(task)
+        inputs = task.inputs(views.padded)
         adapters = self.first_move(task, working, inputs)
         history = self._calibrate(task, working, inputs, adapters) if self.config.calibration else []
         with torch.no_grad():

@@ -18,13 +18,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from mmrecun.arrays import Ints
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.forget import views
 from mmrecun.forget.request import Target
 from mmrecun.unlearning.base import (
     Task,
     UnlearnConfig,
     Unlearner,
     UnlearnResult,
-    padded_inputs,
     retained_model,
     working_copy,
 )
@@ -100,7 +100,7 @@ class SCIF(Unlearner):
         table = task.model.get_parameter("users.weight").detach()
         shift = torch.zeros(len(rows), table.shape[1], device=table.device, requires_grad=True)
         moved = table.index_add(0, torch.from_numpy(rows).to(table.device), shift)
-        vectors = vectors_with(task.model, {"users.weight": moved}, padded_inputs(task))
+        vectors = vectors_with(task.model, {"users.weight": moved}, task.inputs(views.padded))
         forget, draws = pairs.forget, self.config.negatives
         label = vectors.of_triples(Triples(forget.users, pairs.unseen, forget.negatives)).margins().detach().sigmoid()
         difference = label_change(vectors.of_triples(forget).margins(), label) / draws

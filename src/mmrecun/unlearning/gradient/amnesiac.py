@@ -52,26 +52,30 @@ class AmnesiacConfig(PassConfig):
         return variant
 
 
-class Amnesiac(GradientUnlearner[None]):
+class AmnesiacRun(GradientRun):
     """Relabels forgotten pairs: the user prefers an item they never had to the forgotten one.
 
     The wrong item is drawn anew in every pass, as negatives are. Features have no label that could be wrong.
     """
 
+    def steps(self, number: int) -> Iterator[Step]:
+        """Yield a pass over all original training pairs, forgotten ones relabelled."""
+        for triples in self.sampler.full_pass(number):
+            yield Step(retain=relabelled(triples, self.sampler.forget, self.model.sizes.items))
+
+    def loss(self, step: Step) -> Tensor:
+        """Return what training minimises, on relabelled triples; a scalar."""
+        return self.retain_loss(self.forward(step)[0])
+
+
+class Amnesiac(GradientUnlearner):
+    """Continues training with forgotten pairs relabelled."""
+
     Config = AmnesiacConfig
+    Run = AmnesiacRun
     summary = "continues training with forgotten pairs relabelled"
     source = "Graves et al., AAAI 2021"
-    config: AmnesiacConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
-
-    def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
-        """Yield a pass over all original training pairs, forgotten ones relabelled."""
-        for triples in run.sampler.full_pass(number):
-            yield Step(retain=relabelled(triples, run.sampler.forget, run.model.sizes.items))
-
-    def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
-        """Return what training minimises, on relabelled triples; a scalar."""
-        return run.retain_loss(run.forward(step)[0])
 
 
 def relabelled(triples: Triples, wrong: Interactions, items: int) -> Triples:

@@ -1,27 +1,18 @@
 """What every gradient method shares: a working copy, passes of optimiser steps over it, and the export at the end."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Generic, Self, TypeVar, cast
+from typing import ClassVar
 
+import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from mmrecun.data.graph import GraphInputs
-from mmrecun.models.base import Recommender, TripleVectors
+from mmrecun.forget import views
+from mmrecun.models.base import TripleVectors
 from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
-from mmrecun.unlearning.base import (
-    Task,
-    UnlearnConfig,
-    Unlearner,
-    UnlearnResult,
-    padded_inputs,
-    retained_inputs,
-    retained_model,
-    working_copy,
-)
-from mmrecun.unlearning.gradient.sampling import ForgetSampler, Step
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model, working_copy
+from mmrecun.unlearning.gradient.sampling import ForgetSampler, Step, anything_to_push
 
 
 class PassConfig(UnlearnConfig):
@@ -33,6 +24,11 @@ class PassConfig(UnlearnConfig):
     )
     learning_rate: PositiveFloat = Field(default=1e-3, description="learning rate of Adam")
 
+    @property
+    def min_steps(self) -> int:
+        """How many steps a pass over the forget set has at least."""
+        return 1
+
 
 class GradientConfig(PassConfig):
     """Settings of every method whose passes run over the forget set."""
@@ -42,111 +38,119 @@ class GradientConfig(PassConfig):
         description="steps in a pass over the forget set at least; a small forget set is cut into smaller batches",
     )
 
+    @property
+    def min_steps(self) -> int:
+        """How many steps a pass over the forget set has at least."""
+        return self.steps
 
-@dataclass(frozen=True)
+
 class GradientRun:
-    """What a run works with, in original rows.
+    """One run: a working copy, the steps over it, and what the method needs besides; all in original rows.
+
+    What was removed keeps its rows, without an interaction, until the end of the run. A subclass states its `loss` and,
+    where it needs them, what to prepare (a frozen teacher, a Fisher diagonal) when it is made, which `steps` a pass has
+    and a `stop_reason` to end early.
+
+    Args:
+        task: what is forgotten, and of which model.
+        config: of the method.
 
     Attributes:
-        task: as given.
         model: the copy whose parameters change.
         padded_inputs: the retained graph, with what was removed attached as newcomers.
-        retained_inputs: the same without the removed features of retained items; what the new model will see.
+        inputs: the same without the removed features of retained items, as the new model will see it; in a pass as an
+            epoch of training draws it.
         sampler: of the steps.
     """
 
-    task: Task
-    model: Recommender
-    padded_inputs: GraphInputs
-    retained_inputs: GraphInputs
-    sampler: ForgetSampler
+    config: PassConfig
 
-    @classmethod
-    def of(cls, task: Task, config: PassConfig) -> Self:
-        """Set up `task`."""
-        steps = config.steps if isinstance(config, GradientConfig) else 1
-        model, attached = working_copy(task), padded_inputs(task)
-        served = retained_inputs(task) if task.partition.removed_features else attached
-        return cls(task, model, attached, served, ForgetSampler(task, model, config.batch_size, steps))
+    def __init__(self, task: Task, config: PassConfig) -> None:
+        self.task, self.config, self.model = task, config, working_copy(task)
+        self.padded_inputs = task.inputs(views.padded)
+        self.inputs = self.padded_inputs
+        if task.partition.removed_features:
+            self.inputs = task.inputs(views.padded_without_features)
+        self.sampler = ForgetSampler(task, config.batch_size, config.min_steps)
+
+    def steps(self, number: int) -> Iterator[Step]:
+        """Yield the steps of pass `number`, counted from 0; a pass over the forget set unless overridden."""
+        return self.sampler.forget_pass(number)
+
+    def loss(self, step: Step) -> Tensor:
+        """Return the loss of one step; a scalar whose descent forgets."""
+        raise NotImplementedError
+
+    def stop_reason(self) -> str:
+        """Return why to stop, or nothing to go on; asked before each pass and at the end."""
+        return ""
 
     def forward(self, step: Step) -> tuple[TripleVectors, list[Tensor]]:
         """Return the retained triples' vectors, and the margins of what is forgotten.
 
         A forgotten pair is scored whole, a lost feature by its own branch; float32 [B] for each kind there is.
         """
-        rows, size = self.model.batch_vectors(self.retained_inputs, step.retain.joined(step.forget)), len(step.retain)
+        rows, size = self.model.batch_vectors(self.inputs, step.retain.joined(step.forget)), len(step.retain)
         kept, forgotten = rows.take(slice(None, size)), rows.take(slice(size, None))
         margins = [forgotten.margins()] if len(step.forget) else []
         if step.branches:
-            attached = self.model.vectors(self.padded_inputs)
-            margins += [attached.branch_of_triples(name, triples).margins() for name, triples in step.branches.items()]
+            padded = self.model.vectors(self.padded_inputs)
+            margins += [padded.branch_of_triples(name, triples).margins() for name, triples in step.branches.items()]
         return kept, margins
 
     def retain_loss(self, kept: TripleVectors) -> Tensor:
         """Return what training minimises, on retained triples; a scalar."""
         return training_loss(self.model, kept)
 
+    def passes(self) -> tuple[str, list[dict[str, float]]]:
+        """Take the steps of all passes, until they are done or there is a reason to stop; returns it and the losses."""
+        epochs, history = self.config.epochs, list[dict[str, float]]()
+        optimizer = adam(self.model, self.config.learning_rate)
+        for number in range(epochs):
+            if reason := self.stop_reason():
+                return reason, history
+            loss = self._pass(number, optimizer)
+            history.append({"epoch": number + 1, "loss": loss})
+            self.task.progress(number + 1, epochs, f"loss {loss:.4f}")
+        return self.stop_reason() or f"{epochs} passes", history
 
-Memory = TypeVar("Memory")
+    def _pass(self, number: int, optimizer: torch.optim.Optimizer) -> float:
+        """Take the steps of one pass, on graphs and with noise as in an epoch of training; returns the mean loss."""
+        seed, whole = self.task.seed.child(f"pass {number}"), self.inputs
+        self.inputs = self.model.epoch_inputs(whole, seed.child("inputs").torch())
+        try:
+            return train_batches(
+                self.steps(number), self._loss_with(seed.child("noise").torch(self.task.device)), optimizer
+            )
+        finally:
+            self.inputs = whole
+
+    def _loss_with(self, noise: torch.Generator) -> Callable[[Step], Tensor]:
+        """Return `loss` with dropout by `noise`; steps are drawn, and reasons to stop sought, without it."""
+
+        def loss(step: Step) -> Tensor:
+            self.model.dropout_rng = noise
+            try:
+                return self.loss(step)
+            finally:
+                self.model.dropout_rng = None
+
+        return loss
 
 
-class GradientUnlearner(Unlearner, Generic[Memory]):
-    """Works on the retained graph with every old row still in place; what left loses its row at the end.
-
-    A subclass states its `loss` and, where it needs them, what to `prepare` (a frozen teacher, a Fisher diagonal),
-    which `steps` a pass has and a `stop_reason` to end early. What is prepared lives as long as the run.
-    """
+class GradientUnlearner(Unlearner):
+    """A method that takes optimiser steps; a subclass states its settings and the `Run` that takes them."""
 
     Config = PassConfig
     config: PassConfig
-
-    def prepare(self, run: GradientRun) -> Memory:  # noqa: ARG002
-        """Whatever the objective needs besides the step; nothing unless overridden."""
-        return cast("Memory", None)
-
-    def steps(self, run: GradientRun, memory: Memory, number: int) -> Iterator[Step]:  # noqa: ARG002
-        """Yield the steps of pass `number`, counted from 0; a pass over the forget set unless overridden."""
-        return run.sampler.forget_pass(number)
-
-    def loss(self, run: GradientRun, memory: Memory, step: Step) -> Tensor:
-        """Return the loss of one step; a scalar whose descent forgets."""
-        raise NotImplementedError
-
-    def stop_reason(self, run: GradientRun, memory: Memory) -> str:  # noqa: ARG002
-        """Asked before each pass and at the end: why to stop, or nothing to go on."""
-        return ""
+    Run: ClassVar[type[GradientRun]]
 
     def run(self, task: Task) -> UnlearnResult:
-        """Make passes of `objective` over the working copy, until they are done or it is settled."""
+        """Make the passes over a working copy; what left loses its row at the end."""
         self.check(task.partition)
-        run = GradientRun.of(task, self.config)
-        stop, history = "nothing to train: no forgotten pair, no lost branch", list[dict[str, float]]()
-        if run.sampler.any():
-            stop = self._passes(run, history)
+        if not anything_to_push(task):
+            stop = "nothing to train: no forgotten pair, no lost branch"
+            return UnlearnResult(retained_model(task, working_copy(task)), stop, [])
+        run = self.Run(task, self.config)
+        stop, history = run.passes()
         return UnlearnResult(retained_model(task, run.model), stop, history)
-
-    def _passes(self, run: GradientRun, history: list[dict[str, float]]) -> str:
-        memory, epochs = self.prepare(run), self.config.epochs
-        optimizer = adam(run.model, self.config.learning_rate)
-        for number in range(epochs):
-            if reason := self.stop_reason(run, memory):
-                return reason
-            loss = train_batches(self.steps(run, memory, number), self._loss(run, memory, number), optimizer)
-            history.append({"epoch": number + 1, "loss": loss})
-            run.task.progress(number + 1, epochs, f"loss {loss:.4f}")
-        return self.stop_reason(run, memory) or f"{epochs} passes"
-
-    def _loss(self, run: GradientRun, memory: Memory, number: int) -> Callable[[Step], Tensor]:
-        """Return the objective of pass `number`, on graphs and with noise as in an epoch of training."""
-        model, seed = run.model, run.task.seed.child(f"pass {number}")
-        noise = seed.child("noise").torch(run.task.device)
-        drawn = replace(run, retained_inputs=model.epoch_inputs(run.retained_inputs, seed.child("inputs").torch()))
-
-        def loss_of(step: Step) -> Tensor:
-            model.dropout_rng = noise
-            try:
-                return self.loss(drawn, memory, step)
-            finally:
-                model.dropout_rng = None
-
-        return loss_of

@@ -15,20 +15,24 @@ class FinetuneConfig(PassConfig):
     epochs: PositiveInt = Field(default=10, description="passes over the retain set")
 
 
-class Finetune(GradientUnlearner[None]):
+class FinetuneRun(GradientRun):
     """Minimises the original objective on the retained data. Forgotten pairs may be drawn as negatives, like any other.
 
     Rows that no retained pair reaches do not move; those of removed users and items leave with them.
     """
 
-    Config = FinetuneConfig
-    summary = "continues training on the retained data"
-    config: FinetuneConfig
-
-    def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002
+    def steps(self, number: int) -> Iterator[Step]:
         """Yield a pass over the retain set."""
-        return run.sampler.retain_only_new_negatives(number)
+        return self.sampler.retain_only_new_negatives(number)
 
-    def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
+    def loss(self, step: Step) -> Tensor:
         """Return what training minimises, on retained triples; a scalar."""
-        return run.retain_loss(run.forward(step)[0])
+        return self.retain_loss(self.forward(step)[0])
+
+
+class Finetune(GradientUnlearner):
+    """Continues training on the retained data."""
+
+    Config = FinetuneConfig
+    Run = FinetuneRun
+    summary = "continues training on the retained data"

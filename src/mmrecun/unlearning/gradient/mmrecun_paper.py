@@ -29,21 +29,27 @@ class MMRecUnPaperConfig(GradientConfig):
     )
 
 
-class MMRecUnPaper(GradientUnlearner[None]):
+class MMRecUnPaperRun(GradientRun):
     """A few passes of the joint objective over the forget set."""
 
-    Config = MMRecUnPaperConfig
-    summary = "reverse BPR on forgotten triples beside training on retained ones"
-    source = "Sinha et al., AAAI 2025, arXiv 2405.15328"
     config: MMRecUnPaperConfig
 
-    def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002
+    def loss(self, step: Step) -> Tensor:
         """(1 - w) * (BPR + the model's own losses) on retained triples + w * reverse BPR on forgotten ones; a scalar.
 
         A forgotten pair is scored whole; a lost feature is scored by its own branch.
         """
-        kept, forgotten = run.forward(step)
+        kept, forgotten = self.forward(step)
         zero = torch.zeros((), device=kept.users.device)
         reverse = sum((reverse_bpr(margins, self.config.form) for margins in forgotten), start=zero)
         weight = self.config.forget_weight
-        return (1 - weight) * run.retain_loss(kept) + weight * reverse
+        return (1 - weight) * self.retain_loss(kept) + weight * reverse
+
+
+class MMRecUnPaper(GradientUnlearner):
+    """Pushes forgotten preferences down while the rest is held."""
+
+    Config = MMRecUnPaperConfig
+    Run = MMRecUnPaperRun
+    summary = "reverse BPR on forgotten triples beside training on retained ones"
+    source = "Sinha et al., AAAI 2025, arXiv 2405.15328"

@@ -4,15 +4,14 @@ The published form is for image-text pairs. Here a pair is a user and an item, i
 elementwise product of their vectors, and a mismatched pair is the user with an item they never had.
 """
 
-from dataclasses import dataclass
-
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import embedding, mse_loss
 
+from mmrecun.forget import views
 from mmrecun.models.base import TripleVectors, Vectors
-from mmrecun.unlearning.base import original_inputs
+from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
 
@@ -29,57 +28,57 @@ class MultiDeleteConfig(GradientConfig):
     )
 
 
-@dataclass(frozen=True)
-class Frozen:
-    """The trained model's vectors on the original graph, and bool [I]: the items that stay."""
-
-    vectors: Vectors
-    staying: Tensor
-
-
-class MultiDelete(GradientUnlearner[Frozen]):
+class MultiDeleteRun(GradientRun):
     """Keeps a modality's vectors for items alone, since those of users are made from items that may be forgotten.
 
     Removed items and removed features are left out, since the request forbids keeping them.
+
+    Attributes:
+        teacher: the trained model's vectors on the original graph.
+        staying: bool [I], the items that stay.
     """
 
-    Config = MultiDeleteConfig
-    summary = "moves forgotten pairs to mismatched ones and keeps the rest in place"
-    source = "Cheng and Amiri, ECCV 2024, arXiv 2311.12047"
     config: MultiDeleteConfig
 
-    def prepare(self, run: GradientRun) -> Frozen:
-        """Return the trained model's vectors, frozen."""
+    def __init__(self, task: Task, config: MultiDeleteConfig) -> None:
+        super().__init__(task, config)
         with torch.no_grad():
-            vectors = run.task.model.vectors(original_inputs(run.task))
-        return Frozen(vectors, torch.from_numpy(~run.task.partition.removed_items).to(run.task.device))
+            self.teacher = task.model.vectors(task.inputs(views.original))
+        self.staying = torch.from_numpy(~task.partition.removed_items).to(task.device)
 
-    def loss(self, run: GradientRun, memory: Frozen, step: Step) -> Tensor:
+    def loss(self, step: Step) -> Tensor:
         """Return the weighted sum of the three mean squared errors; a scalar."""
-        vectors = run.model.vectors(run.retained_inputs)
-        attached = run.model.vectors(run.padded_inputs) if step.branches else vectors
-        apart = (
-            [mismatch(vectors.of_triples(step.forget), memory.vectors.of_triples(step.forget))]
-            if len(step.forget)
-            else []
-        )
+        vectors, teacher = self.model.vectors(self.inputs), self.teacher
+        padded = self.model.vectors(self.padded_inputs) if step.branches else vectors
+        apart = []
+        if len(step.forget):
+            apart.append(mismatch(vectors.of_triples(step.forget), teacher.of_triples(step.forget)))
         apart += [
-            mismatch(attached.branch_of_triples(name, triples), memory.vectors.branch_of_triples(name, triples))
+            mismatch(padded.branch_of_triples(name, triples), teacher.branch_of_triples(name, triples))
             for name, triples in step.branches.items()
         ]
-        kept = mse_loss(fused(vectors.of_triples(step.retain)), fused(memory.vectors.of_triples(step.retain)))
+        kept = mse_loss(fused(vectors.of_triples(step.retain)), fused(teacher.of_triples(step.retain)))
         loss = self.config.decouple * torch.stack(apart).sum() + self.config.multimodal * kept
-        return loss + self.config.unimodal * self._unimodal(run, memory, vectors, step)
+        return loss + self.config.unimodal * self._unimodal(vectors, step)
 
-    def _unimodal(self, run: GradientRun, memory: Frozen, vectors: Vectors, step: Step) -> Tensor:
+    def _unimodal(self, vectors: Vectors, step: Step) -> Tensor:
         touched = [step.forget.positives, *(triples.positives for triples in step.branches.values())]
         items = torch.unique(torch.cat(touched))
-        total = torch.zeros((), device=run.task.device)
+        total = torch.zeros((), device=self.task.device)
         for name, (_, now) in vectors.branches.items():
-            there = items[memory.staying[items] & run.retained_inputs.present[name][items]]
+            there = items[self.staying[items] & self.inputs.present[name][items]]
             if len(there):
-                total = total + mse_loss(embedding(there, now), memory.vectors.branches[name][1][there])
+                total = total + mse_loss(embedding(there, now), self.teacher.branches[name][1][there])
         return total
+
+
+class MultiDelete(GradientUnlearner):
+    """Decouples forgotten pairs, and keeps the rest."""
+
+    Config = MultiDeleteConfig
+    Run = MultiDeleteRun
+    summary = "moves forgotten pairs to mismatched ones and keeps the rest in place"
+    source = "Cheng and Amiri, ECCV 2024, arXiv 2311.12047"
 
 
 def fused(rows: TripleVectors) -> Tensor:

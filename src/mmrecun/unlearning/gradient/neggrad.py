@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.training.losses import Reverse, reverse_bpr
+from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner, PassConfig
 from mmrecun.unlearning.gradient.sampling import Step
 
@@ -31,29 +32,38 @@ class NegGradConfig(PassConfig):
     )
 
 
-class NegGrad(GradientUnlearner[list[Tensor]]):
+class NegGradRun(GradientRun):
     """Keeps the trained parameters if it has to stay close to them."""
 
-    Config = NegGradConfig
-    summary = "NegGrad+: descent on retained and ascent on forgotten pairs in one step"
-    source = "Kurmanji et al., NeurIPS 2023"
     config: NegGradConfig
 
-    def prepare(self, run: GradientRun) -> list[Tensor]:
-        """Return the trained parameters, where they are needed."""
-        return [parameter.detach().clone() for parameter in run.model.parameters()] if self.config.stay_weight else []
+    def __init__(self, task: Task, config: NegGradConfig) -> None:
+        super().__init__(task, config)
+        self.start = [parameter.detach().clone() for parameter in self.model.parameters()] if config.stay_weight else []
 
-    def steps(self, run: GradientRun, memory: list[Tensor], number: int) -> Iterator[Step]:  # noqa: ARG002
+    def steps(self, number: int) -> Iterator[Step]:
         """Yield a pass over the retain set with forgotten triples beside."""
-        return run.sampler.retain_pass(number)
+        return self.sampler.retain_pass(number)
 
-    def loss(self, run: GradientRun, memory: list[Tensor], step: Step) -> Tensor:
+    def loss(self, step: Step) -> Tensor:
         """Alpha * (training loss of retained triples + pull) - (1 - alpha) * BPR of forgotten triples; a scalar."""
-        kept, forgotten = run.forward(step)
+        kept, forgotten = self.forward(step)
         ascent = torch.stack([reverse_bpr(margins, Reverse.NEGATED) for margins in forgotten]).sum()
-        return self.config.alpha * (run.retain_loss(kept) + self._pull(run, memory)) + (1 - self.config.alpha) * ascent
+        alpha = self.config.alpha
+        return alpha * (self.retain_loss(kept) + self._pull()) + (1 - alpha) * ascent
 
-    def _pull(self, run: GradientRun, start: list[Tensor]) -> Tensor:
-        zero = torch.zeros((), device=run.task.device)
-        distances = ((now - then).square().sum() for now, then in zip(run.model.parameters(), start, strict=False))
+    def _pull(self) -> Tensor:
+        zero = torch.zeros((), device=self.task.device)
+        distances = (
+            (now - then).square().sum() for now, then in zip(self.model.parameters(), self.start, strict=False)
+        )
         return self.config.stay_weight / 2 * sum(distances, start=zero)
+
+
+class NegGrad(GradientUnlearner):
+    """Descends on retained pairs and ascends on forgotten ones."""
+
+    Config = NegGradConfig
+    Run = NegGradRun
+    summary = "NegGrad+: descent on retained and ascent on forgotten pairs in one step"
+    source = "Kurmanji et al., NeurIPS 2023"

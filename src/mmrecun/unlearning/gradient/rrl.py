@@ -4,7 +4,6 @@ Rank weight and penalty weight are not published in full; both are this implemen
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from mmrecun.forget.request import Target
+from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.candidate_lists import CandidateSampler, list_scores, share_above
 from mmrecun.unlearning.gradient.sampling import Step
@@ -34,43 +34,44 @@ class RRLConfig(GradientConfig):
     candidates: PositiveInt = Field(default=200, description="items drawn to estimate the rank of a pair")
 
 
-@dataclass(frozen=True)
-class TrainedState:
-    """The trained parameters, how much retained pairs rely on each, and the items to compare ranks with."""
+class RRLRun(GradientRun):
+    """Trains on forgotten pairs alone; the Fisher-weighted penalty stands for the retained ones.
 
-    start: list[Tensor]
-    fisher: list[Tensor]
-    candidates: CandidateSampler
+    Attributes:
+        candidates: draws the items to compare ranks with.
+        start: the trained parameters.
+        fisher: how much retained pairs rely on each of them.
+    """
 
-
-class RRL(GradientUnlearner[TrainedState]):
-    """Trains on forgotten pairs alone; the Fisher-weighted penalty stands for the retained ones."""
-
-    Config = RRLConfig
-    summary = "rank-weighted reverse BPR, with a Fisher-weighted penalty on moving away"
-    source = "You et al., AAAI 2024"
     config: RRLConfig
-    forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
-    def prepare(self, run: GradientRun) -> TrainedState:
-        """Where the parameters are now, and the Fisher diagonal."""
-        rng = run.task.seed.child("candidates").torch()
-        candidates = CandidateSampler(run.task.partition.item_rows, self.config.candidates, rng, run.task.device)
-        start = [parameter.detach().clone() for parameter in run.model.parameters()]
-        return TrainedState(start, fisher_diagonal(run, self.config.fisher_batches), candidates)
+    def __init__(self, task: Task, config: RRLConfig) -> None:
+        super().__init__(task, config)
+        rng = task.seed.child("candidates").torch()
+        self.candidates = CandidateSampler(task.partition.item_rows, config.candidates, rng, task.device)
+        self.start = [parameter.detach().clone() for parameter in self.model.parameters()]
+        self.fisher = fisher_diagonal(self, config.fisher_batches)
 
-    def loss(self, run: GradientRun, memory: TrainedState, step: Step) -> Tensor:
+    def loss(self, step: Step) -> Tensor:
         """Rank-weighted swapped BPR of forgotten triples + anchor * sum F (theta - theta_0)^2; a scalar."""
-        vectors = run.model.vectors(run.retained_inputs)
+        vectors = self.model.vectors(self.inputs)
         triples, pair = step.forget, (vectors.users, vectors.items)
-        scores = list_scores(pair, triples.users, triples.positives, memory.candidates())
-        reverse = ranked_reverse(
-            vectors.of_triples(triples).margins(), share_above(scores), len(run.task.partition.item_rows)
-        )
-        moved = zip(memory.fisher, run.model.parameters(), memory.start, strict=True)
-        zero = torch.zeros((), device=run.task.device)
+        above = share_above(list_scores(pair, triples.users, triples.positives, self.candidates()))
+        reverse = ranked_reverse(vectors.of_triples(triples).margins(), above, len(self.task.partition.item_rows))
+        moved = zip(self.fisher, self.model.parameters(), self.start, strict=True)
+        zero = torch.zeros((), device=self.task.device)
         drift = sum(((fisher * (now - then).square()).sum() for fisher, now, then in moved), start=zero)
         return reverse + self.config.stay_weight * drift
+
+
+class RRL(GradientUnlearner):
+    """Learns forgotten pairs in reverse."""
+
+    Config = RRLConfig
+    Run = RRLRun
+    summary = "rank-weighted reverse BPR, with a Fisher-weighted penalty on moving away"
+    source = "You et al., AAAI 2024"
+    forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
 
 def ranked_reverse(margins: Tensor, above: Tensor, items: int) -> Tensor:

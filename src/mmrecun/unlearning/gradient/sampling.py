@@ -10,7 +10,6 @@ import torch
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget.partition import Partition
-from mmrecun.models.base import Recommender
 from mmrecun.unlearning.base import Task
 
 
@@ -40,37 +39,42 @@ def branch_pairs(partition: Partition, modality: str) -> Interactions:
     return pairs.select((pairs.splits == Split.TRAIN) & partition.removed_features[modality][pairs.items])
 
 
+def lost_branches(task: Task) -> dict[str, Interactions]:
+    """Return modality -> retained training pairs of the items that lost it; only those that the model reads."""
+    partition, known = task.partition, task.model.modalities()
+    pairs = {name: branch_pairs(partition, name) for name in partition.removed_features if name in known}
+    return {name: listed for name, listed in pairs.items() if len(listed)}
+
+
+def anything_to_push(task: Task) -> bool:
+    """Whether the model was trained on anything that is forgotten."""
+    return bool(len(task.partition.forgotten) or lost_branches(task))
+
+
 class ForgetSampler:
     """Draws the steps of a pass; negatives are retained items outside the user's whole history.
 
     Args:
         task: what is forgotten and what is retained.
-        model: lost features of modalities it does not read are left alone.
         batch_size: retained triples in a step, and forgotten triples at most.
         steps: steps in a pass over the forget set at least; a small forget set is cut into smaller batches.
 
     Attributes:
         forget, retain: training pairs in original rows.
-        branches: modality -> retained pairs of the items that lost it.
+        branches: modality -> retained pairs of the items that lost it, of those that the model reads.
         negatives: sampler of the negatives.
     """
 
-    def __init__(self, task: Task, model: Recommender, batch_size: int, steps: int = 1) -> None:
+    def __init__(self, task: Task, batch_size: int, steps: int = 1) -> None:
         partition, original = task.partition, task.partition.original
         self.batch_size, self.minimum, self.seed, self.device = batch_size, steps, task.seed, task.device
         self.forget = partition.forgotten
-        known = set(model.modalities())
-        pairs = {name: branch_pairs(partition, name) for name in partition.removed_features if name in known}
-        self.branches = {name: listed for name, listed in pairs.items() if len(listed)}
+        self.branches = lost_branches(task)
         self.retain = partition.retained_pairs.select(partition.retained_pairs.splits == Split.TRAIN)
         users, items = len(original.users), len(original.items)
         self.negatives = NegativeSampler(original.train, users, items, partition.item_rows)
         self._unaware = NegativeSampler(self.retain, users, items, partition.item_rows)
         self._original = original.train
-
-    def any(self) -> bool:
-        """Whether there is anything to push down."""
-        return bool(len(self.forget) or self.branches)
 
     def forget_pass(self, number: int) -> Iterator[Step]:
         """Pass `number` over the forget set, every step with as many retained triples as fit a batch."""

@@ -4,7 +4,6 @@ The published form is for classifiers. Here a user's classes are one positive it
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -12,8 +11,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
+from mmrecun.forget import views
 from mmrecun.models.base import UserItemVectors, Vectors
-from mmrecun.unlearning.base import original_inputs
+from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner, PassConfig
 from mmrecun.unlearning.gradient.candidate_lists import CandidateSampler, divergence, list_scores
 from mmrecun.unlearning.gradient.sampling import Step
@@ -40,51 +40,47 @@ class ScrubConfig(PassConfig):
     )
 
 
-@dataclass(frozen=True)
-class Teacher:
-    """The trained model on the original graph, the candidate items, and when to stop moving away."""
+class ScrubRun(GradientRun):
+    """Moves away from the teacher until forgotten pairs are at the level of held-out ones.
 
-    vectors: Vectors
-    candidates: CandidateSampler
-    stopping: StoppingCriterion
+    Attributes:
+        teacher: the trained model's vectors on the original graph.
+        candidates: draws the candidate items.
+        stopping: when to stop moving away.
+    """
 
-
-class Scrub(GradientUnlearner[Teacher]):
-    """Moves away from the teacher until forgotten pairs are at the level of held-out ones."""
-
-    Config = ScrubConfig
-    summary = "trains a student that moves away from the trained model on forgotten pairs and follows it elsewhere"
-    source = "Kurmanji et al., NeurIPS 2023"
     config: ScrubConfig
 
-    def prepare(self, run: GradientRun) -> Teacher:
-        """Return the trained model's vectors, frozen."""
+    def __init__(self, task: Task, config: ScrubConfig) -> None:
+        super().__init__(task, config)
         with torch.no_grad():
-            vectors = run.task.model.vectors(original_inputs(run.task))
-        rng = run.task.seed.child("candidates").torch()
-        candidates = CandidateSampler(run.task.partition.item_rows, self.config.candidates, rng, run.task.device)
-        return Teacher(vectors, candidates, StoppingCriterion(run))
+            self.teacher = task.model.vectors(task.inputs(views.original))
+        rng = task.seed.child("candidates").torch()
+        self.candidates = CandidateSampler(task.partition.item_rows, config.candidates, rng, task.device)
+        self.stopping = StoppingCriterion(task, self.model, self.padded_inputs, self.sampler)
 
-    def steps(self, run: GradientRun, memory: Teacher, number: int) -> Iterator[Step]:
-        """Forgotten triples while it disobeys, then a pass over the retain set."""
+    def steps(self, number: int) -> Iterator[Step]:
+        """Yield forgotten triples while it moves away, then a pass over the retain set."""
         if number < self.config.max_epochs:
-            for step in run.sampler.forget_only(number):
-                if memory.stopping.excess() <= 0:
+            for step in self.sampler.forget_only(number):
+                if self.stopping.excess() <= 0:
                     break
                 yield step
-        yield from run.sampler.retain_only(number)
+        yield from self.sampler.retain_only(number)
 
-    def loss(self, run: GradientRun, memory: Teacher, step: Step) -> Tensor:
+    def loss(self, step: Step) -> Tensor:
         """Minus the divergence of forgotten triples, or task + obey * divergence of retained ones; a scalar."""
-        others = memory.candidates()
+        others = self.candidates()
         if len(step.retain):
-            vectors = run.model.vectors(run.retained_inputs)
-            apart = self._apart(_whole(memory.vectors), _whole(vectors), step.retain, others)
-            return self.config.task * run.retain_loss(vectors.of_triples(step.retain)) + self.config.stay_weight * apart
-        vectors = run.model.vectors(run.padded_inputs)
-        away = [self._apart(_whole(memory.vectors), _whole(vectors), step.forget, others)] if len(step.forget) else []
+            vectors = self.model.vectors(self.inputs)
+            apart = self._apart(_whole(self.teacher), _whole(vectors), step.retain, others)
+            return (
+                self.config.task * self.retain_loss(vectors.of_triples(step.retain)) + self.config.stay_weight * apart
+            )
+        vectors = self.model.vectors(self.padded_inputs)
+        away = [self._apart(_whole(self.teacher), _whole(vectors), step.forget, others)] if len(step.forget) else []
         away += [
-            self._apart(memory.vectors.branches[name], vectors.branches[name], triples, others)
+            self._apart(self.teacher.branches[name], vectors.branches[name], triples, others)
             for name, triples in step.branches.items()
         ]
         return -torch.stack(away).sum()
@@ -92,6 +88,15 @@ class Scrub(GradientUnlearner[Teacher]):
     def _apart(self, teacher: UserItemVectors, student: UserItemVectors, triples: Triples, others: Tensor) -> Tensor:
         known, guessed = (list_scores(pair, triples.users, triples.positives, others) for pair in (teacher, student))
         return divergence(known, guessed, self.config.temperature)
+
+
+class Scrub(GradientUnlearner):
+    """Moves away from the trained model on forgotten pairs, and follows it elsewhere."""
+
+    Config = ScrubConfig
+    Run = ScrubRun
+    summary = "trains a student that moves away from the trained model on forgotten pairs and follows it elsewhere"
+    source = "Kurmanji et al., NeurIPS 2023"
 
 
 def _whole(vectors: Vectors) -> UserItemVectors:

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples, bpr_batches
+from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget.partition import Partition
-from mmrecun.models.base import Vectors
-from mmrecun.unlearning.gradient.base import GradientRun
+from mmrecun.models.base import Recommender, Vectors
+from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.gradient.sampling import ForgetSampler
 
 
 class StoppingCriterion:
@@ -16,18 +18,24 @@ class StoppingCriterion:
     The negatives are drawn once, so that two readings differ by the parameters alone. Pairs are compared with held-out
     pairs, and lost features with the same branch of held-out pairs. Without validation pairs the level is zero, the
     margin of chance. Test pairs are never read.
+
+    Args:
+        task: what is forgotten.
+        model: the model that is read anew each time.
+        inputs: its inputs, of the padded view, which has whatever was removed.
+        sampler: sampler of the pairs and their negatives.
     """
 
-    def __init__(self, run: GradientRun) -> None:
-        self._run = run
-        sampler, rng = run.sampler, run.task.seed.child("gauge").numpy()
+    def __init__(self, task: Task, model: Recommender, inputs: GraphInputs, sampler: ForgetSampler) -> None:
+        self._model, self._inputs = model, inputs
+        rng = task.seed.child("gauge").numpy()
 
         def once(pairs: Interactions) -> Triples:
-            return next(bpr_batches(pairs, sampler.negatives, len(pairs), rng, run.task.device))
+            return next(bpr_batches(pairs, sampler.negatives, len(pairs), rng, task.device))
 
         kinds = ({"": sampler.forget} if len(sampler.forget) else {}) | sampler.branches
         self._forgotten = {name: once(pairs) for name, pairs in kinds.items()}
-        held_out = validation_pairs(run.task.partition)
+        held_out = validation_pairs(task.partition)
         level = self._read({name: once(held_out) for name in kinds}) if len(held_out) else {}
         self._level = {name: level.get(name, 0.0) for name in kinds}
 
@@ -38,7 +46,7 @@ class StoppingCriterion:
 
     @torch.no_grad()
     def _read(self, triples: dict[str, Triples]) -> dict[str, float]:
-        vectors = self._run.model.vectors(self._run.padded_inputs)
+        vectors = self._model.vectors(self._inputs)
         return {name: _margins(vectors, name, listed).mean().item() for name, listed in triples.items()}
 
 

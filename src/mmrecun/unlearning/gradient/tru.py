@@ -6,7 +6,6 @@ would have to store the pair in the model, so there is none.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from mmrecun.models.per_modality import modality_of_parameters
 from mmrecun.training.losses import Reverse, reverse_bpr
+from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.gradient.base import GradientConfig, GradientRun, GradientUnlearner
 from mmrecun.unlearning.gradient.sampling import Step
 
@@ -44,60 +44,67 @@ class TRUConfig(GradientConfig):
     )
 
 
-@dataclass(frozen=True)
-class Targets:
-    """Whether each parameter is updated, and its modality; empty for parameters that all modalities share."""
+class TRURun(GradientRun):
+    """Minimises the objective of mmrecun-paper, with the forget gradient kept apart, so that it can be scaled.
 
-    chosen: list[bool]
-    branch: list[str]
+    Attributes:
+        chosen: whether each parameter is updated.
+        branch: the modality of each parameter; empty for parameters that all modalities share.
+    """
 
-
-class TRU(GradientUnlearner[Targets]):
-    """Minimises the objective of mmrecun-paper, with the forget gradient kept apart, so that it can be scaled."""
-
-    Config = TRUConfig
-    summary = "reverse BPR in the most affected modules only, bounded in each branch"
-    source = "after Zhou et al., arXiv 2604.02183"
     config: TRUConfig
 
-    def prepare(self, run: GradientRun) -> Targets:
+    def __init__(self, task: Task, config: TRUConfig) -> None:
+        super().__init__(task, config)
+        names, modalities = [name for name, _ in self.model.named_parameters()], modality_of_parameters(self.model)
+        modules = self._most_affected(names)
+        self.chosen = [module_of(name) in modules for name in names]
+        self.branch = [modalities.get(name, "") for name in names]
+
+    def _most_affected(self, names: list[str]) -> list[str]:
         """Return the modules that feel the forget set most, relative to the retain set."""
-        names = [name for name, _ in run.model.named_parameters()]
         forget, retain = dict.fromkeys(map(module_of, names), 0.0), dict.fromkeys(map(module_of, names), 0.0)
-        for step in islice(run.sampler.forget_pass(0), self.config.probe_batches):
-            _, down, hold = self._gradients(run, step)
+        for step in islice(self.sampler.forget_pass(0), self.config.probe_batches):
+            _, down, hold = self._gradients(step)
             for name, one, two in zip(names, down, hold, strict=True):
                 forget[module_of(name)] += squared(one)
                 retain[module_of(name)] += squared(two)
         ratio = {module: forget[module] / max(retain[module], 1e-30) for module in forget}
-        chosen = sorted(ratio, key=lambda module: -ratio[module])[: max(1, round(self.config.share * len(ratio)))]
-        branches = modality_of_parameters(run.model)
-        return Targets([module_of(name) in chosen for name in names], [branches.get(name, "") for name in names])
+        return sorted(ratio, key=lambda module: -ratio[module])[: max(1, round(self.config.share * len(ratio)))]
 
-    def loss(self, run: GradientRun, memory: Targets, step: Step) -> Tensor:
+    def loss(self, step: Step) -> Tensor:
         """Return the value of (1 - w) * training loss + w * reverse BPR, with the scaled and masked gradient.
 
         A scalar.
         """
-        value, down, hold = self._gradients(run, step)
-        scales = branch_scales(memory.branch, down, hold, self.config.tau)
+        value, down, hold = self._gradients(step)
+        scales = branch_scales(self.branch, down, hold, self.config.tau)
         weight, mixed = self.config.forget_weight, {}
-        for number, parameter in enumerate(run.model.parameters()):
-            if memory.chosen[number]:
-                parts = ((weight * scales[memory.branch[number]], down[number]), (1 - weight, hold[number]))
+        for number, parameter in enumerate(self.model.parameters()):
+            if self.chosen[number]:
+                parts = ((weight * scales[self.branch[number]], down[number]), (1 - weight, hold[number]))
                 zero = torch.zeros_like(parameter)
                 mixed[parameter] = sum((factor * part for factor, part in parts if part is not None), start=zero)
         return with_gradient(value, list(mixed), list(mixed.values()))
 
-    def _gradients(self, run: GradientRun, step: Step) -> tuple[Tensor, Gradients, Gradients]:
+    def _gradients(self, step: Step) -> tuple[Tensor, Gradients, Gradients]:
         """Return the value of the objective, and what each parameter gets from the forget and from the retain term."""
-        kept, forgotten = run.forward(step)
+        kept, forgotten = self.forward(step)
         reverse = torch.stack([reverse_bpr(margins, Reverse.SWAPPED) for margins in forgotten]).sum()
-        retain, parameters = run.retain_loss(kept), list(run.model.parameters())
+        retain, parameters = self.retain_loss(kept), list(self.model.parameters())
         down = torch.autograd.grad(reverse, parameters, retain_graph=True, allow_unused=True)
         hold = torch.autograd.grad(retain, parameters, allow_unused=True)
         weight = self.config.forget_weight
         return ((1 - weight) * retain + weight * reverse).detach(), down, hold
+
+
+class TRU(GradientUnlearner):
+    """Updates the modules that forgetting affects most."""
+
+    Config = TRUConfig
+    Run = TRURun
+    summary = "reverse BPR in the most affected modules only, bounded in each branch"
+    source = "after Zhou et al., arXiv 2604.02183"
 
 
 def module_of(parameter: str) -> str:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
+from mmrecun.forget import views
 from mmrecun.models.base import ID_TABLES, EmbeddingTable, Recommender, UserItemVectors
-from mmrecun.unlearning.base import Task, original_inputs, retained_model
+from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.conjugate import Tensors, inner, solve
 from mmrecun.unlearning.mmrecun.balance import Balance, mean_cosine
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
@@ -50,7 +51,7 @@ class BalanceSolver:
 
     def __init__(self, task: Task, negatives: int, min_cosine: float) -> None:
         partition = task.partition
-        self.model, self.inputs = retained_model(task, task.model), task.inputs()
+        self.model, self.inputs = retained_model(task, task.model), task.inputs(views.retained)
         rng = task.seed.child("negatives").numpy()
         bpr = BeforeAndAfter.of(partition, negatives, rng, task.device)
         self._seed = task.seed.child("probe")
@@ -188,7 +189,10 @@ def _bpr_gradients(
 
 def _best_explained(task: Task, bpr: ExpectedBPR) -> tuple[float, dict[str, Tensor]]:
     """Find from where on pulls should count, by how well they explain the rows of users and items; and the gradient."""
-    inputs, degrees = original_inputs(task), dict(zip(("users", "items"), task.partition.original.degrees, strict=True))
+    inputs, degrees = (
+        task.inputs(views.original),
+        dict(zip(("users", "items"), task.partition.original.degrees, strict=True)),
+    )
     tables = {name: table for name, table in task.model.tables().items() if name in ID_TABLES}
     found: dict[float, tuple[float, dict[str, Tensor]]] = {}
     for since in _SINCE:
