@@ -25,6 +25,7 @@ MAIN_LINE = (
     "report",
     "exports",
     "adapters",
+    "scale",
     "jobs",
     "bench",
     "cli",
