@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._train import resume_file, train
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
+    from mmrecun.jobs._unlearn_seeds import unlearn_seeds
 
 __all__ = [
     "Absent",
@@ -40,6 +41,7 @@ __all__ = [
     "shadow_seconds",
     "train",
     "unlearn",
+    "unlearn_seeds",
     "warnings",
 ]
 
@@ -55,6 +57,7 @@ _HOMES = {
     "_plan": ("plan", "refuse_impossible"),
     "_train": ("resume_file", "train"),
     "_unlearn": ("scope", "unlearn", "warnings"),
+    "_unlearn_seeds": ("unlearn_seeds",),
 }
 
 

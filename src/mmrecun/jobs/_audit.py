@@ -12,8 +12,11 @@ from mmrecun.auditing.result import AuditReport, AuditScope
 from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.errors import ArtifactError
 from mmrecun.forget.partition import Partition
+from mmrecun.jobs._shadows import shadows_in
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
+from mmrecun.scale.here import Here
+from mmrecun.scale.room import Room
 from mmrecun.text import duration
 from mmrecun.training.loop import Progress, no_progress
 
@@ -27,6 +30,7 @@ def audit(
     shadows: int = 0,
     progress: Progress = no_progress,
     key: bytes | None = None,
+    room: Room | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, with Gold runs of the same request where there are any.
 
@@ -41,6 +45,7 @@ def audit(
             number of 4 or more, or 0 for no attack.
         progress: told how many users are ranked, and how far the two slow probes are.
         key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
+        room: where to make the shadow models; this process by default.
 
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
@@ -49,7 +54,7 @@ def audit(
     """
     after = load(run)
     original = load(runs.parent_folder(after.folder, after.manifest))
-    attack = ShadowAttack(original, after, shadows) if shadows else None
+    attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
     golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
     compared = AuditScope(golds=tuple(gold.weights for gold in golds_read), relearn=relearn, shadows=shadows)
     facts = {

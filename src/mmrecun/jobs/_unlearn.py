@@ -32,7 +32,7 @@ Request = ForgetRequest | Mapping[str, Any]
 def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
     """Return what an unlearning would take out, without doing it."""
     asked = opened(run)
-    partition = _taken(asked, ForgetRequest.taken(request))
+    partition = taken(asked, ForgetRequest.taken(request))
     mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
     return {
         "parent": str(asked.folder),
@@ -55,7 +55,7 @@ def warnings(run: Run | PathLike, request: Request) -> list[str]:
     Modalities that nobody reads, ids that stand among other texts.
     """
     asked = opened(run)
-    partition = _taken(asked, ForgetRequest.taken(request))
+    partition = taken(asked, ForgetRequest.taken(request))
     return _warnings(asked, partition, retained_mentions(partition.original, partition.user_rows, partition.item_rows))
 
 
@@ -79,7 +79,7 @@ def unlearn(
     refuse_existing(out)
     unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
     parent = opened(run)
-    partition = _taken(parent, request, key)
+    partition = taken(parent, request, key)
     if method == "retrain" and not can_validate(partition.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
     result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress))
@@ -93,7 +93,7 @@ def unlearn(
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
         "valid": result.valid,
-        **_of_request(parent, request, partition, key),
+        **facts_of_request(parent, request, partition, key),
     }
     with staged_folder(out) as staging:
         (staging / runs.DATASET).mkdir()
@@ -104,14 +104,15 @@ def unlearn(
     return manifest
 
 
-def _taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
+def taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
+    """Divide the data of `run` by `request`; an error says of what is not there whether it was forgotten before."""
     try:
         return Partition.from_request(run.dataset, request)
     except ForgetError as error:
         raise explain(run, request, error, key) from None
 
 
-def _of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:
+def facts_of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:
     """Return what a manifest says of the request and of the data that it leaves.
 
     Nothing that names anybody without the key.

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mmrecun import errors
-from mmrecun.errors import ArtifactError, ConfigError, MMRecUnError
+from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.settings import Settings
 from mmrecun.training.loop import Progress
-
-PACKAGE = "mmrecun."
 
 
 class Maker(Protocol):
@@ -27,7 +25,7 @@ class Piece(Settings):
 
     Attributes:
         name: path of its folder below the root, which holds a digest of all that decides the content.
-        make: the `Maker`, as "module:function" of this package.
+        make: the `Maker`, as "module:function".
         given: plain values for it.
         needs: names of the folders that it reads.
         note: what it is, for people.
@@ -95,7 +93,5 @@ def perform(piece: Piece, root: Path, progress: Progress) -> Failure | None:
 
 def _maker(piece: Piece) -> Maker:
     module, _, name = piece.make.partition(":")
-    if not module.startswith(PACKAGE):
-        raise ConfigError(f"piece '{piece.name}': '{piece.make}' is no part of {PACKAGE[:-1]}")
     maker: Maker = getattr(import_module(module), name)
     return maker

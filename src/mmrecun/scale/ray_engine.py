@@ -136,6 +136,12 @@ def fetch(reference: Reference) -> bytes:
     return content
 
 
+def ray_version() -> str:
+    """Return the version of Ray."""
+    version: str = library("ray", "ray", "--on ray").__version__
+    return version
+
+
 @contextmanager
 def connected(address: str | None = None) -> Iterator[Engine]:
     """Yield a connection to the cluster at `address`, or to one on this machine that lives as long as the block.
