@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -173,9 +174,12 @@ def _prepare_environment(local: bool) -> None:
 
 @contextmanager
 def _joined(ray: ModuleType, address: str) -> Iterator[None]:
+    host, _, port = address.rpartition(":")
     try:
+        if port.isdigit():  # Ray itself would ask a port where nobody listens for minutes
+            socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS / 4).close()
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         line = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(
             f"--on ray:{address}: {line}; start the command on a host of the cluster, where 'ray start' has been run, "
