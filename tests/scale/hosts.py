@@ -109,6 +109,8 @@ class Hosts:
         self._started[name] = begun
 
     def _rejoin(self, card: str) -> None:
+        gone = ["ip", "link", "show", "eth0"]  # the system takes the old card away some time after host B
+        until(lambda: self.run("A", gone, check=False).returncode, "the end of the old card")
         address = f"{self.addresses['A']}/24"
         for words in (f"link set {card} name eth0", f"addr add {address} dev eth0", "link set eth0 up"):
             self.run("A", ["ip", *words.split()])
