@@ -36,7 +36,7 @@ test-gpu: $(VENV)/ready
 .venv-recbole/ready: Makefile
 	test -x .venv-recbole/bin/python || $(PYTHON) -m venv .venv-recbole
 	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check \
-		'recbole==1.2.1' 'numpy<2' 'pandas<2.3' 'scipy<1.13' 'setuptools<81' 'torch>=2.6'
+		'recbole==1.2.1' 'numpy<2' 'pandas<2.3' 'scipy<1.13' 'setuptools<81' 'torch==2.13.0'
 	touch $@
 
 test-adapters: .venv-adapters/ready .venv-recbole/ready

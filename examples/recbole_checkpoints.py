@@ -25,7 +25,7 @@ def write(data, folder):
     """Write the three files of RecBole's benchmark layout."""
     folder.mkdir()
     for split in Split:
-        pairs = data.interactions.part(split)
+        pairs = data.interactions.split(split)
         users, items = data.users.names.gather(pairs.users), data.items.names.gather(pairs.items)
         table = pl.DataFrame({"user_id:token": users, "item_id:token": items})
         table.write_csv(folder / f"{folder.name}.{split.name.lower()}.inter", separator="\t")

@@ -2,7 +2,9 @@
 
 import doctest
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -26,10 +28,18 @@ def made(source: str) -> dict:
     return names
 
 
+def register(monkeypatch: pytest.MonkeyPatch, names: dict[str, str], name: str, cls: type) -> None:
+    """Put a class of an example where the registry imports from."""
+    module = ModuleType("example")
+    setattr(module, cls.__qualname__, cls)
+    monkeypatch.setitem(sys.modules, "example", module)
+    monkeypatch.setitem(names, name, f"example:{cls.__qualname__}")
+
+
 class TestModel(made(MODEL_TEST)["TestUnitMF"]):
     @pytest.fixture(autouse=True)
     def registered(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setitem(MODELS, self.name, made(MODEL)["UnitMF"])
+        register(monkeypatch, MODELS, self.name, made(MODEL)["UnitMF"])
 
     def test_it_trains_like_any_other(self, data_folder: Path, tmp_path: Path):
         manifest = jobs.train(data_folder, self.name, tmp_path / "run", {"epochs": 2})
@@ -41,7 +51,7 @@ class TestModel(made(MODEL_TEST)["TestUnitMF"]):
 class TestMethod(made(METHOD_TEST)["TestShrink"]):
     @pytest.fixture(autouse=True)
     def registered(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setitem(METHODS, self.name, made(METHOD)["Shrink"])
+        register(monkeypatch, METHODS, self.name, made(METHOD)["Shrink"])
 
     def test_it_forgets_from_a_run(self, run_folder: Path, tmp_path: Path):
         done = jobs.unlearn(run_folder, {"users": ["u00001"]}, tmp_path / "after", self.name, {"keep": 0.8})

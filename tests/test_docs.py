@@ -9,8 +9,10 @@ import pytest
 from typer.main import get_command
 
 from mmrecun import jobs
+from mmrecun.cli.docs_tables import filled
 from mmrecun.cli.main import app
-from mmrecun.cli.reference import page
+from mmrecun.cli.reference import page, write
+from mmrecun.unlearning.registry import METHODS, method_class
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -30,9 +32,38 @@ def leaves(command):
     return [command] if inner is None else [leaf for child in inner.values() for leaf in leaves(child)]
 
 
+AGAIN = "make it again: python -m mmrecun.cli.reference docs"
+
+
 def test_the_page_of_commands_is_what_the_program_says():
     written = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert written == page(), "make it again: python -m mmrecun.cli.reference > docs/cli.md"
+    assert written == page(), AGAIN
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_tables_of_settings_are_what_the_program_says(path: Path):
+    written = path.read_text(encoding="utf-8")
+    assert filled(written) == written, AGAIN
+
+
+def test_every_method_has_its_table():
+    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    with_settings = [name for name in METHODS if method_class(name).Config.model_fields]
+    assert re.findall(r"<!-- settings of method (\S+) -->", text) == with_settings
+    assert text.count("<!-- methods -->") == 1
+
+
+def test_tables_are_made_anew_between_their_comments(tmp_path: Path):
+    (tmp_path / "a.md").write_text("before\n\n<!-- settings of model bprmf -->\nold\n<!-- end -->\nafter\n")
+    write(tmp_path)
+    made = (tmp_path / "a.md").read_text().splitlines()
+    assert (made[0], made[-1]) == ("before", "after")
+    assert made[3:6] == [
+        "| setting | default | range | meaning |",
+        "| --- | --- | --- | --- |",
+        "| `l2` | 0.01 | number >= 0 | L2 regularisation of the batch's vectors |",
+    ]
+    assert (tmp_path / "cli.md").read_text() == page()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -44,7 +75,7 @@ def test_every_command_shown_is_understood(path: Path):
     shown = commands(path)
     for words in shown:
         group.main(words, prog_name="mmrecun", standalone_mode=False)
-    assert len(called) == len(shown)
+    assert len(called) == sum("--help-settings" not in words for words in shown)  # which prints, and stops before
 
 
 def test_commands_are_shown_at_all():

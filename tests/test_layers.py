@@ -10,7 +10,19 @@ import pytest
 import mmrecun
 
 ROOT = Path(mmrecun.__file__).parent
-GROUND = {"errors", "text", "settings", "rng", "arrays", "atomic", "topk", "device", "extras"}
+GROUND = {
+    "errors",
+    "text",
+    "settings",
+    "rng",
+    "arrays",
+    "atomic",
+    "topk",
+    "device",
+    "extras",
+    "registry",
+    "settings_help",
+}
 # One main line: each room may import those before it.
 MAIN_LINE = (
     "data",
@@ -25,7 +37,9 @@ MAIN_LINE = (
     "report",
     "exports",
     "adapters",
+    "chunked",
     "scale",
+    "testing",
     "jobs",
     "bench",
     "cli",

@@ -82,5 +82,12 @@ def test_an_earlier_name_of_a_setting_is_read():
     assert Later.of({"pull": 0.5}) == Later.of({"stay_weight": 0.5}) == Later(stay_weight=0.5)
     assert Later.of({"pull": 0.5}).model_dump() == {"stay_weight": 0.5}
     assert split_settings(Later, Settings, {"pull": 0.5})[0].stay_weight == 0.5
-    with pytest.raises(ConfigError, match="unknown setting 'pull'"):
-        Later.of({"pull": 0.5, "stay_weight": 0.5})
+
+
+def test_both_names_of_a_setting_at_once_are_refused():
+    message = "^method: 'pull' is the earlier name of 'stay_weight', and both are given; keep 'stay_weight'$"
+    for values in ({"pull": 0.5, "stay_weight": 0.5}, {"stay_weight": 0.5, "pull": 0.5}):
+        with pytest.raises(ConfigError, match=message):
+            Later.of(values, "method")
+        with pytest.raises(ConfigError, match="both are given"):
+            split_settings(Later, Example, values)

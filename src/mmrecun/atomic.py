@@ -1,4 +1,4 @@
-"""A folder appears whole or not at all: it is filled under another name beside its place, then renamed."""
+"""Atomic writes: a folder or file is filled under a temporary name beside its target, then renamed."""
 
 import secrets
 import shutil
@@ -10,14 +10,14 @@ from mmrecun.errors import ArtifactError
 
 
 def refuse_existing(target: Path) -> None:
-    """Raise ArtifactError when something stands at `target` that writing would replace."""
+    """Raise ArtifactError if writing to `target` would replace something."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise ArtifactError(f"{target} already exists; choose another --out or remove it first")
 
 
 @contextmanager
 def staged_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `target` when the block ends well and vanishes when it does not.
+    """Yield an empty folder. It becomes `target` when the block succeeds, and is removed when it fails.
 
     Raises:
         ArtifactError: when `target` exists already, or its parent cannot be written.
@@ -30,7 +30,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
         raise ArtifactError(f"cannot write {target}: {error.strerror}") from None
     try:
         yield staging
-        refuse_existing(target)  # somebody else may have been sooner
+        refuse_existing(target)  # another process may have written it first
         if target.is_dir():
             target.rmdir()
         staging.rename(target)
@@ -39,15 +39,25 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
 
 def _beside(target: Path) -> Path:
-    """Return a hidden name that nobody else writes under, also on a folder that several machines share."""
+    """Return a hidden name that no other process uses, even in a folder that several machines share."""
     return target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path` in one step: readers see the old file or the new one, never a part."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a name to write a file under, which takes the place of `path` when the block ends well.
+
+    Readers see the old file or the new one, never a part.
+    """
     staging = _beside(path)
     try:
-        staging.write_bytes(content)
+        yield staging
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path` in one step."""
+    with replacing(path) as staging:
+        staging.write_bytes(content)

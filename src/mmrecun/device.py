@@ -14,7 +14,7 @@ _KEEP_BYTES = 1 << 30
 
 
 def resolve(name: str) -> torch.device:
-    """`auto` (CUDA when there is one), `cpu`, `cuda` or `cuda:N` as a torch device.
+    """Return the torch device for `auto` (CUDA if available), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
         ConfigError: for an unknown name, or CUDA where there is none.
@@ -34,7 +34,7 @@ def resolve(name: str) -> torch.device:
 
 @cache
 def prepare() -> None:
-    """Make the process fit for large short-lived buffers; done once, by the jobs.
+    """Set up memory allocation for large short-lived buffers; the jobs call this once.
 
     glibc maps and unmaps every large allocation afresh, so each training step pays a page fault per
     4 KiB of its buffers. Raising two thresholds of `mallopt(3)` lets freed buffers be used again.
@@ -50,6 +50,6 @@ def prepare() -> None:
 
 
 def thread_facts() -> dict[str, int]:
-    """Processors this process may use, and threads torch works with."""
+    """Return the number of processors this process may use and of torch threads."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"processors": usable, "torch_threads": torch.get_num_threads()}

@@ -1,4 +1,4 @@
-"""What can go wrong, as one small tree.
+"""Errors, as one small tree.
 
 MMRecUnError
  ├── DataError       a dataset, a file or a split cannot be used as it is

@@ -1,4 +1,4 @@
-"""Randomness is an argument: one seed, named children, NumPy and torch generators. Nothing global."""
+"""Random seeds: one seed, children derived by name, NumPy and torch generators. No global state."""
 
 import hashlib
 from dataclasses import dataclass

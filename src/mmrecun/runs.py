@@ -1,4 +1,4 @@
-"""The run folder: one trained or unlearned model with the manifest that says what came from what."""
+"""The run folder: one trained or unlearned model, and a manifest of what it was made from."""
 
 import hashlib
 import json
@@ -41,26 +41,44 @@ class Reference(Settings):
     digest: str
 
 
+class Foreign(Settings):
+    """What a manifest says of a model of another library.
+
+    Attributes:
+        like: name of its format.
+        reading: settings by which its file is read.
+        file: its name in the folder `model` of the run.
+        data: what its parent was trained on, where the parent is a file and no run.
+    """
+
+    like: str
+    reading: dict[str, Any] = {}
+    file: str
+    data: Reference | None = None
+
+
 class Manifest(Settings):
-    """Everything needed to know, and to repeat, a run.
+    """Everything that identifies a run and is needed to repeat it.
 
     Attributes:
         model, settings: the recommender's registered name and its settings.
-        training: settings of the training that the model, or its first ancestor, went through.
+        training: settings with which the model, or the first run it descends from, was trained.
         seed: of this run.
         dataset: what the model knows; inside the run folder for unlearned runs.
         parent: the run that was unlearned, by its weights' digest; None for a trained run.
-        method, method_settings, forgotten, stop: of an unlearning; empty for a trained run.
-        request_digest: of the request, under a key; empty without one.
-        record: how much was asked for, and under a key what; None for a trained run.
-        references: column of attributes -> in how many retained rows a reference to what was forgotten was taken out.
+        method, method_settings, forgotten, stop: how the run was unlearned; empty for a trained run.
+        request_digest: keyed digest of the request; empty without a key.
+        record: how much was requested and, with a key, hashes of what; None for a trained run.
+        references: attribute column -> number of retained rows from which a forgotten id was removed.
         weights: SHA-256 of the weights file; empty only before the run is written.
         best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
             pairs there; 0 and None where a method chose nothing by validation.
+        carried: what the method needs to know when it is asked again (see `UnlearnResult`).
         seconds: from request (or start) to a model that can be served.
-        setup_seconds: of an unlearning, and not part of `seconds`: what was spent on things that would be there before
-            any request, such as the models of shards that the request does not touch.
-        versions: of the packages that decide the bits.
+        setup_seconds: time of an unlearning spent on what would exist before any request, such as the models of shards
+            that the request does not affect; not part of `seconds`.
+        versions: versions of the packages that affect the result.
+        foreign: of a model of another library, which stands in its own format in the folder `model`; None for ours.
     """
 
     format: int = FORMAT
@@ -82,13 +100,15 @@ class Manifest(Settings):
     best_epoch: int = 0
     epochs: int = 0
     valid: float | None = None
+    carried: dict[str, Any] = {}
     seconds: float
     setup_seconds: float = 0.0
     versions: dict[str, str]
     created: str
+    foreign: Foreign | None = None
 
     def __repr__(self) -> str:
-        """Return what matters most in a few lines; `model_dump()` has everything."""
+        """Return the most important facts in a few lines; `model_dump()` returns all."""
         return facts_text(self.title, self.overview)
 
     def __str__(self) -> str:
@@ -100,12 +120,12 @@ class Manifest(Settings):
 
     @property
     def title(self) -> str:
-        """The model and how it came about."""
+        """The model and how it was made."""
         return f"{self.model}, {f'unlearned by {self.method!r}' if self.method else 'trained'}"
 
     @property
     def overview(self) -> dict[str, str]:
-        """What matters most, as name and text; empty text where it does not apply."""
+        """The most important facts, name -> text; empty text where one does not apply."""
         counts = (f"{count:,} {name.replace('_', '-')}" for name, count in self.forgotten.items() if count)
         best = f"{self.best_epoch} of {self.epochs}" + ("" if self.valid is None else f", recall@20 {self.valid:.4f}")
         return {
@@ -135,7 +155,7 @@ class Run:
     model: Recommender
 
     def __repr__(self) -> str:
-        """Return what matters most in a few lines."""
+        """Return the most important facts in a few lines."""
         return f"Run {str(self.folder)!r}: {self.manifest!r}"
 
     def _repr_html_(self) -> str:
@@ -149,13 +169,13 @@ class Run:
 
     @property
     def training(self) -> TrainConfig:
-        """How the model, or its first ancestor, was trained."""
+        """Settings with which the model, or the first run it descends from, was trained."""
         return TrainConfig.of(self.manifest.training, str(self.folder))
 
 
 @cache
 def versions() -> Mapping[str, str]:
-    """Versions of what decides the bits of a run."""
+    """Return the versions of the packages that affect a run."""
     packages = ("mmrecun", "torch", "numpy", "scipy", "polars")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
@@ -166,12 +186,12 @@ def now() -> str:
 
 
 def reference(to: Path, digest: str, seen_from: Path) -> Reference:
-    """Return a reference to `to` for the manifest in folder `seen_from`."""
+    """Return a reference to `to`, relative to the folder `seen_from`."""
     return Reference(path=os.path.relpath(to.resolve(), seen_from.resolve()), digest=digest)
 
 
 def stamped(model: Recommender, **facts: Any) -> Manifest:
-    """Return a manifest of `model` with the versions and the time of now; `facts` are its other fields."""
+    """Return a manifest of `model` with the current versions and time; `facts` are its other fields."""
     return Manifest(
         model=model_name(model),
         settings=model.config.model_dump(mode="json"),
@@ -183,11 +203,12 @@ def stamped(model: Recommender, **facts: Any) -> Manifest:
 
 def weights_digest(folder: Path) -> str:
     """SHA-256 of the weights file, as hexadecimal text."""
-    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    with (folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(folder: Path, manifest: Manifest, model: Recommender, history: list[dict[str, float]]) -> None:
-    """Fill an empty (staged) run folder; the manifest on disk also has the digest of the weights."""
+    """Write a run into an empty (staged) folder; the manifest on disk also gets the digest of the weights."""
     save_weights(model, folder / WEIGHTS)
     manifest = manifest.model_copy(update={"weights": weights_digest(folder)})
     files.write_parquet(pl.DataFrame(history, infer_schema_length=None), folder / HISTORY)
@@ -214,13 +235,12 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def read(folder: Path, device: torch.device) -> Run:
-    """Read a run with its dataset.
+def read_dataset(folder: Path, manifest: Manifest) -> Dataset:
+    """Read what the run in `folder` knows.
 
     Raises:
-        ArtifactError: when a part is missing or damaged, or the weights or the dataset are no longer those of the run.
+        ArtifactError: when it is missing, or no longer that of the run.
     """
-    manifest = read_manifest(folder)
     place = (folder / manifest.dataset.path).resolve()
     if not place.is_dir():
         raise ArtifactError(f"{folder}: its dataset '{manifest.dataset_name}' is not at {place}; put it back there")
@@ -229,6 +249,22 @@ def read(folder: Path, device: torch.device) -> Run:
         raise ArtifactError(
             f"{folder}: the dataset at {place} has changed since this run was made; restore it or train again"
         )
+    return dataset
+
+
+def read(folder: Path, device: torch.device) -> Run:
+    """Read a run with its dataset.
+
+    Raises:
+        ArtifactError: when a part is missing or damaged, or the weights or the dataset are no longer those of the run.
+    """
+    manifest = read_manifest(folder)
+    if manifest.foreign is not None:
+        raise ArtifactError(
+            f"{folder} holds a model of {manifest.foreign.like}: unlearn, audit, evaluate and recommend take it; "
+            "for anything else use its own library"
+        )
+    dataset = read_dataset(folder, manifest)
     cls = model_class(manifest.model)
     config = cls.Config.of(manifest.settings, str(folder / MANIFEST))
     model = cls(config, Sizes.of_dataset(dataset), None)
@@ -237,7 +273,7 @@ def read(folder: Path, device: torch.device) -> Run:
         raise ArtifactError(
             f"{folder / WEIGHTS}: changed since this run was made; restore the file or make the run again"
         )
-    _ = dataset.degrees, dataset.references  # passes over everything, made now so that no request has to
+    _ = dataset.degrees, dataset.references  # computed once here, so that no request has to pass over all data
     return Run(folder, manifest, dataset, model.to(device))
 
 
@@ -250,7 +286,7 @@ def parent_folder(folder: Path, manifest: Manifest) -> Path:
     """Return the folder of the run that the run in `folder` was unlearned from.
 
     Raises:
-        ArtifactError: when the run was trained, or its parent is gone or is another one now.
+        ArtifactError: when the run was trained, or its parent is gone or has changed.
     """
     if manifest.parent is None:
         raise ArtifactError(f"{folder} was trained, not unlearned; there is nothing to audit")
@@ -279,7 +315,7 @@ def rehome(folder: Path, parents: Iterable[Path]) -> None:
 
 
 def load(run: Run | PathLike, device: str = "auto") -> Run:
-    """Read a run folder with its model and dataset; a run that was read already is given back."""
+    """Read a run folder with its model and dataset; a `Run` is returned unchanged."""
     if isinstance(run, Run):
         return run
     prepare()
@@ -287,5 +323,5 @@ def load(run: Run | PathLike, device: str = "auto") -> Run:
 
 
 def opened(run: Run | PathLike) -> Run:
-    """Return a run as it is, or read from its folder."""
+    """Return a run unchanged, or read it from its folder."""
     return load(run)

@@ -1,4 +1,4 @@
-"""Typed, frozen settings, each declared once; unknown names are refused with the nearest known one."""
+"""Typed, frozen settings, each declared once. An unknown name is refused, with the nearest known one."""
 
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ class Settings(BaseModel):
     """Base of every settings class: immutable, and strict about names and finite numbers.
 
     Attributes:
-        renamed: earlier name of a setting -> its name now; both are read, so that old manifests stay readable.
+        renamed: earlier name of a setting -> its current name; both are read, so old manifests stay readable.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
@@ -26,10 +26,10 @@ class Settings(BaseModel):
     def _read_earlier_names(cls, values: Any) -> Any:
         if not cls.renamed or not isinstance(values, Mapping):
             return values
-        # a name that is there twice is left as it is, to be refused as unknown
-        return {
-            name if (now := cls.renamed.get(name, name)) in values else now: value for name, value in values.items()
-        }
+        for earlier, now in cls.renamed.items():
+            if earlier in values and now in values:
+                raise ValueError(f"'{earlier}' is the earlier name of '{now}', and both are given; keep '{now}'")
+        return {cls.renamed.get(name, name): value for name, value in values.items()}
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "settings") -> Self:
@@ -45,16 +45,19 @@ class Settings(BaseModel):
 
 
 def first_line(cls: type[BaseModel], error: ValidationError) -> str:
-    """Return the first of the mistakes in one line: the setting's name, what was given and what would do."""
+    """Describe the first mistake in one line: the setting's name, what was given and what would do."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return unknown_name("setting", name, cls.model_fields)
-    return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    reason = first["msg"].removeprefix("Value error, ")
+    if not name:  # a mistake that concerns several settings
+        return reason
+    return f"{name} = {first['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
-def parse_assignments(assignments: list[str]) -> dict[str, Any]:
-    """`["layers=3", "form=swapped"]` as a dictionary; values are read as TOML, bare words as text.
+def parse_assignments(assignments: list[str], option: str = "--set") -> dict[str, Any]:
+    """Parse assignments such as "layers=3"; values are read as TOML, and anything else as text.
 
     >>> parse_assignments(["layers=3", "form=swapped"])
     {'layers': 3, 'form': 'swapped'}
@@ -63,7 +66,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
         if not separator or not name.strip():
-            raise ConfigError(f"--set {assignment}: write it as name=value, for example --set layers=3")
+            raise ConfigError(f"{option} {assignment}: write it as name=value, for example {option} layers=3")
         try:
             parsed[name.strip()] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -90,7 +93,7 @@ Second = TypeVar("Second", bound=Settings)
 
 
 def split_settings(first: type[First], second: type[Second], values: Mapping[str, Any]) -> tuple[First, Second]:
-    """Sort one flat list of settings into two classes; a name that neither has is refused."""
+    """Split one flat list of settings between two classes; refuse a name that neither has."""
     known = [{*cls.model_fields, *cls.renamed} for cls in (first, second)]
     for name in values:
         if name not in known[0] and name not in known[1]:

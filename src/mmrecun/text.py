@@ -1,4 +1,4 @@
-"""Words for people: previews, near names, durations, lists."""
+"""Text for people: previews, nearest names, durations, lists."""
 
 import difflib
 import html
@@ -17,7 +17,7 @@ def preview(values: Iterable[object], shown: int = 5) -> str:
 
 
 def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) -> str:
-    """One line for a name that is not known, with the nearest known ones.
+    """Return one line about an unknown name, with the nearest known one.
 
     >>> unknown_name("model", "lightgnc", ["bprmf", "lightgcn"])
     "unknown model 'lightgnc'; did you mean 'lightgcn'? known: bprmf, lightgcn"
@@ -28,7 +28,7 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
 
 
 def duration(seconds: float) -> str:
-    """Seconds with their unit; from two minutes on minutes, from two hours on hours.
+    """Return a time with its unit: seconds, from two minutes on minutes, from two hours on hours.
 
     >>> duration(0.0417), duration(31.26), duration(307), duration(9000)
     ('0.04 s', '31.3 s', '5 min 7 s', '2 h 30 min')
@@ -40,12 +40,21 @@ def duration(seconds: float) -> str:
 
 
 def listing(words: Sequence[str]) -> str:
-    """Words as prose.
+    """Join words with commas and "and".
 
     >>> listing(["a", "b", "c"])
     'a, b and c'
     """
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def alternatives(words: Sequence[str]) -> str:
+    """Join words with commas and "or".
+
+    >>> alternatives(["a", "b", "c"])
+    'a, b or c'
+    """
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def facts_text(title: str, facts: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The best-scored items of each row of scores, sooner than by sorting or selecting among all of them."""
+"""The k largest scores of each row, faster than `torch.topk` over whole rows."""
 
 import numpy as np
 import torch
@@ -8,10 +8,10 @@ _GROUPS = 4
 
 
 def top_k_per_row(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k largest of each row, largest first, as `torch.topk` finds them; equal ones in any order.
+    """Return the k largest values of each row, as `torch.topk` does, largest first; ties in any order.
 
-    On a CPU: the k-th largest of the maxima of 4 k groups of columns is a bound that the k largest of the row reach,
-    and few others do; so only those are selected from.
+    On a CPU the columns are split into 4 k groups. The k-th largest of the group maxima is a lower bound on the k
+    largest values of the row, and few other values reach it, so `topk` only has to select among those.
 
     Args:
         scores: float32 [M, N], contiguous, without NaN.

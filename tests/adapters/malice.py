@@ -59,9 +59,26 @@ def programs(mark):
                 runs,
             )
             found[f"{call} {shape} as a key"] = b"\x80\x04}" + _named(shape, module, name) + arguments + b"RNs.", runs
+            found[f"{call} {shape} newobj"] = start + arguments + b"\x81.", False
+            found[f"{call} {shape} newobj_ex"] = start + arguments + b"}\x92.", False
+            found[f"{call} {shape} build"] = start + arguments + b"R}" + _text("a") + b"Nsb.", runs
+            found[f"{call} {shape} appended"] = b"\x80\x04]" + _named(shape, module, name) + arguments + b"Ra.", runs
+            found[f"{call} {shape} out of the memo"] = (
+                start + b"\x94" + arguments + b"R0h\x00" + arguments + b"R.",
+                runs,
+            )
         found[f"{call} obj"] = b"(" + _named("global", module, name) + flat + b"o.", runs
         found[f"{call} inst"] = b"(" + flat + f"i{module}\n{name}\n.".encode(), runs
         found[f"{call} persistent"] = b"\x80\x04" + _named("stack", module, name) + arguments + b"RQ.", False
+    found["persistent id as text"] = b"P" + mark.encode() + b"\n.", False
+    found["nested ten thousand deep"] = b"\x80\x04" + b"]" * 10_000 + b"a" * 9_999 + b".", False
+    found["nested tuples"] = b"\x80\x04N" + b"\x85" * 50_000 + b".", False
+    found["a list in itself"] = b"\x80\x04]\x94h\x00a.", False
+    found["a dictionary in itself"] = b"\x80\x04}\x94" + _text("state_dict") + b"h\x00s.", False
+    found["thirty doublings"] = (
+        b"\x80\x04]\x94" + b"".join(b"]\x94(h" + bytes([n]) + b"h" + bytes([n]) + b"e" for n in range(30)) + b".",
+        False,
+    )
     return found
 
 

@@ -65,7 +65,7 @@ def test_what_was_written_reads_as_what_was_unlearned(saved, tokens, dataset, tm
 
 def test_with_layers_it_is_lightgcn(saved, tokens, dataset):
     mine = recbole.load(saved, dataset, *tokens, layers=2)
-    less = mine.unlearn(ForgetRequest(users=["user-4"]), settings={"min_explained": -1})
+    less = mine.unlearn(ForgetRequest(users=["user-4"]), settings={"min_cosine": -1})
     assert type(less.model).__name__ == "LightGCN"
     assert less.model.config.layers == 2
 

@@ -122,12 +122,12 @@ def test_what_was_not_trained_to_rank_on_these_data_is_refused(dataset, tmp_path
 
 
 def test_other_files_are_refused(dataset, tmp_path):
-    np.savez(tmp_path / "lmf.npz", user_factors=np.ones((30, 3)), item_factors=np.ones((40, 3)), neg_prop=30)
+    np.savez(tmp_path / "unknown.npz", user_factors=np.ones((30, 3)), item_factors=np.ones((40, 3)))
     (tmp_path / "text.npz").write_text("no")
     np.savez(tmp_path / "object.npz", user_factors=np.array([{}]), item_factors=np.ones(2))
     np.savez(tmp_path / "other.npz", weights=np.ones(2))
     for name, said in (
-        ("lmf", "ALS and BPR"),
+        ("unknown", "say kind=als, bpr or lmf"),
         ("text", "not an .npz"),
         ("object", "not an .npz"),
         ("other", "weights"),

@@ -45,21 +45,26 @@ def test_implicit_als_goes_on_to_what_implicit_itself_comes_to(dataset, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("als", "AlternatingLeastSquares"), ("bpr", "BayesianPersonalizedRanking")]
+    ("module", "name"),
+    [
+        ("als", "AlternatingLeastSquares"),
+        ("bpr", "BayesianPersonalizedRanking"),
+        ("cpu.lmf", "LogisticMatrixFactorization"),
+    ],
 )
 def test_implicit_loads_what_was_written(dataset, tmp_path, module, name):
     cls = getattr(pytest.importorskip(f"implicit.{module}", reason="implicit is not installed"), name)
     model = cls(factors=6, random_state=1, num_threads=1, iterations=150)
     pairs = matrix(dataset, dataset)
     model.fit(pairs, show_progress=False)
-    less = implicit.load(model, dataset).unlearn(REQUEST, settings=None if module == "als" else {"min_explained": -1})
+    less = implicit.load(model, dataset).unlearn(REQUEST, settings={"min_cosine": -1} if module == "bpr" else None)
     less.save(tmp_path / "less.npz")
     loaded = type(model).load(str(tmp_path / "less.npz"))
     ids, scores = loaded.recommend(4, pairs[4], N=5)
     ours = loaded.user_factors[4] @ loaded.item_factors[ids].T
     np.testing.assert_allclose(scores, ours, rtol=1e-5)
     assert loaded.user_factors.shape == model.user_factors.shape
-    if module == "bpr":
+    if module != "als":
         assert 8 not in loaded.recommend(4, pairs[4], N=30)[0]
 
 
@@ -72,7 +77,7 @@ def test_cornac_knows_the_forgotten_no_more(dataset, kind):
     model = getattr(library.models, kind)(k=6, max_iter=200, learning_rate=0.05, seed=1)
     model.fit(library.data.Dataset.from_uir(list(zip(*names, stars, strict=True))))
     mine = cornac.load(model)
-    less = mine.unlearn(REQUEST, settings={} if kind == "MF" else {"min_explained": -1})
+    less = mine.unlearn(REQUEST, settings={} if kind == "MF" else {"min_cosine": -1})
     new = cornac.model_of(less)
     assert type(new) is type(model)
     assert "user-3" in model.uid_map
@@ -97,7 +102,7 @@ def test_recbole_loads_what_was_written(dataset, tmp_path, kind):
     example.write(dataset, tmp_path / "whole")
     told = example.train(kind, tmp_path / "whole", 1, 20)
     mine = recbole.load(told["file"], dataset, told["user"], told["item"], layers=example.LAYERS[kind])
-    less = mine.unlearn(REQUEST, settings={"min_explained": -1})
+    less = mine.unlearn(REQUEST, settings={"min_cosine": -1})
     less.save(tmp_path / "less.pth")
     script = (
         "import json, sys, torch; from recbole.quick_start import load_data_and_model\n"

@@ -103,7 +103,7 @@ def test_towers_are_looked_through_and_stay(ranked, dataset):
     mine = torch_module.load(module, "user.weight", "item.weight", dataset, towers=("tower", "tower"))
     vectors = mine.model.vectors(None)
     np.testing.assert_allclose(vectors.users.detach(), 2 * ranked[0], rtol=1e-6)
-    less = mine.unlearn(REQUEST, settings={"epochs": 0, "min_explained": -1})
+    less = mine.unlearn(REQUEST, settings={"epochs": 0, "min_cosine": -1})
     new = torch_module.module_of(less)
     assert torch.equal(new.tower.weight, module.tower.weight)
     assert module.tower.weight.grad is None

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from mmrecun.bench.datasets import open_dataset
-from mmrecun.bench.spec import load, parse, shipped
+from mmrecun.bench.shipped import shipped
+from mmrecun.bench.spec import load, parse
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ConfigError
 

@@ -15,6 +15,8 @@ from mmrecun import __version__, jobs, load
 from mmrecun.cli import main, output
 from mmrecun.data import files
 from mmrecun.data.interactions import Split
+from mmrecun.models.registry import MODELS
+from mmrecun.unlearning.registry import METHODS
 from tests.conftest import TRAINING
 
 train, unlearn, main_module = (import_module(f"mmrecun.cli.{name}") for name in ("train", "unlearn", "main"))
@@ -393,3 +395,45 @@ def test_nothing_printed_is_wider_than_a_terminal(cli, run_folder: Path, data_fo
         assert code == 0
         assert max(map(len, out.splitlines()[1:])) <= 80
         assert "{" not in out
+
+
+def test_models_and_methods_are_listed(cli):
+    models = keys(cli("models", "--json"))["models"]
+    assert [model["name"] for model in models] == list(MODELS)
+    assert models[0] == {
+        "name": "bprmf",
+        "summary": "matrix factorisation of IDs",
+        "source": "Rendle et al., UAI 2009",
+        "package": "mmrecun",
+        "error": "",
+    }
+    methods = {method["name"]: method for method in keys(cli("methods", "--json"))["methods"]}
+    assert list(methods) == list(METHODS)
+    assert methods["amnesiac"]["forgets"] == ["users", "items", "interactions"]
+    code, out, _ = cli("methods")
+    assert code == 0
+    row = next(line for line in out.splitlines() if line.split()[:1] == ["unlink"])
+    assert " all " in row
+    assert "WWW 2024" in row
+    assert "package" not in out.splitlines()[1]  # the column of packages is for those of others
+
+
+def test_settings_are_explained_wherever_the_option_stands(cli):
+    for words in (("--model", "freedom", "--help-settings"), ("--help-settings", "--model", "freedom")):
+        code, out, err = cli("train", *words)
+        assert (code, err) == (0, "")
+        assert out.splitlines()[0].rstrip() == "model freedom"
+        assert any(line.split()[:2] == ["pruning", "0.5"] and "(rho)" in line for line in out.splitlines())
+        assert any(line.split()[:2] == ["patience", "20"] for line in out.splitlines())
+    for words in (("--json", "--help-settings"), ("--help-settings", "--json", "--method", "mmrecun")):
+        told = keys(cli("unlearn", *words))
+        assert told["method"] == "mmrecun"
+        assert {"of", "name", "default", "range", "meaning"} == set(told["settings"][0])
+    assert cli("unlearn", "--method", "unlink", "--help-settings")[1] == "method unlink has no settings\n"
+
+
+def test_two_names_of_one_setting_are_one_line(cli, run_folder: Path):
+    call = ("unlearn", run_folder, "--user", "u00001", "--out", run_folder.parent / "never", "--method", "neggrad")
+    code, _, err = cli(*call, "--set", "pull=1", "--set", "stay_weight=1")
+    assert code == 2
+    assert err.startswith("error: method 'neggrad': 'pull' is the earlier name of 'stay_weight', and both are given")

@@ -48,7 +48,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_import_reports_and_writes(folder: Path, tmp_path: Path):
     found = answer("import", folder, "--out", tmp_path / "out")
-    assert set(found) == KEYS
+    assert set(found) == KEYS | {"rows", "left_out"}
+    assert (found["rows"], found["left_out"]) == (5, {})
     assert (found["dataset"], found["users"], found["items"], found["interactions"]) == ("tiny", 4, 6, 5)
     assert found["modalities"] == {"audio": {"width": 3, "coverage": 1.0}}
     assert "1 users are only in valid or test: cold" in found["warnings"]

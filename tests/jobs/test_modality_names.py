@@ -17,14 +17,14 @@ from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.per_modality import modality_of_parameters
-from mmrecun.models.registry import MODELS
+from mmrecun.models.registry import MODELS, model_class
 from mmrecun.runs import load
 
 ORDINARY = ("audio", "image")
 
 
 def build(model: str, dataset: Dataset) -> Recommender:
-    return MODELS[model](MODELS[model].Config(dim=4), Sizes.of_dataset(dataset), None)
+    return model_class(model)(model_class(model).Config(dim=4), Sizes.of_dataset(dataset), None)
 
 
 def parameter_names(model: str, dataset: Dataset) -> list[str]:

@@ -18,7 +18,7 @@ from mmrecun.evaluation.evaluate import RankingReport
 from mmrecun.jobs import _plan as module
 from mmrecun.jobs._footprint import Footprint, footprint
 from mmrecun.models.base import Sizes
-from mmrecun.models.registry import MODELS
+from mmrecun.models.registry import MODELS, model_class
 from mmrecun.rng import Seed
 
 GIB = 1 << 30
@@ -48,7 +48,7 @@ def test_a_folder_that_cannot_be_counted_is_named(data_folder: Path, tmp_path: P
 
 @pytest.mark.parametrize("name", MODELS)
 def test_parameters_are_those_of_the_model(name: str, dataset: Dataset, data_folder: Path):
-    cls = MODELS[name]
+    cls = model_class(name)
     config = cls.Config(dim=8)
     real = cls(config, Sizes.of_dataset(dataset), Seed(0).torch())
     _, parameters = module.training_bytes(cls, config, files.sizes(data_folder), 64)
@@ -58,7 +58,7 @@ def test_parameters_are_those_of_the_model(name: str, dataset: Dataset, data_fol
 @pytest.mark.parametrize("name", MODELS)
 def test_memory_grows_with_everything(name: str):
     sizes = {"users": 10_000, "items": 5_000, "pairs": 100_000, "train": 80_000, "widths": {"a": 32}}
-    cls = MODELS[name]
+    cls = model_class(name)
 
     def needed(dim: int = 64, **larger: int) -> int:
         folder = files.FolderSizes(**{**sizes, **larger}, feature_bytes=larger.get("items", 5_000) * 128)
@@ -72,7 +72,7 @@ def test_memory_grows_with_everything(name: str):
 
 def test_saving_the_state_of_a_training_counts():
     sizes = files.FolderSizes(users=10**6, items=10**6, pairs=100, train=80, widths={}, feature_bytes=0)
-    cls = MODELS["bprmf"]
+    cls = model_class("bprmf")
     memory, parameters = module.training_bytes(cls, cls.Config(dim=64), sizes, 64)
     assert memory > 13 * 4 * parameters
 
@@ -115,7 +115,7 @@ def test_the_time_of_a_sample_stands_for_everybody(dataset: Dataset, monkeypatch
 
     monkeypatch.setattr(module, "evaluate", timed)
     monkeypatch.setattr(module, "_RANKED", 10)
-    cls = MODELS["bprmf"]
+    cls = model_class("bprmf")
     model = cls(cls.Config(dim=8), Sizes.of_dataset(dataset), Seed(0).torch())
     inputs = build_inputs(dataset, model.required_inputs(), torch.device("cpu"))
     monkeypatch.setattr(module.time, "perf_counter", lambda: 7.0)
@@ -128,7 +128,10 @@ def test_the_time_of_a_sample_stands_for_everybody(dataset: Dataset, monkeypatch
 
 @pytest.mark.parametrize("name", MODELS)
 def test_an_audit_needs_more_than_an_evaluation_and_both_grow(name: str):
-    cls, held = MODELS[name], {"users": 10**6, "items": 10**5, "pairs": 10**7, "train": 8 * 10**6, "widths": {"a": 32}}
+    cls, held = (
+        model_class(name),
+        {"users": 10**6, "items": 10**5, "pairs": 10**7, "train": 8 * 10**6, "widths": {"a": 32}},
+    )
 
     def parts(**larger: int) -> Footprint:
         return footprint(cls, cls.Config(), files.FolderSizes(**{**held, **larger}, feature_bytes=10**7))

@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from pydantic import NonNegativeInt
+
+from mmrecun.adapters.adapter import Adapter, AdapterConfig
 from mmrecun.adapters.checkpoint_file import CheckpointFile, zeroed
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
@@ -55,6 +58,29 @@ class TablesInFile:
     def write(self, path: Path) -> None:
         """Write the checkpoint, the same but for these numbers."""
         self.file.write(path)
+
+
+class TorchConfig(AdapterConfig):
+    """Settings of reading a checkpoint of torch.
+
+    Attributes:
+        tables: names of the tables of users and of items, as `load` takes them.
+        layers: hops over the user-item graph, where the model smooths its rows as LightGCN does.
+    """
+
+    tables: tuple[str, str] = ("user_embedding.weight", "item_embedding.weight")
+    layers: NonNegativeInt = 0
+
+
+class TorchCheckpoints(Adapter):
+    """A file that `torch.save` wrote, of which two tables are named."""
+
+    Config = TorchConfig
+    config: TorchConfig
+
+    def read(self, path: Path, data: Dataset, users: Ids | None, items: Ids | None) -> ForeignModel:
+        """Read it; see `load`."""
+        return load(path, *self.config.tables, data, users, items, self.config.layers)
 
 
 def load(

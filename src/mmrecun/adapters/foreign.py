@@ -17,14 +17,15 @@ from mmrecun.auditing.result import AuditReport
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Split
-from mmrecun.errors import ArtifactError, DataError
+from mmrecun.errors import ArtifactError, DataError, ForgetError
 from mmrecun.evaluation.evaluate import evaluate_split
-from mmrecun.forget.partition import Partition
+from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.record import ForgetRecord
-from mmrecun.forget.request import ForgetRequest
+from mmrecun.forget.request import ForgetRequest, Target
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
+from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import can_validate, validation_score
 from mmrecun.unlearning.base import Task, Unlearner
 from mmrecun.unlearning.registry import method_class
@@ -77,9 +78,10 @@ class ForeignModel:
         home: what it came from.
         places: where the rows stand there.
         exact: the unlearner for models whose own objective is solved for; None for `mmrecun`.
-        method, stop, seconds: of the unlearning that made it; empty for a model as it came.
+        method, settings, stop, seconds: of the unlearning that made it; empty for a model as it came.
         record: what was asked of it, in memory alone.
         original: what it was unlearned from.
+        forgets: targets that can be taken out of a model of this kind and be told in its format.
     """
 
     dataset: Dataset
@@ -88,10 +90,12 @@ class ForeignModel:
     places: Places
     exact: Unlearner | None = None
     method: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     stop: str = ""
     seconds: float = 0.0
     record: ForgetRecord | None = field(default=None, repr=False)
     original: "ForeignModel | None" = field(default=None, repr=False)
+    forgets: frozenset[Target] = frozenset(Target)
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -105,6 +109,7 @@ class ForeignModel:
         settings: Mapping[str, Any] | None = None,
         seed: int = 0,
         learning_rate: float = TrainConfig().learning_rate,
+        progress: Progress = no_progress,
     ) -> "ForeignModel":
         """Take out what `request` names; this model stays as it is.
 
@@ -114,6 +119,7 @@ class ForeignModel:
             settings: of the method.
             seed: of everything drawn.
             learning_rate: of the short training that most methods end with.
+            progress: receives progress.
 
         Raises:
             ForgetError: when an id is unknown, or nothing would be left.
@@ -121,13 +127,18 @@ class ForeignModel:
         started = time.perf_counter()
         asked = ForgetRequest.taken(request)
         partition = Partition.from_request(self.dataset, asked)
+        beyond = targets_of(partition) - self.forgets
+        if beyond:
+            raise ForgetError(
+                f"a model of {self.home.name} cannot be without {', '.join(sorted(beyond))}: train it again"
+            )
         name, unlearner = self._unlearner(method, settings or {})
         training = TrainConfig(learning_rate=learning_rate)
 
         def validate(model: Recommender, inputs: GraphInputs) -> float:
             return validation_score(model, inputs, partition.retained) if can_validate(partition.retained) else 0.0
 
-        result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate))
+        result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate, progress))
         places = self.places.after(partition.user_rows, partition.item_rows)
         home = self.home.holding(result.model, places)
         seconds = time.perf_counter() - started
@@ -138,10 +149,12 @@ class ForeignModel:
             places,
             unlearner if self.exact else None,
             name,
+            unlearner.config.model_dump(mode="json"),
             result.stop_reason,
             seconds,
             ForgetRecord.extended(asked, self.record),
             self,
+            self.forgets,
         )
 
     def _unlearner(self, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:

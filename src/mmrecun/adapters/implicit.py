@@ -1,4 +1,4 @@
-"""Models of `implicit` (ALS, BPR): from the `.npz` that they save, or in memory."""
+"""Models of `implicit` (ALS, BPR, logistic MF): from the `.npz` that they save, or in memory."""
 
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -8,19 +8,27 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from mmrecun.adapters.als import ALSConfig, UnlearnALS
+from mmrecun.adapters.adapter import Adapter, AdapterConfig
+from mmrecun.adapters.als import UnlearnALS
 from mmrecun.adapters.biased import LAST
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
+from mmrecun.adapters.logistic import UnlearnLogistic
 from mmrecun.adapters.places import Array, Ids, Places
 from mmrecun.atomic import replace_file
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ArtifactError
 from mmrecun.models.base import Recommender
+from mmrecun.unlearning.base import Unlearner
 
 _FACTORS = ("user_factors", "item_factors")
-_CLASSES = {"AlternatingLeastSquares": "als", "BayesianPersonalizedRanking": "bpr"}
+_CLASSES = {
+    "AlternatingLeastSquares": "als",
+    "BayesianPersonalizedRanking": "bpr",
+    "LogisticMatrixFactorization": "lmf",
+}
+_TOLD_BY = {"neg_prop": "lmf", "alpha": "als", "learning_rate": "bpr"}  # a setting that only this model saves
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,8 @@ class ImplicitFile:
 
     Attributes:
         arrays: factors and settings, by the names that implicit gives them.
-        kind: "als" or "bpr"; BPR has the item's bias as its last column, at which users hold 1.
+        kind: "als", "bpr" or "lmf". BPR has the item's bias as its last column, at which users hold 1; logistic MF has
+            it last but one, and the user's bias last, at which items hold 1.
     """
 
     arrays: dict[str, Array]
@@ -40,7 +49,7 @@ class ImplicitFile:
     @property
     def limits(self) -> tuple[str, ...]:
         """What is left."""
-        items = () if self.kind == "bpr" else (SERVED_ITEMS,)
+        items = (SERVED_ITEMS,) if self.kind == "als" else ()
         return (*items, "cached norms are not saved, but a model in memory has them: load the file anew", HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
@@ -53,6 +62,9 @@ class ImplicitFile:
         if self.kind == "bpr":
             first[places.empty_users, -1] = 1.0
             second[places.empty_items, -1] = LAST
+        if self.kind == "lmf":
+            second[places.empty_items, -2:] = LAST, 1.0
+            first[places.empty_users, -2] = 1.0
         return replace(self, arrays=self.arrays | {"user_factors": first, "item_factors": second})
 
     def write(self, path: Path) -> None:
@@ -60,6 +72,27 @@ class ImplicitFile:
         buffer = BytesIO()
         np.savez(buffer, **self.arrays)  # type: ignore[arg-type]
         replace_file(path, buffer.getvalue())
+
+
+class ImplicitConfig(AdapterConfig):
+    """Settings of reading a model of implicit.
+
+    Attributes:
+        kind: "als", "bpr" or "lmf"; told from the settings in the file when not given.
+    """
+
+    kind: str | None = None
+
+
+class ImplicitFiles(Adapter):
+    """The `.npz` that `model.save` writes."""
+
+    Config = ImplicitConfig
+    config: ImplicitConfig
+
+    def read(self, path: Path, data: Dataset, users: Ids | None, items: Ids | None) -> ForeignModel:
+        """Read it; see `load`."""
+        return load(path, data, users, items, self.config.kind)
 
 
 def load(
@@ -75,7 +108,7 @@ def load(
         model: the `.npz` that `model.save` wrote, or the fitted model itself.
         data: its training pairs, with their confidences as `weight`; `dataset_of(user_items)` makes it of a matrix.
         users, items: ids in row and column order; by default those of the dataset, in order.
-        kind: "als" or "bpr"; told from the settings when not given.
+        kind: "als", "bpr" or "lmf"; told from the settings when not given.
 
     Raises:
         ArtifactError: when this is no such model.
@@ -85,15 +118,19 @@ def load(
     arrays, found = _arrays(model)
     kind = kind or found
     if kind not in _CLASSES.values():
-        raise ArtifactError(f"{_told(model)}: implicit's ALS and BPR are known here; logistic MF ranks by neither")
+        raise ArtifactError(
+            f"{_told(model)}: of implicit's models ALS, BPR and logistic MF are known; say kind=als, bpr or lmf"
+        )
     first, second = (arrays[name] for name in _FACTORS)
     places = Places.of(dataset, users, items, (len(first), len(second)))
     home = ImplicitFile(arrays, kind)
-    if kind == "als":
-        settings = {name: float(arrays[name]) for name in ("regularization", "alpha") if name in arrays}
-        return ForeignModel(
-            dataset, as_recommender(first, second, places), home, places, UnlearnALS(ALSConfig(**settings))
-        )
+    if kind != "bpr":
+        method: type[Unlearner] = UnlearnALS if kind == "als" else UnlearnLogistic
+        settings: dict[str, Any] = {
+            name: arrays[name].item() for name in ("regularization", "alpha", "neg_prop") if name in arrays
+        }
+        exact = method(method.Config.of(settings, _told(model)))
+        return ForeignModel(dataset, as_recommender(first, second, places), home, places, exact)
     l2 = float(arrays.get("regularization", np.array(0.01)))
     return ForeignModel(dataset, as_recommender(first, second, places, l2=l2, biased=True), home, places)
 
@@ -118,8 +155,7 @@ def _arrays(model: object) -> tuple[dict[str, Array], str]:
         ) from None
     if not set(_FACTORS) <= set(arrays):
         raise ArtifactError(f"{model}: not a file of implicit; it has {', '.join(sorted(arrays)) or 'nothing'}")
-    kind = "bpr" if "learning_rate" in arrays and "neg_prop" not in arrays else "als" if "alpha" in arrays else ""
-    return arrays, kind
+    return arrays, next((kind for name, kind in _TOLD_BY.items() if name in arrays), "")
 
 
 def _of_object(model: object) -> tuple[dict[str, Array], str]:

@@ -24,12 +24,14 @@ class Places:
         users, items: int64 [U] and [I], the row of each user and item of a dataset; -1 for one without a training pair
             that the foreign model does not know.
         empty_users, empty_items: int64, rows of those that were forgotten.
+        sizes: rows of the two tables, whoever they belong to.
     """
 
     users: Ints
     items: Ints
     empty_users: Ints
     empty_items: Ints
+    sizes: tuple[int, int]
 
     @classmethod
     def of(cls, dataset: Dataset, users: Ids | None, items: Ids | None, sizes: tuple[int, int]) -> Self:
@@ -49,7 +51,7 @@ class Places:
             _found(dataset.items, items, sizes[1], degrees[1]),
         )
         nobody = np.empty(0, dtype=np.int64)
-        return cls(*found, nobody, nobody)
+        return cls(*found, nobody, nobody, sizes)
 
     def after(self, user_rows: Ints, item_rows: Ints) -> Self:
         """Those of the users and items that stay, given their rows in the dataset; the others are to be emptied."""
@@ -59,7 +61,12 @@ class Places:
             self.items[item_rows],
             _known(np.concatenate([self.empty_users, self.users[gone[0]]])),
             _known(np.concatenate([self.empty_items, self.items[gone[1]]])),
+            self.sizes,
         )
+
+    def order(self, dataset: Dataset) -> tuple[list[str], list[str]]:
+        """Return the ids of `dataset` in the order of the foreign rows; rows of nobody have a name that no id has."""
+        return _ordered(dataset.users, self.users, self.sizes[0]), _ordered(dataset.items, self.items, self.sizes[1])
 
     def put_users(self, table: Array, values: Array) -> Array:
         """Copy `table` [R, ...] with the users' `values` [U, ...] in their rows, and zeros in emptied ones."""
@@ -68,6 +75,14 @@ class Places:
     def put_items(self, table: Array, values: Array) -> Array:
         """As `put_users`, of items."""
         return _put(table, self.items, values, self.empty_items)
+
+
+def _ordered(ids: IdMap, rows: Ints, size: int) -> list[str]:
+    names = [f"\x00{row}" for row in range(size)]
+    for name, row in zip(ids.names, rows.tolist(), strict=True):
+        if row >= 0:
+            names[row] = name
+    return names
 
 
 def _put(table: Array, rows: Ints, values: Array, emptied: Ints) -> Array:

@@ -2,12 +2,48 @@
 
 from pathlib import Path
 
+from pydantic import NonNegativeInt
+
 from mmrecun.adapters import checkpoints
+from mmrecun.adapters.adapter import Adapter, AdapterConfig
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.places import Ids
 from mmrecun.data.dataset import Dataset
+from mmrecun.errors import ConfigError
 
 _USERS, _ITEMS, _STATE = "user_embedding.weight", "item_embedding.weight", "state_dict/"
+
+
+class RecBoleConfig(AdapterConfig):
+    """Settings of reading a checkpoint of RecBole.
+
+    Attributes:
+        layers: of LightGCN, whose `n_layers` is 2 unless you set it; 0 for BPR and other plain dot products.
+        tables: names of the two tables, for other models.
+    """
+
+    layers: NonNegativeInt = 0
+    tables: tuple[str, str] = (_USERS, _ITEMS)
+
+
+class RecBoleCheckpoints(Adapter):
+    """The `.pth` that RecBole's trainer saves."""
+
+    Config = RecBoleConfig
+    config: RecBoleConfig
+
+    def read(self, path: Path, data: Dataset, users: Ids | None, items: Ids | None) -> ForeignModel:
+        """Read it; see `load`.
+
+        Raises:
+            ConfigError: without the tokens, which are not in the file.
+        """
+        if users is None or items is None:
+            raise ConfigError(
+                f"{path}: a checkpoint of RecBole does not say whose row is whose; write the lists "
+                "dataset.field2id_token['user_id'] and ['item_id'] to files and name these as users and items"
+            )
+        return load(path, data, users, items, self.config.layers, self.config.tables)
 
 
 def load(

@@ -10,6 +10,7 @@ import polars as pl
 import safetensors
 import safetensors.numpy
 
+from mmrecun.adapters.adapter import Adapter
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
@@ -80,6 +81,28 @@ class VectorFiles:
         with staged_folder(path) as staging:
             for table, emptied in zip((self.users, self.items), self.empty, strict=True):
                 table.write(staging, emptied)
+
+
+class VectorFolders(Adapter):
+    """A folder with a file of users' vectors and one of items'."""
+
+    def read(self, path: Path, data: Dataset, users: Ids | None, items: Ids | None) -> ForeignModel:
+        """Read `users` and `items` with any suffix that `load` knows.
+
+        Raises:
+            ArtifactError: when there is none of a name, or several.
+        """
+        return load(_named(path, "users"), _named(path, "items"), data, users, items)
+
+
+def _named(folder: Path, name: str) -> Path:
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder; vectors are read from a folder with a file 'users' and 'items'")
+    found = [folder / f"{name}{suffix}" for suffix in _READERS if (folder / f"{name}{suffix}").is_file()]
+    if len(found) != 1:
+        said = "several files" if found else "no file"
+        raise ArtifactError(f"{folder}: {said} called '{name}'; one of {', '.join(name + end for end in _READERS)}")
+    return found[0]
 
 
 def load(

@@ -1,4 +1,4 @@
-"""Compare a state with Golds: signed gaps with their tolerances, and the checks that rest on them."""
+"""Compare a run with Golds: signed gaps with their tolerances, and the checks that rest on them."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -30,7 +30,7 @@ TOLERANCE, DEVIATIONS, EDGE = 0.02, 3.0, 0.9
 TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.1
 PLACES_LEAST, PLACES_SHARE = 0.005, 0.25
 PARTNERS = ("users", "items")  # whose partners are asked, because they left
-FEW = 30  # pairs of which a paired error says nothing
+FEW = 30  # too few pairs for a paired error
 
 
 def values_of(figures: Measurements) -> dict[str, float | None]:
@@ -54,7 +54,7 @@ def values_of(figures: Measurements) -> dict[str, float | None]:
 
 
 def gaps_to_gold(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[str, Gap]:
-    """Signed gap of each figure to the mean of the Golds that have it."""
+    """Compute the signed gap of each figure to the mean of the Golds that have it."""
     gaps: dict[str, Gap] = {}
     for name, value in values_of(unlearned.figures).items():
         reference = [figure for gold in golds if (figure := values_of(gold.figures).get(name)) is not None]
@@ -77,13 +77,13 @@ def gaps_to_gold(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[s
 def _tolerance(least: float, deviation: float | None, error: float | None) -> float:
     """Return the difference that still counts as Gold's level.
 
-    Twice as much for a lone Gold, whose spread is not known.
+    It is twice as much for a single Gold, whose spread is not known.
     """
     return max(least, DEVIATIONS * (deviation or 0.0), ERRORS * (error or 0.0)) * (2 if deviation is None else 1)
 
 
 def _least(name: str, centre: float) -> float:
-    """Return the difference that never counts, whatever chance allows."""
+    """Return the smallest difference that counts at all."""
     if name == RETAIN:
         return (1 - UTILITY_SHARE) * centre
     if name == "bystanders' places":
@@ -92,7 +92,7 @@ def _least(name: str, centre: float) -> float:
 
 
 def _error(name: str, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> float | None:
-    """Return standard error of the difference to the mean Gold over the same users, or over the same pairs."""
+    """Return the standard error of the difference to the mean Gold, over the same users or the same pairs."""
     kind, _, of = name.partition(" ")
     if name == RETAIN:
         return paired_error(unlearned.recall, [gold.recall for gold in golds])
@@ -122,9 +122,9 @@ def _place_error(own: Comparison, golds: Sequence[Comparison]) -> float:
 
 
 def undertrained(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> list[str]:
-    """Golds whose validation is well below that of the original or of the best Gold, in words.
+    """Describe the Golds whose validation is well below that of the original or of the best Gold.
 
-    Below nine tenths, by more than two standard errors over the same users.
+    Well below means less than nine tenths, by more than two standard errors over the same users.
     """
     found = []
     best = max((state for state in (original, *golds)), key=lambda state: state.figures.valid or 0.0)
@@ -139,7 +139,7 @@ def undertrained(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> list[st
 
 
 def training_check(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
-    """Whether the Golds are trained well enough to be a target; compared with others, nothing passes."""
+    """Check whether the Golds are trained well enough to be a target; if not, nothing passes against them."""
     found = undertrained(original, golds)
     scores = ", ".join(f"{gold.figures.valid:.3f}" for gold in golds if gold.figures.valid is not None)
     before = original.figures.valid
@@ -154,7 +154,7 @@ def training_check(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check
 def gold_checks(
     gaps: dict[str, Gap], original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]
 ) -> list[Check]:
-    """Every check that rests on Gold; without any Gold the main ones, which are not assessed."""
+    """Make every check that rests on Gold; without any Gold the main ones, as not assessed."""
     if not golds:
         kinds = [_recognition(kind, None, None) for kind in unlearned.figures.recognition]
         return [_utility(None), _forget_recall(None, left=False), *kinds]
@@ -202,7 +202,7 @@ def _utility(gap: Gap | None) -> Check:
 
 
 def _forget_recall(gap: Gap | None, left: bool) -> Check:
-    """At Gold's level; where rows `left`, that is no evidence, since newcomers answer for them in any model."""
+    """Check that forget recall is at Gold's level; no evidence if rows were removed, since newcomers replace them."""
     name = "gold: forget recall"
     if gap is None:
         return _missing(name, About.LEVEL)
@@ -216,12 +216,12 @@ def _forget_recall(gap: Gap | None, left: bool) -> Check:
 
 
 def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
-    """At Gold's level; and passed only where a model that did nothing would have been found out.
+    """Check that recognition is at Gold's level; passed only if a model that forgot nothing would have failed.
 
     Args:
-        kind: of what was forgotten.
-        gap: of the AUC.
-        before: the AUC of the original, or of pairs that are known.
+        kind: kind of what was forgotten.
+        gap: gap of the AUC to Gold.
+        before: AUC of the original, or of pairs that the model may know.
     """
     name = f"gold: {recognition_title(kind)}"
     if gap is None:
@@ -244,7 +244,7 @@ def _fold_in(kind: str, gap: Gap) -> Check:
 
 
 def _mark(name: str, gap: Gap) -> Check:
-    """Whether touched rows are told better than in Gold; lists may give them away by places gained or lost."""
+    """Check that touched rows cannot be identified better than in Gold; in lists, by places gained or lost."""
     found = gap.difference > gap.tolerance
     if name == "lists":
         found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
@@ -260,7 +260,7 @@ def _places(gap: Gap) -> Check:
 
 
 def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
-    """Whether bystanders' lists are as like Gold's as Golds' are like each other."""
+    """Check that bystanders' lists are as similar to Gold's as those of two Golds are to each other."""
     name = "gold: bystanders: lists"
     who = unlearned.bystanders
     own = [list_overlap(unlearned, gold, who) for gold in golds]
@@ -274,7 +274,7 @@ def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
 
 
 def list_overlap(first: MeasuredRun, second: MeasuredRun, who: Bools) -> float:
-    """Mean overlap of the lists of twenty of `who`, bool [M]."""
+    """Compute the mean overlap of the lists of twenty of the users `who`, bool [M]."""
     return float(similarity.overlap(first.lists[who], second.lists[who], K).mean())
 
 

@@ -1,4 +1,4 @@
-"""The audit of one run: measure every state, examine it closely, scan the run for residue, compare."""
+"""The audit of one run: measure every run involved, scan for residue, compare."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,18 +31,18 @@ def assess(
     key: bytes | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
-    """Run the whole audit, slower probes included.
+    """Run the whole audit, with the slower measurements.
 
     Args:
-        names: of model, method and dataset.
+        names: names of model, method and dataset.
         partition: original and retained data.
-        original, unlearned, golds: the states; all but the first know the retained data only.
+        original, unlearned, golds: the runs; all but the first know the retained data only.
         record: salted hashes of what the request named, from the run's manifest; without them three of the residue
             checks are not assessed.
-        relearn: the original's training, where the forgotten pairs are to be learned again.
-        shadows: the likelihood-ratio attack, where it is asked for.
-        key: reads the hashes.
-        progress: told how many users are ranked, of those of all states together.
+        relearn: training settings of the original, if the forgotten pairs are to be relearned.
+        shadows: the likelihood-ratio attack, if requested.
+        key: key that reads the hashes.
+        progress: called with the number of ranked users, of those of all runs together.
     """
     setup, audited_runs = audit_setup(partition), (original, unlearned, *golds)
     states, notes = list[MeasuredRun](), list[str]()
@@ -79,7 +79,7 @@ def _any_figure(found: Sequence[Mapping[str, float | str]]) -> bool:
 
 
 def _with_figures(state: MeasuredRun, found: Mapping[str, float | str]) -> MeasuredRun:
-    """Add figures; a text says why there is none."""
+    """Add figures; a text gives the reason why there is none."""
     figures = state.figures
     probes = {name: value for name, value in found.items() if not isinstance(value, str)}
     reasons = {name: value for name, value in found.items() if isinstance(value, str)}

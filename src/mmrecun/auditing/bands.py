@@ -1,4 +1,4 @@
-"""Bands of means and sums by a bootstrap over users (or items): what 95 % of such samples of people would give."""
+"""95 % bands of means and sums, by a bootstrap over users (or items)."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _BLOCK = 1 << 22
 
 
 def mean_bands(values: Doubles, rng: np.random.Generator) -> list[Band]:
-    """Band of the mean of each column of [M, F]: owners are drawn by Poisson weights; an empty list for M = 0.
+    """Compute a band for the mean of each column of [M, F], with Poisson weights of owners; empty for M = 0.
 
     >>> mean_bands(np.ones((5, 1)), np.random.default_rng(0))
     [(1.0, 1.0)]
@@ -29,7 +29,7 @@ def mean_bands(values: Doubles, rng: np.random.Generator) -> list[Band]:
 
 
 def sum_band(total: float, parts: Doubles, owners: Ints, rng: np.random.Generator) -> Band:
-    """Band of a total around which `parts` [N] of several owners [N] deviate, those of an owner drawn together."""
+    """Compute a band for a total from its `parts` [N] by owner [N]; the parts of an owner are drawn together."""
     _, whose = np.unique(owners, return_inverse=True)
     sums = np.bincount(whose, weights=parts)
     moved = rng.poisson(1.0, (DRAWS, len(sums))) @ sums - sums.sum()

@@ -1,7 +1,7 @@
-"""Bystanders: what happens to the lists of people who have least to do with a request, and what lists give away.
+"""Bystanders: how the lists of the users least related to a request change, and what lists reveal.
 
-Compared are the lists of twenty before and after. Which items gained places? Other seeds move places about as well, but
-Gold does not favour what was touched: among items of equal retained degree, the AUC of gained places is at most 0.5.
+The lists of twenty before and after are compared. Other seeds also change which items gain places, but Gold does not
+favour touched items: among items of equal retained degree, the AUC of gained places is at most 0.5.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _K = 20
 
 @dataclass(frozen=True)
 class ListChanges:
-    """Whose lists are compared, and what was touched.
+    """The users whose lists are compared, and the touched items.
 
     Attributes:
         rows: int64 [M], the users with a list.
@@ -35,7 +35,7 @@ class ListChanges:
     affected: AffectedRows
 
     def lists_mark(self, before: Ints, after: Ints) -> Mark | None:
-        """Did touched items gain places in everybody's lists, int64 [M, K] before and after? None for none touched."""
+        """Measure whether touched items gained places in the lists int64 [M, K]; None if no item is touched."""
         touched = self.affected
         count = int(touched.affected.sum())
         if not count or count == len(touched.rows):
@@ -48,7 +48,7 @@ class ListChanges:
         return Mark(rows=count, others=len(touched.rows) - count, auc=estimate.value, auc_error=estimate.error)
 
     def measure(self, before: Ints, after: Ints, recall: Mapping[str, Doubles]) -> Bystanders | None:
-        """How the bystanders' lists changed; None for fewer than 50 of them.
+        """Measure how the bystanders' lists changed; None for fewer than 50 bystanders.
 
         Args:
             before, after: int64 [M, K].
@@ -76,15 +76,15 @@ class ListChanges:
 
 
 def item_counts(lists: Ints, items: int) -> Ints:
-    """How often each of `items` stands in the first twenty places of the lists [M, K]; int64 [I]."""
+    """Count how often each of `items` is in the first twenty places of the lists [M, K]; int64 [I]."""
     shown = lists[:, :_K]
     return np.bincount(shown[shown >= 0], minlength=items)
 
 
 def weighted_gain(weights: Doubles, gain: Doubles, strata: Ints) -> tuple[float, float]:
-    """How much of the places went to items by how much they lost: the gain beyond chance, and the spread of chance.
+    """Measure how gained places follow lost pairs: the gain beyond chance, and the spread of chance.
 
-    Chance is that weights are dealt out anew among the items of a stratum; its mean and variance are exact.
+    Chance means that weights are permuted among the items of a stratum; its mean and variance are exact.
 
     Args:
         weights: float64 [I], the share that each item lost.
@@ -101,10 +101,10 @@ def weighted_gain(weights: Doubles, gain: Doubles, strata: Ints) -> tuple[float,
 
 
 def least_affected(partition: Partition, rows: Ints) -> Bools:
-    """Return the users of `rows`, int64 [M] of the retained data, who share nothing with the request; bool [M].
+    """Select the users of `rows` (int64 [M], retained) who share nothing with the request: bool [M].
 
-    None of their items was touched, and no pair of theirs was forgotten. Where there are fewer than 50, the
-    quarter of the users whose items lost the smallest share of their pairs.
+    None of their items is touched, and none of their pairs was forgotten. If there are fewer than 50, the quarter of
+    the users is taken whose items lost the smallest share of their pairs.
     """
     train, users = partition.retained.train, len(partition.user_rows)
     lost = np.bincount(partition.forgotten.items, minlength=len(partition.original.items))

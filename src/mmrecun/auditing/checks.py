@@ -1,4 +1,4 @@
-"""The checks that need no Gold: each turns what was measured into an answer, with the figure and its bound in words."""
+"""The checks that need no Gold. Each turns figures into an outcome, with the figure and its bound in words."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
 from mmrecun.auditing.membership import auc_standard_error
 from mmrecun.auditing.result import About, Check, Outcome
 
-CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit asks many questions, and Gold should pass them all
+CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit makes many checks, and Gold should pass them all
 RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03
 KNOWN_SHARE, SURELY_KNOWN = 0.4, 0.1
 LAPSED_SHARE = 0.6
@@ -20,7 +20,7 @@ PLACES_MARGIN = 0.1
 
 
 def paired_error(values: Doubles, references: list[Doubles]) -> float | None:
-    """Return standard error of mean(values - mean of references), all float64 [N] over the same users.
+    """Return the standard error of mean(values - mean of references), all float64 [N] over the same users.
 
     None for N < 2.
     """
@@ -31,29 +31,29 @@ def paired_error(values: Doubles, references: list[Doubles]) -> float | None:
 
 
 def error_floor(error: float, first: int, second: int) -> float:
-    """Return standard error of an AUC if the two groups are alike.
+    """Return the standard error of an AUC if the two groups are alike.
 
-    At most one and a half times that of independent pairs.
+    It is at most one and a half times that of independent pairs.
 
-    Where half of the owners are still known and half are not, the error over owners grows with the very difference that
-    is to be found.
+    If half of the owners are still known and half are not, the error over owners grows with the difference that is to
+    be found.
     """
     return min(error, 1.5 * auc_standard_error(first, second))
 
 
 def recognition_title(kind: str) -> str:
-    """Return the name of the check for one kind of forgotten thing: residual co-occurrence where rows left."""
+    """Return the name of the check for one kind of target: residual co-occurrence if rows were removed."""
     return f"residual co-occurrence: {kind}" if kind in ("users", "items") else f"membership: {kind}"
 
 
 def recognition_check(kind: str, found: Recognition) -> Check:
-    """Forgotten pairs against held-out pairs of the same people: alike, still recognised, or pushed too far.
+    """Check forgotten pairs against held-out pairs of the same users: alike, still recognised, or over-forgotten.
 
-    It fails where the AUC, or that of an attack with labels, is off chance by more than the margin and three standard
-    errors. It passes only where known pairs stand out, and the band of the share that still looks known starts at a
-    tenth or less and ends at four tenths or less: then a model that did nothing, or half of it, would have been found
-    out. Otherwise it is not assessed. Where the data alone, without any model, tell forgotten from held-out pairs, the
-    split was no random draw: the AUC may be as far off as that, and nothing passes.
+    It fails if the AUC, or that of an attack with labels, differs from chance by more than the margin and three
+    standard errors. It passes only if known pairs stand out, and the band of the share that still looks known starts at
+    a tenth or less and ends at four tenths or less. A model that forgot nothing, or half, would then have failed.
+    Otherwise it is not assessed. If the data alone, without any model, tell forgotten from held-out pairs, the split
+    was not random: the AUC may then be off by as much, and nothing passes.
     """
     if kind.startswith("features"):
         return lapsed_check(kind, found)
@@ -72,10 +72,10 @@ def recognition_check(kind: str, found: Recognition) -> Check:
 
 
 def lapsed_check(kind: str, found: Recognition) -> Check:
-    """Lapsed features against those that are kept: known as well as these, or by how much less.
+    """Check lapsed features against those that are kept: known as well, or by how much less.
 
-    Gold itself is a little above 0.5, since the pairs are kept. It fails where the AUC is not below that of items that
-    keep the modality, and passes where the excess over 0.5 is surely at most six tenths of theirs.
+    Gold itself is a little above 0.5, since the pairs are kept. The check fails if the AUC is not below that of items
+    that keep the modality, and passes if the excess over 0.5 is at most six tenths of theirs, with its error.
     """
     kept, error = found.known_auc - CHANCE, float(np.hypot(found.auc_error, found.known_auc_error))
     share, spread = ((found.auc - CHANCE) / kept, 2 * error / kept) if kept > 0 else (1.0, 1.0)
@@ -98,7 +98,7 @@ def lapsed_check(kind: str, found: Recognition) -> Check:
 
 def _recognised(found: Recognition, allowed: float) -> tuple[Outcome, str]:
     away, level = found.auc - CHANCE, found.attack_level or CHANCE
-    # whoever cannot tell anything guesses, so that a level below chance is chance
+    # an attacker without information guesses, so a level below chance counts as chance
     attack, apart = (found.attack_auc or level) - max(level, CHANCE), level - CHANCE
     apart = apart if apart > SPLIT_MARGIN else 0.0
     if away < -allowed - apart:
@@ -114,7 +114,7 @@ def _recognised(found: Recognition, allowed: float) -> tuple[Outcome, str]:
 
 
 def _alike(found: Recognition, allowed: float) -> tuple[Outcome, str]:
-    """Whether pairs that look alike would have looked otherwise to a model that did nothing."""
+    """Say whether pairs that look alike would look different to a model that forgot nothing."""
     if allowed > TOO_VAGUE:
         return Outcome.NOT_ASSESSED, "too few pairs to tell"
     if found.known_auc - CHANCE < allowed:
@@ -127,9 +127,9 @@ def _alike(found: Recognition, allowed: float) -> tuple[Outcome, str]:
 
 
 def share_words(found: Recognition) -> str:
-    """Return the share that still looks known.
+    """Describe the share that still looks known.
 
-    Where it may be none, its upper end alone, since a share is never below 0.
+    If it may be zero, only its upper end is given, since a share is never below 0.
     """
     if found.known_share_low <= SURELY_KNOWN:
         return f"at most {found.known_share_high:.0%}"
@@ -137,16 +137,16 @@ def share_words(found: Recognition) -> str:
 
 
 def unmeasured_check(kind: str, reason: str) -> Check:
-    """Return a kind of forgotten thing that could not be compared with anything."""
+    """Make the check of a kind of target that could not be compared with anything."""
     return Check(name=recognition_title(kind), state=Outcome.NOT_ASSESSED, detail=reason, about=About.FORGETTING)
 
 
 def utility_check(original: Measurements, unlearned: Measurements, error: float | None, headline: str) -> Check:
-    """At least 95 % of the recall before, give or take two standard errors over test users.
+    """Check that recall is at least 95 % of that before, within two standard errors over test users.
 
     Args:
-        original, unlearned: before and after.
-        error: of after - 95 % of before, over the same users.
+        original, unlearned: figures before and after.
+        error: standard error of after - 95 % of before, over the same users.
         headline: the metric.
     """
     before, after, slack = original.retain.get(headline), unlearned.retain.get(headline), 2 * (error or 0.0)
@@ -160,7 +160,7 @@ def utility_check(original: Measurements, unlearned: Measurements, error: float 
 
 
 def mark_checks(marks: Mapping[str, Mark]) -> list[Check]:
-    """Whether touched rows stand out, and whether the lists give touched items away; a side without any is left out."""
+    """Check whether touched rows stand out and lists reveal touched items; a side without any is left out."""
     return [_mark_check(name, mark) for name, mark in marks.items()]
 
 
@@ -182,12 +182,12 @@ def _mark_check(name: str, mark: Mark) -> Check:
 
 
 def bystander_checks(found: Bystanders | None, error: float | None, features: bool = False) -> list[Check]:
-    """Whether people who have least to do with the request are shown other things, or worse ones.
+    """Check whether the users least related to the request get other recommendations, or worse ones.
 
     Args:
-        found: how their lists changed; None where there are too few.
-        error: of their recall after minus 95 % of that before.
-        features: whether items lost features, by which their places change in Gold, too, up or down.
+        found: how their lists changed; None if they are too few.
+        error: standard error of their recall after minus 95 % of that before.
+        features: whether items lost features; then their places change in Gold, too, up or down.
     """
     if found is None:
         detail = "fewer than 50 people have nothing or little to do with the request"

@@ -1,4 +1,4 @@
-"""What an attacker with some labels could learn: a cross-validated logistic regression on normal scores."""
+"""An attacker with some labels: a cross-validated logistic regression on normal scores."""
 
 import numpy as np
 from scipy.special import expit
@@ -37,16 +37,16 @@ def fit_logistic(inputs: Doubles, labels: Bools) -> Doubles:
 def cross_validated(inputs: Doubles, labels: Bools, owners: Ints, rng: np.random.Generator) -> Doubles:
     """Score every row by a model fitted to the rows of other owners.
 
-    Each input is also given squared, so that rows which stand out to either side are found.
+    Each input is also given squared, so that rows are found which stand out to either side.
 
     Args:
         inputs: float64 [N, F], on the scale of `normal_scores`.
         labels: bool [N].
         owners: int64 [N]; the rows of one owner are in one of five folds.
-        rng: shares the owners out among the folds.
+        rng: assigns the owners to folds.
 
     Returns:
-        float64 [N]; the higher, the likelier the label.
+        float64 [N]; a higher score makes the label more likely.
     """
     wide = np.column_stack([inputs, inputs**2 - 1])
     _, whose = np.unique(owners, return_inverse=True)
@@ -55,5 +55,5 @@ def cross_validated(inputs: Doubles, labels: Bools, owners: Ints, rng: np.random
     for number in range(FOLDS):
         out = fold == number
         weights = fit_logistic(wide[~out], labels[~out])
-        scores[out] = wide[out] @ weights[:-1]  # the intercept of a fold would shift it against the others
+        scores[out] = wide[out] @ weights[:-1]  # the intercept differs between folds and would shift their scores
     return scores

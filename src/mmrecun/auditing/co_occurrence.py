@@ -1,11 +1,11 @@
-"""Residual co-occurrence: do the partners of removed users or items still know that they went together?
+"""Residual co-occurrence: do the partners of removed users or items still show that they belonged together?
 
-A removed user has no row any more, but the user's items were learned together, and whoever knows some of them may still
-be told the others. So a row is fitted to all of a removed user's training items but one, everything else frozen, and it
-ranks the one left out. The user's own held-out items are ranked likewise. Nobody ever trained on those; to a model that
-never saw the user, training and held-out items are alike, since the split alone told them apart. So the AUC of the one
-against the other is 0.5 in Gold, on any data, and above 0.5 where something is left. Items that left are asked about
-their users in the same way.
+A removed user has no row any more. But the user's items were learned together, so some of them may still predict the
+others. Therefore a row is fitted to all of a removed user's training items but one, with all else frozen, and ranks the
+one left out. The user's held-out items are ranked likewise. No model was trained on those. To a model that never saw
+the user, training and held-out items are alike, since only the split separates them. So the AUC of the one against the
+other is 0.5 in Gold, on any data, and above 0.5 if something is left. Removed items are tested on their users in the
+same way.
 """
 
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ _MOST_PAIRS, _FEWEST_KNOWN, _MOST_KNOWN = 8192, 30, 1000
 
 @dataclass(frozen=True)
 class CoOccurrence:
-    """What is asked of the partners of removed users, or of removed items; the same for every state of an audit.
+    """The query pairs for the partners of removed users, or of removed items; the same for every run of an audit.
 
     Partners are numbered among the retained ones.
 
     Attributes:
         kept: int64 [N], the original rows of the retained partners.
-        of_users: whether users left, so that items are the partners.
-        forgotten, held_out: pairs of those who left.
-        known: training pairs of retained users (or items) that were as active.
+        of_users: whether users were removed, so that items are the partners.
+        forgotten, held_out: pairs of the removed users or items.
+        known: training pairs of retained users (or items) of similar degree.
         strata: int64 [N], by retained degree of the partner.
     """
 
@@ -49,7 +49,7 @@ class CoOccurrence:
 
     @classmethod
     def of(cls, partition: Partition, of_users: bool, rng: np.random.Generator) -> Self | None:
-        """Choose the pairs; None where nobody of that kind left, or no pair of theirs can be asked about."""
+        """Choose the pairs; None if none of that kind was removed, or none of their pairs can be queried."""
         gone, lost = (
             (partition.removed_users, partition.removed_items)
             if of_users
@@ -75,7 +75,7 @@ class CoOccurrence:
         return cls(kept, of_users, forgotten, held_out, known, degree_bins(retained, 5))
 
     def groups(self, partners: Tensor) -> tuple[PairGroup, PairGroup, PairGroup]:
-        """Places of forgotten, held-out and known pairs, by the vectors of all partners in original rows [., D]."""
+        """Rank forgotten, held-out and known pairs by the vectors of all partners in original rows [., D]."""
         vectors = partners[torch.from_numpy(self.kept).to(partners.device)]
         forgotten, held_out, known = (
             PairGroup(asked.percentiles(vectors), ITEM_STEP * self.strata[asked.queries.items], asked.queries.users)
@@ -85,9 +85,9 @@ class CoOccurrence:
 
 
 def _as_active(degree: Ints, gone: Bools, rng: np.random.Generator) -> Bools:
-    """Retained rows of about the degrees of those that left; bool [R].
+    """Select retained rows with about the degrees of the removed ones: bool [R].
 
-    As many, but no more than 1000, and no fewer than 30 for each of the first ten, where there are so many.
+    They are as many, but at most 1000, and at least 30 for each of the first ten, if there are so many.
     """
     chosen = np.zeros(len(gone), dtype=bool)
     pool = rng.permutation(np.flatnonzero(~gone & (degree >= 2)))

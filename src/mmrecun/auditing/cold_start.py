@@ -1,7 +1,7 @@
-"""Newcomers: what would this run say about users and items it had never seen?
+"""Newcomers: how a run scores users and items that it has never seen.
 
-Removed users and items have no row any more. A newcomer stands in for each: a fresh row from one fixed seed, the item's
-own features, no interaction.
+Removed users and items have no row any more. Each is replaced by a newcomer: an untrained row from one fixed seed, with
+the item's own features and no interaction.
 """
 
 import numpy as np
@@ -14,13 +14,13 @@ from mmrecun.rng import Seed
 
 
 def with_newcomers(model: Recommender, partition: Partition, seed: Seed, fresh: Bools | None = None) -> Recommender:
-    """Copy a model of the retained data into original rows, with fresh rows for what was removed.
+    """Copy a model of the retained data into original rows, with untrained rows for what was removed.
 
     Args:
-        model: of the retained data.
+        model: model of the retained data.
         partition: original and retained data.
-        seed: of the fresh rows.
-        fresh: bool [I], retained items that are given a fresh row too.
+        seed: random seed of the untrained rows.
+        fresh: bool [I], retained items that get an untrained row, too.
     """
     original = partition.original
     users = inverse_index(partition.user_rows, len(original.users))

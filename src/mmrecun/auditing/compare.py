@@ -1,4 +1,4 @@
-"""Compare measured states: before with after, after with Gold; checks and the verdicts."""
+"""Compare measured runs, before with after and after with Gold: checks and verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ from mmrecun.forget.request import Target
 
 
 class CheckedRun(NamedTuple):
-    """What the checks say of one state.
+    """The checks of one run.
 
     Attributes:
         unlearned, golds: the states, with what their lists show beside those of the original.
@@ -54,7 +54,7 @@ def check_run(
     golds: Sequence[MeasuredRun],
     residue_checks: Sequence[Check] = (),
 ) -> CheckedRun:
-    """Check one unlearned state, by itself and against Golds; arguments as for `compare`."""
+    """Check one unlearned run, by itself and against Golds; arguments as for `compare`."""
     unlearned, *others = (with_list_changes(state, original, setup) for state in (unlearned, *golds))
     gaps = gaps_to_gold(unlearned, others)
     own = checks_without_gold(original, unlearned, partition)
@@ -75,7 +75,7 @@ def compare(
     golds: Sequence[MeasuredRun],
     residue_checks: Sequence[Check] = (),
 ) -> AuditReport:
-    """Make the whole audit of one unlearned state from what was measured.
+    """Make the audit report of one unlearned run from what was measured.
 
     Args:
         names: of model, method and dataset.
@@ -103,7 +103,7 @@ def compare(
 
 
 def _decisive(checks: Sequence[Check]) -> list[Check]:
-    """All checks but those that could not be made without Gold and passed with it."""
+    """Return all checks but those that could not be made without Gold and passed with it."""
     settled = {f"gold: {check.name}" for check in checks if check.about is About.FORGETTING} & {
         check.name for check in checks if check.state is Outcome.PASSED
     }
@@ -111,13 +111,13 @@ def _decisive(checks: Sequence[Check]) -> list[Check]:
 
 
 def _both(verdict: Outcome, against: Sequence[Check]) -> Outcome:
-    """With Golds that turned out to be no target, nothing passes."""
+    """If the Golds turn out not to be a target, nothing passes."""
     void = any(check.name == "gold: training" and check.state is Outcome.NOT_ASSESSED for check in against)
     return Outcome.NOT_ASSESSED if void and verdict is Outcome.PASSED else verdict
 
 
 def with_list_changes(state: MeasuredRun, original: MeasuredRun, setup: AuditSetup) -> MeasuredRun:
-    """Return a state with what its lists show beside those of the original: marks, bystanders, harm to neighbours."""
+    """Add what a run's lists show beside those of the original: marks, bystanders, harm to neighbours."""
     mark = setup.list_changes.lists_mark(original.lists, state.lists)
     recall = {"before": original.users_recall, "after": state.users_recall}
     more = {
@@ -129,7 +129,7 @@ def with_list_changes(state: MeasuredRun, original: MeasuredRun, setup: AuditSet
 
 
 def checks_without_gold(original: MeasuredRun, unlearned: MeasuredRun, partition: Partition) -> list[Check]:
-    """Every check that needs no Gold, but the scan for residue."""
+    """Make every check that needs no Gold, except the scan for residue."""
     before, after = original.figures, unlearned.figures
     error = paired_error(unlearned.recall, [UTILITY_SHARE * original.recall])
     asked = [
@@ -159,7 +159,7 @@ def _unmeasured(kind: str, partition: Partition) -> Check:
 
 
 def likeness(original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[str, Likeness]:
-    """How like Gold the lists and scores are, with Gold against Gold as the yardstick; empty without Gold."""
+    """Measure how similar lists and scores are to Gold's, beside Gold against Gold; empty without Gold."""
     before, after = ([list_similarity(state, gold) for gold in golds] for state in (original, unlearned))
     among = [list_similarity(first, second) for first, second in combinations(golds, 2)]
     return {

@@ -1,4 +1,4 @@
-"""How visible removed items still are to the model itself, and in what is served."""
+"""How visible removed items still are to the model, and in what is served."""
 
 import numpy as np
 import torch
@@ -14,12 +14,12 @@ _BLOCK_BYTES = 32 << 20
 def exposure(
     users: Tensor, items: Tensor, seen: Interactions, rows: Ints, removed: Bools, k: int = 20
 ) -> dict[str, float]:
-    """Before any filter: the share of users with a removed item in their list, and where such items rank (ERASE).
+    """Measure, before any filter, the share of users with a removed item in their list, and its rank (ERASE).
 
     Args:
         users, items: float32 [U, D] and [I, D], removed items among them.
         seen: retained training pairs, left out of the lists.
-        rows: int64 [M], the users asked.
+        rows: int64 [M], the users to rank for.
         removed: bool [I].
 
     Returns:
@@ -37,7 +37,7 @@ def exposure(
 
 
 def _places(users: Tensor, items: Tensor, removed: Bools) -> float:
-    """Mean share of all other items that a removed one outranks, ties half."""
+    """Average the share of other items that a removed one outranks; ties count half."""
     gone = torch.from_numpy(np.flatnonzero(removed))
     total, block = 0.0, max(1, _BLOCK_BYTES // (4 * len(items)))
     for start in range(0, len(users), block):

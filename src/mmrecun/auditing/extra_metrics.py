@@ -1,4 +1,4 @@
-"""Slower probes of one state: each modality alone, and what vectors give away."""
+"""Slower figures of one run: each modality alone, and what vectors reveal."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ _USERS, _CONTROLS = 256, 1000
 def extra_metrics(
     audited: AuditedRun, partition: Partition, setup: AuditSetup, outputs: ModelOutputs | None = None
 ) -> dict[str, float]:
-    """Slower figures of one state by name; those that do not apply to the request are left out.
+    """Compute the slower figures of one run, by name; those that do not apply to the request are left out.
 
     `zrf`: see `zero_retrain_forgetting`. `features_r2 <modality>`: see `feature_fit`.
     `<modality> forget_recall@20` and `<modality> auc`: forgotten pairs ranked by one branch alone.
@@ -54,8 +54,8 @@ def _branch_metrics(pair: UserItemVectors, setup: AuditSetup) -> dict[str, float
 def zero_retrain_forgetting(audited: AuditedRun, whole: Vectors, setup: AuditSetup) -> float:
     """ZRF: 1 - mean Jensen-Shannon divergence (bits) between the model and an untrained one (arXiv 2205.08096).
 
-    Over users with a forgotten pair, a sample of at most 256, and all items. 1: answers as if nothing had been
-    learned. To be read against Gold's.
+    It is taken over a sample of at most 256 users with a forgotten pair, and all items. At 1 the model answers like an
+    untrained one. Compare it with Gold's.
     """
     users = torch.from_numpy(np.unique(setup.forgotten.users)[:_USERS])
     untrained = setup.cache.untrained(audited.model)
@@ -67,9 +67,9 @@ def zero_retrain_forgetting(audited: AuditedRun, whole: Vectors, setup: AuditSet
 
 
 def feature_fit(vectors: np.ndarray, features: np.ndarray, lost: Bools, kept: Bools) -> float | None:
-    """How well removed features can be read off item vectors: R^2 on the lost items of a ridge fitted on the kept.
+    """Measure how well item vectors predict removed features: R^2 on the lost items of a ridge fitted on the kept.
 
-    Above Gold's value: the vectors still hold what was in the features. R^2 is 1 - squared error / squared deviation
+    If it is above Gold's, the vectors still hold what was in the features. R^2 is 1 - squared error / squared deviation
     from the kept items' mean, over all features together; None when there is nothing to fit or to predict.
 
     Args:

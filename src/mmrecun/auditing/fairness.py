@@ -1,4 +1,4 @@
-"""Who pays for forgetting: retained quality by how active users and how popular items are."""
+"""Fairness of forgetting: retained quality by activity of users and popularity of items."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ ACTIVE, POPULAR = 0.05, 0.20
 
 
 def top_share(degree: Ints, share: float) -> Bools:
-    """Bool [R]: the `share` of rows with the highest degree; ties go to the lower row.
+    """Select the `share` of rows with the highest degree, in ties the lower row: bool [R].
 
     >>> top_share(np.array([1, 9, 5, 5]), 0.5).tolist()
     [False, True, True, False]
@@ -23,7 +23,7 @@ def top_share(degree: Ints, share: float) -> Bools:
 def group_gaps(
     recall: np.ndarray, rows: Ints, found: Bools, truth: Interactions, train: Interactions, users: int, items: int
 ) -> dict[str, float]:
-    """Retained quality of each group and the gaps between them, lower being fairer.
+    """Compute the retained quality of each group and the gaps between groups; lower is fairer.
 
     `a_igf` is |mean of active users - mean of the others| (CURE4Rec, Chen et al., NeurIPS 2024), active being the
     5 % with the most training pairs; `item_gap` is the same for test pairs of the 20 % most popular items.

@@ -1,10 +1,10 @@
-"""What is measured of one model state, and how it differs from Gold: figures with their definitions."""
+"""The figures that are measured of a run, and their gaps to Gold."""
 
 from mmrecun.settings import Settings
 
 
 class Recognition(Settings):
-    """How well one kind of forgotten pairs is still told from held-out pairs of the same people.
+    """How well one kind of forgotten pairs can still be told from held-out pairs of the same users.
 
     Attributes:
         pairs, held_out: how many were compared.
@@ -34,10 +34,10 @@ class Recognition(Settings):
 
 
 class Mark(Settings):
-    """How well touched rows, or the items that a list shows, are told from untouched ones of the same degree.
+    """How well touched rows, or items in lists, can be told from untouched ones of the same degree.
 
     Attributes:
-        rows, others: how many touched ones and others were compared.
+        rows, others: number of touched and of other ones compared.
         auc: of a classifier for rows, of gained places for lists.
         level: the AUC that the retained pairs alone give, without any model; 0.5 for lists.
         auc_error: standard error of auc - level.
@@ -51,7 +51,7 @@ class Mark(Settings):
 
 
 class Bystanders(Settings):
-    """The lists of people who have least to do with the request, before and after.
+    """The lists of the users least related to the request, before and after.
 
     Attributes:
         users: how many.
@@ -88,7 +88,7 @@ class Persons(Settings):
 
 
 class Harm(Settings):
-    """Change of retained recall@20, from before to after, of the users nearest to what was forgotten.
+    """Change of retained recall@20 of the users nearest to what was forgotten.
 
     Attributes:
         users: how many.
@@ -102,7 +102,7 @@ class Harm(Settings):
 
 
 class Measurements(Settings):
-    """Measurements of one model state; None where a figure does not exist.
+    """Measurements of one run; None if a figure does not exist.
 
     Attributes:
         name: "original", "unlearned" or "gold".
@@ -112,7 +112,7 @@ class Measurements(Settings):
         retain: metrics on the retained test pairs, such as `recall@20`.
         forget: metrics with the forgotten pairs as ground truth and retained positives masked.
         affected: retain metrics of the users that a forgotten pair touched; of those alone that are still there.
-        unaffected: of everybody else.
+        unaffected: retain metrics of all other users.
         auc: forgotten pairs against held-out positives by rank percentile; 0.5 means alike.
         auc_random: forgotten pairs against random unseen pairs of the same users.
         auc_matched, auc_matched_error: as `auc`, among pairs of equal popularity; its standard error.
@@ -181,7 +181,7 @@ class Gap(Settings):
 
 
 class Likeness(Settings):
-    """One measure of how like Gold a model's answers are.
+    """One measure of how similar a model's answers are to Gold's.
 
     Attributes:
         original, unlearned: mean over the Golds.

@@ -1,4 +1,4 @@
-"""Fold-in: do the rows that stay still know which of the removed things go together?"""
+"""Fold-in: do the retained rows still show which of the removed users or items belong together?"""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ _BLOCK_BYTES = 64 << 20
 
 
 def of_removed(whole: Vectors, partition: Partition, setup: AuditSetup) -> float | None:
-    """`fold_in` of the removed users or items; None where none was removed, or some of both."""
+    """Call `fold_in` for the removed users or items; None if none was removed, or some of both."""
     if partition.removed_users.any() == partition.removed_items.any():
         return None
     by_user = bool(partition.removed_users.any())
@@ -24,10 +24,10 @@ def of_removed(whole: Vectors, partition: Partition, setup: AuditSetup) -> float
 
 
 def fold_in(users: Tensor, items: Tensor, pairs: Interactions, by_user: bool) -> float | None:
-    """Fit rows for those removed from half of their pairs, all else frozen: how high does the other half rank?
+    """Fit rows of removed users or items to half of their pairs, all else frozen, and rank the other half.
 
     Each row w minimises sum over the first half (w v - 1)^2 + mean over all v of (w v)^2 + ridge |w|^2, in closed form.
-    A mean percentile above Gold's says that the frozen side still knows which of the forgotten things go together.
+    A mean percentile above Gold's shows that the frozen side still knows which partners belong together.
 
     Args:
         users, items: float32 [U, D] and [I, D].
@@ -53,7 +53,7 @@ def fold_in(users: Tensor, items: Tensor, pairs: Interactions, by_user: bool) ->
 
 
 def _fitted(known: Interactions, frozen: Tensor, common: Tensor, size: int) -> Tensor:
-    """Return the row of each of `size` removed; float64 [size, D]. Few [D, D] systems are held at a time."""
+    """Fit a row for each of `size` removed ones: float64 [size, D]. Few [D, D] systems are held at a time."""
     dim = len(common)
     block = max(1, _BLOCK_BYTES // (8 * dim * dim))
     fitted = torch.empty(size, dim, dtype=common.dtype, device=common.device)

@@ -1,1 +1,1 @@
-"""A spec in; runs, one table, plots and a page out. Interrupted benches go on where they stopped."""
+"""Benches: a spec in; runs, one table, plots and a page out. An interrupted bench resumes where it stopped."""

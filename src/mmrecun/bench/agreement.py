@@ -1,4 +1,4 @@
-"""Can the verdict without Gold be trusted? Compare it with the verdict against Gold over all rows that have both."""
+"""Agreement of the verdict without Gold with the verdict against Gold, over all rows that have both."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -8,11 +8,11 @@ from mmrecun.bench.results import Row
 
 
 class Agreement(NamedTuple):
-    """How the two verdicts of the same rows compare.
+    """Agreement of the two verdicts of the same rows.
 
     Attributes:
-        rows: with both verdicts, passed or failed.
-        agreeing: both say the same.
+        rows: number of rows with both verdicts, passed or failed.
+        agreeing: rows whose verdicts are the same.
         false_passes: passed without Gold, failed against it.
         false_alarms: failed without Gold, passed against it.
     """
@@ -24,12 +24,12 @@ class Agreement(NamedTuple):
 
     @property
     def share(self) -> float | None:
-        """Of rows that agree; None without rows."""
+        """Share of rows that agree; None without rows."""
         return self.agreeing / self.rows if self.rows else None
 
 
 def agreement(rows: Iterable[Row]) -> Agreement:
-    """Over the rows of unlearning methods; Originals and Golds are left out."""
+    """Compute the agreement over the rows of unlearning methods, without Originals and Golds."""
     pairs = [_verdicts(row) for row in rows if row.method not in ("original", "gold")]
     decided = [pair for pair in pairs if set(pair) <= {Outcome.PASSED, Outcome.FAILED}]
     passes = decided.count((Outcome.PASSED, Outcome.FAILED))
@@ -49,7 +49,7 @@ def by_target(rows: Iterable[Row]) -> dict[str, Agreement]:
 
 
 def golds_passing(rows: Iterable[Row]) -> tuple[int, int]:
-    """How many Golds pass without Gold, and how many were judged: Gold is right, so each failure is a false alarm."""
+    """Count the Golds that pass without Gold, and all that were judged; each failure of a Gold is a false alarm."""
     verdicts = [row.verdict_without_gold for row in rows if row.method == "gold"]
     judged = [verdict for verdict in verdicts if verdict in (Outcome.PASSED, Outcome.FAILED)]
     return judged.count(Outcome.PASSED), len(judged)

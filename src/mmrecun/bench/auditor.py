@@ -1,4 +1,4 @@
-"""The audit of many runs of one request: Golds and Originals are measured once, and every run is compared with them."""
+"""The audit of many runs of one request. Golds and Originals are measured once; every run is compared with them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ class RunAuditor:
     """Audits runs of one request, without the slower probes.
 
     Args:
-        original: the data before.
-        request: what is forgotten of it.
-        golds: Gold runs, which hold the data after.
+        original: the original dataset.
+        request: what is forgotten.
+        golds: Gold runs, which hold the retained dataset.
 
     Attributes:
         partition: before and after.
@@ -37,7 +37,7 @@ class RunAuditor:
         self.golds = [self._measure("gold", gold) for gold in golds]
 
     def original(self, run: Run) -> MeasuredRun:
-        """Return an Original, measured when it is first asked for."""
+        """Return the measurements of an Original, which is measured on first use."""
         if run.folder not in self._originals:
             self._originals[run.folder] = self._measure("original", run)
         return self._originals[run.folder]
@@ -47,7 +47,7 @@ class RunAuditor:
         return self._compare(original, run, self._measure("unlearned", run), self.golds)
 
     def of_gold(self, original: Run, number: int) -> AuditReport:
-        """Return the audit of Gold `number` against the others, as if a method had made it."""
+        """Return the audit of Gold `number` against the other Golds, as if a method had made it."""
         gold, others = self.golds[number], [*self.golds[:number], *self.golds[number + 1 :]]
         return self._compare(original, self._runs[number], gold, others)
 

@@ -1,4 +1,4 @@
-"""Datasets, Originals and Golds by the digest of all that decides them: each is made once, whole or not at all."""
+"""Cache of datasets, Originals and Golds, by a digest of everything that affects them; writes are atomic."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ GOLD_SEED = 1000
 
 
 def training_facts(backbone: Backbone) -> dict[str, Any]:
-    """Everything but data and seed that decides the weights of a training."""
+    """Return everything but data and seed that affects the weights of a training."""
     config, training = backbone.configs()
     versions = runs.versions()
     return {
@@ -49,14 +49,14 @@ class Cache:
 
     Attributes:
         folder: may be shared by benches that run one after another.
-        device: to train on.
+        device: device to train on.
     """
 
     folder: Path
     device: str = "auto"
 
     def data(self, dataset: Dataset) -> Path:
-        """Return the folder of `dataset`, written if it is not there yet."""
+        """Return the folder of `dataset`; write it if it is not there yet."""
         place = self.folder / data_name(dataset.digest)
         if not place.is_dir():
             files.save(dataset, place)

@@ -1,4 +1,4 @@
-"""Where a bench's data come from: a dataset folder, another tool's files, or synthetic data."""
+"""The datasets of a bench: a dataset folder, another tool's files, or synthetic data."""
 
 import os
 from pathlib import Path
@@ -22,12 +22,12 @@ class DatasetSpec(Settings):
     """One dataset of a bench: either `path` or `synthetic`.
 
     Attributes:
-        name: of its rows.
+        name: label of its rows.
         path: a dataset folder, or a folder or file to import; relative to the spec, then to `MMRECUN_DATA`.
-        format: of files to import.
-        options: of the import, as `ImportOptions` has them; its paths are relative to that of the source's folder.
-        synthetic: sizes of made data.
-        seed: of made data.
+        format: format of files to import.
+        options: options of the import, as in `ImportOptions`; paths are relative to the folder of the source.
+        synthetic: settings of synthetic data.
+        seed: random seed of synthetic data.
     """
 
     name: str
@@ -39,7 +39,7 @@ class DatasetSpec(Settings):
 
     @property
     def label(self) -> str:
-        """What its rows are called."""
+        """The label of its rows."""
         return self.name
 
     @model_validator(mode="after")
@@ -50,10 +50,10 @@ class DatasetSpec(Settings):
 
 
 def open_dataset(spec: DatasetSpec, base: Path) -> Dataset:
-    """Read, import or make the dataset of `spec`; `base` is the folder its relative path starts from.
+    """Read, import or make the dataset of `spec`; relative paths start from `base`.
 
     Raises:
-        ConfigError: when the path is nowhere, or an option of the import is unknown.
+        ConfigError: when the path does not exist, or an option of the import is unknown.
         DataError: when its files cannot be used.
     """
     if spec.synthetic is not None:

@@ -1,6 +1,6 @@
-"""Which method comes nearest to Gold, and how near that is.
+"""The method nearest to Gold, and its distance.
 
-The distance of a figure is counted in tolerances: up to 1 still counts as Gold's level.
+The distance of a figure is given in tolerances: up to 1 counts as Gold's level.
 
 - forget recall@20, AUC and fold-in: |mean - Gold's mean| / max(2 standard deviations of Gold, 0.02)
 - retained recall@20: (Gold's mean - mean) / (1 % of Gold's mean), and 0 where the mean is above Gold's
@@ -27,7 +27,7 @@ class GoldLevel(NamedTuple):
 
 
 class Distance(NamedTuple):
-    """How far from Gold, in tolerances.
+    """Distance from Gold, in tolerances.
 
     Attributes:
         parts: figure -> distance.
@@ -57,7 +57,7 @@ class Nearest(NamedTuple):
 
 
 def gold_levels(gold: MethodSummary) -> dict[str, GoldLevel]:
-    """Return what to hit, by figure; without those that Gold does not have."""
+    """Return Gold's level of each figure that Gold has."""
     auc = MATCHED if gold.stat(MATCHED) else PLAIN
     found: dict[str, GoldLevel] = {}
     for figure in (RETAIN, FORGET, auc, FOLD):

@@ -1,4 +1,4 @@
-"""A spec against its datasets: every group of rows that belongs together, and the rows that it will have."""
+"""The groups of a bench: one dataset, backbone and request each, and the rows that they will have."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Group:
     Attributes:
         dataset: label.
         backbone, request: of the spec.
-        scenario: the request made concrete, or why the dataset cannot have it.
+        scenario: the request resolved for the dataset, or the reason why it does not fit.
         spec: the whole bench.
     """
 
@@ -35,11 +35,11 @@ class Group:
 
     @property
     def checkpoints(self) -> tuple[int, ...]:
-        """After how many requests there are rows."""
+        """Numbers of requests after which there are rows."""
         return (1,) if isinstance(self.scenario, str) else self.scenario.checkpoints
 
     def key(self, checkpoint: int, method: str, seed: int) -> Key:
-        """Return what a row is about."""
+        """Return the key of a row."""
         stated = self.request.ratio or 0.0
         share = stated if isinstance(self.scenario, str) else self.scenario.ratio * checkpoint / self.checkpoints[-1]
         return Key(
@@ -55,7 +55,7 @@ class Group:
         )
 
     def digest(self, checkpoint: int, facts: dict[str, Any]) -> str:
-        """Names everything that decides a row: data, training, request, Golds, columns, the `facts` of its method."""
+        """Return a digest of everything that affects a row: data, training, request, Golds, columns, method `facts`."""
         assert not isinstance(self.scenario, str)
         whole = {
             **self._training,
@@ -72,7 +72,7 @@ class Group:
         return training_facts(self.backbone)
 
     def row_keys(self) -> Iterator[Key]:
-        """Yield what the rows of the group are about, in the order of the table."""
+        """Yield the keys of the group's rows, in the order of the table."""
         for checkpoint in self.checkpoints:
             for seed in self.spec.seeds:
                 yield self.key(checkpoint, "original", seed)
@@ -97,7 +97,7 @@ class Group:
 
 
 def method_facts(method: Method, seed: int) -> dict[str, Any]:
-    """Return what decides a row of an unlearning method beyond its group."""
+    """Return what affects a row of an unlearning method besides its group."""
     return {"method": method.method, "method_settings": method.config().model_dump(mode="json"), "method_seed": seed}
 
 
@@ -107,7 +107,7 @@ def reference_facts(name: str, seed: int) -> dict[str, Any]:
 
 
 def groups(spec: BenchSpec, base: Path) -> list[Group]:
-    """Every group of the bench, with its request made concrete.
+    """Return every group of the bench, with its request resolved.
 
     Raises:
         ConfigError: when a request fits none of the datasets.

@@ -1,4 +1,4 @@
-"""The most memory that was resident during a stretch of work."""
+"""Peak memory of a block of work."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ _RESET, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 @contextmanager
 def peak_memory() -> Iterator[Callable[[], int | None]]:
-    """Yield a function that gives the bytes resident at most since the block began.
+    """Yield a function that returns the peak of resident bytes since the block began.
 
-    Everything the process holds counts, not only what the block allocates. The high-water mark is Linux's; where it
-    cannot be set back (other systems, some sandboxes) the answer is None rather than that of the whole process.
+    All memory of the process counts, not only what the block allocates. The peak counter is Linux's. If it cannot be
+    reset (other systems, some sandboxes), the function returns None rather than the peak of the whole process.
     """
     gc.collect()
     try:

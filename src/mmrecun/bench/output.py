@@ -1,4 +1,4 @@
-"""Everything a bench leaves in its folder beside the rows: Parquet, tables, plots and one page."""
+"""The output of a bench besides its rows: Parquet, tables, plots and one page."""
 
 import io
 import os
@@ -23,13 +23,13 @@ HEADER = "bench.json"
 
 
 class Header(Settings):
-    """What a bench is and where it ran.
+    """Facts of a bench and of the machine it ran on.
 
     Attributes:
         started: UTC time of its first start.
         spec: as it was last run.
         machine: cores, threads, processor.
-        versions: of what decides the bits.
+        versions: versions of the packages that affect the result.
     """
 
     started: str
@@ -39,7 +39,7 @@ class Header(Settings):
 
 
 def begin(out: Path, spec: BenchSpec) -> Header:
-    """Make or go on with the bench in `out`.
+    """Begin or resume the bench in `out`.
 
     Raises:
         ConfigError: when something else is there, or nothing can be written.
@@ -64,7 +64,7 @@ def begin(out: Path, spec: BenchSpec) -> Header:
 
 
 def machine() -> dict[str, str]:
-    """Return what times depend on."""
+    """Return the facts of the machine on which times depend."""
     return {
         "cores": str(os.cpu_count()),
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),

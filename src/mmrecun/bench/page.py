@@ -1,4 +1,4 @@
-"""The bench as one self-contained HTML page: no script, nothing loaded from elsewhere."""
+"""The bench as one self-contained HTML page, without scripts or anything loaded from elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ def render(
     times: str,
     facts: Mapping[str, str],
 ) -> str:
-    """HTML text; every value is escaped, and equal input gives equal text.
+    """Return the page as HTML; every value is escaped, and equal input gives equal text.
 
     Args:
         spec: what was asked for.

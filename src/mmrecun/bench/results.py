@@ -1,4 +1,4 @@
-"""One row a run: what was made, how it compares with Gold, what it cost. Each is a file, written at once."""
+"""The rows of a bench: one for each run, with its figures, gaps to Gold and cost. Each is one file."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from mmrecun.settings import Settings
 
 
 class Status(StrEnum):
-    """What became of a row."""
+    """Outcome of a row."""
 
     DONE = "done"
     NOT_APPLICABLE = "not applicable"
@@ -26,13 +26,13 @@ class Status(StrEnum):
 
 
 class Key(Settings):
-    """What a row is about.
+    """The key of a row.
 
     Attributes:
         dataset, model, request, method: labels of the spec; `method` may also be "original" or "gold".
         target, strategy, ratio: of the request.
-        requests: how many requests had been made one after another.
-        seed: of the Original and the method, or of the Gold.
+        requests: number of requests made one after another.
+        seed: random seed of the Original and the method, or of the Gold.
     """
 
     dataset: str
@@ -60,7 +60,7 @@ class Row(Key):
         seconds: from request to servable run; mean per request in a sequence; of the training for an Original.
         gold_seconds: mean of the Golds.
         speedup_over_gold: their ratio, where both were made in this bench, by this host, one at a time.
-        peak_memory: bytes resident at most while the method ran, everything loaded included.
+        peak_memory: peak of resident bytes while the method ran, everything loaded included.
         verdict_...: of the audit, with the names of failed checks.
         stop: why the method ended.
         host: name of the machine that made the row.

@@ -1,4 +1,4 @@
-"""Work through a spec, piece by piece; whatever is there already is not made again."""
+"""Work through a spec, piece by piece, without repeating what exists."""
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ from mmrecun.training.loop import Progress, no_progress
 
 @dataclass(frozen=True)
 class BenchPaths:
-    """Where a bench keeps its things.
+    """Folders of a bench.
 
     Attributes:
         out: rows, tables and plots.
@@ -43,7 +43,7 @@ def run(
     on_group_done: Callable[[list[Row]], None] = lambda _: None,
     room: Room | None = None,
 ) -> list[Row]:
-    """Make every row of `planned` that is not there yet; nothing that fails on the way stops the bench.
+    """Make every row of `planned` that is not there yet; a failing row does not stop the bench.
 
     Args:
         planned: of `groups(spec, base)`.

@@ -1,4 +1,4 @@
-"""The rows of one dataset, backbone and request, out of Originals and Golds: every method, each judged at once."""
+"""The rows of one dataset, backbone and request, from Originals and Golds: every method, each audited at once."""
 
 import platform
 import shutil
@@ -30,7 +30,7 @@ class TimedRun(NamedTuple):
     """A run that a method has just made.
 
     Attributes:
-        run: ready to be judged.
+        run: the run, ready to be audited.
         seconds: mean over the requests so far.
         peak: bytes resident at most, None where the system does not tell.
     """
@@ -150,7 +150,7 @@ class RowMaker:
         return Row(**key.model_dump(), **values, **against, status=Status.DONE)
 
     def _of_gold(self, key: Key) -> Row:
-        """Return a Gold against the other Golds, as if it were unlearned: how often does the right answer pass?"""
+        """Audit a Gold against the other Golds as if it were unlearned, to see how often the right answer passes."""
         auditor, number = self.of.auditor(key.requests), key.seed - GOLD_SEED
         values = _figures(auditor.golds)
         own = values.pop(number)
@@ -181,7 +181,7 @@ class RowMaker:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _unlearn(self, method: Method, seed: int, folder: Path) -> Iterator[tuple[int, TimedRun]]:
-        """Make the requests one after another; yields the run at each checkpoint."""
+        """Make the requests one after another, and yield the run at each checkpoint."""
         run, times, most = self.of.original(seed), list[float](), None
         for number, step in enumerate(self.of.scenario.steps, start=1):
             place = folder / str(number)

@@ -1,4 +1,4 @@
-"""One forget request of a bench: target, strategy and size, made concrete for a dataset by one seed."""
+"""One forget request of a bench: target, strategy and size, resolved for a dataset by one seed."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -131,13 +131,13 @@ class RequestSpec(Settings):
 
 @dataclass(frozen=True)
 class Scenario:
-    """A request made concrete.
+    """A request resolved for a dataset.
 
     Attributes:
-        dataset: what the Original is trained on.
+        dataset: dataset on which the Original is trained.
         steps: requests to make one after another; most scenarios have one.
-        checkpoints: after how many steps there is an evaluation.
-        ratio: share that all steps together take, as stated or as it came out.
+        checkpoints: numbers of steps after which there is an evaluation.
+        ratio: share that all steps together remove, as stated or as it turned out.
     """
 
     dataset: Dataset
@@ -153,7 +153,7 @@ class Scenario:
 
 
 def resolve(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path = Path()) -> Scenario:
-    """Return what `spec` means for `dataset`; the same seed gives the same scenario.
+    """Resolve `spec` for `dataset`; the same seed gives the same scenario.
 
     Args:
         spec: target, strategy and size.

@@ -1,4 +1,4 @@
-"""Bandwagon spam: made-up users promote unpopular items in disguise (Mobasher et al., ACM TOIT 7(4), 2007)."""
+"""Bandwagon spam: fake users promote unpopular items, beside popular ones (Mobasher et al., ACM TOIT 7(4), 2007)."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def inject(dataset: Dataset, ratio: float, promoted: int, seed: Seed) -> tuple[D
     the rest. Promoted items are drawn from the least popular fifth of those with training pairs.
 
     Args:
-        dataset: the clean data; stays as it is.
+        dataset: the clean data; not changed.
         ratio: spam users per genuine user.
         promoted: how many items are promoted.
         seed: decides items and profiles.

@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.resources import as_file, files
-from importlib.resources.abc import Traversable
+from importlib.resources import as_file
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
@@ -11,6 +10,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, Valida
 
 from mmrecun.bench.datasets import DatasetSpec
 from mmrecun.bench.scenarios import RequestSpec
+from mmrecun.bench.shipped import is_file, spec_folder
 from mmrecun.errors import ConfigError, MMRecUnError
 from mmrecun.models.base import ModelConfig
 from mmrecun.models.registry import model_class
@@ -115,23 +115,15 @@ def _refuse_repeated(table: str, labels: Iterable[str]) -> None:
         raise ValueError(f"'{again[0]}' occurs more than once in {table}; give each entry a name of its own")
 
 
-def shipped() -> list[str]:
-    """Names of the specs that come with the package."""
-    return sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml"))
-
-
 def load(spec: str) -> tuple[BenchSpec, Path]:
     """Return the spec in a TOML file, or a shipped one by its name; and the folder its relative paths start from.
 
     Raises:
         ConfigError: naming file and key of the first thing that is wrong.
     """
-    path = Path(spec)
-    if path.suffix == ".toml" or path.is_file():
-        return parse(load_toml(path), str(path)), path.parent
-    if spec not in shipped():
-        raise ConfigError(f"{unknown_name('spec', spec, shipped())}; a spec of your own is a .toml file")
-    with as_file(_folder() / f"{spec}.toml") as place:
+    if is_file(spec):
+        return parse(load_toml(Path(spec)), spec), Path(spec).parent
+    with as_file(spec_folder() / f"{spec}.toml") as place:
         return parse(load_toml(place), spec), Path()
 
 
@@ -151,10 +143,6 @@ def parse(values: Mapping[str, Any], where: str) -> BenchSpec:
         except MMRecUnError as error:
             raise ConfigError(f"{where}: {key}: {error}") from None
     return spec
-
-
-def _folder() -> Traversable:
-    return files("mmrecun.bench") / "specs"
 
 
 def _checks(spec: BenchSpec) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -10,12 +10,26 @@ from mmrecun.auditing.result import Outcome
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr
 from mmrecun.errors import ConfigError
+from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
 
 def audit(
     run: RunFolder,
-    gold: Annotated[list[Path], typer.Option("--gold", help="A Gold run of the same request; may be repeated.")] = [],  # noqa: B006
+    gold: Annotated[
+        list[Path],
+        typer.Option(
+            "--gold",
+            help="A Gold run of the same request; may be repeated. For a model of another library, the file of one "
+            "that it trained again on what is retained.",
+        ),
+    ] = [],  # noqa: B006
+    reading: Annotated[
+        list[str],
+        typer.Option(
+            "--reading", metavar="NAME=VALUE", help="How those files are read, as in unlearn; for all of them."
+        ),
+    ] = [],  # noqa: B006
     relearn: Annotated[
         bool,
         typer.Option(
@@ -29,14 +43,14 @@ def audit(
             "--shadows",
             metavar="N",
             min=0,
-            help="Attack with N shadow models, even and 4 or more: N trainings. 0: no attack.",
+            help="Attack with N shadow models (even, 4 or more), at the cost of N trainings; 0 for no attack.",
         ),
     ] = 0,
     require: Annotated[
-        Outcome | None, typer.Option("--require", help="Exit with 1 when the verdict is any other, for scripts.")
+        Outcome | None, typer.Option("--require", help="Exit with 1 unless this is the verdict, for scripts.")
     ] = None,
     key_file: Annotated[
-        Path | None, typer.Option("--key-file", help="Reads the hashes of what was asked for; else MMRECUN_KEY.")
+        Path | None, typer.Option("--key-file", help="Key of the hashes of the request; or MMRECUN_KEY.")
     ] = None,
     on: On = "here",
     store: StoreUrl = None,
@@ -55,8 +69,9 @@ def audit(
     if shadows:
         seconds = duration(jobs.shadow_seconds(run, shadows))
         print_line(f"{shadows} shadow models are trained and unlearned; about {seconds}", stderr)
+    how = parse_assignments(reading, "--reading")
     with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"auditing {run.name}") as progress:
-        report = jobs.audit(run, gold, relearn, shadows, progress, read_key(key_file), room)
+        report = jobs.audit(run, gold, relearn, shadows, progress, read_key(key_file), how, room)
     if as_json:
         print_json({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()}, as_json)
     else:

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from mmrecun.bench.shipped import is_file, shipped
 from mmrecun.cli.default import DefaultGroup
 from mmrecun.cli.options import Cpus, Device, Gpus, On, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, rows_table
+from mmrecun.text import alternatives
 
 app = typer.Typer(
     cls=DefaultGroup,
@@ -18,8 +20,25 @@ app = typer.Typer(
     help="Compare unlearning methods, or tune their settings.",
 )
 
+
+def known_spec(spec: str) -> str:
+    """Refuse a spec that does not exist, before torch is loaded.
+
+    Raises:
+        ConfigError: with the nearest known one.
+    """
+    is_file(spec)
+    return spec
+
+
 Spec = Annotated[
-    str, typer.Argument(metavar="SPEC", help="A .toml file, or quick, tiktok, baby or amazon.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        callback=known_spec,
+        help=f"A .toml file, or {alternatives(shipped())}.",
+        show_default=False,
+    ),
 ]
 BenchOut = Annotated[
     Path, typer.Option("--out", help="Folder of the bench; the same command goes on there.", show_default=False)

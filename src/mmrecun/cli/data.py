@@ -1,7 +1,8 @@
 """`mmrecun data import`, `describe`, `encode` and `make`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,7 +11,6 @@ from mmrecun.cli.options import Data, Out, SeedOption, Set
 from mmrecun.cli.output import JsonFlag, bars, facts_table, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.settings import parse_assignments
-from mmrecun.text import unknown_name
 
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
@@ -22,9 +22,21 @@ _KEYS = ("dataset", "users", "items", "interactions", "modalities")
 
 @app.command("import")
 def import_data(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="An MMRec or RecBole folder, or a table of pairs.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SRC", help="A folder as another tool lays it out, or a table of pairs.", show_default=False
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Dataset folder to make.")] = None,
-    layout: Annotated[str, typer.Option("--format", help="auto, mmrec or table.")] = "auto",
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="auto, mmrec, table, lists (LightGCN), amazon, microlens, datasets (Hugging Face), ui, uir, uirt or "
+            "uitup (Cornac).",
+        ),
+    ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read, and write nothing.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
     user: Annotated[str, typer.Option(help="Column of user ids.")] = "user",
@@ -41,7 +53,13 @@ def import_data(
     ] = None,
     features: Annotated[
         list[str],
-        typer.Option(metavar="NAME=FILE", help="Features, .npy or .parquet; a row of NaN or null is an absent item."),
+        typer.Option(
+            metavar="NAME=FILE",
+            help="Features, .npy, .parquet, .arrow or a folder of ID.npy; a row of NaN or null is an absent item.",
+        ),
+    ] = [],  # noqa: B006
+    feature_ids: Annotated[
+        list[str], typer.Option(metavar="NAME=FILE", help="The item ids of the rows of an .npy file of features.")
     ] = [],  # noqa: B006
     items: Annotated[Path | None, typer.Option(help="Table of items: ids and attributes.")] = None,
     users: Annotated[Path | None, typer.Option(help="Table of users: ids and attributes.")] = None,
@@ -49,6 +67,16 @@ def import_data(
     k: Annotated[int, typer.Option(min=1, help="Held out per user and part, for leave-k-out.")] = 1,
     k_core: Annotated[int, typer.Option(min=0, help="Keep users and items with at least so many pairs.")] = 0,
     duplicates: Annotated[str, typer.Option(help="error, or first to keep the first of a repeated pair.")] = "error",
+    train: Annotated[
+        Path | None, typer.Option(help="Training pairs, where each split has a file; needs no SRC.")
+    ] = None,
+    valid: Annotated[Path | None, typer.Option(help="Validation pairs; cut from those of --train when absent.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Test pairs.")] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A database to read from, such as sqlite:///shop.db; needs no SRC."),
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="The SELECT that returns the pairs.")] = None,
     seed: SeedOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -58,16 +86,17 @@ def import_data(
     given = {name: value for name, value in locals().items() if name in _OPTIONS}
     from mmrecun.atomic import refuse_existing
     from mmrecun.data import files
-    from mmrecun.data.importers.options import Format, ImportOptions
+    from mmrecun.data.importers.importer import REGISTRY
+    from mmrecun.data.importers.options import ImportOptions
     from mmrecun.data.importers.read import read
 
-    if layout not in list(Format):
-        raise ConfigError(unknown_name("format", layout, [entry.value for entry in Format]))
+    REGISTRY.check(layout)
     if out is not None:
         refuse_existing(out)
     named = tuple(name.strip() for name in columns.split(",")) if columns else ()
-    options = ImportOptions.of({**given, "features": _named_files(features), "columns": named}, "data import")
-    imported = read(source, options, Format(layout))
+    files_of = {"features": _named_files("features", features), "feature_ids": _named_files("feature-ids", feature_ids)}
+    options = ImportOptions.of({**given, **files_of, "columns": named}, "data import")
+    imported = read(source, options, layout)
     if out is not None and not dry_run:
         files.save(imported.dataset, out)
     _tell(
@@ -75,35 +104,41 @@ def import_data(
         list(imported.warnings),
         as_json,
         "would be read; nothing was written" if dry_run else f"read into {out}",
+        {"rows": imported.report.rows, "left_out": imported.report.left_out},
     )
 
 
 _OPTIONS = (
     *("name", "user", "item", "timestamp", "weight", "min_weight", "split_column", "separator"),
     *("items", "users", "split", "k", "k_core", "duplicates", "seed"),
+    *("train", "valid", "test", "sql", "query"),
 )
 
 
-def _named_files(values: list[str]) -> dict[str, str]:
+def _named_files(option: str, values: list[str]) -> dict[str, str]:
     parsed = {}
     for value in values:
         name, separator, path = value.partition("=")
         if not separator:
-            raise DataError(f"--features {value}: write it as name=file, for example --features image=image.npy")
+            raise DataError(f"--{option} {value}: write it as name=file, for example --{option} image=image.npy")
         if name in parsed:
-            raise DataError(f"--features {value}: '{name}' is named twice; give each modality one file")
+            raise DataError(f"--{option} {value}: '{name}' is named twice; give each modality one file")
         parsed[name] = path
     return parsed
 
 
-def _tell(dataset: "Dataset", warnings: list[str], as_json: bool, title: str) -> None:
+def _tell(
+    dataset: "Dataset", warnings: list[str], as_json: bool, title: str, counts: Mapping[str, Any] | None = None
+) -> None:
     from mmrecun.data.describe import facts
 
     known = facts(dataset)
     if as_json:
-        print_json({name: known[name] for name in _KEYS} | {"warnings": warnings}, as_json)
+        print_json({name: known[name] for name in _KEYS} | dict(counts or {}) | {"warnings": warnings}, as_json)
     else:
         show_sizes(known, title)
+        for reason, count in (counts or {}).get("left_out", {}).items():
+            print_line(f"left out: {count:,} of {(counts or {})['rows']:,} rows ({reason})")
     for warning in warnings:
         print_line(f"warning: {warning}", stderr)
 
@@ -181,7 +216,7 @@ def encode(
     owner: Annotated[str, typer.Option(help="Owner of the content, for dataset.toml.", show_default=False)] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Turn raw text, pictures or sound into features of DATA; an interrupted call goes on when repeated."""
+    """Turn raw text, pictures or sound into features of DATA; an interrupted call resumes when repeated."""
     from mmrecun import jobs
 
     try:

@@ -14,7 +14,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder to make; it must not exist yet.")] = Path("demo"),
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="Begin with made pictures, words and sounds, and encode them."),
+        typer.Option("--raw", help="Begin with synthetic pictures, words and sounds, and encode them."),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:

@@ -16,7 +16,7 @@ def diff(
     names: Annotated[bool, typer.Option("--names", help="Name the items and users that changed most.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what differs between two runs: what left, for whom lists changed, and by how much."""
+    """Compare two runs: what was removed, whose lists changed, and by how much."""
     from mmrecun import jobs
 
     with progress_bar(f"comparing {run.name} and {other.name}") as progress:

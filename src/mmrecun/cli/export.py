@@ -25,7 +25,7 @@ def export(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write RUN in the format of another tool; the run's folder notes where it went."""
+    """Write RUN in the format of another tool, and note in the run's folder where it went."""
     from mmrecun import jobs
 
     with progress_bar(f"exporting {run.name}") as progress:
@@ -51,11 +51,11 @@ def exports(
     run: RunFolder,
     among: Annotated[
         list[Path],
-        typer.Option("--among", metavar="DIR", help="A further folder to look for later runs in; may be repeated."),
+        typer.Option("--among", metavar="DIR", help="A further folder to search for later runs; may be repeated."),
     ] = [],  # noqa: B006
     as_json: JsonFlag = False,
 ) -> None:
-    """List what was exported from RUN and from the runs it came from, and what a later request has made stale."""
+    """List the exports of RUN and of the runs it descends from, and which of them a later request has made stale."""
     from mmrecun import jobs
 
     entries = jobs.exports(run, among)

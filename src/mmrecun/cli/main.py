@@ -11,7 +11,21 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from mmrecun import __version__
-from mmrecun.cli import audit, bench, data, demo, diff, doctor, evaluate, export, plan, recommend, train, unlearn
+from mmrecun.cli import (
+    audit,
+    bench,
+    data,
+    demo,
+    diff,
+    doctor,
+    evaluate,
+    export,
+    plan,
+    recommend,
+    registered,
+    train,
+    unlearn,
+)
 from mmrecun.cli.output import escape_control, print_line, stderr
 from mmrecun.errors import MMRecUnError
 
@@ -37,6 +51,8 @@ app.add_typer(data.app, name="data")
 app.command()(demo.demo)
 for module in (
     plan.plan,
+    registered.models,
+    registered.methods,
     train.train,
     evaluate.evaluate,
     recommend.recommend,

@@ -5,10 +5,47 @@ from typing import Annotated
 
 import typer
 
+from mmrecun.models import registry as model_registry
+from mmrecun.text import alternatives
+from mmrecun.unlearning import registry as method_registry
+
+MODEL_NAMES = alternatives(sorted(model_registry.MODELS))
+
+
+def known_model(name: str | None) -> str | None:
+    """Refuse a model that does not exist, before torch is loaded.
+
+    Raises:
+        ConfigError: with the nearest known one.
+    """
+    if name is not None:
+        model_registry.REGISTRY.check(name)
+    return name
+
+
+def known_method(name: str) -> str:
+    """Refuse a method that does not exist, before torch is loaded.
+
+    Raises:
+        ConfigError: with the nearest known one.
+    """
+    method_registry.REGISTRY.check(name)
+    return name
+
+
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="A dataset folder.", show_default=False)]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", help="Folder to make; it must not exist yet.", show_default=False)]
-Model = Annotated[str, typer.Option("--model", help="bm3, bprmf, freedom, lightgcn, mgcn or vbpr.")]
+Model = Annotated[
+    str,
+    typer.Option("--model", is_eager=True, callback=known_model, help=f"{MODEL_NAMES}; mmrecun models describes them."),
+]
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method", is_eager=True, callback=known_method, help="mmrecun, retrain (Gold) or another of mmrecun methods."
+    ),
+]
 Set = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be repeated.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]

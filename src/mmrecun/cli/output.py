@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mmrecun.text import duration
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+JsonFlag = Annotated[bool, typer.Option("--json", is_eager=True, help="Print one JSON object on standard output.")]
 
 stderr = Console(stderr=True)
 _FIRST_LINE, _NEXT_LINE = 5.0, 30.0

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mmrecun.cli.options import Device, Set
+from mmrecun.cli.options import MODEL_NAMES, Device, Set, known_model
 from mmrecun.cli.output import JsonFlag, facts_table, print_json
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
@@ -18,7 +18,7 @@ def plan(
     ],
     model: Annotated[
         str | None,
-        typer.Option("--model", help="bm3, bprmf, freedom, lightgcn, mgcn or vbpr; mgcn, or that of the run."),
+        typer.Option("--model", callback=known_model, help=f"{MODEL_NAMES}; mgcn, or that of the run, if not given."),
     ] = None,
     assignments: Set = [],  # noqa: B006
     device: Device = "auto",

@@ -11,10 +11,10 @@ from mmrecun.cli.output import JsonFlag, print_json, print_line, rows_table
 def recommend(
     run: RunFolder,
     user: Annotated[str, typer.Option("--user", help="The user's id.", show_default=False)],
-    k: Annotated[int, typer.Option("-k", min=1, help="How many items.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of items.")] = 10,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the best items for one user, without those the user already has, in training or held out."""
+    """List the best items for one user, without those that the user already has, in training or held out."""
     from mmrecun import jobs
 
     items = jobs.recommend(run, user, k)

@@ -1,18 +1,24 @@
-"""Every command, option and setting as one Markdown page: `python -m mmrecun.cli.reference > docs/cli.md`."""
+"""Every command, option and setting as Markdown.
 
-import json
+`python -m mmrecun.cli.reference docs` makes docs/cli.md and the tables in the other pages anew; without a folder the
+page of commands is printed.
+"""
+
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
 
+from mmrecun.cli.docs_tables import filled, settings_table
 from mmrecun.cli.main import app
 from mmrecun.settings import Settings
+from mmrecun.settings_help import settings_help
 
 _TOP = """# Commands
 
-Made from the program itself by `python -m mmrecun.cli.reference`; `mmrecun COMMAND --help` says the same.
+Made from the program itself by `python -m mmrecun.cli.reference docs`; `mmrecun COMMAND --help` says the same.
 """
 
 
@@ -45,30 +51,22 @@ def _section(path: str, command: Any) -> str:
 
 def _settings() -> str:
     from mmrecun.data.synthetic import SyntheticConfig
-    from mmrecun.models.registry import MODELS
+    from mmrecun.models.registry import MODELS, model_class
     from mmrecun.training.fit import TrainConfig
-    from mmrecun.unlearning.registry import METHODS
+    from mmrecun.unlearning.registry import METHODS, method_class
 
     parts: dict[str, type[Settings]] = {"training": TrainConfig}
-    parts |= {f"model {name}": model.Config for name, model in MODELS.items()}
-    parts |= {f"method {name}": method.Config for name, method in METHODS.items()}
+    parts |= {f"model {name}": model_class(name).Config for name in MODELS}
+    parts |= {f"method {name}": method_class(name).Config for name in METHODS}
     parts |= {"data make": SyntheticConfig}
-    lines = [f"| {part} | {_defaults(config)} |" for part, config in parts.items()]
+    tables = [f"### {part}\n\n{_described(config)}\n" for part, config in parts.items()]
     top = "`train` takes those of the training and of the model, `unlearn` those of the method."
-    return "\n".join(
-        ["## Settings (`--set NAME=VALUE`)", "", top, "", "| of | name and default |", "| --- | --- |", *lines, ""]
-    )
+    return "\n".join(["## Settings (`--set NAME=VALUE`)", "", top, "", *tables])
 
 
-def _defaults(config: type[Settings]) -> str:
-    fields = config.model_fields.items()
-    return ", ".join(f"`{name}` {_shown(field.get_default(call_default_factory=True))}" for name, field in fields)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict | list | tuple):
-        return f"`{json.dumps(value)}`"
-    return "none" if value is None else str(value)
+def _described(config: type[Settings]) -> str:
+    settings = settings_help(config)
+    return settings_table(settings) if settings else "No settings."
 
 
 def _names(option: Any) -> str:
@@ -89,5 +87,15 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def write(folder: Path) -> None:
+    """Make cli.md in `folder` anew, and the tables in the pages beside it."""
+    (folder / "cli.md").write_text(page(), encoding="utf-8")
+    for path in sorted(folder.glob("*.md")):
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    if len(sys.argv) > 1:
+        write(Path(sys.argv[1]))
+    else:
+        sys.stdout.write(page())

@@ -1,7 +1,12 @@
 """`mmrecun train`."""
 
+from typing import Annotated
+
+import typer
+
 from mmrecun.cli.options import Data, Device, Model, Out, SeedOption, Set
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, progress_bar
+from mmrecun.cli.registered import settings_of_model
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
@@ -13,9 +18,16 @@ def train(
     assignments: Set = [],  # noqa: B006
     seed: SeedOption = 0,
     device: Device = "auto",
+    help_settings: Annotated[
+        bool,
+        typer.Option(
+            "--help-settings", callback=settings_of_model, help="Describe the settings of the model, and stop."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a recommender on DATA, stopping early on validation; an interrupted call goes on when repeated."""
+    """Train a recommender on DATA, stopping early on validation; an interrupted call resumes when repeated."""
+    del help_settings
     from mmrecun import jobs
     from mmrecun.jobs import refuse_impossible
     from mmrecun.training.validation import VALIDATION_CUTOFF

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from mmrecun.cli.options import Cpus, Device, Gpus, On, RunFolder, SeedOption, Set, StoreUrl
+from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
+from mmrecun.cli.registered import settings_of_method
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def unlearn(
-    run: RunFolder,
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="A run folder, or a model file of another library.", show_default=False),
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the new run; it must not exist yet.")] = None,
     users: Annotated[
         Path | None,
@@ -35,15 +39,30 @@ def unlearn(
     user: Annotated[list[str], typer.Option("--user", metavar="ID", help="A user; may be repeated.")] = [],  # noqa: B006
     item: Annotated[list[str], typer.Option("--item", metavar="ID", help="An item; may be repeated.")] = [],  # noqa: B006
     modality: Annotated[
-        list[str], typer.Option("--modality", metavar="NAME[:F]", help="A modality, or that of the items in file F.")
+        list[str],
+        typer.Option("--modality", metavar="NAME[:F]", help="A whole modality, or that of the items in file F."),
     ] = [],  # noqa: B006
     where: Annotated[
         str | None, typer.Option("--where", help='Attribute expression: licensor == "X" and `release date` < 2010.')
     ] = None,
-    method: Annotated[
-        str, typer.Option("--method", help="mmrecun, retrain (Gold) or another; an unknown name lists them.")
-    ] = "mmrecun",
+    method: Method = "mmrecun",
     assignments: Set = [],  # noqa: B006
+    like: Annotated[
+        str | None,
+        typer.Option("--like", metavar="FORMAT", help="RUN is a model of implicit, mmrec, recbole, torch or vectors."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="What that model was trained on: a dataset folder or a table of pairs."),
+    ] = None,
+    reading: Annotated[
+        list[str],
+        typer.Option(
+            "--reading",
+            metavar="NAME=VALUE",
+            help="How that model is read: users=F and items=F, ids of its rows, one a line; settings of the format.",
+        ),
+    ] = [],  # noqa: B006
     seed: SeedOption = 0,
     seeds: Annotated[
         str | None,
@@ -55,29 +74,39 @@ def unlearn(
     gpus: Gpus = None,
     device: Device = "auto",
     ignore_unknown: Annotated[
-        bool, typer.Option("--ignore-unknown", help="Pass over what RUN does not have, and say what that is.")
+        bool, typer.Option("--ignore-unknown", help="Skip ids that RUN does not have, and list them.")
     ] = False,
     unknown_file: Annotated[
-        Path | None, typer.Option("--unknown-file", metavar="F", help="Write what was passed over to this file.")
+        Path | None, typer.Option("--unknown-file", metavar="F", help="Write the skipped ids to this file.")
     ] = None,
     key_file: Annotated[
         Path | None,
-        typer.Option("--key-file", metavar="F", help="Key under which hashes of the request are kept; or MMRECUN_KEY."),
+        typer.Option(
+            "--key-file", metavar="F", help="Key for hashes of the request, which the run then keeps; or MMRECUN_KEY."
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be forgotten, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be forgotten, and stop.")] = False,
+    help_settings: Annotated[
+        bool,
+        typer.Option(
+            "--help-settings", callback=settings_of_method, help="Describe the settings of the method, and stop."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take users, items, interactions or modalities out of RUN; RUN itself stays as it is."""
+    """Take users, items, interactions or modalities out of RUN; RUN itself is not changed."""
+    del help_settings
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     numbers = _seeds(seeds) if seeds is not None else ()
     if seeds is None and on != "here":
         raise ConfigError("--on shares out the runs of several seeds; name some, such as --seeds 1000-1002")
-    from mmrecun import jobs, runs
+    from mmrecun import jobs
     from mmrecun.forget.parsing import add_matching
     from mmrecun.forget.secret import read_key
 
-    opened, key, undecided = runs.load(run, device), read_key(key_file), 0
+    opened, key = jobs.open_run(run, device, like, data, parse_assignments(reading, "--reading")), read_key(key_file)
+    undecided = 0
     request = _request(opened.dataset, (users, items, pairs), (user, item), modality, ignore_unknown)
     absent = jobs.Absent()
     if ignore_unknown:
@@ -102,12 +131,13 @@ def unlearn(
     result = {
         "run": str(out),
         "parent": str(run),
-        "method": method,
+        "method": manifest.method,
         "forgotten": manifest.forgotten,
         "references": manifest.references,
         "seconds": manifest.seconds,
         "stop": manifest.stop,
         **further,
+        **jobs.not_reached(opened, out),
     }
     if as_json:
         print_json(result, as_json)
@@ -203,6 +233,8 @@ def _tell(result: dict[str, Any]) -> None:
         "time": duration(result["seconds"]),
         "ended": result["stop"],
     }
+    if "model" in result:
+        facts |= {"model": result["model"], "not reached": result["limits"]}
     facts_table(facts, f"forgotten with {result['method']}")
 
 

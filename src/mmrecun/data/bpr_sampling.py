@@ -1,4 +1,4 @@
-"""BPR triples: every training pair with a negative that was drawn uniformly and is verified not to be a positive."""
+"""BPR triples: each training pair with a uniformly drawn negative that is not one of the user's positives."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Triples:
         return len(self.users)
 
     def columns(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Users, positives, negatives."""
+        """Return users, positives and negatives."""
         return self.users, self.positives, self.negatives
 
     def to(self, device: torch.device) -> "Triples":
@@ -37,19 +37,19 @@ class Triples:
         return Triples(*(column.to(device) for column in self.columns()))
 
     def joined(self, others: "Triples") -> "Triples":
-        """Return these, then `others`."""
+        """Return these triples followed by `others`."""
         return Triples(*(torch.cat(both) for both in zip(self.columns(), others.columns(), strict=True)))
 
     def take(self, at: slice) -> "Triples":
-        """Return some of these."""
+        """Return some of the triples."""
         return Triples(*(column[at] for column in self.columns()))
 
 
 class NegativeSampler:
     """Draws items that are not among a user's known positives.
 
-    A user who knows every candidate has no negative. `epoch` passes such users over; asked for one all the same, `draw`
-    gives any candidate, so that nobody's request fails because of somebody else.
+    A user who knows every candidate has no negative. `bpr_batches` skips such users. `draw` returns any candidate for
+    them, so that one user cannot make a whole request fail.
 
     Args:
         positives: pairs never to be drawn.
@@ -57,7 +57,7 @@ class NegativeSampler:
         candidates: int64 item rows to draw from; all by default.
 
     Raises:
-        DataError: when everybody who has any item has them all, so that nothing can be learned.
+        DataError: when every user with an item has all items, so that there is nothing to learn.
     """
 
     def __init__(self, positives: Interactions, users: int, items: int, candidates: Ints | None = None) -> None:
@@ -73,11 +73,11 @@ class NegativeSampler:
             raise DataError("everybody has every item; there is no negative to draw")
 
     def has_negative(self, users: Ints) -> Bools:
-        """Whether each of `users` (int64 [B]) lacks some candidate; bool [B]."""
+        """Say for each of `users` (int64 [B]) whether some candidate is not a positive; bool [B]."""
         return ~self._full[users]
 
     def draw(self, users: Ints, rng: np.random.Generator) -> Ints:
-        """int64 [B], one negative for each of `users` (int64 [B])."""
+        """Draw one negative for each of `users` (int64 [B]); int64 [B]."""
         drawn = self.candidates[rng.integers(len(self.candidates), size=len(users))]
         redraw = np.flatnonzero(self._known(users, drawn))
         if self._any_full:
@@ -98,10 +98,10 @@ def bpr_batches(
     rng: np.random.Generator,
     device: torch.device = _CPU,
 ) -> Iterator[Triples]:
-    """Every pair once, in random order, with one negative each; batches of `batch_size`, the last may be shorter.
+    """Yield each pair once, in random order, with one negative, in batches of `batch_size`; the last may be shorter.
 
-    Pairs of users without a negative are passed over, unless there are no others. All triples go to `device` in one
-    piece, so that no step waits for a copy.
+    Pairs of users without a negative are skipped, unless there are no others. All triples are copied to `device` at
+    once, so that no step waits for a copy.
     """
     served = sampler.has_negative(pairs.users)
     if served.any() and not served.all():

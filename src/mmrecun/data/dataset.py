@@ -27,7 +27,7 @@ class Dataset:
         interactions: pairs of all splits.
         modalities: by name; each covers the I items in row order.
         user_attributes, item_attributes: one row per user or item; an empty frame when there are none.
-        columns: "user" and "item" -> what the column of ids was called in the imported table; not part of the digest.
+        columns: "user" and "item" -> name of the id column in the imported table; not part of the digest.
     """
 
     name: str
@@ -74,12 +74,12 @@ class Dataset:
         """Build a dataset from polars or pandas frames.
 
         Args:
-            interactions: one row per pair, with the columns `user` and `item`, and where wanted `split` (train, valid
-                or test), `timestamp` and `weight`. Without `split`, a tenth of each user's pairs (at least one from
-                three pairs on) is drawn for valid and as many for test. Every row counts as a positive, whatever its
-                weight.
+            interactions: one row per pair, with the columns `user` and `item` and optionally `split` (train, valid or
+                test), `timestamp` and `weight`. Without `split`, a tenth of each user's pairs is drawn for valid and
+                a tenth for test, at least one each for users with three pairs or more. Every row counts as a
+                positive, whatever its weight.
             items, users: one row per item or user: a column `id` (or `item`, `user`) and any attributes. They fix the
-                order of rows, and may name some without interactions. By default everybody in `interactions`.
+                order of rows, and may list some without interactions. By default all in `interactions`.
             features: modality -> a frame with item ids and numbers, a pair (ids, array [n, F]), or an array [I, F] in
                 the order of `items`. Items that are not listed, or whose row is NaN throughout, have none.
             name: for people.
@@ -92,12 +92,23 @@ class Dataset:
 
         return from_frames(interactions, items, users, features, name, seed)
 
+    def to_frames(self) -> dict[str, Any]:
+        """Return the dataset as polars frames and arrays, so that `Dataset.from_frames(**frames)` is the same again.
+
+        Returns:
+            `interactions` (user, item, split and attributes), `users` and `items` (id and attributes), `features`
+            (modality -> ids and array of the items that have it; float32 when read again) and `name`.
+        """
+        from mmrecun.data.frames import to_frames
+
+        return to_frames(self)
+
     @classmethod
     def synthetic(cls, seed: int = 0, **settings: Any) -> "Dataset":
-        """Make a dataset with planted tastes, for trying things out.
+        """Make a synthetic dataset with planted tastes.
 
         Args:
-            seed: of everything that is drawn.
+            seed: random seed.
             settings: those of `SyntheticConfig`, such as `users=1000`.
 
         Raises:
@@ -130,21 +141,21 @@ class Dataset:
 
     @cached_property
     def degrees(self) -> tuple[Ints, Ints]:
-        """Training pairs of each user int64 [U] and of each item int64 [I]."""
+        """Number of training pairs of each user, int64 [U], and of each item, int64 [I]."""
         rows = (self.train.users, len(self.users)), (self.train.items, len(self.items))
         users, items = (np.bincount(of, minlength=size) for of, size in rows)
         return users, items
 
     @cached_property
     def references(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """Table and column of each attribute -> whose ids it holds; see `data.references`."""
+        """(table, column) of each attribute that holds ids -> whose ids; see `data.references`."""
         from mmrecun.data.references import columns_of
 
         return columns_of(self)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the content, as hexadecimal text; the name and provenance are not part of it."""
+        """SHA-256 of the content, as hexadecimal text; name and provenance do not count."""
         state = hashlib.sha256()
         for ids in (self.users, self.items):
             state.update("\x00".join(ids.names).encode() + b"\x01")
@@ -154,7 +165,7 @@ class Dataset:
         for table in (pairs.attributes, self.user_attributes, self.item_attributes):
             for column in sorted(table.columns):
                 state.update(f"{column}\x01{table[column].dtype}\x01".encode())
-                state.update(_column_bytes(table[column]))
+                state.update(column_bytes(table[column]))
         for name in sorted(self.modalities):
             modality = self.modalities[name]
             state.update(f"{name}\x01{modality.features.dtype.str}{modality.features.shape}".encode())
@@ -167,7 +178,7 @@ class Dataset:
         return replace(self, interactions=interactions)
 
     def restrict(self, users: Ints, items: Ints) -> "Dataset":
-        """Only the given user and item rows, renumbered in the given order, with what belongs to them."""
+        """Return the given user and item rows in the given order, with their pairs, features and attributes."""
         return replace(
             self,
             users=self.users.take(users),
@@ -181,7 +192,8 @@ class Dataset:
         )
 
 
-def _column_bytes(column: pl.Series) -> bytes:
+def column_bytes(column: pl.Series) -> bytes:
+    """Return what stands for a column of attributes in a digest."""
     dtype = column.dtype
     if not (dtype.is_float() or (dtype.is_integer() and not str(dtype).endswith("128"))):
         return column.to_frame().write_ndjson().encode()
@@ -189,7 +201,7 @@ def _column_bytes(column: pl.Series) -> bytes:
 
 
 def inverse_index(rows: Ints, size: int) -> Ints:
-    """Return the inverse of `rows`: int64 [size], the place of each row in `rows`, -1 where it is not among them.
+    """Return the inverse of `rows`: int64 [size], the index of each row in `rows`, or -1 if it is not in them.
 
     >>> inverse_index(np.array([2, 0]), 3).tolist()
     [1, -1, 0]

@@ -10,10 +10,11 @@ from mmrecun.data.interactions import Split
 
 
 def facts(dataset: Dataset) -> dict[str, Any]:
-    """Everything a person wants to know before training, ready for JSON.
+    """Return the facts of a dataset, ready for JSON.
 
     `sparsity` is the share of user-item pairs that are not training pairs; `degrees` gives quantiles of training pairs
-    per user and per item; `gini` of the item degrees is 0 when all are equally popular and near 1 when few have it all.
+    per user and per item; `gini`, of the item degrees, is 0 when all items are equally popular and near 1 when a few
+    have almost all pairs.
     """
     pairs, train = dataset.interactions, dataset.train
     users, items = len(dataset.users), len(dataset.items)
@@ -42,7 +43,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
 
 
 def overview(dataset: Dataset) -> dict[str, str]:
-    """Return a few facts as name and text, for a line each."""
+    """Return a few facts, name -> text, one for each line."""
     splits = {split.name.lower(): int((dataset.interactions.splits == split).sum()) for split in Split}
     tables = {"users": dataset.user_attributes, "items": dataset.item_attributes}
     return {
@@ -58,13 +59,13 @@ def overview(dataset: Dataset) -> dict[str, str]:
 
 
 def degrees_of(dataset: Dataset) -> dict[str, Ints]:
-    """Training pairs of each user, int64 [U], and of each item, int64 [I]."""
+    """Return the number of training pairs of each user, int64 [U], and of each item, int64 [I]."""
     users, items = dataset.degrees
     return {"users": users, "items": items}
 
 
 def degree_histogram(degrees: Ints) -> list[tuple[str, int]]:
-    """How many have 0, 1, 2-3, 4-7, ... pairs: (label, count), up to the largest.
+    """Count the users or items with 0, 1, 2-3, 4-7, ... pairs: (label, count), up to the largest.
 
     >>> degree_histogram(np.array([0, 1, 3, 2, 9]))
     [('0', 1), ('1', 1), ('2-3', 2), ('4-7', 0), ('8-15', 1)]

@@ -1,4 +1,4 @@
-"""BPR triples drawn where they are needed: order and negatives of an epoch, without rejection or a read-back."""
+"""BPR triples drawn on the device, in random order, without rejection and without reading anything back."""
 
 from collections.abc import Iterator
 
@@ -14,14 +14,14 @@ from mmrecun.data.interactions import Interactions
 class DeviceTriples:
     """Draws epochs of the same pairs on a device.
 
-    A user with d known items among C candidates has C - d negatives. One of their ranks is drawn, and the negative of
-    that rank looked up: the j-th known item has (place - j) negatives before it, which ascends, so that a binary search
-    tells how many known items come before the negative. Each draw is exact and needs no second one.
+    A user with d known items among C candidates has C - d negatives. A rank among them is drawn, and the negative of
+    that rank is looked up: the j-th known item, at position p, has p - j negatives before it. These counts ascend, so a
+    binary search finds how many known items come before the negative. No draw has to be repeated.
 
     Args:
-        pairs: to be learned from; those of users without a negative are passed over, unless there are no others.
-        sampler: says what is known and what may be drawn.
-        device: where everything is kept and drawn.
+        pairs: training pairs; those of users without a negative are skipped, unless there are no others.
+        sampler: holds the known items and the candidates.
+        device: holds everything, and draws.
     """
 
     def __init__(self, pairs: Interactions, sampler: NegativeSampler, device: torch.device) -> None:
@@ -47,17 +47,17 @@ class DeviceTriples:
         return len(self.users)
 
     def negatives(self, users: Tensor, rng: torch.Generator) -> Tensor:
-        """Draw a negative for each of `users`, int64 [B]; any candidate for one who knows them all."""
+        """Draw a negative for each of `users`, int64 [B]; any candidate for a user who knows them all."""
         chance = torch.rand(len(users), dtype=torch.float64, generator=rng, device=users.device)
         left = self._left[users]
         full = left == 0
         left = torch.where(full, len(self._candidates), left)
-        rank = torch.minimum((chance * left).long(), left - 1)  # the product can be rounded up to `left`
+        rank = torch.minimum((chance * left).long(), left - 1)  # rounding can make the product equal to `left`
         passed = torch.searchsorted(self._keys, users * self._width + rank, right=True) - self._starts[users]
         return self._candidates[torch.where(full, rank, rank + passed)]
 
     def epoch(self, batch_size: int, rng: torch.Generator) -> Iterator[Triples]:
-        """Every pair once, in random order, with a negative each; batches of `batch_size`, the last may be shorter."""
+        """Yield batches of each pair once, in random order, with one negative; the last may be shorter."""
         order = torch.randperm(len(self), generator=rng, device=self.users.device)
         users = self.users[order]
         everything = Triples(users, self.positives[order], self.negatives(users, rng))

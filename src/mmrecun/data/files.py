@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import polars as pl
@@ -23,7 +24,9 @@ from mmrecun.text import preview
 FORMAT = 1
 
 
-class _Header(Settings):
+class Header(Settings):
+    """What `dataset.toml` says."""
+
     format: int
     name: str
     digest: str = ""
@@ -32,10 +35,10 @@ class _Header(Settings):
 
 
 def save(dataset: Dataset, folder: Path) -> None:
-    """Write `dataset` to `folder`, which appears whole or not at all.
+    """Write `dataset` to `folder`, atomically.
 
     Raises:
-        ArtifactError: when something stands at `folder` already.
+        ArtifactError: when `folder` exists already.
     """
     with staged_folder(folder) as staging:
         write_into(dataset, staging)
@@ -63,10 +66,10 @@ def write_into(dataset: Dataset, folder: Path) -> None:
 
 
 def add_modality(dataset: Dataset, modality: Modality, folder: Path) -> Dataset:
-    """Write a further modality into the dataset folder that `dataset` was read from; returns the dataset with it.
+    """Add a modality to the dataset folder that `dataset` was read from, and return the new dataset.
 
-    `dataset.toml` is replaced last and in one step, so that an interruption leaves the dataset as it was. Runs that
-    were trained on it refuse it from then on, since its digest is another.
+    `dataset.toml` is replaced last, in one step, so an interruption leaves the dataset unchanged. Runs that were
+    trained on the dataset refuse it afterwards, since its digest differs.
 
     Raises:
         DataError: when the dataset has a modality of that name.
@@ -87,7 +90,7 @@ def _write_features(modality: Modality, folder: Path) -> None:
 
 
 def _header_of(dataset: Dataset) -> str:
-    header = _Header(
+    header = Header(
         format=FORMAT,
         name=dataset.name,
         digest=dataset.digest,
@@ -104,7 +107,7 @@ def load(folder: Path) -> Dataset:
         DataError: when a file is missing or unreadable, the parts do not fit together, or the content is not what
             the digest in `dataset.toml` names.
     """
-    header = _header(folder)
+    header = read_header(folder)
     users, user_attributes = _ids(folder / "users.parquet", "user")
     items, item_attributes = _ids(folder / "items.parquet", "item")
     table = read_parquet(folder / "interactions.parquet", ("user", "item", "split"))
@@ -132,13 +135,13 @@ def load(folder: Path) -> Dataset:
 
 @dataclass(frozen=True)
 class FolderSizes:
-    """How large a dataset folder is, without its content.
+    """Sizes of a dataset folder.
 
     Attributes:
         users, items: U and I.
-        pairs, train: interactions of all splits, and of the training split.
+        pairs, train: number of interactions in all splits, and in the training split.
         widths: modality -> F.
-        feature_bytes: of all features as they are stored.
+        feature_bytes: bytes of all features as stored.
     """
 
     users: int
@@ -150,12 +153,12 @@ class FolderSizes:
 
 
 def sizes(folder: Path) -> FolderSizes:
-    """Count what a dataset folder holds; neither ids nor features are read.
+    """Count what a dataset folder holds, without reading ids or features.
 
     Raises:
         DataError: when a file is missing or unreadable.
     """
-    names = list(_header(folder).modalities)
+    names = list(read_header(folder).modalities)
     features = {name: read_npy(folder / "features" / f"{name}.npy") for name in names}
     for name, values in features.items():
         with _about(folder / "features" / f"{name}.npy"):
@@ -172,15 +175,20 @@ def sizes(folder: Path) -> FolderSizes:
 
 
 def _count(path: Path, *further: pl.Expr) -> list[int]:
-    with _readable(path):
+    with readable_parquet(path):
         counts = pl.scan_parquet(path, glob=False).select(pl.len(), *further).collect(engine="streaming")
         return [int(count) for count in counts.row(0)]
 
 
-def _header(folder: Path) -> _Header:
+def read_header(folder: Path) -> Header:
+    """Read and check `dataset.toml`.
+
+    Raises:
+        DataError: when it is missing, damaged or of an unknown format.
+    """
     path = folder / "dataset.toml"
     try:
-        header = _Header.of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        header = Header.of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
     except (FileNotFoundError, NotADirectoryError):
         hint = "" if folder.is_dir() else " (no such folder)"
         raise DataError(
@@ -199,7 +207,7 @@ def _header(folder: Path) -> _Header:
 
 @contextmanager
 def _about(path: Path) -> Iterator[None]:
-    """Name the file in whatever is wrong with its content."""
+    """Add the name of the file to errors about its content."""
     try:
         yield
     except MMRecUnError as error:
@@ -207,7 +215,8 @@ def _about(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable_parquet(path: Path) -> Iterator[None]:
+    """Name the file in whatever polars or the disk refuses."""
     try:
         yield
     except FileNotFoundError:
@@ -222,7 +231,7 @@ def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    with _readable(path):
+    with readable_parquet(path):
         table = pl.read_parquet(path, glob=False)
     missing = [column for column in columns if column not in table.columns]
     if missing:
@@ -252,8 +261,8 @@ def read_npy(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (ValueError, OSError, EOFError) as error:
-        # numpy takes whatever does not begin as an npy file for a pickle
+    except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError, TypeError) as error:
+        # numpy reads a header as Python's own tokens, and takes whatever does not begin as an npy file for a pickle
         if _begins_as_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
             raise DataError(
                 f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"
@@ -265,7 +274,7 @@ def read_npy(path: Path) -> np.ndarray:
 def _write_npy(path: Path, values: np.ndarray) -> None:
     try:
         np.save(path, values, allow_pickle=False)
-    except OSError as error:  # numpy says how much was written, and not why it was not more
+    except OSError as error:  # NumPy reports how much was written, but not the reason for the failure
         raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 

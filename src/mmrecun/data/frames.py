@@ -1,4 +1,4 @@
-"""A dataset from data frames and arrays, as notebooks hold them."""
+"""Build a dataset from data frames and arrays."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,8 +52,37 @@ def from_frames(
     return Dataset(name, user_map, item_map, pairs, modalities, user_attributes, item_attributes)
 
 
+def to_frames(dataset: Dataset) -> dict[str, Any]:
+    """Return a dataset as the arguments of `from_frames` that give it again: see `Dataset.to_frames`."""
+    pairs = dataset.interactions
+    events = pl.DataFrame(
+        {
+            "user": dataset.users.names.gather(pairs.users),
+            "item": dataset.items.names.gather(pairs.items),
+            "split": pl.Series([split.name.lower() for split in Split]).gather(pairs.splits),
+        }
+    )
+    listed = {
+        kind: pl.DataFrame({"id": ids.names}).hstack(attributes.get_columns())
+        for kind, ids, attributes in (
+            ("users", dataset.users, dataset.user_attributes),
+            ("items", dataset.items, dataset.item_attributes),
+        )
+    }
+    features = {
+        name: (dataset.items.names.filter(modality.present), np.array(modality.features[modality.present]))
+        for name, modality in dataset.modalities.items()
+    }
+    return {
+        "interactions": events.hstack(pairs.attributes.get_columns()),
+        **listed,
+        "features": features,
+        "name": dataset.name,
+    }
+
+
 def _source(what: str, frame: Frame) -> Source:
-    """Return a frame as polars holds it, with a name for messages."""
+    """Return a frame in polars, with its name for messages."""
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if type(frame).__module__.partition(".")[0] == "pandas" and hasattr(frame, "columns"):
@@ -66,7 +95,7 @@ def _source(what: str, frame: Frame) -> Source:
 
 
 def _from_pandas(what: str, frame: Frame) -> pl.DataFrame:
-    """Convert column by column, which needs no pyarrow; an index with a name becomes a column."""
+    """Convert a pandas frame column by column, which needs no pyarrow; a named index becomes a column."""
     if any(level is not None for level in frame.index.names):
         frame = frame.reset_index()
     columns: dict[str, pl.Series] = {}
@@ -81,7 +110,7 @@ def _column(what: str, label: str, column: Any) -> pl.Series:
     values = column.to_numpy()
     if values.dtype.kind in "iub":
         return pl.Series(label, values)
-    # NaN, NaT and pd.NA all mean that a value is missing; lists and arrays of features are never so as a whole
+    # NaN, NaT and pd.NA all mean a missing value; a list or array of features is never missing as a whole
     given = [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
     try:
         return pl.Series(label, given)
@@ -102,7 +131,7 @@ def _ids(source: Source, column: str) -> pl.Series:
 def _entities(events: Source, kind: str, frame: Frame | None) -> tuple[IdMap, pl.DataFrame, Ints]:
     """Return the id map of users or items, their attributes, and the row of each event, int64 [N].
 
-    With a frame, its rows fix the order, and it must name everybody; without one the order is that of first appearance.
+    With a frame, its rows fix the order, and it must list every id; without one the order is that of first appearance.
     """
     named = _ids(events, kind)
     if frame is None:
@@ -151,7 +180,7 @@ def _splits(events: Source, users: Ints, seed: Seed) -> Labels:
 
 
 def _modality(kind: str, values: Any, items: IdMap, ordered: bool) -> Modality:
-    """Features in item order: from a frame with ids, a pair of ids and an array, or an array in the frame's order."""
+    """Read features in item order, from a frame with ids, (ids, array), or an array in the frame's order."""
     where = f"features '{kind}'"
     if isinstance(values, tuple):
         if len(values) != 2:

@@ -1,11 +1,12 @@
-"""GraphInputs: what a recommender is given with each call, built as pure functions of a dataset.
+"""GraphInputs: graphs and features that a recommender gets with each call, built from a dataset.
 
-A model holds no graph and no feature of its own, so an unlearned model carries nothing of what left.
+A model holds no graph and no features itself, so an unlearned model keeps none of those that were removed.
 """
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +16,7 @@ from torch import Tensor
 from mmrecun.arrays import Bools, Floats, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.sparse import SparseMatrix
+from mmrecun.data.sparse import SparseMatrix, halves
 from mmrecun.topk import top_k_per_row
 
 _CPU = torch.device("cpu")
@@ -24,12 +25,12 @@ _BLOCK_BYTES, _BLOCK_BYTES_ON_DEVICE = 8 << 20, 512 << 20
 
 @dataclass(frozen=True)
 class RequiredInputs:
-    """Which inputs a model reads, so that no other is built.
+    """The inputs that a model reads; no others are built.
 
     Attributes:
         user_item: the normalised user-item graph.
         features: the modalities' features.
-        neighbours: of each item in each modality's item-item graph; 0 for none.
+        neighbours: number of neighbours of an item in each modality's item-item graph; 0 for no graph.
     """
 
     user_item: bool = False
@@ -44,7 +45,6 @@ class GraphInputs:
     Attributes:
         users, items: U and I.
         user_item: [U + I, U + I] symmetric normalised adjacency, users first.
-        user_block: [U, I] its upper right block.
         item_graphs: modality -> [I, I] normalised nearest-neighbour graph.
         features: modality -> float32 [I, F], zero where absent.
         present: modality -> bool [I].
@@ -54,11 +54,15 @@ class GraphInputs:
     users: int
     items: int
     user_item: SparseMatrix | None = None
-    user_block: SparseMatrix | None = None
     item_graphs: Mapping[str, SparseMatrix] = field(default_factory=dict)
     features: Mapping[str, Tensor] = field(default_factory=dict)
     present: Mapping[str, Tensor] = field(default_factory=dict)
     user_present: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def user_block(self) -> SparseMatrix | None:
+        """The upper right block [U, I] of `user_item`, cut out of it when it is first asked for."""
+        return None if self.user_item is None else halves(self.user_item.forward, self.users)
 
 
 def build_inputs(
@@ -71,18 +75,14 @@ def build_inputs(
     """Build what `required` asks for from the training pairs and features of `dataset`.
 
     Args:
-        placeholders: per modality bool [I]: items that link to their nearest neighbours but are nobody's neighbour,
-            so that their presence changes no other item.
-        graph_cache: neighbour graphs by a digest of what they are built from; those found there are taken, others
-            added.
+        placeholders: modality -> bool [I]: items that link to their nearest neighbours without being a neighbour of
+            any item, so that they change no other item.
+        graph_cache: neighbour graphs by a digest of what they are built from; graphs found there are reused, others
+            are added.
     """
     users, items = len(dataset.users), len(dataset.items)
     fast = device if device.type == "cuda" else _CPU
-    user_item = user_block = None
-    if required.user_item:
-        block = normalised_block(dataset.train, users, items)
-        user_block = SparseMatrix.of(block, device)
-        user_item = bipartite_adjacency(block, device)
+    user_item = user_item_graph(dataset.train, users, items, device) if required.user_item else None
     item_graphs, features, present, user_present = {}, {}, {}, {}
     if required.features:
         for name, modality in dataset.modalities.items():
@@ -98,11 +98,11 @@ def build_inputs(
                 item_graphs[name] = SparseMatrix.of(
                     _neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache, fast), device
                 )
-    return GraphInputs(users, items, user_item, user_block, item_graphs, features, present, user_present)
+    return GraphInputs(users, items, user_item, item_graphs, features, present, user_present)
 
 
 def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_array:
-    """float32 [U, I] with 1 / sqrt(degree(u) * degree(i)) for each pair (He et al., LightGCN, equation 3)."""
+    """Return float32 [U, I] with 1 / sqrt(degree(u) * degree(i)) for each pair (LightGCN, He et al., equation 3)."""
     user_degree = np.bincount(pairs.users, minlength=users)
     item_degree = np.bincount(pairs.items, minlength=items)
     values = 1.0 / np.sqrt(user_degree[pairs.users] * item_degree[pairs.items], dtype=np.float64)
@@ -115,7 +115,7 @@ def user_item_graph(pairs: Interactions, users: int, items: int, device: torch.d
 
 
 def bipartite_adjacency(block: sp.csr_array, device: torch.device) -> SparseMatrix:
-    """Return the symmetric [U + I, U + I] graph, users first, of its upper right block [U, I]."""
+    """Return the symmetric [U + I, U + I] graph, users first, with this upper right block [U, I]."""
     return SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device, symmetric=True)
 
 
@@ -141,7 +141,7 @@ def _neighbour_graph(
 def neighbour_graph(
     features: Floats, present: Bools, anchors: Bools, k: int, device: torch.device = _CPU
 ) -> sp.csr_array:
-    """Symmetrically normalised k-nearest-neighbour graph by cosine similarity (LATTICE, equations 1 to 4).
+    """Build the symmetrically normalised k-nearest-neighbour graph by cosine similarity (LATTICE, equations 1 to 4).
 
     Each present item links to itself and to its k - 1 most similar anchors; its degree is the sum of its weights.
     Built in blocks of rows, so that no [I, I] array is ever held.
@@ -151,7 +151,7 @@ def neighbour_graph(
         present: bool [I]; absent items have neither a row nor a column.
         anchors: bool [I], those present items that others may link to.
         k: neighbours, the item itself included.
-        device: where similarities are worked out.
+        device: computes the similarities.
 
     Returns:
         float32 [I, I] with at most k entries a row.
@@ -164,7 +164,7 @@ def neighbour_graph(
     width = min(k - 1, max(len(columns) - 1, 0))
     size = _BLOCK_BYTES if device.type == "cpu" else _BLOCK_BYTES_ON_DEVICE
     block = max(1, size // (4 * max(1, len(columns))))
-    room = targets.new_empty(min(block, len(rows)), len(columns))  # used again, so that its pages are mapped once
+    room = targets.new_empty(min(block, len(rows)), len(columns))  # one buffer, reused: its pages are mapped once
     found = [np.empty((0, width), dtype=np.int64)]
     weights = [np.empty((0, width), dtype=np.float32)]
     for start in range(0, len(rows), block):

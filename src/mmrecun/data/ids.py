@@ -1,4 +1,4 @@
-"""IdMap: the names a platform gives its users or items, and the dense rows the mathematics uses."""
+"""IdMap: external ids of users or items, and their row numbers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mmrecun.arrays import Ints
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
-_FEW = 16  # names that are sought one by one, which spares a table of all
+_FEW = 16  # up to this many names are searched for one by one, without a hash table of all
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class IdMap:
         return pl.DataFrame({"id": self.names, "row": np.arange(len(self), dtype=np.int64)})
 
     def find(self, names: Iterable[str]) -> Ints:
-        """Rows of `names` in their order, -1 where an id is unknown."""
+        """Return the rows of `names` in their order, int64; -1 where an id is unknown."""
         names = list(names) if not isinstance(names, pl.Series) else names
         if len(names) <= _FEW:
             places = (self.names.index_of(name) for name in names)
@@ -67,7 +67,7 @@ class IdMap:
         return rows.fill_null(-1).to_numpy().astype(np.int64)
 
     def rows(self, names: Iterable[str]) -> Ints:
-        """Rows of `names` in their order.
+        """Return the rows of `names` in their order, int64.
 
         Raises:
             DataError: listing the ids that are not known.

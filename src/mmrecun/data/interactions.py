@@ -1,4 +1,4 @@
-"""Interactions: frozen user-item pairs with a split label, in one canonical order."""
+"""Interactions: immutable user-item pairs with a split label, in one canonical order."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -66,49 +66,49 @@ class Interactions:
         return len(self.users)
 
     def select(self, mask: Bools) -> "Interactions":
-        """Those where `mask` (bool [N]) holds."""
+        """Return the pairs where `mask` (bool [N]) is true."""
         attributes = self.attributes.filter(mask) if self.attributes.width else self.attributes
         users, items, splits = (_read_only(column[mask]) for column in (self.users, self.items, self.splits))
         return Interactions(users, items, splits, attributes)
 
     def take(self, places: Ints) -> "Interactions":
-        """Those at `places`, int64 and ascending."""
+        """Return the pairs at the indices `places`, int64 and ascending."""
         attributes = self.attributes[places] if self.attributes.width else self.attributes
         users, items, splits = (_read_only(column[places]) for column in (self.users, self.items, self.splits))
         return Interactions(users, items, splits, attributes)
 
     def sample(self, most: int, rng: np.random.Generator) -> "Interactions":
-        """At most `most` of them, drawn without replacement."""
+        """Draw at most `most` pairs without replacement."""
         if len(self) <= most:
             return self
         return self.take(np.sort(rng.choice(len(self), most, replace=False)))
 
     def rows_of_users(self, users: Ints) -> tuple[Ints, Ints]:
-        """Where the pairs of `users` (int64 [M]) are, user after user, and how many each has: int64 both."""
+        """Return the indices of the pairs of `users` (int64 [M]), user by user, and how many each has; both int64."""
         starts, stops = (np.searchsorted(self.users, users, side) for side in ("left", "right"))
         counts = stops - starts
         return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts), counts
 
     def split(self, split: Split) -> "Interactions":
-        """Those of one split."""
+        """Return the pairs of one split."""
         return self.select(self.splits == split)
 
     def keys(self, items: int) -> Ints:
-        """One int64 [N] number per pair, ascending: user * items + item."""
+        """Return one number per pair, user * items + item: int64 [N], ascending."""
         return self.users * items + self.items
 
     def contains(self, users: Ints, items: Ints, of_items: int) -> Bools:
-        """Whether each pair (`users[b]`, `items[b]`) is among these; bool [B]. `of_items` is I."""
+        """Say for each pair (`users[b]`, `items[b]`) whether it is among these; bool [B]. `of_items` is I."""
         return self.find(users, items, of_items) >= 0
 
     def find(self, users: Ints, items: Ints, of_items: int) -> Ints:
-        """Where each pair (`users[b]`, `items[b]`) is among these, -1 where it is not; int64 [B]. `of_items` is I."""
+        """Return the index of each pair (`users[b]`, `items[b]`), or -1 if it is absent; int64 [B]. `of_items` is I."""
         if not len(self):
             return np.full(len(users), -1, dtype=np.int64)
         wanted = users * of_items + items
         if (users[1:] >= users[:-1]).all():
             return self._search(wanted, of_items)
-        order = np.argsort(wanted)  # a search in random order would wait for memory at every step
+        order = np.argsort(wanted)  # sorted first: a binary search in random order would miss the cache at every step
         found = np.empty(len(wanted), dtype=np.int64)
         found[order] = self._search(wanted[order], of_items)
         return found
@@ -120,16 +120,16 @@ class Interactions:
         return found
 
     def matrix(self, users: int, items: int) -> sp.csr_array:
-        """float32 [U, I] sparse matrix of ones."""
+        """Return a float32 [U, I] sparse matrix with a one for each pair."""
         ones = np.ones(len(self), dtype=np.float32)
         return sp.csr_array((ones, (self.users, self.items)), shape=(users, items))
 
     def swapped(self) -> "Interactions":
-        """Users and items with their roles exchanged."""
+        """Return the pairs with users and items exchanged."""
         return Interactions(self.items, self.users, self.splits, self.attributes)
 
     def renumbered(self, user_rows: Ints, item_rows: Ints) -> "Interactions":
-        """Rows replaced by `user_rows[row]` and `item_rows[row]`; pairs where either is -1 are dropped."""
+        """Replace rows by `user_rows[row]` and `item_rows[row]`, and drop pairs where either is -1."""
         new_users, new_items = user_rows[self.users], item_rows[self.items]
         kept = (new_users >= 0) & (new_items >= 0)
         attributes = self.attributes.filter(kept) if self.attributes.width else self.attributes
@@ -138,12 +138,12 @@ class Interactions:
 
 
 def _ascending(users: Ints, items: Ints) -> bool:
-    """Whether the pairs are distinct and in canonical order."""
+    """Say whether the pairs are distinct and in canonical order."""
     return bool(((users[1:] > users[:-1]) | ((users[1:] == users[:-1]) & (items[1:] > items[:-1]))).all())
 
 
 def _frozen(values: np.ndarray, dtype: type[np.generic], order: Ints | None) -> np.ndarray:
-    """Return `values` in the given order as a read-only array; one that already is read-only is returned unchanged."""
+    """Return `values` in the given order as a read-only array; an already read-only array is returned unchanged."""
     if order is None and not values.flags.writeable and values.dtype == dtype and values.flags.c_contiguous:
         return values
     return _read_only(np.array(values if order is None else values[order], dtype=dtype, order="C"))

@@ -20,7 +20,7 @@ def check_name(name: str) -> None:
 
 
 class Provenance(Settings):
-    """Who made the features, and how, under which terms; empty text means unknown.
+    """What made the features, and their terms of use; empty text means unknown.
 
     Attributes:
         encoder, version: name and version of what made them.
@@ -42,9 +42,9 @@ class Modality:
     """Features of one kind for I items.
 
     Attributes:
-        name: such as "image", "text" or "audio".
+        name: name of the modality, such as "image", "text" or "audio".
         features: float16, float32 or float64 [I, F], possibly memory-mapped; rows of absent items are never read.
-        present: bool [I], whether the item has this modality.
+        present: bool [I], true for items that have this modality.
         provenance: encoder, licence and owner.
     """
 
@@ -76,7 +76,7 @@ class Modality:
         return int(self.features.shape[1])
 
     def values(self) -> Floats:
-        """float32 [I, F], zero where absent."""
+        """Return the features as float32 [I, F], zero where absent."""
         return np.where(self.present[:, None], self.features, 0).astype(np.float32)
 
     def take(self, rows: Ints) -> "Modality":
@@ -84,6 +84,6 @@ class Modality:
         return replace(self, features=self.features[rows], present=self.present[rows])
 
     def without(self, items: Bools) -> "Modality":
-        """Return the same with the features of `items` (bool [I]) gone: absent, and zero."""
+        """Return the modality without the features of `items` (bool [I]): absent, and zero."""
         features = np.where(items[:, None], np.zeros((), self.features.dtype), self.features)
         return replace(self, features=features, present=self.present & ~items)

@@ -1,4 +1,4 @@
-"""Ids of users and items that stand in attributes of others, such as an uploader or who invited whom."""
+"""References: ids of users and items in attributes of others, such as an uploader or an inviter."""
 
 import re
 from dataclasses import dataclass, replace
@@ -9,19 +9,19 @@ import polars as pl
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
 
-_SHARE = 0.5  # of a column's different values that must be ids for it to be a column of references
+_SHARE = 0.5  # share of a column's distinct values that must be ids for it to count as a column of references
 _SPEAKING = re.compile(
     r"user|account|member|customer|upload|author|owner|creator|seller|artist|invit|refer|friend|follow|parent|related|"
     r"similar|item|product|(^|_)by($|_)",
     re.IGNORECASE,
 )
 _OF_ITEMS = re.compile(r"item|product|related|similar|parent", re.IGNORECASE)
-_LONG_ENOUGH = 4  # of an id to be looked for inside longer texts
+_LONG_ENOUGH = 4  # shortest id that is looked for inside longer texts
 _TABLES = ("users", "items", "interactions")
 
 
 class Gone(NamedTuple):
-    """Ids that have left: String series of users and of items."""
+    """Removed ids: String series of users and of items."""
 
     users: pl.Series
     items: pl.Series
@@ -29,14 +29,14 @@ class Gone(NamedTuple):
 
 @dataclass(frozen=True)
 class Mention:
-    """Ids that have left and stand in one column of attributes.
+    """Removed ids that one column of attributes still holds.
 
     Attributes:
         table, column: where.
         rows: how many rows hold one.
-        refers: whether the column is one of ids, so that it is meant.
-        plain: whether all of them are plain words, such as `comedy`, and the column holds other things: nobody can tell
-            whether somebody is meant.
+        refers: whether it is a column of ids, so that the value is meant as an id.
+        plain: whether all of them are plain words, such as `comedy`, in a column of other things, so that they may not
+            be meant as ids.
     """
 
     table: str
@@ -46,7 +46,7 @@ class Mention:
     plain: bool = False
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Describe the mention in words."""
         return f"{self.rows} in {self.table}.{self.column}"
 
 
@@ -57,12 +57,12 @@ def tables(dataset: Dataset) -> dict[str, pl.DataFrame]:
 
 
 def mentions(dataset: Dataset, known: Dataset, gone: Gone) -> list[Mention]:
-    """Where the attributes of `dataset` hold an id that is gone, as a whole value or as an entry of a list.
+    """Find removed ids in the attributes of `dataset`, as whole values or as entries of lists.
 
     Args:
-        dataset: what is looked through.
-        known: the dataset whose ids tell which columns are references; that before the request.
-        gone: ids that have left it.
+        dataset: the dataset that is searched.
+        known: the dataset before the request, whose ids tell which columns are references.
+        gone: the removed ids.
     """
     if not len(gone.users) + len(gone.items):
         return []
@@ -81,13 +81,13 @@ def mentions(dataset: Dataset, known: Dataset, gone: Gone) -> list[Mention]:
 
 
 def _by_sign(names: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Names that are plain words, and those with a digit or another sign in them."""
+    """Divide names into plain words and those with a digit or another sign."""
     words = names.str.contains(r"^\p{L}+$")
     return names.filter(words), names.filter(~words)
 
 
 def _inside(column: pl.Series, names: pl.Series) -> pl.Series:
-    """Bool [rows]: whether a longer text holds one of the ids, which are no plain words, as a word."""
+    """Say for each row whether a longer text holds one of the ids (not plain words) as a word: bool [rows]."""
     nowhere = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     names = names.filter((names.str.len_chars() >= _LONG_ENOUGH) & ~names.str.contains(r"^\d+$"))
     if column.dtype != pl.String or not len(names):
@@ -99,7 +99,7 @@ def _inside(column: pl.Series, names: pl.Series) -> pl.Series:
 
 
 def cleared(dataset: Dataset, known: Dataset, gone: Gone) -> Dataset:
-    """`dataset` without references to what is gone: such values are missing, such entries of lists are left out."""
+    """Return `dataset` without references to removed ids: such values become missing, such list entries are dropped."""
     meant = [mention for mention in mentions(dataset, known, gone) if mention.refers]
     if not meant:
         return dataset
@@ -115,7 +115,7 @@ def cleared(dataset: Dataset, known: Dataset, gone: Gone) -> Dataset:
 
 
 def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Table and column of each attribute -> whose ids it holds."""
+    """Return (table, column) of each attribute that holds ids -> whose ids."""
     return {
         (name, column.name): referred(column, dataset)
         for name, table in tables(dataset).items()
@@ -124,10 +124,10 @@ def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
-    """Whose ids a column holds: "users", "items" or nobody's.
+    """Return whose ids a column holds: those of "users", of "items" or of neither.
 
-    At least half of its different values must be ids. Numbers are ids only where the column's name says so: an age or
-    a year may be any user's number by chance.
+    At least half of its distinct values must be ids. Numbers count as ids only if the column's name says so: an age or
+    a year can equal some user's number by chance.
     """
     if not _texts(column) and not _SPEAKING.search(column.name):
         return ()
@@ -143,7 +143,7 @@ def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
     kinds = tuple(name for name, share in shares.items() if share >= _SHARE)
     if len(kinds) == 2 and shares["users"] != shares["items"]:
         return (max(kinds, key=lambda name: shares[name]),)
-    if len(kinds) == 2:  # users and items have the same numbers, so that the column's name decides
+    if len(kinds) == 2:  # users and items have the same numbers as ids, so the column's name decides
         return ("items",) if _OF_ITEMS.search(column.name) else ("users",)
     return kinds
 
@@ -151,7 +151,7 @@ def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
 def _wanted(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone) -> pl.Series:
     """Return the ids to look for in a column.
 
-    Of the kinds it refers to, or else all that cannot be taken for numbers.
+    These are the ids of the kinds it refers to, or else all ids that are not numbers.
     """
     if kinds:
         return gone.users.unique() if "users" in kinds else gone.items.unique()
@@ -159,7 +159,7 @@ def _wanted(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gon
         return pl.Series(dtype=pl.String)
     every = pl.concat([gone.users, gone.items]).unique()
     left = pl.concat([ids.filter(ids.is_in(every.implode())) for ids in (known.users.names, known.items.names)])
-    twice = left.filter(left.is_duplicated())  # the id of a user and of an item: it may be the other's
+    twice = left.filter(left.is_duplicated())  # an id of both a user and an item may mean the one that stays
     return every.filter(~every.str.contains(r"^\d+$") & ~every.is_in(twice.implode()))
 
 
@@ -170,7 +170,7 @@ def _texts(column: pl.Series) -> bool:
 
 
 def _values(column: pl.Series) -> pl.Series | None:
-    """Return the values, or entries of lists, as text; None for a column that cannot hold ids."""
+    """Return the values, or entries of lists, as text, or None for a column that cannot hold ids."""
     values = column.explode() if isinstance(column.dtype, pl.List) else column
     if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum):
         return values.cast(pl.String)
@@ -178,7 +178,7 @@ def _values(column: pl.Series) -> pl.Series | None:
 
 
 def _holds(column: pl.Series, wanted: pl.Series) -> pl.Series:
-    """Bool [rows]."""
+    """Say for each row whether it holds one: bool [rows]."""
     values = column.to_frame("value")
     if isinstance(column.dtype, pl.List):
         hits = pl.col("value").list.eval(pl.element().cast(pl.String).is_in(wanted.implode())).list.any()
@@ -197,7 +197,7 @@ def _without(column: pl.Series, wanted: pl.Series) -> pl.Series:
 
 
 def retained_mentions(original: Dataset, user_rows: Ints, item_rows: Ints) -> list[Mention]:
-    """Where retained rows of `original` mention users or items that are not among `user_rows` and `item_rows`."""
+    """Find retained rows of `original` that mention users or items outside of `user_rows` and `item_rows`."""
     names = (original.users.names, user_rows), (original.items.names, item_rows)
     gone = Gone(
         *(ids.filter(~pl.int_range(len(ids), eager=True).is_in(pl.Series(rows).implode())) for ids, rows in names)

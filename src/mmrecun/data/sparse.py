@@ -1,4 +1,4 @@
-"""Constant sparse matrices, multiplied from the left in both directions of autograd."""
+"""Constant sparse matrices: products with dense arrays, forward and backward in autograd."""
 
 import warnings
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-_HALF_FROM = 1 << 22  # entries from which on products on a CUDA device read rows in bfloat16
+_HALF_FROM = 1 << 22  # from this many entries on, products on a CUDA device read rows in bfloat16
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class SparseMatrix:
 
     @classmethod
     def of(cls, matrix: sp.sparray, device: torch.device, symmetric: bool = False) -> "SparseMatrix":
-        """From any SciPy sparse array; one that is known to be `symmetric` is its own transpose."""
+        """Build from any SciPy sparse array; a `symmetric` one is its own transpose."""
         csr = sp.csr_array(matrix)
         forward = _torch_csr(csr, device)
         return cls(forward, forward if symmetric else _torch_csr(sp.csr_array(csr.T), device))
@@ -36,7 +36,7 @@ class SparseMatrix:
 
 
 class _Product(torch.autograd.Function):
-    """torch's own backward of a sparse-dense product builds the transpose anew each time; this one keeps it."""
+    """Sparse-dense product whose backward reuses a stored transpose; torch's own builds it anew each time."""
 
     @staticmethod
     def forward(ctx: Any, forward: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:
@@ -49,10 +49,10 @@ class _Product(torch.autograd.Function):
 
 
 def product(matrix: Tensor, dense: Tensor) -> Tensor:
-    """`matrix` (CSR [R, C]) times `dense` (float [C, D]); outside autograd.
+    """Compute `matrix` (CSR [R, C]) times `dense` (float [C, D]), outside autograd.
 
     On a CPU each row of the result is a weighted bag of rows of `dense`: the gather kernel behind `embedding_bag` is
-    several times faster than torch's sparse product there. CUDA has a kernel of our own, where there is Triton.
+    several times faster there than torch's sparse product. On CUDA our own kernel is used if Triton is installed.
     """
     if has_kernel(dense.device):
         from mmrecun.data.sparse_kernel import weighted_sum
@@ -75,13 +75,13 @@ def horner(
 ) -> Tensor:
     """Compute (x + A (x + A (x + ...))) / (layers + 1) for x = `rows` (float32 [N, D]) on a device that has the kernel.
 
-    As a product and a sum for each layer would, but the sums are part of the products.
+    The result is that of one product and one sum per layer, but the kernel adds within the product.
 
     Args:
         matrix: A, [N, N].
         rows: x.
-        layers: how often A is met.
-        wanted: bool [N], the rows of the result that are asked for; the others hold anything.
+        layers: how often A is applied.
+        wanted: bool [N], the rows of the result to compute; the others are undefined.
         filled: bool [N], the rows of x that are not zero.
     """
     from mmrecun.data.sparse_kernel import weighted_sum
@@ -95,32 +95,45 @@ def horner(
 
 @cache
 def has_kernel(device: torch.device) -> bool:
-    """Whether there is a kernel of our own for products on `device`: on CUDA, where Triton is installed."""
+    """Say whether our own kernel can compute products on `device`: on CUDA, if Triton is installed."""
     return device.type == "cuda" and find_spec("triton") is not None
 
 
 def as_read(matrix: Tensor, dense: Tensor) -> Tensor:
-    """`dense` as the kernel reads it: in bfloat16 for large graphs, where reading rows is all that takes time."""
+    """Return `dense` as the kernel reads it: bfloat16 for large graphs, where reading rows is the bottleneck."""
     return dense.bfloat16() if matrix.values().numel() >= _HALF_FROM else dense
 
 
 def square_diagonal(adjacency: Tensor) -> Tensor:
-    """Work out the diagonal of the square of a symmetric CSR matrix [N, N]: float32 [N]."""
+    """Compute the diagonal of the square of a symmetric CSR matrix [N, N]: float32 [N]."""
     counts = adjacency.crow_indices().diff()
     whose = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
     return adjacency.values().new_zeros(len(counts)).index_add_(0, whose, adjacency.values().square())
 
 
+def halves(adjacency: Tensor, users: int) -> SparseMatrix:
+    """Cut the upper right block [U, N - U] of a symmetric bipartite adjacency [N, N], and its transpose, out of it.
+
+    The first half of the entries is the block, the second its transpose; the weights are shared, nothing is read back.
+    """
+    rows, columns, values = adjacency.crow_indices(), adjacency.col_indices(), adjacency.values()
+    half, others = values.numel() // 2, len(adjacency) - users
+    upper = _csr(rows[: users + 1], columns[:half] - users, values[:half], (users, others))
+    return SparseMatrix(upper, _csr(rows[users:] - half, columns[half:], values[half:], (others, users)))
+
+
 def _torch_csr(matrix: sp.csr_array, device: torch.device) -> Tensor:
     matrix.sort_indices()
     index = np.int32 if matrix.nnz < np.iinfo(np.int32).max else np.int64
+    rows, columns, values = (
+        torch.from_numpy(part.astype(dtype, copy=False)).to(device)
+        for part, dtype in ((matrix.indptr, index), (matrix.indices, index), (matrix.data, np.float32))
+    )
+    return _csr(rows, columns, values, matrix.shape)
+
+
+def _csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Return a CSR tensor of parts that fit together, without torch's warning and its pass over all entries."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse (CSR tensor support|invariant checks)", UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(index)),
-            torch.from_numpy(matrix.indices.astype(index)),
-            torch.from_numpy(matrix.data.astype(np.float32)),
-            size=matrix.shape,
-            device=device,
-            check_invariants=False,
-        )
+        return torch.sparse_csr_tensor(rows, columns, values, size=shape, check_invariants=False)

@@ -1,8 +1,8 @@
-"""Sums of weighted rows on a CUDA device, as one Triton kernel: a hop over a graph at the speed of the memory.
+"""Weighted sums of rows on a CUDA device in one Triton kernel: a hop over a graph, limited by memory bandwidth alone.
 
-Each row of the matrix is one small program. Rows with many entries are cut into pieces whose sums are added up in a
-second launch, so that the most popular item holds up nobody. Nothing is added atomically: the same input gives the same
-bits. Nothing is read back once a matrix is known, so that a CUDA graph can hold it.
+Each row of the matrix is one small program. Rows with many entries are cut into pieces, whose sums a second launch adds
+up, so that the most popular item does not delay the rest. No addition is atomic, so the same input gives the same bits.
+After the first call with a matrix nothing is read back to the host, so a CUDA graph can capture it.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 _LONG = 256  # entries of a piece
-_AT_ONCE = 16  # rows that a program has under way
+_AT_ONCE = 16  # rows that a program loads at once
 
 
 class _Pieces(NamedTuple):
@@ -24,7 +24,7 @@ class _Pieces(NamedTuple):
         starts, stops: int64 [P], the entries of each piece.
         rows: int64 [L], the long rows.
         first, last: int64 [L], the pieces of each long row.
-        places, ones: int32 and float32 [P], pieces seen as entries, for adding them up.
+        places, ones: int32 and float32 [P], columns and values of a matrix that adds up the pieces.
     """
 
     starts: Tensor
@@ -52,12 +52,12 @@ def weighted_sum(
     """Compute scale * (matrix @ dense + base), summed in float32; outside autograd.
 
     Args:
-        matrix: CSR float32 [R, C]; the same tensor at each call, since its long rows are found once.
+        matrix: CSR float32 [R, C]; pass the same tensor at each call, since its long rows are found once.
         dense: float32 or bfloat16 [C, D].
         base: float32 [R, D]; none by default.
-        scale: of the result.
-        dtype: of the result.
-        wanted: bool [R], the rows that are asked for; the others are left as they are in memory. All by default.
+        scale: factor on the result.
+        dtype: dtype of the result.
+        wanted: bool [R], the rows to compute; the others are uninitialised memory. All by default.
         filled: bool [C], the rows of `dense` that are not zero; the others are not read. All by default.
         based: bool [R], the rows of `base` that are not zero; the others are not read. All by default.
     """
@@ -99,7 +99,7 @@ def add_up(rows: Tensor, values: Tensor, size: int) -> Tensor:
 
 
 class _Sums(NamedTuple):
-    """Where sums go: `scale` * (sum + `base`, where it is `based`) into the rows of `out` that are `wanted`."""
+    """Destination of the sums: `scale` * (sum + `base`, where `based`) goes into the `wanted` rows of `out`."""
 
     out: Tensor
     base: Tensor | None
@@ -122,11 +122,11 @@ class _Sums(NamedTuple):
         """Launch one program for each of `count` rows.
 
         Args:
-            count, starts, stops: the entries of each.
-            targets: which row of `out` each is, if not its own.
-            columns, values: of the entries.
-            dense: whose rows are added.
-            most: rows with more entries are left out, unless it is 0.
+            count, starts, stops: number of rows, and where the entries of each start and stop.
+            targets: the row of `out` for each, if it is not the row itself.
+            columns, values: columns and values of the entries.
+            dense: the array whose rows are added.
+            most: rows with more entries than this are left out; 0 for no limit.
             filled: rows of `dense` that are not zero.
         """
         width = dense.shape[1]
@@ -228,7 +228,7 @@ def _add_runs(  # type: ignore[no-untyped-def]  # noqa: ANN202
     program = tl.program_id(0)
     row = tl.load(ascending + program)
     before = tl.load(ascending + program - 1, mask=program > 0, other=-1)
-    if before != row:  # the first of its run adds up the run
+    if before != row:  # the first entry of a run of equal rows adds up the run
         across, down = tl.arange(0, WIDTH), tl.arange(0, AT_ONCE)
         inside = across < width
         total = tl.zeros([WIDTH], dtype=tl.float32)

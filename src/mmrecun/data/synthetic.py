@@ -25,33 +25,28 @@ _LICENSORS = ("Aurora Media", "Bluefin Pictures", "Cobalt Studios", "Delta Archi
 
 
 class SyntheticConfig(Settings):
-    """Sizes and shape of a synthetic dataset.
+    """Sizes and shape of a synthetic dataset."""
 
-    Attributes:
-        users, items: U and I.
-        interactions: pairs to aim for over all splits.
-        groups: of taste; every item belongs to one, every user likes two.
-        modalities: names; the g-th group is visible in the modalities of its turn only (see `make`).
-        width: F of every modality.
-        missing: share of items without a given modality.
-        noise: standard deviation of the feature noise, in units of a group's own signal.
-        focus: share of a user's choices that follow taste instead of popularity alone.
-    """
-
-    users: PositiveInt = 600
-    items: PositiveInt = 400
-    interactions: PositiveInt = 9000
-    groups: PositiveInt = 8
-    modalities: tuple[str, ...] = ("image", "audio")
-    width: PositiveInt = 24
-    missing: float = Field(default=0.05, ge=0, lt=1)
-    noise: float = Field(default=0.6, ge=0)
-    focus: float = Field(default=0.85, ge=0, le=1)
+    users: PositiveInt = Field(default=600, description="number of users (U)")
+    items: PositiveInt = Field(default=400, description="number of items (I)")
+    interactions: PositiveInt = Field(default=9000, description="pairs to aim for, over all splits")
+    groups: PositiveInt = Field(default=8, description="groups of taste; an item belongs to one, a user likes two")
+    modalities: tuple[str, ...] = Field(
+        default=("image", "audio"), description="names of the modalities; each shows some of the groups"
+    )
+    width: PositiveInt = Field(default=24, description="features of every modality (F)")
+    missing: float = Field(default=0.05, ge=0, lt=1, description="share of the items that lack a modality")
+    noise: float = Field(
+        default=0.6, ge=0, description="standard deviation of the feature noise, in units of a group's own signal"
+    )
+    focus: float = Field(
+        default=0.85, ge=0, le=1, description="share of a user's choices that follow taste instead of popularity alone"
+    )
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What was planted.
+    """The planted ground truth.
 
     Attributes:
         item_groups: int64 [I], the group of each item.
@@ -69,8 +64,8 @@ class Truth:
 def make(config: SyntheticConfig, seed: Seed) -> tuple[Dataset, Truth]:
     """Return a dataset and its ground truth; the same seed gives the same bits.
 
-    The m-th of M modalities shows group g plainly where g modulo M differs from m (with one modality: always), and
-    shows the other groups as one grey mass. So each modality carries a part of the taste, and together all of it.
+    The m-th of M modalities tells group g apart if g modulo M differs from m (with one modality: always), and
+    shows all other groups alike. So each modality carries part of the taste, and all together carry the whole.
     """
     rng = seed.child("tastes").numpy()
     item_groups = rng.permutation(np.arange(config.items) % config.groups)

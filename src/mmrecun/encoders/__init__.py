@@ -1,1 +1,1 @@
-"""Raw text, pictures and sound to item features."""
+"""Encoders: raw text, pictures and sound to item features."""

@@ -1,4 +1,4 @@
-"""The contract of every encoder: contents of one kind in, one row of features each out."""
+"""The contract of every encoder: contents of one kind in, one row of features for each out."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ class Kind(StrEnum):
 
 
 class Encoder(Protocol):
-    """Makes features of contents; the same content gives the same features, whatever else is in its batch.
+    """Turns contents into features. The same content gives the same features, whatever else is in its batch.
 
     Attributes:
-        kind: of content that it reads.
-        batch: how many contents it takes at once.
-        provenance: its name, version, pooling and the checksum of its weights.
+        kind: kind of content that it reads.
+        batch: number of contents in a batch.
+        provenance: name, version, pooling and checksum of the weights.
     """
 
     kind: Kind
@@ -33,7 +33,7 @@ class Encoder(Protocol):
     provenance: Provenance
 
     def encode(self, contents: Sequence[Any]) -> Floats:
-        """Return float32 [B, F] for B contents; a row of zeros or NaN for one that says nothing to the encoder."""
+        """Return float32 [B, F] for B contents; zeros or NaN for a content in which the encoder finds nothing."""
         ...
 
 

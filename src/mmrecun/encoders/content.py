@@ -1,4 +1,4 @@
-"""Reading one piece of content; what cannot be read is an error with its reason, never a guess."""
+"""Read one piece of content. If it cannot be read, an error gives the reason."""
 
 import wave
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _LARGEST_TEXT = 1 << 20
 
 @dataclass(frozen=True)
 class Sound:
-    """One channel of sound: float32 [T] between -1 and 1, and samples a second."""
+    """One channel of sound: float32 [T] between -1 and 1, and the number of samples per second."""
 
     samples: Floats
     rate: int

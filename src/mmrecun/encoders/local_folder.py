@@ -1,4 +1,4 @@
-"""Any encoder from a local folder: an ONNX graph, or a Hugging Face model. Nothing is downloaded."""
+"""An encoder from a local folder: an ONNX graph or a Hugging Face model. Nothing is downloaded."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -93,7 +93,7 @@ class _Texts:
         )
 
     def encode(self, contents: Sequence[str]) -> Floats:
-        """Return float32 [B, F]: of the first output, the mean over the tokens of each text."""
+        """Return float32 [B, F]: the first output, averaged over the tokens of each text."""
         encoded = self._tokenizer.encode_batch(list(contents))
         width = max(1, *(len(entry.ids) for entry in encoded))
         ids, mask = (np.zeros((len(encoded), width), dtype=np.int64) for _ in range(2))
@@ -119,7 +119,7 @@ class _Pictures:
         )
 
     def encode(self, contents: Sequence[np.ndarray]) -> Floats:
-        """Return float32 [B, F]: of the first output, the mean over its places, be they tokens or cells."""
+        """Return float32 [B, F]: the first output, averaged over its positions (tokens or cells)."""
         batch = np.stack([self._prepare.of(picture) for picture in contents])
         first = self._run({"pixel_values": batch})[0]
         if first.ndim == 4:  # [B, F, height, width]
@@ -130,7 +130,7 @@ class _Pictures:
 
 
 def _preparation(path: Path) -> Preparation:
-    """Side, mean and deviation of a `preprocessor_config.json`."""
+    """Read side, mean and standard deviation from a `preprocessor_config.json`."""
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         size = values.get("crop_size") or values.get("size") or Preparation.side

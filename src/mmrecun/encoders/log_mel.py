@@ -1,4 +1,4 @@
-"""Sound by statistics of its log-mel spectrogram; no weights, and no library beyond NumPy and SciPy."""
+"""Encode sound by statistics of its log-mel spectrogram. This needs no weights, and only NumPy and SciPy."""
 
 from collections.abc import Sequence
 from math import gcd
@@ -14,13 +14,13 @@ from mmrecun.encoders.content import Sound
 RATE = 16_000  # samples a second
 WINDOW, HOP = 512, 160  # samples: 32 ms and 10 ms
 BANDS = 64
-_LONGEST = 120  # seconds that are read of a sound
-_FLOOR = 1e-6  # power below which there is silence; -60 dB of a full-scale tone
+_LONGEST = 120  # seconds of a sound that are read
+_FLOOR = 1e-6  # power below which it counts as silence; -60 dB of a full-scale tone
 _CENTRE, _SPREAD = -4.0, 2.0  # typical log10 powers, so that features are of the order of 1
 
 
 class LogMel:
-    """192 numbers a sound: of each of 64 mel bands the mean, the deviation and the mean change of log power."""
+    """Gives 192 numbers for a sound: mean, standard deviation and mean change of log power in 64 mel bands."""
 
     kind = Kind.AUDIO
     batch = 32

@@ -1,4 +1,4 @@
-"""Made pictures, words and sounds that show the group of each item; for the demo and for tests."""
+"""Synthetic pictures, words and sounds that show the group of each item, for the demo and for tests."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ _FORMS = (
 
 
 def write_pictures(ids: Sequence[str], groups: Ints, folder: Path, seed: Seed) -> None:
-    """Write a PNG for each id: stripes whose colour, direction and width are those of its group, with noise.
+    """Write a PNG for each id: noisy stripes in the colour, direction and width of its group.
 
     Raises:
         ConfigError: when Pillow is not installed.
@@ -57,7 +57,7 @@ def picture_of(group: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def write_words(ids: Sequence[str], groups: Ints, path: Path, seed: Seed) -> None:
-    """Write a Parquet file of `id` and `description`: a sentence with three words of the group's own."""
+    """Write a Parquet file of `id` and `description`: a sentence with three words that only the group uses."""
     rng = seed.numpy()
     sentences = [
         _FORMS[rng.integers(len(_FORMS))].format(*rng.permutation(_WORDS[group % len(_WORDS)])[:3]) for group in groups
@@ -66,7 +66,7 @@ def write_words(ids: Sequence[str], groups: Ints, path: Path, seed: Seed) -> Non
 
 
 def write_sounds(ids: Sequence[str], groups: Ints, folder: Path, seed: Seed) -> None:
-    """Write a WAV file for each id: a pulsing chord whose pitch and pulse are those of its group, with noise."""
+    """Write a WAV file for each id: a noisy, pulsing chord with the pitch and pulse of its group."""
     folder.mkdir(parents=True)
     rng = seed.numpy()
     for item, group in zip(ids, groups, strict=True):

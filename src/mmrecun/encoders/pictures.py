@@ -1,4 +1,4 @@
-"""Pictures as the arrays that networks expect: a centred square, resized, shifted and scaled by channel."""
+"""Prepare pictures as networks expect them: a centred square, resized, normalised by channel."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from mmrecun.extras import library
 
 @dataclass(frozen=True)
 class Preparation:
-    """Side of the square in pixels, and mean and deviation of the three channels, of values between 0 and 1.
+    """Side of the square in pixels, and mean and standard deviation of the three channels (values from 0 to 1).
 
     The defaults are those of networks trained on ImageNet.
     """

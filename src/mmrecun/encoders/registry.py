@@ -1,35 +1,16 @@
 """Encoders by name, or by the path of a local folder."""
 
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from mmrecun.encoders.base import Encoder
 from mmrecun.errors import ConfigError
 from mmrecun.text import unknown_name
 
-
-def _wordllama() -> Encoder:
-    from mmrecun.encoders.wordllama import WordLlama
-
-    return WordLlama()
-
-
-def _efficientnet() -> Encoder:
-    from mmrecun.encoders.efficientnet import EfficientNetLite0
-
-    return EfficientNetLite0()
-
-
-def _log_mel() -> Encoder:
-    from mmrecun.encoders.log_mel import LogMel
-
-    return LogMel()
-
-
-ENCODERS: dict[str, Callable[[], Encoder]] = {
-    "wordllama": _wordllama,
-    "efficientnet-lite0": _efficientnet,
-    "log-mel": _log_mel,
+ENCODERS = {
+    "wordllama": "mmrecun.encoders.wordllama:WordLlama",
+    "efficientnet-lite0": "mmrecun.encoders.efficientnet:EfficientNetLite0",
+    "log-mel": "mmrecun.encoders.log_mel:LogMel",
 }
 DEFAULTS = {"text": "wordllama", "image": "efficientnet-lite0", "audio": "log-mel"}
 
@@ -39,7 +20,7 @@ def open_encoder(name: str, modality: str) -> Encoder:
 
     Args:
         name: one of `ENCODERS`, the path of a folder, or "" for the default of `modality`.
-        modality: name of the modality that is to be made.
+        modality: name of the new modality.
 
     Raises:
         ConfigError: when the name is unknown, the modality has no default, or a library is missing.
@@ -50,7 +31,9 @@ def open_encoder(name: str, modality: str) -> Encoder:
         )
     name = name or DEFAULTS[modality]
     if name in ENCODERS:
-        return ENCODERS[name]()
+        module, _, cls = ENCODERS[name].partition(":")
+        encoder: Encoder = getattr(import_module(module), cls)()
+        return encoder
     if Path(name).is_dir():
         from mmrecun.encoders.local_folder import open_folder
 

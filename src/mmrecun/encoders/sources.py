@@ -1,4 +1,4 @@
-"""Where raw content comes from: columns of a table of items, or a folder with a file for each item."""
+"""Sources of raw content: columns of a table of items, or a folder with a file for each item."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ Piece = str | Path | None  # a text, a file, or no content
 
 @dataclass(frozen=True)
 class Contents:
-    """What there is to encode.
+    """The contents to encode.
 
     Attributes:
-        pieces: of each item in row order; None for items without content.
-        digest: SHA-256 of all pieces; of a file its name, size and time of change count.
-        ignored: how many pieces belong to no item of the dataset.
+        pieces: content of each item in row order; None for an item without content.
+        digest: SHA-256 of all pieces; for a file, of its name, size and time of change.
+        ignored: number of pieces that belong to no item of the dataset.
     """
 
     pieces: tuple[Piece, ...]
@@ -36,14 +36,14 @@ def find_contents(source: str, items: IdMap, kind: Kind, data: Path) -> Contents
     """Find the content of each item.
 
     Args:
-        source: `TABLE:COLUMN[,COLUMN...]`, where texts of several columns are joined, and columns for pictures or sound
-            hold paths, relative to the table; or a folder whose files are named by item id, with any suffix.
-        items: of the dataset.
+        source: `TABLE:COLUMN[,COLUMN...]` or a folder. Texts of several columns are joined; columns for pictures or
+            sound hold paths relative to the table. Files in a folder are named by item id, with any suffix.
+        items: items of the dataset.
         kind: text, picture or sound.
-        data: dataset folder, where a table is sought that is not found as it is named.
+        data: dataset folder, in which a table is looked for if `source` does not name a file.
 
     Raises:
-        DataError: when the source is not there, has no such column, or has content of none of the items.
+        DataError: when the source does not exist, lacks the column, or has no content for any item.
     """
     if Path(source).is_dir():
         found = _of_folder(Path(source))

@@ -1,4 +1,4 @@
-"""Text by wordllama: static token vectors, averaged; the weights are in its wheel."""
+"""Encode text with wordllama: static token vectors, averaged; the weights come in its wheel."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -13,7 +13,7 @@ from mmrecun.extras import library
 
 
 class WordLlama:
-    """256 numbers a text, of unit length; nothing is downloaded.
+    """Gives 256 numbers for a text, of unit length; nothing is downloaded.
 
     Raises:
         ConfigError: when wordllama is not installed.
@@ -25,7 +25,7 @@ class WordLlama:
     def __init__(self) -> None:
         package = library("wordllama", "text", "the encoder wordllama")
         home = Path(str(package.__file__)).parent
-        # its own folder as cache: elsewhere it would look for weights that its wheel has, and fail offline
+        # the cache is its own folder, where its wheel put the weights; by default it would try to download them
         self._model = package.WordLlama.load(cache_dir=home, disable_download=True)
         weights = home / "weights" / "l2_supercat_256.safetensors"
         self.provenance = Provenance(

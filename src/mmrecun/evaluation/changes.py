@@ -1,4 +1,4 @@
-"""How two models differ: in the lists they give the same users, and in where their vectors lie."""
+"""Differences between two models: in the lists for the same users, and in the vectors."""
 
 import numpy as np
 import torch
@@ -8,12 +8,12 @@ from mmrecun.arrays import Bools, Floats, Ints, check_shape
 
 
 def list_overlap(before: Ints, after: Ints) -> Floats:
-    """Return the share of each list of `after` that stood in the same user's list of `before`; float32 [M].
+    """Return the share of items that each user's lists before and after have in common; float32 [M].
 
     Args:
-        before, after: int64 [M, K] item rows under one numbering, each at most once a list; -1 stands for no item.
+        before, after: int64 [M, K] item rows in one numbering, each at most once in a list; -1 stands for no item.
 
-    The share is of the longer of the two lists; two empty lists overlap wholly.
+    The share is that of the longer list; two empty lists have an overlap of 1.
     """
     check_shape("lists after", after, (len(before), None))
     shared = ((before[:, :, None] == after[:, None, :]) & (before >= 0)[:, :, None]).sum(axis=(1, 2))
@@ -22,14 +22,14 @@ def list_overlap(before: Ints, after: Ints) -> Floats:
 
 
 def same_lists(before: Ints, after: Ints) -> Bools:
-    """Return whether each list is the same, item by item; bool [M], from int64 [M, K] both."""
+    """Say which lists are equal item by item: bool [M], from two int64 [M, K]."""
     check_shape("lists after", after, before.shape)
     same: Bools = (before == after).all(axis=1)
     return same
 
 
 def lists_with(lists: Ints, items: int) -> Ints:
-    """Return in how many of the lists int64 [M, K] each of the first `items` items stands; int64 [I]."""
+    """Count the lists (int64 [M, K]) that contain each of the first `items` items: int64 [I]."""
     counts: Ints = np.bincount(lists[(lists >= 0) & (lists < items)], minlength=items)
     return counts
 
@@ -37,15 +37,15 @@ def lists_with(lists: Ints, items: int) -> Ints:
 def moved(before: Tensor, after: Tensor, users: int) -> tuple[Floats, Floats]:
     """Return how far each vector moved, relative to its length, after the best common rotation.
 
-    Scores are dot products of user and item vectors, so a rotation of both changes no score; the one that brings the
-    tables closest is taken out first (orthogonal Procrustes, Schoenemann 1966).
+    Scores are dot products of user and item vectors, so rotating both changes no score. The rotation that brings the
+    tables closest is removed first (orthogonal Procrustes, Schoenemann 1966).
 
     Args:
         before, after: float32 [U + I, D], users first, rows of the same users and items.
         users: U.
 
     Returns:
-        float32 [U] and [I]; 0 where neither has any length, and infinity where only the later one has.
+        float32 [U] and [I]; 0 where both vectors are zero, infinity where only the earlier one is.
     """
     check_shape("vectors after", after, tuple(before.shape))
     left, _, right = torch.linalg.svd(before.double().T @ after.double())

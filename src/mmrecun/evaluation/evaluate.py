@@ -1,7 +1,7 @@
 """Ranking quality of user and item vectors on held-out pairs: full ranking, nothing sampled.
 
-The field's convention (MMRec, RecBole) is kept: only training pairs are hidden from the lists, also when the test
-split is evaluated, and every figure is the mean over the users that have something to be found.
+As in MMRec and RecBole, only training pairs are hidden from the lists, also when the test split is evaluated. Every
+figure is a mean over the users with held-out pairs.
 """
 
 import time
@@ -31,12 +31,12 @@ _PER_USER: dict[str, Callable[[Bools, Ints], metrics.PerUser]] = {
 
 @dataclass(frozen=True)
 class RankingReport:
-    """How well held-out items were ranked.
+    """Metrics of how well held-out items were ranked.
 
     Attributes:
         metrics: such as `recall@20`; means over the evaluated users, and with lists `coverage@k` over all items.
         users: how many users were evaluated.
-        cold_users: users with held-out pairs but no seen pair, which were not.
+        cold_users: users with held-out pairs but no seen pair, who were not evaluated.
         seconds: wall-clock time.
     """
 
@@ -58,18 +58,18 @@ def evaluate(
 ) -> RankingReport:
     """Rank all items for every user that has both a `truth` and a `seen` pair, and measure the lists.
 
-    Without the lists, only the places of the right items in them are worked out, which takes half the time; an item
-    that ties with a right one then counts as before it.
+    Without `lists` only the ranks of the relevant items are computed, which takes half the time. An item that ties with
+    a relevant one then counts as ranked before it.
 
     Args:
         users: float32 [U, D] user vectors.
         items: float32 [I, D] item vectors.
         seen: the training pairs, by convention; they are left out of the lists.
-        truth: held-out pairs to be found.
+        truth: held-out pairs; their items are the relevant ones.
         cutoffs: list lengths.
-        include_cold: also evaluate users without a seen pair (an audit asks for erased users).
-        lists: whether to make the lists, which only coverage needs.
-        progress: told how many users are ranked, when lists are made.
+        include_cold: also evaluate users without a seen pair, as an audit needs for removed users.
+        lists: whether to build the lists, which only coverage needs.
+        progress: called with the number of ranked users, if lists are built.
 
     Raises:
         ConfigError: when there is no cutoff, or one below 1.
@@ -102,12 +102,12 @@ def evaluate(
 def measure_lists(
     lists: Ints, hits: Bools, relevant: Ints, items: int, cutoffs: Sequence[int] = CUTOFFS
 ) -> dict[str, float]:
-    """Every metric of M lists at every cutoff, as means over the users.
+    """Compute every metric of M lists at every cutoff, as means over the users.
 
     Args:
         lists: int64 [M, K] item rows, -1 for an empty place; K at least the largest cutoff.
         hits: bool [M, K], of `hits_of`.
-        relevant: int64 [M], how many items each user should find.
+        relevant: int64 [M], number of relevant items of each user.
         items: I.
         cutoffs: list lengths.
     """
@@ -116,12 +116,12 @@ def measure_lists(
 
 
 def measure_hits(hits: Bools, relevant: Ints, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, float]:
-    """Every metric that needs no list, of M lists at every cutoff; arguments as for `measure_lists`."""
+    """Compute every metric that needs no list, at every cutoff; arguments as for `measure_lists`."""
     return {name: float(values.mean()) for name, values in per_user(hits, relevant, cutoffs).items()}
 
 
 def per_user(hits: Bools, relevant: Ints, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, metrics.PerUser]:
-    """Every metric that needs no list, of each of M users: float64 [M]; arguments as for `measure_lists`."""
+    """Compute every metric that needs no list for each of M users: float64 [M]; arguments as for `measure_lists`."""
     return {f"{name}@{k}": metric(hits[:, :k], relevant) for k in cutoffs for name, metric in _PER_USER.items()}
 
 
@@ -134,25 +134,25 @@ def evaluate_split(
     lists: bool = True,
     progress: Progress | None = None,
 ) -> RankingReport:
-    """`evaluate` on one split of `dataset`, with its training pairs as the seen ones; the same errors."""
+    """Call `evaluate` on one split of `dataset`, with its training pairs as the seen ones; the errors are the same."""
     return evaluate(
         users, items, dataset.train, dataset.interactions.split(split), cutoffs, lists=lists, progress=progress
     )
 
 
 def hits_of(truth: Interactions, rows: Ints, lists: Ints, items: int) -> Bools:
-    """Which places of the lists [M, K] of users `rows` int64 [M] hold one of the `truth`; bool [M, K]. `items` is I."""
+    """Say which entries of the lists [M, K] of users `rows` (int64 [M]) are relevant: bool [M, K]. `items` is I."""
     owners = np.repeat(rows, lists.shape[1])
     found = truth.contains(owners, lists.ravel(), items).reshape(lists.shape)
     return found & (lists >= 0)
 
 
 def hits_at(truth: Interactions, places: Ints, k: int) -> Bools:
-    """As `hits_of`, from the places of the `truth`; bool [M, k], users ascending.
+    """Return the result of `hits_of` from the ranks of the relevant items: bool [M, k], users ascending.
 
     Args:
         truth: N pairs.
-        places: int64 [N], of `ranks` within k and as many more as a user has right items, for the sake of ties.
+        places: int64 [N], from `ranks` within k plus the number of a user's relevant items, to allow for ties.
         k: length of the lists.
     """
     _, owners = np.unique(truth.users, return_inverse=True)
@@ -160,7 +160,7 @@ def hits_at(truth: Interactions, places: Ints, k: int) -> Bools:
     owners, places = owners[order], places[order]
     keys = owners * (places.max(initial=0) + 1) + places
     ties = np.searchsorted(keys, keys, side="right") - 1 - np.arange(len(keys))
-    places = places - ties  # right items of equal score each stand before the others
+    places = places - ties  # relevant items of equal score are each counted as ranked before the others
     hits = np.zeros((owners.max(initial=-1) + 1, k), dtype=bool)
     listed = places < k
     hits[owners[listed], places[listed]] = True

@@ -1,4 +1,4 @@
-"""Leave-one-out fold-in: how well the owner of some pairs is told one of them from the others."""
+"""Leave-one-out fold-in: how well a row fitted to some pairs of an owner predicts another pair."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -16,13 +16,13 @@ RIDGE = 0.1
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """Pairs that a row fitted to the owner's other pairs is asked about; `users` are the owners, `items` the partners.
+    """Query pairs, each with a row fitted to its owner's other pairs; `users` are owners, `items` partners.
 
     Attributes:
-        trained: T pairs that rows are fitted to, in owner order.
+        trained: T pairs to which rows are fitted, in owner order.
         queries: B pairs, of owners with two or more trained pairs.
-        left_out: int64 [B], the partner that is left out in each fit: the one asked about, or, for a held-out pair, any
-            of the owner's, so that every fit has as many pairs.
+        left_out: int64 [B], the partner left out of each fit: that of the query or, for a held-out query, any of the
+            owner's, so that every fit has the same number of pairs.
         seen: all pairs of the owners, which are masked when one of them is ranked.
     """
 
@@ -33,7 +33,7 @@ class LeaveOneOut:
 
     @classmethod
     def of(cls, trained: Interactions, queries: Interactions, seen: Interactions, rng: np.random.Generator) -> Self:
-        """Leave out the pair asked about where it is a trained one, and any other where it is not."""
+        """Leave out the query pair if it is a trained one, and otherwise any other pair of its owner."""
         counts = np.bincount(trained.users, minlength=int(queries.users.max(initial=-1)) + 1)
         queries = queries.select(counts[queries.users] >= 2)
         size = int(max(part.items.max(initial=0) for part in (trained, queries))) + 1
@@ -45,8 +45,9 @@ class LeaveOneOut:
     def rows(self, partners: Tensor) -> Tensor:
         """Fit a row for each pair: float32 [B, D].
 
-        A row w minimises the sum over the owner's pairs but the silent one of (w v - 1)^2, plus the mean over all
-        partners of (w v)^2 and a ridge. One inverse per owner and a rank-one correction per pair (Sherman-Morrison).
+        A row w minimises the sum of (w v - 1)^2 over the owner's pairs without the one left out, plus the mean of
+        (w v)^2 over all partners and a ridge. One inverse per owner and a rank-one correction per pair
+        (Sherman-Morrison).
 
         Args:
             partners: float32 [N, D], vectors of all partners.
@@ -69,7 +70,7 @@ class LeaveOneOut:
         return fitted.to(partners.dtype)
 
     def percentiles(self, partners: Tensor) -> np.ndarray:
-        """Rank percentile of each pair's partner among those that the owner never had: float32 [B]."""
+        """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B]."""
         count = len(self.queries)
         rows, sizes = self.seen.rows_of_users(self.queries.users)
         own = np.repeat(np.arange(count), sizes)
@@ -80,7 +81,7 @@ class LeaveOneOut:
 
 
 def of_whole_owners(pairs: Interactions, most: int, rng: np.random.Generator) -> Interactions:
-    """At most `most` or so of the pairs, all those of some users."""
+    """Select about `most` pairs at most: all pairs of some users."""
     if len(pairs) <= most:
         return pairs
     owners, whose = np.unique(pairs.users, return_inverse=True)

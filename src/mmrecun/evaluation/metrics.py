@@ -1,7 +1,7 @@
 """Metrics of ranked lists, one number per user, as in RecBole and MMRec.
 
-All take `hits`, bool [M, K] (whether the k-th recommended item is a right one), and `relevant`, int64 [M] (how many
-right ones the user has), and return float64 [M]. A user without a right item gets 0.
+All take `hits`, bool [M, K] (whether the k-th recommended item is relevant), and `relevant`, int64 [M] (the user's
+number of relevant items), and return float64 [M]. A user without a relevant item gets 0.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ PerUser = npt.NDArray[np.float64]
 
 
 def recall(hits: Bools, relevant: Ints) -> PerUser:
-    """Share of the right items that are in the list (Manning et al., Introduction to Information Retrieval, 8.3).
+    """Compute the share of relevant items in the list (Manning et al., Introduction to Information Retrieval, 8.3).
 
     >>> recall(np.array([[True, False], [True, True]]), np.array([4, 2])).tolist()
     [0.25, 1.0]
@@ -23,9 +23,9 @@ def recall(hits: Bools, relevant: Ints) -> PerUser:
 
 
 def precision(hits: Bools, relevant: Ints) -> PerUser:  # noqa: ARG001
-    """Share of the list that is right (Manning et al., Introduction to Information Retrieval, 8.3).
+    """Compute the share of the list that is relevant (Manning et al., Introduction to Information Retrieval, 8.3).
 
-    The list counts with its full length K, also where it could not be filled.
+    The list counts with its full length K, even if it could not be filled.
 
     >>> precision(np.array([[True, False], [True, True]]), np.array([4, 2])).tolist()
     [0.5, 1.0]
@@ -35,9 +35,9 @@ def precision(hits: Bools, relevant: Ints) -> PerUser:  # noqa: ARG001
 
 
 def ndcg(hits: Bools, relevant: Ints) -> PerUser:
-    """Normalised discounted cumulative gain with binary gain (Järvelin and Kekäläinen, 2002).
+    """Compute the normalised discounted cumulative gain with binary gain (Järvelin and Kekäläinen, 2002).
 
-    The ideal list has min(relevant, K) right items on top.
+    The ideal list has min(relevant, K) relevant items on top.
 
     >>> ndcg(np.array([[True, False], [False, True]]), np.array([4, 1])).round(4).tolist()
     [0.6131, 0.6309]
@@ -49,7 +49,7 @@ def ndcg(hits: Bools, relevant: Ints) -> PerUser:
 
 
 def average_precision(hits: Bools, relevant: Ints) -> PerUser:
-    """Precision at each hit, summed, over min(relevant, K) (RecBole's MAP; its mean over users is MAP@K).
+    """Sum the precision at each hit, over min(relevant, K) (as RecBole does; the mean over users is MAP@K).
 
     >>> average_precision(np.array([[True, False], [False, True]]), np.array([4, 1])).tolist()
     [0.5, 0.5]
@@ -61,7 +61,7 @@ def average_precision(hits: Bools, relevant: Ints) -> PerUser:
 
 
 def hit_rate(hits: Bools, relevant: Ints) -> PerUser:  # noqa: ARG001
-    """1 where the list holds at least one right item, else 0 (Deshpande and Karypis, 2004).
+    """Return 1 if the list holds a relevant item, else 0 (Deshpande and Karypis, 2004).
 
     >>> hit_rate(np.array([[True, False], [False, False]]), np.array([4, 1])).tolist()
     [1.0, 0.0]
@@ -71,7 +71,7 @@ def hit_rate(hits: Bools, relevant: Ints) -> PerUser:  # noqa: ARG001
 
 
 def coverage(lists: Ints, items: int) -> float:
-    """Share of all items that are recommended to anybody (Ge et al., Beyond Accuracy, 2010).
+    """Compute the share of items that are recommended to anybody (Ge et al., Beyond Accuracy, 2010).
 
     Args:
         lists: int64 [M, K] item rows; -1 marks an empty place.

@@ -1,4 +1,4 @@
-"""Full ranking of every item for many users, in blocks, so that no [U, I] array of scores is ever held."""
+"""Full ranking of all items for many users, in blocks, so that no [U, I] array of scores is ever held."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from mmrecun.topk import top_k_per_row
 
 Progress = Callable[[int, int, str], None]
 _BLOCK_BYTES, _FEWEST, _HEAD = 4 << 20, 128, 1024
-_BLOCK_BYTES_ON_DEVICE = 512 << 20  # few launches and copies, rather than a block that stays in a cache
+_BLOCK_BYTES_ON_DEVICE = 512 << 20  # on a device: few launches and copies matter more than a block that fits a cache
 
 
 def top_k(
@@ -25,10 +25,10 @@ def top_k(
     Args:
         users: float32 [U, D] user vectors.
         items: float32 [I, D] item vectors; a score is the dot product.
-        seen: pairs never to be recommended.
+        seen: pairs that are never recommended.
         rows: int64 [M] user rows, in any order.
         k: length of each list; may exceed I.
-        progress: told after each block how many of the users are ranked.
+        progress: called after each block with the number of ranked users.
 
     Returns:
         int64 [M, k] item rows, -1 where a user has no further unseen item.
@@ -54,20 +54,20 @@ def top_k(
 
 
 def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, within: int) -> Ints:
-    """How many items that its user has not seen come before each pair's item, counted up to `within`.
+    """Count the items, unseen by its user, that rank before each pair's item, up to `within`.
 
-    An item of equal score comes before. The items that the average user likes best are looked at first; most pairs have
-    `within` of them before their own, and need no other. So this is much cheaper than `top_k`.
+    An item of equal score counts as before. The items that the average user scores highest are compared first. Most
+    pairs have `within` of those before their own and need no further comparison, so this is much cheaper than `top_k`.
 
     Args:
         users: float32 [U, D] user vectors.
         items: float32 [I, D] item vectors.
         seen: pairs that nobody is compared with.
         pairs: N pairs to place; one that is itself in `seen` is placed among the unseen items all the same.
-        within: places that matter.
+        within: rank at which counting stops.
 
     Returns:
-        int64 [N], in the order of `pairs`; 0 is the best, `within` stands for all from there on.
+        int64 [N], in the order of `pairs`; 0 is the best, `within` means `within` or worse.
 
     Raises:
         ShapeError: when users and items differ in D.
@@ -86,9 +86,9 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
 
 
 def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions) -> Floats:
-    """Where each pair's item stands among the items its user has not seen: 1 on top, 0 at the bottom.
+    """Compute the rank percentile of each pair's item among the items its user has not seen: 1 on top, 0 at the bottom.
 
-    The share of items outside the user's `seen`, other than the item itself, that score lower; ties count half.
+    It is the share of items outside the user's `seen`, other than the item itself, that score lower; ties count half.
 
     Args:
         users: float32 [U, D] user vectors.
@@ -109,7 +109,7 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
 
 
 def score_pairs(users: Tensor, items: Tensor, u_rows: Ints, i_rows: Ints) -> Tensor:
-    """float32 [B], the score of each pair (`u_rows[b]`, `i_rows[b]`), both int64 [B], on the vectors' device.
+    """Score the pairs (`u_rows[b]`, `i_rows[b]`), both int64 [B]: float32 [B] on the vectors' device.
 
     Raises:
         ShapeError: when users and items differ in D, or the rows in length.
@@ -125,13 +125,13 @@ def _dots(users: Tensor, items: Tensor, u_rows: Ints, i_rows: Ints) -> Tensor:
 
 
 class _Table:
-    """The table of scores, of which one block at a time is worked out, always in the same memory.
+    """The table of scores, computed one block at a time, always in the same memory.
 
     Args:
-        users, items: of `_checked`.
+        users, items: vectors from `_checked`.
         seen: pairs that do not count.
-        most: rows that are asked for in all, at most.
-        columns: int64 [C], items to be scored; all by default.
+        most: largest number of rows that will be asked for in all.
+        columns: int64 [C], items to score; all by default.
     """
 
     def __init__(
@@ -149,29 +149,29 @@ class _Table:
             self.place = inverse_index(columns.cpu().numpy(), len(items))
 
     def blocks(self, rows: int) -> list[tuple[int, int]]:
-        """Few enough rows to stay in a processor's cache, but enough for a fast product with the items."""
+        """Yield blocks of rows that fit a processor's cache but are large enough for a fast product with the items."""
         return [(start, min(start + self.size, rows)) for start in range(0, rows, self.size)]
 
     def scores(self, rows: Ints) -> Tensor:
-        """float32 [B, I], of the users `rows`; gone with the next call."""
+        """Score the users `rows`: float32 [B, I], overwritten by the next call."""
         of = self.users[torch.tensor(rows, device=self.users.device)]
         return torch.mm(of, self.across, out=self.memory[: len(rows)])
 
     def mask(self, scores: Tensor, rows: Ints) -> Ints:
-        """Put what the users `rows` have seen below everything; returns how many items that is, int64 [B]."""
+        """Set the scores of items that the users `rows` have seen to minus infinity; return their number, int64 [B]."""
         places, counts = self.seen.rows_of_users(rows)
         self.hide(scores, np.repeat(np.arange(len(rows)), counts), self.seen.items[places])
         return counts
 
     def hide(self, scores: Tensor, rows: Ints, items: Ints) -> None:
-        """Put single cells below everything: of the block's `rows` and of `items`, int64 [N] both."""
+        """Set single scores to minus infinity: those of the block's `rows` and of `items`, both int64 [N]."""
         columns = self.place[items]
         cells = (rows * scores.shape[1] + columns)[columns >= 0]
         scores.view(-1)[torch.from_numpy(cells).to(scores.device)] = -torch.inf
 
 
 def _before(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, pairs: Interactions) -> Ints:
-    """int64 [N]: how many unseen items among `columns` int64 [C], other than its own, score as each pair or above."""
+    """Count the unseen items among `columns` (int64 [C]), not its own, that score at least as high: int64 [N]."""
     table = _Table(users, items, seen, len(pairs), columns)
     found = torch.empty(len(pairs), dtype=torch.int64, device=users.device)
     flags = torch.empty_like(table.memory)
@@ -188,9 +188,10 @@ def _before(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, p
 def _rivals(
     users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, *comparisons: Callable[..., Tensor]
 ) -> Ints:
-    """int64 [1 + C, N]: how many unseen items there are beside each pair's, and how many of these compare so with it.
+    """Count the unseen items besides each pair's, and those that compare so with it: int64 [1 + C, N].
 
-    Flags are float32, which torch compares and adds several times faster than booleans; exact below 2^24 items.
+    Flags are float32, which torch compares and adds several times faster than booleans. They are exact below 2^24
+    items.
     """
     found = torch.empty((1 + len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
     table = _Table(*_checked(users, items), seen, len(pairs))
@@ -207,7 +208,7 @@ def _rivals(
             scores = torch.index_select(scores, 0, which, out=copies[: len(inverse)])
         for row, compare in enumerate(comparisons, start=1):
             counts = compare(scores, bar, out=flags[: len(inverse)]).sum(dim=1).long()
-            found[row, start:stop] = counts - itself * (compare is torch.ge)  # it reaches its own score
+            found[row, start:stop] = counts - itself * (compare is torch.ge)  # the item itself is counted, too
     return found.cpu().numpy()
 
 

@@ -1,4 +1,4 @@
-"""What anybody who holds a model and its data sees of each row: lengths, and how it agrees with its neighbourhood."""
+"""Traits of each row that a holder of model and data can see: its length, and how it agrees with its neighbourhood."""
 
 from typing import NamedTuple
 
@@ -21,9 +21,9 @@ _FEWEST = 40
 class RowTraits(NamedTuple):
     """Traits of users float64 [U, F] and of items float64 [I, F].
 
-    Of `row_traits` there are seven, in this order: log length of the trained row, its cosine with the mean of its
-    partners, its cosine with the rows two hops away, the log lengths of those two, the log length of the served vector,
-    and how well the served vector agrees with the mean vector of the other side.
+    `row_traits` gives seven, in this order: the log length of the trained row; its cosines with the mean of its
+    partners and with that of the rows two hops away; the log lengths of those two means; the log length of the served
+    vector; and the agreement of the served vector with the mean vector of the other side.
     """
 
     users: Doubles
@@ -35,9 +35,9 @@ def row_traits(trained: UserItemVectors, served: UserItemVectors, adjacency: Ten
     """Measure every row of a model.
 
     Args:
-        trained: float32 [U, D] and [I, D], its tables of users and items.
-        served: float32 [U, D'] and [I, D'], the vectors whose products are scores.
-        adjacency: CSR [U + I, U + I], the normalised graph of the pairs it knows.
+        trained: float32 [U, D] and [I, D], the model's tables of users and items.
+        served: float32 [U, D'] and [I, D'], the vectors whose dot products are the scores.
+        adjacency: CSR [U + I, U + I], the normalised graph of its training pairs.
     """
     own = torch.cat(trained)
     near = product(adjacency, own)
@@ -59,9 +59,9 @@ def row_traits(trained: UserItemVectors, served: UserItemVectors, adjacency: Ten
 
 
 def structure(adjacency: Tensor, users: int) -> RowTraits:
-    """Return what the retained pairs alone show of each row: its degree, and how active its partners are, and theirs.
+    """Return traits that the retained pairs alone show: a row's degree, and the degrees of its partners and of theirs.
 
-    A request that is no random draw, such as the most active users, can be told from these without any model.
+    They can identify a request that is not a random draw, such as the most active users, without any model.
 
     Args:
         adjacency: CSR [U + I, U + I], the normalised graph.
@@ -91,9 +91,9 @@ def _log_length(rows: Tensor) -> Tensor:
 
 
 def degree_strata(degree: Ints) -> Ints:
-    """Group rows of nearly equal degree: 0 for degree 0, else numbers from 1, each of 40 rows or more.
+    """Group rows of nearly equal degree: 0 for degree 0, then groups from 1 on, each of 40 rows or more.
 
-    Much finer than `evaluation.matching.degree_bins`, because a row's traits follow its degree closely.
+    The groups are much finer than `stratified.degree_bins`, because a row's traits follow its degree closely.
 
     >>> degree_strata(np.repeat([0, 1, 2, 3], [5, 60, 30, 20]))[[0, 5, 65, 95]].tolist()
     [0, 1, 2, 2]
@@ -116,7 +116,7 @@ def degree_strata(degree: Ints) -> Ints:
 def normal_scores(values: Doubles, strata: Ints) -> Doubles:
     """Replace each column by the normal quantiles of its ranks within each stratum (van der Waerden scores).
 
-    What the stratum alone decides, such as popularity, is gone from the result.
+    This removes what depends on the stratum alone, such as popularity.
 
     Args:
         values: float64 [N, F].

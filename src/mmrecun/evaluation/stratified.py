@@ -1,7 +1,7 @@
-"""Compare forgotten pairs with pairs that are as popular: strata of retained degree, and the AUC within them.
+"""Compare forgotten pairs with equally popular ones: strata of retained degree, and the AUC within them.
 
-Popular pairs rank higher whether or not they were trained on, so two groups of pairs can only be compared fairly where
-their users and items are equally active in the retained data.
+Popular pairs rank higher whether or not they were trained on. So two groups of pairs can only be compared fairly if
+their users and items have similar degrees in the retained data.
 """
 
 from typing import Literal
@@ -14,16 +14,16 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError
 
 By = Literal["both", "users", "items"]
-ITEM_STEP = 64  # strata of one item bin are numbered from a multiple of this
+ITEM_STEP = 64  # numbers of the strata of one item bin start at a multiple of this
 
 
 def degrees(pairs: Interactions, users: int, items: int) -> tuple[Ints, Ints]:
-    """How many of `pairs` each user int64 [U] and each item int64 [I] has."""
+    """Count the `pairs` of each user, int64 [U], and of each item, int64 [I]."""
     return np.bincount(pairs.users, minlength=users), np.bincount(pairs.items, minlength=items)
 
 
 def degree_bins(degree: Ints, bins: int) -> Ints:
-    """Bin of each entry of `degree` int64 [R]: 0 for degree 0, else 1 to `bins`, each with about as many pairs.
+    """Bin the entries of `degree` (int64 [R]): 0 for degree 0, else 1 to `bins`, each with about as many pairs.
 
     Equal degrees share a bin.
 
@@ -39,15 +39,15 @@ def degree_bins(degree: Ints, bins: int) -> Ints:
 
 
 def strata(pairs: Interactions, users_degree: Ints, items_degree: Ints, bins: int = 5, by: By = "both") -> Ints:
-    """Stratum of each pair by the retained degree of its user and its item.
+    """Assign each pair to a stratum by the retained degrees of its user and its item.
 
     The bins depend on the degrees alone, so strata of different pairs can be compared.
 
     Args:
         pairs: N pairs.
         users_degree, items_degree: int64 [U] and [I], retained training pairs of each.
-        bins: bins of each degree, of equal mass; degree 0 has one more for itself.
-        by: what is matched: "items" where the users have no row any more, "users" where the items have none.
+        bins: number of bins of each degree, of equal mass; degree 0 has a further bin.
+        by: the side that is matched: "items" if the users have no row any more, "users" if the items have none.
 
     Returns:
         int64 [N]; the bin of the item times 64, plus that of the user.
@@ -68,9 +68,9 @@ def strata(pairs: Interactions, users_degree: Ints, items_degree: Ints, bins: in
 def placements(
     forgotten: Floats, forgotten_strata: Ints, controls: Floats, control_strata: Ints
 ) -> npt.NDArray[np.float64]:
-    """Share of its stratum's controls that each forgotten pair outranks, ties half.
+    """Compute the share of its stratum's controls that each forgotten pair outranks; ties count half.
 
-    A stratum without controls takes those of its item bin, or all of them.
+    A stratum without controls uses those of its item bin, or else all.
 
     Args:
         forgotten, controls: rank percentiles [N] and [M]; M at least 1.
@@ -91,7 +91,7 @@ def placements(
 
 
 def matched(stratum: int, control_strata: Ints) -> Ints:
-    """int64 [m], the controls to compare a stratum with: its own, else those of its item bin, else all."""
+    """Select the controls of a stratum: its own, else those of its item bin, else all; int64 [m]."""
     for same in (control_strata == stratum, control_strata // ITEM_STEP == stratum // ITEM_STEP):
         if same.any():
             return np.flatnonzero(same)
@@ -99,9 +99,9 @@ def matched(stratum: int, control_strata: Ints) -> Ints:
 
 
 def stratified_auc(forgotten: Floats, forgotten_strata: Ints, controls: Floats, control_strata: Ints) -> float | None:
-    """Chance that a forgotten pair outranks a control of its stratum, ties half; each forgotten pair counts once.
+    """Compute the chance that a forgotten pair outranks a control of its stratum; ties count half.
 
-    None when either is empty. Arguments as for `placements`.
+    Each forgotten pair counts once. None if either group is empty. Arguments as for `placements`.
 
     >>> stratified_auc(np.array([0.9, 0.2]), np.array([1, 2]), np.array([0.8, 0.1]), np.array([1, 2]))
     1.0

@@ -1,1 +1,1 @@
-"""A run in the formats of other tools; each export knows the run it came from."""
+"""A run in the formats of other tools; each export records the run it came from."""

@@ -1,4 +1,4 @@
-"""pyarrow, which writes a Parquet file block by block; polars, which writes all others here, wants it whole."""
+"""pyarrow, to write a Parquet file block by block; polars, used for all others, needs the whole table."""
 
 from types import ModuleType
 

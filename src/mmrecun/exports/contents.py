@@ -1,4 +1,4 @@
-"""What every format writes from: a run, its vectors on the CPU, and the record of the export."""
+"""The input of every format: a run, its vectors on the CPU, and the record of the export."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Contents:
 
 
 def contents_of(run: Run, kind: str) -> Contents:
-    """Work out all vectors of `run` for an export of `kind`."""
+    """Compute all vectors of `run` for an export of `kind`."""
     vectors = vectors_of(run.model, run.dataset)
     users, items = (table.detach().cpu().float().contiguous() for table in (vectors.users, vectors.items))
     return Contents(run, users, items, record_of(run, kind, users.shape[1]))

@@ -1,6 +1,6 @@
 """An exact faiss index over item vectors.
 
-Flat only: what is taken out of a graph index (HNSW) stays in its file, so such an index would keep what was forgotten.
+Only flat indexes are written: an entry removed from a graph index (HNSW) stays in its file.
 """
 
 from pathlib import Path

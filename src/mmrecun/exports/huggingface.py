@@ -1,4 +1,4 @@
-"""A Hugging Face repository: item vectors and a card. Nothing of any user is in it, since it is made to be shared."""
+"""A Hugging Face repository with item vectors and a card. It is meant to be shared, so it holds nothing about users."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def write_huggingface(contents: Contents, folder: Path, progress: Report) -> Non
 def card(record: Record) -> str:
     """Return the model card in Markdown: what this is, what was forgotten, the verdict.
 
-    No id of anybody or anything.
+    It contains no ids.
     """
     front = ["---", "library_name: mmrecun", "tags:", "- recommender-system", "- multi-modal"]
     front += ["- machine-unlearning"] if record.requests else []

@@ -1,4 +1,4 @@
-"""The best items of every user, as one Parquet file that is written while it is worked out."""
+"""The best items of every user, in one Parquet file that is written block by block."""
 
 from pathlib import Path
 from typing import Any

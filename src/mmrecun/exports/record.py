@@ -1,4 +1,4 @@
-"""What an export says of itself: the run it came from, what that run was asked to forget, and the verdict."""
+"""The record in an export: the run it came from, what that run was asked to forget, and the verdict."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ class Forgotten(Settings):
 
 
 class Record(Settings):
-    """Where an export comes from; it names nobody.
+    """The origin of an export; it identifies nobody.
 
     Attributes:
         format: of this record.

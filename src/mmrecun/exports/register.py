@@ -1,4 +1,4 @@
-"""What was exported from a run, kept in the run's folder, and which of it a later request has made stale."""
+"""The exports of a run, recorded in its folder, and which of them a later request has made stale."""
 
 import hashlib
 import os

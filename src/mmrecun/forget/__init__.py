@@ -1,1 +1,1 @@
-"""What is asked to be forgotten, and what that divides: requests, their files, partitions, records."""
+"""Forget requests: what is asked for, request files, partitions and records."""

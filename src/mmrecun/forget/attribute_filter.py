@@ -34,7 +34,7 @@ class Matches:
     Attributes:
         table: "users", "items" or "pairs".
         selected: bool [rows]; a row whose attribute is missing is not selected.
-        undecided: how many rows could not be decided because an attribute is missing there.
+        undecided: number of rows that could not be decided because an attribute is missing.
     """
 
     table: str
@@ -46,11 +46,11 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     """Apply `expression` to the one table that has all its columns.
 
     Comparisons (`== != < <= > >= in not in`) of column names with numbers, quoted texts, True, False or lists of
-    them, joined by `and`, `or`, `not` and parentheses. A name may say its table: `items.licensor`. One that is no word
-    stands in back-ticks, or in quotation marks before the comparison or in brackets: items["release date"].
+    them, joined by `and`, `or`, `not` and parentheses. A name may give its table: `items.licensor`. Put a name that is
+    not a plain word in back-ticks, in quotation marks before the comparison, or in brackets: items["release date"].
 
     Raises:
-        ForgetError: when it does not parse, does more than that, or fits no table or several.
+        ForgetError: when it does not parse, uses anything else, or fits no table or several.
     """
     known = {column for frame in tables.values() for column in frame.columns}
     text, names = _without_marks(expression.strip(), known)
@@ -79,7 +79,7 @@ _WORD = re.compile(r"\w+")
 
 
 def _without_marks(expression: str, known: set[str]) -> tuple[str, dict[str, str]]:
-    """Return the expression with a plain word for each name in back-ticks and each column that is a word of Python.
+    """Replace names in back-ticks, and columns that are Python keywords, by plain words.
 
     Returns:
         The expression, and the name that each such word stands for.
@@ -101,7 +101,7 @@ def _without_marks(expression: str, known: set[str]) -> tuple[str, dict[str, str
 
 
 class _Names(ast.NodeTransformer):
-    """Puts the names of columns where their stand-ins, quoted forms and brackets are."""
+    """Puts column names in place of their substitutes, quoted forms and brackets."""
 
     def __init__(self, names: dict[str, str], tables: set[str], known: set[str]) -> None:
         self.names, self.tables, self.known = names, tables, known
@@ -119,7 +119,7 @@ class _Names(ast.NodeTransformer):
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        """Take a quoted text for a column where nothing else in the comparison is one."""
+        """Read a quoted text as a column if nothing else in the comparison is one."""
         sides = [self.visit(side) for side in (node.left, *node.comparators)]
         if not any(isinstance(side, ast.Name | ast.Attribute) for side in sides):
             place = next((n for n, side in enumerate(sides) if self._is_column(side)), None)

@@ -21,7 +21,7 @@ Line = tuple[int, str]
 
 
 def no_warning(line: str) -> None:
-    """Drop a remark about a request file."""
+    """Ignore a warning about a request file."""
 
 
 def read_ids(
@@ -29,20 +29,20 @@ def read_ids(
 ) -> tuple[str, ...]:
     """Read the ids of a file: one a line, or one column of a table with a header.
 
-    A line that is an id of the dataset is taken as one, whatever it looks like. Of any other the quotation marks and
-    the further columns are taken off; a first line that names a column (`user_id`, `userID:token`, ...) is a header,
-    and a line that begins with "# " a comment. Parquet and JSON Lines are read by their columns.
+    A line that is an id of the dataset is read as one, whatever it looks like. From any other line, quotation marks and
+    further columns are removed. A first line that names a column (`user_id`, `userID:token`, ...) is a header, and a
+    line that begins with "# " is a comment. Parquet and JSON Lines are read by their columns.
 
     Args:
         path: the file.
         kind: "user" or "item".
-        known: the ids of the dataset, where there is one.
-        header: a further name that a header may have, such as the column that was imported.
-        warn: told what was passed over, and what could be read in two ways.
-        lenient: take a first line that alone is unknown for an id, since unknown ids are passed over.
+        known: the ids of the dataset, if there is one.
+        header: a further name that a header may have, such as that of the imported column.
+        warn: receives a line about what was ignored, and about what could be read in two ways.
+        lenient: read a first line as an id even if it is the only unknown one, since unknown ids are skipped.
 
     Raises:
-        ForgetError: when the file cannot be read, holds no id, or its first line looks like a header of another name.
+        ForgetError: when the file cannot be read, holds no id, or has a first line that looks like an unknown header.
     """
     if path.suffix.lower() in TYPED_SUFFIXES:
         return _column(path, kind, header)
@@ -106,7 +106,7 @@ def _header_place(cells: list[str], kind: str, header: str) -> int | None:
 
 
 def _separator(texts: list[str]) -> str:
-    """Return the separator that stands in most lines; the first of equals, and nothing where there is none."""
+    """Return the separator that most lines contain; the first of several equal ones, "" if there is none."""
     counts = {mark: sum(mark in text for text in texts) for mark in _SEPARATORS}
     return max(_SEPARATORS, key=lambda mark: counts[mark]) if any(counts.values()) else ""
 
@@ -131,16 +131,16 @@ def _column(path: Path, kind: str, header: str) -> tuple[str, ...]:
 def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warning) -> tuple[tuple[str, str], ...]:
     """Read the pairs of a file: a user and an item a line, separated by tab, comma, semicolon or bar.
 
-    A header that names the two columns says where they are; else they are the first two. Further columns are passed
-    over. A line that begins with "# " is a comment, unless it begins with a user of the dataset.
+    If a header names the two columns, those are read; otherwise the first two. Further columns are ignored. A line that
+    begins with "# " is a comment, unless it begins with a user of the dataset.
 
     Args:
         path: the file.
-        dataset: what the pairs are of, where there is one; it tells ids from separators, comments and headers.
-        warn: told what was passed over.
+        dataset: dataset of the pairs, if there is one; tells ids from separators, comments and headers.
+        warn: receives a line about what was ignored.
 
     Raises:
-        ForgetError: when the file cannot be read, holds no pair, or a line has not two columns.
+        ForgetError: when the file cannot be read, holds no pair, or a line has fewer than two columns.
     """
     columns = dataset.columns if dataset else {}
     if path.suffix.lower() in TYPED_SUFFIXES:
@@ -181,7 +181,7 @@ def _known_pair(cells: list[str], dataset: Dataset | None) -> bool:
 
 
 def _best_separator(texts: list[str], dataset: Dataset | None) -> str:
-    """Return the one that makes most lines pairs of the dataset; else the one in the first line."""
+    """Return the separator that makes most lines pairs of the dataset, or else the one in the first line."""
     present = [mark for mark in _SEPARATORS if any(mark in text for text in texts)]
     if dataset is not None and len(present) > 1:
         sample = texts[:200]
@@ -193,7 +193,7 @@ def _best_separator(texts: list[str], dataset: Dataset | None) -> str:
 
 
 def _lines(path: Path) -> list[Line]:
-    """Return the lines that are not blank, without blanks around them, each with its number."""
+    """Return the lines that are not blank, stripped, each with its number."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -209,7 +209,7 @@ def _lines(path: Path) -> list[Line]:
 def read_modalities(
     values: Sequence[str], known: IdMap | None = None, header: str = "", warn: Warn = no_warning, lenient: bool = False
 ) -> dict[str, tuple[str, ...] | None]:
-    """Read `NAME` as a modality as a whole, `NAME:FILE` as the items listed in a file; further arguments of `read_ids`.
+    """Read `NAME` as a whole modality and `NAME:FILE` as that modality of the items in a file, as `read_ids` does.
 
     Raises:
         ForgetError: when a modality is named twice, or a file cannot be read.
@@ -224,7 +224,7 @@ def read_modalities(
 
 
 def add_matching(request: ForgetRequest, dataset: Dataset, expression: str) -> tuple[ForgetRequest, int]:
-    """`request` widened by what `expression` selects, and how many rows could not be decided.
+    """Add what `expression` selects to `request`; return it and the number of rows that could not be decided.
 
     Raises:
         ForgetError: when the expression does not fit, or selects nothing.

@@ -37,14 +37,14 @@ def _rows(ids: IdMap, names: tuple[str, ...]) -> Ints:
 
 
 def _others(rows: Ints, size: int) -> Bools:
-    """All of `size` rows but these; bool [size]."""
+    """Return bool [size], true for all rows but these."""
     others = np.ones(size, dtype=bool)
     others[rows] = False
     return others
 
 
 def _requested_pairs(dataset: Dataset, pairs: tuple[tuple[str, str], ...]) -> Ints:
-    """Where the named pairs are among the interactions; int64."""
+    """Return the indices of the named pairs among the interactions; int64."""
     users = dataset.users.find(user for user, _ in pairs)
     items = dataset.items.find(item for _, item in pairs)
     found = dataset.interactions.find(users, items, len(dataset.items))
@@ -67,16 +67,16 @@ def _carriers(dataset: Dataset, modality: str, names: tuple[str, ...]) -> Bools:
 
 @dataclass(frozen=True)
 class Partition:
-    """An original dataset, what is retained of it, and the difference.
+    """An original dataset, the part of it that is retained, and the difference.
 
     Attributes:
-        original: before.
+        original: the dataset before the request.
         user_rows: int64 [U'], the original row of each retained user.
         item_rows: int64 [I'], the original row of each retained item.
-        kept: bool [N], which of the original's interactions are retained.
+        kept: bool [N], true for interactions of the original that are retained.
         removed_features: per modality bool [I] over original rows: retained items that lost it; only
             modalities that lost some.
-        removed_modalities: those that no item has any more.
+        removed_modalities: modalities that no item has any more.
     """
 
     original: Dataset
@@ -88,12 +88,12 @@ class Partition:
 
     @classmethod
     def from_request(cls, dataset: Dataset, request: ForgetRequest) -> Self:
-        """Work out what `request` takes out of `dataset`.
+        """Divide `dataset` by `request`.
 
-        The dataset that it leaves is made when it is first asked for, since that costs a pass over everything.
+        The retained dataset is built when it is first read, since that costs a pass over all data.
 
         Raises:
-            ForgetError: when an id, a pair or a modality is not there, or nothing would be left.
+            ForgetError: when an id, a pair or a modality does not exist, or nothing would be retained.
         """
         if request.empty():
             raise ForgetError(_EMPTY)
@@ -136,12 +136,12 @@ class Partition:
         lost = _lost_features(original, retained, item_rows)
         absent = frozenset(original.modalities) - frozenset(retained.modalities)
         partition = cls(original, user_rows, item_rows, kept, lost, absent)
-        partition.__dict__["retained"] = retained  # fills the cache of the property: nothing is made anew
+        partition.__dict__["retained"] = retained  # fills the cache of the property, since the dataset exists already
         return partition
 
     @cached_property
     def retained(self) -> Dataset:
-        """The dataset after, without references to what is gone in attributes of others."""
+        """The retained dataset; attributes no longer refer to removed users and items."""
         original = self.original
         modalities = {
             name: modality.without(self.removed_features[name]) if name in self.removed_features else modality
@@ -157,22 +157,22 @@ class Partition:
 
     @cached_property
     def removed_users(self) -> Bools:
-        """Bool [U] over original rows."""
+        """Mask of removed users: bool [U] over original rows."""
         return _others(self.user_rows, len(self.original.users))
 
     @cached_property
     def removed_items(self) -> Bools:
-        """Bool [I] over original rows."""
+        """Mask of removed items: bool [I] over original rows."""
         return _others(self.item_rows, len(self.original.items))
 
     @cached_property
     def forgotten(self) -> Interactions:
-        """The training pairs that were taken out, in original rows."""
+        """The removed training pairs, in original rows."""
         return self.original.interactions.take(np.flatnonzero(~self.kept)).split(Split.TRAIN)
 
     @cached_property
     def kept_train(self) -> Bools:
-        """Bool [T]: which of the original's training pairs are retained."""
+        """Mask of retained training pairs: bool [T] over those of the original."""
         kept: Bools = self.kept[self.original.interactions.splits == Split.TRAIN]
         return kept
 
@@ -182,12 +182,12 @@ class Partition:
         return self.original.interactions.select(self.kept)
 
     def single_pair_count(self) -> int:
-        """How many pairs, of all splits, left between users and items that both stay."""
+        """Count removed pairs, of all splits, whose user and item both stay."""
         pairs = self.original.interactions.take(np.flatnonzero(~self.kept))
         return int((~self.removed_users[pairs.users] & ~self.removed_items[pairs.items]).sum())
 
     def counts(self) -> dict[str, int]:
-        """How much was taken out: users, items, interactions (training pairs), held-out pairs, modalities (features of
+        """Count what was removed: users, items, interactions (training pairs), held-out pairs, modalities (features of
         items).
         """
         return {
@@ -199,16 +199,15 @@ class Partition:
         }
 
     def padded_dataset(self) -> Dataset:
-        """Return the retained data in original rows, where what was removed stands as if it were new today.
+        """Return the retained data in original rows, with what was removed as if it were new.
 
-        Removed users and items are there again without any interaction, and removed features are attached
-        again: what a platform would hold if they came back and nothing was remembered. Everything retained
-        is as in `retained`.
+        Removed users and items are there without any interaction, and removed features are there again. A platform
+        would hold this if they came back and nothing was remembered. All else is as in `retained`.
         """
         return self.original.with_interactions(self.retained_pairs)
 
     def placeholder_items(self) -> dict[str, Bools]:
-        """Per modality of the original bool [I]: items whose features are attached only in `stand_in`."""
+        """Return modality -> bool [I]: items whose features are there only in `padded_dataset`."""
         nothing = np.zeros(len(self.original.items), dtype=bool)
         return {
             name: self.removed_items | self.removed_features.get(name, nothing) for name in self.original.modalities
@@ -216,7 +215,7 @@ class Partition:
 
 
 def targets_of(partition: Partition) -> frozenset[Target]:
-    """Return what kinds of things were taken out; a pair counts as an interaction where its user and item both stay."""
+    """Return the targets that were removed; a pair counts as an interaction if its user and item both stay."""
     pairs = partition.forgotten
     single = ~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items]
     found = {

@@ -1,8 +1,8 @@
-"""What a request named: how much, and, for whoever holds a key, what exactly.
+"""Record of what was requested: how much and, for the holder of a key, what exactly.
 
-Hashes with a salt beside them hide nothing from somebody with a list of candidates, so a run keeps hashes only under a
-key that lies outside of it (`data.secret`). Without one it keeps counts. Salted hashes are for use in memory, and in
-runs of earlier versions.
+Hashes whose salt is known hide nothing from somebody with a list of candidates. So a run keeps hashes only under a key
+that is stored elsewhere (`forget.secret`), and without a key only counts. Salted hashes are used in memory, and are
+read in runs of earlier versions.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ _PROOF = "mmrecun: proof of the key"
 
 
 class ForgetRecord(Settings):
-    """What was to be forgotten, in this run and, as far as hashes are kept, in those it came from.
+    """What was requested for this run and, as far as hashes are kept, for the runs it descends from.
 
     Attributes:
-        salt: as hexadecimal text, of hashes that were made without a key.
-        proof: tells whether a key is the one that made the hashes; empty without a key.
-        counts: how much the last request named: users, items, pairs of others, features.
+        salt: salt of hashes that were made without a key, as hexadecimal text.
+        proof: shows whether a key is the one that made the hashes; empty without a key.
+        counts: number of users, items, single pairs and features that the last request named.
         users, items, pairs, features: sorted hashes of user ids, item ids, (user, item), and (modality, item), where
             an empty item stands for the whole modality.
     """
@@ -45,9 +45,9 @@ class ForgetRecord(Settings):
 
     @classmethod
     def extended(cls, request: ForgetRequest, before: Self | None = None) -> Self:
-        """Return what `request` names, under a salt and for use in memory, added to what was requested `before`.
+        """Return a record of `request` and what was requested `before`, salted, for use in memory.
 
-        Where no hashes can be read of what was before, they begin anew.
+        If the hashes of `before` cannot be read, they are left out.
         """
         known = before if before is not None and before.readable else cls(salt=secrets.token_hex(_BYTES))
         return known.joined(request)
@@ -56,7 +56,7 @@ class ForgetRecord(Settings):
     def for_manifest(
         cls, request: ForgetRequest, counts: Mapping[str, int], before: Self | None, key: bytes | None
     ) -> Self:
-        """Return what a run may keep of `request`: counts, and with a key also hashes, added to those of `before`."""
+        """Return what a run may keep of `request`: counts and, with a key, hashes, added to those of `before`."""
         if key is None:
             return cls(counts=counts)
         earlier = before.with_key(key) if before is not None else None
@@ -65,7 +65,7 @@ class ForgetRecord(Settings):
         return earlier.joined(request).model_copy(update={"counts": dict(counts)})
 
     def with_key(self, key: bytes | None) -> Self:
-        """Return the same, able to read its hashes if `key` made them."""
+        """Return the record with its hashes readable, if `key` made them."""
         copy = self.model_copy()
         copy._key = key or b""
         return copy
@@ -81,7 +81,7 @@ class ForgetRecord(Settings):
         return bool(self.proof) and not self.readable
 
     def joined(self, request: ForgetRequest) -> Self:
-        """Return these and what `request` names."""
+        """Return this record with what `request` names added."""
         features = [
             (name, item)
             for name, items in request.modalities.items()
@@ -99,25 +99,25 @@ class ForgetRecord(Settings):
         return tuple(sorted({*hashes, *(self._digest(*parts).hex() for parts in names)}))
 
     def _digest(self, *parts: str) -> bytes:
-        """Under the key, or else the first half of SHA-256 of salt and parts."""
+        """Hash the parts under the key, or else return the first half of SHA-256 of salt and parts."""
         if self.proof:
             return keyed(self._key, *parts)
         return hashlib.sha256("\x00".join((self.salt, *parts)).encode()).digest()[:_BYTES]
 
     def users_in(self, names: Iterable[str]) -> Bools:
-        """Which of N user ids were to be forgotten; bool [N]."""
+        """Say which of N user ids were requested; bool [N]."""
         return self._among(self.users, ((name,) for name in names))
 
     def items_in(self, names: Iterable[str]) -> Bools:
-        """Which of N item ids were to be forgotten; bool [N]."""
+        """Say which of N item ids were requested; bool [N]."""
         return self._among(self.items, ((name,) for name in names))
 
     def pairs_in(self, users: Iterable[str], items: Iterable[str]) -> Bools:
-        """Which of N pairs of ids were to be forgotten; bool [N]."""
+        """Say which of N pairs of ids were requested; bool [N]."""
         return self._among(self.pairs, zip(users, items, strict=True))
 
     def features_in(self, modality: str, items: Iterable[str]) -> Bools:
-        """Which of N items were to lose `modality`, alone or with all others; bool [N]."""
+        """Say which of N items were to lose `modality`, alone or with all other items; bool [N]."""
         listed = list(items)
         if self.features and self._digest(modality, _WHOLE).hex() in self.features:
             return np.ones(len(listed), dtype=bool)

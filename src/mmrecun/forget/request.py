@@ -1,4 +1,4 @@
-"""Forget requests: what is to be forgotten, by the ids of whoever asks."""
+"""Forget requests: what is to be forgotten, by external ids."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -23,7 +23,7 @@ class Target(StrEnum):
 
 
 def as_id(value: object) -> str:
-    """Return an id as text; whole numbers, as notebooks hold them, and UUIDs are written out.
+    """Return an id as text; whole numbers and UUIDs are converted.
 
     >>> as_id("u3"), as_id(3)
     ('u3', '3')
@@ -78,7 +78,7 @@ class ForgetRequest(Settings):
         """Take lists, arrays or columns of ids.
 
         Raises:
-            ForgetError: for a target of another name, or anything that is no list of ids.
+            ForgetError: for an unknown target, or a value that is not a list of ids.
         """
         for name in values:
             if name not in type(self).model_fields:
@@ -90,7 +90,7 @@ class ForgetRequest(Settings):
 
     @classmethod
     def taken(cls, request: "ForgetRequest | Mapping[str, Any]") -> "ForgetRequest":
-        """Return a request as it is, or made of a mapping with its fields.
+        """Return a request unchanged, or build it from a mapping with its fields.
 
         Raises:
             ForgetError: for anything else.
@@ -102,5 +102,5 @@ class ForgetRequest(Settings):
         return cls(**request)
 
     def empty(self) -> bool:
-        """Whether nothing is asked for."""
+        """Say whether nothing is requested."""
         return not (self.users or self.items or self.pairs or self.modalities)

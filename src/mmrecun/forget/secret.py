@@ -1,4 +1,4 @@
-"""The key outside every run, with which a run may keep what it was asked to forget so that only its owner can tell."""
+"""The key under which a run keeps hashes of what it was asked to forget; it is stored outside of every run."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ _BYTES = 16
 
 
 def read_key(path: Path | None = None) -> bytes | None:
-    """Return the key in a file, or else in the environment variable MMRECUN_KEY; None where there is neither.
+    """Return the key from a file, or else from the environment variable MMRECUN_KEY, or None.
 
     Raises:
         ConfigError: when the file cannot be read, or the key is shorter than 16 bytes.
@@ -33,5 +33,5 @@ def read_key(path: Path | None = None) -> bytes | None:
 
 
 def keyed(key: bytes, *parts: str) -> bytes:
-    """Return the first half of HMAC-SHA-256 of `parts`: 16 bytes that nobody can make, or try out, without the key."""
+    """Return the first half of HMAC-SHA-256 of `parts`: 16 bytes that nobody can compute or guess without the key."""
     return hmac.digest(key, "\x00".join(parts).encode(), hashlib.sha256)[:_BYTES]

@@ -1,6 +1,6 @@
-"""The use cases: plan, train, evaluate, recommend, unlearn, audit. The only place where the stages meet.
+"""The use cases: plan, train, evaluate, recommend, unlearn, audit and others. They connect the stages.
 
-Each is loaded when it is first asked for: what draws nothing does not load what draws.
+Each is loaded on first use, so that commands which draw nothing do not load matplotlib.
 """
 
 from importlib import import_module
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from mmrecun.jobs._encode import encode, partial_folder
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
+    from mmrecun.jobs._foreign import not_reached, open_run
+    from mmrecun.jobs._mapped import apply_delta, check_mapped, evaluate_mapped, train_mapped, unlearn_mapped
     from mmrecun.jobs._plan import plan, refuse_impossible
+    from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
     from mmrecun.jobs._train import resume_file, train
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
     from mmrecun.jobs._unlearn_seeds import unlearn_seeds
@@ -23,13 +26,22 @@ if TYPE_CHECKING:
 __all__ = [
     "Absent",
     "absent_table",
+    "apply_delta",
     "audit",
+    "check_mapped",
     "checks",
     "diff",
     "encode",
     "evaluate",
+    "evaluate_mapped",
     "export",
     "exports",
+    "list_methods",
+    "list_models",
+    "method_settings",
+    "model_settings",
+    "not_reached",
+    "open_run",
     "partial_folder",
     "plan",
     "present_part",
@@ -40,7 +52,9 @@ __all__ = [
     "scope",
     "shadow_seconds",
     "train",
+    "train_mapped",
     "unlearn",
+    "unlearn_mapped",
     "unlearn_seeds",
     "warnings",
 ]
@@ -54,7 +68,10 @@ _HOMES = {
     "_encode": ("encode", "partial_folder"),
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
+    "_foreign": ("not_reached", "open_run"),
+    "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "train_mapped", "unlearn_mapped"),
     "_plan": ("plan", "refuse_impossible"),
+    "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
     "_train": ("resume_file", "train"),
     "_unlearn": ("scope", "unlearn", "warnings"),
     "_unlearn_seeds": ("unlearn_seeds",),

@@ -1,4 +1,4 @@
-"""What a request names and a run does not have: unknown, or forgotten already."""
+"""Ids in a request that a run does not have: unknown, or already forgotten."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,8 @@ from mmrecun.data.ids import IdMap
 from mmrecun.errors import ForgetError, MMRecUnError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
-from mmrecun.runs import PathLike, Run, opened
+from mmrecun.jobs._foreign import opened
+from mmrecun.runs import PathLike, Run
 from mmrecun.text import preview
 
 Named = tuple[str, ...] | tuple[tuple[str, str], ...]
@@ -24,7 +25,7 @@ _NOUNS = {"users": "user", "items": "item", "pairs": "pair"}
 
 @dataclass(frozen=True)
 class Absent:
-    """What a run does not have of a request.
+    """The parts of a request that a run does not have.
 
     Attributes:
         unknown: users, items and pairs that neither the run nor what it came from is known to have had; only kinds
@@ -36,7 +37,7 @@ class Absent:
     forgotten: Mapping[str, Named] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """Return what is absent in words, a line for each kind; the first few are named."""
+        """Describe what is absent, one line for each kind, naming the first few."""
         states = (("unknown", self.unknown), ("already forgotten", self.forgotten))
         return [
             f"{state}: {len(named):,} {_NOUNS[kind]}{'' if len(named) == 1 else 's'}, {preview(map(_word, named))}"
@@ -46,7 +47,7 @@ class Absent:
 
 
 def absent_table(absent: Absent) -> str:
-    """CSV of kind, user, item and state: everything that is absent, one a line."""
+    """Return everything that is absent as CSV, one a line: kind, user, item and state."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["kind", "user", "item", "state"])
@@ -97,7 +98,7 @@ def explain(run: Run, request: ForgetRequest, error: ForgetError, key: bytes | N
 def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Absent:
     """Return what `run` does not have of `request`.
 
-    Sought in what it keeps of earlier requests, then in its ancestors.
+    Hashes of earlier requests are searched first, then the runs it descends from.
     """
     lost = _lacking(run.dataset, request)
     earlier = {kind: set[object]() for kind in _NOUNS}
@@ -117,7 +118,7 @@ def _some(kinds: Mapping[str, tuple[object, ...]]) -> dict[str, Named]:
 
 
 def _lacking(data: Dataset, request: ForgetRequest) -> dict[str, list[object]]:
-    """Users, items and pairs of a request that a dataset lacks, each once and in their order."""
+    """Return the users, items and pairs of a request that a dataset lacks, each once, in order."""
     listed = [*request.items, *(item for items in request.modalities.values() for item in items or ())]
     found: dict[str, list[object]] = {}
     for kind, names, there in (
@@ -137,7 +138,7 @@ def _known(ids: IdMap, names: Iterable[str]) -> Bools:
 
 
 def has_pairs(data: Dataset, pairs: Iterable[tuple[str, str]]) -> Bools:
-    """Which of N pairs of ids are interactions of `data`; bool [N]."""
+    """Say which of N pairs of ids are interactions of `data`: bool [N]."""
     listed = list(pairs)
     users, items = data.users.find([user for user, _ in listed]), data.items.find([item for _, item in listed])
     there: Bools = (users >= 0) & (items >= 0)
@@ -151,7 +152,7 @@ class _Hashes:
         self.record = run.manifest.requested.with_key(key) if run.manifest.requested else None
 
     def __call__(self, kind: str, names: list[object]) -> Bools:
-        """Which of N names were asked for before; bool [N]."""
+        """Say which of N names were requested before: bool [N]."""
         asked = self.record
         if asked is None or not asked.readable:
             return np.zeros(len(names), dtype=bool)
@@ -169,7 +170,7 @@ class _Ancestor:
         self.data = data
 
     def __call__(self, kind: str, names: list[object]) -> Bools:
-        """Which of N names it has; bool [N]."""
+        """Say which of N names it has: bool [N]."""
         if kind == "pairs":
             return has_pairs(self.data, names)  # type: ignore[arg-type]
         return _known(self.data.users if kind == "users" else self.data.items, map(str, names))
@@ -183,5 +184,5 @@ def _memories(run: Run, key: bytes | None) -> Iterator[_Hashes | _Ancestor]:
         try:
             manifest = runs.read_manifest(folder)
             yield _Ancestor(files.load((folder / manifest.dataset.path).resolve()))
-        except MMRecUnError:  # it need not be there any more
+        except MMRecUnError:  # it may have been removed
             return

@@ -1,8 +1,9 @@
 """Audit a run and write its report."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmrecun import runs
 from mmrecun.atomic import replace_file, staged_folder
@@ -10,8 +11,9 @@ from mmrecun.auditing.assess import AuditedRun, assess
 from mmrecun.auditing.likelihood_ratio import check_number
 from mmrecun.auditing.result import AuditReport, AuditScope
 from mmrecun.auditing.shadow_models import ShadowAttack
-from mmrecun.errors import ArtifactError
+from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
+from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
 from mmrecun.jobs._shadows import shadows_in
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
@@ -30,21 +32,23 @@ def audit(
     shadows: int = 0,
     progress: Progress = no_progress,
     key: bytes | None = None,
+    reading: Mapping[str, Any] | None = None,
     room: Room | None = None,
 ) -> AuditReport:
-    """Audit an unlearned run, with Gold runs of the same request where there are any.
+    """Audit an unlearned run, against Gold runs of the same request if there are any.
 
     Writes `audit.json` and `report.html` into a folder of their own below `audits`, named by date and by what was
-    compared. The run folder has them too, unless those that are there looked at more.
+    compared. They are copied into the run folder, unless an earlier audit there assessed more.
 
     Args:
         run: a run folder.
-        golds: run folders.
+        golds: run folders; for a model of another library, files of models that it trained again on the retained data.
         relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
         shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
             number of 4 or more, or 0 for no attack.
         progress: told how many users are ranked, and how far the two slow probes are.
         key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
+        reading: how the Golds' files are read, where that differs from the run's.
         room: where to make the shadow models; this process by default.
 
     Raises:
@@ -52,10 +56,15 @@ def audit(
             Gold is given twice.
         ConfigError: for a number of shadows that cannot be shared out.
     """
-    after = load(run)
-    original = load(runs.parent_folder(after.folder, after.manifest))
+    after = opened(run)
+    if isinstance(after, ForeignRun):
+        _refuse_training(after, relearn, shadows)
+        original: Run = parent_of(after)
+        golds_read = _distinct([gold_of(Path(gold), after, reading or {}) for gold in golds])
+    else:
+        original = load(runs.parent_folder(after.folder, after.manifest))
+        golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
     attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
-    golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
     compared = AuditScope(golds=tuple(gold.weights for gold in golds_read), relearn=relearn, shadows=shadows)
     facts = {
         "made": runs.now(),
@@ -67,14 +76,20 @@ def audit(
     return _filed(made, after, original)
 
 
+def _refuse_training(run: ForeignRun, relearn: bool, shadows: int) -> None:
+    if relearn or shadows:
+        name = "--relearn" if relearn else "--shadows"
+        raise ConfigError(f"{run.folder}: {name} trains models, and those of other libraries are not trained here")
+
+
 def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
-    """Write a report beside the earlier ones, and into the run folder where none there looked at more."""
+    """Write a report beside the earlier ones, and into the run folder unless one there assessed more."""
     name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
     place, number = run.folder / AUDITS / name, 1
     while place.exists():
         number += 1
         place = run.folder / AUDITS / f"{name}-{number}"
-    page = render(report, _facts(run, original), runs.history(run.folder)).encode()
+    page = render(report, _facts(run, original), _history(run)).encode()
     before = _earlier(run.folder / "audit.json")
     first = before is None or report.compared.at_least(before)
     report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})
@@ -88,8 +103,12 @@ def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
     return report
 
 
+def _history(run: Run) -> list[dict[str, float]]:
+    return [] if isinstance(run, ForeignRun) else runs.history(run.folder)
+
+
 def _earlier(path: Path) -> AuditScope | None:
-    """Return what the report at `path` looked at; None where there is none that can be read."""
+    """Return what the report at `path` assessed, or None if there is no readable one."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         golds = [state["run"] for state in values["states"] if state["name"] == "gold"]
@@ -99,7 +118,7 @@ def _earlier(path: Path) -> AuditScope | None:
 
 
 def _cut_short(golds: Sequence[Run]) -> list[str]:
-    """Return what is to be said of Golds that validated best in their last epoch."""
+    """Return a warning about Golds that validated best in their last epoch."""
     names = [
         gold.folder.name for gold in golds if gold.manifest.epochs and gold.manifest.best_epoch == gold.manifest.epochs
     ]
@@ -107,7 +126,7 @@ def _cut_short(golds: Sequence[Run]) -> list[str]:
 
 
 def _distinct(golds: list[Run]) -> list[Run]:
-    """Return the Golds, refused where two are the same model."""
+    """Return the Golds; refuse two that are the same model."""
     seen: dict[str, Path] = {}
     for gold in golds:
         if gold.weights in seen:
@@ -155,7 +174,7 @@ def _gold(gold: Run, run: Run, original: Run) -> Run:
         raise ArtifactError(
             f"{gold.folder} is Gold of another request: its retained data differ from those of {run.folder}"
         )
-    # as parsed: manifests of earlier versions may call a setting differently, or lack one
+    # parsed first: manifests of earlier versions may use another name for a setting, or lack it
     if type(gold.model) is not type(original.model) or gold.model.config != original.model.config:
         raise ArtifactError(f"{gold.folder} is Gold of another model or other settings than {original.folder}")
     return gold

@@ -25,7 +25,7 @@ def run_demo(out: Path, announce: Callable[[str], None], raw: bool = False) -> t
     Args:
         out: folder to make.
         announce: receives lines.
-        raw: whether features are encoded from made pictures, words and sounds, instead of being made themselves.
+        raw: whether features are encoded from synthetic pictures, words and sounds, or generated directly.
 
     Returns:
         The command's JSON object, and the audit.

@@ -1,4 +1,4 @@
-"""The first half of `demo --raw`: a dataset whose features are encoded from made pictures, words and sounds."""
+"""The first half of `demo --raw`: a dataset with features encoded from synthetic pictures, words and sounds."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ _WITHOUT = 20  # every twentieth item has no content, another one for each kind
 
 
 def make_raw(folder: Path, content: Path, seed: Seed, tell: Callable[[str], None]) -> None:
-    """Make a dataset at `folder` and raw content of its items in `content`, and encode the one into the other.
+    """Make a dataset at `folder`, raw content of its items in `content`, and features from that content.
 
     Raises:
         ConfigError: before anything is written, when an encoder is not installed.

@@ -1,4 +1,4 @@
-"""What differs between two runs: what left, for whom lists changed, and by how much."""
+"""Differences between two runs: what was removed, whose lists changed, and by how much."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ _MOVERS = 10
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two runs, and where what both have stands in it.
+    """One of the two runs, with the rows of the users and items that both have.
 
     Attributes:
         run: as read.
@@ -67,7 +67,7 @@ def diff(
     Args:
         run, other: runs or their folders; most often a run and one that was unlearned from it.
         names: whether to name the items and users that changed most.
-        progress: is told how many lists are made.
+        progress: called with the number of finished lists.
 
     Returns:
         `rows`: how many users, items and interactions each has and how many the other lacks; `modalities`;
@@ -144,7 +144,7 @@ def _rows(first: _Side, second: _Side) -> dict[str, Any]:
 
 
 def _in_second(first: _Side, second: _Side) -> Bools:
-    """Tell which of the first run's interactions the second one has: bool [N]."""
+    """Say which of the first run's interactions the second one has: bool [N]."""
     pairs = first.data.interactions
     user_there, item_there = (np.full(len(ids), -1, dtype=np.int64) for ids in (first.data.users, first.data.items))
     user_there[first.users], item_there[first.items] = second.users, second.items
@@ -158,14 +158,14 @@ def _common_pairs(first: _Side, second: _Side) -> int:
 
 
 def _lost_pairs(first: _Side, second: _Side) -> Bools:
-    """Tell which common users have pairs in the first run that the second one lacks: bool [M]."""
+    """Say which common users have pairs in the first run that the second one lacks: bool [M]."""
     gone = np.bincount(first.data.interactions.users[~_in_second(first, second)], minlength=len(first.data.users))
     lost: Bools = gone[first.users] > 0
     return lost
 
 
 def _vectors(first: _Side, second: _Side) -> dict[str, Any] | None:
-    """Median, 90th percentile and largest movement; None where vectors differ in size."""
+    """Compute median, 90th percentile and maximum of the movement; None if vectors differ in size."""
     if first.user_vectors.shape[1] != second.user_vectors.shape[1]:
         return None
     tables = [
@@ -193,7 +193,7 @@ def _of_group(overlap: Floats, among_kept: Floats, same: Bools) -> dict[str, Any
 
 
 def _movers(first: _Side, served: tuple[Ints, Ints], names: bool) -> list[dict[str, Any]]:
-    """Return the items that stand in more or fewer lists than before, by how many."""
+    """Return the items that are in more or fewer lists than before, with the difference."""
     counts = [lists_with(lists, len(first.items)) for lists in served]
     order = np.argsort(-np.abs(counts[1] - counts[0]), kind="stable")[:_MOVERS]
     attributes = first.data.item_attributes

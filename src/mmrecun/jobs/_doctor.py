@@ -1,6 +1,6 @@
-"""Is this installation fit? Versions, device, threads, memory, and a self-test with a known answer.
+"""Check an installation: versions, device, threads, memory, and a self-test with a known answer.
 
-Nothing is imported before its check: what cannot be imported is a finding, too.
+Nothing is imported before its check, since a failing import is a finding, too.
 """
 
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def checks() -> list[dict[str, str]]:
-    """Each with `name`, `state` (ok or failed) and `detail`."""
+    """Run all checks; each has `name`, `state` (ok or failed) and `detail`."""
     probes: dict[str, Callable[[], str]] = {
         "versions": _versions,
         "device": _device,
@@ -53,7 +53,7 @@ def _memory() -> str:
 
 
 def _self_test() -> str:
-    """Train, forget a user, and see that the user is gone."""
+    """Train, forget a user, and check that the user is gone."""
     from mmrecun import jobs, runs
     from mmrecun.data import files
     from mmrecun.data.synthetic import SyntheticConfig, make

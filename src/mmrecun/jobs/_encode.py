@@ -1,4 +1,4 @@
-"""Add a modality to a dataset, made of raw text, pictures or sound."""
+"""Add a modality to a dataset, encoded from raw text, pictures or sound."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from mmrecun.training.loop import Progress, no_progress
 
 @dataclass(frozen=True)
 class EncodedDataset:
-    """A dataset with its new modality, where it is, and what whoever made it should know."""
+    """A dataset with its new modality, its folder, and warnings."""
 
     dataset: Dataset
     folder: Path
@@ -44,7 +44,7 @@ def encode(
         encoder: name or path; by default that of the modality's name.
         out: dataset folder to make; by default `data` itself gets the modality.
         licence, owner: of the content, kept with the features.
-        progress: is told how far it is.
+        progress: called with the progress.
 
     Raises:
         DataError: when the dataset has that modality, or the source is of no use.
@@ -77,7 +77,7 @@ def encode(
 
 
 def partial_folder(data: Path, modality: str) -> Path:
-    """Where an interrupted encoding leaves what is done, beside the dataset folder."""
+    """Return the folder, beside the dataset's, where an interrupted encoding keeps finished batches."""
     return data.with_name(f".{data.resolve().name}.{modality}.encoding")
 
 

@@ -1,4 +1,4 @@
-"""Ask a run: how good its lists are, and what it recommends to somebody."""
+"""Evaluate a run, and recommend items to a user."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ from mmrecun.errors import ConfigError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
 from mmrecun.evaluation.ranking import score_pairs, top_k
 from mmrecun.forget.request import as_id
+from mmrecun.jobs._foreign import opened
 from mmrecun.models.inference import vectors_of
-from mmrecun.runs import PathLike, Run, opened
+from mmrecun.runs import PathLike, Run
 from mmrecun.text import unknown_name
 from mmrecun.training.loop import Progress, no_progress
 

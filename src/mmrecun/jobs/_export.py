@@ -21,14 +21,14 @@ DEFAULT_LENGTH = 20
 def export(
     run: Run | PathLike, to: str, out: PathLike, length: int | None = None, progress: Progress = no_progress
 ) -> Record:
-    """Write `run` to the folder `out` in the format `to`, and note that in the run's folder.
+    """Write `run` to the folder `out` in the format `to`, and record this in the run's folder.
 
     Args:
         run: a run or its folder.
         to: "lists" or a name of `exports.formats.WRITERS`.
         out: folder to make.
         length: of each list, 20 by default; for "lists" alone.
-        progress: is told how far it is.
+        progress: called with the progress.
 
     Returns:
         The record that stands in the export as `export.json`.

@@ -1,4 +1,4 @@
-"""How many bytes the parts of a process take, from a model and the sizes of a dataset alone."""
+"""Memory that the parts of a process need, from a model and the sizes of a dataset alone."""
 
 from dataclasses import dataclass
 
@@ -27,8 +27,8 @@ class Footprint:
         graphs: of the user-item and the item-item graphs.
         features: those that the model reads, as float32.
         building: what is held beside a graph while it is built.
-        layers: activations of one pass over everybody, with what its gradient needs.
-        lists: of everybody.
+        layers: activations of one pass over all users and items, with what its gradient needs.
+        lists: lists of all users.
     """
 
     parameters: int
@@ -42,14 +42,14 @@ class Footprint:
 
     @property
     def evaluation(self) -> int:
-        """The peak of a process that evaluates a run."""
+        """Return the peak of a process that evaluates a run."""
         model = FLOAT * self.parameters
         asked = self.graphs + max(self.building, self.features + self.layers + self.lists)
         return PROCESS_BYTES + max(self.reading, self.data + model + asked)
 
     @property
     def audit(self) -> int:
-        """The peak of a process that audits a run without Gold: two models, on the original and the retained data.
+        """Return the peak of a process that audits a run without Gold: two models, on original and retained data.
 
         Each answers on the retained data in original rows too, so that three sets of graphs are kept.
         """

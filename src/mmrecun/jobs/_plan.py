@@ -1,4 +1,4 @@
-"""What training, evaluating and auditing would take: memory from sizes, time from a few real steps when they fit."""
+"""Predict training, evaluation and audit: memory from sizes, time from a few real steps if they fit."""
 
 import os
 import time
@@ -32,7 +32,6 @@ from mmrecun.training.losses import training_loss
 
 _STEPS = 4
 _COPIES_OF_PARAMETERS = 5  # values, gradients, two moments of Adam, the best so far
-_COPIES_AT_SAVING = 8  # values, moments and the best as bytes, twice: the state that an interrupted training leaves
 _RANKED = 1000  # users of the sample that is ranked for the time of an evaluation
 # Fitted to audits of LightGCN and MGCN on 30,000 to 800,000 pairs, within a quarter of each: an audit takes this long,
 # and for each model that it measures as long as so many evaluations, and this much for each pair.
@@ -42,18 +41,18 @@ _MEMORY, _GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training, and what is done with its run, would take.
+    """Predicted memory and time of a training, and of evaluating and auditing its run.
 
     Attributes:
         model: registered name.
         memory_bytes: peak of the process.
-        available_bytes: what this machine has left for it now.
-        seconds_per_epoch: one pass over the training pairs, validation not included; None when it would not fit.
+        available_bytes: memory that is free on this machine now.
+        seconds_per_epoch: time of one pass over the training pairs, without validation; None if it does not fit.
         parameters: trainable numbers.
         evaluate_bytes, audit_bytes: peak of a process that evaluates such a run, or audits one without Gold.
-        evaluate_seconds, audit_seconds: how long it takes; None when the training would not fit.
-        gold_seconds: how much longer an audit takes for each Gold.
-        advice: what to change when it would not fit.
+        evaluate_seconds, audit_seconds: their times; None if the training does not fit.
+        gold_seconds: further time of an audit for each Gold.
+        advice: what to change if it does not fit.
     """
 
     model: str
@@ -70,7 +69,7 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether this machine has the memory."""
+        """Say whether this machine has enough free memory."""
         return self.memory_bytes < self.available_bytes
 
 
@@ -137,7 +136,7 @@ def refuse_impossible(data: Path, model: str, settings: Mapping[str, Any] | None
 
 
 def available_bytes() -> int:
-    """Memory that can still be taken: the system's own estimate, and what the control group allows."""
+    """Return the memory that is free: the system's own estimate, and what the control group allows."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         lines = dict(line.split(":") for line in _MEMORY.read_text(encoding="ascii").splitlines())
@@ -155,13 +154,12 @@ def training_bytes(cls: type[Recommender], config: ModelConfig, sizes: FolderSiz
     """Return the peak of a training process, and how many parameters the model has.
 
     The process first holds the text of the folder, then graphs while they are built, then graphs, parameters and what
-    a step keeps for its gradient, or what it takes to save them; the largest of these counts.
+    a step keeps for its gradient; the largest of these counts.
     """
     parts = footprint(cls, config, sizes)
-    saving = FLOAT * (_COPIES_OF_PARAMETERS + _COPIES_AT_SAVING) * parts.parameters
     step = FLOAT * (_COPIES_OF_PARAMETERS * parts.parameters + 12 * batch * config.dim) + parts.layers
     drawn = sizes.train * 7 * ROW
-    work = max(parts.building, drawn, drawn // 2 + step + 2 * parts.features, saving)
+    work = max(parts.building, drawn, drawn // 2 + step + 2 * parts.features)
     return PROCESS_BYTES + max(parts.reading, parts.data + parts.graphs + work), parts.parameters
 
 
@@ -177,7 +175,7 @@ def _advice(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes, bat
 
 
 def _seconds_of_ranking(model: Recommender, inputs: GraphInputs, dataset: Dataset) -> float:
-    """How long it takes to work out everybody's vectors, and to evaluate all users as a sample of them takes."""
+    """Time the computation of all vectors, and extrapolate the evaluation of all users from a sample."""
     started = time.perf_counter()
     with torch.no_grad():
         vectors = model.vectors(inputs)

@@ -34,19 +34,19 @@ def train(
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Manifest:
-    """Train `model` and write the run to `out`; returns its manifest.
+    """Train `model`, write the run to `out`, and return its manifest.
 
     A run trained on a dataset folder refers to that folder; one trained on a dataset in memory holds a copy of it.
-    An interrupted training leaves a file beside `out`, and the same call goes on from there.
+    An interrupted training leaves a file beside `out`, from which the same call resumes.
 
     Args:
         data: a dataset, or its folder.
         model: registered name of a recommender.
         out: folder to make.
         settings: those of the model and of `TrainConfig` together.
-        seed: of everything that is drawn.
+        seed: random seed.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        report: told of every epoch.
+        progress: called after every epoch.
     """
     prepare()
     out = Path(out)
@@ -109,5 +109,5 @@ def _fitted(
 
 
 def resume_file(out: Path) -> Path:
-    """Where a training that was interrupted leaves its state, beside the run folder it was to make."""
+    """Return the file, beside the run folder, where an interrupted training keeps its state."""
     return out.with_name(f".{out.name}.resume.safetensors")

@@ -1,4 +1,4 @@
-"""Take things out of a run, or say what would be taken out."""
+"""Forget from a run, or report what would be forgotten."""
 
 import time
 from collections.abc import Mapping
@@ -17,9 +17,11 @@ from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import keyed, read_key
+from mmrecun.jobs import _foreign
 from mmrecun.jobs._absent import explain
+from mmrecun.jobs._foreign import ForeignRun, opened
 from mmrecun.rng import Seed
-from mmrecun.runs import Manifest, PathLike, Run, opened
+from mmrecun.runs import Manifest, PathLike, Run
 from mmrecun.text import preview
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
@@ -30,7 +32,7 @@ Request = ForgetRequest | Mapping[str, Any]
 
 
 def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
-    """Return what an unlearning would take out, without doing it."""
+    """Report what an unlearning would remove, without doing it."""
     asked = opened(run)
     partition = taken(asked, ForgetRequest.taken(request))
     mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
@@ -50,9 +52,9 @@ def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
 
 
 def warnings(run: Run | PathLike, request: Request) -> list[str]:
-    """Return what whoever makes a request should know.
+    """Return warnings about a request.
 
-    Modalities that nobody reads, ids that stand among other texts.
+    They concern modalities that the model does not read, and ids that occur within other text.
     """
     asked = opened(run)
     partition = taken(asked, ForgetRequest.taken(request))
@@ -69,7 +71,7 @@ def unlearn(
     progress: Progress = no_progress,
     key: bytes | None = None,
 ) -> Manifest:
-    """Take what `request` names out of a run and write the new run, with its retained dataset, to `out`.
+    """Forget what `request` names, and write the new run with its retained dataset to `out`.
 
     The run given is never changed. Returns the new manifest. Under a `key`, by default that of MMRECUN_KEY, the new run
     also keeps hashes of what was asked for; without one it keeps counts alone.
@@ -77,12 +79,15 @@ def unlearn(
     started = time.perf_counter()
     out, request, key = Path(out), ForgetRequest.taken(request), key or read_key()
     refuse_existing(out)
-    unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
     parent = opened(run)
+    if isinstance(parent, ForeignRun):
+        return _unlearn_foreign(parent, request, out, method, settings or {}, seed, progress, key)
+    unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
     partition = taken(parent, request, key)
     if method == "retrain" and not can_validate(partition.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
-    result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress))
+    carried = parent.manifest.carried if parent.manifest.method == method else {}
+    result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried))
     facts = {
         "seed": seed,
         "parent": runs.reference(parent.folder, parent.weights, out),
@@ -93,6 +98,7 @@ def unlearn(
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
         "valid": result.valid,
+        "carried": dict(result.carried),
         **facts_of_request(parent, request, partition, key),
     }
     with staged_folder(out) as staging:
@@ -104,6 +110,32 @@ def unlearn(
     return manifest
 
 
+def _unlearn_foreign(
+    parent: ForeignRun,
+    request: ForgetRequest,
+    out: Path,
+    method: str,
+    settings: Mapping[str, Any],
+    seed: int,
+    progress: Progress,
+    key: bytes | None,
+) -> Manifest:
+    """As `unlearn`, of a model of another library; `mmrecun` stands for its exact method where it has one."""
+    partition = taken(parent, request, key)
+    less = parent.foreign.unlearn(request, None if method == "mmrecun" else method, settings, seed, progress=progress)
+    facts = {
+        "seed": seed,
+        "method": less.method,
+        "method_settings": dict(less.settings),
+        "stop": less.stop,
+        "seconds": less.seconds,
+        **_foreign.described(parent, out),
+        **facts_of_request(parent, request, partition, key),
+    }
+    with staged_folder(out) as staging:
+        return _foreign.write(staging, parent, less, Manifest(**facts))
+
+
 def taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
     """Divide the data of `run` by `request`; an error says of what is not there whether it was forgotten before."""
     try:
@@ -113,11 +145,11 @@ def taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partiti
 
 
 def facts_of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:
-    """Return what a manifest says of the request and of the data that it leaves.
+    """Return the fields of a manifest about the request and the retained data.
 
-    Nothing that names anybody without the key.
+    Without the key nothing in them identifies anybody.
 
-    A request for one user is found by trying all users, so that its digest is under the key as well.
+    The digest of a request for one user could be found by trying all users, so it is keyed as well.
     """
     counts = partition.counts()
     asked = {"users": counts["users"], "items": counts["items"], "pairs": partition.single_pair_count()}
@@ -155,7 +187,7 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention]) -> list[s
 
 
 def _twins(kind: str, names: pl.Series, lost: Bools) -> list[str]:
-    """Return a warning where somebody who stays has the id of somebody who leaves but for blanks around it."""
+    """Return a warning if a retained id equals a removed one except for blanks around it."""
     padded = names.str.strip_chars()
     if not lost.any() or padded.equals(names):
         return []

@@ -7,11 +7,12 @@ from typing import Any
 
 from mmrecun import runs
 from mmrecun.atomic import replace_file
-from mmrecun.errors import ArtifactError
+from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
+from mmrecun.jobs._foreign import ForeignRun, opened
 from mmrecun.jobs._unlearn import Request, facts_of_request, taken, unlearn
-from mmrecun.runs import Manifest, PathLike, Run, opened
+from mmrecun.runs import Manifest, PathLike, Run
 from mmrecun.scale.here import Here
 from mmrecun.scale.piece import Piece, digest_of
 from mmrecun.scale.portable import write_portable
@@ -50,8 +51,13 @@ def unlearn_seeds(
 
     Raises:
         ArtifactError: when another run stands where one is to be made.
+        ConfigError: for a model of another library.
     """
     parent, request, key = opened(run), ForgetRequest.taken(request), key or read_key()
+    if isinstance(parent, ForeignRun):
+        raise ConfigError(
+            f"{parent.folder}: models of other libraries are unlearned with one seed at a time, with --seed"
+        )
     config = method_class(method).Config.of(settings or {}, f"method '{method}'").model_dump(mode="json")
     facts = facts_of_request(parent, request, taken(parent, request, key), key)
     places = {Path(out) / f"seed-{seed}": seed for seed in seeds}

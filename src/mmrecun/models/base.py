@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
@@ -23,16 +23,12 @@ ID_TABLES = ("users.weight", "items.weight")  # the tables that every model has
 
 
 class ModelConfig(Settings):
-    """Settings every recommender has.
+    """Settings every recommender has."""
 
-    Attributes:
-        dim: D, the size of the trainable rows.
-    """
-
-    dim: PositiveInt = 64
+    dim: PositiveInt = Field(default=64, description="size of the trainable rows (D)")
 
     def check_modalities(self, known: Sequence[str]) -> None:
-        """Refuse a setting that names a modality which the data to be trained on lack; most settings name none.
+        """Refuse settings that name a modality which the dataset lacks. Most models have no such setting.
 
         Raises:
             ConfigError: with the known modalities.
@@ -40,7 +36,7 @@ class ModelConfig(Settings):
 
 
 class Sizes(Settings):
-    """How many rows a model has: U, I, and F of each modality."""
+    """Sizes of a model: U, I, and F of each modality."""
 
     users: PositiveInt
     items: PositiveInt
@@ -55,11 +51,11 @@ class Sizes(Settings):
 
 @dataclass(frozen=True)
 class Vectors:
-    """All representations; the score of a user and an item is the dot product of their vectors.
+    """Vectors of all users and items; the score of a pair is the dot product of its vectors.
 
     Attributes:
         users, items: float32 [U, D] and [I, D].
-        views: further (users [U, D'], items [I, D']) pairs that a model's own losses read, by name.
+        views: name -> further (users [U, D'], items [I, D']) that the model's own losses read.
         branches: modality -> (users [U, D'], items [I, D']), whose dot product is that modality's own score.
     """
 
@@ -95,11 +91,11 @@ class TripleVectors:
     triples: Triples | None = None
 
     def margins(self) -> Tensor:
-        """float32 [B], score of the positive minus score of the negative."""
+        """Return the scores of the positives minus those of the negatives: float32 [B]."""
         return (self.users * (self.positives - self.negatives)).sum(dim=1)
 
     def take(self, at: slice) -> "TripleVectors":
-        """Those of some of the triples."""
+        """Return the vectors of some of the triples."""
         views = {name: (users[at], one[at], other[at]) for name, (users, one, other) in self.views.items()}
         whose = self.triples.take(at) if self.triples else None
         return TripleVectors(self.users[at], self.positives[at], self.negatives[at], views, whose)
@@ -110,7 +106,7 @@ def _rows(users: Tensor, items: Tensor, triples: Triples) -> tuple[Tensor, Tenso
         both = gather(torch.cat([triples.positives, triples.negatives]), items)
         positives, negatives = both.chunk(2)
         return gather(triples.users, users), positives, negatives
-    # embedding's backward adds up repeated rows in a fixed order, in parallel; that of indexing does not
+    # unlike that of indexing, the backward of `embedding` adds up repeated rows in a fixed order, in parallel
     return (
         embedding(triples.users, users),
         embedding(triples.positives, items),
@@ -119,14 +115,14 @@ def _rows(users: Tensor, items: Tensor, triples: Triples) -> tuple[Tensor, Tenso
 
 
 class EmbeddingTable(nn.Module):
-    """One trainable row per user or item, so that rows can leave, arrive and be made new.
+    """A table with one trainable row per user or item; rows can be removed, added and drawn anew.
 
     Args:
-        side: whose rows they are.
+        side: "users" or "items".
         rows, width: size.
-        rng: for the initial values; None leaves them zero, to be filled from elsewhere.
-        modality: the modality whose absence empties the row, if any.
-        zeros: whether training starts from zeros instead of Glorot-uniform values.
+        rng: draws the initial values; None leaves zeros, to be filled later.
+        modality: modality of the rows, if any; an item without it gets a fresh row.
+        zeros: start training from zeros instead of Glorot-uniform values.
     """
 
     def __init__(
@@ -147,24 +143,31 @@ class EmbeddingTable(nn.Module):
             nn.init.xavier_uniform_(self.weight, generator=rng)
 
     def fresh(self, count: int, rng: torch.Generator) -> Tensor:
-        """`count` rows as at the start of a training, drawn from `rng` on the CPU: float32 [count, width]."""
+        """Draw `count` untrained rows from `rng`, on the CPU: float32 [count, width]."""
         rows = torch.zeros(count, self.weight.shape[1])
         bound = 0.0 if self.zeros else (6 / sum(self.weight.shape)) ** 0.5
         return rows.uniform_(-bound, bound, generator=rng) if bound else rows
 
 
 class Recommender(nn.Module):
-    """Base of every model. A subclass states its config, what inputs it reads, its vectors and its own losses.
+    """Base of every model. A subclass defines its config, the inputs it reads, its vectors and its own losses.
 
-    Made without a generator, a model has no initial values yet.
+    A model built without a generator has zeros, to be filled later.
 
     Attributes:
+        summary: what the model is, in one line.
+        source: its paper.
         uses_bpr: whether BPR is part of its training loss.
-        noise: the generator of dropout masks; set while an epoch is trained, None otherwise, which means no dropout.
+        row_wise: whether the vectors of a batch are made of the rows of its users and items alone, without graphs,
+            features or other parameters, so that a step needs no whole table.
+        dropout_rng: generator of dropout masks while an epoch is trained; None otherwise, which means no dropout.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
+    summary: ClassVar[str] = ""
+    source: ClassVar[str] = ""
     uses_bpr: ClassVar[bool] = True
+    row_wise: ClassVar[bool] = False
     config: ModelConfig
 
     def __init__(self, config: ModelConfig, sizes: Sizes, rng: torch.Generator | None) -> None:  # noqa: ARG002
@@ -174,7 +177,7 @@ class Recommender(nn.Module):
         self.dropout_rng: torch.Generator | None = None
 
     def required_inputs(self) -> RequiredInputs:
-        """Which inputs `vectors` reads."""
+        """Return the inputs that `vectors` reads."""
         return RequiredInputs()
 
     def modalities(self) -> tuple[str, ...]:
@@ -182,31 +185,28 @@ class Recommender(nn.Module):
         return tuple(self.sizes.widths) if self.required_inputs().features else ()
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
-        """All representations for the graphs and features of `inputs`."""
+        """Compute all vectors for the graphs and features of `inputs`."""
         raise NotImplementedError
 
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
-        """Return the rows of B triples, as `vectors(inputs).at(triples)`; a model may spare itself the other rows."""
+        """Return `vectors(inputs).of_triples(triples)`; a model may skip computing the other rows."""
         return self.vectors(inputs).of_triples(triples)
 
     def epoch_inputs(self, inputs: GraphInputs, rng: torch.Generator) -> GraphInputs:  # noqa: ARG002
-        """Return what one epoch of training reads instead of `inputs`.
-
-        For models that prune or perturb their graphs.
-        """
+        """Return the inputs of one epoch of training, for models that prune or perturb their graphs."""
         return inputs
 
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
-        """Everything the model's paper adds to BPR (regulariser, contrastive terms); a scalar."""
+        """Compute what the model's paper adds to BPR (regulariser, contrastive terms); a scalar."""
         raise NotImplementedError
 
     def tables(self) -> dict[str, EmbeddingTable]:
-        """Every table by its parameter's name."""
+        """Return parameter name -> table, for every table."""
         return {f"{name}.weight": module for name, module in self.named_modules() if isinstance(module, EmbeddingTable)}
 
 
 def linear(inputs: int, outputs: int, rng: torch.Generator | None, bias: bool = True) -> nn.Linear:
-    """Return a linear layer with Glorot-uniform weights and zero bias, drawn from `rng`; without it, to be filled."""
+    """Build a linear layer with Glorot-uniform weights from `rng` and zero bias; without `rng`, to be filled later."""
     place = torch.get_default_device()
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, device=place)  # type: ignore[no-untyped-call]
     if rng is not None:
@@ -217,7 +217,7 @@ def linear(inputs: int, outputs: int, rng: torch.Generator | None, bias: bool = 
 
 
 def squared_norm(*rows: Tensor) -> Tensor:
-    """Half the squared L2 norm of [B, D] arrays, per row of the batch; the regulariser of the BPR family."""
+    """Compute half the squared L2 norm of [B, D] arrays, divided by B: the regulariser of the BPR family."""
     total = sum((row.square().sum() for row in rows), start=torch.zeros((), device=rows[0].device))
     return total / (2 * len(rows[0]))
 
@@ -230,16 +230,14 @@ def transfer_rows(
     present: Mapping[str, Bools],
     seed: Seed,
 ) -> Recommender:
-    """Return a model of `sizes` that takes over what it can from `source`.
-
-    The rest is as fresh as at the start of training.
+    """Build a model of `sizes` that copies from `source` the rows and layers it keeps. All else is untrained.
 
     Args:
-        source: stays as it is.
-        sizes: of the new model; modalities it lacks are left behind with all their parameters.
-        user_rows, item_rows: int64, for each new row the row in `source`, or -1 for a fresh one.
-        present: modality -> bool [I of the new model]; rows that belong to an absent feature are fresh.
-        seed: of the fresh values.
+        source: the model to copy from; not changed.
+        sizes: sizes of the new model; parameters of modalities that it lacks are not copied.
+        user_rows, item_rows: int64, the row in `source` of each new row, or -1 for an untrained one.
+        present: modality -> bool [I of the new model]; rows of an absent feature are untrained.
+        seed: random seed of the untrained values.
     """
     target = type(source)(source.config, sizes, None)
     origin, tables, rng = source.state_dict(), target.tables(), seed.torch()

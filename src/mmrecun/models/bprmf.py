@@ -1,7 +1,7 @@
 """BPR-MF: one vector per user and item, scored by their product (Rendle et al., UAI 2009)."""
 
 import torch
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
@@ -9,19 +9,18 @@ from mmrecun.models.base import EmbeddingTable, ModelConfig, Recommender, Sizes,
 
 
 class BPRMFConfig(ModelConfig):
-    """Settings of BPR-MF.
+    """Settings of BPR-MF."""
 
-    Attributes:
-        l2: weight of the squared norm of the batch's vectors.
-    """
-
-    l2: NonNegativeFloat = 1e-2
+    l2: NonNegativeFloat = Field(default=1e-2, description="L2 regularisation of the batch's vectors")
 
 
 class BPRMF(Recommender):
     """Matrix factorisation; reads neither graph nor features."""
 
     Config = BPRMFConfig
+    summary = "matrix factorisation of IDs"
+    source = "Rendle et al., UAI 2009"
+    row_wise = True
     config: BPRMFConfig
 
     def __init__(self, config: BPRMFConfig, sizes: Sizes, rng: torch.Generator | None) -> None:

@@ -1,4 +1,4 @@
-"""Attention over whichever modalities a user or an item has."""
+"""Attention over the modalities that a user or an item has."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def attend(vectors: Sequence[Tensor], logits: Sequence[Tensor], present: Tensor) -> Tensor:
-    """Return the attention-weighted sum over the modalities each row has; zero where it has none.
+    """Compute the attention-weighted sum over the modalities of each row; zero if it has none.
 
     Args:
         vectors: M of float32 [N, D].
@@ -22,7 +22,7 @@ def attend(vectors: Sequence[Tensor], logits: Sequence[Tensor], present: Tensor)
 
 
 def mean_with(shared: Tensor, own: Sequence[Tensor], present: Tensor) -> Tensor:
-    """Return the mean of a shared vector and of one own vector for each modality the row has.
+    """Average a shared vector and one own vector for each modality of the row.
 
     Args:
         shared: float32 [N, D].

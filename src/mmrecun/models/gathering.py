@@ -1,4 +1,4 @@
-"""Rows of a table for a batch, away from the CPU: nothing waits for the device, gradients are the same each time."""
+"""Gather rows of a table on a CUDA device, without waiting for it and with reproducible gradients."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from mmrecun.data.sparse import has_kernel
 
 
 def gather(rows: Tensor, table: Tensor) -> Tensor:
-    """Return `table[rows]`: float32 [B, D] of int64 [B] and [N, D].
+    """Return `table[rows]`: float32 [B, D], from rows int64 [B] and table [N, D].
 
     Gradients of repeated rows are added up in the order of the batch, without atomics.
     """
@@ -19,7 +19,7 @@ def gather(rows: Tensor, table: Tensor) -> Tensor:
 
 
 def add_up(rows: Tensor, values: Tensor, size: int) -> Tensor:
-    """Sum the `values` [B, D] of each of `size` rows: [size, D]; `rows` is int64 [B]. The order of sums is fixed."""
+    """Add up the `values` [B, D] of each of `size` rows: [size, D]; `rows` is int64 [B]. The order is fixed."""
     if has_kernel(rows.device):
         from mmrecun.data import sparse_kernel
 

@@ -9,5 +9,5 @@ from mmrecun.models.base import Recommender, Vectors
 
 @torch.no_grad()
 def vectors_of(model: Recommender, dataset: Dataset) -> Vectors:
-    """All vectors of `model` on the training graph and features of `dataset`."""
+    """Compute all vectors of `model` on the training graph and features of `dataset`."""
     return model.vectors(build_inputs(dataset, model.required_inputs(), next(model.parameters()).device))

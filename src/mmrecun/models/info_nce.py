@@ -1,4 +1,4 @@
-"""InfoNCE: each row of one view should find itself among the rows of the other (van den Oord et al., 2018)."""
+"""InfoNCE: each row of one view is to be found among the rows of the other (van den Oord et al., 2018)."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ _BLOCK_ROWS, _BLOCK_ROWS_ON_DEVICE = 512, 8192
 
 
 def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negatives_per_block: int = 2048) -> Tensor:
-    """Mean cross-entropy of finding row b of `one` at row b of `other`, by cosine similarity; a scalar.
+    """Compute the mean cross-entropy of matching row b of `one` to row b of `other` by cosine similarity; a scalar.
 
-    Whoever stands in several rows counts that often, as seeker and as rival, and is worked out once.
+    A user or item in several rows counts that often, as query and as negative, but is computed once.
 
     >>> round(info_nce(torch.eye(2), torch.eye(2), torch.arange(2), 1.0).item(), 2)
     0.31
@@ -20,10 +20,10 @@ def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negati
     Args:
         one, other: float32 [B, D].
         ids: int64 [B], the user or item of each row; the rows of one of them are equal.
-        temperature: divides the similarities; at least 0.1, so that the rounding of a similarity moves no exponential
-            by more than a few per cent.
-        negatives_per_block: rows are sought among so many neighbours in the batch, themselves included; cost grows
-            with it, not with B.
+        temperature: divides the similarities; at least 0.1, so that rounding a similarity changes no exponential by
+            more than a few per cent.
+        negatives_per_block: size of the blocks of the batch; a row is compared with its block alone, so that the cost
+            grows with this number rather than with B.
     """
     losses = []
     for start in range(0, len(one), negatives_per_block):
@@ -32,7 +32,7 @@ def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negati
             rows, counts = _distinct(ids[part])
             left, right = (normalize(embedding(rows + start, view), dim=1) for view in (one, other))
             often = counts.to(one.dtype)
-        else:  # every row stands for itself: to count the distinct ones, the host would wait for the device
+        else:  # each row is computed: counting the distinct ones would make the host wait for the device
             left, right = (normalize(view[part], dim=1) for view in (one, other))
             often = None
         losses.append(_InfoNCE.apply(left / temperature, right, often))  # type: ignore[no-untyped-call]
@@ -40,7 +40,7 @@ def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negati
 
 
 def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a row of everybody in `ids`, and how many rows each has: int64 [N] both."""
+    """Return one row for each distinct id in `ids`, and the number of its rows: both int64 [N]."""
     found, place, counts = ids.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
     rows = torch.arange(len(ids), device=ids.device)
     first = torch.full_like(found, len(ids)).scatter_reduce_(0, place, rows, "amin")
@@ -48,11 +48,11 @@ def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _InfoNCE(torch.autograd.Function):
-    """Cross-entropy of the diagonal of `one @ other.T`, by blocks of rows: on a CPU they stay in its cache.
+    """Cross-entropy of the diagonal of `one @ other.T`, in blocks of rows that fit a processor's cache.
 
-    Row n of N counts `counts[n]` times, or once; the result is the sum over all of them. Both gradients are made along
-    the way, so that no [N, N] array is kept, in neither direction. The products of all pairs are taken in bfloat16 and
-    summed in float32; the diagonal is exact.
+    Row n of N counts `counts[n]` times, or once; the result is the sum over all of them. Both gradients are computed in
+    the forward pass, so that no [N, N] array is kept. The products of all pairs are taken in bfloat16 and summed in
+    float32; the diagonal is exact.
     """
 
     @staticmethod

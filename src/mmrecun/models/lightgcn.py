@@ -1,7 +1,7 @@
 """LightGCN: vectors averaged over linear hops of the user-item graph (He et al., SIGIR 2020)."""
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
@@ -12,21 +12,20 @@ from mmrecun.models.propagation import propagate, propagate_at
 
 
 class LightGCNConfig(ModelConfig):
-    """Settings of LightGCN.
+    """Settings of LightGCN."""
 
-    Attributes:
-        layers: hops.
-        l2: weight of the squared norm of the batch's rows before propagation.
-    """
-
-    layers: PositiveInt = 3
-    l2: NonNegativeFloat = 1e-3
+    layers: PositiveInt = Field(default=3, description="hops over the user-item graph, averaged with hop zero (K)")
+    l2: NonNegativeFloat = Field(
+        default=1e-3, description="L2 regularisation of the batch's rows before propagation (lambda)"
+    )
 
 
 class LightGCN(Recommender):
-    """Scores are products of smoothed user and item vectors; modalities are not read."""
+    """Scores are dot products of propagated user and item vectors; modalities are not read."""
 
     Config = LightGCNConfig
+    summary = "IDs averaged over hops of the user-item graph"
+    source = "He et al., SIGIR 2020"
     config: LightGCNConfig
 
     def __init__(self, config: LightGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
@@ -39,14 +38,14 @@ class LightGCN(Recommender):
         return RequiredInputs(user_item=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
-        """Smoothed vectors; the view `rows` holds the rows before propagation."""
+        """Return the propagated vectors; the view `rows` holds the rows before propagation."""
         assert inputs.user_item is not None
         rows = (self.users.weight, self.items.weight)
         users, items = propagate(inputs.user_item, *rows, self.config.layers)
         return Vectors(users, items, views={"rows": rows})
 
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
-        """As `vectors(inputs).at(triples)`; away from the CPU only the batch's rows make the last hop."""
+        """Return `vectors(inputs).of_triples(triples)`; on CUDA only the batch's rows take the last hop."""
         if triples.users.device.type == "cpu":
             return self.vectors(inputs).of_triples(triples)
         return self._at_rows(inputs, triples)

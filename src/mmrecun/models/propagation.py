@@ -22,10 +22,10 @@ def propagate(graph: SparseMatrix, users: Tensor, items: Tensor, layers: int) ->
 
 
 def propagate_at(graph: SparseMatrix, table: Tensor, nodes: Tensor, layers: int) -> Tensor:
-    """Rows `nodes` (int64 [B], users first, items from U on) of what `propagate` makes of `table` [U + I, D]: [B, D].
+    """Return the rows `nodes` (int64 [B], items from U on) of `propagate` applied to `table` [U + I, D]: [B, D].
 
-    On a device with the kernel, the last hop is made for these nodes alone, and the first hop of the gradient starts at
-    them alone; that is two hops fewer, nearly.
+    On a device with the kernel, the last hop is computed for these nodes alone, and the first hop of the gradient
+    starts from them alone. This saves nearly two hops.
     """
     if not has_kernel(table.device):
         return gather(nodes, _Smooth.apply(graph.forward, table, layers))  # type: ignore[no-untyped-call]
@@ -49,7 +49,7 @@ class _SmoothAt(torch.autograd.Function):
 
 
 class _Smooth(torch.autograd.Function):
-    """The mean over hops is a symmetric linear map, so its gradient is the same map of the gradient."""
+    """Mean over hops. The map is linear and symmetric, so its gradient is the same map, applied to the gradient."""
 
     @staticmethod
     def forward(ctx: Any, adjacency: Tensor, rows: Tensor, layers: int) -> Tensor:
@@ -62,7 +62,7 @@ class _Smooth(torch.autograd.Function):
 
 
 def _mean_of_hops(adjacency: Tensor, rows: Tensor, layers: int) -> Tensor:
-    """(x + A (x + A (x + ...))) / (layers + 1), by Horner's rule."""
+    """Compute (x + A (x + A (x + ...))) / (layers + 1) by Horner's rule."""
     if has_kernel(rows.device):
         return horner(adjacency, rows, layers)
     total = rows

@@ -1,36 +1,42 @@
-"""Every recommender by the name the command line and run folders use."""
+"""Every recommender by the name that the command line and run folders use.
 
-from mmrecun.errors import ConfigError
-from mmrecun.models.base import Recommender
-from mmrecun.models.bm3 import BM3
-from mmrecun.models.bprmf import BPRMF
-from mmrecun.models.freedom import FREEDOM
-from mmrecun.models.lightgcn import LightGCN
-from mmrecun.models.mgcn import MGCN
-from mmrecun.models.vbpr import VBPR
-from mmrecun.text import unknown_name
+Reading the names imports no model, and so no torch. Other packages add models under the entry point group
+`mmrecun.models` (see `mmrecun.registry`).
+"""
 
-MODELS: dict[str, type[Recommender]] = {
-    "bprmf": BPRMF,
-    "vbpr": VBPR,
-    "lightgcn": LightGCN,
-    "mgcn": MGCN,
-    "freedom": FREEDOM,
-    "bm3": BM3,
+from typing import TYPE_CHECKING
+
+from mmrecun.registry import Registry
+
+if TYPE_CHECKING:
+    from mmrecun.models.base import Recommender
+
+MODELS = {
+    "bprmf": "mmrecun.models.bprmf:BPRMF",
+    "vbpr": "mmrecun.models.vbpr:VBPR",
+    "lightgcn": "mmrecun.models.lightgcn:LightGCN",
+    "mgcn": "mmrecun.models.mgcn:MGCN",
+    "freedom": "mmrecun.models.freedom:FREEDOM",
+    "bm3": "mmrecun.models.bm3:BM3",
 }
+REGISTRY = Registry("model", "mmrecun.models", MODELS)
 
 
-def model_class(name: str) -> type[Recommender]:
-    """Return the recommender called `name`.
+def model_class(name: str) -> "type[Recommender]":
+    """Import the recommender called `name`.
 
     Raises:
-        ConfigError: naming the nearest known model.
+        ConfigError: naming the nearest known model, or what is wrong with the package that registers it.
     """
-    if name not in MODELS:
-        raise ConfigError(unknown_name("model", name, list(MODELS)))
-    return MODELS[name]
+    from mmrecun.models.base import Recommender
+
+    return REGISTRY.load(name, Recommender)
 
 
-def model_name(model: Recommender) -> str:
-    """Return the registered name of `model`."""
-    return next(name for name, known in MODELS.items() if type(model) is known)
+def model_name(model: "Recommender") -> str:
+    """Return the registered name of `model`.
+
+    Raises:
+        ConfigError: when its class is not registered.
+    """
+    return REGISTRY.name_of(type(model))

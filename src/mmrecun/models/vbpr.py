@@ -1,7 +1,7 @@
-"""VBPR: matrix factorisation whose items also have content factors (He and McAuley, AAAI 2016, equation 4)."""
+"""VBPR: matrix factorisation with content factors of items (He and McAuley, AAAI 2016, equation 4)."""
 
 import torch
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
 from mmrecun.data.graph import GraphInputs, RequiredInputs
@@ -20,23 +20,23 @@ from mmrecun.models.per_modality import PerModality
 
 
 class VBPRConfig(ModelConfig):
-    """Settings of VBPR.
+    """Settings of VBPR."""
 
-    Attributes:
-        l2: weight of the squared norm of the batch's vectors.
-    """
-
-    l2: NonNegativeFloat = 1e-2
+    l2: NonNegativeFloat = Field(
+        default=1e-2, description="L2 regularisation of the batch's vectors, without their constant column"
+    )
 
 
 class VBPR(Recommender):
-    """Latent factors, and for each modality user factors that meet the projected features of the item.
+    """Latent factors, plus for each modality the product of user factors and the item's projected features.
 
-    The paper's item bias and content bias stand in one more column, which is 1 for every user. Features are scaled
-    to length one, so that no modality drowns the others by its units; absent features add nothing.
+    The paper's item bias and content bias are one more column, which is 1 for every user. Features are scaled to length
+    one, so that no modality dominates by its units; absent features add nothing.
     """
 
     Config = VBPRConfig
+    summary = "matrix factorisation with content factors for each modality"
+    source = "He and McAuley, AAAI 2016"
     config: VBPRConfig
 
     def __init__(self, config: VBPRConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
@@ -55,11 +55,11 @@ class VBPR(Recommender):
         )
 
     def required_inputs(self) -> RequiredInputs:
-        """Features only."""
+        """Return the features."""
         return RequiredInputs(features=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
-        """Latent factors, each modality's factors and the bias, side by side."""
+        """Return latent factors, each modality's factors and the bias, side by side."""
         users: list[Tensor] = [self.users.weight]
         items: list[Tensor] = [self.items.weight]
         bias: Tensor = self.bias.weight

@@ -1,1 +1,1 @@
-"""Tables, figures and the self-contained page."""
+"""The audit report: tables, figures and the self-contained page."""

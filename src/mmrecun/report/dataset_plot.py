@@ -1,4 +1,4 @@
-"""Figures of a dataset: how pairs spread over users and items, and which items have which modality."""
+"""Figures of a dataset: distribution of pairs over users and items, and coverage of the modalities."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The closer look of an audit as rows of text: fairness and the slower probes, and why some are missing."""
+"""The part "A closer look" of an audit as rows of text: fairness, slower figures, and why some are missing."""
 
 from mmrecun.auditing.result import AuditReport
 from mmrecun.report.tables import StateRow, by_name, cell
@@ -32,7 +32,7 @@ _SPECS = {"relearn_steps": ".1f"}
 
 
 def rows(report: AuditReport) -> list[StateRow]:
-    """Fairness and the slower probes, as far as they were measured, in the columns of `state_columns`."""
+    """Return fairness and the slower figures, as far as measured, in the columns of `state_columns`."""
     names = {name: _GROUPS[name] for name in _GROUPS if any(name in state.groups for state in report.states)}
     names |= {name: _probe_words(name) for state in report.states for name in (*state.probes, *state.unassessed)}
     groups = list(by_name(report).values())
@@ -48,7 +48,7 @@ def rows(report: AuditReport) -> list[StateRow]:
 
 
 def gaps(report: AuditReport) -> list[str]:
-    """Why a closer look has no figure: one line for each reason, with the figures and the states it holds for."""
+    """Say why figures are missing: one line for each reason, with the figures and runs it applies to."""
     states: dict[tuple[str, str], dict[str, None]] = {}
     for state in report.states:
         for name, reason in state.unassessed.items():
@@ -60,7 +60,7 @@ def gaps(report: AuditReport) -> list[str]:
 
 
 def _probe_words(name: str) -> tuple[str, str]:
-    """Label and meaning of a probe; a modality's name goes in front of the label."""
+    """Return label and meaning of a figure; a modality's name goes in front of the label."""
     known = next((probe for probe in _PROBES if probe in name.split(" ")), None)
     if known is None:
         return name, ""

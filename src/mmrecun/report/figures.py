@@ -69,7 +69,7 @@ def _has_recall(state: Measurements) -> bool:
 
 
 def _zones(axes: Axes, gap: dict[str, Gap]) -> list[tuple[float, float]]:
-    """Draw what counts as Gold's level, and Gold's own spread inside it; returns corners to keep in view."""
+    """Draw what counts as Gold's level, and Gold's own spread inside it; return corners to keep in view."""
     if not {"forget_recall@20", "retain_recall@20"} <= gap.keys():
         return []
     x, y = gap["forget_recall@20"], gap["retain_recall@20"]
@@ -133,7 +133,7 @@ def _average(rows: Sequence[Sequence[float]]) -> list[float]:
 
 
 def too_few(report: AuditReport) -> bool:
-    """Whether so few pairs were compared that a picture of them would show chance alone."""
+    """Say whether too few pairs were compared for a picture to show more than chance."""
     pairs = [found.pairs for state in report.states for found in state.recognition.values()]
     return bool(pairs) and max(pairs) < FEW
 

@@ -1,4 +1,4 @@
-"""What is still known, what shows, and who pays for it: the figures of each state as rows of text."""
+"""What is still known, what is visible, and who is affected: the figures of each run as rows of text."""
 
 from collections.abc import Callable
 
@@ -86,7 +86,7 @@ _NEIGHBOURS: tuple[tuple[str, str, Callable[[Harm], float]], ...] = (
 
 
 def recognition(report: AuditReport) -> list[RowGroup]:
-    """Each kind of forgotten thing: is it told from what nobody trained on?"""
+    """Return for each kind of target whether it can be told from pairs that were never trained on."""
     kinds = dict.fromkeys(kind for state in report.states for kind in state.recognition)
     return [_recognition(report, kind) for kind in kinds]
 

@@ -1,4 +1,4 @@
-"""What the verdict rests on, in sentences that name what was measured."""
+"""The grounds of a verdict, in sentences that name what was measured."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -80,7 +80,7 @@ class Paragraph(NamedTuple):
 
 
 def paragraphs(report: AuditReport) -> list[Paragraph]:
-    """Return what failed, held, and could not be measured, what matters most for the verdict first."""
+    """Return what failed, what held and what could not be measured; what decides the verdict comes first."""
     if not report.checks:
         clause = "no check was made, so nothing is said about whether it was forgotten"
         return [Paragraph(_LEADS[Outcome.NOT_ASSESSED], Outcome.NOT_ASSESSED, (clause,))]

@@ -1,4 +1,4 @@
-"""The audit as one self-contained HTML page: no script, nothing loaded from elsewhere."""
+"""The audit as one self-contained HTML page, without scripts or anything loaded from elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Picture(NamedTuple):
 
 
 def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapping[str, float]] = ()) -> str:
-    """HTML text; every value is escaped, and equal input gives equal text.
+    """Return the page as HTML; every value is escaped, and equal input gives equal text.
 
     Args:
         report: the audit.

@@ -1,4 +1,4 @@
-"""What every plot has in common: colours, type, and SVG fit to stand in a page."""
+"""The common style of all plots: colours, type, and SVG that fits into a page."""
 
 import io
 import re

@@ -13,7 +13,7 @@ ORDER = ("original", "unlearned", "gold")
 
 
 class Cell(NamedTuple):
-    """A figure; `spread` is its error, or its deviation over several runs, `band` what 95 % of samples would give."""
+    """A figure; `spread` is its error or its deviation over several runs, `band` its 95 % band."""
 
     value: str
     spread: str = ""

@@ -1,4 +1,4 @@
-"""An audit against Gold as rows of text: signed gaps, and how like Gold the lists are."""
+"""An audit against Gold as rows of text: signed gaps, and the similarity of lists."""
 
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ class GapRow(NamedTuple):
 
 
 class LikenessRow(NamedTuple):
-    """One measure of how like Gold the answers are, before, after, and between Golds."""
+    """One measure of similarity to Gold: before, after, and between Golds."""
 
     label: str
     meaning: str
@@ -67,7 +67,7 @@ def gap_name(name: str) -> str:
 
 
 def gap_rows(report: AuditReport) -> list[GapRow]:
-    """Each figure that could be compared with Gold; those that decide something first."""
+    """Return each figure that could be compared with Gold; those that decide a check come first."""
     return [_gap_row(name, gap) for name, gap in sorted(report.gap.items(), key=lambda each: each[0] in _FOR_CONTEXT)]
 
 
@@ -92,7 +92,7 @@ def _gap_row(name: str, gap: Gap) -> GapRow:
 
 
 def _reading(name: str, gap: Gap) -> tuple[str, bool]:
-    """Return what the gap says, and whether it does no harm."""
+    """Interpret a gap, and say whether it is harmless."""
     above = gap.difference > 0
     if abs(gap.difference) <= gap.tolerance:
         return "at Gold's level", True
@@ -109,7 +109,7 @@ def _reading(name: str, gap: Gap) -> tuple[str, bool]:
 
 
 def likeness_rows(report: AuditReport) -> list[LikenessRow]:
-    """How like Gold the lists and scores are; empty without Gold."""
+    """Return the similarity of lists and scores to Gold's; empty without Gold."""
     rows = []
     for name, entry in report.likeness.items():
         stem, _, who = name.partition("_") if not name.startswith("js") else (name, "", "")

@@ -16,7 +16,7 @@ _TARGETS = {
 
 
 def counts(report: AuditReport) -> list[tuple[str, str]]:
-    """Return number and noun of each kind of thing that was taken out."""
+    """Return number and noun of each kind of target that was removed."""
     return [
         (f"{count:,}", _TARGETS.get(name, (name, name))[count != 1])
         for name, count in report.forgotten.items()
@@ -25,7 +25,7 @@ def counts(report: AuditReport) -> list[tuple[str, str]]:
 
 
 def summary(report: AuditReport) -> str:
-    """One sentence for somebody who reads nothing else."""
+    """Summarise the audit in one sentence."""
     aside = report.forgotten.get("held_out", 0)
     parts = [part for part in counts(report) if "held-out" not in part[1]]
     taken = listing([f"{number} {noun}" for number, noun in parts]) or "Nothing"
@@ -112,7 +112,7 @@ def persons(report: AuditReport) -> str:
 
 
 def open_questions(report: AuditReport) -> list[str]:
-    """Return what this audit cannot answer, for want of Gold."""
+    """Return what this audit cannot answer without Gold."""
     if gold_count(report):
         return []
     return [

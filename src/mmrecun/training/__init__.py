@@ -1,1 +1,1 @@
-"""Losses, the one loop, and fitting a recommender to a dataset."""
+"""Training: losses, the training loop, and fitting a recommender to a dataset."""

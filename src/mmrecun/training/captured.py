@@ -1,4 +1,4 @@
-"""Training steps on a CUDA device as replays of a captured graph: one launch a step instead of hundreds."""
+"""Training steps on CUDA as replays of a captured graph: one launch a step instead of hundreds."""
 
 import gc
 from collections.abc import Iterable
@@ -13,20 +13,19 @@ from mmrecun.training.losses import training_loss
 
 
 class Steps:
-    """Takes the training steps of one model, batch after batch, and adds up their losses where the model is.
+    """Takes the training steps of one model, batch by batch, and adds up their losses on its device.
 
-    On a CUDA device there is a captured graph for each length of a batch: the usual one, and that of the shorter last
-    batch, whose mean loss thus is over its own rows and no other. The first step of each length is taken plainly, so
-    that libraries load what they need. New inputs, such as those of a model that prunes its graph each epoch, are
-    captured anew.
+    On a CUDA device there is one captured graph for full batches and one for the shorter last batch. The first step of
+    each length is taken without capture, so that libraries can load what they need. New inputs, such as those of a
+    model that prunes its graph each epoch, are captured again.
 
     Args:
-        model: changed in place.
-        optimizer: Adam, of `loop.adam`.
-        capture: whether to capture; only possible on CUDA. Without it every step is taken plainly.
+        model: the model to train, in place.
+        optimizer: Adam, from `loop.adam`.
+        capture: whether to capture steps, which is possible on CUDA only.
 
     Attributes:
-        noise: the generator of the model's dropout, to be started by whoever trains.
+        noise: generator of the model's dropout masks; the caller seeds it.
     """
 
     def __init__(self, model: Recommender, optimizer: torch.optim.Optimizer, capture: bool) -> None:
@@ -40,7 +39,7 @@ class Steps:
         self._stream = torch.cuda.Stream(self._device) if capture else None  # type: ignore[no-untyped-call]
 
     def run(self, batches: Iterable[Triples], inputs: GraphInputs) -> float:
-        """Take a step for each batch; returns the mean loss, which is all that is read back."""
+        """Take a step for each batch and return the mean loss, the only value that is read back."""
         if inputs is not self._inputs:
             self._graphs.clear()
             self._met.clear()
@@ -75,7 +74,7 @@ class Steps:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.noise)
         collects = gc.isenabled()
-        gc.disable()  # a graph that is thrown away during a capture would spoil it
+        gc.disable()  # freeing a graph during a capture would spoil the capture
         torch.cuda.synchronize()
         try:
             with torch.cuda.stream(self._stream):

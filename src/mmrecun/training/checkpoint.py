@@ -1,6 +1,7 @@
-"""Weights and the state of an interrupted training as safetensors; nothing is ever pickled."""
+"""Weights, and the state of an interrupted training, as safetensors; nothing is pickled."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,14 +10,22 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from mmrecun.atomic import replace_file
+from mmrecun.atomic import replacing
 from mmrecun.errors import ArtifactError
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the parameters of `model`."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    path.write_bytes(safetensors.torch.save(tensors))
+    _write(tensors, path)
+
+
+def _write(tensors: dict[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors straight from where they are; no copy of them is made."""
+    try:
+        safetensors.torch.save_file(tensors, path, dict(metadata) if metadata else None)
+    except safetensors.SafetensorError as error:
+        raise ArtifactError(f"{path}: cannot be written: {error}") from None
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -26,8 +35,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         ArtifactError: when the file is missing, damaged or of another model.
     """
     try:
-        tensors = safetensors.torch.load(path.read_bytes())
-        model.load_state_dict(tensors)
+        model.load_state_dict(safetensors.torch.load_file(path))
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file; the run is incomplete") from None
     except safetensors.SafetensorError as error:
@@ -38,11 +46,11 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 @dataclass
 class TrainState:
-    """How far a training is: enough to go on as if it had never stopped.
+    """State of a training: enough to resume it as if it had never stopped.
 
     Attributes:
-        epoch: passes done.
-        best_epoch, best_score: of the best validation so far.
+        epoch: number of finished epochs.
+        best_epoch, best_score: epoch and score of the best validation so far.
         best: parameters at that epoch.
         history: one row per epoch.
         seconds: spent so far.
@@ -57,7 +65,7 @@ class TrainState:
 
 
 def save_train_state(path: Path, key: str, progress: TrainState, model: nn.Module, optimizer: torch.optim.Adam) -> None:
-    """Write everything a training needs to go on; `key` names what is being trained."""
+    """Write everything that a training needs to resume; `key` identifies the training."""
     tensors = {f"best/{name}": value for name, value in progress.best.items()}
     tensors |= {f"model/{name}": value.detach() for name, value in model.state_dict().items()}
     for number, state in optimizer.state_dict()["state"].items():
@@ -65,11 +73,12 @@ def save_train_state(path: Path, key: str, progress: TrainState, model: nn.Modul
     facts = {name: getattr(progress, name) for name in ("epoch", "best_epoch", "best_score", "history", "seconds")}
     metadata = {"key": key, "progress": json.dumps(facts)}
     contiguous = {name: value.cpu().contiguous() for name, value in tensors.items()}
-    replace_file(path, safetensors.torch.save(contiguous, metadata))
+    with replacing(path) as staging:
+        _write(contiguous, staging, metadata)
 
 
 def load_train_state(path: Path, key: str, model: nn.Module, optimizer: torch.optim.Adam) -> TrainState:
-    """Put `model` and `optimizer` where they were; a fresh Progress when there is nothing to resume.
+    """Restore `model` and `optimizer`, and return the state; a new one if there is nothing to resume.
 
     Raises:
         ArtifactError: when the file belongs to another training or is damaged.

@@ -1,4 +1,4 @@
-"""Epochs of training over the same pairs: drawn by the host for a CPU, drawn and replayed on a CUDA device."""
+"""Epochs of training over the same pairs: batches are drawn by NumPy for a CPU, and on the device for CUDA."""
 
 import math
 from typing import Protocol
@@ -21,7 +21,7 @@ class Epochs(Protocol):
     """Trains a model, epoch after epoch."""
 
     def run(self, seed: Seed) -> float:
-        """Train for one epoch, in place, with all that is random drawn from `seed`; returns the mean loss.
+        """Train for one epoch in place, drawing everything from `seed`, and return the mean loss.
 
         Raises:
             DivergedError: when the loss is no longer finite.
@@ -36,14 +36,14 @@ def epochs_of(
     batch_size: int,
     optimizer: torch.optim.Optimizer,
 ) -> Epochs:
-    """Epochs over `pairs` where `model` is; on CUDA they are drawn and taken there."""
+    """Return the epochs over `pairs` for the device of `model`."""
     if next(model.parameters()).device.type == "cuda":
         return DeviceEpochs(model, pairs, sampler, inputs, batch_size, optimizer)
     return HostEpochs(model, pairs, sampler, inputs, batch_size, optimizer)
 
 
 class HostEpochs:
-    """Draws each epoch with NumPy and takes its steps one by one; the same bits for the same seed on a CPU."""
+    """Draws each epoch with NumPy and takes its steps one by one; on a CPU the same seed gives the same bits."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class HostEpochs:
 
 
 class DeviceEpochs:
-    """Draws each epoch on the model's device and takes its steps there; captured, unless told otherwise."""
+    """Draws each epoch on the model's device and takes its steps there, captured by default."""
 
     def __init__(
         self,

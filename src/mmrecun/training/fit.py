@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
@@ -26,33 +26,27 @@ Validate = Callable[[Recommender], float]
 
 
 class TrainConfig(Settings):
-    """Settings of a training.
+    """Settings of a training."""
 
-    Attributes:
-        epochs: at most.
-        batch_size: triples a step.
-        learning_rate: of Adam.
-        patience: validations without improvement before it stops.
-        patience_steps: steps without improvement that there must be as well: an epoch of little data is few steps.
-        validate_every: epochs between validations.
-    """
-
-    epochs: PositiveInt = 1000
-    batch_size: PositiveInt = 4096
-    learning_rate: PositiveFloat = 2e-3
-    patience: PositiveInt = 20
-    patience_steps: NonNegativeInt = 300
-    validate_every: PositiveInt = 1
+    epochs: PositiveInt = Field(default=1000, description="epochs at most")
+    batch_size: PositiveInt = Field(default=4096, description="training triples in a step")
+    learning_rate: PositiveFloat = Field(default=2e-3, description="learning rate of Adam")
+    patience: PositiveInt = Field(default=20, description="validations without improvement after which training stops")
+    patience_steps: NonNegativeInt = Field(
+        default=300,
+        description="steps without improvement that must have passed as well; an epoch of little data has few steps",
+    )
+    validate_every: PositiveInt = Field(default=1, description="epochs between two validations")
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where an interrupted training leaves its state.
+    """Where an interrupted training keeps its state.
 
     Attributes:
-        path: the file; removed by whoever saves the finished run.
-        key: names data, settings and seed; only an equal key is resumed.
-        every_seconds: between two savings.
+        path: the file; the caller removes it when the finished run is saved.
+        key: identifies data, settings and seed; only a state with an equal key is resumed.
+        every_seconds: seconds between two savings.
     """
 
     path: Path
@@ -62,13 +56,13 @@ class ResumePoint:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training did.
+    """Result of a training.
 
     Attributes:
-        best_epoch, epochs: the epoch whose parameters the model has now, and how many were run.
-        valid: the validation score there.
-        history: per epoch `epoch`, `loss`, `seconds` and, where it was measured, `valid`.
-        seconds: in all.
+        best_epoch, epochs: epoch whose parameters the model has now, and number of epochs run.
+        valid: validation score at the best epoch.
+        history: `epoch`, `loss`, `seconds` and, if measured, `valid` of each epoch.
+        seconds: wall-clock time of the training.
     """
 
     best_epoch: int
@@ -90,7 +84,7 @@ def fit(
 ) -> FitResult:
     """Train `model` in place and leave it with the parameters that validated best.
 
-    Every epoch draws from its own child of `seed`, so a resumed training repeats an undisturbed one bit for bit.
+    Every epoch draws from its own child of `seed`, so a resumed training gives the same bits as an uninterrupted one.
 
     Raises:
         DivergedError: when the loss is no longer finite.
@@ -99,7 +93,7 @@ def fit(
     state = load_train_state(resume.path, resume.key, model, optimizer) if resume else TrainState()
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     started = time.perf_counter() - state.seconds
-    saved = -math.inf  # the first epoch is kept at once
+    saved = -math.inf  # so that the first epoch is saved at once
 
     epochs = epochs_of(model, dataset.train, sampler, inputs, config.batch_size, optimizer)
     steps = math.ceil(len(dataset.train) / config.batch_size)
@@ -131,7 +125,7 @@ def train_epoch(
     seed: Seed,
     optimizer: torch.optim.Optimizer,
 ) -> float:
-    """Train `model` for one epoch, in place; returns the mean loss.
+    """Train `model` for one epoch in place, and return the mean loss.
 
     Raises:
         DivergedError: when the loss is no longer finite.
@@ -140,14 +134,15 @@ def train_epoch(
 
 
 def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:
-    """Whether a training has waited long enough for a better validation, and none is in sight.
+    """Say whether a training has waited long enough for a better validation score, and none is in sight.
 
-    It goes on, however long it has waited, while validation rises: some models fall for a while before they climb.
+    It goes on while validation rises, however long it has waited: some models get worse for a while before they
+        improve.
 
     Args:
-        state: with the epochs so far.
-        config: how long to wait.
-        steps: of an epoch.
+        state: state of the training, with the epochs so far.
+        config: settings that say how long to wait.
+        steps: steps of an epoch.
     """
     waited = state.epoch - state.best_epoch
     enough = waited >= config.patience * config.validate_every and waited * steps >= config.patience_steps
@@ -159,7 +154,7 @@ def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:
 
 
 def still_rising(scores: list[float], config: TrainConfig) -> bool:
-    """Whether the last quarter of a patience of validations is above the quarter before, beyond two standard errors."""
+    """Say whether the last quarter of `patience` scores is above the quarter before by two standard errors."""
     width = max(3, config.patience // 4)
     if len(scores) < 2 * width:
         return False

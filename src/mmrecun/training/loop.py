@@ -1,4 +1,4 @@
-"""The one loop: a pass over batches, used by training, fine-tuning and unlearning alike."""
+"""The training loop: one pass over batches, for training, fine-tuning and unlearning alike."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -13,11 +13,11 @@ Progress = Callable[[int, int, str], None]
 
 
 def no_progress(done: int, total: int, note: str) -> None:
-    """Show no progress."""
+    """Ignore progress."""
 
 
 def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam over all parameters, in one fused kernel, which a CUDA graph can hold."""
+    """Build Adam over all parameters, as one fused kernel, which a CUDA graph can capture."""
     parameters = list(model.parameters())
     capturable = any(parameter.is_cuda for parameter in parameters)
     return torch.optim.Adam(parameters, lr=learning_rate, fused=True, capturable=capturable)
@@ -26,10 +26,10 @@ def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
 def train_batches(
     batches: Iterable[Batch], loss_of: Callable[[Batch], Tensor], optimizer: torch.optim.Optimizer
 ) -> float:
-    """One optimiser step per batch; returns the mean loss.
+    """Take one optimiser step per batch, and return the mean loss.
 
     Raises:
-        DivergedError: when the mean is not finite; the parameters are spoilt then.
+        DivergedError: when the mean loss is not finite; the parameters are unusable then.
     """
     total, steps = torch.zeros(()), 0
     for batch in batches:
@@ -46,5 +46,5 @@ def train_batches(
 
 
 def diverged(mean: float) -> str:
-    """Return what to say when the mean loss is not finite."""
+    """Return the message for a mean loss that is not finite."""
     return f"the loss became {mean}; lower learning_rate or the weight of the forget term"

@@ -1,4 +1,4 @@
-"""Bayesian personalised ranking, forwards and in reverse; functions of margins x = s(u, p) - s(u, n)."""
+"""Bayesian personalised ranking (BPR) and its reverse, as functions of margins x = s(u, p) - s(u, n)."""
 
 from enum import StrEnum
 
@@ -9,10 +9,10 @@ from mmrecun.models.base import Recommender, TripleVectors
 
 
 class Reverse(StrEnum):
-    """The two readings of "reverse BPR"; the published text does not settle which is meant.
+    """The two readings of "reverse BPR"; the published text leaves open which is meant.
 
-    SWAPPED lets positive and negative change places: strong at the start, and it ends by itself.
-    NEGATED turns the sign of the loss: weak where pairs are well fitted, and without a bound.
+    SWAPPED exchanges positive and negative: strong at the start, and it ends by itself.
+    NEGATED turns the sign of the loss: weak for well fitted pairs, and without a bound.
     """
 
     SWAPPED = "swapped"
@@ -20,7 +20,7 @@ class Reverse(StrEnum):
 
 
 def bpr(margins: Tensor) -> Tensor:
-    """Mean of -ln sigmoid(x) (Rendle et al., UAI 2009); a scalar from float32 [B].
+    """Average -ln sigmoid(x) (Rendle et al., UAI 2009); a scalar from float32 [B].
 
     >>> import torch
     >>> round(bpr(torch.zeros(3)).item(), 4)
@@ -30,7 +30,7 @@ def bpr(margins: Tensor) -> Tensor:
 
 
 def reverse_bpr(margins: Tensor, form: Reverse = Reverse.SWAPPED) -> Tensor:
-    """Return the loss whose descent lowers the margins of forgotten pairs; a scalar from float32 [B].
+    """Compute a loss whose descent lowers the margins of forgotten pairs; a scalar from float32 [B].
 
     >>> import torch
     >>> round(reverse_bpr(torch.full((1,), 100.0)).item())
@@ -40,6 +40,6 @@ def reverse_bpr(margins: Tensor, form: Reverse = Reverse.SWAPPED) -> Tensor:
 
 
 def training_loss(model: Recommender, batch: TripleVectors) -> Tensor:
-    """Return what `model` is trained by: BPR, unless it does not rank, and its own losses; a scalar."""
+    """Compute the training loss of `model`: BPR, if it uses it, plus its own losses; a scalar."""
     own = model.auxiliary_loss(batch)
     return bpr(batch.margins()) + own if model.uses_bpr else own

@@ -1,4 +1,4 @@
-"""Validation: which epoch is best, and whether there is anything to choose it by."""
+"""Validation: the score that chooses the best epoch, and whether it can be computed."""
 
 import numpy as np
 import torch
@@ -6,7 +6,8 @@ import torch
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Split
-from mmrecun.evaluation.evaluate import evaluate_split
+from mmrecun.evaluation.evaluate import evaluate
+from mmrecun.evaluation.mapped import users_to_rank
 from mmrecun.models.base import Recommender
 
 VALIDATION_CUTOFF = 20
@@ -15,13 +16,20 @@ CANNOT_VALIDATE = "no validation pair of a user with training pairs, so no epoch
 
 @torch.no_grad()
 def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) -> float:
-    """Recall@20 on the validation pairs; chooses epochs, and nothing else is looked at."""
+    """Compute Recall@20 on the validation pairs, the only figure that chooses epochs.
+
+    Of very many users a sample is ranked (see `users_to_rank`).
+    """
     vectors = model.vectors(inputs)
-    cutoffs = (VALIDATION_CUTOFF,)
-    report = evaluate_split(vectors.users, vectors.items, dataset, Split.VALID, cutoffs, lists=False)
+    truth = dataset.interactions.split(Split.VALID)
+    asked = np.unique(truth.users)
+    chosen = users_to_rank(asked, len(dataset.items))
+    if len(chosen) < len(asked):
+        truth = truth.select(np.isin(truth.users, chosen))
+    report = evaluate(vectors.users, vectors.items, dataset.train, truth, (VALIDATION_CUTOFF,), lists=False)
     return report.metrics[f"recall@{VALIDATION_CUTOFF}"]
 
 
 def can_validate(dataset: Dataset) -> bool:
-    """Whether an epoch could be chosen: some user with a training pair has a validation pair."""
+    """Say whether an epoch can be chosen: some user with a training pair has a validation pair."""
     return bool(np.isin(dataset.interactions.split(Split.VALID).users, dataset.train.users).any())

@@ -1,8 +1,8 @@
 """The contract of every unlearning method: a trained model and a partition in, a model of the retained data out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -27,15 +27,16 @@ class UnlearnConfig(Settings):
 
 @dataclass(frozen=True)
 class Task:
-    """What a method is given.
+    """The input of a method.
 
     Attributes:
         model: the trained recommender; never changed.
         partition: what is retained and what is forgotten.
-        training: how the model was trained.
-        seed: of everything drawn.
-        validate: Recall@20 of a model of the retained data on the retained validation pairs.
-        progress: receives progress.
+        training: settings with which the model was trained.
+        seed: random seed.
+        validate: computes Recall@20 of a model of the retained data on the retained validation pairs.
+        progress: called with the progress.
+        carried: what the method left with the model when it unlearned it last (see `UnlearnResult`); empty at first.
     """
 
     model: Recommender
@@ -44,6 +45,7 @@ class Task:
     seed: Seed
     validate: Callable[[Recommender, GraphInputs], float]
     progress: Progress = no_progress
+    carried: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -53,35 +55,37 @@ class Task:
         training: TrainConfig,
         seed: Seed,
         progress: Progress = no_progress,
+        carried: Mapping[str, Any] | None = None,
     ) -> Self:
         """Set up a task whose models are validated on the retained validation pairs."""
 
         def validate(current: Recommender, inputs: GraphInputs) -> float:
             return validation_score(current, inputs, partition.retained)
 
-        return cls(model, partition, training, seed, validate, progress)
+        return cls(model, partition, training, seed, validate, progress, carried or {})
 
     @property
     def device(self) -> torch.device:
-        """Where the model lives."""
+        """The device of the model."""
         return next(self.model.parameters()).device
 
     def inputs(self) -> GraphInputs:
-        """Graphs and features of the retained data."""
+        """Build the graphs and features of the retained data."""
         return build_inputs(self.partition.retained, self.model.required_inputs(), self.device)
 
 
 @dataclass(frozen=True)
 class UnlearnResult:
-    """What a method gives back.
+    """The result of a method.
 
     Attributes:
-        model: of the retained users, items and modalities.
+        model: model of the retained users, items and modalities.
         stop_reason: why it ended.
         history: one row per pass.
-        setup_seconds: of the run that were spent on what would be there before any request, such as shard models.
-        best_epoch, valid: where a training on the retained data validated best, and its score; 0 and None for a method
-            that chooses nothing by validation.
+        setup_seconds: time spent on what would exist before any request, such as shard models.
+        best_epoch, valid: epoch that validated best, and its score; 0 and None for a method that chooses nothing by
+            validation.
+        carried: what a later request to the same method needs to know: numbers that name nobody, in JSON's types.
     """
 
     model: Recommender
@@ -90,12 +94,21 @@ class UnlearnResult:
     setup_seconds: float = 0.0
     best_epoch: int = 0
     valid: float | None = None
+    carried: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Unlearner:
-    """Base of every method. A subclass states its settings, its targets and how it runs."""
+    """Base of every method. A subclass defines its settings, its targets and how it runs.
+
+    Attributes:
+        summary: what the method does, in one line.
+        source: its paper.
+        forgets: the targets that it can forget; a request for any other is refused.
+    """
 
     Config: ClassVar[type[UnlearnConfig]] = UnlearnConfig
+    summary: ClassVar[str] = ""
+    source: ClassVar[str] = ""
     forgets: ClassVar[frozenset[Target]] = frozenset(Target)
     config: UnlearnConfig
 
@@ -104,7 +117,7 @@ class Unlearner:
 
     @classmethod
     def check(cls, partition: Partition) -> None:
-        """Refuse what this method cannot forget.
+        """Refuse a request that this method cannot forget.
 
         Raises:
             ForgetError: when the request has a target outside `forgets`.
@@ -117,17 +130,17 @@ class Unlearner:
             )
 
     def run(self, task: Task) -> UnlearnResult:
-        """Forget what `task.partition` took out."""
+        """Forget what `task.partition` removes."""
         raise NotImplementedError
 
 
 def presence(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Modality -> bool [I]."""
+    """Return modality -> bool [I], true for items that have it."""
     return {name: modality.present for name, modality in dataset.modalities.items()}
 
 
 def working_copy(task: Task) -> Recommender:
-    """Return the trained model, every row in its place, as a copy to work on."""
+    """Copy the trained model, with all rows in their places."""
     source = task.model
     original = task.partition.original
     users, items = np.arange(source.sizes.users), np.arange(source.sizes.items)
@@ -135,19 +148,19 @@ def working_copy(task: Task) -> Recommender:
 
 
 def original_inputs(task: Task) -> GraphInputs:
-    """Return what the model was trained on; for a frozen teacher, never for a model that is given back."""
+    """Build the inputs on which the model was trained, for a frozen teacher only."""
     return build_inputs(task.partition.original, task.model.required_inputs(), task.device)
 
 
 def padded_inputs(task: Task) -> GraphInputs:
-    """Retained graph in original rows, with what was removed attached as newcomers."""
+    """Build the retained graph in original rows; removed users and items are placeholders without edges."""
     return build_inputs(
         task.partition.padded_dataset(), task.model.required_inputs(), task.device, task.partition.placeholder_items()
     )
 
 
 def retained_inputs(task: Task) -> GraphInputs:
-    """As `padded_inputs`, without the removed features of retained items: what the new model will see."""
+    """Build `padded_inputs` without the removed features of retained items, as the new model will read them."""
     data, partition = task.partition.padded_dataset(), task.partition
     modalities = {
         name: modality.without(partition.removed_features[name]) if name in partition.removed_features else modality
@@ -159,7 +172,7 @@ def retained_inputs(task: Task) -> GraphInputs:
 
 
 def retained_model(task: Task, working: Recommender) -> Recommender:
-    """Return the rows and branches of `working` that are retained, as a model of the retained data."""
+    """Copy the retained rows and branches of `working` into a model of the retained data."""
     partition = task.partition
     sizes = Sizes.of_dataset(partition.retained)
     seed = task.seed.child("fresh rows")
@@ -167,7 +180,7 @@ def retained_model(task: Task, working: Recommender) -> Recommender:
 
 
 def with_fresh_rows(model: Recommender, users: Ints, items: Ints, seed: Seed) -> Recommender:
-    """Return a copy whose rows of `users` and `items` (int64), in every table, are as at the start of a training."""
+    """Copy a model with untrained rows for `users` and `items` (int64), in every table."""
     user_rows, item_rows = np.arange(model.sizes.users), np.arange(model.sizes.items)
     user_rows[users], item_rows[items] = -1, -1
     kept = {name: np.ones(model.sizes.items, dtype=bool) for name in model.sizes.widths}

@@ -1,4 +1,4 @@
-"""Conjugate gradients over several tensors at once."""
+"""Conjugate gradients over several tensors."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,17 +16,17 @@ def inner(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
 def solve(
     product: Callable[[Tensors], Tensors], target: Tensors, diagonal: Tensors, products: int, tolerance: float
 ) -> tuple[Tensors, int]:
-    """Find an approximate x with `product(x)` = `target`, started from zero, and say how many products it took.
+    """Solve `product(x)` = `target` approximately from x = 0; return x and the number of products.
 
-    Conjugate gradients, preconditioned with `diagonal`. They end at a direction of negative curvature with what was
-    found until then (Steihaug, 1983).
+    Conjugate gradients are preconditioned with `diagonal`. At a direction of negative curvature they stop with the
+    solution so far (Steihaug, 1983).
 
     Args:
-        product: by a symmetric matrix.
-        target: of any shapes.
-        diagonal: positive, of shapes that divide those of `target`.
-        products: at most.
-        tolerance: norm of the residual, relative to that of `target`, that is good enough.
+        product: multiplies by a symmetric matrix.
+        target: tensors of any shapes.
+        diagonal: positive; each can be broadcast to its tensor of `target`.
+        products: number of products at most.
+        tolerance: norm of the residual at which to stop, relative to that of `target`.
     """
     found = [torch.zeros_like(part) for part in target]
     residual = [part.clone() for part in target]

@@ -1,4 +1,4 @@
-"""A model's vectors as if some rows of its ID tables were others; differentiable in those rows, as often as needed."""
+"""Vectors of a model with other values in its ID tables, differentiable any number of times in those values."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ class _Call(nn.Module):
 
 
 def vectors_with(model: Recommender, tables: Mapping[str, Tensor], inputs: GraphInputs) -> Vectors:
-    """All vectors, with `tables` (parameter name -> values of its shape) in place of the model's own.
+    """Compute all vectors with `tables` (parameter name -> values of its shape) in place of the model's own.
 
     The model itself is not changed.
     """

@@ -1,57 +1,46 @@
-"""Every unlearning method by the name the command line and run folders use."""
+"""Every unlearning method by the name that the command line and run folders use.
 
-from mmrecun.errors import ConfigError
-from mmrecun.text import unknown_name
-from mmrecun.unlearning.base import Unlearner
-from mmrecun.unlearning.editing.cova import COVA
-from mmrecun.unlearning.editing.gsgcf import GSGCF
-from mmrecun.unlearning.editing.obliviate import Obliviate
-from mmrecun.unlearning.editing.scif import SCIF
-from mmrecun.unlearning.gradient.amnesiac import Amnesiac
-from mmrecun.unlearning.gradient.ascent import Ascent
-from mmrecun.unlearning.gradient.finetune import Finetune
-from mmrecun.unlearning.gradient.mmrecun_paper import MMRecUnPaper
-from mmrecun.unlearning.gradient.multidelete import MultiDelete
-from mmrecun.unlearning.gradient.neggrad import NegGrad
-from mmrecun.unlearning.gradient.rrl import RRL
-from mmrecun.unlearning.gradient.scrub import Scrub
-from mmrecun.unlearning.gradient.tru import TRU
-from mmrecun.unlearning.mmrecun.method import MMRecUn
-from mmrecun.unlearning.reset import Reset
-from mmrecun.unlearning.retrain import Retrain
-from mmrecun.unlearning.sharded.receraser import RecEraser
-from mmrecun.unlearning.sharded.sisa import SISA
-from mmrecun.unlearning.unlink import Unlink
+Reading the names imports no method, and so no torch. Other packages add methods under the entry point group
+`mmrecun.methods` (see `mmrecun.registry`).
+"""
 
-METHODS: dict[str, type[Unlearner]] = {
-    "mmrecun": MMRecUn,
-    "mmrecun-paper": MMRecUnPaper,
-    "retrain": Retrain,
-    "cova": COVA,
-    "gsgcf": GSGCF,
-    "obliviate": Obliviate,
-    "receraser": RecEraser,
-    "scif": SCIF,
-    "sisa": SISA,
-    "amnesiac": Amnesiac,
-    "ascent": Ascent,
-    "finetune": Finetune,
-    "multidelete": MultiDelete,
-    "neggrad": NegGrad,
-    "reset": Reset,
-    "rrl": RRL,
-    "scrub": Scrub,
-    "tru": TRU,
-    "unlink": Unlink,
+from typing import TYPE_CHECKING
+
+from mmrecun.registry import Registry
+
+if TYPE_CHECKING:
+    from mmrecun.unlearning.base import Unlearner
+
+METHODS = {
+    "mmrecun": "mmrecun.unlearning.mmrecun.method:MMRecUn",
+    "mmrecun-paper": "mmrecun.unlearning.gradient.mmrecun_paper:MMRecUnPaper",
+    "retrain": "mmrecun.unlearning.retrain:Retrain",
+    "unlink": "mmrecun.unlearning.unlink:Unlink",
+    "reset": "mmrecun.unlearning.reset:Reset",
+    "finetune": "mmrecun.unlearning.gradient.finetune:Finetune",
+    "ascent": "mmrecun.unlearning.gradient.ascent:Ascent",
+    "neggrad": "mmrecun.unlearning.gradient.neggrad:NegGrad",
+    "amnesiac": "mmrecun.unlearning.gradient.amnesiac:Amnesiac",
+    "scrub": "mmrecun.unlearning.gradient.scrub:Scrub",
+    "rrl": "mmrecun.unlearning.gradient.rrl:RRL",
+    "multidelete": "mmrecun.unlearning.gradient.multidelete:MultiDelete",
+    "tru": "mmrecun.unlearning.gradient.tru:TRU",
+    "sisa": "mmrecun.unlearning.sharded.sisa:SISA",
+    "receraser": "mmrecun.unlearning.sharded.receraser:RecEraser",
+    "scif": "mmrecun.unlearning.editing.scif:SCIF",
+    "obliviate": "mmrecun.unlearning.editing.obliviate:Obliviate",
+    "cova": "mmrecun.unlearning.editing.cova:COVA",
+    "gsgcf": "mmrecun.unlearning.editing.gsgcf:GSGCF",
 }
+REGISTRY = Registry("method", "mmrecun.methods", METHODS)
 
 
-def method_class(name: str) -> type[Unlearner]:
-    """Return the method called `name`.
+def method_class(name: str) -> "type[Unlearner]":
+    """Import the method called `name`.
 
     Raises:
-        ConfigError: naming the nearest known method.
+        ConfigError: naming the nearest known method, or what is wrong with the package that registers it.
     """
-    if name not in METHODS:
-        raise ConfigError(unknown_name("method", name, list(METHODS)))
-    return METHODS[name]
+    from mmrecun.unlearning.base import Unlearner
+
+    return REGISTRY.load(name, Unlearner)

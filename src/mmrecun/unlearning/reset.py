@@ -1,4 +1,4 @@
-"""Reset: whoever had a part in what is forgotten starts again from an untrained row."""
+"""Reset: users and items of forgotten pairs get untrained rows."""
 
 import numpy as np
 
@@ -8,10 +8,12 @@ from mmrecun.unlearning.base import Task, Unlearner, UnlearnResult, retained_mod
 
 
 class Reset(Unlearner):
-    """No training: the rows of touched users and items become fresh in every table; shared weights stay."""
+    """Gives affected users and items untrained rows in every table. Shared weights stay; there is no training."""
+
+    summary = "gives users and items of forgotten pairs untrained rows, without training"
 
     def run(self, task: Task) -> UnlearnResult:
-        """Draw the touched rows anew."""
+        """Draw the affected rows anew."""
         users, items = affected_rows(task.partition)
         fresh = with_fresh_rows(task.model, users, items, task.seed.child("reset"))
         stop = f"nothing was trained; {len(users)} users and {len(items)} items have fresh rows"
@@ -19,7 +21,7 @@ class Reset(Unlearner):
 
 
 def affected_rows(partition: Partition) -> tuple[Ints, Ints]:
-    """Original rows of the users and items of forgotten pairs, and of the items that lost a feature; int64 each."""
+    """Return the original rows of users and items of forgotten pairs, and of items that lost a feature; both int64."""
     pairs = partition.forgotten
     lost = [np.flatnonzero(mask) for mask in partition.removed_features.values()]
     return np.unique(pairs.users), np.unique(np.concatenate([pairs.items, *lost]))

@@ -6,9 +6,10 @@ from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResul
 
 
 class Retrain(Unlearner):
-    """Exact by construction: nothing forgotten is read, neither as a positive nor as an excluded negative."""
+    """Exact by construction: forgotten pairs are read neither as positives nor to exclude negatives."""
 
     Config = UnlearnConfig
+    summary = "Gold: trains again from scratch"
 
     def run(self, task: Task) -> UnlearnResult:
         """Train a fresh model; `task.training` decides when it stops."""

@@ -1,4 +1,4 @@
-"""A model that is nothing but its vectors: what methods give back that work on scores or on several models at once."""
+"""A model that consists of its vectors alone, the result of methods that edit scores or combine several models."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ BLOCK_BYTES = 64 << 20
 
 @torch.no_grad()
 def vector_model(partition: Partition, users: Tensor, items: Tensor) -> BPRMF:
-    """Return a matrix factorisation whose rows are given vectors of the retained users [U', D] and items [I', D]."""
+    """Build a matrix factorisation from given vectors of the retained users [U', D] and items [I', D]."""
     config = BPRMFConfig(dim=users.shape[1])
     model = BPRMF(config, Sizes.of_dataset(partition.retained), Seed(0).torch()).to(users.device)
     model.users.weight.copy_(users)
@@ -25,13 +25,13 @@ def vector_model(partition: Partition, users: Tensor, items: Tensor) -> BPRMF:
 
 
 def retained_vector_model(partition: Partition, users: Tensor, items: Tensor) -> BPRMF:
-    """As `vector_model`, from vectors in original rows [U, D] and [I, D]."""
+    """Build a `vector_model` from vectors in original rows, [U, D] and [I, D]."""
     rows = [torch.from_numpy(kept).to(users.device) for kept in (partition.user_rows, partition.item_rows)]
     return vector_model(partition, users[rows[0]], items[rows[1]])
 
 
 def pair_scores(users: Tensor, items: Tensor, pairs: Interactions) -> Tensor:
-    """float32 [N], the score of each pair; no more than a block of rows is gathered at a time."""
+    """Score N pairs, gathering one block of rows at a time: float32 [N]."""
     scored = torch.empty(len(pairs), device=users.device)
     for part in blocks(len(pairs), users.shape[1]):
         rows, columns = (torch.tensor(side[part], device=users.device) for side in (pairs.users, pairs.items))
@@ -40,7 +40,7 @@ def pair_scores(users: Tensor, items: Tensor, pairs: Interactions) -> Tensor:
 
 
 def blocks(rows: int, width: int) -> Iterator[slice]:
-    """Slices of at most 64 MiB of float32 rows of `width`."""
+    """Yield slices of at most 64 MiB of float32 rows of `width`."""
     size = max(1, BLOCK_BYTES // (4 * max(1, width)))
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrecun.rng import Seed
-from mmrecun.unlearning.mmrecun.balance import Balance, fit_decay_by_degree, mean_cosine
+from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, mean_cosine
 
 
 def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
@@ -52,6 +52,6 @@ def test_a_row_taught_by_pairs_alone_goes_where_the_others_hold_it():
 @given(st.lists(st.tuples(st.integers(0, 500), st.floats(-1, 5)), min_size=1, max_size=60))
 def test_decay_is_positive_whatever_was_seen(seen: list[tuple[int, float]]):
     degree, decay = (np.array(column) for column in zip(*seen, strict=True))
-    found = fit_decay_by_degree(decay.astype(float), degree.astype(np.int64))(np.array([0, 1, 17, 10_000]))
+    found = DecayByDegree.fitted(decay.astype(float), degree.astype(np.int64))(np.array([0, 1, 17, 10_000]))
     assert np.isfinite(found).all()
     assert (found > 0).all()

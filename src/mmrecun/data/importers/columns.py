@@ -1,17 +1,24 @@
 """Columns of foreign tables: which holds the ids, and how ids, numbers, times and attributes are read."""
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
 import polars as pl
 
+from mmrecun.data.importers.delimited import is_number
 from mmrecun.data.importers.readers import Source
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
 _FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
+_INTEGERS_END = 2.0**63
 _MOST = 0.5  # of a column that are numbers: the others are told, since they make it text
 _KEYS = {
     "user": ("id", "user", "userid", "users", "uid", "username", "account", "accountid", "customer", "customerid"),
     "item": ("id", "item", "itemid", "items", "iid", "product", "productid", "movieid", "videoid", "trackid", "asin"),
 }
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CLOCKS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y/%m/%d %H:%M:%S%.f", "%Y/%m/%d")
 
 
@@ -29,6 +36,17 @@ def header_name(cell: str, kind: str, further: str = "") -> bool:
     name = cell.partition(":")[0].strip().lower()
     plain = name.replace("_", "").replace("-", "").replace(" ", "")
     return plain in _KEYS[kind] or (bool(further) and name == further.strip().lower())
+
+
+def looks_like_row(header: Sequence[str]) -> bool:
+    """Whether a header holds a number or a date, and nothing that reads like the name of a column of ids.
+
+    >>> looks_like_row(["u1", "i7", "4.5"]), looks_like_row(["user_id", "i", "2019"]), looks_like_row(["a", "b"])
+    (True, False, False)
+    """
+    cells = [cell.strip() for cell in header]
+    named = any(header_name(cell, kind) for cell in cells for kind in ("user", "item"))
+    return not named and any(is_number(cell) or _DATE.match(cell) for cell in cells)
 
 
 def id_column(source: Source, kind: str, further: str = "") -> str:
@@ -74,15 +92,15 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
     return values.cast(pl.String)
 
 
-def refuse_headless(source: Source, column: str, names: pl.Series) -> None:
+def refuse_headless(path: Path, column: str, names: pl.Series) -> None:
     """Refuse a text table whose header is one of its own ids: its first line is a row, and would be lost.
 
     Raises:
         DataError: naming the file.
     """
-    if source.lines is not None and column in names:
+    if column in names:
         raise DataError(
-            f"{source.path}, line 1: '{column}' is an id as well as the name of its column; "
+            f"{path}, line 1: '{column}' is an id as well as the name of its column; "
             "if the file has no header, name its columns with --columns"
         )
 
@@ -145,8 +163,10 @@ def times(source: Source, column: str) -> pl.Series:
 
 
 def _whole(values: pl.Series) -> pl.Series:
-    fractions = values.dtype.is_float() and not (values == values.floor()).all()
-    return values if fractions else values.cast(pl.Int64)
+    if not values.dtype.is_float():
+        return values.cast(pl.Int64)
+    whole = bool(((values == values.floor()) & (values.abs() < _INTEGERS_END)).all())
+    return values.cast(pl.Int64) if whole else values
 
 
 def _seconds(values: pl.Series) -> pl.Series:

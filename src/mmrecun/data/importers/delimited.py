@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
@@ -30,8 +31,7 @@ def read_delimited(path: Path, separator: str, columns: Sequence[str] = ()) -> t
     Raises:
         DataError: when it is ragged, separated otherwise, or holds a single quotation mark.
     """
-    _refuse_other_separator(path, separator, first_line(path))
-    quoted = separator != "\t" or _encloses(path, separator)
+    quoted = quotes(path, separator)
     try:
         table = pl.read_csv(
             path,
@@ -42,30 +42,50 @@ def read_delimited(path: Path, separator: str, columns: Sequence[str] = ()) -> t
             has_header=not columns,
         )
     except pl.exceptions.PolarsError as error:
-        reason = _ragged(path, separator, quoted) or (_stray_quote(path, separator) if quoted else "")
-        raise DataError(reason or f"{path}: not readable: {str(error).splitlines()[0]}") from None
+        raise DataError(unreadable(path, separator, quoted, error)) from None
     # a line that ends too soon is filled up with nulls, so only then the file is read again to find it
-    if table.width and table.to_series(-1).null_count() and (short := _ragged(path, separator, quoted)):
+    if table.width and table.to_series(-1).null_count() and (short := ragged(path, separator, quoted)):
         raise DataError(short)
-    table = _named(path, table, separator, columns)
-    warnings = _swallowed(path, separator, table.height + (not columns)) if quoted else []
-    return _without_blank_end(table), quoted, warnings
+    table.columns = header_names(path, table.columns, separator, columns)
+    warnings = swallowed(path, separator, table.height + (not columns)) if quoted else []
+    return without_blank_end(table), quoted, warnings
 
 
-def _named(path: Path, table: pl.DataFrame, separator: str, columns: Sequence[str]) -> pl.DataFrame:
-    if columns and len(columns) != table.width:
-        raise DataError(f"{path}: {table.width} columns, but {len(columns)} names are given: {', '.join(columns)}")
-    names = list(columns) or [column.partition(":")[0].strip() for column in table.columns]
-    header = [] if columns else first_line(path).rstrip("\r\n").split(separator)
-    if header and all(_number(cell) for cell in header) and header != [str(place) for place in range(len(header))]:
+def quotes(path: Path, separator: str) -> bool:
+    """Whether quotation marks enclose fields in a table.
+
+    Raises:
+        DataError: when the file cannot be read, is empty, or is separated otherwise.
+    """
+    _refuse_other_separator(path, separator, first_line(path))
+    return separator != "\t" or _encloses(path, separator)
+
+
+def unreadable(path: Path, separator: str, quoted: bool, error: Exception) -> str:
+    """Return what is wrong with a table that polars refused with `error`: the line, where it can be told."""
+    reason = ragged(path, separator, quoted) or (_stray_quote(path, separator) if quoted else "")
+    return reason or f"{path}: not readable: {str(error).splitlines()[0]}"
+
+
+def header_names(path: Path, header: Sequence[str], separator: str, columns: Sequence[str]) -> list[str]:
+    """Return the names of the columns: those given, or those of the header without RecBole's types.
+
+    Raises:
+        DataError: for another number of names, names that repeat, or a header that is a row of numbers.
+    """
+    if columns and len(columns) != len(header):
+        raise DataError(f"{path}: {len(header)} columns, but {len(columns)} names are given: {', '.join(columns)}")
+    names = list(columns) or [column.partition(":")[0].strip() for column in header]
+    cells = [] if columns else first_line(path).rstrip("\r\n").split(separator)
+    if cells and all(is_number(cell) for cell in cells) and cells != [str(place) for place in range(len(cells))]:
         raise DataError(f"{path}, line 1: numbers, not a header; name the columns of such a file with --columns")
     if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise DataError(f"{path}, line 1: columns occur more than once: {preview(repeated)}")
-    table.columns = names
-    return table
+    return names
 
 
-def _number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is a number, also infinity or NaN."""
     with suppress(ValueError):
         float(text)
         return True
@@ -89,7 +109,7 @@ def _encloses(path: Path, separator: str) -> bool:
         return False
     width, even = 0, True
     enclosed, plain = set[int](), set[int]()  # columns with a field in marks, and with one that is not
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    with open_text(path, "replace", "") as file:
         for number, line in enumerate(file):
             cells = line.rstrip("\r\n").split(separator)
             if cells == [""]:
@@ -101,15 +121,15 @@ def _encloses(path: Path, separator: str) -> bool:
                     (enclosed if len(cell) > 1 and cell[0] == cell[-1] == _MARK else plain).add(place)
             if not even and len(plain) >= width:
                 break
-    return bool(enclosed - plain) or (not even and not _ragged(path, separator, quoted=True))
+    return bool(enclosed - plain) or (not even and not ragged(path, separator, quoted=True))
 
 
 def _holds_mark(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         return any(_MARK.encode() in block for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def _without_blank_end(table: pl.DataFrame) -> pl.DataFrame:
+def without_blank_end(table: pl.DataFrame) -> pl.DataFrame:
     """Blank lines at the end are nobody's mistake; elsewhere they are rows without ids, and refused as such."""
     filled = table.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
     return table.head(int(filled[-1]) + 1 if len(filled) else 0)
@@ -122,7 +142,7 @@ def first_line(path: Path) -> str:
         DataError: when the file cannot be read, is not UTF-8, or is empty.
     """
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with decompressing(path), open_text(path) as file:
             line = file.readline()
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8 text") from None
@@ -138,7 +158,7 @@ def _records(path: Path, separator: str, quoted: bool = True) -> Iterator[tuple[
 
     It ends early at a field too long for this reader.
     """
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file, suppress(csv.Error):
+    with open_text(path, "replace", "") as file, suppress(csv.Error):
         plainly = csv.reader(file, delimiter=separator, quoting=csv.QUOTE_NONE)
         reader, first = csv.reader(file, delimiter=separator) if quoted else plainly, 1
         for fields in reader:
@@ -151,7 +171,8 @@ def starts(path: Path, separator: str, quoted: bool, header: bool) -> Iterator[i
     return (first for first, _, _ in islice(_records(path, separator, quoted), int(header), None))
 
 
-def _ragged(path: Path, separator: str, quoted: bool) -> str:
+def ragged(path: Path, separator: str, quoted: bool) -> str:
+    """Return which line has another number of columns than the first; empty when none has."""
     wanted = 0
     for first, _, fields in _records(path, separator, quoted):
         wanted = wanted or len(fields)
@@ -160,18 +181,19 @@ def _ragged(path: Path, separator: str, quoted: bool) -> str:
     return ""
 
 
-def _swallowed(path: Path, separator: str, rows: int) -> list[str]:
+def swallowed(path: Path, separator: str, rows: int) -> list[str]:
     """Return a warning where one quoted field holds several lines that would be rows by themselves."""
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     if lines <= rows:
         return []
     found: list[str] = []
-    text = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
-    for first, last, fields in _records(path, separator):
-        inside = [line for line in text[first : last - 1] if line.count(separator) == len(fields) - 1]
-        if len(inside) >= _SHOWN_SPAN:
-            found.append(f"lines {first} to {last}")
+    with open_text(path, "replace", "") as text:
+        for first, last, fields in _records(path, separator):
+            span = list(islice(text, last - first + 1))
+            inside = [line for line in span[1:-1] if line.count(separator) == len(fields) - 1]
+            if len(inside) >= _SHOWN_SPAN:
+                found.append(f"lines {first} to {last}")
     if not found:
         return []
     return [
@@ -183,7 +205,7 @@ def _swallowed(path: Path, separator: str, rows: int) -> list[str]:
 
 def _stray_quote(path: Path, separator: str) -> str:
     alone = {first for first, last, _ in _records(path, separator) if first == last}
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    with open_text(path, "replace", "") as file:
         for number, line in enumerate(file, start=1):
             if number in alone and line.count(_MARK) % 2:
                 return (

@@ -11,7 +11,7 @@ import polars as pl
 from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import as_ids, id_column
-from mmrecun.data.importers.readers import Source, read_foreign_parquet
+from mmrecun.data.importers.readers import Source, read_foreign_parquet, read_table
 from mmrecun.data.modality import Modality
 from mmrecun.errors import DataError
 from mmrecun.text import preview
@@ -45,6 +45,45 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
             "NaN in the whole row would mean that the item has none"
         )
     return _modality(name, path, features, present)
+
+
+def with_ids(name: str, path: Path, ids_path: Path, items: IdMap) -> Modality:
+    """Read an npy file whose row r belongs to the item on line r of another file.
+
+    Args:
+        name: of the modality.
+        path: the npy file.
+        ids_path: a table with a column of item ids, an npy file of ids, or text with one id a line and no header.
+        items: of the dataset.
+
+    Raises:
+        DataError: when the numbers of rows differ, or for unknown or repeated ids.
+    """
+    features = read_npy(path)
+    if features.ndim != 2 or features.dtype.kind not in "fiub":
+        raise DataError(f"{path}: {features.dtype} of shape {list(features.shape)}; expected numbers, a row an item")
+    listed = _listed(ids_path)
+    if len(listed) != len(features):
+        raise DataError(f"{path}: {len(features)} rows of features, but {ids_path} has {len(listed)} ids")
+    with np.errstate(over="ignore"):
+        values = np.asarray(features, dtype=np.float32)
+    return from_table(name, path, pl.DataFrame({"id": listed, "features": values}), items)
+
+
+def _listed(path: Path) -> pl.Series:
+    if path.suffix == ".npy":
+        values = read_npy(path)
+        if values.ndim != 1 or values.dtype.kind not in "iuUS":
+            raise DataError(f"{path}: {values.dtype} of shape {list(values.shape)}; expected ids")
+        return pl.Series("id", values.astype(str).tolist(), dtype=pl.String)
+    if path.suffix == ".txt":
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+        return pl.Series("id", [line.strip() for line in lines], dtype=pl.String)
+    source = read_table(path)
+    return as_ids(source.column(id_column(source, "item")), str(path)).alias("id")
 
 
 def from_parquet(name: str, path: Path, items: IdMap, further: str = "") -> Modality:

@@ -1,108 +1,174 @@
 """From a table of events to distinct, split interactions; shared by all importers."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from mmrecun.arrays import Bools, Ints, Labels
+from mmrecun.arrays import Ints, Labels
 from mmrecun.data.importers.columns import numeric, quoted, times
+from mmrecun.data.importers.id_codes import canonical_order
 from mmrecun.data.importers.options import Duplicates, ImportOptions, SplitKind
 from mmrecun.data.importers.readers import Source
+from mmrecun.data.importers.report import Report
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.data.splits import k_core, leave_k_out, random_split, temporal_split
+from mmrecun.data.splits import cut_validation, k_core, leave_k_out, random_split, temporal_split
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
 
 _LABELS = {"0": 0, "1": 1, "2": 2, "train": 0, "valid": 1, "validation": 1, "test": 2}
 
 
-def interactions(
-    source: Source, users: Ints, items: Ints, label: str | None, options: ImportOptions
-) -> tuple[Interactions, list[str]]:
-    """Distinct pairs with split labels and attributes, and warnings.
+@dataclass(frozen=True)
+class Events:
+    """N rows of a source as numbers, in its order.
+
+    Attributes:
+        where: the source, for messages.
+        users, items: integers [N], dense rows.
+        attributes: N rows of `timestamp` and `weight`, where the source has them.
+        labels: int8 [N] splits, where the source has them.
+        at: names the file and line of a row, for messages.
+        cut_valid: whether validation is cut from what the labels call train.
+    """
+
+    where: Path
+    users: Ints
+    items: Ints
+    attributes: pl.DataFrame
+    labels: Labels | None
+    at: Callable[[int], str]
+    cut_valid: bool = False
+
+    @classmethod
+    def of(cls, source: Source, users: Ints, items: Ints, label: str | None, options: ImportOptions) -> "Events":
+        """Read what `options` name from a table; `label` is the column with split labels, if there is one.
+
+        Raises:
+            DataError: naming the line of a value that cannot be read.
+        """
+        labels = given_labels(source, label) if label else None
+        return cls(source.path, users, items, attributes_of(source, options), labels, source.at)
+
+
+def interactions(events: Events, options: ImportOptions, report: Report) -> Interactions:
+    """Return the distinct pairs of events with split labels and attributes.
 
     Args:
-        source: the table.
-        users, items: int64 [rows] dense rows of each line.
-        label: the column with split labels, if there is one.
+        events: of a source.
         options: of the import.
+        report: grows by what is left out.
 
     Raises:
-        DataError: for repeated pairs, unknown labels, or a split that cannot be made; the line is named.
+        DataError: for repeated pairs, or a split that cannot be made; the line is named.
     """
-    warnings: list[str] = []
-    kept = _distinct(source, users, items, options, warnings)
+    order = _distinct(events, options, report)
     if options.k_core:
-        inside = np.flatnonzero(kept)[k_core(users[kept], items[kept], options.k_core)]
-        kept = np.zeros_like(kept)
-        kept[inside] = True
-        warnings.append(f"the {options.k_core}-core keeps {int(kept.sum())} of {len(kept)} interactions")
-    attributes = _attributes(source, options)
-    attributes = attributes.filter(kept) if attributes.width else attributes
-    labels = given_labels(source, label)[kept] if label else _made(users[kept], attributes, options, warnings)
+        inside = k_core(events.users[order].astype(np.int64), events.items[order].astype(np.int64), options.k_core)
+        told = f"the {options.k_core}-core keeps {int(inside.sum())} of {len(events.users)} interactions"
+        report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", told)
+        order = order[inside]
+    labels = _labels(events, order, options, report)
     for split in Split:
         if not (labels == split).any():
             if split is Split.TRAIN:
-                raise DataError(f"{source.path}: the train split is empty; at least some interactions must be in it")
+                raise DataError(f"{events.where}: the train split is empty; at least some interactions must be in it")
             raise DataError(
-                f"{source.path}: the {split.name.lower()} split is empty; label some interactions, or choose --split"
+                f"{events.where}: the {split.name.lower()} split is empty; label some interactions, or choose --split"
             )
-    return Interactions(users[kept], items[kept], labels, attributes), warnings
+    attributes = events.attributes[order] if events.attributes.width else events.attributes
+    return Interactions(events.users[order], events.items[order], labels, attributes)
 
 
-def heavy_enough(source: Source, options: ImportOptions) -> tuple[Source, list[str]]:
-    """Return the rows of at least `min_weight`, and what is to be said about weights: none of them weighs in training.
+class Weights:
+    """Leaves out events that weigh too little, batch by batch, and says in the end what weights do not do."""
+
+    def __init__(self, options: ImportOptions) -> None:
+        if options.weight is None and options.min_weight is not None:
+            raise DataError("a smallest weight needs the column of weights: give --weight COLUMN")
+        self._column, self._least = options.weight, options.min_weight
+        self._rows = self._low = 0
+
+    def heavy_enough(self, batch: Source) -> Source:
+        """Return the rows of at least the smallest weight.
+
+        Raises:
+            DataError: naming the line of a weight that is no number.
+        """
+        if self._column is None:
+            return batch
+        weights = numeric(batch, self._column, pl.Float32)
+        kept = weights > 0 if self._least is None else weights >= self._least
+        self._rows += len(kept)
+        self._low += int((~kept).sum())
+        if self._least is None or kept.all():
+            return batch
+        lines = batch.lines and partial(_gathered, batch.lines, kept.arg_true().to_numpy())
+        return replace(batch, table=batch.table.filter(kept), lines=lines)
+
+    def tell(self, path: Path, report: Report) -> None:
+        """Report what was left out.
+
+        Raises:
+            DataError: when nothing is heavy enough.
+        """
+        if self._column is None:
+            return
+        if self._least is None:
+            low = f", also the {self._low} of weight 0 or less" if self._low else ""
+            report.warnings.append(
+                f"weight '{self._column}' is kept as an attribute only: every row counts as a positive{low}; "
+                "leave out low ones with --min-weight"
+            )
+            return
+        if self._low == self._rows:
+            raise DataError(f"{path}: no '{self._column}' reaches {self._least:g}")
+        reason = f"'{self._column}' below {self._least:g}"
+        told = f"{self._low} of {self._rows} rows have a '{self._column}' below {self._least:g} and were left out"
+        report.leave_out(self._low, reason, told)
+
+
+def _gathered(lines: Callable[[], Iterator[int]], places: Ints) -> Iterator[int]:
+    wanted = iter(places.tolist())
+    sought = next(wanted, None)
+    for place, line in enumerate(lines()):
+        if place == sought:
+            yield line
+            sought = next(wanted, None)
+
+
+def _distinct(events: Events, options: ImportOptions, report: Report) -> Ints:
+    """Return the places of the pairs in canonical order, without those that occurred before."""
+    order = canonical_order(events.users, events.items)
+    again = np.zeros(len(order), dtype=bool)
+    for column in (events.users, events.items):
+        sorted_column = column[order]
+        equal = sorted_column[1:] == sorted_column[:-1]
+        again[1:] = equal if column is events.users else again[1:] & equal
+    if not again.any():
+        return order
+    if options.duplicates is Duplicates.ERROR:
+        place = int(np.flatnonzero(again)[order[again].argmin()])
+        earlier = order[np.flatnonzero(~again[:place])[-1]]
+        here, there = events.at(int(order[place])), events.at(int(earlier))
+        there = there.rpartition(", ")[2] if there.rpartition(", ")[0] == here.rpartition(", ")[0] else there
+        raise DataError(
+            f"{here}: the same user and item as in {there}; mend the file, or keep the first with --duplicates first"
+        )
+    count = int(again.sum())
+    report.leave_out(count, "repeated pair", f"{count} repeated pairs were dropped; the first of each was kept")
+    return order[~again]
+
+
+def attributes_of(source: Source, options: ImportOptions) -> pl.DataFrame:
+    """Return the columns `timestamp` and `weight` of a table, where `options` name them.
 
     Raises:
-        DataError: when a smallest weight is given without a column of weights, or nothing reaches it.
+        DataError: naming the line of a value that cannot be read.
     """
-    if options.weight is None:
-        if options.min_weight is not None:
-            raise DataError("a smallest weight needs the column of weights: give --weight COLUMN")
-        return source, []
-    weights = numeric(source, options.weight, pl.Float32)
-    if options.min_weight is None:
-        low = int((weights <= 0).sum())
-        count = f", also the {low} of weight 0 or less" if low else ""
-        return source, [
-            f"weight '{options.weight}' is kept as an attribute only: every row counts as a positive{count}; "
-            "leave out low ones with --min-weight"
-        ]
-    kept = weights >= options.min_weight
-    if not kept.any():
-        raise DataError(f"{source.path}: no '{options.weight}' reaches {options.min_weight:g}")
-    places = kept.arg_true().to_list()
-    lines = source.lines and partial(_gathered, source.lines, places)
-    dropped = f"{len(kept) - len(places)} of {len(kept)} rows have a '{options.weight}' below {options.min_weight:g}"
-    return replace(source, table=source.table.filter(kept), lines=lines), [f"{dropped} and were left out"]
-
-
-def _gathered(lines: Callable[[], Iterator[int]], places: list[int]) -> Iterator[int]:
-    wanted = set(places)
-    return (line for place, line in enumerate(lines()) if place in wanted)
-
-
-def _distinct(source: Source, users: Ints, items: Ints, options: ImportOptions, warnings: list[str]) -> Bools:
-    keys = users * (items.max() + 1) + items
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    kept: Bools = first[inverse] == np.arange(len(keys))
-    if kept.all():
-        return kept
-    again = int(np.flatnonzero(~kept)[0])
-    if options.duplicates is Duplicates.ERROR:
-        earlier = source.at(int(first[inverse[again]])).rpartition(", ")[2]
-        raise DataError(
-            f"{source.at(again)}: the same user and item as in {earlier}; "
-            "mend the file, or keep the first with --duplicates first"
-        )
-    warnings.append(f"{int((~kept).sum())} repeated pairs were dropped; the first of each was kept")
-    return kept
-
-
-def _attributes(source: Source, options: ImportOptions) -> pl.DataFrame:
     columns = {}
     if options.timestamp:
         columns["timestamp"] = times(source, options.timestamp)
@@ -126,6 +192,31 @@ def given_labels(source: Source, label: str) -> Labels:
             f"{source.at(row)}: {label} is {quoted(text[row])}; it must be 0 (train), 1 (valid) or 2 (test)"
         )
     return labels.to_numpy()
+
+
+def _labels(events: Events, order: Ints, options: ImportOptions, report: Report) -> Labels:
+    """Return the splits of the pairs in canonical order; chance and ties go by their order in the source."""
+    if events.labels is not None:
+        given = events.labels[order]
+        return _cut(events.users[order], given, options, report) if events.cut_valid else given
+    kept = np.zeros(len(events.users), dtype=bool)
+    kept[order] = True
+    attributes = events.attributes.filter(kept) if events.attributes.width else events.attributes
+    made = _made(events.users[kept].astype(np.int64), attributes, options, report.warnings)
+    if len(made) == len(kept):
+        return made[order]
+    place = np.cumsum(kept) - 1
+    labels: Labels = made[place[order]]
+    return labels
+
+
+def _cut(users: Ints, labels: Labels, options: ImportOptions, report: Report) -> Labels:
+    cut = cut_validation(users.astype(np.int64), labels, Seed(options.seed).child("split"))
+    count = int((cut == Split.VALID).sum())
+    report.warnings.append(
+        f"no file of validation pairs was given: {count} were drawn from train, a tenth of each user's"
+    )
+    return cut
 
 
 def _made(users: Ints, attributes: pl.DataFrame, options: ImportOptions, warnings: list[str]) -> Labels:

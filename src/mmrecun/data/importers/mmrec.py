@@ -10,9 +10,10 @@ from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import ids, row_numbers
 from mmrecun.data.importers.features import from_npy
-from mmrecun.data.importers.interactions import heavy_enough, interactions
+from mmrecun.data.importers.interactions import Events, Weights, interactions
 from mmrecun.data.importers.options import Imported, ImportOptions
 from mmrecun.data.importers.readers import Source, read_table, separator_of
+from mmrecun.data.importers.report import Report
 from mmrecun.data.importers.tabular import id_table
 from mmrecun.errors import DataError
 
@@ -36,7 +37,9 @@ def read(path: Path, options: ImportOptions) -> Imported:
         found = "no .inter file" if not tables else f"several .inter files ({', '.join(path.name for path in tables)})"
         raise DataError(f"{folder}: {found}; expected exactly one")
     read_as = separator_of(options.separator)
-    source, warnings = heavy_enough(read_table(tables[0], read_as, options.columns), options)
+    report = Report()
+    source = _heavy_enough(read_table(tables[0], read_as, options.columns), options, report)
+    warnings = report.warnings
     user_column, item_column = _named(source, _USERS), _named(source, _ITEMS)
     feature_files = {path.name.removesuffix(_SUFFIX): path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
     labelled = _LABEL in source.table.columns
@@ -48,13 +51,22 @@ def read(path: Path, options: ImportOptions) -> Imported:
     most = max([len(items[0]), *(len(read_npy(path)) for path in feature_files.values())]) if feature_files else 0
     item_map = _numbered("item", most) if most > len(items[0]) else items[0]
     label = options.split_column or (_LABEL if labelled and options.split is None else None)
-    pairs, more = interactions(source, users[1], items[1], label, options)
+    pairs = interactions(Events.of(source, users[1], items[1], label, options), options, report)
     modalities = {name: from_npy(name, path, item_map) for name, path in feature_files.items()}
     name = options.name or (folder.resolve().name if path.is_dir() else path.stem)
     told = [_beside(tables[0].with_suffix(f".{ids.kind}"), ids, read_as, warnings) for ids in (users[0], item_map)]
     columns = {"user": user_column, "item": item_column}
     dataset = Dataset(name, users[0], item_map, pairs, modalities, told[0], told[1], columns)
-    return Imported(dataset, (*source.warnings, *warnings, *more))
+    return Imported(dataset, report)
+
+
+def _heavy_enough(source: Source, options: ImportOptions, report: Report) -> Source:
+    weights = Weights(options)
+    heavy = weights.heavy_enough(source)
+    report.rows += source.table.height
+    report.warnings += source.warnings
+    weights.tell(source.path, report)
+    return heavy
 
 
 def _beside(path: Path, known: IdMap, separator: str | None, warnings: list[str]) -> pl.DataFrame:

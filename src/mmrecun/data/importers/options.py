@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, PositiveInt
 
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.importers.report import Report
 from mmrecun.settings import Settings
 
 
@@ -16,6 +17,14 @@ class Format(StrEnum):
     AUTO = "auto"
     MMREC = "mmrec"
     TABLE = "table"
+    LISTS = "lists"
+    AMAZON = "amazon"
+    MICROLENS = "microlens"
+    DATASETS = "datasets"
+    UI = "ui"
+    UIR = "uir"
+    UIRT = "uirt"
+    UITUP = "uitup"
 
 
 class SplitKind(StrEnum):
@@ -42,13 +51,16 @@ class ImportOptions(Settings):
         separator: of text files, such as "comma"; by the suffix when not given.
         columns: names of the columns of a table without a header.
         min_weight: leave out events of a smaller weight; every event that is kept counts as a positive.
-        features: modality -> npy or Parquet file.
+        features: modality -> npy, Parquet or Arrow file, or a folder with an npy file an item.
+        feature_ids: modality -> file with the item ids of its npy rows, in their order.
         items, users: tables of ids and attributes; they also fix the row order of npy features.
         split: how to split when there is no label; random, with a warning, when not given.
         k: held out per user and part, for leave-k-out.
         k_core: smallest number of pairs of every user and item; 0 keeps everything.
         duplicates: refuse a repeated pair, or keep the first.
         seed: of a random split.
+        train, valid, test: files of published splits, in place of a source; validation is cut from train where absent.
+        sql, query: URL of a database and a SELECT, in place of a source.
     """
 
     name: str | None = None
@@ -61,6 +73,7 @@ class ImportOptions(Settings):
     columns: tuple[str, ...] = ()
     min_weight: float | None = None
     features: dict[str, Path] = {}
+    feature_ids: dict[str, Path] = {}
     items: Path | None = None
     users: Path | None = None
     split: SplitKind | None = None
@@ -68,6 +81,11 @@ class ImportOptions(Settings):
     k_core: int = Field(default=0, ge=0)
     duplicates: Duplicates = Duplicates.ERROR
     seed: int = 0
+    train: Path | None = None
+    valid: Path | None = None
+    test: Path | None = None
+    sql: str | None = None
+    query: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,4 +93,9 @@ class Imported:
     """A dataset as read, and what its owner should know about it."""
 
     dataset: Dataset
-    warnings: tuple[str, ...]
+    report: Report
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What its owner should know, a line each."""
+        return tuple(self.report.warnings)

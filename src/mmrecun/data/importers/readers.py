@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -13,14 +14,25 @@ from pathlib import Path
 import polars as pl
 
 from mmrecun.data.files import read_parquet
+from mmrecun.data.importers.compressed import decompressing, open_text, plain
 from mmrecun.data.importers.delimited import SEPARATORS, read_delimited, starts
 from mmrecun.errors import DataError
 from mmrecun.text import unknown_name
 
 _BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t", ".txt": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
-TYPED_SUFFIXES = (*_JSON_LINES, ".parquet")
+_ARROW = (".arrow", ".feather", ".ipc")
+TYPED_SUFFIXES = (*_JSON_LINES, ".parquet", *_ARROW)
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+
+
+class Kind(Enum):
+    """How a table is written."""
+
+    DELIMITED = auto()
+    JSON_LINES = auto()
+    PARQUET = auto()
+    ARROW = auto()
 
 
 @dataclass(frozen=True)
@@ -32,17 +44,19 @@ class Source:
         table: its rows; of text files every column is text.
         lines: yields the line on which each row begins; None for Parquet, which has no lines.
         warnings: what its owner should know.
+        first: number of its first row, where there are no lines and it is a part of a table.
     """
 
     path: Path
     table: pl.DataFrame
     lines: Callable[[], Iterator[int]] | None
     warnings: tuple[str, ...] = ()
+    first: int = 0
 
     def at(self, row: int) -> str:
         """File and line (or row) of a row, for messages."""
         line = next(islice(self.lines(), row, None), None) if self.lines else None
-        return f"{self.path}, row {row}" if line is None else f"{self.path}, line {line}"
+        return f"{self.path}, row {self.first + row}" if line is None else f"{self.path}, line {line}"
 
     def column(self, name: str) -> pl.Series:
         """One column.
@@ -69,22 +83,46 @@ def read_table(path: Path, separator: str | None = None, columns: Sequence[str] 
     Raises:
         DataError: when it is missing, empty, of an unknown kind, ragged, or separated otherwise.
     """
+    kind = kind_of(path, separator, columns)
+    if kind is Kind.PARQUET:
+        return _filled(Source(path, read_foreign_parquet(path), None))
+    if kind is Kind.ARROW:
+        return _filled(Source(path, _without_bytes(read_arrow(path)), None))
+    with decompressing(path):
+        if kind is Kind.JSON_LINES:
+            return _filled(Source(path, _json_lines(path), partial(json_starts, path)))
+        separator = separator_for(path, separator)
+        table, quoted, warnings = read_delimited(path, separator, columns)
+        lines = partial(starts, path, separator, quoted, not columns)
+        return _filled(Source(path, table, lines, tuple(warnings)))
+
+
+def kind_of(path: Path, separator: str | None, columns: Sequence[str]) -> Kind:
+    """Return how a table is written, by its suffix; arguments are those of `read_table`.
+
+    Raises:
+        DataError: when it is missing, of an unknown kind, or names are given for columns that have names.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    suffix = path.suffix.lower()
+    suffix = plain(path).suffix.lower()
     if suffix in TYPED_SUFFIXES and columns:
         raise DataError(f"{path}: names its columns itself; only text files may lack a header")
-    if suffix == ".parquet":
-        return _filled(Source(path, read_foreign_parquet(path), None))
+    if suffix in (".parquet", *_ARROW):
+        if plain(path) != path:
+            raise DataError(f"{path}: compressed as a whole; decompress it first")
+        return Kind.PARQUET if suffix == ".parquet" else Kind.ARROW
     if suffix in _JSON_LINES:
-        return _filled(Source(path, _json_lines(path), partial(_json_starts, path)))
+        return Kind.JSON_LINES
     if suffix not in _BY_SUFFIX and separator is None:
-        known = ", ".join([*_BY_SUFFIX, *_JSON_LINES, ".parquet"])
-        raise DataError(f"{path}: '{path.suffix}' is not a known kind of table; known: {known}; or give --separator")
-    separator = separator or _BY_SUFFIX[suffix]
-    table, quoted, warnings = read_delimited(path, separator, columns)
-    lines = partial(starts, path, separator, quoted, not columns)
-    return _filled(Source(path, table, lines, tuple(warnings)))
+        known = ", ".join([*_BY_SUFFIX, *_JSON_LINES, ".parquet", *_ARROW])
+        raise DataError(f"{path}: '{suffix}' is not a known kind of table; known: {known}; or give --separator")
+    return Kind.DELIMITED
+
+
+def separator_for(path: Path, separator: str | None) -> str:
+    """Return the separator that was given, or that the suffix stands for."""
+    return separator or _BY_SUFFIX[plain(path).suffix.lower()]
 
 
 def _filled(source: Source) -> Source:
@@ -101,6 +139,24 @@ def read_foreign_parquet(path: Path) -> pl.DataFrame:
     """
     table = read_parquet(path)
     table = table.drop([column for column in table.columns if _PANDAS_INDEX.fullmatch(column)])
+    return _without_bytes(table)
+
+
+def read_arrow(path: Path) -> pl.DataFrame:
+    """Read an Arrow file, as a stream (what Hugging Face's `datasets` writes) or with a footer (Feather 2).
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    try:
+        content = path.read_bytes()  # a path would be taken for a pattern
+        return pl.read_ipc(content) if content.startswith(b"ARROW1") else pl.read_ipc_stream(content)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: not a readable Arrow file: {str(error).splitlines()[0]}") from None
+
+
+def _without_bytes(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table with text for UUIDs and undeclared text."""
     binary = [name for name, dtype in table.schema.items() if dtype == pl.Binary]
     return table.with_columns([_as_text(table[name]) for name in binary]) if binary else table
 
@@ -119,23 +175,31 @@ def _as_text(values: pl.Series) -> pl.Series:
 
 
 def _json_lines(path: Path) -> pl.DataFrame:
-    """Read with types that fit every line, however late they change."""
     try:
-        with path.open("rb") as file:  # a path would be taken for a pattern
-            return pl.read_ndjson(file, infer_schema_length=None)
+        return scan_json_lines(path).collect()
     except pl.exceptions.PolarsError as error:
-        raise DataError(
-            _not_an_object(path) or f"{path}: not readable as JSON Lines: {str(error).splitlines()[0]}"
-        ) from None
+        raise DataError(not_json_lines(path, error)) from None
 
 
-def _json_starts(path: Path) -> Iterator[int]:
-    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+def scan_json_lines(path: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
+    """Scan JSON Lines with types that fit every line, however late they change; or only the fields of `schema`."""
+    pattern = any(mark in str(path) for mark in "*?[")  # such a name would be taken for a pattern
+    return pl.scan_ndjson(path.read_bytes() if pattern else path, schema=schema, infer_schema_length=None)
+
+
+def json_starts(path: Path) -> Iterator[int]:
+    """Yield the line on which each object begins."""
+    with open_text(path, "replace", "\n") as file:
         yield from (number for number, line in enumerate(file, start=1) if line.strip())
 
 
+def not_json_lines(path: Path, error: Exception) -> str:
+    """Return what is wrong with JSON Lines that polars refused with `error`: the line, where it can be told."""
+    return _not_an_object(path) or f"{path}: not readable as JSON Lines: {str(error).splitlines()[0]}"
+
+
 def _not_an_object(path: Path) -> str:
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with decompressing(path), open_text(path, "replace") as file:
         number = 0
         for number, line in enumerate(file, start=1):
             try:

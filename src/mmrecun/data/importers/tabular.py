@@ -1,61 +1,115 @@
 """A table of interactions with named columns, features as npy or Parquet, and tables of attributes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
-from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
-from mmrecun.data.importers.columns import attributes, id_column, ids, refuse_headless
-from mmrecun.data.importers.features import from_npy, from_parquet
-from mmrecun.data.importers.interactions import heavy_enough, interactions
+from mmrecun.data.importers.batches import Table, open_table
+from mmrecun.data.importers.collect import Listed, collect
+from mmrecun.data.importers.columns import attributes, header_name, id_column, ids
+from mmrecun.data.importers.delimited import first_line
+from mmrecun.data.importers.features import from_npy, from_parquet, from_table, with_ids
+from mmrecun.data.importers.interactions import interactions
+from mmrecun.data.importers.item_folder import from_item_folder
 from mmrecun.data.importers.options import Imported, ImportOptions
-from mmrecun.data.importers.readers import Source, read_table, separator_of
+from mmrecun.data.importers.readers import Source, read_table, separator_for, separator_of
+from mmrecun.data.importers.report import Report
 from mmrecun.data.modality import Modality
 from mmrecun.errors import DataError
-from mmrecun.text import preview
 
 
-def read(path: Path, options: ImportOptions) -> Imported:
-    """Read the table at `path` and whatever `options` name beside it.
+def open_events(path: Path, options: ImportOptions) -> Table:
+    """Open the table of interactions at `path`.
+
+    Raises:
+        DataError: with file and line, also when its columns are named although it has a header.
+    """
+    separator = separator_of(options.separator)
+    table = open_table(path, separator, options.columns)
+    if options.columns:
+        refuse_header(path, separator_for(path, separator), options)
+    return table
+
+
+def assemble(
+    table: Table,
+    options: ImportOptions,
+    name: str,
+    report: Report,
+    given: Mapping[str, Listed] | None = None,
+    by_number: bool = False,
+) -> Imported:
+    """Build a dataset from a table of interactions and whatever `options` name beside it.
+
+    Args:
+        table: of interactions.
+        options: of the import.
+        name: of the dataset.
+        report: may hold what is known so far.
+        given: "user" or "item" -> those that there are, where the format lists them.
+        by_number: put ids that are whole numbers throughout in the order of these.
 
     Raises:
         DataError: with file and line.
     """
-    source, warnings = heavy_enough(read_table(path, separator_of(options.separator), options.columns), options)
-    users, user_attributes, user_rows = _ids(source, "user", options.user, options.users, warnings)
-    items, item_attributes, item_rows = _ids(source, "item", options.item, options.items, warnings)
+    listed = dict(given or {}) | {
+        kind: Listed(*id_table(read_table(path), kind, column, report.warnings), path)
+        for kind, column, path in (("user", options.user, options.users), ("item", options.item, options.items))
+        if path is not None
+    }
+    users, items, events = collect(table, options, _label(table, options), report, listed, by_number)
+    pairs = interactions(events, options, report)
+    _refuse_stray_ids(options)
+    modalities = {
+        kind: _modality(kind, file, items, options, report, "item" in listed or _numbered(items))
+        for kind, file in options.features.items()
+    }
+    told = {kind: entry.attributes for kind, entry in listed.items()}
+    about_users, about_items = told.get("user", pl.DataFrame()), told.get("item", pl.DataFrame())
+    columns = {"user": options.user, "item": options.item}
+    dataset = Dataset(name, users, items, pairs, modalities, about_users, about_items, columns)
+    return Imported(dataset, report)
+
+
+def _numbered(items: IdMap) -> bool:
+    """Whether each id is its own row number."""
+    return items.names.equals(pl.int_range(len(items), eager=True).cast(pl.String).alias("id"))
+
+
+def _refuse_stray_ids(options: ImportOptions) -> None:
+    for name in options.feature_ids:
+        if name not in options.features or options.features[name].suffix != ".npy":
+            raise DataError(f"--feature-ids {name}: there is no --features {name}=FILE.npy whose rows it could name")
+
+
+def _label(table: Table, options: ImportOptions) -> str | None:
     label = options.split_column
     if label is not None and options.split is not None:
         raise DataError(f"--split {options.split} and --split-column {label} contradict each other; give one of them")
-    if label is None and options.split is None and "split" in source.table.columns:
-        label = "split"
-    pairs, more = interactions(source, user_rows, item_rows, label, options)
-    modalities = {name: _modality(name, file, items, options) for name, file in options.features.items()}
-    name, columns = options.name or path.stem, {"user": options.user, "item": options.item}
-    dataset = Dataset(name, users, items, pairs, modalities, user_attributes, item_attributes, columns)
-    return Imported(dataset, (*source.warnings, *warnings, *more))
+    return "split" if label is None and options.split is None and "split" in table.columns else label
 
 
-def _ids(
-    source: Source, kind: str, column: str, table: Path | None, warnings: list[str]
-) -> tuple[IdMap, pl.DataFrame, Ints]:
-    names, padded = ids(source, column)
-    refuse_headless(source, column, names)
-    warnings += padded
-    if table is None:
-        known = IdMap(kind, names.unique(maintain_order=True).alias("id"))
-        return known, pl.DataFrame(), known.rows(names)
-    known, told = id_table(read_table(table), kind, column, warnings)
-    rows = known.find(names)
-    unknown = (rows < 0).nonzero()[0]
-    if len(unknown):
+def refuse_header(path: Path, separator: str, options: ImportOptions) -> None:
+    """Refuse a file with a header where names of columns are given: its header would be read as a row.
+
+    Raises:
+        DataError: naming the file.
+    """
+    cells = [cell.strip() for cell in first_line(path).rstrip("\r\n").split(separator)]
+    named = dict(zip(options.columns, cells, strict=False))
+    alike = [
+        cell
+        for kind, column in (("user", options.user), ("item", options.item))
+        if (cell := named.get(column, "")) and header_name(cell, kind, column)
+    ]
+    if len(alike) == 2:
         raise DataError(
-            f"{source.at(int(unknown[0]))}: {kind} '{names[int(unknown[0])]}' is not in {table}; "
-            f"unknown in all: {preview(names.gather(unknown).unique(maintain_order=True))}"
+            f"{path}, line 1: '{alike[0]}' and '{alike[1]}' look like a header, not like ids; "
+            "if they are one, leave --columns out and name the columns with --user and --item"
         )
-    return known, told, rows
 
 
 def id_table(listed: Source, kind: str, column: str, warnings: list[str]) -> tuple[IdMap, pl.DataFrame]:
@@ -75,11 +129,22 @@ def id_table(listed: Source, kind: str, column: str, warnings: list[str]) -> tup
     return known, told
 
 
-def _modality(name: str, path: Path, items: IdMap, options: ImportOptions) -> Modality:
+def _modality(name: str, path: Path, items: IdMap, options: ImportOptions, report: Report, ordered: bool) -> Modality:
+    """Read features; `ordered` says that a table fixes the order of the items, so that npy rows can be theirs."""
+    named = options.feature_ids.get(name)
+    if path.is_dir():
+        return from_item_folder(name, path, items, report)
     if path.suffix == ".parquet":
         return from_parquet(name, path, items, options.item)
+    if path.suffix == ".arrow":
+        return from_table(name, path, read_table(path).table, items, options.item)
     if path.suffix != ".npy":
-        raise DataError(f"{path}: features must be .npy or .parquet")
-    if options.items is None:
-        raise DataError(f"{path}: npy rows need an order; give --items TABLE with its rows in that order")
+        raise DataError(f"{path}: features must be .npy, .parquet, .arrow, or a folder with an .npy file an item")
+    if named is not None:
+        return with_ids(name, path, named, items)
+    if not ordered:
+        raise DataError(
+            f"{path}: npy rows need an order; give --items TABLE with its rows in that order, "
+            f"or --feature-ids {name}=FILE with the id of each row"
+        )
     return from_npy(name, path, items)

@@ -1,8 +1,8 @@
 """COVA: one joint factorisation of observed, permitted and predicted preference (OpenReview nhuYNaAhL4).
 
-Works on the trained model's scores alone, so any two-tower model will do, and what comes out is a plain table of
-vectors. The three stacked [U, I] matrices are never held: two are a constant per row plus a sparse matrix, the third
-is a product of vectors, and a randomised factorisation needs only their products.
+It reads only the trained model's scores, so any two-tower model will do, and gives plain vectors. The three stacked [U,
+I] matrices are never held: two are a constant per row plus a sparse matrix, the third is a product of vectors, and a
+randomised factorisation needs only their products.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 import torch
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.graph import build_inputs
@@ -24,28 +24,26 @@ _OVERSAMPLING = 10
 
 
 class COVAConfig(UnlearnConfig):
-    """Settings of COVA; the defaults are those its authors report for Yelp with 1 % forgotten.
+    """Settings of COVA; the defaults are those its authors report for Yelp with 1 % forgotten."""
 
-    Attributes:
-        rank: size of the new vectors.
-        alpha: how far users move away from what their forgotten pairs add.
-        beta: how far users move from predicted towards observed preference.
-        iterations: of the randomised factorisation.
-    """
-
-    rank: PositiveInt = 48
-    alpha: NonNegativeFloat = 35.0
-    beta: NonNegativeFloat = 0.9
-    iterations: NonNegativeInt = 10
+    rank: PositiveInt = Field(default=48, description="size of the new vectors")
+    alpha: NonNegativeFloat = Field(
+        default=35.0,
+        description="how far users move away from what their forgotten pairs add; choose it for each dataset",
+    )
+    beta: NonNegativeFloat = Field(
+        default=0.9, description="how far users move from predicted towards observed preference"
+    )
+    iterations: NonNegativeInt = Field(default=10, description="power iterations of the randomised factorisation")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """[R_o; R_i; P], float32 [3 U, I], by its products.
+    """The matrix [R_o; R_i; P], float32 [3 U, I], as products with dense arrays.
 
     Attributes:
-        base: float32 [U], the level m- of R_o and R_i away from their entries.
-        observed, ideal: [U, I], what R_o and R_i have above that level.
+        base: float32 [U], m-, the value of R_o and R_i outside of their entries.
+        observed, ideal: sparse [U, I], entries of R_o and R_i minus m-.
         users, items: [U, D] and [I, D], with P = users @ items.T.
     """
 
@@ -56,22 +54,24 @@ class Stack:
     items: Tensor
 
     def times(self, dense: Tensor) -> Tensor:
-        """Return the product with `dense` [I, R], [3 U, R]."""
+        """Multiply by `dense` [I, R]: [3 U, R]."""
         level = torch.outer(self.base, dense.sum(dim=0))
         predicted = self.users @ (self.items.T @ dense)
         return torch.cat([level + self.observed @ dense, level + self.ideal @ dense, predicted])
 
     def transposed_times(self, dense: Tensor) -> Tensor:
-        """Return the transposed product with `dense` [3 U, R], [I, R]."""
+        """Multiply the transpose by `dense` [3 U, R]: [I, R]."""
         observed, ideal, predicted = dense.chunk(3)
         entries = self.observed.transposed @ observed + self.ideal.transposed @ ideal
         return entries + self.base @ (observed + ideal) + self.items @ (self.users.T @ predicted)
 
 
 class COVA(Unlearner):
-    """Reads the scores of the trained model as it was served, forgotten edges included."""
+    """Reads the scores of the trained model on the original graph, with forgotten edges."""
 
     Config = COVAConfig
+    summary = "joint factorisation of observed, permitted and predicted preference; gives plain vectors"
+    source = "OpenReview nhuYNaAhL4"
     config: COVAConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
@@ -92,10 +92,10 @@ class COVA(Unlearner):
 
 
 def stack_of(users: Tensor, items: Tensor, train: Interactions, forgotten: Interactions) -> Stack:
-    """Return the stack for the vectors [U, D] and [I, D] of a trained model.
+    """Build the stack from the vectors [U, D] and [I, D] of a trained model.
 
-    R_o has each user's mean predicted score of the training pairs on them, and of all other pairs elsewhere; R_i is
-    the same, with the user's lowest predicted score on the forgotten pairs.
+    In R_o training pairs have the user's mean predicted score of training pairs, and other pairs that of other pairs.
+    R_i is the same, but forgotten pairs have the user's lowest predicted score.
     """
     counts = np.bincount(train.users, minlength=len(users))
     count = torch.from_numpy(counts).to(users)
@@ -118,7 +118,7 @@ def stack_of(users: Tensor, items: Tensor, train: Interactions, forgotten: Inter
 
 
 def lowest_scores(users: Tensor, items: Tensor) -> Tensor:
-    """float32 [B], the lowest score over all items of each of `users` [B, D], in blocks."""
+    """Compute the lowest score over all items of each of `users` [B, D], in blocks: float32 [B]."""
     parts = [(users[part] @ items.T).amin(dim=1) for part in blocks(len(users), len(items))]
     return torch.cat(parts) if parts else users.new_empty(0)
 

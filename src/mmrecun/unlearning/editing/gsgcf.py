@@ -1,7 +1,7 @@
-"""GSGCF-RU: a small operator moves the vectors around the forgotten pairs, the model itself stays frozen.
+"""GSGCF-RU: a small operator moves the vectors near the forgotten pairs; the model itself stays frozen.
 
-Forgotten pairs are drawn to the score of random unseen items rather than as low as possible, and the scores of the
-retained pairs nearby are held. The operator is a residual two-layer network on final vectors.
+The operator is trained to give forgotten pairs the score of random unseen items, not the lowest score, and to keep the
+scores of retained pairs nearby. It is a residual two-layer network on final vectors.
 """
 
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ Pairs = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimiser step reads, in original rows.
+    """The pairs of one optimiser step, in original rows.
 
     Attributes:
         forget, retain: int64 users and items.
-        unseen: int64 [B, N], random items the forgotten pairs' users have not seen.
+        unseen: int64 [B, N], random items that the users of the forgotten pairs have not seen.
     """
 
     forget: Pairs
@@ -41,31 +41,26 @@ class Step:
 
 
 class GSGCFConfig(UnlearnConfig):
-    """Settings of GSGCF-RU.
+    """Settings of GSGCF-RU."""
 
-    Attributes:
-        hops: edges of the retained graph between a forgotten pair and the vectors that may move.
-        step: how much of the operator's output is added to a vector.
-        forget_weight: share of the forget term; the retain term has the rest.
-        unseen: random items whose mean score a forgotten pair should have.
-        l2: weight of the operator's squared norm.
-        epochs: passes over the forget set.
-        batch_size: forgotten pairs a step at most, and as many retained ones.
-        learning_rate: of Adam.
-    """
-
-    hops: NonNegativeInt = 1
-    step: PositiveFloat = 0.1
-    forget_weight: float = Field(default=0.6, gt=0, lt=1)
-    unseen: PositiveInt = 10
-    l2: NonNegativeFloat = 1e-5
-    epochs: PositiveInt = 100
-    batch_size: PositiveInt = 256
-    learning_rate: PositiveFloat = 1e-3
+    hops: NonNegativeInt = Field(
+        default=1, description="edges of the retained graph between a forgotten pair and the vectors that may move"
+    )
+    step: PositiveFloat = Field(default=0.1, description="share of the operator's output that is added to a vector")
+    forget_weight: float = Field(
+        default=0.6, gt=0, lt=1, description="weight of the forget term (w); the retain term has 1 - w"
+    )
+    unseen: PositiveInt = Field(default=10, description="unseen items whose mean score a forgotten pair should have")
+    l2: NonNegativeFloat = Field(default=1e-5, description="weight of the operator's squared norm")
+    epochs: PositiveInt = Field(default=100, description="passes over the forget set")
+    batch_size: PositiveInt = Field(
+        default=256, description="forgotten pairs in a step at most, and as many retained ones"
+    )
+    learning_rate: PositiveFloat = Field(default=1e-3, description="learning rate of Adam")
 
 
 class Operator(nn.Module):
-    """z + step * MLP(z) on the rows that may move, z on all others; the identity before it is trained."""
+    """Maps z to z + step * MLP(z) on the rows that may move, and to z elsewhere; the identity before training."""
 
     def __init__(self, dim: int, step: float, moves: Tensor, rng: torch.Generator) -> None:
         super().__init__()
@@ -74,21 +69,23 @@ class Operator(nn.Module):
         nn.init.zeros_(self.second.weight)
 
     def forward(self, vectors: Tensor, rows: Tensor) -> Tensor:
-        """float32 [B, D], the moved vectors of `rows` (int64 [B]) of `vectors` [U + I, D]."""
+        """Move the `rows` (int64 [B]) of `vectors` [U + I, D]: float32 [B, D]."""
         still = vectors[rows]
         moved: Tensor = still + self.step * self.moves[rows] * self.second(self.first(still).relu())
         return moved
 
 
 class GSGCF(Unlearner):
-    """Starts from the trained parameters on the retained graph; what comes out is a table of vectors."""
+    """Starts from the trained parameters on the retained graph, and gives plain vectors."""
 
     Config = GSGCFConfig
+    summary = "moves vectors near forgotten pairs to the scores of unseen ones; gives plain vectors"
+    source = "GSGCF-RU"
     config: GSGCFConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
     def run(self, task: Task) -> UnlearnResult:
-        """Train the operator and write its output down."""
+        """Train the operator and return its output as vectors."""
         self.check(task.partition)
         partition, users = task.partition, len(task.partition.original.users)
         with torch.no_grad():
@@ -132,13 +129,13 @@ class GSGCF(Unlearner):
             yield Step((users, items), torch.from_numpy(unseen).to(device), next(kept, nothing))
 
     def objective(self, operator: Operator, still: Tensor, users: int, step: Step) -> Tensor:
-        """W MSE(s'(f), mean s(unseen)) + (1 - w) MSE(s'(r), s(r)) + l2 |operator|^2; a scalar.
+        """Compute w MSE(s'(f), mean s(unseen)) + (1 - w) MSE(s'(r), s(r)) + l2 |operator|^2; a scalar.
 
         Args:
-            operator: gives the moved scores s'.
-            still: float32 [U + I, D], the frozen vectors, which give s.
+            operator: moves vectors; their scores are s'.
+            still: float32 [U + I, D], the frozen vectors; their scores are s.
             users: U.
-            step: f and r.
+            step: forgotten pairs f, retained pairs r and unseen items.
         """
 
         def change(pairs: Pairs, wanted: Tensor) -> Tensor:
@@ -154,7 +151,7 @@ class GSGCF(Unlearner):
 
 
 def batches(pairs: Interactions, size: int, rng: np.random.Generator, device: torch.device) -> Iterator[Pairs]:
-    """Every pair once, in random order, as int64 users and items of at most `size`."""
+    """Yield each pair once, in random order, as int64 users and items of at most `size`."""
     order = rng.permutation(len(pairs))
     for start in range(0, len(pairs), size):
         part = order[start : start + size]
@@ -164,7 +161,7 @@ def batches(pairs: Interactions, size: int, rng: np.random.Generator, device: to
 def neighbourhood(
     forgotten: Interactions, retained: Interactions, sizes: tuple[int, int], hops: int
 ) -> tuple[Bools, Bools]:
-    """Whether each user [U] and item [I] is at most `hops` retained pairs away from an end of a forgotten one."""
+    """Say which users [U] and items [I] are within `hops` retained pairs of the ends of a forgotten pair."""
     users, items = (np.zeros(size, dtype=bool) for size in sizes)
     users[forgotten.users], items[forgotten.items] = True, True
     for _ in range(hops):

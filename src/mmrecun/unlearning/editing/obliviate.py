@@ -1,9 +1,8 @@
-"""Obliviate: low-rank adapters on the ID rows a request touches (Prakash et al., ICML 2026).
+"""Obliviate: low-rank adapters on the ID rows that a request affects (Prakash et al., ICML 2026).
 
-First the rows move one preconditioned step against what the forgotten pairs taught them, E + A B^T with A B^T the
-truncated SVD of g / sqrt(v); g is the gradient of BPR on the forgotten pairs, and the step is an ascent on their loss,
-theta + H^-1 g. Then A and B alone are trained to rank unseen items above forgotten ones while the affected users'
-other scores stay.
+First the rows E become E + A B^T, with A B^T the truncated SVD of g / sqrt(v), where g is the gradient of BPR on the
+forgotten pairs. This is one preconditioned step of ascent on their loss, theta + H^-1 g. Then only A and B are trained
+to rank unseen items above forgotten ones while the affected users' other scores stay.
 
 The authors save v, Adam's second moment, and every epoch's triples from training. A run keeps neither, so v is
 estimated as the mean squared gradient of retained batches, as Adam averages it, and negatives are drawn anew.
@@ -15,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
@@ -43,28 +42,19 @@ _TINY = 1e-8
 
 
 class ObliviateConfig(UnlearnConfig):
-    """Settings of Obliviate.
-
-    Attributes:
-        rank: of the adapters.
-        step: length of the first move, in steps of the training's Adam.
-        moments: retained batches the second moment is estimated from.
-        calibration: steps of the second stage.
-        stay_weight: weight of the affected users' other scores.
-        norm: weight of the adapters' norms.
-        batch_size: triples a step of the second stage.
-        learning_rate: of the second stage's Adam.
-    """
+    """Settings of Obliviate."""
 
     renamed: ClassVar[Mapping[str, str]] = {"hold": "stay_weight"}
-    rank: PositiveInt = 8
-    step: PositiveFloat = 5.0
-    moments: PositiveInt = 20
-    calibration: NonNegativeInt = 200
-    stay_weight: NonNegativeFloat = 1.0
-    norm: NonNegativeFloat = 1e-4
-    batch_size: PositiveInt = 512
-    learning_rate: PositiveFloat = 1e-3
+    rank: PositiveInt = Field(default=8, description="rank of the adapters")
+    step: PositiveFloat = Field(default=5.0, description="length of the first move, in steps of the training's Adam")
+    moments: PositiveInt = Field(
+        default=20, description="retained batches from which Adam's second moment is estimated"
+    )
+    calibration: NonNegativeInt = Field(default=200, description="steps of the second stage")
+    stay_weight: NonNegativeFloat = Field(default=1.0, description="weight of keeping the affected users' other scores")
+    norm: NonNegativeFloat = Field(default=1e-4, description="weight of the adapters' squared norms")
+    batch_size: PositiveInt = Field(default=512, description="triples in a step of the second stage")
+    learning_rate: PositiveFloat = Field(default=1e-3, description="learning rate of Adam in the second stage")
 
 
 class Adapters(nn.Module):
@@ -73,7 +63,7 @@ class Adapters(nn.Module):
     Args:
         tables: parameter name -> frozen values, float32 [N, D].
         rows: parameter name -> int64 [n], the rows with an adapter.
-        moves: parameter name -> float32 [n, D], what A B^T starts from, to the nearest of rank `rank`.
+        moves: parameter name -> float32 [n, D], whose nearest matrix of rank `rank` A B^T starts from.
     """
 
     def __init__(self, tables: Tables, rows: Tables, moves: Tables, rank: int) -> None:
@@ -97,14 +87,16 @@ class Adapters(nn.Module):
 
 
 class Obliviate(Unlearner):
-    """Works on the retained graph; the adapters are added to the tables before what left loses its row."""
+    """Works on the retained graph. The adapters are added to the tables before the removed rows are dropped."""
 
     Config = ObliviateConfig
+    summary = "low-rank adapters on affected ID rows, then a short calibration"
+    source = "Prakash et al., ICML 2026"
     config: ObliviateConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
     def run(self, task: Task) -> UnlearnResult:
-        """Both stages."""
+        """Run both stages."""
         self.check(task.partition)
         working, partition = working_copy(task), task.partition
         if not len(partition.forgotten):
@@ -120,7 +112,7 @@ class Obliviate(Unlearner):
         return UnlearnResult(retained_model(task, working), stop, history)
 
     def first_move(self, task: Task, model: Recommender, inputs: GraphInputs) -> Adapters:
-        """Stage one: adapters that hold the step against the forgotten pairs."""
+        """Build adapters that hold the step against the forgotten pairs (stage one)."""
         partition, device = task.partition, task.device
         rng, sampler = task.seed.child("moments").numpy(), sampler_of(partition)
         size = task.training.batch_size
@@ -146,7 +138,7 @@ class Obliviate(Unlearner):
     def _calibrate(
         self, task: Task, model: Recommender, inputs: GraphInputs, adapters: Adapters
     ) -> list[dict[str, float]]:
-        """Stage two; one row for the whole of it."""
+        """Train the adapters (stage two); return one row of history."""
         with torch.no_grad():
             before = model.vectors(inputs)
 
@@ -161,7 +153,7 @@ class Obliviate(Unlearner):
         return [{"epoch": 1, "loss": loss}]
 
     def objective(self, before: Vectors, after: Vectors, step: tuple[Triples, Triples]) -> Tensor:
-        """-ln sigmoid(s(u, n) - s(u, f)) + hold * MSE(s / 2, s_0 / 2) on retained pairs; a scalar."""
+        """Compute -ln sigmoid(s(u, n) - s(u, f)) + stay_weight * MSE(s / 2, s_0 / 2) on retained pairs; a scalar."""
         forget, retain = step
         loss = bpr(-after.of_triples(forget).margins())
         if len(retain):
@@ -183,7 +175,7 @@ class Obliviate(Unlearner):
 
 
 def sampler_of(partition: Partition) -> NegativeSampler:
-    """Retained items outside the user's whole history."""
+    """Build a sampler of retained items outside the user's whole history."""
     original = partition.original
     return NegativeSampler(original.train, len(original.users), len(original.items), partition.item_rows)
 
@@ -191,20 +183,20 @@ def sampler_of(partition: Partition) -> NegativeSampler:
 def endless(
     pairs: Interactions, sampler: NegativeSampler, size: int, rng: np.random.Generator, device: torch.device
 ) -> Iterator[Triples]:
-    """Pass after pass over `pairs`; empty triples where there are none."""
+    """Yield batches of endless passes over `pairs`, or empty triples if there are none."""
     while True:
         yield from bpr_batches(pairs, sampler, size, rng, device) if len(pairs) else [no_triples().to(device)]
 
 
 def gradients(model: Recommender, inputs: GraphInputs, triples: Triples, weight: float) -> dict[str, Tensor]:
-    """Of `weight` times BPR on `triples`, in each ID table; the values as they are, no graph kept."""
+    """Compute the gradient of `weight` times BPR on `triples` in each ID table; no autograd graph is kept."""
     tables = {name: model.get_parameter(name) for name in ID_TABLES}
     loss = weight * bpr(model.vectors(inputs).of_triples(triples).margins())
     return dict(zip(tables, torch.autograd.grad(loss, list(tables.values())), strict=True))
 
 
 def preconditioned(gradient: Tensor, moment: Tensor) -> Tensor:
-    """Gradient / sqrt(moment), [N, D] each.
+    """Compute gradient / sqrt(moment), both [N, D].
 
     A tenth of the mean moment is added, since a few batches leave many rows untouched.
     """
@@ -212,13 +204,13 @@ def preconditioned(gradient: Tensor, moment: Tensor) -> Tensor:
 
 
 def low_rank(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Return a [n, R] and B [D, R] with A B^T the nearest matrix of rank R = min(rank, n, D) to `matrix` [n, D]."""
+    """Return A [n, R] and B [D, R]: A B^T is the matrix of rank R = min(rank, n, D) nearest to `matrix` [n, D]."""
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     scale = values[:rank].sqrt()
     return left[:, :rank] * scale, right[:rank].T * scale
 
 
 def scores(vectors: Vectors, triples: Triples) -> Tensor:
-    """float32 [B], of the positives."""
+    """Score the positives: float32 [B]."""
     rows = vectors.of_triples(triples)
     return (rows.users * rows.positives).sum(dim=1)

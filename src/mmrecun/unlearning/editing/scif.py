@@ -1,9 +1,9 @@
-"""SCIF: an influence step on the user rows that a request touches, and on no other (Li et al., arXiv 2304.10199).
+"""SCIF: an influence step on the user rows that a request affects (Li et al., arXiv 2304.10199).
 
-The published step is for point-wise labels. Here a BPR triple is a logistic loss of its margin x with label 1, and a
-forgotten pair gets the label it would have as a random unseen item: ybar = sigmoid(s(u, r) - s(u, n)). The rows move by
-H^-1 sum(grad l(x; 1) - grad l(x; ybar)), where H is the Hessian of BPR on the retained pairs of these users. The
-gradient of the training loss itself counts as zero, as influence functions have it.
+The published step is for labels of single pairs. Here a BPR triple is a logistic loss of its margin x with label 1, and
+a forgotten pair gets the label it would have as a random unseen item: ybar = sigmoid(s(u, r) - s(u, n)). The rows move
+by H^-1 sum(grad l(x; 1) - grad l(x; ybar)), where H is the Hessian of BPR on the retained pairs of these users. The
+gradient of the training loss itself is taken as zero, as influence functions assume.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
@@ -33,25 +33,22 @@ from mmrecun.unlearning.functional import vectors_with
 
 
 class SCIFConfig(UnlearnConfig):
-    """Settings of SCIF.
+    """Settings of SCIF."""
 
-    Attributes:
-        damping: added to the Hessian's diagonal, in place of the regulariser's curvature; the Hessian is that of a
-            sum over pairs.
-        negatives: draws for each pair, averaged.
-        steps: of conjugate gradients, at most.
-        tolerance: residual, relative to the right-hand side, at which they end.
-    """
-
-    damping: PositiveFloat = 1.0
-    negatives: PositiveInt = 4
-    steps: PositiveInt = 50
-    tolerance: PositiveFloat = 1e-4
+    damping: PositiveFloat = Field(
+        default=1.0,
+        description="constant added to the diagonal of the Hessian; a smaller one moves rows further",
+    )
+    negatives: PositiveInt = Field(default=4, description="negatives drawn for each pair, averaged")
+    steps: PositiveInt = Field(default=50, description="steps of conjugate gradients at most")
+    tolerance: PositiveFloat = Field(
+        default=1e-4, description="residual at which conjugate gradients stop, relative to the right-hand side"
+    )
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What one step reads, in original rows.
+    """The triples of one step, in original rows.
 
     Attributes:
         forget, keep: triples of the forgotten and the retained pairs of the affected users.
@@ -64,9 +61,11 @@ class Pairs:
 
 
 class SCIF(Unlearner):
-    """Edits rows of retained users only; removed users and items leave with their rows and edges."""
+    """Edits rows of retained users only. Removed users and items lose their rows and edges."""
 
     Config = SCIFConfig
+    summary = "one influence step on the user rows that a request affects"
+    source = "Li et al., arXiv 2304.10199"
     config: SCIFConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
@@ -97,7 +96,7 @@ class SCIF(Unlearner):
         return Pairs(forget.to(task.device), keep.to(task.device), unseen.to(task.device))
 
     def _solve(self, task: Task, rows: Ints, pairs: Pairs) -> tuple[Tensor, int]:
-        """Return the step float32 [S, D] for the user `rows` [S], and how many products it took."""
+        """Return the step float32 [S, D] for the user `rows` [S], and the number of products."""
         table = task.model.get_parameter("users.weight").detach()
         shift = torch.zeros(len(rows), table.shape[1], device=table.device, requires_grad=True)
         moved = table.index_add(0, torch.from_numpy(rows).to(table.device), shift)
@@ -117,19 +116,19 @@ class SCIF(Unlearner):
 
 
 def repeated(pairs: Interactions, sampler: NegativeSampler, times: int, rng: np.random.Generator) -> Triples:
-    """Every pair `times` times, each with its own negative."""
+    """Repeat each pair `times` times, each with its own negative."""
     users, positives = np.tile(pairs.users, times), np.tile(pairs.items, times)
     return Triples(*map(torch.from_numpy, (users, positives, sampler.draw(users, rng))))
 
 
 def label_change(margins: Tensor, label: Tensor) -> Tensor:
-    """Sum of l(x; 1) - l(x; label), l being the logistic loss; a scalar from float32 [B] each."""
+    """Sum l(x; 1) - l(x; label), with the logistic loss l; a scalar from two float32 [B]."""
     loss = binary_cross_entropy_with_logits
     return loss(margins, torch.ones_like(margins), reduction="sum") - loss(margins, label, reduction="sum")
 
 
 def hessian_product(loss: Tensor, parameter: Tensor) -> Callable[[Tensor], Tensor]:
-    """V -> H v for the Hessian of `loss` (a scalar) in `parameter`; v and H v have its shape."""
+    """Return v -> H v for the Hessian H of `loss` (a scalar) in `parameter`; v and H v have its shape."""
     (gradient,) = torch.autograd.grad(loss, parameter, create_graph=True)
 
     def product(vector: Tensor) -> Tensor:

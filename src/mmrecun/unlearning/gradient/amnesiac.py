@@ -1,10 +1,10 @@
-"""Amnesiac unlearning: training goes on with wrong answers for what is forgotten (Graves et al., AAAI 2021)."""
+"""Amnesiac unlearning: training continues with wrong labels for what is forgotten (Graves et al., AAAI 2021)."""
 
 from collections.abc import Iterator
 from enum import StrEnum
 
 import torch
-from pydantic import PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
@@ -22,15 +22,16 @@ class Variant(StrEnum):
 
 
 class AmnesiacConfig(PassConfig):
-    """Settings of amnesiac unlearning.
+    """Settings of amnesiac unlearning."""
 
-    Attributes:
-        epochs: passes over the whole, relabelled training set.
-        variant: relabel; subtract is refused, see `possible`.
-    """
-
-    epochs: PositiveInt = 10
-    variant: Variant = Variant.RELABEL
+    epochs: PositiveInt = Field(
+        default=10,
+        description="passes over all training pairs, the forgotten ones relabelled; 10 as in the authors' notebooks",
+    )
+    variant: Variant = Field(
+        default=Variant.RELABEL,
+        description="one of the paper's two methods; subtract is refused: no training logs the updates it needs",
+    )
 
     @field_validator("variant")
     @classmethod
@@ -52,12 +53,14 @@ class AmnesiacConfig(PassConfig):
 
 
 class Amnesiac(GradientUnlearner[None]):
-    """In the relabelled training set a forgotten pair prefers an item the user never had to the one they had.
+    """Relabels forgotten pairs: the user prefers an item they never had to the forgotten one.
 
     The wrong item is drawn anew in every pass, as negatives are. Features have no label that could be wrong.
     """
 
     Config = AmnesiacConfig
+    summary = "continues training with forgotten pairs relabelled"
+    source = "Graves et al., AAAI 2021"
     config: AmnesiacConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 

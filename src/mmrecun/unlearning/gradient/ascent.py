@@ -1,9 +1,9 @@
-"""Gradient ascent: the loss of forgotten pairs is raised until they stand no higher than pairs nobody learned."""
+"""Gradient ascent: raise the loss of forgotten pairs until they score no higher than held-out pairs."""
 
 from collections.abc import Iterator
 
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from mmrecun.training.losses import Reverse, reverse_bpr
@@ -13,19 +13,16 @@ from mmrecun.unlearning.gradient.stopping import StoppingCriterion
 
 
 class AscentConfig(GradientConfig):
-    """Settings of gradient ascent.
+    """Settings of gradient ascent."""
 
-    Attributes:
-        epochs: passes over the forget set, at most.
-    """
-
-    epochs: PositiveInt = 10
+    epochs: PositiveInt = Field(default=10, description="passes over the forget set at most")
 
 
 class Ascent(GradientUnlearner[StoppingCriterion]):
-    """Nothing holds the rest, and the objective has no bound: the gauge is read before every step and ends the run."""
+    """Nothing holds the retained pairs, and the loss has no bound, so the criterion is read before every step."""
 
     Config = AscentConfig
+    summary = "raises the loss of forgotten pairs until they score like held-out ones"
     config: AscentConfig
 
     def prepare(self, run: GradientRun) -> StoppingCriterion:

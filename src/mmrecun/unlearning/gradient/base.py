@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, Self, TypeVar, cast
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
@@ -25,27 +25,22 @@ from mmrecun.unlearning.gradient.sampling import ForgetSampler, Step
 
 
 class PassConfig(UnlearnConfig):
-    """Settings of every method that takes optimiser steps.
+    """Settings of every method that takes optimiser steps."""
 
-    Attributes:
-        epochs: passes, at most.
-        batch_size: retained triples a step, and forgotten ones at most.
-        learning_rate: of Adam.
-    """
-
-    epochs: PositiveInt = 3
-    batch_size: PositiveInt = 2048
-    learning_rate: PositiveFloat = 1e-3
+    epochs: PositiveInt = Field(default=3, description="passes at most")
+    batch_size: PositiveInt = Field(
+        default=2048, description="retained triples in a step, and forgotten triples at most"
+    )
+    learning_rate: PositiveFloat = Field(default=1e-3, description="learning rate of Adam")
 
 
 class GradientConfig(PassConfig):
-    """Settings of every method whose passes run over the forget set.
+    """Settings of every method whose passes run over the forget set."""
 
-    Attributes:
-        steps: at least so many a pass; a small forget set is cut into smaller batches.
-    """
-
-    steps: PositiveInt = 15
+    steps: PositiveInt = Field(
+        default=15,
+        description="steps in a pass over the forget set at least; a small forget set is cut into smaller batches",
+    )
 
 
 @dataclass(frozen=True)

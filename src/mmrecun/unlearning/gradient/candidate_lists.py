@@ -1,4 +1,4 @@
-"""Each pair among items drawn for comparison: scores, ranks, and divergence of the distributions they define."""
+"""Pairs among candidate items: scores, ranks, and the divergence of the distributions that they define."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from mmrecun.models.base import UserItemVectors
 
 
 def list_scores(vectors: UserItemVectors, users: Tensor, items: Tensor, others: Tensor) -> Tensor:
-    """Scores of B pairs, each followed by the scores its user gives to C shared items.
+    """Score B pairs, each followed by its user's scores of C shared items.
 
     Args:
         vectors: float32 [U, D] and [I, D].
@@ -24,7 +24,7 @@ def list_scores(vectors: UserItemVectors, users: Tensor, items: Tensor, others: 
 
 
 def divergence(teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
-    """T^2 times the mean KL(softmax(teacher / T) || softmax(student / T)) of rows (Hinton et al., 2015); a scalar.
+    """Compute T^2 mean KL(softmax(teacher / T) || softmax(student / T)) over rows (Hinton et al., 2015); a scalar.
 
     >>> scores = torch.tensor([[1.0, 2.0, 3.0]])
     >>> divergence(scores, scores + 5, temperature=2.0).item()
@@ -39,17 +39,17 @@ def divergence(teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
 
 
 def share_above(scores: Tensor) -> Tensor:
-    """Share of the C other items that score higher than the pair itself; float32 [B] from [B, 1 + C]."""
+    """Compute the share of the C other items that score higher than the pair: float32 [B] from [B, 1 + C]."""
     return (scores[:, 1:] > scores[:, :1]).float().mean(dim=1)
 
 
 class CandidateSampler:
-    """Draws the items for comparison; every draw differs, and the same seed gives the same draws."""
+    """Draws candidate items. Every draw differs; the same seed gives the same draws."""
 
     def __init__(self, items: Ints, size: int, rng: torch.Generator, device: torch.device) -> None:
         self._items, self._size, self._rng, self._device = torch.from_numpy(items), size, rng, device
 
     def __call__(self) -> Tensor:
-        """int64 [C] of the candidate items, C being the size asked for or their number."""
+        """Draw C candidate items: int64 [C]. C is the size asked for, or their number if that is less."""
         order = torch.randperm(len(self._items), generator=self._rng)[: self._size]
         return self._items[order].to(self._device)

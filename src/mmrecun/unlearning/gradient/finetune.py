@@ -1,8 +1,8 @@
-"""Fine-tuning: training goes on with the retained data alone; forgotten preferences fade by drift."""
+"""Fine-tuning: training continues on the retained data alone; forgotten preferences fade by drift."""
 
 from collections.abc import Iterator
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner, PassConfig
@@ -10,22 +10,19 @@ from mmrecun.unlearning.gradient.sampling import Step
 
 
 class FinetuneConfig(PassConfig):
-    """Settings of fine-tuning.
+    """Settings of fine-tuning."""
 
-    Attributes:
-        epochs: passes over the retain set.
-    """
-
-    epochs: PositiveInt = 10
+    epochs: PositiveInt = Field(default=10, description="passes over the retain set")
 
 
 class Finetune(GradientUnlearner[None]):
-    """The original objective, as if the forgotten pairs had never been: they may be drawn as negatives, like any other.
+    """Minimises the original objective on the retained data. Forgotten pairs may be drawn as negatives, like any other.
 
     Rows that no retained pair reaches do not move; those of removed users and items leave with them.
     """
 
     Config = FinetuneConfig
+    summary = "continues training on the retained data"
     config: FinetuneConfig
 
     def steps(self, run: GradientRun, memory: None, number: int) -> Iterator[Step]:  # noqa: ARG002

@@ -5,7 +5,7 @@ readings of "reverse" and the branch form for modality requests are this impleme
 """
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from mmrecun.training.losses import Reverse, reverse_bpr
@@ -14,21 +14,27 @@ from mmrecun.unlearning.gradient.sampling import Step
 
 
 class MMRecUnPaperConfig(GradientConfig):
-    """Settings of MMRecUn as published.
+    """Settings of MMRecUn as published."""
 
-    Attributes:
-        forget_weight: share of the forget term; the retain term has the rest.
-        form: reading of "reverse".
-    """
-
-    forget_weight: float = Field(default=0.5, gt=0, lt=1)
-    form: Reverse = Reverse.SWAPPED
+    epochs: PositiveInt = Field(default=3, description="passes over the forget set")
+    forget_weight: float = Field(
+        default=0.5, gt=0, lt=1, description="weight of the forget term (w); the retain term has 1 - w"
+    )
+    form: Reverse = Field(
+        default=Reverse.SWAPPED,
+        description=(
+            'what "reverse" means: swapped exchanges positive and negative and ends by itself; negated turns the '
+            "sign of BPR and has no bound"
+        ),
+    )
 
 
 class MMRecUnPaper(GradientUnlearner[None]):
     """A few passes of the joint objective over the forget set."""
 
     Config = MMRecUnPaperConfig
+    summary = "reverse BPR on forgotten triples beside training on retained ones"
+    source = "Sinha et al., AAAI 2025, arXiv 2405.15328"
     config: MMRecUnPaperConfig
 
     def loss(self, run: GradientRun, memory: None, step: Step) -> Tensor:  # noqa: ARG002

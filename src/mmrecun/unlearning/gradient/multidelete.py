@@ -1,4 +1,4 @@
-"""MultiDelete: forgotten pairs are taken apart, what else was known is kept (Cheng and Amiri, ECCV 2024).
+"""MultiDelete: forgotten pairs are decoupled, and the rest is kept (Cheng and Amiri, ECCV 2024).
 
 The published form is for image-text pairs. Here a pair is a user and an item, its fused representation is the
 elementwise product of their vectors, and a mismatched pair is the user with an item they never had.
@@ -7,7 +7,7 @@ elementwise product of their vectors, and a mismatched pair is the user with an 
 from dataclasses import dataclass
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import embedding, mse_loss
 
@@ -18,19 +18,15 @@ from mmrecun.unlearning.gradient.sampling import Step
 
 
 class MultiDeleteConfig(GradientConfig):
-    """Settings of MultiDelete.
+    """Settings of MultiDelete."""
 
-    Attributes:
-        epochs: passes over the forget set.
-        decouple: weight of pulling forgotten pairs to mismatched ones.
-        multimodal: weight of keeping retained pairs.
-        unimodal: weight of keeping each modality's own vectors of items that forgotten pairs touch and that stay.
-    """
-
-    epochs: PositiveInt = 10
-    decouple: NonNegativeFloat = 1.0
-    multimodal: NonNegativeFloat = 1.0
-    unimodal: NonNegativeFloat = 1.0
+    epochs: PositiveInt = Field(default=10, description="passes over the forget set")
+    decouple: NonNegativeFloat = Field(default=1.0, description="weight of moving forgotten pairs to mismatched ones")
+    multimodal: NonNegativeFloat = Field(default=1.0, description="weight of keeping retained pairs")
+    unimodal: NonNegativeFloat = Field(
+        default=1.0,
+        description="weight of keeping each modality's own vectors of retained items that are in forgotten pairs",
+    )
 
 
 @dataclass(frozen=True)
@@ -42,12 +38,14 @@ class Frozen:
 
 
 class MultiDelete(GradientUnlearner[Frozen]):
-    """Vectors of a modality are kept for items alone: a user's are made of the very items that may be forgotten.
+    """Keeps a modality's vectors for items alone, since those of users are made from items that may be forgotten.
 
-    Removed items are left out, and so is any feature that was removed, for keeping those is what the request forbids.
+    Removed items and removed features are left out, since the request forbids keeping them.
     """
 
     Config = MultiDeleteConfig
+    summary = "moves forgotten pairs to mismatched ones and keeps the rest in place"
+    source = "Cheng and Amiri, ECCV 2024, arXiv 2311.12047"
     config: MultiDeleteConfig
 
     def prepare(self, run: GradientRun) -> Frozen:

@@ -13,24 +13,30 @@ from mmrecun.unlearning.gradient.sampling import Step
 
 
 class NegGradConfig(PassConfig):
-    """Settings of NegGrad+.
-
-    Attributes:
-        epochs: passes over the retain set; forgotten triples come round as often as needed.
-        alpha: share of the retain term; the forget term has the rest.
-        stay_weight: weight of half the squared distance from the trained parameters.
-    """
+    """Settings of NegGrad+."""
 
     renamed: ClassVar[Mapping[str, str]] = {"pull": "stay_weight"}
-    epochs: PositiveInt = 5
-    alpha: float = Field(default=0.95, gt=0, lt=1)
-    stay_weight: NonNegativeFloat = 0.0
+    epochs: PositiveInt = Field(
+        default=5, description="passes over the retain set; forgotten triples are repeated as often as needed"
+    )
+    alpha: float = Field(
+        default=0.95,
+        gt=0,
+        lt=1,
+        description="weight of the retain term; the forget term has 1 - alpha; 0.95 as in the authors' small runs",
+    )
+    stay_weight: NonNegativeFloat = Field(
+        default=0.0,
+        description="weight of staying close to the trained parameters: half the squared distance from them",
+    )
 
 
 class NegGrad(GradientUnlearner[list[Tensor]]):
-    """Remembers the trained parameters, to be able to pull towards them."""
+    """Keeps the trained parameters if it has to stay close to them."""
 
     Config = NegGradConfig
+    summary = "NegGrad+: descent on retained and ascent on forgotten pairs in one step"
+    source = "Kurmanji et al., NeurIPS 2023"
     config: NegGradConfig
 
     def prepare(self, run: GradientRun) -> list[Tensor]:

@@ -1,6 +1,6 @@
-"""RRL: reverse learning that weighs pairs by rank and anchors what others rely on (You et al., AAAI 2024).
+"""RRL: reverse learning, weighted by rank, with protection of what retained pairs rely on (You et al., AAAI 2024).
 
-Rank weight and anchor weight are not published in full; both are this implementation's reading.
+Rank weight and penalty weight are not published in full; both are this implementation's reading.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from itertools import islice
 from typing import ClassVar
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -20,20 +20,18 @@ from mmrecun.unlearning.gradient.sampling import Step
 
 
 class RRLConfig(GradientConfig):
-    """Settings of RRL.
-
-    Attributes:
-        epochs: passes over the forget set.
-        stay_weight: weight of the Fisher-weighted distance from the trained parameters.
-        fisher_batches: retained batches from which the Fisher diagonal is estimated.
-        candidates: items drawn to estimate the rank of a pair.
-    """
+    """Settings of RRL."""
 
     renamed: ClassVar[Mapping[str, str]] = {"anchor": "stay_weight"}
-    epochs: PositiveInt = 5
-    stay_weight: NonNegativeFloat = 1e-3
-    fisher_batches: PositiveInt = 16
-    candidates: PositiveInt = 200
+    epochs: PositiveInt = Field(default=5, description="passes over the forget set")
+    stay_weight: NonNegativeFloat = Field(
+        default=1e-3,
+        description="weight of staying close to the trained parameters, in squares weighted by Fisher information",
+    )
+    fisher_batches: PositiveInt = Field(
+        default=16, description="retained batches from which the Fisher information is estimated"
+    )
+    candidates: PositiveInt = Field(default=200, description="items drawn to estimate the rank of a pair")
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,11 @@ class TrainedState:
 
 
 class RRL(GradientUnlearner[TrainedState]):
-    """Only forgotten pairs are trained on; the anchor stands for the retained ones."""
+    """Trains on forgotten pairs alone; the Fisher-weighted penalty stands for the retained ones."""
 
     Config = RRLConfig
+    summary = "rank-weighted reverse BPR, with a Fisher-weighted penalty on moving away"
+    source = "You et al., AAAI 2024"
     config: RRLConfig
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 

@@ -46,13 +46,13 @@ class ForgetSampler:
     Args:
         task: what is forgotten and what is retained.
         model: lost features of modalities it does not read are left alone.
-        batch_size: retained triples a step, and forgotten ones at most.
-        steps: at least so many a pass over the forget set; a small one is cut into smaller batches.
+        batch_size: retained triples in a step, and forgotten triples at most.
+        steps: steps in a pass over the forget set at least; a small forget set is cut into smaller batches.
 
     Attributes:
         forget, retain: training pairs in original rows.
         branches: modality -> retained pairs of the items that lost it.
-        negatives: what draws the negatives.
+        negatives: sampler of the negatives.
     """
 
     def __init__(self, task: Task, model: Recommender, batch_size: int, steps: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""SCRUB: a student disobeys the trained model on what is forgotten and obeys it on the rest (Kurmanji et al., 2023).
+"""SCRUB: a student leaves the trained model on forgotten pairs and follows it elsewhere (Kurmanji et al., 2023).
 
 The published form is for classifiers. Here a user's classes are one positive item and items drawn for comparison.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
@@ -21,29 +21,28 @@ from mmrecun.unlearning.gradient.stopping import StoppingCriterion
 
 
 class ScrubConfig(PassConfig):
-    """Settings of SCRUB.
-
-    Attributes:
-        epochs: passes over the retain set.
-        max_epochs: of them, how many begin with a pass over the forget set that moves away from the trained model.
-        task: weight of the training loss of retained pairs (the paper's gamma).
-        stay_weight: weight of the divergence from the trained model on retained pairs (the paper's alpha).
-        temperature: of the softmax.
-        candidates: items drawn for comparison.
-    """
+    """Settings of SCRUB."""
 
     renamed: ClassVar[Mapping[str, str]] = {"obey": "stay_weight"}
-    epochs: PositiveInt = 5
-    max_epochs: PositiveInt = 2
-    task: NonNegativeFloat = 1.0
-    stay_weight: NonNegativeFloat = 0.5
-    temperature: PositiveFloat = 2.0
-    candidates: PositiveInt = 200
+    epochs: PositiveInt = Field(default=5, description="passes over the retain set")
+    max_epochs: PositiveInt = Field(
+        default=2,
+        description="initial passes that begin with the forgotten triples, to move away from the trained model",
+    )
+    task: NonNegativeFloat = Field(default=1.0, description="weight of the training loss of retained pairs (gamma)")
+    stay_weight: NonNegativeFloat = Field(
+        default=0.5,
+        description="weight of staying close to the trained model on retained pairs: the KL divergence (alpha)",
+    )
+    temperature: PositiveFloat = Field(default=2.0, description="temperature of the softmax over a user's candidates")
+    candidates: PositiveInt = Field(
+        default=200, description="retained items drawn in each step, beside the positive one"
+    )
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """What the trained model says on the original graph, the items to compare with, and when to stop disobeying."""
+    """The trained model on the original graph, the candidate items, and when to stop moving away."""
 
     vectors: Vectors
     candidates: CandidateSampler
@@ -51,9 +50,11 @@ class Teacher:
 
 
 class Scrub(GradientUnlearner[Teacher]):
-    """Disobeying stops as soon as forgotten pairs are at the level of held-out ones."""
+    """Moves away from the teacher until forgotten pairs are at the level of held-out ones."""
 
     Config = ScrubConfig
+    summary = "trains a student that moves away from the trained model on forgotten pairs and follows it elsewhere"
+    source = "Kurmanji et al., NeurIPS 2023"
     config: ScrubConfig
 
     def prepare(self, run: GradientRun) -> Teacher:

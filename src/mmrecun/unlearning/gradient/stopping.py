@@ -1,4 +1,4 @@
-"""When to stop pushing down: forgotten pairs are where held-out pairs, which nobody learned, were before."""
+"""Stop when forgotten pairs score like held-out pairs, which were never trained on, did at the start."""
 
 import torch
 from torch import Tensor
@@ -13,9 +13,9 @@ from mmrecun.unlearning.gradient.base import GradientRun
 class StoppingCriterion:
     """Mean margins of what is forgotten against the level that retained validation pairs had at the start.
 
-    Every pair is paired once with one negative, so that two readings differ by the parameters alone. A whole pair is
-    compared with whole pairs, a lost feature with the same branch of held-out pairs. Without validation pairs the
-    level is zero, the margin of chance. Test pairs are never looked at.
+    The negatives are drawn once, so that two readings differ by the parameters alone. Pairs are compared with held-out
+    pairs, and lost features with the same branch of held-out pairs. Without validation pairs the level is zero, the
+    margin of chance. Test pairs are never read.
     """
 
     def __init__(self, run: GradientRun) -> None:

@@ -1,8 +1,8 @@
-"""TRU-style targeted reverse update: only where the forget set is felt, and no branch overwhelmed (arXiv 2604.02183).
+"""TRU-style targeted reverse update of the most affected modules, bounded in each branch (arXiv 2604.02183).
 
-Formulas are not published in full; module choice, branch scale and gate are this implementation's reading. The gate at
-the output is the export: a removed item or feature has no row, hence no score. A gate for a single pair would have to
-name the pair in the model, so there is none.
+Formulas are not published in full; module choice, branch scale and gate are this implementation's reading. The paper's
+gate at the output needs no code here: a removed item or feature has no row, hence no score. A gate for a single pair
+would have to store the pair in the model, so there is none.
 """
 
 from collections.abc import Sequence
@@ -23,35 +23,41 @@ Gradients = Sequence[Tensor | None]
 
 
 class TRUConfig(GradientConfig):
-    """Settings of the TRU-style update.
+    """Settings of the TRU-style update."""
 
-    Attributes:
-        epochs: passes over the forget set.
-        forget_weight: share of the forget term; the retain term has the rest.
-        share: of the modules, how many are updated: those with the largest ratio of forget to retain gradient.
-        tau: a branch's forget gradient is at most so many times its retain gradient.
-        probe_batches: steps from which the ratio is measured.
-    """
-
-    epochs: PositiveInt = 5
-    forget_weight: float = Field(default=0.5, gt=0, lt=1)
-    share: float = Field(default=0.5, gt=0, le=1)
-    tau: PositiveFloat = 2.0
-    probe_batches: PositiveInt = 4
+    epochs: PositiveInt = Field(default=5, description="passes over the forget set")
+    forget_weight: float = Field(
+        default=0.5, gt=0, lt=1, description="weight of the forget term (w); the retain term has 1 - w"
+    )
+    share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="share of the modules that are updated: those with the largest ratio of forget to retain gradient",
+    )
+    tau: PositiveFloat = Field(
+        default=2.0,
+        description="largest norm of a branch's forget gradient, in multiples of that of its retain gradient",
+    )
+    probe_batches: PositiveInt = Field(
+        default=4, description="steps, before the first update, from which the ratio of the gradients is measured"
+    )
 
 
 @dataclass(frozen=True)
 class Targets:
-    """For each parameter whether it is updated, and its modality; empty where all modalities share it."""
+    """Whether each parameter is updated, and its modality; empty for parameters that all modalities share."""
 
     chosen: list[bool]
     branch: list[str]
 
 
 class TRU(GradientUnlearner[Targets]):
-    """The objective of MMRecUn, with the forget gradient apart from the retain gradient so that it can be scaled."""
+    """Minimises the objective of mmrecun-paper, with the forget gradient kept apart, so that it can be scaled."""
 
     Config = TRUConfig
+    summary = "reverse BPR in the most affected modules only, bounded in each branch"
+    source = "after Zhou et al., arXiv 2604.02183"
     config: TRUConfig
 
     def prepare(self, run: GradientRun) -> Targets:

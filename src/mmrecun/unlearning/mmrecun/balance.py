@@ -8,7 +8,6 @@ Without the forgotten pairs a row would be in balance with its retained ones: it
 does, and have the noise of fewer pairs.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from mmrecun.arrays import Ints
+from mmrecun.settings import Settings
 
 Decays = npt.NDArray[np.float64]
 _STRATA, _FEWEST = 12, 4
@@ -39,10 +39,12 @@ class Balance:
     Attributes:
         decay: float32 [R, 1].
         rest: float32 [R, D].
+        law: the decay of the trained rows, which `decay` follows from.
     """
 
     decay: Tensor
     rest: Tensor
+    law: "DecayByDegree"
 
     @classmethod
     def of(cls, rows: Tensor, gradient: Tensor, before: Ints, after: Ints, share: float) -> Self:
@@ -55,36 +57,53 @@ class Balance:
             share: of all pairs that are retained. Who loses as many as everybody does is not touched.
         """
         own = (-(gradient * rows).sum(dim=1) / rows.square().sum(dim=1).clamp(min=_TINY)).double().cpu().numpy()
-        decay_at = fit_decay_by_degree(own, before)
+        decay_at = DecayByDegree.fitted(own, before)
         decay = _column(decay_at(before), rows)
         rest = gradient + decay * rows
         kept = after / np.maximum(before, 1)
-        return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest)
+        return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest, decay_at)
 
     def imbalance(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """How far `rows` [R, D] are from balance, given their gradient over the retained pairs: float32 [R, D]."""
         return self.rest - gradient - self.decay * rows
 
 
-def fit_decay_by_degree(decay: Decays, degree: Ints) -> Callable[[Decays | Ints], Decays]:
-    """Fit the decay as a function of degree: medians of a dozen strata, linear in log degree between them.
+class DecayByDegree(Settings):
+    """The decay as a function of degree, linear in log degree between a dozen points.
 
-    >>> fit_decay_by_degree(np.repeat([1.0, 2.0], 4), np.repeat([1, 100], 4))(np.array([1, 10, 100])).tolist()
+    >>> law = DecayByDegree.fitted(np.repeat([1.0, 2.0], 4), np.repeat([1, 100], 4))
+    >>> law(np.array([1, 10, 100])).tolist()
     [1.0, 1.5, 2.0]
 
-    Args:
-        decay: float64 [R].
-        degree: int64 [R]; rows of degree 0 do not count.
+    Attributes:
+        log_degrees: ascending.
+        decays: at each of them.
     """
-    known = np.flatnonzero(degree > 0)
-    edges = np.unique(np.quantile(degree[known], np.linspace(0, 1, _STRATA + 1))) if len(known) else np.ones(1)
-    stratum = np.digitize(degree[known], edges[1:-1])
-    groups = [known[stratum == number] for number in np.unique(stratum)]
-    groups = [group for group in groups if len(group) >= _FEWEST] or [known]
-    logs = np.array([np.log(degree[group]).mean() if len(group) else 0.0 for group in groups])
-    medians = np.array([np.median(decay[group]) if len(group) else 1.0 for group in groups])
-    medians = np.maximum(medians, _LEAST_DECAY * max(medians.max(), _LEAST_DECAY))
-    return lambda asked: np.interp(np.log(np.maximum(asked, 1)), logs, medians)
+
+    log_degrees: tuple[float, ...]
+    decays: tuple[float, ...]
+
+    @classmethod
+    def fitted(cls, decay: Decays, degree: Ints) -> Self:
+        """Take the medians of strata of nearly equal degree.
+
+        Args:
+            decay: float64 [R].
+            degree: int64 [R]; rows of degree 0 do not count.
+        """
+        known = np.flatnonzero(degree > 0)
+        edges = np.unique(np.quantile(degree[known], np.linspace(0, 1, _STRATA + 1))) if len(known) else np.ones(1)
+        stratum = np.digitize(degree[known], edges[1:-1])
+        groups = [known[stratum == number] for number in np.unique(stratum)]
+        groups = [group for group in groups if len(group) >= _FEWEST] or [known]
+        logs = [float(np.log(degree[group]).mean()) if len(group) else 0.0 for group in groups]
+        medians = np.array([np.median(decay[group]) if len(group) else 1.0 for group in groups])
+        medians = np.maximum(medians, _LEAST_DECAY * max(medians.max(), _LEAST_DECAY))
+        return cls(log_degrees=tuple(logs), decays=tuple(medians.tolist()))
+
+    def __call__(self, degree: Decays | Ints) -> Decays:
+        """Read off the decay of rows of these degrees; float64 of the same shape."""
+        return np.interp(np.log(np.maximum(degree, 1)), self.log_degrees, self.decays)
 
 
 def _column(values: Decays, like: Tensor) -> Tensor:

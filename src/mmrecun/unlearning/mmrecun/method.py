@@ -13,6 +13,8 @@ solved for.
    training leaves in every row, and with it the order of everybody's lists.
 4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
 
+A small request, after a first one, moves the rows that lost pairs alone, and owes the rest (see `small_request`).
+
 How far to go in step 2 is read off validation pairs of the same users and items, where there are enough that a random
 draw set aside (see `level`). No step needs a Gold, or looks at a test pair. Where what the pairs taught does not
 explain the rows of users and of items, as in some models that do not rank, nothing can be solved for, and the model is
@@ -35,26 +37,17 @@ from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResul
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
+from mmrecun.unlearning.mmrecun.small_request import BalanceFacts, moved_alone
 from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
 from mmrecun.unlearning.retrain import Retrain
 
 _SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
+_MOST_OWED = 0.005  # share of the pairs that small requests may take out until everybody is brought into balance
 
 
 class MMRecUnConfig(UnlearnConfig):
-    """Settings of MMRecUn.
-
-    Attributes:
-        negatives: items drawn to stand for all negatives, and pairs to stand for all pairs.
-        newton_steps: of Gauss-Newton.
-        cg_steps: with the curvature in each, at most (conjugate gradients).
-        step_scale: how far to go along the way found, whose steps come a little short; the expected value where
-            forgotten pairs can be compared with validation pairs.
-        min_cosine: mean cosine between a table's rows and what their pairs taught them, below which they cannot be
-            solved for. Such a table is left as trained; if it is that of users or of items, the model is trained anew.
-        epochs: of training on the retained data at the end; shorter ones after small requests.
-    """
+    """Settings of MMRecUn."""
 
     renamed: ClassVar[Mapping[str, str]] = {
         "steps": "newton_steps",
@@ -62,18 +55,43 @@ class MMRecUnConfig(UnlearnConfig):
         "stretch": "step_scale",
         "min_explained": "min_cosine",
     }
-    negatives: PositiveInt = 64
-    newton_steps: PositiveInt = 2
-    cg_steps: PositiveInt = 6
-    step_scale: float = Field(default=1.2, gt=0, le=1e30)
-    min_cosine: float = Field(default=0.4, ge=-1, le=1)
-    epochs: NonNegativeInt = 3
+    negatives: PositiveInt = Field(
+        default=64,
+        description="items drawn to stand for all negatives; eight times as many pairs stand for all pairs",
+    )
+    newton_steps: PositiveInt = Field(default=2, description="Gauss-Newton steps")
+    cg_steps: PositiveInt = Field(default=6, description="conjugate gradient steps at most in each Gauss-Newton step")
+    step_scale: float = Field(
+        default=1.2,
+        gt=0,
+        le=1e30,
+        description=(
+            "factor on the Gauss-Newton move, which comes a little short; only a prior where forgotten pairs can be "
+            "compared with validation pairs"
+        ),
+    )
+    min_cosine: float = Field(
+        default=0.4,
+        ge=-1,
+        le=1,
+        description=(
+            "mean cosine between a table's rows and what their pairs taught them, below which the table is left "
+            "as trained; if it is that of users or items, the model is trained anew"
+        ),
+    )
+    epochs: NonNegativeInt = Field(
+        default=3, description="epochs of training on the retained data at the end; shorter ones after small requests"
+    )
 
 
 class MMRecUn(Unlearner):
     """Restores the balance of every row, and trains on for a moment."""
 
     Config = MMRecUnConfig
+    summary = (
+        "this package's own method: solves for the rows that training would have reached without what is forgotten"
+    )
+    source = "after Sinha et al., AAAI 2025"
     config: MMRecUnConfig
 
     def unsolved(self, task: Task, why: str) -> UnlearnResult:
@@ -88,11 +106,29 @@ class MMRecUn(Unlearner):
         Raises:
             DivergedError: when a row is no longer finite.
         """
-        partition = task.partition
-        if not len(partition.forgotten) and not _features_lost(task):
+        if not len(task.partition.forgotten) and not _features_lost(task):
             return UnlearnResult(
-                retained_model(task, task.model), "nothing that the model was trained on was forgotten", []
+                retained_model(task, task.model),
+                "nothing that the model was trained on was forgotten",
+                [],
+                carried=task.carried,
             )
+        left = BalanceFacts.of(task.carried) if task.carried else None
+        if left and not left.unsolvable and not _features_lost(task) and left.owed + _share(task) < _MOST_OWED:
+            return self._small(task, left)
+        return self._whole(task, left.owed if left else 0.0)
+
+    def _small(self, task: Task, left: BalanceFacts) -> UnlearnResult:
+        """Move the rows that lost pairs alone."""
+        model = moved_alone(task, left, self.config.negatives, self.config.step_scale)
+        owed = left.owed + _share(task)
+        task.progress(1, 1, f"{owed:.2%} of the pairs owed")
+        stop = f"rows that lost pairs moved alone; settling is owed for {owed:.2%} of the pairs"
+        return UnlearnResult(model, stop, [], carried=left.model_copy(update={"owed": owed}).model_dump(mode="json"))
+
+    def _whole(self, task: Task, owed: float) -> UnlearnResult:
+        """Bring everybody into balance."""
+        partition = task.partition
         solver = BalanceSolver(task, self.config.negatives, self.config.min_cosine)
         if solver.unsolvable:
             return self.unsolved(task, solver.unsolvable)
@@ -111,30 +147,37 @@ class MMRecUn(Unlearner):
         retained = partition.retained
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
         for epoch in range(1, self.config.epochs + 1):
-            loss = train_on_retained(task, solver, sampler, epoch)
+            loss = train_on_retained(task, solver, sampler, epoch, owed)
             history.append({"step": self.config.newton_steps + epoch, "loss": loss})
             task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
         users, items = (solver.model.get_parameter(name).detach() for name in ID_TABLES)
         match_rows(users, items, partition)
         settled = f"settled for {self.config.epochs} epochs at most"
         stop = f"{len(solver.tables)} tables in balance with the retained pairs; {settled}"
-        return UnlearnResult(solver.model, stop, history)
+        return UnlearnResult(solver.model, stop, history, carried=solver.facts().model_dump(mode="json"))
 
 
-def train_on_retained(task: Task, solver: BalanceSolver, sampler: NegativeSampler, number: int) -> float:
+def train_on_retained(
+    task: Task, solver: BalanceSolver, sampler: NegativeSampler, number: int, owed: float = 0.0
+) -> float:
     """Train the model for an epoch on retained pairs, in place; returns the mean loss.
 
-    A request for less than a hundredth of the pairs gets as much less of an epoch. So many small requests train as long
-    as one large one.
+    A request for less than a hundredth of the pairs, with those that are owed, gets as much less of an epoch. So many
+    small requests train as long as one large one.
     """
-    retained, partition = task.partition.retained, task.partition
-    share = 1.0 if _features_lost(task) else len(partition.forgotten) / len(partition.original.train)
+    retained = task.partition.retained
+    share = 1.0 if _features_lost(task) else owed + _share(task)
     seed = task.seed.child(f"epoch {number}")
     pairs = retained.train.sample(
         math.ceil(min(share / _WHOLE_EPOCH, 1) * len(retained.train)), seed.child("pairs").numpy()
     )
     optimizer = adam(solver.model, _SETTLING_RATE * task.training.learning_rate)
     return train_epoch(solver.model, pairs, sampler, solver.inputs, task.training.batch_size, seed, optimizer)
+
+
+def _share(task: Task) -> float:
+    """Of the pairs that the model was trained on, what is forgotten."""
+    return len(task.partition.forgotten) / max(len(task.partition.original.train), 1)
 
 
 def _features_lost(task: Task) -> bool:

@@ -17,6 +17,7 @@ from mmrecun.unlearning.mmrecun.balance import Balance, mean_cosine
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, Gradient
+from mmrecun.unlearning.mmrecun.small_request import BalanceFacts
 
 _CLOSE = 1e-2  # residual of a step's linear system, relative to its right-hand side
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
@@ -43,6 +44,8 @@ class BalanceSolver:
         inputs: what it reads.
         tables: those that move, by name.
         unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
+        reach: how far a row moves the vectors, squared: the mean over all rows, estimated by a random change; 1 before
+            the first step, and where vectors are rows.
     """
 
     def __init__(self, task: Task, negatives: int, min_cosine: float) -> None:
@@ -64,7 +67,7 @@ class BalanceSolver:
         share = max(len(partition.retained.train), 1) / max(len(partition.original.train), 1)
         self.tables: dict[str, EmbeddingTable] = {}
         self._balance: dict[str, Balance] = {}
-        self.unsolvable = ""
+        self.unsolvable, self.reach = "", 1.0
         for name, table in self.model.tables().items():
             before, after = degrees[table.side]
             gradient, own = gradients[name][rows[table.side]], table.weight.detach()
@@ -96,6 +99,11 @@ class BalanceSolver:
             for table, own, step in zip(self.tables.values(), rows, found, strict=True):
                 table.weight.copy_(own + step)
         return math.sqrt(inner(imbalance, imbalance) / sum(part.numel() for part in imbalance))
+
+    def facts(self) -> BalanceFacts:
+        """Return what small requests need to know of the balance that was found."""
+        decays = {name: balance.law for name, balance in self._balance.items()}
+        return BalanceFacts(since=self._bpr.since, reach=self.reach, decays=decays, unsolvable=self.unsolvable)
 
     @torch.no_grad()
     def scaled_vectors(self, scale: StepScale) -> UserItemVectors:
@@ -149,15 +157,14 @@ class BalanceSolver:
         by_side = dict(zip(("users", "items"), curvature.diagonal(), strict=True))
         own = [by_side[table.side][:, None] for table in self.tables.values()]
         decay = [balance.decay for balance in self._balance.values()]
-        scale = 1.0
         if self.model.required_inputs().user_item:
             rng = self._seed.torch()
             noise = [torch.randn(row.shape, generator=rng).to(row.device) for row in rows]
             met = inner(product(noise), noise) - inner(
                 [rate * part for rate, part in zip(decay, noise, strict=True)], noise
             )
-            scale = max(met / inner([part * side for part, side in zip(noise, own, strict=True)], noise), 1e-3)
-        return [scale * side + rate for side, rate in zip(own, decay, strict=True)]
+            self.reach = max(met / inner([part * side for part, side in zip(noise, own, strict=True)], noise), 1e-3)
+        return [self.reach * side + rate for side, rate in zip(own, decay, strict=True)]
 
 
 def _vectors(model: Recommender, inputs: GraphInputs) -> UserItemVectors:

@@ -7,6 +7,7 @@ the rows two hops away. What the share of pairs that a row lost has to do with i
 rows of the same degree, and taken out again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmrecun.arrays import Doubles, Ints
+from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import user_item_graph
 from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.evaluation.row_traits import degree_strata, normal_scores, structure
@@ -38,16 +40,14 @@ def match_rows(users: Tensor, items: Tensor, partition: Partition) -> None:
     )
     if max(map(len, affected)) < _FEWEST:
         return
-    adjacency = user_item_graph(data.train, len(data.users), len(data.items), users.device).forward
+    adjacency = _graph(data, users.device)
     shown = structure(adjacency, len(data.users))
     sides = [_Side.of(partition, True, shown.users), _Side.of(partition, False, shown.items)]
     for _ in range(_ROUNDS):
-        own = torch.cat([users, items])
-        near = product(adjacency, own)
-        far = product(adjacency, near) - square_diagonal(adjacency)[:, None] * own
-        for table, side, at in zip((users, items), sides, (slice(len(users)), slice(len(users), None)), strict=True):
+        _, near, far = _neighbourhoods((users, items), adjacency)
+        for number, (table, side) in enumerate(zip((users, items), sides, strict=True)):
             if len(side.touched) >= _FEWEST:
-                side.match(table, near[at], far[at])
+                side.match(table, near[number], far[number])
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,56 @@ def _traits(own: Tensor, near: Tensor, far: Tensor) -> Doubles:
     found = [length.log(), (unit * normalize(near, dim=1)).sum(dim=1), (unit * normalize(far, dim=1)).sum(dim=1)]
     traits: Doubles = torch.stack(found, dim=1).cpu().double().numpy()
     return traits
+
+
+@torch.no_grad()
+def keep_standing(before: Sequence[Tensor], after: Sequence[Tensor], partition: Partition) -> None:
+    """Give the few rows that lost pairs the traits of rows that stand where they stood among rows of equal degree.
+
+    For requests that are too small for a regression. A row that was longer than nine tenths of the rows of its degree
+    will be longer than nine tenths of those of its new degree.
+
+    Args:
+        before: float32 [U, D] and [I, D], as trained.
+        after: float32 [U', D] and [I', D], changed in place.
+        partition: original and retained data.
+    """
+    seen = [
+        _neighbourhoods(tables, _graph(data, tables[0].device))
+        for tables, data in ((before, partition.original), (after, partition.retained))
+    ]
+    for number, table in enumerate(after):
+        kept = partition.item_rows if number else partition.user_rows
+        degree, new_degree = partition.original.degrees[number], partition.retained.degrees[number]
+        strata, new_strata = degree_strata(degree), degree_strata(new_degree)
+        for row in np.flatnonzero((new_degree < degree[kept]) & (new_strata > 0)):
+            place = torch.tensor([row], device=table.device)
+            peers, new_peers = (
+                torch.from_numpy(np.flatnonzero(groups == groups[at])).to(table.device)
+                for groups, at in ((strata, kept[row]), (new_strata, row))
+            )
+            scores, values = (
+                _traits(*(part[number][rows] for part in hood))
+                for hood, rows in zip(seen, (peers, new_peers), strict=True)
+            )
+            own = _traits(*(part[number][torch.tensor([kept[row]])] for part in seen[0]))
+            rank = (scores < own).mean(axis=0)
+            wanted = [np.quantile(values[:, trait], rank[trait]) for trait in range(len(rank))]
+            near, far = (part[number][place] for part in seen[1][1:])
+            table[place] = with_traits(table[place], near, far, torch.tensor([wanted]).to(table))
+
+
+def _graph(data: Dataset, device: torch.device) -> Tensor:
+    return user_item_graph(data.train, len(data.users), len(data.items), device).forward
+
+
+def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor) -> tuple[Sequence[Tensor], ...]:
+    """Rows of users and items, and what lies one and two hops from each."""
+    sizes = [len(table) for table in tables]
+    own = torch.cat(list(tables))
+    near = product(adjacency, own)
+    far = product(adjacency, near) - square_diagonal(adjacency)[:, None] * own
+    return tables, torch.split(near, sizes), torch.split(far, sizes)
 
 
 def without_effect(scores: Doubles, shares: Doubles, context: Doubles) -> Doubles:

@@ -1,7 +1,7 @@
-"""Sharding: one model a shard, each of which saw its own training pairs and nothing else.
+"""Sharding: one model for each shard, trained on the shard's own pairs and nothing else.
 
-A shard's data are its retained pairs with their users, items and features, so that a model whose shard a request does
-not touch is the very model that was there before. Such models are trained here too, and their time is set-up.
+A shard's data are its retained pairs with their users, items and features. So a request leaves the models of unaffected
+shards exactly as they were. Those are trained here too, and their time counts as set-up.
 """
 
 import time
@@ -25,14 +25,14 @@ from mmrecun.unlearning.vector_model import vector_model
 
 
 class Unit(StrEnum):
-    """What is dealt out to the shards: single training pairs, or users or items with all of theirs."""
+    """What is assigned to the shards: single training pairs, or users or items with all their pairs."""
 
     INTERACTIONS = "interactions"
     USERS = "users"
     ITEMS = "items"
 
     def units(self, dataset: Dataset) -> int:
-        """How many there are."""
+        """Count the units of `dataset`."""
         return {Unit.INTERACTIONS: len(dataset.train), Unit.USERS: len(dataset.users)}.get(self, len(dataset.items))
 
     def of_pairs(self, labels: Ints, pairs: Interactions) -> Ints:
@@ -49,7 +49,7 @@ class Shard:
     Attributes:
         user_rows, item_rows: int64 [U_s] and [I_s], rows of the retained data.
         users, items: float32 [U_s, D] and [I_s, D].
-        seconds: of training.
+        seconds: training time.
     """
 
     user_rows: Ints
@@ -64,8 +64,8 @@ class Shards:
     """All shard models of the retained data.
 
     Attributes:
-        trained: S of them; one without retained pairs is empty.
-        touched: bool [S], whether the request changed what the shard knows.
+        trained: S shards; one without retained pairs is empty.
+        touched: bool [S], true for shards whose data the request changes.
         history: one row per epoch.
     """
 
@@ -74,11 +74,11 @@ class Shards:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def setup_seconds(self) -> float:
-        """Training time of the untouched ones."""
+        """Add up the training time of unaffected shards."""
         return sum(shard.seconds for shard, touched in zip(self.trained, self.touched, strict=True) if not touched)
 
     def stacked(self, partition: Partition) -> tuple["Stacked", "Stacked"]:
-        """Return the vectors of all shards side by side, of the retained users and of the retained items."""
+        """Put the vectors of all shards side by side: of the retained users, and of the retained items."""
         users = [(shard.user_rows, shard.users) for shard in self.trained]
         items = [(shard.item_rows, shard.items) for shard in self.trained]
         return Stacked.of(users, len(partition.retained.users)), Stacked.of(items, len(partition.retained.items))
@@ -90,7 +90,7 @@ class Stacked:
 
     Attributes:
         vectors: float32 [N, S, D], zero where a shard lacks the row.
-        there: bool [N, S], where it has it.
+        there: bool [N, S], true where it has the row.
     """
 
     vectors: Tensor
@@ -102,7 +102,7 @@ class Stacked:
 
     @classmethod
     def of(cls, shards: list[tuple[Ints, Tensor]], size: int) -> "Stacked":
-        """From the rows and vectors of each shard; `size` is N."""
+        """Build from the rows and vectors of each shard; `size` is N."""
         dim, device = max(vectors.shape[1] for _, vectors in shards), shards[0][1].device
         stacked = torch.zeros(size, len(shards), dim, device=device)
         there = torch.zeros(size, len(shards), dtype=torch.bool, device=device)
@@ -115,17 +115,17 @@ class Stacked:
 
 
 def random_shards(count: int, shards: int, rng: np.random.Generator) -> Ints:
-    """int64 [count], a shard for each unit at random; the shards differ in size by one at most."""
+    """Assign units to shards at random: int64 [count]. Shards differ in size by one at most."""
     return rng.permutation(np.arange(count) % shards)
 
 
 def affected_shards(partition: Partition, labels: Ints, shards: int, modalities: tuple[str, ...]) -> Bools:
-    """Which shards hold anything that the request takes out; bool [S].
+    """Say which shards hold something that the request removes: bool [S].
 
     Args:
         labels: int64 [N], the shard of each original training pair, -1 for none.
         shards: S.
-        modalities: those that the model reads.
+        modalities: modalities that the model reads.
     """
     train = partition.original.train
     if any(name in partition.removed_modalities for name in modalities):
@@ -144,7 +144,7 @@ def train_shards(task: Task, labels: Ints, shards: int, fresh: bool = False) -> 
     Args:
         labels: int64 [N], the shard of each original training pair, -1 for none.
         shards: S.
-        fresh: whether the labels themselves were drawn after the request, so that no model was there before.
+        fresh: whether the labels were made after the request, so that no shard model existed before.
     """
     partition = task.partition
     touched = affected_shards(partition, labels, shards, task.model.modalities()) | fresh
@@ -164,9 +164,9 @@ def train_shards(task: Task, labels: Ints, shards: int, fresh: bool = False) -> 
 def train_shard(
     task: Task, pairs: Interactions, number: int, name: str = "shard"
 ) -> tuple[Shard, list[dict[str, float]]]:
-    """Train the model of shard `number` on `pairs` (rows of the retained data); with its history.
+    """Train the model of shard `number` on `pairs` (retained rows); return it with its history.
 
-    Every shard stops by the retained validation pairs, the rows it lacks being zero.
+    Every shard stops early by the retained validation pairs; rows that it lacks are zero.
 
     Raises:
         ConfigError: when a user has every item of the shard.

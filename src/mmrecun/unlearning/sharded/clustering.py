@@ -14,8 +14,8 @@ class Points:
     """N points of one or two vectors each; a point's distance is the product of its vectors' squared distances.
 
     Attributes:
-        tables: float32 [U, D] and the like.
-        rows: int64 [N] for each table.
+        tables: one or two tables of vectors, such as float32 [U, D].
+        rows: for each table int64 [N], the row of each point.
     """
 
     tables: tuple[Tensor, ...]
@@ -29,14 +29,14 @@ class Points:
         return [table[rows[points]] for table, rows in zip(self.tables, self.rows, strict=True)]
 
     def distances(self, anchors: list[Tensor]) -> Tensor:
-        """float32 [N, S] to S anchors, given as [S, D] for each table."""
+        """Compute the distances to S anchors, given as [S, D] for each table: float32 [N, S]."""
         product = torch.ones(len(self), len(anchors[0]), device=self.tables[0].device)
         for table, rows, anchor in zip(self.tables, self.rows, anchors, strict=True):
             product *= torch.cdist(table, anchor).square()[rows]
         return product
 
     def means(self, labels: Tensor, old: list[Tensor]) -> list[Tensor]:
-        """Return the mean vectors of each cluster [S, D], the old anchor where it is empty."""
+        """Compute the mean vectors of each cluster, [S, D]; an empty cluster keeps its old anchor."""
         means = []
         for table, rows, anchor in zip(self.tables, self.rows, old, strict=True):
             size = len(anchor)
@@ -48,15 +48,16 @@ class Points:
 
 
 def balanced_clusters(points: Points, clusters: int, capacity: int, rounds: int, rng: np.random.Generator) -> Ints:
-    """int64 [N], the cluster of each point.
+    """Assign points to clusters: int64 [N].
 
-    Anchors start as random points; each round assigns greedily and moves the anchors to the means, until they rest.
+    Anchors start as random points. Each round assigns greedily and moves the anchors to the means, until nothing
+    changes.
 
     Args:
         points: N of them.
         clusters: S, at most N.
         capacity: points of a cluster, at most; S * capacity must be N or more.
-        rounds: at most.
+        rounds: rounds at most.
         rng: draws the first anchors.
     """
     device = points.tables[0].device
@@ -73,10 +74,11 @@ def balanced_clusters(points: Points, clusters: int, capacity: int, rounds: int,
 
 
 def assign(distances: Floats, capacity: int) -> Ints:
-    """Greedy assignment: of all free points and open clusters the closest pair comes first; int64 [N].
+    """Assign greedily: the closest pair of a free point and an open cluster comes first; int64 [N].
 
-    Instead of one pass over all N * S pairs, points ask for their nearest cluster that has not turned them away, and a
-    full one keeps its nearest. Both sides rank by the same distances, so the only stable outcome is the greedy one.
+    Instead of sorting all N * S pairs, each point proposes to its nearest cluster that has not rejected it, and a full
+    cluster keeps the nearest (Gale and Shapley, 1962). Both sides rank by the same distances, so the only stable
+    matching is the greedy one.
 
     Args:
         distances: float32 [N, S].

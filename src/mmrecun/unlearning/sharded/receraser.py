@@ -1,9 +1,8 @@
 """RecEraser: shards of similar pairs, and attention over the shards' vectors (Chen et al., WWW 2022, arXiv 2201.06820).
 
-The authors' vectors for the clustering come from a matrix factorisation of all data, before any request, and later
-requests keep the shards. So which shard a retained pair is in still depends on what is forgotten, though no parameter
-does. `recluster` factorises and clusters the retained data anew instead; nothing is left then, and every shard has to
-be trained again.
+The authors cluster by vectors of a matrix factorisation of all data, before any request, and later requests keep the
+shards. So the shard of a retained pair still depends on what is forgotten, although no parameter does. `recluster`
+factorises and clusters the retained data instead. Then nothing is left, but every shard has to be trained again.
 """
 
 import math
@@ -11,7 +10,7 @@ import time
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from mmrecun.arrays import Ints
@@ -36,31 +35,31 @@ _ROUNDS = 50
 
 
 class RecEraserConfig(UnlearnConfig):
-    """Settings of RecEraser.
+    """Settings of RecEraser."""
 
-    Attributes:
-        shards: S.
-        unit: what is clustered: pairs by both vectors, users, or items.
-        recluster: whether shards are drawn anew from the retained data.
-        pretraining: passes of the matrix factorisation behind the clustering.
-        aggregation: passes of the attention's training, at most.
-    """
-
-    shards: PositiveInt = 10
-    unit: Unit = Unit.INTERACTIONS
-    recluster: bool = False
-    pretraining: PositiveInt = 50
-    aggregation: PositiveInt = 50
+    shards: PositiveInt = Field(default=10, description="number of shards; each holds at most 1.2 times its share")
+    unit: Unit = Field(
+        default=Unit.INTERACTIONS, description="what is clustered: pairs by both vectors, users or items"
+    )
+    recluster: bool = Field(
+        default=False, description="whether the retained data are clustered anew; then every shard is trained again"
+    )
+    pretraining: PositiveInt = Field(default=50, description="epochs of the factorisation whose vectors are clustered")
+    aggregation: PositiveInt = Field(
+        default=50, description="epochs at most in which the attention over shards is trained"
+    )
 
 
 class RecEraser(Unlearner):
-    """Touched shards and the aggregation are trained again; what comes out is a table of the attended vectors."""
+    """Trains affected shards and the aggregation again, and gives the attended vectors."""
 
     Config = RecEraserConfig
+    summary = "one model for each shard of similar pairs, joined by attention; gives plain vectors"
+    source = "Chen et al., WWW 2022, arXiv 2201.06820"
     config: RecEraserConfig
 
     def run(self, task: Task) -> UnlearnResult:
-        """Cluster, train the shards, train the aggregation."""
+        """Cluster, train the shards, then the aggregation."""
         self.check(task.partition)
         again, count = self.config.recluster, self.config.shards
         started = time.perf_counter()
@@ -74,7 +73,7 @@ class RecEraser(Unlearner):
         return UnlearnResult(model, stop, shards.history + rows, setup + shards.setup_seconds())
 
     def _labels(self, task: Task) -> Ints:
-        """int64 [N], the shard of each original training pair; -1 for forgotten ones after clustering anew."""
+        """Return the shard of each original training pair: int64 [N]; -1 for forgotten ones if clustered anew."""
         partition = task.partition
         seed = task.seed.child("clustering")
         if not self.config.recluster:
@@ -88,7 +87,7 @@ class RecEraser(Unlearner):
 def clustered(
     dataset: Dataset, config: RecEraserConfig, training: TrainConfig, seed: Seed, device: torch.device
 ) -> Ints:
-    """int64 [N], the shard of each training pair of `dataset`.
+    """Cluster the training pairs of `dataset` into shards: int64 [N].
 
     Raises:
         ConfigError: when there are fewer units than shards.
@@ -112,7 +111,7 @@ def clustered(
 def factorised(
     dataset: Dataset, passes: int, training: TrainConfig, seed: Seed, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """User and item vectors of a matrix factorisation by BPR, float32 [U, D] and [I, D]."""
+    """Train a matrix factorisation by BPR, and return its vectors: float32 [U, D] and [I, D]."""
     model = BPRMF(BPRMFConfig(), Sizes.of_dataset(dataset), seed.child("factorisation").torch()).to(device)
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     optimizer, inputs = adam(model, training.learning_rate), GraphInputs(len(dataset.users), len(dataset.items))
@@ -128,7 +127,7 @@ def factorised(
 
 
 class Aggregation(nn.Module):
-    """sum_j a_j t_j with t_j = W_j e_j + b_j and a = softmax_j(h ReLU(V t_j + c)), over the shards that have the row.
+    """Computes sum_j a_j t_j with t_j = W_j e_j + b_j and a = softmax_j(h ReLU(V t_j + c)), over shards with the row.
 
     W and b are shared by users and items, V, c and h are not (section 4.3 of the paper).
     """
@@ -141,7 +140,7 @@ class Aggregation(nn.Module):
         )
 
     def forward(self, side: str, stacked: Stacked) -> Tensor:
-        """float32 [B, D] from B rows of one side."""
+        """Attend over the shards for B rows of one side: float32 [B, D]."""
         vectors, there = stacked.vectors, stacked.there
         moved = torch.stack([transfer(vectors[:, j]) for j, transfer in enumerate(self.transfers)], dim=1)
         logits = self.attention[side](moved).squeeze(2).masked_fill(~there, -1e9)
@@ -150,16 +149,16 @@ class Aggregation(nn.Module):
 
     @torch.no_grad()
     def whole(self, side: str, stacked: Stacked) -> Tensor:
-        """float32 [N, D], all rows of one side, in blocks."""
+        """Attend over the shards for all rows of one side, in blocks: float32 [N, D]."""
         width = stacked.vectors.shape[1] * stacked.vectors.shape[2]
         parts = [self(side, stacked.rows(part)) for part in blocks(len(stacked.vectors), 4 * width)]
         return torch.cat(parts)
 
 
 def aggregated(task: Task, users: Stacked, items: Stacked, passes: int) -> tuple[BPRMF, list[dict[str, float]]]:
-    """Return the attended vectors of the passes that validated best, as a table, and one row per pass.
+    """Train the aggregation; return the model of the pass that validated best, and one row per pass.
 
-    Trained by BPR on the retained pairs, shard models frozen.
+    It is trained by BPR on the retained pairs, with frozen shard models.
     """
     data, seed = task.partition.retained, task.seed.child("aggregation")
     network = Aggregation(users.vectors.shape[1], users.vectors.shape[2], seed.torch()).to(task.device)

@@ -1,9 +1,9 @@
-"""SISA: random shards, one model each, averaged scores; touched shards train again (Bourtoule et al., S&P 2021).
+"""SISA: random shards, one model each, averaged scores; affected shards train again (Bourtoule et al., S&P 2021).
 
-Shards are not cut into slices: a touched shard is trained from its beginning.
+Shards are not cut into slices: an affected shard is trained from the start.
 """
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
 from mmrecun.unlearning.sharded.base import Unit, random_shards, train_shards
@@ -11,29 +11,29 @@ from mmrecun.unlearning.vector_model import vector_model
 
 
 class SISAConfig(UnlearnConfig):
-    """Settings of SISA.
+    """Settings of SISA."""
 
-    Attributes:
-        shards: S.
-        unit: what is dealt out; with users, a user's request touches one shard.
-    """
-
-    shards: PositiveInt = 10
-    unit: Unit = Unit.INTERACTIONS
+    shards: PositiveInt = Field(default=10, description="number of shards (S)")
+    unit: Unit = Field(
+        default=Unit.INTERACTIONS,
+        description="what is assigned to the shards: single pairs, or users or items with all their pairs",
+    )
 
 
 class SISA(Unlearner):
-    """Exact by construction: which shard a pair is in depends on no other pair.
+    """Exact by construction: the shard of a pair depends on no other pair.
 
-    The average of the shards' scores is the product of their vectors side by side, each divided by sqrt(S). A shard
+    The average of the shards' scores is the dot product of their vectors side by side, each divided by sqrt(S). A shard
     that lacks a user or an item scores zero.
     """
 
     Config = SISAConfig
+    summary = "one model for each random shard, scores averaged; gives plain vectors"
+    source = "Bourtoule et al., S&P 2021"
     config: SISAConfig
 
     def run(self, task: Task) -> UnlearnResult:
-        """Train the shards; those the request leaves as they were count as set-up."""
+        """Train the shards; the time of unaffected ones counts as set-up."""
         self.check(task.partition)
         count, original, unit = self.config.shards, task.partition.original, self.config.unit
         labels = random_shards(unit.units(original), count, task.seed.child("shards").numpy())

@@ -1,0 +1,195 @@
+"""What one machine carries with mapped storage: import, training, evaluation and forgetting, each in its own process.
+
+Every stage may run inside a memory control group (cgroup v1, whose folder is given), which counts the page cache, too.
+A whole epoch is extrapolated from some steps of it, after all its triples were drawn.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.timing import in_child
+from mmrecun.atomic import staged_folder
+from mmrecun.chunked import run as runs
+from mmrecun.data.columns_import import columns_of
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.jobs import evaluate_mapped, unlearn_mapped
+from mmrecun.models.bprmf import BPRMF, BPRMFConfig
+from mmrecun.rng import Seed
+from mmrecun.training.fit import TrainConfig
+from mmrecun.training.mapped_fit import MappedTrainer
+
+_MIB, _USERS_AT_ONCE = 1 << 20, 20_000
+ASKED = 500
+
+
+def make(folder: Path, users: int, items: int, pairs: int) -> int:
+    """Write a dataset folder as a stream; returns how many pairs it has, about as many as asked for.
+
+    Degrees of users are geometric, from 3 on, and items have popularities with a heavy tail.
+    """
+    folder.mkdir(parents=True)
+    rng, written = np.random.default_rng(0), 0
+    schema = pa.schema([(name, pa.string()) for name in ("user", "item", "split")])
+    with pq.ParquetWriter(folder / "interactions.parquet", schema) as out:
+        for start in range(0, users, _USERS_AT_ONCE):
+            rows = np.arange(start, min(start + _USERS_AT_ONCE, users))
+            degrees = np.minimum(3 + rng.geometric(1 / (pairs / users - 2), len(rows)), 2000)
+            whose = np.repeat(rows, degrees)
+            keys = np.unique(whose * items + (items * rng.random(len(whose)) ** 2.5).astype(np.int64))
+            whose, what = np.divmod(keys, items)
+            chance = rng.random(len(keys))
+            held_out = (chance < 0.1).astype(int) + 2 * ((chance >= 0.1) & (chance < 0.2))
+            splits = np.where(np.diff(whose, prepend=-1) != 0, 0, held_out)
+            texts = [np.char.add(kind, of.astype(str)) for kind, of in (("u", whose), ("i", what))]
+            columns = [pa.array(text) for text in (*texts, np.array(["train", "valid", "test"])[splits])]
+            out.write_table(pa.table(columns, schema=schema))
+            written += len(keys)
+    for name, count in (("users", users), ("items", items)):
+        with pq.ParquetWriter(folder / f"{name}.parquet", pa.schema([("id", pa.string())])) as out:
+            for start in range(0, count, _MIB):
+                names = np.char.add(name[0], np.arange(start, min(start + _MIB, count)).astype(str))
+                out.write_table(pa.table({"id": pa.array(names)}))
+    (folder / "dataset.toml").write_text('format = 1\nname = "made"\n', encoding="utf-8")
+    return written
+
+
+class Watch:
+    """Wall and CPU seconds, and the most anonymous memory, of this process since it was made."""
+
+    def __init__(self, group: Path | None) -> None:
+        if group is not None:
+            (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+        self._peak, self._ended = 0, threading.Event()
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.02):
+            self._peak = max(self._peak, _anonymous())
+
+    def facts(self) -> dict[str, float]:
+        """Return what was measured."""
+        self._ended.set()
+        spent = {"seconds": time.perf_counter() - self._wall, "cpu seconds": time.process_time() - self._cpu}
+        return {**spent, "anonymous GiB": max(self._peak, _anonymous()) / (1 << 30)}
+
+
+def _anonymous() -> int:
+    text = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line for line in text.splitlines() if line.startswith("RssAnon")).split()[1]) << 10
+
+
+def import_stage(data: Path, group: Path | None) -> dict[str, float]:
+    """Make the columns."""
+    watch = Watch(group)
+    columns_of(data)
+    return watch.facts()
+
+
+def train_stage(data: Path, work: Path, out: Path, steps: int, batch: int, group: Path | None) -> dict[str, float]:
+    """Take some steps of an epoch, and write a run of what came out."""
+    watch = Watch(group)
+    columns, training = columns_of(data), TrainConfig(batch_size=batch)
+    work.mkdir()
+    trainer = MappedTrainer(BPRMF, BPRMFConfig(), columns, training, Seed(0), work)
+    begun = time.perf_counter(), time.process_time()
+    taken = trainer.steps(Seed(1))
+    next(taken)
+    drawn = time.perf_counter(), time.process_time()
+    for _ in itertools.islice(taken, steps):
+        pass
+    done = time.perf_counter(), time.process_time()
+    epoch = [(drawn[k] - begun[k]) + (done[k] - drawn[k]) / steps * trainer.steps_per_epoch for k in range(2)]
+    best = {name.split(".")[0]: value.numpy() for name, value in trainer.keep_best().items()}
+    facts = {"model": "bprmf", "settings": BPRMFConfig().model_dump(), "training": training.model_dump(), "seed": 0}
+    with staged_folder(out) as staging:
+        runs.write(staging, columns, best, **facts)
+    written = time.perf_counter() - done[0]
+    names = ("step s", "step cpu s", "epoch s", "epoch cpu s", "run written s")
+    each = ((done[k] - drawn[k]) / steps for k in range(2))
+    return watch.facts() | dict(zip(names, (*each, *epoch, written), strict=True))
+
+
+def evaluate_stage(run: Path, group: Path | None) -> dict[str, float]:
+    """Rank all items for a sample of users."""
+    watch = Watch(group)
+    report = evaluate_mapped(run, "test", ASKED)
+    return watch.facts() | {"users": report.users}
+
+
+def forget_stage(run: Path, request: dict[str, Any], out: Path, group: Path | None) -> dict[str, float]:
+    """Forget and publish; what was written is what the parent does not share."""
+    watch = Watch(group)
+    parent = runs.read(run)
+    unlearn_mapped(run, ForgetRequest(**request), out, delta=out.with_suffix(".delta"))
+    spent = watch.facts()
+    shared = parent.manifest.chunks()
+    new = [path for path in (out / runs.CHUNKS).iterdir() if path.name not in shared]
+    size = sum(path.stat().st_size for path in (*new, out / runs.MANIFEST))
+    return spent | {"written MiB": size / _MIB, "delta KiB": out.with_suffix(".delta").stat().st_size / 1024}
+
+
+def requests_of(data: Path) -> dict[str, dict[str, Any]]:
+    """One user, one item and one pair of usual degrees."""
+    columns = columns_of(data)
+    user = len(columns.users) // 3
+    item = int(columns.train.items[columns.train.starts[user]])
+    other = int(columns.train.items[columns.train.starts[user + 1]])
+    return {
+        "a user": {"users": [f"u{user}"]},
+        "an item": {"items": [f"i{item}"]},
+        "a pair": {"pairs": [(f"u{user + 1}", f"i{other}")]},
+    }
+
+
+def measured(folder: Path, sizes: tuple[int, int, int], steps: int, batch: int, group: Path | None) -> dict[str, Any]:
+    """Measure all stages; what is on disk already is not made again."""
+    data, work, run = (folder / name for name in ("data", "work", "run"))
+    found: dict[str, Any] = {"users, items, pairs": sizes}
+
+    def told(name: str, stage: Callable[..., dict[str, float]], *arguments: object) -> None:
+        if group is not None:
+            (group / "memory.max_usage_in_bytes").write_text("0", encoding="ascii")
+        found[name], _ = in_child(stage, *arguments, group)
+        if group is not None:
+            most = int((group / "memory.max_usage_in_bytes").read_text(encoding="ascii"))
+            found[name]["group GiB"] = most / (1 << 30)
+        print(json.dumps({name: found[name]}), flush=True)
+
+    if not data.exists():
+        make(data, *sizes)
+    told("import", import_stage, data)
+    told("train", train_stage, data, work, run, steps, batch)
+    shutil.rmtree(work)
+    told("evaluate", evaluate_stage, run)
+    for name, request in requests_of(data).items():
+        told(name, forget_stage, run, request, folder / name.replace(" ", "-"))
+    return found
+
+
+def main() -> None:
+    """Measure one size and print it as JSON, a stage a line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where everything is made; it is left there")
+    parser.add_argument("--sizes", type=int, nargs=3, default=(1_000_000, 100_000, 10_000_000))
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=4096)
+    parser.add_argument("--group", type=Path, help="folder of a memory control group (cgroup v1) to run in")
+    options = parser.parse_args()
+    measured(options.folder, tuple(options.sizes), options.steps, options.batch, options.group)
+
+
+if __name__ == "__main__":
+    main()

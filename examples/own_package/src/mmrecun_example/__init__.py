@@ -1,0 +1,1 @@
+"""What `mmrecun` finds in this package by its entry points."""

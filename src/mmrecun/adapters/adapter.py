@@ -1,0 +1,64 @@
+"""The contract of every adapter of files: settings that say how a file is read, and one method that reads it."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from mmrecun.adapters.foreign import ForeignModel
+from mmrecun.adapters.places import Ids
+from mmrecun.data.dataset import Dataset
+from mmrecun.errors import DataError
+from mmrecun.settings import Settings
+
+
+class AdapterConfig(Settings):
+    """Settings that every adapter has.
+
+    Attributes:
+        users, items: files with the id of each row of the model, one a line, in order, padding rows included; not
+            given where rows stand in the order of the data.
+    """
+
+    users: Path | None = None
+    items: Path | None = None
+
+
+class Adapter:
+    """One format of other people's models. A subclass states its settings and reads a file.
+
+    The model that it gives back holds a `Home`, which writes the same format.
+    """
+
+    Config: ClassVar[type[AdapterConfig]] = AdapterConfig
+    config: AdapterConfig
+
+    def __init__(self, config: AdapterConfig) -> None:
+        self.config = config
+
+    def read(self, path: Path, data: Dataset, users: Ids | None, items: Ids | None) -> ForeignModel:
+        """Read a model; nothing in its file is run.
+
+        Args:
+            path: a file, or a folder for formats of several files.
+            data: what it was trained on.
+            users, items: ids of its rows in order; None where that is the order of `data`.
+
+        Raises:
+            ArtifactError: when this is no such file.
+            DataError: when rows and ids do not fit together.
+        """
+        raise NotImplementedError
+
+
+def row_ids(path: Path) -> list[str]:
+    """Read the ids of a model's rows, one a line; nothing is stripped but the ends of lines.
+
+    Raises:
+        DataError: when the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; it should have the id of each row of the model, one a line") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as ids, one a line: {error}") from None
+    return lines[:-1] if lines[-1] == "" else lines

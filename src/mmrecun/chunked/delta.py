@@ -1,0 +1,85 @@
+"""An erase delta: the little that a replica needs to make the same erasure in its copy of a run.
+
+It is one safetensors file: the rows that leave, the pairs that leave, the rows that move with their new vectors, and
+the digests of the run before and after. It names nobody, but tells whoever has the run before who left; so it is to be
+deleted once every replica has applied it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from mmrecun.atomic import replacing, staged_folder
+from mmrecun.chunked import run as runs
+from mmrecun.chunked.erasure import Erasure, apply
+from mmrecun.chunked.run import SIDES, MappedManifest, MappedRun
+from mmrecun.errors import ArtifactError
+
+_BEFORE, _AFTER = "before", "after"
+
+
+def write(path: Path, erasure: Erasure, before: str, after: str) -> None:
+    """Write a delta in one step.
+
+    Args:
+        path: of the file.
+        erasure: what was done.
+        before, after: digests of the run that it was done to, and of what came out.
+
+    Raises:
+        ArtifactError: when it cannot be written.
+    """
+    tensors: dict[str, np.ndarray] = {"pairs": erasure.pairs}
+    for side in SIDES:
+        tensors[f"{side}.gone"] = erasure.gone[side]
+        tensors[f"{side}.rows"], tensors[f"{side}.values"] = erasure.moved[side]
+    contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    with replacing(path) as staging:
+        try:
+            safetensors.numpy.save_file(contiguous, staging, {_BEFORE: before, _AFTER: after})
+        except safetensors.SafetensorError as error:
+            raise ArtifactError(f"{path}: cannot be written: {error}") from None
+
+
+def read(path: Path) -> tuple[Erasure, str, str]:
+    """Read a delta: the erasure, and the digests before and after.
+
+    Raises:
+        ArtifactError: when it is missing or damaged.
+    """
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            facts: dict[str, Any] = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        gone = {side: tensors[f"{side}.gone"] for side in SIDES}
+        moved = {side: (tensors[f"{side}.rows"], tensors[f"{side}.values"]) for side in SIDES}
+        return Erasure(gone, tensors["pairs"], moved), facts[_BEFORE], facts[_AFTER]
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: no such file") from None
+    except (safetensors.SafetensorError, KeyError) as error:
+        raise ArtifactError(f"{path}: not a readable erase delta: {error}") from None
+
+
+def apply_to(replica: MappedRun, path: Path, out: Path) -> MappedManifest:
+    """Make the erasure of a delta in a replica's copy of the run; the new run appears at `out` whole or not at all.
+
+    Raises:
+        ArtifactError: when the delta is damaged or of another run, or what comes out is not what its maker has.
+    """
+    erasure, before, after = read(path)
+    if replica.manifest.digest != before:
+        raise ArtifactError(
+            f"{path}: made for a run of digest {before[:12]}, but {replica.folder} has {replica.manifest.digest[:12]}; "
+            "apply earlier deltas first"
+        )
+    with staged_folder(out) as staging:
+        apply(replica, erasure, staging)
+        made = runs.read(staging).manifest
+        if made.digest != after:
+            raise ArtifactError(
+                f"{path}: applied to {replica.folder}, it gives another run than its maker has; copy the run instead"
+            )
+    return made

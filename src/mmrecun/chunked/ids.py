@@ -1,0 +1,104 @@
+"""Ids on disk: their bytes by row, and sorted 64-bit hashes to find a row by.
+
+The hash is FNV-1a, 64 bit (Fowler, Noll, Vo), over the id filled up with zeros; it only tells where to look, and the
+bytes decide. An id that is erased leaves a row of zeros. Its hash leaves the chunk it was in, whose other hashes close
+up; one that stays stands twice at the end. So what is left of it is which of the chunks it was in.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mmrecun.arrays import Ints
+from mmrecun.chunked.chunks import ChunkFolder
+from mmrecun.chunked.rows import ChunkedRows
+
+_PRIME, _BASIS = np.uint64(0x100000001B3), np.uint64(0xCBF29CE484222325)
+_BLOCK = 1 << 20
+Hashes = npt.NDArray[np.uint64]
+
+
+def hashes_of(ids: np.ndarray) -> Hashes:
+    """Hash ids, uint8 [K, W]: uint64 [K].
+
+    >>> [hex(value) for value in hashes_of(np.array([[97]], dtype=np.uint8)).tolist()]
+    ['0xaf63dc4c8601ec8c']
+    """
+    found = np.full(len(ids), _BASIS)
+    with np.errstate(over="ignore"):
+        for column in range(ids.shape[1]):
+            found = (found ^ ids[:, column].astype(np.uint64)) * _PRIME
+    return found
+
+
+def index_of(ids: np.ndarray) -> tuple[Hashes, np.ndarray]:
+    """Return the hashes of all ids (uint8 [N, W], may be mapped), ascending, and the row of each: uint64, int64 [N]."""
+    hashes = np.empty(len(ids), dtype=np.uint64)
+    for start in range(0, len(ids), _BLOCK):
+        hashes[start : start + _BLOCK] = hashes_of(ids[start : start + _BLOCK])
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], order
+
+
+def find(names: Sequence[str], ids: ChunkedRows, hashes: ChunkedRows, rows: ChunkedRows) -> Ints:
+    """Rows of `names`, -1 where an id is unknown: int64 [K]. Each reads a few pages."""
+    width = ids.spec.shape[1]
+    wanted = [name.encode() for name in names]
+    fitting = [place for place, name in enumerate(wanted) if 0 < len(name) <= width and b"\0" not in name]
+    found = np.full(len(names), -1, dtype=np.int64)
+    for place in fitting:
+        padded = np.frombuffer(wanted[place].ljust(width, b"\0"), dtype=np.uint8)[None]
+        found[place] = _find_one(padded, ids, hashes, rows)
+    return found
+
+
+def _find_one(padded: np.ndarray, ids: ChunkedRows, hashes: ChunkedRows, rows: ChunkedRows) -> int:
+    wanted = hashes_of(padded)[0]
+    low, high = 0, len(hashes)
+    while low < high:
+        middle = (low + high) // 2
+        if hashes.rows(np.array([middle]))[0] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    while low < len(hashes) and hashes.rows(np.array([low]))[0] == wanted:
+        row = int(rows.rows(np.array([low]))[0])
+        if row >= 0 and np.array_equal(ids.rows(np.array([row])), padded):
+            return row
+        low += 1
+    return -1
+
+
+def without(
+    gone: Ints, ids: ChunkedRows, hashes: ChunkedRows, rows: ChunkedRows, folder: ChunkFolder
+) -> tuple[ChunkedRows, ChunkedRows, ChunkedRows]:
+    """Return ids, hashes and rows without the ids of rows `gone` (int64 [K])."""
+    erased = ids.edited(gone, np.zeros((len(gone), ids.spec.shape[1]), dtype=np.uint8), folder)
+    sought = np.unique(hashes_of(ids.rows(gone)))
+    for number in _chunks_with(sought, hashes):
+        kept = ~np.isin(rows.chunk(number), gone)
+        if kept.all():
+            continue
+        short = int((~kept).sum())
+        left, whose = hashes.chunk(number)[kept], rows.chunk(number)[kept]
+        last = left[-1:] if len(left) else _neighbour(number, hashes)
+        hashes = hashes.with_chunk(number, np.concatenate([left, np.repeat(last, short)]), folder)
+        rows = rows.with_chunk(number, np.concatenate([whose, np.full(short, -1, dtype=whose.dtype)]), folder)
+    return erased, hashes, rows
+
+
+def _neighbour(number: int, hashes: ChunkedRows) -> Hashes:
+    """Return the hash that stands next to a chunk, with which one that lost all of its own keeps the order."""
+    if number:
+        return hashes.chunk(number - 1)[-1:]
+    return hashes.chunk(1)[:1] if len(hashes.spec.chunks) > 1 else np.zeros(1, dtype=np.uint64)
+
+
+def _chunks_with(sought: Hashes, hashes: ChunkedRows) -> list[int]:
+    """Numbers of the chunks in which hashes may stand."""
+    per_chunk = hashes.spec.per_chunk
+    firsts = hashes.rows(np.arange(0, len(hashes), per_chunk))
+    first = np.searchsorted(firsts, sought, side="left") - 1
+    last = np.searchsorted(firsts, sought, side="right") - 1
+    return sorted({number for low, high in zip(first, last, strict=True) for number in range(max(low, 0), high + 1)})

@@ -1,0 +1,203 @@
+"""Bring the rows that a request touched back into balance with what is retained, and read nothing else.
+
+The balance is that of `unlearning.mmrecun` (see `balance` and `expected_bpr` there): training leaves a row x where
+
+    -g(x) = decay * x + rest,
+
+g being the gradient of BPR over all pairs of the row in expectation over negatives. Without the forgotten pairs the
+row would decay as one of its new degree does, and have the rest of as many pairs. There all rows are solved for at
+once; here each touched row by itself, by Newton's method, with its neighbours held where they are. What is left out by
+that is what the neighbours' own moves would do to it, which is of second order in the share of pairs that leaves.
+
+Sums over many pairs are over draws: at most `_MOST` partners of a row, `_NEGATIVES` items for all negatives, and the
+pairs of `_USERS` users for all pairs in which an item may be drawn as the negative. The draws are the same before and
+after, so that chance cancels out. So the cost of a row does not depend on how large the model is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.arrays import Ints
+from mmrecun.chunked.erasure import OTHER, LostPartners, Moved
+from mmrecun.chunked.run import SIDES, MappedRun
+from mmrecun.data.interactions import Split
+from mmrecun.rng import Seed
+from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
+
+_MOST, _NEGATIVES, _USERS = 4096, 64, 128
+_SINCE = (0.0, 0.25, 0.5)  # see `expected_bpr`
+_STEPS = 3
+_LEAST_DECAY = 1e-6
+
+
+@dataclass(frozen=True)
+class Pulls:
+    """Everything that pulls at one row x, as M terms weight * f(sign * (x . vector) + offset) * vector.
+
+    A term stands for pairs in which the row is the positive (sign 1), or the negative (sign -1).
+
+    Attributes:
+        vectors: float32 [M, D].
+        offsets: float32 [M, S], what is added to a score to make margins; the mean over S is taken.
+        signs: float32 [M].
+        before, after: float32 [M], how many pairs each term stands for, before the request and after it.
+    """
+
+    vectors: Tensor
+    offsets: Tensor
+    signs: Tensor
+    before: Tensor
+    after: Tensor
+
+    def gradient(self, row: Tensor, weights: Tensor, since: float) -> Tensor:
+        """Of the sum of BPR over all terms by the row: float32 [D]."""
+        pulls = gradient_weight(self._margins(row), since).mean(dim=1)
+        return -(pulls * self.signs * weights) @ self.vectors
+
+    def curvature(self, row: Tensor, weights: Tensor, since: float) -> Tensor:
+        """Gauss-Newton matrix: float32 [D, D]."""
+        stiff = hessian_weight(self._margins(row), since).mean(dim=1) * weights
+        return (self.vectors * stiff[:, None]).T @ self.vectors
+
+    def _margins(self, row: Tensor) -> Tensor:
+        return self.signs[:, None] * (self.vectors @ row)[:, None] + self.offsets
+
+
+@dataclass(frozen=True)
+class Touched:
+    """A row that lost partners.
+
+    Attributes:
+        row: float32 [D], as trained.
+        pulls: on it.
+        kept: the share of its occurrences in an epoch that are left.
+    """
+
+    row: Tensor
+    pulls: Pulls
+    kept: float
+
+    def explained(self, since: float) -> float:
+        """Cosine between the row and what its pairs taught it."""
+        taught = -self.pulls.gradient(self.row, self.pulls.before, since)
+        return float(torch.nn.functional.cosine_similarity(self.row, taught, dim=0))
+
+    def solved(self, since: float) -> Tensor:
+        """Return the row in balance with what is retained: float32 [D]."""
+        gradient = self.pulls.gradient(self.row, self.pulls.before, since)
+        decay = max(float(-(gradient @ self.row) / self.row.square().sum().clamp(min=1e-9)), _LEAST_DECAY)
+        rest = self.kept * (gradient + decay * self.row)
+        row, after, fades = self.row.clone(), self.pulls.after, self.kept * decay
+        for _ in range(_STEPS):
+            missing = rest - self.pulls.gradient(row, after, since) - fades * row
+            curvature = self.pulls.curvature(row, after, since) + fades * torch.eye(len(row))
+            step = torch.linalg.solve(curvature, missing)
+            row += step * min(1.0, float(self.row.norm() / step.norm().clamp(min=1e-12)))
+        return row
+
+
+@dataclass(frozen=True)
+class LocalBalance:
+    """What a request makes of the rows it touched.
+
+    Attributes:
+        moved: "users" and "items" -> rows and their new vectors.
+        explained: mean cosine between the touched rows and what their pairs taught them.
+    """
+
+    moved: dict[str, Moved]
+    explained: float
+
+
+def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
+    """Solve for every row that stays and lost a training pair; a row that lost all of them begins anew."""
+    touched, emptied = {}, {}
+    for side in SIDES:
+        found = _Neighbourhoods(run, side, seed.child(side).numpy()).touched(lost)
+        touched[side] = {row: each for row, each in found.items() if each is not None}
+        emptied[side] = [row for row, each in found.items() if each is None]
+    everyone = [each for of in touched.values() for each in of.values()]
+    cosines = {since: float(np.mean([each.explained(since) for each in everyone] or [0.0])) for since in _SINCE}
+    since = max(cosines, key=lambda one: cosines[one])
+    moved = {}
+    for side in SIDES:
+        fresh = _fresh(run, side, len(emptied[side]), seed)
+        rows = np.array([*touched[side], *emptied[side]], dtype=np.int64)
+        values = [*(each.solved(since).numpy() for each in touched[side].values()), *fresh]
+        order = np.argsort(rows)
+        width = run.manifest.rows["users.vectors"].shape[1]
+        moved[side] = rows[order], np.array(values, dtype=np.float32).reshape(-1, width)[order]
+    return LocalBalance(moved, cosines[since])
+
+
+def _fresh(run: MappedRun, side: str, count: int, seed: Seed) -> np.ndarray:
+    """Rows as at the start of a training: float32 [count, D]."""
+    rows, width = run.manifest.rows[f"{side}.vectors"].shape
+    bound = (6 / (rows + width)) ** 0.5
+    return seed.child(f"fresh {side}").numpy().uniform(-bound, bound, (count, width)).astype(np.float32)
+
+
+class _Neighbourhoods:
+    """Gathers what pulls at rows of one side."""
+
+    def __init__(self, run: MappedRun, side: str, rng: np.random.Generator) -> None:
+        self._run, self._side, self._rng = run, side, rng
+        self._items = run.size("items")
+        drawn = rng.integers(self._items, size=2 * _NEGATIVES)
+        vectors = run.vectors("items", drawn)
+        alive = vectors.any(dim=1).numpy()
+        self._negatives, self._drawn = vectors[alive][:_NEGATIVES], drawn[alive][:_NEGATIVES]
+        self._train = run.manifest.pairs[Split.TRAIN.name.lower()]
+
+    def touched(self, lost: LostPartners) -> dict[int, Touched | None]:
+        """Return the rows that lost training pairs; None for one that lost all of them."""
+        rows = np.array(list(lost.lost[self._side]), dtype=np.int64)
+        found: dict[int, Touched | None] = {}
+        own = self._run.vectors(self._side, rows)
+        as_negative = self._as_negative() if self._side == "items" and len(rows) else None
+        for row, vector, values in zip(rows.tolist(), own, self._run.pairs_of(self._side).lists(rows), strict=True):
+            partners = (values[(values & 3) == Split.TRAIN] >> 2).astype(np.int64)
+            leaves = np.isin(partners, lost.lost[self._side][row])
+            if leaves.all() and len(partners):
+                found[row] = None
+            elif leaves.any():
+                found[row] = self._one(vector, partners, leaves, as_negative)
+        return found
+
+    def _one(self, vector: Tensor, partners: Ints, leaves: np.ndarray, as_negative: Pulls | None) -> Touched:
+        stay, go = partners[~leaves], partners[leaves]
+        drawn = stay if len(stay) <= _MOST else self._rng.choice(stay, _MOST, replace=False)
+        each = len(stay) / len(drawn)
+        vectors = self._run.vectors(OTHER[self._side], np.concatenate([drawn, go]))
+        after = torch.cat([torch.full((len(drawn),), each), torch.zeros(len(go))])
+        before = torch.cat([torch.full((len(drawn),), each), torch.ones(len(go))])
+        signs = torch.ones(len(vectors))
+        if self._side == "users":
+            # the margin x . (q_p - q_n) is linear in q_p - q_n, so that each pair of the two is a term of its own
+            others = self._negatives[torch.from_numpy(~np.isin(self._drawn, partners))]
+            apart = (vectors[:, None] - others[None]).flatten(0, 1)
+            shares = [part.repeat_interleave(len(others)) / len(others) for part in (before, after)]
+            pulls = Pulls(apart, torch.zeros(len(apart), 1), torch.ones(len(apart)), *shares)
+            return Touched(vector, pulls, len(stay) / len(partners))
+        assert as_negative is not None
+        whole = Pulls(
+            torch.cat([vectors, as_negative.vectors]),
+            torch.cat([-vectors @ self._negatives.T, as_negative.offsets.expand(-1, len(self._negatives))]),
+            torch.cat([signs, as_negative.signs]),
+            torch.cat([before, as_negative.before]),
+            torch.cat([after, as_negative.after]),
+        )
+        drawn_as_negative = self._train / self._items  # times in an epoch
+        return Touched(vector, whole, (len(stay) + drawn_as_negative) / (len(partners) + drawn_as_negative))
+
+    def _as_negative(self) -> Pulls:
+        """Pairs of some users, for all pairs in which an item may be the negative."""
+        users = np.unique(self._rng.integers(self._run.size("users"), size=_USERS))
+        pairs = self._run.interactions(users, Split.TRAIN)
+        own = self._run.vectors("users", users)[torch.tensor(pairs.users)]
+        scores = (own * self._run.vectors("items", pairs.items)).sum(dim=1, keepdim=True)
+        share = torch.full((len(pairs),), self._train / max(len(pairs), 1) / self._items)
+        return Pulls(own, scores, -torch.ones(len(pairs)), share, share)

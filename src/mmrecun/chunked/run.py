@@ -1,0 +1,252 @@
+"""A run as chunks: a model's rows, the pairs it knows, and the ids, each in pieces of about 1 MiB.
+
+`mapped.json` lists the chunks; its digest names the content as a whole, as the root of a Merkle tree does. Rows keep
+their numbers for ever: who is forgotten leaves a row of zeros.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from mmrecun.arrays import Ints
+from mmrecun.chunked import ids
+from mmrecun.chunked.chunks import ChunkFolder
+from mmrecun.chunked.lists import ChunkedLists, ListsSpec
+from mmrecun.chunked.rows import ChunkedRows, RowsSpec
+from mmrecun.data.columns import Columns
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.errors import ArtifactError, DataError
+from mmrecun.runs import Reference, now, versions
+from mmrecun.settings import Settings
+from mmrecun.text import preview
+
+FORMAT = 1
+MANIFEST, CHUNKS = "mapped.json", "chunks"
+SIDES = ("users", "items")
+_BLOCK = 1 << 16
+
+
+class MappedManifest(Settings):
+    """Everything needed to know, and to read, a run in chunks.
+
+    Attributes:
+        model, settings, training, seed: as in the manifest of a run in memory.
+        dataset_name, dataset: of the dataset that was trained on: name, and digest of its content.
+        pairs: split -> interactions that are retained.
+        rows: name -> a table; the vectors and ids of both sides, and what finds an id.
+        lists: "users" -> items of each user, "items" -> users of each item; each number is row * 4 + split.
+        digest: of `rows` and `lists`, that is, of all content.
+        parent: the run that was unlearned; None for a trained run.
+        forgotten: how much was taken out, in this run alone.
+        moved: how many rows of users and items an unlearning moved.
+        best_epoch, epochs, valid, seconds: as in the manifest of a run in memory.
+    """
+
+    format: int = FORMAT
+    model: str
+    settings: dict[str, Any]
+    training: dict[str, Any]
+    seed: int
+    dataset_name: str
+    dataset: str
+    pairs: dict[str, int]
+    rows: dict[str, RowsSpec]
+    lists: dict[str, ListsSpec]
+    digest: str
+    parent: Reference | None = None
+    method: str = ""
+    forgotten: dict[str, int] = {}
+    moved: dict[str, int] = {}
+    stop: str = ""
+    references: dict[str, int] = {}
+    best_epoch: int = 0
+    epochs: int = 0
+    valid: float | None = None
+    seconds: float = 0.0
+    versions: dict[str, str]
+    created: str
+
+    def chunks(self) -> set[str]:
+        """Digests of all chunks."""
+        parts: list[RowsSpec | ListsSpec] = [*self.rows.values(), *self.lists.values()]
+        return {digest for part in parts for digest in part.chunks}
+
+
+def content_digest(rows: Mapping[str, RowsSpec], lists: Mapping[str, ListsSpec]) -> str:
+    """SHA-256 over the digests of all chunks, in order, and the shapes of what they make up."""
+    parts = {name: spec.model_dump(mode="json") for name, spec in sorted([*rows.items(), *lists.items()])}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class MappedRun:
+    """A run folder in chunks, of which pages are read when they are asked for.
+
+    Attributes:
+        folder: where it is.
+        manifest: what it says.
+    """
+
+    folder: Path
+    manifest: MappedManifest
+
+    @cached_property
+    def chunks(self) -> ChunkFolder:
+        """Its chunks."""
+        return ChunkFolder(self.folder / CHUNKS)
+
+    def table(self, name: str) -> ChunkedRows:
+        """Return a table by its name in the manifest."""
+        return ChunkedRows(self.manifest.rows[name], self.chunks)
+
+    def pairs_of(self, side: str) -> ChunkedLists:
+        """Return the items of each user, or the users of each item, with their splits."""
+        return ChunkedLists(self.manifest.lists[side], self.chunks)
+
+    def size(self, side: str) -> int:
+        """U or I, with rows of those who left."""
+        return self.manifest.rows[f"{side}.vectors"].shape[0]
+
+    def find(self, side: str, names: tuple[str, ...]) -> Ints:
+        """Rows of ids, -1 where one is unknown: int64 [K]."""
+        return ids.find(names, *(self.table(f"{side}.{part}") for part in ("ids", "hashes", "hash_rows")))
+
+    def require(self, side: str, names: tuple[str, ...]) -> Ints:
+        """Rows of ids: int64 [K].
+
+        Raises:
+            DataError: listing the ids that are not known.
+        """
+        found = self.find(side, names)
+        if (found < 0).any():
+            unknown = [name for name, row in zip(names, found, strict=True) if row < 0]
+            raise DataError(f"unknown {side[:-1]} id{'s' * (len(unknown) > 1)}: {preview(unknown)}")
+        return found
+
+    def names(self, side: str, at: Ints) -> list[str]:
+        """Ids of rows `at` (int64 [K]); empty text for one that left."""
+        return [bytes(row).rstrip(b"\0").decode() for row in self.table(f"{side}.ids").rows(at)]
+
+    def vectors(self, side: str, at: Ints) -> Tensor:
+        """Vectors of rows `at` (int64 [K]): float32 [K, D], a copy."""
+        return torch.from_numpy(self.table(f"{side}.vectors").rows(at))
+
+    def interactions(self, users: Ints, *splits: Split) -> Interactions:
+        """Pairs of `users` (int64 [M], ascending) in some splits, with users renumbered as 0 to M - 1."""
+        lists = self.pairs_of("users").lists(users)
+        values = np.concatenate(lists) if lists else np.empty(0, dtype=np.uint32)
+        rows = np.repeat(np.arange(len(users)), [len(each) for each in lists])
+        labels = (values & 3).astype(np.int8)
+        chosen = np.isin(labels, splits)
+        return Interactions(rows[chosen], (values[chosen] >> 2).astype(np.int64), labels[chosen])
+
+
+def is_mapped(folder: Path) -> bool:
+    """Whether a folder holds a run in chunks."""
+    return (folder / MANIFEST).is_file()
+
+
+def read(folder: Path) -> MappedRun:
+    """Read the manifest; nothing else is read before it is asked for.
+
+    Raises:
+        ArtifactError: when there is none, or it is damaged or of an unknown format.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = MappedManifest.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise ArtifactError(f"{folder} is not a mapped run: it has no {MANIFEST}") from None
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+    if manifest.format != FORMAT:
+        raise ArtifactError(f"{path}: format {manifest.format}; this version reads format {FORMAT}")
+    if manifest.digest != content_digest(manifest.rows, manifest.lists):
+        raise ArtifactError(f"{path}: its list of chunks has changed since this run was made; restore the file")
+    return MappedRun(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: MappedManifest) -> None:
+    """Write `mapped.json`; the digest is worked out here."""
+    digest = content_digest(manifest.rows, manifest.lists)
+    whole = manifest.model_copy(update={"digest": digest})
+    (folder / MANIFEST).write_text(whole.model_dump_json() + "\n", encoding="utf-8")
+
+
+def write(staging: Path, columns: Columns, vectors: Mapping[str, np.ndarray], **facts: Any) -> None:
+    """Fill an empty (staged) run folder from what a training on disk left.
+
+    Args:
+        staging: the folder.
+        columns: the dataset.
+        vectors: "users" and "items" -> float32 [R, D], may be mapped.
+        facts: the other fields of the manifest.
+    """
+    folder = ChunkFolder(staging / CHUNKS)
+    rows: dict[str, RowsSpec] = {}
+    for side, names in (("users", columns.users), ("items", columns.items)):
+        hashes, places = ids.index_of(names)
+        for part, array in (("vectors", vectors[side]), ("ids", names), ("hashes", hashes), ("hash_rows", places)):
+            rows[f"{side}.{part}"] = ChunkedRows.write(array, folder).spec
+    lists = {"users": ChunkedLists.write(_by_user(columns), folder).spec}
+    swapped = staging / "by_item.npy"
+    lists["items"] = ChunkedLists.write(_by_item(columns, swapped), folder).spec
+    swapped.unlink(missing_ok=True)
+    pairs = {split.name.lower(): len(part) for split, part in columns.splits.items()}
+    manifest = MappedManifest(
+        dataset_name=columns.name,
+        dataset=columns.digest,
+        pairs=pairs,
+        rows=rows,
+        lists=lists,
+        digest="",
+        versions=dict(versions()),
+        created=now(),
+        **facts,
+    )
+    write_manifest(staging, manifest)
+
+
+def _by_user(columns: Columns) -> Iterator[tuple[Ints, np.ndarray]]:
+    """Items of each user with their splits, in blocks of users."""
+    for start in range(0, len(columns.users), _BLOCK):
+        users = np.arange(start, min(start + _BLOCK, len(columns.users)))
+        owners, values = [], []
+        for split, part in columns.splits.items():
+            places, counts = part.places_of(users)
+            owners.append(np.repeat(np.arange(len(users)), counts))
+            values.append(part.items[places].astype(np.uint32) << 2 | np.uint32(split))
+        whose, what = np.concatenate(owners), np.concatenate(values)
+        yield np.bincount(whose, minlength=len(users)), what[np.lexsort((what, whose))]
+
+
+def _by_item(columns: Columns, scratch: Path) -> Iterator[tuple[Ints, np.ndarray]]:
+    """Users of each item with their splits, in blocks of items; sorted by counting, into a scratch file."""
+    items = len(columns.items)
+    counts = sum((part.item_degrees(items) for part in columns.splits.values()), np.zeros(items, dtype=np.int64))
+    ends = np.cumsum(counts)
+    free = ends - counts
+    whole = np.lib.format.open_memmap(scratch, "w+", np.uint32, (int(ends[-1]),))
+    for split, part in columns.splits.items():
+        for start in range(0, len(part), _BLOCK << 4):
+            at = slice(start, start + (_BLOCK << 4))
+            order = np.argsort(part.items[at], kind="stable")
+            rows = part.items[at][order].astype(np.int64)
+            met = np.bincount(rows, minlength=items)
+            places = free[rows] + np.arange(len(rows)) - (np.cumsum(met) - met)[rows]
+            whole[places] = part.users[at][order].astype(np.uint32) << 2 | np.uint32(split)
+            free += met
+    for start in range(0, items, _BLOCK):
+        stop = min(start + _BLOCK, items)
+        whose = np.repeat(np.arange(stop - start), counts[start:stop])
+        values = np.asarray(whole[ends[start] - counts[start] : ends[stop - 1]])
+        yield counts[start:stop], values[np.lexsort((values, whose))]

@@ -1,0 +1,104 @@
+"""Interactions as columns on disk: three mapped files for each split, and the ids as rows of bytes.
+
+Nothing of them is resident but the pages that are read. Of each split there are, sorted by user, then item:
+`users` int32 [N], `items` int32 [N], and `starts` int64 [U + 1], where the pairs of each user begin. Ids are uint8
+[U, W], UTF-8 filled up with zeros.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmrecun.arrays import Bools, Ints
+from mmrecun.data.files import read_npy
+from mmrecun.data.interactions import Interactions, Split
+
+
+@dataclass(frozen=True)
+class PairColumns:
+    """The pairs of one split.
+
+    Attributes:
+        users, items: int32 [N], mapped; sorted by user, then item.
+        starts: int64 [U + 1], mapped: the pairs of user u are at `starts[u]` to `starts[u + 1]`.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    starts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def places_of(self, users: Ints) -> tuple[Ints, Ints]:
+        """Where the pairs of `users` (int64 [M]) are, user after user, and how many each has: int64 both."""
+        starts = self.starts[users]
+        counts = self.starts[users + 1] - starts
+        return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts), counts
+
+    def contains(self, users: Ints, items: Ints) -> Bools:
+        """Whether each pair (`users[b]`, `items[b]`), int64 [B] both, is among these; by bisection of the user's."""
+        low, high = self.starts[users], self.starts[users + 1]
+        end = high.copy()
+        while True:
+            open_ = np.flatnonzero(low < high)
+            if not len(open_):
+                break
+            middle = (low[open_] + high[open_]) // 2
+            below = self.items[middle] < items[open_]
+            low[open_[below]] = middle[below] + 1
+            high[open_[~below]] = middle[~below]
+        found: Bools = low < end
+        at = np.flatnonzero(found)
+        found[at] = self.items[low[at]] == items[at]
+        return found
+
+    def of_users(self, users: Ints, split: Split) -> Interactions:
+        """Return the pairs of `users` (int64 [M], ascending) with users renumbered as 0 to M - 1."""
+        places, counts = self.places_of(users)
+        rows = np.repeat(np.arange(len(users)), counts)
+        labels = np.full(len(rows), split, dtype=np.int8)
+        return Interactions(rows, self.items[places].astype(np.int64), labels)
+
+    def item_degrees(self, items: int) -> Ints:
+        """Pairs of each item: int64 [I], counted in blocks."""
+        found = np.zeros(items, dtype=np.int64)
+        for start in range(0, len(self), 1 << 22):
+            found += np.bincount(self.items[start : start + (1 << 22)], minlength=items)
+        return found
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A dataset whose pairs and ids stay on disk.
+
+    Attributes:
+        name: of the dataset.
+        digest: of the dataset's content.
+        users, items: uint8 [U, W] and [I, W'], ids as bytes, mapped.
+        splits: the pairs of each split.
+    """
+
+    name: str
+    digest: str
+    users: np.ndarray
+    items: np.ndarray
+    splits: dict[Split, PairColumns]
+
+    @property
+    def train(self) -> PairColumns:
+        """The training pairs."""
+        return self.splits[Split.TRAIN]
+
+    @classmethod
+    def read(cls, folder: Path, name: str, digest: str) -> "Columns":
+        """Map the files of a folder that `import_columns` wrote."""
+        splits = {
+            split: PairColumns(*(read_npy(folder / f"{split.name.lower()}.{part}.npy") for part in PARTS))
+            for split in Split
+        }
+        return cls(name, digest, read_npy(folder / "user_ids.npy"), read_npy(folder / "item_ids.npy"), splits)
+
+
+PARTS = "users", "items", "starts"

@@ -1,0 +1,229 @@
+"""Make the mapped columns of a dataset folder, once; its text is read as a stream and never held.
+
+The encoded pairs are sorted in memory, eight bytes each, and that is the peak beside one table of ids for each side.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from mmrecun.arrays import Ints
+from mmrecun.atomic import staged_folder
+from mmrecun.data.columns import PARTS, Columns
+from mmrecun.data.dataset import column_bytes
+from mmrecun.data.files import Header, read_header, read_npy, readable_parquet
+from mmrecun.data.interactions import Split
+from mmrecun.errors import DataError
+from mmrecun.text import preview
+
+FOLDER, FACTS = "columns", "columns.json"
+_BLOCK = 1 << 20
+_LONGEST = 255  # bytes of an id
+_SPLITS = {split.name.lower(): int(split) for split in Split}
+_PAIR = "user", "item", "split"
+
+
+def columns_of(folder: Path) -> Columns:
+    """Return the columns of a dataset folder; they are made below it, in `columns/`, when they are not there.
+
+    Raises:
+        DataError: for what `files.load` refuses as well, and for an id that is empty, holds a NUL or is longer than 255
+            bytes.
+        ArtifactError: when the folder cannot be written.
+    """
+    header, key = read_header(folder), _key(folder)
+    place = folder / FOLDER
+    try:
+        facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        facts = {}
+    if facts.get("key") != key:
+        _remove(place)
+        with staged_folder(place) as staging:
+            digest = _Import(folder, header).write(staging)
+            (staging / FACTS).write_text(json.dumps({"key": key, "digest": digest}) + "\n", encoding="utf-8")
+        facts = {"digest": digest}
+    return Columns.read(place, header.name, facts["digest"])
+
+
+def _key(folder: Path) -> str:
+    """Name what the columns are made of: the size and time of change of each file."""
+    state = hashlib.sha256()
+    for name in ("dataset.toml", "interactions.parquet", "users.parquet", "items.parquet"):
+        try:
+            facts = (folder / name).stat()
+        except FileNotFoundError:
+            raise DataError(f"{folder / name}: no such file") from None
+        state.update(f"{name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return state.hexdigest()
+
+
+def _remove(place: Path) -> None:
+    """Remove columns that no longer fit, and nothing else."""
+    if place.is_dir():
+        for path in place.iterdir():
+            path.unlink()
+
+
+class _Import:
+    def __init__(self, folder: Path, header: Header) -> None:
+        self._folder, self._header = folder, header
+        self._pairs = folder / "interactions.parquet"
+        self._sizes: dict[str, int] = {}
+
+    def write(self, out: Path) -> str:
+        """Write all columns and return the digest of the dataset, which is compared with the one in its header."""
+        state = hashlib.sha256()
+        for kind in ("user", "item"):
+            self._write_ids(kind, out, state)
+        keys, order = self._sorted_keys()
+        for part in range(3):
+            for block in self._unpacked(keys):
+                state.update(np.ascontiguousarray(block[part]).data)
+        for split in Split:
+            self._write_split(split, keys, out)
+        self._hash_attributes(order, state)
+        digest = state.hexdigest()
+        if self._header.digest and digest != self._header.digest:
+            raise DataError(
+                f"{self._folder}: its content has changed since it was written; restore its files, "
+                "or, if the change was meant, remove the line 'digest' from dataset.toml"
+            )
+        return digest
+
+    def _write_ids(self, kind: str, out: Path, state: "hashlib._Hash") -> None:
+        path = self._folder / f"{kind}s.parquet"
+        with readable_parquet(path):
+            names = pl.scan_parquet(path, glob=False).select(pl.col("id").cast(pl.String)).collect()["id"]
+        self._refuse_ids(names, kind, path)
+        width = int(names.str.len_bytes().max() or 1)  # type: ignore[arg-type]
+        ids = np.lib.format.open_memmap(out / f"{kind}_ids.npy", "w+", np.uint8, (len(names), width))
+        for start in range(0, len(names), _BLOCK):
+            block = [name.encode() for name in names[start : start + _BLOCK].to_list()]
+            ids[start : start + len(block)] = np.array(block, dtype=f"S{width}").view(np.uint8).reshape(-1, width)
+            state.update((b"\x00" if start else b"") + b"\x00".join(block))
+        state.update(b"\x01")
+        self._sizes[kind] = len(names)
+
+    def _refuse_ids(self, names: pl.Series, kind: str, path: Path) -> None:
+        if names.null_count():
+            raise DataError(f"{path}: {kind} id in row {int(names.is_null().arg_true()[0])} is missing")
+        if names.n_unique() != len(names):
+            repeated = names.filter(names.is_duplicated()).unique(maintain_order=True)
+            raise DataError(f"{path}: {kind} ids occur more than once: {preview(repeated)}")
+        size = names.str.len_bytes()
+        unfit = (size == 0) | (size > _LONGEST) | names.str.contains("\x00", literal=True)
+        if unfit.any():
+            raise DataError(
+                f"{path}: {kind} id in row {int(unfit.arg_true()[0])} is empty, holds a NUL or is longer than "
+                f"{_LONGEST} bytes, which mapped storage cannot hold; import the data again with other ids"
+            )
+
+    def _sorted_keys(self) -> tuple[Ints, Ints | None]:
+        """One number a pair, (user * I + item) * 4 + split, ascending: int64 [N]; and their order before.
+
+        The order is only asked for where there are attributes that follow it.
+        """
+        with readable_parquet(self._pairs):
+            names = pl.scan_parquet(self._pairs, glob=False).collect_schema().names()
+            for column in _PAIR:
+                if column not in names:
+                    raise DataError(f"{self._pairs}: column '{column}' is missing; there are: {', '.join(names)}")
+            attributes = set(names) - set(_PAIR)
+            keys = self._encoded(keep_order=bool(attributes))
+        order = None
+        if attributes and not (keys[1:] > keys[:-1]).all():
+            order = np.argsort(keys)
+            keys = keys[order]
+        elif not attributes:
+            keys.sort()
+        self._refuse_repeated(keys)
+        return keys, order
+
+    def _encoded(self, keep_order: bool) -> Ints:
+        table = pl.scan_parquet(self._pairs, glob=False).select(pl.col("user", "item").cast(pl.String), "split")
+        for kind in ("user", "item"):
+            rows = pl.scan_parquet(self._folder / f"{kind}s.parquet", glob=False).select(pl.col("id").cast(pl.String))
+            table = table.join(
+                rows.with_row_index(f"{kind}_row"),
+                left_on=kind,
+                right_on="id",
+                how="left",
+                maintain_order="left" if keep_order else "none",
+            )
+        label = pl.col("split").replace_strict(_SPLITS, default=None, return_dtype=pl.Int64)
+        user, item = (pl.col(f"{kind}_row").cast(pl.Int64) for kind in ("user", "item"))
+        key = ((user * self._sizes["item"] + item) * 4 + label).alias("key")
+        found = table.select(key).collect(engine="streaming")["key"]
+        if found.null_count():
+            self._refuse_unknown()
+        return np.array(found.to_numpy())
+
+    def _refuse_unknown(self) -> None:
+        table = pl.scan_parquet(self._pairs, glob=False)
+        for kind in ("user", "item"):
+            known = pl.scan_parquet(self._folder / f"{kind}s.parquet", glob=False).select(pl.col("id").cast(pl.String))
+            asked = table.select(pl.col(kind).cast(pl.String).alias("id"))
+            lost = asked.join(known, on="id", how="anti").unique().collect(engine="streaming")["id"].sort()
+            if len(lost):
+                raise DataError(f"{self._pairs}: unknown {kind} id{'s' * (len(lost) > 1)}: {preview(lost)}")
+        raise DataError(f"{self._pairs}: split must be train, valid or test")
+
+    def _refuse_repeated(self, keys: Ints) -> None:
+        for start in range(0, len(keys) - 1, _BLOCK):
+            pairs = keys[start : start + _BLOCK + 1] >> 2
+            again = np.flatnonzero(pairs[1:] == pairs[:-1])
+            if len(again):
+                user, item = divmod(int(pairs[again[0]]), self._sizes["item"])
+                raise DataError(f"{self._pairs}: the pair of user row {user} and item row {item} occurs more than once")
+
+    def _unpacked(self, keys: Ints) -> Iterator[tuple[Ints, Ints, np.ndarray]]:
+        """Users, items int64 and splits int8 of the pairs, in blocks."""
+        for start in range(0, len(keys), _BLOCK):
+            block = keys[start : start + _BLOCK]
+            users, items = np.divmod(block >> 2, self._sizes["item"])
+            yield users, items, (block & 3).astype(np.int8)
+
+    def _write_split(self, split: Split, keys: Ints, out: Path) -> None:
+        counts = np.zeros(self._sizes["user"] + 1, dtype=np.int64)
+        for users, _, labels in self._unpacked(keys):
+            counts[1:] += np.bincount(users[labels == split], minlength=self._sizes["user"])
+        whole = int(counts.sum())
+        names = [out / f"{split.name.lower()}.{part}.npy" for part in PARTS]
+        columns = [np.lib.format.open_memmap(name, "w+", np.int32, (whole,)) if whole else None for name in names[:2]]
+        done = 0
+        for users, items, labels in self._unpacked(keys):
+            chosen = labels == split
+            stop = done + int(chosen.sum())
+            for column, values in zip(columns, (users, items), strict=True):
+                if column is not None:
+                    column[done:stop] = values[chosen]
+            done = stop
+        for name, column in zip(names[:2], columns, strict=True):
+            if column is None:
+                np.save(name, np.zeros(0, dtype=np.int32))
+        np.save(names[2], np.cumsum(counts))
+
+    def _hash_attributes(self, order: Ints | None, state: "hashlib._Hash") -> None:
+        """Add attributes and features to the digest, as `Dataset.digest` does, a column at a time."""
+        tables = (("interactions", _PAIR, order), ("users", ("id",), None), ("items", ("id",), None))
+        for name, others, moved in tables:
+            path = self._folder / f"{name}.parquet"
+            with readable_parquet(path):
+                names = sorted(set(pl.scan_parquet(path, glob=False).collect_schema().names()) - set(others))
+                for column in names:
+                    values = pl.scan_parquet(path, glob=False).select(column).collect()[column]
+                    values = values if moved is None else values[moved]
+                    state.update(f"{column}\x01{values.dtype}\x01".encode())
+                    state.update(column_bytes(values))
+        for name in sorted(self._header.modalities):
+            features = read_npy(self._folder / "features" / f"{name}.npy")
+            present = np.array(read_npy(self._folder / "features" / f"{name}.present.npy"), dtype=bool)
+            state.update(f"{name}\x01{features.dtype.str}{features.shape}".encode())
+            state.update(present.data)
+            for start in range(0, len(features), _BLOCK):
+                state.update(np.ascontiguousarray(features[start : start + _BLOCK]).data)

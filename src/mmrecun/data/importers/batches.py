@@ -1,0 +1,198 @@
+"""Tables read a batch of rows at a time, so that a table of interactions need not fit into memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from mmrecun.data.files import readable_parquet
+from mmrecun.data.importers.columns import looks_like_row
+from mmrecun.data.importers.compressed import decompressing
+from mmrecun.data.importers.delimited import (
+    header_names,
+    quotes,
+    ragged,
+    starts,
+    swallowed,
+    unreadable,
+    without_blank_end,
+)
+from mmrecun.data.importers.readers import (
+    Kind,
+    Source,
+    json_starts,
+    kind_of,
+    not_json_lines,
+    read_table,
+    scan_json_lines,
+    separator_for,
+)
+from mmrecun.errors import DataError
+from mmrecun.text import preview, unknown_name
+
+_ROWS = 500_000  # in a batch
+
+Batches = Callable[[Sequence[str]], Iterator[Source]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is read in batches, each a `Source` whose errors name the line in the file.
+
+    Attributes:
+        path: of the file, for messages.
+        columns: names of its columns.
+        read: yields the batches of the columns named.
+        header: whether the names are the first line of a text file, which might be a row.
+        warnings: what its owner should know; complete once the last batch was read.
+        cut_valid: whether validation is to be cut from train, since nobody has published one.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    read: Batches
+    header: bool = False
+    warnings: list[str] = field(default_factory=list)
+    cut_valid: bool = False
+
+    def batches(self, wanted: Sequence[str]) -> Iterator[Source]:
+        """Yield the batches of some columns.
+
+        Raises:
+            DataError: when one of them is not there, or the table has no rows.
+        """
+        for name in wanted:
+            if name not in self.columns:
+                ask = "; if line 1 is a row and no header, name the columns with --columns" if self.header else ""
+                raise DataError(f"{self.path}: {unknown_name('column', name, list(self.columns))}{ask}")
+        empty = True
+        for batch in self.read(list(dict.fromkeys(wanted))):
+            if batch.table.height:
+                empty = False
+                yield batch
+        if empty:
+            raise DataError(f"{self.path}: holds no rows")
+
+
+def table_of(source: Source) -> Table:
+    """Return a table that is in memory as one of a single batch."""
+    return Table(source.path, tuple(source.table.columns), lambda _: iter([source]), False, list(source.warnings))
+
+
+def open_table(path: Path, separator: str | None = None, columns: Sequence[str] = ()) -> Table:
+    """Open a table by its suffix; arguments and errors are those of `read_table`."""
+    kind = kind_of(path, separator, columns)
+    if kind is Kind.DELIMITED:
+        return _delimited(path, separator_for(path, separator), columns)
+    if kind is Kind.JSON_LINES:
+        return open_json_lines(path)
+    if kind is Kind.PARQUET:
+        return _parquet(path)
+    return table_of(read_table(path, separator, columns))
+
+
+def _delimited(path: Path, separator: str, columns: Sequence[str]) -> Table:
+    with decompressing(path):
+        quoted = quotes(path, separator)
+        frame = pl.scan_csv(
+            path,
+            separator=separator,
+            infer_schema=False,
+            glob=False,
+            quote_char='"' if quoted else None,
+            has_header=not columns,
+        )
+        try:
+            header = frame.collect_schema().names()
+        except pl.exceptions.PolarsError as error:
+            raise DataError(unreadable(path, separator, quoted, error)) from None
+        names = header_names(path, header, separator, columns)
+    warnings: list[str] = []
+    if not columns and looks_like_row(header):
+        shown = preview([f"'{name}'" for name in header], 4)
+        warnings.append(f"{path}, line 1: is it a row? {shown} were taken for names of columns; if so, give --columns")
+
+    def read(wanted: Sequence[str]) -> Iterator[Source]:
+        rows, checked = 0, False
+        try:
+            with decompressing(path):
+                # all columns are read: where polars reads some alone, it passes over what a line has too many of
+                for batch in _without_blank_end(_collected(frame)):
+                    batch.columns = names
+                    if not checked and batch.to_series(-1).null_count():
+                        checked = True
+                        if short := ragged(path, separator, quoted):
+                            raise DataError(short)
+                    lines = partial(_from, partial(starts, path, separator, quoted, not columns), rows)
+                    yield Source(path, batch.select(wanted), lines)
+                    rows += batch.height
+                if quoted:
+                    warnings.extend(swallowed(path, separator, rows + (not columns)))
+        except pl.exceptions.PolarsError as error:
+            raise DataError(unreadable(path, separator, quoted, error)) from None
+
+    return Table(path, tuple(names), read, not columns, warnings)
+
+
+def _collected(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    yield from frame.collect_batches(chunk_size=_ROWS, maintain_order=True)
+
+
+def _without_blank_end(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield batches without the blank lines at the end, which are nobody's mistake; those before other rows stay."""
+    held: pl.DataFrame | None = None
+    for batch in batches:
+        whole = batch if held is None else pl.concat([held, batch])
+        filled = without_blank_end(whole)
+        held = whole.slice(filled.height) if filled.height < whole.height else None
+        yield filled
+
+
+def _from(lines: Callable[[], Iterator[int]], first: int) -> Iterator[int]:
+    return islice(lines(), first, None)
+
+
+def open_json_lines(path: Path, schema: pl.Schema | None = None) -> Table:
+    """Open JSON Lines; with a `schema`, its fields alone are read.
+
+    Raises:
+        DataError: naming the first line that is no JSON object.
+    """
+    try:
+        with decompressing(path):
+            frame = scan_json_lines(path, schema)
+            names = frame.collect_schema().names()
+    except pl.exceptions.PolarsError as error:
+        raise DataError(not_json_lines(path, error)) from None
+
+    def read(wanted: Sequence[str]) -> Iterator[Source]:
+        rows = 0
+        try:
+            with decompressing(path):
+                for batch in _collected(frame.select(wanted)):
+                    yield Source(path, batch, partial(_from, partial(json_starts, path), rows))
+                    rows += batch.height
+        except pl.exceptions.PolarsError as error:
+            raise DataError(not_json_lines(path, error)) from None
+
+    return Table(path, tuple(names), read)
+
+
+def _parquet(path: Path) -> Table:
+    with readable_parquet(path):
+        frame = pl.scan_parquet(path, glob=False)
+        schema = frame.collect_schema()
+    if any(dtype == pl.Binary for dtype in schema.values()):
+        return table_of(read_table(path))  # whether bytes are text is told from all rows
+
+    def read(wanted: Sequence[str]) -> Iterator[Source]:
+        rows = 0
+        with readable_parquet(path):
+            for batch in _collected(frame.select(wanted)):
+                yield Source(path, batch, None, first=rows)
+                rows += batch.height
+
+    return Table(path, tuple(schema.names()), read)

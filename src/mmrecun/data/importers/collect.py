@@ -1,0 +1,147 @@
+"""From batches of a table to events as numbers: what an import holds of each row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from mmrecun.data.ids import IdMap
+from mmrecun.data.importers.batches import Table
+from mmrecun.data.importers.columns import refuse_headless
+from mmrecun.data.importers.id_codes import IdCodes, sorted_by_number, without_blanks
+from mmrecun.data.importers.interactions import Events, Weights, attributes_of, given_labels
+from mmrecun.data.importers.options import ImportOptions
+from mmrecun.data.importers.readers import Source
+from mmrecun.data.importers.report import Report
+from mmrecun.errors import DataError
+from mmrecun.text import preview
+
+
+class _Places:
+    """Where the rows are, for messages; no row is held."""
+
+    def __init__(self) -> None:
+        self._batches: list[Source] = []
+        self._ends: list[int] = []
+
+    def add(self, batch: Source) -> None:
+        self._batches.append(replace(batch, table=pl.DataFrame()))
+        self._ends.append((self._ends[-1] if self._ends else 0) + batch.table.height)
+
+    def at(self, row: int) -> str:
+        number = int(np.searchsorted(self._ends, row, side="right"))
+        return self._batches[number].at(row - (self._ends[number - 1] if number else 0))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Users or items that a table lists.
+
+    Attributes:
+        ids: in the order of the table.
+        attributes: its other columns.
+        path: of the table, for messages.
+    """
+
+    ids: IdMap
+    attributes: pl.DataFrame
+    path: Path
+
+
+def collect(
+    table: Table,
+    options: ImportOptions,
+    label: str | None,
+    report: Report,
+    listed: Mapping[str, Listed],
+    by_number: bool = False,
+) -> tuple[IdMap, IdMap, Events]:
+    """Read the interactions of a table.
+
+    Args:
+        table: of interactions.
+        options: name its columns.
+        label: the column with split labels, if there is one.
+        report: grows by the rows read, those that weigh too little, and warnings.
+        listed: "user" or "item" -> those that there are, where a table lists them.
+        by_number: put ids that are whole numbers throughout in the order of these.
+
+    Returns:
+        The users and items, where none are listed in the order of their first appearance, or of their numbers; and
+        the events.
+
+    Raises:
+        DataError: naming the line of a value that cannot be read, or of an id that is not listed.
+    """
+    users, items = IdCodes(options.user), IdCodes(options.item)
+    weights, places, clocks = Weights(options), _Places(), _Clocks(options.timestamp)
+    attributes, labels = list[pl.DataFrame](), list[np.ndarray]()
+    wanted = [options.user, options.item, options.timestamp, options.weight, label]
+    for batch in table.batches([name for name in wanted if name]):
+        report.rows += batch.table.height
+        heavy = weights.heavy_enough(batch)
+        if not heavy.table.height:
+            continue
+        places.add(heavy)
+        users.add(heavy)
+        items.add(heavy)
+        attributes.append(attributes_of(heavy, options))
+        clocks.check(heavy)
+        if label:
+            labels.append(given_labels(heavy, label))
+    report.warnings += table.warnings
+    weights.tell(table.path, report)
+    user_map, user_rows = _resolved(table, "user", users, listed.get("user"), places, report, by_number)
+    item_map, item_rows = _resolved(table, "item", items, listed.get("item"), places, report, by_number)
+    whole = pl.concat(attributes, how="vertical_relaxed", rechunk=True) if attributes[0].width else pl.DataFrame()
+    split = np.concatenate(labels) if label else None
+    return user_map, item_map, Events(table.path, user_rows, item_rows, whole, split, places.at, table.cut_valid)
+
+
+class _Clocks:
+    """Refuses a column of times with numbers in one batch and dates in another; within a batch `times` refuses them."""
+
+    def __init__(self, column: str | None) -> None:
+        self._column = column
+        self._numbers: bool | None = None
+
+    def check(self, batch: Source) -> None:
+        if self._column is None or batch.table[self._column].dtype != pl.String:
+            return
+        value = batch.table[self._column][0]
+        numbers = pl.Series([value], dtype=pl.String).cast(pl.Float64, strict=False).null_count() == 0
+        if self._numbers is not None and numbers != self._numbers:
+            there, before = ("a number", "dates") if numbers else ("not a number", "numbers")
+            raise DataError(f"{batch.at(0)}: {self._column} is '{value}', {there}; the lines before have {before}")
+        self._numbers = numbers
+
+
+def _resolved(
+    table: Table, kind: str, column: IdCodes, listed: Listed | None, places: _Places, report: Report, by_number: bool
+) -> tuple[IdMap, np.ndarray]:
+    """Return the ids of a column, and the row of each event among them."""
+    written, codes = column.names(), column.take_codes()
+    blank = (written.str.strip_chars() == "").to_numpy()
+    if blank.any():
+        raise DataError(f"{places.at(int(blank[codes].argmax()))}: '{column.column}' is missing")
+    names, codes, padded = without_blanks(written, codes)
+    if padded:
+        told = f"{padded} entries of '{column.column}' had blank spaces around them, which were taken off"
+        report.warnings.append(f"{table.path}: {told}")
+    if table.header:
+        refuse_headless(table.path, column.column, names)
+    if listed is None:
+        if by_number:
+            names, codes = sorted_by_number(names, codes)
+        return IdMap(kind, names), codes
+    rows = listed.ids.find(names)
+    unknown = np.flatnonzero(rows < 0)
+    if len(unknown):
+        first = int((rows < 0)[codes].argmax())
+        raise DataError(
+            f"{places.at(first)}: {kind} '{names[int(codes[first])]}' is not in {listed.path}; "
+            f"unknown in all: {preview(names.gather(unknown))}"
+        )
+    return listed.ids, rows[codes]

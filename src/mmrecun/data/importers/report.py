@@ -1,0 +1,29 @@
+"""What an import has to tell besides its dataset: how many rows it read, which it left out and why, and warnings."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Report:
+    """Filled while an import runs. Every row of the source is an interaction in the end, or counted in `left_out`.
+
+    Attributes:
+        rows: pairs of a user and an item found in the source.
+        left_out: reason -> rows that did not become an interaction for it.
+        warnings: one line each, in the order of their discovery.
+    """
+
+    rows: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def leave_out(self, count: int, reason: str, warning: str) -> None:
+        """Count rows that are left out, and say so; nothing happens when there are none."""
+        if count:
+            self.left_out[reason] = self.left_out.get(reason, 0) + count
+            self.warnings.append(warning)
+
+    def check(self, kept: int) -> None:
+        """Assert that no row was passed over in silence; `kept` is the number of interactions."""
+        counted = kept + sum(self.left_out.values())
+        assert self.rows == counted, f"{self.rows} rows were read, but {counted} are accounted for"

@@ -1,0 +1,253 @@
+"""Models of other libraries as runs: read from a file or from the folder of an earlier unlearning, and written to one.
+
+A run folder of such a model has the file in its own format in `model`, the retained data in `dataset`, and in
+`rows.npz` whose row of its tables is whose, so that nobody who was forgotten need be named to read it again.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from mmrecun import runs
+from mmrecun.adapters.adapter import Adapter, row_ids
+from mmrecun.adapters.foreign import ForeignModel
+from mmrecun.adapters.interactions import opened_data
+from mmrecun.adapters.places import Ids, Places
+from mmrecun.adapters.registry import adapter_class
+from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
+from mmrecun.errors import ArtifactError, ConfigError, DataError
+from mmrecun.runs import Foreign, Manifest, PathLike, Reference, Run
+from mmrecun.training.fit import TrainConfig
+
+MODEL, ROWS = "model", "rows.npz"
+_IDS = {"users", "items"}
+
+
+@dataclass(frozen=True)
+class ForeignRun(Run):
+    """A run whose model is another library's.
+
+    Attributes:
+        foreign: the model with what it came from; `model` is the same as one of our recommenders.
+        data: the path that the data were read from, for a model that was given as a file.
+    """
+
+    foreign: ForeignModel
+    data: Path | None = None
+
+
+def open_run(
+    run: Run | PathLike,
+    device: str = "auto",
+    like: str | None = None,
+    data: PathLike | None = None,
+    reading: Mapping[str, Any] | None = None,
+) -> Run:
+    """Read a run folder, or with `like` a model file of another library; a run that was read is given back.
+
+    Args:
+        run: a run folder, or a model file.
+        device: of our own models.
+        like: name of the file's format.
+        data: what the model in the file was trained on: a dataset folder, or a table with `user` and `item`.
+        reading: settings by which the file is read.
+
+    Raises:
+        ArtifactError: when this is neither.
+        ConfigError: for an unknown format or setting, or a file without its data.
+    """
+    if isinstance(run, Run):
+        return run
+    path = Path(run)
+    if like is not None:
+        if data is None:
+            raise ConfigError(f"{path}: say with --data what this model was trained on")
+        return _of_file(path, like, Path(data), reading or {})
+    if data is not None or reading:
+        raise ConfigError("--data and --reading are for models of other libraries; say with --like of which")
+    if path.is_file():
+        raise ConfigError(f"{path} is a file and no run folder; for a model of another library say --like and --data")
+    return _of_folder(path) if _is_foreign(path) else runs.load(path, device)
+
+
+def opened(run: Run | PathLike) -> Run:
+    """Return a run as it is, or read from its folder, whosever model is in it."""
+    return open_run(run)
+
+
+def _is_foreign(folder: Path) -> bool:
+    return (folder / runs.MANIFEST).is_file() and runs.read_manifest(folder).foreign is not None
+
+
+def _of_file(path: Path, like: str, data: Path, reading: Mapping[str, Any]) -> ForeignRun:
+    adapter, dataset = _adapter(like, reading), opened_data(data)
+    foreign = adapter.read(path, dataset, *_given_ids(adapter))
+    manifest = Manifest(
+        model=like,
+        settings=foreign.model.config.model_dump(mode="json"),
+        training=TrainConfig().model_dump(mode="json"),
+        seed=0,
+        dataset=Reference(path=str(data), digest=foreign.dataset.digest),
+        dataset_name=dataset.name,
+        weights=file_digest(path),
+        seconds=0.0,
+        versions=dict(runs.versions()),
+        created=runs.now(),
+        foreign=Foreign(like=like, reading=dict(reading), file=path.name),
+    )
+    return ForeignRun(path, manifest, foreign.dataset, foreign.model, foreign, data)
+
+
+def _adapter(like: str, reading: Mapping[str, Any]) -> Adapter:
+    cls = adapter_class(like)
+    return cls(cls.Config.of(reading, f"--reading of '{like}'"))
+
+
+def _given_ids(adapter: Adapter) -> tuple[Ids | None, Ids | None]:
+    users, items = adapter.config.users, adapter.config.items
+    return None if users is None else row_ids(users), None if items is None else row_ids(items)
+
+
+def _of_folder(folder: Path) -> ForeignRun:
+    manifest = runs.read_manifest(folder)
+    assert manifest.foreign is not None
+    path, dataset = folder / MODEL / manifest.foreign.file, runs.read_dataset(folder, manifest)
+    _check_digest(path, manifest.weights, "changed since this run was made; restore the file or make the run again")
+    ids = rows_read(folder, dataset)
+    foreign = _adapter(manifest.foreign.like, manifest.foreign.reading).read(path, dataset, *ids)
+    return ForeignRun(folder, manifest, foreign.dataset, foreign.model, foreign)
+
+
+def parent_of(run: ForeignRun) -> ForeignRun:
+    """Read what a run was unlearned from: a model file with its data, or a run.
+
+    Raises:
+        ArtifactError: when it was not unlearned, or its parent or the parent's data are gone or changed.
+    """
+    parent, said = run.manifest.parent, run.manifest.foreign
+    if parent is None or said is None:
+        raise ArtifactError(f"{run.folder} was not unlearned here; there is nothing to audit")
+    place = (run.folder / parent.path).resolve()
+    if not place.exists():
+        raise ArtifactError(f"{run.folder}: the model it was unlearned from is not at {place}; put it back there")
+    if said.data is None:
+        before = _of_folder(place)
+        if before.manifest.weights != parent.digest:
+            raise ArtifactError(f"{run.folder}: the run at {place} is no longer the one it was unlearned from")
+        return before
+    _check_digest(place, parent.digest, f"no longer the model that {run.folder} was unlearned from")
+    data = (run.folder / said.data.path).resolve()
+    before = _of_file(place, said.like, data, said.reading)
+    if before.dataset.digest != said.data.digest:
+        raise ArtifactError(f"{data}: changed since {run.folder} was made; restore it")
+    return before
+
+
+def gold_of(path: Path, run: ForeignRun, reading: Mapping[str, Any]) -> ForeignRun:
+    """Read a model that its own library trained again on the retained data.
+
+    Args:
+        path: its file.
+        run: the unlearned run.
+        reading: settings by which the file is read where they differ from the run's. Without ids of its rows, they are
+            those of the run's file where there are as many, or else stand in the order of the retained data.
+
+    Raises:
+        ConfigError: when the run's model was read with ids of its rows and this one is not.
+    """
+    said = run.manifest.foreign
+    assert said is not None
+    adapter = _adapter(said.like, {**said.reading, **reading})
+    ids = _IDS & set(reading)
+    if _IDS & set(said.reading) and not ids:
+        raise ConfigError(f"{path}: say with --reading users=F and --reading items=F whose row is whose in this model")
+    foreign = adapter.read(path, run.dataset, *_given_ids(adapter)) if ids else _in_either_order(adapter, path, run)
+    manifest = run.manifest.model_copy(update={"weights": file_digest(path), "seconds": 0.0, "method": "retrain"})
+    return ForeignRun(path, manifest, foreign.dataset, foreign.model, foreign)
+
+
+def _in_either_order(adapter: Adapter, path: Path, run: ForeignRun) -> ForeignModel:
+    try:
+        return adapter.read(path, run.dataset, *run.foreign.places.order(run.dataset))
+    except DataError:  # another number of rows
+        return adapter.read(path, run.dataset, None, None)
+
+
+def write(folder: Path, run: ForeignRun, less: ForeignModel, manifest: Manifest) -> Manifest:
+    """Fill an empty (staged) run folder; the manifest on disk also has the digest of the model's file."""
+    assert run.manifest.foreign is not None
+    path = folder / MODEL / run.manifest.foreign.file
+    path.parent.mkdir()
+    less.save(path)
+    places = less.places
+    with (folder / ROWS).open("wb") as file:
+        np.savez(file, users=places.users, items=places.items, sizes=np.array(places.sizes))
+    (folder / runs.DATASET).mkdir()
+    files.write_into(less.dataset, folder / runs.DATASET)
+    manifest = manifest.model_copy(update={"weights": file_digest(path)})
+    (folder / runs.MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def rows_read(folder: Path, dataset: Dataset) -> tuple[list[str], list[str]]:
+    """Read whose row is whose in the model of a run folder: ids in the order of the rows of users and of items.
+
+    Raises:
+        ArtifactError: when the file is missing, damaged or does not fit the data.
+    """
+    path = folder / ROWS
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            users, items, sizes = (file[name] for name in ("users", "items", "sizes"))
+        nobody = np.empty(0, dtype=np.int64)
+        return Places(users, items, nobody, nobody, (int(sizes[0]), int(sizes[1]))).order(dataset)
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
+        raise ArtifactError(f"{path}: missing or damaged; make the run again") from None
+
+
+def described(run: ForeignRun, out: Path) -> dict[str, Any]:
+    """Return what the manifest of an unlearning in `out` says of the model: its parent, its format and settings."""
+    said = run.manifest.foreign
+    assert said is not None
+    data = run.data and runs.reference(run.data, run.dataset.digest, out)
+    reading = {name: str(Path(value).resolve()) if name in _IDS else value for name, value in said.reading.items()}
+    return {
+        "model": said.like,
+        "settings": run.manifest.settings,
+        "parent": runs.reference(run.folder, run.manifest.weights, out),
+        "versions": dict(runs.versions()),
+        "created": runs.now(),
+        "foreign": said.model_copy(update={"data": data, "reading": reading}),
+    }
+
+
+def not_reached(run: Run, out: Path) -> dict[str, Any]:
+    """Return the file that an unlearning wrote and what could not be forgotten in it; nothing for our own models."""
+    if not isinstance(run, ForeignRun) or run.manifest.foreign is None:
+        return {}
+    return {"model": str(out / MODEL / run.manifest.foreign.file), "limits": list(run.foreign.limits)}
+
+
+def _check_digest(path: Path, digest: str, otherwise: str) -> None:
+    if not path.exists():
+        raise ArtifactError(f"{path}: no such file")
+    if file_digest(path) != digest:
+        raise ArtifactError(f"{path}: {otherwise}")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of all files in a folder, as hexadecimal text."""
+    state = hashlib.sha256()
+    inside = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else []
+    for one in inside:
+        state.update(f"{one.relative_to(path).as_posix()}\x00{file_digest(one)}".encode())
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return state.hexdigest()

@@ -1,0 +1,237 @@
+"""The same jobs on runs in chunks, whose data and tables stay on disk."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.chunked import delta as deltas
+from mmrecun.chunked import run as mapped
+from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
+from mmrecun.chunked.local_balance import restore
+from mmrecun.chunked.run import MappedManifest, MappedRun
+from mmrecun.data.columns_import import columns_of
+from mmrecun.data.interactions import Split
+from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
+from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.models.base import ID_TABLES, ModelConfig
+from mmrecun.models.registry import model_class
+from mmrecun.rng import Seed
+from mmrecun.runs import PathLike, reference
+from mmrecun.text import unknown_name
+from mmrecun.training.fit import TrainConfig
+from mmrecun.training.loop import Progress, no_progress
+from mmrecun.training.mapped_fit import fit_mapped
+from mmrecun.training.mapped_tables import refuse_whole_tables
+from mmrecun.training.validation import CANNOT_VALIDATE
+
+_CHECKED = 500  # users whose lists an audit compares
+
+
+def train_mapped(
+    data: Path,
+    model: str,
+    out: Path,
+    config: ModelConfig,
+    training: TrainConfig,
+    seed: int,
+    progress: Progress = no_progress,
+) -> MappedManifest:
+    """Train on a dataset folder with everything on disk, and write a run in chunks to `out`; returns its manifest.
+
+    The files of the training lie beside `out` while it lasts. An interrupted training starts again.
+
+    Args:
+        data: a dataset folder.
+        model: registered name of a recommender that is `row_wise`.
+        out: folder to make.
+        config, training: settings.
+        seed: of everything that is drawn.
+        progress: told of every epoch.
+    """
+    cls = model_class(model)
+    refuse_whole_tables(cls, model)
+    refuse_existing(out)
+    columns, started = columns_of(data), time.perf_counter()
+    known = [np.diff(columns.splits[split].starts) > 0 for split in (Split.TRAIN, Split.VALID)]
+    if not (known[0] & known[1]).any():
+        raise DataError(
+            f"{data}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = out.with_name(f".{out.name}.training")
+    shutil.rmtree(work, ignore_errors=True)  # of a training that was interrupted
+    work.mkdir()
+    try:
+        fitted = fit_mapped(cls, config, columns, training, Seed(seed), work, progress)
+        vectors = dict(zip(mapped.SIDES, (fitted.best[name] for name in ID_TABLES), strict=True))
+        facts = {
+            "model": model,
+            "settings": config.model_dump(mode="json"),
+            "training": training.model_dump(mode="json"),
+            "seed": seed,
+            "best_epoch": fitted.result.best_epoch,
+            "epochs": fitted.result.epochs,
+            "valid": fitted.result.valid,
+        }
+        with staged_folder(out) as staging:
+            mapped.write(staging, columns, vectors, **facts, seconds=time.perf_counter() - started)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return mapped.read(out).manifest
+
+
+def evaluate_mapped(
+    run: PathLike, split: str = "test", users: int = 0, progress: Progress | None = None
+) -> RankingReport:
+    """Rank all items for users of a run in chunks and measure the lists on one split.
+
+    Args:
+        run: a run folder.
+        split: "valid" or "test".
+        users: how many are drawn, the same ones each time; 0 for all who have a pair in the split.
+        progress: told how many users are ranked.
+
+    Raises:
+        ConfigError: for an unknown split.
+    """
+    names = {part.name.lower(): part for part in Split if part is not Split.TRAIN}
+    if split not in names:
+        raise ConfigError(unknown_name("split", split, list(names)))
+    return _ranked(mapped.read(Path(run)), names[split], users, progress)
+
+
+def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None) -> RankingReport:
+    """Users are tried in a drawn order until enough have a pair in the split; those who left never do."""
+    order = np.arange(run.size("users"))
+    if users:
+        order = np.unique(Seed(0).child("users to rank").numpy().integers(len(order), size=4 * users))
+    whole = run.interactions(order, Split.TRAIN, split)
+    asked = np.unique(whole.users[whole.splits == split])
+    if users and len(asked) > users:
+        asked = np.sort(Seed(0).child("of them").numpy().choice(asked, users, replace=False))
+    chosen = whole.renumbered(_places(asked, len(order)), np.arange(run.size("items")))
+    vectors = run.vectors("users", order[asked]), run.vectors("items", np.arange(run.size("items")))
+    return evaluate(*vectors, chosen.split(Split.TRAIN), chosen.split(split), CUTOFFS, progress=progress)
+
+
+def _places(rows: np.ndarray, size: int) -> np.ndarray:
+    places = np.full(size, -1, dtype=np.int64)
+    places[rows] = np.arange(len(rows))
+    return places
+
+
+def unlearn_mapped(
+    run: PathLike,
+    request: ForgetRequest | dict[str, Any],
+    out: PathLike,
+    seed: int = 0,
+    delta: PathLike | None = None,
+) -> MappedManifest:
+    """Take users, items or pairs out of a run in chunks, at a cost that follows the request; returns the new manifest.
+
+    Rows that lost pairs are brought into balance with what they have left (see `chunked.local_balance`). The new run
+    shares every chunk that was not touched.
+
+    Args:
+        run: a run folder; it stays as it is.
+        request: what to forget.
+        out: folder to make.
+        seed: of what is drawn.
+        delta: a file to write for replicas.
+    """
+    started, out = time.perf_counter(), Path(out)
+    refuse_existing(out)
+    parent = mapped.read(Path(run))
+    asked = erasure_of(parent, ForgetRequest.taken(request))
+    lost = lost_partners(parent, asked)
+    if lost.counts["train"] >= parent.manifest.pairs["train"]:
+        raise ForgetError("the request leaves no training interaction; nothing could be recommended any more")
+    balance = restore(parent, lost, Seed(seed).child("local balance"))
+    erasure = Erasure(asked.gone, asked.pairs, balance.moved)
+    moved = sum(len(rows) for rows, _ in balance.moved.values())
+    with staged_folder(out) as staging:
+        made = apply(
+            parent,
+            erasure,
+            staging,
+            seed=seed,
+            parent=reference(parent.folder, parent.manifest.digest, out),
+            method="local",
+            stop=f"{moved} rows in balance with their pairs, explained with a cosine of {balance.explained:.2f}",
+            seconds=time.perf_counter() - started,
+        )
+    whole = mapped.read(out).manifest
+    if delta is not None:
+        deltas.write(Path(delta), erasure, parent.manifest.digest, whole.digest)
+    return made.model_copy(update={"digest": whole.digest})
+
+
+def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedManifest:
+    """Make the erasure of a delta in a replica's copy of the run; returns the manifest of the new run at `out`."""
+    refuse_existing(Path(out))
+    return deltas.apply_to(mapped.read(Path(replica)), Path(delta), Path(out))
+
+
+def check_mapped(run: PathLike, request: ForgetRequest | dict[str, Any] | None = None) -> dict[str, Any]:
+    """Look for what an unlearned run in chunks still holds, and compare the lists of a sample with the parent's.
+
+    Args:
+        run: an unlearned run; its parent must be where it was.
+        request: what was asked for, so that its ids can be sought; without it they are not assessed.
+
+    Returns:
+        "residue": each check with whether it passed, None where it was not assessed; "recall@20" on validation pairs of
+        a sample, "before" and "after"; "shared" and "written": chunks.
+
+    Raises:
+        ArtifactError: when the run was trained, its parent is gone, or a chunk is damaged.
+    """
+    child = mapped.read(Path(run))
+    before = child.manifest.parent
+    if before is None:
+        raise ArtifactError(f"{child.folder} was trained, not unlearned; there is nothing to audit")
+    parent = mapped.read((child.folder / before.path).resolve())
+    if parent.manifest.digest != before.digest:
+        raise ArtifactError(f"{child.folder}: the run at {parent.folder} is no longer the one it was unlearned from")
+    new = child.manifest.chunks() - parent.manifest.chunks()
+    child.chunks.refuse_changed(sorted(new))
+    asked = None if request is None else ForgetRequest.taken(request)
+    recall = {
+        name: _ranked(each, Split.VALID, _CHECKED, None).metrics["recall@20"]
+        for name, each in (("before", parent), ("after", child))
+    }
+    return {
+        "residue": _residue(parent, child, asked, new),
+        "recall@20": recall,
+        "sample": _CHECKED,
+        "written": len(new),
+        "shared": len(child.manifest.chunks()) - len(new),
+    }
+
+
+def _residue(parent: MappedRun, child: MappedRun, asked: ForgetRequest | None, new: set[str]) -> dict[str, bool | None]:
+    names = ("ids", "vectors", "lists", "bytes of ids in new chunks")
+    if asked is None:
+        return dict.fromkeys(names)
+    found: dict[str, bool] = dict.fromkeys(names, True)
+    for side, wanted in (("users", asked.users), ("items", asked.items)):
+        rows = parent.require(side, wanted)
+        found["ids"] &= bool((child.find(side, wanted) < 0).all())
+        found["vectors"] &= not child.vectors(side, rows).any()
+        found["lists"] &= not any(map(len, child.pairs_of(side).lists(rows)))
+        width = child.table(f"{side}.ids").spec.shape[1]
+        content = [
+            child.chunks.get(digest).tobytes() for digest in child.table(f"{side}.ids").spec.chunks if digest in new
+        ]
+        found[names[3]] &= not any(name.encode().ljust(width, b"\0") in part for name in wanted for part in content)
+    users, items = (
+        parent.require(side, tuple(pair[at] for pair in asked.pairs)) for at, side in enumerate(mapped.SIDES)
+    )
+    for user_list, item in zip(child.pairs_of("users").lists(users), items, strict=True):
+        found["lists"] &= not (user_list >> 2 == item).any()
+    return {**found}

@@ -1,0 +1,234 @@
+"""What every unlearning method must do; a method's test file inherits it."""
+
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+
+from mmrecun.auditing.setup import InputCache, audit_setup
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import GraphInputs, RequiredInputs, build_inputs
+from mmrecun.data.interactions import Interactions, Split
+from mmrecun.errors import ForgetError
+from mmrecun.evaluation.ranking import percentiles
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.models.base import Recommender
+from mmrecun.models.inference import vectors_of
+from mmrecun.rng import Seed
+from mmrecun.testing.models import CPU, build
+from mmrecun.training.fit import TrainConfig, fit
+from mmrecun.unlearning.base import Task, UnlearnResult, targets_of
+from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner
+from mmrecun.unlearning.gradient.sampling import Step
+from mmrecun.unlearning.registry import method_class
+
+TRAINING = TrainConfig(epochs=12, batch_size=128, learning_rate=0.02)
+
+
+def validate(model: Recommender, inputs: GraphInputs) -> float:  # noqa: ARG001
+    """Return what grows with every epoch, so that the last one is kept."""
+    return float(model.users.weight.detach().abs().sum())
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model and what it was trained on."""
+
+    model: Recommender
+    dataset: Dataset
+
+
+def trained_on(dataset: Dataset, name: str, training: TrainConfig, seed: int = 1) -> Trained:
+    """Trained for all epochs: every validation is better than the one before."""
+    model, scores = build(name, dataset), count(1)
+    fit(
+        model,
+        dataset,
+        build_inputs(dataset, model.required_inputs(), CPU),
+        training,
+        Seed(seed),
+        lambda _: float(next(scores)),
+    )
+    return Trained(model, dataset)
+
+
+@pytest.fixture(scope="session")
+def trained(dataset: Dataset) -> Trained:
+    return trained_on(dataset, "mgcn", TRAINING)
+
+
+def pairs_of(pairs: Interactions) -> list[tuple[int, int]]:
+    return list(zip(pairs.users.tolist(), pairs.items.tolist(), strict=True))
+
+
+def requests(dataset: Dataset) -> dict[str, ForgetRequest]:
+    users, items = list(dataset.users.names), list(dataset.items.names)
+    train = dataset.train
+    carriers = np.flatnonzero(dataset.modalities["audio"].present)[:10]
+    return {
+        "users": ForgetRequest(users=tuple(users[:6])),
+        "items": ForgetRequest(items=tuple(items[:4])),
+        "pairs": ForgetRequest(pairs=tuple((users[train.users[n]], items[train.items[n]]) for n in range(0, 300, 6))),
+        "some audio": ForgetRequest(modalities={"audio": tuple(items[row] for row in carriers)}),
+        "all audio": ForgetRequest(modalities={"audio": None}),
+        "mixed": ForgetRequest(users=(users[7],), items=(items[8],), modalities={"image": (items[9], items[10])}),
+    }
+
+
+def task_of(trained: Trained, request: ForgetRequest | str, seed: int = 5) -> Task:
+    wanted = requests(trained.dataset)[request] if isinstance(request, str) else request
+    partition = Partition.between(trained.dataset, Partition.from_request(trained.dataset, wanted).retained)
+    return Task(trained.model, partition, TRAINING, Seed(seed), validate)
+
+
+def state_of(result: UnlearnResult) -> dict[str, torch.Tensor]:
+    return result.model.state_dict()
+
+
+def without_effect(dataset: Dataset) -> ForgetRequest:
+    """Return a request for a pair that nobody was trained on."""
+    test = dataset.interactions.split(Split.TEST)
+    return ForgetRequest(pairs=((dataset.users.names[int(test.users[0])], dataset.items.names[int(test.items[0])]),))
+
+
+class UnlearnerContract:
+    """Attributes: the method's registered name, its settings, and whether it trains what it is given to forget."""
+
+    name: str
+    settings: dict = {}
+
+    def run(self, trained: Trained, request: ForgetRequest, seed: int = 5) -> tuple[Partition, UnlearnResult]:
+        task = task_of(trained, request, seed)
+        cls = method_class(self.name)
+        if targets_of(task.partition) - cls.forgets:
+            with pytest.raises(ForgetError, match="does not forget"):
+                cls(cls.Config.of(self.settings)).run(task)
+            pytest.skip("this target is refused")
+        return task.partition, cls(cls.Config.of(self.settings)).run(task)
+
+    @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio", "all audio", "mixed"])
+    def test_the_new_model_fits_the_retained_data_and_the_old_one_is_untouched(
+        self, trained: Trained, target: str
+    ) -> None:
+        before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+        partition, result = self.run(trained, requests(trained.dataset)[target])
+        assert all(torch.equal(value, before[name]) for name, value in trained.model.state_dict().items())
+        assert result.stop_reason
+        vectors = vectors_of(result.model, partition.retained)
+        assert vectors.users.shape[0] == len(partition.retained.users)
+        assert vectors.items.shape[0] == len(partition.retained.items)
+        assert vectors.users.isfinite().all()
+        assert vectors.items.isfinite().all()
+        assert set(result.model.sizes.widths) == set(partition.retained.modalities)
+        assert all(np.isfinite(value) for row in result.history for value in row.values())
+        self.assert_no_forgotten_edge(partition)
+        self.assert_nothing_is_kept(trained.model, result.model, partition)
+
+    def assert_no_forgotten_edge(self, partition: Partition) -> None:
+        graph = build_inputs(partition.retained, RequiredInputs(user_item=True), CPU).user_block.forward.to_dense()
+        names = [
+            (partition.original.users.names[u], partition.original.items.names[i])
+            for u, i in pairs_of(partition.forgotten)
+        ]
+        for user, item in names:
+            row, column = partition.retained.users.find([user])[0], partition.retained.items.find([item])[0]
+            assert min(row, column) < 0 or graph[row, column] == 0
+        assert int((graph != 0).sum()) == len(partition.original.train) - len(names)
+
+    def assert_nothing_is_kept(self, before: Recommender, after: Recommender, partition: Partition) -> None:
+        gone = {"users": partition.removed_users, "items": partition.removed_items}
+        tables = after.tables()
+        for name, table in before.tables().items():
+            if name not in tables:
+                continue
+            lost = gone[table.side] | partition.removed_features.get(table.modality, False)
+            rows = {row.tobytes() for row in table.weight[lost].detach().numpy() if row.any()}
+            assert not rows & {row.tobytes() for row in tables[name].weight.detach().numpy()}, name
+        for name in partition.original.modalities.keys() - partition.retained.modalities.keys():
+            assert not [key for key in after.state_dict() if name in key.split(".")]
+
+    @pytest.mark.parametrize("target", ["users", "items", "pairs"])
+    def test_what_was_forgotten_ranks_lower(self, trained: Trained, target: str) -> None:
+        self.assert_forgotten_falls(trained, target)
+
+    def assert_forgotten_falls(self, trained: Trained, target: str) -> None:
+        partition, result = self.run(trained, requests(trained.dataset)[target])
+        setup = audit_setup(partition)
+        before, after = vectors_of(trained.model, trained.dataset), setup.cache.padded(result.model)
+        ranks = []
+        for vectors in (before, after):
+            users, items = vectors.branches[setup.branch] if setup.branch else (vectors.users, vectors.items)
+            ranks.append(percentiles(users, items, setup.seen, setup.forgotten).mean())
+        assert ranks[1] < ranks[0] - 0.02
+
+    @pytest.mark.parametrize("target", ["users", "items"])
+    def test_newcomers_change_nobody_else(self, trained: Trained, target: str) -> None:
+        partition, result = self.run(trained, requests(trained.dataset)[target])
+        alone, beside = vectors_of(result.model, partition.retained), InputCache(partition).padded(result.model)
+        torch.testing.assert_close(beside.users[partition.user_rows], alone.users, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(beside.items[partition.item_rows], alone.items, rtol=1e-6, atol=1e-6)
+
+    def test_the_same_seed_gives_the_same_bits(self, trained: Trained) -> None:
+        request = requests(trained.dataset)["pairs"]
+        one, two = (self.run(trained, request)[1] for _ in range(2))
+        assert one.stop_reason == two.stop_reason
+        assert state_of(one).keys() == state_of(two).keys()
+        assert all(torch.equal(value, state_of(two)[name]) for name, value in state_of(one).items())
+
+    def test_a_request_without_a_training_pair_is_fine(self, trained: Trained) -> None:
+        partition, result = self.run(trained, without_effect(trained.dataset))
+        assert not len(partition.forgotten)
+        assert vectors_of(result.model, partition.retained).users.isfinite().all()
+
+
+class GradientContract(UnlearnerContract):
+    """Of methods that push down. `sign` are the settings under which one step has to lower what is forgotten.
+
+    `pushes` are the targets for which it has to.
+    """
+
+    sign: dict = {}
+    pushes: tuple[str, ...] = ("users", "items", "pairs", "some audio")
+
+    def start(self, trained: Trained, target: str, **settings: object) -> tuple[GradientUnlearner, GradientRun]:
+        cls = method_class(self.name)
+        method = cls(cls.Config.of(self.settings | settings))
+        return method, GradientRun.of(task_of(trained, target), method.config)
+
+    def first_step(self, method: GradientUnlearner, run: GradientRun, memory: object) -> Step:
+        return next(iter(method.steps(run, memory, 0)))
+
+    @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio"])
+    def test_one_plain_step_downhill_lowers_what_is_forgotten(self, trained: Trained, target: str) -> None:
+        method, run = self.start(trained, target, **self.sign)
+        if targets_of(run.task.partition) - method.forgets or target not in self.pushes:
+            pytest.skip("nothing is claimed for this target")
+        memory = method.prepare(run)
+        step = self.first_step(method, run, memory)
+        before = forget_margin(run)
+        method.loss(run, memory, step).backward()
+        with torch.no_grad():
+            for parameter in run.model.parameters():
+                if parameter.grad is not None:
+                    parameter.sub_(1e-2 * parameter.grad)
+        assert forget_margin(run) < before
+
+    def test_without_effect_nothing_is_trained(self, trained: Trained) -> None:
+        _, result = self.run(trained, without_effect(trained.dataset))
+        assert result.history == []
+        assert "nothing to train" in result.stop_reason
+        before = trained.model.state_dict()
+        tables = result.model.tables()
+        assert all(torch.equal(value, before[name]) for name, value in state_of(result).items() if name not in tables)
+
+
+@torch.no_grad()
+def forget_margin(run: GradientRun) -> float:
+    """Mean margin of what is forgotten, over all of it and the same negatives at each call."""
+    margins = []
+    for step in run.sampler.forget_only(99):
+        margins += run.forward(step)[1]
+    return torch.cat(margins).mean().item()

@@ -1,0 +1,179 @@
+"""Adam that touches the rows of a batch only, and yet moves every row as Adam over whole tables does.
+
+Dense Adam also moves a row that has no gradient: its moments decay, and it drifts on along the first of them. That
+drift is known beforehand, so it is made up for when the row is next used: the cost of a step follows the batch, not the
+tables. A row last used at step s that missed G steps has drifted by (Kingma and Ba, ICLR 2015, algorithm 1, with
+gradients of zero)
+
+    sum over j = 1..G of  lr / (1 - b1^(s+j)) * b1^j m / (sqrt(b2^j v / (1 - b2^(s+j))) + eps).
+
+Beyond `b1^j`, a term changes with j by less than a thousandth a step once the bias corrections have settled. So the sum
+is a Gauss quadrature with the weights b1^j: three nodes stand for hundreds of steps, with an error below 1e-8 of the
+sum. Before that (s below `_SETTLED`) every term is added. Terms from j = `_FORGOTTEN` on are below 1e-9 of the first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.arrays import Doubles, Ints
+
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8  # those of torch.optim.Adam
+_FORGOTTEN = 200  # missed steps after which the first moment is nothing
+_SETTLED = 200  # steps after which both bias corrections are smooth
+_NODES = 3
+_BLOCK = 1 << 14  # rows that are caught up at a time
+
+
+@dataclass(frozen=True)
+class RowStates:
+    """Rows with their moments, in memory or in mapped files.
+
+    Attributes:
+        records: float32 [N, 3, D]: of each row its values and its first and second moment, side by side, so that one
+            page of a file holds all that a step reads of it.
+        last: int32 [N], the step at which each row was last used; 0 for never.
+    """
+
+    records: np.ndarray
+    last: np.ndarray
+
+
+class RowAdam:
+    """Adam over the rows of some tables, each given by name, that are used by a batch.
+
+    Args:
+        tables: their rows.
+        learning_rate: of Adam.
+
+    Attributes:
+        steps: taken so far.
+    """
+
+    def __init__(self, tables: dict[str, RowStates], learning_rate: float, steps: int = 0) -> None:
+        self.tables, self.steps, self._rate = tables, steps, learning_rate
+
+    def rows(self, name: str, at: Ints) -> Tensor:
+        """Return rows `at` (int64 [K]) of a table as dense Adam would have them now: float32 [K, D], a copy."""
+        return self._present(name, at)[:, 0].clone()
+
+    def step(self, at: dict[str, Ints], loss_of: Callable[[dict[str, Tensor]], Tensor]) -> Tensor:
+        """Take one step on the rows that a loss reads; return the loss, detached.
+
+        Args:
+            at: table -> distinct rows, int64 [K], ascending.
+            loss_of: the loss of these rows, float32 [K, D] each.
+        """
+        states = {name: self._present(name, rows) for name, rows in at.items()}
+        leaves = {name: state[:, 0].clone().requires_grad_() for name, state in states.items()}
+        loss = loss_of(leaves)
+        gradients = torch.autograd.grad(loss, list(leaves.values()))
+        self.steps += 1
+        for (name, state), gradient in zip(states.items(), gradients, strict=True):
+            self._move(state, gradient)
+            table = self.tables[name]
+            table.records[at[name]] = state.numpy()
+            table.last[at[name]] = self.steps
+        return loss.detach()
+
+    def _move(self, state: Tensor, gradient: Tensor) -> None:
+        """One step of Adam, in place, on values and moments [K, 3, D]."""
+        first, second = _BETAS
+        values, mean, square = state.unbind(1)
+        mean.lerp_(gradient, 1 - first)
+        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        bias, spread = 1 - first**self.steps, (1 - second**self.steps) ** 0.5
+        values.addcdiv_(mean, (square.sqrt() / spread).add_(_EPSILON), value=-self._rate / bias)
+
+    def _present(self, name: str, at: Ints) -> Tensor:
+        """Values and moments [K, 3, D] of rows `at`, caught up with all steps taken; a copy."""
+        table = self.tables[name]
+        state, last = torch.from_numpy(table.records[at]), np.asarray(table.last[at], dtype=np.int64)
+        behind = np.flatnonzero((last > 0) & (last < self.steps))
+        for start in range(0, len(behind), _BLOCK):
+            chosen = behind[start : start + _BLOCK]
+            late, since = state[torch.from_numpy(chosen)], last[chosen]
+            catch_up(late, since, self.steps - since, self._rate)
+            state[torch.from_numpy(chosen)] = late
+        return state
+
+
+def catch_up(state: Tensor, last: Ints, missed: Ints, rate: float) -> None:
+    """Make up for steps without a gradient, in place.
+
+    Args:
+        state: float32 [K, 3, D], values and moments.
+        last: int64 [K], step at which each row was last used, from 1.
+        missed: int64 [K], steps since, from 1.
+        rate: Adam's learning rate.
+    """
+    settled = last >= _SETTLED
+    for rows, early in ((np.flatnonzero(settled), False), (np.flatnonzero(~settled), True)):
+        if not len(rows):
+            continue
+        places = torch.from_numpy(rows)
+        part, nodes, weights = state[places], *_quadrature(last[rows], missed[rows], early)
+        _drift(part, last[rows, None] + nodes, nodes, rate * weights)
+        for moment, beta in zip((1, 2), _BETAS, strict=True):
+            part[:, moment] *= torch.from_numpy((beta ** missed[rows].astype(np.float64)).astype(np.float32))[:, None]
+        state[places] = part
+
+
+def _quadrature(last: Ints, missed: Ints, early: bool) -> tuple[Doubles, Doubles]:
+    """Nodes j and their weights, bias correction of the first moment included: float64 [K, Q] each."""
+    if not early:
+        nodes, weights = _gauss_nodes()
+        which = np.minimum(missed, _FORGOTTEN)
+        return nodes[which], weights[which]
+    steps = np.arange(1, min(int(missed.max()), _FORGOTTEN) + 1)
+    weights = _BETAS[0] ** steps / (1 - _BETAS[0] ** (last[:, None] + steps))
+    return np.broadcast_to(steps.astype(np.float64), weights.shape), np.where(steps <= missed[:, None], weights, 0.0)
+
+
+def _drift(state: Tensor, steps: Doubles, nodes: Doubles, weights: Doubles) -> None:
+    """Move values [K, D] by the sum over Q nodes, in place."""
+    second = _BETAS[1]
+    spread = second ** (nodes / 2) / np.sqrt(1 - second**steps)
+    factors, shares = (torch.from_numpy(each.astype(np.float32)) for each in (spread, weights))
+    values, mean, root = state[:, 0], state[:, 1], state[:, 2].sqrt()
+    total = torch.zeros_like(root)
+    for node in range(nodes.shape[1]):
+        total += shares[:, node, None] / (root * factors[:, node, None]).add_(_EPSILON)
+    values -= total.mul_(mean)
+
+
+@cache
+def _gauss_nodes() -> tuple[Doubles, Doubles]:
+    """Nodes and weights of the Gauss quadrature for weights b1^j on j = 1..G, by G: float64 [_FORGOTTEN + 1, Q] each.
+
+    By Golub and Welsch (1969): eigenvalues of the Jacobi matrix that Lanczos makes of diag(1..G). Up to Q steps are
+    added as they are.
+    """
+    nodes, weights = np.ones((_FORGOTTEN + 1, _NODES)), np.zeros((_FORGOTTEN + 1, _NODES))
+    for count in range(1, _FORGOTTEN + 1):
+        steps = np.arange(1.0, count + 1)
+        masses = _BETAS[0] ** steps
+        if count <= _NODES:
+            nodes[count, :count], weights[count, :count] = steps, masses
+            continue
+        diagonal, beside = _lanczos(steps, np.sqrt(masses / masses.sum()), _NODES)
+        places, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+        nodes[count], weights[count] = places, masses.sum() * vectors[0] ** 2
+    return nodes, weights
+
+
+def _lanczos(values: Doubles, start: Doubles, size: int) -> tuple[Doubles, Doubles]:
+    """Diagonal [size] and off-diagonal [size - 1] of the tridiagonal form of diag(values), begun at a unit vector."""
+    basis, diagonal, beside = [start], [], []
+    for _ in range(size):
+        image = values * basis[-1]
+        diagonal.append(basis[-1] @ image)
+        for vector in basis:  # against all: loss of orthogonality is what Lanczos suffers from
+            image = image - (vector @ image) * vector
+        beside.append(np.linalg.norm(image))
+        basis.append(image / beside[-1])
+    return np.array(diagonal), np.array(beside[:-1])

@@ -1,0 +1,161 @@
+"""Small requests: a step of the rows that lost pairs alone, and a debt that a later request pays.
+
+A user's few pairs hardly move anybody's row, and solving for all rows at once costs the same for one user as for a
+thousand. So a small request moves only the rows that its pairs taught, each by a Newton step of its own. What is known
+of the model's balance is found once, before the first of them, and kept with the run: how rows decay with their degree,
+and how far a row moves its vector. So is the share of the pairs that small requests took out since everybody was last
+brought into balance. These numbers are about the whole model and name nobody.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from mmrecun.arrays import Ints
+from mmrecun.data.graph import build_inputs
+from mmrecun.data.interactions import Interactions
+from mmrecun.models.base import ID_TABLES, Recommender, UserItemVectors
+from mmrecun.settings import Settings
+from mmrecun.unlearning.base import Task, retained_model
+from mmrecun.unlearning.mmrecun.balance import DecayByDegree
+from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
+from mmrecun.unlearning.mmrecun.row_matching import keep_standing
+
+_MOST_PAIRS = 4096  # whose curvature is worked out; they stand for all pairs of the same rows
+_ITEM_GRAPHS: dict[bytes, sp.csr_array] = {}  # of the last request; the next one often has the same items
+
+
+class BalanceFacts(Settings):
+    """What small requests need to know of the balance that a model was left in.
+
+    Attributes:
+        owed: share of the pairs that small requests took out since then.
+        since: from where on a margin's way its pull counts (see `ExpectedBPR`).
+        reach: how far a row moves the vectors, squared; 1 where the vectors are the rows.
+        decays: table -> the decay of its rows; tables that cannot be solved for are left out.
+        unsolvable: why nothing can be solved for; empty where it can.
+    """
+
+    owed: float = 0.0
+    since: float = 0.0
+    reach: float = 1.0
+    decays: dict[str, DecayByDegree] = {}
+    unsolvable: str = ""
+
+
+@torch.no_grad()
+def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: float) -> Recommender:
+    """Return a model of the retained data in which only rows that lost pairs have moved.
+
+    Args:
+        task: as given to a method.
+        facts: of the model.
+        negatives: items drawn to stand for all.
+        step_scale: how far to go along each row's step.
+    """
+    partition = task.partition
+    local = _Local(task, facts.since, negatives)
+    model = retained_model(task, task.model)
+    kept_rows = {"users": partition.user_rows, "items": partition.item_rows}
+    degrees = {
+        side: (partition.original.degrees[number], partition.retained.degrees[number])
+        for number, side in enumerate(kept_rows)
+    }
+    lost = {"users": ~partition.removed_users, "items": ~partition.removed_items}
+    pairs = {"users": partition.forgotten.users, "items": partition.forgotten.items}
+    rng = task.seed.child("fresh rows").torch()
+    for side, stays in lost.items():
+        rows = np.unique(pairs[side][stays[pairs[side]]])
+        places = np.searchsorted(kept_rows[side], rows)
+        before, after = degrees[side][0][rows], degrees[side][1][places]
+        curvature = local.curvature(side, rows)
+        at, to, emptied = (torch.from_numpy(each).to(task.device) for each in (rows, places, places[after == 0]))
+        for name, decay_at in facts.decays.items():
+            table = model.tables()[name]
+            if table.side != side:
+                continue
+            old, new = (torch.from_numpy(decay_at(degree)).to(table.weight)[:, None] for degree in (before, after))
+            step = local.taught(name)[at] + (old - new) * table.weight[to]
+            table.weight[to] += step_scale * step / (facts.reach * curvature[:, None] + new)
+            table.weight[emptied] = table.fresh(len(emptied), rng).to(table.weight)
+    trained, changed = ([each.get_parameter(name).detach() for name in ID_TABLES] for each in (task.model, model))
+    keep_standing(trained, changed, partition)
+    return model
+
+
+class _Local:
+    """What the forgotten pairs taught each row, and how firmly the pairs of a row hold it; original rows throughout."""
+
+    def __init__(self, task: Task, since: float, negatives: int) -> None:
+        self._task, self._since, self._rng = task, since, task.seed.child("small request").numpy()
+        data = task.partition.original
+        self._train = data.train
+        self._drawn = np.sort(self._rng.permutation(len(data.items))[:negatives])
+        inputs = build_inputs(data, task.model.required_inputs(), task.device, graph_cache=_ITEM_GRAPHS)
+        while len(_ITEM_GRAPHS) > len(inputs.item_graphs):
+            del _ITEM_GRAPHS[next(iter(_ITEM_GRAPHS))]
+        with torch.enable_grad():
+            found = task.model.vectors(inputs)
+        self._vectors = found.users.detach(), found.items.detach()
+        tables = {name: table.weight for name, table in task.model.tables().items()}
+        taught = torch.autograd.grad(
+            (found.users, found.items),
+            list(tables.values()),
+            self._gradient(task.partition.forgotten),
+            materialize_grads=True,
+            allow_unused=True,
+        )
+        self._taught = dict(zip(tables, taught, strict=True))
+
+    def taught(self, table: str) -> Tensor:
+        """Return the gradient of BPR over the forgotten pairs by the rows of a table, float32 [R, D]."""
+        return self._taught[table]
+
+    def curvature(self, side: str, rows: Ints) -> Tensor:
+        """Return that of BPR over all pairs of the M `rows` of a side, the mean over directions: float32 [M]."""
+        users, items = self._vectors
+        everyone = self._train.sample(_MOST_PAIRS, self._rng)
+        centred = items - items.mean(dim=0)
+        if side == "users":
+            own = self._train.take(self._train.rows_of_users(rows)[0])
+            lengths = centred.square().sum(dim=1) + centred.square().sum(dim=1).mean()
+        else:
+            own = self._train.select(np.isin(self._train.items, rows))
+            lengths = users.square().sum(dim=1)
+        sampled = own.sample(_MOST_PAIRS, self._rng)
+        ends, others = (sampled.users, sampled.items) if side == "users" else (sampled.items, sampled.users)
+        bends = self._stiffness(sampled) * lengths[torch.tensor(others, device=lengths.device)]
+        places = torch.from_numpy(np.searchsorted(rows, ends)).to(bends.device)
+        found = torch.zeros(len(rows), device=bends.device).index_add_(0, places, bends)
+        found *= len(own) / max(len(sampled), 1)
+        if side == "items":  # every item is everybody's negative, too
+            as_negative = self._stiffness(everyone) * lengths[torch.tensor(everyone.users, device=lengths.device)]
+            found += as_negative.mean() * len(self._train) / len(items)
+        return found / users.shape[1]
+
+    def _gradient(self, pairs: Interactions) -> UserItemVectors:
+        """By the vectors. Items feel it as positives only, since as negatives all of them share it."""
+        users, items = self._vectors
+        own, good = (torch.tensor(rows, device=users.device) for rows in (pairs.users, pairs.items))
+        margins, share = self._margins(pairs)
+        weights = gradient_weight(margins, self._since).mul_(share)
+        whole = weights.sum(dim=1, keepdim=True)
+        away = weights @ items[torch.from_numpy(self._drawn).to(users.device)]
+        by_user = torch.zeros_like(users).index_add_(0, own, away - whole * items[good])
+        return by_user, torch.zeros_like(items).index_add_(0, good, -whole * users[own])
+
+    def _stiffness(self, pairs: Interactions) -> Tensor:
+        margins, share = self._margins(pairs)
+        return hessian_weight(margins, self._since).mul_(share).sum(dim=1)
+
+    def _margins(self, pairs: Interactions) -> tuple[Tensor, Tensor]:
+        """Margins of N pairs over the S drawn items, and how much each counts: float32 [N, S] both."""
+        users, items = self._vectors
+        own, good = (torch.tensor(rows, device=users.device) for rows in (pairs.users, pairs.items))
+        drawn = np.broadcast_to(self._drawn, (len(pairs), len(self._drawn)))
+        known = self._train.contains(np.repeat(pairs.users, drawn.shape[1]), drawn.ravel(), len(items))
+        allowed = torch.from_numpy(1 - known.reshape(drawn.shape).astype(np.float32)).to(users.device)
+        scores = users[own] @ items[torch.from_numpy(self._drawn).to(users.device)].T
+        margins = (users[own] * items[good]).sum(dim=1, keepdim=True) - scores
+        return margins, allowed / allowed.sum(dim=1, keepdim=True).clamp(min=1)

@@ -1,0 +1,106 @@
+"""Chunked tables and lists against arrays and lists in memory."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mmrecun.chunked import chunks, lists, rows
+from mmrecun.chunked.chunks import ChunkFolder
+from mmrecun.chunked.lists import ChunkedLists
+from mmrecun.chunked.rows import ChunkedRows
+from mmrecun.errors import ArtifactError
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    for module in (chunks, rows, lists):
+        monkeypatch.setattr(module, "CHUNK_BYTES", 64)
+
+
+SHARED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 60), width=st.integers(1, 20), edits=st.integers(0, 4))
+@SHARED
+def test_a_table_is_an_array_and_what_it_was_before_stays(tmp_path_factory, seed, size, width, edits):
+    rng, place = np.random.default_rng(seed), tmp_path_factory.mktemp("rows")
+    array = rng.normal(size=(size, width)).astype(np.float32)
+    table = ChunkedRows.write(array, ChunkFolder(place / "0"))
+    for number in range(1, edits + 1):
+        before, spec = array.copy(), table.spec
+        at = rng.permutation(size)[: rng.integers(0, size + 1)]
+        values = rng.normal(size=(len(at), width)).astype(np.float32)
+        folder = ChunkFolder(place / str(number))
+        folder.share(table.folder, spec.chunks)
+        edited = table.edited(at, values, folder)
+        np.testing.assert_array_equal(table.rows(np.arange(size)), before)
+        kept = [old == new for old, new in zip(spec.chunks, edited.spec.chunks, strict=True)]
+        touched = np.unique(at // spec.per_chunk)
+        assert np.flatnonzero(~np.array(kept)).tolist() == touched.tolist()
+        array[at], table = values, edited
+    asked = rng.integers(0, size, 30)
+    np.testing.assert_array_equal(table.rows(asked), array[asked])
+    assert ChunkedRows.write(array, ChunkFolder(place / "again")).spec == table.spec
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    lengths=st.lists(st.integers(0, 25), min_size=1, max_size=40),
+    block=st.integers(1, 50),
+)
+@SHARED
+def test_lists_are_lists_and_what_they_were_before_stays(tmp_path_factory, seed, lengths, block):
+    rng, place = np.random.default_rng(seed), tmp_path_factory.mktemp("lists")
+    known = [rng.integers(0, 2**32, length, dtype=np.uint32) for length in lengths]
+    parts = [known[start : start + block] for start in range(0, len(known), block)]
+    made = ChunkedLists.write(
+        ((np.array([len(each) for each in part]), np.concatenate(part)) for part in parts), ChunkFolder(place / "0")
+    )
+    assert len(made) == len(known)
+    asked = rng.integers(0, len(known), 10)
+    assert [each.tolist() for each in made.lists(asked)] == [known[row].tolist() for row in asked]
+    folder = ChunkFolder(place / "1")
+    folder.share(made.folder, made.spec.chunks)
+    changed = {int(row): rng.integers(0, 9, rng.integers(0, 40), dtype=np.uint32) for row in asked[:4]}
+    edited = made.edited(changed, folder)
+    wanted = [changed.get(row, values).tolist() for row, values in enumerate(known)]
+    everything = np.arange(len(known))
+    assert [each.tolist() for each in edited.lists(everything)] == wanted
+    assert [each.tolist() for each in made.lists(everything)] == [each.tolist() for each in known]
+
+
+def test_a_chunk_is_gone_when_the_last_run_that_names_it_is_removed(tmp_path):
+    first, second = ChunkFolder(tmp_path / "first"), ChunkFolder(tmp_path / "second")
+    shared, own = first.put(b"shared"), first.put(b"own")
+    second.share(first, [shared])
+    assert (second.path / shared).stat().st_nlink == 2
+    (first.path / shared).unlink()
+    (first.path / own).unlink()
+    assert bytes(second.get(shared)) == b"shared"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [shared]
+
+
+def test_a_chunk_that_is_missing_or_changed_is_named(tmp_path):
+    folder = ChunkFolder(tmp_path / "chunks")
+    digest = folder.put(b"content")
+    folder.refuse_changed([digest])
+    (folder.path / digest).write_bytes(b"CONTENT")
+    with pytest.raises(ArtifactError, match=f"{digest}: changed"):
+        ChunkFolder(folder.path).refuse_changed([digest])
+    with pytest.raises(ArtifactError, match="missing"):
+        folder.get("0" * 64)
+    with pytest.raises(ArtifactError, match="missing"):
+        ChunkFolder(tmp_path / "other").share(folder, ["0" * 64])
+
+
+def test_chunks_are_copied_where_files_cannot_have_two_names(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(1, "not permitted")
+
+    first, second = ChunkFolder(tmp_path / "first"), ChunkFolder(tmp_path / "second")
+    digest = first.put(b"content")
+    monkeypatch.setattr(chunks.os, "link", refused)
+    second.share(first, [digest])
+    assert bytes(second.get(digest)) == b"content"
+    assert (first.path / digest).stat().st_nlink == 1

@@ -1,0 +1,262 @@
+"""Erasures against sets of pairs in memory, deltas against their maker, and balances against loops in float64."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mmrecun.atomic import staged_folder
+from mmrecun.chunked import delta, run
+from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
+from mmrecun.chunked.local_balance import Pulls, Touched, restore
+from mmrecun.data.columns_import import columns_of
+from mmrecun.data.interactions import Split
+from mmrecun.errors import ArtifactError, ForgetError
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.models.bprmf import BPRMF, BPRMFConfig
+from mmrecun.rng import Seed
+from mmrecun.training.fit import TrainConfig
+from mmrecun.training.mapped_fit import fit_mapped
+
+
+@pytest.fixture(scope="session")
+def trained(folder: Path, tmp_path_factory) -> dict[str, np.ndarray]:
+    work = tmp_path_factory.mktemp("work")
+    config, training = BPRMFConfig(dim=16), TrainConfig(epochs=60, batch_size=128)
+    best = fit_mapped(BPRMF, config, columns_of(folder), training, Seed(0), work).best
+    return {name.split(".")[0]: np.array(values) for name, values in best.items()}
+
+
+@pytest.fixture
+def parent(folder: Path, trained, small, tmp_path: Path) -> run.MappedRun:
+    with staged_folder(tmp_path / "parent") as staging:
+        run.write(staging, columns_of(folder), trained, model="bprmf", settings={}, training={}, seed=0)
+    return run.read(tmp_path / "parent")
+
+
+def pairs_of(made: run.MappedRun) -> set[tuple[int, int, int]]:
+    found = made.interactions(np.arange(made.size("users")), *Split)
+    return set(zip(found.users.tolist(), found.items.tolist(), found.splits.tolist(), strict=True))
+
+
+def swapped_pairs_of(made: run.MappedRun) -> set[tuple[int, int, int]]:
+    lists = made.pairs_of("items").lists(np.arange(made.size("items")))
+    return {(int(value) >> 2, item, int(value) & 3) for item, values in enumerate(lists) for value in values}
+
+
+def some_request(made: run.MappedRun, rng: np.random.Generator, counts: tuple[int, int, int]) -> ForgetRequest:
+    users = tuple(made.names("users", np.sort(rng.choice(200, counts[0], replace=False))))
+    items = tuple(made.names("items", np.sort(rng.choice(90, counts[1], replace=False))))
+    known = sorted(pairs_of(made))
+    chosen = [known[at] for at in rng.choice(len(known), counts[2], replace=False)]
+    pairs = tuple(
+        (made.names("users", np.array([user]))[0], made.names("items", np.array([item]))[0]) for user, item, _ in chosen
+    )
+    return ForgetRequest(users=users, items=items, pairs=pairs)
+
+
+@given(seed=st.integers(0, 2**32 - 1), counts=st.tuples(st.integers(0, 5), st.integers(0, 4), st.integers(0, 5)))
+@settings(
+    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+def test_what_is_left_is_what_a_set_would_hold(parent: run.MappedRun, tmp_path_factory, seed, counts):
+    if not any(counts):
+        return
+    place, rng = tmp_path_factory.mktemp("erased"), np.random.default_rng(seed)
+    request = some_request(parent, rng, counts)
+    rows = {side: set(parent.require(side, getattr(request, side)).tolist()) for side in run.SIDES}
+    single = {tuple(parent.require(s, (n,))[0] for s, n in zip(run.SIDES, pair, strict=True)) for pair in request.pairs}
+    wanted = {
+        (user, item, split)
+        for user, item, split in pairs_of(parent)
+        if user not in rows["users"] and item not in rows["items"] and (user, item) not in single
+    }
+    erasure = erasure_of(parent, request)
+    balance = restore(parent, lost_partners(parent, erasure), Seed(0))
+    erasure = Erasure(erasure.gone, erasure.pairs, balance.moved)
+    with staged_folder(place / "child") as staging:
+        told = apply(parent, erasure, staging)
+    child = run.read(place / "child")
+    child.chunks.refuse_changed(child.manifest.chunks())
+    assert pairs_of(child) == swapped_pairs_of(child) == wanted
+    assert child.manifest.pairs == {
+        split.name.lower(): sum(label == split for _, _, label in wanted) for split in Split
+    }
+    assert told.forgotten["interactions"] == parent.manifest.pairs["train"] - child.manifest.pairs["train"]
+    for side, names in (("users", request.users), ("items", request.items)):
+        assert (child.find(side, names) == -1).all()
+        everybody = np.arange(parent.size(side))
+        before, after = parent.vectors(side, everybody), child.vectors(side, everybody)
+        gone, moved = erasure.gone[side], erasure.moved[side][0]
+        assert not after[gone].any()
+        same = np.setdiff1d(everybody, np.concatenate([gone, moved]))
+        assert torch.equal(before[same], after[same])
+        assert child.names(side, gone) == [""] * len(gone)
+    delta.write(place / "delta", erasure, parent.manifest.digest, child.manifest.digest)
+    shutil.copytree(parent.folder, place / "replica")
+    made = delta.apply_to(run.read(place / "replica"), place / "delta", place / "replica2")
+    assert made.digest == child.manifest.digest
+    assert {path.name for path in (place / "replica2" / run.CHUNKS).iterdir()} == child.manifest.chunks()
+
+
+def test_a_parent_is_as_before_and_its_own_chunks_go_with_it(parent: run.MappedRun, tmp_path: Path):
+    before = {path.name: path.read_bytes() for path in (parent.folder / run.CHUNKS).iterdir()}
+    name = parent.names("users", np.array([17]))[0]
+    erasure = erasure_of(parent, ForgetRequest(users=(name,)))
+    balance = restore(parent, lost_partners(parent, erasure), Seed(0))
+    with staged_folder(tmp_path / "child") as staging:
+        apply(parent, Erasure(erasure.gone, erasure.pairs, balance.moved), staging)
+    assert {path.name: path.read_bytes() for path in (parent.folder / run.CHUNKS).iterdir()} == before
+    assert 0 < balance.explained <= 1
+    held = [digest for digest, content in before.items() if name.encode() in content]
+    assert held
+    shutil.rmtree(parent.folder)
+    child = run.read(tmp_path / "child")
+    child.chunks.refuse_changed(child.manifest.chunks())
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(name.encode() in path.read_bytes() for path in left)
+    assert not any(path.name in held for path in left)
+
+
+def test_a_process_that_is_killed_while_it_publishes_loses_nothing(parent: run.MappedRun, tmp_path: Path):
+    """It is killed after its first and third chunk; the parent stays whole, and the same call works afterwards."""
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+from mmrecun.atomic import staged_folder
+from mmrecun.chunked import chunks, run
+from mmrecun.chunked.erasure import apply, erasure_of
+from mmrecun.forget.request import ForgetRequest
+left, put = int(sys.argv[1]), chunks.ChunkFolder.put
+def dying(self, content):
+    global left
+    done = put(self, content)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+chunks.ChunkFolder.put = dying
+parent = run.read(Path({str(parent.folder)!r}))
+erasure = erasure_of(parent, ForgetRequest(users=tuple(parent.names('users', __import__('numpy').array([3])))))
+with staged_folder(Path({str(tmp_path / "child")!r})) as staging:
+    apply(parent, erasure, staging)
+"""
+    ended = []
+    for number in (1, 3, 1000):
+        done = subprocess.run([sys.executable, "-c", code, str(number)], check=False, timeout=120, env=os.environ)
+        ended.append(done.returncode)
+        assert (tmp_path / "child").exists() == (number == 1000)
+        whole = run.read(parent.folder)
+        whole.chunks.refuse_changed(whole.manifest.chunks())
+    assert ended == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    child = run.read(tmp_path / "child")
+    child.chunks.refuse_changed(child.manifest.chunks())
+
+
+def test_requests_that_cannot_be_met_are_one_clear_line(parent: run.MappedRun):
+    user, item = parent.names("users", np.array([0]))[0], parent.names("items", np.array([0]))[0]
+    known = {item for who, item, _ in pairs_of(parent) if who == 0}
+    other = parent.names("items", np.array([next(row for row in range(90) if row not in known)]))[0]
+    for request, message in (
+        (ForgetRequest(), "the request is empty"),
+        (ForgetRequest(users=("nobody",)), "unknown user id: nobody"),
+        (ForgetRequest(pairs=((user, "nothing"),)), "unknown item id: nothing"),
+        (ForgetRequest(pairs=((user, other),)), "no such interaction"),
+        (ForgetRequest(items=(item,), modalities={"image": None}), "no modalities"),
+    ):
+        with pytest.raises(ForgetError, match=message):
+            erasure_of(parent, request)
+
+
+def test_a_delta_of_another_run_or_a_damaged_one_is_refused(parent: run.MappedRun, tmp_path: Path):
+    erasure = erasure_of(parent, ForgetRequest(users=tuple(parent.names("users", np.array([1])))))
+    nothing = np.zeros(0, dtype=np.int64), np.zeros((0, 16), dtype=np.float32)
+    erasure = Erasure(erasure.gone, erasure.pairs, dict.fromkeys(run.SIDES, nothing))
+    delta.write(tmp_path / "delta", erasure, "0" * 64, "1" * 64)
+    with pytest.raises(ArtifactError, match="apply earlier deltas first"):
+        delta.apply_to(parent, tmp_path / "delta", tmp_path / "out")
+    delta.write(tmp_path / "delta", erasure, parent.manifest.digest, "1" * 64)
+    with pytest.raises(ArtifactError, match="another run than its maker has"):
+        delta.apply_to(parent, tmp_path / "delta", tmp_path / "out")
+    (tmp_path / "delta").write_bytes(b"nothing")
+    with pytest.raises(ArtifactError, match="not a readable erase delta"):
+        delta.read(tmp_path / "delta")
+    assert not (tmp_path / "out").exists()
+
+
+def pull(margin: float, since: float) -> float:
+    """Mean of sigmoid(-y) over y from since * x to x, by Simpson's rule in float64."""
+    way = np.linspace(since * margin, margin, 2001)
+    values = 1 / (1 + np.exp(way))
+    weights = np.ones(2001)
+    weights[1:-1:2], weights[2:-1:2] = 4, 2
+    return float(values @ weights / weights.sum())
+
+
+@pytest.mark.parametrize("since", [0.0, 0.5])
+def test_a_solved_row_is_in_balance_with_what_is_retained(since: float):
+    rng = np.random.default_rng(0)
+    vectors, offsets = rng.normal(size=(40, 6)), rng.normal(size=(40, 3))
+    signs, before = np.sign(rng.normal(size=40)), rng.uniform(0.5, 2, 40)
+    after, row, kept = before * (np.arange(40) > 7), rng.normal(size=6) * 0.3, 0.8
+
+    def gradient(at: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        total = np.zeros(6)
+        for vector, offset, sign, weight in zip(vectors, offsets, signs, weights, strict=True):
+            mean = np.mean([pull(sign * (at @ vector) + each, since) for each in offset])
+            total -= weight * mean * sign * vector
+        return total
+
+    tensors = [torch.from_numpy(each.astype(np.float32)) for each in (vectors, offsets, signs, before, after)]
+    touched = Touched(torch.from_numpy(row.astype(np.float32)), Pulls(*tensors), kept)
+    found = touched.solved(since).double().numpy()
+    old = gradient(row, before)
+    decay = max(-(old @ row) / (row @ row), 1e-6)
+    rest = kept * (old + decay * row)
+    missing = rest - gradient(found, after) - kept * decay * found
+    at_first = rest - gradient(row, after) - kept * decay * row
+    assert np.linalg.norm(missing) < 0.02 * np.linalg.norm(at_first)
+
+
+def test_a_row_that_lost_nothing_stays(parent: run.MappedRun):
+    """The balance of before, solved for again, is the row itself."""
+    rng = np.random.default_rng(1)
+    weights = torch.ones(30)
+    pulls = Pulls(torch.randn(30, 4), torch.randn(30, 2), torch.ones(30), weights, weights)
+    row = torch.from_numpy(rng.normal(size=4).astype(np.float32))
+    torch.testing.assert_close(Touched(row, pulls, 1.0).solved(0.25), row, rtol=1e-4, atol=1e-4)
+
+
+def test_forgotten_pairs_fall_and_others_stay(parent: run.MappedRun):
+    """Of single pairs of forty users the scores fall by far more than those of other pairs of the same users."""
+    train = {(user, item) for user, item, split in pairs_of(parent) if split == Split.TRAIN}
+    of_user: dict[int, list[int]] = {}
+    for user, item in sorted(train):
+        of_user.setdefault(user, []).append(item)
+    chosen = {user: items[0] for user, items in of_user.items() if len(items) > 6}
+    chosen = dict(list(chosen.items())[:40])
+    names = [
+        (parent.names("users", np.array([u]))[0], parent.names("items", np.array([i]))[0]) for u, i in chosen.items()
+    ]
+    lost = lost_partners(parent, erasure_of(parent, ForgetRequest(pairs=names)))
+    moved = restore(parent, lost, Seed(0)).moved
+    tables = {side: parent.vectors(side, np.arange(parent.size(side))) for side in run.SIDES}
+    after = {side: table.clone() for side, table in tables.items()}
+    for side, (rows, values) in moved.items():
+        after[side][torch.from_numpy(rows)] = torch.from_numpy(values)
+
+    def fall(pairs):
+        users, items = (torch.tensor(column) for column in zip(*pairs, strict=True))
+        scores = [(of["users"][users] * of["items"][items]).sum(dim=1) for of in (tables, after)]
+        return float((scores[0] - scores[1]).mean())
+
+    others = [(user, item) for user in chosen for item in of_user[user][1:]]
+    assert fall(list(chosen.items())) > 5 * abs(fall(others)) > 0

@@ -1,0 +1,136 @@
+"""Tables in batches: the size of a batch changes nothing, neither what is read nor what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mmrecun.data.importers import batches, item_lists
+from mmrecun.data.importers.id_codes import canonical_order, sorted_by_number, without_blanks
+from mmrecun.data.importers.options import ImportOptions
+from mmrecun.data.importers.read import read
+from mmrecun.data.splits import _by_user
+from mmrecun.errors import DataError
+
+
+def table(rows: int = 60) -> pl.DataFrame:
+    rng = np.random.default_rng(0)
+    keys = rng.choice(20 * 10, rows, replace=False)
+    return pl.DataFrame(
+        {
+            "user": [f"u{key // 10}" for key in keys],
+            "item": [f"i{key % 10}" for key in keys],
+            "at": rng.integers(1_000, 2_000, rows),
+            "rating": rng.integers(1, 6, rows),
+            "other": ["x"] * rows,
+        }
+    )
+
+
+def written(folder: Path, suffix: str, rows: pl.DataFrame) -> Path:
+    path = folder / f"e.{suffix}"
+    {"csv": rows.write_csv, "jsonl": rows.write_ndjson, "parquet": rows.write_parquet}[suffix](path)
+    return path
+
+
+CHOICES = [
+    {},
+    {"timestamp": "at", "weight": "rating", "min_weight": 3},
+    {"timestamp": "at", "split": "leave-k-out", "k_core": 2, "duplicates": "first"},
+]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("choice", CHOICES)
+def test_the_size_of_a_batch_changes_nothing(suffix: str, choice: dict, tmp_path: Path, monkeypatch):
+    rows = pl.concat([table(), table()[:9]]) if "duplicates" in choice else table()
+    path = written(tmp_path, suffix, rows)
+    whole = read(path, ImportOptions.of(choice))
+    for size in (1, 7):
+        monkeypatch.setattr(batches, "_ROWS", size)
+        found = read(path, ImportOptions.of(choice))
+        assert found.dataset.digest == whole.dataset.digest
+        assert found.report == whole.report
+    assert whole.report.rows == rows.height == len(whole.dataset.interactions) + sum(whole.report.left_out.values())
+
+
+GOOD = table().write_csv()
+BAD = {
+    "item missing": GOOD + "u9,,3,1,x\n",
+    "user blank": GOOD + '"  ",i1,3,1,x\n',
+    "no number": GOOD + "u9,i1,soon,1,x\n",
+    "short": GOOD + "u9,i1\n",
+    "long": GOOD + "u9,i1,3,1,x,y\n",
+    "repeated": GOOD + GOOD.splitlines()[3] + "\n",
+    "blank line": GOOD.replace("\n", "\n\n", 1),
+    "blank but for another column": GOOD + ",,,,x\n,,,,\n",
+    "blank but for a middle column": GOOD + ",,5,,\n",
+    "quote": GOOD + 'u9,i"1,3,1,x\n',
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_the_size_of_a_batch_changes_no_error(case: str, tmp_path: Path, monkeypatch):
+    path = tmp_path / "e.csv"
+    path.write_text(BAD[case])
+    said = []
+    for size in (500_000, 5):
+        monkeypatch.setattr(batches, "_ROWS", size)
+        with pytest.raises(DataError, match=r"e\.csv, line \d+: ") as caught:
+            read(path, ImportOptions(timestamp="at"))
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+def test_blank_lines_at_the_end_are_no_rows_in_small_batches_either(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(batches, "_ROWS", 2)
+    (tmp_path / "e.csv").write_text(GOOD + "\n\n\n\n\n")
+    assert len(read(tmp_path / "e.csv", ImportOptions()).dataset.interactions) == 60
+
+
+def test_numbers_and_dates_do_not_mix_across_batches(tmp_path: Path, monkeypatch):
+    rows = [f"u{n // 5},i{n % 5},{n if n < 10 else '2020-01-01'}" for n in range(20)]
+    (tmp_path / "e.csv").write_text("user,item,at\n" + "\n".join(rows) + "\n")
+    for size in (20, 10):
+        monkeypatch.setattr(batches, "_ROWS", size)
+        with pytest.raises(DataError, match=r"line 12: at is '2020-01-01'"):
+            read(tmp_path / "e.csv", ImportOptions(timestamp="at"))
+
+
+def test_lists_in_small_batches(tmp_path: Path, monkeypatch):
+    path = tmp_path / "all.txt"
+    path.write_text("".join(f"{user} {' '.join(str(item) for item in range(9))}\n" for user in range(5)))
+    whole = read(path, ImportOptions()).dataset.digest
+    monkeypatch.setattr(item_lists, "_PAIRS", 4)
+    assert read(path, ImportOptions()).dataset.digest == whole
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=60),
+    far=st.sampled_from([0, 1 << 40]),
+)
+def test_the_canonical_order_is_that_of_a_stable_sort(pairs, far):
+    users, items = (np.array(column, dtype=np.int64) for column in zip(*pairs, strict=True))
+    order = canonical_order(users + far, items)
+    assert order.tolist() == np.lexsort((np.arange(len(users)), items, users)).tolist()
+
+
+@given(users=st.lists(st.integers(0, 3000), min_size=1, max_size=80), seed=st.integers(0, 99), ties=st.booleans())
+def test_draws_within_users_are_sorted_as_lexsort_does(users, seed, ties):
+    draws = np.random.default_rng(seed).random(len(users))
+    draws = np.round(draws, 1) * 0.9 if ties else draws
+    rows = np.array(users, dtype=np.int64)
+    assert _by_user(rows, draws).tolist() == np.lexsort((draws, rows)).tolist()
+
+
+def test_blanks_and_numbers_of_ids():
+    names, codes, padded = without_blanks(pl.Series("id", ["a", " b", "a ", "b"]), np.array([0, 1, 2, 3, 0], np.uint32))
+    assert (names.to_list(), codes.tolist(), padded) == (["a", "b"], [0, 1, 0, 1, 0], 2)
+    names, codes = sorted_by_number(pl.Series("id", ["10", "9", "-1"]), np.array([0, 1, 2]))
+    assert (names.to_list(), codes.tolist()) == (["-1", "9", "10"], [2, 1, 0])
+    for odd in (["10", "09"], ["1", "x"], ["1.0", "2"]):
+        assert sorted_by_number(pl.Series("id", odd), np.array([0, 1]))[0].to_list() == odd
