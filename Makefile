@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-gpu test-adapters coverage check format benchmarks clean
+.PHONY: demo test test-gpu test-adapters test-ray coverage check format benchmarks clean
 
 # Made again when the dependencies change.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -42,6 +42,16 @@ test-gpu: $(VENV)/ready
 test-adapters: .venv-adapters/ready .venv-recbole/ready
 	MMRECUN_RECBOLE_PYTHON=$(CURDIR)/.venv-recbole/bin/python .venv-adapters/bin/python -m pytest tests/adapters
 
+# On two hosts in network namespaces where root may make them; else the tests say why they are skipped.
+.venv-ray/ready: pyproject.toml constraints.txt
+	test -x .venv-ray/bin/python || $(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]' \
+		'moto[server]>=5'
+	touch $@
+
+test-ray: .venv-ray/ready
+	.venv-ray/bin/python -m pytest -rs tests/scale
+
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -55,4 +65,4 @@ benchmarks: $(VENV)/ready
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .venv-adapters .venv-recbole demo
+	rm -rf $(VENV) .venv-adapters .venv-recbole .venv-ray demo

@@ -38,6 +38,7 @@ MAIN_LINE = (
     "exports",
     "adapters",
     "chunked",
+    "scale",
     "testing",
     "jobs",
     "bench",

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -16,6 +16,7 @@ import polars as pl
 import torch
 from pydantic import ValidationError
 
+from mmrecun.atomic import replace_file
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.device import prepare, resolve
@@ -296,6 +297,22 @@ def parent_folder(folder: Path, manifest: Manifest) -> Path:
     if weights_digest(place) != manifest.parent.digest:
         raise ArtifactError(f"{folder}: the run at {place} is no longer the one it was unlearned from")
     return place
+
+
+def rehome(folder: Path, parents: Iterable[Path]) -> None:
+    """Let a run that was moved name its parent from where it is now; the one of `parents` with the right digest.
+
+    Raises:
+        ArtifactError: when none of them is the run that it was unlearned from.
+    """
+    manifest = read_manifest(folder)
+    assert manifest.parent is not None
+    for parent in parents:
+        if weights_digest(parent) == manifest.parent.digest:
+            moved = manifest.model_copy(update={"parent": reference(parent, manifest.parent.digest, folder)})
+            replace_file(folder / MANIFEST, (moved.model_dump_json(indent=2) + "\n").encode())
+            return
+    raise ArtifactError(f"{folder}: none of the given runs is the one it was unlearned from")
 
 
 def load(run: Run | PathLike, device: str = "auto") -> Run:

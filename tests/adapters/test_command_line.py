@@ -193,6 +193,7 @@ def test_a_gold_of_recbole_has_rows_of_its_own(cli, place, dataset):  # noqa: F8
         ("vectors --like vectors --data data --user nobody", "nobody"),
         ("data/dataset.toml --like vectors --data data --user user-3", "no such folder"),
         ("data --data data --user user-3", "say with --like"),
+        ("als.npz --like implicit --data data --users gone.txt --seeds 1-2", "one seed at a time"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(cli, place, arguments, said):  # noqa: F811

@@ -11,12 +11,16 @@ import torch
 from mmrecun import jobs
 from mmrecun.auditing import relearning, shadow_models
 from mmrecun.auditing.likelihood_ratio import Attack
-from mmrecun.auditing.setup import audit_setup
+from mmrecun.auditing.setup import AuditSetup, audit_setup
+from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.cli import main
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
+from mmrecun.jobs._shadows import shadows_in
 from mmrecun.runs import Run, load
+from mmrecun.scale.here import Here
+from mmrecun.training.loop import no_progress
 from tests.conftest import TRAINING
 
 ATTACK = {f"attack_{name}" for name in Attack._fields}
@@ -190,3 +194,31 @@ def test_the_time_foretold_is_that_of_the_manifests(runs: Path, tmp_path: Path):
     again = jobs.unlearn(runs / "users", ForgetRequest(users=("u00030",)), tmp_path / "again", "unlink")
     expected = 6 * (max(trained.seconds, after.seconds) + again.seconds)
     assert jobs.shadow_seconds(tmp_path / "again", 6) == pytest.approx(expected)
+
+
+def test_shadow_models_as_pieces_are_those_made_one_by_one(runs: Path, monkeypatch: pytest.MonkeyPatch):
+    """The same figures; an attack that was interrupted goes on with the shadow models made, and leaves nothing."""
+    original, after = load(runs / "original"), load(runs / "pairs")
+    setup = audit_setup(Partition.between(original.dataset, after.dataset))
+    alone = list(ShadowAttack(original, after, 4)._one_by_one(setup, no_progress))
+    begun: list[int] = []
+
+    def stop(done: int, total: int, note: str) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    def counted(attack: ShadowAttack, setup: AuditSetup, number: int, progress) -> tuple:
+        begun.append(number)
+        return shadow(attack, setup, number, progress)
+
+    shadow = ShadowAttack.shadow
+    monkeypatch.setattr(ShadowAttack, "shadow", counted)
+    attack = shadows_in(Here(), original, after, 4)
+    with pytest.raises(KeyboardInterrupt):
+        list(attack.learned(setup, stop))
+    pieces = list(attack.learned(setup, no_progress))
+    assert begun == [0, 1, 2, 3]
+    for one, other in zip(alone, pieces, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+    assert not (runs / ".pairs.shadows").exists()

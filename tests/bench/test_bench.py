@@ -42,8 +42,8 @@ def run(spec: BenchSpec, base: Path, where: BenchPaths, report=no_progress) -> l
     return run_planned(groups(spec, base), where, report)
 
 
-def place(folder: Path, started: str = "", **more) -> BenchPaths:
-    return BenchPaths(folder, Cache(more.pop("cache", folder / "cache")), started, **more)
+def place(folder: Path, **more) -> BenchPaths:
+    return BenchPaths(folder, Cache(more.pop("cache", folder / "cache")), **more)
 
 
 @pytest.fixture
@@ -81,7 +81,8 @@ def test_everything_is_made_once_and_nothing_twice(made: list[str], tmp_path: Pa
     again = run(spec, tmp_path, place(tmp_path / "out"))
     assert len(made) == 14
     assert again == rows
-    assert not list((tmp_path / "out" / "runs").iterdir())
+    assert not list((tmp_path / "out").glob("runs/*"))
+    assert not list((tmp_path / "out").glob("cache/rows/*"))
 
 
 def test_rows_say_what_the_audit_says(made: list[str], tmp_path: Path):
@@ -136,7 +137,7 @@ def test_a_cache_is_shared_but_gives_no_speed_up(made: list[str], tmp_path: Path
     spec = spec_of(requests=BASE["requests"][:1], methods=["unlink"], seeds=[0])
     run(spec, tmp_path, place(tmp_path / "one", cache=tmp_path / "cache"))
     count = len(made)
-    rows = run(spec, tmp_path, place(tmp_path / "two", "9999-01-01", cache=tmp_path / "cache"))
+    rows = run(spec, tmp_path, place(tmp_path / "two", cache=tmp_path / "cache"))
     assert made[count:] == ["unlink 0"]
     (row,) = [row for row in rows if row.method == "unlink"]
     assert row.gold_seconds is not None

@@ -1,6 +1,6 @@
 """The likelihood-ratio attack with shadow models: each is trained without a chosen part of what was forgotten."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ class ShadowAttack:
     Attributes:
         original, run: before and after.
         shadows: how many models.
+        learned: gives for each shadow what `shadow` returns, where they are made elsewhere; one by one here by default.
 
     Raises:
         ConfigError: for a number of shadows that cannot be shared out.
@@ -44,6 +45,7 @@ class ShadowAttack:
     original: Run
     run: Run
     shadows: int
+    learned: Callable[[AuditSetup, Progress], Iterable[tuple[Floats, Bools]]] | None = None
 
     def __post_init__(self) -> None:
         check_number(self.shadows)
@@ -72,20 +74,29 @@ class ShadowAttack:
 
     def _shadows(self, setup: AuditSetup, progress: Progress) -> tuple[Floats, Bools]:
         """Return the forgotten pairs' percentiles in each shadow, and which of them it learned; both [K, N]."""
-        candidates, seed = Candidates.of(setup), Seed(20).child("shadows")
-        scores, inside = [], []
-        for number, half in enumerate(halves(len(candidates), self.shadows, seed.child("halves").numpy())):
-            data, learned = without(setup, candidates, ~half)
+        scores, inside = zip(*(self.learned or self._one_by_one)(setup, progress), strict=True)
+        return np.stack(scores), np.stack(inside)
+
+    def _one_by_one(self, setup: AuditSetup, progress: Progress) -> Iterator[tuple[Floats, Bools]]:
+        for number in range(self.shadows):
 
             def progress_of_one(done: int, total: int, note: str, number: int = number) -> None:
                 progress(number, self.shadows, f"shadow models  {done}/{total} {note}")
 
-            model = self._shadow(data, seed.child(f"shadow {number}"), progress_of_one)
-            pair = scored_vectors(setup.cache.padded(model), setup)
-            assert pair is not None
-            scores.append(percentiles(*pair, setup.seen, setup.forgotten))
-            inside.append(learned)
-        return np.stack(scores), np.stack(inside)
+            yield self.shadow(setup, number, progress_of_one)
+
+    def shadow(self, setup: AuditSetup, number: int, progress: Progress) -> tuple[Floats, Bools]:
+        """Train and unlearn shadow `number` (from 0).
+
+        Returns:
+            The forgotten pairs' percentiles in it, float64 [N], and which of them it learned, bool [N].
+        """
+        candidates, seed = Candidates.of(setup), Seed(20).child("shadows")
+        half = halves(len(candidates), self.shadows, seed.child("halves").numpy())[number]
+        data, learned = without(setup, candidates, ~half)
+        pair = scored_vectors(setup.cache.padded(self._shadow(data, seed.child(f"shadow {number}"), progress)), setup)
+        assert pair is not None
+        return percentiles(*pair, setup.seen, setup.forgotten), learned
 
     def _shadow(self, data: Dataset, seed: Seed, progress: Progress) -> Recommender:
         """Return a model like the original, trained on `data`, that has unlearned all of it but the retained data."""

@@ -28,12 +28,10 @@ class RunAuditor:
     Attributes:
         partition: before and after.
         golds: the Golds, measured.
-        made: UTC times at which they were made.
     """
 
     def __init__(self, original: Dataset, request: ForgetRequest, golds: Sequence[Run]) -> None:
         self.partition = Partition.between(original, golds[0].dataset)
-        self.made = [gold.manifest.created for gold in golds]
         self._setup = audit_setup(self.partition, sample=0)
         self._requested = ForgetRecord.extended(request)
         self._runs = list(golds)

@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmrecun.bench.cache import GOLD_SEED, digest_of, training_facts
+from mmrecun.bench.cache import GOLD_SEED, training_facts
 from mmrecun.bench.datasets import open_dataset
 from mmrecun.bench.results import Key, Row
 from mmrecun.bench.scenarios import RequestSpec, Scenario, resolve
 from mmrecun.bench.spec import Backbone, BenchSpec, Method
 from mmrecun.errors import ConfigError, DataError, ForgetError
 from mmrecun.rng import Seed
+from mmrecun.scale.piece import digest_of
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,19 @@ class Group:
             for method in self.spec.methods:
                 for seed in self.spec.seeds:
                     yield self.key(checkpoint, method.label, seed)
+
+    def row_digests(self) -> dict[Key, str]:
+        """Return what each row is about -> the digest of all that decides it, in the order of the table."""
+        methods = {method.label: method for method in self.spec.methods}
+        return {
+            key: self.digest(
+                key.requests,
+                method_facts(methods[key.method], key.seed)
+                if key.method in methods
+                else reference_facts(key.method, key.seed),
+            )
+            for key in self.row_keys()
+        }
 
 
 def method_facts(method: Method, seed: int) -> dict[str, Any]:

@@ -59,10 +59,12 @@ class Row(Key):
         gap_...: figure minus the mean of Gold; z_...: the same in standard deviations of Gold.
         seconds: from request to servable run; mean per request in a sequence; of the training for an Original.
         gold_seconds: mean of the Golds.
-        speedup_over_gold: their ratio, where the Golds were made in this bench.
+        speedup_over_gold: their ratio, where both were made in this bench, by this host, one at a time.
         peak_memory: peak of resident bytes while the method ran, everything loaded included.
         verdict_...: of the audit, with the names of failed checks.
         stop: why the method ended.
+        host: name of the machine that made the row.
+        shared: whether other pieces were made beside it there, so that its times are not those of a quiet machine.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -96,6 +98,8 @@ class Row(Key):
     verdict_against_gold: Outcome | None = None
     failed_checks: str = ""
     stop: str = ""
+    host: str = ""
+    shared: bool = False
 
     def public(self) -> dict[str, Any]:
         """Return the row with the names that the command line and the files use."""
@@ -105,6 +109,7 @@ class Row(Key):
 HEADLINES = ("retain_recall", "forget_recall", "membership_auc", "matched_auc", "fold_in")
 _TEXTS = (
     *("dataset", "model", "request", "target", "strategy", "method", "status", "reason", "failed_checks", "stop"),
+    "host",
     *("verdict_without_gold", "verdict_against_gold"),
 )
 
@@ -181,7 +186,13 @@ def _first_line(error: Exception) -> str:
 
 def frame(rows: Iterable[Row]) -> pl.DataFrame:
     """Rows as a table with the public column names and stable types."""
-    types = {"ratio": pl.Float64, "requests": pl.Int64, "seed": pl.Int64, "peak_memory": pl.Int64}
+    types: dict[str, type[pl.DataType]] = {
+        "ratio": pl.Float64,
+        "requests": pl.Int64,
+        "seed": pl.Int64,
+        "peak_memory": pl.Int64,
+        "shared": pl.Boolean,
+    }
     listed = [row.public() for row in rows]
     names = list(listed[0]) if listed else []
     texts = {name for name in names if name in _TEXTS}

@@ -1,31 +1,38 @@
-"""Work through a spec, one run at a time, without repeating runs that exist."""
+"""Work through a spec, piece by piece, without repeating what exists."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmrecun import runs
 from mmrecun.bench.cache import Cache
+from mmrecun.bench.clock import Clock
 from mmrecun.bench.groups import Group
-from mmrecun.bench.results import Row, Store
-from mmrecun.bench.runner import BenchProgress, GroupRun
+from mmrecun.bench.pieces import GroupFile, open_group, pieces_of
+from mmrecun.bench.results import Key, Row, Status, Store
+from mmrecun.bench.runner import bare
+from mmrecun.bench.scenarios import Scenario
 from mmrecun.device import prepare
+from mmrecun.runs import rehome
+from mmrecun.scale.here import Here
+from mmrecun.scale.piece import Failure, Piece
+from mmrecun.scale.room import Made, Room
 from mmrecun.training.loop import Progress, no_progress
 
 
 @dataclass(frozen=True)
 class BenchPaths:
-    """Folders and start time of a bench.
+    """Folders of a bench.
 
     Attributes:
         out: rows, tables and plots.
         cache: datasets, Originals and Golds.
-        started: UTC time of the first start, as in manifests; Golds made before it give no speed-up.
         retry: make failed rows again.
     """
 
     out: Path
     cache: Cache
-    started: str
     retry: bool = False
 
 
@@ -34,23 +41,127 @@ def run(
     paths: BenchPaths,
     progress: Progress = no_progress,
     on_group_done: Callable[[list[Row]], None] = lambda _: None,
+    room: Room | None = None,
 ) -> list[Row]:
     """Make every row of `planned` that is not there yet; a failing row does not stop the bench.
 
     Args:
         planned: of `groups(spec, base)`.
         paths: where to keep things.
-        progress: receives rows done, rows in all, and what is being made.
-        on_group_done: receives all rows so far after each group.
+        progress: receives pieces done, pieces in all, and what is being made.
+        on_group_done: receives all rows so far whenever a group is complete, and at the end.
+        room: where to make them; this process by default.
 
     Returns:
         All rows, in the order of the spec.
     """
     prepare()
-    row_progress = BenchProgress(progress, sum(len(list(group.row_keys())) for group in planned))
-    rows: list[Row] = []
-    for group in planned:
-        made = GroupRun(group, paths.cache, Store(paths.out / "rows"), paths.out / "runs", paths.started, row_progress)
-        rows += made.rows(paths.retry)
-        on_group_done(rows)
+    room = room or Here()
+    store = Store(paths.out / "rows")
+    plans = [_Plan.of(group, paths, store, room) for group in planned]
+    desk = _Desk(paths, store, plans, room)
+    try:
+        for made in room.make([piece for plan in plans for piece in plan.pieces], paths.cache.folder, progress):
+            if desk.file(made):
+                on_group_done([row for plan in plans for row in plan.rows(store)])
+    finally:
+        open_group.cache_clear()
+    rows = [row for plan in plans for row in plan.rows(store)]
+    on_group_done(rows)
     return rows
+
+
+@dataclass
+class _Plan:
+    """What is left to make of one group.
+
+    Attributes:
+        group: which.
+        digests: of all its rows; none where the dataset cannot have the request.
+        pieces: what is to be made, in order.
+        making: name of a piece -> the rows that it makes.
+        golds: checkpoint -> names.
+    """
+
+    group: Group
+    digests: dict[Key, str] = field(default_factory=dict)
+    pieces: list[Piece] = field(default_factory=list)
+    making: dict[str, dict[Key, str]] = field(default_factory=dict)
+    golds: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, group: Group, paths: BenchPaths, store: Store, room: Room) -> "_Plan":
+        """Find out what is missing, and with `paths.retry` what failed."""
+        if isinstance(group.scenario, str):
+            return cls(group)
+        plan = cls(group, group.row_digests())
+        wanted: dict[Key, str] = {}
+        for key, digest in plan.digests.items():
+            row = store.get(digest, key)
+            if row is None or (paths.retry and row.status is Status.FAILED):
+                wanted[key] = digest
+        if wanted:
+            again = runs.now() if paths.retry else ""
+            for piece, rows in pieces_of(group, group.scenario, wanted, paths.cache, room.shared, again):
+                plan.pieces.append(piece)
+                if rows:
+                    plan.making[piece.name] = rows
+            plan.golds = GroupFile.describe(group, group.scenario).golds
+        return plan
+
+    def rows(self, store: Store) -> list[Row]:
+        """Return the rows that are there, in the order of the table."""
+        if not isinstance(self.group.scenario, Scenario):
+            reason = Failure(kind="ForgetError", text=self.group.scenario)
+            return [bare(key, reason) for key in self.group.row_keys()]
+        found = [store.get(digest, key) for key, digest in self.digests.items()]
+        return [row for row in found if row is not None]
+
+
+class _Desk:
+    """Puts what comes back from a room where it belongs."""
+
+    def __init__(self, paths: BenchPaths, store: Store, plans: Sequence[_Plan], room: Room) -> None:
+        self.paths, self.store, self.plans = paths, store, plans
+        self.clock = Clock(paths.out / "timed")
+        self._alone = not room.shared
+        self._left = [set(plan.making) for plan in plans]
+        golds = {name for plan in plans for names in plan.golds.values() for name in names}
+        self._new_golds = {name for name in golds if not (paths.cache.folder / name).is_dir()}
+
+    def file(self, made: Made) -> bool:
+        """Take in a piece; returns whether a group is complete with it."""
+        name = made.piece.name
+        if made.failure is None and self._alone and name in self._new_golds:
+            self.clock.mark(name)
+        complete = False
+        for plan, left in zip(self.plans, self._left, strict=True):
+            if name in left:
+                self._file_rows(made, plan)
+                left.discard(name)
+                complete |= not left
+        if made.failure is None and any(name in plan.making for plan in self.plans):
+            self._file_runs(self.paths.cache.folder / name / "runs", self._parents(name))
+            shutil.rmtree(self.paths.cache.folder / name)
+        return complete
+
+    def _file_rows(self, made: Made, plan: _Plan) -> None:
+        source = Store(self.paths.cache.folder / made.piece.name / "rows")
+        for key, digest in plan.making[made.piece.name].items():
+            row = bare(key, made.failure) if made.failure else source.get(digest, key)
+            if row is not None:
+                self.store.put(digest, self.clock.with_speedup(row, plan.golds[key.requests]))
+
+    def _parents(self, name: str) -> Iterable[Path]:
+        """Folders of the Originals that the runs of a piece may be children of."""
+        piece = next(piece for plan in self.plans for piece in plan.pieces if piece.name == name)
+        return [self.paths.cache.folder / need for need in piece.needs if need.startswith("originals/")]
+
+    def _file_runs(self, source: Path, parents: Iterable[Path]) -> None:
+        """Move the runs that are to be kept below `out`, and let them name their Originals from there."""
+        for folder in sorted(source.iterdir()) if source.is_dir() else ():
+            target = self.paths.out / "runs" / folder.name
+            shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(folder, target)
+            rehome(target / "1", parents)

@@ -118,8 +118,8 @@ def tune(
     grid = grid_of(methods)
     wide = widened(spec, grid)
     planned = groups(wide, base)
-    header = output.begin(out, wide)
-    paths = BenchPaths(out, cache or Cache(out / "cache"), header.started)
+    output.begin(out, wide)
+    paths = BenchPaths(out, cache or Cache(out / "cache"))
     summaries = summarise(run(planned, paths, progress))
     tried = [found for name, choices in grid.items() for found in ranked(summaries, name, choices)]
     replace_file(out / "tuning.md", markdown(tried).encode())

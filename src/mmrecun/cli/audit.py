@@ -7,8 +7,9 @@ import typer
 from rich.console import Console
 
 from mmrecun.auditing.result import Outcome
-from mmrecun.cli.options import RunFolder
+from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr
+from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
@@ -61,20 +62,26 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    on: On = "here",
+    store: StoreUrl = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
     from mmrecun import jobs
     from mmrecun.forget.secret import read_key
     from mmrecun.report.terminal import show
+    from mmrecun.scale.choice import chosen_room
 
+    if on != "here" and not shadows:
+        raise ConfigError("--on shares out shadow models; ask for some with --shadows, such as --shadows 16")
     if shadows:
         seconds = duration(jobs.shadow_seconds(run, shadows))
         print_line(f"{shadows} shadow models are trained and unlearned; about {seconds}", stderr)
-    with progress_bar(f"auditing {run.name}") as progress:
-        report = jobs.audit(
-            run, gold, relearn, shadows, progress, read_key(key_file), parse_assignments(reading, "--reading"), sample
-        )
+    how = parse_assignments(reading, "--reading")
+    with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"auditing {run.name}") as progress:
+        report = jobs.audit(run, gold, relearn, shadows, progress, read_key(key_file), how, sample, room)
     if as_json:
         print_json({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()}, as_json)
     else:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mmrecun.bench.shipped import is_file, shipped
 from mmrecun.cli.default import DefaultGroup
-from mmrecun.cli.options import Device
+from mmrecun.cli.options import Cpus, Device, Gpus, On, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, rows_table
 from mmrecun.text import alternatives
 
@@ -55,6 +55,10 @@ def bench(
     cache: CacheOption = None,
     retry: Annotated[bool, typer.Option("--retry", help="Make failed rows again.")] = False,
     device: Device = "auto",
+    on: On = "here",
+    store: StoreUrl = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare methods over datasets, models, requests and seeds; `run` may be left out.
@@ -67,15 +71,16 @@ def bench(
     from mmrecun.bench.run import BenchPaths, run
     from mmrecun.bench.spec import load
     from mmrecun.bench.terminal import show
+    from mmrecun.scale.choice import chosen_room
 
     started = time.perf_counter()
     parsed, base = load(spec)
     planned = groups(parsed, base)
     header = output.begin(out, parsed)
-    paths = BenchPaths(out, Cache(cache or out / "cache", device), header.started, retry)
+    paths = BenchPaths(out, Cache(cache or out / "cache", device), retry)
     try:
-        with progress_bar(f"bench {parsed.name}") as progress:
-            rows = run(planned, paths, progress, lambda made: output.write_tables(out, made))
+        with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"bench {parsed.name}") as progress:
+            rows = run(planned, paths, progress, lambda made: output.write_tables(out, made), room)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"stopped; the same command goes on with the {len(list(out.glob('rows/*.json')))} rows made"

@@ -1,11 +1,11 @@
 """`mmrecun unlearn`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from mmrecun.cli.options import Device, Method, SeedOption, Set
+from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
 from mmrecun.cli.registered import settings_of_method
 from mmrecun.errors import ConfigError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
     from mmrecun.forget.request import ForgetRequest
     from mmrecun.jobs import Absent
+    from mmrecun.runs import Manifest, Run
 
 
 def unlearn(
@@ -63,6 +64,14 @@ def unlearn(
         ),
     ] = [],  # noqa: B006
     seed: SeedOption = 0,
+    seeds: Annotated[
+        str | None,
+        typer.Option("--seeds", metavar="1,2,5-7", help="Make a run for each seed: OUT/seed-1, OUT/seed-2, ..."),
+    ] = None,
+    on: On = "here",
+    store: StoreUrl = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     device: Device = "auto",
     ignore_unknown: Annotated[
         bool, typer.Option("--ignore-unknown", help="Skip ids that RUN does not have, and list them.")
@@ -89,6 +98,9 @@ def unlearn(
     del help_settings
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
+    numbers = _seeds(seeds) if seeds is not None else ()
+    if seeds is None and on != "here":
+        raise ConfigError("--on shares out the runs of several seeds; name some, such as --seeds 1000-1002")
     from mmrecun import jobs
     from mmrecun.forget.parsing import add_matching
     from mmrecun.forget.secret import read_key
@@ -108,6 +120,12 @@ def unlearn(
         return
     for warning in jobs.warnings(opened, request):
         warn(warning)
+    asked: _Asked = (opened, request, method, parse_assignments(assignments), key)
+    if numbers:
+        _tell_seeds(
+            _made_for_seeds(asked, out, numbers, (on, store, cpus, gpus)), {**further, "parent": str(run)}, as_json
+        )
+        return
     with progress_bar(f"forgetting with {method}") as progress:
         manifest = jobs.unlearn(opened, request, out, method, parse_assignments(assignments), seed, progress, key)
     result = {
@@ -125,6 +143,50 @@ def unlearn(
         print_json(result, as_json)
         return
     _tell(result)
+
+
+_Asked: TypeAlias = "tuple[Run, ForgetRequest, str, dict[str, Any], bytes | None]"
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    """Return the seeds of `1,2,5-7`, each once.
+
+    >>> _seeds("1,5-7")
+    (1, 5, 6, 7)
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise ConfigError(f"--seeds {text}: '{part}' is no seed; write numbers from 0, such as 1,2,5-7")
+        found += range(int(first), int(last if dash else first) + 1)
+    if len(set(found)) < len(found):
+        raise ConfigError(f"--seeds {text}: a seed occurs twice")
+    return tuple(found)
+
+
+def _made_for_seeds(
+    asked: _Asked, out: Path, seeds: tuple[int, ...], where: tuple[str, str | None, float | None, float | None]
+) -> "dict[Path, Manifest]":
+    from mmrecun import jobs
+    from mmrecun.scale.choice import chosen_room
+
+    opened, request, method, settings, key = asked
+    with chosen_room(*where) as room, progress_bar(f"forgetting with {method}") as progress:
+        return jobs.unlearn_seeds(opened, request, out, seeds, method, settings, progress, key, room)
+
+
+def _tell_seeds(made: "dict[Path, Manifest]", further: dict[str, Any], as_json: bool) -> None:
+    rows = [
+        {"run": str(place), "seed": manifest.seed, "seconds": manifest.seconds, "stop": manifest.stop}
+        for place, manifest in made.items()
+    ]
+    first = next(iter(made.values()))
+    if as_json:
+        shared = {"method": first.method, "forgotten": first.forgotten, "references": first.references}
+        print_json({"runs": rows, **shared, **further}, as_json)
+        return
+    rows_table(rows, f"forgotten with {first.method}")
 
 
 def _request(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
     from mmrecun.jobs._train import resume_file, train
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
+    from mmrecun.jobs._unlearn_seeds import unlearn_seeds
 
 __all__ = [
     "Absent",
@@ -54,6 +55,7 @@ __all__ = [
     "train_mapped",
     "unlearn",
     "unlearn_mapped",
+    "unlearn_seeds",
     "warnings",
 ]
 
@@ -72,6 +74,7 @@ _HOMES = {
     "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
     "_train": ("resume_file", "train"),
     "_unlearn": ("scope", "unlearn", "warnings"),
+    "_unlearn_seeds": ("unlearn_seeds",),
 }
 
 

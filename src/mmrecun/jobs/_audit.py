@@ -15,8 +15,11 @@ from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
+from mmrecun.jobs._shadows import shadows_in
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
+from mmrecun.scale.here import Here
+from mmrecun.scale.room import Room
 from mmrecun.text import duration
 from mmrecun.training.loop import Progress, no_progress
 
@@ -32,6 +35,7 @@ def audit(
     key: bytes | None = None,
     reading: Mapping[str, Any] | None = None,
     sample: int | None = None,
+    room: Room | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, against Gold runs of the same request if there are any.
 
@@ -49,6 +53,7 @@ def audit(
         reading: how the Golds' files are read, where that differs from the run's.
         sample: of how many users the retained figures are, beside all that the request touched; 0 for all. By default
             all, unless users times items are more than two thousand million.
+        room: where to make the shadow models; this process by default.
 
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
@@ -63,7 +68,7 @@ def audit(
     else:
         original = load(runs.parent_folder(after.folder, after.manifest))
         golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
-    attack = ShadowAttack(original, after, shadows) if shadows else None
+    attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
     facts: dict[str, Any] = {
         "made": runs.now(),
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},

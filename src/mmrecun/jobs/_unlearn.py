@@ -36,7 +36,7 @@ Request = ForgetRequest | Mapping[str, Any]
 def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
     """Report what an unlearning would remove, without doing it."""
     asked = opened(run)
-    partition = _taken(asked, ForgetRequest.taken(request))
+    partition = taken(asked, ForgetRequest.taken(request))
     mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
     return {
         "parent": str(asked.folder),
@@ -59,7 +59,7 @@ def warnings(run: Run | PathLike, request: Request) -> list[str]:
     They concern modalities that the model does not read, and ids that occur within other text.
     """
     asked = opened(run)
-    partition = _taken(asked, ForgetRequest.taken(request))
+    partition = taken(asked, ForgetRequest.taken(request))
     return _warnings(asked, partition, retained_mentions(partition.original, partition.user_rows, partition.item_rows))
 
 
@@ -85,7 +85,7 @@ def unlearn(
     if isinstance(parent, ForeignRun):
         return _unlearn_foreign(parent, request, out, method, settings or {}, seed, progress, key)
     unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
-    partition = _taken(parent, request, key)
+    partition = taken(parent, request, key)
     if method == "retrain" and not can_validate(partition.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
     carried = parent.manifest.carried if parent.manifest.method == method else {}
@@ -101,7 +101,7 @@ def unlearn(
         "epochs": len(result.history),
         "valid": result.valid,
         "carried": dict(result.carried),
-        **_of_request(parent, request, partition, key),
+        **facts_of_request(parent, request, partition, key),
     }
     with staged_folder(out) as staging:
         (staging / runs.DATASET).mkdir()
@@ -123,7 +123,7 @@ def _unlearn_foreign(
     key: bytes | None,
 ) -> Manifest:
     """As `unlearn`, of a model of another library; `mmrecun` stands for its exact method where it has one."""
-    partition = _taken(parent, request, key)
+    partition = taken(parent, request, key)
     less = parent.foreign.unlearn(request, None if method == "mmrecun" else method, settings, seed, progress=progress)
     facts = {
         "seed": seed,
@@ -132,20 +132,21 @@ def _unlearn_foreign(
         "stop": less.stop,
         "seconds": less.seconds,
         **_foreign.described(parent, out),
-        **_of_request(parent, request, partition, key),
+        **facts_of_request(parent, request, partition, key),
     }
     with staged_folder(out) as staging:
         return _foreign.write(staging, parent, less, Manifest(**facts))
 
 
-def _taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
+def taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
+    """Divide the data of `run` by `request`; an error says of what is not there whether it was forgotten before."""
     try:
         return Partition.from_request(run.dataset, request)
     except ForgetError as error:
         raise explain(run, request, error, key) from None
 
 
-def _of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:
+def facts_of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:
     """Return the fields of a manifest about the request and the retained data.
 
     Without the key nothing in them identifies anybody.

@@ -1,0 +1,79 @@
+"""Shadow models as pieces of work: each leaves what it makes of the forgotten pairs, and nothing else."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmrecun import runs
+from mmrecun.arrays import Bools, Floats
+from mmrecun.atomic import staged_folder
+from mmrecun.auditing.setup import AuditSetup, audit_setup
+from mmrecun.auditing.shadow_models import ShadowAttack
+from mmrecun.forget.partition import Partition
+from mmrecun.runs import Run
+from mmrecun.scale.piece import Piece, digest_of
+from mmrecun.scale.portable import write_portable
+from mmrecun.scale.room import Room
+from mmrecun.training.loop import Progress
+
+_SCORES, _LEARNED = "scores.npy", "learned.npy"
+
+
+def shadows_in(room: Room, original: Run, run: Run, shadows: int) -> ShadowAttack:
+    """Return the attack, with its shadow models made in `room`.
+
+    What is made lies beside the run folder until all are there, so that an interrupted audit goes on.
+    """
+
+    def learned(_: AuditSetup, progress: Progress) -> Iterator[tuple[Floats, Bools]]:
+        root = run.folder.with_name(f".{run.folder.name}.shadows")
+        yield from _learned(room, root, (original, run), shadows, progress)
+        open_attack.cache_clear()
+        shutil.rmtree(root)
+
+    return ShadowAttack(original, run, shadows, learned)
+
+
+def _learned(
+    room: Room, root: Path, pair: tuple[Run, Run], shadows: int, progress: Progress
+) -> Iterator[tuple[Floats, Bools]]:
+    names = [f"runs/{run.weights[:16]}-{run.manifest.dataset.digest[:16]}" for run in pair]
+    for run, name in zip(pair, names, strict=True):
+        write_portable(run, root / name)
+    device = "auto" if room.shared else str(next(pair[0].model.parameters()).device)
+    facts = {"runs": names, "shadows": shadows, "versions": dict(runs.versions())}
+    pieces = [
+        Piece(
+            name=f"shadows/{digest_of({**facts, 'number': number})}",
+            make=f"{__name__}:make_shadow",
+            given={"runs": names, "shadows": shadows, "number": number, "device": device},
+            needs=tuple(names),
+            note=f"shadow model {number + 1}",
+        )
+        for number in range(shadows)
+    ]
+    for made in room.make(pieces, root, progress):
+        if made.failure is not None:
+            raise made.failure.error()
+    for piece in pieces:
+        yield tuple(np.load(root / piece.name / name, allow_pickle=False) for name in (_SCORES, _LEARNED))
+
+
+def make_shadow(root: Path, place: Path, given: Mapping[str, Any], progress: Progress) -> None:
+    """Train, unlearn and judge one shadow model; see `Maker`."""
+    attack, setup = open_attack(root, *given["runs"], given["shadows"], given["device"])
+    scores, learned = attack.shadow(setup, given["number"], progress)
+    with staged_folder(place) as staging:
+        np.save(staging / _SCORES, scores, allow_pickle=False)
+        np.save(staging / _LEARNED, learned, allow_pickle=False)
+
+
+@lru_cache(maxsize=1)
+def open_attack(root: Path, original: str, run: str, shadows: int, device: str) -> tuple[ShadowAttack, AuditSetup]:
+    """Read the two runs; the last are kept for the next shadow model."""
+    before, after = (runs.load(root / name, device) for name in (original, run))
+    return ShadowAttack(before, after, shadows), audit_setup(Partition.between(before.dataset, after.dataset))

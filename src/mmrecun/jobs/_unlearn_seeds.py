@@ -1,0 +1,122 @@
+"""The same request unlearned with several seeds, such as the Golds that an audit compares with."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmrecun import runs
+from mmrecun.atomic import replace_file
+from mmrecun.errors import ArtifactError, ConfigError
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.forget.secret import read_key
+from mmrecun.jobs._foreign import ForeignRun, opened
+from mmrecun.jobs._unlearn import Request, facts_of_request, taken, unlearn
+from mmrecun.runs import Manifest, PathLike, Run
+from mmrecun.scale.here import Here
+from mmrecun.scale.piece import Piece, digest_of
+from mmrecun.scale.portable import write_portable
+from mmrecun.scale.room import Room
+from mmrecun.training.loop import Progress, no_progress
+from mmrecun.unlearning.registry import method_class
+
+
+def unlearn_seeds(
+    run: Run | PathLike,
+    request: Request,
+    out: PathLike,
+    seeds: Sequence[int],
+    method: str = "mmrecun",
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = no_progress,
+    key: bytes | None = None,
+    room: Room | None = None,
+) -> dict[Path, Manifest]:
+    """Take what `request` names out of a run once for each seed; the runs are `out/seed-N`.
+
+    Runs that are there already are left, so an interrupted call goes on when it is repeated.
+
+    Args:
+        run: a run or its folder.
+        request: what to forget.
+        out: folder of the runs.
+        seeds: one a run.
+        method, settings: of the unlearning.
+        progress: receives runs made, runs in all, and what is being made.
+        key: see `unlearn`.
+        room: where to make them; this process by default.
+
+    Returns:
+        Folder -> manifest, in the order of the seeds.
+
+    Raises:
+        ArtifactError: when another run stands where one is to be made.
+        ConfigError: for a model of another library.
+    """
+    parent, request, key = opened(run), ForgetRequest.taken(request), key or read_key()
+    if isinstance(parent, ForeignRun):
+        raise ConfigError(
+            f"{parent.folder}: models of other libraries are unlearned with one seed at a time, with --seed"
+        )
+    config = method_class(method).Config.of(settings or {}, f"method '{method}'").model_dump(mode="json")
+    facts = facts_of_request(parent, request, taken(parent, request, key), key)
+    places = {Path(out) / f"seed-{seed}": seed for seed in seeds}
+    expected = {"method": method, "method_settings": config, "dataset": facts["dataset"]}
+    missing = {place: seed for place, seed in places.items() if not _is_made(place, parent, {**expected, "seed": seed})}
+    root = Path(out).with_name(f".{Path(out).name}.pieces")
+    room = room or Here()
+    given = {"request": request.model_dump(mode="json"), "method": method, "settings": config}
+    pieces = _pieces(parent, given, missing, root, room) if missing else {}
+    for made in room.make(list(pieces.values()), root, progress):
+        if made.failure is not None:
+            raise made.failure.error()
+        place = next(place for place, piece in pieces.items() if piece.name == made.piece.name)
+        _file(root / made.piece.name, place, parent, facts)
+    shutil.rmtree(root, ignore_errors=True)
+    return {place: runs.read_manifest(place) for place in places}
+
+
+def _is_made(place: Path, parent: Run, expected: Mapping[str, Any]) -> bool:
+    if not place.exists():
+        return False
+    manifest = runs.read_manifest(place)
+    same = manifest.parent is not None and manifest.parent.digest == parent.weights
+    if not same or any(getattr(manifest, name) != value for name, value in expected.items()):
+        raise ArtifactError(f"{place} is the run of another request, method or model; choose another --out")
+    return True
+
+
+def _pieces(
+    parent: Run, given: Mapping[str, Any], missing: Mapping[Path, int], root: Path, room: Room
+) -> dict[Path, Piece]:
+    """Return place -> the piece that makes its run; the parent is laid below `root`."""
+    name = f"runs/{parent.weights[:16]}-{parent.manifest.dataset.digest[:16]}"
+    write_portable(parent, root / name)
+    facts = {**given, "run": name, "versions": dict(runs.versions())}
+    device = "auto" if room.shared else str(next(parent.model.parameters()).device)
+    return {
+        place: Piece(
+            name=f"unlearned/{digest_of({**facts, 'seed': seed})}",
+            make=f"{__name__}:make_unlearned",
+            given={**given, "run": name, "seed": seed, "device": device},
+            needs=(name,),
+            note=f"{given['method']}, seed {seed}",
+        )
+        for place, seed in missing.items()
+    }
+
+
+def make_unlearned(root: Path, place: Path, given: Mapping[str, Any], progress: Progress) -> None:
+    """Unlearn once; see `Maker`. What a key would say is added by whoever holds it."""
+    run = runs.load(root / given["run"], given["device"])
+    request = ForgetRequest.model_validate(given["request"])
+    unlearn(run, request, place, given["method"], given["settings"], given["seed"], progress)
+
+
+def _file(source: Path, place: Path, parent: Run, facts: Mapping[str, Any]) -> None:
+    """Move a run to its place, with what is known here of the request, and its parent as seen from there."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    known = {**facts, "parent": runs.reference(parent.folder, parent.weights, place)}
+    manifest = runs.read_manifest(source).model_copy(update=known)
+    replace_file(source / runs.MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode())
+    shutil.move(source, place)

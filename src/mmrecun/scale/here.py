@@ -1,0 +1,29 @@
+"""This process: one piece after another, so that a time is that of a machine which is otherwise as quiet as it is."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmrecun.scale.piece import Piece, perform
+from mmrecun.scale.room import Made, Schedule
+from mmrecun.training.loop import Progress
+
+
+class Here:
+    """Makes pieces in this process, one by one, in the order given."""
+
+    shared = False
+
+    def make(self, pieces: Sequence[Piece], root: Path, progress: Progress) -> Iterator[Made]:
+        """See `Room.make`."""
+        schedule = Schedule(pieces, root)
+        while found := schedule.ready(1):
+            (piece,) = found
+            begun = schedule.done
+
+            def report(done: int, total: int, _: str, begun: int = begun, note: str = piece.note) -> None:
+                progress(begun, schedule.total, f"{note}  {done}/{total}")
+
+            progress(begun, schedule.total, piece.note)
+            failure = schedule.lacking(piece) or perform(piece, root, report)
+            yield from schedule.end(piece, failure)
+        progress(schedule.done, schedule.total, "")

@@ -1,0 +1,41 @@
+"""A run that can be read on another machine: its dataset lies inside it."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from mmrecun import runs
+from mmrecun.atomic import staged_folder
+from mmrecun.runs import Reference, Run
+
+_BESIDE = ("audits", "audit.json", "report.html")  # what was found out about a run is not needed to go on from it
+
+
+def write_portable(run: Run, place: Path) -> None:
+    """Make the folder `place` a copy of `run` with its dataset inside, unless it is there.
+
+    Files are linked where that is possible. The reference to the run that it was unlearned from is left out, since it
+    leads nowhere on another machine.
+    """
+    if place.is_dir():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    dataset = (run.folder / run.manifest.dataset.path).resolve()
+    with staged_folder(place) as staging:
+        _copy(run.folder, staging, shutil.ignore_patterns(*_BESIDE, runs.MANIFEST, runs.DATASET))
+        _copy(dataset, staging / runs.DATASET)
+        inside = Reference(path=runs.DATASET, digest=run.manifest.dataset.digest)
+        manifest = run.manifest.model_copy(update={"dataset": inside, "parent": None})
+        (staging / runs.MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _copy(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]] | None = None) -> None:
+    shutil.copytree(source, target, ignore=ignore, copy_function=_link_or_copy, dirs_exist_ok=True)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)  # every file of a run is replaced, never changed, so a link stays what it is
+    except OSError:
+        shutil.copyfile(source, target)
