@@ -31,7 +31,7 @@ def row_of(court: Court, method: str) -> dict[str, Any]:
     state = court.measured(RunKind.UNLEARNED, court.original, model)
     judged = court.row("method", method, state, model, court.targets)
     gold_seconds = min(gold.manifest.seconds for gold in court.golds)
-    figures = {name: _beside(value, court.targets, name) for name, value in _figures(state).items()}
+    figures = {name: beside(value, court.targets, name) for name, value in figures_of(state).items()}
     return {
         "data": court.data,
         "model": court.model,
@@ -46,7 +46,8 @@ def row_of(court: Court, method: str) -> dict[str, Any]:
     }
 
 
-def _figures(state: MeasuredRun) -> dict[str, float]:
+def figures_of(state: MeasuredRun) -> dict[str, float]:
+    """Return recall, and the AUCs of what was forgotten and of marks."""
     figures = state.figures
     found = {"retained recall": figures.retain["recall@20"]}
     for name, recognition in figures.recognition.items():
@@ -56,8 +57,9 @@ def _figures(state: MeasuredRun) -> dict[str, float]:
     return found
 
 
-def _beside(value: float, golds: Sequence[MeasuredRun], name: str) -> str:
-    theirs = [found[name] for found in map(_figures, golds) if name in found]
+def beside(value: float, golds: Sequence[MeasuredRun], name: str) -> str:
+    """Return a figure before its mean over the Golds."""
+    theirs = [found[name] for found in map(figures_of, golds) if name in found]
     return f"{value:.3f} / {sum(theirs) / len(theirs):.3f}" if theirs else f"{value:.3f}"
 
 
