@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -161,3 +162,15 @@ def test_a_small_request_is_followed_by_as_much_less_of_an_epoch(converged: Trai
         unlearned(converged, Partition.between(dataset, Partition.from_request(dataset, request).retained))
     assert counts[-1] == len(train) - 50
     assert counts[0] == pytest.approx((len(train) - 1) * 100 / len(train), abs=1)
+
+
+def test_a_solved_model_that_validates_worse_is_not_handed_out(converged: Trained, monkeypatch: pytest.MonkeyPatch):
+    task = task_of(converged, taken_out(converged.dataset, "users"))
+    scores = iter([0.9, 0.1])
+    broken = replace(task, validate=lambda *_: next(scores, 0.5))
+    assert method._worse(broken, BalanceSolver(task, 64, -1)).startswith("the solved model validates at 0.1000")
+    scores = iter([0.9, 0.85])
+    assert not method._worse(broken, BalanceSolver(task, 64, -1))
+    monkeypatch.setattr(method, "_worse", lambda *_: "it is worse")
+    found = MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task)
+    assert found.stop_reason.startswith("trained anew, since it is worse")

@@ -26,13 +26,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
+from mmrecun.data.interactions import Split
 from mmrecun.errors import DivergedError
 from mmrecun.models.base import ID_TABLES
 from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
+from mmrecun.training.validation import can_validate
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
@@ -43,6 +46,7 @@ from mmrecun.unlearning.retrain import Retrain
 
 _SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
+_LEAST_KEPT = 0.85  # of the trained model's validation recall; Golds keep 0.95 or more of it
 _MOST_OWED = 0.005  # share of the pairs that small requests may take out until everybody is brought into balance
 
 
@@ -96,7 +100,7 @@ class MMRecUn(Unlearner):
 
     def unsolved(self, task: Task, why: str) -> UnlearnResult:
         """Train anew, where the rows cannot be solved for."""
-        task.progress(0, 1, f"{why}, so that it cannot be solved for; the model is trained anew")
+        task.progress(0, 1, f"{why}; the model is trained anew")
         anew = Retrain(Retrain.Config()).run(task)
         return replace(anew, stop_reason=f"trained anew, since {why}; {anew.stop_reason}")
 
@@ -152,6 +156,8 @@ class MMRecUn(Unlearner):
             task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
         users, items = (solver.model.get_parameter(name).detach() for name in ID_TABLES)
         match_rows(users, items, partition)
+        if why := _worse(task, solver):
+            return self.unsolved(task, why)
         settled = f"settled for {self.config.epochs} epochs at most"
         stop = f"{len(solver.tables)} tables in balance with the retained pairs; {settled}"
         return UnlearnResult(solver.model, stop, history, carried=solver.facts().model_dump(mode="json"))
@@ -173,6 +179,19 @@ def train_on_retained(
     )
     optimizer = adam(solver.model, _SETTLING_RATE * task.training.learning_rate)
     return train_epoch(solver.model, pairs, sampler, solver.inputs, task.training.batch_size, seed, optimizer)
+
+
+def _worse(task: Task, solver: BalanceSolver) -> str:
+    """Say by how much the solved model validates worse than the trained one, where that is beyond chance; else ""."""
+    retained = task.partition.retained
+    if not can_validate(retained):
+        return ""
+    before, after = (task.validate(model, solver.inputs) for model in (retained_model(task, task.model), solver.model))
+    asked = len(np.unique(retained.interactions.split(Split.VALID).users))
+    chance = 2 * math.sqrt(max(before * (1 - before), 0) / asked)
+    if after >= _LEAST_KEPT * before - chance:
+        return ""
+    return f"the solved model validates at {after:.4f}, where the trained one does at {before:.4f}"
 
 
 def _share(task: Task) -> float:
