@@ -120,14 +120,16 @@ def unlearn(
         return
     for warning in jobs.warnings(opened, request):
         warn(warning)
-    asked: _Asked = (opened, request, method, parse_assignments(assignments), key)
+    settings = parse_assignments(assignments)
     if numbers:
         _tell_seeds(
-            _made_for_seeds(asked, out, numbers, (on, store, cpus, gpus)), {**further, "parent": str(run)}, as_json
+            _made_for_seeds((opened, request, method, settings, key), out, numbers, (on, store, cpus, gpus)),
+            {**further, "parent": str(run)},
+            as_json,
         )
         return
     with progress_bar(f"forgetting with {method}") as progress:
-        manifest = jobs.unlearn(opened, request, out, method, parse_assignments(assignments), seed, progress, key)
+        manifest = jobs.unlearn(opened, request, out, method, settings, seed, progress, key)
     result = {
         "run": str(out),
         "parent": str(run),

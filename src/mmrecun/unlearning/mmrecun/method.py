@@ -18,7 +18,7 @@ A small request, after a first one, moves the rows that lost pairs alone, and ow
 How far to go in step 2 is read off validation pairs of the same users and items, where there are enough that a random
 draw set aside (see `level`). No step needs a Gold, or looks at a test pair. Where what the pairs taught does not
 explain the rows of users and of items, as in some models that do not rank, nothing can be solved for, and the model is
-trained anew.
+trained anew. So it is where the solved model validates clearly worse than the trained one.
 """
 
 import math
@@ -118,7 +118,7 @@ class MMRecUn(Unlearner):
                 carried=task.carried,
             )
         left = BalanceFacts.of(task.carried) if task.carried else None
-        if left and not left.unsolvable and not _features_lost(task) and left.owed + _share(task) < _MOST_OWED:
+        if left and not _features_lost(task) and left.owed + _share(task) < _MOST_OWED:
             return self._small(task, left)
         return self._whole(task, left.owed if left else 0.0)
 

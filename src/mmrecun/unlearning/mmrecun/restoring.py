@@ -104,7 +104,7 @@ class BalanceSolver:
     def facts(self) -> BalanceFacts:
         """Return what small requests need to know of the balance that was found."""
         decays = {name: balance.law for name, balance in self._balance.items()}
-        return BalanceFacts(since=self._bpr.since, reach=self.reach, decays=decays, unsolvable=self.unsolvable)
+        return BalanceFacts(since=self._bpr.since, reach=self.reach, decays=decays)
 
     @torch.no_grad()
     def scaled_vectors(self, scale: StepScale) -> UserItemVectors:

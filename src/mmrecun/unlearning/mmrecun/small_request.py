@@ -34,14 +34,12 @@ class BalanceFacts(Settings):
         since: from where on a margin's way its pull counts (see `ExpectedBPR`).
         reach: how far a row moves the vectors, squared; 1 where the vectors are the rows.
         decays: table -> the decay of its rows; tables that cannot be solved for are left out.
-        unsolvable: why nothing can be solved for; empty where it can.
     """
 
     owed: float = 0.0
     since: float = 0.0
     reach: float = 1.0
     decays: dict[str, DecayByDegree] = {}
-    unsolvable: str = ""
 
 
 @torch.no_grad()
