@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.page import OUT, Table, arguments, write
 from benchmarks.verdicts import FIRST_GOLD, GRID, Court, Kept, Trial, request
 from mmrecun.auditing.figures import RunKind
+from mmrecun.auditing.keys import CheckName
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
@@ -42,7 +43,7 @@ def row_of(court: Court, method: str) -> dict[str, Any]:
         "times faster": round(gold_seconds / seconds, 1),
         "without Gold": judged["without Gold"],
         "with Gold": judged["with Gold"],
-        "failed": ", ".join(name.removeprefix("gold: ") for name in judged["failed against Gold"] or judged["failed"]),
+        "failed": ", ".join(CheckName(name).without_gold for name in judged["failed against Gold"] or judged["failed"]),
     }
 
 

@@ -20,6 +20,7 @@ GROUND = {
     "topk",
     "device",
     "extras",
+    "keys",
     "registry",
     "settings_help",
 }

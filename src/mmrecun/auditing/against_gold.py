@@ -15,61 +15,76 @@ from mmrecun.auditing.checks import (
     UTILITY_SHARE,
     error_floor,
     paired_error,
-    recognition_title,
 )
 from mmrecun.auditing.figures import Gap, Measurements
+from mmrecun.auditing.keys import (
+    BYSTANDER_LISTS,
+    BYSTANDER_PLACES,
+    FORGET_RECALL,
+    GOLD_TRAINING,
+    UTILITY,
+    CheckName,
+    Figure,
+    GapKey,
+    Kind,
+    MarkKind,
+    Probe,
+    ProbeKey,
+    Question,
+    recognition_name,
+)
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.membership import auc_standard_error, clustered_error
 from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.recognition import Comparison
 from mmrecun.auditing.result import About, Check, Outcome
 from mmrecun.forget.request import Target
+from mmrecun.keys import RECALL
 
-HEADLINE = "recall@20"
-RETAIN, FORGET, VALID = f"retain_{HEADLINE}", f"forget_{HEADLINE}", "valid"
 TOLERANCE, DEVIATIONS, EDGE = 0.02, 3.0, 0.9
 TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.1
 PLACES_LEAST, PLACES_SHARE = 0.005, 0.25
-PARTNERS = ("users", "items")  # whose partners are asked, because they left
 FEW = 30  # too few pairs for a paired error
 
 
-def values_of(figures: Measurements) -> dict[str, float | None]:
+def values_of(figures: Measurements) -> dict[GapKey, float | None]:
     """Return the figures that are compared with Gold, by name."""
-    known = {f"recognition {kind}": found.auc for kind, found in figures.recognition.items()}
-    places = {f"fold_in {kind}": found.place for kind, found in figures.recognition.items() if kind in PARTNERS}
-    marks = {f"marks {name}": found.auc for name, found in figures.marks.items()}
+    known = {GapKey.named(Figure.RECOGNITION, kind): found.auc for kind, found in figures.recognition.items()}
+    places = {
+        GapKey.named(Figure.FOLD_IN, kind): found.place for kind, found in figures.recognition.items() if kind.of_rows
+    }
+    marks = {GapKey.named(Figure.MARKS, kind): found.auc for kind, found in figures.marks.items()}
     found = figures.bystanders
     shown = found.share_after if found and (found.share_before or found.share_after) else None
     return {
-        RETAIN: figures.retain.get(HEADLINE),
-        FORGET: figures.forget.get(HEADLINE),
-        "auc": figures.auc,
-        "auc_matched": figures.auc_matched,
-        "fold_in": figures.probes.get("fold_in"),
+        GapKey.named(Figure.RETAIN): figures.retain.get(RECALL),
+        GapKey.named(Figure.FORGET): figures.forget.get(RECALL),
+        GapKey.named(Figure.AUC): figures.auc,
+        GapKey.named(Figure.AUC_MATCHED): figures.auc_matched,
+        GapKey.named(Figure.FOLD_IN): figures.probes.get(ProbeKey.named(Probe.FOLD_IN)),
         **known,
         **places,
         **marks,
-        "bystanders' places": shown,
+        GapKey.named(Figure.PLACES): shown,
     }
 
 
-def gaps_to_gold(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[str, Gap]:
+def gaps_to_gold(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[GapKey, Gap]:
     """Compute the signed gap of each figure to the mean of the Golds that have it."""
-    gaps: dict[str, Gap] = {}
-    for name, value in values_of(unlearned.figures).items():
-        reference = [figure for gold in golds if (figure := values_of(gold.figures).get(name)) is not None]
+    gaps: dict[GapKey, Gap] = {}
+    for key, value in values_of(unlearned.figures).items():
+        reference = [figure for gold in golds if (figure := values_of(gold.figures).get(key)) is not None]
         if value is None or not reference:
             continue
-        centre, error = mean(reference), _error(name, unlearned, golds)
+        centre, error = mean(reference), _error(key, unlearned, golds)
         deviation = stdev(reference) if len(reference) > 1 else None
-        gaps[name] = Gap(
+        gaps[key] = Gap(
             value=value,
             gold_mean=centre,
             gold_std=deviation,
             difference=value - centre,
             z=(value - centre) / deviation if deviation else None,
-            tolerance=_tolerance(_least(name, centre), deviation, error),
+            tolerance=_tolerance(_least(key.figure, centre), deviation, error),
             error=error,
         )
     return gaps
@@ -83,28 +98,28 @@ def _tolerance(least: float, deviation: float | None, error: float | None) -> fl
     return max(least, DEVIATIONS * (deviation or 0.0), ERRORS * (error or 0.0)) * (2 if deviation is None else 1)
 
 
-def _least(name: str, centre: float) -> float:
+def _least(figure: Figure | None, centre: float) -> float:
     """Return the smallest difference that counts at all."""
-    if name == RETAIN:
+    if figure is Figure.RETAIN:
         return (1 - UTILITY_SHARE) * centre
-    if name == "bystanders' places":
+    if figure is Figure.PLACES:
         return max(PLACES_LEAST, PLACES_SHARE * centre)
-    return MARK_MARGIN if name.startswith("marks") else TOLERANCE
+    return MARK_MARGIN if figure is Figure.MARKS else TOLERANCE
 
 
-def _error(name: str, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> float | None:
+def _error(key: GapKey, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> float | None:
     """Return the standard error of the difference to the mean Gold, over the same users or the same pairs."""
-    kind, _, of = name.partition(" ")
-    if name == RETAIN:
+    figure, kind = key.figure, Kind(key.of)
+    if figure is Figure.RETAIN:
         return paired_error(unlearned.recall, [gold.recall for gold in golds])
-    if name == FORGET:
+    if figure is Figure.FORGET:
         return paired_error(unlearned.forget_recall, [gold.forget_recall for gold in golds])
-    if kind == "marks":
-        return unlearned.figures.marks[of].auc_error
-    if kind not in ("recognition", "fold_in") or not of:
+    if figure is Figure.MARKS:
+        return unlearned.figures.marks[MarkKind(kind)].auc_error
+    if figure not in (Figure.RECOGNITION, Figure.FOLD_IN) or not kind:
         return None
-    known = [gold.comparisons[of] for gold in golds if of in gold.comparisons]
-    return (_auc_error if kind == "recognition" else _place_error)(unlearned.comparisons[of], known)
+    known = [gold.comparisons[kind] for gold in golds if kind in gold.comparisons]
+    return (_auc_error if figure is Figure.RECOGNITION else _place_error)(unlearned.comparisons[kind], known)
 
 
 def _auc_error(own: Comparison, golds: Sequence[Comparison]) -> float:
@@ -149,27 +164,32 @@ def training_check(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check
         detail += f", of the original {before:.3f}"
     if found:
         state, detail = Outcome.NOT_ASSESSED, f"undertrained: {'; '.join(found)} (validation recall@20); train it again"
-    return Check(name="gold: training", state=state, detail=detail, about=About.UTILITY, against_gold=True)
+    return Check(name=GOLD_TRAINING, state=state, detail=detail, about=About.UTILITY, against_gold=True)
 
 
 def gold_checks(
-    gaps: dict[str, Gap], original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]
+    gaps: dict[GapKey, Gap], original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]
 ) -> list[Check]:
     """Make every check that rests on Gold; without any Gold the main ones, as not assessed."""
     if not golds:
         kinds = [_recognition(kind, None, None) for kind in unlearned.figures.recognition]
         return [_utility(None), _forget_recall(None, left=False), *kinds]
-    left = Target.INTERACTIONS not in unlearned.figures.recognition
-    checks = [training_check(original, golds), _utility(gaps.get(RETAIN)), _forget_recall(gaps.get(FORGET), left)]
+    left = Target.INTERACTIONS not in {kind.target for kind in unlearned.figures.recognition}
+    checks = [
+        training_check(original, golds),
+        _utility(gaps.get(GapKey.named(Figure.RETAIN))),
+        _forget_recall(gaps.get(GapKey.named(Figure.FORGET)), left),
+    ]
     before = values_of(original.figures)
     for kind, found in unlearned.figures.recognition.items():
-        name = f"recognition {kind}"
-        reference = before[name] if before.get(name) is not None else found.known_auc
-        checks.append(_recognition(kind, gaps.get(name), reference))
-        if (place := gaps.get(f"fold_in {kind}")) is not None:
+        key = GapKey.named(Figure.RECOGNITION, kind)
+        known = before.get(key)
+        checks.append(_recognition(kind, gaps.get(key), found.known_auc if known is None else known))
+        if (place := gaps.get(GapKey.named(Figure.FOLD_IN, kind))) is not None:
             checks.append(_fold_in(kind, place))
-    checks += [_mark(name, gaps[f"marks {name}"]) for name in unlearned.figures.marks if f"marks {name}" in gaps]
-    if (places := gaps.get("bystanders' places")) is not None:
+    marks = {mark: gaps.get(GapKey.named(Figure.MARKS, mark)) for mark in unlearned.figures.marks}
+    checks += [_mark(mark, gap) for mark, gap in marks.items() if gap is not None]
+    if (places := gaps.get(GapKey.named(Figure.PLACES))) is not None:
         checks.append(_places(places))
     if unlearned.bystanders.any():
         checks.append(_overlap(unlearned, golds))
@@ -179,7 +199,7 @@ def gold_checks(
 
 
 def _void(check: Check) -> Check:
-    if check.state is not Outcome.PASSED or check.name == "gold: training":
+    if check.state is not Outcome.PASSED or check.name == GOLD_TRAINING:
         return check
     return check.model_copy(
         update={"state": Outcome.NOT_ASSESSED, "detail": f"{check.detail}; but Gold is undertrained"}
@@ -194,7 +214,7 @@ def _words(gap: Gap) -> str:
 
 
 def _utility(gap: Gap | None) -> Check:
-    name = "gold: retained utility"
+    name = UTILITY.with_gold
     if gap is None:
         return _missing(name, About.UTILITY)
     lower = gap.difference < -gap.tolerance
@@ -204,7 +224,7 @@ def _utility(gap: Gap | None) -> Check:
 
 def _forget_recall(gap: Gap | None, left: bool) -> Check:
     """Check that forget recall is at Gold's level; no evidence if rows were removed, since newcomers replace them."""
-    name = "gold: forget recall"
+    name = FORGET_RECALL.with_gold
     if gap is None:
         return _missing(name, About.LEVEL)
     within = abs(gap.difference) <= gap.tolerance
@@ -216,7 +236,7 @@ def _forget_recall(gap: Gap | None, left: bool) -> Check:
     return check.model_copy(update={"state": Outcome.NOT_APPLICABLE, "detail": detail})
 
 
-def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
+def _recognition(kind: Kind, gap: Gap | None, before: float | None) -> Check:
     """Check that recognition is at Gold's level; passed only if a model that forgot nothing would have failed.
 
     Args:
@@ -224,7 +244,7 @@ def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
         gap: gap of the AUC to Gold.
         before: AUC of the original, or of pairs that the model may know.
     """
-    name = f"gold: {recognition_title(kind)}"
+    name = recognition_name(kind).with_gold
     if gap is None:
         return _missing(name, About.FORGETTING)
     within = abs(gap.difference) <= gap.tolerance
@@ -237,32 +257,32 @@ def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
     return check
 
 
-def _fold_in(kind: str, gap: Gap) -> Check:
+def _fold_in(kind: Kind, gap: Gap) -> Check:
     within = abs(gap.difference) <= gap.tolerance
     reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
     detail = f"mean place of a forgotten pair, told from the owner's others, {_words(gap)}: {reading}"
-    return _made(f"gold: fold-in: {kind}", within, detail, About.LEVEL)
+    return _made(CheckName.asking(Question.FOLD_IN, kind).with_gold, within, detail, About.LEVEL)
 
 
-def _mark(name: str, gap: Gap) -> Check:
+def _mark(kind: MarkKind, gap: Gap) -> Check:
     """Check that touched rows cannot be identified better than in Gold; in lists, by places gained or lost."""
     found = gap.difference > gap.tolerance
-    if name == "lists":
+    if kind is MarkKind.LISTS:
         found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
     reading = "touched rows stand out more than in Gold" if found else "no more than in Gold"
-    return _made(f"gold: marks: {name}", not found, f"{_words(gap)}: {reading}", About.MARKS)
+    return _made(CheckName.asking(Question.MARKS, kind).with_gold, not found, f"{_words(gap)}: {reading}", About.MARKS)
 
 
 def _places(gap: Gap) -> Check:
     within = abs(gap.difference) <= gap.tolerance
     reading = "as in Gold" if within else "other than in Gold"
     detail = f"places that bystanders' lists give to touched items {_words(gap)}: {reading}"
-    return _made("gold: bystanders: places", within, detail, About.BYSTANDERS)
+    return _made(BYSTANDER_PLACES.with_gold, within, detail, About.BYSTANDERS)
 
 
 def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
     """Check that bystanders' lists are as similar to Gold's as those of two Golds are to each other."""
-    name = "gold: bystanders: lists"
+    name = BYSTANDER_LISTS.with_gold
     who = unlearned.bystanders
     own = [list_overlap(unlearned, gold, who) for gold in golds]
     among = [list_overlap(first, second, who) for first, second in combinations(golds, 2)]
@@ -279,11 +299,11 @@ def list_overlap(first: MeasuredRun, second: MeasuredRun, who: Bools) -> float:
     return float(similarity.overlap(first.lists[who], second.lists[who], K).mean())
 
 
-def _made(name: str, passed: bool, detail: str, about: About) -> Check:
+def _made(name: CheckName, passed: bool, detail: str, about: About) -> Check:
     state = Outcome.PASSED if passed else Outcome.FAILED
     return Check(name=name, state=state, detail=detail, about=about, against_gold=True)
 
 
-def _missing(name: str, about: About) -> Check:
+def _missing(name: CheckName, about: About) -> Check:
     detail = "no Gold run with this figure was given"
     return Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail, about=about, against_gold=True)

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from mmrecun.auditing.keys import Kind, MarkKind, ProbeKey
 from mmrecun.settings import Settings
 
 
@@ -159,11 +160,11 @@ class Measurements(Settings):
     percentiles_held_out: tuple[float, ...] = ()
     exposure: dict[str, float] = {}
     groups: dict[str, float] = {}
-    probes: dict[str, float] = {}
-    unassessed: dict[str, str] = {}
+    probes: dict[ProbeKey, float] = {}
+    unassessed: dict[ProbeKey, str] = {}
     valid: float | None = None
-    recognition: dict[str, Recognition] = {}
-    marks: dict[str, Mark] = {}
+    recognition: dict[Kind, Recognition] = {}
+    marks: dict[MarkKind, Mark] = {}
     bands: dict[str, tuple[float, float]] = {}
     bystanders: Bystanders | None = None
     harm: Harm | None = None

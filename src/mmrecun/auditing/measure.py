@@ -18,6 +18,7 @@ from mmrecun.auditing.bands import Band, sum_band
 from mmrecun.auditing.exposure import exposure
 from mmrecun.auditing.fairness import group_gaps
 from mmrecun.auditing.figures import Mark, Measurements, RunKind
+from mmrecun.auditing.keys import Kind, MarkKind, Probe, ProbeKey
 from mmrecun.auditing.membership import PairGroup, auc, contributions, histogram, matched_auc
 from mmrecun.auditing.model_outputs import AuditedRun, ModelOutputs, model_outputs, scored_vectors
 from mmrecun.auditing.ranked_lists import K, RankedLists, lists_of_measured, ranked_lists
@@ -65,7 +66,7 @@ class MeasuredRun:
     valid_recall: Doubles
     bystanders: Bools
     neighbours: Bools
-    comparisons: Mapping[str, Comparison]
+    comparisons: Mapping[Kind, Comparison]
     shares: Tensor
 
 
@@ -109,9 +110,9 @@ def measure_state(
         **forgotten.figures._asdict(),
         exposure=_exposure(padded, partition, setup, None if first else lists.lists),
         groups=_groups(tested, partition),
-        probes={} if folded_in is None else {"fold_in": folded_in},
+        probes={} if folded_in is None else {ProbeKey.named(Probe.FOLD_IN): folded_in},
         valid=float(valid.mean()) if len(valid) else None,
-        recognition={name: comparison.figures() for name, comparison in comparisons.items()},
+        recognition={kind: comparison.figures() for kind, comparison in comparisons.items()},
         marks=_marks(setup, traits, structure),
         bands=tested.bands("retain") | forgotten.bands,
     )
@@ -133,13 +134,13 @@ def measure_state(
     )
 
 
-def _marks(setup: AuditSetup, traits: RowTraits, structure: RowTraits) -> dict[str, Mark]:
+def _marks(setup: AuditSetup, traits: RowTraits, structure: RowTraits) -> dict[MarkKind, Mark]:
     """Return how well touched users and items are told from others, as far as there are any."""
     marks = {
-        "users": setup.affected_user_rows.mark(traits.users, structure.users),
-        "items": setup.affected_item_rows.mark(traits.items, structure.items),
+        MarkKind.USERS: setup.affected_user_rows.mark(traits.users, structure.users),
+        MarkKind.ITEMS: setup.affected_item_rows.mark(traits.items, structure.items),
     }
-    return {name: mark for name, mark in marks.items() if mark is not None}
+    return {kind: mark for kind, mark in marks.items() if mark is not None}
 
 
 def _valid(lists: RankedLists, valid: Interactions) -> Doubles:

@@ -5,6 +5,7 @@ from functools import reduce
 
 import numpy as np
 
+from mmrecun.auditing.keys import Probe, ProbeKey
 from mmrecun.auditing.model_outputs import AuditedRun
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
@@ -14,12 +15,12 @@ from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, adam, train_batches
 from mmrecun.training.losses import training_loss
 
-STEPS, MOST_STEPS, NEGATIVES, NEAR = "relearn_steps", 200, 8, 0.95
+STEPS, MOST_STEPS, NEGATIVES, NEAR = ProbeKey.named(Probe.RELEARN_STEPS), 200, 8, 0.95
 
 
 def relearning(
     setup: AuditSetup, audited_runs: Sequence[AuditedRun], training: TrainConfig, progress: Progress
-) -> list[dict[str, float | str]]:
+) -> list[dict[ProbeKey, float | str]]:
     """Count the training steps on the forgotten pairs that make them rank nearly as in the original.
 
     Over Gold's count this is the anamnesis index with alpha = 5 % (Chundawat et al., arXiv 2201.05629), of pairwise
@@ -55,7 +56,7 @@ def relearning_note(training: TrainConfig) -> str:
     )
 
 
-def _none(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[str, float | str]]:
+def _none(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[ProbeKey, float | str]]:
     return [{STEPS: reason} for _ in audited_runs]
 
 

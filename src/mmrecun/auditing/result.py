@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from mmrecun.auditing.figures import Gap, Likeness, Measurements, Persons, RunKind
+from mmrecun.auditing.keys import CheckName, GapKey, LikenessKey
 from mmrecun.settings import Settings
 from mmrecun.text import facts_html, facts_text
 
@@ -44,7 +45,7 @@ class Check(Settings):
         against_gold: whether the answer rests on Gold.
     """
 
-    name: str
+    name: CheckName
     state: Outcome
     detail: str
     about: About = About.REMOVAL
@@ -121,8 +122,8 @@ class AuditReport(Settings):
     forgotten: dict[str, int]
     users: dict[str, int] = {}
     states: tuple[Measurements, ...]
-    gap: dict[str, Gap] = {}
-    likeness: dict[str, Likeness] = {}
+    gap: dict[GapKey, Gap] = {}
+    likeness: dict[LikenessKey, Likeness] = {}
     persons: Persons | None = None
     checks: tuple[Check, ...] = ()
     verdict: Outcome = Outcome.NOT_ASSESSED

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 from rich.text import Text
 
+from mmrecun.keys import MetricKey
 from mmrecun.text import duration
 
 JsonFlag = Annotated[bool, typer.Option("--json", is_eager=True, help="Print one JSON object on standard output.")]
@@ -141,10 +142,11 @@ class _Lines:
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> None:
     """Print `name@k` figures as one row per metric and one column per list length."""
-    lengths = sorted({int(name.partition("@")[2]) for name in metrics})
+    keys = [MetricKey(name) for name in metrics]
+    lengths = sorted({key.cutoff for key in keys})
     rows = [
-        {"metric": metric.replace("_", " "), **{f"@{length}": metrics[f"{metric}@{length}"] for length in lengths}}
-        for metric in dict.fromkeys(name.partition("@")[0] for name in metrics)
+        {"metric": name.replace("_", " "), **{f"@{length}": metrics[MetricKey.at(name, length)] for length in lengths}}
+        for name in dict.fromkeys(key.metric for key in keys)
     ]
     rows_table(rows, title)
 

@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mmrecun.auditing.checks import CHANCE, ERRORS, recognition_title
+from mmrecun.auditing import keys
+from mmrecun.auditing.checks import CHANCE, ERRORS
 from mmrecun.auditing.figures import Gap, Measurements, RunKind
 from mmrecun.auditing.result import AuditReport
+from mmrecun.keys import RECALL
 from mmrecun.report.style import INK, STYLE, ZONE, svg
 from mmrecun.report.tables import by_kind
 from mmrecun.text import duration
@@ -36,7 +38,7 @@ def trade_off(report: AuditReport) -> str:
     """Retained recall against forget recall, with Gold's level as the target zone; empty without figures."""
     groups = by_kind(report)
     points = {
-        name: [(s.forget["recall@20"], s.retain["recall@20"]) for s in states if _has_recall(s)]
+        name: [(s.forget[RECALL], s.retain[RECALL]) for s in states if _has_recall(s)]
         for name, states in groups.items()
     }
     points = {name: pairs for name, pairs in points.items() if pairs}
@@ -65,14 +67,14 @@ def trade_off(report: AuditReport) -> str:
 
 
 def _has_recall(state: Measurements) -> bool:
-    return "recall@20" in state.forget and "recall@20" in state.retain
+    return RECALL in state.forget and RECALL in state.retain
 
 
-def _zones(axes: Axes, gap: dict[str, Gap]) -> list[tuple[float, float]]:
+def _zones(axes: Axes, gap: dict[keys.GapKey, Gap]) -> list[tuple[float, float]]:
     """Draw what counts as Gold's level, and Gold's own spread inside it; return corners to keep in view."""
-    if not {"forget_recall@20", "retain_recall@20"} <= gap.keys():
+    x, y = (gap.get(keys.GapKey.named(figure)) for figure in (keys.Figure.FORGET, keys.Figure.RETAIN))
+    if x is None or y is None:
         return []
-    x, y = gap["forget_recall@20"], gap["retain_recall@20"]
     low, high = (x.gold_mean - x.tolerance, y.gold_mean - y.tolerance), (x.tolerance * 2, y.tolerance * 2)
     axes.add_patch(Rectangle(low, *high, facecolor=ZONE, edgecolor="none", label="counts as Gold's level"))
     if x.gold_std and y.gold_std:
@@ -168,7 +170,7 @@ def forest(report: AuditReport) -> str:
         for kind in kinds:
             top = min(place for place, row in zip(places, rows, strict=True) if row[0] == kind) - 0.75
             left.annotate(
-                recognition_title(kind),
+                keys.recognition_name(kind),
                 (0.03, top),
                 xycoords=("figure fraction", "data"),
                 fontweight="bold",

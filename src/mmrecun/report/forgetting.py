@@ -2,32 +2,33 @@
 
 from collections.abc import Callable
 
-from mmrecun.auditing.checks import recognition_title
 from mmrecun.auditing.figures import Bystanders, Harm, Mark, Measurements, Recognition, RunKind
+from mmrecun.auditing.keys import Kind, MarkKind, recognition_name
 from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.forget.request import Target
 from mmrecun.report.tables import RowGroup, StateRow, by_kind, cell
 
 FigureWithError = tuple[float | None, str]  # a figure, and its error or band in words
 _QUESTIONS = {
-    "users": "A removed user's items were learned together. Shown all of them but one, does the model still rank the "
-    "missing one above items that the user chose but nobody trained on?",
-    "items": "A removed item's users were learned together. Shown all of them but one, does the model still rank the "
-    "missing one above people who chose the item but whose choice nobody trained on?",
-    "interactions": "Does the model still rank a removed interaction above those that the same person made and nobody "
-    "trained on?",
-    "features": "Shown an item as if it were new, with nothing but the removed features, does the model still rank the "
-    "people it once learned them from above others who chose the item?",
+    Target.USERS: "A removed user's items were learned together. Shown all of them but one, does the model still rank "
+    "the missing one above items that the user chose but nobody trained on?",
+    Target.ITEMS: "A removed item's users were learned together. Shown all of them but one, does the model still rank "
+    "the missing one above people who chose the item but whose choice nobody trained on?",
+    Target.INTERACTIONS: "Does the model still rank a removed interaction above those that the same person made and "
+    "nobody trained on?",
+    Target.MODALITIES: "Shown an item as if it were new, with nothing but the removed features, does the model still "
+    "rank the people it once learned them from above others who chose the item?",
 }
 _MARKED = {
-    "users": (
+    MarkKind.USERS: (
         "rows of touched users (AUC)",
         "How often a program that was told some of the touched users ranks another one above an untouched one.",
     ),
-    "items": (
+    MarkKind.ITEMS: (
         "rows of touched items (AUC)",
         "How often a program that was told some of the touched items ranks another one above an untouched one.",
     ),
-    "lists": (
+    MarkKind.LISTS: (
         "places gained in lists (AUC)",
         "How often a touched item gained more places in everybody's lists than an untouched one, before to after.",
     ),
@@ -91,7 +92,7 @@ def recognition(report: AuditReport) -> list[RowGroup]:
     return [_recognition(report, kind) for kind in kinds]
 
 
-def _recognition(report: AuditReport, kind: str) -> RowGroup:
+def _recognition(report: AuditReport, kind: Kind) -> RowGroup:
     first = next(state.recognition[kind] for state in report.states if kind in state.recognition)
     rows = [
         _row(report, label, meaning, spec, _of_kind(kind, read))
@@ -99,11 +100,12 @@ def _recognition(report: AuditReport, kind: str) -> RowGroup:
         if any(read(state.recognition[kind])[0] is not None for state in report.states if kind in state.recognition)
     ]
     pairs = f"{first.pairs:,} forgotten pairs against {first.held_out:,} held-out ones."
-    return RowGroup(recognition_title(kind), f"{_QUESTIONS.get(kind.partition(' ')[0], '')} {pairs}".strip(), rows)
+    question = _QUESTIONS[kind.target] if kind.target else ""
+    return RowGroup(recognition_name(kind), f"{question} {pairs}".strip(), rows)
 
 
 def _of_kind(
-    kind: str, read: Callable[[Recognition], FigureWithError]
+    kind: Kind, read: Callable[[Recognition], FigureWithError]
 ) -> Callable[[Measurements], FigureWithError | None]:
     return lambda state: read(state.recognition[kind]) if kind in state.recognition else None
 
@@ -119,7 +121,7 @@ def _marks(report: AuditReport) -> RowGroup | None:
     if not found:
         return None
     rows = [_row(report, *_MARKED[kind], ".3f", _mark_of(kind)) for kind in found]
-    sizes = dict.fromkeys(_compared(marks[0], "users" if kind == "users" else "items") for kind, marks in found.items())
+    sizes = dict.fromkeys(_compared(marks[0], kind.noun) for kind, marks in found.items())
     meaning = (
         "Does the new model give away whom or what the request touched? Touched are users and items that stayed but "
         f"lost more of their pairs than most: {'; '.join(sizes)}. In brackets what the retained data alone give away; "
@@ -128,7 +130,7 @@ def _marks(report: AuditReport) -> RowGroup | None:
     return RowGroup("marks", meaning, rows)
 
 
-def _mark_of(kind: str) -> Callable[[Measurements], FigureWithError | None]:
+def _mark_of(kind: MarkKind) -> Callable[[Measurements], FigureWithError | None]:
     return lambda state: (
         (state.marks[kind].auc, f"± {state.marks[kind].auc_error:.3f} ({state.marks[kind].level:.3f})")
         if kind in state.marks

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mmrecun.auditing.figures import Measurements, RunKind
 from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.keys import NDCG, RECALL
 from mmrecun.text import duration
 
 NOT_ASSESSED = Outcome.NOT_ASSESSED.value
@@ -50,13 +51,13 @@ _MEASURES = (
     _Measure(
         "retained recall@20",
         "Of what people really chose among the kept items, the share that a list of twenty finds. Higher is better.",
-        lambda state: state.retain.get("recall@20"),
+        lambda state: state.retain.get(RECALL),
         band="retain recall@20",
     ),
     _Measure(
         "retained NDCG@20",
         "The same, but hits near the top of the list count more. Higher is better.",
-        lambda state: state.retain.get("ndcg@20"),
+        lambda state: state.retain.get(NDCG),
         band="retain ndcg@20",
     ),
     _Measure(
@@ -68,19 +69,19 @@ _MEASURES = (
     _Measure(
         "retained recall@20, touched users",
         "The same for people the request touched but who are still there. They should not pay for it.",
-        lambda state: state.affected.get("recall@20"),
+        lambda state: state.affected.get(RECALL),
         always=False,
     ),
     _Measure(
         "retained recall@20, other users",
         "The same for everybody else.",
-        lambda state: state.unaffected.get("recall@20"),
+        lambda state: state.unaffected.get(RECALL),
         always=False,
     ),
     _Measure(
         "forget recall@20",
         "The share of what was taken out that a list of twenty still finds. Right is Gold's level, not zero.",
-        lambda state: state.forget.get("recall@20"),
+        lambda state: state.forget.get(RECALL),
         band="forget recall@20",
     ),
     _Measure(
