@@ -24,7 +24,7 @@ from mmrecun.auditing.membership import matched_auc
 from mmrecun.data.graph import user_item_graph
 from mmrecun.data.sparse import product
 from mmrecun.evaluation.row_traits import normal_scores, structure
-from mmrecun.models.base import ID_TABLES, Recommender
+from mmrecun.models.base import Recommender
 from mmrecun.models.inference import vectors_of
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
@@ -37,7 +37,7 @@ def traits(model: Recommender, court: Court, users: bool) -> Doubles:
     data = court.partition.retained
     vectors = vectors_of(model, data)
     sides = [side.detach().numpy().astype(np.float64) for side in (vectors.users, vectors.items)]
-    tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+    tables = [table.weight.detach() for table in model.id_tables().values()]
     train = data.train
     scores = (sides[0][train.users] * sides[1][train.items]).sum(axis=1)
     rows, partners = (train.users, train.items) if users else (train.items, train.users)

@@ -26,7 +26,7 @@ from mmrecun.evaluation.stratified import By, degrees, strata
 from mmrecun.forget import views
 from mmrecun.forget.partition import Partition, held_out
 from mmrecun.forget.views import View
-from mmrecun.models.base import ID_TABLES, Recommender, Sizes, UserItemVectors, Vectors
+from mmrecun.models.base import Recommender, Sizes, UserItemVectors, Vectors
 from mmrecun.rng import Seed
 
 _SEED = Seed(20).child("audit")
@@ -72,7 +72,7 @@ class InputCache:
             model: of the retained data, or the original.
             retained: vectors [U', D] and [I', D] of the retained users and items.
         """
-        tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+        tables = [table.weight.detach() for table in model.id_tables().values()]
         kept = (self.partition.user_rows, self.partition.item_rows)
         users, items = (
             table if len(table) == len(rows) else table[torch.from_numpy(rows).to(table.device)]

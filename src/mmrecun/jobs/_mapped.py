@@ -18,7 +18,7 @@ from mmrecun.data.interactions import Split
 from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.models.base import ID_TABLES, ModelConfig
+from mmrecun.models.base import ModelConfig
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike, reference
@@ -68,7 +68,7 @@ def train_mapped(
     work.mkdir()
     try:
         fitted = fit_mapped(cls, config, columns, training, Seed(seed), work, progress)
-        vectors = dict(zip(mapped.SIDES, (fitted.best[name] for name in ID_TABLES), strict=True))
+        vectors = dict(zip(mapped.SIDES, (fitted.best[name] for name in cls.ID_TABLES), strict=True))
         facts = {
             "model": model,
             "settings": config.model_dump(mode="json"),

@@ -30,7 +30,8 @@ TRAINING = TrainConfig(epochs=12, batch_size=128, learning_rate=0.02)
 
 def validate(model: Recommender, inputs: GraphInputs) -> float:  # noqa: ARG001
     """Return what grows with every epoch, so that the last one is kept."""
-    return float(model.users.weight.detach().abs().sum())
+    users, _ = model.id_tables().values()
+    return float(users.weight.detach().abs().sum())
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def requests(dataset: Dataset) -> dict[str, ForgetRequest]:
 
 def task_of(trained: Trained, request: ForgetRequest | str, seed: int = 5) -> Task:
     wanted = requests(trained.dataset)[request] if isinstance(request, str) else request
-    partition = Partition.between(trained.dataset, Partition.from_request(trained.dataset, wanted).retained)
+    partition = Partition.from_request(trained.dataset, wanted)
     return Task(trained.model, partition, TRAINING, Seed(seed), validate)
 
 

@@ -17,7 +17,7 @@ from mmrecun.data.columns import Columns
 from mmrecun.data.interactions import Split
 from mmrecun.errors import DivergedError
 from mmrecun.evaluation.mapped import evaluate_columns, users_to_rank
-from mmrecun.models.base import ID_TABLES, ModelConfig, Recommender
+from mmrecun.models.base import ModelConfig, Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.fit import FitResult, TrainConfig, should_stop
@@ -99,7 +99,7 @@ class MappedTrainer:
         work: Path,
     ) -> None:
         self._columns, self._training, self._work = columns, training, work
-        self.model = RowModel(cls, config)
+        self.model, self._id_tables = RowModel(cls, config), cls.ID_TABLES
         self.rows = {"users": len(columns.users), "items": len(columns.items)}
         tables = create_tables(self.model, self.rows, work, seed.child("model").torch())
         self.adam = RowAdam(tables, training.learning_rate)
@@ -134,7 +134,7 @@ class MappedTrainer:
         return report.metrics[f"recall@{VALIDATION_CUTOFF}"]
 
     def _rows_of(self, side: str, at: np.ndarray) -> Tensor:
-        return self.adam.rows(ID_TABLES[0 if side == "users" else 1], at)
+        return self.adam.rows(self._id_tables.users if side == "users" else self._id_tables.items, at)
 
     def keep_best(self) -> dict[str, Tensor]:
         """Write every row as it is now to files of their own, which replace the ones before."""
