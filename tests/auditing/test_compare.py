@@ -146,9 +146,7 @@ def test_a_gold_that_was_trained_badly_is_no_target():
 
 @pytest.fixture(scope="module")
 def scene(dataset: Dataset) -> tuple[Partition, AuditSetup]:
-    partition = Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],))).retained
-    )
+    partition = Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],)))
     return partition, audit_setup(partition)
 
 

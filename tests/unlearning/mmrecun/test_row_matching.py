@@ -16,9 +16,7 @@ from mmrecun.unlearning.mmrecun.row_matching import match_rows, with_traits, wit
 @pytest.fixture(scope="module")
 def partition() -> Partition:
     dataset = make(SyntheticConfig(users=600, items=400, interactions=9000, groups=6, width=4), Seed(1))[0]
-    return Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names[:40]))).retained
-    )
+    return Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names[:40])))
 
 
 def test_rows_have_the_traits_they_are_given():
@@ -91,7 +89,7 @@ def test_rows_that_lost_pairs_no_longer_stand_out(partition: Partition):
 def test_few_rows_are_left_alone():
     dataset = make(SyntheticConfig(users=60, items=40, interactions=600, groups=3, width=4), Seed(1))[0]
     pair = dataset.users.names[int(dataset.train.users[0])], dataset.items.names[int(dataset.train.items[0])]
-    partition = Partition.between(dataset, Partition.from_request(dataset, ForgetRequest(pairs=(pair,))).retained)
+    partition = Partition.from_request(dataset, ForgetRequest(pairs=(pair,)))
     tables = [
         torch.randn(len(rows), 4, generator=Seed(8).torch()) for rows in (partition.user_rows, partition.item_rows)
     ]
