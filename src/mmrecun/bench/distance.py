@@ -12,6 +12,7 @@ Fold-in is there for removed users and items only. The distance of a method is t
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from mmrecun.bench.spec import GOLD
 from mmrecun.bench.summary import MethodSummary, Summary
 
 RETAIN, FORGET, MATCHED, PLAIN, FOLD = "retain_recall", "forget_recall", "matched_auc", "membership_auc", "fold_in"
@@ -86,7 +87,7 @@ def nearest(summary: Summary, limit: str = LIMIT) -> Nearest | None:
     """Return the nearest method of those that take, on average, no more time than the one called `limit`; or of all
     where that one has no row. A method that failed for a seed is left out. None where nothing can be compared.
     """
-    gold, bound = summary.line("gold"), summary.line(limit)
+    gold, bound = summary.line(GOLD), summary.line(limit)
     if gold is None or not gold.done:
         return None
     most = bound.stat("seconds") if bound is not None else None

@@ -11,7 +11,7 @@ from mmrecun import runs
 from mmrecun.atomic import replace_file
 from mmrecun.bench import agreement, plots
 from mmrecun.bench.distance import nearest
-from mmrecun.bench.page import Picture, render
+from mmrecun.bench.page import render
 from mmrecun.bench.results import Row, frame
 from mmrecun.bench.spec import BenchSpec
 from mmrecun.bench.summary import Summary, summarise
@@ -97,9 +97,9 @@ def write_page(out: Path, spec: BenchSpec, header: Header, rows: Sequence[Row]) 
     return path
 
 
-def _picture(folder: Path, number: int, summary: Summary) -> Picture:
+def _picture(folder: Path, number: int, summary: Summary) -> str:
     figure = plots.trade_off(summary)
-    return Picture(plots.write(figure, folder, f"trade-off-{number}") if figure else "")
+    return plots.write(figure, folder, f"trade-off-{number}") if figure else ""
 
 
 def as_json(out: Path, rows: Sequence[Row], seconds: float) -> dict[str, Any]:

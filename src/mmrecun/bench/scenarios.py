@@ -12,7 +12,6 @@ from mmrecun.arrays import Bools, Ints
 from mmrecun.bench.spam import inject
 from mmrecun.bench.strategies import largest_rows, quarters, random_rows, sensitive_pairs, smallest_rows
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.describe import degrees_of
 from mmrecun.errors import ForgetError
 from mmrecun.forget.parsing import add_matching, read_ids
 from mmrecun.forget.request import ForgetRequest
@@ -183,7 +182,7 @@ def _drawn(spec: RequestSpec, dataset: Dataset, candidates: Ints, seed: Seed) ->
     ratio = spec.ratio or 0
     if spec.strategy is Strategy.RANDOM:
         return random_rows(candidates, ratio, seed)
-    counts = degrees_of(dataset)["users" if spec.target is RequestTarget.USERS else "items"]
+    counts = dataset.degrees[0 if spec.target is RequestTarget.USERS else 1]
     pick = largest_rows if spec.strategy in (Strategy.MOST_ACTIVE, Strategy.HEAD) else smallest_rows
     return pick(candidates, counts, ratio, seed)
 

@@ -6,6 +6,7 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 from mmrecun.bench.results import Row, Status
+from mmrecun.bench.spec import REFERENCES
 
 
 class Stat(NamedTuple):
@@ -70,7 +71,7 @@ class Summary:
     @property
     def methods(self) -> tuple[MethodSummary, ...]:
         """The lines of unlearning methods."""
-        return tuple(entry for entry in self.lines if entry.method not in ("original", "gold"))
+        return tuple(entry for entry in self.lines if entry.method not in REFERENCES)
 
     def line(self, method: str) -> MethodSummary | None:
         """Return the line of one method."""

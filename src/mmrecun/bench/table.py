@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mmrecun.auditing.result import Outcome
 from mmrecun.bench.distance import Nearest, distance, nearest
+from mmrecun.bench.spec import GOLD
 from mmrecun.bench.summary import MethodSummary, Stat, Summary
 from mmrecun.text import duration
 
@@ -57,7 +58,7 @@ def spread(stat: Stat | None, digits: int = 4) -> str:
 
 
 def _distance(entry: MethodSummary, summary: Summary) -> str:
-    gold = summary.line("gold")
+    gold = summary.line(GOLD)
     far = distance(entry, gold) if gold is not None else None
     return "–" if far is None else f"{far.overall:.1f}"
 

@@ -87,7 +87,7 @@ def bench(
         ) from None
     page = output.write_page(out, parsed, header, rows)
     if as_json:
-        print_json(output.as_json(out, rows, time.perf_counter() - started), as_json)
+        print_json(output.as_json(out, rows, time.perf_counter() - started))
         return
     show(rows, str(page), Console())
 
@@ -120,7 +120,7 @@ def tune(
     if as_json:
         rows = [vars(one) for one in tried]
         seconds = time.perf_counter() - started
-        print_json({"out": str(out), "report": str(table), "rows": rows, "seconds": seconds}, as_json)
+        print_json({"out": str(out), "report": str(table), "rows": rows, "seconds": seconds})
         return
     rows_table(
         [{"setting": label(one.method, one.settings), "distance from Gold": round(one.distance, 4)} for one in tried],

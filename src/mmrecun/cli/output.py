@@ -22,21 +22,10 @@ stderr = Console(stderr=True)
 _FIRST_LINE, _NEXT_LINE = 5.0, 30.0
 
 
-def print_json(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
-    """Print `result` as one JSON object, or as two columns with nested mappings as `outer.inner`."""
-    if not as_json:
-        facts_table(dict(_flat(result)), title)
-        return
+def print_json(result: Mapping[str, Any]) -> None:
+    """Print `result` as one JSON object on one line of standard output."""
     sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
     sys.stdout.flush()
-
-
-def _flat(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in result.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def escape_control(value: object) -> str:

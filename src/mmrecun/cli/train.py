@@ -44,7 +44,7 @@ def train(
     metric = f"recall@{VALIDATION_CUTOFF}"
     if as_json:
         facts = {"best_epoch": manifest.best_epoch, "epochs": manifest.epochs, "valid": {metric: manifest.valid}}
-        print_json({"run": str(out), **facts, "seconds": manifest.seconds}, as_json)
+        print_json({"run": str(out), **facts, "seconds": manifest.seconds})
         return
     facts_table(
         {

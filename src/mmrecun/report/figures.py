@@ -15,9 +15,8 @@ from mmrecun.auditing.checks import CHANCE, ERRORS
 from mmrecun.auditing.figures import Gap, Measurements, RunKind
 from mmrecun.auditing.result import AuditReport
 from mmrecun.keys import RECALL
-from mmrecun.report.style import INK, STYLE, ZONE, svg
+from mmrecun.report.style import INK, STYLE, ZONE, bars_of_seconds, svg
 from mmrecun.report.tables import by_kind
-from mmrecun.text import duration
 
 FEW = 20
 _COLOURS = {RunKind.ORIGINAL: "#a63d40", RunKind.UNLEARNED: "#1f5fa8", RunKind.GOLD: "#9a6b00"}
@@ -227,20 +226,12 @@ def times(report: AuditReport) -> str:
     """Seconds of each state on a logarithmic axis."""
     groups = by_kind(report)
     names = list(groups)[::-1]
-    seconds = [max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names]
+    seconds = {str(name): max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names}
     with mpl.rc_context(STYLE):
         figure = _canvas(0.42 * len(names) + 0.75, top=0.1, left=0.85)
         axes = figure.subplots()
-        axes.barh(names, seconds, color=[_COLOURS[name] for name in names], height=0.55)
-        for place, value in enumerate(seconds):
-            axes.annotate(duration(value), (value, place), (5, 0), textcoords="offset points", va="center")
-        axes.set(xscale="log", xlabel="seconds (each step of the axis is ten times more)")
-        low = 10 ** np.floor(np.log10(min(seconds)) - 0.3)
-        axes.set_xlim(low, max(seconds) * (max(seconds) / low) ** 0.4)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        axes.minorticks_off()
-        axes.tick_params(axis="y", length=0, labelcolor=INK)
-        axes.spines["left"].set_visible(False)
+        bars_of_seconds(axes, seconds, [_COLOURS[name] for name in names], height=0.55, room=0.4)
+        axes.set_xlabel("seconds (each step of the axis is ten times more)")
         return svg(figure, "times")
 
 
