@@ -13,7 +13,7 @@ from benchmarks.cases import LIKE_TIKTOK
 from benchmarks.limits import Limits
 from benchmarks.timing import Spread, digits
 from mmrecun.device import thread_facts
-from mmrecun.runs import now, versions
+from mmrecun.manifest import now, versions
 
 Row = Mapping[str, Any]
 OUT = Path(__file__).parent / "out"

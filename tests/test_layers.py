@@ -32,6 +32,7 @@ MAIN_LINE = (
     "evaluation",
     "models",
     "training",
+    "manifest",
     "runs",
     "unlearning",
     "auditing",

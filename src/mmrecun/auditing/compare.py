@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmrecun.auditing import persons, similarity
-from mmrecun.auditing.against_gold import gaps_to_gold, gold_checks
+from mmrecun.auditing.against_gold import gold_checks
 from mmrecun.auditing.checks import (
     UTILITY_SHARE,
     bystander_checks,
@@ -20,6 +20,7 @@ from mmrecun.auditing.checks import (
     utility_check,
 )
 from mmrecun.auditing.figures import Gap, Likeness
+from mmrecun.auditing.gaps import gaps_to_gold
 from mmrecun.auditing.keys import GOLD_TRAINING, GapKey, Kind, LikenessKey, MarkKind, Similarity, Users
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.ranked_lists import K
@@ -114,7 +115,7 @@ def _decisive(checks: Sequence[Check]) -> list[Check]:
 
 
 def _both(verdict: Outcome, against: Sequence[Check]) -> Outcome:
-    """If the Golds turn out not to be a target, nothing passes."""
+    """Return the verdict; nothing passes if the Golds turn out not to be a target."""
     void = any(check.name == GOLD_TRAINING and check.state is Outcome.NOT_ASSESSED for check in against)
     return Outcome.NOT_ASSESSED if void and verdict is Outcome.PASSED else verdict
 
@@ -180,8 +181,10 @@ def likeness(
 
 
 def list_similarity(first: MeasuredRun, second: MeasuredRun) -> dict[LikenessKey, float]:
-    """Mean overlap and rank-biased overlap of the lists of all, affected and unaffected users, as far as there are any,
-    and mean Jensen-Shannon distance of the sampled users' scores.
+    """Compute how similar two runs are.
+
+    Mean overlap and rank-biased overlap of the lists of all, affected and unaffected users, where there are any, and
+    the mean Jensen-Shannon distance of the sampled users' scores.
     """
     everybody = np.ones(len(first.affected), dtype=bool)
     groups = {Users.ALL: everybody, Users.AFFECTED: first.affected, Users.UNAFFECTED: ~first.affected}

@@ -54,7 +54,7 @@ def _branch_metrics(pair: UserItemVectors, setup: AuditSetup) -> dict[Probe, flo
 
 
 def zero_retrain_forgetting(audited: AuditedRun, whole: Vectors, setup: AuditSetup) -> float:
-    """ZRF: 1 - mean Jensen-Shannon divergence (bits) between the model and an untrained one (arXiv 2205.08096).
+    """Compute ZRF: 1 - mean Jensen-Shannon divergence (bits) from an untrained model (arXiv 2205.08096).
 
     It is taken over a sample of at most 256 users with a forgotten pair, and all items. At 1 the model answers like an
     untrained one. Compare it with Gold's.

@@ -86,7 +86,7 @@ class LapsedFeatures:
     def groups(
         self, model: Recommender, partition: Partition, build: Build
     ) -> tuple[PairGroup, PairGroup, PairGroup, PairGroup] | None:
-        """Places of forgotten, held-out and both known kinds of pairs; None where the model no longer reads it.
+        """Rank forgotten, held-out and both known kinds of pairs; None where the model no longer reads the modality.
 
         Args:
             model: of the retained data.
@@ -120,7 +120,7 @@ class LapsedFeatures:
 
 
 def _alike(lost: Bools, pool: Bools, degree: Ints, rng: np.random.Generator) -> Bools:
-    """As many items of `pool` as were lost, of about the same degrees; bool [I]."""
+    """Choose as many items of `pool` as lost the features, of about the same degrees; bool [I]."""
     chosen = np.zeros(len(lost), dtype=bool)
     free = rng.permutation(np.flatnonzero(pool & (degree > 0)))
     order = free[np.argsort(degree[free], kind="stable")]

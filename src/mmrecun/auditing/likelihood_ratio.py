@@ -42,7 +42,7 @@ def check_number(shadows: int) -> None:
 
 
 def halves(units: int, shadows: int, rng: np.random.Generator) -> Bools:
-    """Which of the units each shadow learns, bool [K, units]; of every two shadows, one has what the other lacks.
+    """Draw which units each shadow learns, bool [K, units]; of every two shadows, one has what the other lacks.
 
     A lone unit is learned by every second shadow.
 
@@ -65,7 +65,7 @@ def logits(percentiles: Floats) -> np.ndarray:
 
 
 def likelihood(scores: Floats, shadows: Floats, learned: Bools) -> np.ndarray:
-    """Probability of "trained and unlearned" for each pair; float64 [N], NaN without a shadow of either kind.
+    """Compute the probability of "trained and unlearned" of each pair; float64 [N], NaN without either kind of shadow.
 
     Each side is a normal distribution per pair, with the variance pooled over pairs, since shadows are few (Carlini et
     al., "Membership inference attacks from first principles", 2022, section IV-C), and widened by that of the mean.
@@ -93,7 +93,7 @@ def _log_density(value: np.ndarray, drawn: np.ndarray, side: Bools) -> np.ndarra
 
 
 def summarise(probabilities: np.ndarray) -> Attack | None:
-    """Means over N pairs, and over the most exposed tenth; NaN is left out, and None given where nothing else is."""
+    """Average over N pairs, and over the most exposed tenth; NaN is left out; None if nothing else is left."""
     ranked = np.sort(probabilities[~np.isnan(probabilities)])
     if not len(ranked):
         return None

@@ -47,7 +47,7 @@ class AffectedRows:
 
     @classmethod
     def of(cls, partition: Partition, users: bool, features: bool = False) -> Self:
-        """Of the users, or of the items.
+        """Choose the rows that are compared, of users or of items.
 
         Args:
             partition: original and retained data.
@@ -72,7 +72,7 @@ class AffectedRows:
         return cls(compared, above[compared], every[compared], shares, every, above)
 
     def mark(self, traits: Doubles, structure: Doubles) -> Mark | None:
-        """AUC of the classifier, and its level without the model; None where too few rows were touched.
+        """Compute the AUC of the classifier, and its level without the model; None where too few rows were touched.
 
         Args:
             traits: float64 [R, F], of all retained rows in the model.
@@ -92,12 +92,12 @@ class AffectedRows:
         return Mark(rows=count, others=len(self.rows) - count, auc=estimate.value, auc_error=error, level=level.value)
 
     def _found(self, traits: Doubles) -> tuple[PairGroup, PairGroup]:
-        """Scores of touched and of other rows by a classifier that was not told of them."""
+        """Score touched and other rows by a classifier that was trained without them."""
         inputs = normal_scores(traits[self.rows], self.strata)
         return self.groups(cross_validated(inputs, self.affected, np.arange(len(self.rows)), _SEED.numpy()))
 
     def groups(self, scores: Doubles) -> tuple[PairGroup, PairGroup]:
-        """Touched and other rows, within strata, by scores [N] of the compared rows."""
+        """Return the touched and the other rows, within strata, by scores [N] of the compared rows."""
         touched, others = (
             PairGroup(scores[mask].astype(np.float32), ITEM_STEP * self.strata[mask], self.rows[mask])
             for mask in (self.affected, ~self.affected)
@@ -106,7 +106,7 @@ class AffectedRows:
 
 
 def _features_lost(partition: Partition) -> Doubles:
-    """Share of its modalities that each item lost; float64 [I]."""
+    """Compute the share of its modalities that each item lost; float64 [I]."""
     had = sum(
         (modality.present.astype(int) for modality in partition.original.modalities.values()),
         start=np.zeros(1, dtype=int),
@@ -117,7 +117,7 @@ def _features_lost(partition: Partition) -> Doubles:
 
 
 def _sample(touched: Bools, rows: Ints) -> Ints:
-    """At most 20,000 of the touched and of the other rows; int64, ascending."""
+    """Draw at most 20,000 of the touched and of the other rows; int64, ascending."""
     rng = _SEED.child("sample").numpy()
     parts = (rows[touched[rows]], rows[~touched[rows]])
     chosen = [part if len(part) <= _MOST else rng.choice(part, _MOST, replace=False) for part in parts]

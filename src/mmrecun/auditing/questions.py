@@ -57,7 +57,7 @@ class SinglePairs:
         return cls(forgotten, held_out, known, seen)
 
     def comparison(self, vectors: Vectors, traits: RowTraits, structure: RowTraits) -> Comparison:
-        """By the vectors and traits of everybody, in original rows."""
+        """Make the comparison from the vectors and traits of everybody, in original rows."""
         degree = degrees(self.seen, len(vectors.users), len(vectors.items))
         groups, seen_by_attacker = [], []
         lengths = [side.norm(dim=1).cpu().double().numpy() for side in (vectors.users, vectors.items)]
@@ -146,7 +146,7 @@ class RecognitionTests:
 
 
 def _in_original_rows(traits: RowTraits, partition: Partition) -> RowTraits:
-    """Rows that left are zero."""
+    """Put traits into original rows; rows that left are zero."""
     sizes, rows = (
         (len(partition.original.users), len(partition.original.items)),
         (partition.user_rows, partition.item_rows),

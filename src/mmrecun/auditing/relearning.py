@@ -61,7 +61,7 @@ def _none(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[ProbeKey
 
 
 def relearn_time(step: Callable[[], None], level: Callable[[], float], target: float, most: int = 200) -> int | None:
-    """How many training steps on the forgotten pairs bring their error down to `target`; None if `most` do not.
+    """Count the training steps on the forgotten pairs that bring their error down to `target`; None if `most` do not.
 
     Divided by Gold's count: far below 1 says that something was left to build on, far above 1 that it was pushed away.
 
@@ -79,7 +79,7 @@ def relearn_time(step: Callable[[], None], level: Callable[[], float], target: f
 
 
 def misranked(vectors: Vectors, triples: Triples) -> float:
-    """Share of B triples whose positive does not score above the negative.
+    """Compute the share of B triples whose positive does not score above the negative.
 
     >>> import torch
     >>> one = torch.eye(2)
@@ -100,7 +100,7 @@ class _Lesson:
         self.sampler = NegativeSampler(original.train, len(original.users), len(original.items))
 
     def triples(self, model: Recommender, rng: np.random.Generator) -> Triples:
-        """All pairs with new negatives."""
+        """Return all pairs with new negatives."""
         return next(bpr_batches(self.pairs, self.sampler, len(self.pairs), rng, next(model.parameters()).device))
 
     def watched(self, model: Recommender) -> Triples:
@@ -109,7 +109,7 @@ class _Lesson:
         return reduce(Triples.joined, (self.triples(model, rng) for _ in range(NEGATIVES)))
 
     def steps(self, audited: AuditedRun, target: float, progress: Progress) -> int | None:
-        """How many a copy of the state needs."""
+        """Count the steps that a copy of the state needs."""
         model = self.cache.padded_model(audited.model)
         inputs, watched = self.cache.padded_inputs(model), self.watched(model)
         optimizer, rng = adam(model, self.rate), self.seed.child("steps").numpy()

@@ -1,16 +1,16 @@
 """What an audit says: figures of each state, checks with their evidence, and one verdict."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
 from mmrecun.auditing.figures import Gap, Likeness, Measurements, Persons, RunKind
 from mmrecun.auditing.keys import CheckName, GapKey, LikenessKey
 from mmrecun.settings import Settings
-from mmrecun.text import facts_html, facts_text
+from mmrecun.text import facts_html, facts_text, preview
 
 
 class Outcome(StrEnum):
@@ -52,6 +52,14 @@ class Check(Settings):
     partly: str = ""
     against_gold: bool = False
 
+    @classmethod
+    def of_findings(cls, name: CheckName, found: Iterable[object], clean: str, dirty: str) -> Self:
+        """Make a check that fails if anything was found: `dirty` and the first findings, else `clean`, in words."""
+        listed = list(found)
+        if not listed:
+            return cls(name=name, state=Outcome.PASSED, detail=clean)
+        return cls(name=name, state=Outcome.FAILED, detail=f"{dirty}: {preview(listed)}")
+
 
 class AuditScope(Settings):
     """What an audit looked at beside the run itself and the one it came from.
@@ -69,7 +77,7 @@ class AuditScope(Settings):
     sample: int = 0
 
     def at_least(self, other: "AuditScope") -> bool:
-        """Whether this looked at no less than `other`."""
+        """Say whether this looked at no less than `other`."""
         probes = self.relearn >= other.relearn and self.shadows >= other.shadows
         users = (self.sample or math.inf) >= (other.sample or math.inf)
         return len(self.golds) >= len(other.golds) and probes and users
@@ -210,7 +218,7 @@ _PUBLIC = (
 
 
 def conclude(checks: Sequence[Check]) -> Outcome:
-    """One verdict from many checks.
+    """Conclude one verdict from many checks.
 
     Failed if any check failed. Passed only if the removal, the forgetting of every kind of thing, and utility were
     measured and hold. Otherwise not assessed: what could not be measured never counts as passed.

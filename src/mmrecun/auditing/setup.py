@@ -35,7 +35,7 @@ _CONTROLS = 1000
 
 
 def _answers(model: Recommender, inputs: GraphInputs) -> Vectors:
-    """Vectors without their history: a model may answer with its own parameters."""
+    """Detach vectors: a model may answer with its own parameters."""
     vectors = model.vectors(inputs)
     branches = {name: (users.detach(), items.detach()) for name, (users, items) in vectors.branches.items()}
     return Vectors(vectors.users.detach(), vectors.items.detach(), branches=branches)
@@ -53,20 +53,20 @@ class InputCache:
         self._structure: RowTraits | None = None
 
     def retained_graph(self, device: torch.device) -> Tensor:
-        """CSR [U' + I', U' + I'], the normalised graph of the retained training pairs, also for models without one."""
+        """Build the normalised graph of the retained training pairs, CSR [U' + I', U' + I'], for any model."""
         if self._retained_graph is None:
             data = self.partition.retained
             self._retained_graph = user_item_graph(data.train, len(data.users), len(data.items), device).forward
         return self._retained_graph
 
     def structure(self, device: torch.device) -> RowTraits:
-        """Traits that the retained pairs alone give."""
+        """Compute the traits that the retained pairs alone give."""
         if self._structure is None:
             self._structure = structure(self.retained_graph(device), len(self.partition.user_rows))
         return self._structure
 
     def traits(self, model: Recommender, retained: UserItemVectors) -> RowTraits:
-        """Traits of the retained rows on the retained graph; the original is seen as if it were served as it is.
+        """Compute the traits of the retained rows on the retained graph; for the original, as if it were served.
 
         Args:
             model: of the retained data, or the original.
@@ -82,17 +82,17 @@ class InputCache:
 
     @torch.no_grad()
     def original(self, model: Recommender) -> Vectors:
-        """Of the original model, on what it was trained on."""
+        """Return the vectors of the original model, on what it was trained on."""
         return _answers(model, self.inputs(views.original(self.partition), model))
 
     @torch.no_grad()
     def retained(self, model: Recommender) -> Vectors:
-        """Of a model of the retained data, as it is served; rows of the retained data."""
+        """Return the vectors of a model of the retained data, as it is served, in rows of the retained data."""
         return _answers(model, self.inputs(views.retained(self.partition), model))
 
     @torch.no_grad()
     def padded(self, model: Recommender) -> Vectors:
-        """Of a model of the retained data, in original rows, with newcomers for what was removed."""
+        """Return the vectors of a model of the retained data, in original rows, with newcomers for what was removed."""
         return self.padded_of(self.padded_model(model))
 
     def padded_model(self, model: Recommender) -> Recommender:
@@ -101,11 +101,11 @@ class InputCache:
 
     @torch.no_grad()
     def padded_of(self, model: Recommender) -> Vectors:
-        """Of a model that has a row for everybody, on the retained data in original rows."""
+        """Return the vectors of a model with a row for everybody, on the retained data, in original rows."""
         return _answers(model, self.padded_inputs(model))
 
     def untrained(self, model: Recommender) -> Vectors:
-        """As `padded`, of a model like this one that has learned nothing."""
+        """Return what `padded` returns, of a model like this one that has learned nothing."""
         original = self.partition.original
         sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
         kind = f"{type(model).__name__} {model.config.model_dump_json()} {sizes.model_dump_json()}"
@@ -162,12 +162,12 @@ class AuditSetup:
     cache: InputCache
 
     def strata(self, pairs: Interactions, seen: Interactions) -> Ints:
-        """Strata of `pairs` by popularity in `seen`."""
+        """Stratify `pairs` by popularity in `seen`."""
         original = self.cache.partition.original
         return strata(pairs, *degrees(seen, len(original.users), len(original.items)), by=self.by)
 
     def owners(self, pairs: Interactions) -> Ints:
-        """Whose pairs stand or fall together: the removed items', else the users'."""
+        """Return whose pairs are one draw: the removed items', else the users'."""
         return pairs.items if self.by == "users" else pairs.users
 
 
@@ -229,5 +229,5 @@ def _affected(partition: Partition, forgotten: Interactions, train: Interactions
 
 
 def removed_row_count(partition: Partition) -> int:
-    """How many users and items have no row any more."""
+    """Count the users and items that have no row any more."""
     return int(np.sum(partition.removed_users) + np.sum(partition.removed_items))

@@ -141,7 +141,7 @@ class Candidates:
 
     @classmethod
     def of(cls, setup: AuditSetup) -> "Candidates":
-        """Of the forgotten pairs under test."""
+        """Take the candidates from the forgotten pairs under test."""
         partition, pairs = setup.cache.partition, setup.forgotten
         if setup.branch:
             nobody = np.empty(0, dtype=np.int64)

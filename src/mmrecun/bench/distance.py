@@ -84,8 +84,10 @@ def distance(entry: MethodSummary, gold: MethodSummary) -> Distance | None:
 
 
 def nearest(summary: Summary, limit: str = LIMIT) -> Nearest | None:
-    """Return the nearest method of those that take, on average, no more time than the one called `limit`; or of all
-    where that one has no row. A method that failed for a seed is left out. None where nothing can be compared.
+    """Return the method nearest to Gold among those that take no more time, on average, than the one called `limit`.
+
+    All methods are compared where that one has no row. A method that failed for a seed is left out. None where nothing
+    can be compared.
     """
     gold, bound = summary.line(GOLD), summary.line(limit)
     if gold is None or not gold.done:

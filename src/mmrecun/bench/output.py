@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrecun import runs
 from mmrecun.atomic import replace_file
 from mmrecun.bench import agreement, plots
 from mmrecun.bench.distance import nearest
@@ -17,6 +16,7 @@ from mmrecun.bench.spec import BenchSpec
 from mmrecun.bench.summary import Summary, summarise
 from mmrecun.bench.table import latex, markdown
 from mmrecun.errors import ArtifactError, ConfigError
+from mmrecun.manifest import now, versions
 from mmrecun.settings import Settings
 
 HEADER = "bench.json"
@@ -45,14 +45,14 @@ def begin(out: Path, spec: BenchSpec) -> Header:
         ConfigError: when something else is there, or nothing can be written.
     """
     path = out / HEADER
-    started = runs.now()
+    started = now()
     try:
         if path.is_file():
             started = Header.model_validate_json(path.read_bytes()).started
         elif out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} exists and is no bench; choose another --out")
         header = Header(
-            started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(runs.versions())
+            started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(versions())
         )
         out.mkdir(parents=True, exist_ok=True)
         replace_file(path, (header.model_dump_json(indent=2) + "\n").encode())
@@ -74,7 +74,7 @@ def machine() -> dict[str, str]:
 
 
 def write_tables(out: Path, rows: Sequence[Row]) -> None:
-    """`rows.parquet`, `table.md` and `table.tex`, each replaced in one step."""
+    """Write `rows.parquet`, `table.md` and `table.tex`, each replaced in one step."""
     buffer = io.BytesIO()
     frame(rows).write_parquet(buffer)
     replace_file(out / "rows.parquet", buffer.getvalue())

@@ -21,7 +21,7 @@ _MARKERS = "os^vDPX*<>ph"
 
 
 def line_styles(summary: Summary) -> dict[str, tuple[str, str]]:
-    """Colour and marker of every line; a method looks the same in every group of a bench."""
+    """Return colour and marker of every line; a method looks the same in every group of a bench."""
     found = {ORIGINAL: (_ORIGINAL, "s"), GOLD: (_GOLD, "D")}
     for place, entry in enumerate(summary.methods):
         found[entry.method] = (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
@@ -29,7 +29,7 @@ def line_styles(summary: Summary) -> dict[str, tuple[str, str]]:
 
 
 def trade_off(summary: Summary) -> Figure | None:
-    """Retained against forget recall, mean and deviation of each method; None without figures."""
+    """Draw retained against forget recall, mean and deviation of each method; None without figures."""
     lines = [entry for entry in summary.lines if entry.values(RETAIN) and entry.values(FORGET)]
     if not lines:
         return None
@@ -79,7 +79,7 @@ def _zone(axes: Axes, gold: MethodSummary | None) -> None:
 
 
 def times(summaries: Sequence[Summary]) -> Figure | None:
-    """Seconds of each method on a logarithmic axis, one bar a method: the mean over all groups given."""
+    """Draw the seconds of each method on a logarithmic axis, one bar a method: the mean over all groups given."""
     taken: dict[str, list[float]] = {}
     for summary in summaries:
         for entry in summary.lines:

@@ -131,7 +131,7 @@ def of_figures(figures: Measurements) -> dict[str, float | None]:
 
 
 def gaps(values: dict[str, float | None], golds: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
-    """`gap_...` and `z_...` of the headline figures against `golds`; None where a figure or a spread is missing."""
+    """Compute `gap_...` and `z_...` of the headline figures against `golds`; None without a figure or spread."""
     found: dict[str, float | None] = {}
     for name in HEADLINES:
         known = [figure for gold in golds if (figure := gold.get(name)) is not None]
@@ -187,7 +187,7 @@ def _first_line(error: Exception) -> str:
 
 
 def frame(rows: Iterable[Row]) -> pl.DataFrame:
-    """Rows as a table with the public column names and stable types."""
+    """Return rows as a table with the public column names and stable types."""
     types: dict[str, type[pl.DataType]] = {
         "ratio": pl.Float64,
         "requests": pl.Int64,

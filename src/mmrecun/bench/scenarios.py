@@ -188,7 +188,7 @@ def _drawn(spec: RequestSpec, dataset: Dataset, candidates: Ints, seed: Seed) ->
 
 
 def _candidates(spec: RequestSpec, dataset: Dataset) -> Ints:
-    """Rows that can be chosen: users, items or places of training pairs; for a modality the items that have it."""
+    """Return the rows to choose from: users, items or training pairs; for a modality the items that have it."""
     if spec.target is RequestTarget.USERS:
         return np.unique(dataset.train.users)
     if spec.target is RequestTarget.ITEMS:

@@ -72,5 +72,5 @@ def _with_users(dataset: Dataset, names: tuple[str, ...], profiles: list[Ints]) 
 
 
 def _lengthened(table: pl.DataFrame, rows: int) -> pl.DataFrame:
-    """`table` with `rows` empty rows at its end; a table without columns stays one."""
+    """Append `rows` empty rows to a table; a table without columns stays one."""
     return pl.concat([table, table.clear(rows)]) if table.width else table

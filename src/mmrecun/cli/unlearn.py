@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
     from mmrecun.forget.request import ForgetRequest
     from mmrecun.jobs import Absent
-    from mmrecun.runs import Manifest, Run
+    from mmrecun.manifest import Manifest
+    from mmrecun.runs import Run
 
 
 def unlearn(

@@ -16,6 +16,7 @@ from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
 from mmrecun.jobs._shadows import shadows_in
+from mmrecun.manifest import now
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
 from mmrecun.scale.here import Here
@@ -70,7 +71,7 @@ def audit(
         golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
     attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
     facts: dict[str, Any] = {
-        "made": runs.now(),
+        "made": now(),
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
     }
     made = _assessed(original, after, golds_read, relearn, attack, key, progress, sample)
@@ -206,7 +207,7 @@ def _facts(run: Run, original: Run) -> dict[str, str]:
 
 
 def shadow_seconds(run: PathLike, shadows: int) -> float:
-    """About how long so many shadow models take, each as long as the original's training and the unlearning.
+    """Estimate how long the shadow models take, each as long as the original's training and the unlearning.
 
     Raises:
         ArtifactError: when `run` is no run, was trained, or its parent is gone.

@@ -18,10 +18,11 @@ from mmrecun.data.interactions import Split
 from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
+from mmrecun.manifest import reference
 from mmrecun.models.base import ModelConfig
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
-from mmrecun.runs import PathLike, reference
+from mmrecun.runs import PathLike
 from mmrecun.text import unknown_name
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, no_progress
@@ -106,7 +107,7 @@ def evaluate_mapped(
 
 
 def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None) -> RankingReport:
-    """Users are tried in a drawn order until enough have a pair in the split; those who left never do."""
+    """Rank users in a drawn order until enough have a pair in the split; removed ones never do."""
     order = np.arange(run.size("users"))
     if users:
         order = np.unique(Seed(0).child("users to rank").numpy().integers(len(order), size=4 * users))

@@ -129,7 +129,7 @@ def _own(modality: str) -> str:
 
 
 def distance(online: Tensor, target: Tensor, there: Tensor | None = None) -> Tensor:
-    """Average one minus the cosine of each row of `online` with that of `target`; a scalar.
+    """Compute one minus the mean cosine of the rows of `online` and of `target`; a scalar.
 
     >>> distance(torch.eye(2), torch.eye(2).flip(0)).item()
     1.0

@@ -34,7 +34,7 @@ def _canvas(height: float, top: float, left: float = 0.62) -> Figure:
 
 
 def trade_off(report: AuditReport) -> str:
-    """Retained recall against forget recall, with Gold's level as the target zone; empty without figures."""
+    """Draw retained against forget recall, with Gold's level as the target zone; empty without figures."""
     groups = by_kind(report)
     points = {
         name: [(s.forget[RECALL], s.retain[RECALL]) for s in states if _has_recall(s)]
@@ -89,7 +89,7 @@ def _zones(axes: Axes, gap: dict[keys.GapKey, Gap]) -> list[tuple[float, float]]
 
 
 def _frame(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
-    """Limits with room around every point; recall is never below zero."""
+    """Set limits with room around every point; recall is never below zero."""
     for axis, values in ((axes.xaxis, [x for x, _ in points]), (axes.yaxis, [y for _, y in points])):
         low, high = min(values), max(values)
         room = 0.12 * max(high - low, 0.02)
@@ -101,7 +101,7 @@ def _frame(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
 
 
 def percentiles(report: AuditReport) -> str:
-    """Where forgotten pairs rank, against held-out positives, before and after and in Gold; empty without figures."""
+    """Draw where forgotten pairs rank, against held-out ones, before, after and in Gold; empty without figures."""
     groups = {name: [s for s in states if s.percentiles] for name, states in by_kind(report).items()}
     groups = {name: states for name, states in groups.items() if states}
     if not groups or too_few(report):
@@ -133,7 +133,7 @@ def _histogram(axes: Axes, name: RunKind, states: Sequence[Measurements]) -> Non
 
 
 def _average(rows: Sequence[Sequence[float]]) -> list[float]:
-    """Column means of histograms that have as many bins as the first."""
+    """Average the columns of histograms that have as many bins as the first."""
     same = [row for row in rows if len(row) == len(rows[0])]
     return [sum(column) / len(same) for column in zip(*same, strict=True)]
 
@@ -145,7 +145,7 @@ def too_few(report: AuditReport) -> bool:
 
 
 def forest(report: AuditReport) -> str:
-    """Recognition AUCs with three standard errors, and the share that still looks known; empty without figures."""
+    """Draw recognition AUCs with three standard errors, and the share that still looks known; empty without figures."""
     groups = by_kind(report)
     kinds = list(dict.fromkeys(kind for state in report.states for kind in state.recognition))
     rows = [
@@ -181,7 +181,7 @@ def forest(report: AuditReport) -> str:
 
 
 def _places(rows: Sequence[tuple[str, Measurements]]) -> list[float]:
-    """Where each row stands, from the top, with room for a title above each kind."""
+    """Return the height of each row, from the top, with room for a title above each kind."""
     places, place, last = list[float](), 0.0, ""
     for kind, _ in rows:
         place += 1.0 if kind == last else 2.1
@@ -205,7 +205,7 @@ def _forest_frame(left: Axes, right: Axes, places: Sequence[float], names: Seque
 
 
 def person_gaps(report: AuditReport) -> str:
-    """How far each user's recall lies from the mean of the Golds; empty without Golds enough."""
+    """Draw how far each user's recall lies from the mean of the Golds; empty for fewer than two Golds."""
     if report.persons is None or not report.persons.gaps:
         return ""
     shares = report.persons.gaps
@@ -223,7 +223,7 @@ def person_gaps(report: AuditReport) -> str:
 
 
 def times(report: AuditReport) -> str:
-    """Seconds of each state on a logarithmic axis."""
+    """Draw the seconds of each state on a logarithmic axis."""
     groups = by_kind(report)
     names = list(groups)[::-1]
     seconds = {str(name): max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names}
@@ -236,7 +236,7 @@ def times(report: AuditReport) -> str:
 
 
 def loss(points: Sequence[tuple[float, float]]) -> str:
-    """Loss against pass; empty for fewer than two points."""
+    """Draw the loss of each pass; empty for fewer than two points."""
     if len(points) < 2:
         return ""
     with mpl.rc_context(STYLE):

@@ -201,7 +201,7 @@ def _harm_of(read: Callable[[Harm], float]) -> Callable[[Measurements], FigureWi
 def _row(
     report: AuditReport, label: str, meaning: str, spec: str, of: Callable[[Measurements], FigureWithError | None]
 ) -> StateRow:
-    """One figure of every state; what only a later state can have does not apply to the original."""
+    """Return one figure of every state; what only a later state can have does not apply to the original."""
     cells = []
     for kind, states in by_kind(report).items():
         found = [of(state) or (None, "") for state in states]

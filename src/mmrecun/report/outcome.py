@@ -113,7 +113,7 @@ def _clauses(report: AuditReport) -> list[tuple[Outcome, str]]:
 
 
 def _removal(checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
-    """One clause for all scans of each outcome."""
+    """Return one clause for all scans of each outcome."""
     passed, failed, open_, idle = (
         [check for check in checks if check.state is state]
         for state in (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.NOT_APPLICABLE)
@@ -150,7 +150,7 @@ def _own(report: AuditReport, check: Check) -> str:
 
 
 def _better(check: Check, before: float, after: float) -> str:
-    """How lists have changed; a loss that only chance excuses is named."""
+    """Say how lists have changed; a loss that only chance excuses is named."""
     if check.state is Outcome.FAILED:
         return "got worse"
     lost = 1 - after / before if before else 0.0
@@ -175,7 +175,7 @@ def _recognised(check: Check, kind: Kind, found: Recognition | None) -> str:
 
 
 def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
-    """One clause for the rows and lists of each outcome."""
+    """Return one clause for the rows and lists of each outcome."""
     texts = {
         Outcome.PASSED: "what the request touched does not stand out",
         Outcome.FAILED: "what the request touched can be picked out",
@@ -196,7 +196,7 @@ def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, 
 
 
 def _bystanders(check: Check, found: Bystanders) -> str:
-    """How people with least part in the request fare; no place at all was held where nothing was touched."""
+    """Say how people with least part in the request fare; nothing touched means that no place was held."""
     passed = check.state is Outcome.PASSED
     if check.name == BYSTANDER_RECALL:
         before, after = found.recall_before or 0.0, found.recall_after or 0.0
@@ -212,7 +212,7 @@ def _bystanders(check: Check, found: Bystanders) -> str:
 
 
 def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
-    """One clause for all gaps of each outcome, and one for every other comparison; bad Golds answer nothing."""
+    """Return one clause for all gaps of each outcome, and one for every other comparison; bad Golds answer nothing."""
     which = golds(report) if gold_count(report) else "Gold"
     texts = {Outcome.PASSED: f"in line with {which}", Outcome.FAILED: f"out of line with {which}"}
     bad = [check for check in checks if check.name == GOLD_TRAINING and check.state is Outcome.NOT_ASSESSED]

@@ -54,7 +54,7 @@ def bars_of_seconds(axes: Axes, times: Mapping[str, float], colours: Sequence[st
 
 
 def svg(figure: Figure, name: str) -> str:
-    """SVG element without metadata; `name` keeps ids apart when several figures share a page."""
+    """Return an SVG element without metadata; `name` keeps ids apart when several figures share a page."""
     buffer = io.StringIO()
     with mpl.rc_context({**STYLE, "svg.hashsalt": f"mmrecun-{name}"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

@@ -133,7 +133,7 @@ def state_columns(report: AuditReport) -> list[tuple[str, str]]:
 
 
 def state_rows(report: AuditReport) -> list[StateRow]:
-    """One row per figure of merit; several Golds are one cell of mean and standard deviation."""
+    """Return one row per figure of merit; several Golds are one cell of mean and standard deviation."""
     groups = list(by_kind(report).values())
     rows = [
         StateRow(
@@ -152,7 +152,7 @@ def state_rows(report: AuditReport) -> list[StateRow]:
 def cell(
     values: Sequence[float | None], spec: str = ".4f", band: str = "", missing: Outcome = Outcome.NOT_ASSESSED
 ) -> Cell:
-    """Mean and standard deviation of the figures that there are; the band belongs to a single figure."""
+    """Format mean and standard deviation of the figures that there are; the band belongs to a single figure."""
     known = [value for value in values if value is not None]
     if not known:
         return Cell(missing.value)

@@ -43,7 +43,7 @@ class Trained:
 
 
 def trained_on(dataset: Dataset, name: str, training: TrainConfig, seed: int = 1) -> Trained:
-    """Trained for all epochs: every validation is better than the one before."""
+    """Train for all epochs: every validation is better than the one before."""
     model, scores = build(name, dataset), count(1)
     fit(
         model,
@@ -223,7 +223,7 @@ class GradientContract(UnlearnerContract):
 
 @torch.no_grad()
 def forget_margin(run: GradientRun) -> float:
-    """Mean margin of what is forgotten, over all of it and the same negatives at each call."""
+    """Compute the mean margin of what is forgotten, over all of it and the same negatives at each call."""
     margins = []
     for step in run.sampler.forget_only(99):
         margins += run.forward(step)[1]

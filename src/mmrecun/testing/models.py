@@ -34,7 +34,7 @@ def scores(model: Recommender, dataset: Dataset) -> torch.Tensor:
 
 
 def disturb(model: Recommender) -> Recommender:
-    """Every parameter away from the special values it starts from, so that no zero hides a fault."""
+    """Move every parameter away from the special values it starts from, so that no zero hides a fault."""
     rng = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in model.parameters():

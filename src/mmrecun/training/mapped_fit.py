@@ -125,7 +125,7 @@ class MappedTrainer:
             yield self.adam.step(places, lambda rows, own=local: self.model.loss(rows, own))  # type: ignore[misc]
 
     def validate(self) -> float:
-        """Recall@20 on the validation pairs, as `validation_score` measures it."""
+        """Compute recall@20 on the validation pairs, as `validation_score` does."""
         truth = self._columns.splits[Split.VALID]
         chosen = users_to_rank(np.flatnonzero(np.diff(truth.starts)), self.rows["items"])
         report = evaluate_columns(

@@ -81,7 +81,7 @@ class RowAdam:
         return loss.detach()
 
     def _move(self, state: Tensor, gradient: Tensor) -> None:
-        """One step of Adam, in place, on values and moments [K, 3, D]."""
+        """Take one step of Adam, in place, on values and moments [K, 3, D]."""
         first, second = _BETAS
         values, mean, square = state.unbind(1)
         mean.lerp_(gradient, 1 - first)
@@ -90,7 +90,7 @@ class RowAdam:
         values.addcdiv_(mean, (square.sqrt() / spread).add_(_EPSILON), value=-self._rate / bias)
 
     def _present(self, name: str, at: Ints) -> Tensor:
-        """Values and moments [K, 3, D] of rows `at`, caught up with all steps taken; a copy."""
+        """Return values and moments [K, 3, D] of rows `at`, caught up with all steps taken; a copy."""
         table = self.tables[name]
         state, last = torch.from_numpy(table.records[at]), np.asarray(table.last[at], dtype=np.int64)
         behind = np.flatnonzero((last > 0) & (last < self.steps))
@@ -124,7 +124,7 @@ def catch_up(state: Tensor, last: Ints, missed: Ints, rate: float) -> None:
 
 
 def _quadrature(last: Ints, missed: Ints, early: bool) -> tuple[Doubles, Doubles]:
-    """Nodes j and their weights, bias correction of the first moment included: float64 [K, Q] each."""
+    """Return nodes j and their weights, bias correction of the first moment included: float64 [K, Q] each."""
     if not early:
         nodes, weights = _gauss_nodes()
         which = np.minimum(missed, _FORGOTTEN)
@@ -148,7 +148,7 @@ def _drift(state: Tensor, steps: Doubles, nodes: Doubles, weights: Doubles) -> N
 
 @cache
 def _gauss_nodes() -> tuple[Doubles, Doubles]:
-    """Nodes and weights of the Gauss quadrature for weights b1^j on j = 1..G, by G: float64 [_FORGOTTEN + 1, Q] each.
+    """Return nodes and weights of the Gauss quadrature for weights b1^j on j = 1..G, by G: float64 [_FORGOTTEN + 1, Q].
 
     By Golub and Welsch (1969): eigenvalues of the Jacobi matrix that Lanczos makes of diag(1..G). Up to Q steps are
     added as they are.
@@ -167,7 +167,10 @@ def _gauss_nodes() -> tuple[Doubles, Doubles]:
 
 
 def _lanczos(values: Doubles, start: Doubles, size: int) -> tuple[Doubles, Doubles]:
-    """Diagonal [size] and off-diagonal [size - 1] of the tridiagonal form of diag(values), begun at a unit vector."""
+    """Return diagonal [size] and off-diagonal [size - 1] of the tridiagonal form of diag(values).
+
+    It begins at `start`, a unit vector.
+    """
     basis, diagonal, beside = [start], [], []
     for _ in range(size):
         image = values * basis[-1]
