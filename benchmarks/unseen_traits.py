@@ -16,7 +16,7 @@ from torch.nn.functional import cosine_similarity
 
 from benchmarks.against_gold import DRAW, SEED, court_of
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdicts import GRID, Court, Kept
+from benchmarks.verdicts import Court, Kept, trials
 from mmrecun.arrays import Doubles
 from mmrecun.auditing.classifier import cross_validated
 from mmrecun.auditing.marks import AffectedRows
@@ -124,11 +124,9 @@ def main(given: Sequence[str] | None = None) -> None:
 
 def _table(options: Namespace) -> list[dict[str, Any]]:
     kept, found = Kept(options.kept), list[dict[str, Any]]()
-    for trial in GRID:
-        for name in trial.requests:
-            if options.only in f"{trial.data} {trial.model} {name}":
-                found += rows_of(court_of(kept, trial, name, DRAW, 2))
-                print(*found[-2:], sep="\n", flush=True)
+    for trial, name in trials(options.only):
+        found += rows_of(court_of(kept, trial, name, DRAW, 2))
+        print(*found[-2:], sep="\n", flush=True)
     return found
 
 
