@@ -169,7 +169,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(train, "progress_bar", interrupting(2))
     resume = tmp_path / ".run.resume.safetensors"
-    assert cli(*call) == (130, "", f"stopped; the same command goes on from {resume}\n")
+    assert cli(*call) == (130, "", f"stopped; the same command resumes from {resume}\n")
     assert [path.name for path in tmp_path.iterdir()] == [resume.name]
     monkeypatch.undo()
     assert keys(cli(*call, "--json"))["epochs"] == 8

@@ -188,7 +188,7 @@ def test_the_summary_is_one_sentence_with_counts_and_speed():
 def test_a_gap_is_read_by_its_sign():
     retain, forget, auc = to_gold.gap_rows(report(3))
     assert (retain.reading, retain.tone) == ("above Gold: no harm", "good")
-    assert (forget.reading, forget.tone) == ("at Gold's level", "good")
+    assert (forget.reading, forget.tone) == ("within tolerance of Gold", "good")
     assert (auc.reading, auc.tone, auc.place) == ("below Gold (not judged)", "soft", -3.0)
     known = {"recognition users": gap(0.03), "recognition features image": gap(-0.03), "bystanders' places": gap(0.03)}
     marks = {"marks items": gap(-0.03), "marks users": gap(0.03), "marks lists": gap(-0.03)}

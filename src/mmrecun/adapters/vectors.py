@@ -68,7 +68,7 @@ class VectorFiles:
     limits: tuple[str, ...] = (_VECTORS_ONLY, SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return the vectors of whoever stays, in their rows."""
+        """Return the vectors of the users and items that stay, in their rows."""
         users, items = rows_of(model)
         return replace(
             self,

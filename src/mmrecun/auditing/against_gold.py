@@ -1,4 +1,4 @@
-"""The checks that rest on Gold: is each figure at Gold's level, and is Gold trained well enough to be the target?"""
+"""The checks that rest on Gold: each figure within tolerance, and Golds that are trained well enough."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -113,26 +113,26 @@ def _utility(gap: Gap | None) -> Check:
     if gap is None:
         return _missing(name, About.UTILITY)
     lower = gap.difference < -gap.tolerance
-    reading = "lower" if lower else "at Gold's level" if gap.difference <= gap.tolerance else "higher"
+    reading = "lower" if lower else "within tolerance" if gap.difference <= gap.tolerance else "higher"
     return _made(name, not lower, f"{_words(gap)}: {reading}", About.UTILITY)
 
 
 def _forget_recall(gap: Gap | None, left: bool) -> Check:
-    """Check that forget recall is at Gold's level; no evidence if rows were removed, since newcomers replace them."""
+    """Check that forget recall is within tolerance; no evidence if rows were removed, since newcomers replace them."""
     name = FORGET_RECALL.with_gold
     if gap is None:
         return _missing(name, About.LEVEL)
     within = abs(gap.difference) <= gap.tolerance
-    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "under-forgotten"
+    reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "under-forgotten"
     check = _made(name, within, f"{_words(gap)}: {reading}", About.LEVEL)
     if not (within and left):
         return check
-    detail = f"{_words(gap)}: as of any newcomer, so it says nothing about what left"
+    detail = f"{_words(gap)}: newcomers replace what was removed, so it says nothing about that"
     return check.model_copy(update={"state": Outcome.NOT_APPLICABLE, "detail": detail})
 
 
 def _recognition(kind: Kind, gap: Gap | None, before: float | None) -> Check:
-    """Check that recognition is at Gold's level; passed only if a model that forgot nothing would have failed.
+    """Check that recognition is within tolerance; passed only if a model that forgot nothing would have failed.
 
     Args:
         kind: kind of what was forgotten.
@@ -143,19 +143,19 @@ def _recognition(kind: Kind, gap: Gap | None, before: float | None) -> Check:
     if gap is None:
         return _missing(name, About.FORGETTING)
     within = abs(gap.difference) <= gap.tolerance
-    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
+    reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
     check = _made(name, within, f"{_words(gap)}: {reading}", About.FORGETTING)
     if within and (before is None or before - gap.gold_mean < 2 * gap.tolerance):
         return check.model_copy(
-            update={"state": Outcome.NOT_ASSESSED, "detail": f"{_words(gap)}: too few pairs to tell from doing nothing"}
+            update={"state": Outcome.NOT_ASSESSED, "detail": f"{_words(gap)}: an unchanged model might look the same"}
         )
     return check
 
 
 def _fold_in(kind: Kind, gap: Gap) -> Check:
     within = abs(gap.difference) <= gap.tolerance
-    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
-    detail = f"mean place of a forgotten pair, told from the owner's others, {_words(gap)}: {reading}"
+    reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
+    detail = f"mean place of a forgotten pair, predicted from the owner's others, {_words(gap)}: {reading}"
     return _made(CheckName.asking(Question.FOLD_IN, kind).with_gold, within, detail, About.LEVEL)
 
 

@@ -209,24 +209,24 @@ def _removed_words(partition: Partition) -> str:
 
 def _notes(partition: Partition, golds: int) -> tuple[str, ...]:
     notes = [
-        "Forgotten pairs are compared with held-out pairs of the same users or items, which nobody trained on: to a "
-        "model that never saw the forgotten ones the two are alike.",
+        "Forgotten pairs are compared with held-out pairs of the same users or items, which no model was trained on: "
+        "to a model that never saw the forgotten ones the two are alike.",
         "Forget recall takes the forgotten pairs as ground truth and masks retained positives only; "
         "Gold's need not be zero, because to Gold they are held-out data.",
     ]
     if removed_row_count(partition):
         notes.append(
-            f"{_removed_words(partition)} have no row any more. For forget recall a newcomer stands in "
-            "for each: a fresh row from one fixed seed, its own features, no interaction; the same in Gold."
+            f"{_removed_words(partition)} have no row any more. For forget recall each is replaced by a newcomer: "
+            "an untrained row from one fixed seed, its own features, no interaction; the same in Gold."
         )
     if partition.removed_features:
         notes.append(
-            "Items that lost features were shown as new, with those features alone, so that what the shared weights "
-            "learned of them speaks and not the pairs that are kept."
+            "Items that lost features were treated as new, with those features alone, so that only what the shared "
+            "weights learned from them counts, and not the retained pairs."
         )
     if not golds:
         notes.append("No Gold run was given: the verdict rests on comparisons within this run.")
     if golds == 1:
-        notes.append("One Gold has no spread; three or more make the gap readable.")
+        notes.append("A single Gold has no spread; three or more make the gaps meaningful.")
     notes.append("Not looked at: backups, logs, caches and indexes outside the run folder, and copies made by others.")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""How visible removed items still are to the model, and in what is served."""
+"""How visible removed items still are in the rankings of a model, and in the lists that are served."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Signed gaps of a run's figures to Gold, each with the difference that still counts as Gold's level."""
+"""Signed gaps of a run's figures to Gold, each with the difference that still counts as equal to Gold."""
 
 from collections.abc import Sequence
 from statistics import mean, stdev
@@ -62,7 +62,7 @@ def gaps_to_gold(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[G
 
 
 def _tolerance(least: float, deviation: float | None, error: float | None) -> float:
-    """Return the difference that still counts as Gold's level.
+    """Return the difference that still counts as equal to Gold.
 
     It is twice as much for a single Gold, whose spread is not known.
     """

@@ -1,10 +1,10 @@
-"""Marks: can the rows that a request touched be told from those it did not?
+"""Marks: can the rows that a request touched be identified?
 
-Unlearning must not publish what it erased. Whoever holds the new model and the retained data looks at each row's length
-and at how well it agrees with its neighbourhood; rows that were turned, shrunk or drawn anew stand out. A classifier is
-told for four fifths of the rows which of them were touched and has to find the others. Some can be found without any
-model: who loses the most active users loses those of certain items, and the retained pairs show that. So the same is
-asked of a classifier that sees the pairs alone. In Gold the model adds nothing to them.
+Unlearning must not publish what it erased. An attacker who has the new model and the retained data compares the length
+of each row, and its agreement with its neighbourhood. Rows that were rotated, shrunk or reset stand out. A classifier
+is trained on four fifths of the rows, with labels for the touched ones, and scores the others. Some can be found
+without any model: if the most active users leave, certain items lose pairs, and the retained pairs show which. So a
+second classifier sees the pairs alone. In Gold the model adds nothing to them.
 """
 
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ class AffectedRows:
         Args:
             partition: original and retained data.
             users: whether users are meant.
-            features: whether an item that lost a modality counts as one that lost that share of its pairs. Whoever
-                holds the data sees which items have none, so such items cannot be marked.
+            features: whether losing a modality counts as losing that share of an item's pairs. The data themselves
+                show which items lack a modality, so such items cannot be marked.
         """
         rows = partition.user_rows if users else partition.item_rows
         before = partition.original.degrees[0 if users else 1]

@@ -1,4 +1,4 @@
-"""Can forgotten pairs be told apart from pairs the model never saw? Rank percentiles against matched controls."""
+"""Rank percentiles of forgotten pairs against those of matched controls, which the model never saw."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -33,8 +33,8 @@ class PairGroup:
 
     Attributes:
         percentiles: float32 [N], or scores of any other kind.
-        strata: int64 [N], of `mmrecun.evaluation.matching.strata`.
-        owners: int64 [N], the user or item whose pairs stand or fall together.
+        strata: int64 [N], of `mmrecun.evaluation.stratified.strata`.
+        owners: int64 [N], the user or item whose pairs are one draw.
     """
 
     percentiles: Floats
@@ -65,7 +65,7 @@ def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
 
 
 def auc_standard_error(first: int, second: int) -> float:
-    """Return standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
+    """Return the standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
 
     >>> round(auc_standard_error(2, 1), 3), round(auc_standard_error(900, 300), 3)
     (0.408, 0.019)
@@ -93,11 +93,11 @@ def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, D
 
 
 def clustered_error(parts: tuple[Doubles, Doubles], owners: Ints, control_owners: Ints) -> float:
-    """Return standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
+    """Return the standard error of a matched AUC, or of the difference of two, from its or their `contributions`.
 
-    Pairs of one owner, forgotten ones and controls, are one draw, since they share a vector: what lifts both cancels.
-    Of few owners that says little, so the error is never smaller than that of pairs drawn one by one. A lone owner who
-    is compared with others alone counts as one uniform percentile.
+    Forgotten pairs and controls of one owner are one draw, since they share a vector: what raises both cancels. With
+    few owners this estimate is poor, so the error is never smaller than that of pairs drawn one by one. A single owner
+    who is compared with other owners' controls counts as one uniform percentile.
     """
     own, theirs = parts
     deviations = np.concatenate([own - own.mean(), theirs])

@@ -1,7 +1,7 @@
-"""Persons: who fares better or worse than Gold would let them, and do the nearest neighbours of the forgotten pay?
+"""Persons: each user's recall against the Golds', and harm to the nearest neighbours of what was forgotten.
 
-Means hide people. So every user's own recall is held against the Golds', and the users most like those that were
-removed (or, where none was, the users that had a forgotten pair) are looked at by themselves.
+Means hide single users. So every user's own recall is compared with the Golds'. The users most similar to the removed
+ones (or, where none was removed, the users with a forgotten pair) are summarised by themselves.
 """
 
 from collections.abc import Sequence

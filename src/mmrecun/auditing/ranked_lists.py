@@ -74,7 +74,7 @@ def lists_of_measured(
         users, items: float32 [U, D] and [I, D] vectors.
         train, test: pairs that are left out of the lists, and pairs to be found.
         measured: the users.
-        progress: told how many users are ranked.
+        progress: called with the number of ranked users.
     """
     rows = measured.rows
     lists = top_k(users, items, train, rows, max(CUTOFFS), progress)

@@ -1,4 +1,4 @@
-"""Are forgotten pairs still recognised? They are compared with pairs of the same people that nobody trained on.
+"""Compare forgotten pairs with held-out pairs of the same users or items: are they still recognised?
 
 A comparison holds three groups of pairs. *Forgotten* pairs are under test. *Held-out* pairs belong to the same users or
 items and were set apart by the split, so to a model that never saw the forgotten ones both are alike: the AUC is 0.5.

@@ -31,7 +31,7 @@ def relearning(
         audited_runs: the original first.
         training: of the original; a step is one of its, on at most one batch of the forgotten pairs, with its learning
             rate and fresh negatives.
-        progress: told of every step.
+        progress: called after every step.
 
     Returns:
         For each run `STEPS` -> how many, or why that cannot be told.

@@ -1,4 +1,4 @@
-"""What an audit says: figures of each state, checks with their evidence, and one verdict."""
+"""The report of an audit: figures of each state, checks with their evidence, and one verdict."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -34,15 +34,15 @@ class About(StrEnum):
 
 
 class Check(Settings):
-    """One question with its answer and the evidence in words.
+    """One question with its outcome and the evidence in words.
 
     Attributes:
         name: short and the same in every report.
-        state: the answer.
-        detail: what was measured, and what it may be.
+        state: the outcome.
+        detail: what was measured, with its bound.
         about: what the question is about.
-        partly: what of the question was not looked at, where it was answered in part only.
-        against_gold: whether the answer rests on Gold.
+        partly: the part that was not assessed; empty if all of it was.
+        against_gold: whether the outcome rests on Gold.
     """
 
     name: CheckName
@@ -62,13 +62,13 @@ class Check(Settings):
 
 
 class AuditScope(Settings):
-    """What an audit looked at beside the run itself and the one it came from.
+    """What an audit took into account besides the run and its original.
 
     Attributes:
         golds: digests of the Golds' weights.
         relearn: whether relearn time was measured.
         shadows: models of the likelihood-ratio attack.
-        sample: of how many users, drawn at random, the retained figures are; 0 for all.
+        sample: number of randomly drawn users behind the retained figures; 0 for all.
     """
 
     golds: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class AuditScope(Settings):
     sample: int = 0
 
     def at_least(self, other: "AuditScope") -> bool:
-        """Say whether this looked at no less than `other`."""
+        """Say whether this took at least as much into account as `other`."""
         probes = self.relearn >= other.relearn and self.shadows >= other.shadows
         users = (self.sample or math.inf) >= (other.sample or math.inf)
         return len(self.golds) >= len(other.golds) and probes and users
@@ -101,22 +101,22 @@ class AuditReport(Settings):
     Attributes:
         format: of this record.
         made: UTC time.
-        digests: of the weights of `run` and `original`, and of the `dataset` that is retained.
-        compared: what it looked at besides.
+        digests: of the weights of `run` and `original`, and of the retained `dataset`.
+        compared: what else it took into account.
         folder: where the report was written, relative to the run; "" for the run folder itself.
         model, method, dataset: names.
         forgotten: counts of users, items, interactions and modalities.
-        users: retained users with a training pair: `all`, `drawn` for the retained figures, and `measured`, which are
-            those and all that the request touched.
+        users: numbers of retained users with a training pair: `all`, `drawn` for the retained figures, and `measured`:
+            the drawn ones and all that the request touched.
         states: the original, the unlearned run, and each Gold.
         gap: figure name (`retain_recall@20`, `forget_recall@20`, `auc`, `auc_matched`) -> Gap; empty without Gold.
-        likeness: measure -> how like Gold; empty without Gold.
+        likeness: measure -> similarity to Gold; empty without Gold.
         persons: each user's recall against the Golds'; None for fewer than two Golds.
         checks: in order.
         verdict: of all checks, by `conclude`; without Gold as `verdict_without_gold`.
-        verdict_without_gold: of the checks that need no Gold; lost features of items that stay never pass by these.
-        verdict_against_gold: of the comparisons with Gold and the scan for residue; not assessed without Gold.
-        notes: how figures came about, and what was not looked at.
+        verdict_without_gold: from the checks that need no Gold.
+        verdict_against_gold: from the comparisons with Gold and the scan for residue; not assessed without Gold.
+        notes: how the figures were obtained, and what was not looked at.
     """
 
     format: int = 2

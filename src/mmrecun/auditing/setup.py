@@ -1,8 +1,8 @@
-"""What an audit looks at: the forgotten pairs, their controls, and every input a model needs to answer for them.
+"""The subject of an audit: the forgotten pairs, their controls, and every input a model needs to score them.
 
-Users and items that were removed are stood in for by newcomers (see `cold_start`). The original model answers with its
-own rows, every other model (Gold included) with the same newcomers, so that the figures can be compared. Lost features
-of retained items are attached again likewise, and judged by their branch alone.
+Removed users and items are replaced by newcomers (see `cold_start`). The original model has its own rows for them, and
+every other model (Gold included) the same newcomers, so that the figures can be compared. Lost features of retained
+items are attached again in the same way, and scored by their branch alone.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def _answers(model: Recommender, inputs: GraphInputs) -> Vectors:
 
 
 class InputCache:
-    """The views an audit shows to models; the inputs of each are built once for all models that read the same."""
+    """The inputs of each view of the data, built once for all models that read the same."""
 
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
@@ -132,19 +132,19 @@ class AuditSetup:
     """The forgotten pairs and their controls, in original rows; the same for every state of one audit.
 
     Attributes:
-        branch: the modality whose own scores are judged, or "" for the whole score.
+        branch: the modality whose own scores are audited, or "" for the whole score.
         forgotten: pairs under test.
         seen: retained positives, masked in rankings.
         controls: held-out positives, or a sample of them.
         random: unseen pairs of the same users.
-        by: what controls are matched on: the popularity of users, items or both, whichever is left.
-        affected: bool [U], users that had a forgotten pair, or, where all of those are gone, that share an item with
-            them.
-        measured: whose lists are made.
+        by: what controls are matched on: the popularity of users, of items, or of both.
+        affected: bool [U], retained users with a forgotten pair; if there are none, users who share an item with
+            removed ones.
+        measured: the users whose lists are made.
         recognition_tests: the comparisons of each kind of thing that was forgotten.
         affected_user_rows, affected_item_rows: retained rows that the request touched more than others.
-        list_changes: whose lists are compared with those before.
-        cache: the inputs of every dataset that models are shown.
+        list_changes: the users whose lists are compared with those before.
+        cache: the inputs of every view of the data.
     """
 
     branch: str
@@ -172,9 +172,9 @@ class AuditSetup:
 
 
 def audit_setup(partition: Partition, sample: int | None = None) -> AuditSetup:
-    """Return what to look at.
+    """Choose the pairs under audit and everything that goes with them.
 
-    The forgotten pairs, or for a pure modality request the pairs of items that lost features.
+    These are the forgotten pairs or, for a request of modalities alone, the pairs of items that lost features.
 
     Args:
         partition: original and retained data.

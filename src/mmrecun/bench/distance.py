@@ -1,6 +1,6 @@
 """The method nearest to Gold, and its distance.
 
-The distance of a figure is given in tolerances: up to 1 counts as Gold's level.
+The distance of a figure is given in tolerances: up to 1 counts as equal to Gold.
 
 - forget recall@20, AUC and fold-in: |mean - Gold's mean| / max(2 standard deviations of Gold, 0.02)
 - retained recall@20: (Gold's mean - mean) / (1 % of Gold's mean), and 0 where the mean is above Gold's
@@ -21,7 +21,7 @@ LIMIT = "mmrecun"
 
 
 class GoldLevel(NamedTuple):
-    """Gold's mean of one figure, and the difference that still counts as Gold's level."""
+    """Gold's mean of one figure, and the difference that still counts as equal to Gold."""
 
     mean: float
     tolerance: float

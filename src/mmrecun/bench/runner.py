@@ -103,7 +103,7 @@ class RowMaker:
         wanted: what the rows are about, and their digests.
         place: rows go to `rows` below it, and runs to `runs` where the spec keeps them.
         shared: whether other pieces are made beside these.
-        progress: told how far a method is.
+        progress: called with the progress of a method.
     """
 
     of: GroupRun

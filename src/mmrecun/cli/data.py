@@ -231,7 +231,7 @@ def encode(
             done = jobs.encode(data, modality, source, encoder, out, licence, owner, progress)
     except KeyboardInterrupt:
         left = jobs.partial_folder(data, modality)
-        kept = f"the same command goes on from {left}" if left.exists() else "nothing is left"
+        kept = f"the same command resumes from {left}" if left.exists() else "nothing is left"
         raise KeyboardInterrupt(f"stopped; {kept}") from None
     if as_json:
         _tell(done.dataset, done.warnings, as_json, "")

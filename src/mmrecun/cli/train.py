@@ -39,7 +39,7 @@ def train(
             manifest = jobs.train(data, model, out, settings, seed, device, progress)
     except KeyboardInterrupt:
         kept = jobs.resume_file(out)
-        left = f"the same command goes on from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
+        left = f"the same command resumes from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
         raise KeyboardInterrupt(f"stopped; {left}") from None
     metric = f"recall@{VALIDATION_CUTOFF}"
     if as_json:

@@ -49,7 +49,7 @@ def audit(
         relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
         shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
             number of 4 or more, or 0 for no attack.
-        progress: told how many users are ranked, and how far the two slow probes are.
+        progress: called with the number of ranked users and with the state of the two slow probes.
         key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
         reading: how the Golds' files are read, where that differs from the run's.
         sample: of how many users the retained figures are, beside all that the request touched; 0 for all. By default

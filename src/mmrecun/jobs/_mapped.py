@@ -52,7 +52,7 @@ def train_mapped(
         out: folder to make.
         config, training: settings.
         seed: of everything that is drawn.
-        progress: told of every epoch.
+        progress: called after every epoch.
     """
     cls = model_class(model)
     refuse_whole_tables(cls, model)
@@ -95,7 +95,7 @@ def evaluate_mapped(
         run: a run folder.
         split: "valid" or "test".
         users: how many are drawn, the same ones each time; 0 for all who have a pair in the split.
-        progress: told how many users are ranked.
+        progress: called with the number of ranked users.
 
     Raises:
         ConfigError: for an unknown split.

@@ -28,7 +28,7 @@ class BM3Config(ModelConfig):
 
     layers: PositiveInt = Field(default=1, description="hops over the user-item graph")
     dropout: float = Field(
-        default=0.3, ge=0, lt=1, description="share of a target's entries that are dropped, drawn anew in each step"
+        default=0.3, ge=0, lt=1, description="share of a target's entries that are dropped, redrawn in each step"
     )
     alignment: NonNegativeFloat = Field(
         default=1.0,

@@ -23,11 +23,11 @@ _PROBES = {
     ),
     Probe.RELEARN_STEPS: (
         "steps to learn it again",
-        "Training steps until forgotten pairs rank nearly as before. Fewer than Gold: something was left to build on.",
+        "Training steps until forgotten pairs rank nearly as before. Fewer than Gold: something was left.",
     ),
     Probe.ATTACK_SCORE: (
         "attack probability",
-        "How sure an attacker with shadow models is that pairs were unlearned and not unseen. Above Gold: it can tell.",
+        "How sure an attacker with shadow models is that pairs were unlearned, not unseen. Above Gold: it is right.",
     ),
     Probe.ATTACK_DETECTED: ("attack detections", "Share of the forgotten pairs that the attacker calls unlearned."),
     Probe.ATTACK_WORST: ("attack on the most exposed tenth", "The mean probability of the pairs that it is surest of."),

@@ -70,12 +70,12 @@ def _has_recall(state: Measurements) -> bool:
 
 
 def _zones(axes: Axes, gap: dict[keys.GapKey, Gap]) -> list[tuple[float, float]]:
-    """Draw what counts as Gold's level, and Gold's own spread inside it; return corners to keep in view."""
+    """Draw what counts as equal to Gold, and Gold's own spread inside it; return corners to keep in view."""
     x, y = (gap.get(keys.GapKey.named(figure)) for figure in (keys.Figure.FORGET, keys.Figure.RETAIN))
     if x is None or y is None:
         return []
     low, high = (x.gold_mean - x.tolerance, y.gold_mean - y.tolerance), (x.tolerance * 2, y.tolerance * 2)
-    axes.add_patch(Rectangle(low, *high, facecolor=ZONE, edgecolor="none", label="counts as Gold's level"))
+    axes.add_patch(Rectangle(low, *high, facecolor=ZONE, edgecolor="none", label="counts as equal to Gold"))
     if x.gold_std and y.gold_std:
         start = (x.gold_mean - x.gold_std, y.gold_mean - y.gold_std)
         spread: dict[str, Any] = {

@@ -22,11 +22,11 @@ _QUESTIONS = {
 _MARKED = {
     MarkKind.USERS: (
         "rows of touched users (AUC)",
-        "How often a program that was told some of the touched users ranks another one above an untouched one.",
+        "How often a classifier that knows some of the touched users ranks another one above an untouched one.",
     ),
     MarkKind.ITEMS: (
         "rows of touched items (AUC)",
-        "How often a program that was told some of the touched items ranks another one above an untouched one.",
+        "How often a classifier that knows some of the touched items ranks another one above an untouched one.",
     ),
     MarkKind.LISTS: (
         "places gained in lists (AUC)",
@@ -50,19 +50,19 @@ _RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], FigureWithError]
     ),
     (
         "still looks known",
-        "How many of the forgotten pairs rank as taught pairs do. Right is Gold's level, a few per cent by chance.",
+        "How many of the forgotten pairs rank like trained pairs. The target is Gold, a few per cent by chance.",
         ".0%",
         lambda found: (found.known_share, share_band(found)),
     ),
     (
         "mean place of a forgotten pair",
-        "Where forgotten pairs rank, from 0 to 1; those of removed users and items as told from the others (fold-in).",
+        "Where forgotten pairs rank, from 0 to 1; those of removed users and items as predicted by fold-in.",
         ".3f",
         lambda found: (found.place, ""),
     ),
     (
         "known pairs (AUC)",
-        "The same AUC for pairs the model was taught and may keep. Near 0.5: it remembers too little to judge by.",
+        "The same AUC for trained pairs that the model may keep. Near 0.5: it remembers too little to compare.",
         ".3f",
         lambda found: (found.known_auc, ""),
     ),
@@ -87,7 +87,7 @@ _NEIGHBOURS: tuple[tuple[str, str, Callable[[Harm], float]], ...] = (
 
 
 def recognition(report: AuditReport) -> list[RowGroup]:
-    """Return for each kind of target whether it can be told from pairs that were never trained on."""
+    """Return for each kind of target how well it is distinguished from pairs that were never trained on."""
     kinds = dict.fromkeys(kind for state in report.states for kind in state.recognition)
     return [_recognition(report, kind) for kind in kinds]
 
@@ -155,21 +155,21 @@ def _bystanders(report: AuditReport) -> RowGroup | None:
         _row(
             report,
             "same lists as before",
-            "Share of their lists of twenty that is as it was. Retraining changes lists too: right is Gold's level.",
+            "Share of their lists of twenty that is as it was. Retraining changes lists too: the target is Gold.",
             ".0%",
             of("overlap", None),
         ),
         _row(
             report,
             "places held by touched items",
-            "Share of all places in their lists. Well above the original: touched items are pushed on them.",
+            "Share of all places in their lists. Well above the original: touched items were pushed up.",
             ".1%",
             of("share_after", first.share_before),
         ),
         _row(
             report,
             "retained recall@20",
-            "The share of what they really chose that a list of twenty finds. They should not pay for the request.",
+            "The share of what they really chose that a list of twenty finds. It should not fall.",
             ".4f",
             of("recall_after", first.recall_before),
         ),
@@ -189,7 +189,7 @@ def _harm(report: AuditReport) -> RowGroup | None:
     rows = [_row(report, label, meaning, "+z.3f", _harm_of(read)) for label, meaning, read in _NEIGHBOURS]
     meaning = (
         f"The {first.users:,} people closest to what was forgotten: those most like removed users or, where no user "
-        "was removed, those who lost a pair. Retraining moves their recall too, up and down: right is Gold's level."
+        "was removed, those who lost a pair. Retraining moves their recall too, up and down: the target is Gold."
     )
     return RowGroup("nearest neighbours", meaning, rows)
 

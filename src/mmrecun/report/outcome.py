@@ -33,33 +33,33 @@ _ORDER = {
 }
 _RECOGNISED = {
     Target.USERS: (
-        "removed users' items are no more tied to each other than held-out ones",
-        "removed users' items can be told from held-out ones",
-        "whether removed users' items are still tied to each other",
+        "removed users' items predict each other no better than held-out ones",
+        "removed users' items can be distinguished from held-out ones",
+        "whether removed users' items still predict each other",
     ),
     Target.ITEMS: (
-        "removed items' users are no more tied to each other than held-out ones",
-        "removed items' users can be told from held-out ones",
-        "whether removed items' users are still tied to each other",
+        "removed items' users predict each other no better than held-out ones",
+        "removed items' users can be distinguished from held-out ones",
+        "whether removed items' users still predict each other",
     ),
     Target.INTERACTIONS: (
         "removed interactions rank like held-out ones",
-        "removed interactions can be told from held-out ones",
+        "removed interactions can be distinguished from held-out ones",
         "whether removed interactions are still known",
     ),
     Target.MODALITIES: (
         "the removed {}features bring back no pair learned with them",
-        "pairs learned with the removed {}features can be told from held-out ones",
+        "pairs learned with the removed {}features can be distinguished from held-out ones",
         "whether the removed {}features still bring back pairs learned with them",
     ),
 }
 ALLOWED = 1 - UTILITY_SHARE
 _PLACE = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_ASSESSED: 2}
 _OTHERS = {
-    GOLD_TRAINING: ("Gold is trained well enough to be the target", "Gold is trained too badly to be the target"),
+    GOLD_TRAINING: ("Gold is trained well enough to be the target", "Gold is undertrained, so it is no target"),
     BYSTANDER_LISTS.with_gold: (
-        "people with least part in the request see lists as close to Gold's as two Golds' are to each other",
-        "people with least part in the request see lists further from Gold's than two Golds' are from each other",
+        "users least related to the request see lists as close to Gold's as two Golds' are to each other",
+        "users least related to the request see lists further from Gold's than two Golds' are from each other",
     ),
 }
 _SUBJECTS = {
@@ -67,7 +67,7 @@ _SUBJECTS = {
     About.UTILITY: "lists are as good",
     About.LEVEL: "what was forgotten is found as rarely",
     About.MARKS: "what the request touched stands out no more",
-    About.BYSTANDERS: "lists of people with least part in the request are",
+    About.BYSTANDERS: "lists of users least related to the request are",
 }
 
 
@@ -134,7 +134,7 @@ def _removal(checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
 
 
 def _own(report: AuditReport, check: Check) -> str:
-    """Return a check that needs no Gold, in words; one that is not known here speaks by its name and detail."""
+    """Return a check that needs no Gold, in words; one that is not known here shows its name and detail."""
     after = report.measurements(RunKind.UNLEARNED)
     if check.about is About.FORGETTING:
         kind = Kind(check.name.subject)
@@ -154,7 +154,7 @@ def _better(check: Check, before: float, after: float) -> str:
     if check.state is Outcome.FAILED:
         return "got worse"
     lost = 1 - after / before if before else 0.0
-    return f"lost {lost:.0%}, within what chance may do" if lost > ALLOWED else "are about as good as before"
+    return f"lost {lost:.0%}, which chance allows" if lost > ALLOWED else "are about as good as before"
 
 
 def _recall(metrics: dict[str, float]) -> str:
@@ -196,19 +196,17 @@ def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, 
 
 
 def _bystanders(check: Check, found: Bystanders) -> str:
-    """Say how people with least part in the request fare; nothing touched means that no place was held."""
+    """Say how users least related to the request fare; nothing touched means that no place was held."""
     passed = check.state is Outcome.PASSED
     if check.name == BYSTANDER_RECALL:
         before, after = found.recall_before or 0.0, found.recall_after or 0.0
         better = _better(check, before, after)
-        return (
-            f"lists of people with least part in the request {better} (recall@20 is {after:.3f}; it was {before:.3f})"
-        )
+        return f"lists of users least related to the request {better} (recall@20 is {after:.3f}; it was {before:.3f})"
     if passed and not (found.share_before or found.share_after):
-        return "no touched item is in the lists of people with least part in the request, before or after"
-    how = "shown touched items no more often than chance allows" if passed else "pushed touched items"
+        return "no touched item is in the lists of users least related to the request, before or after"
+    how = "shown touched items no more often than chance allows" if passed else "shown touched items too often"
     places = f"{found.share_after:.1%} of the places in their lists; it was {found.share_before:.1%}"
-    return f"people with least part in the request are {how} ({places})"
+    return f"users least related to the request are {how} ({places})"
 
 
 def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, str]]:

@@ -65,7 +65,7 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
 
 def _pictures(report: AuditReport) -> list[Picture]:
     zone = (
-        " The shaded zone counts as Gold's level; a circle outside is a warning, one inside no proof."
+        " The shaded zone counts as equal to Gold; a circle outside is a warning, one inside no proof."
         if report.gap
         else ""
     )

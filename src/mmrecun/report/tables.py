@@ -62,13 +62,13 @@ _MEASURES = (
     ),
     _Measure(
         "validation recall@20",
-        "The same on the pairs that told each training when to stop. Far below the others: badly trained.",
+        "The same on the pairs that stopped each training. Far below the others: undertrained.",
         lambda state: state.valid,
         always=False,
     ),
     _Measure(
         "retained recall@20, touched users",
-        "The same for people the request touched but who are still there. They should not pay for it.",
+        "The same for retained users whom the request touched. It should fall no more than for other users.",
         lambda state: state.affected.get(RECALL),
         always=False,
     ),
@@ -80,18 +80,18 @@ _MEASURES = (
     ),
     _Measure(
         "forget recall@20",
-        "The share of what was taken out that a list of twenty still finds. Right is Gold's level, not zero.",
+        "The share of what was taken out that a list of twenty still finds. The target is Gold, not zero.",
         lambda state: state.forget.get(RECALL),
         band="forget recall@20",
     ),
     _Measure(
         "AUC held-out",
-        "How often a forgotten pair ranks above a true pair the model never saw. Right is Gold's level.",
+        "How often a forgotten pair ranks above a true pair the model never saw. The target is Gold.",
         lambda state: state.auc,
     ),
     _Measure(
         "AUC matched",
-        "The same, only among pairs of equally popular items and equally active users. Right is Gold's level.",
+        "The same, only among pairs of equally popular items and equally active users. The target is Gold.",
         lambda state: state.auc_matched,
         band="auc_matched",
     ),

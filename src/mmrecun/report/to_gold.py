@@ -97,7 +97,7 @@ def _reading(key: GapKey, gap: Gap) -> tuple[str, bool]:
     """Interpret a gap, and say whether it is harmless."""
     above = gap.difference > 0
     if abs(gap.difference) <= gap.tolerance:
-        return "at Gold's level", True
+        return "within tolerance of Gold", True
     if key.figure is Figure.RETAIN:
         return ("above Gold: no harm", True) if above else ("below Gold: quality was lost", False)
     if key.figure is Figure.MARKS:

@@ -60,7 +60,7 @@ def fit_mapped(
         training: settings of the training.
         seed: of the whole run, as given to `jobs.train`.
         work: an empty folder with room for 13 bytes times D a row, and 8 bytes a training pair.
-        progress: told of every epoch.
+        progress: called after every epoch.
 
     Raises:
         DivergedError: when the loss is no longer finite.

@@ -5,7 +5,7 @@ forgotten pairs. This is one preconditioned step of ascent on their loss, theta 
 to rank unseen items above forgotten ones while the affected users' other scores stay.
 
 The authors save v, Adam's second moment, and every epoch's triples from training. A run keeps neither, so v is
-estimated as the mean squared gradient of retained batches, as Adam averages it, and negatives are drawn anew.
+estimated as the mean squared gradient of retained batches, as Adam averages it, and negatives are redrawn.
 """
 
 from collections.abc import Iterator, Mapping
