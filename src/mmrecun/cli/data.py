@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmrecun.cli.command import Command, with_home
 from mmrecun.cli.facts import show_degrees, show_sizes
 from mmrecun.cli.options import Data, Out, SeedOption, Set
 from mmrecun.cli.output import JsonFlag, bars, facts_table, print_json, print_line, progress_bar, stderr, warn
@@ -20,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Import, describe, encode or make a
 _KEYS = ("dataset", "users", "items", "interactions", "modalities")
 
 
-@app.command("import")
+@app.command("import", cls=Command)
 def import_data(
     source: Annotated[
         Path | None,
@@ -123,7 +124,7 @@ def _named_files(option: str, values: list[str]) -> dict[str, str]:
             raise DataError(f"--{option} {value}: write it as name=file, for example --{option} image=image.npy")
         if name in parsed:
             raise DataError(f"--{option} {value}: '{name}' is named twice; give each modality one file")
-        parsed[name] = path
+        parsed[name] = str(with_home(Path(path)))
     return parsed
 
 
@@ -143,7 +144,7 @@ def _tell(
         print_line(f"warning: {warning}", stderr)
 
 
-@app.command()
+@app.command(cls=Command)
 def describe(
     data: Data,
     plot: Annotated[
@@ -186,7 +187,7 @@ def _plots(plot: Path) -> list[Path]:
     return paths
 
 
-@app.command()
+@app.command(cls=Command)
 def encode(
     data: Data,
     modality: Annotated[
@@ -246,7 +247,7 @@ def encode(
         warn(warning)
 
 
-@app.command()
+@app.command(cls=Command)
 def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFlag = False) -> None:  # noqa: B006
     """Make a synthetic dataset with planted tastes; settings are those of SyntheticConfig."""
     from mmrecun.data import files
