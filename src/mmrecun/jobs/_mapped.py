@@ -1,6 +1,5 @@
-"""The same jobs on runs in chunks, whose data and tables stay on disk."""
+"""Evaluate, unlearn and check runs in chunks, whose data and tables stay on disk."""
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -13,76 +12,16 @@ from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.run import MappedManifest, MappedRun
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.interactions import Split
-from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
+from mmrecun.errors import ArtifactError, ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.models.base import ID_TABLES, ModelConfig
-from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike, reference
 from mmrecun.text import unknown_name
-from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Progress, no_progress
-from mmrecun.training.mapped_fit import fit_mapped
-from mmrecun.training.mapped_tables import refuse_whole_tables
-from mmrecun.training.validation import CANNOT_VALIDATE
+from mmrecun.training.loop import Progress
 
 _CHECKED = 500  # users whose lists an audit compares
-
-
-def train_mapped(
-    data: Path,
-    model: str,
-    out: Path,
-    config: ModelConfig,
-    training: TrainConfig,
-    seed: int,
-    progress: Progress = no_progress,
-) -> MappedManifest:
-    """Train on a dataset folder with everything on disk, and write a run in chunks to `out`; returns its manifest.
-
-    The files of the training lie beside `out` while it lasts. An interrupted training starts again.
-
-    Args:
-        data: a dataset folder.
-        model: registered name of a recommender that is `row_wise`.
-        out: folder to make.
-        config, training: settings.
-        seed: of everything that is drawn.
-        progress: told of every epoch.
-    """
-    cls = model_class(model)
-    refuse_whole_tables(cls, model)
-    refuse_existing(out)
-    columns, started = columns_of(data), time.perf_counter()
-    known = [np.diff(columns.splits[split].starts) > 0 for split in (Split.TRAIN, Split.VALID)]
-    if not (known[0] & known[1]).any():
-        raise DataError(
-            f"{data}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = out.with_name(f".{out.name}.training")
-    shutil.rmtree(work, ignore_errors=True)  # of a training that was interrupted
-    work.mkdir()
-    try:
-        fitted = fit_mapped(cls, config, columns, training, Seed(seed), work, progress)
-        vectors = dict(zip(mapped.SIDES, (fitted.best[name] for name in ID_TABLES), strict=True))
-        facts = {
-            "model": model,
-            "settings": config.model_dump(mode="json"),
-            "training": training.model_dump(mode="json"),
-            "seed": seed,
-            "best_epoch": fitted.result.best_epoch,
-            "epochs": fitted.result.epochs,
-            "valid": fitted.result.valid,
-        }
-        with staged_folder(out) as staging:
-            mapped.write(staging, columns, vectors, **facts, seconds=time.perf_counter() - started)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return mapped.read(out).manifest
 
 
 def evaluate_mapped(
