@@ -66,6 +66,7 @@ class Hosts:
             "RAY_memory_monitor_refresh_ms": "0",
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
+            "GLOO_SOCKET_IFNAME": "eth0",
             "TMPDIR": str(self.scratch),
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
         }
@@ -90,7 +91,7 @@ class Hosts:
             subprocess.run(["ip", "link", "set", cards[name], "netns", str(self._first[name])], check=True)
         if "A" not in missing:
             self._rejoin(cards["A"])
-        until(lambda: self._size() == 2, "two hosts in the cluster")
+        until(lambda: self._size() == 2, "two hosts in the cluster", 300.0)
 
     def _begin(self, name: str, card: str) -> None:
         place = ["--head", f"--port={PORT}", f"--temp-dir={self.scratch}", "--include-dashboard=false"]

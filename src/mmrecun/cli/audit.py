@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from mmrecun.auditing.result import Outcome
+from mmrecun.cli.mapped import audit_mapped, is_mapped
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr
 from mmrecun.errors import ConfigError
@@ -15,6 +16,7 @@ from mmrecun.text import duration
 
 
 def audit(
+    context: typer.Context,
     run: RunFolder,
     gold: Annotated[
         list[Path],
@@ -69,6 +71,9 @@ def audit(
     as_json: JsonFlag = False,
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
+    if is_mapped(run):
+        audit_mapped(context, run, as_json)
+        return
     from mmrecun import jobs
     from mmrecun.forget.secret import read_key
     from mmrecun.report.terminal import show

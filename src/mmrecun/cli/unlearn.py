@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from mmrecun.cli.mapped import is_mapped, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
 from mmrecun.cli.registered import settings_of_method
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def unlearn(
+    context: typer.Context,
     run: Annotated[
         Path,
         typer.Argument(metavar="RUN", help="A run folder, or a model file of another library.", show_default=False),
@@ -96,6 +98,9 @@ def unlearn(
 ) -> None:
     """Take users, items, interactions or modalities out of RUN; RUN itself is not changed."""
     del help_settings
+    if is_mapped(run):
+        unlearn_mapped(context, run, out, (users, items, pairs), (user, item), seed, as_json)
+        return
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     numbers = _seeds(seeds) if seeds is not None else ()

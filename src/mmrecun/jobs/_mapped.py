@@ -121,7 +121,7 @@ def check_mapped(run: PathLike, request: ForgetRequest | dict[str, Any] | None =
 
     Args:
         run: an unlearned run; its parent must be where it was.
-        request: what was asked for, so that its ids can be sought; without it they are not assessed.
+        request: what was asked for; without it only those who left are looked for.
 
     Returns:
         "residue": each check with whether it passed, None where it was not assessed; "recall@20" on validation pairs of
@@ -154,23 +154,43 @@ def check_mapped(run: PathLike, request: ForgetRequest | dict[str, Any] | None =
 
 
 def _residue(parent: MappedRun, child: MappedRun, asked: ForgetRequest | None, new: set[str]) -> dict[str, bool | None]:
-    names = ("ids", "vectors", "lists", "bytes of ids in new chunks")
-    if asked is None:
-        return dict.fromkeys(names)
-    found: dict[str, bool] = dict.fromkeys(names, True)
-    for side, wanted in (("users", asked.users), ("items", asked.items)):
-        rows = parent.require(side, wanted)
-        found["ids"] &= bool((child.find(side, wanted) < 0).all())
+    """Whether those who left are out of everything, and, where the request is given, whether they are those asked for.
+
+    A row whose id was there before and is blank now has left.
+    """
+    found = dict.fromkeys(("vectors", "lists", "bytes of ids in new chunks"), True)
+    for side in mapped.SIDES:
+        rows, names = _left(parent, child, side)
         found["vectors"] &= not child.vectors(side, rows).any()
         found["lists"] &= not any(map(len, child.pairs_of(side).lists(rows)))
-        width = child.table(f"{side}.ids").spec.shape[1]
-        content = [
-            child.chunks.get(digest).tobytes() for digest in child.table(f"{side}.ids").spec.chunks if digest in new
-        ]
-        found[names[3]] &= not any(name.encode().ljust(width, b"\0") in part for name in wanted for part in content)
+        ids = child.table(f"{side}.ids").spec
+        width = ids.shape[1]
+        content = [child.chunks.get(digest).tobytes() for digest in ids.chunks if digest in new]
+        found["bytes of ids in new chunks"] &= not any(
+            name.encode().ljust(width, b"\0") in part for name in names for part in content
+        )
+    return {"ids and pairs asked for": None if asked is None else _all_left(parent, child, asked), **found}
+
+
+def _left(parent: MappedRun, child: MappedRun, side: str) -> tuple[np.ndarray, list[str]]:
+    """Return the rows that left, int64 [K], and their ids; only chunks that differ are read."""
+    before, after = (run.table(f"{side}.ids") for run in (parent, child))
+    rows = [np.zeros(0, dtype=np.int64)]
+    for number, (old, now) in enumerate(zip(before.spec.chunks, after.spec.chunks, strict=True)):
+        if old != now:
+            gone = before.chunk(number).any(axis=1) & ~after.chunk(number).any(axis=1)
+            rows.append(number * before.spec.per_chunk + np.flatnonzero(gone))
+    left = np.concatenate(rows)
+    return left, parent.names(side, left)
+
+
+def _all_left(parent: MappedRun, child: MappedRun, asked: ForgetRequest) -> bool:
+    for side, wanted in (("users", asked.users), ("items", asked.items)):
+        parent.require(side, wanted)
+        if (child.find(side, wanted) >= 0).any():
+            return False
     users, items = (
         parent.require(side, tuple(pair[at] for pair in asked.pairs)) for at, side in enumerate(mapped.SIDES)
     )
-    for user_list, item in zip(child.pairs_of("users").lists(users), items, strict=True):
-        found["lists"] &= not (user_list >> 2 == item).any()
-    return {**found}
+    lists = child.pairs_of("users").lists(users)
+    return not any((each >> 2 == item).any() for each, item in zip(lists, items, strict=True))
