@@ -60,7 +60,7 @@ def test_what_is_killed_costs_one_checkpoint_and_no_bit(
     store = tmp_path / "store"
     asked = command(hosts, data, tmp_path / "run", store)
     begun = hosts.begin("A", asked)
-    until(lambda: begun.poll() is not None or list(store.glob("training-*/epoch-*/1-of-2.tar")), "a checkpoint")
+    until(lambda: begun.poll() is not None or list(store.glob("training-*/epoch-*/1-of-2.tar")), "a checkpoint", 300.0)
     if loss == "worker":
         workers = hosts.run("B", ["pgrep", "-f", "^ray::RayTrainWorker"]).stdout.split()
         hosts.run("B", ["kill", f"-{signal.SIGKILL}", *workers])
