@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from mmrecun.auditing.result import Outcome
+from mmrecun.cli.leftovers import name_leftovers
 from mmrecun.cli.mapped import audit_mapped, is_mapped
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr
@@ -87,8 +88,10 @@ def audit(
     how = parse_assignments(reading, "--reading")
     with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"auditing {run.name}") as progress:
         report = jobs.audit(run, gold, relearn, shadows, progress, read_key(key_file), how, sample, room)
+    copies = [one._asdict() for one in name_leftovers(run)]
     if as_json:
-        print_json({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()}, as_json)
+        place = {"run": str(run), "report": str(run / report.folder / "report.html")}
+        print_json({**place, **report.contract(), "leftovers": copies}, as_json)
     else:
         show(report, Console())
         if report.folder:

@@ -20,6 +20,7 @@ from mmrecun.cli import (
     doctor,
     evaluate,
     export,
+    leftovers,
     plan,
     recommend,
     registered,
@@ -65,6 +66,7 @@ for module in (
     app.command()(module)
 app.add_typer(bench.app, name="bench")
 app.command()(doctor.doctor)
+app.command()(leftovers.leftovers)
 
 
 def _version(asked: bool) -> None:
