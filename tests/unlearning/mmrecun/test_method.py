@@ -151,6 +151,7 @@ def test_features_that_the_model_does_not_read_change_nothing(converged: Trained
 
 def test_a_small_request_is_followed_by_as_much_less_of_an_epoch(converged: Trained, monkeypatch: pytest.MonkeyPatch):
     counts = []
+    monkeypatch.setattr(method, "_MOST_OWED", 0)
     monkeypatch.setattr(method, "train_epoch", lambda model, pairs, *rest: counts.append(len(pairs)) or 0.0)
     dataset, train = converged.dataset, converged.dataset.train
     for wanted in (1, 50):
