@@ -21,9 +21,9 @@ def test_the_auc_is_that_of_a_loop_over_all_pairs(ranked, dataset):
 
 def test_rows_in_another_order_are_refused(ranked, dataset):
     order = np.roll(np.arange(len(dataset.items)), 1)  # whoever likes every third item gets the vector of the next one
-    with pytest.raises(DataError, match=r"give the ids of its rows, in order: users=\[...\], items="):
+    with pytest.raises(DataError, match="give the ids of the users and items in the order"):
         vectors.load(ranked[0], ranked[1][order], dataset)
-    with pytest.raises(DataError, match="check the order of the ids"):
+    with pytest.raises(DataError, match="hardly at all; check their order"):
         vectors.load(*ranked, dataset, dataset.users.names, dataset.items.names.gather(order))
     right = vectors.load(ranked[0], ranked[1][order], dataset, item_ids=dataset.items.names.gather(order))
     np.testing.assert_array_equal(right.model.items.weight.detach().numpy(), ranked[1])
