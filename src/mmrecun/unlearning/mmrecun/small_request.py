@@ -127,7 +127,7 @@ class _Local:
 
     def _stiffness(self, pairs: Interactions) -> Tensor:
         margins, share = self._margins(pairs)
-        return hessian_weight(margins).mul_(share).sum(dim=1)
+        return (hessian_weight(gradient_weight(margins)) * share).sum(dim=1)
 
     def _margins(self, pairs: Interactions) -> tuple[Tensor, Tensor]:
         """Margins of N pairs over the S drawn items, and how much each counts: float32 [N, S] both."""
