@@ -16,6 +16,7 @@ from mmrecun.auditing.assess import AuditedRun, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.result import AuditReport
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.describe import overview
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Split
 from mmrecun.errors import ArtifactError, DataError, ForgetError
@@ -25,6 +26,7 @@ from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest, Target
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
+from mmrecun.text import duration, facts_html, facts_text
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import can_validate, validation_score
@@ -69,7 +71,7 @@ class Home(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ForeignModel:
     """A model of another library with the data it was trained on.
 
@@ -97,6 +99,20 @@ class ForeignModel:
     record: ForgetRecord | None = field(default=None, repr=False)
     original: "ForeignModel | None" = field(default=None, repr=False)
     forgets: frozenset[Target] = frozenset(Target)
+
+    def __repr__(self) -> str:
+        """Return the most important facts in a few lines."""
+        return facts_text(*self._overview)
+
+    def _repr_html_(self) -> str:
+        """Return the same as a small table, for notebooks."""
+        return facts_html(*self._overview)
+
+    @property
+    def _overview(self) -> tuple[str, dict[str, str]]:
+        facts = overview(self.dataset)
+        facts["forgotten with"] = f"{self.method}, {duration(self.seconds)}" if self.method else ""
+        return f"Model of {self.home.name}", facts | {"ended": self.stop}
 
     @property
     def limits(self) -> tuple[str, ...]:

@@ -112,7 +112,8 @@ def _found(known: IdMap, order: Ids | None, size: int, degrees: Ints) -> Ints:
         return np.arange(size)
     names = [str(name) for name in order]
     if len(names) != size:
-        raise DataError(f"the model has {size} {known.kind} rows, but {len(names)} {known.kind} ids were given")
+        first = f", the first of them '{names[0]}'" if names else ""
+        raise DataError(f"the model has {size} {known.kind} rows, but {len(names)} {known.kind} ids were given{first}")
     row_of = dict(zip(names, range(size), strict=True))
     if len(row_of) != size:
         raise DataError(f"{known.kind} ids of the model's rows occur more than once")

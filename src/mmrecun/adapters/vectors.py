@@ -15,6 +15,7 @@ from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender,
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.places import Array, Ids, Places
+from mmrecun.adapters.row_order import in_order
 from mmrecun.arrays import Ints
 from mmrecun.atomic import staged_folder
 from mmrecun.data.dataset import Dataset
@@ -134,7 +135,7 @@ def load(
     orders = (user_ids if first.ids is None else first.ids), (item_ids if second.ids is None else second.ids)
     places = Places.of(dataset, *orders, (len(first.values), len(second.values)))
     home = VectorFiles(first, second, (places.empty_users, places.empty_items))
-    return ForeignModel(dataset, as_recommender(first.values, second.values, places), home, places)
+    return in_order(ForeignModel(dataset, as_recommender(first.values, second.values, places), home, places), *orders)
 
 
 def _table(source: str | Path | Array, default: str) -> VectorTable:

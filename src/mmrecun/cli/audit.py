@@ -7,6 +7,8 @@ import typer
 from rich.console import Console
 
 from mmrecun.auditing.result import Outcome
+from mmrecun.cli.leftovers import name_leftovers
+from mmrecun.cli.mapped import audit_mapped, is_mapped
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr
 from mmrecun.errors import ConfigError
@@ -58,6 +60,7 @@ Sample = Annotated[
 
 
 def audit(
+    context: typer.Context,
     run: RunFolder,
     gold: Golds = [],  # noqa: B006
     reading: Reading = [],  # noqa: B006
@@ -73,6 +76,9 @@ def audit(
     as_json: JsonFlag = False,
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
+    if is_mapped(run):
+        audit_mapped(context, run, as_json)
+        return
     from mmrecun import jobs
     from mmrecun.forget.secret import read_key
     from mmrecun.report.terminal import show
@@ -86,8 +92,10 @@ def audit(
     how = parse_assignments(reading, "--reading")
     with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"auditing {run.name}") as progress:
         report = jobs.audit(run, gold, relearn, shadows, progress, read_key(key_file), how, sample, room)
+    copies = [one._asdict() for one in name_leftovers(run)]
     if as_json:
-        print_json({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()})
+        place = {"run": str(run), "report": str(run / report.folder / "report.html")}
+        print_json({**place, **report.contract(), "leftovers": copies})
     else:
         show(report, Console())
         if report.folder:

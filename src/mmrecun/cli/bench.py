@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from mmrecun.bench.shipped import is_file, shipped
+from mmrecun.cli.command import Command
 from mmrecun.cli.default import DefaultGroup
 from mmrecun.cli.options import Cpus, Device, Gpus, On, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, rows_table
@@ -48,7 +49,7 @@ CacheOption = Annotated[
 ]
 
 
-@app.command("run")
+@app.command("run", cls=Command)
 def bench(
     spec: Spec,
     out: BenchOut,
@@ -92,7 +93,7 @@ def bench(
     show(rows, str(page), Console())
 
 
-@app.command()
+@app.command(cls=Command)
 def tune(
     spec: Spec,
     out: BenchOut,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmrecun.cli.command import Command, with_home
 from mmrecun.cli.facts import show_degrees, show_sizes
 from mmrecun.cli.import_options import (
     ColumnNames,
@@ -50,7 +51,7 @@ app = typer.Typer(no_args_is_help=True, help="Import, describe, encode or make a
 _KEYS = ("dataset", "users", "items", "interactions", "modalities")
 
 
-@app.command("import")
+@app.command("import", cls=Command)
 def import_data(
     source: Source = None,
     out: NewFolder = None,
@@ -130,7 +131,7 @@ def _named_files(option: str, values: list[str]) -> dict[str, str]:
             raise DataError(f"--{option} {value}: write it as name=file, for example --{option} image=image.npy")
         if name in parsed:
             raise DataError(f"--{option} {value}: '{name}' is named twice; give each modality one file")
-        parsed[name] = path
+        parsed[name] = str(with_home(Path(path)))
     return parsed
 
 
@@ -150,7 +151,7 @@ def _tell(
         print_line(f"warning: {warning}", stderr)
 
 
-@app.command()
+@app.command(cls=Command)
 def describe(
     data: Data,
     plot: Annotated[
@@ -193,7 +194,7 @@ def _plots(plot: Path) -> list[Path]:
     return paths
 
 
-@app.command()
+@app.command(cls=Command)
 def encode(
     data: Data,
     modality: Annotated[
@@ -257,7 +258,7 @@ def _tell_encoded(done: "EncodedDataset", modality: str) -> None:
         warn(warning)
 
 
-@app.command()
+@app.command(cls=Command)
 def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFlag = False) -> None:  # noqa: B006
     """Make a synthetic dataset with planted tastes; settings are those of SyntheticConfig."""
     from mmrecun.data import files

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mmrecun.cli.mapped import is_mapped
 from mmrecun.cli.options import RunFolder
 from mmrecun.cli.output import JsonFlag, counted, metrics_table, print_json, progress_bar
 
@@ -16,8 +17,9 @@ def evaluate(
     """Rank all items for every user of RUN and measure the lists; training pairs are masked."""
     from mmrecun import jobs
 
+    measure = jobs.evaluate_mapped if is_mapped(run) else jobs.evaluate
     with progress_bar(f"evaluating {run.name}") as progress:
-        report = jobs.evaluate(run, split, progress)
+        report = measure(run, split, progress=progress)
     if as_json:
         facts = {"users": report.users, "cold_users": report.cold_users, "seconds": report.seconds}
         print_json({"run": str(run), "split": split, "metrics": report.metrics, **facts})

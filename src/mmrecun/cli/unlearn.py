@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import typer
+
+from mmrecun.cli.mapped import is_mapped, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
 from mmrecun.cli.unlearn_options import (
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 
 def unlearn(
+    context: typer.Context,
     run: RunOrFile,
     out: NewRun = None,
     users: UserFile = None,
@@ -69,6 +73,9 @@ def unlearn(
 ) -> None:
     """Take users, items, interactions or modalities out of RUN; RUN itself is not changed."""
     del help_settings
+    if is_mapped(run):
+        unlearn_mapped(context, run, out, (users, items, pairs), (user, item), seed, as_json)
+        return
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     numbers = _seeds(seeds, on)

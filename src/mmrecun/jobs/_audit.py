@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrecun import runs
-from mmrecun.atomic import replace_file, staged_folder
+from mmrecun.atomic import refuse_unwritable, replace_file, staged_folder
 from mmrecun.auditing.assess import AuditedRun, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.likelihood_ratio import check_number
@@ -62,6 +62,7 @@ def audit(
         ConfigError: for a number of shadows that cannot be shared out.
     """
     after = opened(run)
+    refuse_unwritable(after.folder)
     if isinstance(after, ForeignRun):
         _refuse_training(after, relearn, shadows)
         original: Run = parent_of(after)

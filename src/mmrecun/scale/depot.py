@@ -84,6 +84,11 @@ class Depot:
         start = len(self._base.rstrip("/")) + 1
         return sorted(path[start:].removesuffix(SUFFIX) for path in paths if path.endswith(SUFFIX))
 
+    def size(self, name: str) -> int:
+        """Return how many bytes are stored under `name`; 0 where it is not there."""
+        with self._told("read"):
+            return int(self._files.get_file_info(self._path(name)).size or 0)
+
     def remove(self, name: str) -> None:
         """Remove what is stored under `name`, if it is there."""
         with self._told("cleared"):

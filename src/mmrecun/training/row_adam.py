@@ -12,7 +12,6 @@ is a Gauss quadrature with the weights b1^j: three nodes stand for hundreds of s
 sum. Before that (s below `_SETTLED`) every term is added. Terms from j = `_FORGOTTEN` on are below 1e-9 of the first.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -51,7 +50,7 @@ class RowAdam:
         learning_rate: of Adam.
 
     Attributes:
-        steps: taken so far.
+        steps: taken so far; raised before the rows of a step are moved.
     """
 
     def __init__(self, tables: dict[str, RowStates], learning_rate: float, steps: int = 0) -> None:
@@ -59,38 +58,10 @@ class RowAdam:
 
     def rows(self, name: str, at: Ints) -> Tensor:
         """Return rows `at` (int64 [K]) of a table as dense Adam would have them now: float32 [K, D], a copy."""
-        return self._present(name, at)[:, 0].clone()
+        return self.states(name, at)[:, 0].clone()
 
-    def step(self, at: dict[str, Ints], loss_of: Callable[[dict[str, Tensor]], Tensor]) -> Tensor:
-        """Take one step on the rows that a loss reads; return the loss, detached.
-
-        Args:
-            at: table -> distinct rows, int64 [K], ascending.
-            loss_of: the loss of these rows, float32 [K, D] each.
-        """
-        states = {name: self._present(name, rows) for name, rows in at.items()}
-        leaves = {name: state[:, 0].clone().requires_grad_() for name, state in states.items()}
-        loss = loss_of(leaves)
-        gradients = torch.autograd.grad(loss, list(leaves.values()))
-        self.steps += 1
-        for (name, state), gradient in zip(states.items(), gradients, strict=True):
-            self._move(state, gradient)
-            table = self.tables[name]
-            table.records[at[name]] = state.numpy()
-            table.last[at[name]] = self.steps
-        return loss.detach()
-
-    def _move(self, state: Tensor, gradient: Tensor) -> None:
-        """Take one step of Adam, in place, on values and moments [K, 3, D]."""
-        first, second = _BETAS
-        values, mean, square = state.unbind(1)
-        mean.lerp_(gradient, 1 - first)
-        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        bias, spread = 1 - first**self.steps, (1 - second**self.steps) ** 0.5
-        values.addcdiv_(mean, (square.sqrt() / spread).add_(_EPSILON), value=-self._rate / bias)
-
-    def _present(self, name: str, at: Ints) -> Tensor:
-        """Return values and moments [K, 3, D] of rows `at`, caught up with all steps taken; a copy."""
+    def states(self, name: str, at: Ints) -> Tensor:
+        """Return values and moments of rows `at`, caught up with all steps taken: float32 [K, 3, D], a copy."""
         table = self.tables[name]
         state, last = torch.from_numpy(table.records[at]), np.asarray(table.last[at], dtype=np.int64)
         behind = np.flatnonzero((last > 0) & (last < self.steps))
@@ -100,6 +71,25 @@ class RowAdam:
             catch_up(late, since, self.steps - since, self._rate)
             state[torch.from_numpy(chosen)] = late
         return state
+
+    def move(self, name: str, at: Ints, state: Tensor, gradient: Tensor) -> None:
+        """Move rows `at` (distinct) by the gradients of the step that `steps` counts last.
+
+        Args:
+            name: of the table.
+            at: int64 [K].
+            state: float32 [K, 3, D], of `states` before that step; changed in place.
+            gradient: float32 [K, D].
+        """
+        first, second = _BETAS
+        values, mean, square = state.unbind(1)
+        mean.lerp_(gradient, 1 - first)
+        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        bias, spread = 1 - first**self.steps, (1 - second**self.steps) ** 0.5
+        values.addcdiv_(mean, (square.sqrt() / spread).add_(_EPSILON), value=-self._rate / bias)
+        table = self.tables[name]
+        table.records[at] = state.numpy()
+        table.last[at] = self.steps
 
 
 def catch_up(state: Tensor, last: Ints, missed: Ints, rate: float) -> None:
