@@ -143,7 +143,11 @@ def _order(ids: Any, size: int) -> list[str]:
 
 
 def dataset_of_model(model: Any, valid: list[tuple[Any, ...]], test: list[tuple[Any, ...]]) -> Dataset:
-    """Return the training set that a model keeps, with held-out pairs of the users and items it knows."""
+    """Return the training set that a model keeps, with held-out pairs of the users and items it knows.
+
+    Raises:
+        DataError: when a user or item of the training set has no id.
+    """
     matrix = model.train_set.matrix.tocoo()
     rows = [(matrix.row, matrix.col, np.asarray(matrix.data, dtype=np.float64), Split.TRAIN)]
     users, items = ({str(name): row for name, row in ids.items()} for ids in (model.uid_map, model.iid_map))
