@@ -108,7 +108,9 @@ class ExpectedBPR:
     new_negatives: NewNegatives | None = None
 
     def gradient(self, vectors: UserItemVectors, with_hessian: bool = True) -> Gradient:
-        """Of the sum over pairs of the mean over negatives, float32 vectors [U, D] and [I, D] given; no autograd.
+        """Compute the gradient of the sum over pairs of the mean over negatives, without autograd.
+
+        It is taken by the float32 vectors [U, D] and [I, D].
 
         Without `with_hessian` all pairs have stiffness 0, which saves half of the time.
         """
