@@ -11,7 +11,11 @@ from mmrecun.errors import ArtifactError, DataError
 
 @contextmanager
 def readable_parquet(path: Path) -> Iterator[None]:
-    """Name the file in whatever polars or the disk refuses."""
+    """Turn any error of polars or the disk into one that names the file.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
     try:
         yield
     except FileNotFoundError:

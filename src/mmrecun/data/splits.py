@@ -33,9 +33,12 @@ def leave_k_out(users: Ints, order: np.ndarray, k: int = 1) -> Labels:
 
 
 def temporal_split(timestamps: np.ndarray, held_out: float = 0.1) -> Labels:
-    """Split by time over all users: the last share `held_out` is test, as much before it valid, the rest train.
+    """Split by time over all users: the last share `held_out` is test, the one before it valid, the rest train.
 
     Pairs with equal timestamps stay together.
+
+    Raises:
+        DataError: when there are too few distinct timestamps.
     """
     valid_from, test_from = np.quantile(timestamps, [1 - 2 * held_out, 1 - held_out], method="higher")
     labels = np.full(len(timestamps), Split.TRAIN, dtype=np.int8)
@@ -47,7 +50,7 @@ def temporal_split(timestamps: np.ndarray, held_out: float = 0.1) -> Labels:
 
 
 def cut_validation(users: Ints, labels: Labels, seed: Seed, held_out: float = 0.1) -> Labels:
-    """Per user, a share `held_out` of the training pairs for valid (at least one from two pairs on).
+    """Draw a share `held_out` of each user's training pairs for valid, at least one from two pairs on.
 
     Args:
         users: int64 [N] user rows.

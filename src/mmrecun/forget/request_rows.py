@@ -47,7 +47,7 @@ def among(known: IdMap | None, names: list[str]) -> list[bool]:
 
 
 def header_place(path: Path, rows: list[Row], kind: str, header: str, known: IdMap | None, warn: Warn) -> int | None:
-    """Return in which column the header, if there is one, has the ids.
+    """Return the column in which the header, if there is one, has the ids.
 
     Raises:
         ForgetError: when two columns could be meant, or a name in the header is an id as well.

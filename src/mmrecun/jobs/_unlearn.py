@@ -78,6 +78,9 @@ def unlearn(
 
     The run given is never changed. Returns the new manifest. Under a `key`, by default that of MMRECUN_KEY, the new run
     also keeps hashes of what was asked for; without one it keeps counts alone.
+
+    Raises:
+        ForgetError: when the method cannot forget the request, or an id is unknown.
     """
     started = time.perf_counter()
     out, request, key = Path(out), ForgetRequest.taken(request), key or read_key()

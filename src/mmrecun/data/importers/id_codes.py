@@ -20,7 +20,7 @@ class IdCodes:
         self._whole: bool | None = None
 
     def add(self, batch: Source) -> None:
-        """Take the ids of a further batch in.
+        """Add the ids of a batch.
 
         Raises:
             DataError: naming the line of a missing id, or when the column holds no ids.
@@ -47,7 +47,7 @@ class IdCodes:
         return numbers.select(pl.col("id").cat.to(self._type).cast(pl.String)).to_series()
 
     def take_codes(self) -> np.ndarray:
-        """Hand over the number of each row's id, uint32 [N]; nothing is kept."""
+        """Return the number of each row's id, uint32 [N], and keep no copy."""
         rows, self._rows = self._rows, []
         return np.concatenate(rows)
 

@@ -156,7 +156,7 @@ def _folder_format(folder: Path) -> Format:
 
 
 def _looks_like_lists(path: Path) -> bool:
-    """Whether a .txt file begins with whole numbers that single blanks separate: a user and that user's items."""
+    """Say whether a .txt file begins with whole numbers separated by single blanks: a user and that user's items."""
     if plain(path).suffix.lower() != ".txt" or not path.is_file():
         return False
     words = first_line(path).rstrip("\r\n").split(" ")

@@ -94,7 +94,10 @@ class ExpectedBPR:
     new_negatives: NewNegatives | None = None
 
     def gradient(self, vectors: UserItemVectors) -> Gradient:
-        """Of the sum over pairs of the mean over negatives, float32 vectors [U, D] and [I, D] given; no autograd."""
+        """Compute the gradient of the sum over pairs of the mean over negatives, without autograd.
+
+        It is taken by the float32 vectors [U, D] and [I, D].
+        """
         users, items = vectors
         links, others = self.links, items[self.negatives]
         scores, own = users @ others.T, links.scores((users, items))

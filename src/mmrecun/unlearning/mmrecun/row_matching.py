@@ -76,7 +76,7 @@ class _Middle:
 
     @classmethod
     def of(cls, model: Recommender, inputs: GraphInputs, reach: float) -> list[Self]:
-        """Of users and of items."""
+        """Measure both sides, users and items."""
         weights = [model.get_parameter(name) for name in ID_TABLES]
         vectors = model.vectors(inputs)
         pair = vectors.users, vectors.items
@@ -195,7 +195,7 @@ def _graph(data: Dataset, device: torch.device) -> Tensor:
 
 
 def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor) -> tuple[Sequence[Tensor], ...]:
-    """Rows of users and items, and what lies one and two hops from each."""
+    """Return the rows of users and items, and what lies one and two hops from each."""
     sizes = [len(table) for table in tables]
     own = torch.cat(list(tables))
     near = product(adjacency, own)
