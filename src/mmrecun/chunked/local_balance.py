@@ -52,12 +52,12 @@ class Pulls:
     after: Tensor
 
     def gradient(self, row: Tensor, weights: Tensor) -> Tensor:
-        """Of the sum of BPR over all terms by the row: float32 [D]."""
+        """Compute the gradient of the sum of BPR over all terms by the row: float32 [D]."""
         pulls = gradient_weight(self._margins(row)).mean(dim=1)
         return -(pulls * self.signs * weights) @ self.vectors
 
     def curvature(self, row: Tensor, weights: Tensor) -> Tensor:
-        """Gauss-Newton matrix: float32 [D, D]."""
+        """Compute the Gauss-Newton matrix: float32 [D, D]."""
         stiff = hessian_weight(self._margins(row)).mean(dim=1) * weights
         return (self.vectors * stiff[:, None]).T @ self.vectors
 
@@ -80,7 +80,7 @@ class Touched:
     kept: float
 
     def explained(self) -> float:
-        """Cosine between the row and what its pairs taught it."""
+        """Compute the cosine between the row and the negative gradient of its pairs."""
         taught = -self.pulls.gradient(self.row, self.pulls.before)
         return float(torch.nn.functional.cosine_similarity(self.row, taught, dim=0))
 
@@ -132,7 +132,7 @@ def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
 
 
 def _fresh(run: MappedRun, side: str, count: int, seed: Seed) -> np.ndarray:
-    """Rows as at the start of a training: float32 [count, D]."""
+    """Draw rows as at the start of a training: float32 [count, D]."""
     rows, width = run.manifest.rows[f"{side}.vectors"].shape
     bound = (6 / (rows + width)) ** 0.5
     return seed.child(f"fresh {side}").numpy().uniform(-bound, bound, (count, width)).astype(np.float32)
@@ -192,7 +192,7 @@ class _Neighbourhoods:
         return Touched(vector, whole, (len(stay) + drawn_as_negative) / (len(partners) + drawn_as_negative))
 
     def _as_negative(self) -> Pulls:
-        """Pairs of some users, for all pairs in which an item may be the negative."""
+        """Return pairs of some users, for all pairs in which an item may be the negative."""
         users = np.unique(self._rng.integers(self._run.size("users"), size=_USERS))
         pairs = self._run.interactions(users, Split.TRAIN)
         own = self._run.vectors("users", users)[torch.tensor(pairs.users)]

@@ -22,7 +22,7 @@ def evaluate(
         report = measure(run, split, progress=progress)
     if as_json:
         facts = {"users": report.users, "cold_users": report.cold_users, "seconds": report.seconds}
-        print_json({"run": str(run), "split": split, "metrics": report.metrics, **facts}, as_json)
+        print_json({"run": str(run), "split": split, "metrics": report.metrics, **facts})
         return
     note = f", {report.cold_users:,} without any training pair left out" if report.cold_users else ""
     metrics_table(report.metrics, f"{run} on the {split} split: {counted(report.users, 'user')}{note}")

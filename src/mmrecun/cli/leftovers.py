@@ -40,13 +40,13 @@ def leftovers(
         found_by.remove(found, store, address)
     rows = [one._asdict() for one in found]
     if as_json:
-        print_json({"leftovers": rows, "removed": remove}, as_json)
+        print_json({"leftovers": rows, "removed": remove})
         return
     rows_table(rows, f"{len(rows)} left by interrupted commands{', now removed' if remove else ''}")
 
 
 def name_leftovers(run: Path) -> list["Leftover"]:
-    """Warn of what interrupted commands left beside a run and beside the one it was unlearned from; returns it."""
+    """Warn of what interrupted commands left beside a run and beside the one it was unlearned from; return it."""
     from mmrecun.runs import read_manifest
     from mmrecun.scale.leftovers import beside
 

@@ -81,7 +81,7 @@ def unlearn_mapped(
         "stop": made.stop,
     }
     if as_json:
-        print_json(result, as_json)
+        print_json(result)
         return
     parts = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in made.forgotten.items() if count)
     shown = {"from": run, "taken out": parts, "time": duration(made.seconds), "ended": made.stop}
@@ -95,7 +95,7 @@ def audit_mapped(context: typer.Context, run: Path, as_json: bool) -> None:
 
     found = jobs.check_mapped(run)
     if as_json:
-        print_json({"run": str(run), **found}, as_json)
+        print_json({"run": str(run), **found})
         return
     words = {True: "passed", False: "failed", None: "not assessed"}
     rows = [{"check": f"residue: {name}", "state": words[state]} for name, state in found["residue"].items()]

@@ -13,7 +13,7 @@ from mmrecun.text import duration
 
 if TYPE_CHECKING:
     from mmrecun.chunked.run import MappedManifest
-    from mmrecun.runs import Manifest
+    from mmrecun.manifest import Manifest
 
 _EITHER = {"data", "out", "model", "assignments", "seed", "help_settings", "as_json"}
 _ON_DISK = {*_EITHER, "on_disk", "workers", "on", "store", "cpus"}
@@ -68,12 +68,12 @@ def train(
                 manifest = jobs.train(data, model, out, settings, seed, device, progress)
     except KeyboardInterrupt:
         kept = jobs.training_folder(out) if on_disk else jobs.resume_file(out)
-        left = f"the same command goes on from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
+        left = f"the same command resumes from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
         raise KeyboardInterrupt(f"stopped; {left}") from None
     metric = f"recall@{VALIDATION_CUTOFF}"
     if as_json:
         facts = {"best_epoch": manifest.best_epoch, "epochs": manifest.epochs, "valid": {metric: manifest.valid}}
-        print_json({"run": str(out), **facts, "seconds": manifest.seconds}, as_json)
+        print_json({"run": str(out), **facts, "seconds": manifest.seconds})
         return
     facts_table(
         {

@@ -16,8 +16,10 @@ from mmrecun.arrays import Ints
 from mmrecun.atomic import staged_folder
 from mmrecun.data.columns import PARTS, Columns
 from mmrecun.data.dataset import column_bytes
-from mmrecun.data.files import Header, read_header, read_npy, readable_parquet
+from mmrecun.data.files import Header, read_header
 from mmrecun.data.interactions import Split
+from mmrecun.data.npy import read_npy
+from mmrecun.data.parquet import readable_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
@@ -125,7 +127,7 @@ class _Import:
             )
 
     def _sorted_keys(self, scratch: Path) -> tuple[Ints, Ints | None]:
-        """One number a pair, (user * I + item) * 4 + split, ascending: int64 [N]; and their order before.
+        """Return (user * I + item) * 4 + split of each pair, ascending: int64 [N]; and the order before.
 
         The order is only asked for where there are attributes that follow it.
         """
@@ -190,7 +192,7 @@ class _Import:
                 raise DataError(f"{self._pairs}: the pair of user row {user} and item row {item} occurs more than once")
 
     def _unpacked(self, keys: Ints) -> Iterator[tuple[Ints, Ints, np.ndarray]]:
-        """Users, items int64 and splits int8 of the pairs, in blocks."""
+        """Yield users and items, int64, and splits, int8, of the pairs, in blocks."""
         for start in range(0, len(keys), _BLOCK):
             block = keys[start : start + _BLOCK]
             users, items = np.divmod(block >> 2, self._sizes["item"])

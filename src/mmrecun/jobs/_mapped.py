@@ -16,8 +16,9 @@ from mmrecun.data.interactions import Split
 from mmrecun.errors import ArtifactError, ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
+from mmrecun.manifest import reference
 from mmrecun.rng import Seed
-from mmrecun.runs import PathLike, reference
+from mmrecun.runs import PathLike
 from mmrecun.text import unknown_name
 from mmrecun.training.loop import Progress
 
@@ -33,7 +34,7 @@ def evaluate_mapped(
         run: a run folder.
         split: "valid" or "test".
         users: how many are drawn, the same ones each time; 0 for all who have a pair in the split.
-        progress: told how many users are ranked.
+        progress: called with the number of ranked users.
 
     Raises:
         ConfigError: for an unknown split.
@@ -45,7 +46,7 @@ def evaluate_mapped(
 
 
 def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None) -> RankingReport:
-    """Users are tried in a drawn order until enough have a pair in the split; those who left never do."""
+    """Rank users in a drawn order until enough have a pair in the split; removed ones never do."""
     order = np.arange(run.size("users"))
     if users:
         order = np.unique(Seed(0).child("users to rank").numpy().integers(len(order), size=4 * users))

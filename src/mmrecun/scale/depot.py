@@ -33,7 +33,7 @@ class Depot:
                 raise ConfigError(f"--store {url}: no such kind of store: {str(error).splitlines()[0]}") from None
 
     def has(self, name: str) -> bool:
-        """Whether the folder is there."""
+        """Say whether the folder is there."""
         with self._told("read"):
             found: bool = self._files.get_file_info(self._path(name)).type == self._fs.FileType.File
         return found

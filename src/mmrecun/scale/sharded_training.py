@@ -19,7 +19,7 @@ import numpy as np
 import torch.distributed as dist
 
 from mmrecun.data.columns import Columns
-from mmrecun.data.files import read_npy
+from mmrecun.data.npy import read_npy
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mmrecun.data.files import read_npy
+from mmrecun.data.npy import read_npy
 from mmrecun.training.row_adam import RowStates
 from mmrecun.training.row_exchange import Shard
 

@@ -19,7 +19,7 @@ from mmrecun.data.columns import Columns
 from mmrecun.data.interactions import Split
 from mmrecun.errors import DivergedError
 from mmrecun.evaluation.mapped import evaluate_columns, users_to_rank
-from mmrecun.models.base import ID_TABLES, ModelConfig, Recommender
+from mmrecun.models.base import ModelConfig, Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.fit import FitResult, TrainConfig, should_stop
@@ -117,7 +117,7 @@ class MappedTrainer:
         shard: Shard = Shard(),  # noqa: B008
     ) -> None:
         self._columns, self._training, self._work, self._shard = columns, training, work, shard
-        self.model = RowModel(cls, config)
+        self.model, self._id_tables = RowModel(cls, config), cls.ID_TABLES
         sizes = {"users": len(columns.users), "items": len(columns.items)}
         self.items = sizes["items"]
         self._rows = {name: sizes[side] for name, side in self.model.sides.items()}
@@ -161,18 +161,18 @@ class MappedTrainer:
         return self.rows.step({name: at[side] for name, side in self.model.sides.items()}, loss_of)
 
     def validate(self) -> float:
-        """Recall@20 on the validation pairs, as `validation_score` measures it; each process ranks its users."""
+        """Compute recall@20 on the validation pairs, as `validation_score` does; each process ranks its users."""
         truth = self._columns.splits[Split.VALID]
         chosen = users_to_rank(np.flatnonzero(np.diff(truth.starts)), self.items)
         own = chosen[self._shard.owns(chosen)]
-        items = self.rows.rows(ID_TABLES[1], np.arange(self.items))
+        items = self.rows.rows(self._id_tables.items, np.arange(self.items))
         if not len(own):
             return self._mean(0.0, 0)
         report = evaluate_columns(
             self._columns.train,
             truth,
             self.items,
-            lambda side, at: items if side == "items" else self.rows.own(ID_TABLES[0], at),
+            lambda side, at: items if side == "items" else self.rows.own(self._id_tables.users, at),
             own,
             (VALIDATION_CUTOFF,),
             lists=False,

@@ -49,7 +49,7 @@ class RowModel:
             del table._parameters["weight"]  # a plain tensor takes its place with each batch
 
     def loss(self, rows: dict[str, Tensor], triples: Triples) -> Tensor:
-        """Training loss of triples that count in these rows, float32 [K, D] of each table; a scalar."""
+        """Compute the training loss of triples that count in these rows, float32 [K, D] of each table; a scalar."""
         for name, table in self._tables.items():
             table.weight = rows[name]  # type: ignore[assignment]
         sizes = {self.sides[name]: len(part) for name, part in rows.items()}

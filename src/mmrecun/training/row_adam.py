@@ -114,7 +114,7 @@ def catch_up(state: Tensor, last: Ints, missed: Ints, rate: float) -> None:
 
 
 def _quadrature(last: Ints, missed: Ints, early: bool) -> tuple[Doubles, Doubles]:
-    """Nodes j and their weights, bias correction of the first moment included: float64 [K, Q] each."""
+    """Return nodes j and their weights, bias correction of the first moment included: float64 [K, Q] each."""
     if not early:
         nodes, weights = _gauss_nodes()
         which = np.minimum(missed, _FORGOTTEN)
@@ -138,7 +138,7 @@ def _drift(state: Tensor, steps: Doubles, nodes: Doubles, weights: Doubles) -> N
 
 @cache
 def _gauss_nodes() -> tuple[Doubles, Doubles]:
-    """Nodes and weights of the Gauss quadrature for weights b1^j on j = 1..G, by G: float64 [_FORGOTTEN + 1, Q] each.
+    """Return nodes and weights of the Gauss quadrature for weights b1^j on j = 1..G, by G: float64 [_FORGOTTEN + 1, Q].
 
     By Golub and Welsch (1969): eigenvalues of the Jacobi matrix that Lanczos makes of diag(1..G). Up to Q steps are
     added as they are.
@@ -157,7 +157,10 @@ def _gauss_nodes() -> tuple[Doubles, Doubles]:
 
 
 def _lanczos(values: Doubles, start: Doubles, size: int) -> tuple[Doubles, Doubles]:
-    """Diagonal [size] and off-diagonal [size - 1] of the tridiagonal form of diag(values), begun at a unit vector."""
+    """Return diagonal [size] and off-diagonal [size - 1] of the tridiagonal form of diag(values).
+
+    It begins at `start`, a unit vector.
+    """
     basis, diagonal, beside = [start], [], []
     for _ in range(size):
         image = values * basis[-1]

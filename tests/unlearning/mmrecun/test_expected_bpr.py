@@ -17,7 +17,7 @@ EVERYBODY = 100_000
 
 
 def taken_out(dataset: Dataset, kind: str) -> Partition:
-    return Partition.between(dataset, Partition.from_request(dataset, requests(dataset)[kind]).retained)
+    return Partition.from_request(dataset, requests(dataset)[kind])
 
 
 def vectors(partition: Partition) -> tuple[Tensor, Tensor]:

@@ -18,9 +18,7 @@ from mmrecun.unlearning.mmrecun.row_matching import match_rows, with_traits
 @pytest.fixture(scope="module")
 def partition() -> Partition:
     dataset = make(SyntheticConfig(users=600, items=400, interactions=9000, groups=6, width=4), Seed(1))[0]
-    return Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names[:40]))).retained
-    )
+    return Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names[:40])))
 
 
 def factorisation(partition: Partition, dim: int) -> tuple[BPRMF, GraphInputs]:
@@ -83,7 +81,7 @@ def test_rows_that_lost_pairs_no_longer_stand_out(partition: Partition):
 def test_few_rows_are_left_alone():
     dataset = make(SyntheticConfig(users=60, items=40, interactions=600, groups=3, width=4), Seed(1))[0]
     pair = dataset.users.names[int(dataset.train.users[0])], dataset.items.names[int(dataset.train.items[0])]
-    partition = Partition.between(dataset, Partition.from_request(dataset, ForgetRequest(pairs=(pair,))).retained)
+    partition = Partition.from_request(dataset, ForgetRequest(pairs=(pair,)))
     model, inputs = factorisation(partition, 4)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     match_rows(model, inputs, partition)

@@ -65,7 +65,7 @@ class MMRecUnConfig(UnlearnConfig):
         description="items drawn to stand for all negatives; eight times as many pairs stand for all pairs",
     )
     newton_steps: PositiveInt = Field(default=2, description="Gauss-Newton steps")
-    cg_steps: PositiveInt = Field(default=4, description="conjugate gradient steps at most in each Gauss-Newton step")
+    cg_steps: PositiveInt = Field(default=8, description="conjugate gradient steps at most in each Gauss-Newton step")
     step_scale: float = Field(
         default=1.1,
         gt=0,

@@ -16,7 +16,7 @@ from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
 
-_CLOSE = 1e-2  # residual of a step's linear system, relative to its right-hand side
+_CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
 
