@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmarks.timing import in_child
+
 from mmrecun import Dataset, jobs
 from mmrecun.data import files
 
