@@ -18,7 +18,6 @@ from mmrecun.data.columns_import import FOLDER, columns_of
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepare
 from mmrecun.errors import ConfigError, DataError
-from mmrecun.models.base import ID_TABLES
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
@@ -107,7 +106,7 @@ def train_mapped(
     out.parent.mkdir(parents=True, exist_ok=True)
     with _files(work) as files:
         result, best = _fitted(task, columns, data, workers, files, progress)
-        vectors = dict(zip(mapped.SIDES, (best[name] for name in ID_TABLES), strict=True))
+        vectors = dict(zip(mapped.SIDES, (best[name] for name in model_class(model).ID_TABLES), strict=True))
         facts = task.model_dump(include={"model", "settings", "training", "seed"})
         done = {"best_epoch": result.best_epoch, "epochs": result.epochs, "valid": result.valid}
         spent = max(result.seconds, time.perf_counter() - started)

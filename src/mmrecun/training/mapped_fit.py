@@ -31,7 +31,7 @@ from mmrecun.training.row_adam import RowAdam
 from mmrecun.training.row_exchange import RowExchange, Shard, SharedRows
 from mmrecun.training.validation import VALIDATION_CUTOFF
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
