@@ -8,12 +8,11 @@ app = marimo.App(width="medium")
 def _():
     import marimo as mo
     import numpy as np
-    import polars as pl
 
     from mmrecun import Dataset
     from mmrecun.adapters import vectors
 
-    return Dataset, mo, np, pl, vectors
+    return Dataset, mo, np, vectors
 
 
 @app.cell
@@ -80,15 +79,10 @@ def _(claim, mo, report):
 
 
 @app.cell
-def _(mo, pl, report):
-    checks = pl.DataFrame(
-        [
-            {"check": check.name, "outcome": check.state.value, "what was measured": check.detail}
-            for check in report.checks
-            if check.state.value in {"passed", "failed"}
-        ]
-    )
-    mo.ui.table(checks, selection=None, wrapped_columns=["what was measured"])
+def _(mo, report):
+    checks = [check for check in report.checks if check.state.value in {"passed", "failed"}]
+    rows = [f"| {check.name} | {check.state.value} | {check.detail} |" for check in checks]
+    mo.md("\n".join(["| check | outcome | what was measured |", "| --- | --- | --- |", *rows]))
     return
 
 

@@ -35,7 +35,7 @@ def _(Dataset, Path, mmrecun, mo, tempfile):
     work = Path(tempfile.mkdtemp(prefix="mmrecun-"))
     with mo.status.spinner(title="Training"):
         mmrecun.train(dataset, "lightgcn", work / "original", {"epochs": 40, "layers": 2, "learning_rate": 0.01})
-    films = dataset.item_attributes.insert_column(0, dataset.items.names.alias("item"))
+    films = dataset.item_attributes.with_columns(item=dataset.items.names)
     dataset
     return dataset, films, work
 
@@ -91,15 +91,10 @@ def _(forgotten, mmrecun, mo):
 
 
 @app.cell
-def _(mo, pl, report):
-    checks = pl.DataFrame(
-        [
-            {"check": check.name, "outcome": check.state.value, "evidence": check.detail}
-            for check in report.checks
-            if check.state.value in {"passed", "failed"}
-        ]
-    )
-    mo.ui.table(checks, selection=None, wrapped_columns=["evidence"])
+def _(mo, report):
+    checks = [check for check in report.checks if check.state.value in {"passed", "failed"}]
+    rows = [f"| {check.name} | {check.state.value} | {check.detail} |" for check in checks]
+    mo.md("\n".join(["| check | outcome | what was measured |", "| --- | --- | --- |", *rows]))
     return
 
 
