@@ -37,7 +37,7 @@ def test_methods_stand_beside_gold(monkeypatch, folder):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_deleted_rows_fail_the_audit(monkeypatch, folder):
-    report = run("audit_a_model", monkeypatch, folder)["report"]
+def test_deleted_rows_fail_the_audit(monkeypatch, tmp_path):
+    report = run("audit_a_model", monkeypatch, tmp_path)["report"]
     assert report.verdict.value == "failed"
     assert {check.name for check in report.checks if check.state.value == "failed"} >= {"residual co-occurrence: users"}
