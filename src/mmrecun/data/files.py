@@ -19,6 +19,7 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.interaction_rows import interaction_rows
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality, Provenance, check_name
+from mmrecun.data.parquet_pages import check_pages
 from mmrecun.errors import ArtifactError, DataError, MMRecUnError
 from mmrecun.settings import Settings
 from mmrecun.text import preview
@@ -219,7 +220,8 @@ def _about(path: Path) -> Iterator[None]:
 
 @contextmanager
 def readable_parquet(path: Path) -> Iterator[None]:
-    """Name the file in whatever polars or the disk refuses."""
+    """Name the file in whatever polars or the disk refuses, and refuse what polars would not survive."""
+    check_pages(path)
     try:
         yield
     except FileNotFoundError:

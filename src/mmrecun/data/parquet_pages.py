@@ -17,6 +17,7 @@ _REPEATED = 2  # SchemaElement.repetition_type
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3  # PageHeader.type
 _VALUES_IN = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}  # type -> field of PageHeader whose field 1 is num_values
 _DEEPEST = 64  # of a schema
+_UNCOUNTED = 100  # bytes: old versions of parquet-mr leave the header of the dictionary out of a column's length
 
 
 def check_pages(path: Path) -> None:
@@ -78,8 +79,8 @@ def _check_chunk(content: mmap.mmap, end: int, column: Struct, rows: int | None)
     """Walk the pages of a column chunk; `rows` is how many values it must have, where that is known."""
     name, promised = _name(column[3]), column[5]
     start = min(place for place in (column[9], column.get(11) or column[9]) if place)
-    stop = start + column[7]
-    if start < 0 or column[7] < 0 or stop > end:
+    stop = min(start + column[7] + _UNCOUNTED, end)
+    if start < 0 or column[7] < 0 or start + column[7] > end:
         raise ValueError(f"column '{name}' goes beyond the end of the file")
     if promised < 0 or (rows is not None and promised != rows):
         raise ValueError(f"column '{name}' has {promised} values for {rows} rows")
