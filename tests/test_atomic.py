@@ -1,8 +1,12 @@
 """A folder or a file is there whole or not at all."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
-from mmrecun.atomic import replace_file, staged_folder
+from mmrecun.atomic import refuse_existing, replace_file, replacing, staged_folder, usual_permissions
 from mmrecun.errors import ArtifactError
 
 
@@ -85,3 +89,44 @@ def test_a_file_is_replaced_in_one_step(tmp_path):
         replace_file(path, "text")
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_followed_whether_or_not_there_is_something(tmp_path):
+    (tmp_path / "there").mkdir()
+    for name in ("there", "not_yet"):
+        link = tmp_path / f"link_to_{name}"
+        link.symlink_to(tmp_path / name)
+        with staged_folder(link) as staging:
+            (staging / "a.txt").touch()
+        assert link.is_symlink()
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["a.txt"]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_what_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(ArtifactError, match="file: Not a directory"):
+        refuse_existing(tmp_path / "file" / "a" / "run")
+    with pytest.raises(ArtifactError, match="'~' stands for no folder"):
+        refuse_existing(Path("~") / "run")
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != tmp_path)
+    with pytest.raises(ArtifactError, match=f"{tmp_path}: Permission denied"):
+        refuse_existing(tmp_path / "a" / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_target(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for block in (staged_folder, replacing):
+        with pytest.raises(ArtifactError, match="run: cannot be written: No space left"), block(tmp_path / "run"):
+            raise full
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_may_be_read_by_whoever_may_read_any_new_file(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    (tmp_path / "other").touch()
+    with usual_permissions(path):
+        path.unlink()
+        path.touch(0o600)
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode

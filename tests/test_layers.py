@@ -20,6 +20,7 @@ GROUND = {
     "topk",
     "device",
     "extras",
+    "keys",
     "registry",
     "settings_help",
 }
@@ -31,6 +32,7 @@ MAIN_LINE = (
     "evaluation",
     "models",
     "training",
+    "manifest",
     "runs",
     "unlearning",
     "auditing",
@@ -43,6 +45,7 @@ MAIN_LINE = (
     "jobs",
     "bench",
     "cli",
+    "__main__",
 )
 MAY_IMPORT = {part: GROUND | set(MAIN_LINE[:place]) for place, part in enumerate(MAIN_LINE)}
 ALL_PARTS = GROUND | set(MAY_IMPORT)

@@ -1,5 +1,7 @@
 """Atomic writes: a folder or file is filled under a temporary name beside its target, then renamed."""
 
+import errno
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -10,9 +12,33 @@ from mmrecun.errors import ArtifactError
 
 
 def refuse_existing(target: Path) -> None:
-    """Raise ArtifactError if writing to `target` would replace something."""
+    """Raise ArtifactError if writing to `target` would replace something, or its parent cannot be written.
+
+    Long work asks before it begins, so that its result is not lost at the end.
+    """
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise ArtifactError(f"{target} already exists; choose another --out or remove it first")
+    if target.parts[:1] and target.parts[0].startswith("~"):
+        raise ArtifactError(f"cannot write {target}: '{target.parts[0]}' stands for no folder here; write it out")
+    refuse_unwritable(_followed(target).parent, target)
+
+
+def refuse_unwritable(folder: Path, target: Path | None = None) -> None:
+    """Raise ArtifactError if nothing can be made in `folder`, which may have to be made itself.
+
+    Args:
+        folder: where.
+        target: what is to be made, for the message; the folder by default.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    fault = errno.EACCES if there.is_dir() else errno.ENOTDIR
+    if fault == errno.ENOTDIR or not os.access(there, os.W_OK | os.X_OK):
+        raise ArtifactError(f"cannot write {target or folder}: {there}: {os.strerror(fault)}")
+
+
+def _followed(target: Path) -> Path:
+    """Return what a link stands for, there or not; anything else unchanged."""
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
 
 
 @contextmanager
@@ -23,13 +49,15 @@ def staged_folder(target: Path) -> Iterator[Path]:
         ArtifactError: when `target` exists already, or its parent cannot be written.
     """
     refuse_existing(target)
+    target = _followed(target)
     staging = _beside(target)
     try:
         staging.mkdir(parents=True)
     except OSError as error:
         raise ArtifactError(f"cannot write {target}: {error.strerror}") from None
     try:
-        yield staging
+        with _naming(target):
+            yield staging
         refuse_existing(target)  # another process may have written it first
         if target.is_dir():
             target.rmdir()
@@ -51,10 +79,35 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     staging = _beside(path)
     try:
-        yield staging
+        with _naming(path):
+            yield staging
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Name the target where the system does not say what it could not write, such as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise ArtifactError(f"{target}: cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def usual_permissions(path: Path) -> Iterator[None]:
+    """Give the file that the block writes the permissions of any new file here.
+
+    The library of safetensors makes files that nobody but their owner may read, so that a service under another account
+    could not load a model.
+    """
+    path.touch()
+    mode = path.stat().st_mode
+    yield
+    path.chmod(mode)
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from benchmarks.fuzz_readers import damaged
 
-from mmrecun.data.files import read_parquet
+from mmrecun.data.parquet import read_parquet
 from mmrecun.data.parquet_pages import check_pages
 from mmrecun.data.thrift import read_struct
 from mmrecun.errors import DataError

@@ -44,7 +44,7 @@ class TablesInFile:
         return (*((_SHARED,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return the rows of whoever stays, in their places.
+        """Return the rows of the users and items that stay, in their places.
 
         Moments of optimisers, which remember every row, are zero.
         """

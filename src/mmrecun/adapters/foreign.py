@@ -128,11 +128,7 @@ class ForeignModel:
         started = time.perf_counter()
         asked = ForgetRequest.taken(request)
         partition = Partition.from_request(self.dataset, asked)
-        beyond = targets_of(partition) - self.forgets
-        if beyond:
-            raise ForgetError(
-                f"a model of {self.home.name} cannot be without {', '.join(sorted(beyond))}: train it again"
-            )
+        self._refuse_beyond(partition)
         name, unlearner = self._unlearner(method, settings or {})
         training = TrainConfig(learning_rate=learning_rate)
 
@@ -141,22 +137,27 @@ class ForeignModel:
 
         result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate, progress))
         places = self.places.after(partition.user_rows, partition.item_rows)
-        home = self.home.holding(result.model, places)
-        seconds = time.perf_counter() - started
         return ForeignModel(
             partition.retained,
             result.model,
-            home,
+            self.home.holding(result.model, places),
             places,
-            unlearner if self.exact else None,
-            name,
-            unlearner.config.model_dump(mode="json"),
-            result.stop_reason,
-            seconds,
-            ForgetRecord.extended(asked, self.record),
-            self,
-            self.forgets,
+            exact=unlearner if self.exact else None,
+            method=name,
+            settings=unlearner.config.model_dump(mode="json"),
+            stop=result.stop_reason,
+            seconds=time.perf_counter() - started,
+            record=ForgetRecord.extended(asked, self.record),
+            original=self,
+            forgets=self.forgets,
         )
+
+    def _refuse_beyond(self, partition: Partition) -> None:
+        beyond = targets_of(partition) - self.forgets
+        if beyond:
+            raise ForgetError(
+                f"a model of {self.home.name} cannot be without {', '.join(sorted(beyond))}: train it again"
+            )
 
     def _unlearner(self, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:
         if method is None and self.exact is not None:

@@ -53,7 +53,7 @@ class ImplicitFile:
         return (*items, "cached norms are not saved, but a model in memory has them: load the file anew", HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return the factors of whoever stays, in their rows."""
+        """Return the factors of the users and items that stay, in their rows."""
         users, items = rows_of(model)
         if self.kind == "bpr":
             users = np.concatenate([users[:, :-1], np.ones((len(users), 1), dtype=users.dtype)], axis=1)

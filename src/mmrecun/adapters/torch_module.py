@@ -33,7 +33,7 @@ class ModuleTables:
     """A module and the names of its tables.
 
     Attributes:
-        module: a copy, with the rows of whoever stays.
+        module: a copy, with the rows of the users and items that stay.
         users, items: names of parameters, as in its state dict.
     """
 

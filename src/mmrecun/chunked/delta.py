@@ -12,7 +12,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from mmrecun.atomic import replacing, staged_folder
+from mmrecun.atomic import replacing, staged_folder, usual_permissions
 from mmrecun.chunked import run as runs
 from mmrecun.chunked.erasure import Erasure, apply
 from mmrecun.chunked.run import SIDES, MappedManifest, MappedRun
@@ -39,7 +39,8 @@ def write(path: Path, erasure: Erasure, before: str, after: str) -> None:
     contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
     with replacing(path) as staging:
         try:
-            safetensors.numpy.save_file(contiguous, staging, {_BEFORE: before, _AFTER: after})
+            with usual_permissions(staging):
+                safetensors.numpy.save_file(contiguous, staging, {_BEFORE: before, _AFTER: after})
         except safetensors.SafetensorError as error:
             raise ArtifactError(f"{path}: cannot be written: {error}") from None
 

@@ -20,16 +20,44 @@ from mmrecun.cli import (
     doctor,
     evaluate,
     export,
+    leftovers,
     plan,
     recommend,
     registered,
     train,
     unlearn,
 )
+from mmrecun.cli.command import Command
 from mmrecun.cli.output import escape_control, print_line, stderr
 from mmrecun.errors import MMRecUnError
 
 _UsageError: Any = typer.BadParameter.__base__
+
+
+class _Stop:
+    """What happens when the command is stopped: by Ctrl-C, by a supervisor, or as its terminal closes.
+
+    All end alike, so that what was begun is cleared away.
+    """
+
+    exit_code = 128 + signal.SIGINT
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt; at once while modules are loaded, as those written in C turn an interruption into other errors.
+
+        Nothing is being written then.
+        """
+        self.exit_code = 128 + number
+        while frame is not None:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                os.write(2, b"stopped\n")
+                os._exit(self.exit_code)
+            frame = frame.f_back
+        raise KeyboardInterrupt
+
+
+_stop = _Stop()
+_SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
 
 
 class _Group(TyperGroup):
@@ -38,17 +66,18 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
             print_line(str(stop) or "stopped", stderr)
-            raise typer.Exit(130) from None
+            raise typer.Exit(_stop.exit_code) from None
 
 
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
     help="Take users, items, interactions and modalities back out of a trained recommender.",
 )
 app.add_typer(data.app, name="data")
-app.command()(demo.demo)
+app.command(cls=Command)(demo.demo)
 for module in (
     plan.plan,
     registered.models,
@@ -62,9 +91,10 @@ for module in (
     export.export,
     export.exports,
 ):
-    app.command()(module)
+    app.command(cls=Command)(module)
 app.add_typer(bench.app, name="bench")
-app.command()(doctor.doctor)
+app.command(cls=Command)(doctor.doctor)
+app.command(cls=Command)(leftovers.leftovers)
 
 
 def _version(asked: bool) -> None:
@@ -83,7 +113,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; exit 2 with one line for a mistake that can be mended, 130 when it was interrupted.
+    """Run the command line; exit 2 with one line for a mistake, 128 and more when a signal ended it.
 
     Threads that wait should sleep: spinning ones slow a machine that others share five- to tenfold. The setting is
     read when torch is loaded, so it is made here, before any command is. Figures are files, whatever a notebook that
@@ -91,12 +121,15 @@ def main() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["MPLBACKEND"] = "Agg"
-    before = signal.signal(signal.SIGINT, _interrupted)
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN or number == signal.SIGINT:  # nohup has a closing terminal ignored
+            signal.signal(number, _stop)
     try:
         sys.exit(app(prog_name="mmrecun", standalone_mode=False))
     except (KeyboardInterrupt, typer.Abort):
         print_line("stopped", stderr)
-        sys.exit(130)
+        sys.exit(_stop.exit_code)
     except MMRecUnError as error:
         _refuse(str(error))
     except _UsageError as error:
@@ -113,20 +146,8 @@ def main() -> None:
             raise
         _refuse("there is not enough memory for this; 'mmrecun plan' says what a training takes")
     finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _interrupted(_: int, frame: FrameType | None) -> None:
-    """Stop; at once while modules are loaded, since those that are written in C turn an interruption into other errors.
-
-    Nothing is being written then.
-    """
-    while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            os.write(2, b"stopped\n")
-            os._exit(130)
-        frame = frame.f_back
-    raise KeyboardInterrupt
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_about_memory(error: Exception) -> bool:

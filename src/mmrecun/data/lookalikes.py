@@ -2,9 +2,11 @@
 
 import polars as pl
 
-# White space as Unicode has it, then signs without a width: soft hyphen, zero-width space, directional marks, word
-# joiner, byte order mark. Joiners (U+200C, U+200D) are part of how some scripts and emoji are written, so they stay.
+# What fills up fields of fixed width, white space as Unicode has it, then signs without a width: soft hyphen,
+# zero-width space, directional marks, word joiner, byte order mark. Joiners (U+200C, U+200D) are part of how some
+# scripts and emoji are written, so they stay.
 BLANKS = (
+    "\x00"
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
     "\u205f\u3000\xad\u200b\u200e\u200f\u2060\ufeff"
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from mmrecun.atomic import usual_permissions
 from mmrecun.exports.contents import Contents, Report, write_ids
 from mmrecun.exports.record import Record
 from mmrecun.text import listing
@@ -13,7 +14,9 @@ from mmrecun.text import listing
 def write_huggingface(contents: Contents, folder: Path, progress: Report) -> None:
     """Write `README.md` (the card), `config.json`, `model.safetensors` (`items`, float32 [I, D]), `items.parquet`."""
     record = contents.record
-    save_file({"items": contents.items}, folder / "model.safetensors", metadata={"format": "pt", "run": record.run})
+    path = folder / "model.safetensors"
+    with usual_permissions(path):
+        save_file({"items": contents.items}, path, metadata={"format": "pt", "run": record.run})
     write_ids(contents, folder, "items")
     config = {
         "model_type": "mmrecun",

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
+from mmrecun.atomic import usual_permissions
 from mmrecun.exports.contents import Contents, Report, write_ids, write_vectors
 
 
@@ -28,6 +29,8 @@ def write_as_npy(contents: Contents, folder: Path, progress: Report) -> None:
 def write_as_safetensors(contents: Contents, folder: Path, progress: Report) -> None:
     """Write `vectors.safetensors` with `users` and `items`, and ids in row order in `users.parquet` and so on."""
     origin = {"run": contents.record.run, "dataset": contents.record.dataset}
-    save_file({"users": contents.users, "items": contents.items}, folder / "vectors.safetensors", metadata=origin)
+    path = folder / "vectors.safetensors"
+    with usual_permissions(path):
+        save_file({"users": contents.users, "items": contents.items}, path, metadata=origin)
     write_ids(contents, folder, "users", "items")
     progress(1, 1, "vectors written")

@@ -1,5 +1,6 @@
 """Forget requests as people write them: lists of ids, files of ids or pairs, and attribute expressions."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ def read_modalities(
         name, separator, path = value.partition(":")
         if name in parsed:
             raise ForgetError(f"--modality {value}: '{name}' is named twice; give it as a whole or with one file")
-        parsed[name] = read_ids(Path(path), "item", known, header, warn, lenient) if separator else None
+        file = Path(os.path.expanduser(path))  # noqa: PTH111 - it never raises
+        parsed[name] = read_ids(file, "item", known, header, warn, lenient) if separator else None
     return parsed
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind
 from mmrecun.data.lookalikes import BLANKS
 from mmrecun.errors import ForgetError
 
@@ -18,12 +19,6 @@ _ENCODINGS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
     (b"", "utf-8-sig"),
-)
-_OTHERS = (
-    (b"PK\x03\x04", "an Excel workbook or a ZIP archive; save the sheet as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save the sheet as CSV"),
-    (b"\x1f\x8b", "compressed; unpack it"),
-    (b"PAR1", "Parquet; call it .parquet"),
 )
 _FORMULA = re.compile(r'="(.*)"')  # how Excel is kept from reading a text as a number
 _SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
@@ -72,9 +67,8 @@ def _content(path: Path) -> bytes:
 
 
 def _decoded(path: Path, content: bytes, warn: Warn) -> str:
-    for sign, what in _OTHERS:
-        if content.startswith(sign):
-            raise ForgetError(f"{path}: not readable as UTF-8 text; it is {what}")
+    if what := other_kind(content[:FIRST_BYTES]):
+        raise ForgetError(f"{path}: not readable as UTF-8 text; it is {what}")
     encoding = next(name for sign, name in _ENCODINGS if content.startswith(sign))
     try:
         return content.decode(encoding)

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from mmrecun.atomic import replacing
+from mmrecun.atomic import replacing, usual_permissions
 from mmrecun.errors import ArtifactError
 
 
@@ -23,7 +23,8 @@ def save_weights(model: nn.Module, path: Path) -> None:
 def _write(tensors: dict[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors straight from where they are; no copy of them is made."""
     try:
-        safetensors.torch.save_file(tensors, path, dict(metadata) if metadata else None)
+        with usual_permissions(path):
+            safetensors.torch.save_file(tensors, path, dict(metadata) if metadata else None)
     except safetensors.SafetensorError as error:
         raise ArtifactError(f"{path}: cannot be written: {error}") from None
 

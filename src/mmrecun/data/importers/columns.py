@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from mmrecun.data.importers.delimited import is_number
-from mmrecun.data.importers.readers import Source
+from mmrecun.data.importers.readers import Source, shown
 from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError
 from mmrecun.text import listing, preview
@@ -20,6 +20,7 @@ _KEYS = {
     "user": ("id", "user", "userid", "users", "uid", "username", "account", "accountid", "customer", "customerid"),
     "item": ("id", "item", "itemid", "items", "iid", "product", "productid", "movieid", "videoid", "trackid", "asin"),
 }
+_COMMAS = re.compile(r"[+-]?\d{1,3}([.,]\d+)+$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CLOCKS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y/%m/%d %H:%M:%S%.f", "%Y/%m/%d")
 
@@ -113,13 +114,17 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
         DataError: for lists, objects and bytes, which are no ids.
     """
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
-        raise DataError(f"{where}: column '{values.name}' holds {values.dtype}, not ids")
+        raise DataError(f"{where}: column '{values.name}' holds {shown(values.dtype)}, not ids")
     exact = 2**24 if values.dtype == pl.Float32 else 2**53  # whole numbers below have a number of their own
     if values.dtype.is_float() and (values.is_finite() & (values.abs() >= exact)).any():
         raise DataError(
             f"{where}: column '{values.name}' holds {values.dtype} too large for its last digits to be kept; "
             "export the ids as text or whole numbers"
         )
+    if values.dtype.is_decimal():  # Oracle and Spark write whole numbers so, as 3.000
+        text = values.cast(pl.String)
+        whole = text.str.contains(r"^-?\d+(\.0*)?$").fill_null(value=True).all()
+        return text.str.replace(r"\.0*$", "") if whole else text
     if values.dtype.is_float() and ((values == values.floor()) & values.is_finite()).fill_null(value=True).all():
         values = values.cast(pl.Int64)
     return values.cast(pl.String)
@@ -165,12 +170,18 @@ def numeric(source: Source, column: str, dtype: type[pl.DataType]) -> pl.Series:
     Raises:
         DataError: naming the line of a value that is none.
     """
-    text = source.column(column)
+    text = _bare(source.column(column))
     values = text.cast(dtype, strict=False)
     bad = (values.is_null() | ~values.cast(pl.Float64).is_finite().fill_null(value=False)).arg_true()
     if len(bad):
-        raise DataError(f"{source.at(int(bad[0]))}: {column} is {quoted(text[int(bad[0])])}, not a finite number")
+        value = text[int(bad[0])]
+        hint = "; write a point before decimals, and nothing between thousands" if _COMMAS.match(str(value)) else ""
+        raise DataError(f"{source.at(int(bad[0]))}: {column} is {quoted(value)}, not a finite number{hint}")
     return values
+
+
+def _bare(values: pl.Series) -> pl.Series:
+    return stripped(values) if values.dtype == pl.String else values
 
 
 def times(source: Source, column: str) -> pl.Series:
@@ -182,7 +193,7 @@ def times(source: Source, column: str) -> pl.Series:
     Raises:
         DataError: naming the line of a value that is no time.
     """
-    given = source.column(column)
+    given = _bare(source.column(column))
     if given.dtype.is_temporal():
         given = _seconds(given.cast(pl.Datetime("us")) if given.dtype == pl.Date else given)
     whole = given.cast(pl.Int64, strict=False)
@@ -192,6 +203,10 @@ def times(source: Source, column: str) -> pl.Series:
         read = _clock(given)
         if not read.null_count():
             return _whole(_seconds(read))
+        bad = (read.is_null() & given.cast(pl.Float64, strict=False).is_null()).arg_true()
+        if len(bad):
+            at, value = source.at(int(bad[0])), quoted(given[int(bad[0])])
+            raise DataError(f"{at}: {column} is {value}, not a finite number, nor a time such as 2020-01-31T13:00")
     return _whole(numeric(source, column, pl.Float64))
 
 

@@ -1,6 +1,7 @@
 """Text tables: what separates their fields, what quotation marks mean there, and where a row begins."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -9,11 +10,13 @@ from pathlib import Path
 import polars as pl
 
 from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text
+from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind, wide_encoding
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _MARK = '"'
+_EXCEL_NOTE = re.compile(r"sep=(.)", re.IGNORECASE)
 _SHOWN_SPAN = 2  # lines inside one field that look like rows
 
 
@@ -98,10 +101,20 @@ def is_number(text: str) -> bool:
 
 
 def _refuse_other_separator(path: Path, separator: str, header: str) -> None:
+    if note := _EXCEL_NOTE.fullmatch(header.strip()):
+        raise DataError(
+            f"{path}, line 1: '{note[0]}' is a note for Excel and no header; remove the line, and give --separator "
+            f"{next((name for name, mark in SEPARATORS.items() if mark == note[1]), note[1])}"
+        )
     if separator in header:
         return
-    name, other = next(((n, mark) for n, mark in SEPARATORS.items() if mark in header), ("", ""))
-    if other:
+    with decompressing(path), open_text(path, "replace") as file:
+        second = next(islice(file, 1, None), "")
+    others = [name for name, mark in SEPARATORS.items() if mark in header]
+    alike = [name for name in others if header.count(SEPARATORS[name]) == second.count(SEPARATORS[name])]
+    if separator in second and not alike:
+        raise DataError(f"{path}, line 1: '{header.strip()[:80]}' is no header; it must be the first line")
+    if name := next(iter(alike or others), ""):
         given = next((n for n, mark in SEPARATORS.items() if mark == separator), repr(separator))
         raise DataError(
             f"{path}, line 1: one column only when split at {given}; it looks {name} separated: give --separator {name}"
@@ -144,20 +157,32 @@ def first_line(path: Path) -> str:
     """Return the first line of a text file.
 
     Raises:
-        DataError: when the file cannot be read, is not UTF-8, or is empty.
+        DataError: when the file cannot be read, is no UTF-8 text, is empty, or begins with a blank line.
     """
     try:
-        with decompressing(path), open_text(path) as file:
+        with decompressing(path), open_bytes(path) as content:
+            _refuse_other_content(path, content.read(FIRST_BYTES))
+        with decompressing(path), open_text(path, newline="") as file:
             line = file.readline()
+            blank = not line.strip() and any(later.strip() for later in file)
     except UnicodeDecodeError:
-        with path.open("rb") as file:
-            wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
-        raise DataError(f"{path}: not UTF-8 text{', but UTF-16' if wide else ''}; save it as UTF-8") from None
+        raise DataError(f"{path}: not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    if blank:
+        raise DataError(f"{path}, line 1: blank; the first line must be the header")
     if not line.strip():
         raise DataError(f"{path}: the file is empty")
+    if line.endswith("\r"):
+        raise DataError(f"{path}: its lines end with a carriage return alone; save it with ordinary line ends")
     return line
+
+
+def _refuse_other_content(path: Path, start: bytes) -> None:
+    if what := other_kind(start):
+        raise DataError(f"{path}: not a table as text; it is {what}")
+    if wide := wide_encoding(start):
+        raise DataError(f"{path}: not UTF-8 text, but {wide}; save it as UTF-8")
 
 
 def _records(path: Path, separator: str, quoted: bool = True) -> Iterator[tuple[int, int, list[str]]]:

@@ -31,6 +31,7 @@ from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.text import preview
 
+_NO_VALUES = ("nan", "nat", "none", "null", "nil", "na", "n/a", "<na>", "\\n", "undefined")  # as programs write them
 _FOLDERS = (Format.MMREC, Format.MICROLENS, Format.DATASETS, Format.LISTS)
 
 
@@ -252,6 +253,10 @@ def _warnings(dataset: Dataset) -> list[str]:
                 f"{len(twins)} {kind} differ from another in {DIFFERENCES} alone ({names}); "
                 "if they are one, mend the file: a request for one leaves the other"
             )
+        called = ids.names.filter(ids.names.str.to_lowercase().is_in(list(_NO_VALUES)))
+        if len(called):
+            names = preview(f"'{name}'" for name in called)
+            warnings.append(f"{kind} are called {names}; if these stand for missing ids, leave their rows out")
     for name, modality in dataset.modalities.items():
         absent = int((~modality.present).sum())
         if absent:

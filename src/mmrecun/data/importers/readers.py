@@ -14,9 +14,10 @@ from pathlib import Path
 
 import polars as pl
 
-from mmrecun.data.files import read_parquet
 from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text, plain
 from mmrecun.data.importers.delimited import SEPARATORS, read_delimited, starts
+from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind
+from mmrecun.data.parquet import read_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import unknown_name
 
@@ -24,8 +25,10 @@ _BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user":
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _ARROW = (".arrow", ".feather", ".ipc")
 TYPED_SUFFIXES = (*_JSON_LINES, ".parquet", *_ARROW)
+_LONGEST = 80  # name of a type in a message
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINES_OF_OBJECTS = re.compile(rb"\{.*\}\s*(\n|$)")
+_CONSTANT = re.compile(r"(NaN|Infinity)\s*[,}\]]")
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -70,8 +73,15 @@ class Source:
         if name not in self.table.columns:
             raise DataError(f"{self.path}: {unknown_name('column', name, self.table.columns)}")
         if self.table[name].dtype.is_nested():
-            raise DataError(f"{self.path}: column '{name}' holds {self.table[name].dtype}; it needs one value a row")
+            raise DataError(
+                f"{self.path}: column '{name}' holds {shown(self.table[name].dtype)}; it needs one value a row"
+            )
         return self.table[name]
+
+
+def shown(dtype: pl.DataType) -> str:
+    """Return the name of a type for messages; without its parts where these are many."""
+    return text if len(text := str(dtype)) <= _LONGEST else f"{dtype.base_type()}"
 
 
 def read_table(path: Path, separator: str | None = None, columns: Sequence[str] = ()) -> Source:
@@ -118,6 +128,10 @@ def kind_of(path: Path, separator: str | None, columns: Sequence[str]) -> Kind:
     if suffix in _JSON_LINES:
         return Kind.JSON_LINES
     if suffix not in _BY_SUFFIX and separator is None:
+        with path.open("rb") as file:
+            what = other_kind(file.read(FIRST_BYTES))
+        if what:
+            raise DataError(f"{path}: not a table that can be read; it is {what}")
         known = ", ".join([*_BY_SUFFIX, *_JSON_LINES, ".parquet", *_ARROW])
         raise DataError(f"{path}: '{suffix}' is not a known kind of table; known: {known}; or give --separator")
     return Kind.DELIMITED
@@ -245,12 +259,18 @@ def _not_an_object(path: Path) -> str:
         number = 0
         for number, line in enumerate(file, start=1):
             try:
-                fits = not line.strip() or isinstance(json.loads(line), dict)
+                fits = not line.strip() or isinstance(json.loads(line, parse_constant=_no_constant), dict)
             except (ValueError, RecursionError):
                 fits = False
             if not fits:
-                return f"{path}, line {number}: not JSON Lines; each line must be one JSON object"
+                hint = "; NaN and Infinity are no JSON, write null" if _CONSTANT.search(line) else ""
+                return f"{path}, line {number}: not JSON Lines; each line must be one JSON object{hint}"
     return "" if number else f"{path}: the file is empty"
+
+
+def _no_constant(name: str) -> float:
+    """Refuse NaN and Infinity, which Python writes and reads as if they were JSON."""
+    raise ValueError(name)
 
 
 def separator_of(name: str | None) -> str | None:

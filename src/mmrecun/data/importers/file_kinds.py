@@ -1,0 +1,39 @@
+"""Files that are not the text their name says they are, told from their first bytes."""
+
+import re
+
+FIRST_BYTES = 256  # enough to tell
+_SIGNS = (
+    (b"PK\x03\x04", "an Excel workbook or a ZIP archive; save the sheet as CSV, or unpack the archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save the sheet as CSV"),
+    (b"\x1f\x8b", "compressed with gzip; unpack it"),
+    (b"\x28\xb5\x2f\xfd", "compressed with Zstandard; unpack it"),
+    (b"PAR1", "Parquet; call it .parquet"),
+    (b"ARROW1", "Arrow; call it .arrow"),
+    (b"SQLite format 3", "an SQLite database; export the table as CSV"),
+    (b"\x93NUMPY", "an array of NumPy; export the table as CSV"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself; fetch it with git lfs pull"),
+)
+_MARKUP = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
+
+
+def other_kind(start: bytes) -> str:
+    """Return what a file is that begins so, and what to do with it; "" where it may be text.
+
+    >>> other_kind(b"PAR1..."), other_kind(b"user,item")
+    ('Parquet; call it .parquet', '')
+    """
+    if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
+        return "a web page or XML, such as a server's answer to a failed download"
+    return next((what for sign, what in _SIGNS if start.startswith(sign)), "")
+
+
+def wide_encoding(start: bytes) -> str:
+    """Return the name of an encoding of two or four bytes a sign, by its byte order mark or its zeros; "" for others.
+
+    >>> wide_encoding("user,item".encode("utf-16")), wide_encoding("user,item".encode("utf-16-le"))
+    ('UTF-16', 'UTF-16')
+    """
+    if start.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")) or b"\x00\x00\x00" in start[:8]:
+        return "UTF-32"
+    return "UTF-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in start[:4] else ""

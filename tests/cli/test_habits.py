@@ -1,0 +1,83 @@
+"""Habits of the shell: home directories, signals, modules that are run, help in one letter."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmrecun.cli import main
+from tests.conftest import TRAINING
+
+SETTINGS = [part for name, value in TRAINING.items() for part in ("--set", f"{name}={value}")]
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "mmrecun", *map(str, arguments)]
+
+
+def ended(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, **options)
+
+
+def test_the_package_can_be_run_as_a_module_and_asked_for_help_in_one_letter():
+    done = ended("train", "-h")
+    assert done.returncode == 0, done.stderr
+    assert "--seed" in done.stdout
+
+
+def test_a_tilde_is_the_home_directory_wherever_a_path_is_asked_for(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    (home / "data").symlink_to(data_folder)
+    (home / "erase.txt").write_text("u00001\n")
+    (home / "dark.txt").write_text("i00001\n")
+    for arguments in (
+        ("train", "~/data", "--model", "mgcn", "--out=~/run", *SETTINGS),
+        ("unlearn", "~/run", "--users=~/erase.txt", "--modality", "image:~/dark.txt", "--out=~/after", "--dry-run"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["mmrecun", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert not stopped.value.code, capsys.readouterr().err
+    assert (home / "run" / "manifest.json").is_file()
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_a_command_finds_nothing_half_made(number: signal.Signals, tmp_path: Path):
+    """A staging folder is there when the signal comes, and gone afterwards."""
+    code = f"""
+import os
+from pathlib import Path
+from mmrecun.cli import main
+from mmrecun.cli.main import app
+from mmrecun.atomic import staged_folder
+
+def half():
+    with staged_folder(Path("made")) as staging:
+        (staging / "half").touch()
+        assert len(os.listdir()) == 1
+        os.kill(os.getpid(), {int(number)})
+
+app.command("half")(half)
+import sys
+sys.argv[1:] = ["half"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "stopped\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_trained(data_folder: Path, tmp_path: Path):
+    (tmp_path / "file").touch()
+    done = ended("train", data_folder, "--model", "bprmf", "--out", tmp_path / "file" / "run", "--set", "epochs=100000")
+    assert done.returncode == 2
+    assert done.stderr == f"error: cannot write {tmp_path}/file/run: {tmp_path}/file: Not a directory\n"

@@ -1,0 +1,107 @@
+"""Files that are not what their name says, and values written another way: read, or refused in words that help."""
+
+import gzip
+import json
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mmrecun.data.importers.options import Imported, ImportOptions
+from mmrecun.data.importers.read import read
+from mmrecun.errors import DataError
+
+PAIRS = [(f"u{u}", f"i{(u + step) % 7}") for u in range(6) for step in range(5)]
+TEXT = "user,item,day\n" + "".join(f"{user},{item},{5000 + n}\n" for n, (user, item) in enumerate(PAIRS))
+
+
+def imported(path: Path, **options: object) -> Imported:
+    return read(path, ImportOptions.of(options, "test"))
+
+
+OTHERS = {
+    "old Mac": (TEXT.replace("\n", "\r").encode(), "carriage return alone"),
+    "UTF-16 without a mark": (TEXT.encode("utf-16-le"), "but UTF-16"),
+    "UTF-32": (TEXT.encode("utf-32"), "but UTF-32"),
+    "gzip": (gzip.compress(TEXT.encode()), "compressed with gzip"),
+    "Parquet": (b"PAR1" + bytes(40), "call it .parquet"),
+    "old Excel": (b"\xd0\xcf\x11\xe0" + bytes(40), "old Excel workbook; save the sheet as CSV"),
+    "error page": (b"<!DOCTYPE html>\n<html>404</html>\n", "a web page"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
+    "blank begin": (b"\n\n" + TEXT.encode(), "line 1: blank"),
+    "remark": (b"# made in May\n" + TEXT.encode(), "line 1: '# made in May' is no header"),
+    "note for Excel": (b"sep=;\n" + TEXT.replace(",", ";").encode(), "remove the line, and give --separator semicolon"),
+    "semicolons and decimal commas": (
+        b"user;item;rating\n" + b"".join(f"{u};{i};3,5\n".encode() for u, i in PAIRS),
+        "semicolon separated",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_file_that_is_something_else_is_called_that(case: str, tmp_path: Path):
+    content, message = OTHERS[case]
+    path = tmp_path / "events.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        imported(path)
+    assert len(str(caught.value)) < len(str(path)) + 160
+
+
+def test_workbooks_and_archives_are_called_that_by_whatever_name(tmp_path: Path):
+    for name in ("events.xlsx", "events.zip", "events.csv"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("a.csv", TEXT)
+        with pytest.raises(DataError, match="an Excel workbook or a ZIP archive"):
+            imported(tmp_path / name)
+
+
+def test_blanks_around_numbers_and_times_are_no_part_of_them(tmp_path: Path):
+    (tmp_path / "plain.csv").write_text(TEXT)
+    (tmp_path / "spaced.csv").write_text(TEXT.replace(",", ", "))
+    plain, spaced = (imported(tmp_path / f"{name}.csv", timestamp="day").dataset for name in ("plain", "spaced"))
+    assert spaced.digest == plain.digest
+
+
+@pytest.mark.parametrize(("value", "hint"), [("3,5", "a point before decimals"), ("1.000,5", "a point"), ("x", "$")])
+def test_a_number_written_another_way_is_told(value: str, hint: str, tmp_path: Path):
+    (tmp_path / "e.csv").write_text("user;item;w\n" + "".join(f"{u};{i};{value}\n" for u, i in PAIRS))
+    with pytest.raises(DataError, match=rf"line 2: w is '{value}', not a finite number.*{hint}"):
+        imported(tmp_path / "e.csv", separator="semicolon", weight="w")
+
+
+def test_whole_decimals_are_the_ids_that_people_write(tmp_path: Path):
+    for scale, expected in ((0, ["0", "1"]), (6, ["0", "1"])):
+        numbers = pl.Series("user", [Decimal(int(u[1:])) for u, _ in PAIRS], dtype=pl.Decimal(20, scale))
+        pl.DataFrame({"user": numbers, "item": [i for _, i in PAIRS]}).write_parquet(tmp_path / "e.parquet")
+        assert imported(tmp_path / "e.parquet").dataset.users.names[:2].to_list() == expected
+    halves = pl.Series("user", [Decimal(int(u[1:])) / 2 for u, _ in PAIRS], dtype=pl.Decimal(20, 2))
+    pl.DataFrame({"user": halves, "item": [i for _, i in PAIRS]}).write_parquet(tmp_path / "e.parquet")
+    assert imported(tmp_path / "e.parquet").dataset.users.names[:3].to_list() == ["0.00", "0.50", "1.00"]
+
+
+@pytest.mark.parametrize("name", ["nan", "NULL", "None", "\\N"])
+def test_an_id_that_may_stand_for_none_is_told(name: str, tmp_path: Path):
+    (tmp_path / "e.csv").write_text(TEXT.replace("u3,", f"{name},"))
+    assert any(f"users are called '{name}'" in line for line in imported(tmp_path / "e.csv").warnings)
+    (tmp_path / "e.csv").write_text(TEXT)
+    assert not any("are called" in line for line in imported(tmp_path / "e.csv").warnings)
+
+
+def test_what_python_writes_for_nan_is_found_by_its_line(tmp_path: Path):
+    rows = [{"user": u, "item": float("nan") if n == 3 else i} for n, (u, i) in enumerate(PAIRS)]
+    (tmp_path / "e.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match=r"line 4: .*NaN and Infinity are no JSON"):
+        imported(tmp_path / "e.jsonl")
+
+
+def test_a_wide_table_is_not_printed_whole_into_an_error(tmp_path: Path):
+    (tmp_path / "e.csv").write_text(",".join(f"column{n}" for n in range(2000)) + "\n" + "1," * 1999 + "1\n")
+    with pytest.raises(DataError, match=r"unknown column 'user'.*more") as caught:
+        imported(tmp_path / "e.csv")
+    assert len(str(caught.value)) < 1000
+    (tmp_path / "e.json").write_text(json.dumps({"user": {str(n): n for n in range(999)}, "item": {"0": 1}}))
+    with pytest.raises(DataError, match="column 'user' holds Struct; it needs one value a row"):
+        imported(tmp_path / "e.json")
