@@ -215,6 +215,8 @@ def ragged(path: Path, separator: str, quoted: bool) -> str:
 
 def swallowed(path: Path, separator: str, rows: int) -> list[str]:
     """Return a warning where one quoted field holds several lines that would be rows by themselves."""
+    if not _holds_mark(path):
+        return []
     with open_bytes(path) as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     if lines <= rows:
