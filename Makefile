@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-gpu test-adapters test-ray coverage check format benchmarks clean
+.PHONY: demo test test-gpu test-adapters test-ray coverage check format docs benchmarks clean
 
 # Made again when the dependencies change.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -61,8 +61,12 @@ format: $(VENV)/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The site of the documents, in `site`; a link that leads nowhere fails. Nothing is fetched.
+docs: $(VENV)/ready
+	$(BIN)/zensical build --strict
+
 benchmarks: $(VENV)/ready
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .venv-adapters .venv-recbole .venv-ray demo
+	rm -rf $(VENV) .venv-adapters .venv-recbole .venv-ray demo site .cache

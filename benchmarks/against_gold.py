@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdicts import FIRST_GOLD, GRID, Court, Kept, Trial, request
+from benchmarks.verdicts import FIRST_GOLD, Court, Kept, Trial, request, trials
 from mmrecun.auditing.figures import RunKind
+from mmrecun.auditing.keys import CheckName
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
@@ -42,7 +43,7 @@ def row_of(court: Court, method: str) -> dict[str, Any]:
         "times faster": round(gold_seconds / seconds, 1),
         "without Gold": judged["without Gold"],
         "with Gold": judged["with Gold"],
-        "failed": ", ".join(name.removeprefix("gold: ") for name in judged["failed against Gold"] or judged["failed"]),
+        "failed": ", ".join(CheckName(name).without_gold for name in judged["failed against Gold"] or judged["failed"]),
     }
 
 
@@ -86,12 +87,10 @@ def main(given: Sequence[str] | None = None) -> None:
 
 def _tables(options: Namespace) -> list[Table]:
     kept, rows = Kept(options.kept), list[dict[str, Any]]()
-    for trial in GRID:
-        for name in trial.requests:
-            if options.only in f"{trial.data} {trial.model} {name}":
-                court = court_of(kept, trial, name, options.draw, options.golds or trial.golds)
-                rows.append(row_of(court, options.method))
-                print(rows[-1], flush=True)
+    for trial, name in trials(options.only):
+        court = court_of(kept, trial, name, options.draw, options.golds or trial.golds)
+        rows.append(row_of(court, options.method))
+        print(rows[-1], flush=True)
     columns = list(dict.fromkeys(column for row in rows for column in row))
     return [Table(f"{options.method} / Gold", [{column: row.get(column, "") for column in columns} for row in rows])]
 

@@ -66,7 +66,7 @@ def busy(action: Callable[[], object]) -> Busy:
 def limit_shares(model: Recommender, inputs: Any, dataset: Dataset, limits: Limits) -> dict[str, float]:
     """Time at the card's limit over time taken: hops by memory traffic, dense products of a step by arithmetic."""
     graph = inputs.user_item
-    users, items = (model.get_parameter(f"{side}.weight").detach() for side in ("users", "items"))
+    users, items = (table.weight.detach() for table in model.id_tables().values())
     hop = min(on_device(lambda: propagate(graph, users, items, 4), 3)) / 4
     entries, nodes = graph.forward.values().numel(), len(users) + len(items)
     moved = entries * (4 * users.shape[1] + 8) + 2 * 4 * nodes * users.shape[1]

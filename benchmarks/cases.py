@@ -39,9 +39,20 @@ def opened(folder: Path) -> Dataset:
 
 
 def present() -> list[Path]:
-    """Return the well-known datasets that are there."""
+    """Return the well-known datasets that are there; none without $MMRECUN_DATA.
+
+    Raises:
+        SystemExit: when the folder that it names has none of them.
+    """
     root = os.environ.get(VARIABLE)
-    return [Path(root) / name for name in KNOWN if (Path(root) / name).is_dir()] if root else []
+    if not root:
+        return []
+    found = [Path(root) / name for name in KNOWN if (Path(root) / name).is_dir()]
+    if not found:
+        raise SystemExit(
+            f"{VARIABLE}={root}: holds none of {', '.join(KNOWN)}; mend it, or unset it to do without them"
+        )
+    return found
 
 
 def chosen(data: list[Path], sizes: tuple[int, int, int]) -> list[Dataset]:

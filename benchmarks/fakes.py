@@ -17,7 +17,7 @@ from mmrecun.data.graph import user_item_graph
 from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.models.base import ID_TABLES, Recommender, Sizes, transfer_rows
+from mmrecun.models.base import Recommender, Sizes, transfer_rows
 from mmrecun.models.inference import vectors_of
 from mmrecun.rng import Seed
 from mmrecun.runs import Run
@@ -68,13 +68,9 @@ class Case:
         return estimate.value if estimate else 0.5
 
     def touched(self) -> dict[str, Bools]:
-        """Table -> its rows that the request touched more than others."""
-        return {
-            name: touched.all_affected
-            for name, touched in zip(
-                ID_TABLES, (self.setup.affected_user_rows, self.setup.list_changes.affected), strict=True
-            )
-        }
+        """Return `users` and `items` -> the rows that the request touched more than others."""
+        users, items = self.setup.affected_user_rows, self.setup.list_changes.affected
+        return {"users": users.all_affected, "items": items.all_affected}
 
 
 def filter_only(case: Case) -> Recommender:
@@ -153,7 +149,7 @@ def listed_by_cosine(case: Case) -> Recommender | None:
 def bystanders_harmed(case: Case) -> Recommender | None:
     """Forgotten as by Gold, and then touched items are made longer, so that they enter everybody's lists."""
     model = _copy(case.gold)
-    at = torch.from_numpy(case.touched()[ID_TABLES[1]])
+    at = torch.from_numpy(case.touched()["items"])
     if not at.any():
         return None
     with torch.no_grad():
@@ -217,7 +213,7 @@ def _edited(case: Case, model: Recommender, edit: Callable[[Tensor, torch.Genera
     """Return the touched rows of every trained table replaced by what `edit` makes of them."""
     rng, touched = SEED.child("rows").torch(), case.touched()
     for table in model.tables().values():
-        at = torch.from_numpy(touched[ID_TABLES[table.side == "items"]])
+        at = torch.from_numpy(touched[table.side])
         if table.modality is None and at.any() and not table.zeros:
             table.weight[at] = edit(table.weight[at], rng)
     return model
@@ -227,12 +223,13 @@ def _edited(case: Case, model: Recommender, edit: Callable[[Tensor, torch.Genera
 def _turned(case: Case, model: Recommender, share: float) -> Recommender:
     data, touched = case.partition.retained, case.touched()
     graph = user_item_graph(data.train, len(data.users), len(data.items), torch.device("cpu"))
-    tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+    tables = [table.weight.detach() for table in model.id_tables().values()]
     own, adjacency = torch.cat(tables), graph.forward
     # two hops lead to those with the same partners; the way back to oneself does not count
     far = product(adjacency, product(adjacency, own)) - square_diagonal(adjacency)[:, None] * own
-    for name, rows in zip(ID_TABLES, far.split([len(table) for table in tables]), strict=True):
-        weight, at = model.get_parameter(name), torch.from_numpy(touched[name])
+    sides = zip(touched.values(), tables, far.split([len(table) for table in tables]), strict=True)
+    for mask, weight, rows in sides:
+        at = torch.from_numpy(mask)
         length = weight[at].norm(dim=1, keepdim=True)
         aim = rows[at] / rows[at].norm(dim=1, keepdim=True).clamp(min=1e-12) * length
         mixed = torch.lerp(weight[at], aim, share)
@@ -244,7 +241,7 @@ def _turned(case: Case, model: Recommender, share: float) -> Recommender:
 def _noisy(case: Case, size: float, everywhere: bool) -> Recommender:
     model, rng, touched = case.by("unlink"), SEED.child("noise").torch(), case.touched()
     for table in model.tables().values():
-        at = torch.from_numpy(touched[ID_TABLES[table.side == "items"]])
+        at = torch.from_numpy(touched[table.side])
         at = torch.ones_like(at) if everywhere else at
         noise = torch.randn(int(at.sum()), table.weight.shape[1], generator=rng)
         table.weight[at] += size * table.weight.square().mean().sqrt() * noise
@@ -255,7 +252,7 @@ def _noisy(case: Case, size: float, everywhere: bool) -> Recommender:
 def _apart(case: Case, size: float) -> Recommender:
     """Move each row away from the mean of the rows it was forgotten with."""
     model, partition = case.by("unlink"), case.partition
-    users, items = (model.get_parameter(name) for name in ID_TABLES)
+    users, items = (table.weight for table in model.id_tables().values())
     if partition.removed_users.any() or partition.removed_items.any():
         sides = (partition.forgotten.users, partition.forgotten.items, partition.item_rows, items)
         if partition.removed_items.any():

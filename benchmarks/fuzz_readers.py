@@ -196,9 +196,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
-    parser.add_argument("--only", nargs="+", default=[], help="formats")
+    every = samples()
+    parser.add_argument("--only", nargs="+", default=list(every), choices=list(every), help="formats")
     chosen = parser.parse_args(arguments)
-    every = {name: sample for name, sample in samples().items() if not chosen.only or name in chosen.only}
+    every = {name: every[name] for name in chosen.only}
     started, failures, number = time.perf_counter(), 0, chosen.first
     with TemporaryDirectory() as top:
         for name, sample in every.items():
@@ -212,6 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 break
     spent = time.perf_counter() - started
     print(f"{number + 1 - chosen.first} inputs of {len(every)} formats in {spent:.0f} s: {failures} failures")
+    if failures:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from mmrecun.training.loop import adam
 from mmrecun.training.validation import validation_score
 
 RATE = 2e-3
+HALF_FROM = sparse._HALF_FROM  # read at import, so that a renamed limit fails here and is not measured as if it held
 SECONDS = {"steps": 60, "fit": 50, "mmrec": 65, "large": 90, "unlearning": 45}
 
 
@@ -115,7 +116,7 @@ def fit(options: argparse.Namespace) -> None:
         "slow-rate": {"batch_size": 2048, "layers": 2, "learning_rate": 1e-3},
         "bfloat16-hops": {"batch_size": 2048, "layers": 2},
     }.items():
-        sparse._HALF_FROM = 0 if name == "bfloat16-hops" else 1 << 22
+        sparse._HALF_FROM = 0 if name == "bfloat16-hops" else HALF_FROM
         started = time.perf_counter()
         manifest = jobs.train(options.data, "mgcn", options.work / name, settings)
         rows = runs.history(options.work / name)
@@ -167,7 +168,7 @@ def large(options: argparse.Namespace) -> None:
 
 def _large_steps(name: str, model: Recommender, inputs: Any, triples: DeviceTriples) -> None:
     for half, capture in ((True, True), (False, True), (True, False)):
-        sparse._HALF_FROM = 1 << 22 if half else 1 << 62
+        sparse._HALF_FROM = HALF_FROM if half else 1 << 62
         taken = Steps(model, adam(model, RATE), capture)
         drawn = list(islice(triples.epoch(4096, torch.Generator(card()).manual_seed(0)), 20))
         seconds = clocked(lambda taken=taken, drawn=drawn: taken.run(drawn, inputs), 3) / len(drawn)  # type: ignore[misc]
@@ -181,19 +182,19 @@ def _large_steps(name: str, model: Recommender, inputs: Any, triples: DeviceTrip
             memory=torch.cuda.max_memory_allocated() / (1 << 30),
             longest=found.longest(8),
         )
-    sparse._HALF_FROM = 1 << 22
+    sparse._HALF_FROM = HALF_FROM
 
 
 def _hops(inputs: Any, model: Recommender) -> None:
-    users, items = (model.get_parameter(f"{side}.weight").detach() for side in ("users", "items"))
+    users, items = (table.weight.detach() for table in model.id_tables().values())
     graph = inputs.user_item
     entries, limits = graph.forward.values().numel(), measure(len(users) + len(items), rounds=3, device=card())
     for half in (True, False):
-        sparse._HALF_FROM = 1 << 22 if half else 1 << 62
+        sparse._HALF_FROM = HALF_FROM if half else 1 << 62
         seconds = min(on_device(lambda: propagate(graph, users, items, 3), 3, 3)) / 3
         moved = entries * (64 * (2 if half else 4) + 8) + (len(users) + len(items)) * 64 * (4 + (2 if half else 4))
         say("hop", bfloat16=half, milliseconds=1e3 * seconds, share_of_copy=1e-9 * moved / seconds / limits.copy)
-    sparse._HALF_FROM = 1 << 22
+    sparse._HALF_FROM = HALF_FROM
     kernel, sparse.has_kernel = sparse.has_kernel, lambda device: False  # noqa: ARG005
     seconds = min(on_device(lambda: sparse.product(graph.forward, torch.cat([users, items])), 3, 3))
     sparse.has_kernel = kernel
@@ -231,25 +232,29 @@ def main() -> None:
     parser.add_argument("--mmrec-data", type=Path)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--work", type=Path, default=Path("gpu-runs"))
-    parser.add_argument("--parts", nargs="+", default=list(SECONDS))
+    parser.add_argument("--parts", nargs="+", default=list(SECONDS), choices=list(SECONDS))
     parser.add_argument("--part", choices=SECONDS)
     parser.add_argument("--sizes", type=int, nargs=3, default=(1_000_000, 100_000, 10_000_000))
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     if not torch.cuda.is_available():
-        print("no CUDA card was found; nothing is measured")
-        return
+        raise SystemExit("no CUDA card was found; nothing is measured")
     if options.part:
         globals()[options.part](options)
         return
     options.out.mkdir(parents=True, exist_ok=True)
+    failed = []
     for part in options.parts:
         if part == "mmrec" and options.mmrec is None:
-            continue
-        _in_process(part, options.out)
+            say(part, ended="left out: --mmrec names no clone")
+        elif _in_process(part, options.out) != 0:
+            failed.append(part)
+    if failed:
+        raise SystemExit(f"not measured to the end: {', '.join(failed)}; see the logs in {options.out}")
 
 
-def _in_process(part: str, out: Path) -> None:
+def _in_process(part: str, out: Path) -> Any:
+    """Run one part in a process of its own; returns its exit code, or why there is none."""
     started = time.perf_counter()
     with (out / f"gpu-{part}.log").open("w") as log:
         command = [sys.executable, "-m", "benchmarks.gpu", *sys.argv[1:], "--part", part]
@@ -259,6 +264,7 @@ def _in_process(part: str, out: Path) -> None:
             code = "time is up"
     print((out / f"gpu-{part}.log").read_text()[-6000:])
     say(part, ended=code, seconds=time.perf_counter() - started)
+    return code
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import cProfile
 import pstats
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FunctionType
 from typing import Any
 
 from benchmarks.cases import chosen
@@ -16,33 +17,49 @@ from benchmarks.timing import Spread
 from mmrecun import jobs, runs
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
+from mmrecun.unlearning.base import retained_model
+from mmrecun.unlearning.registry import method_class
 
-Phases = dict[str, tuple[tuple[str, str], ...]]
-UNLEARNING: Phases = {
-    "resolve": (("mmrecun/forget/partition.py", "from_request"),),
-    "method": (("mmrecun/unlearning/", "run"),),
-    "copy": (("mmrecun/unlearning/base.py", "retained_model"),),
-    "save": (
-        ("mmrecun/data/dataset.py", "digest"),
-        ("mmrecun/data/files.py", "write_into"),
-        ("mmrecun/runs.py", "write"),
-    ),
-}
+Phases = Mapping[str, Sequence[FunctionType]]
+METHOD = "mmrecun"
+
+
+def unlearning_phases() -> Phases:
+    """Return the functions in which the time of an unlearning is spent; one that was renamed is an AttributeError."""
+    return {
+        "resolve": [Partition.from_request.__func__],
+        "method": [method_class(METHOD).run],
+        "copy": [retained_model],
+        "save": [Dataset.digest.func, files.write_into, runs.write],
+    }
 
 
 def phases(action: Callable[[], object], of: Phases) -> dict[str, float]:
-    """Seconds that `action` spent in the functions of each phase (file name, or folder, and name), and in the rest."""
+    """Measure the seconds that `action` spends in the functions of each phase, and in the rest.
+
+    Raises:
+        RuntimeError: when a function is never called, so that its phase would seem to cost nothing.
+    """
     profile = cProfile.Profile()
     started = time.perf_counter()
     profile.runcall(action)
     total = time.perf_counter() - started
-    found = dict.fromkeys(of, 0.0)
-    for (path, _, name), (_, _, _, spent, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        for phase, functions in of.items():
-            if any(place in path and name == function for place, function in functions):
-                found[phase] += spent
+    stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    found = {phase: sum(_seconds_in(function, stats, phase) for function in of[phase]) for phase in of}
     return found | {"rest": total - sum(found.values()), "total": total}
+
+
+def _seconds_in(function: FunctionType, stats: Mapping[Any, Any], phase: str) -> float:
+    code = function.__code__
+    try:
+        _, _, _, spent, _ = stats[code.co_filename, code.co_firstlineno, code.co_name]
+    except KeyError:
+        raise RuntimeError(
+            f"phase '{phase}': {function.__qualname__} was never called; name what took its place in latency.py"
+        ) from None
+    return float(spent)
 
 
 def singles(dataset: Dataset) -> dict[str, ForgetRequest]:
@@ -67,7 +84,7 @@ def request_seconds(run: Path, request: ForgetRequest, out: Path, audited: bool 
     started = time.perf_counter()
     parent = runs.load(run)
     load = time.perf_counter() - started
-    spent = {"load": load} | phases(lambda: jobs.unlearn(parent, request, out), UNLEARNING)
+    spent = {"load": load} | phases(lambda: jobs.unlearn(parent, request, out, METHOD), unlearning_phases())
     spent["total"] += load
     spent["method"] -= spent["copy"]
     spent["rest"] += spent["copy"]

@@ -90,7 +90,7 @@ def compare(name: str, folder: Path) -> None:
             "state": state.name,
             "seconds": round(state.seconds or mine.seconds, 2),
             "retained": round(state.retain["recall@20"], 4),
-            "forget": round(state.forget.get("recall@20", float("nan")), 4),
+            "forget": round(state.forget["recall@20"], 4),
             "auc_matched": state.auc_matched and round(state.auc_matched, 3),
             "fold_in": round(state.probes["fold_in"], 3),
         }

@@ -13,7 +13,7 @@ from benchmarks.cases import LIKE_TIKTOK
 from benchmarks.limits import Limits
 from benchmarks.timing import Spread, digits
 from mmrecun.device import thread_facts
-from mmrecun.runs import now, versions
+from mmrecun.manifest import now, versions
 
 Row = Mapping[str, Any]
 OUT = Path(__file__).parent / "out"
@@ -91,7 +91,13 @@ def _processor() -> str:
 
 
 def write(out: Path, subject: str, tables: Sequence[Table], limits: Limits | None = None) -> None:
-    """Write `<subject>.md` and `<subject>.json` into `out`, and print the tables."""
+    """Write `<subject>.md` and `<subject>.json` into `out`, and print the tables.
+
+    Raises:
+        SystemExit: when no table has a row, so that an empty page never looks like a measurement.
+    """
+    if not any(table.rows for table in tables):
+        raise SystemExit(f"{subject}: nothing was measured, so nothing is written")
     facts = machine()
     pages = [table.markdown() for table in tables]
     if limits is not None:

@@ -27,10 +27,12 @@ from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.parquet import read_parquet
 from mmrecun.device import prepare
 from mmrecun.evaluation.evaluate import evaluate
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs import plan
+from mmrecun.manifest import Manifest, now, reference, versions
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class, model_name
 from mmrecun.report.style import STYLE
@@ -114,16 +116,16 @@ def _truth(dataset: Dataset) -> Interactions:
 
 
 def _write(model: Recommender, dataset: Dataset, data: Path, out: Path) -> None:
-    manifest = runs.Manifest(
+    manifest = Manifest(
         model=model_name(model),
         settings=model.config.model_dump(mode="json"),
         training=TrainConfig().model_dump(mode="json"),
         seed=0,
-        dataset=runs.reference(data, dataset.digest, out),
+        dataset=reference(data, dataset.digest, out),
         dataset_name=dataset.name,
         seconds=0.0,
-        versions=dict(runs.versions()),
-        created=runs.now(),
+        versions=dict(versions()),
+        created=now(),
     )
     out.mkdir()
     runs.write(out, manifest, model, [])
@@ -170,7 +172,7 @@ def _row(
     gone: dict[str, tuple[dict[str, float], int]],
     data: Path,
 ) -> dict[str, Any]:
-    table = files.read_parquet(data / "interactions.parquet", ("split",))
+    table = read_parquet(data / "interactions.parquet", ("split",))
     steps = -(-int((table["split"] == "train").sum()) // TrainConfig().batch_size)
     epoch_seconds = spent["draw"] + steps * spent["step"]
     assert told["bytes"] is not None

@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmarks.against_gold import DRAW, beside, court_of, figures_of
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdicts import GRID, Court, Kept
+from benchmarks.verdicts import Court, Kept, trials
+from mmrecun.auditing.figures import RunKind
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender
@@ -42,7 +43,7 @@ def one_by_one(court: Court, method: str) -> tuple[Recommender, list[float]]:
 def row_of(court: Court, method: str) -> dict[str, Any]:
     """Judge the last model; each figure stands before its mean over the Golds."""
     model, seconds = one_by_one(court, method)
-    state = court.measured("unlearned", court.original, model)
+    state = court.measured(RunKind.UNLEARNED, court.original, model)
     judged = court.row("method", method, state, model, court.targets)
     return {
         "data": court.data,
@@ -69,8 +70,8 @@ def main(given: Sequence[str] | None = None) -> None:
 
 def _rows(options: Namespace) -> list[dict[str, Any]]:
     kept = Kept(options.kept)
-    trials = [trial for trial in GRID if NAME in trial.requests and options.only in f"{trial.data} {trial.model}"]
-    return [row_of(court_of(kept, trial, NAME, DRAW, options.golds), options.method) for trial in trials]
+    chosen = [trial for trial, name in trials(options.only) if name == NAME]
+    return [row_of(court_of(kept, trial, NAME, DRAW, options.golds), options.method) for trial in chosen]
 
 
 if __name__ == "__main__":

@@ -80,6 +80,8 @@ def measured(name: str, dataset: Dataset, batch: int, rounds: int) -> dict[str, 
     actions = {"ours": lambda: training.epoch(training.ours), "plain": lambda: training.epoch(training.plain)}
     epochs = interleaved(actions, max(1, rounds // 5), warm=0)
     found = shares(lambda: training.ours(next(ours)), len(dataset.users) + len(dataset.items), max(1, rounds // 3))
+    if training.model.required_inputs().user_item and found["hops"] is None:
+        raise RuntimeError(f"{name}: no hop over its graph was counted; mend the names in benchmarks/counting.py")
     return {
         "data": dataset.name,
         "model": name,

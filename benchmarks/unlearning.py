@@ -43,10 +43,10 @@ def measured(run: Path, name: str, request: ForgetRequest, rounds: int, folder: 
         "mmrecun, s": Spread.of(seconds["mmrecun"]),
         "Gold, s": Spread.of(seconds["retrain"]),
         "Gold / mmrecun": ratios(seconds["retrain"], seconds["mmrecun"]),
-        "retain recall@20": ours.retain.get("recall@20"),
-        "Gold's": gold.retain.get("recall@20"),
-        "forget recall@20": ours.forget.get("recall@20"),
-        "of Gold": gold.forget.get("recall@20"),
+        "retain recall@20": ours.retain["recall@20"],
+        "Gold's": gold.retain["recall@20"],
+        "forget recall@20": ours.forget["recall@20"],
+        "of Gold": gold.forget["recall@20"],
     }
 
 

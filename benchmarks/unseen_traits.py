@@ -16,7 +16,7 @@ from torch.nn.functional import cosine_similarity
 
 from benchmarks.against_gold import DRAW, SEED, court_of
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdicts import GRID, Court, Kept
+from benchmarks.verdicts import Court, Kept, trials
 from mmrecun.arrays import Doubles
 from mmrecun.auditing.classifier import cross_validated
 from mmrecun.auditing.marks import AffectedRows
@@ -24,7 +24,7 @@ from mmrecun.auditing.membership import matched_auc
 from mmrecun.data.graph import user_item_graph
 from mmrecun.data.sparse import product
 from mmrecun.evaluation.row_traits import normal_scores, structure
-from mmrecun.models.base import ID_TABLES, Recommender
+from mmrecun.models.base import Recommender
 from mmrecun.models.inference import vectors_of
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
@@ -37,7 +37,7 @@ def traits(model: Recommender, court: Court, users: bool) -> Doubles:
     data = court.partition.retained
     vectors = vectors_of(model, data)
     sides = [side.detach().numpy().astype(np.float64) for side in (vectors.users, vectors.items)]
-    tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+    tables = [table.weight.detach() for table in model.id_tables().values()]
     train = data.train
     scores = (sides[0][train.users] * sides[1][train.items]).sum(axis=1)
     rows, partners = (train.users, train.items) if users else (train.items, train.users)
@@ -124,11 +124,9 @@ def main(given: Sequence[str] | None = None) -> None:
 
 def _table(options: Namespace) -> list[dict[str, Any]]:
     kept, found = Kept(options.kept), list[dict[str, Any]]()
-    for trial in GRID:
-        for name in trial.requests:
-            if options.only in f"{trial.data} {trial.model} {name}":
-                found += rows_of(court_of(kept, trial, name, DRAW, 2))
-                print(*found[-2:], sep="\n", flush=True)
+    for trial, name in trials(options.only):
+        found += rows_of(court_of(kept, trial, name, DRAW, 2))
+        print(*found[-2:], sep="\n", flush=True)
     return found
 
 

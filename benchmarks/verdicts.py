@@ -111,6 +111,18 @@ def request(dataset: Dataset, name: str, seed: Seed, half: bool = False) -> Forg
     return ForgetRequest(modalities={modality: tuple(dataset.items.names.gather(drawn(carriers)))})
 
 
+def trials(only: str) -> list[tuple[Trial, str]]:
+    """Return the requests of the grid whose data, model and name hold the words `only`; all for "".
+
+    Raises:
+        SystemExit: when there is none.
+    """
+    found = [(trial, name) for trial in GRID for name in trial.requests if only in f"{trial.data} {trial.model} {name}"]
+    if not found:
+        raise SystemExit(f"--only {only}: no request of the grid is called so; write it as 'baby bprmf items5'")
+    return found
+
+
 @dataclass(frozen=True)
 class Kept:
     """A folder of datasets, trained models and Golds, each made when it is first asked for."""
@@ -293,13 +305,7 @@ def main(given: Sequence[str] | None = None) -> None:
 def _rows(options: Namespace) -> list[dict[str, Any]]:
     """Of the whole grid, or of what is asked for."""
     kept = Kept(options.kept)
-    chosen = [
-        (trial, name)
-        for trial in GRID
-        for name in trial.requests
-        if options.only in f"{trial.data} {trial.model} {name}"
-    ]
-    return [row for trial, name in chosen for row in judged(kept, trial, name)]
+    return [row for trial, name in trials(options.only) for row in judged(kept, trial, name)]
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks import limits, scale
+from benchmarks import cases, latency, limits, scale, verdicts
 from benchmarks.counting import counted
 from benchmarks.limits import Limits
-from benchmarks.page import Table
+from benchmarks.page import Table, write
 from benchmarks.plain import PlainTraining, adjacency
 from benchmarks.timing import Spread, in_child, interleaved, ratios
 from benchmarks.training import MODELS
@@ -52,6 +52,30 @@ def test_each_benchmark_leaves_its_tables(subject: str, tmp_path: Path, monkeypa
     assert rows
     assert all(text.count("\n|") >= len(table["rows"]) + 2 for table in record["tables"])
     assert (subject == "scale") == (tmp_path / "scale.svg").exists()
+
+
+def test_a_phase_that_is_never_reached_is_an_error_and_no_zero():
+    with pytest.raises(RuntimeError, match="phase 'copy': copy was never called"):
+        latency.phases(lambda: None, {"copy": [copy.copy]})
+    assert latency.phases(lambda: copy.copy([1]), {"copy": [copy.copy]})["copy"] > 0
+
+
+def test_an_empty_page_is_no_measurement(tmp_path: Path):
+    with pytest.raises(SystemExit, match="nothing was measured"):
+        write(tmp_path, "nothing", [Table("Nothing", [])])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_request_that_is_not_in_the_grid_is_refused():
+    assert {name for _, name in verdicts.trials("baby bprmf")} == {"users5", "items5", "pairs5"}
+    with pytest.raises(SystemExit, match="--only babe: no request"):
+        verdicts.trials("babe")
+
+
+def test_a_folder_without_the_known_datasets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MMRECUN_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match="holds none of tiktok, baby"):
+        cases.present()
 
 
 @pytest.mark.parametrize("name", MODELS)

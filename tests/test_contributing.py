@@ -1,4 +1,4 @@
-"""CONTRIBUTING: each worked example is run as it stands, the contracts it inherits included."""
+"""CONTRIBUTING and the page of a new method: each example is run as it stands, the contracts it inherits included."""
 
 import doctest
 import json
@@ -16,9 +16,10 @@ from mmrecun.evaluation import evaluate
 from mmrecun.models.registry import MODELS
 from mmrecun.unlearning.registry import METHODS
 from tests.contracts.unlearning import trained  # noqa: F401
-from tests.test_docs import ROOT, blocks
+from tests.docs.blocks import ROOT, blocks
 
-MODEL, MODEL_TEST, METHOD, METHOD_TEST, METRIC, COMMAND = blocks(ROOT / "CONTRIBUTING.md", "python")
+MODEL, MODEL_TEST, METRIC, COMMAND = blocks(ROOT / "CONTRIBUTING.md", "python")
+METHOD, METHOD_TEST = blocks(ROOT / "docs" / "how-to" / "new-method.md", "python")
 
 
 def made(source: str) -> dict:

@@ -20,6 +20,7 @@ GROUND = {
     "topk",
     "device",
     "extras",
+    "keys",
     "registry",
     "settings_help",
 }
@@ -31,6 +32,7 @@ MAIN_LINE = (
     "evaluation",
     "models",
     "training",
+    "manifest",
     "runs",
     "unlearning",
     "auditing",

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     )
     from mmrecun.forget.request import ForgetRequest
     from mmrecun.jobs import audit, evaluate, recommend, train, unlearn
-    from mmrecun.runs import Manifest, Run, load
+    from mmrecun.manifest import Manifest
+    from mmrecun.runs import Run, load
 
 __version__ = "0.1.0"
 

@@ -2,15 +2,9 @@
 
 import hashlib
 import json
-import os
-import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import torch
@@ -19,123 +13,18 @@ from pydantic import ValidationError
 from mmrecun.atomic import replace_file
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.parquet import read_parquet, write_parquet
 from mmrecun.device import prepare, resolve
 from mmrecun.errors import ArtifactError
-from mmrecun.forget.record import ForgetRecord
+from mmrecun.manifest import FORMAT, Manifest, reference
 from mmrecun.models.base import Recommender, Sizes
-from mmrecun.models.registry import model_class, model_name
-from mmrecun.settings import Settings
-from mmrecun.text import duration, facts_html, facts_text
+from mmrecun.models.registry import model_class
+from mmrecun.text import facts_html
 from mmrecun.training.checkpoint import load_weights, save_weights
 from mmrecun.training.fit import TrainConfig
 
-FORMAT = 1
 PathLike = str | Path
 DATASET, WEIGHTS, MANIFEST, HISTORY = "dataset", "weights.safetensors", "manifest.json", "history.parquet"
-
-
-class Reference(Settings):
-    """Something elsewhere on disk: a path relative to the run folder, and the digest it must have."""
-
-    path: str
-    digest: str
-
-
-class Foreign(Settings):
-    """What a manifest says of a model of another library.
-
-    Attributes:
-        like: name of its format.
-        reading: settings by which its file is read.
-        file: its name in the folder `model` of the run.
-        data: what its parent was trained on, where the parent is a file and no run.
-    """
-
-    like: str
-    reading: dict[str, Any] = {}
-    file: str
-    data: Reference | None = None
-
-
-class Manifest(Settings):
-    """Everything that identifies a run and is needed to repeat it.
-
-    Attributes:
-        model, settings: the recommender's registered name and its settings.
-        training: settings with which the model, or the first run it descends from, was trained.
-        seed: of this run.
-        dataset: what the model knows; inside the run folder for unlearned runs.
-        parent: the run that was unlearned, by its weights' digest; None for a trained run.
-        method, method_settings, forgotten, stop: how the run was unlearned; empty for a trained run.
-        request_digest: keyed digest of the request; empty without a key.
-        record: how much was requested and, with a key, hashes of what; None for a trained run.
-        references: attribute column -> number of retained rows from which a forgotten id was removed.
-        weights: SHA-256 of the weights file; empty only before the run is written.
-        best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
-            pairs there; 0 and None where a method chose nothing by validation.
-        carried: what the method needs to know when it is asked again (see `UnlearnResult`).
-        seconds: from request (or start) to a model that can be served.
-        setup_seconds: time of an unlearning spent on what would exist before any request, such as the models of shards
-            that the request does not affect; not part of `seconds`.
-        versions: versions of the packages that affect the result.
-        foreign: of a model of another library, which stands in its own format in the folder `model`; None for ours.
-    """
-
-    format: int = FORMAT
-    model: str
-    settings: dict[str, Any]
-    training: dict[str, Any]
-    seed: int
-    dataset: Reference
-    dataset_name: str
-    parent: Reference | None = None
-    method: str = ""
-    method_settings: dict[str, Any] = {}
-    request_digest: str = ""
-    forgotten: dict[str, int] = {}
-    stop: str = ""
-    references: dict[str, int] = {}
-    requested: ForgetRecord | None = None
-    weights: str = ""
-    best_epoch: int = 0
-    epochs: int = 0
-    valid: float | None = None
-    carried: dict[str, Any] = {}
-    seconds: float
-    setup_seconds: float = 0.0
-    versions: dict[str, str]
-    created: str
-    foreign: Foreign | None = None
-
-    def __repr__(self) -> str:
-        """Return the most important facts in a few lines; `model_dump()` returns all."""
-        return facts_text(self.title, self.overview)
-
-    def __str__(self) -> str:
-        return repr(self)
-
-    def _repr_html_(self) -> str:
-        """Return the same as a small table, for notebooks."""
-        return facts_html(self.title, self.overview)
-
-    @property
-    def title(self) -> str:
-        """The model and how it was made."""
-        return f"{self.model}, {f'unlearned by {self.method!r}' if self.method else 'trained'}"
-
-    @property
-    def overview(self) -> dict[str, str]:
-        """The most important facts, name -> text; empty text where one does not apply."""
-        counts = (f"{count:,} {name.replace('_', '-')}" for name, count in self.forgotten.items() if count)
-        best = f"{self.best_epoch} of {self.epochs}" + ("" if self.valid is None else f", recall@20 {self.valid:.4f}")
-        return {
-            "dataset": self.dataset_name,
-            "forgotten": ", ".join(counts),
-            "from": self.parent.path if self.parent else "",
-            "best epoch": best if self.best_epoch else "",
-            "stopped": self.stop,
-            "time": f"{duration(self.seconds)}, seed {self.seed}",
-        }
 
 
 @dataclass(frozen=True)
@@ -173,36 +62,8 @@ class Run:
         return TrainConfig.of(self.manifest.training, str(self.folder))
 
 
-@cache
-def versions() -> Mapping[str, str]:
-    """Return the versions of the packages that affect a run."""
-    packages = ("mmrecun", "torch", "numpy", "scipy", "polars")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
-
-
-def now() -> str:
-    """Return the time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def reference(to: Path, digest: str, seen_from: Path) -> Reference:
-    """Return a reference to `to`, relative to the folder `seen_from`."""
-    return Reference(path=os.path.relpath(to.resolve(), seen_from.resolve()), digest=digest)
-
-
-def stamped(model: Recommender, **facts: Any) -> Manifest:
-    """Return a manifest of `model` with the current versions and time; `facts` are its other fields."""
-    return Manifest(
-        model=model_name(model),
-        settings=model.config.model_dump(mode="json"),
-        versions=dict(versions()),
-        created=now(),
-        **facts,
-    )
-
-
 def weights_digest(folder: Path) -> str:
-    """SHA-256 of the weights file, as hexadecimal text."""
+    """Compute SHA-256 of the weights file, as hexadecimal text."""
     with (folder / WEIGHTS).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -211,7 +72,7 @@ def write(folder: Path, manifest: Manifest, model: Recommender, history: list[di
     """Write a run into an empty (staged) folder; the manifest on disk also gets the digest of the weights."""
     save_weights(model, folder / WEIGHTS)
     manifest = manifest.model_copy(update={"weights": weights_digest(folder)})
-    files.write_parquet(pl.DataFrame(history, infer_schema_length=None), folder / HISTORY)
+    write_parquet(pl.DataFrame(history, infer_schema_length=None), folder / HISTORY)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -280,7 +141,7 @@ def read(folder: Path, device: torch.device) -> Run:
 
 def history(folder: Path) -> list[dict[str, float]]:
     """Return the rows of `history.parquet`."""
-    return files.read_parquet(folder / HISTORY).to_dicts()
+    return read_parquet(folder / HISTORY).to_dicts()
 
 
 def parent_folder(folder: Path, manifest: Manifest) -> Path:
@@ -321,8 +182,3 @@ def load(run: Run | PathLike, device: str = "auto") -> Run:
         return run
     prepare()
     return read(Path(run), resolve(device))
-
-
-def opened(run: Run | PathLike) -> Run:
-    """Return a run unchanged, or read it from its folder."""
-    return load(run)

@@ -58,7 +58,7 @@ def test_fewer_than_fifty_bystanders_are_not_spoken_of():
 
 def test_bystanders_share_nothing_with_the_request(dataset: Dataset):
     pair = (dataset.users.names[int(dataset.train.users[0])], dataset.items.names[int(dataset.train.items[0])])
-    partition = Partition.between(dataset, Partition.from_request(dataset, ForgetRequest(pairs=(pair,))).retained)
+    partition = Partition.from_request(dataset, ForgetRequest(pairs=(pair,)))
     rows = np.unique(partition.retained.train.users)
     found = least_affected(partition, rows)
     train = partition.retained.train
@@ -70,6 +70,6 @@ def test_bystanders_share_nothing_with_the_request(dataset: Dataset):
     else:
         assert (found == expected).all()
     everybody = ForgetRequest(users=tuple(dataset.users.names[:20]))
-    partition = Partition.between(dataset, Partition.from_request(dataset, everybody).retained)
+    partition = Partition.from_request(dataset, everybody)
     rows = np.unique(partition.retained.train.users)
     assert least_affected(partition, rows).sum() == pytest.approx(len(rows) / 4, abs=3)

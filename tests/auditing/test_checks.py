@@ -10,6 +10,7 @@ from mmrecun.auditing.checks import (
     utility_check,
 )
 from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
+from mmrecun.auditing.keys import Kind, MarkKind
 from mmrecun.auditing.result import About, Check, Outcome, conclude
 
 
@@ -30,9 +31,9 @@ def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.
         (recognised(0.60, error=0.05), Outcome.FAILED, "still recognised"),
         (recognised(0.51, share=(0.0, 0.7)), Outcome.NOT_ASSESSED, "too few pairs"),
         (recognised(0.51, share=(0.2, 0.4)), Outcome.NOT_ASSESSED, "may still be known"),
-        (recognised(0.6, attack_auc=0.71, attack_level=0.7), Outcome.NOT_ASSESSED, "only Gold can tell"),
+        (recognised(0.6, attack_auc=0.71, attack_level=0.7), Outcome.NOT_ASSESSED, "only Gold can decide"),
         (recognised(0.8, attack_auc=0.71, attack_level=0.7), Outcome.FAILED, "still recognised"),
-        (recognised(0.51, known_auc=0.52), Outcome.NOT_ASSESSED, "nothing can be told"),
+        (recognised(0.51, known_auc=0.52), Outcome.NOT_ASSESSED, "nothing follows"),
         (recognised(0.51, attack_auc=0.7, attack_auc_error=0.01), Outcome.FAILED, "attack with labels"),
         (recognised(0.51, attack_auc=0.52, attack_auc_error=0.01), Outcome.PASSED, "alike"),
         (recognised(0.51, attack_auc=0.3, attack_auc_error=0.01), Outcome.PASSED, "alike"),
@@ -41,7 +42,7 @@ def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.
 def test_recognition_passes_only_where_a_model_that_did_nothing_would_fail(
     found: Recognition, state: Outcome, said: str
 ):
-    check = recognition_check("users", found)
+    check = recognition_check(Kind("users"), found)
     assert (check.state, check.about) == (state, About.FORGETTING)
     assert said in check.detail
     assert check.name == "residual co-occurrence: users"
@@ -58,12 +59,12 @@ def test_recognition_passes_only_where_a_model_that_did_nothing_would_fail(
     ],
 )
 def test_lapsed_features_are_held_against_those_that_are_kept(auc: float, known: float, state: Outcome):
-    check = recognition_check("features audio", recognised(auc, known_auc=known, known_auc_error=0.01))
+    check = recognition_check(Kind("features audio"), recognised(auc, known_auc=known, known_auc_error=0.01))
     assert (check.name, check.state) == ("membership: features audio", state)
 
 
 def test_the_evidence_is_in_words():
-    detail = recognition_check("items", recognised(0.512, attack_auc=0.5, attack_auc_error=0.01)).detail
+    detail = recognition_check(Kind("items"), recognised(0.512, attack_auc=0.5, attack_auc_error=0.01)).detail
     for word in (
         "AUC 0.512",
         "900 forgotten",
@@ -86,7 +87,7 @@ def test_the_evidence_is_in_words():
     ],
 )
 def test_marks(auc: float, error: float, state: Outcome):
-    (check,) = mark_checks({"lists": Mark(rows=9, others=90, auc=auc, auc_error=error)})
+    (check,) = mark_checks({MarkKind.LISTS: Mark(rows=9, others=90, auc=auc, auc_error=error)})
     assert (check.name, check.state, check.about) == ("marks: lists", state, About.MARKS)
 
 
@@ -151,7 +152,7 @@ def test_a_verdict_passes_only_what_was_measured(left_out: int):
 def test_one_failure_or_one_kind_that_was_not_measured_is_no_pass():
     for about in About:
         assert conclude((*NEEDED, made(about, Outcome.FAILED))) is Outcome.FAILED
-    assert conclude((*NEEDED, unmeasured_check("items", "nothing to compare with"))) is Outcome.NOT_ASSESSED
+    assert conclude((*NEEDED, unmeasured_check(Kind("items"), "nothing to compare with"))) is Outcome.NOT_ASSESSED
     assert conclude((*NEEDED, made(About.MARKS, Outcome.NOT_ASSESSED))) is Outcome.PASSED
     assert conclude((*NEEDED, made(About.REMOVAL, Outcome.NOT_ASSESSED))) is Outcome.NOT_ASSESSED
     assert conclude((*NEEDED, made(About.REMOVAL, Outcome.NOT_APPLICABLE))) is Outcome.PASSED

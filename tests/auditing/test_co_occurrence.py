@@ -16,7 +16,7 @@ def pairs(users: list[int], items: list[int], split: int = 0) -> Interactions:
 
 
 def parted(dataset: Dataset, **request: object) -> Partition:
-    return Partition.between(dataset, Partition.from_request(dataset, ForgetRequest(**request)).retained)
+    return Partition.from_request(dataset, ForgetRequest(**request))
 
 
 def test_rows_are_those_of_a_ridge_regression_without_the_one_left_out():

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.auditing.against_gold import gaps_to_gold, gold_checks, undertrained
+from mmrecun.auditing.against_gold import gold_checks, undertrained
 from mmrecun.auditing.compare import compare, likeness, list_similarity
 from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
+from mmrecun.auditing.gaps import gaps_to_gold
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.membership import PairGroup, clustered_error, contributions
 from mmrecun.auditing.recognition import Comparison
@@ -146,9 +147,7 @@ def test_a_gold_that_was_trained_badly_is_no_target():
 
 @pytest.fixture(scope="module")
 def scene(dataset: Dataset) -> tuple[Partition, AuditSetup]:
-    partition = Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],))).retained
-    )
+    partition = Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],)))
     return partition, audit_setup(partition)
 
 

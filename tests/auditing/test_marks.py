@@ -15,9 +15,7 @@ from mmrecun.rng import Seed
 @pytest.fixture(scope="module")
 def partition() -> Partition:
     dataset: Dataset = make(SyntheticConfig(users=400, items=300, interactions=6000, groups=6, width=4), Seed(1))[0]
-    return Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names[:12]))).retained
-    )
+    return Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names[:12])))
 
 
 def tables(partition: Partition, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,7 +80,7 @@ def test_items_that_lost_a_modality_are_touched():
     dataset = make(SyntheticConfig(users=60, items=80, interactions=900, groups=4, width=4), Seed(2))[0]
     name = next(iter(dataset.modalities))
     asked = ForgetRequest(modalities={name: tuple(dataset.items.names[:20])})
-    partition = Partition.between(dataset, Partition.from_request(dataset, asked).retained)
+    partition = Partition.from_request(dataset, asked)
     assert not AffectedRows.of(partition, users=False).affected.any()
     touched = AffectedRows.of(partition, users=False, features=True)
     present = dataset.modalities[name].present[:20]
@@ -113,9 +111,7 @@ def test_who_left_shows_in_the_data_where_it_was_no_random_draw():
     """The most active users leave: items that they had can be told without a model, which then adds nothing."""
     dataset = make(SyntheticConfig(users=400, items=300, interactions=9000, groups=6, width=4), Seed(1))[0]
     most = np.argsort(-dataset.degrees[0], kind="stable")[:20]
-    partition = Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names.gather(most)))).retained
-    )
+    partition = Partition.from_request(dataset, ForgetRequest(users=tuple(dataset.users.names.gather(most))))
     graph, (users, items) = InputCache(partition).retained_graph(torch.device("cpu")), tables(partition)
     alone = structure(graph, len(users)).items
     mark = AffectedRows.of(partition, users=False).mark(row_traits((users, items), (users, items), graph).items, alone)

@@ -29,7 +29,7 @@ def pairs_request(dataset: Dataset) -> ForgetRequest:
 
 @pytest.fixture(scope="module")
 def scene(dataset: Dataset) -> tuple[Partition, AuditSetup, AuditedRun, MeasuredRun]:
-    partition = Partition.between(dataset, Partition.from_request(dataset, pairs_request(dataset)).retained)
+    partition = Partition.from_request(dataset, pairs_request(dataset))
     setup = audit_setup(partition)
     model = BPRMF(BPRMF.Config(dim=4), Sizes.of_dataset(dataset), Seed(4).torch())
     audited = AuditedRun(RunKind.UNLEARNED, Path("run"), model, 7, 1.5)
@@ -100,9 +100,7 @@ def test_lists_hold_no_retained_pair_and_probabilities_add_up(
 
 
 def test_the_probe_holds_what_left_and_controls_that_were_never_trained_on(dataset: Dataset):
-    partition = Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(items=tuple(dataset.items.names[:4]))).retained
-    )
+    partition = Partition.from_request(dataset, ForgetRequest(items=tuple(dataset.items.names[:4])))
     setup = audit_setup(partition)
     train, items = dataset.train, len(dataset.items)
     assert (setup.branch, setup.by) == ("", "users")
@@ -115,9 +113,7 @@ def test_the_probe_holds_what_left_and_controls_that_were_never_trained_on(datas
 
 
 def test_neighbours_of_removed_users_are_the_affected(dataset: Dataset):
-    partition = Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],))).retained
-    )
+    partition = Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],)))
     setup = audit_setup(partition)
     mine = set(dataset.train.items[dataset.train.users == 0])
     sharing = {int(u) for u, i in zip(dataset.train.users, dataset.train.items, strict=True) if i in mine and u != 0}
@@ -177,10 +173,7 @@ def test_inputs_are_built_once_for_all_models_of_a_kind(
 
 
 def test_a_lost_modality_is_judged_by_its_branch(dataset: Dataset, runs: tuple[Run, Run, Partition]):
-    partition = Partition.between(
-        dataset,
-        Partition.from_request(dataset, ForgetRequest(modalities={"image": tuple(dataset.items.names[:9])})).retained,
-    )
+    partition = Partition.from_request(dataset, ForgetRequest(modalities={"image": tuple(dataset.items.names[:9])}))
     setup = audit_setup(partition)
     assert setup.branch == "image"
     assert set(setup.forgotten.items) <= set(np.flatnonzero(partition.removed_features["image"]))

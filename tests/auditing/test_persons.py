@@ -28,9 +28,7 @@ def test_harm_is_the_change_of_those_nearest_and_of_the_worst_of_them():
 
 
 def test_neighbours_are_the_nearest_by_cosine_or_the_users_that_were_touched(dataset: Dataset):
-    partition = Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],))).retained
-    )
+    partition = Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[0],)))
     vectors = torch.randn(len(dataset.users), 3, generator=torch.Generator().manual_seed(0))
     rows = np.arange(len(partition.user_rows))
     chosen = neighbours(vectors, partition, np.zeros(len(dataset.users), dtype=bool), rows)
@@ -38,6 +36,6 @@ def test_neighbours_are_the_nearest_by_cosine_or_the_users_that_were_touched(dat
     expected = (unit @ unit[0])[1:].topk(10).indices.sort().values
     assert np.flatnonzero(chosen).tolist() == expected.tolist()
     pair = (dataset.users.names[int(dataset.train.users[0])], dataset.items.names[int(dataset.train.items[0])])
-    partition = Partition.between(dataset, Partition.from_request(dataset, ForgetRequest(pairs=(pair,))).retained)
+    partition = Partition.from_request(dataset, ForgetRequest(pairs=(pair,)))
     affected = np.arange(len(dataset.users)) == 3
     assert np.flatnonzero(neighbours(vectors, partition, affected, rows)).tolist() == [3]

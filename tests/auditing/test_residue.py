@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mmrecun import jobs
-from mmrecun.auditing import residue
+from mmrecun.auditing import residue, residue_record
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
@@ -123,7 +123,7 @@ def test_a_pair_left_in_the_data_or_the_graph(runs: tuple[Run, Run, Partition]):
         pair = kept.users.names[int(pairs.users[0])], kept.items.names[int(pairs.items[0])]
         record = asked(runs, pairs=(pair,))
         assert failed(runs, record=record) == {"residue: graphs"}
-        check = residue._graph(runs[1].model, runs[2], record)
+        check = residue_record._graph(runs[1].model, runs[2], record)
         assert check.detail.endswith(places)
 
 

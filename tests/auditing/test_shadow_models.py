@@ -14,7 +14,7 @@ from mmrecun.forget.request import ForgetRequest
 
 
 def probe_for(dataset: Dataset, request: ForgetRequest) -> AuditSetup:
-    return audit_setup(Partition.between(dataset, Partition.from_request(dataset, request).retained))
+    return audit_setup(Partition.from_request(dataset, request))
 
 
 def named(dataset: Dataset, pairs: Interactions) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     dataset = Dataset.synthetic(users=80, items=50, interactions=1200)
     files.save(dataset, tmp_path / "data")
     lines = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)[1]
-    lines = lines.replace('"u1"', repr(dataset.users.names[0])).replace("TrainConfig()", "TrainConfig(epochs=2)")
+    lines = lines.replace('"u1"', repr(dataset.users.names[0])).replace('"dim": 64', '"dim": 8, "epochs": 2')
     head, tail = lines.split("jobs.apply_delta")
     exec(head, {})
     shutil.copytree("run", "replica")

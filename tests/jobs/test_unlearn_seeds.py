@@ -7,13 +7,14 @@ import pytest
 
 from mmrecun import jobs, runs
 from mmrecun.errors import ArtifactError, ForgetError
+from mmrecun.manifest import Manifest
 from tests.cli.test_commands import call
 
 REQUEST = {"users": ["u00003", "u00007"]}
 FREE = {"seconds", "created", "parent"}
 
 
-def same(one: runs.Manifest, other: runs.Manifest) -> bool:
+def same(one: Manifest, other: Manifest) -> bool:
     return one.model_dump(exclude=FREE) == other.model_dump(exclude=FREE)
 
 

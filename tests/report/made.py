@@ -25,6 +25,11 @@ def state(name: str, recall: float, seed: int = 0, seconds: float = 12.0) -> Mea
     )
 
 
+def changed(before: Measurements, **more: object) -> Measurements:
+    """The same with other fields, read as from a file."""
+    return Measurements.of({**dict(before), **more})
+
+
 def gap(difference: float, z: float | None = None) -> Gap:
     return Gap(value=0.5 + difference, gold_mean=0.5, gold_std=0.01, difference=difference, z=z, tolerance=0.02)
 
@@ -129,7 +134,7 @@ def measured(name: str, recall: float = 0.3412, auc: float = 0.5063, seed: int =
         else None,
         "harm": Harm(users=424, mean=-0.0034, p1=-0.5278, p5=-0.3333) if later else None,
     }
-    return state(name, recall, seed).model_copy(update=more)
+    return changed(state(name, recall, seed), **more)
 
 
 def _checks(answer: Outcome) -> tuple[Check, ...]:

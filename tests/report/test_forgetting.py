@@ -3,7 +3,7 @@ import pytest
 from mmrecun.report import figures, forgetting, tables
 from mmrecun.report.page import render
 from mmrecun.report.tables import Cell
-from tests.report.made import KINDS, Balanced, full, measured, recognition, report
+from tests.report.made import KINDS, Balanced, changed, full, measured, recognition, report
 
 
 def test_every_kind_of_recognition_has_its_rows():
@@ -35,7 +35,7 @@ def test_every_kind_of_recognition_has_its_rows():
 
 
 def test_an_attack_that_nobody_could_make_has_no_row():
-    after = measured("unlearned").model_copy(update={"recognition": {"users": recognition(0.5, attack=None)}})
+    after = changed(measured("unlearned"), recognition={"users": recognition(0.5, attack=None)})
     (group,) = forgetting.recognition(report(0, states=(after,)))
     assert "attack with labels (AUC)" not in [row.label for row in group.rows]
 

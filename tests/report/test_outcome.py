@@ -12,7 +12,7 @@ from tests.report.made import HOSTILE, Balanced, full, measured, report
 
 NAMED = {
     About.REMOVAL: "nothing requested is left in the run (2 scans: ids and rows)",
-    About.FORGETTING: "tied to each other than held-out ones (AUC 0.506, at most 9% still look known, an attack with "
+    About.FORGETTING: "no better than held-out ones (AUC 0.506, at most 9% still look known, an attack with "
     "labels reaches 0.522 with the model and 0.503 without)",
     About.UTILITY: "retained recall@20 is 0.341; it was 0.341",
     About.LEVEL: "forget recall@20 0.507 (Gold 0.500)",
@@ -36,11 +36,11 @@ def test_what_failed_comes_first_in_plain_words():
     assert not others
     text = str(first)
     assert "something that was requested is still in the run (ids: detail of residue: ids; rows: " in text
-    assert "removed users' items can be told from held-out ones (AUC 0.506" in text
-    assert "learned with the removed ‘image’ features can be told from held-out ones" in text
+    assert "removed users' items can be distinguished from held-out ones (AUC 0.506" in text
+    assert "learned with the removed ‘image’ features can be distinguished from held-out ones" in text
     assert "lists got worse" in text
     assert "what the request touched can be picked out" in text
-    assert "are pushed touched items (13.6%" in text
+    assert "are shown touched items too often (13.6%" in text
     assert "out of line with the 2 Golds: retained recall@20 0.507 (Gold 0.500), " in text
 
 

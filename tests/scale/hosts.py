@@ -25,8 +25,11 @@ mount -t tmpfs -o size=2g tmpfs {scratch} && mount -t tmpfs -o size=1g tmpfs /de
 until ip link show {card} >/dev/null 2>&1; do sleep 0.05; done
 ip link set lo up && ip addr add {address}/32 dev lo || exit 1
 ip link set {card} name eth0 && ip addr add {address}/24 dev eth0 && ip link set eth0 up || exit 1
+{head_first}
 exec {ray}
 """
+# A host that finds no head within Ray's own patience ends; on a busy machine the head takes longer.
+_HEAD_FIRST = "until (exec 3<>/dev/tcp/{address}/{port}) 2>/dev/null; do sleep 0.2; done"
 
 
 def why_not() -> str:
@@ -40,14 +43,14 @@ def why_not() -> str:
     return "" if made.returncode == 0 else f"namespaces are not allowed here: {made.stderr.decode().strip()}"
 
 
-def until(found: Callable[[], object], what: str, seconds: float = 120.0):
+def until(found: Callable[[], object], what: str | Callable[[], str], seconds: float = 120.0):
     """Ask again and again until there is an answer; fail after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := found():
             return answer
         time.sleep(0.05)
-    raise AssertionError(f"not within {seconds:g} s: {what}")
+    raise AssertionError(f"not within {seconds:g} s: {what() if callable(what) else what}")
 
 
 class Hosts:
@@ -66,6 +69,7 @@ class Hosts:
             "RAY_memory_monitor_refresh_ms": "0",
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
+            "GLOO_SOCKET_IFNAME": "eth0",
             "TMPDIR": str(self.scratch),
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
         }
@@ -90,14 +94,15 @@ class Hosts:
             subprocess.run(["ip", "link", "set", cards[name], "netns", str(self._first[name])], check=True)
         if "A" not in missing:
             self._rejoin(cards["A"])
-        until(lambda: self._size() == 2, "two hosts in the cluster")
+        until(lambda: self._size() == 2, lambda: f"two hosts in the cluster; {self._logs()}", 300.0)
 
     def _begin(self, name: str, card: str) -> None:
         place = ["--head", f"--port={PORT}", f"--temp-dir={self.scratch}", "--include-dashboard=false"]
         ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
         ray += place if name == "A" else [f"--address={self.address}"]
         ray += [f"--node-ip-address={self.addresses[name]}", "--object-store-memory=150000000", "--disable-usage-stats"]
-        facts = {"scratch": self.scratch, "name": f"host-{name.lower()}", "card": card}
+        waits = "" if name == "A" else _HEAD_FIRST.format(address=self.addresses["A"], port=PORT)
+        facts = {"scratch": self.scratch, "name": f"host-{name.lower()}", "card": card, "head_first": waits}
         script = _BEGIN.format(**facts, address=self.addresses[name], ray=" ".join(ray))
         alone = ["unshare", "-n", "-m", "-u", "-p", "-f", "--mount-proc", "--kill-child"]
         with Path(f"{self.scratch}-{name}.log").open("ab") as log:
@@ -114,6 +119,11 @@ class Hosts:
         address = f"{self.addresses['A']}/24"
         for words in (f"link set {card} name eth0", f"addr add {address} dev eth0", "link set eth0 up"):
             self.run("A", ["ip", *words.split()])
+
+    def _logs(self) -> str:
+        texts = {name: Path(f"{self.scratch}-{name}.log").read_text(errors="replace")[-1500:] for name in "AB"}
+        ended = [name for name, begun in self._started.items() if begun.poll() is not None]
+        return f"ended: {ended or 'none'}\n" + "\n".join(f"{name}: {text}" for name, text in texts.items())
 
     def _size(self) -> int:
         code = (

@@ -45,16 +45,6 @@ FREE = {"seconds", "gold_seconds", "speedup_over_gold", "peak_memory", "host", "
 
 
 @pytest.fixture(scope="module")
-def hosts():
-    found = Hosts()
-    try:
-        found.up()
-        yield found
-    finally:
-        found.down()
-
-
-@pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("spec") / "small.toml"
     path.write_text(SPEC)

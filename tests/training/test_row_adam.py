@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrecun.training.row_adam import RowAdam, RowStates, catch_up
+from mmrecun.training.row_exchange import RowExchange, Shard, SharedRows
 
 RATE = 2e-3
 
@@ -56,7 +57,7 @@ def test_rows_move_as_in_dense_adam_over_whole_tables(used):
     start = rng.normal(size=(12, 4)).astype(np.float32)
     dense = torch.nn.Parameter(torch.from_numpy(start.copy()))
     optimizer = torch.optim.Adam([dense], lr=RATE, fused=True)
-    rows = RowAdam({"table": states(start)}, RATE)
+    rows = SharedRows(RowAdam({"table": states(start)}, RATE), RowExchange(Shard()))
     wanted = torch.from_numpy(rng.normal(size=(12, 4)).astype(np.float32))
     for _ in range(600):
         at = np.flatnonzero(rng.random(12) < used * (np.arange(12) < 10))
@@ -68,13 +69,13 @@ def test_rows_move_as_in_dense_adam_over_whole_tables(used):
         other = rows.step({"table": at}, lambda given, to=places: (given["table"] - wanted[to]).square().sum())
         torch.testing.assert_close(other, loss.detach(), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(rows.rows("table", np.arange(12)), dense.detach(), rtol=0, atol=1e-5)
-    assert rows.steps == 600
+    assert rows.adam.steps == 600
 
 
 def test_asking_for_rows_changes_none_of_them():
     rng = np.random.default_rng(2)
     table = states(rng.normal(size=(5, 3)).astype(np.float32))
-    rows = RowAdam({"table": table}, RATE)
+    rows = SharedRows(RowAdam({"table": table}, RATE), RowExchange(Shard()))
     rows.step({"table": np.array([1, 3])}, lambda given: given["table"].square().sum())
     rows.step({"table": np.array([0])}, lambda given: given["table"].square().sum())
     before = table.records.copy(), table.last.copy()

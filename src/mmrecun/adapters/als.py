@@ -42,7 +42,7 @@ class UnlearnALS(Unlearner):
     config: ALSConfig
 
     def run(self, task: Task) -> UnlearnResult:
-        """Sweep until it moves no more.
+        """Sweep over users and items until they move no more.
 
         The last half-step solves for the users, so that each user's row is the exact answer to the retained pairs.
 

@@ -115,7 +115,7 @@ def _entries(path: Path) -> dict[str, bytes]:
 
 
 def _tensors(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, StoredTensor]]:
-    """Every tensor in dictionaries, by the path to it; the depth is bounded, since a pickle can hold itself."""
+    """Find every tensor in dictionaries, by the path to it; the depth is bounded, since a pickle can hold itself."""
     if isinstance(value, StoredTensor):
         yield name, value
     elif isinstance(value, dict) and depth < _DEEPEST:

@@ -12,6 +12,7 @@ from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender,
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.places import Ids, Places
+from mmrecun.adapters.row_order import in_order
 from mmrecun.data.dataset import Dataset
 from mmrecun.models.base import Recommender
 
@@ -44,7 +45,7 @@ class TablesInFile:
         return (*((_SHARED,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return the rows of whoever stays, in their places.
+        """Return the rows of the users and items that stay, in their places.
 
         Moments of optimisers, which remember every row, are zero.
         """
@@ -112,4 +113,5 @@ def load(
     first, second = file.array(users), file.array(items)
     places = Places.of(dataset, user_ids, item_ids, (len(first), len(second)))
     home = TablesInFile(file, users, items, name)
-    return ForeignModel(dataset, as_recommender(first, second, places, layers), home, places)
+    mine = ForeignModel(dataset, as_recommender(first, second, places, layers), home, places)
+    return in_order(mine, user_ids, item_ids)

@@ -40,7 +40,7 @@ class CornacModel:
     limits: tuple[str, ...] = (_HELD, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return a copy with the rows of whoever stays.
+        """Return a copy with the rows of the users and items that stay.
 
         Forgotten users are unknown to it, forgotten items come last.
         """

@@ -57,13 +57,12 @@ def as_recommender(
 def with_rows(model: Recommender, users: Array, items: Array) -> Recommender:
     """Fill the two id tables of `model` with [U, D] and [I, D] rows, in place."""
     with torch.no_grad():
-        for name, values in (("users.weight", users), ("items.weight", items)):
-            model.tables()[name].weight.copy_(torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)))
+        for table, values in zip(model.id_tables().values(), (users, items), strict=True):
+            table.weight.copy_(torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)))
     return model
 
 
 def rows_of(model: Recommender) -> tuple[Array, Array]:
     """Return the two id tables of `model`: float32 [U, D] and [I, D]."""
-    tables = model.tables()
-    users, items = (tables[name].weight.detach().cpu().numpy() for name in ("users.weight", "items.weight"))
+    users, items = (table.weight.detach().cpu().numpy() for table in model.id_tables().values())
     return users, items

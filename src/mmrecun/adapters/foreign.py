@@ -16,6 +16,7 @@ from mmrecun.auditing.assess import AuditedRun, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.result import AuditReport
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.describe import overview
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Split
 from mmrecun.errors import ArtifactError, DataError, ForgetError
@@ -25,6 +26,7 @@ from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest, Target
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
+from mmrecun.text import duration, facts_html, facts_text
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import can_validate, validation_score
@@ -69,7 +71,7 @@ class Home(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ForeignModel:
     """A model of another library beside the data it was trained on.
 
@@ -97,6 +99,20 @@ class ForeignModel:
     record: ForgetRecord | None = field(default=None, repr=False)
     original: "ForeignModel | None" = field(default=None, repr=False)
     forgets: frozenset[Target] = frozenset(Target)
+
+    def __repr__(self) -> str:
+        """Return the most important facts in a few lines."""
+        return facts_text(*self._overview)
+
+    def _repr_html_(self) -> str:
+        """Return the same as a small table, for notebooks."""
+        return facts_html(*self._overview)
+
+    @property
+    def _overview(self) -> tuple[str, dict[str, str]]:
+        facts = overview(self.dataset)
+        facts["forgotten with"] = f"{self.method}, {duration(self.seconds)}" if self.method else ""
+        return f"Model of {self.home.name}", facts | {"ended": self.stop}
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -128,11 +144,7 @@ class ForeignModel:
         started = time.perf_counter()
         asked = ForgetRequest.taken(request)
         partition = Partition.from_request(self.dataset, asked)
-        beyond = targets_of(partition) - self.forgets
-        if beyond:
-            raise ForgetError(
-                f"a model of {self.home.name} cannot be without {', '.join(sorted(beyond))}: train it again"
-            )
+        self._refuse_beyond(partition)
         name, unlearner = self._unlearner(method, settings or {})
         training = TrainConfig(learning_rate=learning_rate)
 
@@ -141,22 +153,27 @@ class ForeignModel:
 
         result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate, progress))
         places = self.places.after(partition.user_rows, partition.item_rows)
-        home = self.home.holding(result.model, places)
-        seconds = time.perf_counter() - started
         return ForeignModel(
             partition.retained,
             result.model,
-            home,
+            self.home.holding(result.model, places),
             places,
-            unlearner if self.exact else None,
-            name,
-            unlearner.config.model_dump(mode="json"),
-            result.stop_reason,
-            seconds,
-            ForgetRecord.extended(asked, self.record),
-            self,
-            self.forgets,
+            exact=unlearner if self.exact else None,
+            method=name,
+            settings=unlearner.config.model_dump(mode="json"),
+            stop=result.stop_reason,
+            seconds=time.perf_counter() - started,
+            record=ForgetRecord.extended(asked, self.record),
+            original=self,
+            forgets=self.forgets,
         )
+
+    def _refuse_beyond(self, partition: Partition) -> None:
+        beyond = targets_of(partition) - self.forgets
+        if beyond:
+            raise ForgetError(
+                f"a model of {self.home.name} cannot be without {', '.join(sorted(beyond))}: train it again"
+            )
 
     def _unlearner(self, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:
         if method is None and self.exact is not None:

@@ -16,6 +16,7 @@ from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.logistic import UnlearnLogistic
 from mmrecun.adapters.places import Array, Ids, Places
+from mmrecun.adapters.row_order import in_order
 from mmrecun.atomic import replace_file
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ArtifactError
@@ -53,7 +54,7 @@ class ImplicitFile:
         return (*items, "cached norms are not saved, but a model in memory has them: load the file anew", HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return the factors of whoever stays, in their rows."""
+        """Return the factors of the users and items that stay, in their rows."""
         users, items = rows_of(model)
         if self.kind == "bpr":
             users = np.concatenate([users[:, :-1], np.ones((len(users), 1), dtype=users.dtype)], axis=1)
@@ -130,9 +131,11 @@ def load(
             name: arrays[name].item() for name in ("regularization", "alpha", "neg_prop") if name in arrays
         }
         exact = method(method.Config.of(settings, _told(model)))
-        return ForeignModel(dataset, as_recommender(first, second, places), home, places, exact)
+        mine = ForeignModel(dataset, as_recommender(first, second, places), home, places, exact)
+        return in_order(mine, users, items)
     l2 = float(arrays.get("regularization", np.array(0.01)))
-    return ForeignModel(dataset, as_recommender(first, second, places, l2=l2, biased=True), home, places)
+    biased = ForeignModel(dataset, as_recommender(first, second, places, l2=l2, biased=True), home, places)
+    return in_order(biased, users, items)
 
 
 def _told(model: object) -> str:

@@ -71,7 +71,7 @@ _STORAGES = {name: type(name, (_StorageType,), {"dtype": dtype}) for name, dtype
 
 
 def _tensor(*values: Any) -> Any:
-    """`torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)` as a record."""
+    """Return `torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)` as a record."""
     storage, offset, shape, stride = (*values, None, None, None, None)[:4]
     numbers = isinstance(shape, tuple) and isinstance(stride, tuple) and isinstance(offset, int)
     if not isinstance(storage, Storage) or not numbers or not all(isinstance(size, int) for size in shape + stride):
@@ -80,7 +80,7 @@ def _tensor(*values: Any) -> Any:
 
 
 def _parameter(*values: Any) -> Any:
-    """`torch._utils._rebuild_parameter(tensor, ...)`: the tensor."""
+    """Return the tensor of `torch._utils._rebuild_parameter(tensor, ...)`."""
     return values[0] if values and isinstance(values[0], StoredTensor) else Inert()
 
 
@@ -103,7 +103,7 @@ class _Unpickler(pickle.Unpickler):
         return _KNOWN.get((module, name), Inert)
 
     def persistent_load(self, pid: Any) -> Any:
-        """Torch's reference to a storage: ("storage", type, key, device, numbers)."""
+        """Read torch's reference to a storage: ("storage", type, key, device, numbers)."""
         if not (isinstance(pid, tuple) and len(pid) == 5 and pid[0] == "storage" and isinstance(pid[2], str)):
             return Inert()
         return Storage(pid[2], getattr(pid[1], "dtype", "") if isinstance(pid[1], type) else "")

@@ -26,7 +26,7 @@ class Side(NamedTuple):
     ridge: Array
 
     def at(self, rows: Array) -> "Side":
-        """Those of some rows, int64."""
+        """Return the partners of some rows, int64."""
         return Side(self.weights[rows], self.targets[rows], self.background, self.ridge[rows])
 
     def solve(self, other: Array) -> Array:

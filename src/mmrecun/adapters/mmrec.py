@@ -140,7 +140,8 @@ def _whole(
 ) -> ForeignModel:
     model = layout.model(layout.config(), Sizes.of_dataset(dataset), None)
     tables = {part.ours: part.theirs for part in layout.parts}
-    places = Places.of(dataset, users, items, (shapes[tables["users.weight"]][0], shapes[tables["items.weight"]][0]))
+    user_rows, item_rows = (shapes[tables[name]][0] for name in model.ID_TABLES)
+    places = Places.of(dataset, users, items, (user_rows, item_rows))
     raw = {
         part.theirs: places.put_items(file.array(part.theirs), dataset.modalities[part.modality].values())
         for part in layout.parts

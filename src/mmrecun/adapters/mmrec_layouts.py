@@ -77,7 +77,7 @@ class Layout(NamedTuple):
     forgets: frozenset[Target] = frozenset(Target)
 
     def fits(self, shapes: Shapes) -> bool:
-        """Whether a state dict has these parameters and no others."""
+        """Say whether a state dict has these parameters and no others."""
         return set(shapes) == {part.theirs for part in self.parts} | self.unread
 
 
@@ -161,7 +161,7 @@ def _lightgcn(shapes: Shapes, config: MMRecConfig) -> Layout:
 
 
 def _vbpr(shapes: Shapes, widths: Mapping[str, int], config: MMRecConfig) -> Layout:
-    """Text stands before image in the one layer; which of the two there are is seen by its width."""
+    """Lay out VBPR: text stands before image in the one layer; its width shows which of the two there are."""
     columns = shapes.get("item_linear.weight", (0, 0))[-1]
     both = [name for name in (config.text, config.image) if name in widths]
     there = next((some for some in (both, both[:1], both[1:]) if sum(widths[name] for name in some) == columns), [])
@@ -189,7 +189,7 @@ def _linear(ours: str, theirs: str, bias: bool = True) -> tuple[Part, ...]:
 
 
 def _features(names: Names, read: bool = True, bias: bool = True) -> list[Part]:
-    """Trained features, which scores may read, and their projection."""
+    """Lay out trained features, which scores may read, and their projection."""
     return [
         part
         for of, ours in names.items()

@@ -41,11 +41,11 @@ class EvenFREEDOM(FREEDOM):
     """FREEDOM with an item graph in which all neighbours weigh alike."""
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
-        """As FREEDOM."""
+        """Return the vectors as FREEDOM does."""
         return super().vectors(with_even_graphs(inputs))
 
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
-        """As FREEDOM."""
+        """Return the vectors of a batch as FREEDOM does."""
         return super().batch_vectors(with_even_graphs(inputs), triples)
 
 
@@ -84,7 +84,7 @@ class JoinedVBPR(Recommender):
         self.bias = nn.Parameter(torch.zeros(config.dim))
 
     def required_inputs(self) -> RequiredInputs:
-        """Features only."""
+        """Return the features alone."""
         return RequiredInputs(features=True)
 
     def vectors(self, inputs: GraphInputs) -> Vectors:

@@ -54,7 +54,7 @@ class Places:
         return cls(*found, nobody, nobody, sizes)
 
     def after(self, user_rows: Ints, item_rows: Ints) -> Self:
-        """Those of the users and items that stay, given their rows in the dataset; the others are to be emptied."""
+        """Return the places of the users and items that stay, given their dataset rows; the others are emptied."""
         gone = np.setdiff1d(np.arange(len(self.users)), user_rows), np.setdiff1d(np.arange(len(self.items)), item_rows)
         return type(self)(
             self.users[user_rows],
@@ -73,7 +73,7 @@ class Places:
         return _put(table, self.users, values, self.empty_users)
 
     def put_items(self, table: Array, values: Array) -> Array:
-        """As `put_users`, of items."""
+        """Put item values in their places, as `put_users` does those of users."""
         return _put(table, self.items, values, self.empty_items)
 
 
@@ -112,7 +112,8 @@ def _found(known: IdMap, order: Ids | None, size: int, degrees: Ints) -> Ints:
         return np.arange(size)
     names = [str(name) for name in order]
     if len(names) != size:
-        raise DataError(f"the model has {size} {known.kind} rows, but {len(names)} {known.kind} ids were given")
+        first = f", the first of them '{names[0]}'" if names else ""
+        raise DataError(f"the model has {size} {known.kind} rows, but {len(names)} {known.kind} ids were given{first}")
     row_of = dict(zip(names, range(size), strict=True))
     if len(row_of) != size:
         raise DataError(f"{known.kind} ids of the model's rows occur more than once")

@@ -14,6 +14,7 @@ from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender,
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.places import Array, Ids, Places
+from mmrecun.adapters.row_order import in_order
 from mmrecun.adapters.towers import through
 from mmrecun.atomic import replace_file
 from mmrecun.data.dataset import Dataset
@@ -33,7 +34,7 @@ class ModuleTables:
     """A module and the names of its tables.
 
     Attributes:
-        module: a copy, with the rows of whoever stays.
+        module: a copy, with the rows of the users and items that stay.
         users, items: names of parameters, as in its state dict.
     """
 
@@ -102,7 +103,8 @@ def load(
     places = Places.of(dataset, user_ids, item_ids, (len(first), len(second)))
     home = ModuleTables(module, users, items)
     behind = through(*(_submodule(module, name) for name in towers)) if towers else BPRMF
-    return ForeignModel(dataset, as_recommender(first, second, places, layers, plain=behind), home, places)
+    mine = ForeignModel(dataset, as_recommender(first, second, places, layers, plain=behind), home, places)
+    return in_order(mine, user_ids, item_ids)
 
 
 def _submodule(module: nn.Module, name: str) -> nn.Module:

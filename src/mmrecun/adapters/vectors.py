@@ -15,10 +15,12 @@ from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender,
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.places import Array, Ids, Places
+from mmrecun.adapters.row_order import in_order
 from mmrecun.arrays import Ints
 from mmrecun.atomic import staged_folder
-from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.npy import read_npy
+from mmrecun.data.parquet import read_parquet, write_parquet
 from mmrecun.errors import ArtifactError
 from mmrecun.models.base import Recommender
 
@@ -52,7 +54,7 @@ class VectorTable(NamedTuple):
             kept = np.setdiff1d(np.arange(len(self.values)), emptied)
             vectors = pl.Series(self.columns[1], self.values[kept]).cast(pl.List(pl.Float32))
             table = pl.DataFrame({self.columns[0]: self.ids.gather(kept), self.columns[1]: vectors})
-            files.write_parquet(table, path)
+            write_parquet(table, path)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class VectorFiles:
     limits: tuple[str, ...] = (_VECTORS_ONLY, SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return the vectors of whoever stays, in their rows."""
+        """Return the vectors of the users and items that stay, in their rows."""
         users, items = rows_of(model)
         return replace(
             self,
@@ -133,7 +135,7 @@ def load(
     orders = (user_ids if first.ids is None else first.ids), (item_ids if second.ids is None else second.ids)
     places = Places.of(dataset, *orders, (len(first.values), len(second.values)))
     home = VectorFiles(first, second, (places.empty_users, places.empty_items))
-    return ForeignModel(dataset, as_recommender(first.values, second.values, places), home, places)
+    return in_order(ForeignModel(dataset, as_recommender(first.values, second.values, places), home, places), *orders)
 
 
 def _table(source: str | Path | Array, default: str) -> VectorTable:
@@ -149,7 +151,7 @@ def _table(source: str | Path | Array, default: str) -> VectorTable:
 
 
 def _npy(path: Path) -> VectorTable:
-    return VectorTable(files.read_npy(path), path.name)
+    return VectorTable(read_npy(path), path.name)
 
 
 def _safetensors(path: Path) -> VectorTable:
@@ -164,7 +166,7 @@ def _safetensors(path: Path) -> VectorTable:
 
 
 def _parquet(path: Path) -> VectorTable:
-    table = files.read_parquet(path)
+    table = read_parquet(path)
     lists = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.List | pl.Array)]
     if len(lists) != 1 or table.width != 2:
         raise ArtifactError(f"{path}: a column of ids and one of vectors were expected, not {', '.join(table.columns)}")

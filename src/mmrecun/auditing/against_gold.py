@@ -1,125 +1,35 @@
-"""Compare a run with Golds: signed gaps with their tolerances, and the checks that rest on them."""
+"""The checks that rest on Gold: each figure within tolerance, and Golds that are trained well enough."""
 
 from collections.abc import Sequence
 from itertools import combinations
-from statistics import mean, stdev
-
-import numpy as np
+from statistics import mean
 
 from mmrecun.arrays import Bools
 from mmrecun.auditing import similarity
-from mmrecun.auditing.checks import (
-    CHANCE,
-    ERRORS,
-    MARK_MARGIN,
-    UTILITY_SHARE,
-    error_floor,
-    paired_error,
-    recognition_title,
+from mmrecun.auditing.checks import CHANCE, paired_error
+from mmrecun.auditing.figures import Gap
+from mmrecun.auditing.gaps import values_of
+from mmrecun.auditing.keys import (
+    BYSTANDER_LISTS,
+    BYSTANDER_PLACES,
+    FORGET_RECALL,
+    GOLD_TRAINING,
+    UTILITY,
+    CheckName,
+    Figure,
+    GapKey,
+    Kind,
+    MarkKind,
+    Question,
+    recognition_name,
 )
-from mmrecun.auditing.figures import Gap, Measurements
 from mmrecun.auditing.measure import MeasuredRun
-from mmrecun.auditing.membership import auc_standard_error, clustered_error
 from mmrecun.auditing.ranked_lists import K
-from mmrecun.auditing.recognition import Comparison
 from mmrecun.auditing.result import About, Check, Outcome
 from mmrecun.forget.request import Target
 
-HEADLINE = "recall@20"
-RETAIN, FORGET, VALID = f"retain_{HEADLINE}", f"forget_{HEADLINE}", "valid"
-TOLERANCE, DEVIATIONS, EDGE = 0.02, 3.0, 0.9
+EDGE = 0.9
 TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.1
-PLACES_LEAST, PLACES_SHARE = 0.005, 0.25
-PARTNERS = ("users", "items")  # whose partners are asked, because they left
-FEW = 30  # too few pairs for a paired error
-
-
-def values_of(figures: Measurements) -> dict[str, float | None]:
-    """Return the figures that are compared with Gold, by name."""
-    known = {f"recognition {kind}": found.auc for kind, found in figures.recognition.items()}
-    places = {f"fold_in {kind}": found.place for kind, found in figures.recognition.items() if kind in PARTNERS}
-    marks = {f"marks {name}": found.auc for name, found in figures.marks.items()}
-    found = figures.bystanders
-    shown = found.share_after if found and (found.share_before or found.share_after) else None
-    return {
-        RETAIN: figures.retain.get(HEADLINE),
-        FORGET: figures.forget.get(HEADLINE),
-        "auc": figures.auc,
-        "auc_matched": figures.auc_matched,
-        "fold_in": figures.probes.get("fold_in"),
-        **known,
-        **places,
-        **marks,
-        "bystanders' places": shown,
-    }
-
-
-def gaps_to_gold(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[str, Gap]:
-    """Compute the signed gap of each figure to the mean of the Golds that have it."""
-    gaps: dict[str, Gap] = {}
-    for name, value in values_of(unlearned.figures).items():
-        reference = [figure for gold in golds if (figure := values_of(gold.figures).get(name)) is not None]
-        if value is None or not reference:
-            continue
-        centre, error = mean(reference), _error(name, unlearned, golds)
-        deviation = stdev(reference) if len(reference) > 1 else None
-        gaps[name] = Gap(
-            value=value,
-            gold_mean=centre,
-            gold_std=deviation,
-            difference=value - centre,
-            z=(value - centre) / deviation if deviation else None,
-            tolerance=_tolerance(_least(name, centre), deviation, error),
-            error=error,
-        )
-    return gaps
-
-
-def _tolerance(least: float, deviation: float | None, error: float | None) -> float:
-    """Return the difference that still counts as Gold's level.
-
-    It is twice as much for a single Gold, whose spread is not known.
-    """
-    return max(least, DEVIATIONS * (deviation or 0.0), ERRORS * (error or 0.0)) * (2 if deviation is None else 1)
-
-
-def _least(name: str, centre: float) -> float:
-    """Return the smallest difference that counts at all."""
-    if name == RETAIN:
-        return (1 - UTILITY_SHARE) * centre
-    if name == "bystanders' places":
-        return max(PLACES_LEAST, PLACES_SHARE * centre)
-    return MARK_MARGIN if name.startswith("marks") else TOLERANCE
-
-
-def _error(name: str, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> float | None:
-    """Return the standard error of the difference to the mean Gold, over the same users or the same pairs."""
-    kind, _, of = name.partition(" ")
-    if name == RETAIN:
-        return paired_error(unlearned.recall, [gold.recall for gold in golds])
-    if name == FORGET:
-        return paired_error(unlearned.forget_recall, [gold.forget_recall for gold in golds])
-    if kind == "marks":
-        return unlearned.figures.marks[of].auc_error
-    if kind not in ("recognition", "fold_in") or not of:
-        return None
-    known = [gold.comparisons[of] for gold in golds if of in gold.comparisons]
-    return (_auc_error if kind == "recognition" else _place_error)(unlearned.comparisons[of], known)
-
-
-def _auc_error(own: Comparison, golds: Sequence[Comparison]) -> float:
-    parts = own.contributions()
-    others = [gold.contributions() for gold in golds]
-    first, second = (part - np.mean([other[at] for other in others], axis=0) for at, part in enumerate(parts))
-    error = clustered_error((first, second), own.forgotten.owners, own.held_out.owners)
-    sizes = len(first), len(second)
-    return max(error, auc_standard_error(*sizes)) if min(sizes) < FEW else error_floor(error, *sizes)
-
-
-def _place_error(own: Comparison, golds: Sequence[Comparison]) -> float:
-    others = np.mean([gold.forgotten.percentiles for gold in golds], axis=0)
-    away = (own.forgotten.percentiles - others) / len(others)
-    return clustered_error((away, np.zeros(0)), own.forgotten.owners, own.forgotten.owners[:0])
 
 
 def undertrained(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> list[str]:
@@ -149,27 +59,32 @@ def training_check(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check
         detail += f", of the original {before:.3f}"
     if found:
         state, detail = Outcome.NOT_ASSESSED, f"undertrained: {'; '.join(found)} (validation recall@20); train it again"
-    return Check(name="gold: training", state=state, detail=detail, about=About.UTILITY, against_gold=True)
+    return Check(name=GOLD_TRAINING, state=state, detail=detail, about=About.UTILITY, against_gold=True)
 
 
 def gold_checks(
-    gaps: dict[str, Gap], original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]
+    gaps: dict[GapKey, Gap], original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]
 ) -> list[Check]:
     """Make every check that rests on Gold; without any Gold the main ones, as not assessed."""
     if not golds:
         kinds = [_recognition(kind, None, None) for kind in unlearned.figures.recognition]
         return [_utility(None), _forget_recall(None, left=False), *kinds]
-    left = Target.INTERACTIONS not in unlearned.figures.recognition
-    checks = [training_check(original, golds), _utility(gaps.get(RETAIN)), _forget_recall(gaps.get(FORGET), left)]
+    left = Target.INTERACTIONS not in {kind.target for kind in unlearned.figures.recognition}
+    checks = [
+        training_check(original, golds),
+        _utility(gaps.get(GapKey.named(Figure.RETAIN))),
+        _forget_recall(gaps.get(GapKey.named(Figure.FORGET)), left),
+    ]
     before = values_of(original.figures)
     for kind, found in unlearned.figures.recognition.items():
-        name = f"recognition {kind}"
-        reference = before[name] if before.get(name) is not None else found.known_auc
-        checks.append(_recognition(kind, gaps.get(name), reference))
-        if (place := gaps.get(f"fold_in {kind}")) is not None:
+        key = GapKey.named(Figure.RECOGNITION, kind)
+        known = before.get(key)
+        checks.append(_recognition(kind, gaps.get(key), found.known_auc if known is None else known))
+        if (place := gaps.get(GapKey.named(Figure.FOLD_IN, kind))) is not None:
             checks.append(_fold_in(kind, place))
-    checks += [_mark(name, gaps[f"marks {name}"]) for name in unlearned.figures.marks if f"marks {name}" in gaps]
-    if (places := gaps.get("bystanders' places")) is not None:
+    marks = {mark: gaps.get(GapKey.named(Figure.MARKS, mark)) for mark in unlearned.figures.marks}
+    checks += [_mark(mark, gap) for mark, gap in marks.items() if gap is not None]
+    if (places := gaps.get(GapKey.named(Figure.PLACES))) is not None:
         checks.append(_places(places))
     if unlearned.bystanders.any():
         checks.append(_overlap(unlearned, golds))
@@ -179,7 +94,7 @@ def gold_checks(
 
 
 def _void(check: Check) -> Check:
-    if check.state is not Outcome.PASSED or check.name == "gold: training":
+    if check.state is not Outcome.PASSED or check.name == GOLD_TRAINING:
         return check
     return check.model_copy(
         update={"state": Outcome.NOT_ASSESSED, "detail": f"{check.detail}; but Gold is undertrained"}
@@ -194,75 +109,75 @@ def _words(gap: Gap) -> str:
 
 
 def _utility(gap: Gap | None) -> Check:
-    name = "gold: retained utility"
+    name = UTILITY.with_gold
     if gap is None:
         return _missing(name, About.UTILITY)
     lower = gap.difference < -gap.tolerance
-    reading = "lower" if lower else "at Gold's level" if gap.difference <= gap.tolerance else "higher"
+    reading = "lower" if lower else "within tolerance" if gap.difference <= gap.tolerance else "higher"
     return _made(name, not lower, f"{_words(gap)}: {reading}", About.UTILITY)
 
 
 def _forget_recall(gap: Gap | None, left: bool) -> Check:
-    """Check that forget recall is at Gold's level; no evidence if rows were removed, since newcomers replace them."""
-    name = "gold: forget recall"
+    """Check that forget recall is within tolerance; no evidence if rows were removed, since newcomers replace them."""
+    name = FORGET_RECALL.with_gold
     if gap is None:
         return _missing(name, About.LEVEL)
     within = abs(gap.difference) <= gap.tolerance
-    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "under-forgotten"
+    reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "under-forgotten"
     check = _made(name, within, f"{_words(gap)}: {reading}", About.LEVEL)
     if not (within and left):
         return check
-    detail = f"{_words(gap)}: as of any newcomer, so it says nothing about what left"
+    detail = f"{_words(gap)}: newcomers replace what was removed, so it says nothing about that"
     return check.model_copy(update={"state": Outcome.NOT_APPLICABLE, "detail": detail})
 
 
-def _recognition(kind: str, gap: Gap | None, before: float | None) -> Check:
-    """Check that recognition is at Gold's level; passed only if a model that forgot nothing would have failed.
+def _recognition(kind: Kind, gap: Gap | None, before: float | None) -> Check:
+    """Check that recognition is within tolerance; passed only if a model that forgot nothing would have failed.
 
     Args:
         kind: kind of what was forgotten.
         gap: gap of the AUC to Gold.
         before: AUC of the original, or of pairs that the model may know.
     """
-    name = f"gold: {recognition_title(kind)}"
+    name = recognition_name(kind).with_gold
     if gap is None:
         return _missing(name, About.FORGETTING)
     within = abs(gap.difference) <= gap.tolerance
-    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
+    reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
     check = _made(name, within, f"{_words(gap)}: {reading}", About.FORGETTING)
     if within and (before is None or before - gap.gold_mean < 2 * gap.tolerance):
         return check.model_copy(
-            update={"state": Outcome.NOT_ASSESSED, "detail": f"{_words(gap)}: too few pairs to tell from doing nothing"}
+            update={"state": Outcome.NOT_ASSESSED, "detail": f"{_words(gap)}: an unchanged model might look the same"}
         )
     return check
 
 
-def _fold_in(kind: str, gap: Gap) -> Check:
+def _fold_in(kind: Kind, gap: Gap) -> Check:
     within = abs(gap.difference) <= gap.tolerance
-    reading = "at Gold's level" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
-    detail = f"mean place of a forgotten pair, told from the owner's others, {_words(gap)}: {reading}"
-    return _made(f"gold: fold-in: {kind}", within, detail, About.LEVEL)
+    reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
+    detail = f"mean place of a forgotten pair, predicted from the owner's others, {_words(gap)}: {reading}"
+    return _made(CheckName.asking(Question.FOLD_IN, kind).with_gold, within, detail, About.LEVEL)
 
 
-def _mark(name: str, gap: Gap) -> Check:
+def _mark(kind: MarkKind, gap: Gap) -> Check:
     """Check that touched rows cannot be identified better than in Gold; in lists, by places gained or lost."""
     found = gap.difference > gap.tolerance
-    if name == "lists":
+    if kind is MarkKind.LISTS:
         found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
     reading = "touched rows stand out more than in Gold" if found else "no more than in Gold"
-    return _made(f"gold: marks: {name}", not found, f"{_words(gap)}: {reading}", About.MARKS)
+    return _made(CheckName.asking(Question.MARKS, kind).with_gold, not found, f"{_words(gap)}: {reading}", About.MARKS)
 
 
 def _places(gap: Gap) -> Check:
     within = abs(gap.difference) <= gap.tolerance
     reading = "as in Gold" if within else "other than in Gold"
     detail = f"places that bystanders' lists give to touched items {_words(gap)}: {reading}"
-    return _made("gold: bystanders: places", within, detail, About.BYSTANDERS)
+    return _made(BYSTANDER_PLACES.with_gold, within, detail, About.BYSTANDERS)
 
 
 def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
     """Check that bystanders' lists are as similar to Gold's as those of two Golds are to each other."""
-    name = "gold: bystanders: lists"
+    name = BYSTANDER_LISTS.with_gold
     who = unlearned.bystanders
     own = [list_overlap(unlearned, gold, who) for gold in golds]
     among = [list_overlap(first, second, who) for first, second in combinations(golds, 2)]
@@ -279,11 +194,11 @@ def list_overlap(first: MeasuredRun, second: MeasuredRun, who: Bools) -> float:
     return float(similarity.overlap(first.lists[who], second.lists[who], K).mean())
 
 
-def _made(name: str, passed: bool, detail: str, about: About) -> Check:
+def _made(name: CheckName, passed: bool, detail: str, about: About) -> Check:
     state = Outcome.PASSED if passed else Outcome.FAILED
     return Check(name=name, state=state, detail=detail, about=about, against_gold=True)
 
 
-def _missing(name: str, about: About) -> Check:
+def _missing(name: CheckName, about: About) -> Check:
     detail = "no Gold run with this figure was given"
     return Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail, about=about, against_gold=True)

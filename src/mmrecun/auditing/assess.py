@@ -6,6 +6,7 @@ from dataclasses import replace
 from mmrecun.auditing import residue
 from mmrecun.auditing.compare import compare
 from mmrecun.auditing.extra_metrics import extra_metrics
+from mmrecun.auditing.keys import ProbeKey
 from mmrecun.auditing.measure import MeasuredRun, measure_state
 from mmrecun.auditing.model_outputs import AuditedRun, model_outputs
 from mmrecun.auditing.relearning import relearning, relearning_note
@@ -84,11 +85,11 @@ def _measured(audited: AuditedRun, partition: Partition, setup: AuditSetup, prog
     return _with_figures(measured, extra_metrics(audited, partition, setup, outputs))
 
 
-def _any_figure(found: Sequence[Mapping[str, float | str]]) -> bool:
+def _any_figure(found: Sequence[Mapping[ProbeKey, float | str]]) -> bool:
     return any(not isinstance(value, str) for each in found for value in each.values())
 
 
-def _with_figures(state: MeasuredRun, found: Mapping[str, float | str]) -> MeasuredRun:
+def _with_figures(state: MeasuredRun, found: Mapping[ProbeKey, float | str]) -> MeasuredRun:
     """Add figures; a text gives the reason why there is none."""
     figures = state.figures
     probes = {name: value for name, value in found.items() if not isinstance(value, str)}

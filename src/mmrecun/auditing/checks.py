@@ -6,8 +6,20 @@ import numpy as np
 
 from mmrecun.arrays import Doubles
 from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
+from mmrecun.auditing.keys import (
+    BYSTANDER_PLACES,
+    BYSTANDER_RECALL,
+    UTILITY,
+    CheckName,
+    Kind,
+    MarkKind,
+    Question,
+    recognition_name,
+)
 from mmrecun.auditing.membership import auc_standard_error
 from mmrecun.auditing.result import About, Check, Outcome
+from mmrecun.forget.request import Target
+from mmrecun.keys import MetricKey
 
 CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit makes many checks, and Gold should pass them all
 RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03
@@ -33,33 +45,26 @@ def paired_error(values: Doubles, references: list[Doubles]) -> float | None:
 def error_floor(error: float, first: int, second: int) -> float:
     """Return the standard error of an AUC if the two groups are alike.
 
-    It is at most one and a half times that of independent pairs.
-
-    If half of the owners are still known and half are not, the error over owners grows with the difference that is to
-    be found.
+    It is at most one and a half times that of independent pairs. Otherwise, where half of the owners are still known
+    and half are not, the error over owners would grow with the very difference that the check looks for.
     """
     return min(error, 1.5 * auc_standard_error(first, second))
 
 
-def recognition_title(kind: str) -> str:
-    """Return the name of the check for one kind of target: residual co-occurrence if rows were removed."""
-    return f"residual co-occurrence: {kind}" if kind in ("users", "items") else f"membership: {kind}"
-
-
-def recognition_check(kind: str, found: Recognition) -> Check:
+def recognition_check(kind: Kind, found: Recognition) -> Check:
     """Check forgotten pairs against held-out pairs of the same users: alike, still recognised, or over-forgotten.
 
     It fails if the AUC, or that of an attack with labels, differs from chance by more than the margin and three
     standard errors. It passes only if known pairs stand out, and the band of the share that still looks known starts at
     a tenth or less and ends at four tenths or less. A model that forgot nothing, or half, would then have failed.
-    Otherwise it is not assessed. If the data alone, without any model, tell forgotten from held-out pairs, the split
-    was not random: the AUC may then be off by as much, and nothing passes.
+    Otherwise it is not assessed. If the data alone, without any model, distinguish forgotten from held-out pairs, the
+    split was not random: the AUC may then be off by as much, and nothing passes.
     """
-    if kind.startswith("features"):
+    if kind.target is Target.MODALITIES:
         return lapsed_check(kind, found)
     allowed = max(RECOGNITION_MARGIN, ERRORS * error_floor(found.auc_error, found.pairs, found.held_out))
     state, reading = _recognised(found, allowed)
-    whose = "items" if kind == "items" else "users"
+    whose = "items" if kind.target is Target.ITEMS else "users"
     detail = (
         f"AUC {found.auc:.3f} of {found.pairs:,} forgotten against {found.held_out:,} held-out pairs of the same "
         f"{whose} ({CHANCE} ± {min(allowed, CHANCE):.3f})"
@@ -68,11 +73,11 @@ def recognition_check(kind: str, found: Recognition) -> Check:
         detail += f"; {share_words(found)} still look known"
     if found.attack_auc is not None:
         detail += f"; attack with labels {found.attack_auc:.3f}, {found.attack_level or CHANCE:.3f} without the model"
-    return Check(name=recognition_title(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
+    return Check(name=recognition_name(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
 
 
-def lapsed_check(kind: str, found: Recognition) -> Check:
-    """Check lapsed features against those that are kept: known as well, or by how much less.
+def lapsed_check(kind: Kind, found: Recognition) -> Check:
+    """Check how well lapsed features are known, compared with features that are kept.
 
     Gold itself is a little above 0.5, since the pairs are kept. The check fails if the AUC is not below that of items
     that keep the modality, and passes if the excess over 0.5 is at most six tenths of theirs, with its error.
@@ -81,19 +86,23 @@ def lapsed_check(kind: str, found: Recognition) -> Check:
     share, spread = ((found.auc - CHANCE) / kept, 2 * error / kept) if kept > 0 else (1.0, 1.0)
     told = f" ({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%})"
     if kept < ERRORS * found.known_auc_error:
-        state, reading, told = Outcome.NOT_ASSESSED, "not even features that are kept show, so nothing can be told", ""
+        state, reading, told = (
+            Outcome.NOT_ASSESSED,
+            "not even features that are kept are recognised, so nothing follows",
+            "",
+        )
     elif found.auc > found.known_auc - max(RECOGNITION_MARGIN, ERRORS * error):
-        state, reading = Outcome.FAILED, "as well known as features that are kept"
+        state, reading = Outcome.FAILED, "known as well as features that are kept"
     elif share + spread <= LAPSED_SHARE:
-        state, reading = Outcome.PASSED, "less known than features that are kept"
+        state, reading = Outcome.PASSED, "known less than features that are kept"
     else:
-        state, reading = Outcome.NOT_ASSESSED, "less known than features that are kept, but too little less to tell"
+        state, reading = Outcome.NOT_ASSESSED, "known less than features that are kept, but not clearly"
     detail = (
         f"AUC {found.auc:.3f} of {found.pairs:,} pairs against {found.held_out:,} held-out pairs of the same items, "
         f"which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep theirs{told}: "
         f"{reading}"
     )
-    return Check(name=recognition_title(kind), state=state, detail=detail, about=About.FORGETTING)
+    return Check(name=recognition_name(kind), state=state, detail=detail, about=About.FORGETTING)
 
 
 def _recognised(found: Recognition, allowed: float) -> tuple[Outcome, str]:
@@ -106,23 +115,23 @@ def _recognised(found: Recognition, allowed: float) -> tuple[Outcome, str]:
     if away > allowed + apart:
         return Outcome.FAILED, "still recognised"
     if apart:
-        return Outcome.NOT_ASSESSED, "the split itself sets such pairs apart, so only Gold can tell"
+        return Outcome.NOT_ASSESSED, "the data alone distinguish such pairs, so only Gold can decide"
     error = error_floor(found.attack_auc_error or 0.0, found.pairs, found.held_out)
     if attack > max(MARK_MARGIN, ERRORS * error):
-        return Outcome.FAILED, "told apart by an attack with labels"
+        return Outcome.FAILED, "recognised by an attack with labels"
     return _alike(found, allowed)
 
 
 def _alike(found: Recognition, allowed: float) -> tuple[Outcome, str]:
-    """Say whether pairs that look alike would look different to a model that forgot nothing."""
+    """Decide whether pairs that look alike would look different in a model that forgot nothing."""
     if allowed > TOO_VAGUE:
-        return Outcome.NOT_ASSESSED, "too few pairs to tell"
+        return Outcome.NOT_ASSESSED, "too few pairs to decide"
     if found.known_auc - CHANCE < allowed:
-        return Outcome.NOT_ASSESSED, "not even pairs that are kept look known, so nothing can be told"
+        return Outcome.NOT_ASSESSED, "not even retained pairs look known, so nothing follows"
     if found.known_share_low > SURELY_KNOWN:
         return Outcome.NOT_ASSESSED, "some of them may still be known"
     if found.known_share_high > KNOWN_SHARE:
-        return Outcome.NOT_ASSESSED, "too few pairs to tell"
+        return Outcome.NOT_ASSESSED, "too few pairs to decide"
     return Outcome.PASSED, "alike"
 
 
@@ -136,13 +145,13 @@ def share_words(found: Recognition) -> str:
     return f"{found.known_share:.0%} ({found.known_share_low:.0%} to {found.known_share_high:.0%})"
 
 
-def unmeasured_check(kind: str, reason: str) -> Check:
+def unmeasured_check(kind: Kind, reason: str) -> Check:
     """Make the check of a kind of target that could not be compared with anything."""
-    return Check(name=recognition_title(kind), state=Outcome.NOT_ASSESSED, detail=reason, about=About.FORGETTING)
+    return Check(name=recognition_name(kind), state=Outcome.NOT_ASSESSED, detail=reason, about=About.FORGETTING)
 
 
-def utility_check(original: Measurements, unlearned: Measurements, error: float | None, headline: str) -> Check:
-    """Check that recall is at least 95 % of that before, within two standard errors over test users.
+def utility_check(original: Measurements, unlearned: Measurements, error: float | None, headline: MetricKey) -> Check:
+    """Check that recall is at least 95 % of that before, less two standard errors over test users.
 
     Args:
         original, unlearned: figures before and after.
@@ -152,61 +161,62 @@ def utility_check(original: Measurements, unlearned: Measurements, error: float 
     before, after, slack = original.retain.get(headline), unlearned.retain.get(headline), 2 * (error or 0.0)
     if before is None or after is None:
         detail = "no retained user with a training pair has a test pair"
-        return Check(name="retained utility", state=Outcome.NOT_ASSESSED, detail=detail, about=About.UTILITY)
+        return Check(name=UTILITY, state=Outcome.NOT_ASSESSED, detail=detail, about=About.UTILITY)
     state = Outcome.PASSED if after >= UTILITY_SHARE * before - slack else Outcome.FAILED
-    allowed = f"at least {UTILITY_SHARE:.0%}, give or take {slack:.4f}"
+    allowed = f"at least {UTILITY_SHARE:.0%}, less {slack:.4f}"
     detail = f"{headline} on retained test pairs {before:.4f} before, {after:.4f} after ({allowed})"
-    return Check(name="retained utility", state=state, detail=detail, about=About.UTILITY)
+    return Check(name=UTILITY, state=state, detail=detail, about=About.UTILITY)
 
 
-def mark_checks(marks: Mapping[str, Mark]) -> list[Check]:
-    """Check whether touched rows stand out and lists reveal touched items; a side without any is left out."""
-    return [_mark_check(name, mark) for name, mark in marks.items()]
+def mark_checks(marks: Mapping[MarkKind, Mark]) -> list[Check]:
+    """Check whether touched rows stand out and lists reveal touched items; a kind without any is left out."""
+    return [_mark_check(kind, mark) for kind, mark in marks.items()]
 
 
-def _mark_check(name: str, mark: Mark) -> Check:
+def _mark_check(kind: MarkKind, mark: Mark) -> Check:
     allowed = max(MARK_MARGIN, ERRORS * mark.auc_error)
     state, reading = Outcome.PASSED, "they do not stand out"
     if mark.auc - mark.level > allowed:
-        state, reading = Outcome.FAILED, "what was touched can be listed"
+        state, reading = Outcome.FAILED, "what was touched can be identified"
     elif ERRORS * mark.auc_error > TOO_VAGUE:
-        state, reading = Outcome.NOT_ASSESSED, "too few to tell"
-    what = "places gained in everybody's lists" if name == "lists" else f"traits of {name[:-1]} rows"
-    kind = "items" if name == "lists" else name
-    without = "" if name == "lists" else f"; {mark.level:.3f} can be told from the retained pairs alone"
+        state, reading = Outcome.NOT_ASSESSED, "too few to decide"
+    what, without = "places gained in everybody's lists", ""
+    if kind is not MarkKind.LISTS:
+        what = f"traits of {kind.noun[:-1]} rows"
+        without = f"; {mark.level:.3f} from the retained pairs alone"
     detail = (
-        f"AUC {mark.auc:.3f} of {mark.rows:,} touched against {mark.others:,} other {kind} of equal degree, by {what}"
-        f"{without} (at most {min(mark.level + allowed, 1.0):.3f}): {reading}"
+        f"AUC {mark.auc:.3f} of {mark.rows:,} touched against {mark.others:,} other {kind.noun} of equal degree, by "
+        f"{what}{without} (at most {min(mark.level + allowed, 1.0):.3f}): {reading}"
     )
-    return Check(name=f"marks: {name}", state=state, detail=detail, about=About.MARKS)
+    return Check(name=CheckName.asking(Question.MARKS, kind), state=state, detail=detail, about=About.MARKS)
 
 
 def bystander_checks(found: Bystanders | None, error: float | None, features: bool = False) -> list[Check]:
-    """Check whether the users least related to the request get other recommendations, or worse ones.
+    """Check whether the users least related to the request get different recommendations, or worse ones.
 
     Args:
         found: how their lists changed; None if they are too few.
         error: standard error of their recall after minus 95 % of that before.
-        features: whether items lost features; then their places change in Gold, too, up or down.
+        features: whether items lost features; then their places change in Gold as well, up or down.
     """
     if found is None:
-        detail = "fewer than 50 people have nothing or little to do with the request"
-        return [Check(name="bystanders: places", state=Outcome.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS)]
+        detail = "fewer than 50 users have little or nothing to do with the request"
+        return [Check(name=BYSTANDER_PLACES, state=Outcome.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS)]
     if features or not (found.share_before or found.share_after):
-        detail = "no item that they are shown was touched"
+        detail = "no touched item is in their lists"
         if features:
-            detail = "items that lose features lose or gain places in Gold, too; only Gold tells how many"
+            detail = "items that lose features lose or gain places in Gold as well; only Gold shows how many"
         return [
-            Check(name="bystanders: places", state=Outcome.NOT_APPLICABLE, detail=detail, about=About.BYSTANDERS),
+            Check(name=BYSTANDER_PLACES, state=Outcome.NOT_APPLICABLE, detail=detail, about=About.BYSTANDERS),
             *_their_recall(found, error),
         ]
     rise = found.share_after > (1 + PLACES_MARGIN) * found.share_before
     pushed = rise and found.gain > ERRORS * found.gain_error
     detail = (
-        f"touched items hold {found.share_after:.1%} of the places in the lists of {found.users:,} people with least "
-        f"part in the request, {found.share_before:.1%} before: {'pushed on them' if pushed else 'no more than chance'}"
+        f"touched items hold {found.share_after:.1%} of the places in the lists of the {found.users:,} users least "
+        f"related to the request, {found.share_before:.1%} before: {'pushed up' if pushed else 'no more than chance'}"
     )
-    places = Check(name="bystanders: places", state=_failed_if(pushed), detail=detail, about=About.BYSTANDERS)
+    places = Check(name=BYSTANDER_PLACES, state=_failed_if(pushed), detail=detail, about=About.BYSTANDERS)
     return [places, *_their_recall(found, error)]
 
 
@@ -217,9 +227,9 @@ def _their_recall(found: Bystanders, error: float | None) -> list[Check]:
     worse = found.recall_after < UTILITY_SHARE * found.recall_before - slack
     detail = (
         f"their recall@20 {found.recall_before:.4f} before, {found.recall_after:.4f} after "
-        f"(at least {UTILITY_SHARE:.0%}, give or take {slack:.4f})"
+        f"(at least {UTILITY_SHARE:.0%}, less {slack:.4f})"
     )
-    return [Check(name="bystanders: recall", state=_failed_if(worse), detail=detail, about=About.BYSTANDERS)]
+    return [Check(name=BYSTANDER_RECALL, state=_failed_if(worse), detail=detail, about=About.BYSTANDERS)]
 
 
 def _failed_if(bad: bool) -> Outcome:

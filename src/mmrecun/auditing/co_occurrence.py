@@ -1,11 +1,11 @@
-"""Residual co-occurrence: do the partners of removed users or items still show that they belonged together?
+"""Residual co-occurrence: do the partners of removed users or items still predict each other?
 
-A removed user has no row any more. But the user's items were learned together, so some of them may still predict the
-others. Therefore a row is fitted to all of a removed user's training items but one, with all else frozen, and ranks the
-one left out. The user's held-out items are ranked likewise. No model was trained on those. To a model that never saw
-the user, training and held-out items are alike, since only the split separates them. So the AUC of the one against the
-other is 0.5 in Gold, on any data, and above 0.5 if something is left. Removed items are tested on their users in the
-same way.
+A removed user has no row. But the user's items were learned together, so some of them may still predict the others.
+Therefore a row is fitted to all of a removed user's training items but one, with all else frozen, and ranks the one
+left out. The user's held-out items, which no model was trained on, are ranked in the same way. To a model that never
+saw the user, training and held-out items are alike, since only the split separates them. So the AUC of the former
+against the latter is 0.5 in Gold, on any data, and above 0.5 if something is left. Removed items are tested on their
+users in the same way.
 """
 
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ class CoOccurrence:
 def _as_active(degree: Ints, gone: Bools, rng: np.random.Generator) -> Bools:
     """Select retained rows with about the degrees of the removed ones: bool [R].
 
-    They are as many, but at most 1000, and at least 30 for each of the first ten, if there are so many.
+    There are as many as removed ones, at most 1000, and at least 30 for each of up to ten removed ones, if available.
     """
     chosen = np.zeros(len(gone), dtype=bool)
     pool = rng.permutation(np.flatnonzero(~gone & (degree >= 2)))

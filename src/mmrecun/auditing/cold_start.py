@@ -1,6 +1,6 @@
 """Newcomers: how a run scores users and items that it has never seen.
 
-Removed users and items have no row any more. Each is replaced by a newcomer: an untrained row from one fixed seed, with
+Removed users and items have no row. Each is replaced by a newcomer: an untrained row from one fixed seed, with
 the item's own features and no interaction.
 """
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmrecun.auditing import persons, similarity
-from mmrecun.auditing.against_gold import HEADLINE, gaps_to_gold, gold_checks
+from mmrecun.auditing.against_gold import gold_checks
 from mmrecun.auditing.checks import (
     UTILITY_SHARE,
     bystander_checks,
@@ -20,12 +20,15 @@ from mmrecun.auditing.checks import (
     utility_check,
 )
 from mmrecun.auditing.figures import Gap, Likeness
+from mmrecun.auditing.gaps import gaps_to_gold
+from mmrecun.auditing.keys import GOLD_TRAINING, GapKey, Kind, LikenessKey, MarkKind, Similarity, Users
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.result import About, AuditReport, Check, Outcome, conclude
 from mmrecun.auditing.setup import AuditSetup, removed_row_count
 from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target
+from mmrecun.keys import RECALL
 
 
 class CheckedRun(NamedTuple):
@@ -40,7 +43,7 @@ class CheckedRun(NamedTuple):
 
     unlearned: MeasuredRun
     golds: list[MeasuredRun]
-    gaps: dict[str, Gap]
+    gaps: dict[GapKey, Gap]
     checks: tuple[Check, ...]
     without_gold: Outcome
     against_gold: Outcome
@@ -105,15 +108,15 @@ def compare(
 
 def _decisive(checks: Sequence[Check]) -> list[Check]:
     """Return all checks but those that could not be made without Gold and passed with it."""
-    settled = {f"gold: {check.name}" for check in checks if check.about is About.FORGETTING} & {
+    settled = {check.name.with_gold for check in checks if check.about is About.FORGETTING} & {
         check.name for check in checks if check.state is Outcome.PASSED
     }
-    return [check for check in checks if not (check.state is Outcome.NOT_ASSESSED and f"gold: {check.name}" in settled)]
+    return [check for check in checks if not (check.state is Outcome.NOT_ASSESSED and check.name.with_gold in settled)]
 
 
 def _both(verdict: Outcome, against: Sequence[Check]) -> Outcome:
-    """If the Golds turn out not to be a target, nothing passes."""
-    void = any(check.name == "gold: training" and check.state is Outcome.NOT_ASSESSED for check in against)
+    """Return the verdict; nothing passes if the Golds turn out not to be a target."""
+    void = any(check.name == GOLD_TRAINING and check.state is Outcome.NOT_ASSESSED for check in against)
     return Outcome.NOT_ASSESSED if void and verdict is Outcome.PASSED else verdict
 
 
@@ -122,7 +125,7 @@ def with_list_changes(state: MeasuredRun, original: MeasuredRun, setup: AuditSet
     mark = setup.list_changes.lists_mark(original.lists, state.lists)
     recall = {"before": original.users_recall, "after": state.users_recall}
     more = {
-        "marks": state.figures.marks | ({"lists": mark} if mark else {}),
+        "marks": state.figures.marks | ({MarkKind.LISTS: mark} if mark else {}),
         "bystanders": setup.list_changes.measure(original.lists, state.lists, recall),
         "harm": persons.harm(original.users_recall, state.users_recall, original.neighbours),
     }
@@ -134,8 +137,8 @@ def checks_without_gold(original: MeasuredRun, unlearned: MeasuredRun, partition
     before, after = original.figures, unlearned.figures
     error = paired_error(unlearned.recall, [UTILITY_SHARE * original.recall])
     asked = [
-        *(target.value for target in sorted(targets_of(partition)) if target is not Target.MODALITIES),
-        *(f"features {name}" for name in partition.removed_features),
+        *(Kind(target) for target in sorted(targets_of(partition)) if target is not Target.MODALITIES),
+        *(Kind.of_features(name) for name in partition.removed_features),
     ]
     recognised = [
         recognition_check(kind, after.recognition[kind]) if kind in after.recognition else _unmeasured(kind, partition)
@@ -143,23 +146,27 @@ def checks_without_gold(original: MeasuredRun, unlearned: MeasuredRun, partition
     ]
     who = unlearned.bystanders & ~np.isnan(original.users_recall)
     theirs = paired_error(unlearned.users_recall[who], [UTILITY_SHARE * original.users_recall[who]])
-    marks = {name: mark for name, mark in after.marks.items() if name != "lists" or not partition.removed_features}
+    marks = {
+        kind: mark for kind, mark in after.marks.items() if kind is not MarkKind.LISTS or not partition.removed_features
+    }
     return [
-        utility_check(before, after, error, HEADLINE),
+        utility_check(before, after, error, RECALL),
         *recognised,
         *mark_checks(marks),
         *bystander_checks(after.bystanders, theirs, features=bool(partition.removed_features)),
     ]
 
 
-def _unmeasured(kind: str, partition: Partition) -> Check:
-    what, _, name = kind.partition(" ")
-    if what == "features" and name not in partition.retained.modalities:
-        return unmeasured_check(kind, f"the model has no part for '{name}' any more, so nothing can be asked of it")
+def _unmeasured(kind: Kind, partition: Partition) -> Check:
+    if kind.modality is not None and kind.modality not in partition.retained.modalities:
+        reason = f"the model has no part for '{kind.modality}' any more, so nothing can be asked of it"
+        return unmeasured_check(kind, reason)
     return unmeasured_check(kind, "no held-out pair, or fewer than two training pairs, to compare with")
 
 
-def likeness(original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> dict[str, Likeness]:
+def likeness(
+    original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]
+) -> dict[LikenessKey, Likeness]:
     """Measure how similar lists and scores are to Gold's, beside Gold against Gold; empty without Gold."""
     before, after = ([list_similarity(state, gold) for gold in golds] for state in (original, unlearned))
     among = [list_similarity(first, second) for first, second in combinations(golds, 2)]
@@ -173,24 +180,26 @@ def likeness(original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[Meas
     }
 
 
-def list_similarity(first: MeasuredRun, second: MeasuredRun) -> dict[str, float]:
-    """Mean overlap and rank-biased overlap of the lists of all, affected and unaffected users, as far as there are any,
-    and mean Jensen-Shannon distance of the sampled users' scores.
+def list_similarity(first: MeasuredRun, second: MeasuredRun) -> dict[LikenessKey, float]:
+    """Compute how similar two runs are.
+
+    Mean overlap and rank-biased overlap of the lists of all, affected and unaffected users, where there are any, and
+    the mean Jensen-Shannon distance of the sampled users' scores.
     """
     everybody = np.ones(len(first.affected), dtype=bool)
-    groups = {"": everybody, "_affected": first.affected, "_unaffected": ~first.affected}
+    groups = {Users.ALL: everybody, Users.AFFECTED: first.affected, Users.UNAFFECTED: ~first.affected}
     measures = {
-        f"overlap@{K}": similarity.overlap(first.lists, second.lists, K),
-        "rbo": similarity.rank_biased_overlap(first.lists, second.lists),
+        Similarity.OVERLAP: similarity.overlap(first.lists, second.lists, K),
+        Similarity.RANK_BIASED: similarity.rank_biased_overlap(first.lists, second.lists),
     }
     found = {
-        f"{name}{suffix}": float(values[mask].mean())
-        for name, values in measures.items()
-        for suffix, mask in groups.items()
+        LikenessKey.named(measure, users): float(values[mask].mean())
+        for measure, values in measures.items()
+        for users, mask in groups.items()
         if mask.any()
     }
     distance = similarity.jensen_shannon(first.shares, second.shares).sqrt().mean()
-    return {**found, "js_distance": float(distance)}
+    return {**found, LikenessKey.named(Similarity.DISTANCE): float(distance)}
 
 
 def _removed_words(partition: Partition) -> str:
@@ -200,24 +209,24 @@ def _removed_words(partition: Partition) -> str:
 
 def _notes(partition: Partition, golds: int) -> tuple[str, ...]:
     notes = [
-        "Forgotten pairs are compared with held-out pairs of the same users or items, which nobody trained on: to a "
-        "model that never saw the forgotten ones the two are alike.",
+        "Forgotten pairs are compared with held-out pairs of the same users or items, which no model was trained on: "
+        "to a model that never saw the forgotten ones the two are alike.",
         "Forget recall takes the forgotten pairs as ground truth and masks retained positives only; "
         "Gold's need not be zero, because to Gold they are held-out data.",
     ]
     if removed_row_count(partition):
         notes.append(
-            f"{_removed_words(partition)} have no row any more. For forget recall a newcomer stands in "
-            "for each: a fresh row from one fixed seed, its own features, no interaction; the same in Gold."
+            f"{_removed_words(partition)} have no row any more. For forget recall each is replaced by a newcomer: "
+            "an untrained row from one fixed seed, its own features, no interaction; the same in Gold."
         )
     if partition.removed_features:
         notes.append(
-            "Items that lost features were shown as new, with those features alone, so that what the shared weights "
-            "learned of them speaks and not the pairs that are kept."
+            "Items that lost features were treated as new, with those features alone, so that only what the shared "
+            "weights learned from them counts, and not the retained pairs."
         )
     if not golds:
         notes.append("No Gold run was given: the verdict rests on comparisons within this run.")
     if golds == 1:
-        notes.append("One Gold has no spread; three or more make the gap readable.")
+        notes.append("A single Gold has no spread; three or more make the gaps meaningful.")
     notes.append("Not looked at: backups, logs, caches and indexes outside the run folder, and copies made by others.")
     return tuple(notes)

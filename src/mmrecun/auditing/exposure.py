@@ -1,4 +1,4 @@
-"""How visible removed items still are to the model, and in what is served."""
+"""How visible removed items still are in the rankings of a model, and in the lists that are served."""
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ def exposure(
 
 
 def _places(users: Tensor, items: Tensor, removed: Bools) -> float:
-    """Average the share of other items that a removed one outranks; ties count half."""
+    """Compute the average share of other items that a removed one outranks; ties count half."""
     gone = torch.from_numpy(np.flatnonzero(removed))
     total, block = 0.0, max(1, _BLOCK_BYTES // (4 * len(items)))
     for start in range(0, len(users), block):

@@ -5,9 +5,10 @@ import torch
 
 from mmrecun.arrays import Bools
 from mmrecun.auditing import similarity
+from mmrecun.auditing.keys import Probe, ProbeKey
 from mmrecun.auditing.membership import PairGroup, matched_auc
 from mmrecun.auditing.model_outputs import AuditedRun, ModelOutputs, model_outputs, scored_vectors
-from mmrecun.auditing.ranked_lists import K, ranked_lists
+from mmrecun.auditing.ranked_lists import ranked_lists
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.forget.partition import Partition
@@ -21,39 +22,39 @@ _USERS, _CONTROLS = 256, 1000
 @torch.no_grad()
 def extra_metrics(
     audited: AuditedRun, partition: Partition, setup: AuditSetup, outputs: ModelOutputs | None = None
-) -> dict[str, float]:
-    """Compute the slower figures of one run, by name; those that do not apply to the request are left out.
+) -> dict[ProbeKey, float]:
+    """Compute the slower figures of one run; those that do not apply to the request are left out.
 
-    `zrf`: see `zero_retrain_forgetting`. `features_r2 <modality>`: see `feature_fit`.
-    `<modality> forget_recall@20` and `<modality> auc`: forgotten pairs ranked by one branch alone.
+    ZRF: see `zero_retrain_forgetting`. R2 of removed features, of each modality: see `feature_fit`.
+    Recall and AUC of each branch: of the forgotten pairs, ranked by that branch alone.
     """
     whole, (_, item_vectors) = outputs or model_outputs(audited, partition, setup)
-    found: dict[str, float | None] = {}
+    found: dict[ProbeKey, float | None] = {}
     if len(setup.forgotten):
-        found["zrf"] = zero_retrain_forgetting(audited, whole, setup)
+        found[ProbeKey.named(Probe.ZRF)] = zero_retrain_forgetting(audited, whole, setup)
         for name, pair in whole.branches.items():
-            found |= {f"{name} {figure}": value for figure, value in _branch_metrics(pair, setup).items()}
+            found |= {ProbeKey.named(probe, name): value for probe, value in _branch_metrics(pair, setup).items()}
     rows, vectors = partition.item_rows, item_vectors.cpu().double().numpy()
     for name, lost in partition.removed_features.items():
         modality = partition.original.modalities[name]
         kept = (modality.present & ~lost)[rows]
-        found[f"features_r2 {name}"] = feature_fit(vectors, modality.values()[rows], lost[rows], kept)
-    return {name: value for name, value in found.items() if value is not None}
+        found[ProbeKey.named(Probe.FEATURES_R2, name)] = feature_fit(vectors, modality.values()[rows], lost[rows], kept)
+    return {key: value for key, value in found.items() if value is not None}
 
 
-def _branch_metrics(pair: UserItemVectors, setup: AuditSetup) -> dict[str, float]:
+def _branch_metrics(pair: UserItemVectors, setup: AuditSetup) -> dict[Probe, float]:
     few = setup.controls.sample(max(_CONTROLS, len(setup.forgotten)), _SEED.numpy())
     forgotten, controls = (
         PairGroup(percentiles(*pair, setup.seen, pairs), setup.strata(pairs, setup.seen), setup.owners(pairs))
         for pairs in (setup.forgotten, few)
     )
-    found = {f"forget_recall@{K}": float(ranked_lists(*pair, setup.seen, setup.forgotten).recall().mean())}
+    found = {Probe.BRANCH_RECALL: float(ranked_lists(*pair, setup.seen, setup.forgotten).recall().mean())}
     estimate = matched_auc(forgotten, controls)
-    return found | ({"auc": estimate.value} if estimate is not None else {})
+    return found | ({Probe.BRANCH_AUC: estimate.value} if estimate is not None else {})
 
 
 def zero_retrain_forgetting(audited: AuditedRun, whole: Vectors, setup: AuditSetup) -> float:
-    """ZRF: 1 - mean Jensen-Shannon divergence (bits) between the model and an untrained one (arXiv 2205.08096).
+    """Compute ZRF: 1 - mean Jensen-Shannon divergence (bits) from an untrained model (arXiv 2205.08096).
 
     It is taken over a sample of at most 256 users with a forgotten pair, and all items. At 1 the model answers like an
     untrained one. Compare it with Gold's.

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from mmrecun.auditing.keys import Kind, MarkKind, ProbeKey
 from mmrecun.settings import Settings
 
 
@@ -14,17 +15,17 @@ class RunKind(StrEnum):
 
 
 class Recognition(Settings):
-    """How well one kind of forgotten pairs can still be told from held-out pairs of the same users.
+    """How well one kind of forgotten pairs can still be distinguished from held-out pairs of the same owners.
 
     Attributes:
         pairs, held_out: how many were compared.
-        place: mean rank percentile of the forgotten pairs; of removed users and items this is fold-in, from all pairs
-            but the one asked about.
-        auc, auc_error: matched AUC of the one against the other, 0.5 in Gold; its standard error.
-        known_auc, known_auc_error: the same of pairs that the model was taught and may keep.
-        known_share, known_share_low, known_share_high: of the forgotten pairs, how many look like those; 95 % band.
-        attack_auc: of a classifier with labels, on pairs it was not told; None for too few pairs.
-        attack_level: the same without the model, by what the retained pairs show of users and items.
+        place: mean rank percentile of the forgotten pairs; for removed users and items this is fold-in from all their
+            other pairs.
+        auc, auc_error: matched AUC of forgotten against held-out pairs, 0.5 in Gold; its standard error.
+        known_auc, known_auc_error: the same for pairs that the model was trained on and may keep.
+        known_share, known_share_low, known_share_high: share of the forgotten pairs that look known; its 95 % band.
+        attack_auc: AUC of a classifier that was trained on other owners' labelled pairs; None for too few pairs.
+        attack_level: the same without the model, from what the retained pairs show of users and items.
         attack_auc_error: standard error of attack_auc - attack_level.
     """
 
@@ -44,12 +45,12 @@ class Recognition(Settings):
 
 
 class Mark(Settings):
-    """How well touched rows, or items in lists, can be told from untouched ones of the same degree.
+    """How well touched rows, or items in lists, can be distinguished from untouched ones of the same degree.
 
     Attributes:
-        rows, others: number of touched and of other ones compared.
-        auc: of a classifier for rows, of gained places for lists.
-        level: the AUC that the retained pairs alone give, without any model; 0.5 for lists.
+        rows, others: how many touched and other ones were compared.
+        auc: AUC of a classifier for rows, of gained places for lists.
+        level: AUC from the retained pairs alone, without any model; 0.5 for lists.
         auc_error: standard error of auc - level.
     """
 
@@ -65,10 +66,10 @@ class Bystanders(Settings):
 
     Attributes:
         users: how many.
-        overlap: of their lists of twenty.
-        share_before, share_after: of the places in those lists, how many are held by touched items.
-        gain, gain_error: places that went to items in proportion to what they lost, beyond chance among items of equal
-            degree, as a share of all places; the spread of that chance.
+        overlap: mean overlap of their lists of twenty, before and after.
+        share_before, share_after: share of the places in those lists that touched items hold.
+        gain, gain_error: share of all places gained by items in proportion to what they lost, beyond chance among items
+            of equal degree; the standard deviation of that chance.
         recall_before, recall_after: retained recall@20; None where none of them has a test pair.
     """
 
@@ -87,8 +88,8 @@ class Persons(Settings):
 
     Attributes:
         users: how many have a test pair.
-        below, above: shares of them outside the range of all Golds.
-        gaps: histogram of recall minus the Golds' mean, shares; 21 equal bins, the middle one around 0.
+        below, above: shares of them below and above the range of all Golds.
+        gaps: histogram of recall minus the Golds' mean, as shares; 21 equal bins, the middle one around 0.
     """
 
     users: int
@@ -102,7 +103,7 @@ class Harm(Settings):
 
     Attributes:
         users: how many.
-        mean, p1, p5: of the change; the latter of the one and five per cent who lost most.
+        mean, p1, p5: mean, first and fifth percentile of the change.
     """
 
     users: int
@@ -115,32 +116,31 @@ class Measurements(Settings):
     """Measurements of one run; None if a figure does not exist.
 
     Attributes:
-        name: what the run is in this audit.
-        run: folder of the run.
-        seed: of its training or unlearning.
-        seconds: from request to servable model (from data to model for the original).
+        name: the part of the run in this audit.
+        run: name of its folder.
+        seed: random seed of its training or unlearning.
+        seconds: from the request to a model that can be served; of the original, from the data.
         retain: metrics on the retained test pairs, such as `recall@20`.
         forget: metrics with the forgotten pairs as ground truth and retained positives masked.
-        affected: retain metrics of the users that a forgotten pair touched; of those alone that are still there.
+        affected: retain metrics of the retained users with a forgotten pair.
         unaffected: retain metrics of all other users.
-        auc: forgotten pairs against held-out positives by rank percentile; 0.5 means alike.
+        auc: AUC of the rank percentiles of forgotten pairs against held-out positives; 0.5 means alike.
         auc_random: forgotten pairs against random unseen pairs of the same users.
         auc_matched, auc_matched_error: as `auc`, among pairs of equal popularity; its standard error.
         percentiles: histogram of the forgotten pairs' rank percentiles, 20 equal bins from 0 to 1, shares.
         percentiles_held_out: the same of the held-out positives.
         exposure: of removed items, as newcomers and before any filter: `top20` is the share of users with one in
-            their list, `percentile` the mean place in the ranking from 0 to 1; `served` is `top20` of what is served.
+            their list, `percentile` their mean rank percentile; `served` is `top20` of the lists that are served.
         groups: retained recall@20 of active and other users, of popular and other items, and the gaps between them.
-        probes: further figures by name; `fold_in` where rows were removed, the slower ones where they were asked for.
-        unassessed: probe -> why it has no figure, of those that were asked for.
-        valid: recall@20 on the retained validation pairs.
-        recognition: kind of what was forgotten (`users`, `items`, `interactions`, `features NAME`) -> how well it is
-            told from pairs that nobody trained on.
-        marks: `users` and `items` -> how well touched rows are told from others.
-            `lists`: how well touched items are told by the places they gained in everybody's lists.
+        probes: further figures; `fold_in` where rows were removed, the slower ones on request.
+        unassessed: probe that was requested -> why it has no figure.
+        valid: recall@20 on the retained validation pairs, None without any.
+        recognition: kind of what was forgotten -> how well its pairs are distinguished from held-out ones.
+        marks: `users` and `items` -> how well touched rows are distinguished from others; `lists` -> the same for
+            touched items, by the places they gained in all lists.
         bands: figure, such as `retain recall@20`, -> 95 % band over users.
-        bystanders: how the lists of those who have least to do with the request changed.
-        harm: how the users nearest to what was forgotten fared.
+        bystanders: change of the lists of the users least related to the request.
+        harm: change of recall of the users nearest to what was forgotten.
     """
 
     name: RunKind
@@ -159,11 +159,11 @@ class Measurements(Settings):
     percentiles_held_out: tuple[float, ...] = ()
     exposure: dict[str, float] = {}
     groups: dict[str, float] = {}
-    probes: dict[str, float] = {}
-    unassessed: dict[str, str] = {}
+    probes: dict[ProbeKey, float] = {}
+    unassessed: dict[ProbeKey, str] = {}
     valid: float | None = None
-    recognition: dict[str, Recognition] = {}
-    marks: dict[str, Mark] = {}
+    recognition: dict[Kind, Recognition] = {}
+    marks: dict[MarkKind, Mark] = {}
     bands: dict[str, tuple[float, float]] = {}
     bystanders: Bystanders | None = None
     harm: Harm | None = None
@@ -173,12 +173,12 @@ class Gap(Settings):
     """One figure against Gold: positive means above Gold.
 
     Attributes:
-        value: of the unlearned run.
-        gold_mean, gold_std: over the Gold runs; the deviation is None for a single Gold.
+        value: the figure of the unlearned run.
+        gold_mean, gold_std: mean and standard deviation over the Gold runs; the latter is None for a single Gold.
         difference: value - gold_mean.
         z: difference / gold_std, None without a spread.
-        tolerance: the difference that still counts as Gold's level.
-        error: standard error of the difference over the people or pairs measured; None where it cannot be told.
+        tolerance: the difference that still counts as equal to Gold.
+        error: standard error of the difference over the users or pairs measured; None where it is not known.
     """
 
     value: float
@@ -194,8 +194,8 @@ class Likeness(Settings):
     """One measure of how similar a model's answers are to Gold's.
 
     Attributes:
-        original, unlearned: mean over the Golds.
-        gold: mean over every two Golds, the most that could be asked for; None for a single Gold.
+        original, unlearned: mean similarity to the Golds.
+        gold: mean over all pairs of Golds, the best to expect; None for a single Gold.
     """
 
     original: float | None

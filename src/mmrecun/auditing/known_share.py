@@ -1,8 +1,8 @@
-"""How many of the forgotten pairs still look known? A mixture proportion with its band, without any shadow model.
+"""The share of forgotten pairs that still look known: a mixture proportion with its band, without shadow models.
 
-The places that forgotten pairs take among held-out ones are a mixture: those still known are placed like pairs that the
-model was taught, the others like held-out pairs, that is evenly. The share of the former is estimated by maximum
-likelihood (expectation maximisation; the idea of SMI, arXiv 2602.01150), its band by a bootstrap over owners.
+The rank percentiles of forgotten pairs among held-out ones are a mixture: pairs still known are distributed like pairs
+the model was trained on, the others like held-out pairs, that is uniformly. The share of the former is estimated by
+maximum likelihood (expectation maximisation; the idea of SMI, arXiv 2602.01150), its band by a bootstrap over owners.
 """
 
 from typing import NamedTuple
@@ -24,14 +24,14 @@ class KnownShare(NamedTuple):
 
 
 def mixture_share(mixed: Doubles, known: Doubles) -> Doubles:
-    """Estimate the share of `known` in `mixed`, the rest being even: float64 [B].
+    """Estimate the share of `known` in `mixed`, the rest being uniform: float64 [B].
 
     Args:
         mixed: float64 [B, bins], counts.
         known: float64 [B, bins], counts; half a count is added to each bin, so that none is impossible.
     """
     smooth = known + 0.5
-    ratio = smooth / smooth.mean(axis=1, keepdims=True)  # density of the known against the even one
+    ratio = smooth / smooth.mean(axis=1, keepdims=True)  # density of the known pairs over the uniform density
     share = np.full((len(mixed), 1), 0.5)
     for _ in range(STEPS):
         chance = share * ratio / (share * ratio + 1 - share)
@@ -46,8 +46,8 @@ def known_share(
 
     Args:
         mixed: float64 [N], places of the forgotten pairs among held-out ones, from 0 to 1.
-        owners: int64 [N], whose pairs are drawn together; with a single owner pairs are drawn one by one.
-        known: float64 [M], places of pairs that the model was taught.
+        owners: int64 [N]; the pairs of one owner are drawn together, those of a single owner one by one.
+        known: float64 [M], places of pairs that the model was trained on.
         known_owners: int64 [M].
         rng: of the bootstrap.
     """

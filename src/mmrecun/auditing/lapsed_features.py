@@ -1,14 +1,14 @@
-"""Lapsed features: do the shared weights still know what removed features told of their items?
+"""Lapsed features: do the shared weights still hold what was learned from the removed features of an item?
 
-The pairs of an item that lost a modality stay, so its trained row may know them. What must be gone is what the features
-said. So the item is shown as if it came in today: the lapsed features, a fresh row, no interaction, and none of its
-other modalities. Then only what the model learned of such features speaks. If it learned that with the features of this
-item, the users who had the item in training rank it higher than those of its held-out pairs.
+The pairs of an item that lost a modality stay, so its trained row may know them. What the features taught must be gone.
+So the item is treated as new: the lapsed features, an untrained row, no interaction, and none of its other modalities.
+Then only what the shared weights learned from features counts. If they learned from the features of this item, users
+who had it in training rank it higher than the users of its held-out pairs do.
 
-To Gold the two are nearly alike, but not quite: it still knows that these users had the item, and what it learned of
-similar items' features agrees with that. So the AUC is held against that of items which keep the modality, shown in the
-same way: in a model that forgot nothing the two are equal. Places are compared within the item and, before that, among
-users of equal activity.
+In Gold the two are nearly alike, but not quite: it still knows that these users had the item, and what it learned from
+similar items' features agrees with that. So the AUC is compared with that of items which keep the modality, treated in
+the same way: in a model that forgot nothing the two are equal. Places are compared within the item and, before that,
+among users of equal activity.
 """
 
 from collections.abc import Callable
@@ -43,11 +43,11 @@ class LapsedFeatures:
 
     Attributes:
         modality: its name.
-        shown: bool [I], the items of both kinds, which are shown as new.
+        shown: bool [I], the items of both kinds, which are treated as new.
         graph: retained training pairs of all other items.
         forgotten, held_out: training and held-out pairs of the items that lost the modality.
         known, known_held_out: the same of those that keep it.
-        degree: int64 [U], what is left of each user's pairs in `graph`.
+        degree: int64 [U], number of each user's pairs in `graph`.
     """
 
     modality: str
@@ -86,7 +86,7 @@ class LapsedFeatures:
     def groups(
         self, model: Recommender, partition: Partition, build: Build
     ) -> tuple[PairGroup, PairGroup, PairGroup, PairGroup] | None:
-        """Places of forgotten, held-out and both known kinds of pairs; None where the model no longer reads it.
+        """Rank forgotten, held-out and both known kinds of pairs; None where the model no longer reads the modality.
 
         Args:
             model: of the retained data.
@@ -99,7 +99,7 @@ class LapsedFeatures:
         vectors = with_newcomers(model, partition, _SEED, self.shown).vectors(inputs)
         asked = (self.forgotten, self.held_out, self.known, self.known_held_out)
         places = [percentiles(vectors.users, vectors.items, self.graph, pairs) for pairs in asked]
-        # how high anything ranks for a user follows the user's activity, and so does who has a held-out pair
+        # rank percentiles depend on the activity of the user, and so does having a held-out pair
         users = np.concatenate([pairs.users for pairs in asked])
         alike = normal_scores(np.concatenate(places)[:, None].astype(np.float64), degree_strata(self.degree[users] + 1))
         pieces = np.split(ndtr(alike[:, 0]).astype(np.float32), np.cumsum([len(part) for part in places])[:-1])
@@ -109,7 +109,7 @@ class LapsedFeatures:
         return forgotten, held_out, known, aside
 
     def _view(self, partition: Partition) -> View:
-        """Return what the model is shown: everybody, in original rows, and the items with this modality alone."""
+        """Return the view of all original rows in which the items have this modality alone."""
         modalities = {
             name: held if name == self.modality else held.without(self.shown)
             for name, held in partition.original.modalities.items()
@@ -120,7 +120,7 @@ class LapsedFeatures:
 
 
 def _alike(lost: Bools, pool: Bools, degree: Ints, rng: np.random.Generator) -> Bools:
-    """As many items of `pool` as were lost, of about the same degrees; bool [I]."""
+    """Choose as many items of `pool` as lost the features, of about the same degrees; bool [I]."""
     chosen = np.zeros(len(lost), dtype=bool)
     free = rng.permutation(np.flatnonzero(pool & (degree > 0)))
     order = free[np.argsort(degree[free], kind="stable")]

@@ -2,7 +2,7 @@
 
 Every shadow model learned a random half of what was forgotten and then unlearned it; it never had the other half. So
 each pair was unlearned in some shadows and never seen in the others, and its score in the audited model is more likely
-under one of the two. Where the attacker guesses right more often than for Gold, the unlearning can be told.
+under one of the two. If the attacker is right more often than for Gold, the unlearning can be detected.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from mmrecun.errors import ConfigError
 
 
 class Attack(NamedTuple):
-    """What the attack says of N pairs.
+    """The outcome of the attack on N pairs.
 
     Attributes:
-        score: mean probability that a pair was trained on and unlearned, equal odds beforehand; 0.5 cannot tell.
+        score: mean probability that a pair was trained on and unlearned, with equal prior odds; 0.5 is a guess.
         detected: share of pairs whose probability is above one half.
         worst: mean probability of the tenth of pairs that are most exposed.
     """
@@ -42,7 +42,7 @@ def check_number(shadows: int) -> None:
 
 
 def halves(units: int, shadows: int, rng: np.random.Generator) -> Bools:
-    """Which of the units each shadow learns, bool [K, units]; of every two shadows, one has what the other lacks.
+    """Draw which units each shadow learns, bool [K, units]; of every two shadows, one has what the other lacks.
 
     A lone unit is learned by every second shadow.
 
@@ -59,13 +59,13 @@ def halves(units: int, shadows: int, rng: np.random.Generator) -> Bools:
 
 
 def logits(percentiles: Floats) -> np.ndarray:
-    """Rank percentiles on a scale on which they are nearly normal; float64, as the shape given."""
+    """Transform rank percentiles to the logit scale, on which they are nearly normal; float64 of the given shape."""
     clipped = np.clip(np.asarray(percentiles, dtype=np.float64), 1e-4, 1 - 1e-4)
     return np.log(clipped / (1 - clipped))
 
 
 def likelihood(scores: Floats, shadows: Floats, learned: Bools) -> np.ndarray:
-    """Probability of "trained and unlearned" for each pair; float64 [N], NaN without a shadow of either kind.
+    """Compute the probability of "trained and unlearned" of each pair; float64 [N], NaN without either kind of shadow.
 
     Each side is a normal distribution per pair, with the variance pooled over pairs, since shadows are few (Carlini et
     al., "Membership inference attacks from first principles", 2022, section IV-C), and widened by that of the mean.
@@ -82,7 +82,7 @@ def likelihood(scores: Floats, shadows: Floats, learned: Bools) -> np.ndarray:
 
 
 def _log_density(value: np.ndarray, drawn: np.ndarray, side: Bools) -> np.ndarray:
-    """Log of the normal density of [N] values, up to a constant, among the [K, N] drawn of one side."""
+    """Compute the log of the normal density of [N] values, up to a constant, fitted to one side of [K, N] draws."""
     counts = side.sum(axis=0)
     mean = np.where(counts, (drawn * side).sum(axis=0) / np.maximum(counts, 1), np.nan)
     squares = np.where(side, (drawn - mean) ** 2, 0).sum()
@@ -93,7 +93,7 @@ def _log_density(value: np.ndarray, drawn: np.ndarray, side: Bools) -> np.ndarra
 
 
 def summarise(probabilities: np.ndarray) -> Attack | None:
-    """Means over N pairs, and over the most exposed tenth; NaN is left out, and None given where nothing else is."""
+    """Average over N pairs, and over the most exposed tenth; NaN is left out; None if nothing else is left."""
     ranked = np.sort(probabilities[~np.isnan(probabilities)])
     if not len(ranked):
         return None

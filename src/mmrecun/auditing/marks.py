@@ -1,10 +1,10 @@
-"""Marks: can the rows that a request touched be told from those it did not?
+"""Marks: can the rows that a request touched be identified?
 
-Unlearning must not publish what it erased. Whoever holds the new model and the retained data looks at each row's length
-and at how well it agrees with its neighbourhood; rows that were turned, shrunk or drawn anew stand out. A classifier is
-told for four fifths of the rows which of them were touched and has to find the others. Some can be found without any
-model: who loses the most active users loses those of certain items, and the retained pairs show that. So the same is
-asked of a classifier that sees the pairs alone. In Gold the model adds nothing to them.
+Unlearning must not publish what it erased. An attacker who has the new model and the retained data compares the length
+of each row, and its agreement with its neighbourhood. Rows that were rotated, shrunk or reset stand out. A classifier
+is trained on four fifths of the rows, with labels for the touched ones, and scores the others. Some can be found
+without any model: if the most active users leave, certain items lose pairs, and the retained pairs show which. So a
+second classifier sees the pairs alone. In Gold the model adds nothing to them.
 """
 
 from dataclasses import dataclass
@@ -47,13 +47,13 @@ class AffectedRows:
 
     @classmethod
     def of(cls, partition: Partition, users: bool, features: bool = False) -> Self:
-        """Of the users, or of the items.
+        """Choose the rows that are compared, of users or of items.
 
         Args:
             partition: original and retained data.
             users: whether users are meant.
-            features: whether an item that lost a modality counts as one that lost that share of its pairs. Whoever
-                holds the data sees which items have none, so such items cannot be marked.
+            features: whether losing a modality counts as losing that share of an item's pairs. The data themselves
+                show which items lack a modality, so such items cannot be marked.
         """
         rows = partition.user_rows if users else partition.item_rows
         before = partition.original.degrees[0 if users else 1]
@@ -72,7 +72,7 @@ class AffectedRows:
         return cls(compared, above[compared], every[compared], shares, every, above)
 
     def mark(self, traits: Doubles, structure: Doubles) -> Mark | None:
-        """AUC of the classifier, and its level without the model; None where too few rows were touched.
+        """Compute the AUC of the classifier, and its level without the model; None where too few rows were touched.
 
         Args:
             traits: float64 [R, F], of all retained rows in the model.
@@ -92,12 +92,12 @@ class AffectedRows:
         return Mark(rows=count, others=len(self.rows) - count, auc=estimate.value, auc_error=error, level=level.value)
 
     def _found(self, traits: Doubles) -> tuple[PairGroup, PairGroup]:
-        """Scores of touched and of other rows by a classifier that was not told of them."""
+        """Score touched and other rows by a classifier that was trained without them."""
         inputs = normal_scores(traits[self.rows], self.strata)
         return self.groups(cross_validated(inputs, self.affected, np.arange(len(self.rows)), _SEED.numpy()))
 
     def groups(self, scores: Doubles) -> tuple[PairGroup, PairGroup]:
-        """Touched and other rows, within strata, by scores [N] of the compared rows."""
+        """Return the touched and the other rows, within strata, by scores [N] of the compared rows."""
         touched, others = (
             PairGroup(scores[mask].astype(np.float32), ITEM_STEP * self.strata[mask], self.rows[mask])
             for mask in (self.affected, ~self.affected)
@@ -106,7 +106,7 @@ class AffectedRows:
 
 
 def _features_lost(partition: Partition) -> Doubles:
-    """Share of its modalities that each item lost; float64 [I]."""
+    """Compute the share of its modalities that each item lost; float64 [I]."""
     had = sum(
         (modality.present.astype(int) for modality in partition.original.modalities.values()),
         start=np.zeros(1, dtype=int),
@@ -117,7 +117,7 @@ def _features_lost(partition: Partition) -> Doubles:
 
 
 def _sample(touched: Bools, rows: Ints) -> Ints:
-    """At most 20,000 of the touched and of the other rows; int64, ascending."""
+    """Draw at most 20,000 of the touched and of the other rows; int64, ascending."""
     rng = _SEED.child("sample").numpy()
     parts = (rows[touched[rows]], rows[~touched[rows]])
     chosen = [part if len(part) <= _MOST else rng.choice(part, _MOST, replace=False) for part in parts]

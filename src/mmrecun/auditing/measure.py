@@ -6,7 +6,7 @@ the few arrays that a comparison needs.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from mmrecun.auditing.bands import Band, sum_band
 from mmrecun.auditing.exposure import exposure
 from mmrecun.auditing.fairness import group_gaps
 from mmrecun.auditing.figures import Mark, Measurements, RunKind
+from mmrecun.auditing.keys import Kind, MarkKind, Probe, ProbeKey
 from mmrecun.auditing.membership import PairGroup, auc, contributions, histogram, matched_auc
 from mmrecun.auditing.model_outputs import AuditedRun, ModelOutputs, model_outputs, scored_vectors
 from mmrecun.auditing.ranked_lists import K, RankedLists, lists_of_measured, ranked_lists
@@ -65,7 +66,7 @@ class MeasuredRun:
     valid_recall: Doubles
     bystanders: Bools
     neighbours: Bools
-    comparisons: Mapping[str, Comparison]
+    comparisons: Mapping[Kind, Comparison]
     shares: Tensor
 
 
@@ -76,74 +77,108 @@ def measure_state(
     outputs: ModelOutputs | None = None,
     progress: Progress | None = None,
 ) -> MeasuredRun:
-    """Everything that is measured of one state; the cost of about two evaluations.
+    """Measure everything of one state, at the cost of about two evaluations.
 
     Args:
-        audited: who is measured.
+        audited: the run.
         partition: original and retained data.
         setup: of `audit_setup(partition)`.
         outputs: of `model_outputs`, where they are there already.
-        progress: told how many users are ranked.
+        progress: called with the number of ranked users.
     """
-    first = audited.kind is RunKind.ORIGINAL
+    later = audited.kind is not RunKind.ORIGINAL
     padded, (users, items) = outputs or model_outputs(audited, partition, setup)
-    train, kept = partition.retained.train, partition.retained.interactions
-    lists, found = lists_of_measured(users, items, train, kept.split(Split.TEST), setup.measured, progress)
-    drawn = setup.measured.drawn
-    tested = found.some(drawn[lists.relevant > 0])
-    touched = setup.affected[partition.user_rows]
-    valid = _valid(lists.some(drawn), kept.split(Split.VALID))
+    retained = _Retained.of(users, items, partition, setup, progress)
     forgotten = _forgotten(scored_vectors(padded, setup), setup)
     traits, structure = setup.cache.traits(audited.model, (users, items)), setup.cache.structure(users.device)
-    asked = None if first else audited.model
-    comparisons = setup.recognition_tests.comparisons(asked, padded, traits, structure, setup.cache.inputs)
+    model = audited.model if later else None
+    comparisons = setup.recognition_tests.comparisons(model, padded, traits, structure, setup.cache.inputs)
     folded_in = fold_in.of_removed(padded, partition, setup)
     figures = Measurements(
         name=audited.kind,
         run=audited.folder.name,
         seed=audited.seed,
         seconds=audited.seconds,
-        retain=tested.metrics(),
-        affected=found.metrics(touched[found.rows]),
-        unaffected=tested.metrics(~touched[tested.rows]),
+        **retained.figures(),
         **forgotten.figures._asdict(),
-        exposure=_exposure(padded, partition, setup, None if first else lists.lists),
-        groups=_groups(tested, partition),
-        probes={} if folded_in is None else {"fold_in": folded_in},
-        valid=float(valid.mean()) if len(valid) else None,
-        recognition={name: comparison.figures() for name, comparison in comparisons.items()},
+        exposure=_exposure(padded, partition, setup, retained.lists.lists if later else None),
+        groups=_groups(retained.tested, partition),
+        probes={} if folded_in is None else {ProbeKey.named(Probe.FOLD_IN): folded_in},
+        recognition={kind: comparison.figures() for kind, comparison in comparisons.items()},
         marks=_marks(setup, traits, structure),
-        bands=tested.bands("retain") | forgotten.bands,
+        bands=retained.tested.bands("retain") | forgotten.bands,
     )
-    recall = np.full(len(lists.rows), np.nan)
-    recall[lists.relevant > 0] = found.recall()
+    rows = retained.lists.rows
     return MeasuredRun(
         figures=figures,
-        affected=touched[lists.rows],
-        lists=lists.lists,
-        recall=tested.recall(),
+        affected=retained.affected[rows],
+        lists=retained.lists.lists,
+        recall=retained.tested.recall(),
         forget_recall=forgotten.recall,
         forgotten=forgotten.pairs,
-        users_recall=recall,
-        valid_recall=valid,
+        users_recall=retained.users_recall(),
+        valid_recall=retained.valid,
         bystanders=setup.list_changes.bystanders,
-        neighbours=persons.neighbours(padded.users, partition, setup.affected, lists.rows),
+        neighbours=persons.neighbours(padded.users, partition, setup.affected, rows),
         comparisons=comparisons,
-        shares=_shares(users, items, lists.rows),
+        shares=_shares(users, items, rows),
     )
 
 
-def _marks(setup: AuditSetup, traits: RowTraits, structure: RowTraits) -> dict[str, Mark]:
+class _Retained(NamedTuple):
+    """The lists of one state, and what they find of the retained held-out pairs.
+
+    Attributes:
+        lists: of every measured user.
+        found: of those that have a test pair.
+        tested: of those again that were drawn for the retained figures.
+        affected: bool [U'], whom the request touched.
+        valid: float64 [V], recall@20 on the validation pairs, of each user drawn that has some.
+    """
+
+    lists: RankedLists
+    found: RankedLists
+    tested: RankedLists
+    affected: Bools
+    valid: Doubles
+
+    @classmethod
+    def of(
+        cls, users: Tensor, items: Tensor, partition: Partition, setup: AuditSetup, progress: Progress | None
+    ) -> Self:
+        kept, drawn = partition.retained.interactions, setup.measured.drawn
+        test = kept.split(Split.TEST)
+        lists, found = lists_of_measured(users, items, partition.retained.train, test, setup.measured, progress)
+        tested = found.some(drawn[lists.relevant > 0])
+        valid = _valid(lists.some(drawn), kept.split(Split.VALID))
+        return cls(lists, found, tested, setup.affected[partition.user_rows], valid)
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "retain": self.tested.metrics(),
+            "affected": self.found.metrics(self.affected[self.found.rows]),
+            "unaffected": self.tested.metrics(~self.affected[self.tested.rows]),
+            "valid": float(self.valid.mean()) if len(self.valid) else None,
+        }
+
+    def users_recall(self) -> Doubles:
+        """Return recall@20 of every measured user, float64 [M]; NaN without a test pair."""
+        recall = np.full(len(self.lists.rows), np.nan)
+        recall[self.lists.relevant > 0] = self.found.recall()
+        return recall
+
+
+def _marks(setup: AuditSetup, traits: RowTraits, structure: RowTraits) -> dict[MarkKind, Mark]:
     """Return how well touched users and items are told from others, as far as there are any."""
     marks = {
-        "users": setup.affected_user_rows.mark(traits.users, structure.users),
-        "items": setup.affected_item_rows.mark(traits.items, structure.items),
+        MarkKind.USERS: setup.affected_user_rows.mark(traits.users, structure.users),
+        MarkKind.ITEMS: setup.affected_item_rows.mark(traits.items, structure.items),
     }
-    return {name: mark for name, mark in marks.items() if mark is not None}
+    return {kind: mark for kind, mark in marks.items() if mark is not None}
 
 
 def _valid(lists: RankedLists, valid: Interactions) -> Doubles:
-    """Recall@20 on the retained validation pairs, by which trainings are stopped, of each user that has some."""
+    """Compute recall@20 on the retained validation pairs, which stop trainings, of each user that has some."""
     relevant = np.bincount(valid.users, minlength=int(lists.rows.max(initial=0)) + 1)[lists.rows]
     asked = relevant > 0
     hits = hits_of(valid, lists.rows[asked], lists.lists[asked, :K], lists.items)

@@ -1,4 +1,4 @@
-"""Can forgotten pairs be told apart from pairs the model never saw? Rank percentiles against matched controls."""
+"""Rank percentiles of forgotten pairs against those of matched controls, which the model never saw."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,9 +13,9 @@ from mmrecun.evaluation.stratified import matched, placements
 
 
 def auc(positives: Floats, controls: Floats) -> float | None:
-    """Chance that a random entry of `positives` [N] exceeds one of `controls` [M], ties half (Mann-Whitney).
+    """Compute the chance that a random entry of `positives` [N] exceeds one of `controls` [M], ties half.
 
-    None when either is empty.
+    It is the Mann-Whitney statistic; None when either is empty.
 
     >>> auc(np.array([0.9, 0.5]), np.array([0.1, 0.5]))
     0.875
@@ -33,8 +33,8 @@ class PairGroup:
 
     Attributes:
         percentiles: float32 [N], or scores of any other kind.
-        strata: int64 [N], of `mmrecun.evaluation.matching.strata`.
-        owners: int64 [N], the user or item whose pairs stand or fall together.
+        strata: int64 [N], of `mmrecun.evaluation.stratified.strata`.
+        owners: int64 [N], the user or item whose pairs are one draw.
     """
 
     percentiles: Floats
@@ -50,7 +50,7 @@ class Estimate(NamedTuple):
 
 
 def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
-    """AUC within strata of popularity, each forgotten pair counted once, and its standard error over owners.
+    """Compute the AUC within strata of popularity, each forgotten pair counted once, and its error over owners.
 
     The error is never smaller than that of as many pairs that are alike, since so few may all fall to one side. None
     when either group is empty.
@@ -65,7 +65,7 @@ def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
 
 
 def auc_standard_error(first: int, second: int) -> float:
-    """Return standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
+    """Return the standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
 
     >>> round(auc_standard_error(2, 1), 3), round(auc_standard_error(900, 300), 3)
     (0.408, 0.019)
@@ -93,11 +93,11 @@ def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, D
 
 
 def clustered_error(parts: tuple[Doubles, Doubles], owners: Ints, control_owners: Ints) -> float:
-    """Return standard error of a matched AUC, or of a difference of two, from its `contributions` or their difference.
+    """Return the standard error of a matched AUC, or of the difference of two, from its or their `contributions`.
 
-    Pairs of one owner, forgotten ones and controls, are one draw, since they share a vector: what lifts both cancels.
-    Of few owners that says little, so the error is never smaller than that of pairs drawn one by one. A lone owner who
-    is compared with others alone counts as one uniform percentile.
+    Forgotten pairs and controls of one owner are one draw, since they share a vector: what raises both cancels. With
+    few owners this estimate is poor, so the error is never smaller than that of pairs drawn one by one. A single owner
+    who is compared with other owners' controls counts as one uniform percentile.
     """
     own, theirs = parts
     deviations = np.concatenate([own - own.mean(), theirs])
@@ -107,7 +107,7 @@ def clustered_error(parts: tuple[Doubles, Doubles], owners: Ints, control_owners
 
 
 def _clustered(deviations: Doubles, owners: Ints) -> float:
-    """Variance of the sum of `deviations` [N], those of one owner being one draw; 0 for a single owner."""
+    """Compute the variance of the sum of `deviations` [N]; those of one owner are one draw. 0 for a single owner."""
     _, place = np.unique(owners, return_inverse=True)
     groups = int(place.max()) + 1
     sums = np.bincount(place, weights=deviations)
@@ -117,8 +117,9 @@ def _clustered(deviations: Doubles, owners: Ints) -> float:
 def random_controls(
     forgotten: Interactions, known: Interactions, users: int, items: int, rng: np.random.Generator
 ) -> Interactions:
-    """For each forgotten pair one random pair of the same user that is not in `known`; repetitions, and users who have
-    every item, are dropped.
+    """Draw for each forgotten pair one of the same user that is not in `known`.
+
+    Repetitions are dropped, and so are users who have every item.
     """
     sampler = NegativeSampler(known, users, items)
     asked = forgotten.users[sampler.has_negative(forgotten.users)]
@@ -127,7 +128,7 @@ def random_controls(
 
 
 def histogram(percentiles: Floats, bins: int = 20) -> tuple[float, ...]:
-    """Shares of [N] percentiles in equal bins from 0 to 1; empty for N = 0."""
+    """Compute the shares of [N] percentiles in equal bins from 0 to 1; empty for N = 0."""
     if not len(percentiles):
         return ()
     counts, _ = np.histogram(percentiles, bins=bins, range=(0, 1))

@@ -1,4 +1,4 @@
-"""What one run under audit answers about everybody."""
+"""The vectors of one run under audit, in original and in retained rows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +37,11 @@ class AuditedRun:
 
 
 class ModelOutputs(NamedTuple):
-    """What a state says of everybody.
+    """The vectors of one state.
 
     Attributes:
-        padded: in original rows; with newcomers for what was removed, unless it is the original that answers.
-        retained: vectors [U', D] and [I', D] of the retained users and items, as they are recommended by.
+        padded: in original rows; with newcomers for what was removed, except those of the original.
+        retained: vectors [U', D] and [I', D] of the retained users and items, by which they are recommended.
     """
 
     padded: Vectors
@@ -49,7 +49,7 @@ class ModelOutputs(NamedTuple):
 
 
 def model_outputs(audited: AuditedRun, partition: Partition, setup: AuditSetup) -> ModelOutputs:
-    """Return what a state answers; the original as it is, every other state on the retained data only."""
+    """Return the vectors of a state: of the original as it is, of every other state on the retained data alone."""
     cache = setup.cache
     if audited.kind is RunKind.ORIGINAL:
         whole = cache.original(audited.model)
@@ -66,8 +66,8 @@ def _retained_rows(vectors: Vectors, partition: Partition) -> UserItemVectors:
 
 
 def scored_vectors(vectors: Vectors, setup: AuditSetup) -> UserItemVectors | None:
-    """Return the vectors whose product is judged: those of the probe's branch, or the whole.
+    """Return the vectors whose product is scored: those of the audited branch, or the whole.
 
-    None without that branch.
+    None if the model lacks that branch.
     """
     return vectors.branches.get(setup.branch) if setup.branch else _user_item_vectors(vectors)

@@ -1,7 +1,7 @@
-"""Persons: who fares better or worse than Gold would let them, and do the nearest neighbours of the forgotten pay?
+"""Persons: each user's recall against the Golds', and harm to the nearest neighbours of what was forgotten.
 
-Means hide people. So every user's own recall is held against the Golds', and the users most like those that were
-removed (or, where none was, the users that had a forgotten pair) are looked at by themselves.
+Means hide single users. So every user's own recall is compared with the Golds'. The users most similar to the removed
+ones (or, where none was removed, the users with a forgotten pair) are summarised by themselves.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _WORST = (0.01, 0.05)
 
 
 def against_golds(recall: Doubles, golds: Sequence[Doubles]) -> Persons | None:
-    """Share of the users whose recall lies outside all Golds'; None for fewer than two Golds.
+    """Compute the share of users whose recall lies outside that of all Golds; None for fewer than two Golds.
 
     Args:
         recall: float64 [T], of each test user.
@@ -40,7 +40,7 @@ def against_golds(recall: Doubles, golds: Sequence[Doubles]) -> Persons | None:
 
 
 def harm(before: Doubles, after: Doubles, neighbours: Bools) -> Harm | None:
-    """Change of recall of those in `neighbours` bool [M]; None where none of them has a test pair.
+    """Summarise the change of recall of `neighbours`, bool [M]; None where none of them has a test pair.
 
     Args:
         before, after: float64 [M], NaN without a test pair.
@@ -54,7 +54,7 @@ def harm(before: Doubles, after: Doubles, neighbours: Bools) -> Harm | None:
 
 
 def neighbours(users: Tensor, partition: Partition, affected: Bools, rows: Ints) -> Bools:
-    """Which of `rows`, int64 [M] of the retained data, are nearest to what was forgotten; bool [M].
+    """Find which of `rows`, int64 [M] of the retained data, are nearest to what was forgotten; bool [M].
 
     Args:
         users: float32 [U, D], the original's vectors; the ten nearest by cosine of each removed user, of 1000 at most.

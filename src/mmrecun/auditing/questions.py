@@ -8,6 +8,7 @@ import numpy as np
 
 from mmrecun.arrays import Doubles
 from mmrecun.auditing.co_occurrence import CoOccurrence
+from mmrecun.auditing.keys import Kind
 from mmrecun.auditing.lapsed_features import Build, LapsedFeatures
 from mmrecun.auditing.membership import PairGroup
 from mmrecun.auditing.recognition import Comparison
@@ -56,7 +57,7 @@ class SinglePairs:
         return cls(forgotten, held_out, known, seen)
 
     def comparison(self, vectors: Vectors, traits: RowTraits, structure: RowTraits) -> Comparison:
-        """By the vectors and traits of everybody, in original rows."""
+        """Make the comparison from the vectors and traits of everybody, in original rows."""
         degree = degrees(self.seen, len(vectors.users), len(vectors.items))
         groups, seen_by_attacker = [], []
         lengths = [side.norm(dim=1).cpu().double().numpy() for side in (vectors.users, vectors.items)]
@@ -113,8 +114,8 @@ class RecognitionTests:
 
     def comparisons(
         self, model: Recommender | None, vectors: Vectors, traits: RowTraits, structure: RowTraits, build: Build
-    ) -> dict[str, Comparison]:
-        """All comparisons of one state, by target or, for lapsed features, by `features MODALITY`.
+    ) -> dict[Kind, Comparison]:
+        """Make all comparisons of one state.
 
         Args:
             model: of the retained data; None for the original, which is not asked about lapsed features.
@@ -123,7 +124,7 @@ class RecognitionTests:
             build: see `LapsedFeatures.groups`.
         """
         whole, shown = (_in_original_rows(rows, self.partition) for rows in (traits, structure))
-        found: dict[str, Comparison] = {}
+        found: dict[Kind, Comparison] = {}
         for target, asked in self.co_occurrence.items():
             partners, seen = (vectors.items, whole.items) if asked.of_users else (vectors.users, whole.users)
             forgotten, held_out, known = asked.groups(partners)
@@ -133,19 +134,19 @@ class RecognitionTests:
             )
             theirs = shown.items if asked.of_users else shown.users
             data = tuple(theirs[asked.kept[part.queries.items]] for part in (asked.forgotten, asked.held_out))
-            found[target.value] = Comparison(forgotten, held_out, known, held_out, (taught, aside), (data[0], data[1]))
+            found[Kind(target)] = Comparison(forgotten, held_out, known, held_out, (taught, aside), (data[0], data[1]))
         if self.pairs is not None:
-            found[Target.INTERACTIONS.value] = self.pairs.comparison(vectors, whole, shown)
+            found[Kind(Target.INTERACTIONS)] = self.pairs.comparison(vectors, whole, shown)
         for name, lapsed in self.features.items():
             if model is not None and (groups := lapsed.groups(model, self.partition, build)) is not None:
                 empty = tuple(np.empty((len(group.owners), 0)) for group in groups[:2])
                 none = empty[0], empty[1]
-                found[f"features {name}"] = Comparison(*groups, none, none)
+                found[Kind.of_features(name)] = Comparison(*groups, none, none)
         return found
 
 
 def _in_original_rows(traits: RowTraits, partition: Partition) -> RowTraits:
-    """Rows that left are zero."""
+    """Put traits into original rows; rows that left are zero."""
     sizes, rows = (
         (len(partition.original.users), len(partition.original.items)),
         (partition.user_rows, partition.item_rows),

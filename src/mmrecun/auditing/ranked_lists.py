@@ -37,7 +37,7 @@ class RankedLists:
     items: int
 
     def metrics(self, users: Bools | None = None) -> dict[str, float]:
-        """Every metric, over all users or those where `users` (bool [M]) holds; empty when there is none."""
+        """Compute every metric, over all users or those where `users` (bool [M]) holds; empty when there is none."""
         chosen = np.ones(len(self.rows), dtype=bool) if users is None else users
         if not chosen.any():
             return {}
@@ -50,11 +50,11 @@ class RankedLists:
         return RankedLists(self.rows[chosen], self.lists[chosen], self.hits[chosen], self.relevant[chosen], self.items)
 
     def recall(self) -> Doubles:
-        """float64 [M], recall@20 of each user."""
+        """Compute recall@20 of each user; float64 [M]."""
         return metrics.recall(self.hits[:, :K], self.relevant)
 
     def bands(self, prefix: str) -> dict[str, Band]:
-        """`prefix metric@k` -> band of every metric's mean over the users; coverage is no mean and has none."""
+        """Return `prefix metric@k` -> band of every metric's mean over the users; coverage is no mean and has none."""
         each = per_user(self.hits, self.relevant)
         bands = mean_bands(np.column_stack(list(each.values())), _SEED.child(prefix).numpy())
         return {f"{prefix} {name}": band for name, band in zip(each, bands, strict=False)}
@@ -74,7 +74,7 @@ def lists_of_measured(
         users, items: float32 [U, D] and [I, D] vectors.
         train, test: pairs that are left out of the lists, and pairs to be found.
         measured: the users.
-        progress: told how many users are ranked.
+        progress: called with the number of ranked users.
     """
     rows = measured.rows
     lists = top_k(users, items, train, rows, max(CUTOFFS), progress)

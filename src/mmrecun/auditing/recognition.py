@@ -1,4 +1,4 @@
-"""Are forgotten pairs still recognised? They are compared with pairs of the same people that nobody trained on.
+"""Compare forgotten pairs with held-out pairs of the same users or items: are they still recognised?
 
 A comparison holds three groups of pairs. *Forgotten* pairs are under test. *Held-out* pairs belong to the same users or
 items and were set apart by the split, so to a model that never saw the forgotten ones both are alike: the AUC is 0.5.
@@ -70,7 +70,7 @@ class Comparison:
         )
 
     def _attack(self) -> tuple[Estimate | None, float | None]:
-        """AUC of a classifier that was told of other owners' pairs which of them were forgotten, and its level.
+        """Compute the AUC of a classifier that was trained on other owners' labelled pairs, and its level.
 
         The level is the AUC without the model: a split may leave out pairs by how active somebody is. The error is that
         of their difference. None for both where there is too little to learn from.
@@ -90,7 +90,7 @@ class Comparison:
         return Estimate(estimate.value, error), level.value
 
     def _found(self, inputs: Doubles, owners: Ints) -> tuple[PairGroup, PairGroup]:
-        """Scores of the forgotten and of the held-out pairs by a classifier that was told of other owners'."""
+        """Score the forgotten and the held-out pairs by a classifier that was trained on other owners' pairs."""
         strata = np.concatenate([self.forgotten.strata, self.held_out.strata])
         ranked = np.column_stack([normal_scores(inputs, np.zeros_like(strata)), normal_scores(inputs, strata)])
         labels = np.arange(len(owners)) < len(self.forgotten.owners)
@@ -100,5 +100,5 @@ class Comparison:
 
 
 def _places(group: PairGroup, held_out: PairGroup) -> Doubles:
-    """Share of the held-out pairs of its stratum that each pair outranks; float64 [N]."""
+    """Compute the share of the held-out pairs of its stratum that each pair outranks; float64 [N]."""
     return placements(group.percentiles, group.strata, held_out.percentiles, held_out.strata)

@@ -5,6 +5,7 @@ from functools import reduce
 
 import numpy as np
 
+from mmrecun.auditing.keys import Probe, ProbeKey
 from mmrecun.auditing.model_outputs import AuditedRun
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
@@ -14,12 +15,12 @@ from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, adam, train_batches
 from mmrecun.training.losses import training_loss
 
-STEPS, MOST_STEPS, NEGATIVES, NEAR = "relearn_steps", 200, 8, 0.95
+STEPS, MOST_STEPS, NEGATIVES, NEAR = ProbeKey.named(Probe.RELEARN_STEPS), 200, 8, 0.95
 
 
 def relearning(
     setup: AuditSetup, audited_runs: Sequence[AuditedRun], training: TrainConfig, progress: Progress
-) -> list[dict[str, float | str]]:
+) -> list[dict[ProbeKey, float | str]]:
     """Count the training steps on the forgotten pairs that make them rank nearly as in the original.
 
     Over Gold's count this is the anamnesis index with alpha = 5 % (Chundawat et al., arXiv 2201.05629), of pairwise
@@ -30,7 +31,7 @@ def relearning(
         audited_runs: the original first.
         training: of the original; a step is one of its, on at most one batch of the forgotten pairs, with its learning
             rate and fresh negatives.
-        progress: told of every step.
+        progress: called after every step.
 
     Returns:
         For each run `STEPS` -> how many, or why that cannot be told.
@@ -55,12 +56,12 @@ def relearning_note(training: TrainConfig) -> str:
     )
 
 
-def _none(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[str, float | str]]:
+def _none(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[ProbeKey, float | str]]:
     return [{STEPS: reason} for _ in audited_runs]
 
 
 def relearn_time(step: Callable[[], None], level: Callable[[], float], target: float, most: int = 200) -> int | None:
-    """How many training steps on the forgotten pairs bring their error down to `target`; None if `most` do not.
+    """Count the training steps on the forgotten pairs that bring their error down to `target`; None if `most` do not.
 
     Divided by Gold's count: far below 1 says that something was left to build on, far above 1 that it was pushed away.
 
@@ -78,7 +79,7 @@ def relearn_time(step: Callable[[], None], level: Callable[[], float], target: f
 
 
 def misranked(vectors: Vectors, triples: Triples) -> float:
-    """Share of B triples whose positive does not score above the negative.
+    """Compute the share of B triples whose positive does not score above the negative.
 
     >>> import torch
     >>> one = torch.eye(2)
@@ -99,7 +100,7 @@ class _Lesson:
         self.sampler = NegativeSampler(original.train, len(original.users), len(original.items))
 
     def triples(self, model: Recommender, rng: np.random.Generator) -> Triples:
-        """All pairs with new negatives."""
+        """Return all pairs with new negatives."""
         return next(bpr_batches(self.pairs, self.sampler, len(self.pairs), rng, next(model.parameters()).device))
 
     def watched(self, model: Recommender) -> Triples:
@@ -108,7 +109,7 @@ class _Lesson:
         return reduce(Triples.joined, (self.triples(model, rng) for _ in range(NEGATIVES)))
 
     def steps(self, audited: AuditedRun, target: float, progress: Progress) -> int | None:
-        """How many a copy of the state needs."""
+        """Count the steps that a copy of the state needs."""
         model = self.cache.padded_model(audited.model)
         inputs, watched = self.cache.padded_inputs(model), self.watched(model)
         optimizer, rng = adam(model, self.rate), self.seed.child("steps").numpy()

@@ -1,15 +1,16 @@
-"""What an audit says: figures of each state, checks with their evidence, and one verdict."""
+"""The report of an audit: figures of each state, checks with their evidence, and one verdict."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
 from mmrecun.auditing.figures import Gap, Likeness, Measurements, Persons, RunKind
+from mmrecun.auditing.keys import CheckName, GapKey, LikenessKey
 from mmrecun.settings import Settings
-from mmrecun.text import facts_html, facts_text
+from mmrecun.text import facts_html, facts_text, preview
 
 
 class Outcome(StrEnum):
@@ -33,33 +34,41 @@ class About(StrEnum):
 
 
 class Check(Settings):
-    """One question with its answer and the evidence in words.
+    """One question with its outcome and the evidence in words.
 
     Attributes:
         name: short and the same in every report.
-        state: the answer.
-        detail: what was measured, and what it may be.
+        state: the outcome.
+        detail: what was measured, with its bound.
         about: what the question is about.
-        partly: what of the question was not looked at, where it was answered in part only.
-        against_gold: whether the answer rests on Gold.
+        partly: the part that was not assessed; empty if all of it was.
+        against_gold: whether the outcome rests on Gold.
     """
 
-    name: str
+    name: CheckName
     state: Outcome
     detail: str
     about: About = About.REMOVAL
     partly: str = ""
     against_gold: bool = False
 
+    @classmethod
+    def of_findings(cls, name: CheckName, found: Iterable[object], clean: str, dirty: str) -> Self:
+        """Make a check that fails if anything was found: `dirty` and the first findings, else `clean`, in words."""
+        listed = list(found)
+        if not listed:
+            return cls(name=name, state=Outcome.PASSED, detail=clean)
+        return cls(name=name, state=Outcome.FAILED, detail=f"{dirty}: {preview(listed)}")
+
 
 class AuditScope(Settings):
-    """What an audit looked at beside the run itself and the one it came from.
+    """What an audit took into account besides the run and its original.
 
     Attributes:
         golds: digests of the Golds' weights.
         relearn: whether relearn time was measured.
         shadows: models of the likelihood-ratio attack.
-        sample: of how many users, drawn at random, the retained figures are; 0 for all.
+        sample: number of randomly drawn users behind the retained figures; 0 for all.
     """
 
     golds: tuple[str, ...] = ()
@@ -68,7 +77,7 @@ class AuditScope(Settings):
     sample: int = 0
 
     def at_least(self, other: "AuditScope") -> bool:
-        """Whether this looked at no less than `other`."""
+        """Say whether this took at least as much into account as `other`."""
         probes = self.relearn >= other.relearn and self.shadows >= other.shadows
         users = (self.sample or math.inf) >= (other.sample or math.inf)
         return len(self.golds) >= len(other.golds) and probes and users
@@ -92,22 +101,22 @@ class AuditReport(Settings):
     Attributes:
         format: of this record.
         made: UTC time.
-        digests: of the weights of `run` and `original`, and of the `dataset` that is retained.
-        compared: what it looked at besides.
+        digests: of the weights of `run` and `original`, and of the retained `dataset`.
+        compared: what else it took into account.
         folder: where the report was written, relative to the run; "" for the run folder itself.
         model, method, dataset: names.
         forgotten: counts of users, items, interactions and modalities.
-        users: retained users with a training pair: `all`, `drawn` for the retained figures, and `measured`, which are
-            those and all that the request touched.
+        users: numbers of retained users with a training pair: `all`, `drawn` for the retained figures, and `measured`:
+            the drawn ones and all that the request touched.
         states: the original, the unlearned run, and each Gold.
         gap: figure name (`retain_recall@20`, `forget_recall@20`, `auc`, `auc_matched`) -> Gap; empty without Gold.
-        likeness: measure -> how like Gold; empty without Gold.
+        likeness: measure -> similarity to Gold; empty without Gold.
         persons: each user's recall against the Golds'; None for fewer than two Golds.
         checks: in order.
         verdict: of all checks, by `conclude`; without Gold as `verdict_without_gold`.
-        verdict_without_gold: of the checks that need no Gold; lost features of items that stay never pass by these.
-        verdict_against_gold: of the comparisons with Gold and the scan for residue; not assessed without Gold.
-        notes: how figures came about, and what was not looked at.
+        verdict_without_gold: from the checks that need no Gold.
+        verdict_against_gold: from the comparisons with Gold and the scan for residue; not assessed without Gold.
+        notes: how the figures were obtained, and what was not looked at.
     """
 
     format: int = 2
@@ -121,8 +130,8 @@ class AuditReport(Settings):
     forgotten: dict[str, int]
     users: dict[str, int] = {}
     states: tuple[Measurements, ...]
-    gap: dict[str, Gap] = {}
-    likeness: dict[str, Likeness] = {}
+    gap: dict[GapKey, Gap] = {}
+    likeness: dict[LikenessKey, Likeness] = {}
     persons: Persons | None = None
     checks: tuple[Check, ...] = ()
     verdict: Outcome = Outcome.NOT_ASSESSED
@@ -209,7 +218,7 @@ _PUBLIC = (
 
 
 def conclude(checks: Sequence[Check]) -> Outcome:
-    """One verdict from many checks.
+    """Conclude one verdict from many checks.
 
     Failed if any check failed. Passed only if the removal, the forgetting of every kind of thing, and utility were
     measured and hold. Otherwise not assessed: what could not be measured never counts as passed.

@@ -1,8 +1,8 @@
-"""What an audit looks at: the forgotten pairs, their controls, and every input a model needs to answer for them.
+"""The subject of an audit: the forgotten pairs, their controls, and every input a model needs to score them.
 
-Users and items that were removed are stood in for by newcomers (see `cold_start`). The original model answers with its
-own rows, every other model (Gold included) with the same newcomers, so that the figures can be compared. Lost features
-of retained items are attached again likewise, and judged by their branch alone.
+Removed users and items are replaced by newcomers (see `cold_start`). The original model has its own rows for them, and
+every other model (Gold included) the same newcomers, so that the figures can be compared. Lost features of retained
+items are attached again in the same way, and scored by their branch alone.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from mmrecun.evaluation.stratified import By, degrees, strata
 from mmrecun.forget import views
 from mmrecun.forget.partition import Partition, held_out
 from mmrecun.forget.views import View
-from mmrecun.models.base import ID_TABLES, Recommender, Sizes, UserItemVectors, Vectors
+from mmrecun.models.base import Recommender, Sizes, UserItemVectors, Vectors
 from mmrecun.rng import Seed
 
 _SEED = Seed(20).child("audit")
@@ -35,14 +35,14 @@ _CONTROLS = 1000
 
 
 def _answers(model: Recommender, inputs: GraphInputs) -> Vectors:
-    """Vectors without their history: a model may answer with its own parameters."""
+    """Detach vectors: a model may answer with its own parameters."""
     vectors = model.vectors(inputs)
     branches = {name: (users.detach(), items.detach()) for name, (users, items) in vectors.branches.items()}
     return Vectors(vectors.users.detach(), vectors.items.detach(), branches=branches)
 
 
 class InputCache:
-    """The views an audit shows to models; the inputs of each are built once for all models that read the same."""
+    """The inputs of each view of the data, built once for all models that read the same."""
 
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
@@ -53,26 +53,26 @@ class InputCache:
         self._structure: RowTraits | None = None
 
     def retained_graph(self, device: torch.device) -> Tensor:
-        """CSR [U' + I', U' + I'], the normalised graph of the retained training pairs, also for models without one."""
+        """Build the normalised graph of the retained training pairs, CSR [U' + I', U' + I'], for any model."""
         if self._retained_graph is None:
             data = self.partition.retained
             self._retained_graph = user_item_graph(data.train, len(data.users), len(data.items), device).forward
         return self._retained_graph
 
     def structure(self, device: torch.device) -> RowTraits:
-        """Traits that the retained pairs alone give."""
+        """Compute the traits that the retained pairs alone give."""
         if self._structure is None:
             self._structure = structure(self.retained_graph(device), len(self.partition.user_rows))
         return self._structure
 
     def traits(self, model: Recommender, retained: UserItemVectors) -> RowTraits:
-        """Traits of the retained rows on the retained graph; the original is seen as if it were served as it is.
+        """Compute the traits of the retained rows on the retained graph; for the original, as if it were served.
 
         Args:
             model: of the retained data, or the original.
             retained: vectors [U', D] and [I', D] of the retained users and items.
         """
-        tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+        tables = [table.weight.detach() for table in model.id_tables().values()]
         kept = (self.partition.user_rows, self.partition.item_rows)
         users, items = (
             table if len(table) == len(rows) else table[torch.from_numpy(rows).to(table.device)]
@@ -82,17 +82,17 @@ class InputCache:
 
     @torch.no_grad()
     def original(self, model: Recommender) -> Vectors:
-        """Of the original model, on what it was trained on."""
+        """Return the vectors of the original model, on what it was trained on."""
         return _answers(model, self.inputs(views.original(self.partition), model))
 
     @torch.no_grad()
     def retained(self, model: Recommender) -> Vectors:
-        """Of a model of the retained data, as it is served; rows of the retained data."""
+        """Return the vectors of a model of the retained data, as it is served, in rows of the retained data."""
         return _answers(model, self.inputs(views.retained(self.partition), model))
 
     @torch.no_grad()
     def padded(self, model: Recommender) -> Vectors:
-        """Of a model of the retained data, in original rows, with newcomers for what was removed."""
+        """Return the vectors of a model of the retained data, in original rows, with newcomers for what was removed."""
         return self.padded_of(self.padded_model(model))
 
     def padded_model(self, model: Recommender) -> Recommender:
@@ -101,11 +101,11 @@ class InputCache:
 
     @torch.no_grad()
     def padded_of(self, model: Recommender) -> Vectors:
-        """Of a model that has a row for everybody, on the retained data in original rows."""
+        """Return the vectors of a model with a row for everybody, on the retained data, in original rows."""
         return _answers(model, self.padded_inputs(model))
 
     def untrained(self, model: Recommender) -> Vectors:
-        """As `padded`, of a model like this one that has learned nothing."""
+        """Return what `padded` returns, of a model like this one that has learned nothing."""
         original = self.partition.original
         sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
         kind = f"{type(model).__name__} {model.config.model_dump_json()} {sizes.model_dump_json()}"
@@ -132,19 +132,19 @@ class AuditSetup:
     """The forgotten pairs and their controls, in original rows; the same for every state of one audit.
 
     Attributes:
-        branch: the modality whose own scores are judged, or "" for the whole score.
+        branch: the modality whose own scores are audited, or "" for the whole score.
         forgotten: pairs under test.
         seen: retained positives, masked in rankings.
         controls: held-out positives, or a sample of them.
         random: unseen pairs of the same users.
-        by: what controls are matched on: the popularity of users, items or both, whichever is left.
-        affected: bool [U], users that had a forgotten pair, or, where all of those are gone, that share an item with
-            them.
-        measured: whose lists are made.
+        by: what controls are matched on: the popularity of users, of items, or of both.
+        affected: bool [U], retained users with a forgotten pair; if there are none, users who share an item with
+            removed ones.
+        measured: the users whose lists are made.
         recognition_tests: the comparisons of each kind of thing that was forgotten.
         affected_user_rows, affected_item_rows: retained rows that the request touched more than others.
-        list_changes: whose lists are compared with those before.
-        cache: the inputs of every dataset that models are shown.
+        list_changes: the users whose lists are compared with those before.
+        cache: the inputs of every view of the data.
     """
 
     branch: str
@@ -162,19 +162,19 @@ class AuditSetup:
     cache: InputCache
 
     def strata(self, pairs: Interactions, seen: Interactions) -> Ints:
-        """Strata of `pairs` by popularity in `seen`."""
+        """Stratify `pairs` by popularity in `seen`."""
         original = self.cache.partition.original
         return strata(pairs, *degrees(seen, len(original.users), len(original.items)), by=self.by)
 
     def owners(self, pairs: Interactions) -> Ints:
-        """Whose pairs stand or fall together: the removed items', else the users'."""
+        """Return whose pairs are one draw: the removed items', else the users'."""
         return pairs.items if self.by == "users" else pairs.users
 
 
 def audit_setup(partition: Partition, sample: int | None = None) -> AuditSetup:
-    """Return what to look at.
+    """Choose the pairs under audit and everything that goes with them.
 
-    The forgotten pairs, or for a pure modality request the pairs of items that lost features.
+    These are the forgotten pairs or, for a request of modalities alone, the pairs of items that lost features.
 
     Args:
         partition: original and retained data.
@@ -229,5 +229,5 @@ def _affected(partition: Partition, forgotten: Interactions, train: Interactions
 
 
 def removed_row_count(partition: Partition) -> int:
-    """How many users and items have no row any more."""
+    """Count the users and items that have no row any more."""
     return int(np.sum(partition.removed_users) + np.sum(partition.removed_items))

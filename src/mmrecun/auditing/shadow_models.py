@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmrecun.arrays import Bools, Floats, Ints
+from mmrecun.auditing.keys import Probe, ProbeKey
 from mmrecun.auditing.likelihood_ratio import Attack, check_number, halves, shadow_attack
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.model_outputs import scored_vectors
@@ -26,7 +27,7 @@ from mmrecun.unlearning.base import Task, UnlearnConfig
 from mmrecun.unlearning.registry import method_class
 from mmrecun.unlearning.retrain import Retrain
 
-_NAMES = [f"attack_{name}" for name in Attack._fields]
+_KEYS = [ProbeKey.named(probe) for probe in (Probe.ATTACK_SCORE, Probe.ATTACK_DETECTED, Probe.ATTACK_WORST)]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ShadowAttack:
 
     def measure(
         self, setup: AuditSetup, measured: Sequence[MeasuredRun], progress: Progress
-    ) -> list[dict[str, float | str]]:
+    ) -> list[dict[ProbeKey, float | str]]:
         """Return figure -> value, or why there is none, for each run; the original first."""
         scores = [state.forgotten.percentiles for state in measured[1:] if state.forgotten is not None]
         if len(scores) < len(measured) - 1:
@@ -113,14 +114,14 @@ class ShadowAttack:
         return method(settings).run(Task.of(model, partition, config, seed.child("unlearning"), progress)).model
 
 
-def _none(reason: str) -> dict[str, float | str]:
-    return dict.fromkeys(_NAMES, reason)
+def _none(reason: str) -> dict[ProbeKey, float | str]:
+    return dict.fromkeys(_KEYS, reason)
 
 
-def _figures(attack: Attack | None) -> dict[str, float | str]:
+def _figures(attack: Attack | None) -> dict[ProbeKey, float | str]:
     if attack is None:
         return _none("no pair was learned by one shadow and left out by another")
-    return dict(zip(_NAMES, attack, strict=True))
+    return dict(zip(_KEYS, (attack.score, attack.detected, attack.worst), strict=True))
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Candidates:
 
     @classmethod
     def of(cls, setup: AuditSetup) -> "Candidates":
-        """Of the forgotten pairs under test."""
+        """Take the candidates from the forgotten pairs under test."""
         partition, pairs = setup.cache.partition, setup.forgotten
         if setup.branch:
             nobody = np.empty(0, dtype=np.int64)

@@ -14,7 +14,7 @@ UserItemVectors = tuple[Tensor, Tensor]
 
 
 def overlap(first: Ints, second: Ints, k: int) -> np.ndarray:
-    """Share of the k first places that two lists have in common, whatever the order; float64 [M].
+    """Compute the share of the k first places that two lists have in common, whatever the order; float64 [M].
 
     Args:
         first, second: int64 [M, K] item rows, best first, -1 for an empty place.
@@ -27,7 +27,7 @@ def overlap(first: Ints, second: Ints, k: int) -> np.ndarray:
 
 
 def rank_biased_overlap(first: Ints, second: Ints, p: float = 0.9) -> np.ndarray:
-    """Agreement of two lists, the top counting most; 1 for equal ones, 0 for lists with nothing in common.
+    """Compute how far two lists agree, the top counting most: 1 for equal lists, 0 for disjoint ones.
 
     Extrapolated from K places to an endless list (Webber, Moffat and Zobel, TOIS 2010, equation 30).
 
@@ -47,7 +47,7 @@ def rank_biased_overlap(first: Ints, second: Ints, p: float = 0.9) -> np.ndarray
 
 
 def _common(first: Ints, second: Ints) -> np.ndarray:
-    """How many items the two lists share down to each depth; int64 [M, K]."""
+    """Count the items that two lists share down to each depth; int64 [M, K]."""
     size = first.shape[1]
     deepest = np.maximum.outer(np.arange(size), np.arange(size))
     found = np.zeros((len(first), size), dtype=np.int64)
@@ -59,12 +59,12 @@ def _common(first: Ints, second: Ints) -> np.ndarray:
 
 
 def shares(users: Tensor, items: Tensor) -> Tensor:
-    """Softmax over all items of each user's scores; float64 [M, I] from float32 [M, D] and [I, D]."""
+    """Compute the softmax over all items of each user's scores; float64 [M, I] from float32 [M, D] and [I, D]."""
     return (users @ items.T).double().softmax(dim=1)
 
 
 def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
-    """Jensen-Shannon divergence of two distributions in bits, from 0 for equal to 1 for disjoint; float64 [M].
+    """Compute the Jensen-Shannon divergence of two distributions in bits, 0 to 1; float64 [M].
 
     Its square root is the Jensen-Shannon distance.
 
@@ -76,7 +76,7 @@ def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
 
 
 def mean_divergence(first: UserItemVectors, second: UserItemVectors) -> float:
-    """Mean `jensen_shannon` of the `shares` of two (users [M, D], items [I, D]); few users at a time are held."""
+    """Average `jensen_shannon` of the `shares` of two (users [M, D], items [I, D]), a few users at a time."""
     size = max(1, _BLOCK_BYTES // (8 * len(first[1])))
     blocks = zip(torch.split(first[0], size), torch.split(second[0], size), strict=True)
     each = [jensen_shannon(shares(one, first[1]), shares(other, second[1])) for one, other in blocks]

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from mmrecun.auditing.result import Outcome
 from mmrecun.bench.results import Row
+from mmrecun.bench.spec import GOLD, REFERENCES
 
 
 class Agreement(NamedTuple):
@@ -30,7 +31,7 @@ class Agreement(NamedTuple):
 
 def agreement(rows: Iterable[Row]) -> Agreement:
     """Compute the agreement over the rows of unlearning methods, without Originals and Golds."""
-    pairs = [_verdicts(row) for row in rows if row.method not in ("original", "gold")]
+    pairs = [_verdicts(row) for row in rows if row.method not in REFERENCES]
     decided = [pair for pair in pairs if set(pair) <= {Outcome.PASSED, Outcome.FAILED}]
     passes = decided.count((Outcome.PASSED, Outcome.FAILED))
     alarms = decided.count((Outcome.FAILED, Outcome.PASSED))
@@ -50,7 +51,7 @@ def by_target(rows: Iterable[Row]) -> dict[str, Agreement]:
 
 def golds_passing(rows: Iterable[Row]) -> tuple[int, int]:
     """Count the Golds that pass without Gold, and all that were judged; each failure of a Gold is a false alarm."""
-    verdicts = [row.verdict_without_gold for row in rows if row.method == "gold"]
+    verdicts = [row.verdict_without_gold for row in rows if row.method == GOLD]
     judged = [verdict for verdict in verdicts if verdict in (Outcome.PASSED, Outcome.FAILED)]
     return judged.count(Outcome.PASSED), len(judged)
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmrecun import runs
 from mmrecun.bench.spec import Backbone
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.manifest import versions
 from mmrecun.scale.piece import digest_of
 
 GOLD_SEED = 1000
@@ -16,28 +16,28 @@ GOLD_SEED = 1000
 def training_facts(backbone: Backbone) -> dict[str, Any]:
     """Return everything but data and seed that affects the weights of a training."""
     config, training = backbone.configs()
-    versions = runs.versions()
+    known = versions()
     return {
         "model": backbone.model,
         "settings": config.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
-        "versions": {name: versions[name] for name in ("mmrecun", "torch")},
+        "versions": {name: known[name] for name in ("mmrecun", "torch")},
     }
 
 
 def data_name(digest: str) -> str:
-    """Where in a cache the dataset with this digest lies."""
+    """Return where in a cache the dataset with this digest lies."""
     return f"data/{digest[:16]}"
 
 
 def original_name(backbone: Backbone, data: str, seed: int) -> str:
-    """Where in a cache the model lies that was trained on the dataset with digest `data`."""
+    """Return where in a cache the model lies that was trained on the dataset with digest `data`."""
     key = digest_of({**training_facts(backbone), "data": data, "seed": seed})
     return f"originals/{backbone.model}-{seed}-{key}"
 
 
 def gold_name(backbone: Backbone, retained: str, number: int) -> str:
-    """Where in a cache Gold `number` (from 0) lies for the retained data with digest `retained`."""
+    """Return where in a cache Gold `number` (from 0) lies for the retained data with digest `retained`."""
     seed = GOLD_SEED + number
     key = digest_of({**training_facts(backbone), "data": retained, "seed": seed})
     return f"golds/{backbone.model}-{seed}-{key}"

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from mmrecun.atomic import replace_file
 from mmrecun.bench.results import Row
-
-_NO_SPEEDUP = ("original", "gold")
+from mmrecun.bench.spec import REFERENCES
 
 
 class Clock:
@@ -28,7 +27,7 @@ class Clock:
 
     def with_speedup(self, row: Row, golds: Iterable[str]) -> Row:
         """Return a row with its speed-up over Gold, where its time and those of `golds` may be compared."""
-        comparable = not row.shared and row.method not in _NO_SPEEDUP
+        comparable = not row.shared and row.method not in REFERENCES
         if not (
             comparable and row.seconds and row.gold_seconds and all(self._host(gold) == row.host for gold in golds)
         ):

@@ -1,6 +1,6 @@
 """The method nearest to Gold, and its distance.
 
-The distance of a figure is given in tolerances: up to 1 counts as Gold's level.
+The distance of a figure is given in tolerances: up to 1 counts as equal to Gold.
 
 - forget recall@20, AUC and fold-in: |mean - Gold's mean| / max(2 standard deviations of Gold, 0.02)
 - retained recall@20: (Gold's mean - mean) / (1 % of Gold's mean), and 0 where the mean is above Gold's
@@ -12,6 +12,7 @@ Fold-in is there for removed users and items only. The distance of a method is t
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from mmrecun.bench.spec import GOLD
 from mmrecun.bench.summary import MethodSummary, Summary
 
 RETAIN, FORGET, MATCHED, PLAIN, FOLD = "retain_recall", "forget_recall", "matched_auc", "membership_auc", "fold_in"
@@ -20,7 +21,7 @@ LIMIT = "mmrecun"
 
 
 class GoldLevel(NamedTuple):
-    """Gold's mean of one figure, and the difference that still counts as Gold's level."""
+    """Gold's mean of one figure, and the difference that still counts as equal to Gold."""
 
     mean: float
     tolerance: float
@@ -83,10 +84,12 @@ def distance(entry: MethodSummary, gold: MethodSummary) -> Distance | None:
 
 
 def nearest(summary: Summary, limit: str = LIMIT) -> Nearest | None:
-    """Return the nearest method of those that take, on average, no more time than the one called `limit`; or of all
-    where that one has no row. A method that failed for a seed is left out. None where nothing can be compared.
+    """Return the method nearest to Gold among those that take no more time, on average, than the one called `limit`.
+
+    All methods are compared where that one has no row. A method that failed for a seed is left out. None where nothing
+    can be compared.
     """
-    gold, bound = summary.line("gold"), summary.line(limit)
+    gold, bound = summary.line(GOLD), summary.line(limit)
     if gold is None or not gold.done:
         return None
     most = bound.stat("seconds") if bound is not None else None

@@ -10,7 +10,7 @@ from mmrecun.bench.cache import GOLD_SEED, training_facts
 from mmrecun.bench.datasets import open_dataset
 from mmrecun.bench.results import Key, Row
 from mmrecun.bench.scenarios import RequestSpec, Scenario, resolve
-from mmrecun.bench.spec import Backbone, BenchSpec, Method
+from mmrecun.bench.spec import GOLD, ORIGINAL, Backbone, BenchSpec, Method
 from mmrecun.errors import ConfigError, DataError, ForgetError
 from mmrecun.rng import Seed
 from mmrecun.scale.piece import digest_of
@@ -75,9 +75,9 @@ class Group:
         """Yield the keys of the group's rows, in the order of the table."""
         for checkpoint in self.checkpoints:
             for seed in self.spec.seeds:
-                yield self.key(checkpoint, "original", seed)
+                yield self.key(checkpoint, ORIGINAL, seed)
             for number in range(self.spec.golds):
-                yield self.key(checkpoint, "gold", GOLD_SEED + number)
+                yield self.key(checkpoint, GOLD, GOLD_SEED + number)
             for method in self.spec.methods:
                 for seed in self.spec.seeds:
                     yield self.key(checkpoint, method.label, seed)

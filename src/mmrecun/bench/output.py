@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrecun import runs
 from mmrecun.atomic import replace_file
 from mmrecun.bench import agreement, plots
 from mmrecun.bench.distance import nearest
-from mmrecun.bench.page import Picture, render
+from mmrecun.bench.page import render
 from mmrecun.bench.results import Row, frame
 from mmrecun.bench.spec import BenchSpec
 from mmrecun.bench.summary import Summary, summarise
 from mmrecun.bench.table import latex, markdown
 from mmrecun.errors import ArtifactError, ConfigError
+from mmrecun.manifest import now, versions
 from mmrecun.settings import Settings
 
 HEADER = "bench.json"
@@ -45,14 +45,14 @@ def begin(out: Path, spec: BenchSpec) -> Header:
         ConfigError: when something else is there, or nothing can be written.
     """
     path = out / HEADER
-    started = runs.now()
+    started = now()
     try:
         if path.is_file():
             started = Header.model_validate_json(path.read_bytes()).started
         elif out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} exists and is no bench; choose another --out")
         header = Header(
-            started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(runs.versions())
+            started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(versions())
         )
         out.mkdir(parents=True, exist_ok=True)
         replace_file(path, (header.model_dump_json(indent=2) + "\n").encode())
@@ -74,7 +74,7 @@ def machine() -> dict[str, str]:
 
 
 def write_tables(out: Path, rows: Sequence[Row]) -> None:
-    """`rows.parquet`, `table.md` and `table.tex`, each replaced in one step."""
+    """Write `rows.parquet`, `table.md` and `table.tex`, each replaced in one step."""
     buffer = io.BytesIO()
     frame(rows).write_parquet(buffer)
     replace_file(out / "rows.parquet", buffer.getvalue())
@@ -97,9 +97,9 @@ def write_page(out: Path, spec: BenchSpec, header: Header, rows: Sequence[Row]) 
     return path
 
 
-def _picture(folder: Path, number: int, summary: Summary) -> Picture:
+def _picture(folder: Path, number: int, summary: Summary) -> str:
     figure = plots.trade_off(summary)
-    return Picture(plots.write(figure, folder, f"trade-off-{number}") if figure else "")
+    return plots.write(figure, folder, f"trade-off-{number}") if figure else ""
 
 
 def as_json(out: Path, rows: Sequence[Row], seconds: float) -> dict[str, Any]:

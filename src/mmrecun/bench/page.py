@@ -1,9 +1,7 @@
 """The bench as one self-contained HTML page, without scripts or anything loaded from elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmrecun.bench import agreement
@@ -11,18 +9,13 @@ from mmrecun.bench.results import Row, Status
 from mmrecun.bench.spec import BenchSpec
 from mmrecun.bench.summary import Summary
 from mmrecun.bench.table import HEADINGS, body
-
-
-class Picture(NamedTuple):
-    """The plot of a group, as SVG; empty where there are no figures."""
-
-    svg: str
+from mmrecun.report.template import page_template
 
 
 def render(
     spec: BenchSpec,
     rows: Sequence[Row],
-    groups: Sequence[tuple[Summary, Picture]],
+    groups: Sequence[tuple[Summary, str]],
     times: str,
     facts: Mapping[str, str],
 ) -> str:
@@ -31,23 +24,16 @@ def render(
     Args:
         spec: what was asked for.
         rows: all rows.
-        groups: each summary with its plot.
+        groups: each summary with its plot as SVG; empty where there are no figures.
         times: the plot of times, as SVG.
         facts: machine and versions.
     """
-    environment = Environment(
-        loader=PackageLoader("mmrecun.bench", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     passed, judged = agreement.golds_passing(rows)
-    return environment.get_template("page.html.j2").render(
+    return page_template("mmrecun.bench").render(
         spec=spec,
         counts={status.value: sum(row.status is status for row in rows) for status in Status},
         # matplotlib escapes the text it draws
-        groups=[(body(summary), Markup(picture.svg)) for summary, picture in groups],
+        groups=[(body(summary), Markup(plot)) for summary, plot in groups],
         headings=HEADINGS,
         agreement={name: entry for name, entry in agreement.by_target(rows).items() if entry.rows},
         golds_passed=passed,

@@ -12,7 +12,7 @@ from mmrecun.bench.groups import Group
 from mmrecun.bench.results import Key
 from mmrecun.bench.runner import GroupRun, RowMaker
 from mmrecun.bench.scenarios import RequestSpec, Scenario
-from mmrecun.bench.spec import Backbone, BenchSpec
+from mmrecun.bench.spec import GOLD, REFERENCES, Backbone, BenchSpec
 from mmrecun.data import files
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
@@ -20,7 +20,6 @@ from mmrecun.scale.piece import Piece, digest_of
 from mmrecun.settings import Settings
 from mmrecun.training.loop import Progress
 
-REFERENCES = ("original", "gold")
 _GROUP = "group.json"
 
 
@@ -100,7 +99,7 @@ def pieces_of(
     described.write(cache.folder)
     title = f"{group.dataset} {group.backbone.label}, {group.request.label}"
     first = group.spec.seeds[0]
-    for seed in sorted({first, *(key.seed for key in wanted if key.method != "gold")}, key=group.spec.seeds.index):
+    for seed in sorted({first, *(key.seed for key in wanted if key.method != GOLD)}, key=group.spec.seeds.index):
         yield _original(described, seed, cache.device, f"{title}: original, seed {seed}"), {}
     for checkpoint in sorted({key.requests for key in wanted}):
         for number, name in enumerate(described.golds[checkpoint]):
@@ -135,7 +134,7 @@ def _bundles(wanted: Mapping[Key, str]) -> Iterator[tuple[str, dict[Key, str]]]:
 
 def _rows(described: GroupFile, rows: Mapping[Key, str], given: Mapping[str, Any], note: str, again: str) -> Piece:
     first = described.spec.seeds[0]
-    seeds = {first, *(key.seed for key in rows if key.method != "gold")}
+    seeds = {first, *(key.seed for key in rows if key.method != GOLD)}
     golds = {name for key in rows for name in described.golds[key.requests]}
     return Piece(
         name=f"rows/{digest_of({'rows': sorted(rows.values()), 'again': again})}",

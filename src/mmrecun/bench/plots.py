@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from mmrecun.bench.distance import FORGET, RETAIN, gold_levels
+from mmrecun.bench.spec import GOLD, ORIGINAL
 from mmrecun.bench.summary import MethodSummary, Summary
-from mmrecun.report.style import INK, STYLE, ZONE, svg
-from mmrecun.text import duration
+from mmrecun.report.style import STYLE, ZONE, bars_of_seconds, svg
 
 _GRID, _GOLD, _ORIGINAL = "#e6e9ed", "#9a6b00", "#a63d40"
 _COLOURS = ("#1f5fa8", "#1b7f5c", "#7a3e9d", "#c2571a", "#0f7d8c", "#b3376b", "#5c6b1f", "#4a4f9e")
@@ -21,22 +21,22 @@ _MARKERS = "os^vDPX*<>ph"
 
 
 def line_styles(summary: Summary) -> dict[str, tuple[str, str]]:
-    """Colour and marker of every line; a method looks the same in every group of a bench."""
-    found = {"original": (_ORIGINAL, "s"), "gold": (_GOLD, "D")}
+    """Return colour and marker of every line; a method looks the same in every group of a bench."""
+    found = {ORIGINAL: (_ORIGINAL, "s"), GOLD: (_GOLD, "D")}
     for place, entry in enumerate(summary.methods):
         found[entry.method] = (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
     return found
 
 
 def trade_off(summary: Summary) -> Figure | None:
-    """Retained against forget recall, mean and deviation of each method; None without figures."""
+    """Draw retained against forget recall, mean and deviation of each method; None without figures."""
     lines = [entry for entry in summary.lines if entry.values(RETAIN) and entry.values(FORGET)]
     if not lines:
         return None
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.4), layout="constrained")
         axes = figure.subplots()
-        _zone(axes, summary.line("gold"))
+        _zone(axes, summary.line(GOLD))
         looks = line_styles(summary)
         for entry in lines:
             x, y = entry.stat(FORGET), entry.stat(RETAIN)
@@ -79,7 +79,7 @@ def _zone(axes: Axes, gold: MethodSummary | None) -> None:
 
 
 def times(summaries: Sequence[Summary]) -> Figure | None:
-    """Seconds of each method on a logarithmic axis, one bar a method: the mean over all groups given."""
+    """Draw the seconds of each method on a logarithmic axis, one bar a method: the mean over all groups given."""
     taken: dict[str, list[float]] = {}
     for summary in summaries:
         for entry in summary.lines:
@@ -88,20 +88,13 @@ def times(summaries: Sequence[Summary]) -> Figure | None:
     if not taken:
         return None
     names = sorted(taken, key=lambda name: -float(np.mean(taken[name])))
-    means = [max(float(np.mean(taken[name])), 1e-3) for name in names]
+    means = {name: max(float(np.mean(taken[name])), 1e-3) for name in names}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 0.32 * len(names) + 0.8), layout="constrained")
         axes = figure.subplots()
-        axes.barh(names, means, color=[_GOLD if name == "gold" else _COLOURS[0] for name in names], height=0.6)
-        for place, value in enumerate(means):
-            axes.annotate(duration(value), (value, place), (5, 0), textcoords="offset points", va="center")
-        low = 10 ** np.floor(np.log10(min(means)) - 0.3)
-        axes.set(xscale="log", xlabel="seconds from request to a run that can be served (logarithmic)")
-        axes.set_xlim(low, max(means) * (max(means) / low) ** 0.25)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        axes.minorticks_off()
-        axes.tick_params(axis="y", length=0, labelcolor=INK)
-        axes.spines["left"].set_visible(False)
+        colours = [_GOLD if name == GOLD else _COLOURS[0] for name in names]
+        bars_of_seconds(axes, means, colours, height=0.6, room=0.25)
+        axes.set_xlabel("seconds from request to a run that can be served (logarithmic)")
         return figure
 
 

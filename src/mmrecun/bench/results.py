@@ -12,8 +12,10 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from mmrecun.atomic import replace_file
 from mmrecun.auditing.figures import Measurements
+from mmrecun.auditing.keys import LikenessKey, Probe, ProbeKey, Similarity
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.errors import ArtifactError
+from mmrecun.keys import NDCG, RECALL
 from mmrecun.settings import Settings
 
 
@@ -117,19 +119,19 @@ _TEXTS = (
 def of_figures(figures: Measurements) -> dict[str, float | None]:
     """Return the columns that one state gives by itself."""
     return {
-        "retain_recall": figures.retain.get("recall@20"),
-        "retain_ndcg": figures.retain.get("ndcg@20"),
-        "affected_recall": figures.affected.get("recall@20"),
-        "unaffected_recall": figures.unaffected.get("recall@20"),
-        "forget_recall": figures.forget.get("recall@20"),
+        "retain_recall": figures.retain.get(RECALL),
+        "retain_ndcg": figures.retain.get(NDCG),
+        "affected_recall": figures.affected.get(RECALL),
+        "unaffected_recall": figures.unaffected.get(RECALL),
+        "forget_recall": figures.forget.get(RECALL),
         "membership_auc": figures.auc,
         "matched_auc": figures.auc_matched,
-        "fold_in": figures.probes.get("fold_in"),
+        "fold_in": figures.probes.get(ProbeKey.named(Probe.FOLD_IN)),
     }
 
 
 def gaps(values: dict[str, float | None], golds: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
-    """`gap_...` and `z_...` of the headline figures against `golds`; None where a figure or a spread is missing."""
+    """Compute `gap_...` and `z_...` of the headline figures against `golds`; None without a figure or spread."""
     found: dict[str, float | None] = {}
     for name in HEADLINES:
         known = [figure for gold in golds if (figure := gold.get(name)) is not None]
@@ -143,7 +145,7 @@ def gaps(values: dict[str, float | None], golds: Sequence[dict[str, float | None
 
 def of_report(report: AuditReport) -> dict[str, Any]:
     """Return the columns that an audit gives beyond its figures."""
-    likeness = report.likeness.get("overlap@20")
+    likeness = report.likeness.get(LikenessKey.named(Similarity.OVERLAP))
     failed = [check.name for check in report.checks if check.state is Outcome.FAILED]
     return {
         "overlap": likeness.unlearned if likeness else None,
@@ -185,7 +187,7 @@ def _first_line(error: Exception) -> str:
 
 
 def frame(rows: Iterable[Row]) -> pl.DataFrame:
-    """Rows as a table with the public column names and stable types."""
+    """Return rows as a table with the public column names and stable types."""
     types: dict[str, type[pl.DataType]] = {
         "ratio": pl.Float64,
         "requests": pl.Int64,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmrecun import runs
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.clock import Clock
 from mmrecun.bench.groups import Group
@@ -14,6 +13,7 @@ from mmrecun.bench.results import Key, Row, Status, Store
 from mmrecun.bench.runner import bare
 from mmrecun.bench.scenarios import Scenario
 from mmrecun.device import prepare
+from mmrecun.manifest import now
 from mmrecun.runs import rehome
 from mmrecun.scale.here import Here
 from mmrecun.scale.piece import Failure, Piece
@@ -101,7 +101,7 @@ class _Plan:
             if row is None or (paths.retry and row.status is Status.FAILED):
                 wanted[key] = digest
         if wanted:
-            again = runs.now() if paths.retry else ""
+            again = now() if paths.retry else ""
             for piece, rows in pieces_of(group, group.scenario, wanted, paths.cache, room.shared, again):
                 plan.pieces.append(piece)
                 if rows:
@@ -153,7 +153,7 @@ class _Desk:
                 self.store.put(digest, self.clock.with_speedup(row, plan.golds[key.requests]))
 
     def _parents(self, name: str) -> Iterable[Path]:
-        """Folders of the Originals that the runs of a piece may be children of."""
+        """Return the folders of the Originals that the runs of a piece may descend from."""
         piece = next(piece for plan in self.plans for piece in plan.pieces if piece.name == name)
         return [self.paths.cache.folder / need for need in piece.needs if need.startswith("originals/")]
 

@@ -19,7 +19,7 @@ from mmrecun.bench.groups import Group
 from mmrecun.bench.memory import peak_memory
 from mmrecun.bench.results import Key, Row, Status, Store, gaps, of_figures, of_report
 from mmrecun.bench.scenarios import Scenario
-from mmrecun.bench.spec import Method
+from mmrecun.bench.spec import GOLD, ORIGINAL, Method
 from mmrecun.errors import ForgetError
 from mmrecun.runs import Run
 from mmrecun.scale.piece import Failure
@@ -103,7 +103,7 @@ class RowMaker:
         wanted: what the rows are about, and their digests.
         place: rows go to `rows` below it, and runs to `runs` where the spec keeps them.
         shared: whether other pieces are made beside these.
-        progress: told how far a method is.
+        progress: called with the progress of a method.
     """
 
     of: GroupRun
@@ -119,9 +119,9 @@ class RowMaker:
         """
         try:
             self.of.refuse_unread()
-            for key in self._about("original"):
+            for key in self._about(ORIGINAL):
                 self._put(self._of_original(key))
-            for key in self._about("gold"):
+            for key in self._about(GOLD):
                 self._put(self._of_gold(key))
         except Exception as error:  # noqa: BLE001
             self._give_up(self.wanted, error)

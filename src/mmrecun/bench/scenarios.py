@@ -12,7 +12,6 @@ from mmrecun.arrays import Bools, Ints
 from mmrecun.bench.spam import inject
 from mmrecun.bench.strategies import largest_rows, quarters, random_rows, sensitive_pairs, smallest_rows
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.describe import degrees_of
 from mmrecun.errors import ForgetError
 from mmrecun.forget.parsing import add_matching, read_ids
 from mmrecun.forget.request import ForgetRequest
@@ -183,13 +182,13 @@ def _drawn(spec: RequestSpec, dataset: Dataset, candidates: Ints, seed: Seed) ->
     ratio = spec.ratio or 0
     if spec.strategy is Strategy.RANDOM:
         return random_rows(candidates, ratio, seed)
-    counts = degrees_of(dataset)["users" if spec.target is RequestTarget.USERS else "items"]
+    counts = dataset.degrees[0 if spec.target is RequestTarget.USERS else 1]
     pick = largest_rows if spec.strategy in (Strategy.MOST_ACTIVE, Strategy.HEAD) else smallest_rows
     return pick(candidates, counts, ratio, seed)
 
 
 def _candidates(spec: RequestSpec, dataset: Dataset) -> Ints:
-    """Rows that can be chosen: users, items or places of training pairs; for a modality the items that have it."""
+    """Return the rows to choose from: users, items or training pairs; for a modality the items that have it."""
     if spec.target is RequestTarget.USERS:
         return np.unique(dataset.train.users)
     if spec.target is RequestTarget.ITEMS:

@@ -8,7 +8,6 @@ import polars as pl
 from mmrecun.arrays import Ints
 from mmrecun.bench.strategies import largest_rows, random_rows, share, smallest_rows
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.describe import degrees_of
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import DataError
@@ -36,7 +35,7 @@ def inject(dataset: Dataset, ratio: float, promoted: int, seed: Seed) -> tuple[D
     Raises:
         DataError: when genuine ids look like spam ids, or there are too few items.
     """
-    counts = degrees_of(dataset)["items"]
+    _, counts = dataset.degrees
     traded = np.flatnonzero(counts)
     unpopular = smallest_rows(traded, counts, UNPOPULAR, seed.child("unpopular"))
     popular = largest_rows(traded, counts, max(POPULAR, promoted / len(traded)), seed.child("popular"))
@@ -73,5 +72,5 @@ def _with_users(dataset: Dataset, names: tuple[str, ...], profiles: list[Ints]) 
 
 
 def _lengthened(table: pl.DataFrame, rows: int) -> pl.DataFrame:
-    """`table` with `rows` empty rows at its end; a table without columns stays one."""
+    """Append `rows` empty rows to a table; a table without columns stays one."""
     return pl.concat([table, table.clear(rows)]) if table.width else table

@@ -20,7 +20,8 @@ from mmrecun.training.fit import TrainConfig
 from mmrecun.unlearning.base import UnlearnConfig
 from mmrecun.unlearning.registry import method_class
 
-RESERVED = ("original", "gold")
+ORIGINAL, GOLD = "original", "gold"  # their rows stand beside those of the methods
+REFERENCES = (ORIGINAL, GOLD)
 _TABLES = ("datasets", "backbones", "requests", "methods")
 
 
@@ -104,7 +105,7 @@ class BenchSpec(Settings):
             _refuse_repeated(table, (entry.label for entry in getattr(self, table)))
         _refuse_repeated("seeds", map(str, self.seeds))
         for method in self.methods:
-            if method.label in RESERVED:
+            if method.label in REFERENCES:
                 raise ValueError(f"'{method.label}' is the name of a reference; give the method another name")
         return self
 
@@ -164,7 +165,7 @@ def _one_line(error: ValidationError) -> str:
 
 
 def _fields_at(place: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields that may stand at `place`."""
+    """Return the names of the fields that may stand at `place`."""
     cls: type[Settings] = BenchSpec
     for part in place:
         if isinstance(part, str):

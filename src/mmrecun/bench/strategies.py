@@ -41,7 +41,7 @@ def _by_rank(candidates: Ints, keys: Ints, ratio: float, seed: Seed) -> Ints:
 
 
 def share(count: int, ratio: float) -> int:
-    """How many of `count` a ratio is: rounded, at least one, never more than there are.
+    """Return how many of `count` a ratio is: rounded, at least one, never more than there are.
 
     >>> share(40, 0.05), share(3, 0.05), share(0, 0.5)
     (2, 1, 0)
@@ -50,7 +50,7 @@ def share(count: int, ratio: float) -> int:
 
 
 def sensitive_pairs(users: Ints, items: Ints, listed: Bools, ratio: float, seed: Seed) -> Bools:
-    """Pairs that a share of the users withdraws: all of theirs with listed items.
+    """Draw the pairs that a share of the users withdraws: all of theirs with listed items.
 
     Args:
         users, items: int64 [N], the pairs.
@@ -67,7 +67,7 @@ def sensitive_pairs(users: Ints, items: Ints, listed: Bools, ratio: float, seed:
 
 
 def quarters(requests: int) -> tuple[int, ...]:
-    """After how many of `requests` requests a sequence is evaluated: each quarter, distinct.
+    """Return after how many of `requests` requests a sequence is evaluated: each quarter, distinct.
 
     >>> quarters(20), quarters(2)
     ((5, 10, 15, 20), (1, 2))

@@ -6,6 +6,7 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 from mmrecun.bench.results import Row, Status
+from mmrecun.bench.spec import REFERENCES
 
 
 class Stat(NamedTuple):
@@ -39,11 +40,11 @@ class MethodSummary:
         return f"{missing[0].status}: {missing[0].reason}" if missing else ""
 
     def values(self, column: str) -> list[float]:
-        """Known values of a column of `Row`."""
+        """Return the known values of a column of `Row`."""
         return [value for row in self.done if (value := getattr(row, column)) is not None]
 
     def stat(self, column: str) -> Stat | None:
-        """Mean and deviation of a column; None when no row has it."""
+        """Compute mean and deviation of a column; None when no row has it."""
         values = self.values(column)
         return Stat(mean(values), stdev(values) if len(values) > 1 else None) if values else None
 
@@ -70,7 +71,7 @@ class Summary:
     @property
     def methods(self) -> tuple[MethodSummary, ...]:
         """The lines of unlearning methods."""
-        return tuple(entry for entry in self.lines if entry.method not in ("original", "gold"))
+        return tuple(entry for entry in self.lines if entry.method not in REFERENCES)
 
     def line(self, method: str) -> MethodSummary | None:
         """Return the line of one method."""

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mmrecun.auditing.result import Outcome
 from mmrecun.bench.distance import Nearest, distance, nearest
+from mmrecun.bench.spec import GOLD
 from mmrecun.bench.summary import MethodSummary, Stat, Summary
 from mmrecun.text import duration
 
@@ -46,7 +47,7 @@ def _figure(column: str) -> Callable[[MethodSummary, Summary], str]:
 
 
 def spread(stat: Stat | None, digits: int = 4) -> str:
-    """Mean ± standard deviation; a dash where there is nothing.
+    """Format mean ± standard deviation; a dash where there is nothing.
 
     >>> spread(Stat(0.10119, 0.0021)), spread(None)
     ('0.1012 ± 0.0021', '–')
@@ -57,7 +58,7 @@ def spread(stat: Stat | None, digits: int = 4) -> str:
 
 
 def _distance(entry: MethodSummary, summary: Summary) -> str:
-    gold = summary.line("gold")
+    gold = summary.line(GOLD)
     far = distance(entry, gold) if gold is not None else None
     return "–" if far is None else f"{far.overall:.1f}"
 
@@ -116,7 +117,7 @@ def body(summary: Summary) -> Body:
 
 
 def in_words(winner: Nearest) -> str:
-    """Who is nearest to Gold, how near, and among whom."""
+    """Say which method is nearest to Gold, how near, and among which."""
     parts = ", ".join(f"{name.replace('_', ' ')} {value:.1f}" for name, value in winner.distance.parts.items())
     among = (
         f"of the methods that take no more than the {duration(winner.seconds)} of {winner.limit}"
@@ -140,7 +141,7 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def markdown(summaries: Iterable[Summary]) -> str:
-    """One table a group; the nearest to Gold is bold."""
+    """Return one Markdown table a group; the nearest to Gold is bold."""
     parts = []
     for group in map(body, summaries):
         rows = [("method", *HEADINGS)]
@@ -155,7 +156,7 @@ _TEX |= {"±": r"$\pm$", "–": "--", "×": r"$\times$", "◆": r"$\diamond$", "
 
 
 def tex(text: str) -> str:
-    r"""`text` with every sign that LaTeX would read otherwise escaped.
+    r"""Escape every character of `text` that LaTeX would read as markup.
 
     >>> tex("5 % ± 1")
     '5 \\% $\\pm$ 1'
@@ -164,7 +165,7 @@ def tex(text: str) -> str:
 
 
 def latex(summaries: Iterable[Summary]) -> str:
-    """One `table` environment a group, with the rules of the package booktabs."""
+    """Return one `table` environment a group, with the rules of the package booktabs."""
     parts = ["% \\usepackage{booktabs}"]
     for group in map(body, summaries):
         lines = [
@@ -191,7 +192,7 @@ def _tex_row(cells: Sequence[str]) -> str:
 
 
 def terminal(group: Body, width: int) -> Table:
-    """One group for a terminal of `width` signs; a diamond marks the nearest to Gold, empty columns are left out.
+    """Return the table of one group for a terminal of `width` columns; a diamond marks the nearest to Gold.
 
     A narrow one shows means alone, and fewer columns.
     """

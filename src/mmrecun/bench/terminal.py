@@ -24,7 +24,7 @@ def show(rows: Sequence[Row], page: str, console: Console) -> None:
 
 
 def trust(rows: Sequence[Row]) -> str:
-    """How far the verdict without Gold can be trusted, in one line."""
+    """Say how far the verdict without Gold can be trusted, in one line."""
     found = agreement(rows)
     passed, judged = golds_passing(rows)
     if not found.rows:

@@ -18,7 +18,7 @@ from mmrecun.bench.cache import Cache
 from mmrecun.bench.distance import distance
 from mmrecun.bench.groups import groups
 from mmrecun.bench.run import BenchPaths, run
-from mmrecun.bench.spec import BenchSpec, Method
+from mmrecun.bench.spec import GOLD, BenchSpec, Method
 from mmrecun.bench.summary import Summary, summarise
 from mmrecun.bench.table import markdown_table
 from mmrecun.errors import ConfigError
@@ -138,7 +138,7 @@ def distances(summaries: Sequence[Summary], name: str) -> dict[str, float]:
     """Return request -> distance from Gold of the setting called `name`, where it can forget that."""
     found: dict[str, float] = {}
     for summary in summaries:
-        entry, gold = summary.line(name), summary.line("gold")
+        entry, gold = summary.line(name), summary.line(GOLD)
         far = distance(entry, gold) if entry is not None and gold is not None and entry.done else None
         if far is not None:
             found[summary.about.request] = far.overall

@@ -17,7 +17,7 @@ from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_
 from mmrecun.data.interactions import Split
 from mmrecun.errors import ForgetError
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.runs import now, versions
+from mmrecun.manifest import now, versions
 from mmrecun.text import preview
 
 OTHER = {"users": "items", "items": "users"}
@@ -85,7 +85,7 @@ def _rows(run: MappedRun, side: str, names: tuple[str, ...]) -> Ints:
 
 
 def lost_partners(run: MappedRun, erasure: Erasure) -> LostPartners:
-    """Work out which rows lose which partners."""
+    """Find which rows lose which partners."""
     lost: dict[str, dict[int, list[int]]] = {side: defaultdict(list) for side in SIDES}
     left: set[tuple[int, int, int]] = set()
     for side in SIDES:

@@ -42,7 +42,7 @@ def index_of(ids: np.ndarray) -> tuple[Hashes, np.ndarray]:
 
 
 def find(names: Sequence[str], ids: ChunkedRows, hashes: ChunkedRows, rows: ChunkedRows) -> Ints:
-    """Rows of `names`, -1 where an id is unknown: int64 [K]. Each reads a few pages."""
+    """Find the rows of `names`, -1 where an id is unknown: int64 [K]. Each reads a few pages."""
     width = ids.spec.shape[1]
     wanted = [name.encode() for name in names]
     fitting = [place for place, name in enumerate(wanted) if 0 < len(name) <= width and b"\0" not in name]
@@ -96,7 +96,7 @@ def _neighbour(number: int, hashes: ChunkedRows) -> Hashes:
 
 
 def _chunks_with(sought: Hashes, hashes: ChunkedRows) -> list[int]:
-    """Numbers of the chunks in which hashes may stand."""
+    """Return the numbers of the chunks that may hold the hashes."""
     per_chunk = hashes.spec.per_chunk
     firsts = hashes.rows(np.arange(0, len(hashes), per_chunk))
     first = np.searchsorted(firsts, sought, side="left") - 1

@@ -28,7 +28,6 @@ from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 
 _MOST, _NEGATIVES, _USERS = 4096, 64, 128
-_SINCE = (0.0, 0.25, 0.5)  # see `expected_bpr`
 _STEPS = 3
 _LEAST_DECAY = 1e-6
 
@@ -52,14 +51,14 @@ class Pulls:
     before: Tensor
     after: Tensor
 
-    def gradient(self, row: Tensor, weights: Tensor, since: float) -> Tensor:
-        """Of the sum of BPR over all terms by the row: float32 [D]."""
-        pulls = gradient_weight(self._margins(row), since).mean(dim=1)
+    def gradient(self, row: Tensor, weights: Tensor) -> Tensor:
+        """Compute the gradient of the sum of BPR over all terms by the row: float32 [D]."""
+        pulls = gradient_weight(self._margins(row)).mean(dim=1)
         return -(pulls * self.signs * weights) @ self.vectors
 
-    def curvature(self, row: Tensor, weights: Tensor, since: float) -> Tensor:
-        """Gauss-Newton matrix: float32 [D, D]."""
-        stiff = hessian_weight(self._margins(row), since).mean(dim=1) * weights
+    def curvature(self, row: Tensor, weights: Tensor) -> Tensor:
+        """Compute the Gauss-Newton matrix: float32 [D, D]."""
+        stiff = hessian_weight(self._margins(row)).mean(dim=1) * weights
         return (self.vectors * stiff[:, None]).T @ self.vectors
 
     def _margins(self, row: Tensor) -> Tensor:
@@ -80,20 +79,20 @@ class Touched:
     pulls: Pulls
     kept: float
 
-    def explained(self, since: float) -> float:
-        """Cosine between the row and what its pairs taught it."""
-        taught = -self.pulls.gradient(self.row, self.pulls.before, since)
+    def explained(self) -> float:
+        """Compute the cosine between the row and the negative gradient of its pairs."""
+        taught = -self.pulls.gradient(self.row, self.pulls.before)
         return float(torch.nn.functional.cosine_similarity(self.row, taught, dim=0))
 
-    def solved(self, since: float) -> Tensor:
+    def solved(self) -> Tensor:
         """Return the row in balance with what is retained: float32 [D]."""
-        gradient = self.pulls.gradient(self.row, self.pulls.before, since)
+        gradient = self.pulls.gradient(self.row, self.pulls.before)
         decay = max(float(-(gradient @ self.row) / self.row.square().sum().clamp(min=1e-9)), _LEAST_DECAY)
         rest = self.kept * (gradient + decay * self.row)
         row, after, fades = self.row.clone(), self.pulls.after, self.kept * decay
         for _ in range(_STEPS):
-            missing = rest - self.pulls.gradient(row, after, since) - fades * row
-            curvature = self.pulls.curvature(row, after, since) + fades * torch.eye(len(row))
+            missing = rest - self.pulls.gradient(row, after) - fades * row
+            curvature = self.pulls.curvature(row, after) + fades * torch.eye(len(row))
             step = torch.linalg.solve(curvature, missing)
             row += step * min(1.0, float(self.row.norm() / step.norm().clamp(min=1e-12)))
         return row
@@ -120,21 +119,20 @@ def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
         touched[side] = {row: each for row, each in found.items() if each is not None}
         emptied[side] = [row for row, each in found.items() if each is None]
     everyone = [each for of in touched.values() for each in of.values()]
-    cosines = {since: float(np.mean([each.explained(since) for each in everyone] or [0.0])) for since in _SINCE}
-    since = max(cosines, key=lambda one: cosines[one])
+    explained = float(np.mean([each.explained() for each in everyone] or [0.0]))
     moved = {}
     for side in SIDES:
         fresh = _fresh(run, side, len(emptied[side]), seed)
         rows = np.array([*touched[side], *emptied[side]], dtype=np.int64)
-        values = [*(each.solved(since).numpy() for each in touched[side].values()), *fresh]
+        values = [*(each.solved().numpy() for each in touched[side].values()), *fresh]
         order = np.argsort(rows)
         width = run.manifest.rows["users.vectors"].shape[1]
         moved[side] = rows[order], np.array(values, dtype=np.float32).reshape(-1, width)[order]
-    return LocalBalance(moved, cosines[since])
+    return LocalBalance(moved, explained)
 
 
 def _fresh(run: MappedRun, side: str, count: int, seed: Seed) -> np.ndarray:
-    """Rows as at the start of a training: float32 [count, D]."""
+    """Draw rows as at the start of a training: float32 [count, D]."""
     rows, width = run.manifest.rows[f"{side}.vectors"].shape
     bound = (6 / (rows + width)) ** 0.5
     return seed.child(f"fresh {side}").numpy().uniform(-bound, bound, (count, width)).astype(np.float32)
@@ -194,7 +192,7 @@ class _Neighbourhoods:
         return Touched(vector, whole, (len(stay) + drawn_as_negative) / (len(partners) + drawn_as_negative))
 
     def _as_negative(self) -> Pulls:
-        """Pairs of some users, for all pairs in which an item may be the negative."""
+        """Return pairs of some users, for all pairs in which an item may be the negative."""
         users = np.unique(self._rng.integers(self._run.size("users"), size=_USERS))
         pairs = self._run.interactions(users, Split.TRAIN)
         own = self._run.vectors("users", users)[torch.tensor(pairs.users)]

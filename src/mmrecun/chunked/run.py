@@ -25,7 +25,7 @@ from mmrecun.chunked.rows import ChunkedRows, RowsSpec
 from mmrecun.data.columns import Columns
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ArtifactError, DataError
-from mmrecun.runs import Reference, now, versions
+from mmrecun.manifest import Reference, now, versions
 from mmrecun.settings import Settings
 from mmrecun.text import preview
 
@@ -76,13 +76,13 @@ class MappedManifest(Settings):
     created: str
 
     def chunks(self) -> set[str]:
-        """Digests of all chunks."""
+        """Return the digests of all chunks."""
         parts: list[RowsSpec | ListsSpec] = [*self.rows.values(), *self.lists.values()]
         return {digest for part in parts for digest in part.chunks}
 
 
 def content_digest(rows: Mapping[str, RowsSpec], lists: Mapping[str, ListsSpec]) -> str:
-    """SHA-256 over the digests of all chunks, in order, and the shapes of what they make up."""
+    """Compute SHA-256 over the digests of all chunks, in order, and the shapes of the parts."""
     parts = {name: spec.model_dump(mode="json") for name, spec in sorted([*rows.items(), *lists.items()])}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -113,15 +113,15 @@ class MappedRun:
         return ChunkedLists(self.manifest.lists[side], self.chunks)
 
     def size(self, side: str) -> int:
-        """U or I, with rows of those who left."""
+        """Return U or I, with the rows of removed ones."""
         return self.manifest.rows[f"{side}.vectors"].shape[0]
 
     def find(self, side: str, names: tuple[str, ...]) -> Ints:
-        """Rows of ids, -1 where one is unknown: int64 [K]."""
+        """Find the rows of ids, -1 where one is unknown: int64 [K]."""
         return ids.find(names, *(self.table(f"{side}.{part}") for part in ("ids", "hashes", "hash_rows")))
 
     def require(self, side: str, names: tuple[str, ...]) -> Ints:
-        """Rows of ids: int64 [K].
+        """Find the rows of ids: int64 [K].
 
         Raises:
             DataError: listing the ids that are not known.
@@ -133,15 +133,15 @@ class MappedRun:
         return found
 
     def names(self, side: str, at: Ints) -> list[str]:
-        """Ids of rows `at` (int64 [K]); empty text for one that left."""
+        """Return the ids of rows `at` (int64 [K]); empty text for a removed one."""
         return [bytes(row).rstrip(b"\0").decode() for row in self.table(f"{side}.ids").rows(at)]
 
     def vectors(self, side: str, at: Ints) -> Tensor:
-        """Vectors of rows `at` (int64 [K]): float32 [K, D], a copy."""
+        """Return the vectors of rows `at` (int64 [K]): float32 [K, D], a copy."""
         return torch.from_numpy(self.table(f"{side}.vectors").rows(at))
 
     def interactions(self, users: Ints, *splits: Split) -> Interactions:
-        """Pairs of `users` (int64 [M], ascending) in some splits, with users renumbered as 0 to M - 1."""
+        """Return the pairs of `users` (int64 [M], ascending) in some splits, with users renumbered as 0 to M - 1."""
         lists = self.pairs_of("users").lists(users)
         values = np.concatenate(lists) if lists else np.empty(0, dtype=np.uint32)
         rows = np.repeat(np.arange(len(users)), [len(each) for each in lists])
@@ -151,7 +151,7 @@ class MappedRun:
 
 
 def is_mapped(folder: Path) -> bool:
-    """Whether a folder holds a run in chunks."""
+    """Say whether a folder holds a run in chunks."""
     return (folder / MANIFEST).is_file()
 
 
@@ -217,7 +217,7 @@ def write(staging: Path, columns: Columns, vectors: Mapping[str, np.ndarray], **
 
 
 def _by_user(columns: Columns) -> Iterator[tuple[Ints, np.ndarray]]:
-    """Items of each user with their splits, in blocks of users."""
+    """Yield the items of each user with their splits, in blocks of users."""
     for start in range(0, len(columns.users), _BLOCK):
         users = np.arange(start, min(start + _BLOCK, len(columns.users)))
         owners, values = [], []
@@ -230,7 +230,7 @@ def _by_user(columns: Columns) -> Iterator[tuple[Ints, np.ndarray]]:
 
 
 def _by_item(columns: Columns, scratch: Path) -> Iterator[tuple[Ints, np.ndarray]]:
-    """Users of each item with their splits, in blocks of items; sorted by counting, into a scratch file."""
+    """Yield the users of each item with their splits, in blocks of items; sorted by counting, in a scratch file."""
     items = len(columns.items)
     counts = sum((part.item_degrees(items) for part in columns.splits.values()), np.zeros(items, dtype=np.int64))
     ends = np.cumsum(counts)

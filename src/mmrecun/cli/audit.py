@@ -7,61 +7,68 @@ import typer
 from rich.console import Console
 
 from mmrecun.auditing.result import Outcome
+from mmrecun.cli.leftovers import name_leftovers
+from mmrecun.cli.mapped import audit_mapped, is_mapped
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
+Golds = Annotated[
+    list[Path],
+    typer.Option(
+        "--gold",
+        help="A Gold run of the same request; may be repeated. For a model of another library, the file of one "
+        "that it trained again on what is retained.",
+    ),
+]
+Reading = Annotated[
+    list[str],
+    typer.Option("--reading", metavar="NAME=VALUE", help="How those files are read, as in unlearn; for all of them."),
+]
+Relearn = Annotated[
+    bool,
+    typer.Option(
+        "--relearn",
+        help="Measure relearn time: the training steps, at most 200 a run, that restore what was forgotten.",
+    ),
+]
+Shadows = Annotated[
+    int,
+    typer.Option(
+        "--shadows",
+        metavar="N",
+        min=0,
+        help="Attack with N shadow models (even, 4 or more), at the cost of N trainings; 0 for no attack.",
+    ),
+]
+Require = Annotated[
+    Outcome | None, typer.Option("--require", help="Exit with 1 unless this is the verdict, for scripts.")
+]
+KeyFile = Annotated[Path | None, typer.Option("--key-file", help="Key of the hashes of the request; or MMRECUN_KEY.")]
+Sample = Annotated[
+    int | None,
+    typer.Option(
+        "--sample",
+        metavar="N",
+        min=0,
+        help="Users drawn for the retained figures; 0: all. By default all, up to 2,000 million scores.",
+        show_default=False,
+    ),
+]
+
 
 def audit(
+    context: typer.Context,
     run: RunFolder,
-    gold: Annotated[
-        list[Path],
-        typer.Option(
-            "--gold",
-            help="A Gold run of the same request; may be repeated. For a model of another library, the file of one "
-            "that it trained again on what is retained.",
-        ),
-    ] = [],  # noqa: B006
-    reading: Annotated[
-        list[str],
-        typer.Option(
-            "--reading", metavar="NAME=VALUE", help="How those files are read, as in unlearn; for all of them."
-        ),
-    ] = [],  # noqa: B006
-    relearn: Annotated[
-        bool,
-        typer.Option(
-            "--relearn",
-            help="Measure relearn time: the training steps, at most 200 a run, that restore what was forgotten.",
-        ),
-    ] = False,
-    shadows: Annotated[
-        int,
-        typer.Option(
-            "--shadows",
-            metavar="N",
-            min=0,
-            help="Attack with N shadow models (even, 4 or more), at the cost of N trainings; 0 for no attack.",
-        ),
-    ] = 0,
-    require: Annotated[
-        Outcome | None, typer.Option("--require", help="Exit with 1 unless this is the verdict, for scripts.")
-    ] = None,
-    key_file: Annotated[
-        Path | None, typer.Option("--key-file", help="Key of the hashes of the request; or MMRECUN_KEY.")
-    ] = None,
-    sample: Annotated[
-        int | None,
-        typer.Option(
-            "--sample",
-            metavar="N",
-            min=0,
-            help="Users drawn for the retained figures; 0: all. By default all, up to 2,000 million scores.",
-            show_default=False,
-        ),
-    ] = None,
+    gold: Golds = [],  # noqa: B006
+    reading: Reading = [],  # noqa: B006
+    relearn: Relearn = False,
+    shadows: Shadows = 0,
+    require: Require = None,
+    key_file: KeyFile = None,
+    sample: Sample = None,
     on: On = "here",
     store: StoreUrl = None,
     cpus: Cpus = None,
@@ -69,6 +76,9 @@ def audit(
     as_json: JsonFlag = False,
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
+    if is_mapped(run):
+        audit_mapped(context, run, as_json)
+        return
     from mmrecun import jobs
     from mmrecun.forget.secret import read_key
     from mmrecun.report.terminal import show
@@ -82,8 +92,10 @@ def audit(
     how = parse_assignments(reading, "--reading")
     with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"auditing {run.name}") as progress:
         report = jobs.audit(run, gold, relearn, shadows, progress, read_key(key_file), how, sample, room)
+    copies = [one._asdict() for one in name_leftovers(run)]
     if as_json:
-        print_json({"run": str(run), "report": str(run / report.folder / "report.html"), **report.contract()}, as_json)
+        place = {"run": str(run), "report": str(run / report.folder / "report.html")}
+        print_json({**place, **report.contract(), "leftovers": copies})
     else:
         show(report, Console())
         if report.folder:

@@ -42,7 +42,7 @@ Spec = Annotated[
     ),
 ]
 BenchOut = Annotated[
-    Path, typer.Option("--out", help="Folder of the bench; the same command goes on there.", show_default=False)
+    Path, typer.Option("--out", help="Folder of the bench; the same command resumes there.", show_default=False)
 ]
 CacheOption = Annotated[
     Path | None, typer.Option("--cache", help="Folder of Originals and Golds that benches may share; OUT/cache.")
@@ -64,7 +64,7 @@ def bench(
 ) -> None:
     """Compare methods over datasets, models, requests and seeds; `run` may be left out.
 
-    If it is interrupted, the same command goes on.
+    If it is interrupted, the same command resumes it.
     """
     from mmrecun.bench import output
     from mmrecun.bench.cache import Cache
@@ -84,11 +84,11 @@ def bench(
             rows = run(planned, paths, progress, lambda made: output.write_tables(out, made), room)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"stopped; the same command goes on with the {len(list(out.glob('rows/*.json')))} rows made"
+            f"stopped; the same command resumes with the {len(list(out.glob('rows/*.json')))} rows made"
         ) from None
     page = output.write_page(out, parsed, header, rows)
     if as_json:
-        print_json(output.as_json(out, rows, time.perf_counter() - started), as_json)
+        print_json(output.as_json(out, rows, time.perf_counter() - started))
         return
     show(rows, str(page), Console())
 
@@ -106,7 +106,7 @@ def tune(
 ) -> None:
     """Rank five settings of each method by distance from Gold, on other requests than the bench's.
 
-    If it is interrupted, the same command goes on.
+    If it is interrupted, the same command resumes it.
     """
     from mmrecun.bench.cache import Cache
     from mmrecun.bench.spec import load
@@ -121,7 +121,7 @@ def tune(
     if as_json:
         rows = [vars(one) for one in tried]
         seconds = time.perf_counter() - started
-        print_json({"out": str(out), "report": str(table), "rows": rows, "seconds": seconds}, as_json)
+        print_json({"out": str(out), "report": str(table), "rows": rows, "seconds": seconds})
         return
     rows_table(
         [{"setting": label(one.method, one.settings), "distance from Gold": round(one.distance, 4)} for one in tried],

@@ -8,6 +8,34 @@ import typer
 
 from mmrecun.cli.command import Command, with_home
 from mmrecun.cli.facts import show_degrees, show_sizes
+from mmrecun.cli.import_options import (
+    ColumnNames,
+    Core,
+    Database,
+    DryRun,
+    Duplicates,
+    FeatureFiles,
+    FeatureIds,
+    HeldOutEach,
+    ItemColumn,
+    ItemTable,
+    Layout,
+    MinWeight,
+    Name,
+    NewFolder,
+    Query,
+    Separator,
+    Source,
+    Split,
+    SplitColumn,
+    TestFile,
+    TimestampColumn,
+    TrainFile,
+    UserColumn,
+    UserTable,
+    ValidFile,
+    WeightColumn,
+)
 from mmrecun.cli.options import Data, Out, SeedOption, Set
 from mmrecun.cli.output import JsonFlag, bars, facts_table, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError, DataError
@@ -15,6 +43,8 @@ from mmrecun.settings import parse_assignments
 
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
+    from mmrecun.data.importers.options import ImportOptions
+    from mmrecun.jobs._encode import EncodedDataset
 
 app = typer.Typer(no_args_is_help=True, help="Import, describe, encode or make a dataset.")
 
@@ -23,61 +53,32 @@ _KEYS = ("dataset", "users", "items", "interactions", "modalities")
 
 @app.command("import", cls=Command)
 def import_data(
-    source: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="SRC", help="A folder as another tool lays it out, or a table of pairs.", show_default=False
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Dataset folder to make.")] = None,
-    layout: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="auto, mmrec, table, lists (LightGCN), amazon, microlens, datasets (Hugging Face), ui, uir, uirt or "
-            "uitup (Cornac).",
-        ),
-    ] = "auto",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read, and write nothing.")] = False,
-    name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
-    user: Annotated[str, typer.Option(help="Column of user ids.")] = "user",
-    item: Annotated[str, typer.Option(help="Column of item ids.")] = "item",
-    timestamp: Annotated[str | None, typer.Option(help="Column of times: numbers, dates or ISO 8601 text.")] = None,
-    weight: Annotated[
-        str | None, typer.Option(help="Column of weights; kept as an attribute, every row counts as a positive.")
-    ] = None,
-    min_weight: Annotated[float | None, typer.Option(help="Leave out rows of a smaller weight.")] = None,
-    split_column: Annotated[str | None, typer.Option(help="Column with train, valid, test or 0, 1, 2.")] = None,
-    separator: Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character.")] = None,
-    columns: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Names of the columns, for a table without a header.")
-    ] = None,
-    features: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME=FILE",
-            help="Features, .npy, .parquet, .arrow or a folder of ID.npy; a row of NaN or null is an absent item.",
-        ),
-    ] = [],  # noqa: B006
-    feature_ids: Annotated[
-        list[str], typer.Option(metavar="NAME=FILE", help="The item ids of the rows of an .npy file of features.")
-    ] = [],  # noqa: B006
-    items: Annotated[Path | None, typer.Option(help="Table of items: ids and attributes.")] = None,
-    users: Annotated[Path | None, typer.Option(help="Table of users: ids and attributes.")] = None,
-    split: Annotated[str | None, typer.Option(help="random, temporal or leave-k-out.")] = None,
-    k: Annotated[int, typer.Option(min=1, help="Held out per user and part, for leave-k-out.")] = 1,
-    k_core: Annotated[int, typer.Option(min=0, help="Keep users and items with at least so many pairs.")] = 0,
-    duplicates: Annotated[str, typer.Option(help="error, or first to keep the first of a repeated pair.")] = "error",
-    train: Annotated[
-        Path | None, typer.Option(help="Training pairs, where each split has a file; needs no SRC.")
-    ] = None,
-    valid: Annotated[Path | None, typer.Option(help="Validation pairs; cut from those of --train when absent.")] = None,
-    test: Annotated[Path | None, typer.Option(help="Test pairs.")] = None,
-    sql: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="A database to read from, such as sqlite:///shop.db; needs no SRC."),
-    ] = None,
-    query: Annotated[str | None, typer.Option(help="The SELECT that returns the pairs.")] = None,
+    source: Source = None,
+    out: NewFolder = None,
+    layout: Layout = "auto",
+    dry_run: DryRun = False,
+    name: Name = None,
+    user: UserColumn = "user",
+    item: ItemColumn = "item",
+    timestamp: TimestampColumn = None,
+    weight: WeightColumn = None,
+    min_weight: MinWeight = None,
+    split_column: SplitColumn = None,
+    separator: Separator = None,
+    columns: ColumnNames = None,
+    features: FeatureFiles = [],  # noqa: B006
+    feature_ids: FeatureIds = [],  # noqa: B006
+    items: ItemTable = None,
+    users: UserTable = None,
+    split: Split = None,
+    k: HeldOutEach = 1,
+    k_core: Core = 0,
+    duplicates: Duplicates = "error",
+    train: TrainFile = None,
+    valid: ValidFile = None,
+    test: TestFile = None,
+    sql: Database = None,
+    query: Query = None,
     seed: SeedOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -88,16 +89,12 @@ def import_data(
     from mmrecun.atomic import refuse_existing
     from mmrecun.data import files
     from mmrecun.data.importers.importer import REGISTRY
-    from mmrecun.data.importers.options import ImportOptions
     from mmrecun.data.importers.read import read
 
     REGISTRY.check(layout)
     if out is not None:
         refuse_existing(out)
-    named = tuple(name.strip() for name in columns.split(",")) if columns else ()
-    files_of = {"features": _named_files("features", features), "feature_ids": _named_files("feature-ids", feature_ids)}
-    options = ImportOptions.of({**given, **files_of, "columns": named}, "data import")
-    imported = read(source, options, layout)
+    imported = read(source, _import_options(given, columns, features, feature_ids), layout)
     if out is not None and not dry_run:
         files.save(imported.dataset, out)
     _tell(
@@ -114,6 +111,16 @@ _OPTIONS = (
     *("items", "users", "split", "k", "k_core", "duplicates", "seed"),
     *("train", "valid", "test", "sql", "query"),
 )
+
+
+def _import_options(
+    given: Mapping[str, Any], columns: str | None, features: list[str], feature_ids: list[str]
+) -> "ImportOptions":
+    from mmrecun.data.importers.options import ImportOptions
+
+    names = tuple(name.strip() for name in columns.split(",")) if columns else ()
+    files = {"features": _named_files("features", features), "feature_ids": _named_files("feature-ids", feature_ids)}
+    return ImportOptions.of({**given, **files, "columns": names}, "data import")
 
 
 def _named_files(option: str, values: list[str]) -> dict[str, str]:
@@ -135,7 +142,7 @@ def _tell(
 
     known = facts(dataset)
     if as_json:
-        print_json({name: known[name] for name in _KEYS} | dict(counts or {}) | {"warnings": warnings}, as_json)
+        print_json({name: known[name] for name in _KEYS} | dict(counts or {}) | {"warnings": warnings})
     else:
         show_sizes(known, title)
         for reason, count in (counts or {}).get("left_out", {}).items():
@@ -154,7 +161,7 @@ def describe(
 ) -> None:
     """Print and draw the facts of a dataset."""
     from mmrecun.data import files
-    from mmrecun.data.describe import degree_histogram, degrees_of, facts
+    from mmrecun.data.describe import degree_histogram, facts
 
     dataset = files.load(data)
     if plot is not None:
@@ -164,11 +171,11 @@ def describe(
             draw(dataset, path)
     known = facts(dataset)
     if as_json:
-        print_json({**known, "warnings": []}, as_json)
+        print_json({**known, "warnings": []})
         return
     show_sizes(known, str(data))
     show_degrees(known)
-    for kind, degrees in degrees_of(dataset).items():
+    for kind, degrees in zip(("users", "items"), dataset.degrees, strict=True):
         bars(degree_histogram(degrees), f"{kind} by training pairs")
 
 
@@ -225,11 +232,15 @@ def encode(
             done = jobs.encode(data, modality, source, encoder, out, licence, owner, progress)
     except KeyboardInterrupt:
         left = jobs.partial_folder(data, modality)
-        kept = f"the same command goes on from {left}" if left.exists() else "nothing is left"
+        kept = f"the same command resumes from {left}" if left.exists() else "nothing is left"
         raise KeyboardInterrupt(f"stopped; {kept}") from None
     if as_json:
         _tell(done.dataset, done.warnings, as_json, "")
         return
+    _tell_encoded(done, modality)
+
+
+def _tell_encoded(done: "EncodedDataset", modality: str) -> None:
     made = done.dataset.modalities[modality]
     origin = made.provenance
     facts_table(

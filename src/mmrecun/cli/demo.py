@@ -24,7 +24,7 @@ def demo(
 
     result, report = run_demo(out, lambda line: print_line(line, stderr), raw)
     if as_json:
-        print_json(result, as_json)
+        print_json(result)
         return
     show(report, Console())
     print_line(f"report: {result['report']}  ({duration(result['seconds'])} in all)")

@@ -22,7 +22,7 @@ def diff(
     with progress_bar(f"comparing {run.name} and {other.name}") as progress:
         found = jobs.diff(run, other, names, progress)
     if as_json:
-        print_json(found, as_json)
+        print_json(found)
         return
     _show(found)
 

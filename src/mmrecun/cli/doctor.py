@@ -25,7 +25,7 @@ def doctor(on: On = "here", store: StoreUrl = None, as_json: JsonFlag = False) -
         found += cluster_checks(address, store)
     bad = sum(check["state"] != "ok" for check in found)
     if as_json:
-        print_json({"checks": found}, as_json)
+        print_json({"checks": found})
     else:
         rows_table(found, f"{bad} of {len(found)} checks failed" if bad else "all is well")
     if bad:

@@ -32,7 +32,7 @@ def export(
         record = jobs.export(run, to, out, k, progress)
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     if as_json:
-        print_json({"export": str(out), "files": files, "record": record.model_dump(mode="json")}, as_json)
+        print_json({"export": str(out), "files": files, "record": record.model_dump(mode="json")})
         return
     asked = counted(len(record.requests), "request")
     facts = {
@@ -61,7 +61,7 @@ def exports(
     entries = jobs.exports(run, among)
     stale = sum(entry["state"] == "stale" for entry in entries)
     if as_json:
-        print_json({"run": str(run), "exports": entries, "stale": stale}, as_json)
+        print_json({"run": str(run), "exports": entries, "stale": stale})
         return
     if not entries:
         print_line(f"nothing was exported from {run}")

@@ -20,6 +20,7 @@ from mmrecun.cli import (
     doctor,
     evaluate,
     export,
+    leftovers,
     plan,
     recommend,
     registered,
@@ -93,6 +94,7 @@ for module in (
     app.command(cls=Command)(module)
 app.add_typer(bench.app, name="bench")
 app.command(cls=Command)(doctor.doctor)
+app.command(cls=Command)(leftovers.leftovers)
 
 
 def _version(asked: bool) -> None:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 from rich.text import Text
 
+from mmrecun.keys import MetricKey
 from mmrecun.text import duration
 
 JsonFlag = Annotated[bool, typer.Option("--json", is_eager=True, help="Print one JSON object on standard output.")]
@@ -21,21 +22,10 @@ stderr = Console(stderr=True)
 _FIRST_LINE, _NEXT_LINE = 5.0, 30.0
 
 
-def print_json(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
-    """Print `result` as one JSON object, or as two columns with nested mappings as `outer.inner`."""
-    if not as_json:
-        facts_table(dict(_flat(result)), title)
-        return
+def print_json(result: Mapping[str, Any]) -> None:
+    """Print `result` as one JSON object on one line of standard output."""
     sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
     sys.stdout.flush()
-
-
-def _flat(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in result.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def escape_control(value: object) -> str:
@@ -141,10 +131,11 @@ class _Lines:
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> None:
     """Print `name@k` figures as one row per metric and one column per list length."""
-    lengths = sorted({int(name.partition("@")[2]) for name in metrics})
+    keys = [MetricKey(name) for name in metrics]
+    lengths = sorted({key.cutoff for key in keys})
     rows = [
-        {"metric": metric.replace("_", " "), **{f"@{length}": metrics[f"{metric}@{length}"] for length in lengths}}
-        for metric in dict.fromkeys(name.partition("@")[0] for name in metrics)
+        {"metric": name.replace("_", " "), **{f"@{length}": metrics[MetricKey.at(name, length)] for length in lengths}}
+        for name in dict.fromkeys(key.metric for key in keys)
     ]
     rows_table(rows, title)
 

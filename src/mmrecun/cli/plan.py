@@ -33,7 +33,7 @@ def plan(
     made = make_plan(data, model, parse_assignments(assignments), device)
     needed, free = (f"{size / (1 << 30):.1f} GiB" for size in (made.memory_bytes, made.available_bytes))
     if as_json:
-        print_json({**vars(made), "fits": made.fits}, as_json)
+        print_json({**vars(made), "fits": made.fits})
     if made.seconds_per_epoch is None:
         raise ConfigError(f"training {made.model} on {data} would take {needed}, of {free} free; {made.advice}")
     if not as_json:

@@ -19,7 +19,7 @@ def recommend(
 
     items = jobs.recommend(run, user, k)
     if as_json:
-        print_json({"run": str(run), "user": user, "items": items}, as_json)
+        print_json({"run": str(run), "user": user, "items": items})
     elif items:
         rows_table(items, f"best items for {user}")
     else:

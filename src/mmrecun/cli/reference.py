@@ -90,7 +90,7 @@ def _cell(text: str) -> str:
 def write(folder: Path) -> None:
     """Make cli.md in `folder` anew, and the tables in the pages beside it."""
     (folder / "cli.md").write_text(page(), encoding="utf-8")
-    for path in sorted(folder.glob("*.md")):
+    for path in sorted(folder.rglob("*.md")):
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ def models(as_json: JsonFlag = False) -> None:
 
     found = list_models()
     if as_json:
-        print_json({"models": [vars(one) for one in found]}, as_json)
+        print_json({"models": [vars(one) for one in found]})
         return
     _show(found, [{} for _ in found], "models; their settings: mmrecun train --model NAME --help-settings")
 
@@ -29,7 +29,7 @@ def methods(as_json: JsonFlag = False) -> None:
 
     found = list_methods()
     if as_json:
-        print_json({"methods": [vars(one) for one in found]}, as_json)
+        print_json({"methods": [vars(one) for one in found]})
         return
     forgets = [{"forgets": "all" if len(one.forgets) == 4 else ", ".join(one.forgets)} for one in found]
     _show(found, forgets, "methods; their settings: mmrecun unlearn --method NAME --help-settings")
@@ -71,7 +71,7 @@ def _explain(
     parts = settings(name)
     if context.params["as_json"]:
         rows = [{"of": part, **vars(setting)} for part, listed in parts.items() for setting in listed]
-        print_json({kind: name, "settings": rows}, as_json=True)
+        print_json({kind: name, "settings": rows})
         raise typer.Exit
     for part, listed in parts.items():
         title = f"{part} {name}" if part == kind else part

@@ -1,23 +1,43 @@
 """`mmrecun train`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmrecun.cli.options import Data, Device, Model, Out, SeedOption, Set
+from mmrecun.cli.mapped import refuse_other_options
+from mmrecun.cli.options import Cpus, Data, Device, Model, On, Out, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, progress_bar
 from mmrecun.cli.registered import settings_of_model
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
+if TYPE_CHECKING:
+    from mmrecun.chunked.run import MappedManifest
+    from mmrecun.manifest import Manifest
+
+_EITHER = {"data", "out", "model", "assignments", "seed", "help_settings", "as_json"}
+_ON_DISK = {*_EITHER, "on_disk", "workers", "on", "store", "cpus"}
+_IN_MEMORY = {*_EITHER, "device"}
+
 
 def train(
+    context: typer.Context,
     data: Data,
     out: Out,
     model: Model = "mgcn",
     assignments: Set = [],  # noqa: B006
     seed: SeedOption = 0,
     device: Device = "auto",
+    on_disk: Annotated[
+        bool,
+        typer.Option("--on-disk", help="Keep pairs, tables and moments on disk, for what does not fit memory: bprmf."),
+    ] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the rows of a training on disk.")
+    ] = 1,
+    on: On = "here",
+    store: StoreUrl = None,
+    cpus: Cpus = None,
     help_settings: Annotated[
         bool,
         typer.Option(
@@ -33,18 +53,27 @@ def train(
     from mmrecun.training.validation import VALIDATION_CUTOFF
 
     settings = parse_assignments(assignments)
-    refuse_impossible(data, model, settings)
+    if on_disk:
+        refuse_other_options(context, _ON_DISK, "a training on disk")
+    else:
+        refuse_other_options(context, _IN_MEMORY, "a training in memory (without --on-disk)")
+        refuse_impossible(data, model, settings)
     try:
         with progress_bar(f"training {model}") as progress:
-            manifest = jobs.train(data, model, out, settings, seed, device, progress)
+            manifest: Manifest | MappedManifest
+            if on_disk:
+                share = jobs.Workers(workers, on, store, cpus)
+                manifest = jobs.train_mapped(data, model, out, settings, seed, progress, share)
+            else:
+                manifest = jobs.train(data, model, out, settings, seed, device, progress)
     except KeyboardInterrupt:
-        kept = jobs.resume_file(out)
-        left = f"the same command goes on from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
+        kept = jobs.training_folder(out) if on_disk else jobs.resume_file(out)
+        left = f"the same command resumes from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
         raise KeyboardInterrupt(f"stopped; {left}") from None
     metric = f"recall@{VALIDATION_CUTOFF}"
     if as_json:
         facts = {"best_epoch": manifest.best_epoch, "epochs": manifest.epochs, "valid": {metric: manifest.valid}}
-        print_json({"run": str(out), **facts, "seconds": manifest.seconds}, as_json)
+        print_json({"run": str(out), **facts, "seconds": manifest.seconds})
         return
     facts_table(
         {

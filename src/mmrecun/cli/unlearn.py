@@ -1,13 +1,34 @@
 """`mmrecun unlearn`."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
+from mmrecun.cli.mapped import is_mapped, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
-from mmrecun.cli.registered import settings_of_method
+from mmrecun.cli.unlearn_options import (
+    DryRun,
+    HelpSettings,
+    IgnoreUnknown,
+    ItemFile,
+    ItemIds,
+    KeyFile,
+    Like,
+    Modalities,
+    NewRun,
+    PairFile,
+    Reading,
+    RunOrFile,
+    Seeds,
+    TrainedOn,
+    UnknownFile,
+    UserFile,
+    UserIds,
+    Where,
+)
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
@@ -16,146 +37,112 @@ if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
     from mmrecun.forget.request import ForgetRequest
     from mmrecun.jobs import Absent
-    from mmrecun.runs import Manifest, Run
+    from mmrecun.manifest import Manifest
+    from mmrecun.runs import Run
 
 
 def unlearn(
-    run: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", help="A run folder, or a model file of another library.", show_default=False),
-    ],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the new run; it must not exist yet.")] = None,
-    users: Annotated[
-        Path | None,
-        typer.Option("--users", metavar="F", help="File of user ids: one a line, or a table with a header."),
-    ] = None,
-    items: Annotated[
-        Path | None,
-        typer.Option("--items", metavar="F", help="File of item ids: one a line, or a table with a header."),
-    ] = None,
-    pairs: Annotated[
-        Path | None, typer.Option("--pairs", metavar="F", help="File with a user and an item a line.")
-    ] = None,
-    user: Annotated[list[str], typer.Option("--user", metavar="ID", help="A user; may be repeated.")] = [],  # noqa: B006
-    item: Annotated[list[str], typer.Option("--item", metavar="ID", help="An item; may be repeated.")] = [],  # noqa: B006
-    modality: Annotated[
-        list[str],
-        typer.Option("--modality", metavar="NAME[:F]", help="A whole modality, or that of the items in file F."),
-    ] = [],  # noqa: B006
-    where: Annotated[
-        str | None, typer.Option("--where", help='Attribute expression: licensor == "X" and `release date` < 2010.')
-    ] = None,
+    context: typer.Context,
+    run: RunOrFile,
+    out: NewRun = None,
+    users: UserFile = None,
+    items: ItemFile = None,
+    pairs: PairFile = None,
+    user: UserIds = [],  # noqa: B006
+    item: ItemIds = [],  # noqa: B006
+    modality: Modalities = [],  # noqa: B006
+    where: Where = None,
     method: Method = "mmrecun",
     assignments: Set = [],  # noqa: B006
-    like: Annotated[
-        str | None,
-        typer.Option("--like", metavar="FORMAT", help="RUN is a model of implicit, mmrec, recbole, torch or vectors."),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="What that model was trained on: a dataset folder or a table of pairs."),
-    ] = None,
-    reading: Annotated[
-        list[str],
-        typer.Option(
-            "--reading",
-            metavar="NAME=VALUE",
-            help="How that model is read: users=F and items=F, ids of its rows, one a line; settings of the format.",
-        ),
-    ] = [],  # noqa: B006
+    like: Like = None,
+    data: TrainedOn = None,
+    reading: Reading = [],  # noqa: B006
     seed: SeedOption = 0,
-    seeds: Annotated[
-        str | None,
-        typer.Option("--seeds", metavar="1,2,5-7", help="Make a run for each seed: OUT/seed-1, OUT/seed-2, ..."),
-    ] = None,
+    seeds: Seeds = None,
     on: On = "here",
     store: StoreUrl = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
     device: Device = "auto",
-    ignore_unknown: Annotated[
-        bool, typer.Option("--ignore-unknown", help="Skip ids that RUN does not have, and list them.")
-    ] = False,
-    unknown_file: Annotated[
-        Path | None, typer.Option("--unknown-file", metavar="F", help="Write the skipped ids to this file.")
-    ] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--key-file", metavar="F", help="Key for hashes of the request, which the run then keeps; or MMRECUN_KEY."
-        ),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be forgotten, and stop.")] = False,
-    help_settings: Annotated[
-        bool,
-        typer.Option(
-            "--help-settings", callback=settings_of_method, help="Describe the settings of the method, and stop."
-        ),
-    ] = False,
+    ignore_unknown: IgnoreUnknown = False,
+    unknown_file: UnknownFile = None,
+    key_file: KeyFile = None,
+    dry_run: DryRun = False,
+    help_settings: HelpSettings = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Take users, items, interactions or modalities out of RUN; RUN itself is not changed."""
     del help_settings
+    if is_mapped(run):
+        unlearn_mapped(context, run, out, (users, items, pairs), (user, item), seed, as_json)
+        return
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
-    numbers = _seeds(seeds) if seeds is not None else ()
-    if seeds is None and on != "here":
-        raise ConfigError("--on shares out the runs of several seeds; name some, such as --seeds 1000-1002")
+    numbers = _seeds(seeds, on)
     from mmrecun import jobs
-    from mmrecun.forget.parsing import add_matching
     from mmrecun.forget.secret import read_key
 
     opened, key = jobs.open_run(run, device, like, data, parse_assignments(reading, "--reading")), read_key(key_file)
-    undecided = 0
     request = _request(opened.dataset, (users, items, pairs), (user, item), modality, ignore_unknown)
-    absent = jobs.Absent()
+    request, further = _narrowed(opened, request, where, ignore_unknown, unknown_file, key)
+    if dry_run or out is None:
+        _tell_scope({**jobs.scope(opened, request), **further}, as_json)
+        return
+    _warn_all(jobs.warnings(opened, request))
+    asked = (opened, request, method, parse_assignments(assignments), key)
+    if numbers:
+        made = _made_for_seeds(asked, out, numbers, (on, store, cpus, gpus))
+        _tell_seeds(made, {**further, "parent": str(run)}, as_json)
+    else:
+        told = {"run": str(out), "parent": str(run), **_made(asked, out, seed), **further}
+        _tell({**told, **jobs.not_reached(opened, out)}, as_json)
+
+
+def _narrowed(
+    opened: "Run",
+    request: "ForgetRequest",
+    where: str | None,
+    ignore_unknown: bool,
+    unknown_file: Path | None,
+    key: bytes | None,
+) -> "tuple[ForgetRequest, dict[str, Any]]":
+    """Leave out what the run does not have, if asked to, add what `where` matches, and count what neither decides."""
+    from mmrecun import jobs
+    from mmrecun.forget.parsing import add_matching
+
+    undecided, absent = 0, jobs.Absent()
     if ignore_unknown:
         request, absent = jobs.present_part(opened, request, key)
         _tell_absent(absent, unknown_file)
     if where is not None:
         request, undecided = add_matching(request, opened.dataset, where)
-    further = {"undecided": undecided, "unknown": absent.unknown, "already_forgotten": absent.forgotten}
-    if dry_run or out is None:
-        _tell_scope({**jobs.scope(opened, request), **further}, as_json)
-        return
-    for warning in jobs.warnings(opened, request):
-        warn(warning)
-    settings = parse_assignments(assignments)
-    if numbers:
-        _tell_seeds(
-            _made_for_seeds((opened, request, method, settings, key), out, numbers, (on, store, cpus, gpus)),
-            {**further, "parent": str(run)},
-            as_json,
-        )
-        return
+    return request, {"undecided": undecided, "unknown": absent.unknown, "already_forgotten": absent.forgotten}
+
+
+def _made(asked: "_Asked", out: Path, seed: int) -> dict[str, Any]:
+    """Make the new run, and return what is said of it."""
+    from mmrecun import jobs
+
+    opened, request, method, settings, key = asked
     with progress_bar(f"forgetting with {method}") as progress:
         manifest = jobs.unlearn(opened, request, out, method, settings, seed, progress, key)
-    result = {
-        "run": str(out),
-        "parent": str(run),
-        "method": manifest.method,
-        "forgotten": manifest.forgotten,
-        "references": manifest.references,
-        "seconds": manifest.seconds,
-        "stop": manifest.stop,
-        **further,
-        **jobs.not_reached(opened, out),
-    }
-    if as_json:
-        print_json(result, as_json)
-        return
-    _tell(result)
+    facts = ("method", "forgotten", "references", "seconds", "stop")
+    return {name: getattr(manifest, name) for name in facts}
 
 
 _Asked: TypeAlias = "tuple[Run, ForgetRequest, str, dict[str, Any], bytes | None]"
 
 
-def _seeds(text: str) -> tuple[int, ...]:
-    """Return the seeds of `1,2,5-7`, each once.
+def _seeds(text: str | None, on: str) -> tuple[int, ...]:
+    """Return the seeds of `1,2,5-7`, each once; none where no text is given.
 
-    >>> _seeds("1,5-7")
-    (1, 5, 6, 7)
+    >>> _seeds("1,5-7", "here"), _seeds(None, "here")
+    ((1, 5, 6, 7), ())
     """
+    if text is None:
+        if on != "here":
+            raise ConfigError("--on shares out the runs of several seeds; name some, such as --seeds 1000-1002")
+        return ()
     found: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
@@ -186,7 +173,7 @@ def _tell_seeds(made: "dict[Path, Manifest]", further: dict[str, Any], as_json: 
     first = next(iter(made.values()))
     if as_json:
         shared = {"method": first.method, "forgotten": first.forgotten, "references": first.references}
-        print_json({"runs": rows, **shared, **further}, as_json)
+        print_json({"runs": rows, **shared, **further})
         return
     rows_table(rows, f"forgotten with {first.method}")
 
@@ -222,7 +209,10 @@ _WORDS = {
 }
 
 
-def _tell(result: dict[str, Any]) -> None:
+def _tell(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+        return
     undecided, references = result["undecided"], result["references"]
     taken = [counted(count, _WORDS[kind]) for kind, count in result["forgotten"].items() if count]
     cleared = [f"{rows:,} in {column}" for column, rows in references.items()]
@@ -242,8 +232,7 @@ def _tell(result: dict[str, Any]) -> None:
 
 def _tell_absent(absent: "Absent", unknown_file: Path | None) -> None:
     """Say what is passed over, and write it to a file: a kind, the id or the pair, and the reason a line."""
-    for line in absent.lines():
-        warn(f"passed over, {line}")
+    _warn_all(f"passed over, {line}" for line in absent.lines())
     if unknown_file is None:
         return
     from mmrecun.jobs import absent_table
@@ -256,7 +245,7 @@ def _tell_absent(absent: "Absent", unknown_file: Path | None) -> None:
 
 def _tell_scope(scope: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(scope, as_json)
+        print_json(scope)
         return
     rows = [
         {"": f"{_WORDS[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
@@ -270,5 +259,9 @@ def _tell_scope(scope: dict[str, Any], as_json: bool) -> None:
         print_line(f"{counted(count, 'reference')} in {column} would be taken out")
     if scope["undecided"]:
         print_line(f"{counted(scope['undecided'], 'row')} could not be decided: the attribute is missing there")
-    for warning in scope["warnings"]:
-        warn(warning)
+    _warn_all(scope["warnings"])
+
+
+def _warn_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        warn(line)

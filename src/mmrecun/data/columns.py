@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.data.files import read_npy
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.npy import read_npy
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class PairColumns:
         return len(self.users)
 
     def places_of(self, users: Ints) -> tuple[Ints, Ints]:
-        """Where the pairs of `users` (int64 [M]) are, user after user, and how many each has: int64 both."""
+        """Return the indices of the pairs of `users` (int64 [M]) and the number for each user: int64 both."""
         starts = self.starts[users]
         counts = self.starts[users + 1] - starts
         return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts), counts
 
     def contains(self, users: Ints, items: Ints) -> Bools:
-        """Whether each pair (`users[b]`, `items[b]`), int64 [B] both, is among these; by bisection of the user's."""
+        """Say whether each pair (`users[b]`, `items[b]`), int64 [B] both, is among these, by bisection."""
         low, high = self.starts[users], self.starts[users + 1]
         end = high.copy()
         while True:
@@ -62,7 +62,7 @@ class PairColumns:
         return Interactions(rows, self.items[places].astype(np.int64), labels)
 
     def item_degrees(self, items: int) -> Ints:
-        """Pairs of each item: int64 [I], counted in blocks."""
+        """Count the pairs of each item, in blocks: int64 [I]."""
         found = np.zeros(items, dtype=np.int64)
         for start in range(0, len(self), 1 << 22):
             found += np.bincount(self.items[start : start + (1 << 22)], minlength=items)

@@ -1,6 +1,7 @@
 """Make the mapped columns of a dataset folder, once; its text is read as a stream and never held.
 
-The encoded pairs are sorted in memory, eight bytes each, and that is the peak beside one table of ids for each side.
+The encoded pairs are written to a scratch file as they come, then sorted in memory, eight bytes each. That is the peak,
+beside one table of ids for each side.
 """
 
 import hashlib
@@ -15,8 +16,10 @@ from mmrecun.arrays import Ints
 from mmrecun.atomic import staged_folder
 from mmrecun.data.columns import PARTS, Columns
 from mmrecun.data.dataset import column_bytes
-from mmrecun.data.files import Header, read_header, read_npy, readable_parquet
+from mmrecun.data.files import Header, read_header
 from mmrecun.data.interactions import Split
+from mmrecun.data.npy import read_npy
+from mmrecun.data.parquet import readable_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
@@ -80,7 +83,7 @@ class _Import:
         state = hashlib.sha256()
         for kind in ("user", "item"):
             self._write_ids(kind, out, state)
-        keys, order = self._sorted_keys()
+        keys, order = self._sorted_keys(out)
         for part in range(3):
             for block in self._unpacked(keys):
                 state.update(np.ascontiguousarray(block[part]).data)
@@ -123,8 +126,8 @@ class _Import:
                 f"{_LONGEST} bytes, which mapped storage cannot hold; import the data again with other ids"
             )
 
-    def _sorted_keys(self) -> tuple[Ints, Ints | None]:
-        """One number a pair, (user * I + item) * 4 + split, ascending: int64 [N]; and their order before.
+    def _sorted_keys(self, scratch: Path) -> tuple[Ints, Ints | None]:
+        """Return (user * I + item) * 4 + split of each pair, ascending: int64 [N]; and the order before.
 
         The order is only asked for where there are attributes that follow it.
         """
@@ -134,7 +137,7 @@ class _Import:
                 if column not in names:
                     raise DataError(f"{self._pairs}: column '{column}' is missing; there are: {', '.join(names)}")
             attributes = set(names) - set(_PAIR)
-            keys = self._encoded(keep_order=bool(attributes))
+            keys = self._encoded(scratch / "keys.arrow", keep_order=bool(attributes))
         order = None
         if attributes and not (keys[1:] > keys[:-1]).all():
             order = np.argsort(keys)
@@ -144,7 +147,8 @@ class _Import:
         self._refuse_repeated(keys)
         return keys, order
 
-    def _encoded(self, keep_order: bool) -> Ints:
+    def _encoded(self, scratch: Path, keep_order: bool) -> Ints:
+        """Encode the pairs as a stream into a file, and read it back once its length is known."""
         table = pl.scan_parquet(self._pairs, glob=False).select(pl.col("user", "item").cast(pl.String), "split")
         for kind in ("user", "item"):
             rows = pl.scan_parquet(self._folder / f"{kind}s.parquet", glob=False).select(pl.col("id").cast(pl.String))
@@ -158,10 +162,16 @@ class _Import:
         label = pl.col("split").replace_strict(_SPLITS, default=None, return_dtype=pl.Int64)
         user, item = (pl.col(f"{kind}_row").cast(pl.Int64) for kind in ("user", "item"))
         key = ((user * self._sizes["item"] + item) * 4 + label).alias("key")
-        found = table.select(key).collect(engine="streaming")["key"]
-        if found.null_count():
-            self._refuse_unknown()
-        return np.array(found.to_numpy())
+        table.select(key).sink_ipc(scratch, compression="uncompressed", maintain_order=keep_order)
+        encoded = pl.scan_ipc(scratch)
+        keys = np.empty(encoded.select(pl.len()).collect().item(), dtype=np.int64)
+        for start in range(0, len(keys), _BLOCK):
+            block = encoded.slice(start, _BLOCK).collect()["key"]
+            if block.null_count():
+                self._refuse_unknown()
+            keys[start : start + _BLOCK] = block.to_numpy()
+        scratch.unlink()
+        return keys
 
     def _refuse_unknown(self) -> None:
         table = pl.scan_parquet(self._pairs, glob=False)
@@ -182,7 +192,7 @@ class _Import:
                 raise DataError(f"{self._pairs}: the pair of user row {user} and item row {item} occurs more than once")
 
     def _unpacked(self, keys: Ints) -> Iterator[tuple[Ints, Ints, np.ndarray]]:
-        """Users, items int64 and splits int8 of the pairs, in blocks."""
+        """Yield users and items, int64, and splits, int8, of the pairs, in blocks."""
         for start in range(0, len(keys), _BLOCK):
             block = keys[start : start + _BLOCK]
             users, items = np.divmod(block >> 2, self._sizes["item"])

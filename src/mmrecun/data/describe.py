@@ -18,7 +18,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
     """
     pairs, train = dataset.interactions, dataset.train
     users, items = len(dataset.users), len(dataset.items)
-    of_users, of_items = degrees_of(dataset).values()
+    of_users, of_items = dataset.degrees
     return {
         "dataset": dataset.name,
         "users": users,
@@ -56,12 +56,6 @@ def overview(dataset: Dataset) -> dict[str, str]:
         },
         **{f"attributes of {kind}": ", ".join(table.columns) for kind, table in tables.items()},
     }
-
-
-def degrees_of(dataset: Dataset) -> dict[str, Ints]:
-    """Return the number of training pairs of each user, int64 [U], and of each item, int64 [I]."""
-    users, items = dataset.degrees
-    return {"users": users, "items": items}
 
 
 def degree_histogram(degrees: Ints) -> list[tuple[str, int]]:

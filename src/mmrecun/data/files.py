@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 import polars as pl
@@ -17,7 +16,9 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality, Provenance, check_name
-from mmrecun.errors import ArtifactError, DataError, MMRecUnError
+from mmrecun.data.npy import read_npy, write_npy
+from mmrecun.data.parquet import read_parquet, readable_parquet, write_parquet
+from mmrecun.errors import DataError, MMRecUnError
 from mmrecun.settings import Settings
 from mmrecun.text import preview
 
@@ -86,7 +87,7 @@ def add_modality(dataset: Dataset, modality: Modality, folder: Path) -> Dataset:
 
 def _write_features(modality: Modality, folder: Path) -> None:
     for suffix, values in (("npy", modality.features), ("present.npy", modality.present)):
-        _write_npy(folder / f"{modality.name}.{suffix}", values)
+        write_npy(folder / f"{modality.name}.{suffix}", values)
 
 
 def _header_of(dataset: Dataset) -> str:
@@ -212,78 +213,6 @@ def _about(path: Path) -> Iterator[None]:
         yield
     except MMRecUnError as error:
         raise DataError(f"{path}: {error}") from None
-
-
-@contextmanager
-def readable_parquet(path: Path) -> Iterator[None]:
-    """Name the file in whatever polars or the disk refuses."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
-
-
-def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
-    """Read a Parquet file that must have `columns`.
-
-    Raises:
-        DataError: naming the file and what is wrong with it.
-    """
-    with readable_parquet(path):
-        table = pl.read_parquet(path, glob=False)
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise DataError(f"{path}: column '{missing[0]}' is missing; there are: {', '.join(table.columns)}")
-    return table
-
-
-def write_parquet(table: pl.DataFrame, path: Path) -> None:
-    """Write a Parquet file.
-
-    Raises:
-        ArtifactError: naming the file, such as when the disk is full.
-    """
-    try:
-        table.write_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ArtifactError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from None
-
-
-def read_npy(path: Path) -> np.ndarray:
-    """Memory-map an npy file; pickled content is refused, never loaded.
-
-    Raises:
-        DataError: naming the file and what is wrong with it.
-    """
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError, TypeError) as error:
-        # numpy reads a header as Python's own tokens, and takes whatever does not begin as an npy file for a pickle
-        if _begins_as_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
-            raise DataError(
-                f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"
-            ) from None
-        reason = error if _begins_as_npy(path) else "it does not begin as one"
-        raise DataError(f"{path}: not a readable npy file: {reason}") from None
-
-
-def _write_npy(path: Path, values: np.ndarray) -> None:
-    try:
-        np.save(path, values, allow_pickle=False)
-    except OSError as error:  # NumPy reports how much was written, but not the reason for the failure
-        raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-def _begins_as_npy(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(6) == b"\x93NUMPY"
-    except OSError:
-        return False
 
 
 def _with_attributes(table: pl.DataFrame, attributes: pl.DataFrame) -> pl.DataFrame:

@@ -11,12 +11,19 @@ from mmrecun.settings import Settings
 from mmrecun.text import preview
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+_TAKEN = "features_r2"  # `features_r2 auc` could otherwise be two figures of an audit
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that could not also name a file: DataError unless it is letters, digits, '_' and '-'."""
+    """Refuse a name that cannot name a modality.
+
+    Raises:
+        DataError: unless it consists of letters, digits, '_' and '-', or where it is what audits call a figure.
+    """
     if not _NAME.fullmatch(name):
         raise DataError(f"{name!r} cannot name a modality; use letters, digits, '_' and '-'")
+    if name == _TAKEN:
+        raise DataError(f"'{name}' cannot name a modality, since a figure of audits has that name; choose another")
 
 
 class Provenance(Settings):

@@ -22,8 +22,10 @@ Outputs = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
 
 
 def open_folder(folder: Path, modality: str) -> Encoder:
-    """Open the encoder in `folder`: `model.onnx` or `model.safetensors`, with `tokenizer.json` for text or
-    `preprocessor_config.json` for pictures; with both, `modality` decides by its name.
+    """Open the encoder in `folder`.
+
+    It is `model.onnx` or `model.safetensors`, with `tokenizer.json` for text or `preprocessor_config.json` for
+    pictures. With both, the name of the modality decides.
 
     Raises:
         ConfigError: when the folder holds no such files, or a library is missing.

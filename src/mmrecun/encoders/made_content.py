@@ -8,7 +8,7 @@ import polars as pl
 from scipy.io import wavfile
 
 from mmrecun.arrays import Floats, Ints
-from mmrecun.data.files import write_parquet
+from mmrecun.data.parquet import write_parquet
 from mmrecun.extras import library
 from mmrecun.rng import Seed
 

@@ -17,6 +17,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.ranking import Progress, ranks, top_k
+from mmrecun.keys import MetricKey
 
 CUTOFFS = (5, 10, 20, 50)
 
@@ -111,7 +112,7 @@ def measure_lists(
         items: I.
         cutoffs: list lengths.
     """
-    coverage = {f"coverage@{k}": metrics.coverage(lists[:, :k], items) for k in cutoffs}
+    coverage = {MetricKey.at("coverage", k): metrics.coverage(lists[:, :k], items) for k in cutoffs}
     return measure_hits(hits, relevant, cutoffs) | coverage
 
 
@@ -122,7 +123,7 @@ def measure_hits(hits: Bools, relevant: Ints, cutoffs: Sequence[int] = CUTOFFS) 
 
 def per_user(hits: Bools, relevant: Ints, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, metrics.PerUser]:
     """Compute every metric that needs no list for each of M users: float64 [M]; arguments as for `measure_lists`."""
-    return {f"{name}@{k}": metric(hits[:, :k], relevant) for k in cutoffs for name, metric in _PER_USER.items()}
+    return {MetricKey.at(name, k): metric(hits[:, :k], relevant) for k in cutoffs for name, metric in _PER_USER.items()}
 
 
 def evaluate_split(

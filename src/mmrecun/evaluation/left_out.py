@@ -1,5 +1,6 @@
 """Leave-one-out fold-in: how well a row fitted to some pairs of an owner predicts another pair."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +13,7 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.ranking import percentiles
 
 RIDGE = 0.1
+_KERNEL_ENTRIES = 1 << 20  # of the owners whose kernels are inverted together
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class LeaveOneOut:
         """Fit a row for each pair: float32 [B, D].
 
         A row w minimises the sum of (w v - 1)^2 over the owner's pairs without the one left out, plus the mean of
-        (w v)^2 over all partners and a ridge. One inverse per owner and a rank-one correction per pair
-        (Sherman-Morrison).
+        (w v)^2 over all partners and a ridge. In coordinates where these two are |w|^2, w is a sum of the owner's
+        partners, whose coefficients without one of them follow from the inverse kernel of all.
 
         Args:
             partners: float32 [N, D], vectors of all partners.
@@ -55,19 +57,31 @@ class LeaveOneOut:
         table = partners.double()
         common = table.T @ table / len(table)
         ridge = RIDGE * common.diagonal().mean()
-        common = common + ridge * torch.eye(len(common), dtype=table.dtype, device=table.device)
+        factor = torch.linalg.cholesky(common + ridge * torch.eye(len(common), dtype=table.dtype, device=table.device))
+        white = torch.linalg.solve_triangular(factor, table.T, upper=False).T.contiguous()
         fitted = torch.empty(len(self.queries), table.shape[1], dtype=table.dtype, device=table.device)
-        owners, first, count = np.unique(self.queries.users, return_index=True, return_counts=True)
-        for owner, start, length in zip(owners, first, count, strict=True):
-            low, high = np.searchsorted(self.trained.users, (owner, owner + 1))
-            spoken = table[torch.from_numpy(self.trained.items[low:high].copy()).to(table.device)]
-            silent = table[torch.from_numpy(self.left_out[start : start + length].copy()).to(table.device)]
-            inverse = torch.linalg.inv(common + spoken.T @ spoken)
-            moved = silent @ inverse
-            base = spoken.sum(dim=0) @ inverse - moved
-            left = (1 - (moved * silent).sum(dim=1)).clamp(min=1e-9)
-            fitted[start : start + length] = base + moved * ((base * silent).sum(dim=1) / left)[:, None]
-        return fitted.to(partners.dtype)
+        owners, whose = np.unique(self.queries.users, return_inverse=True)
+        first = np.searchsorted(self.trained.users, owners)
+        count = np.searchsorted(self.trained.users, owners, "right") - first
+        places = self._places_left_out() - first[whose]
+        for group in _alike(count):
+            which = np.flatnonzero(np.isin(whose, group))
+            rows = first[group, None] + np.arange(count[group].max())
+            inside = torch.from_numpy(rows < (first + count)[group, None]).to(table.device)
+            items = self.trained.items[np.minimum(rows, len(self.trained) - 1)]
+            known = white[torch.from_numpy(items).to(table.device)] * inside[:, :, None]
+            at = torch.from_numpy(np.searchsorted(group, whose[which])), torch.from_numpy(places[which])
+            fitted[torch.from_numpy(which).to(table.device)] = _without(known, *(part.to(table.device) for part in at))
+        found: Tensor = torch.linalg.solve_triangular(factor.T, fitted.T, upper=True).T.to(partners.dtype)
+        return found
+
+    def _places_left_out(self) -> Ints:
+        """Where in `trained` each query's left-out pair stands; int64 [B]."""
+        size = int(max(part.max(initial=0) for part in (self.trained.items, self.left_out))) + 1
+        keys = self.trained.users * size + self.trained.items
+        order = np.argsort(keys, kind="stable")
+        found: Ints = order[np.searchsorted(keys[order], self.queries.users * size + self.left_out)]
+        return found
 
     def percentiles(self, partners: Tensor) -> np.ndarray:
         """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B]."""
@@ -78,6 +92,33 @@ class LeaveOneOut:
         seen = Interactions(own, self.seen.items[rows], labels)
         pairs = Interactions(np.arange(count), self.queries.items, self.queries.splits)
         return percentiles(self.rows(partners), partners, seen, pairs)
+
+
+def _alike(count: Ints) -> Iterator[Ints]:
+    """Divide owners, with `count` [O] pairs each, into groups of similar counts; yields ascending indices."""
+    order = np.argsort(count, kind="stable")
+    start = 0
+    while start < len(order):
+        width = max(int(count[order[start]]) * 5 // 4, 8)
+        stop = min(int(np.searchsorted(count[order], width, "right")), start + max(1, _KERNEL_ENTRIES // width**2))
+        yield np.sort(order[start:stop])
+        start = stop
+
+
+def _without(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
+    """Minimise the sum of (w v - 1)^2 over all but one of an owner's vectors v, plus |w|^2; float64 [B, D].
+
+    Args:
+        known: float64 [G, P, D], vectors of each owner, and rows of 0 where it has fewer.
+        owners, places: int64 [B], the owner, and which vector is left out.
+    """
+    kernel = known @ known.mT
+    inverse = torch.linalg.inv(kernel + torch.eye(kernel.shape[1], dtype=known.dtype, device=known.device))
+    coefficients = inverse.sum(dim=2)
+    whole = (coefficients[:, None] @ known)[:, 0]
+    share = coefficients[owners, places] / inverse[owners, places, places]
+    found: Tensor = whole[owners] - share[:, None] * (inverse @ known)[owners, places]
+    return found
 
 
 def of_whole_owners(pairs: Interactions, most: int, rng: np.random.Generator) -> Interactions:

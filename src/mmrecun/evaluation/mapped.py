@@ -36,7 +36,7 @@ def evaluate_columns(
     cutoffs: Sequence[int] = CUTOFFS,
     lists: bool = True,
 ) -> RankingReport:
-    """`evaluate` for the users `chosen` (int64 [M], ascending), all items against them.
+    """Evaluate the users `chosen` (int64 [M], ascending) as `evaluate` does, all items against them.
 
     Args:
         seen, truth: training pairs, and the pairs to be found.

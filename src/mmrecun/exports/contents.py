@@ -8,7 +8,7 @@ import polars as pl
 from torch import Tensor
 
 from mmrecun.arrays import Ints
-from mmrecun.data.files import write_parquet
+from mmrecun.data.parquet import write_parquet
 from mmrecun.exports.arrow import pyarrow
 from mmrecun.exports.record import Record, record_of
 from mmrecun.models.inference import vectors_of

@@ -11,9 +11,9 @@ import polars as pl
 from safetensors.torch import load_file
 
 from mmrecun import __version__
-from mmrecun.data.files import read_parquet, write_parquet
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
+from mmrecun.data.parquet import read_parquet, write_parquet
 from mmrecun.evaluation.ranking import score_pairs, top_k
 from mmrecun.exports.contents import Contents, Report
 from mmrecun.exports.vectors import write_as_safetensors

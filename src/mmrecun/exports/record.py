@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from mmrecun import runs
 from mmrecun.auditing.result import AuditReport
 from mmrecun.errors import ArtifactError, MMRecUnError
-from mmrecun.runs import Manifest, Run
+from mmrecun.manifest import Manifest
+from mmrecun.runs import Run
 from mmrecun.settings import Settings
 
 RECORD = "export.json"

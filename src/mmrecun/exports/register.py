@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mmrecun import runs
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.exports.record import RECORD, Record, read_record
-from mmrecun.runs import Manifest
+from mmrecun.manifest import Manifest
 from mmrecun.settings import Settings
 
 FOLDER = "exports"
@@ -111,7 +111,7 @@ def _line(folder: Path) -> Iterator[tuple[Path, Manifest]]:
 
 
 def _children(known: Iterable[Path], places: Iterable[Path]) -> dict[str, list[str]]:
-    """Digest of a run's weights -> folders of the runs that were unlearned from it."""
+    """Map the digest of a run's weights to the folders of the runs that were unlearned from it."""
     folders = {folder.resolve() for folder in known}
     folders |= {path.parent for place in places for path in place.glob(f"*/{runs.MANIFEST}")}
     found = defaultdict(list)

@@ -187,9 +187,7 @@ class Partition:
         return int((~self.removed_users[pairs.users] & ~self.removed_items[pairs.items]).sum())
 
     def counts(self) -> dict[str, int]:
-        """Count what was removed: users, items, interactions (training pairs), held-out pairs, modalities (features of
-        items).
-        """
+        """Count the removed users, items, interactions (training pairs), held-out pairs and features of items."""
         return {
             Target.USERS.value: int(self.removed_users.sum()),
             Target.ITEMS.value: int(self.removed_items.sum()),

@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._foreign import not_reached, open_run
-    from mmrecun.jobs._mapped import apply_delta, check_mapped, evaluate_mapped, train_mapped, unlearn_mapped
+    from mmrecun.jobs._mapped import apply_delta, check_mapped, evaluate_mapped, unlearn_mapped
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
     from mmrecun.jobs._train import resume_file, train
+    from mmrecun.jobs._train_mapped import Workers, train_mapped, training_folder
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
     from mmrecun.jobs._unlearn_seeds import unlearn_seeds
 
 __all__ = [
     "Absent",
+    "Workers",
     "absent_table",
     "apply_delta",
     "audit",
@@ -53,6 +55,7 @@ __all__ = [
     "shadow_seconds",
     "train",
     "train_mapped",
+    "training_folder",
     "unlearn",
     "unlearn_mapped",
     "unlearn_seeds",
@@ -69,10 +72,11 @@ _HOMES = {
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
     "_foreign": ("not_reached", "open_run"),
-    "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "train_mapped", "unlearn_mapped"),
+    "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "unlearn_mapped"),
     "_plan": ("plan", "refuse_impossible"),
     "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
     "_train": ("resume_file", "train"),
+    "_train_mapped": ("Workers", "train_mapped", "training_folder"),
     "_unlearn": ("scope", "unlearn", "warnings"),
     "_unlearn_seeds": ("unlearn_seeds",),
 }

@@ -16,6 +16,7 @@ from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
 from mmrecun.jobs._shadows import shadows_in
+from mmrecun.manifest import now
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
 from mmrecun.scale.here import Here
@@ -48,7 +49,7 @@ def audit(
         relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
         shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
             number of 4 or more, or 0 for no attack.
-        progress: told how many users are ranked, and how far the two slow probes are.
+        progress: called with the number of ranked users and with the state of the two slow probes.
         key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
         reading: how the Golds' files are read, where that differs from the run's.
         sample: of how many users the retained figures are, beside all that the request touched; 0 for all. By default
@@ -71,7 +72,7 @@ def audit(
         golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
     attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
     facts: dict[str, Any] = {
-        "made": runs.now(),
+        "made": now(),
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
     }
     made = _assessed(original, after, golds_read, relearn, attack, key, progress, sample)
@@ -207,7 +208,7 @@ def _facts(run: Run, original: Run) -> dict[str, str]:
 
 
 def shadow_seconds(run: PathLike, shadows: int) -> float:
-    """About how long so many shadow models take, each as long as the original's training and the unlearning.
+    """Estimate how long the shadow models take, each as long as the original's training and the unlearning.
 
     Raises:
         ArtifactError: when `run` is no run, was trained, or its parent is gone.

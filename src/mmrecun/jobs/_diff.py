@@ -14,7 +14,7 @@ from mmrecun.errors import ConfigError
 from mmrecun.evaluation.changes import list_overlap, lists_with, moved, same_lists
 from mmrecun.evaluation.ranking import top_k
 from mmrecun.models.inference import vectors_of
-from mmrecun.runs import PathLike, Run, opened
+from mmrecun.runs import PathLike, Run, load
 from mmrecun.training.loop import Progress, no_progress
 
 LENGTH = 20
@@ -77,7 +77,7 @@ def diff(
     Raises:
         ConfigError: when the runs share no user or no item.
     """
-    first, second = _sides(opened(run), opened(other))
+    first, second = _sides(load(run), load(other))
     before, after = (side.lists(progress, only_common=False) for side in (first, second))
     kept_before, kept_after = (side.lists(progress, only_common=True) for side in (first, second))
     lost = _lost_pairs(first, second)

@@ -28,9 +28,9 @@ def _run(name: str, probe: Callable[[], str]) -> dict[str, str]:
 
 
 def _versions() -> str:
-    from mmrecun import runs
+    from mmrecun.manifest import versions
 
-    return ", ".join(f"{name} {number}" for name, number in runs.versions().items())
+    return ", ".join(f"{name} {number}" for name, number in versions().items())
 
 
 def _device() -> str:

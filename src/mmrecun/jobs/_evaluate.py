@@ -15,7 +15,9 @@ from mmrecun.training.loop import Progress, no_progress
 
 
 def evaluate(run: Run | PathLike, split: str = "test", progress: Progress = no_progress) -> RankingReport:
-    """Rank all items for every user and measure the lists on one split; `progress` is told how many users are ranked.
+    """Rank all items for every user and measure the lists on one split.
+
+    `progress` is called with the number of ranked users.
 
     Raises:
         ConfigError: for an unknown split.

@@ -11,7 +11,7 @@ from mmrecun.exports.contents import contents_of
 from mmrecun.exports.formats import LISTS, WRITERS
 from mmrecun.exports.lists import write_lists
 from mmrecun.exports.record import Record, write_record
-from mmrecun.runs import PathLike, Run, opened
+from mmrecun.runs import PathLike, Run, load
 from mmrecun.text import unknown_name
 from mmrecun.training.loop import Progress, no_progress
 
@@ -43,7 +43,7 @@ def export(
     if length is not None and to != LISTS:
         raise ConfigError(f"an export to {to} has no lists; a length goes with --to lists")
     refuse_existing(out)
-    asked = opened(run)
+    asked = load(run)
     contents = contents_of(asked, to)
     with staged_folder(out) as staging:
         if to == LISTS:

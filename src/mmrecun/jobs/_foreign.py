@@ -22,7 +22,8 @@ from mmrecun.adapters.registry import adapter_class
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ArtifactError, ConfigError, DataError
-from mmrecun.runs import Foreign, Manifest, PathLike, Reference, Run
+from mmrecun.manifest import Foreign, Manifest, Reference, now, reference, versions
+from mmrecun.runs import PathLike, Run
 from mmrecun.training.fit import TrainConfig
 
 MODEL, ROWS = "model", "rows.npz"
@@ -97,8 +98,8 @@ def _of_file(path: Path, like: str, data: Path, reading: Mapping[str, Any]) -> F
         dataset_name=dataset.name,
         weights=file_digest(path),
         seconds=0.0,
-        versions=dict(runs.versions()),
-        created=runs.now(),
+        versions=dict(versions()),
+        created=now(),
         foreign=Foreign(like=like, reading=dict(reading), file=path.name),
     )
     return ForeignRun(path, manifest, foreign.dataset, foreign.model, foreign, data)
@@ -215,14 +216,14 @@ def described(run: ForeignRun, out: Path) -> dict[str, Any]:
     """Return what the manifest of an unlearning in `out` says of the model: its parent, its format and settings."""
     said = run.manifest.foreign
     assert said is not None
-    data = run.data and runs.reference(run.data, run.dataset.digest, out)
+    data = run.data and reference(run.data, run.dataset.digest, out)
     reading = {name: str(Path(value).resolve()) if name in _IDS else value for name, value in said.reading.items()}
     return {
         "model": said.like,
         "settings": run.manifest.settings,
-        "parent": runs.reference(run.folder, run.manifest.weights, out),
-        "versions": dict(runs.versions()),
-        "created": runs.now(),
+        "parent": reference(run.folder, run.manifest.weights, out),
+        "versions": dict(versions()),
+        "created": now(),
         "foreign": said.model_copy(update={"data": data, "reading": reading}),
     }
 
@@ -242,7 +243,7 @@ def _check_digest(path: Path, digest: str, otherwise: str) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of all files in a folder, as hexadecimal text."""
+    """Compute SHA-256 of a file, or of the names and contents of all files in a folder, as hexadecimal text."""
     state = hashlib.sha256()
     inside = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else []
     for one in inside:

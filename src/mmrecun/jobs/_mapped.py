@@ -1,6 +1,5 @@
-"""The same jobs on runs in chunks, whose data and tables stay on disk."""
+"""Evaluate, unlearn and check runs in chunks, whose data and tables stay on disk."""
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -13,76 +12,17 @@ from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.run import MappedManifest, MappedRun
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.interactions import Split
-from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
+from mmrecun.errors import ArtifactError, ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.models.base import ID_TABLES, ModelConfig
-from mmrecun.models.registry import model_class
+from mmrecun.manifest import reference
 from mmrecun.rng import Seed
-from mmrecun.runs import PathLike, reference
+from mmrecun.runs import PathLike
 from mmrecun.text import unknown_name
-from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Progress, no_progress
-from mmrecun.training.mapped_fit import fit_mapped
-from mmrecun.training.mapped_tables import refuse_whole_tables
-from mmrecun.training.validation import CANNOT_VALIDATE
+from mmrecun.training.loop import Progress
 
 _CHECKED = 500  # users whose lists an audit compares
-
-
-def train_mapped(
-    data: Path,
-    model: str,
-    out: Path,
-    config: ModelConfig,
-    training: TrainConfig,
-    seed: int,
-    progress: Progress = no_progress,
-) -> MappedManifest:
-    """Train on a dataset folder with everything on disk, and write a run in chunks to `out`; returns its manifest.
-
-    The files of the training lie beside `out` while it lasts. An interrupted training starts again.
-
-    Args:
-        data: a dataset folder.
-        model: registered name of a recommender that is `row_wise`.
-        out: folder to make.
-        config, training: settings.
-        seed: of everything that is drawn.
-        progress: told of every epoch.
-    """
-    cls = model_class(model)
-    refuse_whole_tables(cls, model)
-    refuse_existing(out)
-    columns, started = columns_of(data), time.perf_counter()
-    known = [np.diff(columns.splits[split].starts) > 0 for split in (Split.TRAIN, Split.VALID)]
-    if not (known[0] & known[1]).any():
-        raise DataError(
-            f"{data}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = out.with_name(f".{out.name}.training")
-    shutil.rmtree(work, ignore_errors=True)  # of a training that was interrupted
-    work.mkdir()
-    try:
-        fitted = fit_mapped(cls, config, columns, training, Seed(seed), work, progress)
-        vectors = dict(zip(mapped.SIDES, (fitted.best[name] for name in ID_TABLES), strict=True))
-        facts = {
-            "model": model,
-            "settings": config.model_dump(mode="json"),
-            "training": training.model_dump(mode="json"),
-            "seed": seed,
-            "best_epoch": fitted.result.best_epoch,
-            "epochs": fitted.result.epochs,
-            "valid": fitted.result.valid,
-        }
-        with staged_folder(out) as staging:
-            mapped.write(staging, columns, vectors, **facts, seconds=time.perf_counter() - started)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return mapped.read(out).manifest
 
 
 def evaluate_mapped(
@@ -94,7 +34,7 @@ def evaluate_mapped(
         run: a run folder.
         split: "valid" or "test".
         users: how many are drawn, the same ones each time; 0 for all who have a pair in the split.
-        progress: told how many users are ranked.
+        progress: called with the number of ranked users.
 
     Raises:
         ConfigError: for an unknown split.
@@ -106,7 +46,7 @@ def evaluate_mapped(
 
 
 def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None) -> RankingReport:
-    """Users are tried in a drawn order until enough have a pair in the split; those who left never do."""
+    """Rank users in a drawn order until enough have a pair in the split; removed ones never do."""
     order = np.arange(run.size("users"))
     if users:
         order = np.unique(Seed(0).child("users to rank").numpy().integers(len(order), size=4 * users))
@@ -182,7 +122,7 @@ def check_mapped(run: PathLike, request: ForgetRequest | dict[str, Any] | None =
 
     Args:
         run: an unlearned run; its parent must be where it was.
-        request: what was asked for, so that its ids can be sought; without it they are not assessed.
+        request: what was asked for; without it only those who left are looked for.
 
     Returns:
         "residue": each check with whether it passed, None where it was not assessed; "recall@20" on validation pairs of
@@ -215,23 +155,43 @@ def check_mapped(run: PathLike, request: ForgetRequest | dict[str, Any] | None =
 
 
 def _residue(parent: MappedRun, child: MappedRun, asked: ForgetRequest | None, new: set[str]) -> dict[str, bool | None]:
-    names = ("ids", "vectors", "lists", "bytes of ids in new chunks")
-    if asked is None:
-        return dict.fromkeys(names)
-    found: dict[str, bool] = dict.fromkeys(names, True)
-    for side, wanted in (("users", asked.users), ("items", asked.items)):
-        rows = parent.require(side, wanted)
-        found["ids"] &= bool((child.find(side, wanted) < 0).all())
+    """Whether those who left are out of everything, and, where the request is given, whether they are those asked for.
+
+    A row whose id was there before and is blank now has left.
+    """
+    found = dict.fromkeys(("vectors", "lists", "bytes of ids in new chunks"), True)
+    for side in mapped.SIDES:
+        rows, names = _left(parent, child, side)
         found["vectors"] &= not child.vectors(side, rows).any()
         found["lists"] &= not any(map(len, child.pairs_of(side).lists(rows)))
-        width = child.table(f"{side}.ids").spec.shape[1]
-        content = [
-            child.chunks.get(digest).tobytes() for digest in child.table(f"{side}.ids").spec.chunks if digest in new
-        ]
-        found[names[3]] &= not any(name.encode().ljust(width, b"\0") in part for name in wanted for part in content)
+        ids = child.table(f"{side}.ids").spec
+        width = ids.shape[1]
+        content = [child.chunks.get(digest).tobytes() for digest in ids.chunks if digest in new]
+        found["bytes of ids in new chunks"] &= not any(
+            name.encode().ljust(width, b"\0") in part for name in names for part in content
+        )
+    return {"ids and pairs asked for": None if asked is None else _all_left(parent, child, asked), **found}
+
+
+def _left(parent: MappedRun, child: MappedRun, side: str) -> tuple[np.ndarray, list[str]]:
+    """Return the rows that left, int64 [K], and their ids; only chunks that differ are read."""
+    before, after = (run.table(f"{side}.ids") for run in (parent, child))
+    rows = [np.zeros(0, dtype=np.int64)]
+    for number, (old, now) in enumerate(zip(before.spec.chunks, after.spec.chunks, strict=True)):
+        if old != now:
+            gone = before.chunk(number).any(axis=1) & ~after.chunk(number).any(axis=1)
+            rows.append(number * before.spec.per_chunk + np.flatnonzero(gone))
+    left = np.concatenate(rows)
+    return left, parent.names(side, left)
+
+
+def _all_left(parent: MappedRun, child: MappedRun, asked: ForgetRequest) -> bool:
+    for side, wanted in (("users", asked.users), ("items", asked.items)):
+        parent.require(side, wanted)
+        if (child.find(side, wanted) >= 0).any():
+            return False
     users, items = (
         parent.require(side, tuple(pair[at] for pair in asked.pairs)) for at, side in enumerate(mapped.SIDES)
     )
-    for user_list, item in zip(child.pairs_of("users").lists(users), items, strict=True):
-        found["lists"] &= not (user_list >> 2 == item).any()
-    return {**found}
+    lists = child.pairs_of("users").lists(users)
+    return not any((each >> 2 == item).any() for each, item in zip(lists, items, strict=True))

@@ -14,6 +14,7 @@ from mmrecun.atomic import staged_folder
 from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.forget.partition import Partition
+from mmrecun.manifest import versions
 from mmrecun.runs import Run
 from mmrecun.scale.piece import Piece, digest_of
 from mmrecun.scale.portable import write_portable
@@ -45,7 +46,7 @@ def _learned(
     for run, name in zip(pair, names, strict=True):
         write_portable(run, root / name)
     device = "auto" if room.shared else str(next(pair[0].model.parameters()).device)
-    facts = {"runs": names, "shadows": shadows, "versions": dict(runs.versions())}
+    facts = {"runs": names, "shadows": shadows, "versions": dict(versions())}
     pieces = [
         Piece(
             name=f"shadows/{digest_of({**facts, 'number': number})}",

@@ -15,10 +15,11 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.device import prepare, resolve
 from mmrecun.errors import DataError
+from mmrecun.manifest import Manifest, Reference, reference, stamped
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
-from mmrecun.runs import Manifest, PathLike, Reference
+from mmrecun.runs import PathLike
 from mmrecun.settings import split_settings
 from mmrecun.training.fit import FitResult, ResumePoint, TrainConfig, fit
 from mmrecun.training.loop import Progress, no_progress
@@ -61,7 +62,7 @@ def train(
     resume = ResumePoint(resume_file(out), hashlib.sha256(key.encode()).hexdigest())
     out.parent.mkdir(parents=True, exist_ok=True)
     result = _fitted(recommender, dataset, training, Seed(seed), progress, resume)
-    manifest = runs.stamped(
+    manifest = stamped(
         recommender,
         training=training.model_dump(mode="json"),
         seed=seed,
@@ -72,19 +73,23 @@ def train(
         valid=result.valid,
         seconds=max(result.seconds, time.perf_counter() - started),
     )
-    with staged_folder(out) as staging:
-        if inside:
-            (staging / runs.DATASET).mkdir()
-            files.write_into(dataset, staging / runs.DATASET)
-        runs.write(staging, manifest, recommender, result.history)
+    _write(out, manifest, recommender, result, dataset if inside else None)
     resume.path.unlink(missing_ok=True)
     return manifest
+
+
+def _write(out: Path, manifest: Manifest, model: Recommender, result: FitResult, dataset: Dataset | None) -> None:
+    with staged_folder(out) as staging:
+        if dataset is not None:
+            (staging / runs.DATASET).mkdir()
+            files.write_into(dataset, staging / runs.DATASET)
+        runs.write(staging, manifest, model, result.history)
 
 
 def _reference(data: Dataset | PathLike, digest: str, out: Path) -> Reference:
     if isinstance(data, Dataset):
         return Reference(path=runs.DATASET, digest=digest)
-    return runs.reference(Path(data), digest, out)
+    return reference(Path(data), digest, out)
 
 
 def _refuse_untrainable(dataset: Dataset, config: ModelConfig, named: str) -> None:

@@ -22,8 +22,9 @@ from mmrecun.forget.secret import keyed, read_key
 from mmrecun.jobs import _foreign
 from mmrecun.jobs._absent import explain
 from mmrecun.jobs._foreign import ForeignRun, opened
+from mmrecun.manifest import Manifest, Reference, reference, stamped
 from mmrecun.rng import Seed
-from mmrecun.runs import Manifest, PathLike, Run
+from mmrecun.runs import PathLike, Run
 from mmrecun.text import preview
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
@@ -92,7 +93,7 @@ def unlearn(
     result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried))
     facts = {
         "seed": seed,
-        "parent": runs.reference(parent.folder, parent.weights, out),
+        "parent": reference(parent.folder, parent.weights, out),
         "method": method,
         "method_settings": unlearner.config.model_dump(mode="json"),
         "stop": result.stop_reason,
@@ -107,7 +108,7 @@ def unlearn(
         (staging / runs.DATASET).mkdir()
         files.write_into(partition.retained, staging / runs.DATASET)
         seconds = time.perf_counter() - started - result.setup_seconds
-        manifest = runs.stamped(result.model, seconds=seconds, **facts)
+        manifest = stamped(result.model, seconds=seconds, **facts)
         runs.write(staging, manifest, result.model, result.history)
     return manifest
 
@@ -122,7 +123,7 @@ def _unlearn_foreign(
     progress: Progress,
     key: bytes | None,
 ) -> Manifest:
-    """As `unlearn`, of a model of another library; `mmrecun` stands for its exact method where it has one."""
+    """Do as `unlearn` for a model of another library; `mmrecun` stands for its exact method where it has one."""
     partition = taken(parent, request, key)
     less = parent.foreign.unlearn(request, None if method == "mmrecun" else method, settings, seed, progress=progress)
     facts = {
@@ -160,7 +161,7 @@ def facts_of_request(parent: Run, request: ForgetRequest, partition: Partition, 
     )
     return {
         "training": parent.manifest.training,
-        "dataset": runs.Reference(path=runs.DATASET, digest=partition.retained.digest),
+        "dataset": Reference(path=runs.DATASET, digest=partition.retained.digest),
         "dataset_name": partition.retained.name,
         "request_digest": keyed(key, parent.dataset.digest, request.model_dump_json()).hex() if key else "",
         "requested": kept,

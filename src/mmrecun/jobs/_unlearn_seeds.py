@@ -12,7 +12,8 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import ForeignRun, opened
 from mmrecun.jobs._unlearn import Request, facts_of_request, taken, unlearn
-from mmrecun.runs import Manifest, PathLike, Run
+from mmrecun.manifest import Manifest, reference, versions
+from mmrecun.runs import PathLike, Run
 from mmrecun.scale.here import Here
 from mmrecun.scale.piece import Piece, digest_of
 from mmrecun.scale.portable import write_portable
@@ -64,16 +65,29 @@ def unlearn_seeds(
     expected = {"method": method, "method_settings": config, "dataset": facts["dataset"]}
     missing = {place: seed for place, seed in places.items() if not _is_made(place, parent, {**expected, "seed": seed})}
     root = Path(out).with_name(f".{Path(out).name}.pieces")
-    room = room or Here()
-    given = {"request": request.model_dump(mode="json"), "method": method, "settings": config}
-    pieces = _pieces(parent, given, missing, root, room) if missing else {}
+    if missing:
+        given = {"request": request.model_dump(mode="json"), "method": method, "settings": config}
+        _make(parent, given, missing, root, room or Here(), facts, progress)
+    shutil.rmtree(root, ignore_errors=True)
+    return {place: runs.read_manifest(place) for place in places}
+
+
+def _make(
+    parent: Run,
+    given: Mapping[str, Any],
+    missing: Mapping[Path, int],
+    root: Path,
+    room: Room,
+    facts: Mapping[str, Any],
+    progress: Progress,
+) -> None:
+    """Make the missing runs as pieces in the folder `root`, and put each in its place when it is there."""
+    pieces = _pieces(parent, given, missing, root, room)
+    places = {piece.name: place for place, piece in pieces.items()}
     for made in room.make(list(pieces.values()), root, progress):
         if made.failure is not None:
             raise made.failure.error()
-        place = next(place for place, piece in pieces.items() if piece.name == made.piece.name)
-        _file(root / made.piece.name, place, parent, facts)
-    shutil.rmtree(root, ignore_errors=True)
-    return {place: runs.read_manifest(place) for place in places}
+        _file(root / made.piece.name, places[made.piece.name], parent, facts)
 
 
 def _is_made(place: Path, parent: Run, expected: Mapping[str, Any]) -> bool:
@@ -92,7 +106,7 @@ def _pieces(
     """Return place -> the piece that makes its run; the parent is laid below `root`."""
     name = f"runs/{parent.weights[:16]}-{parent.manifest.dataset.digest[:16]}"
     write_portable(parent, root / name)
-    facts = {**given, "run": name, "versions": dict(runs.versions())}
+    facts = {**given, "run": name, "versions": dict(versions())}
     device = "auto" if room.shared else str(next(parent.model.parameters()).device)
     return {
         place: Piece(
@@ -116,7 +130,7 @@ def make_unlearned(root: Path, place: Path, given: Mapping[str, Any], progress: 
 def _file(source: Path, place: Path, parent: Run, facts: Mapping[str, Any]) -> None:
     """Move a run to its place, with what is known here of the request, and its parent as seen from there."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    known = {**facts, "parent": runs.reference(parent.folder, parent.weights, place)}
+    known = {**facts, "parent": reference(parent.folder, parent.weights, place)}
     manifest = runs.read_manifest(source).model_copy(update=known)
     replace_file(source / runs.MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode())
     shutil.move(source, place)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,7 +19,16 @@ from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 
 UserItemVectors = tuple[Tensor, Tensor]
-ID_TABLES = ("users.weight", "items.weight")  # the tables that every model has
+
+
+class IdTables(NamedTuple):
+    """Names of the parameters that hold one trainable row per user and one per item, whatever the modalities."""
+
+    users: str
+    items: str
+
+
+ID_TABLES = IdTables("users.weight", "items.weight")
 
 
 class ModelConfig(Settings):
@@ -157,6 +166,7 @@ class Recommender(nn.Module):
     Attributes:
         summary: what the model is, in one line.
         source: its paper.
+        ID_TABLES: names of its two ID tables; every other table is found in `tables`, by its side and modality.
         uses_bpr: whether BPR is part of its training loss.
         row_wise: whether the vectors of a batch are made of the rows of its users and items alone, without graphs,
             features or other parameters, so that a step needs no whole table.
@@ -166,6 +176,7 @@ class Recommender(nn.Module):
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     summary: ClassVar[str] = ""
     source: ClassVar[str] = ""
+    ID_TABLES: ClassVar[IdTables] = ID_TABLES
     uses_bpr: ClassVar[bool] = True
     row_wise: ClassVar[bool] = False
     config: ModelConfig
@@ -203,6 +214,11 @@ class Recommender(nn.Module):
     def tables(self) -> dict[str, EmbeddingTable]:
         """Return parameter name -> table, for every table."""
         return {f"{name}.weight": module for name, module in self.named_modules() if isinstance(module, EmbeddingTable)}
+
+    def id_tables(self) -> dict[str, EmbeddingTable]:
+        """Return parameter name -> table of the two tables named in `ID_TABLES`, that of the users first."""
+        tables = self.tables()
+        return {name: tables[name] for name in self.ID_TABLES}
 
 
 def linear(inputs: int, outputs: int, rng: torch.Generator | None, bias: bool = True) -> nn.Linear:

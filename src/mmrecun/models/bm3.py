@@ -28,7 +28,7 @@ class BM3Config(ModelConfig):
 
     layers: PositiveInt = Field(default=1, description="hops over the user-item graph")
     dropout: float = Field(
-        default=0.3, ge=0, lt=1, description="share of a target's entries that are dropped, drawn anew in each step"
+        default=0.3, ge=0, lt=1, description="share of a target's entries that are dropped, redrawn in each step"
     )
     alignment: NonNegativeFloat = Field(
         default=1.0,
@@ -129,7 +129,7 @@ def _own(modality: str) -> str:
 
 
 def distance(online: Tensor, target: Tensor, there: Tensor | None = None) -> Tensor:
-    """Average one minus the cosine of each row of `online` with that of `target`; a scalar.
+    """Compute one minus the mean cosine of the rows of `online` and of `target`; a scalar.
 
     >>> distance(torch.eye(2), torch.eye(2).flip(0)).item()
     1.0

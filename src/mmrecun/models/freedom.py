@@ -1,4 +1,4 @@
-"""FREEDOM: a frozen item-item graph, and a user-item graph pruned anew each epoch (Zhou and Shen, MM 2023)."""
+"""FREEDOM: a frozen item-item graph, and a user-item graph pruned again in each epoch (Zhou and Shen, MM 2023)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -22,7 +22,7 @@ def attend(vectors: Sequence[Tensor], logits: Sequence[Tensor], present: Tensor)
 
 
 def mean_with(shared: Tensor, own: Sequence[Tensor], present: Tensor) -> Tensor:
-    """Average a shared vector and one own vector for each modality of the row.
+    """Compute the mean of a shared vector and one own vector for each modality of the row.
 
     Args:
         shared: float32 [N, D].

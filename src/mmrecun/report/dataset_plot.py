@@ -6,14 +6,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.describe import degrees_of
 
 
 def draw(dataset: Dataset, path: Path) -> None:
     """Write three panels to `path` (.png, .svg or .pdf)."""
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    for kind, counts in degrees_of(dataset).items():
+    for kind, counts in zip(("users", "items"), dataset.degrees, strict=True):
         degrees, size = np.sort(counts)[::-1], len(counts)
         left.loglog(np.arange(1, size + 1), np.maximum(degrees, 0.8), label=kind)
         share = np.cumsum(degrees) / degrees.sum()

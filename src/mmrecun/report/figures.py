@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mmrecun.auditing.checks import CHANCE, ERRORS, recognition_title
+from mmrecun.auditing import keys
+from mmrecun.auditing.checks import CHANCE, ERRORS
 from mmrecun.auditing.figures import Gap, Measurements, RunKind
 from mmrecun.auditing.result import AuditReport
-from mmrecun.report.style import INK, STYLE, ZONE, svg
+from mmrecun.keys import RECALL
+from mmrecun.report.style import INK, STYLE, ZONE, bars_of_seconds, svg
 from mmrecun.report.tables import by_kind
-from mmrecun.text import duration
 
 FEW = 20
 _COLOURS = {RunKind.ORIGINAL: "#a63d40", RunKind.UNLEARNED: "#1f5fa8", RunKind.GOLD: "#9a6b00"}
@@ -33,10 +34,10 @@ def _canvas(height: float, top: float, left: float = 0.62) -> Figure:
 
 
 def trade_off(report: AuditReport) -> str:
-    """Retained recall against forget recall, with Gold's level as the target zone; empty without figures."""
+    """Draw retained against forget recall, with Gold's level as the target zone; empty without figures."""
     groups = by_kind(report)
     points = {
-        name: [(s.forget["recall@20"], s.retain["recall@20"]) for s in states if _has_recall(s)]
+        name: [(s.forget[RECALL], s.retain[RECALL]) for s in states if _has_recall(s)]
         for name, states in groups.items()
     }
     points = {name: pairs for name, pairs in points.items() if pairs}
@@ -65,16 +66,16 @@ def trade_off(report: AuditReport) -> str:
 
 
 def _has_recall(state: Measurements) -> bool:
-    return "recall@20" in state.forget and "recall@20" in state.retain
+    return RECALL in state.forget and RECALL in state.retain
 
 
-def _zones(axes: Axes, gap: dict[str, Gap]) -> list[tuple[float, float]]:
-    """Draw what counts as Gold's level, and Gold's own spread inside it; return corners to keep in view."""
-    if not {"forget_recall@20", "retain_recall@20"} <= gap.keys():
+def _zones(axes: Axes, gap: dict[keys.GapKey, Gap]) -> list[tuple[float, float]]:
+    """Draw what counts as equal to Gold, and Gold's own spread inside it; return corners to keep in view."""
+    x, y = (gap.get(keys.GapKey.named(figure)) for figure in (keys.Figure.FORGET, keys.Figure.RETAIN))
+    if x is None or y is None:
         return []
-    x, y = gap["forget_recall@20"], gap["retain_recall@20"]
     low, high = (x.gold_mean - x.tolerance, y.gold_mean - y.tolerance), (x.tolerance * 2, y.tolerance * 2)
-    axes.add_patch(Rectangle(low, *high, facecolor=ZONE, edgecolor="none", label="counts as Gold's level"))
+    axes.add_patch(Rectangle(low, *high, facecolor=ZONE, edgecolor="none", label="counts as equal to Gold"))
     if x.gold_std and y.gold_std:
         start = (x.gold_mean - x.gold_std, y.gold_mean - y.gold_std)
         spread: dict[str, Any] = {
@@ -88,7 +89,7 @@ def _zones(axes: Axes, gap: dict[str, Gap]) -> list[tuple[float, float]]:
 
 
 def _frame(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
-    """Limits with room around every point; recall is never below zero."""
+    """Set limits with room around every point; recall is never below zero."""
     for axis, values in ((axes.xaxis, [x for x, _ in points]), (axes.yaxis, [y for _, y in points])):
         low, high = min(values), max(values)
         room = 0.12 * max(high - low, 0.02)
@@ -100,7 +101,7 @@ def _frame(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
 
 
 def percentiles(report: AuditReport) -> str:
-    """Where forgotten pairs rank, against held-out positives, before and after and in Gold; empty without figures."""
+    """Draw where forgotten pairs rank, against held-out ones, before, after and in Gold; empty without figures."""
     groups = {name: [s for s in states if s.percentiles] for name, states in by_kind(report).items()}
     groups = {name: states for name, states in groups.items() if states}
     if not groups or too_few(report):
@@ -132,7 +133,7 @@ def _histogram(axes: Axes, name: RunKind, states: Sequence[Measurements]) -> Non
 
 
 def _average(rows: Sequence[Sequence[float]]) -> list[float]:
-    """Column means of histograms that have as many bins as the first."""
+    """Average the columns of histograms that have as many bins as the first."""
     same = [row for row in rows if len(row) == len(rows[0])]
     return [sum(column) / len(same) for column in zip(*same, strict=True)]
 
@@ -144,7 +145,7 @@ def too_few(report: AuditReport) -> bool:
 
 
 def forest(report: AuditReport) -> str:
-    """Recognition AUCs with three standard errors, and the share that still looks known; empty without figures."""
+    """Draw recognition AUCs with three standard errors, and the share that still looks known; empty without figures."""
     groups = by_kind(report)
     kinds = list(dict.fromkeys(kind for state in report.states for kind in state.recognition))
     rows = [
@@ -168,7 +169,7 @@ def forest(report: AuditReport) -> str:
         for kind in kinds:
             top = min(place for place, row in zip(places, rows, strict=True) if row[0] == kind) - 0.75
             left.annotate(
-                recognition_title(kind),
+                keys.recognition_name(kind),
                 (0.03, top),
                 xycoords=("figure fraction", "data"),
                 fontweight="bold",
@@ -180,7 +181,7 @@ def forest(report: AuditReport) -> str:
 
 
 def _places(rows: Sequence[tuple[str, Measurements]]) -> list[float]:
-    """Where each row stands, from the top, with room for a title above each kind."""
+    """Return the height of each row, from the top, with room for a title above each kind."""
     places, place, last = list[float](), 0.0, ""
     for kind, _ in rows:
         place += 1.0 if kind == last else 2.1
@@ -204,7 +205,7 @@ def _forest_frame(left: Axes, right: Axes, places: Sequence[float], names: Seque
 
 
 def person_gaps(report: AuditReport) -> str:
-    """How far each user's recall lies from the mean of the Golds; empty without Golds enough."""
+    """Draw how far each user's recall lies from the mean of the Golds; empty for fewer than two Golds."""
     if report.persons is None or not report.persons.gaps:
         return ""
     shares = report.persons.gaps
@@ -222,28 +223,20 @@ def person_gaps(report: AuditReport) -> str:
 
 
 def times(report: AuditReport) -> str:
-    """Seconds of each state on a logarithmic axis."""
+    """Draw the seconds of each state on a logarithmic axis."""
     groups = by_kind(report)
     names = list(groups)[::-1]
-    seconds = [max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names]
+    seconds = {str(name): max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names}
     with mpl.rc_context(STYLE):
         figure = _canvas(0.42 * len(names) + 0.75, top=0.1, left=0.85)
         axes = figure.subplots()
-        axes.barh(names, seconds, color=[_COLOURS[name] for name in names], height=0.55)
-        for place, value in enumerate(seconds):
-            axes.annotate(duration(value), (value, place), (5, 0), textcoords="offset points", va="center")
-        axes.set(xscale="log", xlabel="seconds (each step of the axis is ten times more)")
-        low = 10 ** np.floor(np.log10(min(seconds)) - 0.3)
-        axes.set_xlim(low, max(seconds) * (max(seconds) / low) ** 0.4)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        axes.minorticks_off()
-        axes.tick_params(axis="y", length=0, labelcolor=INK)
-        axes.spines["left"].set_visible(False)
+        bars_of_seconds(axes, seconds, [_COLOURS[name] for name in names], height=0.55, room=0.4)
+        axes.set_xlabel("seconds (each step of the axis is ten times more)")
         return svg(figure, "times")
 
 
 def loss(points: Sequence[tuple[float, float]]) -> str:
-    """Loss against pass; empty for fewer than two points."""
+    """Draw the loss of each pass; empty for fewer than two points."""
     if len(points) < 2:
         return ""
     with mpl.rc_context(STYLE):

@@ -2,32 +2,33 @@
 
 from collections.abc import Callable
 
-from mmrecun.auditing.checks import recognition_title
 from mmrecun.auditing.figures import Bystanders, Harm, Mark, Measurements, Recognition, RunKind
+from mmrecun.auditing.keys import Kind, MarkKind, recognition_name
 from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.forget.request import Target
 from mmrecun.report.tables import RowGroup, StateRow, by_kind, cell
 
 FigureWithError = tuple[float | None, str]  # a figure, and its error or band in words
 _QUESTIONS = {
-    "users": "A removed user's items were learned together. Shown all of them but one, does the model still rank the "
-    "missing one above items that the user chose but nobody trained on?",
-    "items": "A removed item's users were learned together. Shown all of them but one, does the model still rank the "
-    "missing one above people who chose the item but whose choice nobody trained on?",
-    "interactions": "Does the model still rank a removed interaction above those that the same person made and nobody "
-    "trained on?",
-    "features": "Shown an item as if it were new, with nothing but the removed features, does the model still rank the "
-    "people it once learned them from above others who chose the item?",
+    Target.USERS: "A removed user's items were learned together. Shown all of them but one, does the model still rank "
+    "the missing one above items that the user chose but nobody trained on?",
+    Target.ITEMS: "A removed item's users were learned together. Shown all of them but one, does the model still rank "
+    "the missing one above people who chose the item but whose choice nobody trained on?",
+    Target.INTERACTIONS: "Does the model still rank a removed interaction above those that the same person made and "
+    "nobody trained on?",
+    Target.MODALITIES: "Shown an item as if it were new, with nothing but the removed features, does the model still "
+    "rank the people it once learned them from above others who chose the item?",
 }
 _MARKED = {
-    "users": (
+    MarkKind.USERS: (
         "rows of touched users (AUC)",
-        "How often a program that was told some of the touched users ranks another one above an untouched one.",
+        "How often a classifier that knows some of the touched users ranks another one above an untouched one.",
     ),
-    "items": (
+    MarkKind.ITEMS: (
         "rows of touched items (AUC)",
-        "How often a program that was told some of the touched items ranks another one above an untouched one.",
+        "How often a classifier that knows some of the touched items ranks another one above an untouched one.",
     ),
-    "lists": (
+    MarkKind.LISTS: (
         "places gained in lists (AUC)",
         "How often a touched item gained more places in everybody's lists than an untouched one, before to after.",
     ),
@@ -49,19 +50,19 @@ _RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], FigureWithError]
     ),
     (
         "still looks known",
-        "How many of the forgotten pairs rank as taught pairs do. Right is Gold's level, a few per cent by chance.",
+        "How many of the forgotten pairs rank like trained pairs. The target is Gold, a few per cent by chance.",
         ".0%",
         lambda found: (found.known_share, share_band(found)),
     ),
     (
         "mean place of a forgotten pair",
-        "Where forgotten pairs rank, from 0 to 1; those of removed users and items as told from the others (fold-in).",
+        "Where forgotten pairs rank, from 0 to 1; those of removed users and items as predicted by fold-in.",
         ".3f",
         lambda found: (found.place, ""),
     ),
     (
         "known pairs (AUC)",
-        "The same AUC for pairs the model was taught and may keep. Near 0.5: it remembers too little to judge by.",
+        "The same AUC for trained pairs that the model may keep. Near 0.5: it remembers too little to compare.",
         ".3f",
         lambda found: (found.known_auc, ""),
     ),
@@ -86,12 +87,12 @@ _NEIGHBOURS: tuple[tuple[str, str, Callable[[Harm], float]], ...] = (
 
 
 def recognition(report: AuditReport) -> list[RowGroup]:
-    """Return for each kind of target whether it can be told from pairs that were never trained on."""
+    """Return for each kind of target how well it is distinguished from pairs that were never trained on."""
     kinds = dict.fromkeys(kind for state in report.states for kind in state.recognition)
     return [_recognition(report, kind) for kind in kinds]
 
 
-def _recognition(report: AuditReport, kind: str) -> RowGroup:
+def _recognition(report: AuditReport, kind: Kind) -> RowGroup:
     first = next(state.recognition[kind] for state in report.states if kind in state.recognition)
     rows = [
         _row(report, label, meaning, spec, _of_kind(kind, read))
@@ -99,11 +100,12 @@ def _recognition(report: AuditReport, kind: str) -> RowGroup:
         if any(read(state.recognition[kind])[0] is not None for state in report.states if kind in state.recognition)
     ]
     pairs = f"{first.pairs:,} forgotten pairs against {first.held_out:,} held-out ones."
-    return RowGroup(recognition_title(kind), f"{_QUESTIONS.get(kind.partition(' ')[0], '')} {pairs}".strip(), rows)
+    question = _QUESTIONS[kind.target] if kind.target else ""
+    return RowGroup(recognition_name(kind), f"{question} {pairs}".strip(), rows)
 
 
 def _of_kind(
-    kind: str, read: Callable[[Recognition], FigureWithError]
+    kind: Kind, read: Callable[[Recognition], FigureWithError]
 ) -> Callable[[Measurements], FigureWithError | None]:
     return lambda state: read(state.recognition[kind]) if kind in state.recognition else None
 
@@ -119,7 +121,7 @@ def _marks(report: AuditReport) -> RowGroup | None:
     if not found:
         return None
     rows = [_row(report, *_MARKED[kind], ".3f", _mark_of(kind)) for kind in found]
-    sizes = dict.fromkeys(_compared(marks[0], "users" if kind == "users" else "items") for kind, marks in found.items())
+    sizes = dict.fromkeys(_compared(marks[0], kind.noun) for kind, marks in found.items())
     meaning = (
         "Does the new model give away whom or what the request touched? Touched are users and items that stayed but "
         f"lost more of their pairs than most: {'; '.join(sizes)}. In brackets what the retained data alone give away; "
@@ -128,7 +130,7 @@ def _marks(report: AuditReport) -> RowGroup | None:
     return RowGroup("marks", meaning, rows)
 
 
-def _mark_of(kind: str) -> Callable[[Measurements], FigureWithError | None]:
+def _mark_of(kind: MarkKind) -> Callable[[Measurements], FigureWithError | None]:
     return lambda state: (
         (state.marks[kind].auc, f"± {state.marks[kind].auc_error:.3f} ({state.marks[kind].level:.3f})")
         if kind in state.marks
@@ -153,21 +155,21 @@ def _bystanders(report: AuditReport) -> RowGroup | None:
         _row(
             report,
             "same lists as before",
-            "Share of their lists of twenty that is as it was. Retraining changes lists too: right is Gold's level.",
+            "Share of their lists of twenty that is as it was. Retraining changes lists too: the target is Gold.",
             ".0%",
             of("overlap", None),
         ),
         _row(
             report,
             "places held by touched items",
-            "Share of all places in their lists. Well above the original: touched items are pushed on them.",
+            "Share of all places in their lists. Well above the original: touched items were pushed up.",
             ".1%",
             of("share_after", first.share_before),
         ),
         _row(
             report,
             "retained recall@20",
-            "The share of what they really chose that a list of twenty finds. They should not pay for the request.",
+            "The share of what they really chose that a list of twenty finds. It should not fall.",
             ".4f",
             of("recall_after", first.recall_before),
         ),
@@ -187,7 +189,7 @@ def _harm(report: AuditReport) -> RowGroup | None:
     rows = [_row(report, label, meaning, "+z.3f", _harm_of(read)) for label, meaning, read in _NEIGHBOURS]
     meaning = (
         f"The {first.users:,} people closest to what was forgotten: those most like removed users or, where no user "
-        "was removed, those who lost a pair. Retraining moves their recall too, up and down: right is Gold's level."
+        "was removed, those who lost a pair. Retraining moves their recall too, up and down: the target is Gold."
     )
     return RowGroup("nearest neighbours", meaning, rows)
 
@@ -199,7 +201,7 @@ def _harm_of(read: Callable[[Harm], float]) -> Callable[[Measurements], FigureWi
 def _row(
     report: AuditReport, label: str, meaning: str, spec: str, of: Callable[[Measurements], FigureWithError | None]
 ) -> StateRow:
-    """One figure of every state; what only a later state can have does not apply to the original."""
+    """Return one figure of every state; what only a later state can have does not apply to the original."""
     cells = []
     for kind, states in by_kind(report).items():
         found = [of(state) or (None, "") for state in states]

@@ -5,8 +5,18 @@ from typing import NamedTuple
 
 from mmrecun.auditing.checks import UTILITY_SHARE, share_words
 from mmrecun.auditing.figures import Bystanders, Gap, Recognition, RunKind
+from mmrecun.auditing.keys import (
+    BYSTANDER_LISTS,
+    BYSTANDER_RECALL,
+    GOLD_TRAINING,
+    Kind,
+    MarkKind,
+    Question,
+)
 from mmrecun.auditing.result import About, AuditReport, Check, Outcome
-from mmrecun.report.to_gold import gap_name
+from mmrecun.forget.request import Target
+from mmrecun.keys import RECALL
+from mmrecun.report.to_gold import GAP_NAMES
 from mmrecun.report.wording import gold_count, golds
 from mmrecun.text import listing
 
@@ -22,41 +32,34 @@ _ORDER = {
     Outcome.FAILED: (Outcome.FAILED, Outcome.PASSED, Outcome.NOT_ASSESSED, Outcome.NOT_APPLICABLE),
 }
 _RECOGNISED = {
-    "users": (
-        "removed users' items are no more tied to each other than held-out ones",
-        "removed users' items can be told from held-out ones",
-        "whether removed users' items are still tied to each other",
+    Target.USERS: (
+        "removed users' items predict each other no better than held-out ones",
+        "removed users' items can be distinguished from held-out ones",
+        "whether removed users' items still predict each other",
     ),
-    "items": (
-        "removed items' users are no more tied to each other than held-out ones",
-        "removed items' users can be told from held-out ones",
-        "whether removed items' users are still tied to each other",
+    Target.ITEMS: (
+        "removed items' users predict each other no better than held-out ones",
+        "removed items' users can be distinguished from held-out ones",
+        "whether removed items' users still predict each other",
     ),
-    "interactions": (
+    Target.INTERACTIONS: (
         "removed interactions rank like held-out ones",
-        "removed interactions can be told from held-out ones",
+        "removed interactions can be distinguished from held-out ones",
         "whether removed interactions are still known",
     ),
-    "features": (
+    Target.MODALITIES: (
         "the removed {}features bring back no pair learned with them",
-        "pairs learned with the removed {}features can be told from held-out ones",
+        "pairs learned with the removed {}features can be distinguished from held-out ones",
         "whether the removed {}features still bring back pairs learned with them",
     ),
 }
 ALLOWED = 1 - UTILITY_SHARE
 _PLACE = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_ASSESSED: 2}
-_GAPS = {
-    "retained utility": "retain_recall@20",
-    "forget recall": "forget_recall@20",
-    "fold-in: users": "fold_in users",
-    "fold-in: items": "fold_in items",
-    "bystanders: places": "bystanders' places",
-}
 _OTHERS = {
-    "training": ("Gold is trained well enough to be the target", "Gold is trained too badly to be the target"),
-    "bystanders: lists": (
-        "people with least part in the request see lists as close to Gold's as two Golds' are to each other",
-        "people with least part in the request see lists further from Gold's than two Golds' are from each other",
+    GOLD_TRAINING: ("Gold is trained well enough to be the target", "Gold is undertrained, so it is no target"),
+    BYSTANDER_LISTS.with_gold: (
+        "users least related to the request see lists as close to Gold's as two Golds' are to each other",
+        "users least related to the request see lists further from Gold's than two Golds' are from each other",
     ),
 }
 _SUBJECTS = {
@@ -64,7 +67,7 @@ _SUBJECTS = {
     About.UTILITY: "lists are as good",
     About.LEVEL: "what was forgotten is found as rarely",
     About.MARKS: "what the request touched stands out no more",
-    About.BYSTANDERS: "lists of people with least part in the request are",
+    About.BYSTANDERS: "lists of users least related to the request are",
 }
 
 
@@ -110,39 +113,36 @@ def _clauses(report: AuditReport) -> list[tuple[Outcome, str]]:
 
 
 def _removal(checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
-    """One clause for all scans of each outcome."""
+    """Return one clause for all scans of each outcome."""
     passed, failed, open_, idle = (
         [check for check in checks if check.state is state]
         for state in (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.NOT_APPLICABLE)
     )
     clauses = []
     if failed:
-        which = "; ".join(f"{_of(check)}: {check.detail}" for check in failed)
+        which = "; ".join(f"{check.name.subject}: {check.detail}" for check in failed)
         clauses.append((Outcome.FAILED, f"something that was requested is still in the run ({which})"))
     if passed:
         whole = f"{len(passed)} scan{'s' if len(passed) > 1 else ''}"
         what = "nothing requested is left in the run" if len(passed) == len(checks) else "nothing requested was found"
-        parts = "".join(f"; of {_of(check)} {check.partly}" for check in passed if check.partly)
-        clauses.append((Outcome.PASSED, f"{what} ({whole}: {listing([_of(check) for check in passed])}{parts})"))
+        parts = "".join(f"; of {check.name.subject} {check.partly}" for check in passed if check.partly)
+        subjects = listing([check.name.subject for check in passed])
+        clauses.append((Outcome.PASSED, f"{what} ({whole}: {subjects}{parts})"))
     for state, some in ((Outcome.NOT_ASSESSED, open_), (Outcome.NOT_APPLICABLE, idle)):
-        clauses += [(state, f"what is left in {_of(check)}: {check.detail}") for check in some]
+        clauses += [(state, f"what is left in {check.name.subject}: {check.detail}") for check in some]
     return clauses
 
 
-def _of(check: Check) -> str:
-    """Return what a check is of: its name without the part before the colon, which says what it is about."""
-    return check.name.removeprefix("gold: ").partition(": ")[2] or check.name
-
-
 def _own(report: AuditReport, check: Check) -> str:
-    """Return a check that needs no Gold, in words; one that is not known here speaks by its name and detail."""
+    """Return a check that needs no Gold, in words; one that is not known here shows its name and detail."""
     after = report.measurements(RunKind.UNLEARNED)
     if check.about is About.FORGETTING:
-        return _recognised(check, _of(check), after.recognition.get(_of(check)))
+        kind = Kind(check.name.subject)
+        return _recognised(check, kind, after.recognition.get(kind))
     if check.about is About.UTILITY and check.state in (Outcome.PASSED, Outcome.FAILED):
         before = [state.retain for state in report.states if state.name is RunKind.ORIGINAL]
         figures = f"{_recall(after.retain)}{f'; it was {_recall(before[0])}' if before else ''}"
-        values = [metrics.get("recall@20", 0.0) for metrics in (*before[:1], after.retain)]
+        values = [metrics.get(RECALL, 0.0) for metrics in (*before[:1], after.retain)]
         return f"lists {_better(check, values[0], values[-1])} (retained recall@20 is {figures})"
     if check.about is About.BYSTANDERS and after.bystanders and check.state in (Outcome.PASSED, Outcome.FAILED):
         return _bystanders(check, after.bystanders)
@@ -150,22 +150,21 @@ def _own(report: AuditReport, check: Check) -> str:
 
 
 def _better(check: Check, before: float, after: float) -> str:
-    """How lists have changed; a loss that only chance excuses is named."""
+    """Say how lists have changed; a loss that only chance excuses is named."""
     if check.state is Outcome.FAILED:
         return "got worse"
     lost = 1 - after / before if before else 0.0
-    return f"lost {lost:.0%}, within what chance may do" if lost > ALLOWED else "are about as good as before"
+    return f"lost {lost:.0%}, which chance allows" if lost > ALLOWED else "are about as good as before"
 
 
 def _recall(metrics: dict[str, float]) -> str:
-    return f"{metrics['recall@20']:.3f}" if "recall@20" in metrics else Outcome.NOT_ASSESSED.value
+    return f"{metrics[RECALL]:.3f}" if RECALL in metrics else Outcome.NOT_ASSESSED.value
 
 
-def _recognised(check: Check, kind: str, found: Recognition | None) -> str:
-    what, _, name = kind.partition(" ")
-    if what not in _RECOGNISED or check.state not in _PLACE:
+def _recognised(check: Check, kind: Kind, found: Recognition | None) -> str:
+    if kind.target is None or check.state not in _PLACE:
         return f"{check.name}: {check.detail}"
-    text = _RECOGNISED[what][_PLACE[check.state]].format(f"‘{name}’ " if name else "")
+    text = _RECOGNISED[kind.target][_PLACE[check.state]].format(f"‘{kind.modality}’ " if kind.modality else "")
     if found is None or check.state is Outcome.NOT_ASSESSED:
         return f"{text}: {check.detail}"
     figures = f"AUC {found.auc:.3f}, {share_words(found)} still look known"
@@ -176,47 +175,49 @@ def _recognised(check: Check, kind: str, found: Recognition | None) -> str:
 
 
 def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
-    """One clause for the rows and lists of each outcome."""
+    """Return one clause for the rows and lists of each outcome."""
     texts = {
         Outcome.PASSED: "what the request touched does not stand out",
         Outcome.FAILED: "what the request touched can be picked out",
         Outcome.NOT_ASSESSED: "whether what the request touched stands out, as too few rows can be compared",
     }
-    names = {"users": "rows of users", "items": "rows of items", "lists": "places gained in lists"}
-    marks = report.measurements(RunKind.UNLEARNED).marks
+    names: dict[str, str] = {
+        MarkKind.USERS: "rows of users",
+        MarkKind.ITEMS: "rows of items",
+        MarkKind.LISTS: "places gained in lists",
+    }
+    marks = {str(kind): mark for kind, mark in report.measurements(RunKind.UNLEARNED).marks.items()}
     clauses = [(check.state, f"{check.name}: {check.detail}") for check in checks if check.state not in texts]
     for state, text in texts.items():
-        kinds = [_of(check) for check in checks if check.state is state]
+        kinds = [check.name.subject for check in checks if check.state is state]
         figures = [f"{names.get(kind, kind)}{f' {marks[kind].auc:.3f}' if kind in marks else ''}" for kind in kinds]
         clauses += [(state, f"{text} (AUC: {listing(figures)})")] if kinds else []
     return clauses
 
 
 def _bystanders(check: Check, found: Bystanders) -> str:
-    """How people with least part in the request fare; no place at all was held where nothing was touched."""
+    """Say how users least related to the request fare; nothing touched means that no place was held."""
     passed = check.state is Outcome.PASSED
-    if _of(check) == "recall":
+    if check.name == BYSTANDER_RECALL:
         before, after = found.recall_before or 0.0, found.recall_after or 0.0
         better = _better(check, before, after)
-        return (
-            f"lists of people with least part in the request {better} (recall@20 is {after:.3f}; it was {before:.3f})"
-        )
+        return f"lists of users least related to the request {better} (recall@20 is {after:.3f}; it was {before:.3f})"
     if passed and not (found.share_before or found.share_after):
-        return "no touched item is in the lists of people with least part in the request, before or after"
-    how = "shown touched items no more often than chance allows" if passed else "pushed touched items"
+        return "no touched item is in the lists of users least related to the request, before or after"
+    how = "shown touched items no more often than chance allows" if passed else "shown touched items too often"
     places = f"{found.share_after:.1%} of the places in their lists; it was {found.share_before:.1%}"
-    return f"people with least part in the request are {how} ({places})"
+    return f"users least related to the request are {how} ({places})"
 
 
 def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
-    """One clause for all gaps of each outcome, and one for every other comparison; bad Golds answer nothing."""
+    """Return one clause for all gaps of each outcome, and one for every other comparison; bad Golds answer nothing."""
     which = golds(report) if gold_count(report) else "Gold"
     texts = {Outcome.PASSED: f"in line with {which}", Outcome.FAILED: f"out of line with {which}"}
-    bad = [check for check in checks if check.name == "gold: training" and check.state is Outcome.NOT_ASSESSED]
+    bad = [check for check in checks if check.name == GOLD_TRAINING and check.state is Outcome.NOT_ASSESSED]
     if bad:
         checks = [check for check in checks if check.state is not Outcome.NOT_ASSESSED]
     clauses = [(check.state, f"whether anything is in line with {which}: {check.detail}") for check in bad]
-    alone = [check for check in checks if check.state not in texts or _gap_of(check) not in report.gap]
+    alone = [check for check in checks if check.state not in texts or check.name.gap not in report.gap]
     clauses += [(check.state, _other(check)) for check in alone]
     for state, text in texts.items():
         found = [_compared(report, check) for check in checks if check.state is state and check not in alone]
@@ -226,26 +227,19 @@ def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Ou
 
 def _other(check: Check) -> str:
     """Return a comparison with Gold that is no gap, or that could not be made."""
-    name = check.name.removeprefix("gold: ")
     if check.state is Outcome.NOT_ASSESSED:
-        return f"whether {_SUBJECTS.get(check.about, 'this is')} as in Gold ({name}): {check.detail}"
-    words = _OTHERS.get(name, (check.name, check.name))
+        subject = _SUBJECTS.get(check.about, "this is")
+        return f"whether {subject} as in Gold ({check.name.without_gold}): {check.detail}"
+    words = _OTHERS.get(check.name, (check.name, check.name))
     return f"{words[check.state is not Outcome.PASSED]}: {check.detail}"
 
 
-def _gap_of(check: Check) -> str:
-    """Return the name of the gap on which a comparison with Gold rests."""
-    name = check.name.removeprefix("gold: ")
-    kinds = {About.FORGETTING: f"recognition {_of(check)}", About.MARKS: f"marks {_of(check)}"}
-    return kinds.get(check.about, _GAPS.get(name, name))
-
-
 def _compared(report: AuditReport, check: Check) -> str:
-    key = _gap_of(check)
-    about, _, what = gap_name(key).partition(": ")
-    joined = check.about is About.FORGETTING or about == "fold-in"
-    label = f"{about} of {what}" if joined else what or about
-    return f"{label} {_pair(report.gap[key])}"
+    name, key = check.name, check.name.gap
+    assert key is not None
+    if name.question in (Question.CO_OCCURRENCE, Question.MEMBERSHIP, Question.FOLD_IN):
+        return f"{name.question} of {name.subject} {_pair(report.gap[key])}"
+    return f"{GAP_NAMES[key].partition(': ')[2] or GAP_NAMES[key]} {_pair(report.gap[key])}"
 
 
 def _pair(gap: Gap) -> str:

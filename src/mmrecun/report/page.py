@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.report import extra_tables, figures, forgetting, outcome, tables, to_gold, wording
+from mmrecun.report.template import page_template
 
 _MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✕", Outcome.NOT_ASSESSED: "?", Outcome.NOT_APPLICABLE: "–"}
 
@@ -35,15 +35,8 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
         facts: digests, seeds, settings and versions, in order.
         history: the loss of each pass, as rows with `epoch` and `loss`.
     """
-    environment = Environment(
-        loader=PackageLoader("mmrecun.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     points = tables.losses(history)
-    return environment.get_template("page.html.j2").render(
+    return page_template("mmrecun.report").render(
         report=report,
         marks=_MARKS,
         occasion=wording.occasion(report),
@@ -72,7 +65,7 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
 
 def _pictures(report: AuditReport) -> list[Picture]:
     zone = (
-        " The shaded zone counts as Gold's level; a circle outside is a warning, one inside no proof."
+        " The shaded zone counts as equal to Gold; a circle outside is a warning, one inside no proof."
         if report.gap
         else ""
     )

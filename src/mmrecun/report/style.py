@@ -2,10 +2,16 @@
 
 import io
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from mmrecun.text import duration
 
 INK, SOFT, ZONE = "#1c2430", "#5b6675", "#f6e7bd"
 STYLE: Any = {
@@ -24,8 +30,31 @@ STYLE: Any = {
 }
 
 
+def bars_of_seconds(axes: Axes, times: Mapping[str, float], colours: Sequence[str], height: float, room: float) -> None:
+    """Draw one bar a name from the bottom up, each with its duration beside it, on a logarithmic axis.
+
+    Args:
+        axes: where to draw.
+        times: name -> seconds, none below a millisecond.
+        colours: of the bars.
+        height: of a bar; 1 is the distance between two.
+        room: space to the right of the longest bar, as a share of the axis.
+    """
+    seconds = list(times.values())
+    axes.barh(list(times), seconds, color=list(colours), height=height)
+    for place, value in enumerate(seconds):
+        axes.annotate(duration(value), (value, place), (5, 0), textcoords="offset points", va="center")
+    low = 10 ** np.floor(np.log10(min(seconds)) - 0.3)
+    axes.set(xscale="log")
+    axes.set_xlim(low, max(seconds) * (max(seconds) / low) ** room)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.minorticks_off()
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.spines["left"].set_visible(False)
+
+
 def svg(figure: Figure, name: str) -> str:
-    """SVG element without metadata; `name` keeps ids apart when several figures share a page."""
+    """Return an SVG element without metadata; `name` keeps ids apart when several figures share a page."""
     buffer = io.StringIO()
     with mpl.rc_context({**STYLE, "svg.hashsalt": f"mmrecun-{name}"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

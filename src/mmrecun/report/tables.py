@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mmrecun.auditing.figures import Measurements, RunKind
 from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.keys import NDCG, RECALL
 from mmrecun.text import duration
 
 NOT_ASSESSED = Outcome.NOT_ASSESSED.value
@@ -50,47 +51,47 @@ _MEASURES = (
     _Measure(
         "retained recall@20",
         "Of what people really chose among the kept items, the share that a list of twenty finds. Higher is better.",
-        lambda state: state.retain.get("recall@20"),
+        lambda state: state.retain.get(RECALL),
         band="retain recall@20",
     ),
     _Measure(
         "retained NDCG@20",
         "The same, but hits near the top of the list count more. Higher is better.",
-        lambda state: state.retain.get("ndcg@20"),
+        lambda state: state.retain.get(NDCG),
         band="retain ndcg@20",
     ),
     _Measure(
         "validation recall@20",
-        "The same on the pairs that told each training when to stop. Far below the others: badly trained.",
+        "The same on the pairs that stopped each training. Far below the others: undertrained.",
         lambda state: state.valid,
         always=False,
     ),
     _Measure(
         "retained recall@20, touched users",
-        "The same for people the request touched but who are still there. They should not pay for it.",
-        lambda state: state.affected.get("recall@20"),
+        "The same for retained users whom the request touched. It should fall no more than for other users.",
+        lambda state: state.affected.get(RECALL),
         always=False,
     ),
     _Measure(
         "retained recall@20, other users",
         "The same for everybody else.",
-        lambda state: state.unaffected.get("recall@20"),
+        lambda state: state.unaffected.get(RECALL),
         always=False,
     ),
     _Measure(
         "forget recall@20",
-        "The share of what was taken out that a list of twenty still finds. Right is Gold's level, not zero.",
-        lambda state: state.forget.get("recall@20"),
+        "The share of what was taken out that a list of twenty still finds. The target is Gold, not zero.",
+        lambda state: state.forget.get(RECALL),
         band="forget recall@20",
     ),
     _Measure(
         "AUC held-out",
-        "How often a forgotten pair ranks above a true pair the model never saw. Right is Gold's level.",
+        "How often a forgotten pair ranks above a true pair the model never saw. The target is Gold.",
         lambda state: state.auc,
     ),
     _Measure(
         "AUC matched",
-        "The same, only among pairs of equally popular items and equally active users. Right is Gold's level.",
+        "The same, only among pairs of equally popular items and equally active users. The target is Gold.",
         lambda state: state.auc_matched,
         band="auc_matched",
     ),
@@ -132,7 +133,7 @@ def state_columns(report: AuditReport) -> list[tuple[str, str]]:
 
 
 def state_rows(report: AuditReport) -> list[StateRow]:
-    """One row per figure of merit; several Golds are one cell of mean and standard deviation."""
+    """Return one row per figure of merit; several Golds are one cell of mean and standard deviation."""
     groups = list(by_kind(report).values())
     rows = [
         StateRow(
@@ -151,7 +152,7 @@ def state_rows(report: AuditReport) -> list[StateRow]:
 def cell(
     values: Sequence[float | None], spec: str = ".4f", band: str = "", missing: Outcome = Outcome.NOT_ASSESSED
 ) -> Cell:
-    """Mean and standard deviation of the figures that there are; the band belongs to a single figure."""
+    """Format mean and standard deviation of the figures that there are; the band belongs to a single figure."""
     known = [value for value in values if value is not None]
     if not known:
         return Cell(missing.value)

@@ -2,31 +2,32 @@
 
 from typing import NamedTuple
 
-from mmrecun.auditing.checks import CHANCE, recognition_title
+from mmrecun.auditing.checks import CHANCE
 from mmrecun.auditing.figures import Gap
+from mmrecun.auditing.keys import Figure, GapKey, Kind, MarkKind, Similarity, Users, recognition_name
 from mmrecun.auditing.result import AuditReport
 from mmrecun.report.tables import Cell, cell
 
 GAP_NAMES = {
-    "retain_recall@20": "retained recall@20",
-    "forget_recall@20": "forget recall@20",
-    "auc": "AUC held-out",
-    "auc_matched": "AUC matched",
-    "fold_in": "fold-in from half of the pairs",
-    "fold_in users": "fold-in: users",
-    "fold_in items": "fold-in: items",
-    "marks users": "marks: rows of touched users",
-    "marks items": "marks: rows of touched items",
-    "marks lists": "marks: places gained in lists",
-    "bystanders' places": "bystanders: places held by touched items",
+    GapKey.named(Figure.RETAIN): "retained recall@20",
+    GapKey.named(Figure.FORGET): "forget recall@20",
+    GapKey.named(Figure.AUC): "AUC held-out",
+    GapKey.named(Figure.AUC_MATCHED): "AUC matched",
+    GapKey.named(Figure.FOLD_IN): "fold-in from half of the pairs",
+    GapKey.named(Figure.FOLD_IN, "users"): "fold-in: users",
+    GapKey.named(Figure.FOLD_IN, "items"): "fold-in: items",
+    GapKey.named(Figure.MARKS, MarkKind.USERS): "marks: rows of touched users",
+    GapKey.named(Figure.MARKS, MarkKind.ITEMS): "marks: rows of touched items",
+    GapKey.named(Figure.MARKS, MarkKind.LISTS): "marks: places gained in lists",
+    GapKey.named(Figure.PLACES): "bystanders: places held by touched items",
 }
-_FOR_CONTEXT = ("auc", "auc_matched", "fold_in")
+_FOR_CONTEXT = tuple(GapKey.named(figure) for figure in (Figure.AUC, Figure.AUC_MATCHED, Figure.FOLD_IN))
 _LIKENESS = {
-    "overlap@20": ("same items in the first twenty", "Share of each list of twenty that Gold's list has too."),
-    "rbo": ("same order", "Rank-biased overlap: the top of the list counts most. 1: equal lists."),
-    "js_distance": ("distance of scores", "Jensen-Shannon distance of what is preferred by how much. 0: equal."),
+    Similarity.OVERLAP: ("same items in the first twenty", "Share of each list of twenty that Gold's list has too."),
+    Similarity.RANK_BIASED: ("same order", "Rank-biased overlap: the top of the list counts most. 1: equal lists."),
+    Similarity.DISTANCE: ("distance of scores", "Jensen-Shannon distance of what is preferred by how much. 0: equal."),
 }
-_WHO = {"": "", "_affected": ", touched users", "_unaffected": ", other users"}
+_WHO = {Users.ALL: "", Users.AFFECTED: ", touched users", Users.UNAFFECTED: ", other users"}
 
 
 class GapRow(NamedTuple):
@@ -56,30 +57,31 @@ class LikenessRow(NamedTuple):
     gold: str
 
 
-def gap_name(name: str) -> str:
+def gap_name(key: GapKey) -> str:
     """Return what a gap is called in a report.
 
-    >>> gap_name("recognition users"), gap_name("auc")
+    >>> gap_name(GapKey("recognition users")), gap_name(GapKey("auc"))
     ('residual co-occurrence: users', 'AUC held-out')
     """
-    kind = name.removeprefix("recognition ")
-    return recognition_title(kind) if kind != name else GAP_NAMES.get(name, name)
+    if key.figure is Figure.RECOGNITION:
+        return str(recognition_name(Kind(key.of)))
+    return GAP_NAMES.get(key, key)
 
 
 def gap_rows(report: AuditReport) -> list[GapRow]:
     """Return each figure that could be compared with Gold; those that decide a check come first."""
-    return [_gap_row(name, gap) for name, gap in sorted(report.gap.items(), key=lambda each: each[0] in _FOR_CONTEXT)]
+    return [_gap_row(key, gap) for key, gap in sorted(report.gap.items(), key=lambda each: each[0] in _FOR_CONTEXT)]
 
 
-def _gap_row(name: str, gap: Gap) -> GapRow:
+def _gap_row(key: GapKey, gap: Gap) -> GapRow:
     tolerances = gap.difference / gap.tolerance if gap.tolerance else 0.0
-    reading, fine = _reading(name, gap)
-    if name in _FOR_CONTEXT:
+    reading, fine = _reading(key, gap)
+    if key in _FOR_CONTEXT:
         reading, tone = f"{reading.partition(':')[0]} (not judged)", "soft"
     else:
         tone = "good" if fine else "bad"
     return GapRow(
-        label=gap_name(name),
+        label=gap_name(key),
         value=f"{gap.value:.4f}",
         gold=Cell(f"{gap.gold_mean:.4f}", "" if gap.gold_std is None else f"± {gap.gold_std:.4f}"),
         difference=f"{gap.difference:+.4f}",
@@ -91,19 +93,19 @@ def _gap_row(name: str, gap: Gap) -> GapRow:
     )
 
 
-def _reading(name: str, gap: Gap) -> tuple[str, bool]:
+def _reading(key: GapKey, gap: Gap) -> tuple[str, bool]:
     """Interpret a gap, and say whether it is harmless."""
     above = gap.difference > 0
     if abs(gap.difference) <= gap.tolerance:
-        return "at Gold's level", True
-    if name.startswith("retain"):
+        return "within tolerance of Gold", True
+    if key.figure is Figure.RETAIN:
         return ("above Gold: no harm", True) if above else ("below Gold: quality was lost", False)
-    if name.startswith("marks"):
+    if key.figure is Figure.MARKS:
         found = above
-        if name == "marks lists":
+        if key.of == MarkKind.LISTS:
             found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
         return ("stands out more than in Gold", False) if found else ("stands out no more than in Gold", True)
-    if name.startswith("bystanders"):
+    if key.figure is Figure.PLACES:
         return f"{'more' if above else 'fewer'} places than in Gold", False
     return ("above Gold: under-forgotten" if above else "below Gold: over-forgotten"), False
 
@@ -111,9 +113,8 @@ def _reading(name: str, gap: Gap) -> tuple[str, bool]:
 def likeness_rows(report: AuditReport) -> list[LikenessRow]:
     """Return the similarity of lists and scores to Gold's; empty without Gold."""
     rows = []
-    for name, entry in report.likeness.items():
-        stem, _, who = name.partition("_") if not name.startswith("js") else (name, "", "")
-        label, meaning = _LIKENESS.get(stem, (stem, ""))
+    for key, entry in report.likeness.items():
+        label, meaning = _LIKENESS[key.measure] if key.measure else (key, "")
         cells = (cell([value]).value for value in (entry.original, entry.unlearned, entry.gold))
-        rows.append(LikenessRow(label + _WHO.get(f"_{who}" if who else "", ""), meaning, *cells))
+        rows.append(LikenessRow(label + _WHO[key.users], meaning, *cells))
     return rows

@@ -51,7 +51,7 @@ def _speed(report: AuditReport, seconds: float) -> str:
 
 
 def gold_count(report: AuditReport) -> int:
-    """How many Golds were measured."""
+    """Count the Golds that were measured."""
     return len(report.golds)
 
 
@@ -62,7 +62,7 @@ def golds(report: AuditReport) -> str:
 
 
 def occasion(report: AuditReport) -> str:
-    """When the audit was made, and what it compared the run with."""
+    """Say when the audit was made, and what it compared the run with."""
     count = gold_count(report)
     others = {0: "no retrained model (Gold) was given", 1: "one retrained model (Gold)"}
     what = others.get(count, f"{count} retrained models (Gold)")
@@ -101,7 +101,7 @@ def facts(report: AuditReport) -> dict[str, str]:
 
 
 def persons(report: AuditReport) -> str:
-    """Who fares worse or better than with every Gold; empty without two of them."""
+    """Say how many users fare worse or better than with every Gold; empty without two of them."""
     found = report.persons
     if found is None:
         return ""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmrecun import runs
 from mmrecun.errors import MMRecUnError
+from mmrecun.manifest import versions
 from mmrecun.scale.depot import Depot, check
 from mmrecun.scale.ray_engine import KEEPALIVE, connected, ray_version
 from mmrecun.text import listing
@@ -46,7 +46,7 @@ def cluster_checks(address: str | None, store: str | None = None) -> list[dict[s
 def facts_of_host(store: str | None) -> dict[str, Any]:
     """Return what matters of the host that this runs on."""
     return {
-        "versions": {**runs.versions(), "ray": ray_version()},
+        "versions": {**versions(), "ray": ray_version()},
         "environment": {name: os.environ.get(name, "") for name in (*KEEPALIVE, "RAY_AUTH_MODE")},
         "store": _store_problem(store) if store else "",
     }

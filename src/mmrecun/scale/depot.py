@@ -33,7 +33,7 @@ class Depot:
                 raise ConfigError(f"--store {url}: no such kind of store: {str(error).splitlines()[0]}") from None
 
     def has(self, name: str) -> bool:
-        """Whether the folder is there."""
+        """Say whether the folder is there."""
         with self._told("read"):
             found: bool = self._files.get_file_info(self._path(name)).type == self._fs.FileType.File
         return found
@@ -83,6 +83,11 @@ class Depot:
             paths = [info.path for info in self._files.get_file_info(selector) if info.type == self._fs.FileType.File]
         start = len(self._base.rstrip("/")) + 1
         return sorted(path[start:].removesuffix(SUFFIX) for path in paths if path.endswith(SUFFIX))
+
+    def size(self, name: str) -> int:
+        """Return how many bytes are stored under `name`; 0 where it is not there."""
+        with self._told("read"):
+            return int(self._files.get_file_info(self._path(name)).size or 0)
 
     def remove(self, name: str) -> None:
         """Remove what is stored under `name`, if it is there."""

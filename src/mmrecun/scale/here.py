@@ -14,7 +14,7 @@ class Here:
     shared = False
 
     def make(self, pieces: Sequence[Piece], root: Path, progress: Progress) -> Iterator[Made]:
-        """See `Room.make`."""
+        """Make the pieces; see `Room.make`."""
         schedule = Schedule(pieces, root)
         while found := schedule.ready(1):
             (piece,) = found

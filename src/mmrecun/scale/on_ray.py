@@ -51,7 +51,7 @@ class OnRay:
         self._depot = opened(store)
 
     def make(self, pieces: Sequence[Piece], root: Path, progress: Progress) -> Iterator[Made]:
-        """See `Room.make`."""
+        """Make the pieces; see `Room.make`."""
         self.engine.refuse_unfit(self.share)
         schedule, running = Schedule(pieces, root), dict[Reference, Piece]()
         parcels = _Parcels(self.engine, self._depot, root, pieces)
@@ -83,7 +83,7 @@ class OnRay:
         )
 
     def _is_there(self, piece: Piece, root: Path) -> bool:
-        """Whether nothing is left to do; what an earlier driver left in the store is fetched."""
+        """Say whether nothing is left to do; what an earlier driver left in the store is fetched."""
         if (root / piece.name).is_dir():
             return True
         if self._depot is None or not self._depot.has(piece.name):

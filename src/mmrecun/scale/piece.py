@@ -71,7 +71,7 @@ def one_line(error: Exception) -> str:
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:
-    """SHA-256 of plain facts, whatever their order, as 16 hexadecimal digits."""
+    """Compute SHA-256 of plain facts, whatever their order, as 16 hexadecimal digits."""
     text = json.dumps(facts, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mmrecun import runs
 from mmrecun.atomic import staged_folder
-from mmrecun.runs import Reference, Run
+from mmrecun.manifest import Reference
+from mmrecun.runs import Run
 
 _BESIDE = ("audits", "audit.json", "report.html")  # what was found out about a run is not needed to go on from it
 

@@ -113,6 +113,48 @@ class Engine:
         for reference in references:
             self._ray.cancel(reference, force=True)
 
+    def gang(
+        self, function: Callable[[str], None], argument: str, workers: int, share: Share, store: str, name: str
+    ) -> None:
+        """Run `function` in several processes at once that are joined by gloo, with Ray Train.
+
+        When one dies, all are begun again, up to `RETRIES` times.
+
+        Args:
+            function: called with `argument`.
+            argument: for it.
+            workers: how many processes.
+            share: what each takes of its host.
+            store: URL that all hosts reach, where Train keeps its own notes.
+            name: of the run there.
+
+        Raises:
+            ConfigError: when the cluster is too small.
+            MMRecUnError: when processes died too often.
+        """
+        self.refuse_unfit(share)
+        places = sum(int(node.resources.get("CPU", 0.0) // share.cpus) for node in self.nodes())
+        if workers > places:
+            raise ConfigError(
+                f"--workers {workers}: the cluster has room for {places}; a process takes {share.cpus:g} CPU"
+            )
+        train, torch = (library(module, "ray", "--workers") for module in ("ray.train", "ray.train.torch"))
+        resources = {"CPU": share.cpus, **({"GPU": share.gpus} if share.gpus else {})}
+        trainer = torch.TorchTrainer(
+            lambda config: function(config["argument"]),
+            train_loop_config={"argument": argument},
+            scaling_config=train.ScalingConfig(num_workers=workers, resources_per_worker=resources),
+            run_config=train.RunConfig(
+                name=name, storage_path=store, failure_config=train.FailureConfig(max_failures=RETRIES)
+            ),
+            torch_config=torch.TorchConfig(backend="gloo"),
+        )
+        try:
+            trainer.fit()
+        except (self._ray.exceptions.RayError, train.TrainingFailedError) as error:
+            line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise MMRecUnError(f"the cluster could not train ({type(error).__name__}): {line.strip()}") from None
+
     def on_every_node(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         """Return address -> what `function` gives there; an exception where it fails or does not answer in time."""
         strategy = library("ray.util.scheduling_strategies", "ray", "--on ray").NodeAffinitySchedulingStrategy

@@ -30,7 +30,8 @@ TRAINING = TrainConfig(epochs=12, batch_size=128, learning_rate=0.02)
 
 def validate(model: Recommender, inputs: GraphInputs) -> float:  # noqa: ARG001
     """Return what grows with every epoch, so that the last one is kept."""
-    return float(model.users.weight.detach().abs().sum())
+    users, _ = model.id_tables().values()
+    return float(users.weight.detach().abs().sum())
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Trained:
 
 
 def trained_on(dataset: Dataset, name: str, training: TrainConfig, seed: int = 1) -> Trained:
-    """Trained for all epochs: every validation is better than the one before."""
+    """Train for all epochs: every validation is better than the one before."""
     model, scores = build(name, dataset), count(1)
     fit(
         model,
@@ -80,7 +81,7 @@ def requests(dataset: Dataset) -> dict[str, ForgetRequest]:
 
 def task_of(trained: Trained, request: ForgetRequest | str, seed: int = 5) -> Task:
     wanted = requests(trained.dataset)[request] if isinstance(request, str) else request
-    partition = Partition.between(trained.dataset, Partition.from_request(trained.dataset, wanted).retained)
+    partition = Partition.from_request(trained.dataset, wanted)
     return Task(trained.model, partition, TRAINING, Seed(seed), validate)
 
 
@@ -222,7 +223,7 @@ class GradientContract(UnlearnerContract):
 
 @torch.no_grad()
 def forget_margin(run: GradientRun) -> float:
-    """Mean margin of what is forgotten, over all of it and the same negatives at each call."""
+    """Compute the mean margin of what is forgotten, over all of it and the same negatives at each call."""
     margins = []
     for step in run.sampler.forget_only(99):
         margins += run.forward(step)[1]

@@ -34,7 +34,7 @@ def scores(model: Recommender, dataset: Dataset) -> torch.Tensor:
 
 
 def disturb(model: Recommender) -> Recommender:
-    """Every parameter away from the special values it starts from, so that no zero hides a fault."""
+    """Move every parameter away from the special values it starts from, so that no zero hides a fault."""
     rng = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -143,7 +143,13 @@ class ModelContract:
         sampler = NegativeSampler(part.train, len(part.users), len(part.items))
         triples = next(bpr_batches(part.train, sampler, 256, Seed(0).numpy(), meta))
         training_loss(model, model.batch_vectors(inputs, triples)).backward()
-        assert model.get_parameter("users.weight").grad.device == meta
+        assert model.get_parameter(model.ID_TABLES.users).grad.device == meta
+
+    def test_its_id_tables_have_a_row_for_every_user_and_item(self, dataset: Dataset) -> None:
+        model = build(self.name, dataset)
+        users, items = model.id_tables().values()
+        assert (users.side, len(users.weight), users.modality) == ("users", len(dataset.users), None)
+        assert (items.side, len(items.weight), items.modality) == ("items", len(dataset.items), None)
 
     def test_every_parameter_learns(self, dataset: Dataset) -> None:
         model = build(self.name, dataset)

@@ -20,7 +20,7 @@ class Reverse(StrEnum):
 
 
 def bpr(margins: Tensor) -> Tensor:
-    """Average -ln sigmoid(x) (Rendle et al., UAI 2009); a scalar from float32 [B].
+    """Compute the mean of -ln sigmoid(x) (Rendle et al., UAI 2009); a scalar from float32 [B].
 
     >>> import torch
     >>> round(bpr(torch.zeros(3)).item(), 4)

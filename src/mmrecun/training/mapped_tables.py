@@ -14,6 +14,7 @@ from mmrecun.errors import ConfigError
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.training.losses import training_loss
 from mmrecun.training.row_adam import RowStates
+from mmrecun.training.row_exchange import Shard
 
 _BLOCK = 1 << 16
 
@@ -48,7 +49,7 @@ class RowModel:
             del table._parameters["weight"]  # a plain tensor takes its place with each batch
 
     def loss(self, rows: dict[str, Tensor], triples: Triples) -> Tensor:
-        """Training loss of triples that count in these rows, float32 [K, D] of each table; a scalar."""
+        """Compute the training loss of triples that count in these rows, float32 [K, D] of each table; a scalar."""
         for name, table in self._tables.items():
             table.weight = rows[name]  # type: ignore[assignment]
         sizes = {self.sides[name]: len(part) for name, part in rows.items()}
@@ -65,7 +66,13 @@ def local_triples(triples: Triples) -> tuple[dict[str, Ints], Triples]:
     return {"users": users, "items": items}, Triples(*columns)
 
 
-def create_tables(model: RowModel, rows: dict[str, int], folder: Path, rng: torch.Generator) -> dict[str, RowStates]:
+def create_tables(
+    model: RowModel,
+    rows: dict[str, int],
+    folder: Path,
+    rng: torch.Generator,
+    shard: Shard = Shard(),  # noqa: B008
+) -> dict[str, RowStates]:
     """Make the files of all tables with the values that a model in memory begins with, drawn from `rng` in its order.
 
     Args:
@@ -73,15 +80,19 @@ def create_tables(model: RowModel, rows: dict[str, int], folder: Path, rng: torc
         rows: "users" and "items" -> U and I.
         folder: of the files.
         rng: on the CPU.
+        shard: which rows lie here.
     """
     made = {}
     for name, width in model.widths.items():
         count = rows[model.sides[name]]
-        records = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, (count, 3, width))
-        last = np.lib.format.open_memmap(folder / f"{name}.last.npy", "w+", np.int32, (count,))
+        here = shard.count(count)
+        records = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, (here, 3, width))
+        last = np.lib.format.open_memmap(folder / f"{name}.last.npy", "w+", np.int32, (here,))
         bound = math.sqrt(3.0) * math.sqrt(2.0 / (count + width))  # Glorot and Bengio 2010, as torch rounds it
         for start in range(0, count, _BLOCK):
             block = torch.empty(min(_BLOCK, count - start), width).uniform_(-bound, bound, generator=rng)
-            records[start : start + _BLOCK, 0] = block.numpy()
+            own = block[(shard.rank - start) % shard.size :: shard.size].numpy()
+            first = -(-(start - shard.rank) // shard.size)
+            records[first : first + len(own), 0] = own
         made[name] = RowStates(records, last)
     return made

@@ -45,7 +45,7 @@ class MappedTriples:
         return len(self._pairs) if self._served is None else len(self._served)
 
     def epoch(self, batch_size: int, rng: np.random.Generator) -> Iterator[Triples]:
-        """Every pair once, in random order, with a negative each; batches of `batch_size`, the last may be shorter."""
+        """Yield every pair once, in random order, with a negative each, in batches; the last may be shorter."""
         order, negatives = self._file("order"), self._file("negatives")
         for start in range(0, len(self), _BLOCK):
             order[start : start + _BLOCK] = np.arange(start, min(start + _BLOCK, len(self)))
@@ -62,12 +62,12 @@ class MappedTriples:
         return np.lib.format.open_memmap(path, "w+", dtype, (len(self),)).view(np.ndarray)
 
     def _at(self, chosen: np.ndarray) -> tuple[Ints, Ints]:
-        """Users and items of the pairs that an order names; int64 both."""
+        """Return the users and items of the pairs that an order names; int64 both."""
         places = chosen if self._served is None else self._served[chosen]
         return self._pairs.users[places].astype(np.int64), self._pairs.items[places].astype(np.int64)
 
     def _draw(self, order: np.ndarray, negatives: np.ndarray, rng: np.random.Generator) -> None:
-        """As `NegativeSampler.draw`: a draw for everybody, then draws for those whose item is known, until none is."""
+        """Draw as `NegativeSampler.draw` does: for everybody, then again for those whose item is known."""
         again = [np.zeros(0, dtype=np.int64)]
         for start in range(0, len(self), _BLOCK):
             users, _ = self._at(order[start : start + _BLOCK])

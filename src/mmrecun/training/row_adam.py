@@ -12,7 +12,6 @@ is a Gauss quadrature with the weights b1^j: three nodes stand for hundreds of s
 sum. Before that (s below `_SETTLED`) every term is added. Terms from j = `_FORGOTTEN` on are below 1e-9 of the first.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -51,7 +50,7 @@ class RowAdam:
         learning_rate: of Adam.
 
     Attributes:
-        steps: taken so far.
+        steps: taken so far; raised before the rows of a step are moved.
     """
 
     def __init__(self, tables: dict[str, RowStates], learning_rate: float, steps: int = 0) -> None:
@@ -59,38 +58,10 @@ class RowAdam:
 
     def rows(self, name: str, at: Ints) -> Tensor:
         """Return rows `at` (int64 [K]) of a table as dense Adam would have them now: float32 [K, D], a copy."""
-        return self._present(name, at)[:, 0].clone()
+        return self.states(name, at)[:, 0].clone()
 
-    def step(self, at: dict[str, Ints], loss_of: Callable[[dict[str, Tensor]], Tensor]) -> Tensor:
-        """Take one step on the rows that a loss reads; return the loss, detached.
-
-        Args:
-            at: table -> distinct rows, int64 [K], ascending.
-            loss_of: the loss of these rows, float32 [K, D] each.
-        """
-        states = {name: self._present(name, rows) for name, rows in at.items()}
-        leaves = {name: state[:, 0].clone().requires_grad_() for name, state in states.items()}
-        loss = loss_of(leaves)
-        gradients = torch.autograd.grad(loss, list(leaves.values()))
-        self.steps += 1
-        for (name, state), gradient in zip(states.items(), gradients, strict=True):
-            self._move(state, gradient)
-            table = self.tables[name]
-            table.records[at[name]] = state.numpy()
-            table.last[at[name]] = self.steps
-        return loss.detach()
-
-    def _move(self, state: Tensor, gradient: Tensor) -> None:
-        """One step of Adam, in place, on values and moments [K, 3, D]."""
-        first, second = _BETAS
-        values, mean, square = state.unbind(1)
-        mean.lerp_(gradient, 1 - first)
-        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        bias, spread = 1 - first**self.steps, (1 - second**self.steps) ** 0.5
-        values.addcdiv_(mean, (square.sqrt() / spread).add_(_EPSILON), value=-self._rate / bias)
-
-    def _present(self, name: str, at: Ints) -> Tensor:
-        """Values and moments [K, 3, D] of rows `at`, caught up with all steps taken; a copy."""
+    def states(self, name: str, at: Ints) -> Tensor:
+        """Return values and moments of rows `at`, caught up with all steps taken: float32 [K, 3, D], a copy."""
         table = self.tables[name]
         state, last = torch.from_numpy(table.records[at]), np.asarray(table.last[at], dtype=np.int64)
         behind = np.flatnonzero((last > 0) & (last < self.steps))
@@ -100,6 +71,25 @@ class RowAdam:
             catch_up(late, since, self.steps - since, self._rate)
             state[torch.from_numpy(chosen)] = late
         return state
+
+    def move(self, name: str, at: Ints, state: Tensor, gradient: Tensor) -> None:
+        """Move rows `at` (distinct) by the gradients of the step that `steps` counts last.
+
+        Args:
+            name: of the table.
+            at: int64 [K].
+            state: float32 [K, 3, D], of `states` before that step; changed in place.
+            gradient: float32 [K, D].
+        """
+        first, second = _BETAS
+        values, mean, square = state.unbind(1)
+        mean.lerp_(gradient, 1 - first)
+        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        bias, spread = 1 - first**self.steps, (1 - second**self.steps) ** 0.5
+        values.addcdiv_(mean, (square.sqrt() / spread).add_(_EPSILON), value=-self._rate / bias)
+        table = self.tables[name]
+        table.records[at] = state.numpy()
+        table.last[at] = self.steps
 
 
 def catch_up(state: Tensor, last: Ints, missed: Ints, rate: float) -> None:
@@ -124,7 +114,7 @@ def catch_up(state: Tensor, last: Ints, missed: Ints, rate: float) -> None:
 
 
 def _quadrature(last: Ints, missed: Ints, early: bool) -> tuple[Doubles, Doubles]:
-    """Nodes j and their weights, bias correction of the first moment included: float64 [K, Q] each."""
+    """Return nodes j and their weights, bias correction of the first moment included: float64 [K, Q] each."""
     if not early:
         nodes, weights = _gauss_nodes()
         which = np.minimum(missed, _FORGOTTEN)
@@ -148,7 +138,7 @@ def _drift(state: Tensor, steps: Doubles, nodes: Doubles, weights: Doubles) -> N
 
 @cache
 def _gauss_nodes() -> tuple[Doubles, Doubles]:
-    """Nodes and weights of the Gauss quadrature for weights b1^j on j = 1..G, by G: float64 [_FORGOTTEN + 1, Q] each.
+    """Return nodes and weights of the Gauss quadrature for weights b1^j on j = 1..G, by G: float64 [_FORGOTTEN + 1, Q].
 
     By Golub and Welsch (1969): eigenvalues of the Jacobi matrix that Lanczos makes of diag(1..G). Up to Q steps are
     added as they are.
@@ -167,7 +157,10 @@ def _gauss_nodes() -> tuple[Doubles, Doubles]:
 
 
 def _lanczos(values: Doubles, start: Doubles, size: int) -> tuple[Doubles, Doubles]:
-    """Diagonal [size] and off-diagonal [size - 1] of the tridiagonal form of diag(values), begun at a unit vector."""
+    """Return diagonal [size] and off-diagonal [size - 1] of the tridiagonal form of diag(values).
+
+    It begins at `start`, a unit vector.
+    """
     basis, diagonal, beside = [start], [], []
     for _ in range(size):
         image = values * basis[-1]

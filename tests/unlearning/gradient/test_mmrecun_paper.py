@@ -36,9 +36,7 @@ def test_a_weight_of_one_would_leave_nothing_to_hold_the_rest():
 
 
 def task_of(trained: Trained, target: str) -> Task:  # noqa: F811
-    partition = Partition.between(
-        trained.dataset, Partition.from_request(trained.dataset, requests(trained.dataset)[target]).retained
-    )
+    partition = Partition.from_request(trained.dataset, requests(trained.dataset)[target])
     return Task(trained.model, partition, TRAINING, Seed(5), validate)
 
 

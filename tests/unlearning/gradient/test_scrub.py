@@ -21,9 +21,7 @@ class TestScrub(GradientContract):
 def graphless(trained: Trained) -> ScrubRun:
     """A model without a graph: the student starts as the teacher, exactly."""
     model = disturb(build("bprmf", trained.dataset))
-    partition = Partition.between(
-        trained.dataset, Partition.from_request(trained.dataset, requests(trained.dataset)["pairs"]).retained
-    )
+    partition = Partition.from_request(trained.dataset, requests(trained.dataset)["pairs"])
     return ScrubRun(Task(model, partition, TRAINING, Seed(5), validate), ScrubConfig(task=0))
 
 

@@ -5,11 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrecun.rng import Seed
-from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, mean_cosine
+from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, mean_cosine, own_decay
 
 
 def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, width, generator=Seed(seed).torch())
+
+
+def balance(rows: torch.Tensor, gradient: torch.Tensor, before: np.ndarray, after: np.ndarray, share: float) -> Balance:
+    law = DecayByDegree.fitted(own_decay(rows, gradient), before)
+    return Balance.of(rows, gradient, law, before, after, share)
 
 
 def test_rows_that_their_pairs_taught_alone_are_explained():
@@ -23,7 +28,7 @@ def test_rows_that_their_pairs_taught_alone_are_explained():
 def test_a_row_whose_pairs_all_stay_is_in_balance():
     values, gradient = rows(), rows(seed=1)
     degree = np.arange(1, 41)
-    found = Balance.of(values, gradient, degree, degree, 1.0)
+    found = balance(values, gradient, degree, degree, 1.0)
     torch.testing.assert_close(found.imbalance(values, gradient), torch.zeros_like(values))
 
 
@@ -33,7 +38,7 @@ def test_where_everybody_loses_as_much_nobody_has_to_move():
     decay = torch.from_numpy(0.01 * degree).float()[:, None]
     values = rows()
     gradient = -decay * values
-    found = Balance.of(values, gradient, degree, degree * 9 // 10, 0.9)
+    found = balance(values, gradient, degree, degree * 9 // 10, 0.9)
     torch.testing.assert_close(found.imbalance(values, 0.9 * gradient), torch.zeros_like(values), atol=0.05, rtol=0.05)
 
 
@@ -42,7 +47,7 @@ def test_a_row_taught_by_pairs_alone_goes_where_the_others_hold_it():
     taught = torch.stack([rows(seed=seed) for seed in range(3)])
     degree, decay = np.full(40, 3), 0.5
     values = taught.sum(dim=0) / decay
-    found = Balance.of(values, -taught.sum(dim=0), degree, np.full(40, 2), 2 / 3)
+    found = balance(values, -taught.sum(dim=0), degree, np.full(40, 2), 2 / 3)
     wanted = taught[:2].sum(dim=0)
     torch.testing.assert_close(found.imbalance(torch.zeros_like(values), -wanted), wanted, atol=1e-5, rtol=1e-5)
     assert found.decay.unique().numel() == 1

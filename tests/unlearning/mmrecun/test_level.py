@@ -26,7 +26,7 @@ def taken_out(dataset: Dataset, kind: str) -> Partition:
         "items": ForgetRequest(items=tuple(items[:12])),
         "pairs": ForgetRequest(pairs=tuple((users[train.users[n]], items[train.items[n]]) for n in range(0, 400, 4))),
     }[kind]
-    return Partition.between(dataset, Partition.from_request(dataset, request).retained)
+    return Partition.from_request(dataset, request)
 
 
 @pytest.mark.parametrize("kind", ["users", "items", "pairs"])
@@ -59,9 +59,7 @@ def test_nothing_is_told_where_no_random_draw_set_pairs_aside(dataset: Dataset, 
     train, degree = dataset.train, dataset.degrees[1]
     most = np.argsort(-degree[train.items])[:100]
     names = dataset.users.names.gather(train.users[most]), dataset.items.names.gather(train.items[most])
-    partition = Partition.between(
-        dataset, Partition.from_request(dataset, ForgetRequest(pairs=tuple(zip(*names, strict=True)))).retained
-    )
+    partition = Partition.from_request(dataset, ForgetRequest(pairs=tuple(zip(*names, strict=True))))
     vectors = torch.randn(len(partition.user_rows), 4), torch.randn(len(partition.item_rows), 4)
     assert not len(ForgettingLevel(partition, np.random.default_rng(0)).aucs(vectors)[0])
     assert len(partition.retained_pairs.split(Split.VALID))

@@ -16,11 +16,10 @@ from mmrecun.unlearning.base import retained_model
 from mmrecun.unlearning.mmrecun import method
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
-from mmrecun.unlearning.mmrecun.small_request import BalanceFacts, _Local, moved_alone
+from mmrecun.unlearning.mmrecun.small_request import _Local, moved_alone
+from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
 from tests.contracts.unlearning import TRAINING, Trained, trained_on
 from tests.unlearning.mmrecun.test_method import task_of
-
-SINCE = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +34,12 @@ def without_user(dataset: Dataset, number: int) -> Partition:
 def pull(margin: np.ndarray) -> np.ndarray:
     """Mean of sigmoid(-y) over the last half of a margin's way, by a sum."""
     steps = (np.arange(2000) + 0.5) / 2000
-    return expit(-margin[:, None] * (SINCE + (1 - SINCE) * steps)).mean(axis=1)
+    return expit(-margin[:, None] * (0.5 + 0.5 * steps)).mean(axis=1)
 
 
 def test_what_forgotten_pairs_taught_is_that_of_loops(factorised: Trained):
     data, partition = factorised.dataset, without_user(factorised.dataset, 3)
-    local = _Local(task_of(factorised, partition), SINCE, len(data.items))
+    local = _Local(task_of(factorised, partition), len(data.items))
     users, items = (
         factorised.model.get_parameter(f"{side}.weight").detach().double().numpy() for side in ("users", "items")
     )
@@ -58,7 +57,7 @@ def test_what_forgotten_pairs_taught_is_that_of_loops(factorised: Trained):
 @pytest.mark.parametrize("side", ["users", "items"])
 def test_curvature_is_that_of_finite_differences(factorised: Trained, side: str):
     data = factorised.dataset
-    local = _Local(task_of(factorised, without_user(data, 3)), SINCE, len(data.items))
+    local = _Local(task_of(factorised, without_user(data, 3)), len(data.items))
     users, items = (
         factorised.model.get_parameter(f"{name}.weight").detach().double().numpy() for name in ("users", "items")
     )
@@ -126,17 +125,16 @@ def test_small_requests_owe_until_one_pays(factorised: Trained, monkeypatch: pyt
         result = MMRecUn(MMRecUnConfig(min_cosine=-1, epochs=1)).run(task)
         model, data, carried = result.model, partition.retained, result.carried
         owed.append(carried["owed"])
-    assert owed[0] == 0  # the first finds what the others need
-    assert max(owed) < 25 * share
-    assert len(settled) == owed.count(0)
-    assert sum(settled) > 0  # what was owed is paid, not dropped
+    assert 0 < max(owed) < 25 * share
+    assert len(settled) == owed.count(0) > 0
+    assert min(settled) > 0  # what was owed is paid, not dropped
 
 
 def test_what_is_kept_with_a_run_names_nobody(factorised: Trained):
     """Nothing in it has a length of users, of items or of their pairs: no row of anybody can be read off it."""
     facts = facts_of(factorised)
     assert all(len(law.decays) <= 12 for law in facts.decays.values())
-    assert set(facts.model_dump()) == {"owed", "since", "reach", "decays"}
+    assert set(facts.model_dump()) == {"owed", "reach", "decays"}
 
 
 def test_rows_stand_among_their_new_peers_as_among_their_old(factorised: Trained):

@@ -31,7 +31,7 @@ def test_what_is_dealt_stays_together(dataset: Dataset, unit: Unit):
 
 
 def task_on(trained: Trained, request: ForgetRequest) -> Task:  # noqa: F811
-    partition = Partition.between(trained.dataset, Partition.from_request(trained.dataset, request).retained)
+    partition = Partition.from_request(trained.dataset, request)
     return Task(trained.model, partition, TRAINING, Seed(5), validate)
 
 

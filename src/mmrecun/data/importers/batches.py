@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 
-from mmrecun.data.files import readable_parquet
 from mmrecun.data.importers.columns import looks_like_row
 from mmrecun.data.importers.compressed import decompressing
 from mmrecun.data.importers.delimited import (
@@ -31,6 +30,7 @@ from mmrecun.data.importers.readers import (
     scan_json_lines,
     separator_for,
 )
+from mmrecun.data.parquet import readable_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import preview, unknown_name
 

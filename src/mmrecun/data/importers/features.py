@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import as_ids, id_column
 from mmrecun.data.importers.readers import Source, read_foreign_parquet, read_table
 from mmrecun.data.lookalikes import stripped
 from mmrecun.data.modality import Modality
+from mmrecun.data.npy import read_npy
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.report import Report
 from mmrecun.data.modality import Modality, Provenance
+from mmrecun.data.npy import read_npy
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 

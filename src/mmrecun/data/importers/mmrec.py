@@ -6,7 +6,6 @@ import polars as pl
 
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.files import read_npy
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import ids, row_numbers
 from mmrecun.data.importers.features import from_npy
@@ -15,6 +14,7 @@ from mmrecun.data.importers.options import Imported, ImportOptions
 from mmrecun.data.importers.readers import Source, read_table, separator_of
 from mmrecun.data.importers.report import Report
 from mmrecun.data.importers.tabular import id_table
+from mmrecun.data.npy import read_npy
 from mmrecun.errors import DataError
 
 _USERS, _ITEMS, _LABEL = ("userID", "user_id", "user"), ("itemID", "item_id", "item"), "x_label"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import polars as pl
 
-from mmrecun.data.files import read_parquet
 from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text, plain
 from mmrecun.data.importers.delimited import SEPARATORS, read_delimited, starts
 from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind
+from mmrecun.data.parquet import read_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import unknown_name
 

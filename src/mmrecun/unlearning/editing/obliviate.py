@@ -5,7 +5,7 @@ forgotten pairs. This is one preconditioned step of ascent on their loss, theta 
 to rank unseen items above forgotten ones while the affected users' other scores stay.
 
 The authors save v, Adam's second moment, and every epoch's triples from training. A run keeps neither, so v is
-estimated as the mean squared gradient of retained batches, as Adam averages it, and negatives are drawn anew.
+estimated as the mean squared gradient of retained batches, as Adam averages it, and negatives are redrawn.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import Target
-from mmrecun.models.base import ID_TABLES, Recommender, Vectors
+from mmrecun.models.base import Recommender, Vectors
 from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import bpr
 from mmrecun.unlearning.base import (
@@ -121,18 +121,15 @@ class Obliviate(Unlearner):
         retained = partition.retained_pairs.split(Split.TRAIN)
         sample = islice(bpr_batches(retained, sampler, size, rng, device), self.config.moments)
         squares = [gradients(model, inputs, triples, 1.0) for triples in sample]
-        touched = {
-            "users.weight": np.unique(partition.forgotten.users),
-            "items.weight": np.unique(partition.forgotten.items),
-        }
-        rows = {name: torch.from_numpy(found).to(device) for name, found in touched.items()}
+        forgotten_rows = (np.unique(partition.forgotten.users), np.unique(partition.forgotten.items))
+        tables = {name: table.weight.detach() for name, table in model.id_tables().items()}
+        rows = {name: torch.from_numpy(found).to(device) for name, found in zip(tables, forgotten_rows, strict=True)}
         length = self.config.step * task.training.learning_rate
         moves: dict[str, Tensor] = {}
-        for name in ID_TABLES:
+        for name in tables:
             moment = torch.stack([gradient[name].square() for gradient in squares]).mean(dim=0)
             total = torch.stack([gradient[name] for gradient in taught]).sum(dim=0)
             moves[name] = length * preconditioned(total, moment)[rows[name]]
-        tables = {name: model.get_parameter(name).detach() for name in ID_TABLES}
         return Adapters(tables, rows, moves, self.config.rank)
 
     def _calibrate(
@@ -190,7 +187,7 @@ def endless(
 
 def gradients(model: Recommender, inputs: GraphInputs, triples: Triples, weight: float) -> dict[str, Tensor]:
     """Compute the gradient of `weight` times BPR on `triples` in each ID table; no autograd graph is kept."""
-    tables = {name: model.get_parameter(name) for name in ID_TABLES}
+    tables = {name: table.weight for name, table in model.id_tables().items()}
     loss = weight * bpr(model.vectors(inputs).of_triples(triples).margins())
     return dict(zip(tables, torch.autograd.grad(loss, list(tables.values())), strict=True))
 

@@ -81,7 +81,7 @@ class SCIF(Unlearner):
             )
         step, taken = self._solve(task, rows, self._draw(task, forgotten, rows))
         with torch.no_grad():
-            working.get_parameter("users.weight").index_add_(0, torch.from_numpy(rows).to(task.device), step)
+            working.get_parameter(working.ID_TABLES.users).index_add_(0, torch.from_numpy(rows).to(task.device), step)
         stop = f"{len(rows)} user rows corrected, {taken} conjugate gradient steps"
         task.progress(1, 1, stop)
         return UnlearnResult(retained_model(task, working), stop, [])
@@ -97,10 +97,11 @@ class SCIF(Unlearner):
 
     def _solve(self, task: Task, rows: Ints, pairs: Pairs) -> tuple[Tensor, int]:
         """Return the step float32 [S, D] for the user `rows` [S], and the number of products."""
-        table = task.model.get_parameter("users.weight").detach()
+        users = task.model.ID_TABLES.users
+        table = task.model.get_parameter(users).detach()
         shift = torch.zeros(len(rows), table.shape[1], device=table.device, requires_grad=True)
         moved = table.index_add(0, torch.from_numpy(rows).to(table.device), shift)
-        vectors = vectors_with(task.model, {"users.weight": moved}, task.inputs(views.padded))
+        vectors = vectors_with(task.model, {users: moved}, task.inputs(views.padded))
         forget, draws = pairs.forget, self.config.negatives
         label = vectors.of_triples(Triples(forget.users, pairs.unseen, forget.negatives)).margins().detach().sigmoid()
         difference = label_change(vectors.of_triples(forget).margins(), label) / draws

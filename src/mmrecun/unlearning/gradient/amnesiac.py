@@ -55,7 +55,7 @@ class AmnesiacConfig(PassConfig):
 class AmnesiacRun(GradientRun):
     """Relabels forgotten pairs: the user prefers an item they never had to the forgotten one.
 
-    The wrong item is drawn anew in every pass, as negatives are. Features have no label that could be wrong.
+    The wrong item is redrawn in every pass, as negatives are. Features have no label that could be wrong.
     """
 
     def steps(self, number: int) -> Iterator[Step]:

@@ -34,12 +34,12 @@ class AscentRun(GradientRun):
             yield step
 
     def loss(self, step: Step) -> Tensor:
-        """Minus the BPR loss of the forgotten triples; a scalar."""
+        """Compute minus the BPR loss of the forgotten triples; a scalar."""
         margins = self.forward(step)[1]
         return torch.stack([reverse_bpr(x, Reverse.NEGATED) for x in margins]).sum()
 
     def stop_reason(self) -> str:
-        """Once the level is reached."""
+        """Stop once the level is reached."""
         reached = self.stopping.excess() <= 0
         return "forgotten pairs have come down to the level of held-out pairs" if reached else ""
 

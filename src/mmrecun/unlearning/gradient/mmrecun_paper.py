@@ -35,7 +35,7 @@ class MMRecUnPaperRun(GradientRun):
     config: MMRecUnPaperConfig
 
     def loss(self, step: Step) -> Tensor:
-        """(1 - w) * (BPR + the model's own losses) on retained triples + w * reverse BPR on forgotten ones; a scalar.
+        """Compute (1 - w) * (BPR + the model's own losses), retained, + w * reverse BPR, forgotten; a scalar.
 
         A forgotten pair is scored whole; a lost feature is scored by its own branch.
         """

@@ -87,5 +87,5 @@ def fused(rows: TripleVectors) -> Tensor:
 
 
 def mismatch(student: TripleVectors, teacher: TripleVectors) -> Tensor:
-    """How far forgotten pairs are from what the trained model says of the user and an item they never had; a scalar."""
+    """Compute how far forgotten pairs are from the trained vectors of the user and of an unseen item."""
     return mse_loss(fused(student), teacher.users * teacher.negatives)

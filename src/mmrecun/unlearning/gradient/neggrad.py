@@ -46,7 +46,7 @@ class NegGradRun(GradientRun):
         return self.sampler.retain_pass(number)
 
     def loss(self, step: Step) -> Tensor:
-        """Alpha * (training loss of retained triples + pull) - (1 - alpha) * BPR of forgotten triples; a scalar."""
+        """Compute alpha * (retained training loss + pull) - (1 - alpha) * BPR of forgotten triples; a scalar."""
         kept, forgotten = self.forward(step)
         ascent = torch.stack([reverse_bpr(margins, Reverse.NEGATED) for margins in forgotten]).sum()
         alpha = self.config.alpha

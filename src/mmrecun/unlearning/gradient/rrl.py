@@ -53,7 +53,7 @@ class RRLRun(GradientRun):
         self.fisher = fisher_diagonal(self, config.fisher_batches)
 
     def loss(self, step: Step) -> Tensor:
-        """Rank-weighted swapped BPR of forgotten triples + anchor * sum F (theta - theta_0)^2; a scalar."""
+        """Compute rank-weighted swapped BPR of forgotten triples + stay_weight * sum F (theta - theta_0)^2."""
         vectors = self.model.vectors(self.inputs)
         triples, pair = step.forget, (vectors.users, vectors.items)
         above = share_above(list_scores(pair, triples.users, triples.positives, self.candidates()))
@@ -75,7 +75,7 @@ class RRL(GradientUnlearner):
 
 
 def ranked_reverse(margins: Tensor, above: Tensor, items: int) -> Tensor:
-    """Mean of -ln sigmoid(-x) / log2(2 + share above * (I - 1)): a pair at the top of the list counts most; a scalar.
+    """Compute the mean of -ln sigmoid(-x) / log2(2 + share above * (I - 1)), in which top pairs count most; a scalar.
 
     Descent lowers margins; the weight is a constant to it.
 
@@ -89,7 +89,7 @@ def ranked_reverse(margins: Tensor, above: Tensor, items: int) -> Tensor:
 
 
 def fisher_diagonal(run: GradientRun, batches: int) -> list[Tensor]:
-    """Mean squared gradient of the training loss over retained batches, scaled to mean one over all parameters.
+    """Compute the mean squared gradient of the training loss over retained batches, scaled to mean one.
 
     One tensor a parameter, of its shape; zero where no retained triple depends on it.
     """

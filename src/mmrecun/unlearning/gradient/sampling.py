@@ -14,7 +14,7 @@ from mmrecun.unlearning.base import Task
 
 
 def no_triples() -> Triples:
-    """No triple at all."""
+    """Return no triple at all."""
     return Triples(*(torch.empty(0, dtype=torch.int64) for _ in range(3)))
 
 
@@ -34,7 +34,7 @@ class Step:
 
 
 def branch_pairs(partition: Partition, modality: str) -> Interactions:
-    """Retained training pairs of the items that lost `modality`, in original rows."""
+    """Return the retained training pairs of the items that lost `modality`, in original rows."""
     pairs = partition.retained_pairs
     return pairs.select((pairs.splits == Split.TRAIN) & partition.removed_features[modality][pairs.items])
 
@@ -47,7 +47,7 @@ def lost_branches(task: Task) -> dict[str, Interactions]:
 
 
 def anything_to_push(task: Task) -> bool:
-    """Whether the model was trained on anything that is forgotten."""
+    """Say whether the model was trained on anything that is forgotten."""
     return bool(len(task.partition.forgotten) or lost_branches(task))
 
 
@@ -101,7 +101,7 @@ class ForgetSampler:
             yield Step(retain=triples)
 
     def retain_only_new_negatives(self, number: int) -> Iterator[Step]:
-        """As `retained`, with negatives drawn as if the forgotten pairs had never been: any item not retained."""
+        """Draw as `retained`, with negatives as if the forgotten pairs had never been: any item not retained."""
         rng = self._rng("unaware pass", number)
         for triples in bpr_batches(self.retain, self._unaware, self.batch_size, rng, self.device):
             yield Step(retain=triples)

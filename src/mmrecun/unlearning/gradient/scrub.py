@@ -69,7 +69,7 @@ class ScrubRun(GradientRun):
         yield from self.sampler.retain_only(number)
 
     def loss(self, step: Step) -> Tensor:
-        """Minus the divergence of forgotten triples, or task + obey * divergence of retained ones; a scalar."""
+        """Compute minus the divergence of forgotten triples, or task + stay_weight * that of retained ones."""
         others = self.candidates()
         if len(step.retain):
             vectors = self.model.vectors(self.inputs)

@@ -40,7 +40,7 @@ class StoppingCriterion:
         self._level = {name: level.get(name, 0.0) for name in kinds}
 
     def excess(self) -> float:
-        """By how much the mean margin of what is forgotten still exceeds the level, where it does so most."""
+        """Compute by how much the mean margin of what is forgotten exceeds the level, where it does so most."""
         found = self._read(self._forgotten)
         return max(found[name] - self._level[name] for name in found)
 
@@ -55,5 +55,5 @@ def _margins(vectors: Vectors, branch: str, triples: Triples) -> Tensor:
 
 
 def validation_pairs(partition: Partition) -> Interactions:
-    """Retained validation pairs, in original rows."""
+    """Return the retained validation pairs, in original rows."""
     return partition.retained_pairs.split(Split.VALID)

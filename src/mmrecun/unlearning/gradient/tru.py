@@ -117,7 +117,7 @@ def module_of(parameter: str) -> str:
 
 
 def branch_scales(branches: Sequence[str], down: Gradients, hold: Gradients, tau: float) -> dict[str, float]:
-    """Branch -> min(1, tau * ||its retain gradient|| / ||its forget gradient||)."""
+    """Compute branch -> min(1, tau * ||its retain gradient|| / ||its forget gradient||)."""
     scales = {}
     for branch in set(branches):
         inside = [number for number, name in enumerate(branches) if name == branch]
@@ -127,7 +127,7 @@ def branch_scales(branches: Sequence[str], down: Gradients, hold: Gradients, tau
 
 
 def squared(gradient: Tensor | None) -> float:
-    """Squared norm; zero where there is no gradient."""
+    """Compute the squared norm; zero where there is no gradient."""
     return 0.0 if gradient is None else float(gradient.square().sum())
 
 

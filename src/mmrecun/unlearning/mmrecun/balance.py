@@ -32,6 +32,13 @@ def mean_cosine(rows: Tensor, gradient: Tensor, degree: Ints) -> float:
     return float(cosine_similarity(rows[known], -gradient[known]).mean()) if known.any() else 0.0
 
 
+def own_decay(rows: Tensor, gradient: Tensor) -> Decays:
+    """Return the decay that balances each row [R, D] with its gradient [R, D] best; float64 [R]."""
+    decay = -(gradient * rows).sum(dim=1) / rows.square().sum(dim=1).clamp(min=_TINY)
+    found: Decays = decay.double().cpu().numpy()
+    return found
+
+
 @dataclass(frozen=True)
 class Balance:
     """What the R retained rows of a table should be in balance with.
@@ -39,29 +46,27 @@ class Balance:
     Attributes:
         decay: float32 [R, 1].
         rest: float32 [R, D].
-        law: the decay of the trained rows, which `decay` follows from.
     """
 
     decay: Tensor
     rest: Tensor
-    law: "DecayByDegree"
 
     @classmethod
-    def of(cls, rows: Tensor, gradient: Tensor, before: Ints, after: Ints, share: float) -> Self:
-        """Read off what training left, and carry it over to the retained pairs.
+    def of(
+        cls, rows: Tensor, gradient: Tensor, decay_at: "DecayByDegree", before: Ints, after: Ints, share: float
+    ) -> Self:
+        """Carry over to the retained pairs what training left.
 
         Args:
             rows: float32 [R, D], as trained.
             gradient: float32 [R, D], over the original pairs.
+            decay_at: the decay of the trained rows.
             before, after: int64 [R], degrees.
             share: of all pairs that are retained. Who loses as many as everybody does is not touched.
         """
-        own = (-(gradient * rows).sum(dim=1) / rows.square().sum(dim=1).clamp(min=_TINY)).double().cpu().numpy()
-        decay_at = DecayByDegree.fitted(own, before)
-        decay = _column(decay_at(before), rows)
-        rest = gradient + decay * rows
+        rest = gradient + _column(decay_at(before), rows) * rows
         kept = after / np.maximum(before, 1)
-        return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest, decay_at)
+        return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest)
 
     def imbalance(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """How far `rows` [R, D] are from balance, given their gradient over the retained pairs: float32 [R, D]."""

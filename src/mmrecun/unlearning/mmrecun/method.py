@@ -9,11 +9,11 @@ solved for.
    The difference is the gradient of reverse BPR on the forgotten pairs, and of whatever else the request changed.
 2. Gauss-Newton steps restore the balance. They move the rows of all users and items at once, each by what the request
    has to do with it: its own pairs, and those of its partners. Nobody else moves.
-3. A few epochs of ordinary training on the retained data follow, of all parameters. They renew the noise that every
+3. An epoch of ordinary training on the retained data follows, of all parameters. It renews the noise that every
    training leaves in every row, and with it the order of everybody's lists.
 4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
 
-A small request, after a first one, moves the rows that lost pairs alone, and owes the rest (see `small_request`).
+A small request moves the rows that lost pairs alone, and owes the rest (see `small_request`).
 
 How far to go in step 2 is read off validation pairs of the same users and items, where there are enough that a random
 draw set aside (see `level`). No step needs a Gold, or looks at a test pair. Where what the pairs taught does not
@@ -32,16 +32,17 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Split
 from mmrecun.errors import DivergedError
-from mmrecun.models.base import ID_TABLES
 from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
 from mmrecun.training.validation import can_validate
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
+from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
-from mmrecun.unlearning.mmrecun.small_request import BalanceFacts, moved_alone
+from mmrecun.unlearning.mmrecun.small_request import moved_alone
 from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
+from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, TrainedBalance
 from mmrecun.unlearning.retrain import Retrain
 
 _SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
@@ -64,9 +65,9 @@ class MMRecUnConfig(UnlearnConfig):
         description="items drawn to stand for all negatives; eight times as many pairs stand for all pairs",
     )
     newton_steps: PositiveInt = Field(default=2, description="Gauss-Newton steps")
-    cg_steps: PositiveInt = Field(default=6, description="conjugate gradient steps at most in each Gauss-Newton step")
+    cg_steps: PositiveInt = Field(default=4, description="conjugate gradient steps at most in each Gauss-Newton step")
     step_scale: float = Field(
-        default=1.2,
+        default=1.1,
         gt=0,
         le=1e30,
         description=(
@@ -84,7 +85,7 @@ class MMRecUnConfig(UnlearnConfig):
         ),
     )
     epochs: NonNegativeInt = Field(
-        default=3, description="epochs of training on the retained data at the end; shorter ones after small requests"
+        default=1, description="epochs of training on the retained data at the end; a part of one after small requests"
     )
 
 
@@ -117,18 +118,25 @@ class MMRecUn(Unlearner):
                 [],
                 carried=task.carried,
             )
-        left = BalanceFacts.of(task.carried) if task.carried else None
-        if left and not _features_lost(task) and left.owed + _share(task) < _MOST_OWED:
-            return self._small(task, left)
-        return self._whole(task, left.owed if left else 0.0)
+        carried = {name: task.carried[name] for name in BalanceFacts.model_fields if name in task.carried}
+        facts = BalanceFacts.of(carried) if carried else None
+        if _features_lost(task) or (facts.owed if facts else 0) + _share(task) >= _MOST_OWED:
+            return self._whole(task, facts.owed if facts else 0.0)
+        return self._small(task, facts)
 
-    def _small(self, task: Task, left: BalanceFacts) -> UnlearnResult:
-        """Move the rows that lost pairs alone."""
-        model = moved_alone(task, left, self.config.negatives, self.config.step_scale)
-        owed = left.owed + _share(task)
+    def _small(self, task: Task, facts: BalanceFacts | None) -> UnlearnResult:
+        """Move the rows that lost pairs alone; the first request finds out what the others need to know."""
+        if facts is None:
+            rng = task.seed.child("negatives").numpy()
+            bpr = BeforeAndAfter.of(task.partition, self.config.negatives, rng, task.device).before
+            facts, _, unsolvable = TrainedBalance.of(task, bpr, self.config.min_cosine)
+            if unsolvable:
+                return self.unsolved(task, unsolvable)
+        model = moved_alone(task, facts, self.config.negatives, self.config.step_scale)
+        owed = facts.owed + _share(task)
         task.progress(1, 1, f"{owed:.2%} of the pairs owed")
         stop = f"rows that lost pairs moved alone; settling is owed for {owed:.2%} of the pairs"
-        return UnlearnResult(model, stop, [], carried=left.model_copy(update={"owed": owed}).model_dump(mode="json"))
+        return UnlearnResult(model, stop, [], carried=facts.model_copy(update={"owed": owed}).model_dump(mode="json"))
 
     def _whole(self, task: Task, owed: float) -> UnlearnResult:
         """Bring everybody into balance."""
@@ -154,13 +162,12 @@ class MMRecUn(Unlearner):
             loss = train_on_retained(task, solver, sampler, epoch, owed)
             history.append({"step": self.config.newton_steps + epoch, "loss": loss})
             task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
-        users, items = (solver.model.get_parameter(name).detach() for name in ID_TABLES)
-        match_rows(users, items, partition)
+        match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
         if why := _worse(task, solver):
             return self.unsolved(task, why)
         settled = f"settled for {self.config.epochs} epochs at most"
         stop = f"{len(solver.tables)} tables in balance with the retained pairs; {settled}"
-        return UnlearnResult(solver.model, stop, history, carried=solver.facts().model_dump(mode="json"))
+        return UnlearnResult(solver.model, stop, history, carried=solver.facts.model_dump(mode="json"))
 
 
 def train_on_retained(

@@ -1,10 +1,10 @@
 """Give rows that lost pairs the traits of rows of the same degree that lost none, so that none of them stands out.
 
 However well a row is solved for, it is left a little longer, and agrees a little less with its neighbourhood, than a
-row that never had the forgotten pairs. Whoever holds the model and the retained pairs could tell it by that. So three
-traits of the trained rows are looked at: the log length, the cosine with the mean of the partners, and the cosine with
-the rows two hops away. What the share of pairs that a row lost has to do with its traits is found by regression within
-rows of the same degree, and taken out again.
+row that never had the forgotten pairs. Whoever holds the model and the retained pairs could tell it by that. So four
+traits are looked at. Of the trained row these are the log length, the cosine with the mean of its partners, and that
+with the rows two hops away; of the served vector, how well it agrees with the mean vector of the other side. What the
+share of pairs that a row lost has to do with its traits is taken out again (see `share_effect`).
 """
 
 from collections.abc import Sequence
@@ -14,25 +14,32 @@ from typing import Self
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import cosine_similarity, normalize
 
 from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.graph import user_item_graph
+from mmrecun.data.graph import GraphInputs, user_item_graph
 from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.evaluation.row_traits import degree_strata, normal_scores, structure
 from mmrecun.forget.partition import Partition
+from mmrecun.models.base import ID_TABLES, Recommender
+from mmrecun.unlearning.mmrecun.share_effect import at_scores, without_effect
 
 _FEWEST = 5  # rows that lost pairs; fewer show nothing that could be found
 _ROUNDS = 2  # the traits of a row depend on its neighbours, which move, too
-_RIDGE = 1.0
-_LEAST_VARIANCE = 0.05  # of the usual one in any direction, so that spreads can be divided by
+_PARALLEL = 1e-6  # is added to the squared lengths of directions, which may be parallel
 _LEAST_REST = 0.05  # of a row's length that always lies outside the plane of its two directions
 
 
-@torch.no_grad()
-def match_rows(users: Tensor, items: Tensor, partition: Partition) -> None:
-    """Change the rows of retained users float32 [U', D] and items [I', D] that lost pairs, in place."""
+def match_rows(model: Recommender, inputs: GraphInputs, partition: Partition, reach: float = 1.0) -> None:
+    """Change the rows of retained users and items that lost pairs, in place.
+
+    Args:
+        model: of the retained data.
+        inputs: what it reads.
+        partition: original and retained data.
+        reach: how far a row moves its vector, squared; 1 where the vectors are the rows.
+    """
     forgotten, data = partition.forgotten, partition.retained
     affected = (
         np.unique(forgotten.users[~partition.removed_users[forgotten.users]]),
@@ -40,14 +47,47 @@ def match_rows(users: Tensor, items: Tensor, partition: Partition) -> None:
     )
     if max(map(len, affected)) < _FEWEST:
         return
-    adjacency = _graph(data, users.device)
+    tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+    adjacency = _graph(data, tables[0].device)
     shown = structure(adjacency, len(data.users))
     sides = [_Side.of(partition, True, shown.users), _Side.of(partition, False, shown.items)]
     for _ in range(_ROUNDS):
-        _, near, far = _neighbourhoods((users, items), adjacency)
-        for number, (table, side) in enumerate(zip((users, items), sides, strict=True)):
+        _, near, far = _neighbourhoods(tables, adjacency)
+        middles = _Middle.of(model, inputs, reach)
+        for number, (table, side) in enumerate(zip(tables, sides, strict=True)):
             if len(side.touched) >= _FEWEST:
-                side.match(table, near[number], far[number])
+                side.match(table, near[number], far[number], middles[number])
+
+
+@dataclass(frozen=True)
+class _Middle:
+    """How each of R vectors of a side agrees with the mean vector of the other, and how its row could change that.
+
+    Attributes:
+        agreement: float32 [R].
+        way: unit float32 [D], along which rows go to agree more.
+        slope: float32 [R], by how much `agreement` grows with a row's cosine with `way`.
+    """
+
+    agreement: Tensor
+    way: Tensor
+    slope: Tensor
+
+    @classmethod
+    def of(cls, model: Recommender, inputs: GraphInputs, reach: float) -> list[Self]:
+        """Of users and of items."""
+        weights = [model.get_parameter(name) for name in ID_TABLES]
+        vectors = model.vectors(inputs)
+        pair = vectors.users, vectors.items
+        middles = [other.detach().mean(dim=0) for other in reversed(pair)]
+        found = []
+        for own, middle, weight in zip(pair, middles, weights, strict=True):
+            dots = own @ middle
+            (pull,) = torch.autograd.grad(dots.sum(), weight, retain_graph=True)
+            length = own.detach().norm(dim=1).clamp(min=1e-12)
+            slope = (reach**0.5 * middle.norm()) * weight.detach().norm(dim=1) / length
+            found.append(cls(dots.detach() / length, normalize(pull.mean(dim=0), dim=0), slope.clamp(min=1e-12)))
+        return found
 
 
 @dataclass(frozen=True)
@@ -79,18 +119,23 @@ class _Side:
         shares = (lost / np.maximum(before, 1))[kept][rows]
         return cls(rows, shares, strata[rows], normal_scores(shown[rows], strata[rows]), np.flatnonzero(shares > 0))
 
-    def match(self, table: Tensor, near: Tensor, far: Tensor) -> None:
+    @torch.no_grad()
+    def match(self, table: Tensor, near: Tensor, far: Tensor, middle: _Middle) -> None:
         """Change the touched rows of `table`, given what lies one and two hops away; float32 [R, D] all."""
         rows = torch.from_numpy(self.rows).to(table.device)
         own, near, far = table[rows], near[rows], far[rows]
-        traits = _traits(own, near, far)
+        agreement, slope = middle.agreement[rows], middle.slope[rows]
+        traits = np.column_stack([_traits(own, near, far), agreement.cpu().double().numpy()])
         lengths = torch.stack([near.norm(dim=1), far.norm(dim=1)], dim=1).cpu().double().numpy()
         context = np.column_stack([self.shown, normal_scores(lengths, self.strata)])
         scores = normal_scores(traits, self.strata)
-        wanted = _at_scores(traits, scores, without_effect(scores, self.shares, context), self.strata)
+        wanted = at_scores(traits, scores, without_effect(scores, self.shares, context), self.strata)
         places = torch.from_numpy(self.touched).to(table.device)
         asked = torch.from_numpy(wanted[self.touched]).to(own)
-        table[rows[places]] = with_traits(own[places], near[places], far[places], asked)
+        own, slope = own[places], slope[places]
+        way = middle.way.expand_as(own)
+        asked[:, 3] = cosine_similarity(own, way) + (asked[:, 3] - agreement[places]) / slope
+        table[rows[places]] = with_traits(own, (near[places], far[places], way), asked)
 
 
 def _traits(own: Tensor, near: Tensor, far: Tensor) -> Doubles:
@@ -136,7 +181,7 @@ def keep_standing(before: Sequence[Tensor], after: Sequence[Tensor], partition: 
             rank = (scores < own).mean(axis=0)
             wanted = [np.quantile(values[:, trait], rank[trait]) for trait in range(len(rank))]
             near, far = (part[number][place] for part in seen[1][1:])
-            table[place] = with_traits(table[place], near, far, torch.tensor([wanted]).to(table))
+            table[place] = with_traits(table[place], (near, far), torch.tensor([wanted]).to(table))
 
 
 def _graph(data: Dataset, device: torch.device) -> Tensor:
@@ -152,83 +197,29 @@ def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor) -> tuple[Sequen
     return tables, torch.split(near, sizes), torch.split(far, sizes)
 
 
-def without_effect(scores: Doubles, shares: Doubles, context: Doubles) -> Doubles:
-    """Take out of normal scores what the share of lost pairs has to do with them.
+def with_traits(own: Tensor, towards: Sequence[Tensor], traits: Tensor) -> Tensor:
+    """Turn and scale rows until they have the given traits.
 
-    Their mean is a function of context (with squares), and of the share, whose effect may depend on context. The
-    covariance of what is left is a linear function of the share. Both are carried over to a share of 0.
+    A row is a sum of the unit vectors that it is turned towards, and of the unit vector of what it has outside their
+    span. The cosines give the coefficients of the former, and the last makes up the length. Where no row has all
+    cosines, the last one stays small and the row comes as near as it can.
 
     Args:
-        scores: float64 [M, T].
-        shares: float64 [M], from 0 to 1.
-        context: float64 [M, C].
-
-    Returns:
-        float64 [M, T]; rows with a share of 0 stay as they are.
+        own: float32 [M, D].
+        towards: [M, D] each.
+        traits: [M, 1 + number of `towards`], log length and cosines.
     """
-    ones, share = np.ones((len(scores), 1)), shares[:, None]
-    whatever = np.column_stack([ones, context, context**2 - 1])
-    effect = share * np.column_stack([ones, context])
-    design = np.column_stack([whatever, effect])
-    penalty = np.full(design.shape[1], 1e-9)
-    penalty[whatever.shape[1] + 1 :] = _RIDGE
-    weights = np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ scores)
-    rest = scores - design @ weights
-    found: Doubles = scores - effect @ weights[whatever.shape[1] :] + _evened(rest, share) - rest
-    return np.where(share > 0, found, scores)
-
-
-def _evened(rest: Doubles, share: Doubles) -> Doubles:
-    """Give residuals [M, T] the covariance that they have at a share of 0."""
-    count = rest.shape[1]
-    products = (rest[:, :, None] * rest[:, None, :]).reshape(len(rest), -1)
-    weights = np.linalg.lstsq(np.column_stack([np.ones_like(share), share]), products, rcond=None)[0]
-    untouched, slope = weights.astype(np.float64).reshape(2, count, count)
-    # a fit may ask for a covariance that there is none of; the smallest that counts is a share of the usual one
-    least = max(_LEAST_VARIANCE * float(products.mean(axis=0).reshape(count, count).diagonal().mean()), 1e-9)
-    whiten = _power(untouched + share[:, :, None] * slope, -0.5, least)
-    evened: Doubles = (_power(untouched, 0.5, least) @ whiten @ rest[:, :, None])[:, :, 0]
-    return evened
-
-
-def _power(matrices: Doubles, exponent: float, least: float) -> Doubles:
-    """Raise symmetric matrices [..., T, T] to a power; eigenvalues below `least` count as that."""
-    values, vectors = np.linalg.eigh(matrices)
-    found: Doubles = (vectors * np.maximum(values, least)[..., None, :] ** exponent) @ np.swapaxes(vectors, -1, -2)
-    return found
-
-
-def _at_scores(traits: Doubles, scores: Doubles, wanted: Doubles, strata: Ints) -> Doubles:
-    """Values of traits [M, T] at other normal scores, read off the values in each stratum."""
-    found = traits.copy()
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        for column in range(traits.shape[1]):
-            order = np.argsort(scores[inside, column])
-            known = scores[inside, column][order], traits[inside, column][order]
-            found[inside, column] = np.interp(wanted[inside, column], *known)
-    return found
-
-
-def with_traits(own: Tensor, near: Tensor, far: Tensor, traits: Tensor) -> Tensor:
-    """Turn and scale rows until they have the given traits; float32 [M, D] all but `traits` [M, 3].
-
-    A row is a * n + b * f + c * r, where n and f are the unit vectors of `near` and `far`, and r is the unit vector of
-    what the row has outside their plane. The two cosines give a and b, and c makes up the length. Where no row has both
-    cosines, c stays small and the row comes as near as it can.
-    """
-    n, f = normalize(near, dim=1), normalize(far, dim=1)
-    between = (n * f).sum(dim=1)
-    least = 1e-3  # n and f may be parallel
-    determinant = (1 - between**2).clamp(min=least)
-
-    def in_plane(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        return (one - between * other) / determinant, (other - between * one) / determinant
-
+    ways = torch.stack([normalize(way, dim=1) for way in towards], dim=1)
+    gram = (ways @ ways.mT).double()
+    gram += _PARALLEL * torch.eye(len(towards)).to(gram)
     unit = normalize(own, dim=1)
-    a, b = in_plane((unit * n).sum(dim=1), (unit * f).sum(dim=1))
-    outside = normalize(unit - a[:, None] * n - b[:, None] * f, dim=1)
-    a, b = in_plane(traits[:, 1], traits[:, 2])
-    c = (1 - a**2 - b**2 - 2 * a * b * between).clamp(min=_LEAST_REST**2).sqrt()
-    turned = a[:, None] * n + b[:, None] * f + c[:, None] * outside
-    return normalize(turned, dim=1) * traits[:, :1].exp()
+
+    def in_span(cosines: Tensor) -> Tensor:
+        coefficients: Tensor = torch.linalg.solve(gram, cosines.double()).to(own.dtype)
+        return (coefficients[:, :, None] * ways).sum(dim=1)
+
+    outside = normalize(unit - in_span((ways @ unit[:, :, None])[:, :, 0]), dim=1)
+    inside = in_span(traits[:, 1:])
+    rest = (1 - inside.square().sum(dim=1, keepdim=True)).clamp(min=_LEAST_REST**2).sqrt()
+    turned: Tensor = normalize(inside + rest * outside, dim=1) * traits[:, :1].exp()
+    return turned

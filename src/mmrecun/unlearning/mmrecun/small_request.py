@@ -1,10 +1,9 @@
 """Small requests: a step of the rows that lost pairs alone, and a debt that a later request pays.
 
 A user's few pairs hardly move anybody's row, and solving for all rows at once costs the same for one user as for a
-thousand. So a small request moves only the rows that its pairs taught, each by a Newton step of its own. What is known
-of the model's balance is found once, before the first of them, and kept with the run: how rows decay with their degree,
-and how far a row moves its vector. So is the share of the pairs that small requests took out since everybody was last
-brought into balance. These numbers are about the whole model and name nobody.
+thousand. So a small request moves only the rows that its pairs taught, each by a Newton step of its own. What has to be
+known of the whole model is found once, before the first of them, and kept with the run (see `trained_balance`). So is
+the share of the pairs that small requests have taken out since everybody was last brought into balance.
 """
 
 import numpy as np
@@ -16,30 +15,13 @@ from mmrecun.arrays import Ints
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions
 from mmrecun.models.base import ID_TABLES, Recommender, UserItemVectors
-from mmrecun.settings import Settings
 from mmrecun.unlearning.base import Task, retained_model
-from mmrecun.unlearning.mmrecun.balance import DecayByDegree
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
+from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
 
 _MOST_PAIRS = 4096  # whose curvature is worked out; they stand for all pairs of the same rows
 _ITEM_GRAPHS: dict[bytes, sp.csr_array] = {}  # of the last request; the next one often has the same items
-
-
-class BalanceFacts(Settings):
-    """What small requests need to know of the balance that a model was left in.
-
-    Attributes:
-        owed: share of the pairs that small requests took out since then.
-        since: from where on a margin's way its pull counts (see `ExpectedBPR`).
-        reach: how far a row moves the vectors, squared; 1 where the vectors are the rows.
-        decays: table -> the decay of its rows; tables that cannot be solved for are left out.
-    """
-
-    owed: float = 0.0
-    since: float = 0.0
-    reach: float = 1.0
-    decays: dict[str, DecayByDegree] = {}
 
 
 @torch.no_grad()
@@ -53,7 +35,7 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
         step_scale: how far to go along each row's step.
     """
     partition = task.partition
-    local = _Local(task, facts.since, negatives)
+    local = _Local(task, negatives)
     model = retained_model(task, task.model)
     kept_rows = {"users": partition.user_rows, "items": partition.item_rows}
     degrees = {
@@ -85,8 +67,8 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
 class _Local:
     """What the forgotten pairs taught each row, and how firmly the pairs of a row hold it; original rows throughout."""
 
-    def __init__(self, task: Task, since: float, negatives: int) -> None:
-        self._task, self._since, self._rng = task, since, task.seed.child("small request").numpy()
+    def __init__(self, task: Task, negatives: int) -> None:
+        self._task, self._rng = task, task.seed.child("small request").numpy()
         data = task.partition.original
         self._train = data.train
         self._drawn = np.sort(self._rng.permutation(len(data.items))[:negatives])
@@ -137,7 +119,7 @@ class _Local:
         users, items = self._vectors
         own, good = (torch.tensor(rows, device=users.device) for rows in (pairs.users, pairs.items))
         margins, share = self._margins(pairs)
-        weights = gradient_weight(margins, self._since).mul_(share)
+        weights = gradient_weight(margins).mul_(share)
         whole = weights.sum(dim=1, keepdim=True)
         away = weights @ items[torch.from_numpy(self._drawn).to(users.device)]
         by_user = torch.zeros_like(users).index_add_(0, own, away - whole * items[good])
@@ -145,7 +127,7 @@ class _Local:
 
     def _stiffness(self, pairs: Interactions) -> Tensor:
         margins, share = self._margins(pairs)
-        return hessian_weight(margins, self._since).mul_(share).sum(dim=1)
+        return hessian_weight(margins).mul_(share).sum(dim=1)
 
     def _margins(self, pairs: Interactions) -> tuple[Tensor, Tensor]:
         """Margins of N pairs over the S drawn items, and how much each counts: float32 [N, S] both."""

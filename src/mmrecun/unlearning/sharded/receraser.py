@@ -42,7 +42,7 @@ class RecEraserConfig(UnlearnConfig):
         default=Unit.INTERACTIONS, description="what is clustered: pairs by both vectors, users or items"
     )
     recluster: bool = Field(
-        default=False, description="whether the retained data are clustered anew; then every shard is trained again"
+        default=False, description="whether the retained data are clustered again; then every shard is trained again"
     )
     pretraining: PositiveInt = Field(default=50, description="epochs of the factorisation whose vectors are clustered")
     aggregation: PositiveInt = Field(

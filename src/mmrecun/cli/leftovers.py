@@ -1,0 +1,57 @@
+"""`mmrecun leftovers`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmrecun.cli.options import StoreUrl
+from mmrecun.cli.output import JsonFlag, print_json, rows_table, warn
+from mmrecun.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmrecun.scale.leftovers import Leftover
+
+
+def leftovers(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="[FOLDER]...", help="Folders in which runs lie.", show_default=False)
+    ] = [],  # noqa: B006
+    store: StoreUrl = None,
+    on: Annotated[
+        str, typer.Option("--on", metavar="here|ray:HOST:PORT", help="This machine, or all hosts of a cluster.")
+    ] = "here",
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove what is found; no command that makes runs may be running.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Find copies of people's data that interrupted commands left, and remove them."""
+    from mmrecun.scale import leftovers as found_by
+    from mmrecun.scale.choice import HERE, head_of
+
+    address = head_of(on)
+    if on != HERE and address is None:
+        raise ConfigError(f"--on {on}: a cluster of this machine leaves everything here; name another by ray:HOST:PORT")
+    found = found_by.beside(folders or [Path()])
+    found += found_by.on_host() if on == HERE else found_by.on_cluster(address)
+    found += found_by.in_store(store) if store else []
+    if remove:
+        found_by.remove(found, store, address)
+    rows = [one._asdict() for one in found]
+    if as_json:
+        print_json({"leftovers": rows, "removed": remove})
+        return
+    rows_table(rows, f"{len(rows)} left by interrupted commands{', now removed' if remove else ''}")
+
+
+def name_leftovers(run: Path) -> list["Leftover"]:
+    """Warn of what interrupted commands left beside a run and beside the one it was unlearned from; return it."""
+    from mmrecun.runs import read_manifest
+    from mmrecun.scale.leftovers import beside
+
+    parent = read_manifest(run).parent
+    found = beside([run.parent, *([(run / parent.path).parent] if parent else [])])
+    for one in found:
+        warn(f"{one.place}: {one.kind}, which may hold what was forgotten; mmrecun leftovers --remove takes it away")
+    return found

@@ -1,0 +1,66 @@
+"""Options of `mmrecun unlearn` alone: what is forgotten, from which model, and what is kept of the request."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmrecun.cli.registered import settings_of_method
+
+RunOrFile = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder, or a model file of another library.", show_default=False)
+]
+NewRun = Annotated[Path | None, typer.Option("--out", help="Folder of the new run; it must not exist yet.")]
+UserFile = Annotated[
+    Path | None, typer.Option("--users", metavar="F", help="File of user ids: one a line, or a table with a header.")
+]
+ItemFile = Annotated[
+    Path | None, typer.Option("--items", metavar="F", help="File of item ids: one a line, or a table with a header.")
+]
+PairFile = Annotated[Path | None, typer.Option("--pairs", metavar="F", help="File with a user and an item a line.")]
+UserIds = Annotated[list[str], typer.Option("--user", metavar="ID", help="A user; may be repeated.")]
+ItemIds = Annotated[list[str], typer.Option("--item", metavar="ID", help="An item; may be repeated.")]
+Modalities = Annotated[
+    list[str],
+    typer.Option("--modality", metavar="NAME[:F]", help="A whole modality, or that of the items in file F."),
+]
+Where = Annotated[
+    str | None, typer.Option("--where", help='Attribute expression: licensor == "X" and `release date` < 2010.')
+]
+Like = Annotated[
+    str | None,
+    typer.Option("--like", metavar="FORMAT", help="RUN is a model of implicit, mmrec, recbole, torch or vectors."),
+]
+TrainedOn = Annotated[
+    Path | None,
+    typer.Option("--data", help="What that model was trained on: a dataset folder or a table of pairs."),
+]
+Reading = Annotated[
+    list[str],
+    typer.Option(
+        "--reading",
+        metavar="NAME=VALUE",
+        help="How that model is read: users=F and items=F, ids of its rows, one a line; settings of the format.",
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option("--seeds", metavar="1,2,5-7", help="Make a run for each seed: OUT/seed-1, OUT/seed-2, ..."),
+]
+IgnoreUnknown = Annotated[
+    bool, typer.Option("--ignore-unknown", help="Skip ids that RUN does not have, and list them.")
+]
+UnknownFile = Annotated[
+    Path | None, typer.Option("--unknown-file", metavar="F", help="Write the skipped ids to this file.")
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file", metavar="F", help="Key for hashes of the request, which the run then keeps; or MMRECUN_KEY."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Report what would be forgotten, and stop.")]
+HelpSettings = Annotated[
+    bool,
+    typer.Option("--help-settings", callback=settings_of_method, help="Describe the settings of the method, and stop."),
+]

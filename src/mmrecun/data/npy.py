@@ -1,0 +1,48 @@
+"""Read and write npy files; whatever goes wrong names the file, and nothing is ever unpickled."""
+
+from pathlib import Path
+from tokenize import TokenError
+
+import numpy as np
+
+from mmrecun.errors import ArtifactError, DataError
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Memory-map an npy file; pickled content is refused, never loaded.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError, TypeError) as error:
+        # numpy reads a header as Python's own tokens, and takes whatever does not begin as an npy file for a pickle
+        if _begins_as_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
+            raise DataError(
+                f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"
+            ) from None
+        reason = error if _begins_as_npy(path) else "it does not begin as one"
+        raise DataError(f"{path}: not a readable npy file: {reason}") from None
+
+
+def write_npy(path: Path, values: np.ndarray) -> None:
+    """Write an npy file.
+
+    Raises:
+        ArtifactError: naming the file, such as when the disk is full.
+    """
+    try:
+        np.save(path, values, allow_pickle=False)
+    except OSError as error:  # NumPy reports how much was written, but not the reason for the failure
+        raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _begins_as_npy(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(6) == b"\x93NUMPY"
+    except OSError:
+        return False

@@ -1,0 +1,46 @@
+"""Read and write Parquet files; whatever goes wrong names the file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from mmrecun.errors import ArtifactError, DataError
+
+
+@contextmanager
+def readable_parquet(path: Path) -> Iterator[None]:
+    """Name the file in whatever polars or the disk refuses."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
+    """Read a Parquet file that must have `columns`.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    with readable_parquet(path):
+        table = pl.read_parquet(path, glob=False)
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(f"{path}: column '{missing[0]}' is missing; there are: {', '.join(table.columns)}")
+    return table
+
+
+def write_parquet(table: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet file.
+
+    Raises:
+        ArtifactError: naming the file, such as when the disk is full.
+    """
+    try:
+        table.write_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ArtifactError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from None

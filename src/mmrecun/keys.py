@@ -1,0 +1,44 @@
+"""Keys that are text in JSON and on the command line, and know what the text stands for."""
+
+from typing import Any, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+class Key(str):
+    """A text that stands for something. A subclass says for what; the text itself is compared, hashed and saved."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+class MetricKey(Key):
+    """A metric at a list length, such as `recall@20`.
+
+    >>> MetricKey("hit_rate@5").metric, MetricKey("hit_rate@5").cutoff
+    ('hit_rate', 5)
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def at(cls, metric: str, cutoff: int) -> Self:
+        """Return the key of `metric` at list length `cutoff`."""
+        return cls(f"{metric}@{cutoff}")
+
+    @property
+    def metric(self) -> str:
+        """The metric, without the list length."""
+        return self.partition("@")[0]
+
+    @property
+    def cutoff(self) -> int:
+        """The list length."""
+        return int(self.partition("@")[2])
+
+
+RECALL, NDCG = MetricKey("recall@20"), MetricKey("ndcg@20")  # what reports and benches show first

@@ -1,0 +1,129 @@
+"""Copies of people's data that interrupted commands left: beside runs, in temporary folders of hosts, in a store.
+
+None of them is part of a run, and nothing needs them, but for a command that is to go on where it was interrupted.
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from mmrecun.errors import ArtifactError
+from mmrecun.scale.depot import Depot
+from mmrecun.scale.ray_engine import connected
+
+_KINDS = {
+    "resume.safetensors": "interrupted training",
+    "training": "interrupted training on disk",
+    "pieces": "interrupted runs of several seeds",
+    "shadows": "interrupted shadow models",
+    "partial": "unfinished folder or file",
+}
+_BESIDE = re.compile(r"\..+?\.(?:[0-9a-f]{16}\.)?(resume\.safetensors|training|pieces|shadows|partial)")
+_SCRATCH = "mmrecun-*"  # folders of `scale.on_ray`, `scale.sharded_training` and clusters of this machine
+_SPILLED = "ray/session_2*/*spilled*"  # objects that Ray wrote to disk for want of memory
+
+
+class Leftover(NamedTuple):
+    """A copy.
+
+    Attributes:
+        host: address of the host of a cluster; empty for this machine and for a store.
+        place: path, or URL.
+        kind: what it is.
+        size: bytes.
+    """
+
+    host: str
+    place: str
+    kind: str
+    size: int
+
+
+def beside(folders: Iterable[Path]) -> list[Leftover]:
+    """Find what interrupted commands left in `folders`, in which runs lie; nothing below them is looked at."""
+    found = []
+    for folder in sorted({folder.resolve() for folder in folders}):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if match := _BESIDE.fullmatch(path.name):
+                found.append(Leftover("", str(path), _KINDS[match[1]], _size(path)))
+    return found
+
+
+def on_host() -> list[Leftover]:
+    """Find what commands left in the temporary folder of the host that this runs on."""
+    temporary = Path(tempfile.gettempdir())
+    patterns = ((_SCRATCH, "scratch of a cluster's command"), (_SPILLED, "objects that Ray spilled"))
+    return [
+        Leftover("", str(path), kind, _size(path))
+        for pattern, kind in patterns
+        for path in sorted(temporary.glob(pattern))
+    ]
+
+
+def in_store(url: str) -> list[Leftover]:
+    """Find the folders in a store: of benches, trainings and datasets."""
+    depot = Depot(url)
+    return [Leftover("", f"{depot.url}/{name}", "folder in a store", depot.size(name)) for name in depot.names()]
+
+
+def on_cluster(address: str | None) -> list[Leftover]:
+    """Find, by `on_host`, what lies on every host of a cluster, of which `address` is the head.
+
+    Raises:
+        ArtifactError: when a host does not answer.
+    """
+    with connected(address) as engine:
+        answers = engine.on_every_node(on_host)
+    for host, answer in answers.items():
+        if isinstance(answer, Exception):
+            raise ArtifactError(f"{host} does not answer; what lies there is not known")
+    return [found._replace(host=host) for host, answer in answers.items() for found in map(Leftover._make, answer)]
+
+
+def remove(found: Iterable[Leftover], store: str | None = None, address: str | None = None) -> None:
+    """Remove copies that were found; no command that made them may be running.
+
+    Args:
+        found: of the functions above.
+        store: URL, where some lie in a store.
+        address: head of the cluster, where some lie on its hosts.
+
+    Raises:
+        ArtifactError: when one cannot be removed.
+    """
+    here = [one for one in found if not one.host]
+    for one in here:
+        if store and one.place.startswith(Depot(store).url + "/"):
+            Depot(store).remove(one.place.removeprefix(Depot(store).url + "/"))
+        else:
+            _remove(one.place)
+    elsewhere = [one.place for one in found if one.host]
+    if elsewhere:
+        with connected(address) as engine:
+            for host, answer in engine.on_every_node(remove_all, elsewhere).items():
+                if isinstance(answer, Exception):
+                    raise ArtifactError(f"{host}: not everything could be removed: {str(answer).splitlines()[-1]}")
+
+
+def remove_all(places: list[str]) -> None:
+    """Remove paths on the host that this runs on; those of other hosts are not there."""
+    for place in places:
+        _remove(place)
+
+
+def _remove(place: str) -> None:
+    path = Path(place)
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be removed: {error.strerror}") from None
+
+
+def _size(path: Path) -> int:
+    return sum(part.stat().st_size for part in (path, *path.rglob("*")) if part.is_file())

@@ -1,0 +1,166 @@
+"""Tables whose rows lie on several processes: a step sends the rows of its batch there and back, and nothing else.
+
+Row r lies on process r mod W, so the popular rows of one end of a table are spread. A step asks the owners for the
+distinct rows of its share of the batch, and sends them their gradients; the owners add those up in the order of
+processes and move their rows. With T rows asked of others, a process sends 8 T bytes of row numbers and, as an owner of
+as many, 4 T D bytes of rows and 4 T D of gradients: linear in batch and width, whatever the number of users.
+
+Rows are read from mapped files, so they travel from host memory by gloo, on machines with cards as well.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from mmrecun.arrays import Bools, Ints
+from mmrecun.training.row_adam import RowAdam
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which of W processes this one is.
+
+    Attributes:
+        rank: from 0 to W - 1.
+        size: W; 1 for a process alone, which needs no process group.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def joined(cls) -> "Shard":
+        """Return the place of this process in the process group that it has joined."""
+        return cls(dist.get_rank(), dist.get_world_size())
+
+    def count(self, rows: int) -> int:
+        """Return how many of `rows` rows lie here."""
+        return len(range(self.rank, rows, self.size))
+
+    def owns(self, rows: Ints) -> Bools:
+        """Say of each row, int64 [K], whether it lies here."""
+        found: Bools = rows % self.size == self.rank
+        return found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows that processes have asked of one another.
+
+    Attributes:
+        order: int64 [K], which of the rows that this process asked for comes back at each place.
+        to_each: how many of them each process owns.
+        wanted: int64 [M], rows that others, and this process itself, want from here, process after process.
+        from_each: how many each of them wants.
+    """
+
+    order: Ints
+    to_each: list[int]
+    wanted: Ints
+    from_each: list[int]
+
+
+class RowExchange:
+    """What a process says to the others, all of which must make the same calls in the same order.
+
+    Args:
+        shard: its place among them.
+
+    Attributes:
+        sent: bytes that this process has sent to others.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        self.shard, self.sent = shard, 0
+
+    def ask(self, rows: Ints) -> Asked:
+        """Tell their owners that this process wants `rows` (distinct, int64 [K])."""
+        owners = rows % self.shard.size
+        order = np.argsort(owners, kind="stable")
+        to_each = np.bincount(owners, minlength=self.shard.size)
+        from_each = self._swapped(torch.from_numpy(to_each), [1] * self.shard.size, [1] * self.shard.size)
+        counts = to_each.tolist(), from_each.tolist()
+        wanted = self._swapped(torch.from_numpy(rows[order]), *counts)
+        return Asked(order, counts[0], wanted.numpy(), counts[1])
+
+    def answer(self, asked: Asked, values: Tensor) -> Tensor:
+        """Send the wanted rows, float32 [M, D], to those who asked; returns those asked for: [K, D]."""
+        found = self._swapped(values, asked.from_each, asked.to_each)
+        answer = torch.empty_like(found)
+        answer[torch.from_numpy(asked.order)] = found
+        return answer
+
+    def give_back(self, asked: Asked, values: Tensor) -> Tensor:
+        """Send values of the rows asked for, float32 [K, D], to the owners; returns those of the wanted: [M, D]."""
+        return self._swapped(values[torch.from_numpy(asked.order)], asked.to_each, asked.from_each)
+
+    def total(self, *numbers: float) -> list[float]:
+        """Add up numbers over all processes."""
+        if self.shard.size == 1:
+            return list(numbers)
+        whole = torch.tensor(numbers, dtype=torch.float64)
+        dist.all_reduce(whole)
+        return whole.tolist()
+
+    def _swapped(self, values: Tensor, sends: list[int], takes: list[int]) -> Tensor:
+        """Send so many of `values` to each process, in order, and return what came from each, in order."""
+        if self.shard.size == 1:
+            return values
+        row = values.element_size() * values[:1].numel() if len(values) else 0
+        self.sent += row * (len(values) - sends[self.shard.rank])
+        found = values.new_empty((sum(takes), *values.shape[1:]))
+        dist.all_to_all_single(found, values.contiguous(), takes, sends)
+        return found
+
+
+class SharedRows:
+    """Adam over tables whose rows lie on several processes, to each of which `RowAdam` gives its own.
+
+    Args:
+        adam: over the rows that lie here; row r of a table is its row r div W.
+        exchange: with the others.
+    """
+
+    def __init__(self, adam: RowAdam, exchange: RowExchange) -> None:
+        self.adam, self.exchange = adam, exchange
+
+    def own(self, name: str, rows: Ints) -> Tensor:
+        """Return rows that lie here (int64 [K]), as they are now: float32 [K, D]. No other process takes part."""
+        return self.adam.rows(name, rows // self.exchange.shard.size)
+
+    def rows(self, name: str, rows: Ints) -> Tensor:
+        """Return rows of everywhere (distinct, int64 [K]): float32 [K, D]. All processes must ask for some or none."""
+        asked = self.exchange.ask(rows)
+        return self.exchange.answer(asked, self.own(name, asked.wanted))
+
+    def step(self, at: dict[str, Ints], loss_of: Callable[[dict[str, Tensor]], Tensor]) -> Tensor:
+        """Take one step on the rows that the losses of all processes read, for the sum of these losses.
+
+        Args:
+            at: table -> distinct rows, int64 [K], that the loss of this process reads.
+            loss_of: its loss of these rows, float32 [K, D] each; a scalar.
+
+        Returns:
+            The loss of this process, detached.
+        """
+        size = self.exchange.shard.size
+        asked = {name: self.exchange.ask(rows) for name, rows in at.items()}
+        wanted = {name: np.unique(each.wanted // size, return_inverse=True) for name, each in asked.items()}
+        states = {name: self.adam.states(name, rows) for name, (rows, _) in wanted.items()}
+        leaves = {
+            name: self.exchange.answer(asked[name], states[name][:, 0][torch.from_numpy(places)]).requires_grad_()
+            for name, (_, places) in wanted.items()
+        }
+        loss = loss_of(leaves)
+        gradients = torch.autograd.grad(loss, list(leaves.values()))
+        self.adam.steps += 1
+        for (name, (rows, places)), gradient in zip(wanted.items(), gradients, strict=True):
+            parts = self.exchange.give_back(asked[name], gradient)
+            # on a CPU, rows that occur again are added one after another, so the order of processes decides the bits
+            whole = parts.new_zeros(len(rows), parts.shape[1]).index_add_(0, torch.from_numpy(places), parts)
+            self.adam.move(name, rows, states[name], whole)
+        return loss.detach()

@@ -1,0 +1,114 @@
+"""What training left a model in: how its rows decay with their degree, and how far a row moves its vector.
+
+All of it is about the whole model and names nobody, so that it can be kept with a run (see `small_request`).
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from mmrecun.data.graph import GraphInputs
+from mmrecun.forget import views
+from mmrecun.models.base import ID_TABLES, Recommender, UserItemVectors
+from mmrecun.settings import Settings
+from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.mmrecun.balance import DecayByDegree, mean_cosine, own_decay
+from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, Gradient
+
+_PROBE = 1e-2  # length of a random change, relative to that of all rows
+
+
+class BalanceFacts(Settings):
+    """What small requests need to know of the balance that a model was left in.
+
+    Attributes:
+        owed: share of the pairs that small requests have taken out since everybody was last brought into balance.
+        reach: how far a row moves its vector, squared; 1 where the vectors are the rows.
+        decays: table -> the decay of its rows; tables that cannot be solved for are left out.
+    """
+
+    owed: float = 0.0
+    reach: float = 1.0
+    decays: dict[str, DecayByDegree] = {}
+
+
+class TrainedBalance(NamedTuple):
+    """What was found out about a trained model.
+
+    Attributes:
+        facts: to be kept.
+        gradients: float32 [R, D] of every table, of BPR over the original pairs, in original rows.
+        unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
+    """
+
+    facts: BalanceFacts
+    gradients: dict[str, Tensor]
+    unsolvable: str
+
+    @classmethod
+    def of(cls, task: Task, bpr: ExpectedBPR, min_cosine: float) -> Self:
+        """Measure the rows that are retained.
+
+        Args:
+            task: as given to a method.
+            bpr: over the original pairs.
+            min_cosine: mean cosine between a table and what its pairs taught it, from which on it can be solved for.
+        """
+        partition, inputs = task.partition, task.inputs(views.original)
+        gradients, _, _ = bpr_gradients(task.model, inputs, bpr, with_hessian=False)
+        kept = {"users": partition.user_rows, "items": partition.item_rows}
+        degrees = dict(zip(kept, partition.original.degrees, strict=True))
+        decays, unsolvable = {}, ""
+        for name, table in task.model.tables().items():
+            rows, degree = torch.from_numpy(kept[table.side]).to(task.device), degrees[table.side][kept[table.side]]
+            own, gradient = table.weight.detach()[rows], gradients[name][rows]
+            cosine = mean_cosine(own, gradient, degree) if own.shape[1] > 1 else 0.0
+            if cosine >= min_cosine:
+                decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
+            elif name in ID_TABLES:
+                unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
+        facts = BalanceFacts(reach=_reach(task.model, inputs, task.seed.child("probe").torch()), decays=decays)
+        return cls(facts, gradients, unsolvable)
+
+
+def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
+    """Return the vectors of users and of items, float32 [U, D] and [I, D]."""
+    vectors = model.vectors(inputs)
+    return vectors.users, vectors.items
+
+
+def bpr_gradients(
+    model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR, with_hessian: bool = True
+) -> tuple[dict[str, Tensor], UserItemVectors, Gradient]:
+    """Return the gradient of `bpr` by every table of `model`, the vectors it was taken at, and its gradient by them."""
+    weights = {name: table.weight for name, table in model.tables().items()}
+    pair = vectors_of(model, inputs)
+    at = pair[0].detach(), pair[1].detach()
+    by_vectors = bpr.gradient(at, with_hessian)
+    found = torch.autograd.grad(
+        pair, list(weights.values()), [by_vectors.users, by_vectors.items], materialize_grads=True, allow_unused=True
+    )
+    return dict(zip(weights, found, strict=True)), at, by_vectors
+
+
+@torch.no_grad()
+def _reach(model: Recommender, inputs: GraphInputs, rng: torch.Generator) -> float:
+    """Estimate how far the vectors move with the rows, squared, by a random change of all users and items."""
+    if not model.required_inputs().user_item:
+        return 1.0
+    probe = deepcopy(model)
+    before = [part.clone() for part in vectors_of(probe, inputs)]
+    tables = [probe.get_parameter(name) for name in ID_TABLES]
+    noise = [torch.randn(table.shape, generator=rng).to(table.device) for table in tables]
+    size = _PROBE * _length(tables) / _length(noise)
+    for table, change in zip(tables, noise, strict=True):
+        table.add_(change, alpha=size)
+    moved = [after - was for after, was in zip(vectors_of(probe, inputs), before, strict=True)]
+    return max((_length(moved) / (size * _length(noise))) ** 2, 1e-3)
+
+
+def _length(parts: Sequence[Tensor]) -> float:
+    return float(torch.stack([part.square().sum() for part in parts]).sum().sqrt())

@@ -1,0 +1,76 @@
+"""One training whose rows lie on two hosts that share no network but the cable between them."""
+
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed; pip install 'mmrecun[ray]', or make test-ray")
+
+from mmrecun import Dataset, jobs
+from mmrecun.chunked import run as mapped
+from mmrecun.data import files
+from mmrecun.scale.depot import Depot
+from tests.scale.hosts import Hosts, until
+
+SETTINGS = {"dim": 8, "epochs": 40, "batch_size": 400, "patience": 40, "patience_steps": 0}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sharded") / "data"
+    files.save(Dataset.synthetic(users=151, items=70, interactions=2000), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def one(data: Path) -> mapped.MappedRun:
+    jobs.train_mapped(data, "bprmf", data.parent / "one", SETTINGS)
+    return mapped.read(data.parent / "one")
+
+
+def command(hosts: Hosts, data: Path, out: Path, store: Path) -> list[str]:
+    """A training on the cluster that leaves a checkpoint after every epoch."""
+    workers = f"jobs.Workers(2, 'ray:{hosts.address}', {store.as_uri()!r})"
+    call = f"{str(data)!r}, 'bprmf', {str(out)!r}, {SETTINGS}, workers={workers}, every_seconds=0"
+    return [sys.executable, "-c", f"from mmrecun import jobs; jobs.train_mapped({call})"]
+
+
+@pytest.fixture(scope="module")
+def calm(hosts: Hosts, data: Path) -> mapped.MappedRun:
+    hosts.run("A", command(hosts, data, data.parent / "calm", data.parent / "store"))
+    return mapped.read(data.parent / "calm")
+
+
+def test_two_hosts_make_the_run_of_one_process(one: mapped.MappedRun, calm: mapped.MappedRun, data: Path):
+    assert (calm.manifest.best_epoch, calm.manifest.epochs) == (one.manifest.best_epoch, one.manifest.epochs)
+    for side in mapped.SIDES:
+        both = [run.vectors(side, np.arange(run.size(side))).numpy() for run in (calm, one)]
+        np.testing.assert_allclose(*both, rtol=0, atol=2e-5)
+    assert [name.split("/")[0] for name in Depot((data.parent / "store").as_uri()).names()] == ["columns"]
+
+
+@pytest.mark.parametrize("loss", ["worker", "command"])
+def test_what_is_killed_costs_one_checkpoint_and_no_bit(
+    hosts: Hosts, data: Path, calm: mapped.MappedRun, tmp_path: Path, loss: str
+):
+    """The worker on host B is begun again by Train; the command is given again. Both go on from a checkpoint."""
+    store = tmp_path / "store"
+    asked = command(hosts, data, tmp_path / "run", store)
+    begun = hosts.begin("A", asked)
+    until(lambda: begun.poll() is not None or list(store.glob("training-*/epoch-*/1-of-2.tar")), "a checkpoint", 300.0)
+    if loss == "worker":
+        workers = hosts.run("B", ["pgrep", "-f", "^ray::RayTrainWorker"]).stdout.split()
+        hosts.run("B", ["kill", f"-{signal.SIGKILL}", *workers])
+    else:
+        hosts.run("A", ["kill", f"-{signal.SIGKILL}", *hosts.run("A", ["pgrep", "-f", str(tmp_path)]).stdout.split()])
+    _, err = begun.communicate(timeout=300)
+    if loss == "command":
+        assert begun.returncode == -signal.SIGKILL
+        assert not (tmp_path / "run").exists()
+        hosts.run("A", asked)
+    else:
+        assert begun.returncode == 0, err
+    assert mapped.read(tmp_path / "run").manifest.digest == calm.manifest.digest
