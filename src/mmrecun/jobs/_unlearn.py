@@ -145,9 +145,12 @@ def _unlearn_foreign(
 def taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
     """Divide the data of `run` by `request`; an error says of what is not there whether it was forgotten before."""
     try:
-        return Partition.from_request(run.dataset, request)
+        partition = Partition.from_request(run.dataset, request)
     except ForgetError as error:
         raise explain(run, request, error, key) from None
+    if len(partition.item_rows) == 1:
+        raise ForgetError("the request leaves one item; nothing could be ranked any more")
+    return partition
 
 
 def facts_of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:
