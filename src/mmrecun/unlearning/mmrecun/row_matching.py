@@ -22,7 +22,7 @@ from mmrecun.data.graph import GraphInputs, user_item_graph
 from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.evaluation.row_traits import degree_strata, normal_scores, structure
 from mmrecun.forget.partition import Partition
-from mmrecun.models.base import ID_TABLES, Recommender
+from mmrecun.models.base import Recommender
 from mmrecun.unlearning.mmrecun.share_effect import at_scores, without_effect
 
 _FEWEST = 5  # rows that lost pairs; fewer show nothing that could be found
@@ -48,7 +48,7 @@ def match_rows(model: Recommender, inputs: GraphInputs, partition: Partition, re
     )
     if max(map(len, affected)) < _FEWEST:
         return
-    tables = [model.get_parameter(name).detach() for name in ID_TABLES]
+    tables = [table.weight.detach() for table in model.id_tables().values()]
     adjacency = _graph(data, tables[0].device)
     shown = structure(adjacency, len(data.users))
     sides = [_Side.of(partition, True, shown.users), _Side.of(partition, False, shown.items)]
@@ -77,7 +77,7 @@ class _Middle:
     @classmethod
     def of(cls, model: Recommender, inputs: GraphInputs, reach: float) -> list[Self]:
         """Measure both sides, users and items."""
-        weights = [model.get_parameter(name) for name in ID_TABLES]
+        weights = [table.weight for table in model.id_tables().values()]
         vectors = model.vectors(inputs)
         pair = vectors.users, vectors.items
         middles = [other.detach().mean(dim=0) for other in reversed(pair)]

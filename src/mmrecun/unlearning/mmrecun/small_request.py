@@ -14,7 +14,7 @@ from torch import Tensor
 from mmrecun.arrays import Ints
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions
-from mmrecun.models.base import ID_TABLES, Recommender, UserItemVectors
+from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
@@ -59,7 +59,7 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
             step = local.taught(name)[at] + (old - new) * table.weight[to]
             table.weight[to] += step_scale * step / (facts.reach * curvature[:, None] + new)
             table.weight[emptied] = table.fresh(len(emptied), rng).to(table.weight)
-    trained, changed = ([each.get_parameter(name).detach() for name in ID_TABLES] for each in (task.model, model))
+    trained, changed = ([table.weight.detach() for table in each.id_tables().values()] for each in (task.model, model))
     keep_standing(trained, changed, partition)
     return model
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
 from mmrecun.forget import views
-from mmrecun.models.base import ID_TABLES, Recommender, UserItemVectors
+from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.settings import Settings
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, mean_cosine, own_decay
@@ -68,7 +68,7 @@ class TrainedBalance(NamedTuple):
             cosine = mean_cosine(own, gradient, degree) if own.shape[1] > 1 else 0.0
             if cosine >= min_cosine:
                 decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
-            elif name in ID_TABLES:
+            elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
         facts = BalanceFacts(reach=_reach(task.model, inputs, task.seed.child("probe").torch()), decays=decays)
         return cls(facts, gradients, unsolvable)
@@ -101,7 +101,7 @@ def _reach(model: Recommender, inputs: GraphInputs, rng: torch.Generator) -> flo
         return 1.0
     probe = deepcopy(model)
     before = [part.clone() for part in vectors_of(probe, inputs)]
-    tables = [probe.get_parameter(name) for name in ID_TABLES]
+    tables = [table.weight for table in probe.id_tables().values()]
     noise = [torch.randn(table.shape, generator=rng).to(table.device) for table in tables]
     size = _PROBE * _length(tables) / _length(noise)
     for table, change in zip(tables, noise, strict=True):
