@@ -1,6 +1,8 @@
-"""Import of a table of events against polars reading and rewriting the same file: `python -m benchmarks.importing`.
+"""Import of a table of events against polars on the same file: `python -m benchmarks.importing --rows 1e7`.
 
-Each measurement is a process of its own, so that its peak memory is its own; the rounds take turns.
+Polars reads it whole, or rewrites it as Parquet (what the import writes) or CSV, both as streams. Each measurement is a
+process of its own, so that its peak memory is its own; the rounds take turns. On a busy machine compare processor time:
+seconds by the clock then depend on who else runs.
 """
 
 import argparse
@@ -12,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from benchmarks.timing import Spread, in_child
+from benchmarks.timing import Spread, in_child, ratios
 from mmrecun.data import files
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.read import read
@@ -37,19 +39,24 @@ def to_parquet(source: Path) -> Path:
     return target
 
 
-def nothing(_: Path, __: Path) -> float:
-    return 0.0
+def nothing(_: Path, __: Path) -> tuple[float, float]:
+    return 0.0, 0.0
 
 
-def polars_to_parquet(source: Path, target: Path) -> float:
+def polars_reads(source: Path, _: Path) -> tuple[float, float]:
+    reads = {".csv": pl.read_csv, ".parquet": pl.read_parquet}
+    return _seconds(lambda: reads[source.suffix](source))
+
+
+def polars_to_parquet(source: Path, target: Path) -> tuple[float, float]:
     return _seconds(lambda: _scan(source).sink_parquet(target))
 
 
-def polars_to_csv(source: Path, target: Path) -> float:
+def polars_to_csv(source: Path, target: Path) -> tuple[float, float]:
     return _seconds(lambda: _scan(source).sink_csv(target))
 
 
-def imported(source: Path, target: Path) -> float:
+def imported(source: Path, target: Path) -> tuple[float, float]:
     def both() -> None:
         files.save(read(source, ImportOptions(timestamp="timestamp")).dataset, target)
 
@@ -60,13 +67,20 @@ def _scan(source: Path) -> pl.LazyFrame:
     return pl.scan_csv(source) if source.suffix == ".csv" else pl.scan_parquet(source)
 
 
-def _seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _seconds(action: Callable[[], object]) -> tuple[float, float]:
+    """Return seconds by the clock and of processors, all threads together."""
+    clock, processors = time.perf_counter(), time.process_time()
     action()
-    return time.perf_counter() - started
+    return time.perf_counter() - clock, time.process_time() - processors
 
 
-ACTIONS = {"nothing": nothing, "to Parquet": polars_to_parquet, "to CSV": polars_to_csv, "import": imported}
+ACTIONS = {
+    "nothing": nothing,
+    "read whole": polars_reads,
+    "to Parquet": polars_to_parquet,
+    "to CSV": polars_to_csv,
+    "import": imported,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -80,21 +94,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         in_child(write_events, source, int(chosen.rows))  # a child, since its peak would be inherited
         for kind in chosen.kinds:
             path = source if kind == "csv" else in_child(to_parquet, source)[0]
-            seconds: dict[str, list[float]] = {name: [] for name in ACTIONS}
+            spent: dict[str, list[tuple[float, float]]] = {name: [] for name in ACTIONS}
             peaks = dict.fromkeys(ACTIONS, 0)
             for number in range(chosen.rounds):
                 for name, action in ACTIONS.items():
-                    spent, peak = in_child(action, path, Path(folder) / f"{kind}-{name}-{number}".replace(" ", "-"))
-                    seconds[name].append(spent)
+                    both, peak = in_child(action, path, Path(folder) / f"{kind}-{name}-{number}".replace(" ", "-"))
+                    spent[name].append(both)
                     peaks[name] = max(peaks[name], peak)
-            size = path.stat().st_size / 2**20
-            print(f"{kind}, {chosen.rows:.0e} rows, {size:.0f} MiB")
+            print(f"{kind}, {chosen.rows:.0e} rows, {path.stat().st_size / 2**20:.0f} MiB")
             for name in list(ACTIONS)[1:]:
-                ratio = Spread.of(a / b for a, b in zip(seconds[name], seconds["import"], strict=True))
                 more = (peaks[name] - peaks["nothing"]) / 2**20
-                print(
-                    f"  {name}: {Spread.of(seconds[name])} s, {ratio} of the import's; {more:.0f} MiB more than imports"
-                )
+                print(f"  {name}: {_compared(spent[name], spent['import'])}; {more:.0f} MiB more than imports")
+
+
+def _compared(spent: list[tuple[float, float]], whole: list[tuple[float, float]]) -> str:
+    words = []
+    for place, unit in enumerate(("s", "s of processors")):
+        ours, theirs = ([times[place] for times in found] for found in (spent, whole))
+        words.append(f"{Spread.of(ours)} {unit}, {ratios(ours, theirs)} of the import's")
+    return "; ".join(words)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,9 @@ def parse_assignments(assignments: list[str], option: str = "--set") -> dict[str
 
     >>> parse_assignments(["layers=3", "form=swapped"])
     {'layers': 3, 'form': 'swapped'}
+
+    Raises:
+        ConfigError: for an assignment without a name or an equals sign.
     """
     parsed: dict[str, Any] = {}
     for assignment in assignments:
@@ -93,7 +96,11 @@ Second = TypeVar("Second", bound=Settings)
 
 
 def split_settings(first: type[First], second: type[Second], values: Mapping[str, Any]) -> tuple[First, Second]:
-    """Split one flat list of settings between two classes; refuse a name that neither has."""
+    """Split one flat list of settings between two classes; refuse a name that neither has.
+
+    Raises:
+        ConfigError: naming the nearest known setting.
+    """
     known = [{*cls.model_fields, *cls.renamed} for cls in (first, second)]
     for name in values:
         if name not in known[0] and name not in known[1]:

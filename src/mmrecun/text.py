@@ -24,7 +24,7 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
     """
     near = difflib.get_close_matches(name, list(known), n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"unknown {kind} '{name}'; {hint}known: {preview(sorted(known), 40)}"
+    return f"unknown {kind} '{name}'; {hint}known: {preview(sorted(known), 40) or 'none'}"
 
 
 def duration(seconds: float) -> str:

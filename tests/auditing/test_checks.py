@@ -115,13 +115,14 @@ def figures(recall: float | None) -> Measurements:
 
 
 def test_a_twentieth_of_the_utility_may_be_lost_and_what_chance_can_take():
-    def state(after: float | None, error: float = 0.0) -> Outcome:
+    def state(after: float | None, error: float | None = 0.0) -> Outcome:
         return utility_check(figures(0.100), figures(after), error, "recall@20").state
 
     assert state(0.096) is Outcome.PASSED
     assert state(0.093) is Outcome.FAILED
     assert state(0.093, 0.002) is Outcome.PASSED
     assert state(None) is Outcome.NOT_ASSESSED
+    assert state(0.0, None) is Outcome.NOT_ASSESSED  # one test user
 
 
 def test_the_error_of_a_difference_is_that_of_paired_users():

@@ -193,12 +193,8 @@ def test_a_delta_of_another_run_or_a_damaged_one_is_refused(parent: run.MappedRu
 
 
 def pull(margin: float) -> float:
-    """Mean of sigmoid(-y) over y from x / 2 to x, by Simpson's rule in float64."""
-    way = np.linspace(margin / 2, margin, 2001)
-    values = 1 / (1 + np.exp(way))
-    weights = np.ones(2001)
-    weights[1:-1:2], weights[2:-1:2] = 4, 2
-    return float(values @ weights / weights.sum())
+    """At two thirds of a margin's way, in float64."""
+    return float(1 / (1 + np.exp(2 / 3 * margin)))
 
 
 def test_a_solved_row_is_in_balance_with_what_is_retained():

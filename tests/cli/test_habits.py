@@ -54,7 +54,8 @@ def test_a_tilde_is_the_home_directory_wherever_a_path_is_asked_for(
 def test_whoever_ends_a_command_finds_nothing_half_made(number: signal.Signals, tmp_path: Path):
     """A staging folder is there when the signal comes, and gone afterwards."""
     code = f"""
-import os
+import os, signal
+signal.signal({int(number)}, signal.SIG_DFL)  # a test run under nohup would ignore it
 from pathlib import Path
 from mmrecun.cli import main
 from mmrecun.cli.main import app

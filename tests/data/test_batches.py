@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmrecun.data.importers import batches, item_lists
-from mmrecun.data.importers.id_codes import canonical_order, sorted_by_number, without_blanks
+from mmrecun.data.importers.id_codes import sorted_by_number, sorted_pairs, without_blanks
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.read import read
 from mmrecun.data.splits import _by_user
@@ -111,19 +111,29 @@ def test_lists_in_small_batches(tmp_path: Path, monkeypatch):
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=60),
-    far=st.sampled_from([0, 1 << 40]),
+    far=st.sampled_from([0, 1 << 40, 1 << 60]),
 )
-def test_the_canonical_order_is_that_of_a_stable_sort(pairs, far):
+def test_pairs_are_sorted_as_by_a_stable_sort(pairs, far):
     users, items = (np.array(column, dtype=np.int64) for column in zip(*pairs, strict=True))
-    order = canonical_order(users + far, items)
-    assert order.tolist() == np.lexsort((np.arange(len(users)), items, users)).tolist()
+    order = np.lexsort((np.arange(len(users)), items, users))
+    found = sorted_pairs(users + far, items)
+    assert [column.tolist() for column in found] == [
+        (users + far)[order].tolist(),
+        items[order].tolist(),
+        order.tolist(),
+    ]
 
 
-@given(users=st.lists(st.integers(0, 3000), min_size=1, max_size=80), seed=st.integers(0, 99), ties=st.booleans())
-def test_draws_within_users_are_sorted_as_lexsort_does(users, seed, ties):
+@given(
+    users=st.lists(st.integers(0, 3000), min_size=1, max_size=80),
+    far=st.sampled_from([0, 1 << 36, 1 << 60]),
+    seed=st.integers(0, 99),
+    ties=st.sampled_from([0, 1, 1e-14]),
+)
+def test_draws_within_users_are_sorted_as_lexsort_does(users, far, seed, ties):
     draws = np.random.default_rng(seed).random(len(users))
-    draws = np.round(draws, 1) * 0.9 if ties else draws
-    rows = np.array(users, dtype=np.int64)
+    draws = np.round(draws, 1) * 0.9 + draws * (ties % 1) if ties else draws  # equal, or equal but for late digits
+    rows = np.array(users, dtype=np.int64) % 3 + far
     assert _by_user(rows, draws).tolist() == np.lexsort((draws, rows)).tolist()
 
 

@@ -33,6 +33,7 @@ _REASONS: dict[str, dict[str, str]] = {
     },
     "CONTRIBUTING.md": {"make check": "makes this environment and runs these tests"},
 }
+_PACKAGES = {"docs/export.md": "faiss"}
 _BLOCK = re.compile(
     r"^(?:<!-- (?:not run: (?P<reason>[^\n]+)|run where (?P<package>\w+) is installed) -->\n)?"
     r"```(?P<language>\w+)\n(?P<text>.*?)^```$",
@@ -78,8 +79,9 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def _skip(page: Path, found: re.Match) -> str:
-    if found["package"] and find_spec(found["package"]) is None:
-        return f"{found['package']} is not installed"
+    package = found["package"] or _PACKAGES.get(name_of(page))
+    if package and find_spec(package) is None:
+        return f"{package} is not installed"
     known = _REASONS.get(name_of(page), {}) if found["language"] != "toml" else {}
     return found["reason"] or next((why for part, why in known.items() if part in found["text"]), "")
 

@@ -13,11 +13,11 @@ from mmrecun.adapters.interactions import opened_data
 from mmrecun.data import files
 from tests.docs import imported
 
-SIZES = {"users": 160, "items": 90, "interactions": 2600}
+SIZES = {"users": 120, "items": 70, "interactions": 1900}
 
 
-def small(**settings) -> Dataset:
-    return Dataset.synthetic(**SIZES | settings)
+def small() -> Dataset:
+    return Dataset.synthetic(**SIZES)
 
 
 def als(dataset: Dataset, factors: int = 8, ridge: float = 5.0, sweeps: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +48,7 @@ def implicit_model(dataset: Dataset) -> None:
 
 
 def index() -> None:
-    dataset = small(items=400)
+    dataset = small()
     tables(dataset, "pairs.csv")
     implicit_model(dataset)
 

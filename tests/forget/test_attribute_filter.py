@@ -43,6 +43,10 @@ TABLES = {
         ('  country == "AT"  ', "users", [0, 2]),
         ("users.year > 1985", "users", [1, 2]),
         ("licensor in []", "items", []),
+        ("licensor is None", "items", [2]),
+        ("licensor == None", "items", [2]),
+        ("items.year is not None and adult is not None", "items", [0, 1]),
+        ("adult == true", "items", [0]),
     ],
 )
 def test_what_is_selected(expression, table, selected):
@@ -123,8 +127,9 @@ def test_a_missing_attribute_does_not_matter_where_the_rest_decides():
         "adult if adult else adult",
         "licensor == f'{adult}'",
         "licensor == b'X'",
-        "licensor is None",
-        "licensor == None",
+        "licensor < None",
+        "None is None",
+        "licensor in [None]",
         "items.year == 1j",
         "adult; adult",
         "import os",

@@ -37,6 +37,7 @@ FILES = {
     "array of numbers": ("x.json", b"[7, 12]", ("7", "12")),
     "array of objects": ("x.json", b'[\n {"user": "u1"},\n {"user": "u2"}\n]', ("u1", "u2")),
     "object of a list": ("x.json", b'{\n "users": ["u1", "u2"]\n}', ("u1", "u2")),
+    "a whole request": ("x.json", b'{"users": ["u1", "u2"], "items": ["i1"], "pairs": []}', ("u1", "u2")),
     "lines of texts": ("x.jsonl", b'"u1"\n"u2"\n', ("u1", "u2")),
 }
 

@@ -161,3 +161,11 @@ def test_ids_that_differ_in_blanks_alone_are_told(tmp_path: Path):
         "1 users that stay differ from a forgotten one in blanks, case, leading zeros or Unicode form alone: 'u1 '"
     ]
     assert jobs.warnings(tmp_path / "run", ForgetRequest(users=["u2"])) == []
+
+
+def test_a_request_that_leaves_one_item_is_refused_before_the_work(run_folder: Path, tmp_path: Path):
+    names = runs.load(run_folder).dataset.items.names.to_list()
+    for act in (jobs.scope, lambda run, request: jobs.unlearn(run, request, tmp_path / "x")):
+        with pytest.raises(ForgetError, match="leaves one item"):
+            act(run_folder, {"items": names[1:]})
+    assert jobs.scope(run_folder, {"items": names[2:]})["retained"]["items"] == 2

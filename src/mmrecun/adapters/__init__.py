@@ -1,1 +1,1 @@
-"""Models that people already have: read from their own files, unlearned, audited, and written back as they came."""
+"""Models of other libraries: read from their own files, unlearned, audited, and written back in the same format."""

@@ -14,8 +14,8 @@ class AdapterConfig(Settings):
     """Settings that every adapter has.
 
     Attributes:
-        users, items: files with the id of each row of the model, one a line, in order, padding rows included; not
-            given where rows stand in the order of the data.
+        users, items: files with the id of each row of the model, one a line, in order, padding rows included; None
+            if the rows are in the order of the data.
     """
 
     users: Path | None = None
@@ -23,9 +23,9 @@ class AdapterConfig(Settings):
 
 
 class Adapter:
-    """One format of other people's models. A subclass states its settings and reads a file.
+    """One format of other libraries' models. A subclass states its settings and reads a file.
 
-    The model that it gives back holds a `Home`, which writes the same format.
+    The model that it returns holds a `Home`, which writes the same format.
     """
 
     Config: ClassVar[type[AdapterConfig]] = AdapterConfig
@@ -40,10 +40,10 @@ class Adapter:
         Args:
             path: a file, or a folder for formats of several files.
             data: what it was trained on.
-            users, items: ids of its rows in order; None where that is the order of `data`.
+            users, items: ids of its rows in order; None for the order of `data`.
 
         Raises:
-            ArtifactError: when this is no such file.
+            ArtifactError: when the file is not of this format.
             DataError: when rows and ids do not fit together.
         """
         raise NotImplementedError

@@ -1,9 +1,9 @@
-"""Forget from implicit ALS exactly: solve again, on the retained pairs alone, until nothing moves.
+"""Forget from implicit ALS exactly: solve again, on the retained pairs alone, until the factors no longer change.
 
 The objective (Hu, Koren and Volinsky, ICDM 2008, as `implicit` states it) is a sum over all users u and items i:
-c_ui (p_ui - x_u . y_i)^2 + ridge (|x_u|^2 + |y_i|^2), where a pair that is there has p = 1 and c = alpha * weight, and
-every other p = 0 and c = 1. With one side fixed each row is one linear solve in which nothing forgotten is left.
-Going on from the trained factors is known as Unlearn-ALS (Xu et al., arXiv 2302.06676).
+c_ui (p_ui - x_u . y_i)^2 + ridge (|x_u|^2 + |y_i|^2), where an observed pair has p = 1 and c = alpha * weight, and
+every other p = 0 and c = 1. With one side fixed each row is one linear solve without any forgotten pair.
+Starting from the trained factors is known as Unlearn-ALS (Xu et al., arXiv 2302.06676).
 """
 
 import numpy as np
@@ -23,10 +23,10 @@ class ALSConfig(UnlearnConfig):
     """Settings of the exact unlearning of ALS.
 
     Attributes:
-        regularization, alpha: as the model was trained.
-        sweeps: at most; each solves for all users, then for all items.
-        tolerance: stop when a sweep moves the factors by less than this share of their length. 0.01 answers a request;
-            1e-9 with enough sweeps is the minimum itself.
+        regularization, alpha: the values of the training.
+        sweeps: the most sweeps; each solves for all users, then for all items.
+        tolerance: stop when a sweep moves the factors by less than this share of their length. 0.01 suffices for a
+            request; 1e-9 with enough sweeps gives the minimum itself.
     """
 
     regularization: PositiveFloat = 0.01
@@ -36,13 +36,13 @@ class ALSConfig(UnlearnConfig):
 
 
 class UnlearnALS(Unlearner):
-    """Solves for every row on the retained pairs, from where training left them."""
+    """Solves for every row on the retained pairs, starting from the trained factors."""
 
     Config = ALSConfig
     config: ALSConfig
 
     def run(self, task: Task) -> UnlearnResult:
-        """Sweep over users and items until they move no more.
+        """Sweep over users and items until they no longer change.
 
         The last half-step solves for the users, so that each user's row is the exact answer to the retained pairs.
 

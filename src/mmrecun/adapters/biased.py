@@ -6,14 +6,14 @@ from mmrecun.data.graph import GraphInputs
 from mmrecun.models.base import EmbeddingTable, Sizes, Vectors
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 
-LAST = -1e6  # the bias of an emptied item: it comes after everything else
+LAST = -1e6  # the bias of a removed item, which then ranks last
 
 
 class BiasedMF(BPRMF):
     """Scores are dot products plus the item's bias, the last column of its row.
 
-    Users have that column too, so that both tables are of one width. It is zero there and never read: a bias counts
-    with a weight of 1 for everybody.
+    Users have that column as well, so that both tables have the same width. It is zero there and never read: a bias
+    has weight 1 for every user.
     """
 
     def __init__(self, config: BPRMFConfig, sizes: Sizes, rng: torch.Generator | None) -> None:

@@ -29,9 +29,10 @@ class CheckpointFile:
     """A checkpoint in memory.
 
     Attributes:
-        path: where it was read.
-        entries: of the zip, in order: name -> bytes.
-        tensors: by where they are in the dictionaries of the pickle, such as "state_dict/user_embedding.weight".
+        path: the file.
+        entries: the entries of the zip, in order: name -> bytes.
+        tensors: tensors by their path in the dictionaries of the pickle, such as
+            "state_dict/user_embedding.weight".
     """
 
     path: str
@@ -43,7 +44,7 @@ class CheckpointFile:
         """Read a file; nothing of it is run.
 
         Raises:
-            ArtifactError: when there is none, or it is no such file.
+            ArtifactError: when there is none, or it is not of this format.
         """
         entries = _entries(path)
         pickles = [name for name in entries if name.endswith("/data.pkl")]
@@ -75,7 +76,7 @@ class CheckpointFile:
         return tensor.view(bytearray(self.entries[self._entry(tensor)]), self.path).copy()
 
     def with_arrays(self, arrays: Mapping[str, Array]) -> Self:
-        """Return the same with other numbers in some tensors, of the same shapes."""
+        """Return a copy with other values in some tensors, of the same shapes."""
         entries = dict(self.entries)
         for name, values in arrays.items():
             tensor = self._known(name)
@@ -125,7 +126,7 @@ def _tensors(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, 
 
 
 def zeroed(file: CheckpointFile, prefix: str) -> dict[str, Array]:
-    """Return zeros for every tensor of numbers whose name begins with `prefix`, such as an optimiser's."""
+    """Return zeros for every numeric tensor whose name begins with `prefix`, such as an optimiser's."""
     return {
         name: np.zeros(tensor.shape, dtype=tensor.storage.dtype)
         for name, tensor in file.tensors.items()

@@ -27,7 +27,7 @@ class TablesInFile:
     """A checkpoint whose two tables are edited; the state of an optimiser in it is emptied.
 
     Attributes:
-        file: everything in it.
+        file: the checkpoint.
         users, items: names of the tables.
     """
 
@@ -39,7 +39,7 @@ class TablesInFile:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What is left."""
+        """What cannot be forgotten in this format, one sentence each."""
         prefix = self.users.rpartition("/")[0]
         shared = [name for name in self.file.tensors if name.rpartition("/")[0] == prefix]
         return (*((_SHARED,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
@@ -57,7 +57,7 @@ class TablesInFile:
         return replace(self, file=self.file.with_arrays(zeroed(self.file, _OPTIMISER) | changed))
 
     def write(self, path: Path) -> None:
-        """Write the checkpoint, the same but for these numbers."""
+        """Write the checkpoint with these values, and everything else unchanged."""
         self.file.write(path)
 
 
@@ -66,7 +66,7 @@ class TorchConfig(AdapterConfig):
 
     Attributes:
         tables: names of the tables of users and of items, as `load` takes them.
-        layers: hops over the user-item graph, where the model smooths its rows as LightGCN does.
+        layers: hops over the user-item graph, if the model propagates its rows as LightGCN does.
     """
 
     tables: tuple[str, str] = ("user_embedding.weight", "item_embedding.weight")
@@ -101,12 +101,12 @@ def load(
         users, items: names of the two tables, such as "user_embedding.weight", or with the keys of outer dictionaries
             before them: "state_dict/user_embedding.weight".
         data: what it was trained on.
-        user_ids, item_ids: of the rows in order, padding rows included; by default the order of the dataset.
-        layers: hops over the user-item graph, where the model smooths its rows as LightGCN does.
-        name: of the library.
+        user_ids, item_ids: ids of the rows in order, padding rows included; by default the order of the dataset.
+        layers: hops over the user-item graph, if the model propagates its rows as LightGCN does.
+        name: name of the library.
 
     Raises:
-        ArtifactError: when this is no such file, or has no such table.
+        ArtifactError: when the file is not of this format, or has no such table.
         DataError: when rows and ids do not fit together.
     """
     dataset, file = opened_data(data), CheckpointFile.read(Path(path))

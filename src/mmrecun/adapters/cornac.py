@@ -1,4 +1,4 @@
-"""Models of Cornac in memory: BPR and MF. Its files are pickles, so that a stranger's must not be opened at all."""
+"""Models of Cornac in memory: BPR and MF. Cornac's files are pickles, which must not be opened."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -29,8 +29,8 @@ class CornacModel:
     """A fitted model; a copy of it gets the changed rows.
 
     Attributes:
-        model: of Cornac.
-        rated: whether it predicts ratings (MF), with a bias for users too.
+        model: the model of Cornac.
+        rated: whether it predicts ratings (MF), with a bias for users as well.
     """
 
     model: Any
@@ -61,7 +61,7 @@ class CornacModel:
         return replace(self, model=changed)
 
     def write(self, path: Path) -> None:
-        """Refuse.
+        """Refuse to write a file.
 
         Raises:
             ArtifactError: always.
@@ -75,11 +75,11 @@ def load(
     """Take a fitted BPR or MF of Cornac with the training set that it keeps.
 
     Args:
-        model: stays as it is.
-        valid, test: held-out (user, item, ...) with the ids that Cornac was given; those it does not know are left out.
+        model: the model; not changed.
+        valid, test: held-out (user, item, ...) with the ids that Cornac was given; unknown ones are left out.
 
     Raises:
-        ArtifactError: when it is no fitted model of these two.
+        ArtifactError: when it is not a fitted BPR or MF.
         DataError: when a held-out pair is a training pair.
     """
     kind = type(model).__name__
@@ -94,7 +94,7 @@ def load(
 
 
 def of_dataset(model: Any, dataset: Dataset) -> ForeignModel:
-    """Take a fitted model with data given apart, such as what another one retained; ids as in `model.uid_map`."""
+    """Take a fitted model with separate data, such as those that another one retained; ids as in `model.uid_map`."""
     rated = type(model).__name__ == "MF"
     users, items = _rows(model, rated)
     sizes = len(users), len(items)
@@ -135,7 +135,7 @@ def _without(ids: Any, rows: Array) -> Any:
 
 
 def _order(ids: Any, size: int) -> list[str]:
-    """Return the id of each row; rows without one get a name that nobody has."""
+    """Return the id of each row; rows without one get a name that is no id."""
     names = [f"\x00{row}" for row in range(size)]
     for name, row in ids.items():
         names[row] = str(name)
@@ -143,7 +143,11 @@ def _order(ids: Any, size: int) -> list[str]:
 
 
 def dataset_of_model(model: Any, valid: list[tuple[Any, ...]], test: list[tuple[Any, ...]]) -> Dataset:
-    """Return the training set that a model keeps, with held-out pairs of the users and items it knows."""
+    """Return the training set that a model keeps, with held-out pairs of the users and items it knows.
+
+    Raises:
+        DataError: when a user or item of the training set has no id.
+    """
     matrix = model.train_set.matrix.tocoo()
     rows = [(matrix.row, matrix.col, np.asarray(matrix.data, dtype=np.float64), Split.TRAIN)]
     users, items = ({str(name): row for name, row in ids.items()} for ids in (model.uid_map, model.iid_map))

@@ -29,14 +29,14 @@ def as_recommender(
 
     Args:
         users, items: [R, D] and [S, D] tables of the foreign model.
-        places: which rows are whose.
-        layers: hops over the user-item graph by which the foreign model smooths its rows, averaged; 0 for none.
+        places: the rows of users and items.
+        layers: hops over the user-item graph that the foreign model averages; 0 for none.
         l2: weight of the regulariser in the short training that ends most methods.
-        biased: whether the last column is the item's bias; what users hold there is not read.
+        biased: whether the last column is the item's bias; that of users is not read.
         plain: the class of a model with neither, such as one with towers.
 
     Raises:
-        ArtifactError: when the tables are not two tables of one width, or hold NaN or infinity.
+        ArtifactError: when the tables differ in width, or hold NaN or infinity.
     """
     if users.ndim != 2 or items.ndim != 2 or users.shape[1] != items.shape[1]:
         raise ArtifactError(f"user and item vectors must be [U, D] and [I, D], not {users.shape} and {items.shape}")

@@ -1,4 +1,4 @@
-"""A model of somebody else's: what every adapter gives, and how it is unlearned, audited and saved."""
+"""A model of another library: what every adapter returns, and how it is unlearned, audited and saved."""
 
 import contextlib
 import tempfile
@@ -35,11 +35,11 @@ from mmrecun.unlearning.registry import method_class
 
 
 class Home(Protocol):
-    """Where a model came from: a file or an object of another library, with everything in it that is not ours.
+    """The file or object that a model came from, with everything in it besides the rows.
 
     Attributes:
-        name: of the format, such as "implicit".
-        suffix: of its files, "" for folders.
+        name: name of the format, such as "implicit".
+        suffix: suffix of its files, "" for folders.
         limits: what cannot be forgotten in this way, one sentence each.
     """
 
@@ -55,36 +55,36 @@ class Home(Protocol):
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What is left."""
+        """What cannot be forgotten in this format, one sentence each."""
         ...
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return the same with the rows of `model` in their places; never changes what it was made of."""
+        """Return a copy with the rows of `model` in their places; this one is not changed."""
         ...
 
     def write(self, path: Path) -> None:
-        """Write `path` in the format it came in.
+        """Write `path` in the original format.
 
         Raises:
-            ArtifactError: when this is an object that must not be written.
+            ArtifactError: when there is no safe file format.
         """
         ...
 
 
 @dataclass(frozen=True, repr=False)
 class ForeignModel:
-    """A model of another library beside the data it was trained on.
+    """A model of another library with the data it was trained on.
 
     Attributes:
-        dataset: what it knows.
+        dataset: the data that it knows.
         model: the same rows as one of our recommenders, in the order of `dataset`.
-        home: what it came from.
-        places: where the rows stand there.
+        home: the file or object that it came from.
+        places: places of the rows in there.
         exact: the unlearner for models whose own objective is solved for; None for `mmrecun`.
-        method, settings, stop, seconds: of the unlearning that made it; empty for a model as it came.
-        record: what was asked of it, in memory alone.
-        original: what it was unlearned from.
-        forgets: targets that can be taken out of a model of this kind and be told in its format.
+        method, settings, stop, seconds: facts of the unlearning that made it; empty for a model as it was read.
+        record: what it was asked to forget, in memory alone.
+        original: the model that it was unlearned from.
+        forgets: targets that a model of this kind can forget and its format can express.
     """
 
     dataset: Dataset
@@ -128,15 +128,15 @@ class ForeignModel:
         learning_rate: float = TrainConfig().learning_rate,
         progress: Progress = no_progress,
     ) -> "ForeignModel":
-        """Take out what `request` names; this model stays as it is.
+        """Unlearn what `request` names; this model is not changed.
 
         Args:
             request: by the ids of the dataset.
-            method: of our registry; by default the exact one where there is one, else `mmrecun`.
-            settings: of the method.
-            seed: of everything drawn.
-            learning_rate: of the short training that most methods end with.
-            progress: receives progress.
+            method: a registered method; by default the exact one if there is one, else `mmrecun`.
+            settings: settings of the method.
+            seed: random seed.
+            learning_rate: learning rate of the short training at the end of most methods.
+            progress: called with the progress.
 
         Raises:
             ForgetError: when an id is unknown, or nothing would be left.
@@ -189,11 +189,11 @@ class ForeignModel:
         return evaluate_split(vectors.users, vectors.items, self.dataset, Split.TEST).metrics
 
     def audit(self, golds: Sequence["ForeignModel"] = (), original: "ForeignModel | None" = None) -> AuditReport:
-        """Return the same audit that runs get; the files that are searched are those of the foreign format.
+        """Audit the model as a run; the scan for residue reads its file in the foreign format.
 
         Args:
-            golds: retrained by their own library on the retained data.
-            original: what this was unlearned from; known for a model that `unlearn` gave.
+            golds: models that their own library retrained on the retained data.
+            original: the model that this was unlearned from; known for a model that `unlearn` returned.
 
         Raises:
             ArtifactError: without an original.
@@ -216,14 +216,14 @@ class ForeignModel:
 
     def _subject(self, kind: RunKind, folder: Path | None = None) -> AuditedRun:
         if folder is not None:
-            with contextlib.suppress(ArtifactError):  # of an object in memory there is no file to be searched
+            with contextlib.suppress(ArtifactError):  # an object in memory has no file to search
                 self.home.write(folder / f"model{self.home.suffix}")
         return AuditedRun(kind, folder or Path(kind), self.model, 0, self.seconds)
 
     def save(self, path: str | Path) -> None:
         """Write a file of the format that the model came from, with the same ids in the same rows.
 
-        Rows of forgotten users and items are emptied, since everybody else's row number depends on them.
+        Rows of forgotten users and items are emptied, not removed, since the row numbers of all others depend on them.
 
         Raises:
             ArtifactError: when there is a file already, or the model has none of its own.

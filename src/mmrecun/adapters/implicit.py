@@ -49,7 +49,7 @@ class ImplicitFile:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What is left."""
+        """What cannot be forgotten in this format, one sentence each."""
         items = (SERVED_ITEMS,) if self.kind == "als" else ()
         return (*items, "cached norms are not saved, but a model in memory has them: load the file anew", HISTORIES)
 
@@ -79,7 +79,7 @@ class ImplicitConfig(AdapterConfig):
     """Settings of reading a model of implicit.
 
     Attributes:
-        kind: "als", "bpr" or "lmf"; told from the settings in the file when not given.
+        kind: "als", "bpr" or "lmf"; read from the settings in the file if not given.
     """
 
     kind: str | None = None
@@ -107,12 +107,12 @@ def load(
 
     Args:
         model: the `.npz` that `model.save` wrote, or the fitted model itself.
-        data: its training pairs, with their confidences as `weight`; `dataset_of(user_items)` makes it of a matrix.
+        data: its training pairs, with their confidences as `weight`; `dataset_of(user_items)` makes them from a matrix.
         users, items: ids in row and column order; by default those of the dataset, in order.
-        kind: "als", "bpr" or "lmf"; told from the settings when not given.
+        kind: "als", "bpr" or "lmf"; read from the settings if not given.
 
     Raises:
-        ArtifactError: when this is no such model.
+        ArtifactError: when it is not such a model.
         DataError: when rows and ids do not fit together.
     """
     dataset = opened_data(data)

@@ -102,8 +102,8 @@ def load(
         config: how it is read.
 
     Raises:
-        ArtifactError: when this is no such file.
-        ConfigError: when a setting is wanting that no state dict holds.
+        ArtifactError: when the file is not of this format.
+        ConfigError: when a required setting is missing, which no state dict holds.
         DataError: when the features or rows do not fit.
     """
     config, dataset, file = config or MMRecConfig(), opened_data(data), CheckpointFile.read(Path(path))

@@ -1,4 +1,4 @@
-"""Which parameter of MMRec's MGCN, FREEDOM, BM3, LightGCN and VBPR is which of ours; told by names and shapes alone."""
+"""How parameters of MMRec's MGCN, FREEDOM, BM3, LightGCN and VBPR map to ours, by their names and shapes alone."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
@@ -26,11 +26,11 @@ class MMRecConfig(AdapterConfig):
     Attributes:
         image, text: modalities of the data that the model calls image and text.
         layers: hops over the user-item graph: n_ui_layers of MGCN and FREEDOM, 2 unless you set it; n_layers of
-            LightGCN and BM3, which has to be said; of a model that is not read whole 0 if not given.
+            LightGCN and BM3, always required; 0 by default for a model of which only the tables are read.
         item_layers: hops over the item graphs.
         neighbours: knn_k.
         image_share: mm_image_weight of FREEDOM.
-        tables: names of the tables of users and items, for models that are not read whole.
+        tables: names of the tables of users and items, for models of which only the tables are read.
     """
 
     image: str = "image"
@@ -43,13 +43,13 @@ class MMRecConfig(AdapterConfig):
 
 
 class Part(NamedTuple):
-    """A parameter of ours and where it stands in the state dict.
+    """One of our parameters and its place in the state dict.
 
     Attributes:
-        ours, theirs: names; ours is empty for trained features that no score reads, which become raw ones again.
-        side: "users" or "items" for tables of rows, "" for what everybody shares.
-        modality: whose raw features the foreign table holds too; "" for none.
-        columns: of the foreign parameter; all by default.
+        ours, theirs: names; ours is empty for trained features that no score reads, which are reset to raw ones.
+        side: "users" or "items" for tables of rows, "" for shared parameters.
+        modality: the modality whose raw features the foreign table also holds; "" for none.
+        columns: columns of the foreign parameter; all by default.
     """
 
     ours: str
@@ -63,11 +63,11 @@ class Layout(NamedTuple):
     """How a model of MMRec becomes one of ours.
 
     Attributes:
-        model: class of ours.
-        config: makes its settings, or refuses for want of one.
+        model: our class.
+        config: makes its settings, or refuses if one is missing.
         parts: all its parameters.
-        unread: parameters that have no part in any score.
-        forgets: what can be taken out so that the state dict can say it.
+        unread: parameters without effect on any score.
+        forgets: targets that the state dict can express.
     """
 
     model: type[Recommender]
@@ -89,18 +89,18 @@ _NO_ABSENCE = frozenset(Target) - {Target.MODALITIES}  # in MMRec every item has
 
 
 def features_of(shapes: Shapes, config: MMRecConfig) -> Names:
-    """Return "image" and "text", as far as a state dict has a table of them, with the modality of the data."""
+    """Return "image" and "text", if a state dict has a table of them, with the modality of the data."""
     given = {"image": config.image, "text": config.text}
     return {of: ours for of, ours in given.items() if f"{of}_embedding.weight" in shapes}
 
 
 def layouts(shapes: Shapes, widths: Mapping[str, int], config: MMRecConfig) -> Iterator[Layout]:
-    """Yield all layouts there are, as they would be for a state dict.
+    """Yield all layouts for a state dict.
 
     Args:
-        shapes: of its parameters by name.
+        shapes: shapes of its parameters by name.
         widths: F of the modalities of the data.
-        config: how it is read.
+        config: settings of the reading.
     """
     names = features_of(shapes, config)
     yield _mgcn(shapes, names, config)
@@ -138,7 +138,7 @@ def _freedom(shapes: Shapes, names: Names, config: MMRecConfig) -> Layout:
         EvenFREEDOM,
         lambda: FREEDOMConfig(dim=_width(shapes), shares=mixed, l2=0.0, **graph),
         (*_IDS, *_features(names, read=False, bias=False)),
-        frozenset(f"{of}_trs.bias" for of in names),  # it vanishes in the difference of two items
+        frozenset(f"{of}_trs.bias" for of in names),  # cancels in the difference of two items
         _NO_ABSENCE,
     )
 

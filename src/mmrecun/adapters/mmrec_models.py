@@ -1,4 +1,4 @@
-"""Recommenders as MMRec computes them, where that differs from ours: what a state dict of it needs to score alike.
+"""Recommenders as MMRec computes them, where that differs from ours, so that its state dicts give the same scores.
 
 MMRec (Zhou, MMAsia workshop 2023) weighs all neighbours of FREEDOM's item graph alike, as the paper of FREEDOM does,
 gives BM3's predictor a bias, and joins all features in one layer of VBPR.

@@ -1,4 +1,4 @@
-"""Where users and items stand in foreign tables, and how rows get back there."""
+"""The rows of users and items in foreign tables, and how values are put back there."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class Places:
     Attributes:
         users, items: int64 [U] and [I], the row of each user and item of a dataset; -1 for one without a training pair
             that the foreign model does not know.
-        empty_users, empty_items: int64, rows of those that were forgotten.
-        sizes: rows of the two tables, whoever they belong to.
+        empty_users, empty_items: int64, rows of forgotten users and items.
+        sizes: numbers of rows of the two tables.
     """
 
     users: Ints
@@ -35,15 +35,15 @@ class Places:
 
     @classmethod
     def of(cls, dataset: Dataset, users: Ids | None, items: Ids | None, sizes: tuple[int, int]) -> Self:
-        """Find everybody of `dataset` by id.
+        """Find the users and items of `dataset` by id.
 
         Args:
             dataset: what the model was trained on.
-            users, items: ids in the order of the foreign rows; None where that is the order of the dataset.
-            sizes: rows of the foreign tables.
+            users, items: ids in the order of the foreign rows; None for the order of the dataset.
+            sizes: numbers of rows of the foreign tables.
 
         Raises:
-            DataError: when ids and rows differ in number, or somebody has no row.
+            DataError: when ids and rows differ in number, or an id has no row.
         """
         degrees = dataset.degrees
         found = (
@@ -65,7 +65,7 @@ class Places:
         )
 
     def order(self, dataset: Dataset) -> tuple[list[str], list[str]]:
-        """Return the ids of `dataset` in the order of the foreign rows; rows of nobody have a name that no id has."""
+        """Return the ids of `dataset` in the order of the foreign rows; other rows have a name that is no id."""
         return _ordered(dataset.users, self.users, self.sizes[0]), _ordered(dataset.items, self.items, self.sizes[1])
 
     def put_users(self, table: Array, values: Array) -> Array:

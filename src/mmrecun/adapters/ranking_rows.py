@@ -1,4 +1,4 @@
-"""Unlearn rows that a foreign library trained to rank: our method, which never trains somebody else's model anew."""
+"""Unlearn rows that another library trained to rank: our method, which never retrains its model."""
 
 from mmrecun.errors import ForgetError
 from mmrecun.unlearning.base import Task, UnlearnResult
@@ -6,13 +6,13 @@ from mmrecun.unlearning.mmrecun.method import MMRecUn
 
 
 class RankingRows(MMRecUn):
-    """MMRecUn for foreign rows; where they cannot be solved for, it says so instead of training another model."""
+    """MMRecUn for foreign rows; if they cannot be solved for, it refuses instead of retraining."""
 
     def unsolved(self, task: Task, why: str) -> UnlearnResult:  # noqa: ARG002
-        """Refuse.
+        """Refuse to retrain.
 
         Raises:
-            ForgetError: always; a training by our own rules would be another model than the one given.
+            ForgetError: always, since a training by our own rules would give another model.
         """
         raise ForgetError(
             f"{why}: this model was hardly trained to rank by dot products, or not on these data, and cannot be solved "

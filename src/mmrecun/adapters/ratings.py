@@ -2,8 +2,8 @@
 
 The rating of a pair is mu + b_u + b_i + p_u . q_i, and training lowers the squared error of every pair plus ridge times
 the squared length of the four. It stops long before the minimum, so that solving for a row outright would give another
-model. What is forgotten shows in a difference: a row is moved by how far its least-squares solution moves when its
-forgotten pairs go. That is the first sweep of Unlearn-ALS, taken from where training stopped.
+model. Therefore a row is moved by the difference of its least-squares solutions with and without its forgotten pairs.
+That is the first sweep of Unlearn-ALS, starting from the trained rows.
 """
 
 import numpy as np
@@ -22,9 +22,9 @@ class RatingsConfig(UnlearnConfig):
     """Settings of the unlearning of rating models.
 
     Attributes:
-        regularization: ridge of each pair, as the model was trained.
-        mean: mu, as the model was trained; it stays.
-        sweeps: of users, then items.
+        regularization: ridge of each pair in the training.
+        mean: mu of the training; it is not changed.
+        sweeps: number of sweeps over users, then items.
     """
 
     regularization: PositiveFloat = 0.02
@@ -33,7 +33,7 @@ class RatingsConfig(UnlearnConfig):
 
 
 class UnlearnRatings(Unlearner):
-    """Moves each row by what its forgotten pairs, and the rows moved before, mean to its solution.
+    """Moves each row by the change of its solution that its forgotten pairs, and the rows moved before, cause.
 
     Rows are [p, b_u, 1] for users and [q, 1, b_i] for items, whose dot product is the rating less the mean.
     """
@@ -60,7 +60,7 @@ class UnlearnRatings(Unlearner):
     def _solved(self, ratings: sp.csr_array, other: Array, own: int) -> Array:
         """Return the least-squares rows [R, D].
 
-        All columns but the one that is held at 1, which meets the other's bias.
+        The column that multiplies the other side's bias stays at 1.
 
         `own` is the column of the row's own bias: -2 for users, -1 for items; the other one of the two is held at 1.
         """

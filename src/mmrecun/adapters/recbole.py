@@ -18,7 +18,7 @@ class RecBoleConfig(AdapterConfig):
     """Settings of reading a checkpoint of RecBole.
 
     Attributes:
-        layers: of LightGCN, whose `n_layers` is 2 unless you set it; 0 for BPR and other plain dot products.
+        layers: `n_layers` of LightGCN, 2 unless you set it; 0 for BPR and other plain dot products.
         tables: names of the two tables, for other models.
     """
 
@@ -56,18 +56,18 @@ def load(
 ) -> ForeignModel:
     """Read a checkpoint that RecBole's trainer saved; nothing of it is run.
 
-    A checkpoint does not say whose row is whose. RecBole's dataset does, in memory:
+    A checkpoint does not hold the ids of its rows. RecBole's dataset does, in memory:
     `dataset.field2id_token["user_id"].tolist()`, which begins with "[PAD]".
 
     Args:
         path: the `.pth` file.
         data: what it was trained on.
         users, items: RecBole's tokens, in order.
-        layers: of LightGCN, whose `n_layers` is 2 unless you set it; 0 for BPR and other plain dot products.
+        layers: `n_layers` of LightGCN, 2 unless you set it; 0 for BPR and other plain dot products.
         tables: names of the two tables, for other models.
 
     Raises:
-        ArtifactError: when this is no such file, or has no such table.
+        ArtifactError: when the file is not of this format, or has no such table.
         DataError: when rows and ids do not fit together.
     """
     named = tuple(f"{_STATE}{table}" for table in tables)

@@ -1,4 +1,4 @@
-"""Every format of other people's model files by the name that the command line uses.
+"""Every format of other libraries' model files by its name on the command line.
 
 Reading the names imports no adapter. Other packages add adapters under the entry point group `mmrecun.adapters` (see
 `mmrecun.registry`).

@@ -1,4 +1,4 @@
-"""What a torch checkpoint says of a tensor: where its numbers are. No number is read before it is asked for."""
+"""The description of a tensor in a torch checkpoint. Its numbers are read on demand."""
 
 import math
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class StoredTensor(NamedTuple):
 
     Attributes:
         storage: where the numbers are.
-        offset: of the first, in numbers.
+        offset: position of the first number in the storage.
         shape, stride: in numbers.
     """
 

@@ -1,4 +1,4 @@
-"""Any torch module: the two embedding tables that are named are unlearned, and put into a copy of it."""
+"""Any torch module: its two named embedding tables are unlearned, and put into a copy of it."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class ModuleTables:
     limits: tuple[str, ...] = (_SHARED, _OPTIMISER, SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return a copy of the module with changed rows; everything else in it is as it was."""
+        """Return a copy of the module with changed rows and everything else unchanged."""
         changed = copy.deepcopy(self.module)
         state = changed.state_dict(keep_vars=True)
         users, items = rows_of(model)
@@ -80,15 +80,15 @@ def load(
     layers: int = 0,
     towers: tuple[str, str] | None = None,
 ) -> ForeignModel:
-    """Take a trained module whose score is a dot product of rows of two of its tables, or of what towers make of them.
+    """Take a trained module whose score is a dot product of rows of two tables, or of the outputs of two towers.
 
     Args:
-        module: stays as it is.
+        module: the module; not changed.
         users, items: names of the two tables in its state dict, such as "user_embedding.weight".
         data: what it was trained on.
-        user_ids, item_ids: of the rows in order, padding rows included; by default the order of the dataset.
-        layers: hops over the user-item graph, where the module smooths its rows as LightGCN does.
-        towers: names of the two submodules that rows go through; they stay as they are.
+        user_ids, item_ids: ids of the rows in order, padding rows included; by default the order of the dataset.
+        layers: hops over the user-item graph, if the module propagates its rows as LightGCN does.
+        towers: names of the two submodules that rows pass through; they are not changed.
 
     Raises:
         ArtifactError: when there is no such table or tower.

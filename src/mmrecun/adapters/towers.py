@@ -11,7 +11,7 @@ from mmrecun.models.bprmf import BPRMF
 
 
 class TowerMF(BPRMF):
-    """Scores are dot products of what two frozen towers make of the rows.
+    """Scores are dot products of the outputs of two frozen towers.
 
     Attributes:
         towers: [U, D] -> [U, E] and [I, D] -> [I, E]; no parameters of the model.
@@ -20,7 +20,7 @@ class TowerMF(BPRMF):
     towers: ClassVar[tuple[nn.Module, nn.Module]]
 
     def vectors(self, inputs: GraphInputs) -> Vectors:  # noqa: ARG002
-        """Return what the towers make of the tables."""
+        """Return the outputs of the towers for the tables."""
         user, item = self.towers
         return Vectors(user(self.users.weight), item(self.items.weight))
 

@@ -28,13 +28,13 @@ _VECTORS_ONLY = "what made these vectors (towers, checkpoints, optimisers) is no
 
 
 class VectorTable(NamedTuple):
-    """One table of vectors and what its file was like.
+    """One table of vectors and the layout of its file.
 
     Attributes:
         values: [R, D].
         file: name of the file, whose suffix is the format.
-        ids: of the rows; None where the format has none.
-        columns: of ids and of vectors in Parquet; in safetensors the second is the name of the tensor.
+        ids: ids of the rows; None if the format has none.
+        columns: columns of ids and of vectors in Parquet; in safetensors the second is the name of the tensor.
     """
 
     values: Array
@@ -43,7 +43,7 @@ class VectorTable(NamedTuple):
     columns: tuple[str, str] = ("id", "vector")
 
     def write(self, folder: Path, emptied: Ints) -> None:
-        """Write it; where rows have ids, the emptied ones are left out."""
+        """Write the table; if its rows have ids, the emptied ones are left out."""
         path = folder / self.file
         if path.suffix == ".npy":
             np.save(path, self.values, allow_pickle=False)
@@ -123,7 +123,7 @@ def load(
         user_ids, item_ids: of the rows in order; read from Parquet, and by default those of the dataset.
 
     Raises:
-        ArtifactError: when a file is not what it should be.
+        ArtifactError: when a file is not of its format.
         DataError: when rows and ids do not fit together.
     """
     dataset = opened_data(data)

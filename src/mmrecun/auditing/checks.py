@@ -155,12 +155,13 @@ def utility_check(original: Measurements, unlearned: Measurements, error: float 
 
     Args:
         original, unlearned: figures before and after.
-        error: standard error of after - 95 % of before, over the same users.
+        error: standard error of after - 95 % of before, over the same users; None for a single user, who shows nothing.
         headline: the metric.
     """
     before, after, slack = original.retain.get(headline), unlearned.retain.get(headline), 2 * (error or 0.0)
-    if before is None or after is None:
-        detail = "no retained user with a training pair has a test pair"
+    if before is None or after is None or error is None:
+        some = before is not None and after is not None
+        detail = f"{'only one' if some else 'no'} retained user with a training pair has a test pair"
         return Check(name=UTILITY, state=Outcome.NOT_ASSESSED, detail=detail, about=About.UTILITY)
     state = Outcome.PASSED if after >= UTILITY_SHARE * before - slack else Outcome.FAILED
     allowed = f"at least {UTILITY_SHARE:.0%}, less {slack:.4f}"

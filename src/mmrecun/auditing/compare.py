@@ -21,7 +21,7 @@ from mmrecun.auditing.checks import (
 )
 from mmrecun.auditing.figures import Gap, Likeness
 from mmrecun.auditing.gaps import gaps_to_gold
-from mmrecun.auditing.keys import GOLD_TRAINING, GapKey, Kind, LikenessKey, MarkKind, Similarity, Users
+from mmrecun.auditing.keys import GOLD_TRAINING, CheckName, GapKey, Kind, LikenessKey, MarkKind, Similarity, Users
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.result import About, AuditReport, Check, Outcome, conclude
@@ -66,7 +66,8 @@ def check_run(
     checks = (*residue_checks, *own, *against)
     without = conclude((*residue_checks, *own))
     beside = conclude((*residue_checks, *against)) if others else Outcome.NOT_ASSESSED
-    verdict = _both(conclude(_decisive(checks)), against) if others else without
+    missed = [_failed(checks_without_gold(original, gold, partition)) for gold in others]
+    verdict = _both(conclude(_decisive(checks, missed)), against) if others else without
     return CheckedRun(unlearned, others, gaps, checks, without, beside, verdict)
 
 
@@ -106,12 +107,29 @@ def compare(
     )
 
 
-def _decisive(checks: Sequence[Check]) -> list[Check]:
-    """Return all checks but those that could not be made without Gold and passed with it."""
-    settled = {check.name.with_gold for check in checks if check.about is About.FORGETTING} & {
-        check.name for check in checks if check.state is Outcome.PASSED
-    }
-    return [check for check in checks if not (check.state is Outcome.NOT_ASSESSED and check.name.with_gold in settled)]
+def _failed(checks: Sequence[Check]) -> set[CheckName]:
+    return {check.name for check in checks if check.state is Outcome.FAILED}
+
+
+def _decisive(checks: Sequence[Check], missed: Sequence[set[CheckName]]) -> list[Check]:
+    """Return all checks but those without Gold that say nothing here, where the same check with Gold passed.
+
+    These are checks of forgetting that could not be made, and failed checks whose bound every Gold misses, too.
+
+    Args:
+        checks: of the run.
+        missed: what each Gold fails by itself.
+    """
+    passed = {check.name for check in checks if check.state is Outcome.PASSED}
+    beyond_gold = set.intersection(*missed) if missed else set()
+
+    def settled(check: Check) -> bool:
+        open_or_missed = (check.state is Outcome.NOT_ASSESSED and check.about is About.FORGETTING) or (
+            check.state is Outcome.FAILED and check.name in beyond_gold
+        )
+        return open_or_missed and check.name.with_gold in passed
+
+    return [check for check in checks if not settled(check)]
 
 
 def _both(verdict: Outcome, against: Sequence[Check]) -> Outcome:

@@ -10,6 +10,7 @@ import polars as pl
 
 from mmrecun.auditing.keys import CheckName, Question
 from mmrecun.auditing.result import Check
+from mmrecun.data.parquet import read_parquet
 from mmrecun.data.references import Gone, Mention, mentions
 from mmrecun.forget.partition import Partition
 
@@ -77,7 +78,7 @@ def _in_columns(path: Path, names: list[str], partition: Partition) -> int:
     kept = pl.concat(
         [ids.names.filter(ids.names.is_in(wanted)) for ids in (partition.retained.users, partition.retained.items)]
     )
-    frame = pl.read_parquet(path)
+    frame = read_parquet(path)
     columns = [frame[column].cast(pl.String) for column in frame.columns if column in ("id", "user", "item")]
     held = pl.concat(columns).unique() if columns else kept.clear()
     return int((held.is_in(wanted) & ~held.is_in(kept.implode())).sum())

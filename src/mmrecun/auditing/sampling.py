@@ -47,7 +47,7 @@ class MeasuredUsers:
 
 
 def sample_size(users: int, items: int, sample: int | None = None) -> int:
-    """Return of how many of U `users` the retained figures are.
+    """Return how many of U `users` the retained figures cover.
 
     Args:
         users, items: U and I.

@@ -1,4 +1,4 @@
-"""Whose times may be compared: Golds that this bench made, on this machine, with nothing beside them."""
+"""The Golds whose times may be compared: made by this bench, on this machine, with nothing beside them."""
 
 import json
 import platform
@@ -14,7 +14,7 @@ class Clock:
     """Marks Golds that were made under known conditions.
 
     Args:
-        folder: holds a small file a mark, named for the Gold.
+        folder: folder with a small file for each mark, named after the Gold.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -58,7 +58,7 @@ class Nearest(NamedTuple):
 
 
 def gold_levels(gold: MethodSummary) -> dict[str, GoldLevel]:
-    """Return Gold's level of each figure that Gold has."""
+    """Return mean and tolerance of each figure that Gold has."""
     auc = MATCHED if gold.stat(MATCHED) else PLAIN
     found: dict[str, GoldLevel] = {}
     for figure in (RETAIN, FORGET, auc, FOLD):

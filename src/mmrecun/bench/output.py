@@ -57,7 +57,7 @@ def begin(out: Path, spec: BenchSpec) -> Header:
         out.mkdir(parents=True, exist_ok=True)
         replace_file(path, (header.model_dump_json(indent=2) + "\n").encode())
     except ValueError:
-        raise ArtifactError(f"{path}: damaged; remove it to start the clock of this bench anew") from None
+        raise ArtifactError(f"{path}: damaged; remove it, and the bench gets a new start time") from None
     except OSError as error:
         raise ConfigError(f"{out}: cannot write there: {error.strerror}") from None
     return header

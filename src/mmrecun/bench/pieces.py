@@ -24,10 +24,10 @@ _GROUP = "group.json"
 
 
 class GroupFile(Settings):
-    """A group in words that another machine understands; what it names lies below the root of the pieces.
+    """A description of a group that another machine can read; its names are folders below the root of the pieces.
 
     Attributes:
-        dataset: label.
+        dataset: label of the dataset.
         backbone, request, spec: see `Group`.
         data: name of the dataset's folder.
         steps, checkpoints, ratio: see `Scenario`.
@@ -91,8 +91,8 @@ def pieces_of(
         group, scenario: of the bench.
         wanted: what rows are about -> their digests.
         cache: in whose folder everything lies.
-        shared: whether the room makes pieces beside one another.
-        again: set where rows are made once more, so that earlier ones are not found.
+        shared: whether the room makes several pieces at once.
+        again: a text that is not empty when rows are repeated, so that earlier ones are not found.
     """
     cache.data(scenario.dataset)
     described = GroupFile.describe(group, scenario)
@@ -124,7 +124,7 @@ def _original(described: GroupFile, seed: int, device: str, note: str) -> Piece:
 
 
 def _bundles(wanted: Mapping[Key, str]) -> Iterator[tuple[str, dict[Key, str]]]:
-    """Yield rows that are made together, under what they are called: the references; each method with each seed."""
+    """Yield the rows that are made together, with a title: the references; each method with each seed."""
     found: dict[str, dict[Key, str]] = {}
     for key, digest in wanted.items():
         label = "Originals and Golds" if key.method in REFERENCES else f"{key.method}, seed {key.seed}"

@@ -1,4 +1,4 @@
-"""Figures of a bench: utility against forgetting with Gold's level as the target zone, and time."""
+"""Figures of a bench: utility against forgetting with Gold as the target zone, and time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +66,7 @@ def trade_off(summary: Summary) -> Figure | None:
 
 
 def _zone(axes: Axes, gold: MethodSummary | None) -> None:
-    """Shade Gold's level: open to the top, since more utility than Gold's is no fault."""
+    """Shade the tolerance around Gold: open to the top, since more utility than Gold's is no fault."""
     aims = gold_levels(gold) if gold is not None else {}
     if not {RETAIN, FORGET} <= aims.keys():
         return

@@ -57,16 +57,16 @@ class Row(Key):
         forget_recall: with the forgotten pairs as ground truth, retained positives masked.
         membership_auc, matched_auc: forgotten pairs against held-out positives; among pairs of equal popularity.
         fold_in: how well the second half of a removed user's or item's pairs is predicted from the first.
-        overlap: of the lists of 20 with Gold's.
+        overlap: mean overlap of the lists of 20 with Gold's.
         gap_...: figure minus the mean of Gold; z_...: the same in standard deviations of Gold.
-        seconds: from request to servable run; mean per request in a sequence; of the training for an Original.
-        gold_seconds: mean of the Golds.
-        speedup_over_gold: their ratio, where both were made in this bench, by this host, one at a time.
+        seconds: from the request to a run that can be served; mean per request in a sequence; training of an Original.
+        gold_seconds: mean time of the Golds.
+        speedup_over_gold: their ratio, if this bench made both on this host, one at a time.
         peak_memory: peak of resident bytes while the method ran, everything loaded included.
-        verdict_...: of the audit, with the names of failed checks.
+        verdict_...: verdicts of the audit; `failed_checks` names the failed ones.
         stop: why the method ended.
         host: name of the machine that made the row.
-        shared: whether other pieces were made beside it there, so that its times are not those of a quiet machine.
+        shared: whether other pieces ran at the same time, so that its times cannot be compared.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -156,7 +156,7 @@ def of_report(report: AuditReport) -> dict[str, Any]:
 
 
 class Store:
-    """Rows on disk, one JSON file each, named by the digest of everything that decides it."""
+    """Rows on disk, one JSON file each, named by the digest of everything that affects it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -47,9 +47,9 @@ def run(
 
     Args:
         planned: of `groups(spec, base)`.
-        paths: where to keep things.
-        progress: receives pieces done, pieces in all, and what is being made.
-        on_group_done: receives all rows so far whenever a group is complete, and at the end.
+        paths: folders of the bench.
+        progress: called with the number of finished pieces, of all pieces, and what is being made.
+        on_group_done: called with all rows so far whenever a group is complete, and at the end.
         room: where to make them; this process by default.
 
     Returns:
@@ -73,12 +73,12 @@ def run(
 
 @dataclass
 class _Plan:
-    """What is left to make of one group.
+    """The missing rows of one group.
 
     Attributes:
-        group: which.
-        digests: of all its rows; none where the dataset cannot have the request.
-        pieces: what is to be made, in order.
+        group: the group.
+        digests: digests of all its rows; empty if the request does not fit the dataset.
+        pieces: the pieces to make, in order.
         making: name of a piece -> the rows that it makes.
         golds: checkpoint -> names.
     """
@@ -119,7 +119,7 @@ class _Plan:
 
 
 class _Desk:
-    """Puts what comes back from a room where it belongs."""
+    """Files the results that a room returns."""
 
     def __init__(self, paths: BenchPaths, store: Store, plans: Sequence[_Plan], room: Room) -> None:
         self.paths, self.store, self.plans = paths, store, plans
@@ -130,7 +130,7 @@ class _Desk:
         self._new_golds = {name for name in golds if not (paths.cache.folder / name).is_dir()}
 
     def file(self, made: Made) -> bool:
-        """Take in a piece; returns whether a group is complete with it."""
+        """File a piece; return whether its group is now complete."""
         name = made.piece.name
         if made.failure is None and self._alone and name in self._new_golds:
             self.clock.mark(name)

@@ -33,7 +33,7 @@ class TimedRun(NamedTuple):
     Attributes:
         run: the run, ready to be audited.
         seconds: mean over the requests so far.
-        peak: bytes resident at most, None where the system does not tell.
+        peak: peak of resident bytes; None where the system does not report it.
     """
 
     run: Run
@@ -43,10 +43,10 @@ class TimedRun(NamedTuple):
 
 @dataclass
 class GroupRun:
-    """Makes rows of one group out of runs that are there.
+    """Makes the rows of one group from existing runs.
 
     Attributes:
-        group: what the rows belong to.
+        group: the group of the rows.
         originals: seed -> run folder.
         golds: checkpoint -> run folders.
         device: to unlearn and measure on.
@@ -67,12 +67,12 @@ class GroupRun:
 
     @property
     def first(self) -> Run:
-        """The Original that Golds are children of."""
+        """The Original that the Golds descend from."""
         return self.original(self.group.spec.seeds[0])
 
     @cached_property
     def scenario(self) -> Scenario:
-        """The request made concrete."""
+        """The request, resolved for the dataset."""
         assert isinstance(self.group.scenario, Scenario)
         return self.group.scenario
 
@@ -87,7 +87,7 @@ class GroupRun:
             raise ForgetError(f"'{self.group.backbone.model}' does not read the modality '{min(unread)}'")
 
     def auditor(self, checkpoint: int) -> RunAuditor:
-        """Return what judges runs after so many requests; its Golds are measured once."""
+        """Return the auditor of the runs after so many requests; its Golds are measured once."""
         if checkpoint not in self._auditors:
             golds = [runs.load(folder, self.device) for folder in self.golds[checkpoint]]
             self._auditors[checkpoint] = RunAuditor(self.scenario.dataset, self.scenario.until(checkpoint), golds)
@@ -99,10 +99,10 @@ class RowMaker:
     """Makes and writes the rows of one method and seed, or those of Originals and Golds.
 
     Attributes:
-        of: their group.
-        wanted: what the rows are about, and their digests.
+        of: the group of the rows.
+        wanted: keys of the rows, and their digests.
         place: rows go to `rows` below it, and runs to `runs` where the spec keeps them.
-        shared: whether other pieces are made beside these.
+        shared: whether other pieces run at the same time.
         progress: called with the progress of a method.
     """
 
@@ -151,7 +151,7 @@ class RowMaker:
         return Row(**key.model_dump(), **values, **against, status=Status.DONE)
 
     def _of_gold(self, key: Key) -> Row:
-        """Audit a Gold against the other Golds as if it were unlearned, to see how often the right answer passes."""
+        """Audit a Gold against the other Golds as if it were unlearned, to count how often a correct run passes."""
         auditor, number = self.of.auditor(key.requests), key.seed - GOLD_SEED
         values = _figures(auditor.golds)
         own = values.pop(number)

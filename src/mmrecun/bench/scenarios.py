@@ -76,14 +76,14 @@ class RequestSpec(Settings):
 
     Attributes:
         target, strategy: see `RequestTarget` and `Strategy`.
-        ratio: share of the users, items or pairs with training pairs; for a modality of the items that have it (1 for
-            all of it); for `sensitive` of the users that have a listed item; for `spam` of spam users per genuine one.
-        modality: the one to forget.
+        ratio: share of the users, items or pairs with training pairs; for a modality, of the items that have it (1 for
+            all of it); for `sensitive`, of the users that have a listed item; for `spam`, spam users per genuine one.
+        modality: the modality to forget.
         where: attribute expression that selects what is forgotten.
         items: ids of the sensitive items, or a file with one a line.
         requests: single-user requests of a sequence, evaluated after each quarter.
         promoted: items that spam promotes.
-        name: of its rows; made from the above by default.
+        name: label of its rows; made from the above by default.
     """
 
     target: RequestTarget
@@ -120,7 +120,7 @@ class RequestSpec(Settings):
 
     @property
     def label(self) -> str:
-        """What its rows are called."""
+        """The label of its rows."""
         if self.name:
             return self.name
         what = self.modality or self.target
@@ -136,7 +136,7 @@ class Scenario:
         dataset: dataset on which the Original is trained.
         steps: requests to make one after another; most scenarios have one.
         checkpoints: numbers of steps after which there is an evaluation.
-        ratio: share that all steps together remove, as stated or as it turned out.
+        ratio: share that all steps together remove, as stated or, without a stated one, as counted.
     """
 
     dataset: Dataset
@@ -156,8 +156,8 @@ def resolve(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path = Path()
 
     Args:
         spec: target, strategy and size.
-        dataset: clean data.
-        seed: of the draw.
+        dataset: the data, without spam.
+        seed: random seed of the draw.
         base: folder that a file of sensitive items is relative to.
 
     Raises:

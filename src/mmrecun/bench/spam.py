@@ -30,7 +30,7 @@ def inject(dataset: Dataset, ratio: float, promoted: int, seed: Seed) -> tuple[D
         seed: decides items and profiles.
 
     Returns:
-        The spoilt dataset, the ids of the spam users, and int64 [promoted], the rows of the promoted items.
+        The dataset with spam, the ids of the spam users, and int64 [promoted], the rows of the promoted items.
 
     Raises:
         DataError: when genuine ids look like spam ids, or there are too few items.

@@ -1,4 +1,4 @@
-"""What a bench is made of: datasets x backbones x requests x methods x seeds, read from TOML and checked before use."""
+"""The spec of a bench: datasets x backbones x requests x methods x seeds, read from TOML and checked before use."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ from mmrecun.training.fit import TrainConfig
 from mmrecun.unlearning.base import UnlearnConfig
 from mmrecun.unlearning.registry import method_class
 
-ORIGINAL, GOLD = "original", "gold"  # their rows stand beside those of the methods
+ORIGINAL, GOLD = "original", "gold"  # methods of the rows of references
 REFERENCES = (ORIGINAL, GOLD)
 _TABLES = ("datasets", "backbones", "requests", "methods")
 
@@ -30,8 +30,8 @@ class Backbone(Settings):
 
     Attributes:
         model: registered name.
-        name: of its rows; the model's by default.
-        settings: of the model and of `TrainConfig` together, as `mmrecun train --set` takes them.
+        name: label of its rows; the model's name by default.
+        settings: settings of the model and of `TrainConfig` together, as `mmrecun train --set` takes them.
     """
 
     model: str
@@ -40,7 +40,7 @@ class Backbone(Settings):
 
     @property
     def label(self) -> str:
-        """What its rows are called."""
+        """The label of its rows."""
         return self.name or self.model
 
     def configs(self) -> tuple[ModelConfig, TrainConfig]:
@@ -53,8 +53,8 @@ class Method(Settings):
 
     Attributes:
         method: registered name.
-        name: of its rows; the method's by default.
-        settings: as `mmrecun unlearn --set` takes them.
+        name: label of its rows; the method's name by default.
+        settings: its settings, as `mmrecun unlearn --set` takes them.
     """
 
     method: str
@@ -63,7 +63,7 @@ class Method(Settings):
 
     @property
     def label(self) -> str:
-        """What its rows are called."""
+        """The label of its rows."""
         return self.name or self.method
 
     def config(self) -> UnlearnConfig:
@@ -72,7 +72,7 @@ class Method(Settings):
 
 
 def _named(key: str) -> BeforeValidator:
-    """Return a name alone stands for an entry with nothing but that name."""
+    """Return an entry with that name alone, if a name is given in place of an entry."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
@@ -80,10 +80,10 @@ class BenchSpec(Settings):
     """A whole bench.
 
     Attributes:
-        name: for people.
-        seeds: of Originals and methods; a method with seed s starts from the Original of seed s.
-        golds: Golds of every request, shared by all methods and seeds.
-        request_seed: decides what is forgotten, and nothing else.
+        name: name of the bench.
+        seeds: seeds of Originals and methods; a method with seed s starts from the Original of seed s.
+        golds: number of Golds of every request, shared by all methods and seeds.
+        request_seed: seed of the draw of what is forgotten, and of nothing else.
         keep_runs: keep the run folder of every row, audited, below `runs/`.
         datasets, backbones, requests, methods: what is combined; a model or method with default settings may be given
             by its name alone.

@@ -102,12 +102,12 @@ def tune(
     """Run what is not there yet, and write `tuning.md` and `tuning.json` into `out`.
 
     Args:
-        spec: the bench whose requests are drawn anew.
+        spec: the bench whose requests are drawn with another seed.
         base: folder that paths in the spec start from.
-        out: folder of the rows; the same again goes on.
+        out: folder of the rows; the same call resumes there.
         methods: names in `GRID`; all by default.
         cache: Originals and Golds that benches may share; `out`/cache by default.
-        progress: receives rows done, rows in all, and what is being made.
+        progress: called with the number of finished rows, of all rows, and what is being made.
 
     Returns:
         Every setting with a distance: method after method, the nearest to Gold first.

@@ -46,7 +46,11 @@ class ChunkFolder:
         return self._open[digest]
 
     def put(self, content: bytes | memoryview) -> str:
-        """Write a chunk and return its digest; one that is there already is left."""
+        """Write a chunk and return its digest; one that is there already is left.
+
+        Raises:
+            ArtifactError: when the chunk cannot be written.
+        """
         digest = hashlib.sha256(content).hexdigest()
         path = self.path / digest
         if not path.exists():
@@ -59,7 +63,11 @@ class ChunkFolder:
         return digest
 
     def share(self, other: "ChunkFolder", digests: Iterable[str]) -> None:
-        """Take over chunks of another folder that are not here yet; copied where files cannot have two names."""
+        """Take over chunks of another folder that are not here yet; copied where files cannot have two names.
+
+        Raises:
+            ArtifactError: when a chunk is missing there.
+        """
         self.path.mkdir(exist_ok=True)
         for digest in digests:
             try:

@@ -58,7 +58,7 @@ class Pulls:
 
     def curvature(self, row: Tensor, weights: Tensor) -> Tensor:
         """Compute the Gauss-Newton matrix: float32 [D, D]."""
-        stiff = hessian_weight(self._margins(row)).mean(dim=1) * weights
+        stiff = hessian_weight(gradient_weight(self._margins(row))).mean(dim=1) * weights
         return (self.vectors * stiff[:, None]).T @ self.vectors
 
     def _margins(self, row: Tensor) -> Tensor:

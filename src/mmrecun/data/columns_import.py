@@ -79,7 +79,11 @@ class _Import:
         self._sizes: dict[str, int] = {}
 
     def write(self, out: Path) -> str:
-        """Write all columns and return the digest of the dataset, which is compared with the one in its header."""
+        """Write all columns and return the digest of the dataset, which is compared with the one in its header.
+
+        Raises:
+            DataError: when the digest is not the one in the header.
+        """
         state = hashlib.sha256()
         for kind in ("user", "item"):
             self._write_ids(kind, out, state)

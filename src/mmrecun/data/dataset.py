@@ -41,7 +41,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         pairs = self.interactions
-        if not len(self.train):
+        if not (pairs.splits == Split.TRAIN).any():
             raise DataError(f"dataset '{self.name}' has no training interactions")
         for kind, rows, ids in (("user", pairs.users, self.users), ("item", pairs.items, self.items)):
             if rows.max() >= len(ids):
@@ -142,8 +142,9 @@ class Dataset:
     @cached_property
     def degrees(self) -> tuple[Ints, Ints]:
         """Number of training pairs of each user, int64 [U], and of each item, int64 [I]."""
-        rows = (self.train.users, len(self.users)), (self.train.items, len(self.items))
-        users, items = (np.bincount(of, minlength=size) for of, size in rows)
+        pairs, trained = self.interactions, self.interactions.splits == Split.TRAIN
+        rows = (pairs.users, len(self.users)), (pairs.items, len(self.items))
+        users, items = (np.bincount(of[trained], minlength=size) for of, size in rows)
         return users, items
 
     @cached_property

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from mmrecun.arrays import check_shape
 from mmrecun.atomic import replace_file, staged_folder
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
+from mmrecun.data.interaction_rows import interaction_rows
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality, Provenance, check_name
 from mmrecun.data.npy import read_npy, write_npy
@@ -46,15 +48,17 @@ def save(dataset: Dataset, folder: Path) -> None:
 
 
 def write_into(dataset: Dataset, folder: Path) -> None:
-    """Write the files of `dataset` into an existing folder."""
-    pairs = dataset.interactions
-    splits = pl.Series([split.name.lower() for split in Split]).gather(pairs.splits)
-    columns = {
-        "user": dataset.users.names.gather(pairs.users),
-        "item": dataset.items.names.gather(pairs.items),
-        "split": splits,
-    }
-    write_parquet(_with_attributes(pl.DataFrame(columns), pairs.attributes), folder / "interactions.parquet")
+    """Write the files of `dataset` into an existing folder; its digest is taken meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        digest = beside.submit(getattr, dataset, "digest")
+        _write_content(dataset, folder)
+        digest.result()
+    (folder / "dataset.toml").write_text(_header_of(dataset), encoding="utf-8")
+
+
+def _write_content(dataset: Dataset, folder: Path) -> None:
+    rows = interaction_rows(dataset.users, dataset.items, dataset.interactions)
+    write_parquet(rows, folder / "interactions.parquet")
     for table, ids, attributes in (
         ("users", dataset.users, dataset.user_attributes),
         ("items", dataset.items, dataset.item_attributes),
@@ -63,7 +67,6 @@ def write_into(dataset: Dataset, folder: Path) -> None:
     (folder / "features").mkdir()
     for modality in dataset.modalities.values():
         _write_features(modality, folder / "features")
-    (folder / "dataset.toml").write_text(_header_of(dataset), encoding="utf-8")
 
 
 def add_modality(dataset: Dataset, modality: Modality, folder: Path) -> Dataset:

@@ -39,7 +39,7 @@ class IdMap:
 
     @classmethod
     def of(cls, kind: str, names: Iterable[str]) -> "IdMap":
-        """Build from any iterable of ids."""
+        """Build an id map from any iterable of ids."""
         return cls(kind, pl.Series("id", list(names), dtype=pl.String))
 
     def __len__(self) -> int:

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import polars as pl
 
+from mmrecun.data.parquet_pages import check_pages
 from mmrecun.errors import ArtifactError, DataError
 
 
 @contextmanager
 def readable_parquet(path: Path) -> Iterator[None]:
-    """Name the file in whatever polars or the disk refuses."""
+    """Name the file in any error of polars or the disk, and refuse what would end the process in polars.
+
+    Raises:
+        DataError: naming the file and what is wrong with it.
+    """
+    check_pages(path)
     try:
         yield
     except FileNotFoundError:
@@ -34,13 +40,13 @@ def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
     return table
 
 
-def write_parquet(table: pl.DataFrame, path: Path) -> None:
-    """Write a Parquet file.
+def write_parquet(table: pl.DataFrame | pl.LazyFrame, path: Path) -> None:
+    """Write a Parquet file; a lazy table is never held whole.
 
     Raises:
         ArtifactError: naming the file, such as when the disk is full.
     """
     try:
-        table.write_parquet(path)
+        table.lazy().sink_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ArtifactError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from None

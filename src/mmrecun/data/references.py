@@ -78,7 +78,7 @@ def mentions(dataset: Dataset, known: Dataset, gone: Gone) -> list[Mention]:
 
 
 def _told(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone) -> tuple[pl.Series, pl.Series]:
-    """Bool [rows] both: where ids stand that are no plain words, and where any stand as a whole value or entry."""
+    """Return two masks, bool [rows]: where ids other than plain words are, and where any is a whole value or entry."""
     told = plain = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     for part in leaves(column) if is_nested(column.dtype) else [_listed(column, kinds, known)]:
         wanted = _wanted(part, kinds, known, gone)

@@ -24,7 +24,7 @@ class SparseMatrix:
 
     @classmethod
     def of(cls, matrix: sp.sparray, device: torch.device, symmetric: bool = False) -> "SparseMatrix":
-        """Build from any SciPy sparse array; a `symmetric` one is its own transpose."""
+        """Build a matrix from any SciPy sparse array; a `symmetric` one is its own transpose."""
         csr = sp.csr_array(matrix)
         forward = _torch_csr(csr, device)
         return cls(forward, forward if symmetric else _torch_csr(sp.csr_array(csr.T), device))

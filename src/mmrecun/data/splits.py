@@ -9,12 +9,15 @@ from mmrecun.data.interactions import Split
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
 
+_BLOCK = 1 << 20  # pairs that are packed at once, so that no further column of all is held
+_FEWEST_BITS = 16  # of a draw, to sort by: with fewer, ties would be many
+
 
 def random_split(users: Ints, seed: Seed, held_out: float = 0.1) -> Labels:
     """Draw for each user a share `held_out` for valid and as much for test, at least one each from three pairs on.
 
     Args:
-        users: int64 [N] user rows.
+        users: integers [N], user rows.
         seed: random seed.
         held_out: share of each held-out part; 0.1 gives the usual 8:1:1.
 
@@ -33,9 +36,12 @@ def leave_k_out(users: Ints, order: np.ndarray, k: int = 1) -> Labels:
 
 
 def temporal_split(timestamps: np.ndarray, held_out: float = 0.1) -> Labels:
-    """Split by time over all users: the last share `held_out` is test, as much before it valid, the rest train.
+    """Split by time over all users: the last share `held_out` is test, the one before it valid, the rest train.
 
     Pairs with equal timestamps stay together.
+
+    Raises:
+        DataError: when there are too few distinct timestamps.
     """
     valid_from, test_from = np.quantile(timestamps, [1 - 2 * held_out, 1 - held_out], method="higher")
     labels = np.full(len(timestamps), Split.TRAIN, dtype=np.int8)
@@ -47,7 +53,7 @@ def temporal_split(timestamps: np.ndarray, held_out: float = 0.1) -> Labels:
 
 
 def cut_validation(users: Ints, labels: Labels, seed: Seed, held_out: float = 0.1) -> Labels:
-    """Per user, a share `held_out` of the training pairs for valid (at least one from two pairs on).
+    """Draw a share `held_out` of each user's training pairs for valid, at least one from two pairs on.
 
     Args:
         users: int64 [N] user rows.
@@ -72,17 +78,25 @@ def cut_validation(users: Ints, labels: Labels, seed: Seed, held_out: float = 0.
 
 def _by_user(users: Ints, order: np.ndarray) -> Ints:
     """Return what `np.lexsort((order, users))` does; several times as fast where `order` is draws from [0, 1)."""
-    bits = 64 - int(users.max(initial=0)).bit_length()
-    if order.dtype != np.float64 or bits < 32 or not ((order >= 0) & (order < 1)).all():
+    place_bits = max(len(users) - 1, 1).bit_length()
+    bits = 64 - place_bits - int(users.max(initial=0)).bit_length()
+    if order.dtype != np.float64 or bits < _FEWEST_BITS or not ((order >= 0) & (order < 1)).all():
         return np.lexsort((order, users))
-    # the user above as many leading digits of the draw as there is room for: one number to sort by instead of two
-    digits = (order * 2.0**53).astype(np.uint64)
-    packed = (users.astype(np.uint64) << np.uint64(bits)) | (
-        digits >> np.uint64(53 - bits) if bits < 53 else digits << np.uint64(bits - 53)
-    )
-    sequence = np.argsort(packed)
-    told_apart = np.diff(packed[sequence]).all()
-    return sequence if told_apart else np.lexsort((order, users))
+    # user, leading digits of the draw and place in one number: numbers are sorted far faster than places by them
+    packed = np.empty(len(users), dtype=np.uint64)
+    for start in range(0, len(users), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        keys = (users[part].astype(np.uint64) << np.uint64(bits)) | (order[part] * 2.0**bits).astype(np.uint64)
+        packed[part] = (keys << np.uint64(place_bits)) | np.arange(start, start + len(keys), dtype=np.uint64)
+    packed.sort()
+    sequence = (packed & np.uint64((1 << place_bits) - 1)).view(np.int64)
+    packed >>= np.uint64(place_bits)
+    same = packed[1:] == packed[:-1]
+    if same.any():  # draws of one user that differ in later digits alone
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        rows = sequence[tied]
+        sequence[tied] = rows[np.lexsort((rows, order[rows], packed[tied]))]
+    return sequence
 
 
 def _shares(counts: Ints, held_out: float) -> Ints:
@@ -90,15 +104,18 @@ def _shares(counts: Ints, held_out: float) -> Ints:
 
 
 def _per_user(users: Ints, order: np.ndarray, held_out_counts: Callable[[Ints], Ints]) -> Labels:
-    sequence = _by_user(users, order)
-    starts = np.flatnonzero(np.diff(users[sequence], prepend=-1))
-    counts = np.diff(starts, append=len(users))
-    from_end = np.repeat(starts + counts, counts) - 1 - np.arange(len(users))
-    held_per_user = np.repeat(held_out_counts(counts), counts)
+    sequence, counts = _by_user(users, order), np.bincount(users)
+    held = held_out_counts(counts)
     labels = np.full(len(users), Split.TRAIN, dtype=np.int8)
-    labels[sequence[from_end < 2 * held_per_user]] = Split.VALID
-    labels[sequence[from_end < held_per_user]] = Split.TEST
+    for part, many in ((Split.VALID, 2 * held), (Split.TEST, held)):
+        labels[sequence[_last(np.cumsum(counts), many)]] = part
     return labels
+
+
+def _last(ends: Ints, many: Ints) -> Ints:
+    """Return the last `many[u]` places before each `ends[u]`, group by group: int64 [sum of many]."""
+    groups_end = np.cumsum(many)
+    return np.arange(many.sum()) + np.repeat(ends - groups_end, many)
 
 
 def k_core(users: Ints, items: Ints, k: int) -> Bools:

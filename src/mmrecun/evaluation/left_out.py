@@ -76,7 +76,7 @@ class LeaveOneOut:
         return found
 
     def _places_left_out(self) -> Ints:
-        """Where in `trained` each query's left-out pair stands; int64 [B]."""
+        """Return where in `trained` each query's left-out pair stands; int64 [B]."""
         size = int(max(part.max(initial=0) for part in (self.trained.items, self.left_out))) + 1
         keys = self.trained.users * size + self.trained.items
         order = np.argsort(keys, kind="stable")

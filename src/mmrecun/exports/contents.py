@@ -20,12 +20,12 @@ BLOCK_ROWS = 65_536
 
 @dataclass(frozen=True)
 class Contents:
-    """A run, ready to be written.
+    """A run that is ready to be exported.
 
     Attributes:
-        run: as read.
+        run: the run.
         users, items: float32 [U, D] and [I, D] on the CPU, contiguous; a score is their dot product.
-        record: of the export.
+        record: the record of the export.
     """
 
     run: Run

@@ -26,8 +26,8 @@ _MAKING, _LISTS = ".making", "lists"
 def write_mlflow(contents: Contents, folder: Path, progress: Report) -> None:
     """Write an MLflow model folder: `MLmodel`, `requirements.txt` and so on, and vectors and pairs in `data/lists/`.
 
-    `predict` takes a frame with a column `user` and the parameter `k`; it answers a row an item: `user`, `item`,
-    `rank` (from 1) and `score`.
+    `predict` takes a frame with a column `user` and the parameter `k`. It returns one row for each item: `user`,
+    `item`, `rank` (from 1) and `score`.
 
     Raises:
         ConfigError: when mlflow is not installed.
@@ -40,7 +40,7 @@ def write_mlflow(contents: Contents, folder: Path, progress: Report) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its type hints, and of an example, which would name a user
         _save(contents, source, folder / _MAKING)
-    shutil.rmtree(source)  # mlflow has copied it into the folder that it insists to make
+    shutil.rmtree(source)  # mlflow has copied it into the folder that it always makes
     for path in (folder / _MAKING).iterdir():
         path.rename(folder / path.name)
     (folder / _MAKING).rmdir()

@@ -20,9 +20,9 @@ class Forgotten(Settings):
     """One request that was carried out.
 
     Attributes:
-        method: that carried it out.
-        counts: of users, items, interactions and modalities that left.
-        request_digest: of the request under a key; empty without one.
+        method: name of the method.
+        counts: numbers of removed users, items, interactions and modalities.
+        request_digest: keyed digest of the request; empty without a key.
         made: UTC time of the run.
     """
 
@@ -33,20 +33,20 @@ class Forgotten(Settings):
 
 
 class Record(Settings):
-    """The origin of an export; it identifies nobody.
+    """The origin of an export; it identifies no one.
 
     Attributes:
-        format: of this record.
-        kind: of export, such as "vectors".
+        format: version of this record.
+        kind: format of the export, such as "vectors".
         run: digest of the run's weights.
         dataset: digest of the run's dataset.
         parent: digest of the weights of the run it was unlearned from; empty for a trained run.
-        model, dataset_name: names.
-        requests: what was forgotten, first to last, along the ancestors that are still there.
-        complete: whether the whole line of ancestors was there to be read.
+        model, dataset_name: names of model and dataset.
+        requests: what was forgotten, first to last, along the ancestors that still exist.
+        complete: whether all ancestors could be read.
         verdict: headline of the last audit of exactly this run; "not audited" without one.
         users, items, dim: U, I and D.
-        versions: of the packages that made the run.
+        versions: versions of the packages that made the run.
         made: UTC time of the export.
     """
 
@@ -110,7 +110,7 @@ def read_record(folder: Path) -> Record:
 
 
 def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[Forgotten, ...], bool]:
-    """Return the requests on the way from the trained run, and whether the way could be followed to its beginning."""
+    """Return the requests since the trained run, and whether the ancestors could be followed back to it."""
     found: list[Forgotten] = []
     while manifest.parent is not None:
         found.insert(

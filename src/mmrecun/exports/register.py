@@ -1,4 +1,4 @@
-"""The exports of a run, recorded in its folder, and which of them a later request has made stale."""
+"""The exports of a run, recorded in its folder, and which of them a later request made stale."""
 
 import hashlib
 import os
@@ -23,8 +23,8 @@ class Freshness(StrEnum):
 
     CURRENT = "current"
     STALE = "stale"  # a run exists that has forgotten more
-    MISSING = "missing"  # nothing stands where it was written
-    REPLACED = "replaced"  # an export of another run stands there
+    MISSING = "missing"  # its folder is gone
+    REPLACED = "replaced"  # its folder holds an export of another run
 
 
 class Kept(Settings):
@@ -35,14 +35,14 @@ class Kept(Settings):
 
 
 class Listed(Settings):
-    """An export and what has become of it.
+    """An export and its state.
 
     Attributes:
-        kind, made: as in its record.
-        path: where it was written.
-        run: folder of the run it came from.
-        state: what has become of it.
-        because: the folders of runs that have forgotten more; empty unless stale.
+        kind, made: format and UTC time, from its record.
+        path: its folder.
+        run: folder of its run.
+        state: whether it may still be used.
+        because: folders of the runs that have forgotten more; empty unless stale.
     """
 
     kind: str
@@ -54,10 +54,10 @@ class Listed(Settings):
 
 
 def keep(run: Path, record: Record, out: Path) -> None:
-    """Note in the folder `run` that it was exported to `out`; a later export to the same place takes its entry.
+    """Record in the folder `run` that it was exported to `out`; a later export to the same place replaces the entry.
 
     Raises:
-        ArtifactError: when the run folder cannot be written; an export that nobody knows of could not be called back.
+        ArtifactError: when the run folder cannot be written: an export without a record could not be found again.
     """
     path = os.path.relpath(out.resolve(), run.resolve())
     place = run / FOLDER / f"{record.kind}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
@@ -68,14 +68,14 @@ def keep(run: Path, record: Record, out: Path) -> None:
         staging.write_text(text, encoding="utf-8")
         staging.replace(place / RECORD)
     except OSError as error:
-        raise ArtifactError(f"{run}: the export cannot be noted in its folder: {error.strerror or error}") from None
+        raise ArtifactError(f"{run}: the export cannot be recorded in its folder: {error.strerror or error}") from None
 
 
 def listed(run: Path, among: Iterable[Path] = ()) -> list[Listed]:
     """List the exports of the run in `run` and of the runs it came from, each with its state.
 
-    An export is stale when a run exists that was unlearned from the one it came from. Such runs are sought on the way
-    from `run` to its oldest ancestor, beside each of them, and in the folders `among`.
+    An export is stale when another run was unlearned from its run. Such runs are looked for among `run` and its
+    ancestors, beside each of them, and in the folders `among`.
 
     Raises:
         ArtifactError: when `run` is not a run folder, an entry is damaged, or one of `among` is no folder.
@@ -95,7 +95,7 @@ def listed(run: Path, among: Iterable[Path] = ()) -> list[Listed]:
 
 
 def _line(folder: Path) -> Iterator[tuple[Path, Manifest]]:
-    """Yield a run and the runs it came from, as far as they are there."""
+    """Yield a run and its ancestors, as far as they exist."""
     manifest = runs.read_manifest(folder)
     yield folder, manifest
     while manifest.parent is not None:

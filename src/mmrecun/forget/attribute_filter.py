@@ -4,7 +4,6 @@ import ast
 import keyword
 import operator
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -13,18 +12,11 @@ import polars as pl
 
 from mmrecun.arrays import Bools
 from mmrecun.errors import ForgetError
+from mmrecun.forget.attribute_values import Column, compared
 from mmrecun.text import unknown_name
 
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], pl.Expr]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda left, right: left.is_in(right),
-    ast.NotIn: lambda left, right: ~left.is_in(right),
-}
+_IDS = {"user": "--user or --users", "item": "--item or --items", "id": "--user or --item"}
+_CONSTANTS = {"true": True, "false": False, "null": None, "none": None}  # as other languages write them
 
 
 @dataclass(frozen=True)
@@ -45,9 +37,10 @@ class Matches:
 def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     """Apply `expression` to the one table that has all its columns.
 
-    Comparisons (`== != < <= > >= in not in`) of column names with numbers, quoted texts, True, False or lists of
-    them, joined by `and`, `or`, `not` and parentheses. A name may give its table: `items.licensor`. Put a name that is
-    not a plain word in back-ticks, in quotation marks before the comparison, or in brackets: items["release date"].
+    Comparisons (`== != < <= > >= in, not in, is None`) of column names with numbers, quoted texts, True, False or lists
+    of them, joined by `and`, `or`, `not` and parentheses; `"x" in tags` asks for lists and texts that hold it. A name
+    may give its table: `items.licensor`. Put a name that is not a plain word in back-ticks, in quotation marks before
+    the comparison, or in brackets: items["release date"].
 
     Raises:
         ForgetError: when it does not parse, uses anything else, or fits no table or several.
@@ -57,15 +50,15 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     try:
         tree = _Names(names, set(tables), known).visit(ast.parse(text, mode="eval")).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ForgetError(
-            f'--where {expression}: not an expression; example: licensor == "X" and `release date` < 2010'
-        ) from None
+        hint = "compare by ==, not =" if re.search(r"(?<![=<>!])=(?!=)", expression) else "example: "
+        example = "" if hint[-1] == "=" else 'licensor == "X" and `release date` < 2010'
+        raise ForgetError(f"--where {expression}: not an expression; {hint}{example}") from None
     table = _table_of(expression, tree, tables)
     try:
         result = tables[table].select(_build(expression, tree, tables[table]).alias("selected"))["selected"]
     except RecursionError:
         raise ForgetError(f"--where {expression}: it is nested too deeply") from None
-    except (pl.exceptions.PolarsError, TypeError) as error:
+    except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise ForgetError(f"--where {expression}: the types do not fit: {reason}") from None
     if result.dtype != pl.Boolean or len(result) != tables[table].height:
@@ -107,7 +100,11 @@ class _Names(ast.NodeTransformer):
         self.names, self.tables, self.known = names, tables, known
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.Name(self.names.get(node.id, node.id), ast.Load())
+        """Put the name, or the constant, that a word stands for in its place."""
+        name = self.names.get(node.id, node.id)
+        if name.lower() in _CONSTANTS and name not in self.known and node.id not in self.names:
+            return ast.Constant(_CONSTANTS[name.lower()])
+        return ast.Name(name, ast.Load())
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         return ast.Attribute(self.visit(node.value), self.names.get(node.attr, node.attr), ast.Load())
@@ -161,6 +158,8 @@ def _table_of(expression: str, tree: ast.expr, tables: dict[str, pl.DataFrame]) 
     for owner, column in names:
         if owner is not None and owner not in tables:
             raise ForgetError(f"--where {expression}: {unknown_name('table', owner, list(tables))}")
+        if column in _IDS and column not in known:
+            raise ForgetError(f"--where {expression}: '{column}' is no attribute; name ids by {_IDS[column]}")
         if column not in known:
             raise ForgetError(f"--where {expression}: {unknown_name('attribute', column, known)}")
     raise ForgetError(f"--where {expression}: its attributes belong to different tables")
@@ -174,38 +173,25 @@ def _build(expression: str, node: ast.expr, table: pl.DataFrame) -> pl.Expr:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return ~_build(expression, operand, table)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
-            sides = [_side(expression, side) for side in (left, *comparators)]
-            return reduce(
-                operator.and_,
-                (_compare(expression, op, a, b) for op, a, b in zip(ops, sides, sides[1:], strict=False)),
-            )
-        case ast.Name() | ast.Attribute(value=ast.Name()):
-            return _column(node)
-    raise ForgetError(f"--where {expression}: '{ast.unparse(node)}' is not a comparison")
+            sides = [_side(expression, side, table) for side in (left, *comparators)]
+            return reduce(operator.and_, map(compared, ops, sides, sides[1:]))
+        case ast.Name(id=name) | ast.Attribute(value=ast.Name(), attr=name):
+            return pl.col(name)
+    raise ForgetError(
+        f"--where {expression}: '{ast.unparse(node)}' is not a comparison; join comparisons by and, or, not"
+    )
 
 
-def _compare(expression: str, op: ast.cmpop, left: Any, right: Any) -> pl.Expr:
-    if type(op) not in _COMPARISONS:
-        raise ForgetError(f"--where {expression}: use == != < <= > >= in, not in")
-    if isinstance(op, ast.In | ast.NotIn) != isinstance(right, list) or isinstance(left, list):
-        raise ForgetError(f"--where {expression}: 'in' takes a list on its right, and only 'in' does")
-    return _COMPARISONS[type(op)](left if isinstance(left, pl.Expr) else pl.lit(left), right)
-
-
-def _column(node: ast.Name | ast.Attribute) -> pl.Expr:
-    return pl.col(node.id if isinstance(node, ast.Name) else node.attr)
-
-
-def _side(expression: str, node: ast.expr) -> Any:
+def _side(expression: str, node: ast.expr, table: pl.DataFrame) -> Any:
     match node:
-        case ast.Name() | ast.Attribute(value=ast.Name()):
-            return _column(node)
-        case ast.Constant(value=str() | int() | float() | bool() as value):
+        case ast.Name(id=name) | ast.Attribute(value=ast.Name(), attr=name):
+            return Column(name, table.schema[name])
+        case ast.Constant(value=str() | int() | float() | bool() | None as value):
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return -value
         case ast.List(elts=elements) | ast.Tuple(elts=elements):
-            values = [_side(expression, element) for element in elements]
-            if not any(isinstance(value, list | pl.Expr) for value in values):
+            values = [_side(expression, element, table) for element in elements]
+            if not any(isinstance(value, list | Column | None) for value in values):
                 return values
     raise ForgetError(f"--where {expression}: '{ast.unparse(node)}' is neither an attribute nor a plain value")

@@ -47,7 +47,7 @@ def among(known: IdMap | None, names: list[str]) -> list[bool]:
 
 
 def header_place(path: Path, rows: list[Row], kind: str, header: str, known: IdMap | None, warn: Warn) -> int | None:
-    """Return in which column the header, if there is one, has the ids.
+    """Return the column in which the header, if there is one, has the ids.
 
     Raises:
         ForgetError: when two columns could be meant, or a name in the header is an id as well.
@@ -124,7 +124,7 @@ def typed_column(path: Path, kind: str, header: str, known: IdMap | None, warn: 
         ForgetError: when it cannot be read, or holds no such column or several.
     """
     try:
-        source = _one_a_row(read_table(path))
+        source = _one_a_row(read_table(path), kind, header)
         names = _columns(source.table.columns, kind, header) or [id_column(source, kind, header)]
         plain = {name: as_ids(source.column(name), str(path)).drop_nulls() for name in names}
         entries = {name: stripped(values).to_list() for name, values in plain.items()}
@@ -133,10 +133,14 @@ def typed_column(path: Path, kind: str, header: str, known: IdMap | None, warn: 
         raise ForgetError(str(error)) from None
 
 
-def _one_a_row(source: Source) -> Source:
-    """Return a table of which the only row holds lists, such as {"users": ["u1", "u2"]}, with an entry a row."""
+def _one_a_row(source: Source, kind: str, header: str) -> Source:
+    """Return a table of which the only row holds lists, such as {"users": ["u1", "u2"]}, with an entry a row.
+
+    Of several lists, as in a whole request, the one that is named after the kind is taken.
+    """
     table = source.table
     lists = [name for name, dtype in table.schema.items() if dtype == pl.List]
+    lists = (len(lists) > 1 and id_columns(lists, kind, header)) or lists
     return (
         replace(source, table=table.select(lists[0]).explode(lists[0]))
         if table.height == 1 and len(lists) == 1

@@ -59,7 +59,7 @@ class Footprint:
 
 
 def footprint(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes) -> Footprint:
-    """Compute the parts; nothing of the dataset is read and nothing large is allocated."""
+    """Compute the parts of the peak memory; the dataset is not read, and nothing large is allocated."""
     with torch.device("meta"):
         probe = cls(config, Sizes(users=1, items=1, widths=sizes.widths), None)
     rows = {"users": sizes.users, "items": sizes.items}

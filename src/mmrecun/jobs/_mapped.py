@@ -83,6 +83,9 @@ def unlearn_mapped(
         out: folder to make.
         seed: of what is drawn.
         delta: a file to write for replicas.
+
+    Raises:
+        ForgetError: when the request leaves no training interaction.
     """
     started, out = time.perf_counter(), Path(out)
     refuse_existing(out)
@@ -155,7 +158,7 @@ def check_mapped(run: PathLike, request: ForgetRequest | dict[str, Any] | None =
 
 
 def _residue(parent: MappedRun, child: MappedRun, asked: ForgetRequest | None, new: set[str]) -> dict[str, bool | None]:
-    """Whether those who left are out of everything, and, where the request is given, whether they are those asked for.
+    """Check that removed users and items are out of everything and, given the request, are the requested ones.
 
     A row whose id was there before and is blank now has left.
     """

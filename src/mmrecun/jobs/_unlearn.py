@@ -78,6 +78,9 @@ def unlearn(
 
     The run given is never changed. Returns the new manifest. Under a `key`, by default that of MMRECUN_KEY, the new run
     also keeps hashes of what was asked for; without one it keeps counts alone.
+
+    Raises:
+        ForgetError: when the method cannot forget the request, or an id is unknown.
     """
     started = time.perf_counter()
     out, request, key = Path(out), ForgetRequest.taken(request), key or read_key()
@@ -142,9 +145,12 @@ def _unlearn_foreign(
 def taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
     """Divide the data of `run` by `request`; an error says of what is not there whether it was forgotten before."""
     try:
-        return Partition.from_request(run.dataset, request)
+        partition = Partition.from_request(run.dataset, request)
     except ForgetError as error:
         raise explain(run, request, error, key) from None
+    if len(partition.item_rows) == 1:
+        raise ForgetError("the request leaves one item; nothing could be ranked any more")
+    return partition
 
 
 def facts_of_request(parent: Run, request: ForgetRequest, partition: Partition, key: bytes | None) -> dict[str, Any]:

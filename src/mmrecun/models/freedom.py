@@ -50,7 +50,11 @@ class FREEDOMConfig(ModelConfig):
     )
 
     def check_modalities(self, known: Sequence[str]) -> None:
-        """Refuse a share of a modality that is not in `known`."""
+        """Refuse a share of a modality that is not in `known`.
+
+        Raises:
+            ConfigError: naming the nearest known modality.
+        """
         for name in self.shares:
             if name not in known:
                 raise ConfigError(f"shares: {unknown_name('modality', name, list(known))}")

@@ -122,7 +122,7 @@ def by_kind(report: AuditReport) -> dict[RunKind, list[Measurements]]:
 
 
 def state_columns(report: AuditReport) -> list[tuple[str, str]]:
-    """Name of each state and a word on it."""
+    """Return the name of each state and a word on it."""
     golds = len(report.golds)
     words = {
         RunKind.ORIGINAL: "before",

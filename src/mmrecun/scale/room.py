@@ -56,7 +56,7 @@ class Schedule:
         return self.total - len(self._open)
 
     def ready(self, most: int | None = None) -> list[Piece]:
-        """Take out the next pieces, `most` at most, whose needs have come to their end."""
+        """Remove and return the next pieces, at most `most`, whose needs are finished."""
         found: list[Piece] = []
         for piece in self._waiting.values():
             if len(found) == most:

@@ -93,7 +93,11 @@ class DeviceEpochs:
         self._rng = torch.Generator(device)
 
     def run(self, seed: Seed) -> float:
-        """Train for one epoch; see `Epochs`."""
+        """Train for one epoch; see `Epochs`.
+
+        Raises:
+            DivergedError: when the loss is no longer finite.
+        """
         model, noise = self._model, self._steps.noise
         noise.manual_seed(seed.child("noise").value)
         self._rng.manual_seed(seed.value)

@@ -49,23 +49,23 @@ class FolderShelf:
     path: Path
 
     def names(self) -> list[str]:
-        """See `Shelf`."""
+        """Return the names; see `Shelf`."""
         found = (path.parent.relative_to(self.path) for path in self.path.rglob(_STATE))
         return sorted(place.as_posix() for place in found if not place.parts[0].startswith("."))
 
     def put(self, folder: Path, name: str) -> None:
-        """See `Shelf`. The folder is moved, so nothing of it is written twice."""
+        """Store a folder; see `Shelf`. The folder is moved, so nothing of it is written twice."""
         place = self.path / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
             folder.rename(place)
 
     def get(self, name: str, place: Path) -> None:
-        """See `Shelf`."""
+        """Fetch a folder; see `Shelf`."""
         shutil.copytree(self.path / name, place)
 
     def remove(self, name: str) -> None:
-        """See `Shelf`."""
+        """Remove a folder; see `Shelf`."""
         shutil.rmtree(self.path / name, ignore_errors=True)
 
 

@@ -133,7 +133,11 @@ class MappedTrainer:
         self.steps_per_epoch = -(-len(columns.train) // training.batch_size)
 
     def epoch(self, seed: Seed) -> float:
-        """Train for one epoch; returns the mean loss."""
+        """Train for one epoch; returns the mean loss.
+
+        Raises:
+            DivergedError: when the loss is no longer finite.
+        """
         own, steps = torch.zeros(()), 0
         for loss in self.steps(seed):
             own += loss
@@ -186,7 +190,11 @@ class MappedTrainer:
         return whole / max(counted, 1)
 
     def keep_best(self) -> dict[str, Tensor]:
-        """Write every row of this process as it is now to files of their own, over the ones before."""
+        """Write every row of this process as it is now to files of their own, over the ones before.
+
+        Raises:
+            DivergedError: when a row is no longer finite.
+        """
         finite = True
         for name, best in self._best.items():
             for start in range(0, len(best), _BLOCK):

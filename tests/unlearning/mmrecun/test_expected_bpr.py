@@ -26,18 +26,15 @@ def vectors(partition: Partition) -> tuple[Tensor, Tensor]:
     return torch.randn(sizes[0], 5, generator=rng), torch.randn(sizes[1], 5, generator=rng)
 
 
-def test_a_pull_is_the_mean_over_the_last_half_of_the_way():
-    margins = torch.tensor([-8.0, -1.0, -1e-4, 0.0, 0.5, 3.0, 20.0], dtype=torch.float64)
-    way = torch.linspace(0.5, 1, 20_001, dtype=torch.float64)
-    wanted = torch.sigmoid(-margins[:, None] * way).mean(dim=1)
-    torch.testing.assert_close(gradient_weight(margins), wanted, atol=3e-3, rtol=1e-3)
+def test_a_pull_is_that_of_two_thirds_of_the_way():
+    margins = torch.tensor([-1e4, -8.0, 0.0, 0.5, 3.0, 1e4], dtype=torch.float64)
+    torch.testing.assert_close(gradient_weight(margins), torch.sigmoid(-margins / 1.5))
 
 
 def test_stiffness_is_how_fast_a_pull_falls():
-    margins = torch.tensor([-6.0, -0.7, 0.2, 1.0, 4.0, 12.0], dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(gradient_weight(margins).sum(), margins)
-    torch.testing.assert_close(hessian_weight(margins.detach()), -slope)
-    assert hessian_weight(torch.tensor([-1e4, 0.0, 1e4])).isfinite().all()
+    margins, step = torch.tensor([-6.0, -0.7, 0.0, 1.0, 4.0, 12.0], dtype=torch.float64), 1e-5
+    slope = (gradient_weight(margins + step) - gradient_weight(margins - step)) / (2 * step)
+    torch.testing.assert_close(hessian_weight(gradient_weight(margins)), -slope)
 
 
 @pytest.mark.parametrize("kind", ["users", "items", "pairs", "some audio", "mixed"])

@@ -1,6 +1,7 @@
 """From batches of a table to events as numbers: what an import holds of each row."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,18 +80,20 @@ def collect(
     weights, places, clocks = Weights(options), _Places(), _Clocks(options.timestamp)
     attributes, labels = list[pl.DataFrame](), list[np.ndarray]()
     wanted = [options.user, options.item, options.timestamp, options.weight, label]
-    for batch in table.batches([name for name in wanted if name]):
-        report.rows += batch.table.height
-        heavy = weights.heavy_enough(batch)
-        if not heavy.table.height:
-            continue
-        places.add(heavy)
-        users.add(heavy)
-        items.add(heavy)
-        attributes.append(attributes_of(heavy, options))
-        clocks.check(heavy)
-        if label:
-            labels.append(given_labels(heavy, label))
+    with ThreadPoolExecutor(max_workers=1) as beside:  # polars lets go of Python's lock, so two columns go at once
+        for batch in table.batches([name for name in wanted if name]):
+            report.rows += batch.table.height
+            heavy = weights.heavy_enough(batch)
+            if not heavy.table.height:
+                continue
+            places.add(heavy)
+            added = beside.submit(items.add, heavy)
+            users.add(heavy)
+            added.result()
+            attributes.append(attributes_of(heavy, options))
+            clocks.check(heavy)
+            if label:
+                labels.append(given_labels(heavy, label))
     report.warnings += table.warnings
     weights.tell(table.path, report)
     user_map, user_rows = _resolved(table, "user", users, listed.get("user"), places, report, by_number)

@@ -26,7 +26,7 @@ _CLOCKS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y/%m/%d %H:%M
 
 
 def header_name(cell: str, kind: str, further: str = "") -> bool:
-    """Whether a cell reads like the header of a column of ids.
+    """Say whether a cell reads like the header of a column of ids.
 
     Args:
         cell: such as `user_id:token`.
@@ -42,7 +42,7 @@ def header_name(cell: str, kind: str, further: str = "") -> bool:
 
 
 def looks_like_row(header: Sequence[str]) -> bool:
-    """Whether a header holds a number or a date, and nothing that reads like the name of a column of ids.
+    """Say whether a header holds a number or a date, and nothing that reads like the name of a column of ids.
 
     >>> looks_like_row(["u1", "i7", "4.5"]), looks_like_row(["user_id", "i", "2019"]), looks_like_row(["a", "b"])
     (True, False, False)
@@ -108,7 +108,7 @@ def ids(source: Source, column: str) -> tuple[pl.Series, list[str]]:
 
 
 def as_ids(values: pl.Series, where: str) -> pl.Series:
-    """Ids as text; whole numbers that were stored as fractions, such as 3.0, lose them.
+    """Return ids as text; whole numbers that were stored as fractions, such as 3.0, become 3.
 
     Raises:
         DataError: for lists, objects and bytes, which are no ids.
@@ -185,7 +185,7 @@ def _bare(values: pl.Series) -> pl.Series:
 
 
 def times(source: Source, column: str) -> pl.Series:
-    """Numbers as they are; dates, and text as ISO 8601 writes them, as seconds since 1970 in UTC.
+    """Return numbers unchanged, and dates and ISO 8601 text as seconds since 1970 in UTC.
 
     Whole numbers are int64, to the last digit (float64 cannot hold nanoseconds), others float64. A time without a zone
     is taken as UTC.
@@ -237,7 +237,7 @@ def _seconds(values: pl.Series) -> pl.Series:
 
 
 def _clock(text: pl.Series) -> pl.Series:
-    """ISO times in UTC; null where a text is none."""
+    """Parse ISO times in UTC; null where a text is none."""
     plain = text.str.strip_chars().str.replace(r"^(\d{4}[-/]\d\d[-/]\d\d) ", "${1}T")
     found = plain.str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC").dt.replace_time_zone(None)
     for form in _CLOCKS:
@@ -248,7 +248,7 @@ def _clock(text: pl.Series) -> pl.Series:
 
 
 def attributes(source: Source, table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Text columns that are numbers throughout as numbers, so that `year < 2010` means what it says; and warnings.
+    """Return text columns that hold numbers alone as numbers, so that `year < 2010` works; and warnings.
 
     A leading zero is part of a code, such as 007, and stays. A column that nearly is one of numbers stays text, and is
     told; one without a name is left out.

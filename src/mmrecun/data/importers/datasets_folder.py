@@ -22,7 +22,7 @@ _SPLITS = {
 
 
 def is_datasets_folder(folder: Path) -> bool:
-    """Whether `save_to_disk` of a dataset, or of a dictionary of splits, has written a folder."""
+    """Say whether `save_to_disk` wrote a folder, of a dataset or of a dictionary of splits."""
     return (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file()
 
 

@@ -55,7 +55,7 @@ def read_delimited(path: Path, separator: str, columns: Sequence[str] = ()) -> t
 
 
 def quotes(path: Path, separator: str) -> bool:
-    """Whether quotation marks enclose fields in a table.
+    """Say whether quotation marks enclose fields in a table.
 
     Raises:
         DataError: when the file cannot be read, is empty, or is separated otherwise.
@@ -93,7 +93,7 @@ def header_names(path: Path, header: Sequence[str], separator: str, columns: Seq
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number, also infinity or NaN."""
+    """Say whether a text is a number, including infinity and NaN."""
     with suppress(ValueError):
         float(text)
         return True
@@ -122,7 +122,7 @@ def _refuse_other_separator(path: Path, separator: str, header: str) -> None:
 
 
 def _encloses(path: Path, separator: str) -> bool:
-    """Whether marks enclose fields: some column stands in them throughout, or lines are equally long only so."""
+    """Say whether marks enclose fields: some column is always in them, or only then are all lines equally long."""
     if not _holds_mark(path):
         return False
     width, even = 0, True
@@ -148,7 +148,7 @@ def _holds_mark(path: Path) -> bool:
 
 
 def without_blank_end(table: pl.DataFrame) -> pl.DataFrame:
-    """Blank lines at the end are nobody's mistake; elsewhere they are rows without ids, and refused as such."""
+    """Drop blank lines at the end; elsewhere they are rows without ids, and refused as such."""
     filled = table.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
     return table.head(int(filled[-1]) + 1 if len(filled) else 0)
 
@@ -186,7 +186,7 @@ def _refuse_other_content(path: Path, start: bytes) -> None:
 
 
 def _records(path: Path, separator: str, quoted: bool = True) -> Iterator[tuple[int, int, list[str]]]:
-    """First line, last line and fields of each record, header included; quoted fields may span lines.
+    """Yield first line, last line and fields of each record, header included; quoted fields may span lines.
 
     It ends early at a field too long for this reader.
     """
@@ -215,6 +215,8 @@ def ragged(path: Path, separator: str, quoted: bool) -> str:
 
 def swallowed(path: Path, separator: str, rows: int) -> list[str]:
     """Return a warning where one quoted field holds several lines that would be rows by themselves."""
+    if not _holds_mark(path):
+        return []
     with open_bytes(path) as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     if lines <= rows:

@@ -137,7 +137,7 @@ def from_table(name: str, path: Path, table: pl.DataFrame, items: IdMap, further
 
 
 def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
-    """float32 [rows, F]; NaN throughout where a row is missing or an empty list."""
+    """Return features as float32 [rows, F]; NaN throughout where a row is missing or an empty list."""
     lists = [column for column in table.columns if table[column].dtype in (pl.List, pl.Array)]
     if not lists:
         numbers = [column for column in table.columns if table[column].dtype.is_numeric()]

@@ -20,7 +20,7 @@ class IdCodes:
         self._whole: bool | None = None
 
     def add(self, batch: Source) -> None:
-        """Take the ids of a further batch in.
+        """Add the ids of a batch.
 
         Raises:
             DataError: naming the line of a missing id, or when the column holds no ids.
@@ -47,7 +47,7 @@ class IdCodes:
         return numbers.select(pl.col("id").cat.to(self._type).cast(pl.String)).to_series()
 
     def take_codes(self) -> np.ndarray:
-        """Hand over the number of each row's id, uint32 [N]; nothing is kept."""
+        """Return the number of each row's id, uint32 [N], and keep no copy."""
         rows, self._rows = self._rows, []
         return np.concatenate(rows)
 
@@ -87,18 +87,25 @@ def sorted_by_number(names: pl.Series, codes: np.ndarray) -> tuple[pl.Series, np
     return names.gather(order), place[codes]
 
 
-def canonical_order(users: Ints, items: Ints) -> Ints:
-    """Return the places of N pairs sorted by user, then item, then place; int64 [N].
+def sorted_pairs(users: Ints, items: Ints) -> tuple[Ints, Ints, Ints]:
+    """Sort N pairs by user, then item, then place.
 
     Args:
         users, items: unsigned or non-negative integers [N].
+
+    Returns:
+        The users, the items, and the places that they had before; each int64 [N].
     """
-    count, items_end = len(users), int(items.max(initial=0)) + 1
-    bits = max(count - 1, 1).bit_length()
-    keys = users.astype(np.uint64) * np.uint64(items_end) + items.astype(np.uint64)
-    if (int(users.max(initial=0)) + 1) * items_end << bits >= 1 << 64:
-        return np.argsort(keys, kind="stable")
-    # key and place packed into one number: sorting numbers is several times as fast as sorting places by them
-    packed = np.sort((keys << np.uint64(bits)) | np.arange(count, dtype=np.uint64))
-    packed &= np.uint64((1 << bits) - 1)
-    return packed.view(np.int64)
+    item_bits, place_bits = int(items.max(initial=0)).bit_length(), max(len(users) - 1, 1).bit_length()
+    if int(users.max(initial=0)).bit_length() + item_bits + place_bits > 64:
+        order = np.lexsort((items, users))
+        return users[order].astype(np.int64), items[order].astype(np.int64), order
+    # all three packed into one number: sorting numbers is several times as fast as sorting places by them
+    packed = (users.astype(np.uint64) << np.uint64(item_bits)) | items.astype(np.uint64)
+    packed = (packed << np.uint64(place_bits)) | np.arange(len(users), dtype=np.uint64)
+    packed.sort()
+    places = packed & np.uint64((1 << place_bits) - 1)
+    packed >>= np.uint64(place_bits)
+    sorted_items = packed & np.uint64((1 << item_bits) - 1)
+    packed >>= np.uint64(item_bits)
+    return packed.view(np.int64), sorted_items.view(np.int64), places.view(np.int64)

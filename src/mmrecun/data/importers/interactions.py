@@ -10,7 +10,7 @@ import polars as pl
 
 from mmrecun.arrays import Ints, Labels
 from mmrecun.data.importers.columns import mixed_units, numeric, quoted, times
-from mmrecun.data.importers.id_codes import canonical_order
+from mmrecun.data.importers.id_codes import sorted_pairs
 from mmrecun.data.importers.options import Duplicates, ImportOptions, SplitKind
 from mmrecun.data.importers.readers import Source
 from mmrecun.data.importers.report import Report
@@ -69,13 +69,13 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
         report.warnings.append(
             f"some of '{options.timestamp}' look like seconds and others like milliseconds or less; mend them"
         )
-    order = _distinct(events, options, report)
+    users, items, order = _distinct(events, options, report)
     if options.k_core:
-        inside = k_core(events.users[order].astype(np.int64), events.items[order].astype(np.int64), options.k_core)
+        inside = k_core(users, items, options.k_core)
         told = f"the {options.k_core}-core keeps {int(inside.sum())} of {len(events.users)} interactions"
         report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", told)
-        order = order[inside]
-    labels = _labels(events, order, options, report)
+        users, items, order = users[inside], items[inside], order[inside]
+    labels = _labels(events, users, order, options, report)
     for split in Split:
         if not (labels == split).any():
             if split is Split.TRAIN:
@@ -84,7 +84,9 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
                 f"{events.where}: the {split.name.lower()} split is empty; label some interactions, or choose --split"
             )
     attributes = events.attributes[order] if events.attributes.width else events.attributes
-    return Interactions(events.users[order], events.items[order], labels, attributes)
+    for column in (users, items, labels):
+        column.flags.writeable = False  # so that they are taken as they are, and not copied
+    return Interactions(users, items, labels, attributes)
 
 
 class Weights:
@@ -144,16 +146,13 @@ def _gathered(lines: Callable[[], Iterator[int]], places: Ints) -> Iterator[int]
             sought = next(wanted, None)
 
 
-def _distinct(events: Events, options: ImportOptions, report: Report) -> Ints:
-    """Return the places of the pairs in canonical order, without those that occurred before."""
-    order = canonical_order(events.users, events.items)
+def _distinct(events: Events, options: ImportOptions, report: Report) -> tuple[Ints, Ints, Ints]:
+    """Return users, items and places of the pairs in canonical order, without those that occurred before."""
+    users, items, order = sorted_pairs(events.users, events.items)
     again = np.zeros(len(order), dtype=bool)
-    for column in (events.users, events.items):
-        sorted_column = column[order]
-        equal = sorted_column[1:] == sorted_column[:-1]
-        again[1:] = equal if column is events.users else again[1:] & equal
+    again[1:] = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
     if not again.any():
-        return order
+        return users, items, order
     if options.duplicates is Duplicates.ERROR:
         place = int(np.flatnonzero(again)[order[again].argmin()])
         earlier = order[np.flatnonzero(~again[:place])[-1]]
@@ -164,7 +163,7 @@ def _distinct(events: Events, options: ImportOptions, report: Report) -> Ints:
         )
     count = int(again.sum())
     report.leave_out(count, "repeated pair", f"{count} repeated pairs were dropped; the first of each was kept")
-    return order[~again]
+    return users[~again], items[~again], order[~again]
 
 
 def attributes_of(source: Source, options: ImportOptions) -> pl.DataFrame:
@@ -198,17 +197,17 @@ def given_labels(source: Source, label: str) -> Labels:
     return labels.to_numpy()
 
 
-def _labels(events: Events, order: Ints, options: ImportOptions, report: Report) -> Labels:
+def _labels(events: Events, users: Ints, order: Ints, options: ImportOptions, report: Report) -> Labels:
     """Return the splits of the pairs in canonical order; chance and ties go by their order in the source."""
     if events.labels is not None:
-        given = events.labels[order]
-        return _cut(events.users[order], given, options, report) if events.cut_valid else given
+        given: Labels = events.labels[order]
+        return _cut(users, given, options, report) if events.cut_valid else given
+    if len(order) == len(events.users):
+        return _made(events.users, events.attributes, options, report.warnings)[order]
     kept = np.zeros(len(events.users), dtype=bool)
     kept[order] = True
     attributes = events.attributes.filter(kept) if events.attributes.width else events.attributes
-    made = _made(events.users[kept].astype(np.int64), attributes, options, report.warnings)
-    if len(made) == len(kept):
-        return made[order]
+    made = _made(events.users[kept], attributes, options, report.warnings)
     place = np.cumsum(kept) - 1
     labels: Labels = made[place[order]]
     return labels

@@ -17,7 +17,11 @@ from mmrecun.errors import DataError
 
 
 def find_pairs(folder: Path) -> Path | None:
-    """Return the file of pairs in a folder of MicroLens, the CSV before the TSV; None where there is none."""
+    """Return the file of pairs in a folder of MicroLens, the CSV before the TSV; None where there is none.
+
+    Raises:
+        DataError: when several files could hold the pairs.
+    """
     for suffix in (".csv", ".tsv"):
         found = sorted(path for path in folder.glob("*_pairs.*") if plain(path).suffix == suffix)
         if len(found) > 1:

@@ -156,7 +156,7 @@ def _folder_format(folder: Path) -> Format:
 
 
 def _looks_like_lists(path: Path) -> bool:
-    """Whether a .txt file begins with whole numbers that single blanks separate: a user and that user's items."""
+    """Say whether a .txt file begins with whole numbers separated by single blanks: a user and that user's items."""
     if plain(path).suffix.lower() != ".txt" or not path.is_file():
         return False
     words = first_line(path).rstrip("\r\n").split(" ")
@@ -229,14 +229,14 @@ def _lists_beside(folder: Path, report: Report) -> dict[str, Listed]:
 
 
 def _warnings(dataset: Dataset) -> list[str]:
-    warnings = []
-    train, pairs = dataset.train, dataset.interactions
-    for kind, size, trained, used in (
-        ("users", len(dataset.users), train.users, pairs.users),
-        ("items", len(dataset.items), train.items, pairs.items),
+    warnings, pairs = [], dataset.interactions
+    for kind, rows, degrees in (
+        ("users", pairs.users, dataset.degrees[0]),
+        ("items", pairs.items, dataset.degrees[1]),
     ):
-        seen, learned = (np.bincount(rows, minlength=size) > 0 for rows in (used, trained))
-        cold, gaps = int((seen & ~learned).sum()), int((~seen).sum())
+        seen = np.zeros(len(degrees), dtype=bool)
+        seen[rows] = True
+        cold, gaps = int((seen & (degrees == 0)).sum()), int((~seen).sum())
         if cold:
             warnings.append(f"{cold} {kind} are only in valid or test: cold")
         if gaps:

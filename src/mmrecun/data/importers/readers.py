@@ -60,12 +60,12 @@ class Source:
     first: int = 0
 
     def at(self, row: int) -> str:
-        """File and line (or row) of a row, for messages."""
+        """Return file and line (or row) of a row, for messages."""
         line = next(islice(self.lines(), row, None), None) if self.lines else None
         return f"{self.path}, row {self.first + row}" if line is None else f"{self.path}, line {line}"
 
     def column(self, name: str) -> pl.Series:
-        """One column.
+        """Return one column.
 
         Raises:
             DataError: listing the columns there are, or when its entries are lists or objects.
@@ -179,7 +179,7 @@ def _without_bytes(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_text(values: pl.Series) -> pl.Series:
-    """Bytes as the text they are: UTF-8, or UUIDs where all have 16 bytes; anything else stays bytes."""
+    """Decode bytes as UTF-8, or as UUIDs if all have 16 bytes; anything else stays bytes."""
     listed: list[bytes | None] = values.to_list()
     with suppress(UnicodeDecodeError):
         texts = [None if value is None else value.decode() for value in listed]
@@ -226,7 +226,7 @@ def _json_rows(path: Path, content: bytes) -> pl.DataFrame:
 
 
 def holds_json_array(path: Path) -> bool:
-    """Whether a file of JSON is one array, one object over many lines, or a text on each line."""
+    """Say whether a file of JSON is one array, one object over many lines, or a text on each line."""
     with decompressing(path), open_bytes(path) as file:
         start = file.read(1 << 10).lstrip(_BYTE_ORDER_MARK + b" \t\r\n")
     lines = plain(path).suffix.lower() != ".json" or _LINES_OF_OBJECTS.match(start)

@@ -24,6 +24,6 @@ class Report:
             self.warnings.append(warning)
 
     def check(self, kept: int) -> None:
-        """Assert that no row was passed over in silence; `kept` is the number of interactions."""
+        """Assert that every row is accounted for; `kept` is the number of interactions."""
         counted = kept + sum(self.left_out.values())
         assert self.rows == counted, f"{self.rows} rows were read, but {counted} are accounted for"

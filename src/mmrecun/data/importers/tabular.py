@@ -75,7 +75,7 @@ def assemble(
 
 
 def _numbered(items: IdMap) -> bool:
-    """Whether each id is its own row number."""
+    """Say whether each id is its own row number."""
     return items.names.equals(pl.int_range(len(items), eager=True).cast(pl.String).alias("id"))
 
 

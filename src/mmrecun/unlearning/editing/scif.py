@@ -70,7 +70,7 @@ class SCIF(Unlearner):
     forgets = frozenset({Target.USERS, Target.ITEMS, Target.INTERACTIONS})
 
     def run(self, task: Task) -> UnlearnResult:
-        """Solve for the step and take it."""
+        """Correct the rows of users with a forgotten pair by one solved step."""
         self.check(task.partition)
         working, partition = working_copy(task), task.partition
         forgotten = partition.forgotten.select(~partition.removed_users[partition.forgotten.users])

@@ -36,7 +36,7 @@ class AmnesiacConfig(PassConfig):
     @field_validator("variant")
     @classmethod
     def possible(cls, variant: Variant) -> Variant:
-        """Refuse subtraction.
+        """Refuse the variant `subtract`.
 
         It takes the parameter changes of all batches with forgotten pairs off the trained parameters. Trainings do not
         log them: with batches of 2048 nearly every batch holds a forgotten pair (all but one in 10^9 where 1 % is

@@ -27,7 +27,10 @@ _TINY = 1e-9
 
 
 def mean_cosine(rows: Tensor, gradient: Tensor, degree: Ints) -> float:
-    """Mean cosine between rows [R, D] and what their pairs taught them, -gradient [R, D], where `degree` is not 0."""
+    """Compute the mean cosine between rows [R, D] and -gradient [R, D], what their pairs taught them.
+
+    Rows of `degree` 0 do not count.
+    """
     known = torch.from_numpy(degree > 0).to(rows.device)
     return float(cosine_similarity(rows[known], -gradient[known]).mean()) if known.any() else 0.0
 
@@ -69,7 +72,7 @@ class Balance:
         return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest)
 
     def imbalance(self, rows: Tensor, gradient: Tensor) -> Tensor:
-        """How far `rows` [R, D] are from balance, given their gradient over the retained pairs: float32 [R, D]."""
+        """Compute how far `rows` are from balance, given their gradient over the retained pairs; float32 [R, D] all."""
         return self.rest - gradient - self.decay * rows
 
 

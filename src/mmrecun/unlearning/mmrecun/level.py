@@ -153,7 +153,7 @@ def _single_pairs(partition: Partition, rng: np.random.Generator) -> _SinglePair
 
 
 def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> bool:
-    """Whether there are enough of both, and they are alike in popularity, as a random split makes them."""
+    """Say whether there are enough of both, alike in popularity as a random split makes them."""
     if min(len(forgotten), len(valid)) < _FEWEST:
         return False
     popular = [degree[pairs.items].astype(np.float32) for pairs in (forgotten, valid)]

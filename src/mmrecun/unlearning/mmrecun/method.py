@@ -202,10 +202,10 @@ def _worse(task: Task, solver: BalanceSolver) -> str:
 
 
 def _share(task: Task) -> float:
-    """Of the pairs that the model was trained on, what is forgotten."""
+    """Compute the share of the model's training pairs that is forgotten."""
     return len(task.partition.forgotten) / max(len(task.partition.original.train), 1)
 
 
 def _features_lost(task: Task) -> bool:
-    """Whether items lost features that the model reads."""
+    """Say whether items lost features that the model reads."""
     return not set(task.partition.removed_features).isdisjoint(task.model.modalities())

@@ -105,7 +105,7 @@ class BalanceSolver:
 
     @torch.no_grad()
     def scale_step(self, scale: StepScale) -> None:
-        """Go `scale` times as far; rows that lost all their pairs start anew."""
+        """Scale the step by `scale`; rows that lost all their pairs are reset."""
         rng = self._seed.child("fresh rows").torch()
         for table, row in zip(self.tables.values(), self._scaled(scale), strict=True):
             table.weight.copy_(row)

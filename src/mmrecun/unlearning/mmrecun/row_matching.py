@@ -26,6 +26,7 @@ from mmrecun.models.base import ID_TABLES, Recommender
 from mmrecun.unlearning.mmrecun.share_effect import at_scores, without_effect
 
 _FEWEST = 5  # rows that lost pairs; fewer show nothing that could be found
+_MOST_PEERS = 512  # whose traits a single row is ranked among
 _ROUNDS = 2  # the traits of a row depend on its neighbours, which move, too
 _PARALLEL = 1e-6  # is added to the squared lengths of directions, which may be parallel
 _LEAST_REST = 0.05  # of a row's length that always lies outside the plane of its two directions
@@ -75,7 +76,7 @@ class _Middle:
 
     @classmethod
     def of(cls, model: Recommender, inputs: GraphInputs, reach: float) -> list[Self]:
-        """Of users and of items."""
+        """Measure both sides, users and items."""
         weights = [model.get_parameter(name) for name in ID_TABLES]
         vectors = model.vectors(inputs)
         pair = vectors.users, vectors.items
@@ -170,8 +171,7 @@ def keep_standing(before: Sequence[Tensor], after: Sequence[Tensor], partition: 
         for row in np.flatnonzero((new_degree < degree[kept]) & (new_strata > 0)):
             place = torch.tensor([row], device=table.device)
             peers, new_peers = (
-                torch.from_numpy(np.flatnonzero(groups == groups[at])).to(table.device)
-                for groups, at in ((strata, kept[row]), (new_strata, row))
+                _peers(groups, at).to(table.device) for groups, at in ((strata, kept[row]), (new_strata, row))
             )
             scores, values = (
                 _traits(*(part[number][rows] for part in hood))
@@ -184,12 +184,18 @@ def keep_standing(before: Sequence[Tensor], after: Sequence[Tensor], partition: 
             table[place] = with_traits(table[place], (near, far), torch.tensor([wanted]).to(table))
 
 
+def _peers(strata: Ints, row: np.integer) -> Tensor:
+    """Return rows of the stratum of `row`, int64; every n-th of many."""
+    rows = np.flatnonzero(strata == strata[row])
+    return torch.from_numpy(rows[:: -(-len(rows) // _MOST_PEERS)])
+
+
 def _graph(data: Dataset, device: torch.device) -> Tensor:
     return user_item_graph(data.train, len(data.users), len(data.items), device).forward
 
 
 def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor) -> tuple[Sequence[Tensor], ...]:
-    """Rows of users and items, and what lies one and two hops from each."""
+    """Return the rows of users and items, and what lies one and two hops from each."""
     sizes = [len(table) for table in tables]
     own = torch.cat(list(tables))
     near = product(adjacency, own)

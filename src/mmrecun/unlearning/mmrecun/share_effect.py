@@ -55,7 +55,7 @@ def _power(matrices: Doubles, exponent: float, least: float) -> Doubles:
 
 
 def at_scores(traits: Doubles, scores: Doubles, wanted: Doubles, strata: Ints) -> Doubles:
-    """Values of traits [M, T] at other normal scores, read off the values in each stratum."""
+    """Return the values of traits [M, T] at other normal scores, read off the values in each stratum."""
     found = traits.copy()
     for stratum in np.unique(strata):
         inside = strata == stratum

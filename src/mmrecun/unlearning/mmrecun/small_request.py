@@ -115,7 +115,7 @@ class _Local:
         return found / users.shape[1]
 
     def _gradient(self, pairs: Interactions) -> UserItemVectors:
-        """By the vectors. Items feel it as positives only, since as negatives all of them share it."""
+        """Compute the gradient by the vectors. Items count as positives alone: as negatives all of them share it."""
         users, items = self._vectors
         own, good = (torch.tensor(rows, device=users.device) for rows in (pairs.users, pairs.items))
         margins, share = self._margins(pairs)
@@ -127,10 +127,10 @@ class _Local:
 
     def _stiffness(self, pairs: Interactions) -> Tensor:
         margins, share = self._margins(pairs)
-        return hessian_weight(margins).mul_(share).sum(dim=1)
+        return (hessian_weight(gradient_weight(margins)) * share).sum(dim=1)
 
     def _margins(self, pairs: Interactions) -> tuple[Tensor, Tensor]:
-        """Margins of N pairs over the S drawn items, and how much each counts: float32 [N, S] both."""
+        """Compute the margins of N pairs over the S drawn items, and their weights: float32 [N, S] both."""
         users, items = self._vectors
         own, good = (torch.tensor(rows, device=users.device) for rows in (pairs.users, pairs.items))
         drawn = np.broadcast_to(self._drawn, (len(pairs), len(self._drawn)))

@@ -58,7 +58,7 @@ class TrainedBalance(NamedTuple):
             min_cosine: mean cosine between a table and what its pairs taught it, from which on it can be solved for.
         """
         partition, inputs = task.partition, task.inputs(views.original)
-        gradients, _, _ = bpr_gradients(task.model, inputs, bpr, with_hessian=False)
+        gradients, _, _ = bpr_gradients(task.model, inputs, bpr)
         kept = {"users": partition.user_rows, "items": partition.item_rows}
         degrees = dict(zip(kept, partition.original.degrees, strict=True))
         decays, unsolvable = {}, ""
@@ -81,13 +81,13 @@ def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
 
 
 def bpr_gradients(
-    model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR, with_hessian: bool = True
+    model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR
 ) -> tuple[dict[str, Tensor], UserItemVectors, Gradient]:
     """Return the gradient of `bpr` by every table of `model`, the vectors it was taken at, and its gradient by them."""
     weights = {name: table.weight for name, table in model.tables().items()}
     pair = vectors_of(model, inputs)
     at = pair[0].detach(), pair[1].detach()
-    by_vectors = bpr.gradient(at, with_hessian)
+    by_vectors = bpr.gradient(at)
     found = torch.autograd.grad(
         pair, list(weights.values()), [by_vectors.users, by_vectors.items], materialize_grads=True, allow_unused=True
     )

@@ -102,7 +102,7 @@ class Stacked:
 
     @classmethod
     def of(cls, shards: list[tuple[Ints, Tensor]], size: int) -> "Stacked":
-        """Build from the rows and vectors of each shard; `size` is N."""
+        """Build the vectors from the rows and vectors of each shard; `size` is N."""
         dim, device = max(vectors.shape[1] for _, vectors in shards), shards[0][1].device
         stacked = torch.zeros(size, len(shards), dim, device=device)
         there = torch.zeros(size, len(shards), dtype=torch.bool, device=device)
