@@ -93,8 +93,8 @@ def _(forgotten, mmrecun, mo):
 @app.cell
 def _(mo, report):
     checks = [check for check in report.checks if check.state.value in {"passed", "failed"}]
-    rows = [f"| {check.name} | {check.state.value} | {check.detail} |" for check in checks]
-    mo.md("\n".join(["| check | outcome | what was measured |", "| --- | --- | --- |", *rows]))
+    _rows = [f"| {check.name} | {check.state.value} | {check.detail} |" for check in checks]
+    mo.md("\n".join(["| check | outcome | what was measured |", "| --- | --- | --- |", *_rows]))
     return
 
 
