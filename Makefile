@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-gpu test-adapters test-ray coverage check format docs benchmarks clean
+.PHONY: demo test test-gpu test-adapters test-ray coverage fuzz check format docs benchmarks clean
 
 # Made again when the dependencies change.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -16,6 +16,10 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+
+# FIRST and INPUTS name the damaged inputs; each is made again from its number.
+fuzz: $(VENV)/ready
+	$(BIN)/python -m benchmarks.fuzz_readers --first $(or $(FIRST),0) --inputs $(or $(INPUTS),100000) --seconds $(or $(SECONDS),600)
 
 # Apart from `test`: tracing costs more than a third of its time.
 coverage: $(VENV)/ready

@@ -1,12 +1,14 @@
 """Damaged files for every reader: `python -m benchmarks.fuzz_readers --inputs 1000000`.
 
 A sample of each format is damaged byte by byte, from a seed, and read. A dataset or one of the package's own errors, of
-one line, may come out; anything else is printed with the seed that makes it again.
+one line, may come out; anything else is printed with the number that makes it again (`--first`). The reading process is
+watched by another, which notes when it dies or stands still, and goes on behind that input.
 """
 
 import argparse
 import gzip
 import json
+import multiprocessing
 import random
 import sqlite3
 import time
@@ -14,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,6 +25,7 @@ from mmrecun.data.importers.options import Format, ImportOptions
 from mmrecun.data.importers.read import read
 from mmrecun.errors import MMRecUnError
 
+_PATIENCE = 60  # seconds that reading one input may take
 ROWS = [(f"u{n // 5}", f"i{n % 5}", n, 1 + n % 5) for n in range(30)]
 TABLE = pl.DataFrame(ROWS, schema=["user", "item", "at", "rating"], orient="row")
 CSV = TABLE.write_csv()
@@ -44,12 +47,19 @@ TOKENS = (
 
 
 class Sample(NamedTuple):
-    """Files of a format, by name; which of them is the source; and how it is read."""
+    """Files of a format, by name; which of them is the source; and how it is imported, or else read."""
 
     files: dict[str, bytes]
     source: str | None
     options: dict[str, object]
     layout: Format = Format.AUTO
+    reader: Callable[[Path], object] | None = None
+
+    def read(self, folder: Path) -> object:
+        """Read the files in a folder."""
+        if self.reader is not None:
+            return self.reader(folder)
+        return read(folder / self.source if self.source else None, options_of(self, folder), self.layout)
 
 
 def _bytes(write: Callable[[Path], object]) -> bytes:
@@ -159,7 +169,7 @@ def failure(sample: Sample, seed: str, folder: Path) -> str:
     name = rng.choice(sorted(sample.files))
     (folder / name).write_bytes(damaged(sample.files[name], rng))
     try:
-        read(folder / sample.source if sample.source else None, options_of(sample, folder), sample.layout)
+        sample.read(folder)
     except MMRecUnError as error:
         return f"an error of several lines: {error!r}" if len(str(error).splitlines()) > 1 else ""
     except KeyboardInterrupt:
@@ -196,25 +206,54 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
-    every = samples()
-    parser.add_argument("--only", nargs="+", default=list(every), choices=list(every), help="formats")
+    parser.add_argument("--only", nargs="+", default=[], help="formats")
     chosen = parser.parse_args(arguments)
-    every = {name: every[name] for name in chosen.only}
-    started, failures, number = time.perf_counter(), 0, chosen.first
+    started, failures, first, end = time.perf_counter(), 0, chosen.first, chosen.first + chosen.inputs
+    context = multiprocessing.get_context("spawn")
+    while first < end and (left := chosen.seconds - (time.perf_counter() - started)) > 0:
+        now, found = context.Value("q", first - 1), context.Value("q", 0)
+        child = context.Process(target=_run, args=(first, end, left, chosen.only, now, found))
+        child.start()
+        died = _watched(child, now)
+        if now.value < first:
+            raise SystemExit("the samples could not be made; see the error above")
+        failures += found.value + bool(died)
+        if died:
+            print(f"{now.value}: the process {died}", flush=True)
+        first = now.value + 1
+    spent = time.perf_counter() - started
+    print(f"{first - chosen.first} inputs in {spent:.0f} s: {failures} failures")
+
+
+def _run(first: int, end: int, seconds: float, only: list[str], now: Any, failures: Any) -> None:
+    """Damage and read, in a process of its own; `now` is the number of the input, for whoever watches."""
+    from benchmarks.fuzz_artifacts import artifact_samples
+
+    every = {name: sample for name, sample in (samples() | artifact_samples()).items() if not only or name in only}
+    started = time.perf_counter()
     with TemporaryDirectory() as top:
         for name, sample in every.items():
             prepared(sample, Path(top) / name)
-        for number in range(chosen.first, chosen.first + chosen.inputs):
-            name = list(every)[number % len(every)]
+        for number in range(first, end):
+            now.value, name = number, list(every)[number % len(every)]
             if found := failure(every[name], f"{name} {number}", Path(top) / name):
-                failures += 1
+                failures.value += 1
                 print(f"{name} {number}: {found}", flush=True)
-            if time.perf_counter() - started > chosen.seconds:
-                break
-    spent = time.perf_counter() - started
-    print(f"{number + 1 - chosen.first} inputs of {len(every)} formats in {spent:.0f} s: {failures} failures")
-    if failures:
-        raise SystemExit(1)
+            if time.perf_counter() - started > seconds:
+                return
+
+
+def _watched(child: Any, now: Any) -> str:
+    """Return how a process died, or that it stood still and was ended; nothing when it came to its end."""
+    last, start = None, now.value
+    while child.is_alive():
+        if now.value == last != start:
+            child.kill()
+            child.join()
+            return f"stood still for {_PATIENCE} s"
+        last = now.value
+        child.join(_PATIENCE)
+    return f"died with exit code {child.exitcode}" if child.exitcode else ""
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from benchmarks.fuzz_readers import failure, options_of, prepared, samples
+from benchmarks.fuzz_artifacts import artifact_samples
+from benchmarks.fuzz_readers import Sample, failure, prepared, samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,12 +23,26 @@ def test_damaged_files_give_a_dataset_or_one_clear_line(name: str, tmp_path: Pat
     assert not any(found), next(text for text in found if text)
 
 
+@pytest.fixture(scope="module")
+def artifacts() -> dict[str, Sample]:
+    return artifact_samples()
+
+
+def test_damaged_artifacts_are_read_or_one_clear_line(artifacts: dict[str, Sample], tmp_path: Path):
+    """Requests, dataset and run folders, and models of other libraries; whole they are all read."""
+    for name, sample in artifacts.items():
+        folder = tmp_path / name
+        prepared(sample, folder)
+        sample.read(folder)
+        found = [failure(sample, f"{name} {number}", folder) for number in range(12)]
+        assert not any(found), (name, next(text for text in found if text))
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_whole_samples_are_read(name: str, tmp_path: Path):
     sample = SAMPLES[name]
     prepared(sample, tmp_path)
-    source = tmp_path / sample.source if sample.source else None
-    assert len(read(source, options_of(sample, tmp_path), sample.layout).dataset.interactions) >= 20
+    assert len(sample.read(tmp_path).dataset.interactions) >= 20
 
 
 CELLS = st.text(st.characters(codec="utf-8"), max_size=4) | st.sampled_from(["u1", "i1", "1", '"', "", " ", "nan"])

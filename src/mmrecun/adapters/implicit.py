@@ -1,8 +1,10 @@
 """Models of `implicit` (ALS, BPR, logistic MF): from the `.npz` that they save, or in memory."""
 
+import zlib
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Self
 from zipfile import BadZipFile
 
@@ -142,15 +144,23 @@ def _told(model: object) -> str:
     return str(model) if isinstance(model, str | Path) else type(model).__name__
 
 
+# what NumPy and zipfile raise for damaged archives; NotImplementedError is a RuntimeError
+_UNREADABLE = (
+    *(ValueError, BadZipFile, OSError, EOFError, AttributeError, TypeError, RuntimeError, zlib.error),
+    *(SyntaxError, TokenError, MemoryError, OverflowError, KeyError),
+)
+
+
 def _arrays(model: object) -> tuple[dict[str, Array], str]:
     if not isinstance(model, str | Path):
         return _of_object(model)
     try:
-        with np.load(Path(model), allow_pickle=False) as file:
+        # opened here, since NumPy leaves a damaged file open
+        with Path(model).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = dict(file)
     except FileNotFoundError:
         raise ArtifactError(f"{model}: no such file") from None
-    except (ValueError, BadZipFile, OSError, EOFError, AttributeError, TypeError):
+    except _UNREADABLE:
         # NumPy's own words advise to load a file that holds pickles unsafely
         raise ArtifactError(
             f"{model}: not an .npz file of implicit, or one that holds pickled objects, which are never loaded; save "

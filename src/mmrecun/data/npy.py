@@ -1,5 +1,6 @@
 """Read and write npy files; whatever goes wrong names the file, and nothing is ever unpickled."""
 
+import warnings
 from pathlib import Path
 from tokenize import TokenError
 
@@ -15,7 +16,9 @@ def read_npy(path: Path) -> np.ndarray:
         DataError: naming the file and what is wrong with it.
     """
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a header that Python 2 wrote is read all the same
+            return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError, TypeError) as error:
