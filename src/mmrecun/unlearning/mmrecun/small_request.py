@@ -21,6 +21,7 @@ from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
 
 _MOST_PAIRS = 4096  # whose curvature is worked out; they stand for all pairs of the same rows
+_MOST_ENTRIES = 1 << 24  # of curvature matrices at a time
 _ITEM_GRAPHS: dict[bytes, sp.csr_array] = {}  # of the last request; the next one often has the same items
 
 
@@ -46,22 +47,42 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
     pairs = {"users": partition.forgotten.users, "items": partition.forgotten.items}
     rng = task.seed.child("fresh rows").torch()
     for side, stays in lost.items():
-        rows = np.unique(pairs[side][stays[pairs[side]]])
-        places = np.searchsorted(kept_rows[side], rows)
-        before, after = degrees[side][0][rows], degrees[side][1][places]
-        curvature = local.curvature(side, rows)
-        at, to, emptied = (torch.from_numpy(each).to(task.device) for each in (rows, places, places[after == 0]))
-        for name, decay_at in facts.decays.items():
-            table = model.tables()[name]
-            if table.side != side:
-                continue
-            old, new = (torch.from_numpy(decay_at(degree)).to(table.weight)[:, None] for degree in (before, after))
-            step = local.taught(name)[at] + (old - new) * table.weight[to]
-            table.weight[to] += step_scale * step / (facts.reach * curvature[:, None] + new)
-            table.weight[emptied] = table.fresh(len(emptied), rng).to(table.weight)
+        affected = np.unique(pairs[side][stays[pairs[side]]])
+        for start in range(0, len(affected), local.rows_at_once):
+            rows = affected[start : start + local.rows_at_once]
+            places = np.searchsorted(kept_rows[side], rows)
+            before, after = degrees[side][0][rows], degrees[side][1][places]
+            curvature = facts.reach * local.curvature(side, rows)
+            at, to, emptied = (torch.from_numpy(each).to(task.device) for each in (rows, places, places[after == 0]))
+            for name, decay_at in facts.decays.items():
+                table = model.tables()[name]
+                if table.side != side:
+                    continue
+                old, new = (torch.from_numpy(decay_at(degree)).to(table.weight)[:, None] for degree in (before, after))
+                target = local.taught(name)[at] + (old - new) * table.weight[to]
+                table.weight[to] += step_scale * _solved(curvature, new, target)
+                table.weight[emptied] = table.fresh(len(emptied), rng).to(table.weight)
     trained, changed = ([table.weight.detach() for table in each.id_tables().values()] for each in (task.model, model))
     keep_standing(trained, changed, partition)
     return model
+
+
+def _solved(curvature: Tensor, decay: Tensor, target: Tensor) -> Tensor:
+    """Solve (curvature + decay) x = target for each row.
+
+    Rows of another width than the vectors have the mean curvature of all directions.
+
+    Args:
+        curvature: float32 [M, D, D].
+        decay: float32 [M, 1].
+        target: float32 [M, D'].
+    """
+    width = curvature.shape[1]
+    if target.shape[1] != width:
+        return target / (curvature.diagonal(dim1=1, dim2=2).mean(dim=1, keepdim=True) + decay)
+    whole = curvature + decay[:, :, None] * torch.eye(width, device=target.device)
+    found: Tensor = torch.linalg.solve(whole, target)
+    return found
 
 
 class _Local:
@@ -88,31 +109,41 @@ class _Local:
         )
         self._taught = dict(zip(tables, taught, strict=True))
 
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows may have their curvature held in memory."""
+        return max(1, _MOST_ENTRIES // self._vectors[0].shape[1] ** 2)
+
     def taught(self, table: str) -> Tensor:
         """Return the gradient of BPR over the forgotten pairs by the rows of a table, float32 [R, D]."""
         return self._taught[table]
 
     def curvature(self, side: str, rows: Ints) -> Tensor:
-        """Return that of BPR over all pairs of the M `rows` of a side, the mean over directions: float32 [M]."""
+        """Return that of BPR over all pairs of the M `rows` of a side, by their vectors: float32 [M, D, D]."""
         users, items = self._vectors
-        everyone = self._train.sample(_MOST_PAIRS, self._rng)
         centred = items - items.mean(dim=0)
         if side == "users":
-            own = self._train.take(self._train.rows_of_users(rows)[0])
-            lengths = centred.square().sum(dim=1) + centred.square().sum(dim=1).mean()
+            own, others = self._train.take(self._train.rows_of_users(rows)[0]), centred
         else:
-            own = self._train.select(np.isin(self._train.items, rows))
-            lengths = users.square().sum(dim=1)
+            own, others = self._train.select(np.isin(self._train.items, rows)), users
         sampled = own.sample(_MOST_PAIRS, self._rng)
-        ends, others = (sampled.users, sampled.items) if side == "users" else (sampled.items, sampled.users)
-        bends = self._stiffness(sampled) * lengths[torch.tensor(others, device=lengths.device)]
-        places = torch.from_numpy(np.searchsorted(rows, ends)).to(bends.device)
-        found = torch.zeros(len(rows), device=bends.device).index_add_(0, places, bends)
-        found *= len(own) / max(len(sampled), 1)
-        if side == "items":  # every item is everybody's negative, too
-            as_negative = self._stiffness(everyone) * lengths[torch.tensor(everyone.users, device=lengths.device)]
-            found += as_negative.mean() * len(self._train) / len(items)
-        return found / users.shape[1]
+        ends, partners = (sampled.users, sampled.items) if side == "users" else (sampled.items, sampled.users)
+        weights = self._stiffness(sampled) * (len(own) / max(len(sampled), 1))
+        negative = self._as_negatives(users) if side == "items" else centred.T @ centred / len(items)
+        found = torch.empty(len(rows), users.shape[1], users.shape[1], device=users.device)
+        for number, row in enumerate(rows):
+            mine = np.flatnonzero(ends == row)
+            factors, weight = others[torch.from_numpy(partners[mine]).to(users.device)], weights[mine]
+            as_negative = negative if side == "items" else negative * weight.sum()
+            found[number] = (factors * weight[:, None]).T @ factors + as_negative
+        return found
+
+    def _as_negatives(self, users: Tensor) -> Tensor:
+        """Curvature that every item has as everybody's negative: float32 [D, D]."""
+        pairs = self._train.sample(_MOST_PAIRS, self._rng)
+        rows = users[torch.tensor(pairs.users, device=users.device)]
+        share = len(self._train) / max(len(pairs), 1) / len(self._vectors[1])
+        return (rows * (self._stiffness(pairs) * share)[:, None]).T @ rows
 
     def _gradient(self, pairs: Interactions) -> UserItemVectors:
         """Compute the gradient by the vectors. Items count as positives alone: as negatives all of them share it."""
