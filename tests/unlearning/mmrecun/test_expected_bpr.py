@@ -102,7 +102,9 @@ def curvature() -> tuple[GaussNewtonMatrix, np.ndarray]:
     rng = np.random.default_rng(2)
     pairs = torch.from_numpy(rng.integers((4, 5), size=(12, 2)))
     links = Links(pairs[:, 0], pairs[:, 1], (4, 5))
-    made = GaussNewtonMatrix(links, torch.rand(12), (torch.randn(4, 3), torch.randn(5, 3)))
+    rng = Seed(5).torch()
+    vectors = torch.randn(4, 3, generator=rng), torch.randn(5, 3, generator=rng)
+    made = GaussNewtonMatrix(links, torch.rand(12, generator=rng), vectors)
     columns = []
     for number in range(27):
         unit = torch.zeros(27)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions
 from mmrecun.models.base import Recommender, UserItemVectors
@@ -51,20 +51,22 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
         for start in range(0, len(affected), local.rows_at_once):
             rows = affected[start : start + local.rows_at_once]
             places = np.searchsorted(kept_rows[side], rows)
-            before, after = degrees[side][0][rows], degrees[side][1][places]
             curvature = facts.reach * local.curvature(side, rows)
-            at, to, emptied = (torch.from_numpy(each).to(task.device) for each in (rows, places, places[after == 0]))
-            for name, decay_at in facts.decays.items():
-                table = model.tables()[name]
-                if table.side != side:
-                    continue
-                old, new = (torch.from_numpy(decay_at(degree)).to(table.weight)[:, None] for degree in (before, after))
-                target = local.taught(name)[at] + (old - new) * table.weight[to]
-                table.weight[to] += step_scale * _solved(curvature, new, target)
-                table.weight[emptied] = table.fresh(len(emptied), rng).to(table.weight)
+            at, to = (torch.from_numpy(each).to(task.device) for each in (rows, places))
+            before, after = degrees[side][0][rows], degrees[side][1][places]
+            for name, table in model.tables().items():
+                if table.side == side and name in facts.decays:
+                    old, new = (_column(facts.decays[name](degree), table.weight) for degree in (before, after))
+                    target = local.taught(name)[at] + (old - new) * table.weight[to]
+                    table.weight[to] += step_scale * _solved(curvature, new, target)
+                    table.weight[to[after == 0]] = table.fresh(int((after == 0).sum()), rng).to(table.weight)
     trained, changed = ([table.weight.detach() for table in each.id_tables().values()] for each in (task.model, model))
     keep_standing(trained, changed, partition)
     return model
+
+
+def _column(values: Doubles, like: Tensor) -> Tensor:
+    return torch.from_numpy(values).to(like)[:, None]
 
 
 def _solved(curvature: Tensor, decay: Tensor, target: Tensor) -> Tensor:
