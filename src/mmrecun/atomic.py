@@ -11,6 +11,21 @@ from pathlib import Path
 from mmrecun.errors import ArtifactError
 
 
+def as_path(value: object, what: str) -> Path:
+    """Return a path that is given as text or as a path.
+
+    Args:
+        value: what is given.
+        what: it stands for, for the message.
+
+    Raises:
+        ArtifactError: for anything else.
+    """
+    if isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise ArtifactError(f"{what}: a {type(value).__name__} is no path; give the path of a folder as text")
+
+
 def refuse_existing(target: Path) -> None:
     """Raise ArtifactError if writing to `target` would replace something, or its parent cannot be written.
 

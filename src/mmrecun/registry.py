@@ -51,6 +51,8 @@ class Registry:
             ConfigError: with the nearest known name, or with both packages.
         """
         owners = self._owners(name)
+        if not isinstance(name, str):
+            raise ConfigError(f"{name!r} names no {self.kind}; known: {', '.join(self.names())}")
         if not owners:
             raise ConfigError(unknown_name(self.kind, name, self.names()))
         if len(owners) > 1:

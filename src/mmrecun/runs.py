@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from pydantic import ValidationError
 
-from mmrecun.atomic import replace_file
+from mmrecun.atomic import as_path, replace_file
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.parquet import read_parquet, write_parquet
@@ -181,4 +181,4 @@ def load(run: Run | PathLike, device: str = "auto") -> Run:
     if isinstance(run, Run):
         return run
     prepare()
-    return read(Path(run), resolve(device))
+    return read(as_path(run, "run"), resolve(device))

@@ -1,5 +1,6 @@
 """Habits of the shell: home directories, signals, modules that are run, help in one letter."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from mmrecun.cli import main
+from mmrecun.errors import ForgetError
+from mmrecun.forget.id_file import read_ids
 from tests.conftest import TRAINING
 
 SETTINGS = [part for name, value in TRAINING.items() for part in ("--set", f"{name}={value}")]
@@ -82,3 +85,26 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_trained(da
     done = ended("train", data_folder, "--model", "bprmf", "--out", tmp_path / "file" / "run", "--set", "epochs=100000")
     assert done.returncode == 2
     assert done.stderr == f"error: cannot write {tmp_path}/file/run: {tmp_path}/file: Not a directory\n"
+
+
+def test_a_terminal_of_another_encoding_can_be_used(tmp_path: Path):
+    """Ids arrive byte by byte there, and what it cannot show is written as escapes."""
+    rows = [f"u{u}é,日{i}" for u in range(8) for i in range(u, u + 5)]
+    (tmp_path / "e.csv").write_text("\n".join(["user,item", *rows]), encoding="utf-8")
+    encoding = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    run = {"cwd": tmp_path, "env": os.environ | encoding, "encoding": "ascii"}
+    for arguments in (
+        ("data", "import", "e.csv", "--out", "data"),
+        ("train", "data", "--model", "bprmf", "--set", "epochs=1", "--out", "run"),
+        ("unlearn", "run", "--user", "u3é", "--dry-run"),
+        ("recommend", "run", "--user", "u1é"),
+    ):
+        done = ended(*arguments, **run)
+        assert done.returncode == 0, done.stderr
+    assert "\\u65e5" in done.stdout
+
+
+def test_a_closed_standard_input_is_told(run_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ForgetError, match="standard input is closed"):
+        read_ids(Path("-"), "user")

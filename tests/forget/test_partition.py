@@ -208,7 +208,7 @@ def test_numbers_of_a_notebook_are_ids(ids):
         ({"items": [None]}, "None is no id"),
         ({"items": [True]}, "True is no id"),
         ({"pairs": [("u0",)]}, "is no pair of a user and an item"),
-        ({"pairs": ["ui"]}, "'ui' is no list of ids"),
+        ({"pairs": ["ui"]}, "'ui' is no pair"),
         ({"pairs": "ui"}, "'ui' is no list of pairs"),
         ({"modalities": ["image"]}, "names no modalities; write {name: None}"),
     ],

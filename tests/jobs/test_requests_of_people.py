@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import mmrecun
@@ -12,7 +13,7 @@ from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
-from mmrecun.errors import ArtifactError, DataError, ForgetError, MMRecUnError
+from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError, MMRecUnError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs import absent_table
 
@@ -169,3 +170,46 @@ def test_a_request_that_leaves_one_item_is_refused_before_the_work(run_folder: P
         with pytest.raises(ForgetError, match="leaves one item"):
             act(run_folder, {"items": names[1:]})
     assert jobs.scope(run_folder, {"items": names[2:]})["retained"]["items"] == 2
+
+
+def test_frames_are_no_lists_and_no_path_is_told(run_folder: Path, tmp_path: Path):
+    """A frame yields its columns: two rows of pairs would be read as two other pairs."""
+    frame = pl.DataFrame({"user": ["u00001", "u00002"], "item": ["i00001", "i00002"]})
+    for target in ("users", "pairs"):
+        with pytest.raises(ForgetError, match=r"^a data frame is no list; give one column"):
+            ForgetRequest(**{target: frame})
+    with pytest.raises(ForgetError, match=r"^1 is no pair; write \[\(user, item\), ...\]$"):
+        ForgetRequest(pairs=(1, 2))
+    with pytest.raises(ForgetError) as caught:
+        ForgetRequest(users=[np.zeros((50, 50))])
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 200
+    request, data = ForgetRequest(users=["u00003"]), runs.load(run_folder).dataset
+    for act in (
+        lambda: mmrecun.load(None),
+        lambda: mmrecun.evaluate(data),
+        lambda: mmrecun.train(frame, "bprmf", tmp_path / "x"),
+        lambda: mmrecun.train(data, "bprmf", None),
+        lambda: mmrecun.unlearn(run_folder, tmp_path / "x", request),
+        lambda: mmrecun.unlearn(run_folder, request, request),
+    ):
+        with pytest.raises(MMRecUnError, match=r"is no path|is no forget request"):
+            act()
+    for act in (
+        lambda: mmrecun.train(data, None, tmp_path / "x"),
+        lambda: mmrecun.unlearn(run_folder, request, tmp_path / "x", method=None),
+    ):
+        with pytest.raises(ConfigError, match=r"^None names no"):
+            act()
+    with pytest.raises(DataError, match=r"^features: a list; give a mapping"):
+        Dataset.from_frames(frame, features=[1])
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_gold_need_not_stand_in_a_list(run_folder: Path, tmp_path: Path):
+    request = {"users": ["u00003"]}
+    after, gold = tmp_path / "after", tmp_path / "gold"
+    mmrecun.unlearn(run_folder, request, after, "unlink")
+    mmrecun.unlearn(run_folder, request, gold, "retrain", seed=1)
+    found = [mmrecun.audit(after, golds).compared.golds for golds in (str(gold), gold, [gold])]
+    assert found[0] == found[1] == found[2] == (runs.load(gold).weights,)

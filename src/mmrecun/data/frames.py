@@ -38,6 +38,8 @@ def from_frames(
     Raises:
         DataError: naming the frame, and the row or id that is wrong.
     """
+    if features is not None and not isinstance(features, Mapping):
+        raise DataError(f"features: a {type(features).__name__}; give a mapping of names, such as {{'image': array}}")
     events = _source("interactions", interactions)
     for column in events.table.columns:
         if column not in COLUMNS:

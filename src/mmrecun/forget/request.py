@@ -12,6 +12,8 @@ from mmrecun.errors import ForgetError
 from mmrecun.settings import Settings, first_line
 from mmrecun.text import unknown_name
 
+_LONGEST = 80  # of a value in a message
+
 
 class Target(StrEnum):
     """What a request takes out."""
@@ -32,20 +34,51 @@ def as_id(value: object) -> str:
         ForgetError: for anything else.
     """
     if isinstance(value, str | UUID) or (isinstance(value, Integral) and not isinstance(value, bool)):
-        return str(value)
-    raise ForgetError(f"{value!r} is no id; ids are text or whole numbers")
+        return _as_utf8(str(value))
+    raise ForgetError(f"{_shown(value)} is no id; ids are text or whole numbers")
+
+
+def _as_utf8(text: str) -> str:
+    """Return a text that a terminal of another encoding passed on byte by byte, as UTF-8; any other unchanged.
+
+    Raises:
+        ForgetError: when it is no text.
+    """
+    try:
+        return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        raise ForgetError(f"{text!r} is no text in UTF-8; put the id into a file") from None
+
+
+def _shown(value: object) -> str:
+    """Return how a value is written, in one short line."""
+    return text if len(text := " ".join(repr(value).split())) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _refuse_frame(values: object) -> None:
+    """Refuse a data frame, which yields its columns one by one, or their names, and not its rows."""
+    if hasattr(values, "columns"):
+        raise ForgetError(
+            "a data frame is no list; give one column of it for ids, such as frame['user'], and for pairs "
+            "list(zip(frame['user'], frame['item']))"
+        )
 
 
 def _ids(values: object) -> tuple[str, ...]:
+    _refuse_frame(values)
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise ForgetError(f"{values!r} is no list of ids; write [{values!r}]")
+        raise ForgetError(f"{_shown(values)} is no list of ids; write [{_shown(values)}]")
     return tuple(as_id(value) for value in values)
 
 
 def _pairs(values: object) -> tuple[tuple[str, ...], ...]:
+    _refuse_frame(values)
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise ForgetError(f"{values!r} is no list of pairs; write [(user, item), ...]")
-    listed = tuple(_ids(pair) for pair in values)
+        raise ForgetError(f"{_shown(values)} is no list of pairs; write [(user, item), ...]")
+    entries = list(values)
+    if wrong := [pair for pair in entries if isinstance(pair, str | bytes) or not isinstance(pair, Iterable)]:
+        raise ForgetError(f"{_shown(wrong[0])} is no pair; write [(user, item), ...]")
+    listed = tuple(_ids(pair) for pair in entries)
     if wrong := [pair for pair in listed if len(pair) != 2]:
         raise ForgetError(f"{wrong[0]!r} is no pair of a user and an item")
     return listed

@@ -55,6 +55,8 @@ def read_lines(path: Path, warn: Warn) -> tuple[list[Line], str]:
 
 def _content(path: Path) -> bytes:
     if str(path) == "-":
+        if sys.stdin is None:
+            raise ForgetError("-: standard input is closed; name a file")
         return sys.stdin.buffer.read()
     try:
         return path.read_bytes()

@@ -29,7 +29,7 @@ AUDITS = "audits"
 
 def audit(
     run: PathLike,
-    golds: Sequence[PathLike] = (),
+    golds: PathLike | Sequence[PathLike] = (),
     relearn: bool = False,
     shadows: int = 0,
     progress: Progress = no_progress,
@@ -45,7 +45,8 @@ def audit(
 
     Args:
         run: a run folder.
-        golds: run folders; for a model of another library, files of models that it trained again on the retained data.
+        golds: run folders, or one; for a model of another library, files of models that it trained again on what is
+            retained.
         relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
         shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
             number of 4 or more, or 0 for no attack.
@@ -61,6 +62,7 @@ def audit(
             Gold is given twice.
         ConfigError: for a number of shadows that cannot be shared out.
     """
+    golds = [golds] if isinstance(golds, str | Path | Run) else golds
     after = opened(run)
     refuse_unwritable(after.folder)
     if isinstance(after, ForeignRun):

@@ -19,6 +19,7 @@ from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.places import Ids, Places
 from mmrecun.adapters.registry import adapter_class
+from mmrecun.atomic import as_path
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ArtifactError, ConfigError, DataError
@@ -65,7 +66,7 @@ def open_run(
     """
     if isinstance(run, Run):
         return run
-    path = Path(run)
+    path = as_path(run, "run")
     if like is not None:
         if data is None:
             raise ConfigError(f"{path}: say with --data what this model was trained on")

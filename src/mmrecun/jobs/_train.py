@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmrecun import runs
-from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.atomic import as_path, refuse_existing, staged_folder
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
@@ -50,10 +50,10 @@ def train(
         progress: called after every epoch.
     """
     prepare()
-    out = Path(out)
+    out = as_path(out, "out")
     refuse_existing(out)
     config, training = split_settings(model_class(model).Config, TrainConfig, settings or {})
-    dataset, inside = (data, True) if isinstance(data, Dataset) else (files.load(Path(data)), False)
+    dataset, inside = (data, True) if isinstance(data, Dataset) else (files.load(as_path(data, "data")), False)
     _refuse_untrainable(dataset, config, f"dataset '{dataset.name}'" if inside else str(data))
     started = time.perf_counter()
     recommender = model_class(model)(config, Sizes.of_dataset(dataset), Seed(seed).child("model").torch())

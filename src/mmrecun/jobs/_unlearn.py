@@ -9,7 +9,7 @@ import polars as pl
 
 from mmrecun import runs
 from mmrecun.arrays import Bools
-from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.atomic import as_path, refuse_existing, staged_folder
 from mmrecun.data import files
 from mmrecun.data.ids import IdMap
 from mmrecun.data.lookalikes import DIFFERENCES
@@ -83,7 +83,7 @@ def unlearn(
         ForgetError: when the method cannot forget the request, or an id is unknown.
     """
     started = time.perf_counter()
-    out, request, key = Path(out), ForgetRequest.taken(request), key or read_key()
+    out, request, key = as_path(out, "out"), ForgetRequest.taken(request), key or read_key()
     refuse_existing(out)
     parent = opened(run)
     if isinstance(parent, ForeignRun):
