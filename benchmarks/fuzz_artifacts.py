@@ -73,8 +73,8 @@ def _requests(data: Dataset) -> dict[str, Sample]:
 
 
 def _models(data: Dataset) -> dict[str, Sample]:
-    rng = np.random.default_rng(0)
-    users, items = (rng.normal(size=(len(ids), 3)).astype("f4") for ids in (data.users, data.items))
+    left, values, right = np.linalg.svd(data.train.matrix(len(data.users), len(data.items)).toarray())
+    users, items = (left[:, :3] * values[:3]).astype("f4"), np.ascontiguousarray(right[:3].T, dtype="f4")
     archive = io.BytesIO()
     np.savez(archive, user_factors=users, item_factors=items, regularization=0.5, alpha=1.0)
     state = OrderedDict(

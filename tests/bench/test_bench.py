@@ -299,5 +299,5 @@ def test_requests_do_not_depend_on_names_or_other_seeds(tmp_path: Path):
 
 def test_the_clock_of_a_bench_starts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     first = output.begin(tmp_path / "out", spec_of())
-    monkeypatch.setattr(runs, "now", lambda: "2999-01-01T00:00:00+00:00")
+    monkeypatch.setattr(output, "now", lambda: "2999-01-01T00:00:00+00:00")
     assert output.begin(tmp_path / "out", spec_of()).started == first.started

@@ -21,7 +21,12 @@ _REASONS: dict[str, dict[str, str]] = {
     "docs/bench.md": {"mmrecun bench": _BENCH},
     "docs/encode.md": {"encode data": "needs the extras; tests/encoders runs them", "demo --raw": "needs the extras"},
     "docs/results.md": {"": _MEASURED},
-    "docs/scale.md": {"ray": _CLUSTER, "docker": _CLUSTER},
+    "docs/scale.md": {
+        "ray": _CLUSTER,
+        "docker": _CLUSTER,
+        "--on-disk": "tests/cli/test_mapped_commands.py runs the same",
+        "train_mapped": "tests/jobs/test_train_mapped.py and test_mapped.py run the same",
+    },
     "docs/speed.md": {"": _MEASURED},
     "docs/trials.md": {"": _MEASURED},
     "docs/your-model.md": {

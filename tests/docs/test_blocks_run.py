@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
 
     def synthetic(seed=0, **settings):
-        return made(seed, **settings | SIZES)
+        return made(seed, **SIZES | settings)
 
     made = Dataset.synthetic
     monkeypatch.setattr(Dataset, "synthetic", synthetic)
