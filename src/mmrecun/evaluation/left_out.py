@@ -56,7 +56,7 @@ class LeaveOneOut:
         """
         table = partners.double()
         common = table.T @ table / len(table)
-        ridge = RIDGE * common.diagonal().mean()
+        ridge = (RIDGE * common.diagonal().mean()).clamp(min=1e-12)  # all vectors may be 0
         factor = torch.linalg.cholesky(common + ridge * torch.eye(len(common), dtype=table.dtype, device=table.device))
         white = torch.linalg.solve_triangular(factor, table.T, upper=False).T.contiguous()
         fitted = torch.empty(len(self.queries), table.shape[1], dtype=table.dtype, device=table.device)

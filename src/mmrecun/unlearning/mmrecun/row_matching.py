@@ -29,7 +29,7 @@ _FEWEST = 5  # rows that lost pairs; fewer show nothing that could be found
 _MOST_PEERS = 512  # whose traits a single row is ranked among
 _ROUNDS = 2  # the traits of a row depend on its neighbours, which move, too
 _PARALLEL = 1e-6  # is added to the squared lengths of directions, which may be parallel
-_LEAST_REST = 0.05  # of a row's length that always lies outside the plane of its two directions
+_LEAST_REST = 0.05  # of a row's length that always lies outside the span of its directions
 
 
 def match_rows(model: Recommender, inputs: GraphInputs, partition: Partition, reach: float = 1.0) -> None:
