@@ -56,13 +56,18 @@ def test_parallel_neighbourhoods_stay_finite():
     assert with_traits(own, (0 * near, 0 * near), torch.zeros(4, 3)).isfinite().all()
 
 
-def test_rows_that_lost_pairs_no_longer_stand_out(partition: Partition):
-    """Their rows are made longer and turned away; the classifier of the audit finds them before, and not after."""
+@pytest.mark.parametrize("how", ["longer", "towards the other side"])
+def test_rows_that_lost_pairs_no_longer_stand_out(partition: Partition, how: str):
+    """Their rows are made longer or turned; the classifier of the audit finds them before, and not after."""
     model, inputs = factorisation(partition, 8)
     tables = [table.detach() for table in (model.users.weight, model.items.weight)]
     lost = np.bincount(partition.forgotten.items, minlength=len(partition.original.items))[partition.item_rows]
     share = torch.from_numpy(lost / np.maximum(partition.original.degrees[1][partition.item_rows], 1)).float()
-    tables[1] *= 1 + 4 * share[:, None]
+    tables[0] += 0.5  # so that they have a middle
+    if how == "longer":
+        tables[1] *= 1 + 4 * share[:, None]
+    else:
+        tables[1] += 6 * share[:, None] * tables[0].mean(dim=0)
     graph = user_item_graph(partition.retained.train, len(tables[0]), len(tables[1]), torch.device("cpu")).forward
     shown, touched = structure(graph, len(tables[0])).items, AffectedRows.of(partition, users=False)
 
