@@ -93,3 +93,9 @@ def test_an_audit_names_what_lies_beside_a_run(cli, tmp_path: Path):  # noqa: F8
 def test_a_cluster_of_this_machine_is_no_other_place(cli, tmp_path: Path):  # noqa: F811
     code, _, err = cli("leftovers", tmp_path, "--on", "ray")
     assert (code, "name another by ray:HOST:PORT" in err) == (2, True)
+
+
+def test_a_folder_that_is_not_there_is_refused(cli, tmp_path: Path):  # noqa: F811
+    code, _, said = cli("leftovers", str(tmp_path / "none"))
+    assert code == 2
+    assert "is no folder" in said

@@ -33,6 +33,9 @@ def leftovers(
     address = head_of(on)
     if on != HERE and address is None:
         raise ConfigError(f"--on {on}: a cluster of this machine leaves everything here; name another by ray:HOST:PORT")
+    for folder in folders or []:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder} is no folder; name those in which runs lie, or none for the current one")
     found = found_by.beside(folders or [Path()])
     found += found_by.on_host() if on == HERE else found_by.on_cluster(address)
     found += found_by.in_store(store) if store else []
