@@ -174,7 +174,7 @@ def _assessed(
 def _gold(gold: Run, run: Run, original: Run) -> Run:
     if gold.manifest.method != "retrain":
         raise ArtifactError(
-            f"{gold.folder} is no Gold: it was made by '{gold.manifest.method or 'train'}', not by 'retrain'"
+            f"{gold.folder} is not a Gold: it was made by '{gold.manifest.method or 'train'}', not by 'retrain'"
         )
     if gold.manifest.dataset.digest != run.manifest.dataset.digest:
         raise ArtifactError(
@@ -213,7 +213,7 @@ def shadow_seconds(run: PathLike, shadows: int) -> float:
     """Estimate how long the shadow models take, each as long as the original's training and the unlearning.
 
     Raises:
-        ArtifactError: when `run` is no run, was trained, or its parent is gone.
+        ArtifactError: when `run` is not a run, was trained, or its parent is gone.
         ConfigError: for a number of shadows that cannot be shared out.
     """
     check_number(shadows)

@@ -14,7 +14,7 @@ def gather(rows: Tensor, table: Tensor) -> Tensor:
 
     Gradients of repeated rows are added up in the order of the batch, without atomics.
     """
-    found: Tensor = _Gather.apply(rows, table)  # type: ignore[no-untyped-call]
+    found: Tensor = _Gather.apply(rows, table)
     return found
 
 
