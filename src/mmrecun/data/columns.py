@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmrecun.arrays import Bools, Ints, concatenated_ranges
+from mmrecun.arrays import Bools, Ints
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.npy import read_npy
 
@@ -35,7 +35,7 @@ class PairColumns:
         """Return the indices of the pairs of `users` (int64 [M]) and the number for each user: int64 both."""
         starts = self.starts[users]
         counts = self.starts[users + 1] - starts
-        return concatenated_ranges(starts, counts), counts
+        return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts), counts
 
     def contains(self, users: Ints, items: Ints) -> Bools:
         """Say whether each pair (`users[b]`, `items[b]`), int64 [B] both, is among these, by bisection."""

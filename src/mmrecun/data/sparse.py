@@ -31,7 +31,7 @@ class SparseMatrix:
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """Return the product with `dense` float32 [C, D], differentiable in `dense`."""
-        result: Tensor = _Product.apply(self.forward, self.transposed, dense)
+        result: Tensor = _Product.apply(self.forward, self.transposed, dense)  # type: ignore[no-untyped-call]
         return result
 
 

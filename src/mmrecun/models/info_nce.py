@@ -35,7 +35,7 @@ def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negati
         else:  # each row is computed: counting the distinct ones would make the host wait for the device
             left, right = (normalize(view[part], dim=1) for view in (one, other))
             often = None
-        losses.append(_InfoNCE.apply(left / temperature, right, often))
+        losses.append(_InfoNCE.apply(left / temperature, right, often))  # type: ignore[no-untyped-call]
     return torch.stack(losses).sum() / len(one)
 
 

@@ -17,7 +17,7 @@ def propagate(graph: SparseMatrix, users: Tensor, items: Tensor, layers: int) ->
         users, items: float32 [U, D] and [I, D].
         layers: number of hops.
     """
-    mean: Tensor = _Smooth.apply(graph.forward, torch.cat([users, items]), layers)
+    mean: Tensor = _Smooth.apply(graph.forward, torch.cat([users, items]), layers)  # type: ignore[no-untyped-call]
     return mean[: len(users)], mean[len(users) :]
 
 
@@ -28,8 +28,8 @@ def propagate_at(graph: SparseMatrix, table: Tensor, nodes: Tensor, layers: int)
     starts from them alone. This saves nearly two hops.
     """
     if not has_kernel(table.device):
-        return gather(nodes, _Smooth.apply(graph.forward, table, layers))
-    found: Tensor = _SmoothAt.apply(graph.forward, table, nodes, layers)
+        return gather(nodes, _Smooth.apply(graph.forward, table, layers))  # type: ignore[no-untyped-call]
+    found: Tensor = _SmoothAt.apply(graph.forward, table, nodes, layers)  # type: ignore[no-untyped-call]
     return found
 
 

@@ -133,7 +133,7 @@ def squared(gradient: Tensor | None) -> float:
 
 def with_gradient(value: Tensor, parameters: list[Tensor], gradients: list[Tensor]) -> Tensor:
     """Return a scalar of the given value whose gradient in each of `parameters` is the given one."""
-    result: Tensor = _Given.apply(value, gradients, *parameters)
+    result: Tensor = _Given.apply(value, gradients, *parameters)  # type: ignore[no-untyped-call]
     return result
 
 
