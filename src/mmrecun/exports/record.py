@@ -11,6 +11,7 @@ from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.manifest import Manifest
 from mmrecun.runs import Run
 from mmrecun.settings import Settings
+from mmrecun.text import reason_of
 
 RECORD = "export.json"
 FORMAT = 1
@@ -106,7 +107,7 @@ def read_record(folder: Path) -> Record:
     except OSError:
         raise ArtifactError(f"{folder} is not an export: it has no {RECORD}") from None
     except ValidationError as error:
-        raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+        raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
 
 
 def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[Forgotten, ...], bool]:

@@ -14,6 +14,7 @@ from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.exports.record import RECORD, Record, read_record
 from mmrecun.manifest import Manifest
 from mmrecun.settings import Settings
+from mmrecun.text import reason_of
 
 FOLDER = "exports"
 
@@ -131,7 +132,7 @@ def _entries(folder: Path) -> Iterator[Kept]:
         try:
             entries.append(Kept.model_validate_json(path.read_bytes()))
         except ValidationError as error:
-            raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+            raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
     yield from sorted(entries, key=lambda entry: (entry.record.made, entry.path))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.extras import library
 from mmrecun.scale.parcel import pack_into, unpack_from
+from mmrecun.text import reason_of
 
 SUFFIX = ".tar"
 
@@ -30,7 +31,7 @@ class Depot:
             try:
                 self._files, self._base = self._fs.FileSystem.from_uri(self.url)
             except (ValueError, TypeError) as error:
-                raise ConfigError(f"--store {url}: no such kind of store: {str(error).splitlines()[0]}") from None
+                raise ConfigError(f"--store {url}: no such kind of store: {reason_of(error)}") from None
 
     def has(self, name: str) -> bool:
         """Say whether the folder is there."""

@@ -10,6 +10,7 @@ from typing import BinaryIO, TextIO, cast
 
 from mmrecun.errors import DataError
 from mmrecun.extras import library
+from mmrecun.text import reason_of
 
 _SUFFIXES = {".gz": "gzip", ".zst": "Zstandard", ".zstd": "Zstandard"}
 
@@ -63,4 +64,4 @@ def decompressing(path: Path) -> Iterator[None]:
     except (EOFError, zlib.error, OSError) as error:
         if kind is None or (isinstance(error, OSError) and error.errno is not None):
             raise
-        raise DataError(f"{path}: damaged, or not compressed with {kind}: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{path}: damaged, or not compressed with {kind}: {reason_of(error)}") from None

@@ -10,7 +10,7 @@ import torch
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget.partition import Partition
-from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.base import Task, retained_negatives
 
 
 def no_triples() -> Triples:
@@ -72,7 +72,7 @@ class ForgetSampler:
         self.branches = lost_branches(task)
         self.retain = partition.retained_pairs.select(partition.retained_pairs.splits == Split.TRAIN)
         users, items = len(original.users), len(original.items)
-        self.negatives = NegativeSampler(original.train, users, items, partition.item_rows)
+        self.negatives = retained_negatives(partition)
         self._unaware = NegativeSampler(self.retain, users, items, partition.item_rows)
         self._original = original.train
 

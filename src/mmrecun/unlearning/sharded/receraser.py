@@ -113,7 +113,7 @@ def factorised(
 ) -> tuple[Tensor, Tensor]:
     """Train a matrix factorisation by BPR, and return its vectors: float32 [U, D] and [I, D]."""
     model = BPRMF(BPRMFConfig(), Sizes.of_dataset(dataset), seed.child("factorisation").torch()).to(device)
-    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    sampler = NegativeSampler.of_dataset(dataset)
     optimizer, inputs = adam(model, training.learning_rate), GraphInputs(len(dataset.users), len(dataset.items))
 
     def loss_of(triples: Triples) -> Tensor:
@@ -163,7 +163,7 @@ def aggregated(task: Task, users: Stacked, items: Stacked, passes: int) -> tuple
     data, seed = task.partition.retained, task.seed.child("aggregation")
     network = Aggregation(users.vectors.shape[1], users.vectors.shape[2], seed.torch()).to(task.device)
     optimizer = adam(network, task.training.learning_rate)
-    sampler = NegativeSampler(data.train, len(data.users), len(data.items))
+    sampler = NegativeSampler.of_dataset(data)
     inputs = GraphInputs(len(data.users), len(data.items))
     best, best_score, since = (
         vector_model(task.partition, network.whole("user", users), network.whole("item", items)),
