@@ -1,5 +1,6 @@
 """One training whose rows lie on two hosts that share no network but the cable between them."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -38,6 +39,15 @@ def command(hosts: Hosts, data: Path, out: Path, store: Path) -> list[str]:
     return [sys.executable, "-c", f"from mmrecun import jobs; jobs.train_mapped({call})"]
 
 
+def epochs(store: Path) -> set[int]:
+    """The epochs whose checkpoints are complete."""
+    both = [
+        {int(path.parent.name.removeprefix("epoch-")) for path in store.glob(f"training-*/epoch-*/{part}-of-2.tar")}
+        for part in range(2)
+    ]
+    return both[0] & both[1]
+
+
 @pytest.fixture(scope="module")
 def calm(hosts: Hosts, data: Path) -> mapped.MappedRun:
     hosts.run("A", command(hosts, data, data.parent / "calm", data.parent / "store"))
@@ -58,10 +68,47 @@ def test_a_killed_worker_costs_one_checkpoint_and_no_bit(
     """The worker on host B is killed after a checkpoint; Train begins both again, and they go on from it."""
     store = tmp_path / "store"
     begun = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
-    checkpoints = "training-*/epoch-*/1-of-2.tar"
-    until(lambda: begun.poll() is not None or list(store.glob(checkpoints)), "a checkpoint", 300.0)
+    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 300.0)
     workers = hosts.run("B", ["pgrep", "-f", "^ray::RayTrainWorker"]).stdout.split()
     hosts.run("B", ["kill", f"-{signal.SIGKILL}", *workers])
+    _, err = begun.communicate(timeout=300)
+    assert begun.returncode == 0, err
+    assert mapped.read(tmp_path / "run").manifest.digest == calm.manifest.digest
+
+
+def workers_of(hosts: Hosts) -> list[str]:
+    """The processes that train, by number."""
+    return hosts.run("A", ["pgrep", "-f", "^ray::RayTrainWorker"], check=False).stdout.split()
+
+
+def test_a_killed_command_goes_on_when_it_is_repeated(hosts: Hosts, data: Path, calm: mapped.MappedRun, tmp_path: Path):
+    """The command is killed after a checkpoint, and its workers with it; no epoch before that is trained again."""
+    store = tmp_path / "store"
+    begun = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
+    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 300.0)
+    os.killpg(begun.pid, signal.SIGKILL)
+    begun.communicate()
+    until(lambda: not workers_of(hosts), "the end of the workers")
+    assert not (tmp_path / "run").exists()
+    left, seen = max(epochs(store)), set()
+    again = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
+    until(lambda: seen.update(epochs(store)) or again.poll() is not None, "the end of the training", 300.0)
+    _, err = again.communicate()
+    assert again.returncode == 0, err
+    assert min(seen) == left
+    assert max(seen) > left
+    assert mapped.read(tmp_path / "run").manifest.digest == calm.manifest.digest
+
+
+def test_a_killed_host_costs_one_checkpoint_and_no_bit(
+    hosts: Hosts, data: Path, calm: mapped.MappedRun, tmp_path: Path
+):
+    """Host B dies with everything in it after a checkpoint, and another comes in its place."""
+    store = tmp_path / "store"
+    begun = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
+    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 300.0)
+    hosts.kill("B")
+    hosts.up()
     _, err = begun.communicate(timeout=300)
     assert begun.returncode == 0, err
     assert mapped.read(tmp_path / "run").manifest.digest == calm.manifest.digest

@@ -44,6 +44,7 @@ class MappedManifest(Settings):
         pairs: split -> interactions that are retained.
         rows: name -> a table; the vectors and ids of both sides, and what finds an id.
         lists: "users" -> items of each user, "items" -> users of each item; each number is row * 4 + split.
+        fixed: "users" and "items" -> columns of the vectors that are not the row's own, such as content of an item.
         digest: of `rows` and `lists`, that is, of all content.
         parent: the run that was unlearned; None for a trained run.
         forgotten: how much was taken out, in this run alone.
@@ -61,6 +62,7 @@ class MappedManifest(Settings):
     pairs: dict[str, int]
     rows: dict[str, RowsSpec]
     lists: dict[str, ListsSpec]
+    fixed: dict[str, list[int]] = {}
     digest: str
     parent: Reference | None = None
     method: str = ""

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from mmrecun.arrays import Ints
-from mmrecun.atomic import staged_folder
-from mmrecun.data.columns import PARTS, Columns
+from mmrecun.atomic import link_or_copy, staged_folder
+from mmrecun.data.columns import FEATURES, PARTS, PRESENT, Columns
 from mmrecun.data.dataset import column_bytes
 from mmrecun.data.files import Header, read_header
 from mmrecun.data.interactions import Split
@@ -38,7 +38,8 @@ def columns_of(folder: Path) -> Columns:
             bytes.
         ArtifactError: when the folder cannot be written.
     """
-    header, key = read_header(folder), _key(folder)
+    header = read_header(folder)
+    key = _key(folder, header)
     place = folder / FOLDER
     try:
         facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
@@ -53,16 +54,25 @@ def columns_of(folder: Path) -> Columns:
     return Columns.read(place, header.name, facts["digest"])
 
 
-def _key(folder: Path) -> str:
+def _key(folder: Path, header: Header) -> str:
     """Name what the columns are made of: the size and time of change of each file."""
     state = hashlib.sha256()
-    for name in ("dataset.toml", "interactions.parquet", "users.parquet", "items.parquet"):
+    features = [source for name in sorted(header.modalities) for source in _feature_files(name).values()]
+    for name in ("dataset.toml", "interactions.parquet", "users.parquet", "items.parquet", *features):
         try:
             facts = (folder / name).stat()
         except FileNotFoundError:
             raise DataError(f"{folder / name}: no such file") from None
         state.update(f"{name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
     return state.hexdigest()
+
+
+def _feature_files(modality: str) -> dict[str, str]:
+    """Return name in the columns -> name in the dataset folder."""
+    return {
+        f"{FEATURES}{modality}.npy": f"features/{modality}.npy",
+        f"{PRESENT}{modality}.npy": f"features/{modality}.present.npy",
+    }
 
 
 def _remove(place: Path) -> None:
@@ -94,6 +104,7 @@ class _Import:
         for split in Split:
             self._write_split(split, keys, out)
         self._hash_attributes(order, state)
+        self._link_features(out)
         digest = state.hexdigest()
         if self._header.digest and digest != self._header.digest:
             raise DataError(
@@ -239,5 +250,14 @@ class _Import:
             present = np.array(read_npy(self._folder / "features" / f"{name}.present.npy"), dtype=bool)
             state.update(f"{name}\x01{features.dtype.str}{features.shape}".encode())
             state.update(present.data)
-            for start in range(0, len(features), _BLOCK):
-                state.update(np.ascontiguousarray(features[start : start + _BLOCK]).data)
+            rows = max(1, _BLOCK // max(features.shape[1], 1))
+            for start in range(0, len(features), rows):
+                block = np.ascontiguousarray(features[start : start + rows])
+                if not np.isfinite(block[present[start : start + rows]]).all():
+                    raise DataError(f"{self._folder / 'features' / name}.npy: holds NaN or infinity; mend it")
+                state.update(block.data)
+
+    def _link_features(self, out: Path) -> None:
+        for modality in self._header.modalities:
+            for name, source in _feature_files(modality).items():
+                link_or_copy(self._folder / source, out / name)

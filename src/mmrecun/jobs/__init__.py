@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from mmrecun.jobs._mapped import apply_delta, check_mapped, evaluate_mapped, unlearn_mapped
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
+    from mmrecun.jobs._shared_training import Workers, training_folder
     from mmrecun.jobs._train import resume_file, train
-    from mmrecun.jobs._train_mapped import Workers, train_mapped, training_folder
+    from mmrecun.jobs._train_mapped import train_mapped
+    from mmrecun.jobs._train_parts import train_parts
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
     from mmrecun.jobs._unlearn_seeds import unlearn_seeds
 
@@ -55,6 +57,7 @@ __all__ = [
     "shadow_seconds",
     "train",
     "train_mapped",
+    "train_parts",
     "training_folder",
     "unlearn",
     "unlearn_mapped",
@@ -75,8 +78,10 @@ _HOMES = {
     "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "unlearn_mapped"),
     "_plan": ("plan", "refuse_impossible"),
     "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
+    "_shared_training": ("Workers", "training_folder"),
     "_train": ("resume_file", "train"),
-    "_train_mapped": ("Workers", "train_mapped", "training_folder"),
+    "_train_mapped": ("train_mapped",),
+    "_train_parts": ("train_parts",),
     "_unlearn": ("scope", "unlearn", "warnings"),
     "_unlearn_seeds": ("unlearn_seeds",),
 }
