@@ -1,6 +1,5 @@
 """Erasures against sets of pairs in memory, deltas against their maker, and balances against loops in float64."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -131,11 +130,12 @@ def test_a_process_that_is_killed_while_it_publishes_loses_nothing(parent: run.M
     code = f"""
 import os, signal, sys
 from pathlib import Path
+import numpy as np
 from mmrecun.atomic import staged_folder
 from mmrecun.chunked import chunks, run
 from mmrecun.chunked.erasure import apply, erasure_of
 from mmrecun.forget.request import ForgetRequest
-left, put = int(sys.argv[1]), chunks.ChunkFolder.put
+put = chunks.ChunkFolder.put
 def dying(self, content):
     global left
     done = put(self, content)
@@ -144,19 +144,25 @@ def dying(self, content):
         os.kill(os.getpid(), signal.SIGKILL)
     return done
 chunks.ChunkFolder.put = dying
-parent = run.read(Path({str(parent.folder)!r}))
-erasure = erasure_of(parent, ForgetRequest(users=tuple(parent.names('users', __import__('numpy').array([3])))))
-with staged_folder(Path({str(tmp_path / "child")!r})) as staging:
-    apply(parent, erasure, staging)
+for left in map(int, sys.stdin):
+    child = os.fork()  # so that modules are loaded once
+    if not child:
+        parent = run.read(Path({str(parent.folder)!r}))
+        erasure = erasure_of(parent, ForgetRequest(users=tuple(parent.names('users', np.array([3])))))
+        with staged_folder(Path({str(tmp_path / "child")!r})) as staging:
+            apply(parent, erasure, staging)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-    ended = []
-    for number in (1, 3, 1000):
-        done = subprocess.run([sys.executable, "-c", code, str(number)], check=False, timeout=120, env=os.environ)
-        ended.append(done.returncode)
-        assert (tmp_path / "child").exists() == (number == 1000)
-        whole = run.read(parent.folder)
-        whole.chunks.refuse_changed(whole.manifest.chunks())
-    assert ended == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as forking:
+        for number, status in ((1, -signal.SIGKILL), (3, -signal.SIGKILL), (1000, 0)):
+            forking.stdin.write(f"{number}\n")
+            assert int(forking.stdout.readline()) == status
+            assert (tmp_path / "child").exists() == (number == 1000)
+            whole = run.read(parent.folder)
+            whole.chunks.refuse_changed(whole.manifest.chunks())
     child = run.read(tmp_path / "child")
     child.chunks.refuse_changed(child.manifest.chunks())
 

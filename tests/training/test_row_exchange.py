@@ -1,5 +1,6 @@
 """Two processes on this machine, joined by gloo, against one: losses, validation, rows, bytes, and a killed process."""
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -75,14 +76,21 @@ def test_what_is_sent_is_the_formula(folder: Path, two: tuple[Pair, list[dict]])
     assert [each["sent"] for each in two[1]] == wanted
 
 
-def test_a_process_that_is_killed_costs_one_checkpoint_and_no_bit(folder: Path, tmp_path: Path, two):
-    """After three epochs the second is killed; the first fails. Begun again, both go on, and nothing differs."""
-    broken = Pair("bprmf", folder, tmp_path, stop_after=3)
-    assert broken.processes[1].stdout.readline() == "stopped\n"
-    broken.processes[1].send_signal(signal.SIGKILL)
-    for process in broken.processes:
+@pytest.fixture(scope="module")
+def broken(folder: Path, tmp_path_factory) -> Path:
+    """What two processes left of which the second was killed after three epochs, so that the first failed."""
+    pair = Pair("bprmf", folder, tmp_path_factory.mktemp("broken"), stop_after=3)
+    assert pair.processes[1].stdout.readline() == "stopped\n"
+    pair.processes[1].send_signal(signal.SIGKILL)
+    for process in pair.processes:
         process.communicate(timeout=120)
-    assert [process.returncode != 0 for process in broken.processes] == [True, True]
+    assert [process.returncode != 0 for process in pair.processes] == [True, True]
+    return pair.out
+
+
+def test_a_process_that_is_killed_costs_one_checkpoint_and_no_bit(folder: Path, broken: Path, tmp_path: Path, two):
+    """Begun again, both go on, and nothing differs."""
+    shutil.copytree(broken, tmp_path, dirs_exist_ok=True)
     again = Pair("bprmf", folder, tmp_path)
     found = again.end()
     pair, wanted = two
@@ -92,12 +100,8 @@ def test_a_process_that_is_killed_costs_one_checkpoint_and_no_bit(folder: Path, 
         np.testing.assert_array_equal(again.rows(name), pair.rows(name))
 
 
-def test_what_two_left_one_goes_on_with(folder: Path, tmp_path: Path, one: ShardFit):
-    broken = Pair("bprmf", folder, tmp_path, stop_after=3)
-    assert broken.processes[1].stdout.readline() == "stopped\n"
-    for process in broken.processes:
-        process.kill()
-        process.communicate()
+def test_what_two_left_one_goes_on_with(folder: Path, broken: Path, tmp_path: Path, one: ShardFit):
+    shutil.copytree(broken / "shelf", tmp_path / "shelf")
     shelf = FolderShelf(tmp_path / "shelf")
     checkpoints = Checkpoints(shelf, "key", Shard(), tmp_path, 0.0)
     assert checkpoints.newest() == ("epoch-000003", 2)

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from mmrecun.data.columns import Columns
 from mmrecun.data.npy import read_npy
@@ -86,7 +88,8 @@ def work(task_json: str) -> None:
     task = ShardedTraining.model_validate_json(task_json)
     begun_here = not dist.is_initialized()
     if begun_here:
-        dist.init_process_group("gloo", timeout=_LOST_AFTER)
+        store, rank, size = meeting()
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=_LOST_AFTER)
     shard, shelf = Shard.joined(), task.shelf()
     try:
         with _own_folder(task, shard) as place:
@@ -100,6 +103,16 @@ def work(task_json: str) -> None:
     finally:
         if begun_here:
             dist.destroy_process_group()
+
+
+def meeting() -> tuple[Store, int, int]:
+    """Return the store where processes that were started together find one another, and rank and number of this one.
+
+    torchrun keeps one store for all its attempts. Each has names of its own in it here: processes that are begun again
+    would otherwise find the addresses of those that have died, and wait for them.
+    """
+    store, rank, size = next(rendezvous("env://", timeout=_LOST_AFTER))
+    return PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store), rank, size
 
 
 def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> FitResult:
