@@ -129,3 +129,14 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path` in one step."""
     with replacing(path) as staging:
         staging.write_bytes(content)
+
+
+def link_or_copy(source: Path | str, target: Path | str) -> None:
+    """Give a file a second name, or copy it where that is not possible.
+
+    It is for files that are replaced and never changed, so that what the second name means stays what it is.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from mmrecun.arrays import Bools, Floats, Ints
 from mmrecun.data.dataset import Dataset
@@ -64,6 +65,10 @@ class GraphInputs:
         """The upper right block [U, I] of `user_item`, cut out of it when it is first asked for."""
         return None if self.user_item is None else halves(self.user_item.forward, self.users)
 
+    def rows_of_users(self, users: Tensor, table: Tensor) -> Tensor:
+        """Return rows `users` (int64 [B]) of a `table` [U, D] of all users: [B, D], differentiable in `table`."""
+        return embedding(users, table)
+
 
 def build_inputs(
     dataset: Dataset,
@@ -102,10 +107,17 @@ def build_inputs(
     return GraphInputs(users, items, user_item, item_graphs, features, present, user_present)
 
 
-def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_array:
-    """Return float32 [U, I] with 1 / sqrt(degree(u) * degree(i)) for each pair (LightGCN, He et al., equation 3)."""
+def normalised_block(pairs: Interactions, users: int, items: int, item_degree: Ints | None = None) -> sp.csr_array:
+    """Return float32 [U, I] with 1 / sqrt(degree(u) * degree(i)) for each pair (LightGCN, He et al., equation 3).
+
+    Args:
+        pairs: all pairs of the users.
+        users, items: U and I.
+        item_degree: int64 [I], of the items, where these are not the pairs of all users.
+    """
     user_degree = np.bincount(pairs.users, minlength=users)
-    item_degree = np.bincount(pairs.items, minlength=items)
+    if item_degree is None:
+        item_degree = np.bincount(pairs.items, minlength=items)
     values = 1.0 / np.sqrt(user_degree[pairs.users] * item_degree[pairs.items], dtype=np.float64)
     return sp.csr_array((values.astype(np.float32), (pairs.users, pairs.items)), shape=(users, items))
 

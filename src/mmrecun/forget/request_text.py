@@ -116,7 +116,8 @@ def joined(lines: list[Line], separator: str) -> list[list[Line]]:
 
 def _end_of_field(lines: list[Line], place: int, separator: str) -> int:
     text = lines[place].text
-    if not separator or f'{separator}"' not in text.replace(" ", "") or text.count('"') % 2 == 0:
+    opens = text.startswith('"') or (separator and f'{separator}"' in text.replace(" ", ""))
+    if not opens or text.count('"') % 2 == 0:
         return place
     for end in range(place + 1, len(lines)):
         if lines[end].text.count('"') % 2:

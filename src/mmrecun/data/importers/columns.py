@@ -113,7 +113,7 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
     Raises:
         DataError: for lists, objects and bytes, which are not ids.
     """
-    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
+    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object, pl.Duration):
         raise DataError(f"{where}: column '{values.name}' holds {shown(values.dtype)}, not ids")
     exact = 2**24 if values.dtype == pl.Float32 else 2**53  # whole numbers below have a number of their own
     if values.dtype.is_float() and (values.is_finite() & (values.abs() >= exact)).any():
