@@ -100,6 +100,8 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
+    """Finds known names and storages alone; every other name is inert."""
+
     def find_class(self, module: str, name: str) -> Any:
         return _KNOWN.get((module, name), Inert)
 
@@ -120,8 +122,7 @@ def read_inert(content: bytes, path: str) -> Any:
         _check(content)
         return _Unpickler(BytesIO(content), encoding="ASCII").load()
     except _DAMAGED as error:
-        said = reason_of(error)
-        raise ArtifactError(f"{path}: not a readable checkpoint: {said}") from None
+        raise ArtifactError(f"{path}: not a readable checkpoint: {reason_of(error)}") from None
 
 
 def _check(content: bytes) -> None:

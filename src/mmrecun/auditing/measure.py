@@ -27,10 +27,11 @@ from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.evaluate import hits_of
-from mmrecun.evaluation.ranking import Progress, percentiles
+from mmrecun.evaluation.ranking import percentiles
 from mmrecun.evaluation.row_traits import RowTraits
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors, Vectors
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 
 _SAMPLE, _ASKED = 64, 1000

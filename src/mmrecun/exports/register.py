@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mmrecun import runs
+from mmrecun.atomic import replace_file
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.exports.record import RECORD, Record, read_record
 from mmrecun.manifest import Manifest
@@ -65,9 +66,7 @@ def keep(run: Path, record: Record, out: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
         text = Kept(path=path, record=record).model_dump_json(indent=2) + "\n"
-        staging = place / f".{RECORD}.{os.getpid()}"
-        staging.write_text(text, encoding="utf-8")
-        staging.replace(place / RECORD)
+        replace_file(place / RECORD, text.encode())
     except OSError as error:
         raise ArtifactError(f"{run}: the export cannot be recorded in its folder: {error.strerror or error}") from None
 

@@ -30,8 +30,8 @@ from mmrecun.unlearning.sharded.clustering import Points, balanced_clusters
 from mmrecun.unlearning.vector_model import blocks, vector_model
 
 SIDES = ("user", "item")
-_SLACK = 1.2
-_ROUNDS = 50
+_SLACK = 1.2  # how much larger than its share a shard may be
+_ROUNDS = 50  # of the clustering, at most
 
 
 class RecEraserConfig(UnlearnConfig):
@@ -165,11 +165,8 @@ def aggregated(task: Task, users: Stacked, items: Stacked, passes: int) -> tuple
     optimizer = adam(network, task.training.learning_rate)
     sampler = NegativeSampler.of_dataset(data)
     inputs = GraphInputs(len(data.users), len(data.items))
-    best, best_score, since = (
-        vector_model(task.partition, network.whole("user", users), network.whole("item", items)),
-        -1.0,
-        0,
-    )
+    best = vector_model(task.partition, network.whole("user", users), network.whole("item", items))
+    best_score, since = -1.0, 0
     history: list[dict[str, float]] = []
 
     def loss_of(triples: Triples) -> Tensor:
