@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -86,7 +86,7 @@ def unlearn(
     if dry_run or out is None:
         _tell_scope(opened, request, further, as_json)
         return
-    asked = (opened, request, method, parse_assignments(assignments), key)
+    asked = _Asked(opened, request, method, parse_assignments(assignments), key)
     if numbers:
         _tell_seeds(_made_for_seeds(asked, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
     else:
@@ -103,6 +103,16 @@ def _key(file: Path | None) -> bytes | None:
     from mmrecun.forget.secret import read_key
 
     return read_key(file)
+
+
+class _Asked(NamedTuple):
+    """What is to be unlearned from which run, and how; arguments as for `jobs.unlearn`."""
+
+    run: "Run"
+    request: "ForgetRequest"
+    method: str
+    settings: dict[str, Any]
+    key: bytes | None
 
 
 def _narrowed(
@@ -126,7 +136,7 @@ def _narrowed(
     return request, {"undecided": undecided, "unknown": absent.unknown, "already_forgotten": absent.forgotten}
 
 
-def _made(asked: "_Asked", out: Path, seed: int, further: dict[str, Any]) -> dict[str, Any]:
+def _made(asked: _Asked, out: Path, seed: int, further: dict[str, Any]) -> dict[str, Any]:
     """Make the new run, and return what is said of it, `further` facts of the request among it."""
     from mmrecun import jobs
 
@@ -143,9 +153,6 @@ def _made(asked: "_Asked", out: Path, seed: int, further: dict[str, Any]) -> dic
         **further,
         **jobs.not_reached(opened, out),
     }
-
-
-_Asked: TypeAlias = "tuple[Run, ForgetRequest, str, dict[str, Any], bytes | None]"
 
 
 def _seeds(text: str | None, on: str) -> tuple[int, ...]:

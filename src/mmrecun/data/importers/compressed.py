@@ -52,6 +52,22 @@ def open_text(path: Path, errors: str = "strict", newline: str | None = None) ->
 
 
 @contextmanager
+def readable_text(path: Path) -> Iterator[TextIO]:
+    """Open a text file as `open_text` does; whatever goes wrong names the file.
+
+    Raises:
+        DataError: when it cannot be read, is damaged, or is not UTF-8 text.
+    """
+    try:
+        with decompressing(path), open_text(path) as file:
+            yield file
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+@contextmanager
 def decompressing(path: Path) -> Iterator[None]:
     """Turn what a damaged compressed file raises into an error that names it.
 
