@@ -23,7 +23,7 @@ def as_path(value: object, what: str) -> Path:
     """
     if isinstance(value, str | os.PathLike):
         return Path(value)
-    raise ArtifactError(f"{what}: a {type(value).__name__} is no path; give the path of a folder as text")
+    raise ArtifactError(f"{what}: a {type(value).__name__} is not a path; give the path of a folder as text")
 
 
 def refuse_existing(target: Path) -> None:

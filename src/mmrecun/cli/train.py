@@ -25,7 +25,7 @@ def train(
     data: Data,
     out: Out,
     model: Model = "mgcn",
-    assignments: Set = [],  # noqa: B006
+    assignments: Set = [],
     seed: SeedOption = 0,
     device: Device = "auto",
     on_disk: Annotated[

@@ -84,6 +84,12 @@ def _remove(place: Path) -> None:
 
 
 class _Import:
+    """Writes the columns of one dataset folder.
+
+    A pair is held as one number, its key (see `_sorted_keys`). Its parts are unpacked in blocks each time they are
+    needed: three passes for the digest, which takes all users first, and two for each split.
+    """
+
     def __init__(self, folder: Path, header: Header) -> None:
         self._folder, self._header = folder, header
         self._pairs = folder / "interactions.parquet"
@@ -218,6 +224,7 @@ class _Import:
             counts[1:] += np.bincount(users[labels == split], minlength=self._sizes["user"])
         whole = int(counts.sum())
         names = [out / f"{split.name.lower()}.{part}.npy" for part in PARTS]
+        # no file of zero bytes can be mapped, so an empty column is saved as it is
         columns = [np.lib.format.open_memmap(name, "w+", np.int32, (whole,)) if whole else None for name in names[:2]]
         done = 0
         for users, items, labels in self._unpacked(keys):

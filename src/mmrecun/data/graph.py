@@ -101,7 +101,8 @@ def build_inputs(
             if required.neighbours:
                 anchors = modality.present & ~placeholders[name] if placeholders else modality.present
                 item_graphs[name] = SparseMatrix.of(
-                    _neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache, fast), device
+                    _cached_neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache, fast),
+                    device,
                 )
     return GraphInputs(users, items, user_item, item_graphs, features, present, user_present)
 
@@ -131,7 +132,7 @@ def bipartite_adjacency(block: sp.csr_array, device: torch.device) -> SparseMatr
     return SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device, symmetric=True)
 
 
-def _neighbour_graph(
+def _cached_neighbour_graph(
     values: Floats,
     present: Bools,
     anchors: Bools,
@@ -176,13 +177,14 @@ def neighbour_graph(
     width = min(k - 1, max(len(columns) - 1, 0))
     size = _BLOCK_BYTES if device.type == "cpu" else _BLOCK_BYTES_ON_DEVICE
     block = max(1, size // (4 * max(1, len(columns))))
-    room = targets.new_empty(min(block, len(rows)), len(columns))  # one buffer, reused: its pages are mapped once
+    buffer = targets.new_empty(min(block, len(rows)), len(columns))  # reused, so that its pages are mapped once
     found = [np.empty((0, width), dtype=np.int64)]
     weights = [np.empty((0, width), dtype=np.float32)]
     for start in range(0, len(rows), block):
         part = rows[start : start + block]
-        similarity = torch.mm(torch.from_numpy(unit[part]).to(device), targets.T, out=room[: len(part)])
+        similarity = torch.mm(torch.from_numpy(unit[part]).to(device), targets.T, out=buffer[: len(part)])
         inside = np.flatnonzero(position[part] >= 0)
+        # an anchor is its own nearest neighbour; masked here, and added to every row afterwards
         itself = torch.from_numpy(inside * len(columns) + position[part][inside]).to(device)
         similarity.view(-1)[itself] = -torch.inf
         values, nearest = top_k_per_row(similarity, width)
@@ -192,6 +194,7 @@ def neighbour_graph(
 
 
 def _normalised_rows(rows: Ints, neighbours: Ints, weights: Floats, size: int) -> sp.csr_array:
+    """Weigh each link by 1 / sqrt(degree of its head * degree of its tail), self links of weight one included."""
     heads = np.concatenate([rows, np.repeat(rows, neighbours.shape[1])])
     tails = np.concatenate([rows, neighbours.ravel()])
     values = np.concatenate([np.ones(len(rows), dtype=np.float32), np.maximum(weights.ravel(), 0)])

@@ -228,7 +228,7 @@ class Recommender(nn.Module):
 def linear(inputs: int, outputs: int, rng: torch.Generator | None, bias: bool = True) -> nn.Linear:
     """Build a linear layer with Glorot-uniform weights from `rng` and zero bias; without `rng`, to be filled later."""
     place = torch.get_default_device()
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, device=place)  # type: ignore[no-untyped-call]
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, device=place)
     if rng is not None:
         nn.init.xavier_uniform_(layer.weight, generator=rng)
     if bias:

@@ -97,8 +97,8 @@ class MGCN(Recommender):
             return self.vectors(inputs).of_triples(triples, inputs)
         if triples.users.device.type != "cpu":
             return self._at_rows(inputs, triples)
-        users, user_rows = triples.users.unique(return_inverse=True)  # type: ignore[no-untyped-call]
-        items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        users, user_rows = triples.users.unique(return_inverse=True)
+        items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)
         content, stacked, present = (
             (inputs.rows_of_users(users, of_users), embedding(items, of_items))
             for of_users, of_items in (self._content(inputs), self._branches(inputs), self._present(inputs))

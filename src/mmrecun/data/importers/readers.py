@@ -267,7 +267,7 @@ def _not_an_object(path: Path) -> str:
             except (ValueError, RecursionError):
                 fits = False
             if not fits:
-                hint = "; NaN and Infinity are no JSON, write null" if _CONSTANT.search(line) else ""
+                hint = "; NaN and Infinity are not JSON; write null" if _CONSTANT.search(line) else ""
                 return f"{path}, line {number}: not JSON Lines; each line must be one JSON object{hint}"
     return "" if number else f"{path}: the file is empty"
 
