@@ -12,6 +12,7 @@ from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply, erasure_of, lost_partners
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.run import MappedManifest, MappedRun
+from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
 from mmrecun.errors import ArtifactError, ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
@@ -54,15 +55,9 @@ def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None)
     asked = np.unique(whole.users[whole.splits == split])
     if users and len(asked) > users:
         asked = np.sort(Seed(0).child("of them").numpy().choice(asked, users, replace=False))
-    chosen = whole.renumbered(_places(asked, len(order)), np.arange(run.size("items")))
+    chosen = whole.renumbered(inverse_index(asked, len(order)), np.arange(run.size("items")))
     vectors = run.vectors("users", order[asked]), run.vectors("items", np.arange(run.size("items")))
     return evaluate(*vectors, chosen.split(Split.TRAIN), chosen.split(split), CUTOFFS, progress=progress)
-
-
-def _places(rows: np.ndarray, size: int) -> np.ndarray:
-    places = np.full(size, -1, dtype=np.int64)
-    places[rows] = np.arange(len(rows))
-    return places
 
 
 def unlearn_mapped(

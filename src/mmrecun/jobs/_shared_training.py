@@ -113,13 +113,9 @@ def shared_training(
     prepare()
     _refuse_unfit(workers)
     refuse_existing(out)
-    cls = model_class(model)
-    config, training = split_settings(cls.Config, TrainConfig, settings or {})
+    config, training = split_settings(model_class(model).Config, TrainConfig, settings or {})
     columns, started = columns_of(data), time.perf_counter()
-    config.check_modalities(list(columns.features))
-    _refuse_untrainable(columns, data)
-    if workers.count > len(columns.users):
-        raise ConfigError(f"--workers {workers.count}: there are {len(columns.users)} users to share")
+    _refuse_unshared(columns, config, data, workers)
     work = training_folder(out)
     task = ShardedTraining(
         model=model,
@@ -132,13 +128,19 @@ def shared_training(
         store=workers.store if workers.store else str((work / _SHELF).resolve()),
         every_seconds=every_seconds,
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
     with _files(work) as files:
         result, best = _fitted(task, columns, data, workers, files, progress)
-        seconds = max(result.seconds, time.perf_counter() - started)
-        yield Trained(task, config, columns, result, best, files, seconds)
+        yield Trained(task, config, columns, result, best, files, max(result.seconds, time.perf_counter() - started))
     clear(task)
     shutil.rmtree(work, ignore_errors=True)
+
+
+def _refuse_unshared(columns: Columns, config: ModelConfig, data: Path, workers: Workers) -> None:
+    """Refuse data that cannot be learned from with these settings, or shared by so many processes."""
+    config.check_modalities(list(columns.features))
+    _refuse_untrainable(columns, data)
+    if workers.count > len(columns.users):
+        raise ConfigError(f"--workers {workers.count}: there are {len(columns.users)} users to share")
 
 
 def training_folder(out: Path) -> Path:
