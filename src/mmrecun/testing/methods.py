@@ -106,7 +106,9 @@ class UnlearnerContract:
         """Keep what was made of each target, at which several tests look."""
         return {}
 
-    def of_target(self, trained: Trained, target: str, results: dict) -> tuple[Partition, UnlearnResult]:
+    def of_target(
+        self, trained: Trained, target: str, results: dict[str, tuple[Partition, UnlearnResult]]
+    ) -> tuple[Partition, UnlearnResult]:
         if target not in results:
             wanted = {**requests(trained.dataset), "nothing": without_effect(trained.dataset)}
             results[target] = self.run(trained, wanted[target])
