@@ -70,6 +70,16 @@ def test_an_id_in_a_table(runs: tuple[Run, Run, Partition], tmp_path: Path):
     assert failed(runs, folder=folder) == {"residue: files"}
 
 
+def test_an_id_in_the_type_of_a_column(runs: tuple[Run, Run, Partition], tmp_path: Path):
+    folder = tmp_path / "copy"
+    shutil.copytree(runs[1].folder, folder)
+    frame = pl.DataFrame({"by": pl.Series(["u1"], dtype=pl.Enum(["u1", "i00001"]))})
+    frame.write_parquet(folder / "extra.parquet")
+    assert failed(runs, folder=folder) == {"residue: files"}
+    frame.cast(pl.String).write_parquet(folder / "extra.parquet")
+    assert failed(runs, folder=folder) == set()
+
+
 def test_a_row_that_survived(runs: tuple[Run, Run, Partition]):
     original, after, _ = runs
     row = after.model.users.weight.data[0].clone()

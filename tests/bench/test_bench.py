@@ -279,7 +279,7 @@ def test_mistakes_at_the_command_line_are_one_line(
     for arguments, message in (
         (("quik", "--out", "x"), "did you mean 'quick'"),
         (("bad.toml", "--out", "x"), "bad.toml: sedes: unknown key 'sedes'; did you mean 'seeds'?"),
-        (("quick", "--out", "full"), "exists and is no bench"),
+        (("quick", "--out", "full"), "exists and is not a bench"),
         (("tiktok", "--out", "x"), "dataset 'tiktok' is not at tiktok; put it there"),
     ):
         code, out, err = call(capsys, monkeypatch, "bench", *arguments)

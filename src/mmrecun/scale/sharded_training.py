@@ -30,7 +30,8 @@ from mmrecun.scale.piece import Failure, digest_of
 from mmrecun.settings import Settings
 from mmrecun.training.fit import FitResult, TrainConfig
 from mmrecun.training.mapped_checkpoint import Checkpoints, FolderShelf, Shelf
-from mmrecun.training.mapped_fit import MappedFit, fit_mapped
+from mmrecun.training.mapped_fit import fit_mapped
+from mmrecun.training.parts_fit import fit_parts
 from mmrecun.training.row_exchange import Shard
 
 SCRATCH = "mmrecun-scratch-"
@@ -41,7 +42,7 @@ class ShardedTraining(Settings):
     """A training, in words that another machine understands.
 
     Attributes:
-        model: registered name of a recommender that is `row_wise`.
+        model: registered name of a recommender that is `row_wise` or has `user_parts`.
         settings, training: of the model, and of `TrainConfig`.
         seed: of everything that is drawn.
         dataset_name, dataset: of the dataset: name, and digest of its content.
@@ -122,7 +123,8 @@ def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> F
         shelf.get(task.columns_name, columns)
     cls, files = model_class(task.model), place / "files"
     files.mkdir()
-    fitted: MappedFit = fit_mapped(
+    fit = fit_parts if cls.user_parts else fit_mapped
+    fitted = fit(
         cls,
         cls.Config.model_validate(task.settings),
         Columns.read(columns, task.dataset_name, task.dataset),
@@ -133,8 +135,8 @@ def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> F
         shard=shard,
     )
     (place / "leave").mkdir()
-    for name in fitted.best:
-        (files / f"{name}.best.npy").rename(place / "leave" / f"{name}.npy")
+    for name, rows in fitted.best.items():
+        np.save(place / "leave" / f"{name}.npy", rows)
     return fitted.result
 
 

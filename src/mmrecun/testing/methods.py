@@ -109,6 +109,7 @@ class UnlearnerContract:
     def of_target(
         self, trained: Trained, target: str, results: dict[str, tuple[Partition, UnlearnResult]]
     ) -> tuple[Partition, UnlearnResult]:
+        """Return the result for one target, made when it is first asked for."""
         if target not in results:
             wanted = {**requests(trained.dataset), "nothing": without_effect(trained.dataset)}
             results[target] = self.run(trained, wanted[target])
