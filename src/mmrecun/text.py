@@ -27,6 +27,16 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
     return f"unknown {kind} '{name}'; {hint}known: {preview(sorted(known), 40) or 'none'}"
 
 
+def reason_of(error: BaseException) -> str:
+    r"""Return what an error says, in one line; the name of its class where it says nothing.
+
+    >>> reason_of(ValueError("line 3 is short\ndetails follow")), reason_of(EOFError())
+    ('line 3 is short', 'EOFError')
+    """
+    lines = str(error).splitlines()
+    return lines[0] if lines and lines[0] else type(error).__name__
+
+
 def duration(seconds: float) -> str:
     """Return a time with its unit: seconds, from two minutes on minutes, from two hours on hours.
 

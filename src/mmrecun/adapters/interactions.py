@@ -96,6 +96,14 @@ def _ids(kind: str, names: Iterable[object] | None, size: int) -> IdMap:
     return ids
 
 
+def weight_matrices(dataset: Dataset) -> tuple[sp.csr_array, sp.csr_array]:
+    """Return the weights of the training pairs as users and as items have them: float64 sparse [U, I] and [I, U]."""
+    train = dataset.train
+    shape = len(dataset.users), len(dataset.items)
+    pairs = sp.csr_array((weights_of(train), (train.users, train.items)), shape=shape)
+    return pairs, pairs.T.tocsr()
+
+
 def weights_of(pairs: Interactions) -> np.ndarray:
     """Return the attribute `weight` of N pairs, 1 where there is none: float64 [N]."""
     if WEIGHT not in pairs.attributes.columns:

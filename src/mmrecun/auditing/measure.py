@@ -27,10 +27,11 @@ from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.evaluate import hits_of
-from mmrecun.evaluation.ranking import Progress, percentiles
+from mmrecun.evaluation.ranking import percentiles
 from mmrecun.evaluation.row_traits import RowTraits
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors, Vectors
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 
 _SAMPLE, _ASKED = 64, 1000
@@ -90,8 +91,7 @@ def measure_state(
     retained = _Retained.of(users, items, partition, setup, progress)
     forgotten = _forgotten(scored_vectors(padded, setup), setup)
     traits, structure = setup.cache.traits(audited.model, (users, items)), setup.cache.structure(users.device)
-    later = audited.kind is not RunKind.ORIGINAL  # only models of the retained data have its item rows
-    model, served = (audited.model, retained.lists.lists) if later else (None, None)
+    model, served = (None, None) if audited.kind is RunKind.ORIGINAL else (audited.model, retained.lists.lists)
     comparisons = setup.recognition_tests.comparisons(model, padded, traits, structure, setup.cache.inputs)
     rows = retained.lists.rows
     return MeasuredRun(
@@ -200,6 +200,11 @@ def _groups(tested: RankedLists, partition: Partition) -> dict[str, float]:
 
 
 def _exposure(whole: Vectors, partition: Partition, setup: AuditSetup, recommended: Ints | None) -> dict[str, float]:
+    """Measure how visible removed items are, at most 1000 users asked.
+
+    `recommended`, int64 [M, K], holds rows of the retained data, and so no removed item if all is well; None for the
+    original, whose lists before any filter are those that it serves.
+    """
     rows = np.unique(setup.seen.users)
     rows = rows[np.linspace(0, len(rows) - 1, min(_ASKED, len(rows))).astype(np.int64)]
     found = exposure(whole.users, whole.items, setup.seen, rows, partition.removed_items)
@@ -230,7 +235,7 @@ def _forgotten(pair: UserItemVectors | None, setup: AuditSetup) -> _Forgotten:
     if pair is None or not len(setup.forgotten):
         return _Forgotten({}, {}, np.empty(0), None)
     asked = ranked_lists(*pair, setup.seen, setup.forgotten)
-    forgotten, controls = (_group(pair, setup, pairs) for pairs in (setup.forgotten, setup.controls))
+    forgotten, controls = (setup.placed(pair, pairs) for pairs in (setup.forgotten, setup.controls))
     matched = matched_auc(forgotten, controls)
     figures = {
         "forget": asked.metrics(),
@@ -251,10 +256,6 @@ def _auc_band(value: float, forgotten: PairGroup, controls: PairGroup) -> Band:
     own, theirs = contributions(forgotten, controls)
     owners = np.concatenate([forgotten.owners, controls.owners])
     return sum_band(value, np.concatenate([own - own.mean(), theirs]), owners, _SEED.child("auc").numpy())
-
-
-def _group(pair: UserItemVectors, setup: AuditSetup, pairs: Interactions) -> PairGroup:
-    return PairGroup(percentiles(*pair, setup.seen, pairs), setup.strata(pairs, setup.seen), setup.owners(pairs))
 
 
 def _shares(users: Tensor, items: Tensor, rows: Ints) -> Tensor:

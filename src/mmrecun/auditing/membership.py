@@ -42,6 +42,9 @@ class PairGroup:
     owners: Ints
 
 
+Groups = tuple[PairGroup, PairGroup]
+
+
 class Estimate(NamedTuple):
     """A figure and its standard error."""
 
@@ -62,6 +65,25 @@ def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
         clustered_error(parts, forgotten.owners, controls.owners), auc_standard_error(len(parts[0]), len(parts[1]))
     )
     return Estimate(0.5 + float(parts[0].sum()), error)
+
+
+def auc_beside(groups: Groups, level: Groups) -> tuple[Estimate, float]:
+    """Compute a matched AUC and its level, which is that of the same pairs by other scores.
+
+    Args:
+        groups: pairs under test and controls; neither is empty.
+        level: the same with the scores that the level rests on.
+
+    Returns:
+        The AUC with the standard error of its difference to the level, and the level.
+    """
+    estimate, other = matched_auc(*groups), matched_auc(*level)
+    assert estimate is not None
+    assert other is not None
+    parts = contributions(*groups), contributions(*level)
+    own, theirs = (first - second for first, second in zip(*parts, strict=True))
+    error = clustered_error((own, theirs), groups[0].owners, groups[1].owners)
+    return Estimate(estimate.value, error), other.value
 
 
 def auc_standard_error(first: int, second: int) -> float:

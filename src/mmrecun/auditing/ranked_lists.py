@@ -11,7 +11,8 @@ from mmrecun.auditing.sampling import MeasuredUsers
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists, per_user
-from mmrecun.evaluation.ranking import Progress, top_k
+from mmrecun.evaluation.ranking import top_k
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 
 K = 20

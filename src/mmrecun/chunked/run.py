@@ -27,7 +27,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.manifest import Reference, now, versions
 from mmrecun.settings import Settings
-from mmrecun.text import preview
+from mmrecun.text import preview, reason_of
 
 FORMAT = 1
 MANIFEST, CHUNKS = "mapped.json", "chunks"
@@ -178,7 +178,7 @@ def read(folder: Path, part: bool = False) -> MappedRun:
     except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(f"{folder} is not a mapped run: it has no {MANIFEST}") from None
     except (ValidationError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+        raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
     if manifest.format != FORMAT:
         raise ArtifactError(f"{path}: format {manifest.format}; this version reads format {FORMAT}")
     if manifest.digest != content_digest(manifest.rows, manifest.lists):

@@ -8,6 +8,7 @@ import polars as pl
 
 from mmrecun.data.parquet_pages import check_pages
 from mmrecun.errors import ArtifactError, DataError
+from mmrecun.text import reason_of
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def readable_parquet(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{path}: not a readable Parquet file: {reason_of(error)}") from None
 
 
 def read_parquet(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
@@ -49,4 +50,4 @@ def write_parquet(table: pl.DataFrame | pl.LazyFrame, path: Path) -> None:
     try:
         table.lazy().sink_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise ArtifactError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from None
+        raise ArtifactError(f"{path}: cannot be written: {reason_of(error)}") from None

@@ -45,6 +45,7 @@ class _Reader:
         }
 
     def struct(self, depth: int) -> Struct:
+        """Read fields up to the stop byte; a field number is a difference to the last, or follows where it is large."""
         found: Struct = {}
         field = 0
         while head := self._take(1)[0]:

@@ -16,8 +16,9 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation import metrics
-from mmrecun.evaluation.ranking import Progress, ranks, top_k
+from mmrecun.evaluation.ranking import ranks, top_k
 from mmrecun.keys import MetricKey
+from mmrecun.progress import Progress
 
 CUTOFFS = (5, 10, 20, 50)
 

@@ -10,9 +10,9 @@ from mmrecun.arrays import Floats, Ints, check_shape
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DivergedError
+from mmrecun.progress import Progress
 from mmrecun.topk import top_k_per_row
 
-Progress = Callable[[int, int, str], None]
 _BLOCK_BYTES, _FEWEST, _HEAD = 4 << 20, 128, 1024
 _BLOCK_BYTES_ON_DEVICE = 512 << 20  # on a device: few launches and copies matter more than a block that fits a cache
 

@@ -65,6 +65,26 @@ def strata(pairs: Interactions, users_degree: Ints, items_degree: Ints, bins: in
     return found
 
 
+def nearest_free(ascending: Ints, targets: Ints) -> Ints:
+    """Choose a row for each target: the next free one of its value, or the nearest above; int64, distinct.
+
+    Rows run out where targets are higher than the last of them; the last is then given again.
+
+    >>> nearest_free(np.array([1, 2, 2, 5]), np.array([2, 2, 3])).tolist()
+    [1, 2, 3]
+
+    Args:
+        ascending: values of the rows, such as degrees; at least one.
+        targets: ascending values to match.
+    """
+    turn = np.arange(len(targets))
+    nearest = np.searchsorted(ascending, targets)
+    # each target is at least one row behind the one before: nearest - turn must not fall
+    apart = np.maximum.accumulate(nearest - turn) + turn
+    found: Ints = np.minimum(apart, len(ascending) - 1)
+    return found
+
+
 def placements(
     forgotten: Floats, forgotten_strata: Ints, controls: Floats, control_strata: Ints
 ) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ import polars as pl
 from mmrecun.arrays import Bools
 from mmrecun.errors import ForgetError
 from mmrecun.forget.attribute_values import Column, compared
-from mmrecun.text import unknown_name
+from mmrecun.text import reason_of, unknown_name
 
 _IDS = {"user": "--user or --users", "item": "--item or --items", "id": "--user or --item"}
 _CONSTANTS = {"true": True, "false": False, "null": None, "none": None}  # as other languages write them
@@ -59,7 +59,7 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     except RecursionError:
         raise ForgetError(f"--where {expression}: it is nested too deeply") from None
     except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
-        reason = str(error).splitlines()[0]
+        reason = reason_of(error)
         raise ForgetError(f"--where {expression}: the types do not fit: {reason}") from None
     if result.dtype != pl.Boolean or len(result) != tables[table].height:
         raise ForgetError(f"--where {expression}: this is not a condition on {table}")

@@ -64,21 +64,25 @@ def audit(
     """
     after = opened(run)
     refuse_unwritable(after.folder)
-    if isinstance(after, ForeignRun):
-        _refuse_training(after, relearn, shadows)
+    _refuse_training(after, relearn, shadows)
     original, golds_read = _compared(after, [golds] if isinstance(golds, str | Path | Run) else golds, reading or {})
     attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
     begun = now()
     made = _assessed(original, after, golds_read, relearn, attack, key, progress, sample)
-    drawn = made.users["drawn"] if made.users["drawn"] < made.users["all"] else 0
-    weights = tuple(gold.weights for gold in golds_read)
     facts: dict[str, Any] = {
         "made": begun,
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
-        "compared": AuditScope(golds=weights, relearn=relearn, shadows=shadows, sample=drawn),
+        "compared": _scope(made, golds_read, relearn, shadows),
         "notes": (*made.notes, *_cut_short(golds_read)),
     }
     return _filed(made.model_copy(update=facts), after, original)
+
+
+def _scope(made: AuditReport, golds: Sequence[Run], relearn: bool, shadows: int) -> AuditScope:
+    """Return what was assessed; its sample is 0 where the retained figures are of all users."""
+    drawn = made.users["drawn"] if made.users["drawn"] < made.users["all"] else 0
+    weights = tuple(gold.weights for gold in golds)
+    return AuditScope(golds=weights, relearn=relearn, shadows=shadows, sample=drawn)
 
 
 def _compared(after: Run, golds: Sequence[PathLike], reading: Mapping[str, Any]) -> tuple[Run, list[Run]]:
@@ -89,8 +93,9 @@ def _compared(after: Run, golds: Sequence[PathLike], reading: Mapping[str, Any])
     return original, _distinct([_gold(load(gold), after, original) for gold in golds])
 
 
-def _refuse_training(run: ForeignRun, relearn: bool, shadows: int) -> None:
-    if relearn or shadows:
+def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
+    """Refuse the slow probes of a model of another library; each of them trains models."""
+    if isinstance(run, ForeignRun) and (relearn or shadows):
         name = "--relearn" if relearn else "--shadows"
         raise ConfigError(f"{run.folder}: {name} trains models, and those of other libraries are not trained here")
 

@@ -91,7 +91,7 @@ def fit(
     """
     optimizer = adam(model, config.learning_rate)
     state = load_train_state(resume.path, resume.key, model, optimizer) if resume else TrainState()
-    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    sampler = NegativeSampler.of_dataset(dataset)
     started = time.perf_counter() - state.seconds
     saved = -math.inf  # so that the first epoch is saved at once
 

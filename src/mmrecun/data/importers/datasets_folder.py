@@ -11,6 +11,7 @@ from mmrecun.data.importers.published import joined
 from mmrecun.data.importers.readers import Source, read_arrow
 from mmrecun.data.interactions import Split
 from mmrecun.errors import DataError
+from mmrecun.text import reason_of
 
 _SPLITS = {
     "train": Split.TRAIN,
@@ -63,7 +64,7 @@ def _open(folder: Path) -> Table:
     try:
         whole = pl.concat(tables)
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{folder}: its files do not fit together: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{folder}: its files do not fit together: {reason_of(error)}") from None
     return table_of(Source(folder, whole, None))
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text
 from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind, wide_encoding
 from mmrecun.errors import DataError
-from mmrecun.text import preview
+from mmrecun.text import preview, reason_of
 
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _MARK = '"'
@@ -67,7 +67,7 @@ def quotes(path: Path, separator: str) -> bool:
 def unreadable(path: Path, separator: str, quoted: bool, error: Exception) -> str:
     """Return what is wrong with a table that polars refused with `error`: the line, where it can be told."""
     reason = ragged(path, separator, quoted) or (_stray_quote(path, separator) if quoted else "")
-    return reason or f"{path}: not readable: {str(error).splitlines()[0]}"
+    return reason or f"{path}: not readable: {reason_of(error)}"
 
 
 def header_names(path: Path, header: Sequence[str], separator: str, columns: Sequence[str]) -> list[str]:

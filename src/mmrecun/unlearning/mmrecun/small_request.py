@@ -149,7 +149,7 @@ class _Local:
         return self._taught[table]
 
     def curvature(self, side: str, rows: Ints) -> Tensor:
-        """Return that of BPR over all pairs of the M `rows` of a side, by their vectors: float32 [M, D, D]."""
+        """Return the curvature of BPR over all pairs of the M `rows` of a side, by their vectors: float32 [M, D, D]."""
         users, items = self._vectors
         centred = items - items.mean(dim=0)
         if side == "users":
@@ -169,7 +169,7 @@ class _Local:
         return found
 
     def _as_negatives(self, users: Tensor) -> Tensor:
-        """Curvature that every item has as everybody's negative: float32 [D, D]."""
+        """Compute the curvature that every item has as everybody's negative: float32 [D, D]."""
         pairs = self._train.sample(_MOST_PAIRS, self._rng)
         rows = users[torch.tensor(pairs.users, device=users.device)]
         share = len(self._train) / max(len(pairs), 1) / len(self._vectors[1])
