@@ -222,6 +222,15 @@ def mixed_units(values: pl.Series) -> bool:
     return bool(seconds.any() and (values >= 1000 * _EARLIEST).any())
 
 
+def without_date(values: pl.Series) -> int:
+    """Return how many times are zero or less where others look like seconds since 1970 or less: often none is known.
+
+    >>> without_date(pl.Series([0, -1, 1_600_000_000])), without_date(pl.Series([0, 1, 2]))
+    (2, 0)
+    """
+    return int((values <= 0).sum()) if (values > _EARLIEST).any() else 0
+
+
 def _whole(values: pl.Series) -> pl.Series:
     if not values.dtype.is_float():
         return values.cast(pl.Int64)
