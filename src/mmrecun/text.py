@@ -45,7 +45,7 @@ def listing(words: Sequence[str]) -> str:
     >>> listing(["a", "b", "c"])
     'a, b and c'
     """
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+    return _series(words, " and ")
 
 
 def alternatives(words: Sequence[str]) -> str:
@@ -54,7 +54,11 @@ def alternatives(words: Sequence[str]) -> str:
     >>> alternatives(["a", "b", "c"])
     'a, b or c'
     """
-    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+    return _series(words, " or ")
+
+
+def _series(words: Sequence[str], before_last: str) -> str:
+    return before_last.join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def facts_text(title: str, facts: Mapping[str, str]) -> str:

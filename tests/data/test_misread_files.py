@@ -31,7 +31,7 @@ OTHERS = {
     "error page": (b"<!DOCTYPE html>\n<html>404</html>\n", "a web page"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
     "blank begin": (b"\n\n" + TEXT.encode(), "line 1: blank"),
-    "remark": (b"# made in May\n" + TEXT.encode(), "line 1: '# made in May' is no header"),
+    "remark": (b"# made in May\n" + TEXT.encode(), "line 1: '# made in May' is not a header"),
     "note for Excel": (b"sep=;\n" + TEXT.replace(",", ";").encode(), "remove the line, and give --separator semicolon"),
     "semicolons and decimal commas": (
         b"user;item;rating\n" + b"".join(f"{u};{i};3,5\n".encode() for u, i in PAIRS),
@@ -90,10 +90,31 @@ def test_an_id_that_may_stand_for_none_is_told(name: str, tmp_path: Path):
     assert not any("are called" in line for line in imported(tmp_path / "e.csv").warnings)
 
 
+def test_numbers_that_a_spreadsheet_shortened_are_told(tmp_path: Path):
+    path = tmp_path / "events.csv"
+    path.write_text(TEXT.replace("u3", "4.5E+12"), encoding="utf-8")
+    assert any("users are called '4.5E+12': so spreadsheets" in line for line in imported(path).warnings)
+
+
+def test_ids_that_differ_in_invisible_signs_around_them_are_one(tmp_path: Path):
+    path = tmp_path / "events.csv"
+    path.write_text(TEXT.replace("u3,i3", "u3\u200b,i3").replace("u4,i5", "\ufeffu4,i5"), encoding="utf-8")
+    dataset, report = imported(path).dataset, imported(path).report
+    assert dataset.users.names.to_list() == [f"u{n}" for n in range(6)]
+    assert any("2 entries of 'user' had blank spaces" in line for line in report.warnings)
+
+
+def test_spans_of_time_are_no_ids(tmp_path: Path):
+    frame = pl.DataFrame(PAIRS, schema=["user", "item"], orient="row").with_columns(user=pl.duration(days=1))
+    frame.write_parquet(tmp_path / "events.parquet")
+    with pytest.raises(DataError, match=r"holds Duration.*, not ids"):
+        imported(tmp_path / "events.parquet")
+
+
 def test_what_python_writes_for_nan_is_found_by_its_line(tmp_path: Path):
     rows = [{"user": u, "item": float("nan") if n == 3 else i} for n, (u, i) in enumerate(PAIRS)]
     (tmp_path / "e.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    with pytest.raises(DataError, match=r"line 4: .*NaN and Infinity are no JSON"):
+    with pytest.raises(DataError, match=r"line 4: .*NaN and Infinity are not JSON"):
         imported(tmp_path / "e.jsonl")
 
 

@@ -1,5 +1,7 @@
 """Ids that stand in attributes of others: they leave with whom they name, and nothing else does."""
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,8 @@ import pytest
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
-from mmrecun.data.references import Gone, cleared, mentions, referred, retained_mentions
+from mmrecun.data.reference_columns import referred
+from mmrecun.data.references import Gone, cleared, mentions, retained_mentions
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
@@ -122,3 +125,54 @@ def test_ids_deep_inside_other_objects_are_told():
     known = Dataset.from_frames(pairs, items=pl.DataFrame({"id": ["a", "b", "c"], "meta": column}))
     found = mentions(known, known, Gone(pl.Series(["user-0001"]), pl.Series([], dtype=pl.String)))
     assert [(mention.rows, mention.refers, mention.plain) for mention in found] == [(1, False, False)]
+
+
+MISSING = [None, 5, 6, 1, 2, 3, 4, 7]
+WRITTEN = {
+    "numbers of pandas": ("{}", pl.Series([None if n is None else float(n) for n in MISSING])),
+    "decimals": ("{}", pl.Series(MISSING).cast(pl.Decimal(10, 2))),
+    "numbers without zeros": ("{:04}", pl.Series(MISSING)),
+    "another case": ("Ann{}@x.org", pl.Series([n and f"ann{n}@X.ORG" for n in MISSING])),
+    "another Unicode form": ("Jos\u00e9{}", pl.Series([n and f"Jose\u0301{n}" for n in MISSING])),
+    "JSON in text": ("{}", pl.Series([n and f"[{n}, 7]" for n in MISSING])),
+    "Python in text": ("acc{}", pl.Series([n and f"['acc{n}', 'acc7']" for n in MISSING])),
+    "enumeration": (
+        "acc{}",
+        pl.Series([n and f"acc{n}" for n in MISSING], dtype=pl.Enum([f"acc{n}" for n in range(8)])),
+    ),
+    "array": ("acc{}", pl.Series([[f"acc{n}", "acc7"] for n in range(SIZE)], dtype=pl.Array(pl.String, 2))),
+    "fields": ("acc{}", pl.Series([{"acc1": n, "acc2": n} for n in range(SIZE)])),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_references_leave_in_whatever_form_they_are_written(case: str):
+    form, column = WRITTEN[case]
+    data = build({}, {"invited_by": column}, name=form)
+    partition = Partition.from_request(data, ForgetRequest(users=[form.format(1)]))
+    assert [m.refers for m in retained_mentions(data, partition.user_rows, partition.item_rows)] == [True]
+    left = partition.retained.item_attributes["invited_by"]
+    gone = Gone(pl.Series([form.format(1)]), pl.Series(dtype=pl.String))
+    assert not mentions(partition.retained, data, gone)
+    own = "ann1" if "@" in form else form.format("1") if "0" not in form else "1"
+    said = f"{left.to_list()} {left.dtype}".lower().replace("'", " ")
+    assert not re.search(rf"(?<![\w.]){re.escape(own.lower())}(?!\w)", said)
+    others = [n for n in range(SIZE) if n not in {3, *column.is_null().arg_true()}]
+    if case not in ("array", "fields", "JSON in text", "Python in text"):
+        assert left[others].cast(pl.String).to_list() == column[others].cast(pl.String).to_list()
+
+
+def test_an_id_that_another_user_may_have_stays():
+    data = build({}, {"invited_by": ["007", "7", "1", "2", "3", "4", "5", "6"]}, name="{}")
+    names = IdMap.of("user", ["007", *data.users.names[1:]])
+    data = Dataset("x", names, data.items, data.interactions, item_attributes=data.item_attributes)
+    kept = Partition.from_request(data, ForgetRequest(users=["007"])).retained
+    assert kept.item_attributes["invited_by"].to_list() == [None, "7", "1", "2", "3", "4", "5", "6"]
+
+
+def test_a_field_called_like_a_user_who_is_a_word_stays():
+    data = build({}, {"about": [{"title": "a", "year": 1}] * SIZE})
+    names = IdMap.of("user", ["title", *data.users.names[1:]])
+    data = Dataset("x", names, data.items, data.interactions, item_attributes=data.item_attributes)
+    kept = Partition.from_request(data, ForgetRequest(users=["title"])).retained
+    assert kept.item_attributes.equals(data.item_attributes)

@@ -38,6 +38,7 @@ FILES = {
     "array of objects": ("x.json", b'[\n {"user": "u1"},\n {"user": "u2"}\n]', ("u1", "u2")),
     "object of a list": ("x.json", b'{\n "users": ["u1", "u2"]\n}', ("u1", "u2")),
     "a whole request": ("x.json", b'{"users": ["u1", "u2"], "items": ["i1"], "pairs": []}', ("u1", "u2")),
+    "a header of one column": ("x.csv", b"user_id\na,b\nu1,why\n", ("a,b", "u1")),
     "lines of texts": ("x.jsonl", b'"u1"\n"u2"\n', ("u1", "u2")),
 }
 
@@ -55,10 +56,14 @@ REFUSED = {
     "numbers beside ids": ("x.csv", b"0,x\nu1,7\n", r"line 2: several users \(u1, 7\)"),
     "a header that is an id": ("x.csv", b"id,why\nu1,x\n", "line 1: 'id' may be a header or a user"),
     "two columns of ids": ("x.csv", b"uid,username\nu1,u2\n", "may be those of uid and username"),
+    "thousands": ("x.txt", b"7,012\n12,345,678\n", "line 1: 7,012 may be one number"),
+    "thousands below a header": ("x.csv", b"user_id\n7,012\n", "line 2: 7,012 may be one number"),
+    "two columns of one name": ("x.csv", b"user_id,user_id\nu1,u2\n", "2 columns are called 'user_id'"),
+    "pairs as lists": ("x.json", b'[["u1", "i1"]]', "an array of lists; write each as an object"),
     "an id inside a field": ("x.csv", b'user,why\nu1,"as\nu2\ntoo"\n', "lines 2 to 4: .* holds line 3"),
     "a workbook": ("x.xlsx", b"PK\x03\x04\x00\xff", "an Excel workbook"),
     "compressed": ("x.txt", b"\x1f\x8b\x08\x00", "unpack it"),
-    "an id in other case": ("x.txt", b"U1\nu2\n", "'U1' is no user .* 'u1' looks alike"),
+    "an id in other case": ("x.txt", b"U1\nu2\n", "'U1' is not among the users .* 'u1' looks alike"),
     "a null": ("x.json", b'["u1", null]', "several kinds of things"),
     "nothing": ("x.json", b"[]", "the array is empty"),
 }
@@ -84,6 +89,15 @@ def test_what_was_read_otherwise_than_written_is_told(tmp_path: Path):
 def test_an_id_with_blanks_around_it_is_that_one_and_no_other(tmp_path: Path):
     (tmp_path / "x.txt").write_text("u3 \nu4 \n")
     assert read_ids(tmp_path / "x.txt", "user", IdMap.of("user", ["u3", "u3 ", "u4"])) == ("u3 ", "u4")
+
+
+@pytest.mark.parametrize(
+    "text", ['"two\nlines"\nu1\n', 'user_id\n"two\nlines"\n"u1"\n', 'user,n\n"two\nlines",1\nu1,2\n']
+)
+def test_an_id_of_two_lines_is_one_in_quotation_marks(text: str, tmp_path: Path):
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    known = IdMap.of("user", ["two\nlines", "u1", "u2"])
+    assert read_ids(tmp_path / "x.csv", "user", known) == ("two\nlines", "u1")
 
 
 def test_a_request_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch):

@@ -113,7 +113,7 @@ def read_inert(content: bytes, path: str) -> Any:
     """Return what a pickle holds: dictionaries, lists, numbers, texts, `StoredTensor` and `Inert`.
 
     Raises:
-        ArtifactError: when it is no pickle, is damaged, or asks for what no checkpoint needs.
+        ArtifactError: when it is not a pickle, is damaged, or asks for what no checkpoint needs.
     """
     try:
         _check(content)

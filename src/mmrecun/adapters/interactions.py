@@ -58,7 +58,7 @@ def dataset_of(
     items: Iterable[object] | None = None,
     name: str = "interactions",
 ) -> Dataset:
-    """Return the dataset of [U, I] matrices, such as `implicit` is trained on; explicit zeros are no pairs.
+    """Return the dataset of [U, I] matrices, such as `implicit` is trained on; explicit zeros are not pairs.
 
     Args:
         train: what the model was trained on; values are kept as the attribute `weight`.

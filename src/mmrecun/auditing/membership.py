@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from mmrecun.arrays import Doubles, Floats, Ints
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Interactions
-from mmrecun.evaluation.stratified import matched, placements
+from mmrecun.evaluation.stratified import matched, placements, stratum_weights
 
 
 def auc(positives: Floats, controls: Floats) -> float | None:
@@ -50,7 +50,7 @@ class Estimate(NamedTuple):
 
 
 def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
-    """Compute the AUC within strata of popularity, each forgotten pair counted once, and its error over owners.
+    """Compute the AUC within strata of popularity, weighed by `stratum_weights`, and its error over owners.
 
     The error is never smaller than that of as many pairs that are alike, since so few may all fall to one side. None
     when either group is empty.
@@ -82,14 +82,16 @@ def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, D
         float64 [N], which sums to AUC - 0.5, and float64 [M], which sums to 0.
     """
     shares = placements(forgotten.percentiles, forgotten.strata, controls.percentiles, controls.strata)
+    weights = stratum_weights(forgotten.strata, controls.strata)
+    value = weights @ shares
     theirs = np.zeros(len(controls.percentiles))
-    for stratum in np.unique(forgotten.strata):
+    for stratum in np.unique(forgotten.strata[weights > 0]):
         inside, rivals = forgotten.strata == stratum, matched(stratum, controls.strata)
         ranked = np.sort(forgotten.percentiles[inside])
         left, right = (np.searchsorted(ranked, controls.percentiles[rivals], side) for side in ("left", "right"))
         above = 1 - (left + right) / (2 * len(ranked))
-        theirs[rivals] += inside.mean() / len(rivals) * (above - shares[inside].mean())
-    return (shares - 0.5) / len(shares), theirs
+        theirs[rivals] += weights[inside].sum() / len(rivals) * (above - shares[inside].mean())
+    return weights * (shares - value) + (value - 0.5) / len(shares), theirs
 
 
 def clustered_error(parts: tuple[Doubles, Doubles], owners: Ints, control_owners: Ints) -> float:

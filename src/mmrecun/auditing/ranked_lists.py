@@ -54,7 +54,7 @@ class RankedLists:
         return metrics.recall(self.hits[:, :K], self.relevant)
 
     def bands(self, prefix: str) -> dict[str, Band]:
-        """Return `prefix metric@k` -> band of every metric's mean over the users; coverage is no mean and has none."""
+        """Return `prefix metric@k` -> band of the mean over users of every metric but coverage."""
         each = per_user(self.hits, self.relevant)
         bands = mean_bands(np.column_stack(list(each.values())), _SEED.child(prefix).numpy())
         return {f"{prefix} {name}": band for name, band in zip(each, bands, strict=False)}

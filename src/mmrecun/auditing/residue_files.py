@@ -10,7 +10,8 @@ import polars as pl
 
 from mmrecun.auditing.keys import CheckName, Question
 from mmrecun.auditing.result import Check
-from mmrecun.data.parquet import read_parquet
+from mmrecun.data.nested import names_in
+from mmrecun.data.parquet import read_parquet, readable_parquet
 from mmrecun.data.references import Gone, Mention, mentions
 from mmrecun.forget.partition import Partition
 
@@ -40,7 +41,7 @@ def files_check(partition: Partition, folder: Path) -> Check:
     for path in files:
         hits = 0
         if path.suffix == ".parquet":
-            hits = _in_columns(path, names, partition)
+            hits = _in_columns(path, names, partition) + _in_types(path, odd)
         elif path.suffix not in (".npy", ".safetensors"):
             content = _content(path)
             sought = odd if path.name in _OWN else words
@@ -82,6 +83,14 @@ def _in_columns(path: Path, names: list[str], partition: Partition) -> int:
     columns = [frame[column].cast(pl.String) for column in frame.columns if column in ("id", "user", "item")]
     held = pl.concat(columns).unique() if columns else kept.clear()
     return int((held.is_in(wanted) & ~held.is_in(kept.implode())).sum())
+
+
+def _in_types(path: Path, names: list[str]) -> int:
+    """Count the forgotten ids in what the types of a Parquet file say: fields of objects, values of enumerations."""
+    with readable_parquet(path):
+        schema = pl.read_parquet_schema(path)
+    said = {text for column, dtype in schema.items() for text in (column, *names_in(dtype))}
+    return len(said.intersection(names))
 
 
 def _content(path: Path) -> bytes:

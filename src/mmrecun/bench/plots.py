@@ -66,7 +66,7 @@ def trade_off(summary: Summary) -> Figure | None:
 
 
 def _zone(axes: Axes, gold: MethodSummary | None) -> None:
-    """Shade the tolerance around Gold: open to the top, since more utility than Gold's is no fault."""
+    """Shade the tolerance around Gold: open to the top, since more utility than Gold's is not a fault."""
     aims = gold_levels(gold) if gold is not None else {}
     if not {RETAIN, FORGET} <= aims.keys():
         return

@@ -66,8 +66,8 @@ def import_data(
     split_column: SplitColumn = None,
     separator: Separator = None,
     columns: ColumnNames = None,
-    features: FeatureFiles = [],  # noqa: B006
-    feature_ids: FeatureIds = [],  # noqa: B006
+    features: FeatureFiles = [],
+    feature_ids: FeatureIds = [],
     items: ItemTable = None,
     users: UserTable = None,
     split: Split = None,
@@ -259,7 +259,7 @@ def _tell_encoded(done: "EncodedDataset", modality: str) -> None:
 
 
 @app.command(cls=Command)
-def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFlag = False) -> None:  # noqa: B006
+def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFlag = False) -> None:
     """Make a synthetic dataset with planted tastes; settings are those of SyntheticConfig."""
     from mmrecun.data import files
     from mmrecun.data.synthetic import SyntheticConfig

@@ -48,15 +48,15 @@ def unlearn(
     users: UserFile = None,
     items: ItemFile = None,
     pairs: PairFile = None,
-    user: UserIds = [],  # noqa: B006
-    item: ItemIds = [],  # noqa: B006
-    modality: Modalities = [],  # noqa: B006
+    user: UserIds = [],
+    item: ItemIds = [],
+    modality: Modalities = [],
     where: Where = None,
     method: Method = "mmrecun",
-    assignments: Set = [],  # noqa: B006
+    assignments: Set = [],
     like: Like = None,
     data: TrainedOn = None,
-    reading: Reading = [],  # noqa: B006
+    reading: Reading = [],
     seed: SeedOption = 0,
     seeds: Seeds = None,
     on: On = "here",
@@ -147,7 +147,7 @@ def _seeds(text: str | None, on: str) -> tuple[int, ...]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise ConfigError(f"--seeds {text}: '{part}' is no seed; write numbers from 0, such as 1,2,5-7")
+            raise ConfigError(f"--seeds {text}: '{part}' is not a seed; write numbers from 0, such as 1,2,5-7")
         found += range(int(first), int(last if dash else first) + 1)
     if len(set(found)) < len(found):
         raise ConfigError(f"--seeds {text}: a seed occurs twice")

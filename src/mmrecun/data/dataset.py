@@ -13,6 +13,7 @@ from mmrecun.arrays import Ints, check_shape
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality
+from mmrecun.data.nested import plain
 from mmrecun.errors import DataError
 from mmrecun.text import facts_html, facts_text
 
@@ -59,7 +60,9 @@ class Dataset:
         for kind, table in (("interaction", pairs.attributes), *((kind, table) for kind, table, _ in self._tables())):
             for column, dtype in table.schema.items():
                 if dtype in (pl.Binary, pl.Object):
-                    raise DataError(f"{kind} attribute '{column}' holds {dtype}, which is no plain value; leave it out")
+                    raise DataError(
+                        f"{kind} attribute '{column}' holds {dtype}, which is not a plain value; leave it out"
+                    )
 
     @classmethod
     def from_frames(
@@ -149,8 +152,8 @@ class Dataset:
 
     @cached_property
     def references(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """(table, column) of each attribute that holds ids -> whose ids; see `data.references`."""
-        from mmrecun.data.references import columns_of
+        """(table, column) of each attribute that holds ids -> whose ids; see `data.reference_columns`."""
+        from mmrecun.data.reference_columns import columns_of
 
         return columns_of(self)
 
@@ -188,13 +191,22 @@ class Dataset:
                 inverse_index(users, len(self.users)), inverse_index(items, len(self.items))
             ),
             modalities={name: modality.take(items) for name, modality in self.modalities.items()},
-            user_attributes=self.user_attributes[users] if self.user_attributes.width else self.user_attributes,
-            item_attributes=self.item_attributes[items] if self.item_attributes.width else self.item_attributes,
+            user_attributes=_rows(self.user_attributes, users),
+            item_attributes=_rows(self.item_attributes, items),
         )
 
 
+def _rows(table: pl.DataFrame, rows: Ints) -> pl.DataFrame:
+    """Return rows of a table of attributes, and nothing in its types that names others: see `nested.plain`."""
+    return plain(table)[rows] if table.width else table
+
+
 def column_bytes(column: pl.Series) -> bytes:
-    """Return what stands for a column of attributes in a digest."""
+    """Return the bytes by which a column of attributes enters a digest.
+
+    Numbers enter as they lie in memory, after the mask of missing ones; anything else as JSON, integers of 128 bits
+    included, since NumPy has none.
+    """
     dtype = column.dtype
     if not (dtype.is_float() or (dtype.is_integer() and not str(dtype).endswith("128"))):
         return column.to_frame().write_ndjson().encode()

@@ -1,13 +1,64 @@
 """Columns that hold more than one plain value a row: lists, objects, lists of objects, and texts such as `u1;u2`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import polars as pl
 
-SEPARATORS = ";|, "  # between the ids of one text, likeliest first
+LISTED = "[]"  # stands for a text such as `["u1", "u2"]`, as JSON and Python write lists
+SEPARATORS = (LISTED, *";|, ")  # between the ids of one text, likeliest first
+_LIST = r"^\s*\[.*\]\s*$"
 _LOOKED_AT = 1000  # values that decide whether a column may be one of such texts
 
 Matches = Callable[[pl.Expr], pl.Expr]
+
+
+def plain(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table with text for enumerations, and lists for arrays of a fixed length.
+
+    The type of an enumeration holds all of its values, also those that stand in no row any more.
+    """
+    types = {name: new for name, dtype in table.schema.items() if (new := _plain_type(dtype)) != dtype}
+    return table.cast(types) if types else table  # type: ignore[arg-type]
+
+
+def _plain_type(dtype: pl.DataType) -> pl.DataType:
+    if isinstance(dtype, pl.Enum):
+        return pl.String()
+    if isinstance(dtype, pl.List | pl.Array):
+        return pl.List(_plain_type(dtype.inner))  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({field.name: _plain_type(field.dtype) for field in dtype.fields})  # type: ignore[arg-type]
+    return dtype
+
+
+def names_in(dtype: pl.DataType) -> list[str]:
+    """Return what a type itself says: the names of fields, and the values of enumerations."""
+    if isinstance(dtype, pl.Enum):
+        return dtype.categories.to_list()
+    if isinstance(dtype, pl.List | pl.Array):
+        return names_in(dtype.inner)  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct):
+        return [name for field in dtype.fields for name in (field.name, *names_in(field.dtype))]  # type: ignore[arg-type]
+    return []
+
+
+def without_fields(column: pl.Series, names: Collection[str]) -> pl.Series:
+    """Return a column of objects, or of lists of them, without the fields of these names."""
+    left = _without_fields(pl.col(column.name), column.dtype, names)
+    return column.to_frame().select(left.alias(column.name)).to_series()
+
+
+def _without_fields(value: pl.Expr, dtype: pl.DataType, names: Collection[str]) -> pl.Expr:
+    if isinstance(dtype, pl.List):
+        return value.list.eval(_without_fields(pl.element(), dtype.inner, names))  # type: ignore[arg-type]
+    if not isinstance(dtype, pl.Struct):
+        return value
+    kept = [
+        _without_fields(value.struct.field(field.name), field.dtype, names).alias(field.name)  # type: ignore[arg-type]
+        for field in dtype.fields
+        if field.name not in names
+    ]
+    return pl.when(value.is_not_null()).then(pl.struct(kept) if kept else pl.lit(None, pl.String))
 
 
 def is_nested(dtype: pl.DataType) -> bool:
@@ -58,7 +109,8 @@ def separator_of(column: pl.Series, share: Callable[[pl.Series], float], least: 
         return ""
     sample = column.drop_nulls().head(_LOOKED_AT)
     for mark in SEPARATORS:
-        if sample.str.contains(mark, literal=True).any() and share(_entries(sample, mark)) >= least:
+        used = sample.str.contains(_LIST).any() if mark == LISTED else sample.str.contains(mark, literal=True).any()
+        if used and share(_entries(sample, mark)) >= least:
             return mark if share(_entries(column.drop_nulls(), mark)) >= least else ""
     return ""
 
@@ -70,10 +122,13 @@ def _entries(texts: pl.Series, mark: str) -> pl.Series:
 
 def split(texts: pl.Series, mark: str) -> pl.Series:
     """Return texts as lists of what stands between the marks, without blanks around it."""
+    if mark == LISTED:
+        texts, mark = texts.str.strip_chars().str.strip_prefix("[").str.strip_suffix("]"), ","
     return texts.str.split(mark).list.eval(pl.element().str.strip_chars())
 
 
 def joined(lists: pl.Series, mark: str) -> pl.Series:
     """Return lists as texts again; empty ones are missing."""
-    left = lists.list.join(mark)
-    return left.set(left == "", None)
+    left = lists.list.join(", " if mark == LISTED else mark)
+    left = left.set(left == "", None)
+    return "[" + left + "]" if mark == LISTED else left

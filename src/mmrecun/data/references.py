@@ -8,17 +8,10 @@ import polars as pl
 
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.nested import is_nested, joined, leaves, separator_of, split, without_entries
+from mmrecun.data.nested import is_nested, joined, leaves, names_in, split, without_entries, without_fields
+from mmrecun.data.reference_columns import SHARE, entries, holds_text, mark_of, same, shares, tables
 
-_SHARE = 0.5  # share of a column's distinct values that must be ids for it to count as a column of references
-_SPEAKING = re.compile(
-    r"user|account|member|customer|upload|author|owner|creator|seller|artist|invit|refer|friend|follow|parent|related|"
-    r"similar|item|product|(^|_)by($|_)",
-    re.IGNORECASE,
-)
-_OF_ITEMS = re.compile(r"item|product|related|similar|parent", re.IGNORECASE)
 _LONG_ENOUGH = 4  # shortest id that is looked for inside longer texts
-_TABLES = ("users", "items", "interactions")
 
 
 class Gone(NamedTuple):
@@ -51,14 +44,10 @@ class Mention:
         return f"{self.rows} in {self.table}.{self.column}"
 
 
-def tables(dataset: Dataset) -> dict[str, pl.DataFrame]:
-    """Return the attributes of users, items and interactions."""
-    frames = dataset.user_attributes, dataset.item_attributes, dataset.interactions.attributes
-    return dict(zip(_TABLES, frames, strict=True))
-
-
 def mentions(dataset: Dataset, known: Dataset, gone: Gone) -> list[Mention]:
-    """Find removed ids in the attributes of `dataset`, as whole values or as entries of lists.
+    """Find removed ids in the attributes of `dataset`: as whole values, as entries of lists, or as names of fields.
+
+    An id is found in whatever form `lookalikes.folded` makes equal, unless that could be an id that stays.
 
     Args:
         dataset: the dataset that is searched.
@@ -74,6 +63,9 @@ def mentions(dataset: Dataset, known: Dataset, gone: Gone) -> list[Mention]:
             told, plain = _told(column, kinds, known, gone)
             rows = int((plain | told).sum())
             found += [Mention(name, column.name, rows, bool(kinds), not kinds and not told.any())] if rows else []
+            fields, refers = _fields(column, known, gone)
+            filled = len(column) - column.null_count()
+            found += [Mention(name, column.name, max(filled, 1), refers)] if len(fields) else []
     return found
 
 
@@ -82,31 +74,18 @@ def _told(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone)
     told = plain = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     for part in leaves(column) if is_nested(column.dtype) else [_listed(column, kinds, known)]:
         wanted = _wanted(part, kinds, known, gone)
-        words, names = _by_sign(wanted)
+        words, names = _by_sign(_written(part, wanted, known, gone))
         if len(wanted):
-            told = told | _holds(part, names) | _inside(column if not is_nested(column.dtype) else part, names)
+            within = column if not is_nested(column.dtype) else part
+            told = told | _holds(part, names) | _inside(within, _by_sign(wanted)[1])
             plain = plain | _holds(part, words)
     return told, plain
 
 
 def _listed(column: pl.Series, kinds: tuple[str, ...], known: Dataset) -> pl.Series:
     """Return a column of texts such as `u1;u2` as lists, and any other as it is."""
-    mark = _mark(column, known) if kinds else ""
+    mark = mark_of(column, known) if kinds else ""
     return split(column, mark) if mark else column
-
-
-def _mark(column: pl.Series, known: Dataset) -> str:
-    """Return what separates the ids of each text; "" where a text is one id or none."""
-    if column.dtype != pl.String or max(_shares(column.drop_nulls(), known).values()) >= _SHARE:
-        return ""
-    return separator_of(column, lambda texts: max(_shares(texts, known).values()), _SHARE)
-
-
-def _shares(texts: pl.Series, known: Dataset) -> dict[str, float]:
-    """Return the share of different texts that are users, and that are items."""
-    different = texts.unique()
-    ids = ("users", known.users), ("items", known.items)
-    return {name: float((of.find(different) >= 0).mean()) if len(different) else 0.0 for name, of in ids}
 
 
 def _by_sign(names: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -123,7 +102,7 @@ def _inside(column: pl.Series, names: pl.Series) -> pl.Series:
         column = column.list.eval(pl.element().cast(pl.String)).list.join("\n", ignore_nulls=True)
     if column.dtype != pl.String or not len(names):
         return nowhere
-    near = column.str.extract_many(names.implode(), overlapping=True)
+    near = column.str.extract_many(names.implode(), overlapping=True, ascii_case_insensitive=True)
     places = (near.list.len() > 0).fill_null(value=False).arg_true()
     hits = [any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", column[row]) for name in near[row]) for row in places]
     return pl.Series(nowhere.scatter(places, hits)) if hits else nowhere
@@ -137,8 +116,11 @@ def cleared(dataset: Dataset, known: Dataset, gone: Gone) -> Dataset:
     changed = tables(dataset)
     for mention in meant:
         column = changed[mention.table][mention.column]
-        kinds = known.references[mention.table, mention.column]
-        changed[mention.table] = changed[mention.table].with_columns(_left(column, kinds, known, gone))
+        kinds = known.references.get((mention.table, mention.column), ())
+        column = _left(column, kinds, known, gone) if kinds else column
+        fields, refers = _fields(column, known, gone)
+        column = without_fields(column, fields.to_list()) if refers and len(fields) else column
+        changed[mention.table] = changed[mention.table].with_columns(column)
     pairs = replace(dataset.interactions, attributes=changed["interactions"])
     return replace(dataset, user_attributes=changed["users"], item_attributes=changed["items"], interactions=pairs)
 
@@ -147,53 +129,43 @@ def _left(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone)
     """Return a column of references without those to what is gone."""
     if is_nested(column.dtype):
         told, plain = _told(column, kinds, known, gone)
-        ids = (gone.users if "users" in kinds else gone.items).unique().implode()
-        return without_entries(column, told | plain, lambda value: value.cast(pl.String).is_in(ids))
-    mark = _mark(column, known)
+        parts = [_written(part, _wanted(part, kinds, known, gone), known, gone) for part in leaves(column)]
+        texts = pl.concat(parts).unique().implode()
+        return without_entries(column, told | plain, lambda value: value.cast(pl.String).is_in(texts))
+    mark = mark_of(column, known)
     lists = split(column, mark) if mark else column
-    left = _without(lists, _wanted(lists, kinds, known, gone))
-    return joined(left, mark) if mark else left
+    written = _written(lists, _wanted(lists, kinds, known, gone), known, gone)
+    left = _without(lists, written)
+    return joined(left, mark).alias(column.name).zip_with(_holds(lists, written), column) if mark else left
 
 
-def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return (table, column) of each attribute that holds ids -> whose ids."""
-    return {
-        (name, column.name): referred(column, dataset)
-        for name, table in tables(dataset).items()
-        for column in table.get_columns()
-    }
+def _fields(column: pl.Series, known: Dataset, gone: Gone) -> tuple[pl.Series, bool]:
+    """Return the fields of objects that are called like removed ids, and whether the objects are keyed by ids.
 
-
-def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
-    """Return whose ids a column holds: those of "users", of "items" or of neither.
-
-    At least half of its distinct values must be ids. Numbers count as ids only if the column's name says so: an age or
-    a year can equal some user's number by chance.
+    Where only some fields are called like ids, plain words and numbers do not count.
     """
-    if is_nested(column.dtype):
-        found = [kinds for leaf in leaves(column) if (kinds := referred(leaf.rename(leaf.name or column.name), known))]
-        return found[0] if found else ()
-    different = _different(column, known)
-    if different is None or not len(different):
-        return ()
-    if different.str.contains(r"^\d+$").all() and not _SPEAKING.search(column.name):
-        return ()
-    shares = _shares(different, known)
-    kinds = tuple(name for name, share in shares.items() if share >= _SHARE)
-    if len(kinds) == 2 and shares["users"] != shares["items"]:
-        return (max(kinds, key=lambda name: shares[name]),)
-    if len(kinds) == 2:  # users and items have the same numbers as ids, so the column's name decides
-        return ("items",) if _OF_ITEMS.search(column.name) else ("users",)
-    return kinds
+    names = pl.Series(names_in(column.dtype), dtype=pl.String).unique()
+    share = max(shares(names, known).values())
+    found = names.filter(names.is_in(pl.concat([gone.users, gone.items]).implode()))
+    if share < 1:
+        found = _by_sign(found)[1]
+        found = found.filter(~found.str.contains(r"^\d+$"))
+    return found, share >= SHARE
 
 
-def _different(column: pl.Series, known: Dataset) -> pl.Series | None:
-    """Return the different values, or entries, that may be ids; None for a column that cannot hold any."""
-    if not _texts(column) and not _SPEAKING.search(column.name):
-        return None
-    mark = _mark(column, known)
-    values = _values(split(column, mark) if mark else column)
-    return None if values is None else values.drop_nulls().unique()
+def _written(column: pl.Series, ids: pl.Series, known: Dataset, gone: Gone) -> pl.Series:
+    """Return the values, or entries of lists, that mean one of the ids: String, as the column writes them."""
+    texts = entries(column) if len(ids) else None
+    if texts is None:
+        return ids
+    exact = texts.is_in(ids.implode())
+    kept = [
+        of.folded.filter(~of.names.is_in(lost.implode()))
+        for of, lost in ((known.users, gone.users), (known.items, gone.items))
+    ]
+    forms = same(ids)
+    forms = forms.filter(~forms.is_in(pl.concat(kept).implode()))
+    return texts.filter(exact | same(texts).is_in(forms.implode()))
 
 
 def _wanted(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone) -> pl.Series:
@@ -203,26 +175,12 @@ def _wanted(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gon
     """
     if kinds:
         return gone.users.unique() if "users" in kinds else gone.items.unique()
-    if not _texts(column):
+    if not holds_text(column):
         return pl.Series(dtype=pl.String)
     every = pl.concat([gone.users, gone.items]).unique()
     left = pl.concat([ids.filter(ids.is_in(every.implode())) for ids in (known.users.names, known.items.names)])
     twice = left.filter(left.is_duplicated())  # an id of both a user and an item may mean the one that stays
     return every.filter(~every.str.contains(r"^\d+$") & ~every.is_in(twice.implode()))
-
-
-def _texts(column: pl.Series) -> bool:
-    dtype = column.dtype
-    inner = dtype.inner if isinstance(dtype, pl.List | pl.Array) else dtype
-    return inner in (pl.String, pl.Categorical, pl.Enum)
-
-
-def _values(column: pl.Series) -> pl.Series | None:
-    """Return the values, or entries of lists, as text, or None for a column that cannot hold ids."""
-    values = column.explode() if isinstance(column.dtype, pl.List) else column
-    if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum):
-        return values.cast(pl.String)
-    return None
 
 
 def _holds(column: pl.Series, wanted: pl.Series) -> pl.Series:

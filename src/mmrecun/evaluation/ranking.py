@@ -39,7 +39,7 @@ def top_k(
         DivergedError: when a vector holds NaN or infinity.
     """
     if k < 1:
-        raise ConfigError(f"a list of the {k} best items is no list; choose a k of 1 or more")
+        raise ConfigError(f"a list of the {k} best items is not a list; choose a k of 1 or more")
     lists = torch.full((len(rows), k), -1, device=users.device)
     width = min(k, len(items))
     table = _Table(*_checked(users, items), seen, len(rows))

@@ -98,14 +98,38 @@ def matched(stratum: int, control_strata: Ints) -> Ints:
     return np.arange(len(control_strata))
 
 
+def stratum_weights(forgotten_strata: Ints, control_strata: Ints) -> npt.NDArray[np.float64]:
+    """Weigh each forgotten pair by how well its stratum can be compared (van Elteren 1960).
+
+    A stratum of n forgotten pairs and m controls weighs n m / (n + m), the inverse variance of its AUC. So a thousand
+    pairs that share three controls count like three. Strata without controls count only where all are without.
+
+    >>> stratum_weights(np.array([1, 1, 2]), np.array([1, 1, 3])).tolist()
+    [0.5, 0.5, 0.0]
+
+    Args:
+        forgotten_strata, control_strata: int64 [N] and [M], of `strata`; N at least 1.
+
+    Returns:
+        float64 [N], which sums to 1.
+    """
+    values, place, counts = np.unique(forgotten_strata, return_inverse=True, return_counts=True)
+    rivals = np.array([(control_strata == value).sum() for value in values])
+    weight = rivals / (counts + rivals)
+    weight = (weight if weight.any() else np.ones(len(values)))[place]
+    found: npt.NDArray[np.float64] = weight / weight.sum()
+    return found
+
+
 def stratified_auc(forgotten: Floats, forgotten_strata: Ints, controls: Floats, control_strata: Ints) -> float | None:
     """Compute the chance that a forgotten pair outranks a control of its stratum; ties count half.
 
-    Each forgotten pair counts once. None if either group is empty. Arguments as for `placements`.
+    Strata are weighed by `stratum_weights`. None if either group is empty. Arguments as for `placements`.
 
     >>> stratified_auc(np.array([0.9, 0.2]), np.array([1, 2]), np.array([0.8, 0.1]), np.array([1, 2]))
     1.0
     """
     if not len(forgotten) or not len(controls):
         return None
-    return float(placements(forgotten, forgotten_strata, controls, control_strata).mean())
+    weights = stratum_weights(forgotten_strata, control_strata)
+    return float(weights @ placements(forgotten, forgotten_strata, controls, control_strata))

@@ -78,7 +78,7 @@ def listed(run: Path, among: Iterable[Path] = ()) -> list[Listed]:
     ancestors, beside each of them, and in the folders `among`.
 
     Raises:
-        ArtifactError: when `run` is not a run folder, an entry is damaged, or one of `among` is no folder.
+        ArtifactError: when `run` is not a run folder, an entry is damaged, or one of `among` is not a folder.
     """
     line = list(_line(run))
     places = {folder.resolve().parent for folder, _ in line}

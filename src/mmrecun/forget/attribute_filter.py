@@ -159,7 +159,7 @@ def _table_of(expression: str, tree: ast.expr, tables: dict[str, pl.DataFrame]) 
         if owner is not None and owner not in tables:
             raise ForgetError(f"--where {expression}: {unknown_name('table', owner, list(tables))}")
         if column in _IDS and column not in known:
-            raise ForgetError(f"--where {expression}: '{column}' is no attribute; name ids by {_IDS[column]}")
+            raise ForgetError(f"--where {expression}: '{column}' is not an attribute; name ids by {_IDS[column]}")
         if column not in known:
             raise ForgetError(f"--where {expression}: {unknown_name('attribute', column, known)}")
     raise ForgetError(f"--where {expression}: its attributes belong to different tables")

@@ -1,5 +1,6 @@
 """Files of users or items that are to be forgotten."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from mmrecun.errors import ForgetError
 from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, typed_column, without_comments
 from mmrecun.forget.request_text import Line, Warn, cells_of, joined, most_used_separator, read_lines
 from mmrecun.text import preview
+
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 
 
 def read_ids(
@@ -40,16 +43,20 @@ def read_ids(
     if rows and rows[0].whole and header_name(rows[0].text, kind, header) and len(rows) > 1:
         warn(f"{path}, line 1: '{rows[0].text}' was taken for a {kind} of that name, not for a header")
     place = header_place(path, rows, kind, header, known, warn)
-    body = rows if place is None else rows[1:]
+    named = place is not None
+    body = rows[1:] if named else rows
     kept = without_comments(path, body, place or 0, known, warn)
+    if named and len(rows[0].cells) == 1:
+        place = None  # a line with a comma may be one id, with or without a header
     if place is None:
         _refuse_lists(path, kept, kind, known)
+        _refuse_thousands(path, kept)
     first = among(known, [row.cells[0] for row in kept])
     listed = [_one_id(path, row, place, kind, known, there) for row, there in zip(kept, first, strict=True)]
     if not listed:
         raise ForgetError(f"{path}: holds no {kind} id")
     meant = mended(path, listed, known, warn)
-    _refuse_header(path, meant, kind, None if lenient or place is not None else known)
+    _refuse_header(path, meant, kind, None if lenient or named else known)
     return meant
 
 
@@ -103,6 +110,16 @@ def _refuse_lists(path: Path, rows: list[Row], kind: str, known: IdMap | None) -
             )
 
 
+def _refuse_thousands(path: Path, rows: list[Row]) -> None:
+    """Refuse lines of which each may be a number with commas between thousands, or an id and a number."""
+    several = [row for row in rows if len(row.cells) > 1]
+    if several and all(_THOUSANDS.fullmatch(row.text) for row in several):
+        raise ForgetError(
+            f"{path}, line {several[0].number}: {several[0].text} may be one number or several columns; "
+            "write numbers without commas, or a header with a name for each column"
+        )
+
+
 def _one_id(path: Path, row: Row, place: int | None, kind: str, known: IdMap | None, first: bool) -> str:
     number, text, cells, whole = row
     if whole or (len(cells) == 1 and not place):
@@ -125,6 +142,6 @@ def _refuse_header(path: Path, listed: Sequence[str], kind: str, known: IdMap | 
     there = among(known, list(listed))
     if known is not None and len(listed) > 1 and not there[0] and all(there[1:]):
         raise ForgetError(
-            f"{path}, line 1: '{listed[0]}' is no {kind} of the dataset, and all others are; "
+            f"{path}, line 1: '{listed[0]}' is not among the {kind}s of the dataset, and all others are; "
             f"if it is a header, call the column '{kind}'{known.alike(listed[:1])}"
         )

@@ -50,7 +50,7 @@ def header_place(path: Path, rows: list[Row], kind: str, header: str, known: IdM
     """Return the column in which the header, if there is one, has the ids.
 
     Raises:
-        ForgetError: when two columns could be meant, or a name in the header is an id as well.
+        ForgetError: when several columns could be meant or are called alike, or a name in the header is an id as well.
     """
     if not rows or rows[0].whole:
         return None
@@ -63,6 +63,9 @@ def header_place(path: Path, rows: list[Row], kind: str, header: str, known: IdM
             f"{path}, line 1: '{names[0]}' may be a header or a {kind}; write one id a line, without further columns"
         )
     chosen = _chosen(path, names, {name: _entries(rows[1:], cells.index(name)) for name in names}, known, warn)
+    columns = [_entries(rows[1:], place) for place, name in enumerate(cells) if name == chosen]
+    if any(column != columns[0] for column in columns):
+        raise ForgetError(f"{path}, line 1: {len(columns)} columns are called '{chosen}'; leave all but one out")
     return cells.index(chosen)
 
 

@@ -43,7 +43,7 @@ def read_lines(path: Path, warn: Warn) -> tuple[list[Line], str]:
     for standard input.
 
     Raises:
-        ForgetError: when the file cannot be read, or is no text.
+        ForgetError: when the file cannot be read, or is not text.
     """
     text = _decoded(path, _content(path), warn).rstrip("\x1a")  # the end of a file in DOS
     numbered = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
@@ -116,7 +116,8 @@ def joined(lines: list[Line], separator: str) -> list[list[Line]]:
 
 def _end_of_field(lines: list[Line], place: int, separator: str) -> int:
     text = lines[place].text
-    if not separator or f'{separator}"' not in text.replace(" ", "") or text.count('"') % 2 == 0:
+    opens = text.startswith('"') or (separator and f'{separator}"' in text.replace(" ", ""))
+    if not opens or text.count('"') % 2 == 0:
         return place
     for end in range(place + 1, len(lines)):
         if lines[end].text.count('"') % 2:

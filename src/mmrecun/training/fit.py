@@ -137,7 +137,7 @@ def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:
     """Say whether a training has waited long enough for a better validation score, and none is in sight.
 
     It goes on while validation rises, however long it has waited: some models get worse for a while before they
-        improve.
+    improve.
 
     Args:
         state: state of the training, with the epochs so far.

@@ -35,7 +35,7 @@ def train_batches(
     for batch in batches:
         optimizer.zero_grad(set_to_none=True)
         loss = loss_of(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         total = total.to(loss.device) + loss.detach()
         steps += 1

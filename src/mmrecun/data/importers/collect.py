@@ -16,6 +16,7 @@ from mmrecun.data.importers.interactions import Events, Weights, attributes_of, 
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.readers import Source
 from mmrecun.data.importers.report import Report
+from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
@@ -126,7 +127,7 @@ def _resolved(
 ) -> tuple[IdMap, np.ndarray]:
     """Return the ids of a column, and the row of each event among them."""
     written, codes = column.names(), column.take_codes()
-    blank = (written.str.strip_chars() == "").to_numpy()
+    blank = (stripped(written) == "").to_numpy()
     if blank.any():
         raise DataError(f"{places.at(int(blank[codes].argmax()))}: '{column.column}' is missing")
     names, codes, padded = without_blanks(written, codes)

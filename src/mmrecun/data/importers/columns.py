@@ -111,9 +111,9 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
     """Return ids as text; whole numbers that were stored as fractions, such as 3.0, become 3.
 
     Raises:
-        DataError: for lists, objects and bytes, which are no ids.
+        DataError: for lists, objects and bytes, which are not ids.
     """
-    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
+    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object, pl.Duration):
         raise DataError(f"{where}: column '{values.name}' holds {shown(values.dtype)}, not ids")
     exact = 2**24 if values.dtype == pl.Float32 else 2**53  # whole numbers below have a number of their own
     if values.dtype.is_float() and (values.is_finite() & (values.abs() >= exact)).any():
@@ -191,7 +191,7 @@ def times(source: Source, column: str) -> pl.Series:
     is taken as UTC.
 
     Raises:
-        DataError: naming the line of a value that is no time.
+        DataError: naming the line of a value that is not a time.
     """
     given = source.column(column)
     if given.dtype == pl.String:
@@ -282,7 +282,7 @@ def _typed(column: pl.Series) -> pl.Series:
 
 
 def _odd(column: pl.Series) -> tuple[int, list[str]] | None:
-    """Return the first row and the first values that are no numbers, in a column where most are."""
+    """Return the first row and the first values that are not numbers, in a column where most are."""
     given = column.is_not_null()
     bad = given & column.cast(pl.Float64, strict=False).is_null()
     if not bad.any() or column.str.contains(r"^[+-]?0\d").any() or int(bad.sum()) > (1 - _MOST) * int(given.sum()):

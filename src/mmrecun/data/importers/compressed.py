@@ -44,7 +44,7 @@ def open_text(path: Path, errors: str = "strict", newline: str | None = None) ->
 
     Args:
         path: the file.
-        errors: what to do with bytes that are no UTF-8; see `open`.
+        errors: what to do with bytes that are not UTF-8; see `open`.
         newline: which line ends are kept; see `open`.
     """
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors=errors, newline=newline)

@@ -58,7 +58,7 @@ def _open(folder: Path) -> Table:
     for entry in files:
         name = entry.get("filename") if isinstance(entry, dict) else None
         if not isinstance(name, str) or Path(name).name != name:
-            raise DataError(f"{index}: '{name}' is no name of a file in this folder")
+            raise DataError(f"{index}: '{name}' is not the name of a file in this folder")
         tables.append(read_arrow(folder / name))
     try:
         whole = pl.concat(tables)

@@ -6,6 +6,7 @@ import polars as pl
 from mmrecun.arrays import Ints
 from mmrecun.data.importers.columns import as_ids
 from mmrecun.data.importers.readers import Source
+from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError
 
 
@@ -36,7 +37,7 @@ class IdCodes:
         if values.dtype.is_float():  # 3.0 is written as 3 where all are whole, so all batches must agree
             whole = bool(((values == values.floor()) & values.is_finite()).fill_null(value=True).all())
             if self._whole not in (None, whole):
-                raise DataError(f"{batch.path}: column '{self.column}' holds fractions, which are no ids")
+                raise DataError(f"{batch.path}: column '{self.column}' holds fractions, which are not ids")
             self._whole = whole
         return text
 
@@ -53,7 +54,7 @@ class IdCodes:
 
 
 def without_blanks(names: pl.Series, codes: np.ndarray) -> tuple[pl.Series, np.ndarray, int]:
-    """Take blanks around ids off; those that become equal become one.
+    """Take blanks and invisible signs around ids off; those that become equal become one.
 
     Args:
         names: String [distinct ids].
@@ -63,13 +64,13 @@ def without_blanks(names: pl.Series, codes: np.ndarray) -> tuple[pl.Series, np.n
         The names that are left, in the order of their first appearance; the rows' numbers among them; and how many
         rows had blanks.
     """
-    stripped = names.str.strip_chars()
-    changed = (stripped != names).to_numpy()
+    bare = stripped(names)
+    changed = (bare != names).to_numpy()
     if not changed.any():
         return names, codes, 0
-    kept = stripped.unique(maintain_order=True)
+    kept = bare.unique(maintain_order=True)
     number = pl.DataFrame({"id": kept}).with_row_index("number")
-    new = pl.DataFrame({"id": stripped}).join(number, on="id", how="left", maintain_order="left")["number"].to_numpy()
+    new = pl.DataFrame({"id": bare}).join(number, on="id", how="left", maintain_order="left")["number"].to_numpy()
     return kept, new[codes], int(changed[codes].sum())
 
 

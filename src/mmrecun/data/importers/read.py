@@ -31,6 +31,7 @@ from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.text import preview
 
+_SHORTENED = r"^\d([.,]\d+)?E\+\d+$"
 _NO_VALUES = ("nan", "nat", "none", "null", "nil", "na", "n/a", "<na>", "\\n", "undefined")  # as programs write them
 _FOLDERS = (Format.MMREC, Format.MICROLENS, Format.DATASETS, Format.LISTS)
 
@@ -257,6 +258,13 @@ def _warnings(dataset: Dataset) -> list[str]:
         if len(called):
             names = preview(f"'{name}'" for name in called)
             warnings.append(f"{kind} are called {names}; if these stand for missing ids, leave their rows out")
+        shortened = ids.names.filter(ids.names.str.contains(_SHORTENED))
+        if len(shortened):
+            names = preview(f"'{name}'" for name in shortened)
+            warnings.append(
+                f"{kind} are called {names}: so spreadsheets shorten long numbers, and different ids become one; "
+                "export them as text"
+            )
     for name, modality in dataset.modalities.items():
         absent = int((~modality.present).sum())
         if absent:

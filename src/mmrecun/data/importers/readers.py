@@ -217,6 +217,10 @@ def _json_rows(path: Path, content: bytes) -> pl.DataFrame:
         raise DataError(_not_an_object(path) or f"{path}: not JSON") from None
     rows = values if isinstance(values, list) else [values]
     if not all(isinstance(row, dict) for row in rows):
+        if all(isinstance(row, list) for row in rows):
+            raise DataError(
+                f'{path}: an array of lists; write each as an object, such as {{"user": "u1", "item": "i1"}}'
+            )
         if any(isinstance(row, dict | list) or row is None for row in rows):
             raise DataError(f"{path}: an array of several kinds of things; each must be an object, or each an id")
         rows = [{"id": row} for row in rows]
@@ -263,7 +267,7 @@ def _not_an_object(path: Path) -> str:
             except (ValueError, RecursionError):
                 fits = False
             if not fits:
-                hint = "; NaN and Infinity are no JSON, write null" if _CONSTANT.search(line) else ""
+                hint = "; NaN and Infinity are not JSON; write null" if _CONSTANT.search(line) else ""
                 return f"{path}, line {number}: not JSON Lines; each line must be one JSON object{hint}"
     return "" if number else f"{path}: the file is empty"
 

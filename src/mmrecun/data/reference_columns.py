@@ -1,0 +1,122 @@
+"""Columns of references: which attributes of users, items and interactions hold ids, and whose."""
+
+import re
+
+import polars as pl
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.ids import IdMap
+from mmrecun.data.lookalikes import folded
+from mmrecun.data.nested import is_nested, leaves, plain, separator_of, split
+
+SHARE = 0.5  # share of a column's distinct values that must be ids for it to count as a column of references
+_SPEAKING = re.compile(
+    r"user|account|member|customer|upload|author|owner|creator|seller|artist|invit|refer|friend|follow|parent|related|"
+    r"similar|item|product|(^|_)by($|_)",
+    re.IGNORECASE,
+)
+_OF_ITEMS = re.compile(r"item|product|related|similar|parent", re.IGNORECASE)
+_TABLES = ("users", "items", "interactions")
+_WHOLE = r"^\d+(\.0+)?$"
+
+
+def tables(dataset: Dataset) -> dict[str, pl.DataFrame]:
+    """Return the attributes of users, items and interactions; enumerations as text, arrays as lists."""
+    frames = dataset.user_attributes, dataset.item_attributes, dataset.interactions.attributes
+    return {name: plain(frame) for name, frame in zip(_TABLES, frames, strict=True)}
+
+
+def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return (table, column) of each attribute that holds ids -> whose ids."""
+    return {
+        (name, column.name): referred(column, dataset)
+        for name, table in tables(dataset).items()
+        for column in table.get_columns()
+    }
+
+
+def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
+    """Return whose ids a column holds: those of "users", of "items" or of neither.
+
+    At least half of its distinct values must be ids. Numbers count as ids only if the column's name says so: an age or
+    a year can equal some user's number by chance.
+    """
+    if is_nested(column.dtype):
+        found = [kinds for leaf in leaves(column) if (kinds := referred(leaf.rename(leaf.name or column.name), known))]
+        return found[0] if found else ()
+    different = _different(column, known)
+    if different is None or not len(different):
+        return ()
+    if different.str.contains(_WHOLE).all() and not _SPEAKING.search(column.name):
+        return ()
+    found_shares = shares(different, known)
+    kinds = tuple(name for name, share in found_shares.items() if share >= SHARE)
+    if len(kinds) == 2 and found_shares["users"] != found_shares["items"]:
+        return (max(kinds, key=lambda name: found_shares[name]),)
+    if len(kinds) == 2:  # users and items have the same numbers as ids, so the column's name decides
+        return ("items",) if _OF_ITEMS.search(column.name) else ("users",)
+    return kinds
+
+
+def mark_of(column: pl.Series, known: Dataset) -> str:
+    """Return what separates the ids of each text; "" where a text is one id or none."""
+    if column.dtype != pl.String or max(shares(column.drop_nulls(), known).values()) >= SHARE:
+        return ""
+    return separator_of(column, lambda texts: max(shares(texts, known).values()), SHARE)
+
+
+def shares(texts: pl.Series, known: Dataset) -> dict[str, float]:
+    """Return the share of different texts that are users, and that are items, in any of the forms of `same`."""
+    different = texts.unique()
+    ids = ("users", known.users), ("items", known.items)
+    return {name: _share(different, of) if len(different) else 0.0 for name, of in ids}
+
+
+def _share(different: pl.Series, of: IdMap) -> float:
+    exact = float((of.find(different) >= 0).mean())
+    return exact if exact >= SHARE else float(same(different).is_in(of.folded.implode()).mean())  # type: ignore[arg-type]
+
+
+def same(texts: pl.Series) -> pl.Series:
+    """Return a form in which an id and what a column writes for it are equal: that of `folded`, without quotes.
+
+    >>> same(pl.Series(['"U3"', "7.0", "anna@x.org "])).to_list()
+    ['u3', '7', 'anna@x.org']
+    """
+    return folded(texts.str.strip_chars(" \"'"))
+
+
+def holds_text(column: pl.Series) -> bool:
+    """Say whether values, or entries of lists, are texts."""
+    dtype = column.dtype
+    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    return inner in (pl.String, pl.Categorical)
+
+
+def entries(column: pl.Series) -> pl.Series | None:
+    """Return the different values, or entries of lists, as text, or None for a column that cannot hold ids.
+
+    Fractions may be ids where all are whole numbers and some are missing: so pandas keeps whole numbers.
+    """
+    values = column.explode() if isinstance(column.dtype, pl.List) else column
+    if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical) or _whole(values):
+        return values.cast(pl.String).drop_nulls().unique()
+    return None
+
+
+def _whole(values: pl.Series) -> bool:
+    if values.dtype.is_decimal():
+        return bool((values == values.floor()).all())
+    if not values.dtype.is_float():
+        return False
+    given = values.drop_nulls().drop_nans()
+    return len(given) < len(values) and bool(((given == given.floor()) & given.is_finite()).all())
+
+
+def _different(column: pl.Series, known: Dataset) -> pl.Series | None:
+    """Return the different values, or entries, that may be ids; None for a column that cannot hold any."""
+    if not holds_text(column) and not _SPEAKING.search(column.name):
+        return None
+    mark = mark_of(column, known)
+    found = entries(split(column, mark) if mark else column)
+    return found if found is None or not column.dtype.is_float() else found.filter(found != "NaN")
