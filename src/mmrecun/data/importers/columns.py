@@ -193,7 +193,12 @@ def times(source: Source, column: str) -> pl.Series:
     Raises:
         DataError: naming the line of a value that is not a time.
     """
-    given = _bare(source.column(column))
+    given = source.column(column)
+    if given.dtype == pl.String:
+        whole = given.cast(pl.Int64, strict=False)
+        if not whole.null_count():  # nothing around the numbers, so that there is nothing to take off
+            return whole
+    given = _bare(given)
     if given.dtype.is_temporal():
         given = _seconds(given.cast(pl.Datetime("us")) if given.dtype == pl.Date else given)
     whole = given.cast(pl.Int64, strict=False)
