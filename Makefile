@@ -38,13 +38,13 @@ test-gpu: $(VENV)/ready
 .venv-adapters/ready: pyproject.toml constraints.txt
 	test -x .venv-adapters/bin/python || $(PYTHON) -m venv .venv-adapters
 	.venv-adapters/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' \
-		'implicit==0.7.3' 'cornac==3.0.1'
+		implicit cornac
 	touch $@
 
-.venv-recbole/ready: Makefile
+.venv-recbole/ready: constraints-recbole.txt
 	test -x .venv-recbole/bin/python || $(PYTHON) -m venv .venv-recbole
-	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check \
-		'recbole==1.2.1' 'numpy<2' 'pandas<2.3' 'scipy<1.13' 'setuptools<81' 'torch==2.13.0'
+	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-recbole.txt \
+		recbole setuptools
 	touch $@
 
 test-adapters: .venv-adapters/ready .venv-recbole/ready

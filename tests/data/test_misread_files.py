@@ -1,11 +1,14 @@
 """Files that are not what their name says, and values written another way: read, or refused in words that help."""
 
+import bz2
 import gzip
 import json
+import lzma
 import zipfile
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -26,6 +29,8 @@ OTHERS = {
     "UTF-16 without a mark": (TEXT.encode("utf-16-le"), "but UTF-16"),
     "UTF-32": (TEXT.encode("utf-32"), "but UTF-32"),
     "gzip": (gzip.compress(TEXT.encode()), "compressed with gzip"),
+    "bzip2": (bz2.compress(TEXT.encode()), "compressed with bzip2; unpack it"),
+    "xz": (lzma.compress(TEXT.encode()), "compressed with xz; unpack it"),
     "Parquet": (b"PAR1" + bytes(40), "call it .parquet"),
     "old Excel": (b"\xd0\xcf\x11\xe0" + bytes(40), "old Excel workbook; save the sheet as CSV"),
     "error page": (b"<!DOCTYPE html>\n<html>404</html>\n", "a web page"),
@@ -109,6 +114,49 @@ def test_spans_of_time_are_no_ids(tmp_path: Path):
     frame.write_parquet(tmp_path / "events.parquet")
     with pytest.raises(DataError, match=r"holds Duration.*, not ids"):
         imported(tmp_path / "events.parquet")
+
+
+@pytest.mark.parametrize(("value", "told"), [("0", 1), ("-3", 1), ("1600000000", 0)])
+def test_times_that_may_stand_for_none_are_told(value: str, told: int, tmp_path: Path):
+    path = tmp_path / "events.csv"
+    path.write_text(TEXT.replace(",50", ",16000050").replace(",1600005003", f",{value}"), encoding="utf-8")
+    found = [line for line in imported(path, timestamp="day").warnings if "'day' are 0 or less" in line]
+    assert len(found) == told
+
+
+def test_features_of_no_item_are_counted(tmp_path: Path):
+    (tmp_path / "events.csv").write_text(TEXT, encoding="utf-8")
+    frame = pl.DataFrame({"id": ["i0", "i1", "x1", "x2"], "v": [[1.0, 2.0]] * 4})
+    frame.write_parquet(tmp_path / "f.parquet")
+    found = imported(tmp_path / "events.csv", features={"image": str(tmp_path / "f.parquet")})
+    assert any(
+        "2 of its rows are of no item of the dataset and were left out, such as x1, x2" in w for w in found.warnings
+    )
+
+
+@pytest.mark.parametrize("names", [np.array(["i0", "\xe91"]), np.char.encode(np.array(["i0", "\xe91"]), "utf-8")])
+def test_ids_of_arrays_are_text_in_any_alphabet(names: np.ndarray, tmp_path: Path):
+    (tmp_path / "events.csv").write_text(TEXT.replace("i1", "\xe91"), encoding="utf-8")
+    np.save(tmp_path / "f.npy", np.array([[1, 2], [3, 4]], dtype=">f4"))
+    np.save(tmp_path / "ids.npy", names)
+    given = {"features": {"image": str(tmp_path / "f.npy")}, "feature_ids": {"image": str(tmp_path / "ids.npy")}}
+    data = imported(tmp_path / "events.csv", **given).dataset
+    row = data.items.names.to_list().index("\xe91")
+    assert data.modalities["image"].features[row].tolist() == [3, 4]
+
+
+def test_features_in_the_other_byte_order_are_the_same_numbers(tmp_path: Path):
+    (tmp_path / "events.csv").write_text(TEXT, encoding="utf-8")
+    (tmp_path / "items.csv").write_text("id\n" + "".join(f"i{n}\n" for n in range(7)), encoding="utf-8")
+    numbers = np.arange(14, dtype="f4").reshape(7, 2)
+    np.save(tmp_path / "f.npy", numbers.astype(numbers.dtype.newbyteorder("S")))
+    given = {"features": {"image": str(tmp_path / "f.npy")}, "items": str(tmp_path / "items.csv")}
+    found = imported(tmp_path / "events.csv", **given).dataset.modalities["image"].features
+    assert found.dtype.isnative
+    assert np.array_equal(found, numbers)
+    np.save(tmp_path / "f.npy", numbers.astype(str))
+    with pytest.raises(DataError, match="not numbers"):
+        imported(tmp_path / "events.csv", **given)
 
 
 def test_what_python_writes_for_nan_is_found_by_its_line(tmp_path: Path):

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from mmrecun.arrays import Doubles, Floats, Ints
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Interactions
+from mmrecun.evaluation.ranks import average_ranks
 from mmrecun.evaluation.stratified import matched, placements, stratum_weights
 
 
@@ -22,7 +22,7 @@ def auc(positives: Floats, controls: Floats) -> float | None:
     """
     if not len(positives) or not len(controls):
         return None
-    ranks = rankdata(np.concatenate([positives, controls]))[: len(positives)]
+    ranks = average_ranks(np.concatenate([positives, controls]))[: len(positives)]
     above = ranks.sum() - len(positives) * (len(positives) + 1) / 2
     return float(above / (len(positives) * len(controls)))
 

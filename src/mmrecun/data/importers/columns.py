@@ -193,7 +193,12 @@ def times(source: Source, column: str) -> pl.Series:
     Raises:
         DataError: naming the line of a value that is not a time.
     """
-    given = _bare(source.column(column))
+    given = source.column(column)
+    if given.dtype == pl.String:
+        whole = given.cast(pl.Int64, strict=False)
+        if not whole.null_count():  # nothing around the numbers, so that there is nothing to take off
+            return whole
+    given = _bare(given)
     if given.dtype.is_temporal():
         given = _seconds(given.cast(pl.Datetime("us")) if given.dtype == pl.Date else given)
     whole = given.cast(pl.Int64, strict=False)
@@ -220,6 +225,15 @@ def mixed_units(values: pl.Series) -> bool:
     """
     seconds = (values > _EARLIEST) & (values < _LATEST)
     return bool(seconds.any() and (values >= 1000 * _EARLIEST).any())
+
+
+def without_date(values: pl.Series) -> int:
+    """Return how many times are zero or less where others look like seconds since 1970 or less: often none is known.
+
+    >>> without_date(pl.Series([0, -1, 1_600_000_000])), without_date(pl.Series([0, 1, 2]))
+    (2, 0)
+    """
+    return int((values <= 0).sum()) if (values > _EARLIEST).any() else 0
 
 
 def _whole(values: pl.Series) -> pl.Series:

@@ -27,8 +27,12 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
     features = read_npy(path)
     if features.ndim != 2:
         raise DataError(f"{path}: an array of shape {list(features.shape)}; expected one row of features per item")
+    if features.dtype.kind not in "fiubc":
+        raise DataError(f"{path}: holds {features.dtype}, not numbers")
     if features.dtype.kind in "iub":
         features = np.asarray(features, dtype=np.float32)
+    elif not features.dtype.isnative:  # written on a machine of the other byte order; torch reads none of that
+        features = np.asarray(features, dtype=features.dtype.newbyteorder("="))
     count = len(items)
     if len(features) < count:
         raise DataError(
@@ -48,7 +52,7 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
     return _modality(name, path, features, present)
 
 
-def with_ids(name: str, path: Path, ids_path: Path, items: IdMap) -> Modality:
+def with_ids(name: str, path: Path, ids_path: Path, items: IdMap, warnings: list[str]) -> Modality:
     """Read an npy file whose row r belongs to the item on line r of another file.
 
     Args:
@@ -56,6 +60,7 @@ def with_ids(name: str, path: Path, ids_path: Path, items: IdMap) -> Modality:
         path: the npy file.
         ids_path: a table with a column of item ids, an npy file of ids, or text with one id a line and no header.
         items: of the dataset.
+        warnings: grow by what was left out.
 
     Raises:
         DataError: when the numbers of rows differ, or for unknown or repeated ids.
@@ -68,7 +73,7 @@ def with_ids(name: str, path: Path, ids_path: Path, items: IdMap) -> Modality:
         raise DataError(f"{path}: {len(features)} rows of features, but {ids_path} has {len(listed)} ids")
     with np.errstate(over="ignore"):
         values = np.asarray(features, dtype=np.float32)
-    return from_table(name, path, pl.DataFrame({"id": listed, "features": values}), items)
+    return from_table(name, path, pl.DataFrame({"id": listed, "features": values}), items, "", warnings)
 
 
 def _listed(path: Path) -> pl.Series:
@@ -76,7 +81,11 @@ def _listed(path: Path) -> pl.Series:
         values = read_npy(path)
         if values.ndim != 1 or values.dtype.kind not in "iuUS":
             raise DataError(f"{path}: {values.dtype} of shape {list(values.shape)}; expected ids")
-        return pl.Series("id", values.astype(str).tolist(), dtype=pl.String)
+        try:
+            text = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values.astype(str)
+        except UnicodeDecodeError:
+            raise DataError(f"{path}: its ids are no UTF-8 text") from None
+        return pl.Series("id", text.tolist(), dtype=pl.String)
     if path.suffix == ".txt":
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -87,12 +96,14 @@ def _listed(path: Path) -> pl.Series:
     return as_ids(source.column(id_column(source, "item")), str(path)).alias("id")
 
 
-def from_parquet(name: str, path: Path, items: IdMap, further: str = "") -> Modality:
+def from_parquet(name: str, path: Path, items: IdMap, further: str, warnings: list[str]) -> Modality:
     """Read features by id from a Parquet file; see `from_table`."""
-    return from_table(name, path, read_foreign_parquet(path), items, further)
+    return from_table(name, path, read_foreign_parquet(path), items, further, warnings)
 
 
-def from_table(name: str, path: Path, table: pl.DataFrame, items: IdMap, further: str = "") -> Modality:
+def from_table(
+    name: str, path: Path, table: pl.DataFrame, items: IdMap, further: str = "", warnings: list[str] | None = None
+) -> Modality:
     """Sort features by id: a column of item ids, and one list column or several numeric columns.
 
     Args:
@@ -101,6 +112,7 @@ def from_table(name: str, path: Path, table: pl.DataFrame, items: IdMap, further
         table: its rows.
         items: of the dataset.
         further: another name that the column of ids may have.
+        warnings: grow by what was left out.
 
     Raises:
         DataError: for ragged, incomplete or unknown rows; the id is named.
@@ -130,6 +142,12 @@ def from_table(name: str, path: Path, table: pl.DataFrame, items: IdMap, further
     if not (rows >= 0).any():
         raise DataError(
             f"{path}: none of its {len(listed)} ids is an item of the dataset, such as {preview(listed, 3)}"
+        )
+    strangers = listed.filter(rows < 0)
+    if len(strangers) and warnings is not None:
+        warnings.append(
+            f"{path}: {len(strangers)} of its rows are of no item of the dataset and were left out, "
+            f"such as {preview(strangers, 3)}"
         )
     if not present.any():
         raise DataError(f"{path}: holds features of no item of the dataset")

@@ -8,6 +8,8 @@ _SIGNS = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save the sheet as CSV"),
     (b"\x1f\x8b", "compressed with gzip; unpack it"),
     (b"\x28\xb5\x2f\xfd", "compressed with Zstandard; unpack it"),
+    (b"BZh", "compressed with bzip2; unpack it"),
+    (b"\xfd7zXZ\x00", "compressed with xz; unpack it"),
     (b"PAR1", "Parquet; call it .parquet"),
     (b"ARROW1", "Arrow; call it .arrow"),
     (b"SQLite format 3", "an SQLite database; export the table as CSV"),

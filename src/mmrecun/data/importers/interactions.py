@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from mmrecun.arrays import Ints, Labels
-from mmrecun.data.importers.columns import mixed_units, numeric, quoted, times
+from mmrecun.data.importers.columns import mixed_units, numeric, quoted, times, without_date
 from mmrecun.data.importers.id_codes import sorted_pairs
 from mmrecun.data.importers.options import Duplicates, ImportOptions, SplitKind
 from mmrecun.data.importers.readers import Source
@@ -68,6 +68,11 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     if "timestamp" in events.attributes.columns and mixed_units(events.attributes["timestamp"]):
         report.warnings.append(
             f"some of '{options.timestamp}' look like seconds and others like milliseconds or less; mend them"
+        )
+    if "timestamp" in events.attributes.columns and (count := without_date(events.attributes["timestamp"])):
+        report.warnings.append(
+            f"{count} of '{options.timestamp}' are 0 or less, and others are not: they count as the earliest; if they "
+            " stand for no time, mend them or leave these rows out"
         )
     users, items, order = _distinct(events, options, report)
     if options.k_core:

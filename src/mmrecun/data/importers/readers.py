@@ -285,6 +285,8 @@ def separator_of(name: str | None) -> str | None:
     """
     if name is None or len(name) == 1:
         return name
+    if name and not any(sign.isalpha() for sign in name):
+        raise DataError(f"separator '{name}': it must be one character; turn it into tabs, with sed 's/{name}/\\t/g'")
     if name not in SEPARATORS:
         raise DataError(unknown_name("separator", name, list(SEPARATORS)))
     return SEPARATORS[name]

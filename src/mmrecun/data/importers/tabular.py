@@ -144,13 +144,13 @@ def _modality(name: str, path: Path, items: IdMap, options: ImportOptions, repor
     if path.is_dir():
         return from_item_folder(name, path, items, report)
     if path.suffix == ".parquet":
-        return from_parquet(name, path, items, options.item)
+        return from_parquet(name, path, items, options.item, report.warnings)
     if path.suffix == ".arrow":
-        return from_table(name, path, read_table(path).table, items, options.item)
+        return from_table(name, path, read_table(path).table, items, options.item, report.warnings)
     if path.suffix != ".npy":
         raise DataError(f"{path}: features must be .npy, .parquet, .arrow, or a folder with an .npy file an item")
     if named is not None:
-        return with_ids(name, path, named, items)
+        return with_ids(name, path, named, items, report.warnings)
     if not ordered:
         raise DataError(
             f"{path}: npy rows need an order; give --items TABLE with its rows in that order, "
