@@ -14,8 +14,12 @@ demo: $(VENV)/ready
 	rm -rf demo
 	$(BIN)/mmrecun demo --out demo
 
+# A process per core. Each begins with a run of neighbours, which share their fixtures; one that is done early takes
+# tests from another.
+TOGETHER := -n auto --maxprocesses 8 --dist worksteal
+
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TOGETHER)
 
 # FIRST and INPUTS name the damaged inputs; each is made again from its number.
 fuzz: $(VENV)/ready
@@ -23,7 +27,7 @@ fuzz: $(VENV)/ready
 
 # Apart from `test`: tracing costs more than a third of its time.
 coverage: $(VENV)/ready
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(TOGETHER) --cov --cov-report=term
 
 # Without a card the comparisons with the CPU are skipped, and say so.
 test-gpu: $(VENV)/ready
@@ -34,13 +38,13 @@ test-gpu: $(VENV)/ready
 .venv-adapters/ready: pyproject.toml constraints.txt
 	test -x .venv-adapters/bin/python || $(PYTHON) -m venv .venv-adapters
 	.venv-adapters/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' \
-		'implicit==0.7.3' 'cornac==3.0.1'
+		implicit cornac
 	touch $@
 
-.venv-recbole/ready: Makefile
+.venv-recbole/ready: constraints-recbole.txt
 	test -x .venv-recbole/bin/python || $(PYTHON) -m venv .venv-recbole
-	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check \
-		'recbole==1.2.1' 'numpy<2' 'pandas<2.3' 'scipy<1.13' 'setuptools<81' 'torch==2.13.0'
+	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-recbole.txt \
+		recbole setuptools
 	touch $@
 
 test-adapters: .venv-adapters/ready .venv-recbole/ready

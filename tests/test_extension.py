@@ -57,22 +57,31 @@ def test_a_broken_part_fails_its_contract(installed, tmp_path):
         "        original = Shrink.run\n"
         "        monkeypatch.setattr(Shrink, 'run', run)\n"
     )
-    done = run(installed, tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "test_broken.py")
+    words = ("-q", "-x", "-p", "no:cacheprovider", "-c", os.devnull, "-k", "untouched", "test_broken.py")
+    done = run(installed, tmp_path, "pytest", *words)
     assert done.returncode == 1
     assert "the_old_one_is_untouched" in done.stdout
 
 
 def test_the_commands_know_its_names(installed, tmp_path):
     (tmp_path / "baskets.txt").write_text("".join(f"u{n}: i{n % 5}, i{n % 7}, i{n % 3 + 7}, i9\n" for n in range(40)))
-    code = "import sys; from mmrecun.cli import main; sys.argv[0] = 'mmrecun'; main()"
-    (tmp_path / "cli.py").write_text(code)
-    for line in (
-        "data import baskets.txt --format baskets --out data",
-        "train data --model unitmf --out run --set epochs=1 --set dim=4",
-        "unlearn run --user u3 --method shrink --out less",
-    ):
-        done = run(installed, tmp_path, "cli", *line.split())
-        assert done.returncode == 0, done.stderr
-    unknown = run(installed, tmp_path, "cli", "data", "import", "baskets.txt", "--format", "basket", "--out", "x")
-    assert unknown.returncode == 2
-    assert "did you mean 'baskets'" in unknown.stderr
+    commands = {
+        "data import baskets.txt --format baskets --out data": None,
+        "train data --model unitmf --out run --set epochs=1 --set dim=4": None,
+        "unlearn run --user u3 --method shrink --out less": None,
+        "data import baskets.txt --format basket --out x": 2,
+    }
+    (tmp_path / "one_by_one.py").write_text(
+        "import sys\n"
+        "from mmrecun.cli import main\n"
+        "for command in sys.argv[1:]:\n"
+        "    sys.argv = ['mmrecun', *command.split()]\n"
+        "    try:\n"
+        "        main()\n"
+        "    except SystemExit as stop:\n"
+        "        print('ended with', stop.code or None)\n"
+    )
+    done = run(installed, tmp_path, "one_by_one", *commands)
+    ends = [line for line in done.stdout.splitlines() if line.startswith("ended with ")]
+    assert ends == [f"ended with {code}" for code in commands.values()], done.stderr
+    assert "did you mean 'baskets'" in done.stderr

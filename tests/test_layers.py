@@ -18,6 +18,7 @@ GROUND = {
     "arrays",
     "atomic",
     "topk",
+    "progress",
     "device",
     "extras",
     "keys",

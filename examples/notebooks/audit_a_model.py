@@ -1,6 +1,8 @@
 # Audit somebody else's model: `marimo edit examples/notebooks/audit_a_model.py`.
 import marimo
 
+__generated_with = "0.25.2"
+
 app = marimo.App(width="medium")
 
 

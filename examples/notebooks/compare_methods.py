@@ -1,6 +1,8 @@
 # Compare unlearning methods with Gold: `marimo edit examples/notebooks/compare_methods.py`.
 import marimo
 
+__generated_with = "0.25.2"
+
 app = marimo.App(width="medium")
 
 

@@ -1,6 +1,8 @@
 # Forget a catalogue, and see the lists change: `marimo edit examples/notebooks/forget_a_catalogue.py`.
 import marimo
 
+__generated_with = "0.25.2"
+
 app = marimo.App(width="medium")
 
 

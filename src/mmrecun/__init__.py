@@ -57,7 +57,8 @@ _HOMES = {
     ),
     "forget.request": ("ForgetRequest",),
     "jobs": ("audit", "evaluate", "recommend", "train", "unlearn"),
-    "runs": ("Manifest", "Run", "load"),
+    "manifest": ("Manifest",),
+    "runs": ("Run", "load"),
 }
 
 

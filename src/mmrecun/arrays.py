@@ -1,4 +1,4 @@
-"""Shape letters used in every docstring, array aliases, and the one check of dimensions.
+"""Shape letters used in every docstring, array aliases, the check of dimensions, and ranges of indices.
 
 U users, I items, D vector size, F features of a modality, N interactions, B batch, K list length.
 """
@@ -16,6 +16,20 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int8]
+
+
+def concatenated_ranges(starts: Ints, counts: Ints) -> Ints:
+    """Return `counts[i]` consecutive numbers from `starts[i]` on, for each i in turn: int64 [sum of counts].
+
+    >>> concatenated_ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+
+    Args:
+        starts, counts: int64 [M].
+    """
+    before = np.cumsum(counts) - counts  # how many numbers stand before each range
+    found: Ints = np.arange(counts.sum()) + np.repeat(starts - before, counts)
+    return found
 
 
 def check_shape(name: str, array: np.ndarray | torch.Tensor, expected: Sequence[int | None]) -> None:

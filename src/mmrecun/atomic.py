@@ -23,7 +23,7 @@ def as_path(value: object, what: str) -> Path:
     """
     if isinstance(value, str | os.PathLike):
         return Path(value)
-    raise ArtifactError(f"{what}: a {type(value).__name__} is no path; give the path of a folder as text")
+    raise ArtifactError(f"{what}: a {type(value).__name__} is not a path; give the path of a folder as text")
 
 
 def refuse_existing(target: Path) -> None:
@@ -129,3 +129,14 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path` in one step."""
     with replacing(path) as staging:
         staging.write_bytes(content)
+
+
+def link_or_copy(source: Path | str, target: Path | str) -> None:
+    """Give a file a second name, or copy it where that is not possible.
+
+    It is for files that are replaced and never changed, so that what the second name means stays what it is.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

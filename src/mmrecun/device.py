@@ -9,8 +9,8 @@ import torch
 
 from mmrecun.errors import ConfigError
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEEP_BYTES = 1 << 30
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3), numbered as in glibc's malloc.h
+_KEEP_BYTES = 1 << 30  # smaller buffers stay with the process when they are freed
 
 
 def resolve(name: str) -> torch.device:

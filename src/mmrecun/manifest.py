@@ -45,14 +45,15 @@ class Manifest(Settings):
     """Everything that identifies a run and is needed to repeat it.
 
     Attributes:
+        format: version of the layout of run folders.
         model, settings: the recommender's registered name and its settings.
         training: settings with which the model, or the first run it descends from, was trained.
         seed: of this run.
-        dataset: what the model knows; inside the run folder for unlearned runs.
+        dataset, dataset_name: what the model knows; inside the run folder for unlearned runs.
         parent: the run that was unlearned, by its weights' digest; None for a trained run.
         method, method_settings, forgotten, stop: how the run was unlearned; empty for a trained run.
         request_digest: keyed digest of the request; empty without a key.
-        record: how much was requested and, with a key, hashes of what; None for a trained run.
+        requested: how much was requested and, with a key, hashes of what; None for a trained run.
         references: attribute column -> number of retained rows from which a forgotten id was removed.
         weights: SHA-256 of the weights file; empty only before the run is written.
         best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
@@ -62,6 +63,7 @@ class Manifest(Settings):
         setup_seconds: time of an unlearning spent on what would exist before any request, such as the models of shards
             that the request does not affect; not part of `seconds`.
         versions: versions of the packages that affect the result.
+        created: time in UTC, to the second.
         foreign: of a model of another library, which stands in its own format in the folder `model`; None for ours.
     """
 

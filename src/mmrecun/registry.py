@@ -52,7 +52,7 @@ class Registry:
         """
         owners = self._owners(name)
         if not isinstance(name, str):
-            raise ConfigError(f"{name!r} names no {self.kind}; known: {', '.join(self.names())}")
+            raise ConfigError(f"{name!r} is not the name of a {self.kind}; known: {', '.join(self.names())}")
         if not owners:
             raise ConfigError(unknown_name(self.kind, name, self.names()))
         if len(owners) > 1:

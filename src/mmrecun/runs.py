@@ -19,7 +19,7 @@ from mmrecun.errors import ArtifactError
 from mmrecun.manifest import FORMAT, Manifest, reference
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
-from mmrecun.text import facts_html
+from mmrecun.text import facts_html, reason_of
 from mmrecun.training.checkpoint import load_weights, save_weights
 from mmrecun.training.fit import TrainConfig
 
@@ -90,7 +90,7 @@ def read_manifest(folder: Path) -> Manifest:
         hint = "it has no manifest.json" if folder.is_dir() else "no such folder"
         raise ArtifactError(f"{folder} is not a run folder: {hint}") from None
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
-        raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+        raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
     if manifest.format != FORMAT:
         raise ArtifactError(f"{path}: format {manifest.format}; this version reads format {FORMAT}")
     return manifest

@@ -41,10 +41,10 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise ConfigError(f"{where}: {first_line(cls, error)}") from None
+            raise ConfigError(f"{where}: {first_mistake(cls, error)}") from None
 
 
-def first_line(cls: type[BaseModel], error: ValidationError) -> str:
+def first_mistake(cls: type[BaseModel], error: ValidationError) -> str:
     """Describe the first mistake in one line: the setting's name, what was given and what would do."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])

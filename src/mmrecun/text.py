@@ -27,6 +27,16 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
     return f"unknown {kind} '{name}'; {hint}known: {preview(sorted(known), 40) or 'none'}"
 
 
+def reason_of(error: BaseException) -> str:
+    r"""Return what an error says, in one line; the name of its class where it says nothing.
+
+    >>> reason_of(ValueError("line 3 is short\ndetails follow")), reason_of(EOFError())
+    ('line 3 is short', 'EOFError')
+    """
+    lines = str(error).splitlines()
+    return lines[0] if lines and lines[0] else type(error).__name__
+
+
 def duration(seconds: float) -> str:
     """Return a time with its unit: seconds, from two minutes on minutes, from two hours on hours.
 
@@ -45,7 +55,7 @@ def listing(words: Sequence[str]) -> str:
     >>> listing(["a", "b", "c"])
     'a, b and c'
     """
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+    return _series(words, " and ")
 
 
 def alternatives(words: Sequence[str]) -> str:
@@ -54,7 +64,11 @@ def alternatives(words: Sequence[str]) -> str:
     >>> alternatives(["a", "b", "c"])
     'a, b or c'
     """
-    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+    return _series(words, " or ")
+
+
+def _series(words: Sequence[str], before_last: str) -> str:
+    return before_last.join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def facts_text(title: str, facts: Mapping[str, str]) -> str:

@@ -4,7 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_GROUPS = 4
+from mmrecun.arrays import concatenated_ranges
+
+_GROUPS = 4  # groups of columns for each of the k values; more make the bound tighter, and the first pass longer
 
 
 def top_k_per_row(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -28,14 +30,15 @@ def top_k_per_row(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     deep = columns // groups
     maxima = scores[:, : groups * deep].view(rows, deep, groups).amax(dim=1)
     bound = maxima.topk(k, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
-    cells = np.flatnonzero(scores.numpy() >= bound.numpy())
+    cells = np.flatnonzero(scores.numpy() >= bound.numpy())  # index into the flattened scores, row by row
     owners = cells // columns
     counts = np.bincount(owners, minlength=rows)
     width = int(counts.max())
-    places = torch.from_numpy(np.arange(len(cells)) + (np.arange(rows) * width - np.cumsum(counts) + counts)[owners])
-    few = scores.new_full((rows, width), -torch.inf)
-    few.view(-1)[places] = scores.view(-1)[torch.from_numpy(cells)]
-    names = places.new_zeros(rows, width)
-    names.view(-1)[places] = torch.from_numpy(cells - owners * columns)
-    values, chosen = few.topk(k, dim=1)
-    return values, names.gather(1, chosen)
+    # the candidates of row r go, in their order, into row r of a table as wide as the longest row needs
+    places = torch.from_numpy(concatenated_ranges(np.arange(rows) * width, counts))
+    candidates = scores.new_full((rows, width), -torch.inf)
+    candidates.view(-1)[places] = scores.view(-1)[torch.from_numpy(cells)]
+    column_of = places.new_zeros(rows, width)
+    column_of.view(-1)[places] = torch.from_numpy(cells - owners * columns)
+    values, chosen = candidates.topk(k, dim=1)
+    return values, column_of.gather(1, chosen)

@@ -93,7 +93,7 @@ def test_cornac_knows_the_forgotten_no_more(dataset, kind):
         less.save("model.pkl")
 
 
-@pytest.mark.skipif(not RECBOLE, reason="MMRECUN_RECBOLE_PYTHON names no Python with RecBole")
+@pytest.mark.skipif(not RECBOLE, reason="MMRECUN_RECBOLE_PYTHON does not name a Python with RecBole")
 @pytest.mark.parametrize("kind", ["BPR", "LightGCN"])
 def test_recbole_loads_what_was_written(dataset, tmp_path, kind):
     sys.path.insert(0, str(EXAMPLES))

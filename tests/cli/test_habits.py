@@ -11,21 +11,12 @@ import pytest
 from mmrecun.cli import main
 from mmrecun.errors import ForgetError
 from mmrecun.forget.id_file import read_ids
-from tests.conftest import TRAINING
-
-SETTINGS = [part for name, value in TRAINING.items() for part in ("--set", f"{name}={value}")]
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "mmrecun", *map(str, arguments)]
-
-
-def ended(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, **options)
+from tests.cli.test_commands import SETTINGS, call
 
 
 def test_the_package_can_be_run_as_a_module_and_asked_for_help_in_one_letter():
-    done = ended("train", "-h")
+    words = [sys.executable, "-m", "mmrecun", "train", "-h"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--seed" in done.stdout
 
@@ -80,27 +71,46 @@ main()
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_anything_is_trained(data_folder: Path, tmp_path: Path):
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_trained(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     (tmp_path / "file").touch()
-    done = ended("train", data_folder, "--model", "bprmf", "--out", tmp_path / "file" / "run", "--set", "epochs=100000")
-    assert done.returncode == 2
-    assert done.stderr == f"error: cannot write {tmp_path}/file/run: {tmp_path}/file: Not a directory\n"
+    words = ("train", data_folder, "--model", "bprmf", "--out", tmp_path / "file" / "run", "--set", "epochs=100000")
+    code, _, err = call(capsys, monkeypatch, *words)
+    assert code == 2
+    assert err == f"error: cannot write {tmp_path}/file/run: {tmp_path}/file: Not a directory\n"
 
 
 def test_a_terminal_of_another_encoding_can_be_used(tmp_path: Path):
     """Ids arrive byte by byte there, and what it cannot show is written as escapes."""
     rows = [f"u{u}é,日{i}" for u in range(8) for i in range(u, u + 5)]
     (tmp_path / "e.csv").write_text("\n".join(["user,item", *rows]), encoding="utf-8")
-    encoding = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    run = {"cwd": tmp_path, "env": os.environ | encoding, "encoding": "ascii"}
-    for arguments in (
-        ("data", "import", "e.csv", "--out", "data"),
-        ("train", "data", "--model", "bprmf", "--set", "epochs=1", "--out", "run"),
-        ("unlearn", "run", "--user", "u3é", "--dry-run"),
-        ("recommend", "run", "--user", "u1é"),
-    ):
-        done = ended(*arguments, **run)
-        assert done.returncode == 0, done.stderr
+    commands = (
+        "data import e.csv --out data",
+        "train data --model bprmf --set epochs=1 --out run",
+        "unlearn run --user u3é --dry-run",
+        "recommend run --user u1é",
+    )
+    one_by_one = """
+import sys
+from mmrecun.cli import main
+commands = sys.argv[1:]
+for command in commands:
+    sys.argv[1:] = command.split()
+    try:
+        main()
+    except SystemExit as stop:
+        assert not stop.code, command
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", one_by_one, *commands],
+        cwd=tmp_path,
+        env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        encoding="ascii",
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     assert "\\u65e5" in done.stdout
 
 

@@ -43,8 +43,9 @@ def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):  # noqa: F811
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--workers", "2"), "a training in memory (without --on-disk) has no --workers"),
-        (("--on-disk", "--device", "cpu"), "a training on disk has no --device"),
+        (("--workers", "2"), "processes that train bprmf share rows on disk; add --on-disk"),
+        (("--workers", "2", "--model", "freedom"), "several can train bprmf, vbpr, lightgcn and mgcn"),
+        (("--on-disk", "--device", "cpu"), "a training on disk or in several processes has no --device"),
         (("--on-disk", "--on", "ray"), "--on ray needs --store URL here"),
     ],
 )

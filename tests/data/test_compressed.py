@@ -87,7 +87,7 @@ def test_a_row_is_no_header(line: str, tmp_path: Path):
     path.write_text(
         line + "\n" + "".join(f"{first},{second}{n},{third}\n{first}{n},{second},{third}\n" for n in range(8))
     )
-    with pytest.raises(DataError, match=r"if line 1 is a row and no header, name the columns with --columns"):
+    with pytest.raises(DataError, match=r"if line 1 is a row and not a header, name the columns with --columns"):
         read(path, ImportOptions())
     with pytest.raises(DataError, match=r"is an id as well as the name of its column; .* --columns"):
         read(path, ImportOptions(user=first, item=second, duplicates="first"))

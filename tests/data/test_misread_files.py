@@ -36,7 +36,7 @@ OTHERS = {
     "error page": (b"<!DOCTYPE html>\n<html>404</html>\n", "a web page"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
     "blank begin": (b"\n\n" + TEXT.encode(), "line 1: blank"),
-    "remark": (b"# made in May\n" + TEXT.encode(), "line 1: '# made in May' is no header"),
+    "remark": (b"# made in May\n" + TEXT.encode(), "line 1: '# made in May' is not a header"),
     "note for Excel": (b"sep=;\n" + TEXT.replace(",", ";").encode(), "remove the line, and give --separator semicolon"),
     "semicolons and decimal commas": (
         b"user;item;rating\n" + b"".join(f"{u};{i};3,5\n".encode() for u, i in PAIRS),
@@ -162,7 +162,7 @@ def test_features_in_the_other_byte_order_are_the_same_numbers(tmp_path: Path):
 def test_what_python_writes_for_nan_is_found_by_its_line(tmp_path: Path):
     rows = [{"user": u, "item": float("nan") if n == 3 else i} for n, (u, i) in enumerate(PAIRS)]
     (tmp_path / "e.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    with pytest.raises(DataError, match=r"line 4: .*NaN and Infinity are no JSON"):
+    with pytest.raises(DataError, match=r"line 4: .*NaN and Infinity are not JSON"):
         imported(tmp_path / "e.jsonl")
 
 

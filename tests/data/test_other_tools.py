@@ -238,7 +238,11 @@ def test_arrow_files_alone(tmp_path: Path):
 BAD_SAVED = {
     "no list": ("state.json", "{}", "lists no files"),
     "not JSON": ("state.json", "{", "not JSON"),
-    "elsewhere": ("state.json", '{"_data_files": [{"filename": "../x.arrow"}]}', "no name of a file in this folder"),
+    "elsewhere": (
+        "state.json",
+        '{"_data_files": [{"filename": "../x.arrow"}]}',
+        "is not the name of a file in this folder",
+    ),
     "gone": ("state.json", '{"_data_files": [{"filename": "x.arrow"}]}', r"x\.arrow: not a readable Arrow file"),
     "junk": ("data-00000-of-00002.arrow", "junk", "not a readable Arrow file"),
 }

@@ -53,9 +53,9 @@ def test_items_without_readable_content_are_absent_and_named(data: Path, sounds:
     without, unreadable, ignored = done.warnings
     assert f"1 item without content, and so without features: {names[MISSING]}" in without
     assert "2 items with unreadable content" in unreadable
-    assert f"{names[BROKEN]} ({names[BROKEN]}.wav: no readable WAV file" in unreadable
+    assert f"{names[BROKEN]} ({names[BROKEN]}.wav: not a readable WAV file" in unreadable
     assert f"{names[SILENT]} ({names[SILENT]}.wav: no sample of sound" in unreadable
-    assert "content of 1 ids that are no items" in ignored
+    assert "content of 1 ids that are not items" in ignored
 
 
 def test_rows_are_those_of_the_items_one_by_one(data: Path, sounds: Path, dataset: Dataset):

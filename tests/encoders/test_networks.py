@@ -72,7 +72,7 @@ def test_a_broken_picture_is_told(tmp_path: Path):
     from mmrecun.errors import DataError
 
     (tmp_path / "a.png").write_bytes(b"\x89PNG broken")
-    with pytest.raises(DataError, match="no readable picture"):
+    with pytest.raises(DataError, match="not a readable picture"):
         read_content(tmp_path / "a.png", Kind.IMAGE)
 
 

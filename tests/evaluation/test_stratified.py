@@ -18,16 +18,27 @@ group = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_fr
 
 @settings(deadline=None)
 @given(group, group)
-def test_the_auc_equals_a_loop_with_its_two_fallbacks(
+def test_the_auc_equals_a_loop_over_strata_with_its_two_fallbacks(
     forgotten: list[tuple[float, int]], controls_: list[tuple[float, int]]
 ):
-    shares = []
+    total, weights = 0.0, 0.0
+    in_common = {s for _, s in forgotten} & {s for _, s in controls_}
     for value, stratum in forgotten:
-        rivals = [v for v, s in controls_ if s == stratum] or [v for v, s in controls_ if s // 64 == stratum // 64]
-        rivals = rivals or [v for v, _ in controls_]
-        shares.append(np.mean([(value > rival) + 0.5 * (value == rival) for rival in rivals]))
+        own = [v for v, s in controls_ if s == stratum]
+        rivals = own or [v for v, s in controls_ if s // 64 == stratum // 64] or [v for v, _ in controls_]
+        weight = len(own) / (len(own) + sum(s == stratum for _, s in forgotten)) if in_common else 1.0
+        total += weight * np.mean([(value > rival) + 0.5 * (value == rival) for rival in rivals])
+        weights += weight
     (values, where), (controls, there) = (map(np.array, zip(*rows, strict=True)) for rows in (forgotten, controls_))
-    assert stratified_auc(values, where, controls, there) == pytest.approx(np.mean(shares))
+    assert stratified_auc(values, where, controls, there) == pytest.approx(total / weights)
+
+
+def test_many_pairs_that_share_one_control_do_not_outweigh_the_others():
+    """A thousand pairs below the one control of their stratum, among two hundred that are like their controls."""
+    rng = np.random.default_rng(0)
+    where, there = np.repeat([64, 128], [1000, 200]), np.repeat([64, 128], [1, 200])
+    forgotten, controls = rng.random(1200) * 0.9, np.append(1.0, rng.random(200) * 0.9)
+    assert stratified_auc(forgotten, where, controls, there) == pytest.approx(0.5, abs=0.05)
 
 
 def test_popularity_alone_is_no_membership():

@@ -79,7 +79,7 @@ def test_the_zone_of_a_column_changes_nothing_that_is_selected():
         ("year == [1994]", "only 'in' takes a list"),
         ("year = 1994", "compare by ==, not ="),
         ("(year > 1) & (year < 9)", "join comparisons by and, or, not"),
-        ("item == 'i3'", "'item' is no attribute; name ids by --item"),
+        ("item == 'i3'", "'item' is not an attribute; name ids by --item"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words_that_help(expression: str, reason: str):

@@ -127,7 +127,9 @@ def test_what_is_passed_over_or_can_be_read_in_two_ways_is_told(tmp_path: Path):
 
 def test_a_first_line_that_alone_is_unknown_looks_like_a_header(tmp_path: Path):
     path, known = written(tmp_path, "Mitglied\nu3\nu5\n"), named(["u3", "u5"]).users
-    with pytest.raises(ForgetError, match="line 1: 'Mitglied' is no user of the dataset, and all others are"):
+    with pytest.raises(
+        ForgetError, match="line 1: 'Mitglied' is not among the users of the dataset, and all others are"
+    ):
         read_ids(path, "user", known)
     assert read_ids(path, "user", known, lenient=True) == ("Mitglied", "u3", "u5")
 

@@ -202,15 +202,15 @@ def test_numbers_of_a_notebook_are_ids(ids):
     ("values", "message"),
     [
         ({"user": ["u0"]}, "unknown target 'user'; did you mean 'users'"),
-        ({"users": "u0"}, r"'u0' is no list of ids; write \['u0'\]"),
-        ({"users": 3}, "3 is no list of ids"),
-        ({"items": [3.5]}, "3.5 is no id"),
-        ({"items": [None]}, "None is no id"),
-        ({"items": [True]}, "True is no id"),
-        ({"pairs": [("u0",)]}, "is no pair of a user and an item"),
-        ({"pairs": ["ui"]}, "'ui' is no pair"),
-        ({"pairs": "ui"}, "'ui' is no list of pairs"),
-        ({"modalities": ["image"]}, "names no modalities; write {name: None}"),
+        ({"users": "u0"}, r"'u0' is not a list of ids; write \['u0'\]"),
+        ({"users": 3}, "3 is not a list of ids"),
+        ({"items": [3.5]}, "3.5 is not an id"),
+        ({"items": [None]}, "None is not an id"),
+        ({"items": [True]}, "True is not an id"),
+        ({"pairs": [("u0",)]}, "is not a pair of a user and an item"),
+        ({"pairs": ["ui"]}, "'ui' is not a pair"),
+        ({"pairs": "ui"}, "'ui' is not a list of pairs"),
+        ({"modalities": ["image"]}, "is not a mapping of modalities; write {name: None}"),
     ],
 )
 def test_a_request_is_strict_about_what_it_names(values, message):
@@ -224,7 +224,7 @@ def test_a_request_is_strict_about_what_it_names(values, message):
 def test_a_request_may_come_as_a_mapping():
     request = ForgetRequest(users=["u0"])
     assert ForgetRequest.taken({"users": ["u0"]}) == ForgetRequest.taken(request) == request
-    with pytest.raises(ForgetError, match="is no forget request"):
+    with pytest.raises(ForgetError, match="is not a forget request"):
         ForgetRequest.taken(["u0"])
 
 

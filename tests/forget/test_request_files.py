@@ -63,7 +63,7 @@ REFUSED = {
     "an id inside a field": ("x.csv", b'user,why\nu1,"as\nu2\ntoo"\n', "lines 2 to 4: .* holds line 3"),
     "a workbook": ("x.xlsx", b"PK\x03\x04\x00\xff", "an Excel workbook"),
     "compressed": ("x.txt", b"\x1f\x8b\x08\x00", "unpack it"),
-    "an id in other case": ("x.txt", b"U1\nu2\n", "'U1' is no user .* 'u1' looks alike"),
+    "an id in other case": ("x.txt", b"U1\nu2\n", "'U1' is not among the users .* 'u1' looks alike"),
     "a null": ("x.json", b'["u1", null]', "several kinds of things"),
     "nothing": ("x.json", b"[]", "the array is empty"),
 }

@@ -250,7 +250,7 @@ def test_an_audit_refuses_what_does_not_belong_together(run_folder: Path, tmp_pa
         jobs.audit(run_folder)
     with pytest.raises(ArtifactError, match="Gold of another request"):
         jobs.audit(tmp_path / "one", [tmp_path / "other"])
-    with pytest.raises(ArtifactError, match="is no Gold"):
+    with pytest.raises(ArtifactError, match="is not a Gold"):
         jobs.audit(tmp_path / "one", [tmp_path / "one"])
 
 

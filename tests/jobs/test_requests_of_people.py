@@ -176,9 +176,9 @@ def test_frames_are_no_lists_and_no_path_is_told(run_folder: Path, tmp_path: Pat
     """A frame yields its columns: two rows of pairs would be read as two other pairs."""
     frame = pl.DataFrame({"user": ["u00001", "u00002"], "item": ["i00001", "i00002"]})
     for target in ("users", "pairs"):
-        with pytest.raises(ForgetError, match=r"^a data frame is no list; give one column"):
+        with pytest.raises(ForgetError, match=r"^a data frame is not a list; give one column"):
             ForgetRequest(**{target: frame})
-    with pytest.raises(ForgetError, match=r"^1 is no pair; write \[\(user, item\), ...\]$"):
+    with pytest.raises(ForgetError, match=r"^1 is not a pair; write \[\(user, item\), ...\]$"):
         ForgetRequest(pairs=(1, 2))
     with pytest.raises(ForgetError) as caught:
         ForgetRequest(users=[np.zeros((50, 50))])
@@ -193,13 +193,13 @@ def test_frames_are_no_lists_and_no_path_is_told(run_folder: Path, tmp_path: Pat
         lambda: mmrecun.unlearn(run_folder, tmp_path / "x", request),
         lambda: mmrecun.unlearn(run_folder, request, request),
     ):
-        with pytest.raises(MMRecUnError, match=r"is no path|is no forget request"):
+        with pytest.raises(MMRecUnError, match=r"is not a path|is not a forget request"):
             act()
     for act in (
         lambda: mmrecun.train(data, None, tmp_path / "x"),
         lambda: mmrecun.unlearn(run_folder, request, tmp_path / "x", method=None),
     ):
-        with pytest.raises(ConfigError, match=r"^None names no"):
+        with pytest.raises(ConfigError, match=r"^None is not the name of"):
             act()
     with pytest.raises(DataError, match=r"^features: a list; give a mapping"):
         Dataset.from_frames(frame, features=[1])

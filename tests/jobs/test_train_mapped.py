@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from mmrecun.chunked import run as mapped
 from mmrecun.data import files
 from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.jobs import Workers
+from mmrecun.scale import gang
 
 SETTINGS = {"dim": 8, "epochs": 6, "batch_size": 400}
 
@@ -33,16 +32,23 @@ def one(data: Path) -> mapped.MappedRun:
     return mapped.read(data.parent / "one")
 
 
+@pytest.fixture(scope="module")
+def two(data: Path) -> Path:
+    """The folder that holds the run of two processes, and nothing else."""
+    jobs.train_mapped(data, "bprmf", data.parent / "of-two" / "run", SETTINGS, workers=Workers(2))
+    return data.parent / "of-two"
+
+
 def vectors(run: mapped.MappedRun) -> list[np.ndarray]:
     return [run.vectors(side, np.arange(run.size(side))).numpy() for side in mapped.SIDES]
 
 
-def test_two_processes_of_this_machine_make_the_run_of_one(data: Path, one: mapped.MappedRun, tmp_path: Path):
-    made = jobs.train_mapped(data, "bprmf", tmp_path / "two", SETTINGS, workers=Workers(2))
-    assert (made.best_epoch, made.epochs) == (one.manifest.best_epoch, one.manifest.epochs)
-    for found, wanted in zip(vectors(mapped.read(tmp_path / "two")), vectors(one), strict=True):
+def test_two_processes_of_this_machine_make_the_run_of_one(one: mapped.MappedRun, two: Path):
+    made = mapped.read(two / "run")
+    assert (made.manifest.best_epoch, made.manifest.epochs) == (one.manifest.best_epoch, one.manifest.epochs)
+    for found, wanted in zip(vectors(made), vectors(one), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
-    assert [path.name for path in tmp_path.iterdir()] == ["two"]
+    assert [path.name for path in two.iterdir()] == ["run"]
 
 
 def test_a_training_that_is_killed_goes_on_to_the_same_bits(data: Path, one: mapped.MappedRun, tmp_path: Path):
@@ -64,32 +70,35 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(data: Path, one: map
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_process_that_is_killed_is_begun_again(data: Path, tmp_path: Path):
+def second_process(shelf: Path) -> int:
+    """The process of the training on `shelf` that is the second of its processes."""
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (place / "cmdline").read_bytes().split(b"\0")
+            facts = (place / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"mmrecun.scale.sharded_training" in words and b"RANK=1" in facts and str(shelf) in words[3].decode():
+            return int(place.name)
+    raise AssertionError("the second process is not there")
+
+
+def test_a_process_that_is_killed_is_begun_again(
+    data: Path, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """All are begun again from the newest checkpoint; the run is that of two that nobody disturbed."""
-    workers, killed = Workers(2), []
-    jobs.train_mapped(data, "bprmf", tmp_path / "calm", SETTINGS, workers=workers)
+    killed: list[int] = []
     shelf = jobs.training_folder(tmp_path / "run") / "checkpoints"
 
-    def kill() -> None:
-        while not list(shelf.glob("training-*/epoch-*/1-of-2/state.json")):
-            time.sleep(0.01)
-        for place in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (place / "cmdline").read_bytes().split(b"\0")
-                facts = (place / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"mmrecun.scale.sharded_training" in words and b"RANK=1" in facts and str(shelf) in words[3].decode():
-                os.kill(int(place.name), signal.SIGKILL)
-                killed.append(int(place.name))
+    def kill(epoch: int, *_: object) -> None:
+        if not killed:
+            os.kill(second_process(shelf), signal.SIGKILL)
+            killed.append(epoch)
 
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    jobs.train_mapped(data, "bprmf", tmp_path / "run", SETTINGS, workers=workers, every_seconds=0)
-    killer.join(timeout=5)
+    monkeypatch.setattr(gang, "_LOOK_SECONDS", 0.01)
+    jobs.train_mapped(data, "bprmf", tmp_path / "run", SETTINGS, 0, kill, Workers(2), every_seconds=0)
     assert len(killed) == 1
-    digests = [mapped.read(tmp_path / name).manifest.digest for name in ("calm", "run")]
-    assert digests[0] == digests[1]
+    assert mapped.read(tmp_path / "run").manifest.digest == mapped.read(two / "run").manifest.digest
 
 
 def test_an_error_of_the_training_is_its_own(data: Path, tmp_path: Path):

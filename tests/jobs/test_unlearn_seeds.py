@@ -57,8 +57,8 @@ def test_the_command(run_folder: Path, tmp_path: Path, capsys, monkeypatch: pyte
     assert [Path(run["run"]).name for run in found["runs"]] == ["seed-1", "seed-3", "seed-4"]
     assert found["forgotten"]["users"] == 1
     for wrong, message in (
-        (("--seeds", "1,x"), "'x' is no seed"),
-        (("--seeds", "3-1"), "'3-1' is no seed"),
+        (("--seeds", "1,x"), "'x' is not a seed"),
+        (("--seeds", "3-1"), "'3-1' is not a seed"),
         (("--seeds", "1,1"), "a seed occurs twice"),
         (("--on", "ray"), "--on shares out the runs of several seeds"),
         (("--seeds", "1", "--on", "rya"), "write here, ray or ray:HOST:PORT"),

@@ -98,4 +98,4 @@ def test_a_cluster_of_this_machine_is_no_other_place(cli, tmp_path: Path):  # no
 def test_a_folder_that_is_not_there_is_refused(cli, tmp_path: Path):  # noqa: F811
     code, _, said = cli("leftovers", str(tmp_path / "none"))
     assert code == 2
-    assert "is no folder" in said
+    assert "is not a folder" in said

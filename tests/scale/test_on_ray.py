@@ -213,6 +213,19 @@ def test_what_no_host_has_is_refused_at_once(hosts: Hosts, spec: Path, tmp_path:
     assert "a piece takes 0.25 GPU, but no host of the cluster has more than 0" in found.stderr
 
 
+def test_what_was_left_on_any_host_is_found_and_removed(hosts: Hosts, tmp_path: Path):
+    """What tests before this one killed may have left more, on either host."""
+    left, other = hosts.scratch / "mmrecun-scratch-0f", hosts.scratch / "another"
+    hosts.run("B", ["sh", "-c", f"mkdir {left} {other} && printf u1,i1 > {left}/pairs"])
+    asked = [*COMMAND, "leftovers", tmp_path, "--on", f"ray:{hosts.address}", "--json"]
+    found = json.loads(hosts.run("A", asked).stdout)["leftovers"]
+    assert (hosts.addresses["B"], str(left), 5) in [(one["host"], one["place"], one["size"]) for one in found]
+    assert json.loads(hosts.run("A", [*asked, "--remove"]).stdout)["removed"] is True
+    assert json.loads(hosts.run("A", asked).stdout)["leftovers"] == []
+    hosts.run("B", ["rmdir", other])  # which is still there
+    assert left.name not in hosts.run("B", ["ls", hosts.scratch]).stdout.split()
+
+
 @pytest.mark.parametrize("loss", ["killed", "cable"])
 def test_a_host_that_is_lost_takes_nothing_with_it(
     hosts: Hosts, here: Path, spec: Path, tmp_path: Path, originals: list[str], loss: str

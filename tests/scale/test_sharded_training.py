@@ -1,5 +1,6 @@
 """One training whose rows lie on two hosts that share no network but the cable between them."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed; pip install 'mmrecun[ray]', or make test-ray")
 
-from mmrecun import Dataset, jobs
+from mmrecun import Dataset, jobs, runs
 from mmrecun.chunked import run as mapped
 from mmrecun.data import files
 from mmrecun.scale.depot import Depot
@@ -31,11 +32,22 @@ def one(data: Path) -> mapped.MappedRun:
     return mapped.read(data.parent / "one")
 
 
-def command(hosts: Hosts, data: Path, out: Path, store: Path) -> list[str]:
+def command(
+    hosts: Hosts, data: Path, out: Path, store: Path, model: str = "bprmf", job: str = "train_mapped"
+) -> list[str]:
     """A training on the cluster that leaves a checkpoint after every epoch."""
     workers = f"jobs.Workers(2, 'ray:{hosts.address}', {store.as_uri()!r})"
-    call = f"{str(data)!r}, 'bprmf', {str(out)!r}, {SETTINGS}, workers={workers}, every_seconds=0"
-    return [sys.executable, "-c", f"from mmrecun import jobs; jobs.train_mapped({call})"]
+    call = f"{str(data)!r}, {model!r}, {str(out)!r}, {SETTINGS}, workers={workers}, every_seconds=0"
+    return [sys.executable, "-c", f"from mmrecun import jobs; jobs.{job}({call})"]
+
+
+def epochs(store: Path) -> set[int]:
+    """The epochs whose checkpoints are complete."""
+    both = [
+        {int(path.parent.name.removeprefix("epoch-")) for path in store.glob(f"training-*/epoch-*/{part}-of-2.tar")}
+        for part in range(2)
+    ]
+    return both[0] & both[1]
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +64,72 @@ def test_two_hosts_make_the_run_of_one_process(one: mapped.MappedRun, calm: mapp
     assert [name.split("/")[0] for name in Depot((data.parent / "store").as_uri()).names()] == ["columns"]
 
 
+def train_and_kill_a_worker(hosts: Hosts, asked: list[str], store: Path) -> None:
+    """Kill the worker on host B after a checkpoint; Train begins both again, and they go on from it."""
+    begun = hosts.begin("A", asked)
+    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 300.0)
+    workers = hosts.run("B", ["pgrep", "-f", "^ray::RayTrainWorker"]).stdout.split()
+    hosts.run("B", ["kill", f"-{signal.SIGKILL}", *workers])
+    _, err = begun.communicate(timeout=300)
+    assert begun.returncode == 0, err
+
+
 def test_a_killed_worker_costs_one_checkpoint_and_no_bit(
     hosts: Hosts, data: Path, calm: mapped.MappedRun, tmp_path: Path
 ):
-    """The worker on host B is killed after a checkpoint; Train begins both again, and they go on from it."""
+    train_and_kill_a_worker(hosts, command(hosts, data, tmp_path / "run", tmp_path / "store"), tmp_path / "store")
+    assert mapped.read(tmp_path / "run").manifest.digest == calm.manifest.digest
+
+
+@pytest.mark.parametrize("model", ["lightgcn", "mgcn"])
+def test_a_killed_worker_changes_no_bit_of_a_model_of_graphs(hosts: Hosts, data: Path, tmp_path: Path, model: str):
+    """The run is that of two processes of one machine, whose losses are those of one process."""
+    asked = command(hosts, data, tmp_path / "run", tmp_path / "store", model, "train_parts")
+    train_and_kill_a_worker(hosts, asked, tmp_path / "store")
+    jobs.train_parts(data, model, tmp_path / "here", SETTINGS, workers=jobs.Workers(2))
+    assert runs.weights_digest(tmp_path / "run") == runs.weights_digest(tmp_path / "here")
+
+
+def test_vbpr_on_two_hosts_is_vbpr_of_two_processes(hosts: Hosts, data: Path, tmp_path: Path):
+    hosts.run("A", command(hosts, data, tmp_path / "run", tmp_path / "store", "vbpr"))
+    jobs.train_mapped(data, "vbpr", tmp_path / "here", SETTINGS, workers=jobs.Workers(2))
+    digests = [mapped.read(tmp_path / name).manifest.digest for name in ("run", "here")]
+    assert digests[0] == digests[1]
+
+
+def workers_of(hosts: Hosts) -> list[str]:
+    """The processes that train, by number."""
+    return hosts.run("A", ["pgrep", "-f", "^ray::RayTrainWorker"], check=False).stdout.split()
+
+
+def test_a_killed_command_goes_on_when_it_is_repeated(hosts: Hosts, data: Path, calm: mapped.MappedRun, tmp_path: Path):
+    """The command is killed after a checkpoint, and its workers with it; no epoch before that is trained again."""
     store = tmp_path / "store"
     begun = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
-    checkpoints = "training-*/epoch-*/1-of-2.tar"
-    until(lambda: begun.poll() is not None or list(store.glob(checkpoints)), "a checkpoint", 300.0)
-    workers = hosts.run("B", ["pgrep", "-f", "^ray::RayTrainWorker"]).stdout.split()
-    hosts.run("B", ["kill", f"-{signal.SIGKILL}", *workers])
+    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 300.0)
+    os.killpg(begun.pid, signal.SIGKILL)
+    begun.communicate()
+    until(lambda: not workers_of(hosts), "the end of the workers")
+    assert not (tmp_path / "run").exists()
+    left, seen = max(epochs(store)), set()
+    again = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
+    until(lambda: seen.update(epochs(store)) or again.poll() is not None, "the end of the training", 300.0)
+    _, err = again.communicate()
+    assert again.returncode == 0, err
+    assert min(seen) == left
+    assert max(seen) > left
+    assert mapped.read(tmp_path / "run").manifest.digest == calm.manifest.digest
+
+
+def test_a_killed_host_costs_one_checkpoint_and_no_bit(
+    hosts: Hosts, data: Path, calm: mapped.MappedRun, tmp_path: Path
+):
+    """Host B dies with everything in it after a checkpoint, and another comes in its place."""
+    store = tmp_path / "store"
+    begun = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
+    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 300.0)
+    hosts.kill("B")
+    hosts.up()
     _, err = begun.communicate(timeout=300)
     assert begun.returncode == 0, err
     assert mapped.read(tmp_path / "run").manifest.digest == calm.manifest.digest

@@ -1,4 +1,4 @@
-"""One of the processes of a training: `python -m tests.training.process_of_pair FOLDER OUT STOP_AFTER`.
+"""One of the processes of a training: `python -m tests.training.process_of_pair MODEL FOLDER OUT STOP_AFTER`.
 
 After STOP_AFTER epochs (0: never) the last process says so and waits to be killed.
 """
@@ -7,47 +7,45 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch.distributed as dist
 
 from mmrecun.data.columns_import import columns_of
-from mmrecun.models.bprmf import BPRMF
-from mmrecun.training import mapped_fit
+from mmrecun.models.registry import model_class
 from mmrecun.training.mapped_checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.mapped_fit import MappedTrainer
+from mmrecun.training.parts_fit import PartsTrainer
 from mmrecun.training.row_exchange import Shard
-from tests.training.test_row_exchange import CONFIG, SEED, TRAINING
+from mmrecun.training.shard_fit import fit_shard
+from tests.training.pair import SEED, SETTINGS, TRAINING
 
 
-def main(folder: str, out: str, stop_after: str) -> None:
+def main(model: str, folder: str, out: str, stop_after: str) -> None:
     dist.init_process_group("gloo")
     shard, place = Shard.joined(), Path(out)
-    trainers, began = [], []
-
-    class Kept(mapped_fit.MappedTrainer):
-        """Tells how much it sent, and where it began."""
-
-        def __init__(self, *given) -> None:
-            super().__init__(*given)
-            trainers.append(self)
-
-        def epoch(self, seed) -> float:
-            began.append(seed)
-            return super().epoch(seed)
 
     def progress(done: int, total: int, note: str) -> None:
         if done == int(stop_after) and shard.rank == shard.size - 1:
             print("stopped", flush=True)
             sys.stdin.read()
 
-    mapped_fit.MappedTrainer = Kept
     work = place / f"work-{shard.rank}"
     work.mkdir(exist_ok=True)
     keep = Checkpoints(FolderShelf(place / "shelf"), "key", shard, work, 0.0)
-    found = mapped_fit.fit_mapped(
-        BPRMF, CONFIG, columns_of(Path(folder)), TRAINING, SEED, work, progress, keep, shard
-    ).result
-    facts = {"history": found.history, "best_epoch": found.best_epoch, "began_at": found.epochs - len(began)}
-    (trainer,) = trainers
-    (place / f"{shard.rank}.json").write_text(json.dumps(facts | {"sent": trainer.rows.exchange.sent}))
+    cls = model_class(model)
+    made = (PartsTrainer if cls.user_parts else MappedTrainer)(
+        cls, cls.Config.model_validate(SETTINGS[model]), columns_of(Path(folder)), TRAINING, SEED, work, shard
+    )
+    began, epoch = [], made.epoch
+    made.epoch = lambda seed: began.append(seed) or epoch(seed)
+    found = fit_shard(made, TRAINING, SEED, progress, keep)
+    best = place / f"best-{shard.rank}"
+    best.mkdir(exist_ok=True)
+    for name, rows in found.best.items():
+        np.save(best / f"{name}.npy", rows)
+    done = found.result
+    facts = {"history": done.history, "best_epoch": done.best_epoch, "began_at": done.epochs - len(began)}
+    (place / f"{shard.rank}.json").write_text(json.dumps(facts | {"sent": made.exchange.sent}))
     dist.destroy_process_group()
 
 

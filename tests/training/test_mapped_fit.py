@@ -87,7 +87,7 @@ def test_a_training_on_disk_is_the_training_in_memory(folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_models_that_read_whole_tables_are_refused(name: str):
-    if name == "bprmf":
+    if name in ("bprmf", "vbpr"):
         refuse_whole_tables(model_class(name), name)
         return
     with pytest.raises(ConfigError, match="train it in memory"):

@@ -1,11 +1,7 @@
 """Two processes on this machine, joined by gloo, against one: losses, validation, rows, bytes, and a killed process."""
 
-import json
-import os
+import shutil
 import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +12,14 @@ from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.columns_import import columns_of
 from mmrecun.data.dataset import Dataset
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
-from mmrecun.rng import Seed
-from mmrecun.training.fit import TrainConfig
 from mmrecun.training.mapped_checkpoint import Checkpoints, FolderShelf
-from mmrecun.training.mapped_fit import MappedFit, fit_mapped
+from mmrecun.training.mapped_fit import fit_mapped
 from mmrecun.training.row_adam import RowStates
 from mmrecun.training.row_exchange import Shard
+from mmrecun.training.shard_fit import ShardFit
+from tests.training.pair import SEED, TRAINING, Pair
 
-ROOT = Path(__file__).parents[2]
-CONFIG, TRAINING, SEED = BPRMFConfig(dim=16), TrainConfig(epochs=5, batch_size=400), Seed(5)
-TABLES = {"users.weight": 301, "items.weight": 120}
+CONFIG, TABLES = BPRMFConfig(dim=16), ("users.weight", "items.weight")
 
 
 @pytest.fixture(scope="module")
@@ -37,59 +31,23 @@ def folder(tmp_path_factory) -> Path:
     return out
 
 
-def alone(folder: Path, work: Path, checkpoints: Checkpoints | None = None) -> MappedFit:
+def alone(folder: Path, work: Path, checkpoints: Checkpoints | None = None) -> ShardFit:
     work.mkdir()
     return fit_mapped(BPRMF, CONFIG, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
 
 
 @pytest.fixture(scope="module")
-def one(folder: Path, tmp_path_factory) -> MappedFit:
+def one(folder: Path, tmp_path_factory) -> ShardFit:
     return alone(folder, tmp_path_factory.mktemp("one") / "work")
-
-
-class Pair:
-    """Two processes that train; the second stops after `stop_after` epochs until it is killed."""
-
-    def __init__(self, folder: Path, out: Path, stop_after: int = 0, of: int = 2) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.out, self.of = out, of
-        words = [sys.executable, "-m", "tests.training.process_of_pair", folder, out, str(stop_after)]
-        together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(of), "OMP_NUM_THREADS": "1"}
-        path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
-        self.processes = [
-            subprocess.Popen(
-                [*map(str, words)],
-                env={**os.environ, **together, "RANK": str(rank), "PYTHONPATH": path},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                cwd=ROOT,
-            )
-            for rank in range(of)
-        ]
-
-    def end(self) -> list[dict]:
-        for process in self.processes:
-            _, err = process.communicate(timeout=120)
-            assert process.returncode == 0, err
-        return [json.loads((self.out / f"{rank}.json").read_text()) for rank in range(self.of)]
-
-    def rows(self, name: str) -> np.ndarray:
-        whole = np.empty((TABLES[name], 16), dtype=np.float32)
-        for rank in range(self.of):
-            whole[rank :: self.of] = np.load(self.out / f"work-{rank}" / f"{name}.best.npy")
-        return whole
 
 
 @pytest.fixture(scope="module")
 def two(folder: Path, tmp_path_factory) -> tuple[Pair, list[dict]]:
-    pair = Pair(folder, tmp_path_factory.mktemp("two"))
+    pair = Pair("bprmf", folder, tmp_path_factory.mktemp("two"))
     return pair, pair.end()
 
 
-def test_two_processes_are_one(one: MappedFit, two: tuple[Pair, list[dict]]):
+def test_two_processes_are_one(one: ShardFit, two: tuple[Pair, list[dict]]):
     pair, found = two
     for each in found:
         losses = [[row["loss"] for row in history] for history in (each["history"], one.result.history)]
@@ -118,15 +76,22 @@ def test_what_is_sent_is_the_formula(folder: Path, two: tuple[Pair, list[dict]])
     assert [each["sent"] for each in two[1]] == wanted
 
 
-def test_a_process_that_is_killed_costs_one_checkpoint_and_no_bit(folder: Path, tmp_path: Path, two):
-    """After three epochs the second is killed; the first fails. Begun again, both go on, and nothing differs."""
-    broken = Pair(folder, tmp_path, stop_after=3)
-    assert broken.processes[1].stdout.readline() == "stopped\n"
-    broken.processes[1].send_signal(signal.SIGKILL)
-    for process in broken.processes:
+@pytest.fixture(scope="module")
+def broken(folder: Path, tmp_path_factory) -> Path:
+    """What two processes left of which the second was killed after three epochs, so that the first failed."""
+    pair = Pair("bprmf", folder, tmp_path_factory.mktemp("broken"), stop_after=3)
+    assert pair.processes[1].stdout.readline() == "stopped\n"
+    pair.processes[1].send_signal(signal.SIGKILL)
+    for process in pair.processes:
         process.communicate(timeout=120)
-    assert [process.returncode != 0 for process in broken.processes] == [True, True]
-    again = Pair(folder, tmp_path)
+    assert [process.returncode != 0 for process in pair.processes] == [True, True]
+    return pair.out
+
+
+def test_a_process_that_is_killed_costs_one_checkpoint_and_no_bit(folder: Path, broken: Path, tmp_path: Path, two):
+    """Begun again, both go on, and nothing differs."""
+    shutil.copytree(broken, tmp_path, dirs_exist_ok=True)
+    again = Pair("bprmf", folder, tmp_path)
     found = again.end()
     pair, wanted = two
     assert found[0]["began_at"] == 3
@@ -135,12 +100,8 @@ def test_a_process_that_is_killed_costs_one_checkpoint_and_no_bit(folder: Path, 
         np.testing.assert_array_equal(again.rows(name), pair.rows(name))
 
 
-def test_what_two_left_one_goes_on_with(folder: Path, tmp_path: Path, one: MappedFit):
-    broken = Pair(folder, tmp_path, stop_after=3)
-    assert broken.processes[1].stdout.readline() == "stopped\n"
-    for process in broken.processes:
-        process.kill()
-        process.communicate()
+def test_what_two_left_one_goes_on_with(folder: Path, broken: Path, tmp_path: Path, one: ShardFit):
+    shutil.copytree(broken / "shelf", tmp_path / "shelf")
     shelf = FolderShelf(tmp_path / "shelf")
     checkpoints = Checkpoints(shelf, "key", Shard(), tmp_path, 0.0)
     assert checkpoints.newest() == ("epoch-000003", 2)

@@ -77,7 +77,7 @@ def sides(dataset: Dataset, config: ALSConfig) -> tuple[Side, Side]:
     train = dataset.train
     weights = config.alpha * weights_of(train)
     if (weights <= 0).any():
-        raise DataError("ALS needs positive weights; a pair with weight 0 or less is no preference")
+        raise DataError("ALS needs positive weights; a pair with weight 0 or less is not a preference")
     shape = len(dataset.users), len(dataset.items)
     confidence = sp.csr_array((weights, (train.users, train.items)), shape=shape)
     return _side(confidence, config.regularization), _side(confidence.T.tocsr(), config.regularization)

@@ -8,7 +8,7 @@ from pydantic import NonNegativeInt
 
 from mmrecun.adapters.adapter import Adapter, AdapterConfig
 from mmrecun.adapters.checkpoint_file import CheckpointFile, zeroed
-from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
+from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, SHARED_PARAMETERS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.places import Ids, Places
@@ -17,9 +17,6 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.models.base import Recommender
 
 _OPTIMISER = "optimizer/"
-_SHARED = (
-    "parameters that everybody shares (towers, layers) stay as they were trained, with the forgotten among the rest"
-)
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class TablesInFile:
         """What cannot be forgotten in this format, one sentence each."""
         prefix = self.users.rpartition("/")[0]
         shared = [name for name in self.file.tensors if name.rpartition("/")[0] == prefix]
-        return (*((_SHARED,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
+        return (*((SHARED_PARAMETERS,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
         """Return the rows of the users and items that stay, in their places.

@@ -85,7 +85,7 @@ def load(
     kind = type(model).__name__
     if kind not in ("BPR", "MF") or getattr(model, "u_factors", None) is None:
         raise ArtifactError(
-            f"{kind} is no fitted BPR or MF of Cornac; for others use adapters.vectors with its factors"
+            f"{kind} is not a fitted BPR or MF of Cornac; for others use adapters.vectors with its factors"
         )
     if getattr(model, "train_set", None) is None:
         raise ArtifactError(f"this {kind} has no training set any more; load it in the process that fitted it")
@@ -135,7 +135,7 @@ def _without(ids: Any, rows: Array) -> Any:
 
 
 def _order(ids: Any, size: int) -> list[str]:
-    """Return the id of each row; rows without one get a name that is no id."""
+    """Return the id of each row; rows without one get a name that is not an id."""
     names = [f"\x00{row}" for row in range(size)]
     for name, row in ids.items():
         names[row] = str(name)

@@ -13,6 +13,9 @@ from mmrecun.models.lightgcn import LightGCN, LightGCNConfig
 SERVED_ITEMS = (
     "an emptied item row scores 0, which is not always last: leave forgotten items out of the lists that are served"
 )
+SHARED_PARAMETERS = (
+    "parameters that everybody shares (towers, layers) stay as they were trained, with the forgotten among the rest"
+)
 HISTORIES = "histories, caches and search indexes that were made from the model elsewhere are not reached"
 
 

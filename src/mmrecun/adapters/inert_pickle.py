@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from mmrecun.adapters.stored_tensor import DTYPES, Storage, StoredTensor
 from mmrecun.errors import ArtifactError
+from mmrecun.text import reason_of
 
 _MEMO = {"PUT", "BINPUT", "LONG_BINPUT"}
 _EXTENSIONS = {"EXT1", "EXT2", "EXT4", "NEXT_BUFFER"}
@@ -99,6 +100,8 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
+    """Finds known names and storages alone; every other name is inert."""
+
     def find_class(self, module: str, name: str) -> Any:
         return _KNOWN.get((module, name), Inert)
 
@@ -113,14 +116,13 @@ def read_inert(content: bytes, path: str) -> Any:
     """Return what a pickle holds: dictionaries, lists, numbers, texts, `StoredTensor` and `Inert`.
 
     Raises:
-        ArtifactError: when it is no pickle, is damaged, or asks for what no checkpoint needs.
+        ArtifactError: when it is not a pickle, is damaged, or asks for what no checkpoint needs.
     """
     try:
         _check(content)
         return _Unpickler(BytesIO(content), encoding="ASCII").load()
     except _DAMAGED as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtifactError(f"{path}: not a readable checkpoint: {said}") from None
+        raise ArtifactError(f"{path}: not a readable checkpoint: {reason_of(error)}") from None
 
 
 def _check(content: bytes) -> None:

@@ -58,7 +58,7 @@ def dataset_of(
     items: Iterable[object] | None = None,
     name: str = "interactions",
 ) -> Dataset:
-    """Return the dataset of [U, I] matrices, such as `implicit` is trained on; explicit zeros are no pairs.
+    """Return the dataset of [U, I] matrices, such as `implicit` is trained on; explicit zeros are not pairs.
 
     Args:
         train: what the model was trained on; values are kept as the attribute `weight`.
@@ -94,6 +94,14 @@ def _ids(kind: str, names: Iterable[object] | None, size: int) -> IdMap:
     if len(ids) != size:
         raise DataError(f"there are {size} {kind}s in the matrix, but {len(ids)} ids were given")
     return ids
+
+
+def weight_matrices(dataset: Dataset) -> tuple[sp.csr_array, sp.csr_array]:
+    """Return the weights of the training pairs as users and as items have them: float64 sparse [U, I] and [I, U]."""
+    train = dataset.train
+    shape = len(dataset.users), len(dataset.items)
+    pairs = sp.csr_array((weights_of(train), (train.users, train.items)), shape=shape)
+    return pairs, pairs.T.tocsr()
 
 
 def weights_of(pairs: Interactions) -> np.ndarray:

@@ -17,13 +17,12 @@ from pydantic import PositiveFloat, PositiveInt
 from scipy.special import expit
 
 from mmrecun.adapters.embeddings import rows_of, with_rows
-from mmrecun.adapters.interactions import weights_of
+from mmrecun.adapters.interactions import weight_matrices
 from mmrecun.adapters.places import Array
 from mmrecun.arrays import Ints
-from mmrecun.data.dataset import Dataset
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 
-_STEPS, _SMALL = 20, 1e-5
+_STEPS, _SMALL = 20, 1e-5  # Newton steps, and halvings of one, at most; until none moves a number by more
 
 
 class LogisticConfig(UnlearnConfig):
@@ -141,7 +140,7 @@ class UnlearnLogistic(Unlearner):
         model = retained_model(task, task.model)
         before = [table.astype(np.float64) for table in rows_of(task.model)]
         after = [before[0][partition.user_rows], before[1][partition.item_rows]]
-        whole, left = (_matrices(data) for data in (partition.original, partition.retained))
+        whole, left = (weight_matrices(data) for data in (partition.original, partition.retained))
         kept, moved = (partition.user_rows, partition.item_rows), [0, 0]
         rng = task.seed.child("logistic").numpy()
         for side, fixed in ((0, -2), (1, -1)):
@@ -160,11 +159,3 @@ class UnlearnLogistic(Unlearner):
             moved[side] = len(touched)
         stop = f"{moved[0]} rows of users and {moved[1]} of items were moved with their optima"
         return UnlearnResult(with_rows(model, *after), stop, [])
-
-
-def _matrices(dataset: Dataset) -> tuple[sp.csr_array, sp.csr_array]:
-    """Return the weights of the training pairs as users and as items have them; float64 [U, I] and [I, U] sparse."""
-    train = dataset.train
-    shape = len(dataset.users), len(dataset.items)
-    pairs = sp.csr_array((weights_of(train), (train.users, train.items)), shape=shape)
-    return pairs, pairs.T.tocsr()

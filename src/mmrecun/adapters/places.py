@@ -65,7 +65,7 @@ class Places:
         )
 
     def order(self, dataset: Dataset) -> tuple[list[str], list[str]]:
-        """Return the ids of `dataset` in the order of the foreign rows; other rows have a name that is no id."""
+        """Return the ids of `dataset` in the order of the foreign rows; other rows have a name that is not an id."""
         return _ordered(dataset.users, self.users, self.sizes[0]), _ordered(dataset.items, self.items, self.sizes[1])
 
     def put_users(self, table: Array, values: Array) -> Array:

@@ -11,10 +11,9 @@ import scipy.sparse as sp
 from pydantic import PositiveFloat, PositiveInt
 
 from mmrecun.adapters.embeddings import rows_of, with_rows
-from mmrecun.adapters.interactions import weights_of
+from mmrecun.adapters.interactions import weight_matrices
 from mmrecun.adapters.least_squares import Side
 from mmrecun.adapters.places import Array
-from mmrecun.data.dataset import Dataset
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 
 
@@ -47,8 +46,8 @@ class UnlearnRatings(Unlearner):
         model = retained_model(task, task.model)
         before = [table.astype(np.float64) for table in rows_of(task.model)]
         users, items = before[0][partition.user_rows], before[1][partition.item_rows]
-        whole = _matrices(partition.original)
-        left = _matrices(partition.retained)
+        whole = weight_matrices(partition.original)
+        left = weight_matrices(partition.retained)
         for _ in range(self.config.sweeps):
             moved = self._solved(left[0], items, -2) - self._solved(whole[0], before[1], -2)[partition.user_rows]
             users = before[0][partition.user_rows] + moved
@@ -58,11 +57,13 @@ class UnlearnRatings(Unlearner):
         return UnlearnResult(with_rows(model, users, items), stop, [])
 
     def _solved(self, ratings: sp.csr_array, other: Array, own: int) -> Array:
-        """Return the least-squares rows [R, D].
+        """Return the least-squares rows: float64 [R, D].
 
-        The column that multiplies the other side's bias stays at 1.
-
-        `own` is the column of the row's own bias: -2 for users, -1 for items; the other one of the two is held at 1.
+        Args:
+            ratings: float64 sparse [R, S].
+            other: float64 [S, D], the rows of the other side.
+            own: column of the row's own bias: -2 for users, -1 for items. The other one of the two multiplies the
+                other side's bias and stays at 1.
         """
         fixed = -3 - own
         free = np.setdiff1d(np.arange(other.shape[1]), np.array([other.shape[1] + fixed]))
@@ -75,10 +76,3 @@ class UnlearnRatings(Unlearner):
         rows: Array = np.ones((len(count), other.shape[1]))
         rows[:, free] = Side(ones, targets, 0.0, ridge).solve(other[:, free])
         return rows
-
-
-def _matrices(dataset: Dataset) -> tuple[sp.csr_array, sp.csr_array]:
-    train = dataset.train
-    shape = len(dataset.users), len(dataset.items)
-    ratings = sp.csr_array((weights_of(train), (train.users, train.items)), shape=shape)
-    return ratings, ratings.T.tocsr()

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
+from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, SHARED_PARAMETERS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.places import Array, Ids, Places
@@ -23,9 +23,6 @@ from mmrecun.models.base import Recommender
 from mmrecun.models.bprmf import BPRMF
 from mmrecun.text import unknown_name
 
-_SHARED = (
-    "parameters that everybody shares (towers, layers) stay as they were trained, with the forgotten among the rest"
-)
 _OPTIMISER = "the state of an optimiser is kept elsewhere: make a new one, or empty the forgotten rows in it"
 
 
@@ -43,7 +40,7 @@ class ModuleTables:
     items: str
     name: str = "torch"
     suffix: str = ".safetensors"
-    limits: tuple[str, ...] = (_SHARED, _OPTIMISER, SERVED_ITEMS, HISTORIES)
+    limits: tuple[str, ...] = (SHARED_PARAMETERS, _OPTIMISER, SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
         """Return a copy of the module with changed rows and everything else unchanged."""

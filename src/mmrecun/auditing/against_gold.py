@@ -28,8 +28,9 @@ from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.result import About, Check, Outcome
 from mmrecun.forget.request import Target
 
-EDGE = 0.9
-TRAINED_SHARE, OVERLAP_MARGIN = 0.9, 0.1
+EDGE = 0.9  # share of a tolerance from which a gap is called at the edge
+TRAINED_SHARE = 0.9  # of the best validation: a Gold below is undertrained
+OVERLAP_MARGIN = 0.1  # by which lists may overlap less with Gold's than those of two Golds do
 
 
 def undertrained(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> list[str]:

@@ -51,14 +51,8 @@ def assess(
     setup, audited_runs = audit_setup(partition, sample), (original, unlearned, *golds)
     states, notes = list[MeasuredRun](), list[str]()
     for number, audited in enumerate(audited_runs):
-
-        def state_progress(
-            done: int, total: int, note: str, number: int = number, audited: AuditedRun = audited
-        ) -> None:
-            if progress is not None:
-                progress(number * total + done, len(audited_runs) * total, f"{audited.kind}: {note}")
-
-        states.append(_measured(audited, partition, setup, state_progress))
+        of_all = _progress_of_all(progress or no_progress, audited, number, len(audited_runs))
+        states.append(_measured(audited, partition, setup, of_all))
     if relearn is not None:
         again = relearning(setup, audited_runs, relearn, progress or no_progress)
         notes += [relearning_note(relearn)] if _any_figure(again) else []
@@ -72,6 +66,15 @@ def assess(
     return report.model_copy(
         update={"notes": (*report.notes, *filter(None, [setup.measured.note]), *notes), "users": _users(setup)}
     )
+
+
+def _progress_of_all(progress: Progress, audited: AuditedRun, number: int, runs: int) -> Progress:
+    """Return what reports the progress of one run, the one with this `number` from 0, as that of all."""
+
+    def of_all(done: int, total: int, note: str) -> None:
+        progress(number * total + done, runs * total, f"{audited.kind}: {note}")
+
+    return of_all
 
 
 def _users(setup: AuditSetup) -> dict[str, int]:

@@ -22,13 +22,13 @@ from mmrecun.forget.request import Target
 from mmrecun.keys import MetricKey
 
 CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit makes many checks, and Gold should pass them all
-RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03
-KNOWN_SHARE, SURELY_KNOWN = 0.4, 0.1
-LAPSED_SHARE = 0.6
-SPLIT_MARGIN = 0.08
-TOO_VAGUE = 0.15
-UTILITY_SHARE = 0.95
-PLACES_MARGIN = 0.1
+RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03  # smallest difference of an AUC that counts, however small its error
+KNOWN_SHARE, SURELY_KNOWN = 0.4, 0.1  # of the pairs that look known: upper end of its band to pass, lower end to doubt
+LAPSED_SHARE = 0.6  # of the excess AUC of kept features: what lapsed ones may have
+SPLIT_MARGIN = 0.08  # level of the data alone above chance from which the split was not random
+TOO_VAGUE = 0.15  # allowed difference of an AUC beyond which nothing is decided
+UTILITY_SHARE = 0.95  # of the recall before
+PLACES_MARGIN = 0.1  # share by which touched items may gain places in bystanders' lists
 
 
 def paired_error(values: Doubles, references: list[Doubles]) -> float | None:

@@ -6,7 +6,7 @@ from scipy.special import expit
 from mmrecun.arrays import Bools, Doubles, Ints
 
 FOLDS = 5
-_RIDGE, _STEPS, _CLOSE = 1.0, 25, 1e-6
+_RIDGE, _STEPS, _CLOSE = 1.0, 25, 1e-6  # penalty; Newton steps at most, until none moves a weight by more
 
 
 def fit_logistic(inputs: Doubles, labels: Bools) -> Doubles:

@@ -20,7 +20,7 @@ from mmrecun.auditing.membership import PairGroup
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
 from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
-from mmrecun.evaluation.stratified import ITEM_STEP, degree_bins
+from mmrecun.evaluation.stratified import ITEM_STEP, degree_bins, nearest_free
 from mmrecun.forget.partition import Partition
 
 _MOST_PAIRS, _FEWEST_KNOWN, _MOST_KNOWN = 8192, 30, 1000
@@ -98,8 +98,5 @@ def _as_active(degree: Ints, gone: Bools, rng: np.random.Generator) -> Bools:
     number = min(len(pool), max(fewest, min(len(wanted), _MOST_KNOWN)))
     order = np.argsort(degree[pool], kind="stable")
     targets = np.sort(rng.choice(wanted, number))
-    # each target takes the next free row of its degree, or the nearest above
-    nearest = np.searchsorted(degree[pool][order], targets)
-    apart = np.maximum.accumulate(nearest - np.arange(number)) + np.arange(number)
-    chosen[pool[order[np.minimum(apart, len(pool) - 1)]]] = True
+    chosen[pool[order[nearest_free(degree[pool][order], targets)]]] = True
     return chosen

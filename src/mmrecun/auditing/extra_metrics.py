@@ -6,11 +6,10 @@ import torch
 from mmrecun.arrays import Bools
 from mmrecun.auditing import similarity
 from mmrecun.auditing.keys import Probe, ProbeKey
-from mmrecun.auditing.membership import PairGroup, matched_auc
+from mmrecun.auditing.membership import matched_auc
 from mmrecun.auditing.model_outputs import AuditedRun, ModelOutputs, model_outputs, scored_vectors
 from mmrecun.auditing.ranked_lists import ranked_lists
 from mmrecun.auditing.setup import AuditSetup
-from mmrecun.evaluation.ranking import percentiles
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors, Vectors
 from mmrecun.rng import Seed
@@ -44,10 +43,7 @@ def extra_metrics(
 
 def _branch_metrics(pair: UserItemVectors, setup: AuditSetup) -> dict[Probe, float]:
     few = setup.controls.sample(max(_CONTROLS, len(setup.forgotten)), _SEED.numpy())
-    forgotten, controls = (
-        PairGroup(percentiles(*pair, setup.seen, pairs), setup.strata(pairs, setup.seen), setup.owners(pairs))
-        for pairs in (setup.forgotten, few)
-    )
+    forgotten, controls = (setup.placed(pair, pairs) for pairs in (setup.forgotten, few))
     found = {Probe.BRANCH_RECALL: float(ranked_lists(*pair, setup.seen, setup.forgotten).recall().mean())}
     estimate = matched_auc(forgotten, controls)
     return found | ({Probe.BRANCH_AUC: estimate.value} if estimate is not None else {})

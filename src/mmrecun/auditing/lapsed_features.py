@@ -26,7 +26,7 @@ from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.evaluation.row_traits import degree_strata, normal_scores
-from mmrecun.evaluation.stratified import ITEM_STEP
+from mmrecun.evaluation.stratified import ITEM_STEP, nearest_free
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.views import View, placeholder_items
 from mmrecun.models.base import Recommender
@@ -125,7 +125,5 @@ def _alike(lost: Bools, pool: Bools, degree: Ints, rng: np.random.Generator) -> 
     free = rng.permutation(np.flatnonzero(pool & (degree > 0)))
     order = free[np.argsort(degree[free], kind="stable")]
     targets = np.sort(degree[lost & (degree > 0)])[: len(order)]
-    nearest = np.searchsorted(degree[order], targets)
-    apart = np.maximum.accumulate(nearest - np.arange(len(targets))) + np.arange(len(targets))
-    chosen[order[np.minimum(apart, len(order) - 1)]] = True
+    chosen[order[nearest_free(degree[order], targets)]] = True
     return chosen

@@ -15,7 +15,7 @@ import numpy as np
 from mmrecun.arrays import Bools, Doubles, Ints
 from mmrecun.auditing.classifier import cross_validated
 from mmrecun.auditing.figures import Mark
-from mmrecun.auditing.membership import PairGroup, clustered_error, contributions, matched_auc
+from mmrecun.auditing.membership import PairGroup, auc_beside
 from mmrecun.evaluation.row_traits import degree_strata, normal_scores
 from mmrecun.evaluation.stratified import ITEM_STEP
 from mmrecun.forget.partition import Partition
@@ -83,13 +83,8 @@ class AffectedRows:
             return None
         both = self._found(np.column_stack([structure, traits]))
         alone = self._found(structure)
-        estimate, level = (matched_auc(*groups) for groups in (both, alone))
-        assert estimate is not None
-        assert level is not None
-        parts = [contributions(*groups) for groups in (both, alone)]
-        own, theirs = (first - second for first, second in zip(*parts, strict=True))
-        error = clustered_error((own, theirs), both[0].owners, both[1].owners)
-        return Mark(rows=count, others=len(self.rows) - count, auc=estimate.value, auc_error=error, level=level.value)
+        found, level = auc_beside(both, alone)
+        return Mark(rows=count, others=len(self.rows) - count, auc=found.value, auc_error=found.error, level=level)
 
     def _found(self, traits: Doubles) -> tuple[PairGroup, PairGroup]:
         """Score touched and other rows by a classifier that was trained without them."""

@@ -27,10 +27,11 @@ from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.evaluate import hits_of
-from mmrecun.evaluation.ranking import Progress, percentiles
+from mmrecun.evaluation.ranking import percentiles
 from mmrecun.evaluation.row_traits import RowTraits
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors, Vectors
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 
 _SAMPLE, _ASKED = 64, 1000
@@ -86,31 +87,28 @@ def measure_state(
         outputs: of `model_outputs`, where they are there already.
         progress: called with the number of ranked users.
     """
-    later = audited.kind is not RunKind.ORIGINAL
     padded, (users, items) = outputs or model_outputs(audited, partition, setup)
     retained = _Retained.of(users, items, partition, setup, progress)
     forgotten = _forgotten(scored_vectors(padded, setup), setup)
     traits, structure = setup.cache.traits(audited.model, (users, items)), setup.cache.structure(users.device)
-    model = audited.model if later else None
+    model, served = (None, None) if audited.kind is RunKind.ORIGINAL else (audited.model, retained.lists.lists)
     comparisons = setup.recognition_tests.comparisons(model, padded, traits, structure, setup.cache.inputs)
-    folded_in = fold_in.of_removed(padded, partition, setup)
-    figures = Measurements(
-        name=audited.kind,
-        run=audited.folder.name,
-        seed=audited.seed,
-        seconds=audited.seconds,
-        **retained.figures(),
-        **forgotten.figures._asdict(),
-        exposure=_exposure(padded, partition, setup, retained.lists.lists if later else None),
-        groups=_groups(retained.tested, partition),
-        probes={} if folded_in is None else {ProbeKey.named(Probe.FOLD_IN): folded_in},
-        recognition={kind: comparison.figures() for kind, comparison in comparisons.items()},
-        marks=_marks(setup, traits, structure),
-        bands=retained.tested.bands("retain") | forgotten.bands,
-    )
     rows = retained.lists.rows
     return MeasuredRun(
-        figures=figures,
+        figures=Measurements(
+            name=audited.kind,
+            run=audited.folder.name,
+            seed=audited.seed,
+            seconds=audited.seconds,
+            **retained.figures(),
+            **forgotten.figures,
+            exposure=_exposure(padded, partition, setup, served),
+            groups=_groups(retained.tested, partition),
+            probes=_folded_in(padded, partition, setup),
+            recognition={kind: comparison.figures() for kind, comparison in comparisons.items()},
+            marks=_marks(setup, traits, structure),
+            bands=retained.tested.bands("retain") | forgotten.bands,
+        ),
         affected=retained.affected[rows],
         lists=retained.lists.lists,
         recall=retained.tested.recall(),
@@ -146,6 +144,7 @@ class _Retained(NamedTuple):
     def of(
         cls, users: Tensor, items: Tensor, partition: Partition, setup: AuditSetup, progress: Progress | None
     ) -> Self:
+        """Rank for every measured user; arguments as for `measure_state`."""
         kept, drawn = partition.retained.interactions, setup.measured.drawn
         test = kept.split(Split.TEST)
         lists, found = lists_of_measured(users, items, partition.retained.train, test, setup.measured, progress)
@@ -154,6 +153,7 @@ class _Retained(NamedTuple):
         return cls(lists, found, tested, setup.affected[partition.user_rows], valid)
 
     def figures(self) -> dict[str, Any]:
+        """Return the fields of `Measurements` that are about them."""
         return {
             "retain": self.tested.metrics(),
             "affected": self.found.metrics(self.affected[self.found.rows]),
@@ -166,6 +166,11 @@ class _Retained(NamedTuple):
         recall = np.full(len(self.lists.rows), np.nan)
         recall[self.lists.relevant > 0] = self.found.recall()
         return recall
+
+
+def _folded_in(padded: Vectors, partition: Partition, setup: AuditSetup) -> dict[ProbeKey, float]:
+    folded_in = fold_in.of_removed(padded, partition, setup)
+    return {} if folded_in is None else {ProbeKey.named(Probe.FOLD_IN): folded_in}
 
 
 def _marks(setup: AuditSetup, traits: RowTraits, structure: RowTraits) -> dict[MarkKind, Mark]:
@@ -195,6 +200,11 @@ def _groups(tested: RankedLists, partition: Partition) -> dict[str, float]:
 
 
 def _exposure(whole: Vectors, partition: Partition, setup: AuditSetup, recommended: Ints | None) -> dict[str, float]:
+    """Measure how visible removed items are, at most 1000 users asked.
+
+    `recommended`, int64 [M, K], holds rows of the retained data, and so no removed item if all is well; None for the
+    original, whose lists before any filter are those that it serves.
+    """
     rows = np.unique(setup.seen.users)
     rows = rows[np.linspace(0, len(rows) - 1, min(_ASKED, len(rows))).astype(np.int64)]
     found = exposure(whole.users, whole.items, setup.seen, rows, partition.removed_items)
@@ -204,22 +214,17 @@ def _exposure(whole: Vectors, partition: Partition, setup: AuditSetup, recommend
     return found
 
 
-class _ForgetFigures(NamedTuple):
-    """The fields of `Measurements` that are about the forgotten pairs."""
-
-    forget: dict[str, float] = {}
-    auc: float | None = None
-    auc_random: float | None = None
-    auc_matched: float | None = None
-    auc_matched_error: float | None = None
-    percentiles: tuple[float, ...] = ()
-    percentiles_held_out: tuple[float, ...] = ()
-
-
 class _Forgotten(NamedTuple):
-    """The forgotten pairs of one state: their figures and bands, each user's recall, and their places."""
+    """The forgotten pairs of one state.
 
-    figures: _ForgetFigures
+    Attributes:
+        figures: the fields of `Measurements` that are about them; empty where nothing can be ranked.
+        bands: the bands of these figures.
+        recall: float64 [F], forget recall@20 of each user with a forgotten pair.
+        pairs: their rank percentiles and strata; None where nothing can be ranked.
+    """
+
+    figures: dict[str, Any]
     bands: dict[str, Band]
     recall: Doubles
     pairs: PairGroup | None
@@ -228,21 +233,20 @@ class _Forgotten(NamedTuple):
 def _forgotten(pair: UserItemVectors | None, setup: AuditSetup) -> _Forgotten:
     """Rank the forgotten pairs and their controls; nothing where there is none, or no branch to ask."""
     if pair is None or not len(setup.forgotten):
-        return _Forgotten(_ForgetFigures(), {}, np.empty(0), None)
+        return _Forgotten({}, {}, np.empty(0), None)
     asked = ranked_lists(*pair, setup.seen, setup.forgotten)
-    forgotten, controls = (_group(pair, setup, pairs) for pairs in (setup.forgotten, setup.controls))
+    forgotten, controls = (setup.placed(pair, pairs) for pairs in (setup.forgotten, setup.controls))
     matched = matched_auc(forgotten, controls)
-    figures = _ForgetFigures(
-        forget=asked.metrics(),
-        auc=auc(forgotten.percentiles, controls.percentiles),
-        auc_random=auc(forgotten.percentiles, percentiles(*pair, setup.seen, setup.random)),
-        auc_matched=matched.value if matched else None,
-        auc_matched_error=matched.error if matched else None,
-        percentiles=histogram(forgotten.percentiles),
-        percentiles_held_out=histogram(controls.percentiles),
-    )
+    figures = {
+        "forget": asked.metrics(),
+        "auc": auc(forgotten.percentiles, controls.percentiles),
+        "auc_random": auc(forgotten.percentiles, percentiles(*pair, setup.seen, setup.random)),
+        "percentiles": histogram(forgotten.percentiles),
+        "percentiles_held_out": histogram(controls.percentiles),
+    }
     bands = asked.bands("forget")
     if matched is not None:
+        figures |= {"auc_matched": matched.value, "auc_matched_error": matched.error}
         bands["auc_matched"] = _auc_band(matched.value, forgotten, controls)
     return _Forgotten(figures, bands, asked.recall(), forgotten)
 
@@ -252,10 +256,6 @@ def _auc_band(value: float, forgotten: PairGroup, controls: PairGroup) -> Band:
     own, theirs = contributions(forgotten, controls)
     owners = np.concatenate([forgotten.owners, controls.owners])
     return sum_band(value, np.concatenate([own - own.mean(), theirs]), owners, _SEED.child("auc").numpy())
-
-
-def _group(pair: UserItemVectors, setup: AuditSetup, pairs: Interactions) -> PairGroup:
-    return PairGroup(percentiles(*pair, setup.seen, pairs), setup.strata(pairs, setup.seen), setup.owners(pairs))
 
 
 def _shares(users: Tensor, items: Tensor, rows: Ints) -> Tensor:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from mmrecun.arrays import Doubles, Floats, Ints
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Interactions
-from mmrecun.evaluation.stratified import matched, placements
+from mmrecun.evaluation.ranks import average_ranks
+from mmrecun.evaluation.stratified import matched, placements, stratum_weights
 
 
 def auc(positives: Floats, controls: Floats) -> float | None:
@@ -22,7 +22,7 @@ def auc(positives: Floats, controls: Floats) -> float | None:
     """
     if not len(positives) or not len(controls):
         return None
-    ranks = rankdata(np.concatenate([positives, controls]))[: len(positives)]
+    ranks = average_ranks(np.concatenate([positives, controls]))[: len(positives)]
     above = ranks.sum() - len(positives) * (len(positives) + 1) / 2
     return float(above / (len(positives) * len(controls)))
 
@@ -42,6 +42,9 @@ class PairGroup:
     owners: Ints
 
 
+Groups = tuple[PairGroup, PairGroup]
+
+
 class Estimate(NamedTuple):
     """A figure and its standard error."""
 
@@ -50,7 +53,7 @@ class Estimate(NamedTuple):
 
 
 def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
-    """Compute the AUC within strata of popularity, each forgotten pair counted once, and its error over owners.
+    """Compute the AUC within strata of popularity, weighed by `stratum_weights`, and its error over owners.
 
     The error is never smaller than that of as many pairs that are alike, since so few may all fall to one side. None
     when either group is empty.
@@ -62,6 +65,25 @@ def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
         clustered_error(parts, forgotten.owners, controls.owners), auc_standard_error(len(parts[0]), len(parts[1]))
     )
     return Estimate(0.5 + float(parts[0].sum()), error)
+
+
+def auc_beside(groups: Groups, level: Groups) -> tuple[Estimate, float]:
+    """Compute a matched AUC and its level, which is that of the same pairs by other scores.
+
+    Args:
+        groups: pairs under test and controls; neither is empty.
+        level: the same with the scores that the level rests on.
+
+    Returns:
+        The AUC with the standard error of its difference to the level, and the level.
+    """
+    estimate, other = matched_auc(*groups), matched_auc(*level)
+    assert estimate is not None
+    assert other is not None
+    parts = contributions(*groups), contributions(*level)
+    own, theirs = (first - second for first, second in zip(*parts, strict=True))
+    error = clustered_error((own, theirs), groups[0].owners, groups[1].owners)
+    return Estimate(estimate.value, error), other.value
 
 
 def auc_standard_error(first: int, second: int) -> float:
@@ -82,14 +104,16 @@ def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, D
         float64 [N], which sums to AUC - 0.5, and float64 [M], which sums to 0.
     """
     shares = placements(forgotten.percentiles, forgotten.strata, controls.percentiles, controls.strata)
+    weights = stratum_weights(forgotten.strata, controls.strata)
+    value = weights @ shares
     theirs = np.zeros(len(controls.percentiles))
-    for stratum in np.unique(forgotten.strata):
+    for stratum in np.unique(forgotten.strata[weights > 0]):
         inside, rivals = forgotten.strata == stratum, matched(stratum, controls.strata)
         ranked = np.sort(forgotten.percentiles[inside])
         left, right = (np.searchsorted(ranked, controls.percentiles[rivals], side) for side in ("left", "right"))
         above = 1 - (left + right) / (2 * len(ranked))
-        theirs[rivals] += inside.mean() / len(rivals) * (above - shares[inside].mean())
-    return (shares - 0.5) / len(shares), theirs
+        theirs[rivals] += weights[inside].sum() / len(rivals) * (above - shares[inside].mean())
+    return weights * (shares - value) + (value - 0.5) / len(shares), theirs
 
 
 def clustered_error(parts: tuple[Doubles, Doubles], owners: Ints, control_owners: Ints) -> float:

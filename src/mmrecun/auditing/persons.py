@@ -69,5 +69,5 @@ def neighbours(users: Tensor, partition: Partition, affected: Bools, rows: Ints)
     asked = normalize(users[torch.from_numpy(removed)], dim=1)
     nearest = (asked @ others.T).topk(min(_NEAREST, len(rows)), dim=1).indices
     chosen = np.zeros(len(rows), dtype=bool)
-    chosen[nearest.unique().cpu().numpy()] = True  # type: ignore[no-untyped-call]
+    chosen[nearest.unique().cpu().numpy()] = True
     return chosen

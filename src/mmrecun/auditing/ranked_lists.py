@@ -11,7 +11,8 @@ from mmrecun.auditing.sampling import MeasuredUsers
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation import metrics
 from mmrecun.evaluation.evaluate import CUTOFFS, hits_of, measure_lists, per_user
-from mmrecun.evaluation.ranking import Progress, top_k
+from mmrecun.evaluation.ranking import top_k
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 
 K = 20
@@ -54,7 +55,7 @@ class RankedLists:
         return metrics.recall(self.hits[:, :K], self.relevant)
 
     def bands(self, prefix: str) -> dict[str, Band]:
-        """Return `prefix metric@k` -> band of every metric's mean over the users; coverage is no mean and has none."""
+        """Return `prefix metric@k` -> band of the mean over users of every metric but coverage."""
         each = per_user(self.hits, self.relevant)
         bands = mean_bands(np.column_stack(list(each.values())), _SEED.child(prefix).numpy())
         return {f"{prefix} {name}": band for name, band in zip(each, bands, strict=False)}

@@ -14,7 +14,7 @@ from mmrecun.arrays import Doubles, Ints
 from mmrecun.auditing.classifier import cross_validated
 from mmrecun.auditing.figures import Recognition
 from mmrecun.auditing.known_share import known_share
-from mmrecun.auditing.membership import Estimate, PairGroup, clustered_error, contributions, matched_auc
+from mmrecun.auditing.membership import Estimate, PairGroup, auc_beside, contributions, matched_auc
 from mmrecun.evaluation.row_traits import normal_scores
 from mmrecun.evaluation.stratified import placements
 from mmrecun.rng import Seed
@@ -80,14 +80,7 @@ class Comparison:
             return None, None
         structure = np.concatenate(self.structure)
         both = self._found(np.column_stack([structure, np.concatenate(self.traits)]), owners)
-        alone = self._found(structure, owners)
-        estimate, level = matched_auc(*both), matched_auc(*alone)
-        assert estimate is not None
-        assert level is not None
-        parts = [contributions(*groups) for groups in (both, alone)]
-        own, theirs = (first - second for first, second in zip(*parts, strict=True))
-        error = clustered_error((own, theirs), self.forgotten.owners, self.held_out.owners)
-        return Estimate(estimate.value, error), level.value
+        return auc_beside(both, self._found(structure, owners))
 
     def _found(self, inputs: Doubles, owners: Ints) -> tuple[PairGroup, PairGroup]:
         """Score the forgotten and the held-out pairs by a classifier that was trained on other owners' pairs."""

@@ -97,7 +97,7 @@ class _Lesson:
         self.cache, self.rate = setup.cache, training.learning_rate
         self.seed = Seed(20).child("relearning")
         self.pairs = setup.forgotten.sample(training.batch_size, self.seed.child("pairs").numpy())
-        self.sampler = NegativeSampler(original.train, len(original.users), len(original.items))
+        self.sampler = NegativeSampler.of_dataset(original)
 
     def triples(self, model: Recommender, rng: np.random.Generator) -> Triples:
         """Return all pairs with new negatives."""

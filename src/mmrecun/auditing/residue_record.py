@@ -28,7 +28,7 @@ def record_checks(unlearned: Recommender, partition: Partition, record: ForgetRe
 
 
 def _by_counts(unlearned: Recommender, partition: Partition, record: ForgetRecord) -> tuple[Check, ...]:
-    """Return the same checks as far as numbers go: has as much left as was requested, and is no edge too many."""
+    """Return the same checks as far as numbers go: has as much left as was requested, and has no edge too many."""
     left = {
         IDS: {"users": int(partition.removed_users.sum()), "items": int(partition.removed_items.sum())},
         GRAPHS: {"pairs": partition.single_pair_count()},

@@ -196,12 +196,16 @@ class AuditReport(Settings):
             "verdict_against_gold": self.verdict_against_gold.value,
             "retain": after.retain,
             "forget": after.forget,
-            "membership": {name: getattr(after, name) for name in _MEMBERSHIP},
+            "membership": {
+                "auc": after.auc,
+                "auc_random": after.auc_random,
+                "auc_matched": after.auc_matched,
+                "auc_matched_error": after.auc_matched_error,
+            },
             **{name: whole[name] for name in _PUBLIC},
         }
 
 
-_MEMBERSHIP = ("auc", "auc_random", "auc_matched", "auc_matched_error")
 _PUBLIC = (
     "forgotten",
     "users",

@@ -16,11 +16,12 @@ from mmrecun.arrays import Bools, Ints
 from mmrecun.auditing.bystanders import ListChanges, least_affected
 from mmrecun.auditing.cold_start import with_newcomers
 from mmrecun.auditing.marks import AffectedRows
-from mmrecun.auditing.membership import random_controls
+from mmrecun.auditing.membership import PairGroup, random_controls
 from mmrecun.auditing.questions import RecognitionTests
 from mmrecun.auditing.sampling import MeasuredUsers, measured_users
 from mmrecun.data.graph import GraphInputs, RequiredInputs, user_item_graph
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.evaluation.ranking import percentiles
 from mmrecun.evaluation.row_traits import RowTraits, row_traits, structure
 from mmrecun.evaluation.stratified import By, degrees, strata
 from mmrecun.forget import views
@@ -166,6 +167,10 @@ class AuditSetup:
         original = self.cache.partition.original
         return strata(pairs, *degrees(seen, len(original.users), len(original.items)), by=self.by)
 
+    def placed(self, pair: UserItemVectors, pairs: Interactions) -> PairGroup:
+        """Rank `pairs` by the vectors [U, D] and [I, D] among what their users have not seen."""
+        return PairGroup(percentiles(*pair, self.seen, pairs), self.strata(pairs, self.seen), self.owners(pairs))
+
     def owners(self, pairs: Interactions) -> Ints:
         """Return whose pairs are one draw: the removed items', else the users'."""
         return pairs.items if self.by == "users" else pairs.users
@@ -215,8 +220,10 @@ def audit_setup(partition: Partition, sample: int | None = None) -> AuditSetup:
 
 
 def _matched_on(partition: Partition) -> By:
-    gone = (bool(partition.removed_users.any()), bool(partition.removed_items.any()))
-    return {(True, False): "items", (False, True): "users"}.get(gone, "both")  # type: ignore[return-value]
+    users, items = bool(partition.removed_users.any()), bool(partition.removed_items.any())
+    if users == items:
+        return "both"
+    return "items" if users else "users"  # a removed side has no retained degree to match on
 
 
 def _affected(partition: Partition, forgotten: Interactions, train: Interactions) -> Bools:

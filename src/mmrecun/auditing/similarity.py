@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Ints
+from mmrecun.models.base import UserItemVectors
 
 _CHUNK = 512
 _BLOCK_BYTES = 16 << 20
-UserItemVectors = tuple[Tensor, Tensor]
 
 
 def overlap(first: Ints, second: Ints, k: int) -> np.ndarray:

@@ -50,7 +50,7 @@ def begin(out: Path, spec: BenchSpec) -> Header:
         if path.is_file():
             started = Header.model_validate_json(path.read_bytes()).started
         elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ConfigError(f"{out} exists and is no bench; choose another --out")
+            raise ConfigError(f"{out} exists and is not a bench; choose another --out")
         header = Header(
             started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(versions())
         )

@@ -13,16 +13,16 @@ from matplotlib.ticker import MaxNLocator
 from mmrecun.bench.distance import FORGET, RETAIN, gold_levels
 from mmrecun.bench.spec import GOLD, ORIGINAL
 from mmrecun.bench.summary import MethodSummary, Summary
+from mmrecun.report import style
 from mmrecun.report.style import STYLE, ZONE, bars_of_seconds, svg
 
-_GRID, _GOLD, _ORIGINAL = "#e6e9ed", "#9a6b00", "#a63d40"
 _COLOURS = ("#1f5fa8", "#1b7f5c", "#7a3e9d", "#c2571a", "#0f7d8c", "#b3376b", "#5c6b1f", "#4a4f9e")
 _MARKERS = "os^vDPX*<>ph"
 
 
 def line_styles(summary: Summary) -> dict[str, tuple[str, str]]:
     """Return colour and marker of every line; a method looks the same in every group of a bench."""
-    found = {ORIGINAL: (_ORIGINAL, "s"), GOLD: (_GOLD, "D")}
+    found = {ORIGINAL: (style.ORIGINAL, "s"), GOLD: (style.GOLD, "D")}
     for place, entry in enumerate(summary.methods):
         found[entry.method] = (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
     return found
@@ -59,14 +59,14 @@ def trade_off(summary: Summary) -> Figure | None:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5))
         axes.margins(0.08)
-        axes.grid(color=_GRID, lw=0.7)
+        axes.grid(color=style.GRID, lw=0.7)
         axes.set_axisbelow(True)
         figure.legend(loc="outside right upper", handletextpad=0.3, borderaxespad=0.2)
         return figure
 
 
 def _zone(axes: Axes, gold: MethodSummary | None) -> None:
-    """Shade the tolerance around Gold: open to the top, since more utility than Gold's is no fault."""
+    """Shade the tolerance around Gold: open to the top, since more utility than Gold's is not a fault."""
     aims = gold_levels(gold) if gold is not None else {}
     if not {RETAIN, FORGET} <= aims.keys():
         return
@@ -74,7 +74,7 @@ def _zone(axes: Axes, gold: MethodSummary | None) -> None:
     axes.axvspan(x.mean - x.tolerance, x.mean + x.tolerance, color=ZONE, lw=0, alpha=0.55)
     low = y.mean - y.tolerance
     zone = Rectangle((x.mean - x.tolerance, low), 2 * x.tolerance, 2 * y.tolerance, label="Gold's level")
-    zone.set(facecolor=ZONE, edgecolor=_GOLD, lw=0.9, ls=(0, (3, 2)))
+    zone.set(facecolor=ZONE, edgecolor=style.GOLD, lw=0.9, ls=(0, (3, 2)))
     axes.add_patch(zone)
 
 
@@ -92,7 +92,7 @@ def times(summaries: Sequence[Summary]) -> Figure | None:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 0.32 * len(names) + 0.8), layout="constrained")
         axes = figure.subplots()
-        colours = [_GOLD if name == GOLD else _COLOURS[0] for name in names]
+        colours = [style.GOLD if name == GOLD else _COLOURS[0] for name in names]
         bars_of_seconds(axes, means, colours, height=0.6, room=0.25)
         axes.set_xlabel("seconds from request to a run that can be served (logarithmic)")
         return figure

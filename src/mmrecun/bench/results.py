@@ -17,6 +17,7 @@ from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.errors import ArtifactError
 from mmrecun.keys import NDCG, RECALL
 from mmrecun.settings import Settings
+from mmrecun.text import reason_of
 
 
 class Status(StrEnum):
@@ -174,16 +175,12 @@ class Store:
         except FileNotFoundError:
             return None
         except (ValidationError, ValueError) as error:
-            raise ArtifactError(f"{path}: damaged or from another version; remove it: {_first_line(error)}") from None
+            raise ArtifactError(f"{path}: damaged or from another version; remove it: {reason_of(error)}") from None
 
     def put(self, digest: str, row: Row) -> None:
         """Write a finished row in one step."""
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.folder / f"{digest}.json", (json.dumps(row.public(), indent=2) + "\n").encode())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 def frame(rows: Iterable[Row]) -> pl.DataFrame:

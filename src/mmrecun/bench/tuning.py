@@ -113,7 +113,7 @@ def tune(
         Every setting with a distance: method after method, the nearest to Gold first.
 
     Raises:
-        ConfigError: for a method without a grid, or an `out` that is no bench.
+        ConfigError: for a method without a grid, or an `out` that is not a bench.
     """
     grid = grid_of(methods)
     wide = widened(spec, grid)

@@ -108,10 +108,20 @@ def lost_partners(run: MappedRun, erasure: Erasure) -> LostPartners:
     )
 
 
-def apply(run: MappedRun, erasure: Erasure, staging: Path, **facts: Any) -> MappedManifest:
-    """Fill an empty (staged) run folder with what is left of `run`; `facts` are further fields of its manifest."""
+def apply(
+    run: MappedRun, erasure: Erasure, staging: Path, lost: LostPartners | None = None, **facts: Any
+) -> MappedManifest:
+    """Fill an empty (staged) run folder with what is left of `run`; returns its manifest.
+
+    Args:
+        run: before.
+        erasure: to be made.
+        staging: the folder.
+        lost: what `lost_partners` finds, where it was found elsewhere.
+        facts: further fields of the manifest.
+    """
     folder = ChunkFolder(staging / CHUNKS, behind=run.chunks)
-    lost = lost_partners(run, erasure)
+    lost = lost or lost_partners(run, erasure)
     rows, lists = dict(run.manifest.rows), dict(run.manifest.lists)
     for side in SIDES:
         rows |= _erased_rows(run, side, erasure, folder)

@@ -73,28 +73,31 @@ class Touched:
         row: float32 [D], as trained.
         pulls: on it.
         kept: the share of its occurrences in an epoch that are left.
+        free: int64 [D'], the columns that are the row's own.
     """
 
     row: Tensor
     pulls: Pulls
     kept: float
+    free: Tensor
 
     def explained(self) -> float:
         """Compute the cosine between the row and the negative gradient of its pairs."""
         taught = -self.pulls.gradient(self.row, self.pulls.before)
-        return float(torch.nn.functional.cosine_similarity(self.row, taught, dim=0))
+        return float(torch.nn.functional.cosine_similarity(self.row[self.free], taught[self.free], dim=0))
 
     def solved(self) -> Tensor:
         """Return the row in balance with what is retained: float32 [D]."""
-        gradient = self.pulls.gradient(self.row, self.pulls.before)
-        decay = max(float(-(gradient @ self.row) / self.row.square().sum().clamp(min=1e-9)), _LEAST_DECAY)
-        rest = self.kept * (gradient + decay * self.row)
+        own, free = self.row[self.free], self.free
+        gradient = self.pulls.gradient(self.row, self.pulls.before)[free]
+        decay = max(float(-(gradient @ own) / own.square().sum().clamp(min=1e-9)), _LEAST_DECAY)
+        rest = self.kept * (gradient + decay * own)
         row, after, fades = self.row.clone(), self.pulls.after, self.kept * decay
         for _ in range(_STEPS):
-            missing = rest - self.pulls.gradient(row, after) - fades * row
-            curvature = self.pulls.curvature(row, after) + fades * torch.eye(len(row))
+            missing = rest - self.pulls.gradient(row, after)[free] - fades * row[free]
+            curvature = self.pulls.curvature(row, after)[free[:, None], free] + fades * torch.eye(len(free))
             step = torch.linalg.solve(curvature, missing)
-            row += step * min(1.0, float(self.row.norm() / step.norm().clamp(min=1e-12)))
+            row[free] += step * min(1.0, float(row[free].norm() / step.norm().clamp(min=1e-12)))
         return row
 
 
@@ -122,7 +125,7 @@ def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
     explained = float(np.mean([each.explained() for each in everyone] or [0.0]))
     moved = {}
     for side in SIDES:
-        fresh = _fresh(run, side, len(emptied[side]), seed)
+        fresh = _fresh(run, side, np.array(emptied[side], dtype=np.int64), seed)
         rows = np.array([*touched[side], *emptied[side]], dtype=np.int64)
         values = [*(each.solved().numpy() for each in touched[side].values()), *fresh]
         order = np.argsort(rows)
@@ -131,11 +134,14 @@ def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
     return LocalBalance(moved, explained)
 
 
-def _fresh(run: MappedRun, side: str, count: int, seed: Seed) -> np.ndarray:
-    """Draw rows as at the start of a training: float32 [count, D]."""
+def _fresh(run: MappedRun, side: str, at: Ints, seed: Seed) -> np.ndarray:
+    """Draw rows `at` (int64 [K]) as at the start of a training, but for what is fixed: float32 [K, D]."""
     rows, width = run.manifest.rows[f"{side}.vectors"].shape
     bound = (6 / (rows + width)) ** 0.5
-    return seed.child(f"fresh {side}").numpy().uniform(-bound, bound, (count, width)).astype(np.float32)
+    drawn = seed.child(f"fresh {side}").numpy().uniform(-bound, bound, (len(at), width)).astype(np.float32)
+    fixed = run.manifest.fixed.get(side, [])
+    drawn[:, fixed] = run.vectors(side, at).numpy()[:, fixed]
+    return drawn
 
 
 class _Neighbourhoods:
@@ -148,6 +154,8 @@ class _Neighbourhoods:
         vectors = run.vectors("items", drawn)
         alive = vectors.any(dim=1).numpy()
         self._negatives, self._drawn = vectors[alive][:_NEGATIVES], drawn[alive][:_NEGATIVES]
+        fixed = run.manifest.fixed.get(side, [])
+        self._free = torch.from_numpy(np.setdiff1d(np.arange(vectors.shape[1]), fixed))
         self._train = run.manifest.pairs[Split.TRAIN.name.lower()]
 
     def touched(self, lost: LostPartners) -> dict[int, Touched | None]:
@@ -179,7 +187,7 @@ class _Neighbourhoods:
             apart = (vectors[:, None] - others[None]).flatten(0, 1)
             shares = [part.repeat_interleave(len(others)) / len(others) for part in (before, after)]
             pulls = Pulls(apart, torch.zeros(len(apart), 1), torch.ones(len(apart)), *shares)
-            return Touched(vector, pulls, len(stay) / len(partners))
+            return Touched(vector, pulls, len(stay) / len(partners), self._free)
         assert as_negative is not None
         whole = Pulls(
             torch.cat([vectors, as_negative.vectors]),
@@ -189,7 +197,8 @@ class _Neighbourhoods:
             torch.cat([after, as_negative.after]),
         )
         drawn_as_negative = self._train / self._items  # times in an epoch
-        return Touched(vector, whole, (len(stay) + drawn_as_negative) / (len(partners) + drawn_as_negative))
+        kept = (len(stay) + drawn_as_negative) / (len(partners) + drawn_as_negative)
+        return Touched(vector, whole, kept, self._free)
 
     def _as_negative(self) -> Pulls:
         """Return pairs of some users, for all pairs in which an item may be the negative."""

@@ -27,7 +27,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.manifest import Reference, now, versions
 from mmrecun.settings import Settings
-from mmrecun.text import preview
+from mmrecun.text import preview, reason_of
 
 FORMAT = 1
 MANIFEST, CHUNKS = "mapped.json", "chunks"
@@ -44,6 +44,9 @@ class MappedManifest(Settings):
         pairs: split -> interactions that are retained.
         rows: name -> a table; the vectors and ids of both sides, and what finds an id.
         lists: "users" -> items of each user, "items" -> users of each item; each number is row * 4 + split.
+        fixed: "users" and "items" -> columns of the vectors that are not the row's own, such as content of an item.
+        part: k and W, where this is a part of a run (see `chunked.parts`); `pairs` are those of the whole run.
+        change: digest of the erasure that made this part, which is the same in all parts.
         digest: of `rows` and `lists`, that is, of all content.
         parent: the run that was unlearned; None for a trained run.
         forgotten: how much was taken out, in this run alone.
@@ -61,6 +64,9 @@ class MappedManifest(Settings):
     pairs: dict[str, int]
     rows: dict[str, RowsSpec]
     lists: dict[str, ListsSpec]
+    fixed: dict[str, list[int]] = {}
+    part: tuple[int, int] | None = None
+    change: str = ""
     digest: str
     parent: Reference | None = None
     method: str = ""
@@ -155,11 +161,16 @@ def is_mapped(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def read(folder: Path) -> MappedRun:
+def read(folder: Path, part: bool = False) -> MappedRun:
     """Read the manifest; nothing else is read before it is asked for.
 
+    Args:
+        folder: of the run.
+        part: whether it is a part of a run.
+
     Raises:
-        ArtifactError: when there is none, or it is damaged or of an unknown format.
+        ArtifactError: when there is none, or it is damaged or of an unknown format, or a part where a whole is asked
+            for.
     """
     path = folder / MANIFEST
     try:
@@ -167,11 +178,15 @@ def read(folder: Path) -> MappedRun:
     except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(f"{folder} is not a mapped run: it has no {MANIFEST}") from None
     except (ValidationError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+        raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
     if manifest.format != FORMAT:
         raise ArtifactError(f"{path}: format {manifest.format}; this version reads format {FORMAT}")
     if manifest.digest != content_digest(manifest.rows, manifest.lists):
         raise ArtifactError(f"{path}: its list of chunks has changed since this run was made; restore the file")
+    if part != (manifest.part is not None):
+        raise ArtifactError(
+            f"{folder} is {'a whole run, not one part' if part else 'one part of a run, not the whole'}"
+        )
     return MappedRun(folder, manifest)
 
 

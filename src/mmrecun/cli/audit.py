@@ -62,8 +62,8 @@ Sample = Annotated[
 def audit(
     context: typer.Context,
     run: RunFolder,
-    gold: Golds = [],  # noqa: B006
-    reading: Reading = [],  # noqa: B006
+    gold: Golds = [],
+    reading: Reading = [],
     relearn: Relearn = False,
     shadows: Shadows = 0,
     require: Require = None,

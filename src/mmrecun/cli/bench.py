@@ -99,7 +99,7 @@ def tune(
     out: BenchOut,
     method: Annotated[
         list[str], typer.Option("--method", help="A method to tune; may be repeated. By default all.")
-    ] = [],  # noqa: B006
+    ] = [],
     cache: CacheOption = None,
     device: Device = "auto",
     as_json: JsonFlag = False,

@@ -43,7 +43,7 @@ from mmrecun.settings import parse_assignments
 
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
-    from mmrecun.data.importers.options import ImportOptions
+    from mmrecun.data.importers.options import Imported, ImportOptions
     from mmrecun.jobs._encode import EncodedDataset
 
 app = typer.Typer(no_args_is_help=True, help="Import, describe, encode or make a dataset.")
@@ -66,8 +66,8 @@ def import_data(
     split_column: SplitColumn = None,
     separator: Separator = None,
     columns: ColumnNames = None,
-    features: FeatureFiles = [],  # noqa: B006
-    feature_ids: FeatureIds = [],  # noqa: B006
+    features: FeatureFiles = [],
+    feature_ids: FeatureIds = [],
     items: ItemTable = None,
     users: UserTable = None,
     split: Split = None,
@@ -86,17 +86,7 @@ def import_data(
     if out is None and not dry_run:
         raise ConfigError("name the dataset folder with --out, or ask for a report alone with --dry-run")
     given = {name: value for name, value in locals().items() if name in _OPTIONS}
-    from mmrecun.atomic import refuse_existing
-    from mmrecun.data import files
-    from mmrecun.data.importers.importer import REGISTRY
-    from mmrecun.data.importers.read import read
-
-    REGISTRY.check(layout)
-    if out is not None:
-        refuse_existing(out)
-    imported = read(source, _import_options(given, columns, features, feature_ids), layout)
-    if out is not None and not dry_run:
-        files.save(imported.dataset, out)
+    imported = _imported(source, out, layout, _import_options(given, columns, features, feature_ids), dry_run)
     _tell(
         imported.dataset,
         list(imported.warnings),
@@ -106,6 +96,25 @@ def import_data(
     )
 
 
+def _imported(
+    source: Path | None, out: Path | None, layout: str, options: "ImportOptions", dry_run: bool
+) -> "Imported":
+    """Read the source, and write the dataset unless it is a dry run."""
+    from mmrecun.atomic import refuse_existing
+    from mmrecun.data import files
+    from mmrecun.data.importers.importer import REGISTRY
+    from mmrecun.data.importers.read import read
+
+    REGISTRY.check(layout)
+    if out is not None:
+        refuse_existing(out)
+    imported = read(source, options, layout)
+    if out is not None and not dry_run:
+        files.save(imported.dataset, out)
+    return imported
+
+
+# parameters of `import_data` that are called as in `ImportOptions`
 _OPTIONS = (
     *("name", "user", "item", "timestamp", "weight", "min_weight", "split_column", "separator"),
     *("items", "users", "split", "k", "k_core", "duplicates", "seed"),
@@ -259,7 +268,7 @@ def _tell_encoded(done: "EncodedDataset", modality: str) -> None:
 
 
 @app.command(cls=Command)
-def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFlag = False) -> None:  # noqa: B006
+def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFlag = False) -> None:
     """Make a synthetic dataset with planted tastes; settings are those of SyntheticConfig."""
     from mmrecun.data import files
     from mmrecun.data.synthetic import SyntheticConfig

@@ -52,7 +52,7 @@ def exports(
     among: Annotated[
         list[Path],
         typer.Option("--among", metavar="DIR", help="A further folder to search for later runs; may be repeated."),
-    ] = [],  # noqa: B006
+    ] = [],
     as_json: JsonFlag = False,
 ) -> None:
     """List the exports of RUN and of the runs it descends from, and which of them a later request has made stale."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def leftovers(
     folders: Annotated[
         list[Path], typer.Argument(metavar="[FOLDER]...", help="Folders in which runs lie.", show_default=False)
-    ] = [],  # noqa: B006
+    ] = [],
     store: StoreUrl = None,
     on: Annotated[
         str, typer.Option("--on", metavar="here|ray:HOST:PORT", help="This machine, or all hosts of a cluster.")
@@ -35,7 +35,7 @@ def leftovers(
         raise ConfigError(f"--on {on}: a cluster of this machine leaves everything here; name another by ray:HOST:PORT")
     for folder in folders or []:
         if not folder.is_dir():
-            raise ConfigError(f"{folder} is no folder; name those in which runs lie, or none for the current one")
+            raise ConfigError(f"{folder} is not a folder; name those in which runs lie, or none for the current one")
     found = found_by.beside(folders or [Path()])
     found += found_by.on_host() if on == HERE else found_by.on_cluster(address)
     found += found_by.in_store(store) if store else []

@@ -62,6 +62,8 @@ _SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := get
 
 
 class _Group(TyperGroup):
+    """The group of all commands; an interrupted one says what is kept, and its exit code names the signal."""
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)

@@ -20,7 +20,7 @@ def plan(
         str | None,
         typer.Option("--model", callback=known_model, help=f"{MODEL_NAMES}; mgcn, or that of the run, if not given."),
     ] = None,
-    assignments: Set = [],  # noqa: B006
+    assignments: Set = [],
     device: Device = "auto",
     as_json: JsonFlag = False,
 ) -> None:

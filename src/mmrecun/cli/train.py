@@ -1,5 +1,6 @@
 """`mmrecun train`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,8 +17,28 @@ if TYPE_CHECKING:
     from mmrecun.manifest import Manifest
 
 _EITHER = {"data", "out", "model", "assignments", "seed", "help_settings", "as_json"}
-_ON_DISK = {*_EITHER, "on_disk", "workers", "on", "store", "cpus"}
+_SHARED = {*_EITHER, "on_disk", "workers", "on", "store", "cpus"}
 _IN_MEMORY = {*_EITHER, "device"}
+
+OnDisk = Annotated[
+    bool,
+    typer.Option(
+        "--on-disk", help="Keep pairs, tables and moments on disk, for what does not fit memory: bprmf, vbpr."
+    ),
+]
+WorkerCount = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Processes that share a training: rows on disk of bprmf and vbpr, users of lightgcn and mgcn.",
+    ),
+]
+HelpSettings = Annotated[
+    bool,
+    typer.Option("--help-settings", callback=settings_of_model, help="Describe the settings of the model, and stop."),
+]
 
 
 def train(
@@ -25,61 +46,58 @@ def train(
     data: Data,
     out: Out,
     model: Model = "mgcn",
-    assignments: Set = [],  # noqa: B006
+    assignments: Set = [],
     seed: SeedOption = 0,
     device: Device = "auto",
-    on_disk: Annotated[
-        bool,
-        typer.Option("--on-disk", help="Keep pairs, tables and moments on disk, for what does not fit memory: bprmf."),
-    ] = False,
-    workers: Annotated[
-        int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the rows of a training on disk.")
-    ] = 1,
+    on_disk: OnDisk = False,
+    workers: WorkerCount = 1,
     on: On = "here",
     store: StoreUrl = None,
     cpus: Cpus = None,
-    help_settings: Annotated[
-        bool,
-        typer.Option(
-            "--help-settings", callback=settings_of_model, help="Describe the settings of the model, and stop."
-        ),
-    ] = False,
+    help_settings: HelpSettings = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a recommender on DATA, stopping early on validation; an interrupted call resumes when repeated."""
     del help_settings
     from mmrecun import jobs
     from mmrecun.jobs import refuse_impossible
-    from mmrecun.training.validation import VALIDATION_CUTOFF
 
     settings = parse_assignments(assignments)
-    if on_disk:
-        refuse_other_options(context, _ON_DISK, "a training on disk")
+    shared = on_disk or workers > 1 or on != "here"
+    if shared:
+        refuse_other_options(context, _SHARED, "a training on disk or in several processes")
     else:
-        refuse_other_options(context, _IN_MEMORY, "a training in memory (without --on-disk)")
+        refuse_other_options(context, _IN_MEMORY, "a training in one process in memory")
         refuse_impossible(data, model, settings)
     try:
         with progress_bar(f"training {model}") as progress:
             manifest: Manifest | MappedManifest
-            if on_disk:
+            if shared:
                 share = jobs.Workers(workers, on, store, cpus)
-                manifest = jobs.train_mapped(data, model, out, settings, seed, progress, share)
+                spread = jobs.train_mapped if on_disk else jobs.train_parts
+                manifest = spread(data, model, out, settings, seed, progress, share)
             else:
                 manifest = jobs.train(data, model, out, settings, seed, device, progress)
     except KeyboardInterrupt:
-        kept = jobs.training_folder(out) if on_disk else jobs.resume_file(out)
+        kept = jobs.training_folder(out) if shared else jobs.resume_file(out)
         left = f"the same command resumes from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
         raise KeyboardInterrupt(f"stopped; {left}") from None
-    metric = f"recall@{VALIDATION_CUTOFF}"
+    _tell(manifest, model, out, as_json)
+
+
+def _tell(manifest: "Manifest | MappedManifest", model: str, out: Path, as_json: bool) -> None:
+    from mmrecun.training.validation import VALIDATION_METRIC
+
     if as_json:
-        facts = {"best_epoch": manifest.best_epoch, "epochs": manifest.epochs, "valid": {metric: manifest.valid}}
+        valid = {VALIDATION_METRIC: manifest.valid}
+        facts = {"best_epoch": manifest.best_epoch, "epochs": manifest.epochs, "valid": valid}
         print_json({"run": str(out), **facts, "seconds": manifest.seconds})
         return
     facts_table(
         {
             "run": out,
             "best epoch": f"{manifest.best_epoch} of {manifest.epochs}",
-            metric: f"{manifest.valid:.4f} on validation",
+            VALIDATION_METRIC: f"{manifest.valid:.4f} on validation",
             "time": duration(manifest.seconds),
         },
         f"trained {model}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -48,15 +48,15 @@ def unlearn(
     users: UserFile = None,
     items: ItemFile = None,
     pairs: PairFile = None,
-    user: UserIds = [],  # noqa: B006
-    item: ItemIds = [],  # noqa: B006
-    modality: Modalities = [],  # noqa: B006
+    user: UserIds = [],
+    item: ItemIds = [],
+    modality: Modalities = [],
     where: Where = None,
     method: Method = "mmrecun",
-    assignments: Set = [],  # noqa: B006
+    assignments: Set = [],
     like: Like = None,
     data: TrainedOn = None,
-    reading: Reading = [],  # noqa: B006
+    reading: Reading = [],
     seed: SeedOption = 0,
     seeds: Seeds = None,
     on: On = "here",
@@ -73,29 +73,46 @@ def unlearn(
 ) -> None:
     """Take users, items, interactions or modalities out of RUN; RUN itself is not changed."""
     del help_settings
+    files, named = (users, items, pairs), (user, item)
     if is_mapped(run):
-        unlearn_mapped(context, run, out, (users, items, pairs), (user, item), seed, as_json)
+        unlearn_mapped(context, run, out, files, named, seed, as_json)
         return
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     numbers = _seeds(seeds, on)
-    from mmrecun import jobs
-    from mmrecun.forget.secret import read_key
-
-    opened, key = jobs.open_run(run, device, like, data, parse_assignments(reading, "--reading")), read_key(key_file)
-    request = _request(opened.dataset, (users, items, pairs), (user, item), modality, ignore_unknown)
+    opened, key = _opened(run, device, like, data, reading), _key(key_file)
+    request = _request(opened.dataset, files, named, modality, ignore_unknown)
     request, further = _narrowed(opened, request, where, ignore_unknown, unknown_file, key)
     if dry_run or out is None:
-        _tell_scope({**jobs.scope(opened, request), **further}, as_json)
+        _tell_scope(opened, request, further, as_json)
         return
-    _warn_all(jobs.warnings(opened, request))
-    asked = (opened, request, method, parse_assignments(assignments), key)
+    asked = _Asked(opened, request, method, parse_assignments(assignments), key)
     if numbers:
-        made = _made_for_seeds(asked, out, numbers, (on, store, cpus, gpus))
-        _tell_seeds(made, {**further, "parent": str(run)}, as_json)
+        _tell_seeds(_made_for_seeds(asked, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
     else:
-        told = {"run": str(out), "parent": str(run), **_made(asked, out, seed), **further}
-        _tell({**told, **jobs.not_reached(opened, out)}, as_json)
+        _tell({"run": str(out), "parent": str(run), **_made(asked, out, seed, further)}, as_json)
+
+
+def _opened(run: Path, device: str, like: str | None, data: Path | None, reading: list[str]) -> "Run":
+    from mmrecun import jobs
+
+    return jobs.open_run(run, device, like, data, parse_assignments(reading, "--reading"))
+
+
+def _key(file: Path | None) -> bytes | None:
+    from mmrecun.forget.secret import read_key
+
+    return read_key(file)
+
+
+class _Asked(NamedTuple):
+    """What is to be unlearned from which run, and how; arguments as for `jobs.unlearn`."""
+
+    run: "Run"
+    request: "ForgetRequest"
+    method: str
+    settings: dict[str, Any]
+    key: bytes | None
 
 
 def _narrowed(
@@ -119,18 +136,23 @@ def _narrowed(
     return request, {"undecided": undecided, "unknown": absent.unknown, "already_forgotten": absent.forgotten}
 
 
-def _made(asked: "_Asked", out: Path, seed: int) -> dict[str, Any]:
-    """Make the new run, and return what is said of it."""
+def _made(asked: _Asked, out: Path, seed: int, further: dict[str, Any]) -> dict[str, Any]:
+    """Make the new run, and return what is said of it, `further` facts of the request among it."""
     from mmrecun import jobs
 
     opened, request, method, settings, key = asked
+    _warn_all(jobs.warnings(opened, request))
     with progress_bar(f"forgetting with {method}") as progress:
         manifest = jobs.unlearn(opened, request, out, method, settings, seed, progress, key)
-    facts = ("method", "forgotten", "references", "seconds", "stop")
-    return {name: getattr(manifest, name) for name in facts}
-
-
-_Asked: TypeAlias = "tuple[Run, ForgetRequest, str, dict[str, Any], bytes | None]"
+    return {
+        "method": manifest.method,
+        "forgotten": manifest.forgotten,
+        "references": manifest.references,
+        "seconds": manifest.seconds,
+        "stop": manifest.stop,
+        **further,
+        **jobs.not_reached(opened, out),
+    }
 
 
 def _seeds(text: str | None, on: str) -> tuple[int, ...]:
@@ -147,7 +169,7 @@ def _seeds(text: str | None, on: str) -> tuple[int, ...]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise ConfigError(f"--seeds {text}: '{part}' is no seed; write numbers from 0, such as 1,2,5-7")
+            raise ConfigError(f"--seeds {text}: '{part}' is not a seed; write numbers from 0, such as 1,2,5-7")
         found += range(int(first), int(last if dash else first) + 1)
     if len(set(found)) < len(found):
         raise ConfigError(f"--seeds {text}: a seed occurs twice")
@@ -161,11 +183,12 @@ def _made_for_seeds(
     from mmrecun.scale.choice import chosen_room
 
     opened, request, method, settings, key = asked
+    _warn_all(jobs.warnings(opened, request))
     with chosen_room(*where) as room, progress_bar(f"forgetting with {method}") as progress:
         return jobs.unlearn_seeds(opened, request, out, seeds, method, settings, progress, key, room)
 
 
-def _tell_seeds(made: "dict[Path, Manifest]", further: dict[str, Any], as_json: bool) -> None:
+def _tell_seeds(made: "dict[Path, Manifest]", parent: Path, further: dict[str, Any], as_json: bool) -> None:
     rows = [
         {"run": str(place), "seed": manifest.seed, "seconds": manifest.seconds, "stop": manifest.stop}
         for place, manifest in made.items()
@@ -173,7 +196,7 @@ def _tell_seeds(made: "dict[Path, Manifest]", further: dict[str, Any], as_json: 
     first = next(iter(made.values()))
     if as_json:
         shared = {"method": first.method, "forgotten": first.forgotten, "references": first.references}
-        print_json({"runs": rows, **shared, **further})
+        print_json({"runs": rows, **shared, **further, "parent": str(parent)})
         return
     rows_table(rows, f"forgotten with {first.method}")
 
@@ -243,7 +266,10 @@ def _tell_absent(absent: "Absent", unknown_file: Path | None) -> None:
         raise ConfigError(f"--unknown-file {unknown_file}: cannot be written: {error.strerror}") from None
 
 
-def _tell_scope(scope: dict[str, Any], as_json: bool) -> None:
+def _tell_scope(opened: "Run", request: "ForgetRequest", further: dict[str, Any], as_json: bool) -> None:
+    from mmrecun import jobs
+
+    scope = {**jobs.scope(opened, request), **further}
     if as_json:
         print_json(scope)
         return

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 
 from mmrecun.arrays import Bools, Ints
+from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import DataError
 
@@ -71,6 +73,11 @@ class NegativeSampler:
         self._any_full = bool(self._full.any())
         if self._any_full and self._full[np.unique(positives.users)].all():
             raise DataError("everybody has every item; there is no negative to draw")
+
+    @classmethod
+    def of_dataset(cls, dataset: Dataset, candidates: Ints | None = None) -> Self:
+        """Return a sampler that never draws a training pair of `dataset`; errors as of the class."""
+        return cls(dataset.train, len(dataset.users), len(dataset.items), candidates)
 
     def has_negative(self, users: Ints) -> Bools:
         """Say for each of `users` (int64 [B]) whether some candidate is not a positive; bool [B]."""

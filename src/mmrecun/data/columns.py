@@ -2,15 +2,16 @@
 
 Nothing of them is resident but the pages that are read. Of each split there are, sorted by user, then item:
 `users` int32 [N], `items` int32 [N], and `starts` int64 [U + 1], where the pairs of each user begin. Ids are uint8
-[U, W], UTF-8 filled up with zeros.
+[U, W], UTF-8 filled up with zeros. Features are the files of the dataset under another name.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from mmrecun.arrays import Bools, Ints
+from mmrecun.arrays import Bools, Floats, Ints
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.npy import read_npy
 
@@ -70,6 +71,28 @@ class PairColumns:
 
 
 @dataclass(frozen=True)
+class FeatureColumns:
+    """The features of one modality.
+
+    Attributes:
+        features: float [I, F], mapped; rows of absent items mean nothing.
+        present: bool [I], mapped.
+    """
+
+    features: np.ndarray
+    present: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """F, the number of features."""
+        return int(self.features.shape[1])
+
+    def rows(self, at: Ints) -> Floats:
+        """Return the features of items `at` (int64 [K]): float32 [K, F], zero where absent."""
+        return np.where(self.present[at, None], self.features[at], 0).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Columns:
     """A dataset whose pairs and ids stay on disk.
 
@@ -78,6 +101,7 @@ class Columns:
         digest: of the dataset's content.
         users, items: uint8 [U, W] and [I, W'], ids as bytes, mapped.
         splits: the pairs of each split.
+        features: modality -> its features.
     """
 
     name: str
@@ -85,6 +109,7 @@ class Columns:
     users: np.ndarray
     items: np.ndarray
     splits: dict[Split, PairColumns]
+    features: Mapping[str, FeatureColumns] = field(default_factory=dict)
 
     @property
     def train(self) -> PairColumns:
@@ -98,7 +123,13 @@ class Columns:
             split: PairColumns(*(read_npy(folder / f"{split.name.lower()}.{part}.npy") for part in PARTS))
             for split in Split
         }
-        return cls(name, digest, read_npy(folder / "user_ids.npy"), read_npy(folder / "item_ids.npy"), splits)
+        names = sorted(path.name[len(FEATURES) : -len(".npy")] for path in folder.glob(f"{FEATURES}*.npy"))
+        features = {
+            each: FeatureColumns(*(read_npy(folder / f"{part}{each}.npy") for part in (FEATURES, PRESENT)))
+            for each in names
+        }
+        return cls(name, digest, read_npy(folder / "user_ids.npy"), read_npy(folder / "item_ids.npy"), splits, features)
 
 
 PARTS = "users", "items", "starts"
+FEATURES, PRESENT = "features.", "present."  # how names of files begin

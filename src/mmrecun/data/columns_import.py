@@ -1,20 +1,21 @@
 """Make the mapped columns of a dataset folder, once; its text is read as a stream and never held.
 
-The encoded pairs are written to a scratch file as they come, then sorted in memory, eight bytes each. That is the peak,
-beside one table of ids for each side.
+The pairs are encoded in blocks, eight bytes each, and sorted in memory. Beside them there are a table of ids for each
+side and one block.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from mmrecun.arrays import Ints
-from mmrecun.atomic import staged_folder
-from mmrecun.data.columns import PARTS, Columns
+from mmrecun.atomic import link_or_copy, staged_folder
+from mmrecun.data.columns import FEATURES, PARTS, PRESENT, Columns
 from mmrecun.data.dataset import column_bytes
 from mmrecun.data.files import Header, read_header
 from mmrecun.data.interactions import Split
@@ -24,7 +25,7 @@ from mmrecun.errors import DataError
 from mmrecun.text import preview
 
 FOLDER, FACTS = "columns", "columns.json"
-_BLOCK = 1 << 20
+_BLOCK, _PAIRS = 1 << 20, 1 << 21
 _LONGEST = 255  # bytes of an id
 _SPLITS = {split.name.lower(): int(split) for split in Split}
 _PAIR = "user", "item", "split"
@@ -38,7 +39,8 @@ def columns_of(folder: Path) -> Columns:
             bytes.
         ArtifactError: when the folder cannot be written.
     """
-    header, key = read_header(folder), _key(folder)
+    header = read_header(folder)
+    key = _key(folder, header)
     place = folder / FOLDER
     try:
         facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
@@ -53,16 +55,25 @@ def columns_of(folder: Path) -> Columns:
     return Columns.read(place, header.name, facts["digest"])
 
 
-def _key(folder: Path) -> str:
+def _key(folder: Path, header: Header) -> str:
     """Name what the columns are made of: the size and time of change of each file."""
     state = hashlib.sha256()
-    for name in ("dataset.toml", "interactions.parquet", "users.parquet", "items.parquet"):
+    features = [source for name in sorted(header.modalities) for source in _feature_files(name).values()]
+    for name in ("dataset.toml", "interactions.parquet", "users.parquet", "items.parquet", *features):
         try:
             facts = (folder / name).stat()
         except FileNotFoundError:
             raise DataError(f"{folder / name}: no such file") from None
         state.update(f"{name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
     return state.hexdigest()
+
+
+def _feature_files(modality: str) -> dict[str, str]:
+    """Return name in the columns -> name in the dataset folder."""
+    return {
+        f"{FEATURES}{modality}.npy": f"features/{modality}.npy",
+        f"{PRESENT}{modality}.npy": f"features/{modality}.present.npy",
+    }
 
 
 def _remove(place: Path) -> None:
@@ -73,6 +84,12 @@ def _remove(place: Path) -> None:
 
 
 class _Import:
+    """Writes the columns of one dataset folder.
+
+    A pair is held as one number, its key (see `_sorted_keys`). Its parts are unpacked in blocks each time they are
+    needed: three passes for the digest, which takes all users first, and two for each split.
+    """
+
     def __init__(self, folder: Path, header: Header) -> None:
         self._folder, self._header = folder, header
         self._pairs = folder / "interactions.parquet"
@@ -87,13 +104,14 @@ class _Import:
         state = hashlib.sha256()
         for kind in ("user", "item"):
             self._write_ids(kind, out, state)
-        keys, order = self._sorted_keys(out)
+        keys, order = self._sorted_keys()
         for part in range(3):
             for block in self._unpacked(keys):
                 state.update(np.ascontiguousarray(block[part]).data)
         for split in Split:
             self._write_split(split, keys, out)
         self._hash_attributes(order, state)
+        self._link_features(out)
         digest = state.hexdigest()
         if self._header.digest and digest != self._header.digest:
             raise DataError(
@@ -130,7 +148,7 @@ class _Import:
                 f"{_LONGEST} bytes, which mapped storage cannot hold; import the data again with other ids"
             )
 
-    def _sorted_keys(self, scratch: Path) -> tuple[Ints, Ints | None]:
+    def _sorted_keys(self) -> tuple[Ints, Ints | None]:
         """Return (user * I + item) * 4 + split of each pair, ascending: int64 [N]; and the order before.
 
         The order is only asked for where there are attributes that follow it.
@@ -141,7 +159,7 @@ class _Import:
                 if column not in names:
                     raise DataError(f"{self._pairs}: column '{column}' is missing; there are: {', '.join(names)}")
             attributes = set(names) - set(_PAIR)
-            keys = self._encoded(scratch / "keys.arrow", keep_order=bool(attributes))
+            keys = self._encoded(keep_order=bool(attributes))
         order = None
         if attributes and not (keys[1:] > keys[:-1]).all():
             order = np.argsort(keys)
@@ -151,31 +169,29 @@ class _Import:
         self._refuse_repeated(keys)
         return keys, order
 
-    def _encoded(self, scratch: Path, keep_order: bool) -> Ints:
-        """Encode the pairs as a stream into a file, and read it back once its length is known."""
-        table = pl.scan_parquet(self._pairs, glob=False).select(pl.col("user", "item").cast(pl.String), "split")
-        for kind in ("user", "item"):
-            rows = pl.scan_parquet(self._folder / f"{kind}s.parquet", glob=False).select(pl.col("id").cast(pl.String))
-            table = table.join(
-                rows.with_row_index(f"{kind}_row"),
-                left_on=kind,
-                right_on="id",
-                how="left",
-                maintain_order="left" if keep_order else "none",
-            )
-        label = pl.col("split").replace_strict(_SPLITS, default=None, return_dtype=pl.Int64)
-        user, item = (pl.col(f"{kind}_row").cast(pl.Int64) for kind in ("user", "item"))
-        key = ((user * self._sizes["item"] + item) * 4 + label).alias("key")
-        table.select(key).sink_ipc(scratch, compression="uncompressed", maintain_order=keep_order)
-        encoded = pl.scan_ipc(scratch)
-        keys = np.empty(encoded.select(pl.len()).collect().item(), dtype=np.int64)
-        for start in range(0, len(keys), _BLOCK):
-            block = encoded.slice(start, _BLOCK).collect()["key"]
-            if block.null_count():
+    def _encoded(self, keep_order: bool) -> Ints:
+        """Encode the pairs block by block; polars' own streaming would hold about fifty bytes of each pair."""
+        pairs = pl.scan_parquet(self._pairs, glob=False)
+        keys = np.empty(pairs.select(pl.len()).collect().item(), dtype=np.int64)
+        ids = {kind: self._ids_by_row(kind) for kind in ("user", "item")}
+        split = pl.col("split")
+        label = pl.coalesce(pl.when(split == name).then(number) for name, number in _SPLITS.items())
+        user, item = (pl.col(f"{kind}_row").cast(pl.Int64) for kind in ids)
+        key = (user * self._sizes["item"] + item) * 4 + label
+        for start in range(0, len(keys), _PAIRS):
+            block = pairs.slice(start, _PAIRS).select(pl.col("user", "item").cast(pl.String), "split")
+            for kind, rows in ids.items():
+                order: Literal["left", "none"] = "left" if keep_order else "none"
+                block = block.join(rows.lazy(), left_on=kind, right_on="id", how="left", maintain_order=order)
+            found = block.select(key.alias("key")).collect()["key"]
+            if found.null_count():
                 self._refuse_unknown()
-            keys[start : start + _BLOCK] = block.to_numpy()
-        scratch.unlink()
+            keys[start : start + _PAIRS] = found.to_numpy()
         return keys
+
+    def _ids_by_row(self, kind: str) -> pl.DataFrame:
+        ids = pl.scan_parquet(self._folder / f"{kind}s.parquet", glob=False).select(pl.col("id").cast(pl.String))
+        return ids.with_row_index(f"{kind}_row").collect()
 
     def _refuse_unknown(self) -> None:
         table = pl.scan_parquet(self._pairs, glob=False)
@@ -208,6 +224,7 @@ class _Import:
             counts[1:] += np.bincount(users[labels == split], minlength=self._sizes["user"])
         whole = int(counts.sum())
         names = [out / f"{split.name.lower()}.{part}.npy" for part in PARTS]
+        # no file of zero bytes can be mapped, so an empty column is saved as it is
         columns = [np.lib.format.open_memmap(name, "w+", np.int32, (whole,)) if whole else None for name in names[:2]]
         done = 0
         for users, items, labels in self._unpacked(keys):
@@ -239,5 +256,14 @@ class _Import:
             present = np.array(read_npy(self._folder / "features" / f"{name}.present.npy"), dtype=bool)
             state.update(f"{name}\x01{features.dtype.str}{features.shape}".encode())
             state.update(present.data)
-            for start in range(0, len(features), _BLOCK):
-                state.update(np.ascontiguousarray(features[start : start + _BLOCK]).data)
+            rows = max(1, _BLOCK // max(features.shape[1], 1))
+            for start in range(0, len(features), rows):
+                block = np.ascontiguousarray(features[start : start + rows])
+                if not np.isfinite(block[present[start : start + rows]]).all():
+                    raise DataError(f"{self._folder / 'features' / name}.npy: holds NaN or infinity; mend it")
+                state.update(block.data)
+
+    def _link_features(self, out: Path) -> None:
+        for modality in self._header.modalities:
+            for name, source in _feature_files(modality).items():
+                link_or_copy(self._folder / source, out / name)

@@ -60,7 +60,9 @@ class Dataset:
         for kind, table in (("interaction", pairs.attributes), *((kind, table) for kind, table, _ in self._tables())):
             for column, dtype in table.schema.items():
                 if dtype in (pl.Binary, pl.Object):
-                    raise DataError(f"{kind} attribute '{column}' holds {dtype}, which is no plain value; leave it out")
+                    raise DataError(
+                        f"{kind} attribute '{column}' holds {dtype}, which is not a plain value; leave it out"
+                    )
 
     @classmethod
     def from_frames(
@@ -200,7 +202,11 @@ def _rows(table: pl.DataFrame, rows: Ints) -> pl.DataFrame:
 
 
 def column_bytes(column: pl.Series) -> bytes:
-    """Return what stands for a column of attributes in a digest."""
+    """Return the bytes by which a column of attributes enters a digest.
+
+    Numbers enter as they lie in memory, after the mask of missing ones; anything else as JSON, integers of 128 bits
+    included, since NumPy has none.
+    """
     dtype = column.dtype
     if not (dtype.is_float() or (dtype.is_integer() and not str(dtype).endswith("128"))):
         return column.to_frame().write_ndjson().encode()

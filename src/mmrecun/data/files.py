@@ -50,7 +50,7 @@ def save(dataset: Dataset, folder: Path) -> None:
 def write_into(dataset: Dataset, folder: Path) -> None:
     """Write the files of `dataset` into an existing folder; its digest is taken meanwhile."""
     with ThreadPoolExecutor(max_workers=1) as beside:
-        digest = beside.submit(getattr, dataset, "digest")
+        digest = beside.submit(lambda: dataset.digest)
         _write_content(dataset, folder)
         digest.result()
     (folder / "dataset.toml").write_text(_header_of(dataset), encoding="utf-8")

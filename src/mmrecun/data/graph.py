@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from mmrecun.arrays import Bools, Floats, Ints
 from mmrecun.data.dataset import Dataset
@@ -64,6 +65,10 @@ class GraphInputs:
         """The upper right block [U, I] of `user_item`, cut out of it when it is first asked for."""
         return None if self.user_item is None else halves(self.user_item.forward, self.users)
 
+    def rows_of_users(self, users: Tensor, table: Tensor) -> Tensor:
+        """Return rows `users` (int64 [B]) of a `table` [U, D] of all users: [B, D], differentiable in `table`."""
+        return embedding(users, table)
+
 
 def build_inputs(
     dataset: Dataset,
@@ -96,15 +101,23 @@ def build_inputs(
             if required.neighbours:
                 anchors = modality.present & ~placeholders[name] if placeholders else modality.present
                 item_graphs[name] = SparseMatrix.of(
-                    _neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache, fast), device
+                    _cached_neighbour_graph(values, modality.present, anchors, required.neighbours, graph_cache, fast),
+                    device,
                 )
     return GraphInputs(users, items, user_item, item_graphs, features, present, user_present)
 
 
-def normalised_block(pairs: Interactions, users: int, items: int) -> sp.csr_array:
-    """Return float32 [U, I] with 1 / sqrt(degree(u) * degree(i)) for each pair (LightGCN, He et al., equation 3)."""
+def normalised_block(pairs: Interactions, users: int, items: int, item_degree: Ints | None = None) -> sp.csr_array:
+    """Return float32 [U, I] with 1 / sqrt(degree(u) * degree(i)) for each pair (LightGCN, He et al., equation 3).
+
+    Args:
+        pairs: all pairs of the users.
+        users, items: U and I.
+        item_degree: int64 [I], of the items, where these are not the pairs of all users.
+    """
     user_degree = np.bincount(pairs.users, minlength=users)
-    item_degree = np.bincount(pairs.items, minlength=items)
+    if item_degree is None:
+        item_degree = np.bincount(pairs.items, minlength=items)
     values = 1.0 / np.sqrt(user_degree[pairs.users] * item_degree[pairs.items], dtype=np.float64)
     return sp.csr_array((values.astype(np.float32), (pairs.users, pairs.items)), shape=(users, items))
 
@@ -119,7 +132,7 @@ def bipartite_adjacency(block: sp.csr_array, device: torch.device) -> SparseMatr
     return SparseMatrix.of(sp.block_array([[None, block], [block.T, None]], format="csr"), device, symmetric=True)
 
 
-def _neighbour_graph(
+def _cached_neighbour_graph(
     values: Floats,
     present: Bools,
     anchors: Bools,
@@ -164,13 +177,14 @@ def neighbour_graph(
     width = min(k - 1, max(len(columns) - 1, 0))
     size = _BLOCK_BYTES if device.type == "cpu" else _BLOCK_BYTES_ON_DEVICE
     block = max(1, size // (4 * max(1, len(columns))))
-    room = targets.new_empty(min(block, len(rows)), len(columns))  # one buffer, reused: its pages are mapped once
+    buffer = targets.new_empty(min(block, len(rows)), len(columns))  # reused, so that its pages are mapped once
     found = [np.empty((0, width), dtype=np.int64)]
     weights = [np.empty((0, width), dtype=np.float32)]
     for start in range(0, len(rows), block):
         part = rows[start : start + block]
-        similarity = torch.mm(torch.from_numpy(unit[part]).to(device), targets.T, out=room[: len(part)])
+        similarity = torch.mm(torch.from_numpy(unit[part]).to(device), targets.T, out=buffer[: len(part)])
         inside = np.flatnonzero(position[part] >= 0)
+        # an anchor is its own nearest neighbour; masked here, and added to every row afterwards
         itself = torch.from_numpy(inside * len(columns) + position[part][inside]).to(device)
         similarity.view(-1)[itself] = -torch.inf
         values, nearest = top_k_per_row(similarity, width)
@@ -180,6 +194,7 @@ def neighbour_graph(
 
 
 def _normalised_rows(rows: Ints, neighbours: Ints, weights: Floats, size: int) -> sp.csr_array:
+    """Weigh each link by 1 / sqrt(degree of its head * degree of its tail), self links of weight one included."""
     heads = np.concatenate([rows, np.repeat(rows, neighbours.shape[1])])
     tails = np.concatenate([rows, neighbours.ravel()])
     values = np.concatenate([np.ones(len(rows), dtype=np.float32), np.maximum(weights.ravel(), 0)])

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from mmrecun.arrays import Bools, Ints, Labels, check_shape
+from mmrecun.arrays import Bools, Ints, Labels, check_shape, concatenated_ranges
 from mmrecun.errors import DataError
 
 
@@ -68,14 +68,12 @@ class Interactions:
     def select(self, mask: Bools) -> "Interactions":
         """Return the pairs where `mask` (bool [N]) is true."""
         attributes = self.attributes.filter(mask) if self.attributes.width else self.attributes
-        users, items, splits = (_read_only(column[mask]) for column in (self.users, self.items, self.splits))
-        return Interactions(users, items, splits, attributes)
+        return _of_new_arrays(self.users[mask], self.items[mask], self.splits[mask], attributes)
 
     def take(self, places: Ints) -> "Interactions":
         """Return the pairs at the indices `places`, int64 and ascending."""
         attributes = self.attributes[places] if self.attributes.width else self.attributes
-        users, items, splits = (_read_only(column[places]) for column in (self.users, self.items, self.splits))
-        return Interactions(users, items, splits, attributes)
+        return _of_new_arrays(self.users[places], self.items[places], self.splits[places], attributes)
 
     def sample(self, most: int, rng: np.random.Generator) -> "Interactions":
         """Draw at most `most` pairs without replacement."""
@@ -87,7 +85,7 @@ class Interactions:
         """Return the indices of the pairs of `users` (int64 [M]), user by user, and how many each has; both int64."""
         starts, stops = (np.searchsorted(self.users, users, side) for side in ("left", "right"))
         counts = stops - starts
-        return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts), counts
+        return concatenated_ranges(starts, counts), counts
 
     def split(self, split: Split) -> "Interactions":
         """Return the pairs of one split."""
@@ -133,8 +131,12 @@ class Interactions:
         new_users, new_items = user_rows[self.users], item_rows[self.items]
         kept = (new_users >= 0) & (new_items >= 0)
         attributes = self.attributes.filter(kept) if self.attributes.width else self.attributes
-        users, items, splits = (_read_only(column[kept]) for column in (new_users, new_items, self.splits))
-        return Interactions(users, items, splits, attributes)
+        return _of_new_arrays(new_users[kept], new_items[kept], self.splits[kept], attributes)
+
+
+def _of_new_arrays(users: Ints, items: Ints, splits: Labels, attributes: pl.DataFrame) -> Interactions:
+    """Build interactions from arrays that nobody else holds; they are made read-only, so that none is copied."""
+    return Interactions(_read_only(users), _read_only(items), _read_only(splits), attributes)
 
 
 def _ascending(users: Ints, items: Ints) -> bool:

@@ -34,6 +34,10 @@ class SparseMatrix:
         result: Tensor = _Product.apply(self.forward, self.transposed, dense)  # type: ignore[no-untyped-call]
         return result
 
+    def times(self, dense: Tensor) -> Tensor:
+        """Return the product with `dense` float32 [C, D], outside autograd."""
+        return product(self.forward, dense)
+
 
 class _Product(torch.autograd.Function):
     """Sparse-dense product whose backward reuses a stored transpose; torch's own builds it anew each time."""

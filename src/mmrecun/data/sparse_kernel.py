@@ -161,22 +161,22 @@ def _warps(width: int) -> int:
     return max(1, min(8, width // 64))
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _sum_rows(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    starts,  # noqa: ANN001
-    stops,  # noqa: ANN001
-    targets,  # noqa: ANN001
-    columns,  # noqa: ANN001
-    values,  # noqa: ANN001
-    dense,  # noqa: ANN001
-    base,  # noqa: ANN001
-    wanted,  # noqa: ANN001
-    filled,  # noqa: ANN001
-    based,  # noqa: ANN001
-    out,  # noqa: ANN001
-    width,  # noqa: ANN001
-    scale,  # noqa: ANN001
-    most,  # noqa: ANN001
+@triton.jit
+def _sum_rows(
+    starts,
+    stops,
+    targets,
+    columns,
+    values,
+    dense,
+    base,
+    wanted,
+    filled,
+    based,
+    out,
+    width,
+    scale,
+    most,
     TARGETS: tl.constexpr,
     BASE: tl.constexpr,
     WANTED: tl.constexpr,
@@ -214,14 +214,14 @@ def _sum_rows(  # type: ignore[no-untyped-def]  # noqa: ANN202
         tl.store(out + target * width + across, (total * scale).to(out.dtype.element_ty), mask=inside)
 
 
-@triton.jit(do_not_specialize=["count"])  # type: ignore[untyped-decorator]
-def _add_runs(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    ascending,  # noqa: ANN001
-    order,  # noqa: ANN001
-    values,  # noqa: ANN001
-    out,  # noqa: ANN001
-    count,  # noqa: ANN001
-    width,  # noqa: ANN001
+@triton.jit(do_not_specialize=["count"])
+def _add_runs(
+    ascending,
+    order,
+    values,
+    out,
+    count,
+    width,
     AT_ONCE: tl.constexpr,
     WIDTH: tl.constexpr,
 ):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mmrecun.arrays import Bools, Ints, Labels
+from mmrecun.arrays import Bools, Ints, Labels, concatenated_ranges
 from mmrecun.data.interactions import Split
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
@@ -108,14 +108,8 @@ def _per_user(users: Ints, order: np.ndarray, held_out_counts: Callable[[Ints], 
     held = held_out_counts(counts)
     labels = np.full(len(users), Split.TRAIN, dtype=np.int8)
     for part, many in ((Split.VALID, 2 * held), (Split.TEST, held)):
-        labels[sequence[_last(np.cumsum(counts), many)]] = part
+        labels[sequence[concatenated_ranges(np.cumsum(counts) - many, many)]] = part  # each user's last ones
     return labels
-
-
-def _last(ends: Ints, many: Ints) -> Ints:
-    """Return the last `many[u]` places before each `ends[u]`, group by group: int64 [sum of many]."""
-    groups_end = np.cumsum(many)
-    return np.arange(many.sum()) + np.repeat(ends - groups_end, many)
 
 
 def k_core(users: Ints, items: Ints, k: int) -> Bools:

@@ -24,7 +24,7 @@ def read_struct(content: Content, place: int) -> tuple[Struct, int]:
     Texts are bytes, lists are lists; values of maps and floating point numbers are passed over, as None.
 
     Raises:
-        ValueError: for what is no such structure.
+        ValueError: when the bytes are not such a structure.
     """
     reader = _Reader(content, place)
     return reader.struct(0), reader.place
@@ -45,6 +45,7 @@ class _Reader:
         }
 
     def struct(self, depth: int) -> Struct:
+        """Read fields up to the stop byte; a field number is a difference to the last, or follows where it is large."""
         found: Struct = {}
         field = 0
         while head := self._take(1)[0]:

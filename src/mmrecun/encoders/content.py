@@ -13,6 +13,7 @@ from mmrecun.encoders.base import Kind
 from mmrecun.encoders.sources import Piece
 from mmrecun.errors import DataError
 from mmrecun.extras import library
+from mmrecun.text import reason_of
 
 _LARGEST_TEXT = 1 << 20
 
@@ -58,7 +59,7 @@ def _picture(path: Path) -> np.ndarray:
         with images.open(path) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, images.DecompressionBombError) as error:
-        raise DataError(f"no readable picture: {str(error).splitlines()[0]}") from None
+        raise DataError(f"not a readable picture: {reason_of(error)}") from None
 
 
 def _sound(path: Path) -> Sound:
@@ -79,7 +80,7 @@ def _wav(path: Path) -> tuple[int, np.ndarray]:
     try:
         return wavfile.read(path)  # type: ignore[no-any-return]
     except (ValueError, OSError, EOFError, wave.Error, MemoryError) as error:
-        raise DataError(f"no readable WAV file: {str(error).splitlines()[0] if str(error) else 'damaged'}") from None
+        raise DataError(f"not a readable WAV file: {reason_of(error)}") from None
 
 
 def _other_sound(path: Path) -> tuple[int, np.ndarray]:
@@ -87,5 +88,5 @@ def _other_sound(path: Path) -> tuple[int, np.ndarray]:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise DataError(f"no readable sound: {str(error).splitlines()[0]}") from None
+        raise DataError(f"not a readable sound: {reason_of(error)}") from None
     return rate, samples

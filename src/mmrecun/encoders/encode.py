@@ -3,7 +3,6 @@
 import hashlib
 import io
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from mmrecun.encoders.base import Encoder
 from mmrecun.encoders.content import read_content
 from mmrecun.encoders.sources import Contents
 from mmrecun.errors import DataError
+from mmrecun.progress import Progress
 
-Report = Callable[[int, int, str], None]
 _KEPT = 4  # batches in a file of finished ones
 
 
@@ -30,7 +29,7 @@ class Encoded:
 
 
 def encode(
-    contents: Contents, encoder: Encoder, name: str, provenance: Provenance, partial: Path, progress: Report
+    contents: Contents, encoder: Encoder, name: str, provenance: Provenance, partial: Path, progress: Progress
 ) -> Encoded:
     """Encode the contents of I items into the modality `name`.
 
@@ -94,7 +93,7 @@ class _Part:
         replace_file(path, buffer.getvalue())
 
 
-def _encoded_part(pieces: list[str | Path], encoder: Encoder, done: int, total: int, progress: Report) -> _Part:
+def _encoded_part(pieces: list[str | Path], encoder: Encoder, done: int, total: int, progress: Progress) -> _Part:
     features: dict[int, Floats] = {}
     reasons = [""] * len(pieces)
     for start in range(0, len(pieces), encoder.batch):

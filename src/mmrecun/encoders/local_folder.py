@@ -14,6 +14,7 @@ from mmrecun.encoders.base import Encoder, Kind, checksum
 from mmrecun.encoders.pictures import Preparation
 from mmrecun.errors import ConfigError
 from mmrecun.extras import library
+from mmrecun.text import reason_of
 
 _LONGEST = 512  # tokens
 _ONNX = ("model.onnx", "onnx/model.onnx")
@@ -51,7 +52,7 @@ def _onnx(path: Path) -> tuple[Outputs, str]:
     try:
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001, its errors share no base class of their own
-        raise ConfigError(f"{path}: no readable ONNX graph: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"{path}: not a readable ONNX graph: {reason_of(error)}") from None
     names = {entry.name for entry in session.get_inputs()}
 
     def run(inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -69,7 +70,7 @@ def _transformers(folder: Path) -> tuple[Outputs, str]:
     try:
         model = package.AutoModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True).eval()
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{folder}: no readable model: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"{folder}: not a readable model: {reason_of(error)}") from None
 
     @torch.inference_mode()
     def run(inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

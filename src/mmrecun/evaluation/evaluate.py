@@ -16,8 +16,9 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation import metrics
-from mmrecun.evaluation.ranking import Progress, ranks, top_k
+from mmrecun.evaluation.ranking import ranks, top_k
 from mmrecun.keys import MetricKey
+from mmrecun.progress import Progress
 
 CUTOFFS = (5, 10, 20, 50)
 
@@ -81,14 +82,7 @@ def evaluate(
     if not cutoffs or min(cutoffs) < 1:
         raise ConfigError(f"cutoffs {list(cutoffs)}: name at least one list length, each 1 or more")
     started = time.perf_counter()
-    rows, relevant = np.unique(truth.users, return_counts=True)
-    warm = np.isin(rows, seen.users)
-    warm |= include_cold
-    if not len(truth):
-        raise DataError("there is no pair to be found; evaluate a split that has some")
-    if not warm.any():
-        raise DataError(f"none of the {len(rows)} users with held-out pairs has a seen pair; nobody can be evaluated")
-    rows, relevant = rows[warm], relevant[warm].astype(np.int64)
+    rows, relevant, cold = _users_with_truth(seen, truth, include_cold)
     if lists:
         best = top_k(users, items, seen, rows, max(cutoffs), progress)
         figures = measure_lists(best, hits_of(truth, rows, best, len(items)), relevant, len(items), cutoffs)
@@ -97,7 +91,18 @@ def evaluate(
         within = max(cutoffs) + int(relevant.max())
         hits = hits_at(asked, ranks(users, items, seen, asked, within), max(cutoffs))
         figures = measure_hits(hits, relevant, cutoffs)
-    return RankingReport(figures, len(rows), int((~warm).sum()), time.perf_counter() - started)
+    return RankingReport(figures, len(rows), cold, time.perf_counter() - started)
+
+
+def _users_with_truth(seen: Interactions, truth: Interactions, include_cold: bool) -> tuple[Ints, Ints, int]:
+    """Return the users to evaluate and the number of relevant items of each, int64 [M]; and how many are left out."""
+    if not len(truth):
+        raise DataError("there is no pair to be found; evaluate a split that has some")
+    rows, relevant = np.unique(truth.users, return_counts=True)
+    evaluated = np.isin(rows, seen.users) | include_cold
+    if not evaluated.any():
+        raise DataError(f"none of the {len(rows)} users with held-out pairs has a seen pair; nobody can be evaluated")
+    return rows[evaluated], relevant[evaluated].astype(np.int64), int((~evaluated).sum())
 
 
 def measure_lists(

@@ -10,9 +10,9 @@ from mmrecun.arrays import Floats, Ints, check_shape
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DivergedError
+from mmrecun.progress import Progress
 from mmrecun.topk import top_k_per_row
 
-Progress = Callable[[int, int, str], None]
 _BLOCK_BYTES, _FEWEST, _HEAD = 4 << 20, 128, 1024
 _BLOCK_BYTES_ON_DEVICE = 512 << 20  # on a device: few launches and copies matter more than a block that fits a cache
 
@@ -39,7 +39,7 @@ def top_k(
         DivergedError: when a vector holds NaN or infinity.
     """
     if k < 1:
-        raise ConfigError(f"a list of the {k} best items is no list; choose a k of 1 or more")
+        raise ConfigError(f"a list of the {k} best items is not a list; choose a k of 1 or more")
     lists = torch.full((len(rows), k), -1, device=users.device)
     width = min(k, len(items))
     table = _Table(*_checked(users, items), seen, len(rows))

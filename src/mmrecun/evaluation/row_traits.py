@@ -6,12 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from scipy.special import ndtri
-from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.sparse import product, square_diagonal
+from mmrecun.evaluation.ranks import average_ranks
 
 UserItemVectors = tuple[Tensor, Tensor]
 _TINY = 1e-12
@@ -128,5 +128,5 @@ def normal_scores(values: Doubles, strata: Ints) -> Doubles:
     scores = np.zeros(values.shape)
     for stratum in np.unique(strata):
         inside = strata == stratum
-        scores[inside] = ndtri((rankdata(values[inside], axis=0) - 0.5) / inside.sum())
+        scores[inside] = ndtri((np.apply_along_axis(average_ranks, 0, values[inside]) - 0.5) / inside.sum())
     return scores

@@ -65,6 +65,26 @@ def strata(pairs: Interactions, users_degree: Ints, items_degree: Ints, bins: in
     return found
 
 
+def nearest_free(ascending: Ints, targets: Ints) -> Ints:
+    """Choose a row for each target: the next free one of its value, or the nearest above; int64, distinct.
+
+    Rows run out where targets are higher than the last of them; the last is then given again.
+
+    >>> nearest_free(np.array([1, 2, 2, 5]), np.array([2, 2, 3])).tolist()
+    [1, 2, 3]
+
+    Args:
+        ascending: values of the rows, such as degrees; at least one.
+        targets: ascending values to match.
+    """
+    turn = np.arange(len(targets))
+    nearest = np.searchsorted(ascending, targets)
+    # each target is at least one row behind the one before: nearest - turn must not fall
+    apart = np.maximum.accumulate(nearest - turn) + turn
+    found: Ints = np.minimum(apart, len(ascending) - 1)
+    return found
+
+
 def placements(
     forgotten: Floats, forgotten_strata: Ints, controls: Floats, control_strata: Ints
 ) -> npt.NDArray[np.float64]:
@@ -98,14 +118,38 @@ def matched(stratum: int, control_strata: Ints) -> Ints:
     return np.arange(len(control_strata))
 
 
+def stratum_weights(forgotten_strata: Ints, control_strata: Ints) -> npt.NDArray[np.float64]:
+    """Weigh each forgotten pair by how well its stratum can be compared (van Elteren 1960).
+
+    A stratum of n forgotten pairs and m controls weighs n m / (n + m), the inverse variance of its AUC. So a thousand
+    pairs that share three controls count like three. Strata without controls count only where all are without.
+
+    >>> stratum_weights(np.array([1, 1, 2]), np.array([1, 1, 3])).tolist()
+    [0.5, 0.5, 0.0]
+
+    Args:
+        forgotten_strata, control_strata: int64 [N] and [M], of `strata`; N at least 1.
+
+    Returns:
+        float64 [N], which sums to 1.
+    """
+    values, place, counts = np.unique(forgotten_strata, return_inverse=True, return_counts=True)
+    rivals = np.array([(control_strata == value).sum() for value in values])
+    weight = rivals / (counts + rivals)
+    weight = (weight if weight.any() else np.ones(len(values)))[place]
+    found: npt.NDArray[np.float64] = weight / weight.sum()
+    return found
+
+
 def stratified_auc(forgotten: Floats, forgotten_strata: Ints, controls: Floats, control_strata: Ints) -> float | None:
     """Compute the chance that a forgotten pair outranks a control of its stratum; ties count half.
 
-    Each forgotten pair counts once. None if either group is empty. Arguments as for `placements`.
+    Strata are weighed by `stratum_weights`. None if either group is empty. Arguments as for `placements`.
 
     >>> stratified_auc(np.array([0.9, 0.2]), np.array([1, 2]), np.array([0.8, 0.1]), np.array([1, 2]))
     1.0
     """
     if not len(forgotten) or not len(controls):
         return None
-    return float(placements(forgotten, forgotten_strata, controls, control_strata).mean())
+    weights = stratum_weights(forgotten_strata, control_strata)
+    return float(weights @ placements(forgotten, forgotten_strata, controls, control_strata))

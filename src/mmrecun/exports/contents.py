@@ -1,9 +1,9 @@
 """The input of every format: a run, its vectors on the CPU, and the record of the export."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from torch import Tensor
 
@@ -14,7 +14,6 @@ from mmrecun.exports.record import Record, record_of
 from mmrecun.models.inference import vectors_of
 from mmrecun.runs import Run
 
-Report = Callable[[int, int, str], None]
 BLOCK_ROWS = 65_536
 
 
@@ -41,8 +40,7 @@ class Contents:
         """
         pairs = self.run.dataset.interactions
         places, counts = pairs.rows_of_users(rows)
-        owners: Ints = pl.Series(range(len(rows))).to_numpy().repeat(counts)
-        return owners, pairs.items[places]
+        return np.repeat(np.arange(len(rows)), counts), pairs.items[places]
 
 
 def contents_of(run: Run, kind: str) -> Contents:

@@ -6,12 +6,13 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from mmrecun.atomic import usual_permissions
-from mmrecun.exports.contents import Contents, Report, write_ids
+from mmrecun.exports.contents import Contents, write_ids
 from mmrecun.exports.record import Record
+from mmrecun.progress import Progress
 from mmrecun.text import listing
 
 
-def write_huggingface(contents: Contents, folder: Path, progress: Report) -> None:
+def write_huggingface(contents: Contents, folder: Path, progress: Progress) -> None:
     """Write `README.md` (the card), `config.json`, `model.safetensors` (`items`, float32 [I, D]), `items.parquet`."""
     record = contents.record
     path = folder / "model.safetensors"

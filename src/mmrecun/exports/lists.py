@@ -8,10 +8,11 @@ import numpy as np
 from mmrecun.arrays import Ints
 from mmrecun.evaluation.ranking import score_pairs, top_k
 from mmrecun.exports.arrow import pyarrow
-from mmrecun.exports.contents import BLOCK_ROWS, Contents, Report
+from mmrecun.exports.contents import BLOCK_ROWS, Contents
+from mmrecun.progress import Progress
 
 
-def write_lists(contents: Contents, folder: Path, progress: Report, k: int) -> None:
+def write_lists(contents: Contents, folder: Path, progress: Progress, k: int) -> None:
     """Write `lists.parquet`: `user`, `items` (up to `k` ids, best first) and their `scores`.
 
     Items that a user has, in training or held out, are in no list, as in `recommend`.

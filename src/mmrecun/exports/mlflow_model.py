@@ -15,15 +15,16 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.parquet import read_parquet, write_parquet
 from mmrecun.evaluation.ranking import score_pairs, top_k
-from mmrecun.exports.contents import Contents, Report
+from mmrecun.exports.contents import Contents
 from mmrecun.exports.vectors import write_as_safetensors
 from mmrecun.extras import library
+from mmrecun.progress import Progress
 
 _LENGTH = 10
 _MAKING, _LISTS = ".making", "lists"
 
 
-def write_mlflow(contents: Contents, folder: Path, progress: Report) -> None:
+def write_mlflow(contents: Contents, folder: Path, progress: Progress) -> None:
     """Write an MLflow model folder: `MLmodel`, `requirements.txt` and so on, and vectors and pairs in `data/lists/`.
 
     `predict` takes a frame with a column `user` and the parameter `k`. It returns one row for each item: `user`,

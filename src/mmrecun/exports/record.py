@@ -1,6 +1,5 @@
 """The record in an export: the run it came from, what that run was asked to forget, and the verdict."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -8,9 +7,10 @@ from pydantic import ValidationError
 from mmrecun import runs
 from mmrecun.auditing.result import AuditReport
 from mmrecun.errors import ArtifactError, MMRecUnError
-from mmrecun.manifest import Manifest
+from mmrecun.manifest import Manifest, now
 from mmrecun.runs import Run
 from mmrecun.settings import Settings
+from mmrecun.text import reason_of
 
 RECORD = "export.json"
 FORMAT = 1
@@ -85,7 +85,7 @@ def record_of(run: Run, kind: str, dim: int) -> Record:
         items=len(run.dataset.items),
         dim=dim,
         versions=manifest.versions,
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        made=now(),
     )
 
 
@@ -106,7 +106,7 @@ def read_record(folder: Path) -> Record:
     except OSError:
         raise ArtifactError(f"{folder} is not an export: it has no {RECORD}") from None
     except ValidationError as error:
-        raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+        raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
 
 
 def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[Forgotten, ...], bool]:

@@ -10,10 +10,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mmrecun import runs
+from mmrecun.atomic import replace_file
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.exports.record import RECORD, Record, read_record
 from mmrecun.manifest import Manifest
 from mmrecun.settings import Settings
+from mmrecun.text import reason_of
 
 FOLDER = "exports"
 
@@ -64,9 +66,7 @@ def keep(run: Path, record: Record, out: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
         text = Kept(path=path, record=record).model_dump_json(indent=2) + "\n"
-        staging = place / f".{RECORD}.{os.getpid()}"
-        staging.write_text(text, encoding="utf-8")
-        staging.replace(place / RECORD)
+        replace_file(place / RECORD, text.encode())
     except OSError as error:
         raise ArtifactError(f"{run}: the export cannot be recorded in its folder: {error.strerror or error}") from None
 
@@ -78,7 +78,7 @@ def listed(run: Path, among: Iterable[Path] = ()) -> list[Listed]:
     ancestors, beside each of them, and in the folders `among`.
 
     Raises:
-        ArtifactError: when `run` is not a run folder, an entry is damaged, or one of `among` is no folder.
+        ArtifactError: when `run` is not a run folder, an entry is damaged, or one of `among` is not a folder.
     """
     line = list(_line(run))
     places = {folder.resolve().parent for folder, _ in line}
@@ -131,7 +131,7 @@ def _entries(folder: Path) -> Iterator[Kept]:
         try:
             entries.append(Kept.model_validate_json(path.read_bytes()))
         except ValidationError as error:
-            raise ArtifactError(f"{path}: damaged or from another version: {str(error).splitlines()[0]}") from None
+            raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
     yield from sorted(entries, key=lambda entry: (entry.record.made, entry.path))
 
 

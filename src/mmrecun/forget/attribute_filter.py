@@ -13,7 +13,7 @@ import polars as pl
 from mmrecun.arrays import Bools
 from mmrecun.errors import ForgetError
 from mmrecun.forget.attribute_values import Column, compared
-from mmrecun.text import unknown_name
+from mmrecun.text import reason_of, unknown_name
 
 _IDS = {"user": "--user or --users", "item": "--item or --items", "id": "--user or --item"}
 _CONSTANTS = {"true": True, "false": False, "null": None, "none": None}  # as other languages write them
@@ -59,7 +59,7 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     except RecursionError:
         raise ForgetError(f"--where {expression}: it is nested too deeply") from None
     except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
-        reason = str(error).splitlines()[0]
+        reason = reason_of(error)
         raise ForgetError(f"--where {expression}: the types do not fit: {reason}") from None
     if result.dtype != pl.Boolean or len(result) != tables[table].height:
         raise ForgetError(f"--where {expression}: this is not a condition on {table}")
@@ -159,7 +159,7 @@ def _table_of(expression: str, tree: ast.expr, tables: dict[str, pl.DataFrame]) 
         if owner is not None and owner not in tables:
             raise ForgetError(f"--where {expression}: {unknown_name('table', owner, list(tables))}")
         if column in _IDS and column not in known:
-            raise ForgetError(f"--where {expression}: '{column}' is no attribute; name ids by {_IDS[column]}")
+            raise ForgetError(f"--where {expression}: '{column}' is not an attribute; name ids by {_IDS[column]}")
         if column not in known:
             raise ForgetError(f"--where {expression}: {unknown_name('attribute', column, known)}")
     raise ForgetError(f"--where {expression}: its attributes belong to different tables")

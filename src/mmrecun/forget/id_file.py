@@ -142,6 +142,6 @@ def _refuse_header(path: Path, listed: Sequence[str], kind: str, known: IdMap | 
     there = among(known, list(listed))
     if known is not None and len(listed) > 1 and not there[0] and all(there[1:]):
         raise ForgetError(
-            f"{path}, line 1: '{listed[0]}' is no {kind} of the dataset, and all others are; "
+            f"{path}, line 1: '{listed[0]}' is not among the {kind}s of the dataset, and all others are; "
             f"if it is a header, call the column '{kind}'{known.alike(listed[:1])}"
         )

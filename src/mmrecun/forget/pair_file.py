@@ -22,7 +22,7 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
         warn: told what was passed over.
 
     Raises:
-        ForgetError: when the file cannot be read, holds no pair, or a line has not two columns.
+        ForgetError: when the file cannot be read, holds no pair, or a line does not have two columns.
     """
     columns = dataset.columns if dataset else {}
     users, items = (dataset.users, dataset.items) if dataset else (None, None)

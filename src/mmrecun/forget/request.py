@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, ValidationError
 
 from mmrecun.errors import ForgetError
-from mmrecun.settings import Settings, first_line
+from mmrecun.settings import Settings, first_mistake
 from mmrecun.text import unknown_name
 
 _LONGEST = 80  # of a value in a message
@@ -35,19 +35,19 @@ def as_id(value: object) -> str:
     """
     if isinstance(value, str | UUID) or (isinstance(value, Integral) and not isinstance(value, bool)):
         return _as_utf8(str(value))
-    raise ForgetError(f"{_shown(value)} is no id; ids are text or whole numbers")
+    raise ForgetError(f"{_shown(value)} is not an id; ids are text or whole numbers")
 
 
 def _as_utf8(text: str) -> str:
     """Return a text that a terminal of another encoding passed on byte by byte, as UTF-8; any other unchanged.
 
     Raises:
-        ForgetError: when it is no text.
+        ForgetError: when it is not text.
     """
     try:
         return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
-        raise ForgetError(f"{text!r} is no text in UTF-8; put the id into a file") from None
+        raise ForgetError(f"{text!r} is not UTF-8 text; put the id into a file") from None
 
 
 def _shown(value: object) -> str:
@@ -59,7 +59,7 @@ def _refuse_frame(values: object) -> None:
     """Refuse a data frame, which yields its columns one by one, or their names, and not its rows."""
     if hasattr(values, "columns"):
         raise ForgetError(
-            "a data frame is no list; give one column of it for ids, such as frame['user'], and for pairs "
+            "a data frame is not a list; give one column of it for ids, such as frame['user'], and for pairs "
             "list(zip(frame['user'], frame['item']))"
         )
 
@@ -67,27 +67,27 @@ def _refuse_frame(values: object) -> None:
 def _ids(values: object) -> tuple[str, ...]:
     _refuse_frame(values)
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise ForgetError(f"{_shown(values)} is no list of ids; write [{_shown(values)}]")
+        raise ForgetError(f"{_shown(values)} is not a list of ids; write [{_shown(values)}]")
     return tuple(as_id(value) for value in values)
 
 
 def _pairs(values: object) -> tuple[tuple[str, ...], ...]:
     _refuse_frame(values)
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise ForgetError(f"{_shown(values)} is no list of pairs; write [(user, item), ...]")
+        raise ForgetError(f"{_shown(values)} is not a list of pairs; write [(user, item), ...]")
     entries = list(values)
     if wrong := [pair for pair in entries if isinstance(pair, str | bytes) or not isinstance(pair, Iterable)]:
-        raise ForgetError(f"{_shown(wrong[0])} is no pair; write [(user, item), ...]")
+        raise ForgetError(f"{_shown(wrong[0])} is not a pair; write [(user, item), ...]")
     listed = tuple(_ids(pair) for pair in entries)
     if wrong := [pair for pair in listed if len(pair) != 2]:
-        raise ForgetError(f"{wrong[0]!r} is no pair of a user and an item")
+        raise ForgetError(f"{wrong[0]!r} is not a pair of a user and an item")
     return listed
 
 
 def _modalities(values: object) -> dict[str, tuple[str, ...] | None]:
     if not isinstance(values, Mapping):
         raise ForgetError(
-            f"{values!r} names no modalities; write {{name: None}} for all items or {{name: [item, ...]}}"
+            f"{values!r} is not a mapping of modalities; write {{name: None}} for all items or {{name: [item, ...]}}"
         )
     return {str(name): None if names is None else _ids(names) for name, names in values.items()}
 
@@ -119,7 +119,7 @@ class ForgetRequest(Settings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ForgetError(f"forget request: {first_line(type(self), error)}") from None
+            raise ForgetError(f"forget request: {first_mistake(type(self), error)}") from None
 
     @classmethod
     def taken(cls, request: "ForgetRequest | Mapping[str, Any]") -> "ForgetRequest":
@@ -131,7 +131,7 @@ class ForgetRequest(Settings):
         if isinstance(request, ForgetRequest):
             return request
         if not isinstance(request, Mapping):
-            raise ForgetError(f"{request!r} is no forget request; write ForgetRequest(users=[...])")
+            raise ForgetError(f"{request!r} is not a forget request; write ForgetRequest(users=[...])")
         return cls(**request)
 
     def empty(self) -> bool:

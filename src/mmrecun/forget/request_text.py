@@ -43,7 +43,7 @@ def read_lines(path: Path, warn: Warn) -> tuple[list[Line], str]:
     for standard input.
 
     Raises:
-        ForgetError: when the file cannot be read, or is no text.
+        ForgetError: when the file cannot be read, or is not text.
     """
     text = _decoded(path, _content(path), warn).rstrip("\x1a")  # the end of a file in DOS
     numbered = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)

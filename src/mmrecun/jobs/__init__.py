@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._foreign import not_reached, open_run
     from mmrecun.jobs._mapped import apply_delta, check_mapped, evaluate_mapped, unlearn_mapped
+    from mmrecun.jobs._parts import split_mapped, unlearn_parts
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
+    from mmrecun.jobs._shared_training import Workers, training_folder
     from mmrecun.jobs._train import resume_file, train
-    from mmrecun.jobs._train_mapped import Workers, train_mapped, training_folder
+    from mmrecun.jobs._train_mapped import train_mapped
+    from mmrecun.jobs._train_parts import train_parts
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
     from mmrecun.jobs._unlearn_seeds import unlearn_seeds
 
@@ -53,11 +56,14 @@ __all__ = [
     "run_demo",
     "scope",
     "shadow_seconds",
+    "split_mapped",
     "train",
     "train_mapped",
+    "train_parts",
     "training_folder",
     "unlearn",
     "unlearn_mapped",
+    "unlearn_parts",
     "unlearn_seeds",
     "warnings",
 ]
@@ -73,10 +79,13 @@ _HOMES = {
     "_export": ("export", "exports"),
     "_foreign": ("not_reached", "open_run"),
     "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "unlearn_mapped"),
+    "_parts": ("split_mapped", "unlearn_parts"),
     "_plan": ("plan", "refuse_impossible"),
     "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
+    "_shared_training": ("Workers", "training_folder"),
     "_train": ("resume_file", "train"),
-    "_train_mapped": ("Workers", "train_mapped", "training_folder"),
+    "_train_mapped": ("train_mapped",),
+    "_train_parts": ("train_parts",),
     "_unlearn": ("scope", "unlearn", "warnings"),
     "_unlearn_seeds": ("unlearn_seeds",),
 }

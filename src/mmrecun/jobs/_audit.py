@@ -62,31 +62,40 @@ def audit(
             Gold is given twice.
         ConfigError: for a number of shadows that cannot be shared out.
     """
-    golds = [golds] if isinstance(golds, str | Path | Run) else golds
     after = opened(run)
     refuse_unwritable(after.folder)
-    if isinstance(after, ForeignRun):
-        _refuse_training(after, relearn, shadows)
-        original: Run = parent_of(after)
-        golds_read = _distinct([gold_of(Path(gold), after, reading or {}) for gold in golds])
-    else:
-        original = load(runs.parent_folder(after.folder, after.manifest))
-        golds_read = _distinct([_gold(load(gold), after, original) for gold in golds])
+    _refuse_training(after, relearn, shadows)
+    original, golds_read = _compared(after, [golds] if isinstance(golds, str | Path | Run) else golds, reading or {})
     attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
-    facts: dict[str, Any] = {
-        "made": now(),
-        "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
-    }
+    begun = now()
     made = _assessed(original, after, golds_read, relearn, attack, key, progress, sample)
+    facts: dict[str, Any] = {
+        "made": begun,
+        "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
+        "compared": _scope(made, golds_read, relearn, shadows),
+        "notes": (*made.notes, *_cut_short(golds_read)),
+    }
+    return _filed(made.model_copy(update=facts), after, original)
+
+
+def _scope(made: AuditReport, golds: Sequence[Run], relearn: bool, shadows: int) -> AuditScope:
+    """Return what was assessed; its sample is 0 where the retained figures are of all users."""
     drawn = made.users["drawn"] if made.users["drawn"] < made.users["all"] else 0
-    weights = tuple(gold.weights for gold in golds_read)
-    facts["compared"] = AuditScope(golds=weights, relearn=relearn, shadows=shadows, sample=drawn)
-    made = made.model_copy(update={**facts, "notes": (*made.notes, *_cut_short(golds_read))})
-    return _filed(made, after, original)
+    weights = tuple(gold.weights for gold in golds)
+    return AuditScope(golds=weights, relearn=relearn, shadows=shadows, sample=drawn)
 
 
-def _refuse_training(run: ForeignRun, relearn: bool, shadows: int) -> None:
-    if relearn or shadows:
+def _compared(after: Run, golds: Sequence[PathLike], reading: Mapping[str, Any]) -> tuple[Run, list[Run]]:
+    """Read the run that `after` was unlearned from, and its Golds."""
+    if isinstance(after, ForeignRun):
+        return parent_of(after), _distinct([gold_of(Path(gold), after, reading) for gold in golds])
+    original = load(runs.parent_folder(after.folder, after.manifest))
+    return original, _distinct([_gold(load(gold), after, original) for gold in golds])
+
+
+def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
+    """Refuse the slow probes of a model of another library; each of them trains models."""
+    if isinstance(run, ForeignRun) and (relearn or shadows):
         name = "--relearn" if relearn else "--shadows"
         raise ConfigError(f"{run.folder}: {name} trains models, and those of other libraries are not trained here")
 
@@ -174,7 +183,7 @@ def _assessed(
 def _gold(gold: Run, run: Run, original: Run) -> Run:
     if gold.manifest.method != "retrain":
         raise ArtifactError(
-            f"{gold.folder} is no Gold: it was made by '{gold.manifest.method or 'train'}', not by 'retrain'"
+            f"{gold.folder} is not a Gold: it was made by '{gold.manifest.method or 'train'}', not by 'retrain'"
         )
     if gold.manifest.dataset.digest != run.manifest.dataset.digest:
         raise ArtifactError(
@@ -213,7 +222,7 @@ def shadow_seconds(run: PathLike, shadows: int) -> float:
     """Estimate how long the shadow models take, each as long as the original's training and the unlearning.
 
     Raises:
-        ArtifactError: when `run` is no run, was trained, or its parent is gone.
+        ArtifactError: when `run` is not a run, was trained, or its parent is gone.
         ConfigError: for a number of shadows that cannot be shared out.
     """
     check_number(shadows)

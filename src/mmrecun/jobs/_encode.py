@@ -90,7 +90,7 @@ def _warnings(dataset: Dataset, absent: list[int], unreadable: dict[int, str], i
         reasons = [f"{names[row]} ({reason})" for row, reason in list(unreadable.items())]
         told.append(f"{_items(len(unreadable))} with unreadable content, and so without features: {preview(reasons)}")
     if ignored:
-        told.append(f"content of {ignored:,} ids that are no items of the dataset was left out")
+        told.append(f"content of {ignored:,} ids that are not items of the dataset was left out")
     return told
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.chunked import delta as deltas
 from mmrecun.chunked import run as mapped
-from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
+from mmrecun.chunked.erasure import Erasure, LostPartners, apply, erasure_of, lost_partners
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.run import MappedManifest, MappedRun
 from mmrecun.data.interactions import Split
@@ -90,28 +90,43 @@ def unlearn_mapped(
     started, out = time.perf_counter(), Path(out)
     refuse_existing(out)
     parent = mapped.read(Path(run))
-    asked = erasure_of(parent, ForgetRequest.taken(request))
-    lost = lost_partners(parent, asked)
-    if lost.counts["train"] >= parent.manifest.pairs["train"]:
-        raise ForgetError("the request leaves no training interaction; nothing could be recommended any more")
-    balance = restore(parent, lost, Seed(seed).child("local balance"))
-    erasure = Erasure(asked.gone, asked.pairs, balance.moved)
-    moved = sum(len(rows) for rows, _ in balance.moved.values())
+    erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
     with staged_folder(out) as staging:
         made = apply(
             parent,
             erasure,
             staging,
+            lost,
             seed=seed,
             parent=reference(parent.folder, parent.manifest.digest, out),
             method="local",
-            stop=f"{moved} rows in balance with their pairs, explained with a cosine of {balance.explained:.2f}",
+            stop=stop_of(erasure, explained),
             seconds=time.perf_counter() - started,
         )
     whole = mapped.read(out).manifest
     if delta is not None:
         deltas.write(Path(delta), erasure, parent.manifest.digest, whole.digest)
     return made.model_copy(update={"digest": whole.digest})
+
+
+def solved(parent: MappedRun, request: ForgetRequest, seed: int) -> tuple[Erasure, LostPartners, float]:
+    """Work out an unlearning: what is to be done, who loses which partners, and how well pairs explain touched rows.
+
+    Raises:
+        ForgetError: when the request leaves no training interaction.
+    """
+    asked = erasure_of(parent, request)
+    lost = lost_partners(parent, asked)
+    if lost.counts["train"] >= parent.manifest.pairs["train"]:
+        raise ForgetError("the request leaves no training interaction; nothing could be recommended any more")
+    balance = restore(parent, lost, Seed(seed).child("local balance"))
+    return Erasure(asked.gone, asked.pairs, balance.moved), lost, balance.explained
+
+
+def stop_of(erasure: Erasure, explained: float) -> str:
+    """Say in words how an unlearning ended."""
+    moved = sum(len(rows) for rows, _ in erasure.moved.values())
+    return f"{moved} rows in balance with their pairs, explained with a cosine of {explained:.2f}"
 
 
 def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedManifest:

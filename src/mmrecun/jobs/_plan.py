@@ -195,7 +195,7 @@ def _seconds_of_ranking(model: Recommender, inputs: GraphInputs, dataset: Datase
 
 def _seconds_per_epoch(model: Recommender, inputs: GraphInputs, dataset: Dataset, training: TrainConfig) -> float:
     device = next(model.parameters()).device
-    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    sampler = NegativeSampler.of_dataset(dataset)
     optimizer = adam(model, training.learning_rate)
     started = time.perf_counter()
     batches = bpr_batches(dataset.train, sampler, training.batch_size, Seed(0).numpy(), device)

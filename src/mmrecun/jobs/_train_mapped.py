@@ -1,58 +1,23 @@
-"""Train with everything on disk, in this process, in several of this machine, or on a cluster."""
+"""Train a model of rows with everything on disk, in one process or several, into a run in chunks."""
 
-import shutil
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.atomic import staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.run import MappedManifest
-from mmrecun.data.columns import Columns
-from mmrecun.data.columns_import import FOLDER, columns_of
-from mmrecun.data.interactions import Split
-from mmrecun.device import prepare
-from mmrecun.errors import ConfigError, DataError
+from mmrecun.jobs._shared_training import Trained, Workers, shared_training
 from mmrecun.models.registry import model_class
-from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
-from mmrecun.scale.choice import HERE, head_of
-from mmrecun.scale.depot import Depot
-from mmrecun.scale.gang import train_here, train_on_cluster, watched
-from mmrecun.scale.ray_engine import Share, connected
-from mmrecun.scale.sharded_training import ShardedTraining, clear, collect
-from mmrecun.settings import split_settings
-from mmrecun.training.fit import FitResult, TrainConfig
 from mmrecun.training.loop import Progress, no_progress
-from mmrecun.training.mapped_checkpoint import Checkpoints
-from mmrecun.training.mapped_fit import fit_mapped
-from mmrecun.training.mapped_tables import refuse_whole_tables
-from mmrecun.training.row_exchange import Shard
-from mmrecun.training.validation import CANNOT_VALIDATE
+from mmrecun.training.mapped_tables import RowModel, refuse_whole_tables
+from mmrecun.training.shard_fit import blocks
 
-_SHELF, _FILES = "checkpoints", "files"
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Where a training on disk is made.
-
-    Attributes:
-        count: how many processes share the rows.
-        on: "here", "ray" or "ray:HOST:PORT".
-        store: URL of a store that all hosts reach; a cluster needs it.
-        cpus: processors that a process takes of its host; 1 by default.
-    """
-
-    count: int = 1
-    on: str = HERE
-    store: str | None = None
-    cpus: float | None = None
+_BLOCK = 1 << 14
 
 
 def train_mapped(
@@ -62,119 +27,50 @@ def train_mapped(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     progress: Progress = no_progress,
-    workers: Workers = Workers(),
+    workers: Workers = Workers(),  # noqa: B008
     every_seconds: float = 60.0,
 ) -> MappedManifest:
     """Train on a dataset folder with everything on disk, and write a run in chunks to `out`; returns its manifest.
 
-    The files of the training lie beside `out`, or in the store, while it lasts. The same call goes on from the newest
-    checkpoint of one that was interrupted, with any number of processes.
-
     Args:
-        data: a dataset folder.
+        data, settings, seed, progress, workers, every_seconds: see `shared_training`.
         model: registered name of a recommender that is `row_wise`.
         out: folder to make.
-        settings: those of the model and of `TrainConfig` together.
-        seed: of everything that is drawn.
-        progress: told of every epoch; of every checkpoint, where several processes train.
-        workers: how many processes, and where.
-        every_seconds: between two checkpoints; 0 leaves one after every epoch.
 
     Raises:
         ConfigError: for a model whose batches read whole tables, or workers that fit nothing.
     """
-    prepare()
-    data, out, cls = Path(data), Path(out), model_class(model)
-    refuse_whole_tables(cls, model)
-    _refuse_unfit(workers)
-    refuse_existing(out)
-    config, training = split_settings(cls.Config, TrainConfig, settings or {})
-    columns, started = columns_of(data), time.perf_counter()
-    _refuse_untrainable(columns, data)
-    work = training_folder(out)
-    task = ShardedTraining(
-        model=model,
-        settings=config.model_dump(mode="json"),
-        training=training.model_dump(mode="json"),
-        seed=seed,
-        dataset_name=columns.name,
-        dataset=columns.digest,
-        columns="" if _on_cluster(workers) else str((data / FOLDER).resolve()),
-        store=workers.store if workers.store else str((work / _SHELF).resolve()),
-        every_seconds=every_seconds,
-    )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with _files(work) as files:
-        result, best = _fitted(task, columns, data, workers, files, progress)
-        vectors = dict(zip(mapped.SIDES, (best[name] for name in model_class(model).ID_TABLES), strict=True))
-        facts = task.model_dump(include={"model", "settings", "training", "seed"})
-        done = {"best_epoch": result.best_epoch, "epochs": result.epochs, "valid": result.valid}
-        spent = max(result.seconds, time.perf_counter() - started)
+    refuse_whole_tables(model_class(model), model)
+    out = Path(out)
+    with shared_training(Path(data), model, out, settings, seed, progress, workers, every_seconds) as done:
+        rows = RowModel(
+            model_class(model), done.config, {name: each.width for name, each in done.columns.features.items()}
+        )
+        vectors = {side: _vectors(side, rows, done) for side in mapped.SIDES}
+        fixed = {side: rows.fixed_columns(side) for side in mapped.SIDES}
         with staged_folder(out) as staging:
-            mapped.write(staging, columns, vectors, **facts, **done, seconds=spent)
-    clear(task)
-    shutil.rmtree(work, ignore_errors=True)
+            mapped.write(
+                staging, done.columns, vectors, model=model, settings=done.task.settings, fixed=fixed, **done.facts
+            )
     return mapped.read(out).manifest
 
 
-def training_folder(out: Path) -> Path:
-    """Return the folder, beside the run folder, where a training on disk keeps its files."""
-    return out.with_name(f".{out.name}.training")
-
-
-def _on_cluster(workers: Workers) -> bool:
-    return workers.on != HERE
-
-
-def _refuse_unfit(workers: Workers) -> None:
-    head_of(workers.on)
-    if _on_cluster(workers) and not workers.store:
-        raise ConfigError(f"--on {workers.on} needs --store URL here: a folder or bucket that all hosts reach")
-    if not _on_cluster(workers) and (workers.store or workers.cpus):
-        raise ConfigError("--store and --cpus are about a cluster; add --on ray or --on ray:HOST:PORT")
-
-
-def _refuse_untrainable(columns: Columns, data: Path) -> None:
-    known = [np.diff(columns.splits[split].starts) > 0 for split in (Split.TRAIN, Split.VALID)]
-    if not (known[0] & known[1]).any():
-        raise DataError(
-            f"{data}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
-        )
-
-
-@contextmanager
-def _files(work: Path) -> Iterator[Path]:
-    """Yield an empty folder for files that are of no use to another call."""
-    files = work / _FILES
-    shutil.rmtree(files, ignore_errors=True)
-    files.mkdir(parents=True)
-    try:
-        yield files
-    finally:
-        shutil.rmtree(files, ignore_errors=True)
-        if not any(work.iterdir()):
-            work.rmdir()
-
-
-def _fitted(
-    task: ShardedTraining, columns: Columns, data: Path, workers: Workers, files: Path, progress: Progress
-) -> tuple[FitResult, dict[str, np.ndarray]]:
-    cls, training = model_class(task.model), TrainConfig.model_validate(task.training)
-    if workers.count == 1 and not _on_cluster(workers):
-        checkpoints = Checkpoints(task.shelf(), task.key, Shard(), files, task.every_seconds)
-        config = cls.Config.model_validate(task.settings)
-        done = fit_mapped(cls, config, columns, training, Seed(task.seed), files, progress, checkpoints)
-        return done.result, done.best
-    clear(task, "failed/")
-    with watched(task, training.epochs, progress):
-        _run(task, data / FOLDER, workers)
-    return collect(task, files)
-
-
-def _run(task: ShardedTraining, columns: Path, workers: Workers) -> None:
-    if not _on_cluster(workers):
-        train_here(task, workers.count)
-        return
-    Depot(task.store).put(columns, task.columns_name)
-    with connected(head_of(workers.on)) as engine:
-        train_on_cluster(engine, task, workers.count, Share(workers.cpus or 1.0))
+def _vectors(side: str, model: RowModel, done: Trained) -> np.ndarray:
+    """Write the vectors of all users or items into a file: float32 [R, D'], mapped."""
+    names = model.tables_of(side)
+    count = len(done.best[names[0]])
+    read = done.columns.features if model.model.required_inputs().features else {}
+    whole: np.ndarray | None = None
+    for at in blocks(count, _BLOCK):
+        rows = {
+            name: torch.tensor(values if name in model.whole else values[at if name in names else at[:0]])
+            for name, values in done.best.items()
+        }
+        features = {name: torch.from_numpy(each.rows(at if side == "items" else at[:0])) for name, each in read.items()}
+        block = model.vectors_of(side, rows, features).numpy()
+        if whole is None:
+            path = done.files / f"vectors.{side}.npy"
+            whole = np.lib.format.open_memmap(path, "w+", np.float32, (count, block.shape[1])).view(np.ndarray)
+        whole[at] = block
+    assert whole is not None
+    return whole

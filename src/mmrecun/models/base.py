@@ -73,10 +73,10 @@ class Vectors:
     views: Mapping[str, UserItemVectors] = field(default_factory=dict)
     branches: Mapping[str, UserItemVectors] = field(default_factory=dict)
 
-    def of_triples(self, triples: Triples) -> "TripleVectors":
-        """Return the rows of B triples."""
-        views = {name: _rows(users, items, triples) for name, (users, items) in self.views.items()}
-        return TripleVectors(*_rows(self.users, self.items, triples), views, triples)
+    def of_triples(self, triples: Triples, inputs: GraphInputs | None = None) -> "TripleVectors":
+        """Return the rows of B triples; `inputs` are given where they know of users whose vectors are not here."""
+        views = {name: _rows(*both, triples, inputs) for name, both in self.views.items()}
+        return TripleVectors(*_rows(self.users, self.items, triples, inputs), views, triples)
 
     def branch_of_triples(self, modality: str, triples: Triples) -> "TripleVectors":
         """Return the rows of B triples in one modality's branch."""
@@ -110,14 +110,16 @@ class TripleVectors:
         return TripleVectors(self.users[at], self.positives[at], self.negatives[at], views, whose)
 
 
-def _rows(users: Tensor, items: Tensor, triples: Triples) -> tuple[Tensor, Tensor, Tensor]:
+def _rows(
+    users: Tensor, items: Tensor, triples: Triples, inputs: GraphInputs | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     if triples.users.device.type != "cpu":
         both = gather(torch.cat([triples.positives, triples.negatives]), items)
         positives, negatives = both.chunk(2)
         return gather(triples.users, users), positives, negatives
     # unlike that of indexing, the backward of `embedding` adds up repeated rows in a fixed order, in parallel
     return (
-        embedding(triples.users, users),
+        inputs.rows_of_users(triples.users, users) if inputs else embedding(triples.users, users),
         embedding(triples.positives, items),
         embedding(triples.negatives, items),
     )
@@ -168,8 +170,9 @@ class Recommender(nn.Module):
         source: its paper.
         ID_TABLES: names of its two ID tables; every other table is found in `tables`, by its side and modality.
         uses_bpr: whether BPR is part of its training loss.
-        row_wise: whether the vectors of a batch are made of the rows of its users and items alone, without graphs,
-            features or other parameters, so that a step needs no whole table.
+        user_parts: whether it can be trained by processes each of which has a part of the users, and all items.
+        row_wise: whether the vectors of a batch are made of the rows and features of its users and items and of small
+            parameters alone, without graphs, so that a step needs no whole table.
         dropout_rng: generator of dropout masks while an epoch is trained; None otherwise, which means no dropout.
     """
 
@@ -178,6 +181,7 @@ class Recommender(nn.Module):
     source: ClassVar[str] = ""
     ID_TABLES: ClassVar[IdTables] = ID_TABLES
     uses_bpr: ClassVar[bool] = True
+    user_parts: ClassVar[bool] = False
     row_wise: ClassVar[bool] = False
     config: ModelConfig
 
@@ -224,7 +228,7 @@ class Recommender(nn.Module):
 def linear(inputs: int, outputs: int, rng: torch.Generator | None, bias: bool = True) -> nn.Linear:
     """Build a linear layer with Glorot-uniform weights from `rng` and zero bias; without `rng`, to be filled later."""
     place = torch.get_default_device()
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, device=place)  # type: ignore[no-untyped-call]
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, device=place)
     if rng is not None:
         nn.init.xavier_uniform_(layer.weight, generator=rng)
     if bias:

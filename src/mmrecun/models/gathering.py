@@ -30,6 +30,8 @@ def add_up(rows: Tensor, values: Tensor, size: int) -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
+    """Rows by number; the gradient of a row is the sum over its places in the batch."""
+
     @staticmethod
     def forward(ctx: Any, rows: Tensor, table: Tensor) -> Tensor:
         ctx.save_for_backward(rows)

@@ -41,7 +41,7 @@ def info_nce(one: Tensor, other: Tensor, ids: Tensor, temperature: float, negati
 
 def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
     """Return one row for each distinct id in `ids`, and the number of its rows: both int64 [N]."""
-    found, place, counts = ids.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    found, place, counts = ids.unique(return_inverse=True, return_counts=True)
     rows = torch.arange(len(ids), device=ids.device)
     first = torch.full_like(found, len(ids)).scatter_reduce_(0, place, rows, "amin")
     return first, counts

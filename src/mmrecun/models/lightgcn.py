@@ -26,6 +26,7 @@ class LightGCN(Recommender):
     Config = LightGCNConfig
     summary = "IDs averaged over hops of the user-item graph"
     source = "He et al., SIGIR 2020"
+    user_parts = True
     config: LightGCNConfig
 
     def __init__(self, config: LightGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
@@ -47,7 +48,7 @@ class LightGCN(Recommender):
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
         """Return `vectors(inputs).of_triples(triples)`; on CUDA only the batch's rows take the last hop."""
         if triples.users.device.type == "cpu":
-            return self.vectors(inputs).of_triples(triples)
+            return self.vectors(inputs).of_triples(triples, inputs)
         return self._at_rows(inputs, triples)
 
     def _at_rows(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:

@@ -57,6 +57,7 @@ class MGCN(Recommender):
     Config = MGCNConfig
     summary = "IDs and purified features over a user-item and item-item graphs, joined by attention"
     source = "Yu et al., MM 2023, arXiv 2308.03588"
+    user_parts = True
     config: MGCNConfig
 
     def __init__(self, config: MGCNConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
@@ -93,17 +94,16 @@ class MGCN(Recommender):
         the host wait for the device.
         """
         if not self.sizes.widths:
-            return self.vectors(inputs).of_triples(triples)
+            return self.vectors(inputs).of_triples(triples, inputs)
         if triples.users.device.type != "cpu":
             return self._at_rows(inputs, triples)
-        users, user_rows = triples.users.unique(return_inverse=True)  # type: ignore[no-untyped-call]
-        items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)  # type: ignore[no-untyped-call]
-        content, stacked = (
-            (embedding(users, of_users), embedding(items, of_items))
-            for of_users, of_items in (self._content(inputs), self._branches(inputs))
+        users, user_rows = triples.users.unique(return_inverse=True)
+        items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)
+        content, stacked, present = (
+            (inputs.rows_of_users(users, of_users), embedding(items, of_items))
+            for of_users, of_items in (self._content(inputs), self._branches(inputs), self._present(inputs))
         )
-        present = self._present(inputs)
-        met = self._fused(content, stacked, (present[0][users], present[1][items]))
+        met = self._fused(content, stacked, present)
         return met.of_triples(Triples(user_rows, *item_rows.chunk(2)))
 
     def _at_rows(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmrecun.data.sparse import SparseMatrix, has_kernel, horner, product
+from mmrecun.data.sparse import SparseMatrix, has_kernel, horner
 from mmrecun.models.gathering import add_up, gather
 
 
@@ -17,7 +17,7 @@ def propagate(graph: SparseMatrix, users: Tensor, items: Tensor, layers: int) ->
         users, items: float32 [U, D] and [I, D].
         layers: number of hops.
     """
-    mean: Tensor = _Smooth.apply(graph.forward, torch.cat([users, items]), layers)  # type: ignore[no-untyped-call]
+    mean: Tensor = _Smooth.apply(graph, torch.cat([users, items]), layers)  # type: ignore[no-untyped-call]
     return mean[: len(users)], mean[len(users) :]
 
 
@@ -28,7 +28,7 @@ def propagate_at(graph: SparseMatrix, table: Tensor, nodes: Tensor, layers: int)
     starts from them alone. This saves nearly two hops.
     """
     if not has_kernel(table.device):
-        return gather(nodes, _Smooth.apply(graph.forward, table, layers))  # type: ignore[no-untyped-call]
+        return gather(nodes, _Smooth.apply(graph, table, layers))  # type: ignore[no-untyped-call]
     found: Tensor = _SmoothAt.apply(graph.forward, table, nodes, layers)  # type: ignore[no-untyped-call]
     return found
 
@@ -52,20 +52,20 @@ class _Smooth(torch.autograd.Function):
     """Mean over hops. The map is linear and symmetric, so its gradient is the same map, applied to the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, adjacency: Tensor, rows: Tensor, layers: int) -> Tensor:
-        ctx.adjacency, ctx.layers = adjacency, layers
-        return _mean_of_hops(adjacency, rows, layers)
+    def forward(ctx: Any, graph: SparseMatrix, rows: Tensor, layers: int) -> Tensor:
+        ctx.graph, ctx.layers = graph, layers
+        return _mean_of_hops(graph, rows, layers)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
-        return None, _mean_of_hops(ctx.adjacency, gradient, ctx.layers), None
+        return None, _mean_of_hops(ctx.graph, gradient, ctx.layers), None
 
 
-def _mean_of_hops(adjacency: Tensor, rows: Tensor, layers: int) -> Tensor:
+def _mean_of_hops(graph: SparseMatrix, rows: Tensor, layers: int) -> Tensor:
     """Compute (x + A (x + A (x + ...))) / (layers + 1) by Horner's rule."""
     if has_kernel(rows.device):
-        return horner(adjacency, rows, layers)
+        return horner(graph.forward, rows, layers)
     total = rows
     for _ in range(layers):
-        total = product(adjacency, total).add_(rows)
+        total = graph.times(total).add_(rows)
     return total / (layers + 1)

@@ -37,6 +37,7 @@ class VBPR(Recommender):
     Config = VBPRConfig
     summary = "matrix factorisation with content factors for each modality"
     source = "He and McAuley, AAAI 2016"
+    row_wise = True
     config: VBPRConfig
 
     def __init__(self, config: VBPRConfig, sizes: Sizes, rng: torch.Generator | None) -> None:
@@ -67,7 +68,7 @@ class VBPR(Recommender):
         for name in self.sizes.widths:
             unit = nn.functional.normalize(inputs.features[name], dim=1)
             content = self.projections[name](unit)
-            branches[name] = (self.tastes[name].get_parameter("weight"), content)
+            branches[name] = (self.tastes[name].weight, content)  # type: ignore[assignment]
             users.append(branches[name][0])
             items.append(content)
             bias = bias + self.content_bias[name](unit)

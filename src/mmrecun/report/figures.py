@@ -15,11 +15,11 @@ from mmrecun.auditing.checks import CHANCE, ERRORS
 from mmrecun.auditing.figures import Gap, Measurements, RunKind
 from mmrecun.auditing.result import AuditReport
 from mmrecun.keys import RECALL
-from mmrecun.report.style import INK, STYLE, ZONE, bars_of_seconds, svg
+from mmrecun.report.style import GOLD, GRID, INK, ORIGINAL, STYLE, ZONE, bars_of_seconds, svg
 from mmrecun.report.tables import by_kind
 
 FEW = 20
-_COLOURS = {RunKind.ORIGINAL: "#a63d40", RunKind.UNLEARNED: "#1f5fa8", RunKind.GOLD: "#9a6b00"}
+_COLOURS = {RunKind.ORIGINAL: ORIGINAL, RunKind.UNLEARNED: "#1f5fa8", RunKind.GOLD: GOLD}
 _FACES = {**_COLOURS, RunKind.UNLEARNED: "none"}
 _MARKERS = {RunKind.ORIGINAL: "s", RunKind.UNLEARNED: "o", RunKind.GOLD: "D"}
 _SIZES = {RunKind.ORIGINAL: 42, RunKind.UNLEARNED: 130, RunKind.GOLD: 34}
@@ -96,7 +96,7 @@ def _frame(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
         start = -0.25 * room if low - room < 0 else low - room
         axis.set_view_interval(start, high + room, ignore=True)
         axis.set_major_locator(MaxNLocator(5))
-    axes.grid(color="#e6e9ed", lw=0.7)
+    axes.grid(color=GRID, lw=0.7)
     axes.set_axisbelow(True)
 
 
@@ -198,7 +198,7 @@ def _forest_frame(left: Axes, right: Axes, places: Sequence[float], names: Seque
     left.xaxis.set_major_locator(MaxNLocator(3))
     right.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
     for axes in (left, right):
-        axes.grid(axis="x", color="#e6e9ed", lw=0.7)
+        axes.grid(axis="x", color=GRID, lw=0.7)
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
@@ -246,6 +246,6 @@ def loss(points: Sequence[tuple[float, float]]) -> str:
         axes.plot(xs, ys, color=_COLOURS[RunKind.UNLEARNED], lw=1.6, marker="o" if len(points) <= 40 else "", ms=3)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.grid(color="#e6e9ed", lw=0.7)
+        axes.grid(color=GRID, lw=0.7)
         axes.set(xlabel="pass over the data", ylabel="loss")
         return svg(figure, "loss")

@@ -148,8 +148,15 @@ def _bystanders(report: AuditReport) -> RowGroup | None:
     if first is None:
         return None
 
-    def of(name: str, before: float | None) -> Callable[[Measurements], FigureWithError | None]:
-        return lambda state: (before, "") if state.name is RunKind.ORIGINAL else _field(state.bystanders, name)
+    def of(
+        read: Callable[[Bystanders], float | None], before: float | None
+    ) -> Callable[[Measurements], FigureWithError | None]:
+        def figure(state: Measurements) -> FigureWithError | None:
+            if state.name is RunKind.ORIGINAL:
+                return before, ""
+            return None if state.bystanders is None else (read(state.bystanders), "")
+
+        return figure
 
     rows = [
         _row(
@@ -157,29 +164,25 @@ def _bystanders(report: AuditReport) -> RowGroup | None:
             "same lists as before",
             "Share of their lists of twenty that is as it was. Retraining changes lists too: the target is Gold.",
             ".0%",
-            of("overlap", None),
+            of(lambda found: found.overlap, None),
         ),
         _row(
             report,
             "places held by touched items",
             "Share of all places in their lists. Well above the original: touched items were pushed up.",
             ".1%",
-            of("share_after", first.share_before),
+            of(lambda found: found.share_after, first.share_before),
         ),
         _row(
             report,
             "retained recall@20",
             "The share of what they really chose that a list of twenty finds. It should not fall.",
             ".4f",
-            of("recall_after", first.recall_before),
+            of(lambda found: found.recall_after, first.recall_before),
         ),
     ]
     meaning = f"The {first.users:,} people who have least to do with the request. Their lists should stay good."
     return RowGroup("bystanders", meaning, rows)
-
-
-def _field(found: Bystanders | None, name: str) -> FigureWithError | None:
-    return None if found is None else (getattr(found, name), "")
 
 
 def _harm(report: AuditReport) -> RowGroup | None:

@@ -56,7 +56,7 @@ _RECOGNISED = {
 ALLOWED = 1 - UTILITY_SHARE
 _PLACE = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_ASSESSED: 2}
 _OTHERS = {
-    GOLD_TRAINING: ("Gold is trained well enough to be the target", "Gold is undertrained, so it is no target"),
+    GOLD_TRAINING: ("Gold is trained well enough to be the target", "Gold is undertrained, so it is not a target"),
     BYSTANDER_LISTS.with_gold: (
         "users least related to the request see lists as close to Gold's as two Golds' are to each other",
         "users least related to the request see lists further from Gold's than two Golds' are from each other",
@@ -226,7 +226,7 @@ def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Ou
 
 
 def _other(check: Check) -> str:
-    """Return a comparison with Gold that is no gap, or that could not be made."""
+    """Return a comparison with Gold that is not a gap, or that could not be made."""
     if check.state is Outcome.NOT_ASSESSED:
         subject = _SUBJECTS.get(check.about, "this is")
         return f"whether {subject} as in Gold ({check.name.without_gold}): {check.detail}"

@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter
 
 from mmrecun.text import duration
 
-INK, SOFT, ZONE = "#1c2430", "#5b6675", "#f6e7bd"
+INK, SOFT, ZONE, GRID = "#1c2430", "#5b6675", "#f6e7bd", "#e6e9ed"
+GOLD, ORIGINAL = "#9a6b00", "#a63d40"  # colours of these runs in every plot
 STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",

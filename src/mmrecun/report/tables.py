@@ -177,6 +177,6 @@ def _time_cell(seconds: Sequence[float]) -> Cell:
 
 
 def losses(history: Sequence[Mapping[str, float]]) -> list[tuple[float, float]]:
-    """Pass and loss, from the rows that have a loss; rows without a number are counted from 1."""
+    """Return pass and loss of the rows that have a loss; rows without a number are counted from 1."""
     rows = [(row.get("epoch") or place, row.get("loss")) for place, row in enumerate(history, start=1)]
     return [(float(number), float(loss)) for number, loss in rows if loss is not None]

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.extras import library
 from mmrecun.scale.parcel import pack_into, unpack_from
+from mmrecun.text import reason_of
 
 SUFFIX = ".tar"
 
@@ -26,15 +27,15 @@ class Depot:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._fs = library("pyarrow.fs", "parquet", "--store")
-        with self._told("reached"):
+        with self._in_one_line("reached"):
             try:
                 self._files, self._base = self._fs.FileSystem.from_uri(self.url)
             except (ValueError, TypeError) as error:
-                raise ConfigError(f"--store {url}: no such kind of store: {str(error).splitlines()[0]}") from None
+                raise ConfigError(f"--store {url}: no such kind of store: {reason_of(error)}") from None
 
     def has(self, name: str) -> bool:
         """Say whether the folder is there."""
-        with self._told("read"):
+        with self._in_one_line("read"):
             found: bool = self._files.get_file_info(self._path(name)).type == self._fs.FileType.File
         return found
 
@@ -48,7 +49,7 @@ class Depot:
             return
         final = self._path(name)
         staging = final if self._shows_whole() else f"{final}.{secrets.token_hex(8)}.partial"
-        with self._told("written"):
+        with self._in_one_line("written"):
             if not self._shows_whole():
                 self._files.create_dir(final.rpartition("/")[0], recursive=True)
             try:
@@ -68,7 +69,7 @@ class Depot:
         """
         if place.is_dir():
             return
-        with self._told("read"):
+        with self._in_one_line("read"):
             try:
                 stream = self._files.open_input_stream(self._path(name))
             except FileNotFoundError:
@@ -79,19 +80,19 @@ class Depot:
     def names(self) -> list[str]:
         """Return the names of all folders, sorted."""
         selector = self._fs.FileSelector(self._base, allow_not_found=True, recursive=True)
-        with self._told("listed"):
+        with self._in_one_line("listed"):
             paths = [info.path for info in self._files.get_file_info(selector) if info.type == self._fs.FileType.File]
         start = len(self._base.rstrip("/")) + 1
         return sorted(path[start:].removesuffix(SUFFIX) for path in paths if path.endswith(SUFFIX))
 
     def size(self, name: str) -> int:
         """Return how many bytes are stored under `name`; 0 where it is not there."""
-        with self._told("read"):
+        with self._in_one_line("read"):
             return int(self._files.get_file_info(self._path(name)).size or 0)
 
     def remove(self, name: str) -> None:
         """Remove what is stored under `name`, if it is there."""
-        with self._told("cleared"):
+        with self._in_one_line("cleared"):
             self._remove(self._path(name))
 
     def _remove(self, path: str) -> None:
@@ -105,13 +106,12 @@ class Depot:
         return self._files.type_name in ("s3", "gcs", "abfs")
 
     @contextmanager
-    def _told(self, done: str) -> Iterator[None]:
+    def _in_one_line(self, done: str) -> Iterator[None]:
         """Turn what a store says into one line."""
         try:
             yield
         except OSError as error:
-            reason = error.strerror or (str(error).splitlines() or [type(error).__name__])[0]
-            raise ConfigError(f"--store {self.url}: cannot be {done}: {reason}") from None
+            raise ConfigError(f"--store {self.url}: cannot be {done}: {error.strerror or reason_of(error)}") from None
 
 
 def opened(url: str | None) -> Depot | None:

@@ -1,12 +1,11 @@
 """A run that can be read on another machine: its dataset lies inside it."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from mmrecun import runs
-from mmrecun.atomic import staged_folder
+from mmrecun.atomic import link_or_copy, staged_folder
 from mmrecun.manifest import Reference
 from mmrecun.runs import Run
 
@@ -32,11 +31,4 @@ def write_portable(run: Run, place: Path) -> None:
 
 
 def _copy(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]] | None = None) -> None:
-    shutil.copytree(source, target, ignore=ignore, copy_function=_link_or_copy, dirs_exist_ok=True)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)  # every file of a run is replaced, never changed, so a link stays what it is
-    except OSError:
-        shutil.copyfile(source, target)
+    shutil.copytree(source, target, ignore=ignore, copy_function=link_or_copy, dirs_exist_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from mmrecun.errors import ConfigError, MMRecUnError
+from mmrecun.errors import ArtifactError, ConfigError, MMRecUnError
 from mmrecun.extras import library
 
 # A host whose cable is pulled sends no reset. Without these the driver waits for it for minutes; with them the loss is
@@ -157,14 +157,27 @@ class Engine:
 
     def on_every_node(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         """Return address -> what `function` gives there; an exception where it fails or does not answer in time."""
-        strategy = library("ray.util.scheduling_strategies", "ray", "--on ray").NodeAffinitySchedulingStrategy
-        asked = {
-            node.address: self._ray.remote(num_cpus=0, max_retries=0)(function)
-            .options(scheduling_strategy=strategy(node.id, soft=False))
-            .remote(*arguments)
-            for node in self.nodes()
-        }
+        asked = {node.address: self._begin_on(node, function, arguments) for node in self.nodes()}
         return {address: self._answer(reference) for address, reference in asked.items()}
+
+    def on_node(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what `function` gives on the host at `address`.
+
+        Raises:
+            ArtifactError: when the host is not there or does not answer in time; errors of `function` as they are.
+        """
+        node = next((node for node in self.nodes() if node.address == address), None)
+        answer = self._answer(self._begin_on(node, function, arguments)) if node else None
+        if isinstance(answer, self._ray.exceptions.RayTaskError) and isinstance(answer.cause, MMRecUnError):
+            raise answer.cause
+        if node is None or isinstance(answer, Exception):
+            raise ArtifactError(f"{address} does not answer; repeat the command when the host is back")
+        return answer
+
+    def _begin_on(self, node: Node, function: Callable[..., Any], arguments: Sequence[Any]) -> Reference:
+        strategy = library("ray.util.scheduling_strategies", "ray", "--on ray").NodeAffinitySchedulingStrategy
+        task = self._ray.remote(num_cpus=0, max_retries=0)(function)
+        return task.options(scheduling_strategy=strategy(node.id, soft=False)).remote(*arguments)
 
     def _answer(self, reference: Reference) -> Any:
         try:

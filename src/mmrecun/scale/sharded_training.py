@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from mmrecun.data.columns import Columns
 from mmrecun.data.npy import read_npy
@@ -28,7 +30,8 @@ from mmrecun.scale.piece import Failure, digest_of
 from mmrecun.settings import Settings
 from mmrecun.training.fit import FitResult, TrainConfig
 from mmrecun.training.mapped_checkpoint import Checkpoints, FolderShelf, Shelf
-from mmrecun.training.mapped_fit import MappedFit, fit_mapped
+from mmrecun.training.mapped_fit import fit_mapped
+from mmrecun.training.parts_fit import fit_parts
 from mmrecun.training.row_exchange import Shard
 
 SCRATCH = "mmrecun-scratch-"
@@ -39,7 +42,7 @@ class ShardedTraining(Settings):
     """A training, in words that another machine understands.
 
     Attributes:
-        model: registered name of a recommender that is `row_wise`.
+        model: registered name of a recommender that is `row_wise` or has `user_parts`.
         settings, training: of the model, and of `TrainConfig`.
         seed: of everything that is drawn.
         dataset_name, dataset: of the dataset: name, and digest of its content.
@@ -85,7 +88,8 @@ def work(task_json: str) -> None:
     task = ShardedTraining.model_validate_json(task_json)
     begun_here = not dist.is_initialized()
     if begun_here:
-        dist.init_process_group("gloo", timeout=_LOST_AFTER)
+        store, rank, size = meeting()
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=_LOST_AFTER)
     shard, shelf = Shard.joined(), task.shelf()
     try:
         with _own_folder(task, shard) as place:
@@ -101,6 +105,16 @@ def work(task_json: str) -> None:
             dist.destroy_process_group()
 
 
+def meeting() -> tuple[Store, int, int]:
+    """Return the store where processes that were started together find one another, and rank and number of this one.
+
+    torchrun keeps one store for all its attempts. Each has names of its own in it here: processes that are begun again
+    would otherwise find the addresses of those that have died, and wait for them.
+    """
+    store, rank, size = next(rendezvous("env://", timeout=_LOST_AFTER))
+    return PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store), rank, size
+
+
 def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> FitResult:
     """Train; the best rows are moved to `place / "leave"`."""
     columns = Path(task.columns)
@@ -109,7 +123,8 @@ def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> F
         shelf.get(task.columns_name, columns)
     cls, files = model_class(task.model), place / "files"
     files.mkdir()
-    fitted: MappedFit = fit_mapped(
+    fit = fit_parts if cls.user_parts else fit_mapped
+    fitted = fit(
         cls,
         cls.Config.model_validate(task.settings),
         Columns.read(columns, task.dataset_name, task.dataset),
@@ -120,8 +135,8 @@ def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> F
         shard=shard,
     )
     (place / "leave").mkdir()
-    for name in fitted.best:
-        (files / f"{name}.best.npy").rename(place / "leave" / f"{name}.npy")
+    for name, rows in fitted.best.items():
+        np.save(place / "leave" / f"{name}.npy", rows)
     return fitted.result
 
 

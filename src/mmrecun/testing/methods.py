@@ -101,6 +101,20 @@ class UnlearnerContract:
     name: str
     settings: dict = {}
 
+    @pytest.fixture(scope="class")
+    def results(self) -> dict[str, tuple[Partition, UnlearnResult]]:
+        """Keep what was made of each target, at which several tests look."""
+        return {}
+
+    def of_target(
+        self, trained: Trained, target: str, results: dict[str, tuple[Partition, UnlearnResult]]
+    ) -> tuple[Partition, UnlearnResult]:
+        """Return the result for one target, made when it is first asked for."""
+        if target not in results:
+            wanted = {**requests(trained.dataset), "nothing": without_effect(trained.dataset)}
+            results[target] = self.run(trained, wanted[target])
+        return results[target]
+
     def run(self, trained: Trained, request: ForgetRequest, seed: int = 5) -> tuple[Partition, UnlearnResult]:
         task = task_of(trained, request, seed)
         cls = method_class(self.name)
@@ -112,10 +126,10 @@ class UnlearnerContract:
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio", "all audio", "mixed"])
     def test_the_new_model_fits_the_retained_data_and_the_old_one_is_untouched(
-        self, trained: Trained, target: str
+        self, trained: Trained, target: str, results: dict
     ) -> None:
         before = {name: value.clone() for name, value in trained.model.state_dict().items()}
-        partition, result = self.run(trained, requests(trained.dataset)[target])
+        partition, result = results[target] = self.run(trained, requests(trained.dataset)[target])
         assert all(torch.equal(value, before[name]) for name, value in trained.model.state_dict().items())
         assert result.stop_reason
         vectors = vectors_of(result.model, partition.retained)
@@ -152,11 +166,10 @@ class UnlearnerContract:
             assert not [key for key in after.state_dict() if name in key.split(".")]
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs"])
-    def test_what_was_forgotten_ranks_lower(self, trained: Trained, target: str) -> None:
-        self.assert_forgotten_falls(trained, target)
+    def test_what_was_forgotten_ranks_lower(self, trained: Trained, target: str, results: dict) -> None:
+        self.assert_forgotten_falls(trained, *self.of_target(trained, target, results))
 
-    def assert_forgotten_falls(self, trained: Trained, target: str) -> None:
-        partition, result = self.run(trained, requests(trained.dataset)[target])
+    def assert_forgotten_falls(self, trained: Trained, partition: Partition, result: UnlearnResult) -> None:
         setup = audit_setup(partition)
         before, after = vectors_of(trained.model, trained.dataset), setup.cache.padded(result.model)
         ranks = []
@@ -166,21 +179,21 @@ class UnlearnerContract:
         assert ranks[1] < ranks[0] - 0.02
 
     @pytest.mark.parametrize("target", ["users", "items"])
-    def test_newcomers_change_nobody_else(self, trained: Trained, target: str) -> None:
-        partition, result = self.run(trained, requests(trained.dataset)[target])
+    def test_newcomers_change_nobody_else(self, trained: Trained, target: str, results: dict) -> None:
+        partition, result = self.of_target(trained, target, results)
         alone, beside = vectors_of(result.model, partition.retained), InputCache(partition).padded(result.model)
         torch.testing.assert_close(beside.users[partition.user_rows], alone.users, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(beside.items[partition.item_rows], alone.items, rtol=1e-6, atol=1e-6)
 
-    def test_the_same_seed_gives_the_same_bits(self, trained: Trained) -> None:
-        request = requests(trained.dataset)["pairs"]
-        one, two = (self.run(trained, request)[1] for _ in range(2))
+    def test_the_same_seed_gives_the_same_bits(self, trained: Trained, results: dict) -> None:
+        one = self.of_target(trained, "pairs", results)[1]
+        two = self.run(trained, requests(trained.dataset)["pairs"])[1]
         assert one.stop_reason == two.stop_reason
         assert state_of(one).keys() == state_of(two).keys()
         assert all(torch.equal(value, state_of(two)[name]) for name, value in state_of(one).items())
 
-    def test_a_request_without_a_training_pair_is_fine(self, trained: Trained) -> None:
-        partition, result = self.run(trained, without_effect(trained.dataset))
+    def test_a_request_without_a_training_pair_is_fine(self, trained: Trained, results: dict) -> None:
+        partition, result = self.of_target(trained, "nothing", results)
         assert not len(partition.forgotten)
         assert vectors_of(result.model, partition.retained).users.isfinite().all()
 
@@ -212,8 +225,8 @@ class GradientContract(UnlearnerContract):
                     parameter.sub_(1e-2 * parameter.grad)
         assert forget_margin(run) < before
 
-    def test_without_effect_nothing_is_trained(self, trained: Trained) -> None:
-        _, result = self.run(trained, without_effect(trained.dataset))
+    def test_without_effect_nothing_is_trained(self, trained: Trained, results: dict) -> None:
+        _, result = self.of_target(trained, "nothing", results)
         assert result.history == []
         assert "nothing to train" in result.stop_reason
         before = trained.model.state_dict()

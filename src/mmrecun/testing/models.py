@@ -12,7 +12,6 @@ from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.errors import ConfigError
-from mmrecun.models import propagation
 from mmrecun.models.base import Recommender, Sizes, transfer_rows
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
@@ -104,7 +103,7 @@ class ModelContract:
         modalities = {name: modality.without(everything) for name, modality in dataset.modalities.items()}
         bare = replace(dataset, modalities=modalities)
         model = disturb(build(self.name, bare))
-        sampler = NegativeSampler(bare.train, len(bare.users), len(bare.items))
+        sampler = NegativeSampler.of_dataset(bare)
         triples = next(iter(bpr_batches(bare.train, sampler, 256, Seed(0).numpy())))
         batch = model.vectors(build_inputs(bare, model.required_inputs(), CPU)).of_triples(triples)
         training_loss(model, batch).backward()
@@ -117,7 +116,7 @@ class ModelContract:
         part = with_modalities(dataset, *names)
         model = disturb(build(self.name, part))
         inputs = build_inputs(part, model.required_inputs(), CPU)
-        sampler = NegativeSampler(part.train, len(part.users), len(part.items))
+        sampler = NegativeSampler.of_dataset(part)
         gradients = []
         for size in (16, 256):
             triples = next(iter(bpr_batches(part.train, sampler, size, Seed(0).numpy())))
@@ -135,12 +134,11 @@ class ModelContract:
         self, dataset: Dataset, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The meta device refuses whatever the host would have to wait for; it lacks sparse products, though."""
-        for module in (sparse, propagation):
-            monkeypatch.setattr(module, "product", lambda matrix, rows: rows.new_empty(len(matrix), rows.shape[1]))
+        monkeypatch.setattr(sparse, "product", lambda matrix, rows: rows.new_empty(len(matrix), rows.shape[1]))
         part, meta = with_modalities(dataset, *names), torch.device("meta")
         model = build(self.name, part).to(meta)
         inputs = build_inputs(part, model.required_inputs(), meta)
-        sampler = NegativeSampler(part.train, len(part.users), len(part.items))
+        sampler = NegativeSampler.of_dataset(part)
         triples = next(bpr_batches(part.train, sampler, 256, Seed(0).numpy(), meta))
         training_loss(model, model.batch_vectors(inputs, triples)).backward()
         assert model.get_parameter(model.ID_TABLES.users).grad.device == meta
@@ -154,7 +152,7 @@ class ModelContract:
     def test_every_parameter_learns(self, dataset: Dataset) -> None:
         model = build(self.name, dataset)
         inputs = build_inputs(dataset, model.required_inputs(), CPU)
-        sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+        sampler = NegativeSampler.of_dataset(dataset)
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         for triples in bpr_batches(dataset.train, sampler, 256, Seed(0).numpy()):
             batch = model.vectors(inputs).of_triples(triples)

@@ -36,7 +36,7 @@ class Steps:
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Triples]] = {}
         self._inputs: GraphInputs | None = None
         self._met: set[int] = set()
-        self._stream = torch.cuda.Stream(self._device) if capture else None  # type: ignore[no-untyped-call]
+        self._stream = torch.cuda.Stream(self._device) if capture else None
 
     def run(self, batches: Iterable[Triples], inputs: GraphInputs) -> float:
         """Take a step for each batch and return the mean loss, the only value that is read back."""
@@ -91,6 +91,6 @@ class Steps:
     def _take(self, triples: Triples, inputs: GraphInputs) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
         loss = training_loss(self._model, self._model.batch_vectors(inputs, triples))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._optimizer.step()
         return self._total.add_(loss.detach())

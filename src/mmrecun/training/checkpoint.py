@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -64,15 +65,24 @@ class TrainState:
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
 
+    def facts(self) -> dict[str, Any]:
+        """Return everything but the parameters, in JSON's types."""
+        return {
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+            "history": self.history,
+            "seconds": self.seconds,
+        }
 
-def save_train_state(path: Path, key: str, progress: TrainState, model: nn.Module, optimizer: torch.optim.Adam) -> None:
+
+def save_train_state(path: Path, key: str, state: TrainState, model: nn.Module, optimizer: torch.optim.Adam) -> None:
     """Write everything that a training needs to resume; `key` identifies the training."""
-    tensors = {f"best/{name}": value for name, value in progress.best.items()}
+    tensors = {f"best/{name}": value for name, value in state.best.items()}
     tensors |= {f"model/{name}": value.detach() for name, value in model.state_dict().items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"adam/{number}/{name}": value for name, value in state.items()}
-    facts = {name: getattr(progress, name) for name in ("epoch", "best_epoch", "best_score", "history", "seconds")}
-    metadata = {"key": key, "progress": json.dumps(facts)}
+    for number, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"adam/{number}/{name}": value for name, value in moments.items()}
+    metadata = {"key": key, "progress": json.dumps(state.facts())}
     contiguous = {name: value.cpu().contiguous() for name, value in tensors.items()}
     with replacing(path) as staging:
         _write(contiguous, staging, metadata)

@@ -91,7 +91,7 @@ def fit(
     """
     optimizer = adam(model, config.learning_rate)
     state = load_train_state(resume.path, resume.key, model, optimizer) if resume else TrainState()
-    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    sampler = NegativeSampler.of_dataset(dataset)
     started = time.perf_counter() - state.seconds
     saved = -math.inf  # so that the first epoch is saved at once
 
@@ -137,7 +137,7 @@ def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:
     """Say whether a training has waited long enough for a better validation score, and none is in sight.
 
     It goes on while validation rises, however long it has waited: some models get worse for a while before they
-        improve.
+    improve.
 
     Args:
         state: state of the training, with the epochs so far.

@@ -7,13 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from mmrecun.errors import DivergedError
+from mmrecun.progress import Progress, no_progress
+
+__all__ = ["Progress", "adam", "diverged", "no_progress", "train_batches"]
 
 Batch = TypeVar("Batch")
-Progress = Callable[[int, int, str], None]
-
-
-def no_progress(done: int, total: int, note: str) -> None:
-    """Ignore progress."""
 
 
 def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
@@ -35,7 +33,7 @@ def train_batches(
     for batch in batches:
         optimizer.zero_grad(set_to_none=True)
         loss = loss_of(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         total = total.to(loss.device) + loss.detach()
         steps += 1

@@ -8,6 +8,7 @@ import json
 import math
 import shutil
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -121,30 +122,36 @@ class Checkpoints:
                 self.shelf.remove(name)
 
     def load(
-        self, tables: dict[str, RowStates], best: dict[str, np.ndarray], rows: dict[str, int]
+        self,
+        tables: dict[str, RowStates],
+        best: dict[str, np.ndarray],
+        rows: dict[str, int],
+        whole: Collection[str] = (),
     ) -> dict[str, Any] | None:
         """Fill tables and best rows from the newest checkpoint; returns its facts, or None if there is none.
 
         Args:
             tables, best: of this process, by name.
             rows: how many rows each table has over all processes.
+            whole: tables that lie whole on every process, each of which has left its rows of them.
         """
         found = self.newest()
         if found is None:
             return None
         checkpoint, size = found
         facts: dict[str, Any] = {}
-        shared = math.gcd(size, self.shard.size)
+        shared = 1 if whole else math.gcd(size, self.shard.size)
         for rank in (rank for rank in range(size) if (rank - self.shard.rank) % shared == 0):
             place = self.work / f"restored-{rank}"
             shutil.rmtree(place, ignore_errors=True)
             self.shelf.get(f"{self.key}/{checkpoint}/{rank}-of-{size}", place)
             facts = json.loads((place / _STATE).read_text(encoding="utf-8"))
             for name, table in tables.items():
+                mine = Shard() if name in whole else self.shard
                 for part, target in (("", table.records), (".last", table.last), (".best", best[name])):
                     source = place / f"{name}{part}.npy"
                     if source.exists():
-                        _take_over(read_npy(source), Shard(rank, size), target, self.shard, rows[name])
+                        _take_over(read_npy(source), Shard(rank, size), target, mine, rows[name])
             shutil.rmtree(place)
         return facts
 

@@ -1,6 +1,6 @@
-"""A model's tables as mapped files of rows with their moments, and the model that reads a few of them."""
+"""A model's parameters as mapped files of rows with their moments, and the model that reads a few of them."""
 
-import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,48 +12,81 @@ from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs
 from mmrecun.errors import ConfigError
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
+from mmrecun.training.initial_values import initial_rows
 from mmrecun.training.losses import training_loss
 from mmrecun.training.row_adam import RowStates
 from mmrecun.training.row_exchange import Shard
 
-_BLOCK = 1 << 16
-
-
-def refuse_whole_tables(cls: type[Recommender], name: str) -> None:
-    """Refuse a model whose batch reads more than the rows of its users and items.
-
-    Raises:
-        ConfigError: naming a storage that holds it.
-    """
-    if not cls.row_wise:
-        raise ConfigError(
-            f"{name} reads whole tables in each step, so it cannot be trained on mapped files; "
-            "choose bprmf, or train it in memory"
-        )
-
 
 class RowModel:
-    """A model of one kind without tables of its own, which is given the rows of a batch.
+    """A model of one kind without parameters of its own, which is given the rows of a batch.
 
     Args:
         cls: of the model; `row_wise`.
         config: its settings.
+        features: modality -> F.
+
+    Attributes:
+        sides: table -> "users" or "items".
+        shapes: parameter -> its shape; that of a table counts one row.
+        whole: the parameters that are no tables, which every batch reads whole.
     """
 
-    def __init__(self, cls: type[Recommender], config: ModelConfig) -> None:
-        self.model = cls(config, Sizes(users=1, items=1), None)
-        self.widths = {name: table.weight.shape[1] for name, table in self.model.tables().items()}
-        self.sides = {name: table.side for name, table in self.model.tables().items()}
-        self._tables = self.model.tables()
-        for table in self._tables.values():
-            del table._parameters["weight"]  # a plain tensor takes its place with each batch
+    def __init__(self, cls: type[Recommender], config: ModelConfig, features: Mapping[str, int] | None = None) -> None:
+        self.model = cls(config, Sizes(users=1, items=1, widths=features or {}), None)
+        self.sides = {name: str(table.side) for name, table in self.model.tables().items()}
+        self.shapes = {name: tuple(value.shape) for name, value in self.model.state_dict().items()}
+        self.whole = [name for name in self.shapes if name not in self.sides]
+        self._places = {}
+        for path, module in self.model.named_modules():
+            for leaf in [leaf for leaf, value in module._parameters.items() if value is not None]:
+                self._places[f"{path}.{leaf}"] = module, leaf
+                del module._parameters[leaf]  # a plain tensor takes its place with each batch
 
-    def loss(self, rows: dict[str, Tensor], triples: Triples) -> Tensor:
-        """Compute the training loss of triples that count in these rows, float32 [K, D] of each table; a scalar."""
-        for name, table in self._tables.items():
-            table.weight = rows[name]  # type: ignore[assignment]
-        sizes = {self.sides[name]: len(part) for name, part in rows.items()}
-        return training_loss(self.model, self.model.batch_vectors(GraphInputs(sizes["users"], sizes["items"]), triples))
+    def tables_of(self, side: str) -> list[str]:
+        """Return the names of the tables with a row for each user, or for each item."""
+        return [name for name, whose in self.sides.items() if whose == side]
+
+    def loss(self, rows: Mapping[str, Tensor], features: Mapping[str, Tensor], triples: Triples) -> Tensor:
+        """Compute the training loss of triples; a scalar.
+
+        Args:
+            rows: parameter -> float32 [K, D], the rows that the triples count in; all of those that are `whole`.
+            features: modality -> float32 [K, F] of the items.
+            triples: B of them.
+        """
+        return training_loss(self.model, self.model.batch_vectors(self._given(rows, features), triples))
+
+    @torch.no_grad()
+    def vectors_of(self, side: str, rows: Mapping[str, Tensor], features: Mapping[str, Tensor]) -> Tensor:
+        """Compute the vectors of K users or K items, given their rows alone (see `loss`): float32 [K, D']."""
+        found = self.model.vectors(self._given(rows, features))
+        return found.users if side == "users" else found.items
+
+    def fixed_columns(self, side: str) -> list[int]:
+        """Return the columns of vectors of one side that its rows do not change, such as a constant or content."""
+        widths = {name: shape[1] if len(shape) > 1 else 1 for name, shape in self.shapes.items()}
+        features = {name: torch.zeros(int(side == "items"), width) for name, width in self.model.sizes.widths.items()}
+        ones, zeros = (
+            self.vectors_of(
+                side,
+                {
+                    name: torch.full((self.shapes[name][0] if name in self.whole else int(whose == side), width), value)
+                    for name, width in widths.items()
+                    for whose in (self.sides.get(name),)
+                },
+                features,
+            )
+            for value in (1.0, 0.0)
+        )
+        return [int(column) for column in torch.nonzero((ones == zeros).all(dim=0)).flatten()]
+
+    def _given(self, rows: Mapping[str, Tensor], features: Mapping[str, Tensor]) -> GraphInputs:
+        for name, (module, leaf) in self._places.items():
+            value = rows[name]
+            setattr(module, leaf, value.reshape(self.shapes[name]) if name in self.whole else value)
+        sizes = {side: len(rows[self.tables_of(side)[0]]) for side in ("users", "items")}
+        return GraphInputs(sizes["users"], sizes["items"], features=features)
 
 
 def local_triples(triples: Triples) -> tuple[dict[str, Ints], Triples]:
@@ -68,31 +101,45 @@ def local_triples(triples: Triples) -> tuple[dict[str, Ints], Triples]:
 
 def create_tables(
     model: RowModel,
-    rows: dict[str, int],
+    rows: Mapping[str, int],
     folder: Path,
     rng: torch.Generator,
     shard: Shard = Shard(),  # noqa: B008
 ) -> dict[str, RowStates]:
-    """Make the files of all tables with the values that a model in memory begins with, drawn from `rng` in its order.
+    """Make the files of all parameters with the values that a model in memory begins with.
+
+    A parameter that is no table lies whole on every process; one of one axis has one column.
 
     Args:
-        model: names the tables.
+        model: names the parameters.
         rows: "users" and "items" -> U and I.
         folder: of the files.
         rng: on the CPU.
-        shard: which rows lie here.
+        shard: which rows of tables lie here.
     """
     made = {}
-    for name, width in model.widths.items():
-        count = rows[model.sides[name]]
-        here = shard.count(count)
+    for name, shape in model.shapes.items():
+        here = shape[0] if name in model.whole else shard.count(rows[model.sides[name]])
+        width = shape[1] if len(shape) > 1 else 1
         records = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, (here, 3, width))
         last = np.lib.format.open_memmap(folder / f"{name}.last.npy", "w+", np.int32, (here,))
-        bound = math.sqrt(3.0) * math.sqrt(2.0 / (count + width))  # Glorot and Bengio 2010, as torch rounds it
-        for start in range(0, count, _BLOCK):
-            block = torch.empty(min(_BLOCK, count - start), width).uniform_(-bound, bound, generator=rng)
-            own = block[(shard.rank - start) % shard.size :: shard.size].numpy()
-            first = -(-(start - shard.rank) // shard.size)
-            records[first : first + len(own), 0] = own
         made[name] = RowStates(records, last)
+    for name, start, block in initial_rows(model.shapes, model.model.tables(), rows, rng):
+        own = Shard() if name in model.whole else shard
+        values, first = block[(own.rank - start) % own.size :: own.size].numpy(), -(-(start - own.rank) // own.size)
+        made[name].records[first : first + len(values), 0] = values
     return made
+
+
+def refuse_whole_tables(cls: type[Recommender], name: str) -> None:
+    """Refuse a model whose batch reads more than the rows of its users and items.
+
+    Raises:
+        ConfigError: naming what can be done instead.
+    """
+    if not cls.row_wise:
+        also = "; with --workers, several processes share its users in memory" if cls.user_parts else ""
+        raise ConfigError(
+            f"{name} reads whole tables in each step, so it cannot be trained on mapped files; "
+            f"choose bprmf or vbpr, or train it in memory{also}"
+        )

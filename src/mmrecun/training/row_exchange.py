@@ -8,7 +8,7 @@ as many, 4 T D bytes of rows and 4 T D of gradients: linear in batch and width, 
 Rows are read from mapped files, so they travel from host memory by gloo, on machines with cards as well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +71,7 @@ class RowExchange:
         shard: its place among them.
 
     Attributes:
-        sent: bytes that this process has sent to others.
+        sent: bytes that this process has sent to others; a sum over processes counts as a ring sends it.
     """
 
     def __init__(self, shard: Shard) -> None:
@@ -106,6 +106,13 @@ class RowExchange:
         dist.all_reduce(whole)
         return whole.tolist()
 
+    def added(self, values: Tensor) -> Tensor:
+        """Add up tensors of one shape over all processes, in place; each gets the same bits."""
+        if self.shard.size > 1:
+            self.sent += 2 * values.element_size() * values.numel() * (self.shard.size - 1) // self.shard.size
+            dist.all_reduce(values)
+        return values
+
     def _swapped(self, values: Tensor, sends: list[int], takes: list[int]) -> Tensor:
         """Send so many of `values` to each process, in order, and return what came from each, in order."""
         if self.shard.size == 1:
@@ -137,12 +144,15 @@ class SharedRows:
         asked = self.exchange.ask(rows)
         return self.exchange.answer(asked, self.own(name, asked.wanted))
 
-    def step(self, at: dict[str, Ints], loss_of: Callable[[dict[str, Tensor]], Tensor]) -> Tensor:
+    def step(
+        self, at: dict[str, Ints], loss_of: Callable[[dict[str, Tensor]], Tensor], whole: Sequence[str] = ()
+    ) -> Tensor:
         """Take one step on the rows that the losses of all processes read, for the sum of these losses.
 
         Args:
             at: table -> distinct rows, int64 [K], that the loss of this process reads.
             loss_of: its loss of these rows, float32 [K, D] each; a scalar.
+            whole: further tables, few rows that lie on every process, of which the loss reads all.
 
         Returns:
             The loss of this process, detached.
@@ -155,12 +165,16 @@ class SharedRows:
             name: self.exchange.answer(asked[name], states[name][:, 0][torch.from_numpy(places)]).requires_grad_()
             for name, (_, places) in wanted.items()
         }
+        everywhere = {name: self.adam.states(name, np.arange(len(self.adam.tables[name].last))) for name in whole}
+        leaves |= {name: each[:, 0].clone().requires_grad_() for name, each in everywhere.items()}
         loss = loss_of(leaves)
-        gradients = torch.autograd.grad(loss, list(leaves.values()))
+        gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
         self.adam.steps += 1
-        for (name, (rows, places)), gradient in zip(wanted.items(), gradients, strict=True):
-            parts = self.exchange.give_back(asked[name], gradient)
+        for name, each in everywhere.items():
+            self.adam.move(name, np.arange(len(each)), each, self.exchange.added(gradients[name]))
+        for name, (rows, places) in wanted.items():
+            parts = self.exchange.give_back(asked[name], gradients[name])
             # on a CPU, rows that occur again are added one after another, so the order of processes decides the bits
-            whole = parts.new_zeros(len(rows), parts.shape[1]).index_add_(0, torch.from_numpy(places), parts)
-            self.adam.move(name, rows, states[name], whole)
+            gradient = parts.new_zeros(len(rows), parts.shape[1]).index_add_(0, torch.from_numpy(places), parts)
+            self.adam.move(name, rows, states[name], gradient)
         return loss.detach()

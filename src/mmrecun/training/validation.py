@@ -8,9 +8,11 @@ from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Split
 from mmrecun.evaluation.evaluate import evaluate
 from mmrecun.evaluation.mapped import users_to_rank
+from mmrecun.keys import MetricKey
 from mmrecun.models.base import Recommender
 
-VALIDATION_CUTOFF = 20
+VALIDATION_METRIC = MetricKey.at("recall", 20)
+VALIDATION_CUTOFF = VALIDATION_METRIC.cutoff
 CANNOT_VALIDATE = "no validation pair of a user with training pairs, so no epoch could be chosen"
 
 
@@ -27,7 +29,7 @@ def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) 
     if len(chosen) < len(asked):
         truth = truth.select(np.isin(truth.users, chosen))
     report = evaluate(vectors.users, vectors.items, dataset.train, truth, (VALIDATION_CUTOFF,), lists=False)
-    return report.metrics[f"recall@{VALIDATION_CUTOFF}"]
+    return report.metrics[VALIDATION_METRIC]
 
 
 def can_validate(dataset: Dataset) -> bool:

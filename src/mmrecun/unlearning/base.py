@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mmrecun.arrays import Ints
+from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.errors import ForgetError
@@ -133,6 +134,11 @@ class Unlearner:
     def run(self, task: Task) -> UnlearnResult:
         """Forget what `task.partition` removes."""
         raise NotImplementedError
+
+
+def retained_negatives(partition: Partition) -> NegativeSampler:
+    """Return a sampler of retained items outside the user's whole history, in original rows."""
+    return NegativeSampler.of_dataset(partition.original, partition.item_rows)
 
 
 def presence(dataset: Dataset) -> dict[str, np.ndarray]:

@@ -10,6 +10,8 @@ from mmrecun.models.base import Recommender, Vectors
 
 
 class _Call(nn.Module):
+    """A model whose call computes its vectors, since `functional_call` replaces parameters during a call alone."""
+
     def __init__(self, model: Recommender) -> None:
         super().__init__()
         self.model = model

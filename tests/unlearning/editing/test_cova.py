@@ -6,7 +6,7 @@ from mmrecun.forget.partition import Partition
 from mmrecun.models.inference import vectors_of
 from mmrecun.rng import Seed
 from mmrecun.unlearning.editing.cova import COVA, COVAConfig, Stack, stack_of, truncated_svd
-from tests.contracts.unlearning import Trained, UnlearnerContract, task_of, trained  # noqa: F401
+from tests.contracts.unlearning import Trained, UnlearnerContract, task_of
 
 SIZES = (80, 50)
 
@@ -17,17 +17,17 @@ class TestCOVA(UnlearnerContract):
 
 
 @pytest.fixture(scope="module")
-def partition(trained: Trained) -> Partition:  # noqa: F811
+def partition(trained: Trained) -> Partition:
     return task_of(trained, "pairs").partition
 
 
 @pytest.fixture(scope="module")
-def stack(trained: Trained, partition: Partition) -> Stack:  # noqa: F811
+def stack(trained: Trained, partition: Partition) -> Stack:
     vectors = vectors_of(trained.model, trained.dataset)
     return stack_of(vectors.users, vectors.items, partition.original.train, partition.forgotten)
 
 
-def dense_of(trained: Trained, partition: Partition) -> np.ndarray:  # noqa: F811
+def dense_of(trained: Trained, partition: Partition) -> np.ndarray:
     """[R_o; R_i; P] by its definition, user by user."""
     vectors = vectors_of(trained.model, trained.dataset)
     predicted = (vectors.users.double() @ vectors.items.double().T).numpy()
@@ -41,7 +41,7 @@ def dense_of(trained: Trained, partition: Partition) -> np.ndarray:  # noqa: F81
     return np.concatenate([observed, ideal, predicted])
 
 
-def test_products_are_those_of_the_dense_matrices(trained: Trained, partition: Partition, stack: Stack):  # noqa: F811
+def test_products_are_those_of_the_dense_matrices(trained: Trained, partition: Partition, stack: Stack):
     dense, rng = dense_of(trained, partition), np.random.default_rng(0)
     right = rng.normal(size=(dense.shape[1], 5)).astype(np.float32)
     left = rng.normal(size=(dense.shape[0], 5)).astype(np.float32)
@@ -51,7 +51,7 @@ def test_products_are_those_of_the_dense_matrices(trained: Trained, partition: P
 
 
 def test_the_factorisation_is_the_leading_part_of_the_dense_one(
-    trained: Trained,  # noqa: F811
+    trained: Trained,
     partition: Partition,
     stack: Stack,
 ):
@@ -63,7 +63,7 @@ def test_the_factorisation_is_the_leading_part_of_the_dense_one(
     np.testing.assert_allclose((left.T @ left).numpy(), np.eye(8), atol=1e-4)
 
 
-def test_without_corrections_the_scores_are_the_predicted_ones(trained: Trained):  # noqa: F811
+def test_without_corrections_the_scores_are_the_predicted_ones(trained: Trained):
     task = task_of(trained, "pairs")
     result = COVA(COVAConfig(rank=50, alpha=0, beta=0)).run(task)
     vectors = vectors_of(trained.model, trained.dataset)
@@ -72,14 +72,14 @@ def test_without_corrections_the_scores_are_the_predicted_ones(trained: Trained)
     )
 
 
-def test_beta_one_gives_the_observed_preference(trained: Trained, partition: Partition):  # noqa: F811
+def test_beta_one_gives_the_observed_preference(trained: Trained, partition: Partition):
     result = COVA(COVAConfig(rank=50, alpha=0, beta=1)).run(task_of(trained, "pairs"))
     observed = dense_of(trained, partition)[: SIZES[0]]
     found = (result.model.users.weight @ result.model.items.weight.T).detach().numpy()
     np.testing.assert_allclose(found, observed, rtol=1e-3, atol=1e-3)
 
 
-def test_alpha_moves_no_user_without_forgotten_pairs(trained: Trained):  # noqa: F811
+def test_alpha_moves_no_user_without_forgotten_pairs(trained: Trained):
     task = task_of(trained, "pairs")
     some, more = (COVA(COVAConfig(rank=8, alpha=alpha)).run(task).model.users.weight.detach() for alpha in (0, 5))
     affected = np.zeros(len(some), dtype=bool)

@@ -7,7 +7,7 @@ from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.rng import Seed
 from mmrecun.unlearning.editing.gsgcf import GSGCF, GSGCFConfig, Operator, Step, neighbourhood
-from tests.contracts.unlearning import Trained, UnlearnerContract, task_of, trained  # noqa: F401
+from tests.contracts.unlearning import Trained, UnlearnerContract, task_of
 
 
 class TestGSGCF(UnlearnerContract):
@@ -31,7 +31,7 @@ def reached(partition: Partition, hops: int) -> tuple[set[int], set[int]]:
 
 
 @pytest.mark.parametrize("hops", [0, 1, 2])
-def test_the_neighbourhood_is_what_a_search_finds(trained: Trained, hops: int):  # noqa: F811
+def test_the_neighbourhood_is_what_a_search_finds(trained: Trained, hops: int):
     partition = task_of(trained, "mixed").partition
     sizes = (len(partition.original.users), len(partition.original.items))
     users, items = neighbourhood(partition.forgotten, partition.retained_pairs.split(Split.TRAIN), sizes, hops)
@@ -39,7 +39,7 @@ def test_the_neighbourhood_is_what_a_search_finds(trained: Trained, hops: int): 
 
 
 @pytest.mark.parametrize("hops", [0, 1])
-def test_only_the_neighbourhood_moves(trained: Trained, hops: int):  # noqa: F811
+def test_only_the_neighbourhood_moves(trained: Trained, hops: int):
     task = task_of(trained, "items")
     partition = task.partition
     with torch.no_grad():

@@ -11,7 +11,7 @@ from mmrecun.unlearning.base import Task, working_copy
 from mmrecun.unlearning.editing.obliviate import Obliviate, ObliviateConfig, gradients, low_rank, preconditioned
 from mmrecun.unlearning.functional import vectors_with
 from tests.contracts.models import build
-from tests.contracts.unlearning import Trained, UnlearnerContract, task_of, trained  # noqa: F401
+from tests.contracts.unlearning import Trained, UnlearnerContract, task_of
 
 
 class TestObliviate(UnlearnerContract):
@@ -35,7 +35,7 @@ def test_a_row_that_no_batch_touched_is_not_thrown_away():
     torch.testing.assert_close(found[0], torch.full((2,), 1 / 4.2**0.5))
 
 
-def test_gradients_are_those_of_bpr_by_hand(trained: Trained):  # noqa: F811
+def test_gradients_are_those_of_bpr_by_hand(trained: Trained):
     model = build("bprmf", trained.dataset)
     triples = Triples(*(torch.tensor(rows) for rows in ([0, 0, 1], [2, 3, 2], [4, 4, 5])))
     found = gradients(model, task_of(trained, "pairs").inputs(views.padded), triples, 0.5)
@@ -59,7 +59,7 @@ def margin(task: Task, model: Recommender, tables: dict, pairs: Interactions) ->
 
 
 @pytest.mark.parametrize("target", ["users", "items", "pairs"])
-def test_the_first_move_lowers_the_forgotten_margins(trained: Trained, target: str):  # noqa: F811
+def test_the_first_move_lowers_the_forgotten_margins(trained: Trained, target: str):
     task = task_of(trained, target)
     model, inputs = working_copy(task), task.inputs(views.padded)
     adapters = Obliviate(ObliviateConfig(step=1, moments=5)).first_move(task, model, inputs)
@@ -69,7 +69,7 @@ def test_the_first_move_lowers_the_forgotten_margins(trained: Trained, target: s
     assert margin(task, model, opposite, task.partition.forgotten) > before
 
 
-def test_only_rows_of_forgotten_pairs_have_an_adapter(trained: Trained):  # noqa: F811
+def test_only_rows_of_forgotten_pairs_have_an_adapter(trained: Trained):
     task = task_of(trained, "items")
     model = working_copy(task)
     adapters = Obliviate(ObliviateConfig(moments=2)).first_move(task, model, task.inputs(views.padded))
@@ -78,7 +78,7 @@ def test_only_rows_of_forgotten_pairs_have_an_adapter(trained: Trained):  # noqa
         np.testing.assert_array_equal(np.flatnonzero(moved), np.unique(rows))
 
 
-def test_calibration_brings_other_scores_of_affected_users_back(trained: Trained):  # noqa: F811
+def test_calibration_brings_other_scores_of_affected_users_back(trained: Trained):
     task = task_of(trained, "pairs")
     kept = task.partition.retained_pairs.split(Split.TRAIN)
     kept = kept.select(np.isin(kept.users, task.partition.forgotten.users))

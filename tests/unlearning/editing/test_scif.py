@@ -14,7 +14,7 @@ from mmrecun.unlearning.editing import scif
 from mmrecun.unlearning.editing.scif import SCIF, Pairs, SCIFConfig, hessian_product, label_change
 from mmrecun.unlearning.functional import vectors_with
 from tests.contracts.models import CPU, build
-from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, task_of, trained  # noqa: F401
+from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, task_of
 
 
 class TestSCIF(UnlearnerContract):
@@ -39,7 +39,7 @@ def test_the_gradient_of_the_label_change_is_the_change_of_the_label():
 
 
 @pytest.fixture(scope="module")
-def factorised(trained: Trained) -> Trained:  # noqa: F811
+def factorised(trained: Trained) -> Trained:
     model, scores = build("bprmf", trained.dataset), iter(range(1, 100))
     assert isinstance(model, BPRMF)
     fit(
@@ -106,7 +106,7 @@ def margin(model: Recommender, task: Task, pairs: Interactions) -> float:
 
 @pytest.mark.parametrize("target", ["items", "pairs"])
 def test_forgotten_margins_fall_further_than_others(
-    trained: Trained,  # noqa: F811
+    trained: Trained,
     target: str,
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -118,7 +118,7 @@ def test_forgotten_margins_fall_further_than_others(
     assert margin(trained.model, task, others) - margin(after, task, others) < fall / 2
 
 
-def test_only_affected_user_rows_move(trained: Trained, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
+def test_only_affected_user_rows_move(trained: Trained, monkeypatch: pytest.MonkeyPatch):
     task = task_of(trained, "pairs")
     after = kept_by(SCIF, scif, task, monkeypatch, SCIFConfig())
     affected = np.unique(task.partition.forgotten.users)
@@ -130,11 +130,11 @@ def test_only_affected_user_rows_move(trained: Trained, monkeypatch: pytest.Monk
             assert same.all(), name
 
 
-def test_a_request_of_whole_users_has_no_row_to_correct(trained: Trained):  # noqa: F811
+def test_a_request_of_whole_users_has_no_row_to_correct(trained: Trained):
     assert "no row to correct" in SCIF(SCIFConfig()).run(task_of(trained, "users")).stop_reason
 
 
-def test_swapped_rows_give_the_vectors_of_a_model_that_has_them(trained: Trained):  # noqa: F811
+def test_swapped_rows_give_the_vectors_of_a_model_that_has_them(trained: Trained):
     task = task_of(trained, "pairs")
     inputs, other = task.inputs(views.padded), build("mgcn", trained.dataset, 4)
     other.load_state_dict(trained.model.state_dict())

@@ -56,11 +56,11 @@ def test_with_everybody_drawn_the_gradient_is_that_of_loops(dataset: Dataset, ki
 def looped(users: Tensor, items: Tensor, pairs: list, negatives: dict) -> tuple[Tensor, Tensor]:
     by_user, by_item = torch.zeros_like(users), torch.zeros_like(items)
     for user, item in pairs:
-        for other in negatives[user]:
-            force = gradient_weight(users[user] @ (items[item] - items[other])) / len(negatives[user])
-            by_user[user] -= force * (items[item] - items[other])
-            by_item[item] -= force * users[user]
-            by_item[other] += force * users[user]
+        gaps = items[item] - items[negatives[user]]
+        forces = gradient_weight(gaps @ users[user]) / len(negatives[user])
+        by_user[user] -= forces @ gaps
+        by_item[item] -= forces.sum() * users[user]
+        by_item[negatives[user]] += forces[:, None] * users[user]
     return by_user, by_item
 
 

@@ -9,6 +9,9 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun import level
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
+from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +35,7 @@ def taken_out(dataset: Dataset, kind: str) -> Partition:
 @pytest.mark.parametrize("kind", ["users", "items", "pairs"])
 def test_vectors_that_learned_nothing_are_near_chance_and_those_that_learned_are_not(dataset: Dataset, kind: str):
     partition = taken_out(dataset, kind)
-    asked = ForgettingLevel(partition, np.random.default_rng(0))
+    asked = ForgettingLevel(partition, np.random.default_rng(0), CPU)
     rng = Seed(1).torch()
     count = len(partition.original.users), len(partition.original.items)
     noise = torch.randn(count[0], 64, generator=rng), torch.randn(count[1], 64, generator=rng)
@@ -46,11 +49,20 @@ def test_vectors_that_learned_nothing_are_near_chance_and_those_that_learned_are
     assert apart.mean() > alike.mean() + 0.1
 
 
+@pytest.mark.parametrize("kind", ["users", "items", "pairs"])
+def test_the_references_exceed_nothing(dataset: Dataset, kind: str, monkeypatch: pytest.MonkeyPatch):
+    reference = spectral_vectors(taken_out(dataset, kind).retained, np.random.default_rng(0), CPU)
+    monkeypatch.setattr(level, "spectral_vectors", lambda *_: reference)
+    excess, errors = ForgettingLevel(taken_out(dataset, kind), np.random.default_rng(1), CPU).excess(reference)
+    assert len(errors) == len(excess) >= 1
+    np.testing.assert_allclose(excess, 0, atol=1e-9)
+
+
 def test_nothing_is_told_where_too_few_can_be_compared(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(level, "_FEWEST", 10_000)
     partition = taken_out(dataset, "pairs")
     vectors = torch.randn(len(partition.user_rows), 4), torch.randn(len(partition.item_rows), 4)
-    assert not len(ForgettingLevel(partition, np.random.default_rng(0)).aucs(vectors)[0])
+    assert not len(ForgettingLevel(partition, np.random.default_rng(0), CPU).aucs(vectors)[0])
 
 
 def test_nothing_is_told_where_no_random_draw_set_pairs_aside(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
@@ -61,5 +73,5 @@ def test_nothing_is_told_where_no_random_draw_set_pairs_aside(dataset: Dataset, 
     names = dataset.users.names.gather(train.users[most]), dataset.items.names.gather(train.items[most])
     partition = Partition.from_request(dataset, ForgetRequest(pairs=tuple(zip(*names, strict=True))))
     vectors = torch.randn(len(partition.user_rows), 4), torch.randn(len(partition.item_rows), 4)
-    assert not len(ForgettingLevel(partition, np.random.default_rng(0)).aucs(vectors)[0])
+    assert not len(ForgettingLevel(partition, np.random.default_rng(0), CPU).aucs(vectors)[0])
     assert len(partition.retained_pairs.split(Split.VALID))

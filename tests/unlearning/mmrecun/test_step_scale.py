@@ -8,18 +8,18 @@ EVERY = np.array([0.01, 0.01, 0.01])
 
 
 def falling(users: float, items: float, errors=EVERY / 100):
-    """AUCs of rare, middling and popular items; all are at chance where the two scales are as given."""
+    """Excesses of rare, middling and popular items; all are 0 where the two scales are as given."""
     slopes = np.array([[0.05, 0.3], [0.2, 0.2], [0.3, 0.05]])
 
-    def aucs(scale: StepScale):
+    def excess(scale: StepScale):
         away = np.array([scale.users - users, scale.items - items])
-        return 0.5 - 0.3 * np.tanh(slopes @ away / 0.3), errors
+        return -0.3 * np.tanh(slopes @ away / 0.3), errors
 
-    return aucs
+    return excess
 
 
 @pytest.mark.parametrize(("users", "items"), [(1.2, 1.2), (0.8, 1.4), (1.7, 1.1)])
-def test_each_side_goes_until_pairs_are_at_chance(users: float, items: float):
+def test_each_side_goes_until_nothing_exceeds(users: float, items: float):
     assert fit_step_scale(falling(users, items), 1.2) == pytest.approx((users, items), abs=0.05)
 
 
@@ -33,7 +33,7 @@ def test_without_much_to_go_by_the_two_sides_stay_near_each_other():
 
 
 def test_a_side_that_no_pair_tells_of_follows_the_other():
-    found = fit_step_scale(lambda scale: (np.array([0.5 - 0.3 * (scale.items - 0.9)]), np.array([0.001])), 1.2)
+    found = fit_step_scale(lambda scale: (np.array([-0.3 * (scale.items - 0.9)]), np.array([0.001])), 1.2)
     assert found.items == pytest.approx(0.9, abs=0.03)
     assert 0.85 < found.users < 1.15
 

@@ -9,7 +9,7 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.sharded.base import Unit, affected_shards, random_shards, train_shard, train_shards
-from tests.contracts.unlearning import TRAINING, Trained, trained, validate  # noqa: F401
+from tests.contracts.unlearning import TRAINING, Trained, validate
 
 SHARDS = 3
 
@@ -30,7 +30,7 @@ def test_what_is_dealt_stays_together(dataset: Dataset, unit: Unit):
     assert all(owner.setdefault(row, label) == label for row, label in zip(rows.tolist(), labels.tolist(), strict=True))
 
 
-def task_on(trained: Trained, request: ForgetRequest) -> Task:  # noqa: F811
+def task_on(trained: Trained, request: ForgetRequest) -> Task:
     partition = Partition.from_request(trained.dataset, request)
     return Task(trained.model, partition, TRAINING, Seed(5), validate)
 
@@ -41,11 +41,11 @@ def labels(dataset: Dataset) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def of_one_user(trained: Trained) -> Task:  # noqa: F811
+def of_one_user(trained: Trained) -> Task:
     return task_on(trained, ForgetRequest(users=(trained.dataset.users.names[0],)))
 
 
-def test_a_shard_is_touched_by_any_part_of_its_data(trained: Trained, labels: np.ndarray, of_one_user: Task):  # noqa: F811
+def test_a_shard_is_touched_by_any_part_of_its_data(trained: Trained, labels: np.ndarray, of_one_user: Task):
     train, data = trained.dataset.train, trained.dataset
     known = trained.model.modalities()
     touched = affected_shards(of_one_user.partition, labels, SHARDS, known)
@@ -61,7 +61,7 @@ def test_a_shard_is_touched_by_any_part_of_its_data(trained: Trained, labels: np
     assert affected_shards(gone, labels, SHARDS, known).all()
 
 
-def test_shards_equal_fresh_trainings_of_their_own_data(trained: Trained, labels: np.ndarray, of_one_user: Task):  # noqa: F811
+def test_shards_equal_fresh_trainings_of_their_own_data(trained: Trained, labels: np.ndarray, of_one_user: Task):
     """Untouched: of all the pairs it had before the request. Touched: of those that are retained."""
     partition = of_one_user.partition
     shards = train_shards(of_one_user, labels, SHARDS)

@@ -8,7 +8,7 @@ from mmrecun.unlearning.sharded.base import Stacked, Unit
 from mmrecun.unlearning.sharded.clustering import Points, assign, balanced_clusters
 from mmrecun.unlearning.sharded.receraser import Aggregation, RecEraser, RecEraserConfig, clustered
 from tests.contracts.models import CPU
-from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, task_of, trained  # noqa: F401
+from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, task_of
 
 
 class TestRecEraser(UnlearnerContract):
@@ -71,7 +71,7 @@ def test_planted_groups_are_found_from_most_starts():
 
 
 @pytest.mark.parametrize("unit", list(Unit))
-def test_no_shard_is_above_its_capacity(trained: Trained, unit: Unit):  # noqa: F811
+def test_no_shard_is_above_its_capacity(trained: Trained, unit: Unit):
     data, config = trained.dataset, RecEraserConfig(shards=3, unit=unit, pretraining=2)
     labels = clustered(data, config, TRAINING, Seed(0), CPU)
     rows = {Unit.USERS: data.train.users, Unit.ITEMS: data.train.items}.get(unit, np.arange(len(data.train)))
@@ -81,7 +81,7 @@ def test_no_shard_is_above_its_capacity(trained: Trained, unit: Unit):  # noqa: 
     assert np.bincount(list(of_unit.values()), minlength=3).max() <= np.ceil(1.2 * max(size, unit.units(data)) / 3)
 
 
-def test_more_shards_than_items_are_refused(trained: Trained):  # noqa: F811
+def test_more_shards_than_items_are_refused(trained: Trained):
     with pytest.raises(ConfigError, match="only 50 items"):
         clustered(trained.dataset, RecEraserConfig(shards=51, unit=Unit.ITEMS), TRAINING, Seed(0), CPU)
 
@@ -105,7 +105,7 @@ def test_attention_is_the_papers_sum_over_the_shards_that_have_the_row():
         np.testing.assert_allclose(found[n], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_clustering_anew_sees_the_retained_data_only(trained: Trained):  # noqa: F811
+def test_clustering_anew_sees_the_retained_data_only(trained: Trained):
     task = task_of(trained, "pairs")
     config = RecEraserConfig(shards=2, pretraining=3, aggregation=1, recluster=True)
     result = RecEraser(config).run(task)

@@ -7,7 +7,7 @@ from mmrecun.rng import Seed
 from mmrecun.unlearning.sharded import sisa
 from mmrecun.unlearning.sharded.base import Shards, Unit, random_shards
 from mmrecun.unlearning.sharded.sisa import SISA, SISAConfig
-from tests.contracts.unlearning import Trained, UnlearnerContract, task_of, trained  # noqa: F401
+from tests.contracts.unlearning import Trained, UnlearnerContract, task_of
 
 
 class TestSISA(UnlearnerContract):
@@ -22,7 +22,7 @@ class TestUsers(UnlearnerContract):
 
 @pytest.mark.parametrize("unit", list(Unit))
 def test_its_score_is_the_mean_of_the_shards_scores(
-    trained: Trained,  # noqa: F811
+    trained: Trained,
     unit: Unit,
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -39,7 +39,7 @@ def test_its_score_is_the_mean_of_the_shards_scores(
     assert result.stop_reason == f"{kept[0].touched.sum()} of 3 shards trained again"
 
 
-def test_a_request_of_one_shard_leaves_the_others_as_they_are(trained: Trained):  # noqa: F811
+def test_a_request_of_one_shard_leaves_the_others_as_they_are(trained: Trained):
     names, dim = trained.dataset.users.names, trained.model.config.dim
     method = SISA(SISAConfig(shards=3, unit=Unit.USERS))
     results = [method.run(task_of(trained, ForgetRequest(users=(names[user],)))) for user in (0, 1)]

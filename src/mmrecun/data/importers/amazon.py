@@ -7,6 +7,7 @@ milliseconds. Products of 2023 are named by `parent_asin`, since variants share 
 
 import ast
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import polars as pl
 
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.batches import Table, open_json_lines, open_table
-from mmrecun.data.importers.compressed import decompressing, open_text, plain
+from mmrecun.data.importers.compressed import plain, readable_text
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.report import Report
 from mmrecun.errors import DataError
@@ -163,19 +164,14 @@ def _price(value: Any) -> float | None:
         price = float(value.strip().lstrip("$").replace(",", "") if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return price if price == price and abs(price) != float("inf") else None  # noqa: PLR0124
+    return price if math.isfinite(price) else None
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        with decompressing(path), open_text(path) as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, _record(path, number, line)
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    with readable_text(path) as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield number, _record(path, number, line)
 
 
 def _record(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Table:
         """
         for name in wanted:
             if name not in self.columns:
-                ask = "; if line 1 is a row and no header, name the columns with --columns" if self.header else ""
+                ask = "; if line 1 is a row and not a header, name the columns with --columns" if self.header else ""
                 raise DataError(f"{self.path}: {unknown_name('column', name, list(self.columns))}{ask}")
         empty = True
         for batch in self.read(list(dict.fromkeys(wanted))):
@@ -160,7 +160,7 @@ def open_json_lines(path: Path, schema: pl.Schema | None = None) -> Table:
     """Open JSON Lines; with a `schema`, its fields alone are read.
 
     Raises:
-        DataError: naming the first line that is no JSON object.
+        DataError: naming the first line that is not a JSON object.
     """
     try:
         with decompressing(path):

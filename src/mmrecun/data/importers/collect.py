@@ -112,6 +112,11 @@ class _Clocks:
         self._numbers: bool | None = None
 
     def check(self, batch: Source) -> None:
+        """Compare the first time of a batch with those before.
+
+        Raises:
+            DataError: naming its line.
+        """
         if self._column is None or batch.table[self._column].dtype != pl.String:
             return
         value = batch.table[self._column][0]

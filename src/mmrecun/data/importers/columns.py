@@ -111,7 +111,7 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
     """Return ids as text; whole numbers that were stored as fractions, such as 3.0, become 3.
 
     Raises:
-        DataError: for lists, objects and bytes, which are no ids.
+        DataError: for lists, objects and bytes, which are not ids.
     """
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object, pl.Duration):
         raise DataError(f"{where}: column '{values.name}' holds {shown(values.dtype)}, not ids")
@@ -191,9 +191,14 @@ def times(source: Source, column: str) -> pl.Series:
     is taken as UTC.
 
     Raises:
-        DataError: naming the line of a value that is no time.
+        DataError: naming the line of a value that is not a time.
     """
-    given = _bare(source.column(column))
+    given = source.column(column)
+    if given.dtype == pl.String:
+        whole = given.cast(pl.Int64, strict=False)
+        if not whole.null_count():  # nothing around the numbers, so that there is nothing to take off
+            return whole
+    given = _bare(given)
     if given.dtype.is_temporal():
         given = _seconds(given.cast(pl.Datetime("us")) if given.dtype == pl.Date else given)
     whole = given.cast(pl.Int64, strict=False)
@@ -286,7 +291,7 @@ def _typed(column: pl.Series) -> pl.Series:
 
 
 def _odd(column: pl.Series) -> tuple[int, list[str]] | None:
-    """Return the first row and the first values that are no numbers, in a column where most are."""
+    """Return the first row and the first values that are not numbers, in a column where most are."""
     given = column.is_not_null()
     bad = given & column.cast(pl.Float64, strict=False).is_null()
     if not bad.any() or column.str.contains(r"^[+-]?0\d").any() or int(bad.sum()) > (1 - _MOST) * int(given.sum()):

@@ -10,6 +10,7 @@ from typing import BinaryIO, TextIO, cast
 
 from mmrecun.errors import DataError
 from mmrecun.extras import library
+from mmrecun.text import reason_of
 
 _SUFFIXES = {".gz": "gzip", ".zst": "Zstandard", ".zstd": "Zstandard"}
 
@@ -44,10 +45,26 @@ def open_text(path: Path, errors: str = "strict", newline: str | None = None) ->
 
     Args:
         path: the file.
-        errors: what to do with bytes that are no UTF-8; see `open`.
+        errors: what to do with bytes that are not UTF-8; see `open`.
         newline: which line ends are kept; see `open`.
     """
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors=errors, newline=newline)
+
+
+@contextmanager
+def readable_text(path: Path) -> Iterator[TextIO]:
+    """Open a text file as `open_text` does; whatever goes wrong names the file.
+
+    Raises:
+        DataError: when it cannot be read, is damaged, or is not UTF-8 text.
+    """
+    try:
+        with decompressing(path), open_text(path) as file:
+            yield file
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 @contextmanager
@@ -63,4 +80,4 @@ def decompressing(path: Path) -> Iterator[None]:
     except (EOFError, zlib.error, OSError) as error:
         if kind is None or (isinstance(error, OSError) and error.errno is not None):
             raise
-        raise DataError(f"{path}: damaged, or not compressed with {kind}: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{path}: damaged, or not compressed with {kind}: {reason_of(error)}") from None

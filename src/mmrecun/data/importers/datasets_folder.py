@@ -11,6 +11,7 @@ from mmrecun.data.importers.published import joined
 from mmrecun.data.importers.readers import Source, read_arrow
 from mmrecun.data.interactions import Split
 from mmrecun.errors import DataError
+from mmrecun.text import reason_of
 
 _SPLITS = {
     "train": Split.TRAIN,
@@ -58,12 +59,12 @@ def _open(folder: Path) -> Table:
     for entry in files:
         name = entry.get("filename") if isinstance(entry, dict) else None
         if not isinstance(name, str) or Path(name).name != name:
-            raise DataError(f"{index}: '{name}' is no name of a file in this folder")
+            raise DataError(f"{index}: '{name}' is not the name of a file in this folder")
         tables.append(read_arrow(folder / name))
     try:
         whole = pl.concat(tables)
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{folder}: its files do not fit together: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{folder}: its files do not fit together: {reason_of(error)}") from None
     return table_of(Source(folder, whole, None))
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text
 from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind, wide_encoding
 from mmrecun.errors import DataError
-from mmrecun.text import preview
+from mmrecun.text import preview, reason_of
 
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _MARK = '"'
@@ -67,7 +67,7 @@ def quotes(path: Path, separator: str) -> bool:
 def unreadable(path: Path, separator: str, quoted: bool, error: Exception) -> str:
     """Return what is wrong with a table that polars refused with `error`: the line, where it can be told."""
     reason = ragged(path, separator, quoted) or (_stray_quote(path, separator) if quoted else "")
-    return reason or f"{path}: not readable: {str(error).splitlines()[0]}"
+    return reason or f"{path}: not readable: {reason_of(error)}"
 
 
 def header_names(path: Path, header: Sequence[str], separator: str, columns: Sequence[str]) -> list[str]:
@@ -103,7 +103,7 @@ def is_number(text: str) -> bool:
 def _refuse_other_separator(path: Path, separator: str, header: str) -> None:
     if note := _EXCEL_NOTE.fullmatch(header.strip()):
         raise DataError(
-            f"{path}, line 1: '{note[0]}' is a note for Excel and no header; remove the line, and give --separator "
+            f"{path}, line 1: '{note[0]}' is a note for Excel and not a header; remove the line, and give --separator "
             f"{next((name for name, mark in SEPARATORS.items() if mark == note[1]), note[1])}"
         )
     if separator in header:
@@ -113,7 +113,7 @@ def _refuse_other_separator(path: Path, separator: str, header: str) -> None:
     others = [name for name, mark in SEPARATORS.items() if mark in header]
     alike = [name for name in others if header.count(SEPARATORS[name]) == second.count(SEPARATORS[name])]
     if separator in second and not alike:
-        raise DataError(f"{path}, line 1: '{header.strip()[:80]}' is no header; it must be the first line")
+        raise DataError(f"{path}, line 1: '{header.strip()[:80]}' is not a header; it must be the first line")
     if name := next(iter(alike or others), ""):
         given = next((n for n, mark in SEPARATORS.items() if mark == separator), repr(separator))
         raise DataError(
@@ -157,7 +157,7 @@ def first_line(path: Path) -> str:
     """Return the first line of a text file.
 
     Raises:
-        DataError: when the file cannot be read, is no UTF-8 text, is empty, or begins with a blank line.
+        DataError: when the file cannot be read, is not UTF-8 text, is empty, or begins with a blank line.
     """
     try:
         with decompressing(path), open_bytes(path) as content:

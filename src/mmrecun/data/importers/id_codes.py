@@ -37,7 +37,7 @@ class IdCodes:
         if values.dtype.is_float():  # 3.0 is written as 3 where all are whole, so all batches must agree
             whole = bool(((values == values.floor()) & values.is_finite()).fill_null(value=True).all())
             if self._whole not in (None, whole):
-                raise DataError(f"{batch.path}: column '{self.column}' holds fractions, which are no ids")
+                raise DataError(f"{batch.path}: column '{self.column}' holds fractions, which are not ids")
             self._whole = whole
         return text
 

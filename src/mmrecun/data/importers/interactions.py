@@ -107,7 +107,7 @@ class Weights:
         """Return the rows of at least the smallest weight.
 
         Raises:
-            DataError: naming the line of a weight that is no number.
+            DataError: naming the line of a weight that is not a number.
         """
         if self._column is None:
             return batch

@@ -25,7 +25,7 @@ def from_item_folder(name: str, folder: Path, items: IdMap, report: Report) -> M
         report: grows by files of items that are not in the dataset.
 
     Raises:
-        DataError: naming the file that is no row of numbers, or of another length than the others.
+        DataError: naming the file that is not a row of numbers, or of another length than the others.
     """
     inner = _innermost(folder)
     files = {path.stem: path for path in sorted(inner.glob("*.npy"))}

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from mmrecun.data.importers.batches import Table
-from mmrecun.data.importers.compressed import decompressing, open_text
+from mmrecun.data.importers.compressed import readable_text
 from mmrecun.data.importers.readers import Source
 from mmrecun.errors import DataError
 
@@ -55,12 +55,14 @@ class _Batch:
         self._positions, self._lines = list[int](), list[int]()
 
     def add(self, number: int, user: str, items: list[str]) -> None:
+        """Add the pairs of one line; `number` counts lines from 1."""
         self.users += [user] * len(items)
         self._items += items
         self._positions += range(1, len(items) + 1)
         self._lines += [number] * len(items)
 
     def source(self) -> Source:
+        """Return the pairs as a table whose errors name their line."""
         columns = {"user": self.users, "item": self._items, "position": self._positions}
         schema = {"user": pl.String, "item": pl.String, "position": pl.Int64}
         lines = self._lines
@@ -69,23 +71,18 @@ class _Batch:
 
 def _lines(path: Path, separator: str | None) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each line that is not blank."""
-    try:
-        with decompressing(path), open_text(path) as file:
-            for number, line in enumerate(file, start=1):
-                cells = [cell.strip() for cell in line.split(separator)]
-                while cells and not cells[-1]:  # a separator at the end of a line begins no item
-                    cells.pop()
-                if not cells:
-                    continue
-                if len(cells) == 1 and any(mark in cells[0] for mark in _OTHER_SEPARATORS):
-                    raise DataError(
-                        f"{path}, line {number}: '{cells[0][:40]}' is one word; if it is a user and items, "
-                        "give --separator comma, semicolon or pipe"
-                    )
-                if not all(cells):
-                    raise DataError(f"{path}, line {number}: an id is missing between two separators")
-                yield number, cells
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    with readable_text(path) as file:
+        for number, line in enumerate(file, start=1):
+            cells = [cell.strip() for cell in line.split(separator)]
+            while cells and not cells[-1]:  # a separator at the end of a line begins no item
+                cells.pop()
+            if not cells:
+                continue
+            if len(cells) == 1 and any(mark in cells[0] for mark in _OTHER_SEPARATORS):
+                raise DataError(
+                    f"{path}, line {number}: '{cells[0][:40]}' is one word; if it is a user and items, "
+                    "give --separator comma, semicolon or pipe"
+                )
+            if not all(cells):
+                raise DataError(f"{path}, line {number}: an id is missing between two separators")
+            yield number, cells

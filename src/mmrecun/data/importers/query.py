@@ -13,6 +13,7 @@ from mmrecun.data.importers.batches import Table, table_of
 from mmrecun.data.importers.readers import Source
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.extras import library
+from mmrecun.text import reason_of
 
 _SQLITE = re.compile(r"sqlite:///(.+)")
 
@@ -46,7 +47,7 @@ def _sqlite(path: Path, query: str) -> pl.DataFrame:
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
             return _read(query, connection)
     except (sqlite3.Error, sqlite3.Warning) as error:
-        raise DataError(f"{path}: the query failed: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{path}: the query failed: {reason_of(error)}") from None
 
 
 def _sqlalchemy(url: str, query: str) -> pl.DataFrame:
@@ -72,4 +73,4 @@ def _read(query: Any, connection: Any) -> pl.DataFrame:
     try:
         return pl.read_database(query, connection, infer_schema_length=None)
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
-        raise DataError(f"the query: its rows make no table: {str(error).splitlines()[0]}") from None
+        raise DataError(f"the query: its rows make no table: {reason_of(error)}") from None

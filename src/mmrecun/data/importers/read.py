@@ -29,7 +29,7 @@ from mmrecun.data.importers.tabular import assemble, id_table, open_events
 from mmrecun.data.interactions import Split
 from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.errors import ConfigError, DataError
-from mmrecun.text import preview
+from mmrecun.text import preview, reason_of
 
 _SHORTENED = r"^\d([.,]\d+)?E\+\d+$"
 _NO_VALUES = ("nan", "nat", "none", "null", "nil", "na", "n/a", "<na>", "\\n", "undefined")  # as programs write them
@@ -81,8 +81,7 @@ def _in_one_line(where: Path) -> Iterator[None]:
             raise DataError("\\n".join(str(error).splitlines())) from None
         raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{where}, or a file named with it, is damaged: {reason}") from None
+        raise DataError(f"{where}, or a file named with it, is damaged: {reason_of(error)}") from None
 
 
 def _read_any(source: Path | None, options: ImportOptions, layout: Format | str) -> Imported:

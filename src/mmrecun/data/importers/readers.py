@@ -19,7 +19,7 @@ from mmrecun.data.importers.delimited import SEPARATORS, read_delimited, starts
 from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind
 from mmrecun.data.parquet import read_parquet
 from mmrecun.errors import DataError
-from mmrecun.text import unknown_name
+from mmrecun.text import reason_of, unknown_name
 
 _BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t", ".txt": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
@@ -169,7 +169,7 @@ def read_arrow(path: Path) -> pl.DataFrame:
         content = path.read_bytes()  # a path would be taken for a pattern
         return pl.read_ipc(content) if content.startswith(b"ARROW1") else pl.read_ipc_stream(content)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not a readable Arrow file: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{path}: not a readable Arrow file: {reason_of(error)}") from None
 
 
 def _without_bytes(table: pl.DataFrame) -> pl.DataFrame:
@@ -255,7 +255,7 @@ def json_starts(path: Path) -> Iterator[int]:
 
 def not_json_lines(path: Path, error: Exception) -> str:
     """Return what is wrong with JSON Lines that polars refused with `error`: the line, where it can be told."""
-    return _not_an_object(path) or f"{path}: not readable as JSON Lines: {str(error).splitlines()[0]}"
+    return _not_an_object(path) or f"{path}: not readable as JSON Lines: {reason_of(error)}"
 
 
 def _not_an_object(path: Path) -> str:
@@ -267,7 +267,7 @@ def _not_an_object(path: Path) -> str:
             except (ValueError, RecursionError):
                 fits = False
             if not fits:
-                hint = "; NaN and Infinity are no JSON, write null" if _CONSTANT.search(line) else ""
+                hint = "; NaN and Infinity are not JSON; write null" if _CONSTANT.search(line) else ""
                 return f"{path}, line {number}: not JSON Lines; each line must be one JSON object{hint}"
     return "" if number else f"{path}: the file is empty"
 

@@ -14,14 +14,13 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from torch import Tensor, nn
 
 from mmrecun.arrays import Bools
-from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import Target
 from mmrecun.models.base import linear
 from mmrecun.training.loop import adam, train_batches
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_negatives
 from mmrecun.unlearning.vector_model import retained_vector_model
 
 Pairs = tuple[Tensor, Tensor]
@@ -121,8 +120,7 @@ class GSGCF(Unlearner):
     def _steps(
         self, partition: Partition, local: Interactions, rng: np.random.Generator, device: torch.device
     ) -> Iterator[Step]:
-        original, size = partition.original, self.config.batch_size
-        sampler = NegativeSampler(original.train, len(original.users), len(original.items), partition.item_rows)
+        sampler, size = retained_negatives(partition), self.config.batch_size
         kept = cycle(batches(local, size, rng, device))
         for users, items in batches(partition.forgotten, size, rng, device):
             unseen = sampler.draw(users.cpu().numpy().repeat(self.config.unseen), rng).reshape(-1, self.config.unseen)

@@ -21,7 +21,6 @@ from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget import views
-from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import Target
 from mmrecun.models.base import Recommender, Vectors
 from mmrecun.training.loop import adam, train_batches
@@ -32,6 +31,7 @@ from mmrecun.unlearning.base import (
     Unlearner,
     UnlearnResult,
     retained_model,
+    retained_negatives,
     working_copy,
 )
 from mmrecun.unlearning.functional import vectors_with
@@ -114,7 +114,7 @@ class Obliviate(Unlearner):
     def first_move(self, task: Task, model: Recommender, inputs: GraphInputs) -> Adapters:
         """Build adapters that hold the step against the forgotten pairs (stage one)."""
         partition, device = task.partition, task.device
-        rng, sampler = task.seed.child("moments").numpy(), sampler_of(partition)
+        rng, sampler = task.seed.child("moments").numpy(), retained_negatives(partition)
         size = task.training.batch_size
         forgotten = list(bpr_batches(partition.forgotten, sampler, size, rng, device))
         taught = [gradients(model, inputs, triples, len(triples) / size) for triples in forgotten]
@@ -153,15 +153,13 @@ class Obliviate(Unlearner):
         """Compute -ln sigmoid(s(u, n) - s(u, f)) + stay_weight * MSE(s / 2, s_0 / 2) on retained pairs; a scalar."""
         forget, retain = step
         loss = bpr(-after.of_triples(forget).margins())
-        if len(retain):
-            loss = (
-                loss
-                + self.config.stay_weight * (scores(after, retain) / 2 - scores(before, retain) / 2).square().mean()
-            )
-        return loss
+        if not len(retain):
+            return loss
+        change = scores(after, retain) / 2 - scores(before, retain) / 2
+        return loss + self.config.stay_weight * change.square().mean()
 
     def _steps(self, task: Task) -> Iterator[tuple[Triples, Triples]]:
-        partition, sampler, size = task.partition, sampler_of(task.partition), self.config.batch_size
+        partition, sampler, size = task.partition, retained_negatives(task.partition), self.config.batch_size
         affected = np.unique(partition.forgotten.users)
         train = partition.retained_pairs.split(Split.TRAIN)
         retained = train.select(np.isin(train.users, affected))
@@ -169,12 +167,6 @@ class Obliviate(Unlearner):
         forget, keep = (endless(pairs, sampler, size, rng, task.device) for pairs in (partition.forgotten, retained))
         while True:
             yield next(forget), next(keep)
-
-
-def sampler_of(partition: Partition) -> NegativeSampler:
-    """Build a sampler of retained items outside the user's whole history."""
-    original = partition.original
-    return NegativeSampler(original.train, len(original.users), len(original.items), partition.item_rows)
 
 
 def endless(

@@ -26,6 +26,7 @@ from mmrecun.unlearning.base import (
     Unlearner,
     UnlearnResult,
     retained_model,
+    retained_negatives,
     working_copy,
 )
 from mmrecun.unlearning.conjugate import Tensors, solve
@@ -87,8 +88,7 @@ class SCIF(Unlearner):
         return UnlearnResult(retained_model(task, working), stop, [])
 
     def _draw(self, task: Task, forgotten: Interactions, rows: Ints) -> Pairs:
-        original, rng = task.partition.original, task.seed.child("negatives").numpy()
-        sampler = NegativeSampler(original.train, len(original.users), len(original.items), task.partition.item_rows)
+        sampler, rng = retained_negatives(task.partition), task.seed.child("negatives").numpy()
         train = task.partition.retained_pairs.split(Split.TRAIN)
         retained = train.select(np.isin(train.users, rows))
         forget, keep = (repeated(pairs, sampler, self.config.negatives, rng) for pairs in (forgotten, retained))

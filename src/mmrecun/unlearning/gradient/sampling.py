@@ -10,7 +10,7 @@ import torch
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget.partition import Partition
-from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.base import Task, retained_negatives
 
 
 def no_triples() -> Triples:
@@ -72,12 +72,12 @@ class ForgetSampler:
         self.branches = lost_branches(task)
         self.retain = partition.retained_pairs.select(partition.retained_pairs.splits == Split.TRAIN)
         users, items = len(original.users), len(original.items)
-        self.negatives = NegativeSampler(original.train, users, items, partition.item_rows)
+        self.negatives = retained_negatives(partition)
         self._unaware = NegativeSampler(self.retain, users, items, partition.item_rows)
         self._original = original.train
 
     def forget_pass(self, number: int) -> Iterator[Step]:
-        """Pass `number` over the forget set, every step with as many retained triples as fit a batch."""
+        """Yield pass `number` over the forget set, every step with as many retained triples as fit a batch."""
         rng = self._rng("pass", number)
         forgotten = self._forgotten(rng)
         retained = cycle(self._batches(self.retain, self.batch_size, rng))
@@ -85,29 +85,29 @@ class ForgetSampler:
             yield replace(step, retain=next(retained))
 
     def retain_pass(self, number: int) -> Iterator[Step]:
-        """Pass `number` over the retain set, every step with forgotten triples, which come round as often as needed."""
+        """Yield pass `number` over the retain set; forgotten triples are repeated, so that every step has some."""
         rng = self._rng("paired pass", number)
         forgotten = cycle(self._forgotten(rng))
         for retained in self._batches(self.retain, self.batch_size, rng):
             yield replace(next(forgotten), retain=retained)
 
     def forget_only(self, number: int) -> Iterator[Step]:
-        """Pass `number` over the forget set alone."""
+        """Yield pass `number` over the forget set alone."""
         yield from self._forgotten(self._rng("forget pass", number))
 
     def retain_only(self, number: int) -> Iterator[Step]:
-        """Pass `number` over the retain set alone."""
+        """Yield pass `number` over the retain set alone."""
         for triples in self._batches(self.retain, self.batch_size, self._rng("retain pass", number)):
             yield Step(retain=triples)
 
     def retain_only_new_negatives(self, number: int) -> Iterator[Step]:
-        """Draw as `retained`, with negatives as if the forgotten pairs had never been: any item not retained."""
+        """Yield pass `number` over the retain set, as if the forgotten pairs had never been: they may be negatives."""
         rng = self._rng("unaware pass", number)
         for triples in bpr_batches(self.retain, self._unaware, self.batch_size, rng, self.device):
             yield Step(retain=triples)
 
     def full_pass(self, number: int) -> Iterator[Triples]:
-        """Pass `number` over all original training pairs."""
+        """Yield pass `number` over all original training pairs."""
         return self._batches(self._original, self.batch_size, self._rng("whole pass", number))
 
     def _rng(self, name: str, number: int) -> np.random.Generator:

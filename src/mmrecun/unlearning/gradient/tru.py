@@ -138,6 +138,8 @@ def with_gradient(value: Tensor, parameters: list[Tensor], gradients: list[Tenso
 
 
 class _Given(torch.autograd.Function):
+    """A value whose gradients are given, whatever it was computed from."""
+
     @staticmethod
     def forward(ctx: Any, value: Tensor, gradients: list[Tensor], *parameters: Tensor) -> Tensor:  # noqa: ARG004
         ctx.gradients = gradients

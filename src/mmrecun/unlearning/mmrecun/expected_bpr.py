@@ -33,7 +33,7 @@ def hessian_weight(pulls: Tensor) -> Tensor:
 
 
 class Gradient(NamedTuple):
-    """Of BPR's sum over all pairs, by the vectors.
+    """The gradient of BPR's sum over all pairs, by the vectors.
 
     Attributes:
         users, items: float32 [U, D] and [I, D].

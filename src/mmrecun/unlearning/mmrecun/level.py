@@ -1,7 +1,8 @@
 """How well the forgotten pairs are still told from validation pairs of the same users or items.
 
-To a model that never learned them the two are alike, if a random draw split them: the AUC is 0.5. So it says,
-without any Gold, whether a model has forgotten too little or too much.
+To a model that never learned them the two are alike, if a random draw split them: the AUC is about 0.5. How far from it
+this draw lies is read off vectors that were made of the retained pairs alone (see `spectral`). So the AUC says, without
+any Gold, whether a model has forgotten too little or too much.
 
 Single pairs are asked about by popularity of the item. A pair of a rare item is held by the item's row, one of a
 popular item by the user's, so that these figures tell how far the rows of either side should go.
@@ -11,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from mmrecun.arrays import Doubles, Ints
@@ -21,11 +23,13 @@ from mmrecun.evaluation.ranking import percentiles
 from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratified_auc
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors
+from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
 _MOST, _FEWEST = 2048, 200
 _GROUPS, _FEWEST_OF_GROUP = 3, 50
 _SPLIT_MARGIN = 0.05
+_REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the random projection
 
 
 @dataclass(frozen=True)
@@ -79,16 +83,20 @@ class ForgettingLevel:
 
     Args:
         partition: original and retained data.
-        rng: draws pairs where there are many.
+        rng: draws pairs where there are many, and the references.
+        device: of the references.
     """
 
-    def __init__(self, partition: Partition, rng: np.random.Generator) -> None:
+    def __init__(self, partition: Partition, rng: np.random.Generator, device: torch.device) -> None:
         comparisons = [
             _folded_in_pairs(partition, True, rng),
             _folded_in_pairs(partition, False, rng),
             _single_pairs(partition, rng),
         ]
         self._comparisons = [each for each in comparisons if each is not None]
+        draws = _REFERENCES if self._comparisons else 0
+        references = [self.aucs(spectral_vectors(partition.retained, rng, device))[0] for _ in range(draws)]
+        self._expected = np.mean(references, axis=0) if references else np.zeros(0)
 
     def aucs(self, vectors: UserItemVectors) -> tuple[Doubles, Doubles]:
         """Compare each group of forgotten pairs, by vectors [U', D] and [I', D].
@@ -104,6 +112,11 @@ class ForgettingLevel:
         ]
         aucs, errors = np.array(found, dtype=np.float64).reshape(-1, 2).T
         return aucs, errors
+
+    def excess(self, vectors: UserItemVectors) -> tuple[Doubles, Doubles]:
+        """Compute by how much the AUCs exceed those of the references; float64 [G], with the errors [G] of the AUCs."""
+        aucs, errors = self.aucs(vectors)
+        return aucs - self._expected, errors
 
 
 def _folded_in_pairs(partition: Partition, of_users: bool, rng: np.random.Generator) -> _FoldedInPairs | None:

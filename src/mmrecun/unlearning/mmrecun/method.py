@@ -159,9 +159,9 @@ class MMRecUn(Unlearner):
             imbalance = solver.newton_step(self.config.cg_steps)
             history.append({"step": step, "missing": imbalance})
             task.progress(step, in_all, f"out of balance by {imbalance:.3g}")
-        level = ForgettingLevel(partition, task.seed.child("level").numpy())
+        level = ForgettingLevel(partition, task.seed.child("level").numpy(), task.device)
         solver.scale_step(
-            fit_step_scale(lambda scale: level.aucs(solver.scaled_vectors(scale)), self.config.step_scale)
+            fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), self.config.step_scale)
         )
         if not all(bool(table.weight.isfinite().all()) for table in solver.tables.values()):
             raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")

@@ -140,7 +140,7 @@ class _Side:
 
 
 def _traits(own: Tensor, near: Tensor, far: Tensor) -> Doubles:
-    """Log length, cosine with `near` and cosine with `far` of rows [M, D]: float64 [M, 3]."""
+    """Compute log length, cosine with `near` and cosine with `far` of rows [M, D]: float64 [M, 3]."""
     length = own.norm(dim=1).clamp(min=1e-12)
     unit = own / length[:, None]
     found = [length.log(), (unit * normalize(near, dim=1)).sum(dim=1), (unit * normalize(far, dim=1)).sum(dim=1)]

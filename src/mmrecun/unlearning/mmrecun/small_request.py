@@ -6,16 +6,21 @@ known of the whole model is found once, before the first of them, and kept with 
 the share of the pairs that small requests have taken out since everybody was last brought into balance.
 """
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Doubles, Ints
+from mmrecun.arrays import Ints
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions
-from mmrecun.models.base import Recommender, UserItemVectors
+from mmrecun.forget.partition import Partition
+from mmrecun.models.base import EmbeddingTable, Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
+from mmrecun.unlearning.mmrecun.balance import DecayByDegree
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
@@ -35,38 +40,61 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
         negatives: items drawn to stand for all.
         step_scale: how far to go along each row's step.
     """
-    partition = task.partition
-    local = _Local(task, negatives)
-    model = retained_model(task, task.model)
-    kept_rows = {"users": partition.user_rows, "items": partition.item_rows}
-    degrees = {
-        side: (partition.original.degrees[number], partition.retained.degrees[number])
-        for number, side in enumerate(kept_rows)
-    }
-    lost = {"users": ~partition.removed_users, "items": ~partition.removed_items}
-    pairs = {"users": partition.forgotten.users, "items": partition.forgotten.items}
+    local, model = _Local(task, negatives), retained_model(task, task.model)
     rng = task.seed.child("fresh rows").torch()
-    for side, stays in lost.items():
-        affected = np.unique(pairs[side][stays[pairs[side]]])
-        for start in range(0, len(affected), local.rows_at_once):
-            rows = affected[start : start + local.rows_at_once]
-            places = np.searchsorted(kept_rows[side], rows)
-            curvature = facts.reach * local.curvature(side, rows)
-            at, to = (torch.from_numpy(each).to(task.device) for each in (rows, places))
-            before, after = degrees[side][0][rows], degrees[side][1][places]
-            for name, table in model.tables().items():
-                if table.side == side and name in facts.decays:
-                    old, new = (_column(facts.decays[name](degree), table.weight) for degree in (before, after))
-                    target = local.taught(name)[at] + (old - new) * table.weight[to]
-                    table.weight[to] += step_scale * _solved(curvature, new, target)
-                    table.weight[to[after == 0]] = table.fresh(int((after == 0).sum()), rng).to(table.weight)
+    tables = [(name, table) for name, table in model.tables().items() if name in facts.decays]
+    for number, side in enumerate(("users", "items")):
+        for rows in _rows_that_lost_pairs(task.partition, number, local.rows_at_once):
+            curvature = facts.reach * local.curvature(side, rows.original)
+            for name, table in tables:
+                if table.side == side:
+                    step = _newton_step(table, rows, local.taught(name), curvature, facts.decays[name])
+                    places = torch.from_numpy(rows.retained).to(step.device)
+                    table.weight[places] += step_scale * step
+                    emptied = places[torch.from_numpy(rows.after == 0).to(step.device)]
+                    table.weight[emptied] = table.fresh(len(emptied), rng).to(table.weight)
     trained, changed = ([table.weight.detach() for table in each.id_tables().values()] for each in (task.model, model))
-    keep_standing(trained, changed, partition)
+    keep_standing(trained, changed, task.partition)
     return model
 
 
-def _column(values: Doubles, like: Tensor) -> Tensor:
-    return torch.from_numpy(values).to(like)[:, None]
+class _Rows(NamedTuple):
+    """M retained rows of one side that lost pairs: their places and degrees in both datasets, int64 [M] each."""
+
+    original: Ints
+    retained: Ints
+    before: Ints
+    after: Ints
+
+
+def _rows_that_lost_pairs(partition: Partition, number: int, at_once: int) -> Iterator[_Rows]:
+    """Yield those of users (`number` 0) or items (1), at most `at_once` together."""
+    removed = (partition.removed_users, partition.removed_items)[number]
+    kept = (partition.user_rows, partition.item_rows)[number]
+    pairs = (partition.forgotten.users, partition.forgotten.items)[number]
+    affected = np.unique(pairs[~removed[pairs]])
+    for start in range(0, len(affected), at_once):
+        rows = affected[start : start + at_once]
+        places = np.searchsorted(kept, rows)
+        before, after = partition.original.degrees[number][rows], partition.retained.degrees[number][places]
+        yield _Rows(rows, places, before, after)
+
+
+def _newton_step(
+    table: EmbeddingTable, rows: _Rows, taught: Tensor, curvature: Tensor, decay_at: DecayByDegree
+) -> Tensor:
+    """Return how far each of M rows goes, float32 [M, D'].
+
+    Args:
+        table: of the model of the retained data.
+        rows: which.
+        taught: gradient over the forgotten pairs by all original rows, float32 [R, D'].
+        curvature: float32 [M, D, D].
+        decay_at: the decay of the table's rows.
+    """
+    at, to = (torch.from_numpy(each).to(taught.device) for each in (rows.original, rows.retained))
+    old, new = (torch.from_numpy(decay_at(degree)).to(taught)[:, None] for degree in (rows.before, rows.after))
+    return _solved(curvature, new, taught[at] + (old - new) * table.weight[to])
 
 
 def _solved(curvature: Tensor, decay: Tensor, target: Tensor) -> Tensor:
@@ -121,7 +149,7 @@ class _Local:
         return self._taught[table]
 
     def curvature(self, side: str, rows: Ints) -> Tensor:
-        """Return that of BPR over all pairs of the M `rows` of a side, by their vectors: float32 [M, D, D]."""
+        """Return the curvature of BPR over all pairs of the M `rows` of a side, by their vectors: float32 [M, D, D]."""
         users, items = self._vectors
         centred = items - items.mean(dim=0)
         if side == "users":
@@ -141,7 +169,7 @@ class _Local:
         return found
 
     def _as_negatives(self, users: Tensor) -> Tensor:
-        """Curvature that every item has as everybody's negative: float32 [D, D]."""
+        """Compute the curvature that every item has as everybody's negative: float32 [D, D]."""
         pairs = self._train.sample(_MOST_PAIRS, self._rng)
         rows = users[torch.tensor(pairs.users, device=users.device)]
         share = len(self._train) / max(len(pairs), 1) / len(self._vectors[1])

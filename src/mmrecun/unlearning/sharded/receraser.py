@@ -30,8 +30,8 @@ from mmrecun.unlearning.sharded.clustering import Points, balanced_clusters
 from mmrecun.unlearning.vector_model import blocks, vector_model
 
 SIDES = ("user", "item")
-_SLACK = 1.2
-_ROUNDS = 50
+_SLACK = 1.2  # how much larger than its share a shard may be
+_ROUNDS = 50  # of the clustering, at most
 
 
 class RecEraserConfig(UnlearnConfig):
@@ -113,7 +113,7 @@ def factorised(
 ) -> tuple[Tensor, Tensor]:
     """Train a matrix factorisation by BPR, and return its vectors: float32 [U, D] and [I, D]."""
     model = BPRMF(BPRMFConfig(), Sizes.of_dataset(dataset), seed.child("factorisation").torch()).to(device)
-    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    sampler = NegativeSampler.of_dataset(dataset)
     optimizer, inputs = adam(model, training.learning_rate), GraphInputs(len(dataset.users), len(dataset.items))
 
     def loss_of(triples: Triples) -> Tensor:
@@ -163,13 +163,10 @@ def aggregated(task: Task, users: Stacked, items: Stacked, passes: int) -> tuple
     data, seed = task.partition.retained, task.seed.child("aggregation")
     network = Aggregation(users.vectors.shape[1], users.vectors.shape[2], seed.torch()).to(task.device)
     optimizer = adam(network, task.training.learning_rate)
-    sampler = NegativeSampler(data.train, len(data.users), len(data.items))
+    sampler = NegativeSampler.of_dataset(data)
     inputs = GraphInputs(len(data.users), len(data.items))
-    best, best_score, since = (
-        vector_model(task.partition, network.whole("user", users), network.whole("item", items)),
-        -1.0,
-        0,
-    )
+    best = vector_model(task.partition, network.whole("user", users), network.whole("item", items))
+    best_score, since = -1.0, 0
     history: list[dict[str, float]] = []
 
     def loss_of(triples: Triples) -> Tensor:

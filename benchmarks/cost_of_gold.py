@@ -1,0 +1,82 @@
+"""CPU seconds of a method beside those of its Golds, whatever else the machine is doing.
+
+Golds are those of `benchmarks.verdicts`, kept in the same folder. What one costs is counted, not timed: the epochs it
+took, each with the seconds that an epoch and a validation take now.
+"""
+
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from benchmarks.page import OUT, Table, arguments, write
+from benchmarks.verdicts import FIRST_GOLD, REQUESTS, Kept, Trial, request, trials
+from mmrecun import runs
+from mmrecun.data.bpr_sampling import NegativeSampler
+from mmrecun.forget import views
+from mmrecun.forget.partition import Partition
+from mmrecun.rng import Seed
+from mmrecun.training.fit import train_epoch
+from mmrecun.training.loop import adam
+from mmrecun.unlearning.base import Task, retained_model
+from mmrecun.unlearning.registry import method_class
+
+SEED = Seed(7)
+
+
+def row_of(kept: Kept, trial: Trial, name: str, options: Namespace) -> dict[str, Any]:
+    """Time a method and an epoch of Gold's training, in turns; the first turn warms up and does not count."""
+    original, kind = kept.original(trial), method_class(options.method)
+    asked = request(original.dataset, name, REQUESTS)
+    task = Task.of(original.model, Partition.from_request(original.dataset, asked), original.training, SEED)
+    model, inputs = retained_model(task, task.model), task.inputs(views.retained)
+    retained, training = task.partition.retained, task.training
+    sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
+    optimizer = adam(model, training.learning_rate)
+    turns = [
+        (
+            cpu_seconds(lambda: kind(kind.Config()).run(task)),
+            cpu_seconds(
+                lambda: train_epoch(model, retained.train, sampler, inputs, training.batch_size, SEED, optimizer)
+            ),
+            cpu_seconds(lambda: task.validate(model, inputs)),
+        )
+        for _ in range(1 + options.rounds)
+    ]
+    own, epoch, validation = (median(part) for part in zip(*turns[1:], strict=True))
+    golds = [kept.retrained(original, name, asked, FIRST_GOLD + number) for number in range(trial.golds)]
+    epochs = mean(len(runs.history(gold.folder)) for gold in golds)
+    gold_seconds = epochs * (epoch + validation / training.validate_every)
+    return {
+        "data": trial.data,
+        "model": trial.model,
+        "request": name,
+        "CPU s": round(own, 2),
+        "Gold, epochs": round(epochs),
+        "Gold, CPU s": round(gold_seconds, 1),
+        "times faster": round(gold_seconds / own, 1),
+    }
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Return the CPU seconds that `work` takes in this process."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Measure every request of the grid, or those whose names hold a word that is given."""
+    parser = arguments("cost_of_gold", rounds=3)
+    parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
+    parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
+    parser.add_argument("--method", default="mmrecun")
+    options = parser.parse_args(given)
+    rows = [row_of(Kept(options.kept), trial, name, options) for trial, name in trials(options.only)]
+    write(options.out, "cost_of_gold", [Table(f"{options.method} beside Gold", rows)])
+
+
+if __name__ == "__main__":
+    main()

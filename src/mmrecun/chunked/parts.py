@@ -1,0 +1,240 @@
+"""A run in chunks whose rows lie in several parts, on one host or on several: part k of W has rows k, k + W, and so on.
+
+A part is a run in chunks itself, in a folder `k-of-W`. In its lists, partners are numbered as in the whole run. An
+unlearning asks the owners of rows for what it reads, and each then changes its own chunks alone.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.arrays import Ints
+from mmrecun.atomic import staged_folder
+from mmrecun.chunked import ids
+from mmrecun.chunked import run as runs
+from mmrecun.chunked.chunks import ChunkFolder
+from mmrecun.chunked.erasure import Erasure, LostPartners, apply
+from mmrecun.chunked.lists import ChunkedLists
+from mmrecun.chunked.rows import ChunkedRows
+from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_manifest
+from mmrecun.errors import ArtifactError
+
+_NAME = re.compile(r"(\d+)-of-(\d+)")
+_BLOCK = 1 << 16
+
+
+class Owner(Protocol):
+    """Who has a part."""
+
+    def ask(self, what: str, *arguments: Any) -> Any:
+        """Return what the function `what` of this module gives for the part and the arguments."""
+
+
+@dataclass(frozen=True)
+class OwnerHere:
+    """A part on this machine.
+
+    Attributes:
+        folder: of the part.
+    """
+
+    folder: Path
+
+    def ask(self, what: str, *arguments: Any) -> Any:
+        """Answer; see `Owner`."""
+        return answer(self.folder, what, *arguments)
+
+
+def answer(folder: Path, what: str, *arguments: Any) -> Any:
+    """Answer for the part in `folder`, on the machine where it is."""
+    return _ANSWERS[what](runs.read(folder, part=True), *arguments)
+
+
+def part_folders(place: Path) -> dict[int, Path]:
+    """Return number -> folder of the parts below `place` on this machine.
+
+    Raises:
+        ArtifactError: when they are not of one run.
+    """
+    found = {path: match for path in sorted(place.glob("*-of-*")) if (match := _NAME.fullmatch(path.name))}
+    if len({match[2] for match in found.values()}) > 1:
+        raise ArtifactError(f"{place}: parts of several runs; keep those of one")
+    return {int(match[1]): path for path, match in found.items()}
+
+
+def split(run: MappedRun, place: Path, parts: int) -> None:
+    """Write a run in chunks as so many parts below `place`; the run stays as it is."""
+    for part in range(parts):
+        with staged_folder(place / f"{part}-of-{parts}") as staging:
+            _write_part(run, part, parts, staging)
+
+
+def _write_part(run: MappedRun, part: int, parts: int, staging: Path) -> None:
+    folder = ChunkFolder(staging / CHUNKS)
+    rows, lists = {}, {}
+    for side in SIDES:
+        names = _Every(run.table(f"{side}.ids"), part, parts)
+        hashes, places = ids.index_of(names)  # type: ignore[arg-type]
+        vectors = _Every(run.table(f"{side}.vectors"), part, parts)
+        for name, array in (("vectors", vectors), ("ids", names), ("hashes", hashes), ("hash_rows", places)):
+            rows[f"{side}.{name}"] = ChunkedRows.write(array, folder).spec  # type: ignore[arg-type]
+        lists[side] = ChunkedLists.write(_lists_of_part(run, side, part, parts), folder).spec
+    write_manifest(staging, run.manifest.model_copy(update={"rows": rows, "lists": lists, "part": (part, parts)}))
+
+
+class _Every:
+    """Every W-th row of a table, read as it is sliced."""
+
+    def __init__(self, table: ChunkedRows, part: int, parts: int) -> None:
+        self._table, self._part, self._parts = table, part, parts
+        self.dtype = np.dtype(table.spec.dtype)
+        self.shape = (len(range(part, len(table), parts)), *table.spec.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, at: slice) -> np.ndarray:
+        return self._table.rows(self._part + self._parts * np.arange(*at.indices(len(self))))
+
+
+def _lists_of_part(run: MappedRun, side: str, part: int, parts: int) -> Iterator[tuple[Ints, np.ndarray]]:
+    rows = np.arange(part, run.size(side), parts)
+    for start in range(0, len(rows), _BLOCK):
+        found = run.pairs_of(side).lists(rows[start : start + _BLOCK])
+        yield np.array([len(each) for each in found], dtype=np.int64), np.concatenate(found)
+
+
+@dataclass(frozen=True)
+class _ListsOfParts:
+    run: "RunInParts"
+    side: str
+
+    def lists(self, at: Ints) -> list[np.ndarray]:
+        """Return the lists of rows `at`, as `ChunkedLists` does."""
+        found: list[np.ndarray] = [np.empty(0, dtype=np.uint32)] * len(at)
+        for places, values in self.run.asked("lists", self.side, at):
+            for place, each in zip(places, values, strict=True):
+                found[place] = each
+        return found
+
+
+@dataclass(frozen=True)
+class RunInParts(MappedRun):
+    """A whole run of which the owners of its parts are asked for rows; it can be read as a `MappedRun`.
+
+    Attributes:
+        owners: of all parts, in order.
+    """
+
+    owners: Sequence[Owner] = ()
+
+    @classmethod
+    def of(cls, place: Path, owners: Sequence[Owner]) -> "RunInParts":
+        """Ask all owners what they have.
+
+        Raises:
+            ArtifactError: when parts are missing, or not of one run.
+        """
+        found: list[MappedManifest] = [MappedManifest.model_validate(owner.ask("manifest")) for owner in owners]
+        parts = [manifest.part for manifest in found]
+        if not found or parts != [(number, len(found)) for number in range(len(found))]:
+            raise ArtifactError(f"{place}: there are the parts {parts}, not all of one run")
+        if len({(each.dataset, each.change or each.created) for each in found}) > 1:
+            raise ArtifactError(f"{place}: its parts are of several runs, or an unlearning was interrupted; repeat it")
+        rows = {
+            name: spec.model_copy(
+                update={"shape": (sum(each.rows[name].shape[0] for each in found), *spec.shape[1:]), "chunks": ()}
+            )
+            for name, spec in found[0].rows.items()
+        }
+        return cls(place, found[0].model_copy(update={"rows": rows, "lists": {}}), owners)
+
+    def asked(self, what: str, side: str, at: Ints) -> Iterator[tuple[Ints, Any]]:
+        """Ask the owners of rows `at` (int64 [K]); yields which of them an answer is about, and the answer."""
+        parts = len(self.owners)
+        for part, owner in enumerate(self.owners):
+            places = np.flatnonzero(at % parts == part)
+            if len(places):
+                yield places, owner.ask(what, side, at[places] // parts)
+
+    def find(self, side: str, names: tuple[str, ...]) -> Ints:
+        """Find the rows of ids; see `MappedRun`."""
+        found = np.full(len(names), -1, dtype=np.int64)
+        for part, owner in enumerate(self.owners if names else ()):
+            here = owner.ask("find", side, names)
+            found = np.where(here >= 0, part + len(self.owners) * here, found)
+        return found
+
+    def names(self, side: str, at: Ints) -> list[str]:
+        """Return the ids of rows `at`; see `MappedRun`."""
+        found = np.full(len(at), "", dtype=object)
+        for places, values in self.asked("names", side, at):
+            found[places] = values
+        return found.tolist()
+
+    def vectors(self, side: str, at: Ints) -> Tensor:
+        """Return the vectors of rows `at`; see `MappedRun`."""
+        found = np.empty((len(at), self.manifest.rows[f"{side}.vectors"].shape[1]), dtype=np.float32)
+        for places, values in self.asked("vectors", side, at):
+            found[places] = values
+        return torch.from_numpy(found)
+
+    def pairs_of(self, side: str) -> _ListsOfParts:  # type: ignore[override]
+        """Return the lists of one side; see `MappedRun`."""
+        return _ListsOfParts(self, side)
+
+    def erase(self, erasure: Erasure, lost: LostPartners, out: Path, facts: Mapping[str, Any]) -> None:
+        """Let each owner write its part of what is left, below `out` where the part is.
+
+        An owner that has done so already, for the same erasure, does nothing.
+        """
+        whole = {**facts, "change": _digest(erasure)}
+        for part, owner in enumerate(self.owners):
+            owner.ask("erase", *_share(erasure, lost, part, len(self.owners)), out, whole)
+
+
+def _share(erasure: Erasure, lost: LostPartners, part: int, parts: int) -> tuple[Erasure, LostPartners]:
+    """Return what an erasure means for one part, in its rows; pairs of partners keep the numbers of the whole."""
+    gone = {side: rows[rows % parts == part] // parts for side, rows in erasure.gone.items()}
+    moved = {
+        side: (rows[rows % parts == part] // parts, values[rows % parts == part])
+        for side, (rows, values) in erasure.moved.items()
+    }
+    own = {
+        side: {row // parts: partners for row, partners in of.items() if row % parts == part}
+        for side, of in lost.lost.items()
+    }
+    return Erasure(gone, np.empty((0, 2), dtype=np.int64), moved), LostPartners(own, lost.counts)
+
+
+def _digest(erasure: Erasure) -> str:
+    state = hashlib.sha256(erasure.pairs.tobytes())
+    for side in SIDES:
+        for array in (erasure.gone[side], *erasure.moved.get(side, ())):
+            state.update(np.ascontiguousarray(array).data)
+    return state.hexdigest()
+
+
+def _erase(run: MappedRun, erasure: Erasure, lost: LostPartners, out: Path, facts: Mapping[str, Any]) -> None:
+    place = out / run.folder.name
+    if runs.is_mapped(place) and runs.read(place, part=True).manifest.change == facts["change"]:
+        return
+    with staged_folder(place) as staging:
+        apply(run, erasure, staging, lost, **facts)
+
+
+_ANSWERS: dict[str, Callable[..., Any]] = {
+    "manifest": lambda run: run.manifest.model_dump(),
+    "find": MappedRun.find,
+    "names": MappedRun.names,
+    "vectors": lambda run, side, at: run.vectors(side, at).numpy(),
+    "lists": lambda run, side, at: [np.array(each) for each in run.pairs_of(side).lists(at)],
+    "erase": _erase,
+}

@@ -1,0 +1,85 @@
+"""Unlearn from a run whose parts lie on several hosts, each of which changes the rows that it owns."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmrecun.atomic import refuse_existing
+from mmrecun.chunked import run as mapped
+from mmrecun.chunked.parts import Owner, OwnerHere, RunInParts, part_folders, split
+from mmrecun.errors import ConfigError
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.jobs._mapped import solved, stop_of
+from mmrecun.manifest import now
+from mmrecun.runs import PathLike
+from mmrecun.scale.choice import HERE, head_of
+from mmrecun.scale.part_owners import owners_on
+from mmrecun.scale.ray_engine import connected
+
+
+def split_mapped(run: PathLike, out: PathLike, parts: int) -> None:
+    """Write a run in chunks as parts, the folders `0-of-W`, `1-of-W` and so on below `out`.
+
+    Args:
+        run: a run folder; it stays as it is.
+        out: folder to make; move each part to the same path on the host that is to own it.
+        parts: W.
+
+    Raises:
+        ConfigError: for less than one part, or more than there are users or items.
+    """
+    whole, out = mapped.read(Path(run)), Path(out)
+    refuse_existing(out)
+    most = min(whole.size(side) for side in mapped.SIDES)
+    if not 1 <= parts <= most:
+        raise ConfigError(f"{parts} parts: choose 1 to {most}")
+    split(whole, out, parts)
+
+
+def unlearn_parts(
+    run: PathLike, request: ForgetRequest | dict[str, Any], out: PathLike, seed: int = 0, on: str = HERE
+) -> dict[str, Any]:
+    """Take users, items or pairs out of a run in parts; the result is that of `unlearn_mapped` on the whole run.
+
+    Each part appears at `out` on the host that owns it. A call that was interrupted is finished by the same call.
+
+    Args:
+        run: folder of the parts, the same path on every host.
+        request: what to forget.
+        out: folder to make there.
+        seed: of what is drawn.
+        on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
+
+    Returns:
+        "parts", "forgotten", "moved", "seconds" and "stop".
+
+    Raises:
+        ForgetError: when the request leaves no training interaction.
+        ArtifactError: when a part is missing.
+    """
+    started, place, out = time.perf_counter(), Path(run), Path(out)
+    with _owners(place, on) as owners:
+        parent = RunInParts.of(place, owners)
+        erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
+        gone = {side: len(erasure.gone[side]) for side in mapped.SIDES}
+        held_out = lost.counts["valid"] + lost.counts["test"]
+        told = {
+            "forgotten": {**gone, "interactions": lost.counts["train"], "held_out": held_out, "modalities": 0},
+            "moved": {side: len(rows) for side, (rows, _) in erasure.moved.items()},
+            "seconds": time.perf_counter() - started,
+            "stop": stop_of(erasure, explained),
+        }
+        parent.erase(erasure, lost, out, {**told, "seed": seed, "method": "local", "created": now()})
+    return {"parts": len(owners), **told}
+
+
+@contextmanager
+def _owners(place: Path, on: str) -> Iterator[Sequence[Owner]]:
+    address = head_of(on)
+    if on == HERE:
+        yield [OwnerHere(folder) for _, folder in sorted(part_folders(place).items())]
+        return
+    with connected(address) as engine:
+        yield owners_on(engine, place)

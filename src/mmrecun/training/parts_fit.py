@@ -1,0 +1,166 @@
+"""Train a recommender that reads graphs in several processes, each with a part of the users; the same losses.
+
+Everything is in memory, and Adam is that of `fit`: over the users of a process, and over items and all other parameters
+on every process alike (see `user_parts`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrecun.data.bpr_sampling import Triples
+from mmrecun.data.columns import Columns
+from mmrecun.errors import DivergedError
+from mmrecun.models.base import ModelConfig, Recommender, Sizes
+from mmrecun.rng import Seed
+from mmrecun.training.checkpoint import TrainState
+from mmrecun.training.fit import TrainConfig
+from mmrecun.training.initial_values import initial_rows
+from mmrecun.training.loop import Progress, adam, no_progress, train_batches
+from mmrecun.training.losses import training_loss
+from mmrecun.training.mapped_checkpoint import Checkpoints
+from mmrecun.training.mapped_triples import MappedTriples
+from mmrecun.training.row_adam import RowStates
+from mmrecun.training.row_exchange import RowExchange, Shard
+from mmrecun.training.shard_fit import ShardFit, agree, facts_of, fit_shard, validation_of
+from mmrecun.training.user_parts import joined_inputs
+
+_MOMENTS = "exp_avg", "exp_avg_sq"  # torch's names
+
+
+def fit_parts(
+    cls: type[Recommender],
+    config: ModelConfig,
+    columns: Columns,
+    training: TrainConfig,
+    seed: Seed,
+    work: Path,
+    progress: Progress = no_progress,
+    checkpoints: Checkpoints | None = None,
+    shard: Shard = Shard(),  # noqa: B008
+) -> ShardFit:
+    """Train a model that has `user_parts`; see `fit_shard`.
+
+    Args:
+        cls, config: of the model.
+        columns: to be learned from.
+        training, seed, progress, checkpoints: see `fit_shard`.
+        work: an empty folder of this process with room for 8 bytes a training pair.
+        shard: of this process; all that are joined must make the same call.
+
+    Raises:
+        DivergedError: when the loss is no longer finite.
+    """
+    return fit_shard(
+        PartsTrainer(cls, config, columns, training, seed, work, shard), training, seed, progress, checkpoints
+    )
+
+
+class PartsTrainer:
+    """The parts of such a training; see `fit_parts` for the arguments."""
+
+    def __init__(
+        self,
+        cls: type[Recommender],
+        config: ModelConfig,
+        columns: Columns,
+        training: TrainConfig,
+        seed: Seed,
+        work: Path,
+        shard: Shard = Shard(),  # noqa: B008
+    ) -> None:
+        self._columns, self._training = columns, training
+        self.exchange = RowExchange(shard)
+        self.model = _begun(cls, config, columns, seed.child("model").torch(), shard)
+        self._inputs = joined_inputs(columns, self.model.required_inputs(), self.exchange)
+        self._optimizer = adam(self.model, training.learning_rate)
+        self._triples = MappedTriples(columns.train, len(columns.items), work)
+        tables = self.model.tables()
+        self._rows = {
+            name: len(columns.users) if name in tables and tables[name].side == "users" else len(value)
+            for name, value in self.model.named_parameters()
+        }
+        self._whole = {name for name, value in self.model.named_parameters() if self._rows[name] == len(value)}
+        self.steps_per_epoch = -(-len(columns.train) // training.batch_size)
+
+    def epoch(self, seed: Seed) -> float:
+        """Train for one epoch; see `ShardTrainer`."""
+
+        def loss_of(batch: Triples) -> Tensor:
+            return training_loss(self.model, self.model.batch_vectors(self._inputs, batch))
+
+        return train_batches(self._triples.epoch(self._training.batch_size, seed.numpy()), loss_of, self._optimizer)
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Compute recall@20; see `ShardTrainer`."""
+        vectors, size = self.model.vectors(self._inputs), self.exchange.shard.size
+        return validation_of(
+            self._columns,
+            self.exchange,
+            lambda side, at: vectors.items if side == "items" else vectors.users[torch.from_numpy(at // size)],
+        )
+
+    def keep_best(self) -> dict[str, Tensor]:
+        """Copy the rows that this process answers for; see `ShardTrainer`."""
+        best = {name: self._own(name, value.detach()).clone() for name, value in self.model.named_parameters()}
+        finite = all(bool(value.isfinite().all()) for value in best.values())
+        if agree(self.exchange, not finite):
+            raise DivergedError("a parameter is no longer finite; lower learning_rate")
+        return best
+
+    def _own(self, name: str, value: Tensor) -> Tensor:
+        shard = self.exchange.shard
+        rows = value.reshape(len(value), -1)
+        return rows[shard.rank :: shard.size] if name in self._whole else rows
+
+    def save(self, checkpoints: Checkpoints, state: TrainState) -> str:
+        """Leave a checkpoint; see `ShardTrainer`."""
+        tables, steps = {}, 0
+        for name, value in self.model.named_parameters():
+            moments = self._optimizer.state[value]
+            steps = int(moments["step"])
+            parts = [self._own(name, part) for part in (value.detach(), *(moments[each] for each in _MOMENTS))]
+            records = torch.stack(parts, dim=1).numpy()
+            tables[name] = RowStates(records, np.full(len(records), steps, dtype=np.int32))
+        best = {name: value.numpy() for name, value in state.best.items()}
+        return checkpoints.save(state.epoch, tables, best, {**facts_of(state), "steps": steps})
+
+    def restore(self, checkpoints: Checkpoints) -> TrainState:
+        """Go on from the newest checkpoint; see `ShardTrainer`."""
+        tables, best = {}, {}
+        for name, value in self.model.named_parameters():
+            width = value.numel() // len(value)
+            tables[name] = RowStates(np.zeros((len(value), 3, width), np.float32), np.zeros(len(value), np.int32))
+            best[name] = np.zeros((len(value), width), np.float32)
+        facts = checkpoints.load(tables, best, self._rows, self._whole)
+        if facts is None:
+            return TrainState()
+        steps = float(facts.pop("steps"))
+        for name, value in self.model.named_parameters():
+            parts = [part.reshape(value.shape) for part in torch.from_numpy(tables[name].records).unbind(1)]
+            with torch.no_grad():
+                value.copy_(parts[0])
+            moments = {each: part.clone() for each, part in zip(_MOMENTS, parts[1:], strict=True)}
+            self._optimizer.state[value] = {"step": torch.tensor(steps), **moments}
+        kept = {name: self._own(name, torch.from_numpy(rows)).clone() for name, rows in best.items()}
+        return TrainState(**facts, best=kept if facts["best_epoch"] else {})
+
+
+def _begun(
+    cls: type[Recommender], config: ModelConfig, columns: Columns, rng: torch.Generator, shard: Shard
+) -> Recommender:
+    """Build a model with the users of this process, and the values of one with all users."""
+    rows = {"users": len(columns.users), "items": len(columns.items)}
+    widths = {name: each.width for name, each in columns.features.items()}
+    sizes = Sizes(users=shard.count(rows["users"]), items=rows["items"], widths=widths)
+    model = cls(config, sizes, None)
+    values, tables = model.state_dict(), model.tables()
+    shapes = {name: tuple(value.shape) for name, value in values.items()}
+    for name, start, block in initial_rows(shapes, tables, rows, rng):
+        own = shard if name in tables and tables[name].side == "users" else Shard()
+        part, first = block[(own.rank - start) % own.size :: own.size], -(-(start - own.rank) // own.size)
+        values[name][first : first + len(part)] = part
+    return model

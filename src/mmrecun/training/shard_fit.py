@@ -1,0 +1,153 @@
+"""The epochs of a training that several processes may share, with its checkpoints; every process runs the same loop."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from mmrecun.data.columns import Columns
+from mmrecun.data.interactions import Split
+from mmrecun.evaluation.mapped import RowsOf, evaluate_columns, users_to_rank
+from mmrecun.rng import Seed
+from mmrecun.training.checkpoint import TrainState
+from mmrecun.training.fit import FitResult, TrainConfig, should_stop
+from mmrecun.training.loop import Progress
+from mmrecun.training.mapped_checkpoint import Checkpoints
+from mmrecun.training.row_exchange import RowExchange
+from mmrecun.training.validation import VALIDATION_CUTOFF
+
+
+@dataclass(frozen=True)
+class ShardFit:
+    """What a process has of a finished training.
+
+    Attributes:
+        result: what the training did.
+        best: parameter -> float32 [R, D]: of the rows that validated best, row r lies on process r mod W, as its row
+            r div W. A parameter of one axis has one column.
+    """
+
+    result: FitResult
+    best: dict[str, np.ndarray]
+
+
+class ShardTrainer(Protocol):
+    """The share of one process in a training. All processes make the same calls in the same order.
+
+    Attributes:
+        steps_per_epoch: how many batches an epoch has.
+        exchange: with the other processes.
+    """
+
+    steps_per_epoch: int
+    exchange: RowExchange
+
+    def epoch(self, seed: Seed) -> float:
+        """Train for one epoch, and return the mean loss.
+
+        Raises:
+            DivergedError: when the loss is no longer finite.
+        """
+
+    def validate(self) -> float:
+        """Compute recall@20 on the validation pairs, as `validation_score` does."""
+
+    def keep_best(self) -> dict[str, Tensor]:
+        """Keep the parameters as they are now, and return what `ShardFit.best` holds of them.
+
+        Raises:
+            DivergedError: when one is no longer finite.
+        """
+
+    def save(self, checkpoints: Checkpoints, state: TrainState) -> str:
+        """Leave a checkpoint, and return its name."""
+
+    def restore(self, checkpoints: Checkpoints) -> TrainState:
+        """Return the state of the newest checkpoint, with all parameters as they were; a new one if there is none."""
+
+
+def fit_shard(
+    trainer: ShardTrainer, training: TrainConfig, seed: Seed, progress: Progress, checkpoints: Checkpoints | None
+) -> ShardFit:
+    """Train until validation no longer improves.
+
+    Every epoch draws from its own child of `seed`, so a training that goes on from a checkpoint gives the same bits as
+    one that was not interrupted. On another number of processes sums are added in another order.
+
+    Args:
+        trainer: of this process.
+        training: settings of the training.
+        seed: of the whole run, as given to `jobs.train`.
+        progress: told of every epoch.
+        checkpoints: where to go on from, and what to leave.
+
+    Raises:
+        DivergedError: when the loss is no longer finite.
+    """
+    state = trainer.restore(checkpoints) if checkpoints else TrainState()
+    started, saved, cost = time.perf_counter() - state.seconds, time.perf_counter(), 0.0
+    while state.epoch < training.epochs and not should_stop(state, training, trainer.steps_per_epoch):
+        begun = time.perf_counter()
+        loss = trainer.epoch(seed.child(f"epoch {state.epoch}"))
+        state.epoch += 1
+        row = {"epoch": state.epoch, "loss": loss, "seconds": time.perf_counter() - begun}
+        if state.epoch % training.validate_every == 0 or state.epoch == training.epochs:
+            row["valid"] = trainer.validate()
+            if row["valid"] > state.best_score:
+                state.best_epoch, state.best_score = state.epoch, row["valid"]
+                state.best = trainer.keep_best()
+        state.history.append(row)
+        state.seconds = time.perf_counter() - started
+        if checkpoints and agree(trainer.exchange, checkpoints.due(time.perf_counter() - saved, cost)):
+            begun = time.perf_counter()
+            _save(trainer, checkpoints, state)
+            saved = time.perf_counter()
+            cost = saved - begun
+        progress(
+            state.epoch, training.epochs, f"loss {loss:.4f}  best valid {state.best_score:.4f} @ {state.best_epoch}"
+        )
+    done = FitResult(state.best_epoch, state.epoch, state.best_score, state.history, state.seconds)
+    return ShardFit(done, {name: value.numpy() for name, value in state.best.items()})
+
+
+def agree(exchange: RowExchange, wish: bool) -> bool:
+    """Say whether any process wishes something; then all do it."""
+    return exchange.total(float(wish))[0] > 0
+
+
+def _save(trainer: ShardTrainer, checkpoints: Checkpoints, state: TrainState) -> None:
+    """Leave a checkpoint, and remove the ones before when all processes have left theirs."""
+    name = trainer.save(checkpoints, state)
+    agree(trainer.exchange, True)
+    if trainer.exchange.shard.rank == 0:
+        checkpoints.remove_before(name)
+
+
+def facts_of(state: TrainState) -> dict[str, object]:
+    """Return what a checkpoint says of a training, beside its parameters."""
+    return {name: getattr(state, name) for name in ("epoch", "best_epoch", "best_score", "history", "seconds")}
+
+
+def validation_of(columns: Columns, exchange: RowExchange, rows_of: RowsOf) -> float:
+    """Compute recall@20 on the validation pairs; each process ranks its own users, with `rows_of` their vectors."""
+    truth, shard = columns.splits[Split.VALID], exchange.shard
+    chosen = users_to_rank(np.flatnonzero(np.diff(truth.starts)), len(columns.items))
+    own, whole, users = chosen[shard.owns(chosen)], 0.0, 0
+    if len(own):
+        report = evaluate_columns(
+            columns.train, truth, len(columns.items), rows_of, own, (VALIDATION_CUTOFF,), lists=False
+        )
+        whole, users = report.metrics[f"recall@{VALIDATION_CUTOFF}"], report.users
+    if shard.size == 1:
+        return whole
+    added, counted = exchange.total(whole * users if users else 0.0, users)
+    return added / max(counted, 1)
+
+
+def blocks(rows: int, size: int) -> Iterator[np.ndarray]:
+    """Yield the numbers of `rows` rows, int64, in blocks of at most `size`."""
+    for start in range(0, rows, size):
+        yield np.arange(start, min(start + size, rows))

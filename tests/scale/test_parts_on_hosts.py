@@ -1,0 +1,54 @@
+"""A run in two parts on two hosts, neither of which has the other's, is unlearned as on one machine."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed; pip install 'mmrecun[ray]', or make test-ray")
+
+from mmrecun import Dataset, jobs
+from mmrecun.chunked import run as mapped
+from mmrecun.data import files
+from tests.jobs.test_parts import assert_same, in_parts, one_pair
+from tests.scale.hosts import Hosts
+
+REQUESTS = {"user": {"users": ["u00003"]}, "item": {"items": ["i00005"]}}
+
+
+@pytest.fixture(scope="module")
+def run(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole run; its parts lie in the scratch folders of the hosts, which are not the same file system."""
+    place = tmp_path_factory.mktemp("run")
+    files.save(Dataset.synthetic(users=151, items=70, interactions=2000), place / "data")
+    jobs.train_mapped(place / "data", "bprmf", place / "run", {"dim": 8, "epochs": 4, "batch_size": 400})
+    jobs.split_mapped(place / "run", place / "parts", 2)
+    for number, name in enumerate("AB"):
+        own = place / "parts" / f"{number}-of-2"
+        hosts.run(name, ["sh", "-c", f"mkdir {hosts.scratch}/parts && cp -r {own} {hosts.scratch}/parts"])
+    return place / "run"
+
+
+@pytest.mark.parametrize("kind", ["user", "item", "pair"])
+def test_hosts_forget_what_they_own(hosts: Hosts, run: Path, tmp_path: Path, kind: str):
+    request, out = REQUESTS.get(kind) or one_pair(run), hosts.scratch / f"after-{kind}"
+    call = f"{str(hosts.scratch / 'parts')!r}, {request!r}, {str(out)!r}, on='ray:{hosts.address}'"
+    code = f"import json; from mmrecun import jobs; print(json.dumps(jobs.unlearn_parts({call})))"
+    told = json.loads(hosts.run("A", [sys.executable, "-c", code]).stdout.splitlines()[-1])
+    (tmp_path / "parts").mkdir()
+    for number, name in enumerate("AB"):
+        assert hosts.run(name, ["ls", out]).stdout.split() == [f"{number}-of-2"]
+        hosts.run(name, ["cp", "-r", out / f"{number}-of-2", tmp_path / "parts"])
+    made = jobs.unlearn_mapped(run, request, tmp_path / "run")
+    assert_same(in_parts(tmp_path / "parts"), mapped.read(tmp_path / "run"))
+    assert (told["parts"], told["forgotten"], told["moved"]) == (2, made.forgotten, made.moved)
+    assert np.array(list(told["moved"].values())).sum() > 0
+
+
+def test_an_error_of_a_request_is_one_line(hosts: Hosts, run: Path):
+    call = f"{str(hosts.scratch / 'parts')!r}, {{'users': ['nobody']}}, '/none', on='ray:{hosts.address}'"
+    found = hosts.run("A", [sys.executable, "-c", f"from mmrecun import jobs; jobs.unlearn_parts({call})"], check=False)
+    assert "ForgetError: unknown user id: nobody" in found.stderr
+    assert run.is_dir()

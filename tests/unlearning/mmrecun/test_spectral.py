@@ -1,0 +1,34 @@
+import numpy as np
+import torch
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
+
+CPU = torch.device("cpu")
+
+
+def dense(data: Dataset) -> np.ndarray:
+    pairs = np.zeros((len(data.users), len(data.items)))
+    for user, item in zip(data.train.users, data.train.items, strict=True):
+        pairs[user, item] = 1 / np.sqrt(data.degrees[0][user] * data.degrees[1][item])
+    return pairs
+
+
+def test_with_as_many_dimensions_as_items_the_pairs_come_back(dataset: Dataset):
+    users, items = spectral_vectors(dataset, np.random.default_rng(0), CPU)
+    assert users.shape[1] == min(len(dataset.users), len(dataset.items)) <= 64
+    np.testing.assert_allclose((users @ items.T).numpy(), dense(dataset), atol=1e-5)
+
+
+def test_with_fewer_they_come_nearly_as_near_as_the_svd(dataset: Dataset, monkeypatch):
+    monkeypatch.setattr("mmrecun.unlearning.mmrecun.spectral._DIM", 8)
+    users, items = spectral_vectors(dataset, np.random.default_rng(0), CPU)
+    best = np.sqrt((np.linalg.svd(dense(dataset), compute_uv=False)[8:] ** 2).sum())
+    assert best <= np.linalg.norm((users @ items.T).numpy() - dense(dataset)) < 1.1 * best
+
+
+def test_both_sides_carry_the_square_roots_of_the_singular_values(dataset: Dataset):
+    users, items = (part.numpy() for part in spectral_vectors(dataset, np.random.default_rng(0), CPU))
+    sizes = np.linalg.svd(dense(dataset), compute_uv=False)
+    for side in (users, items):
+        np.testing.assert_allclose(side.T @ side, np.diag(sizes[: side.shape[1]]), atol=1e-4)
