@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.errors import DivergedError
+from mmrecun.data.interactions import Split
+from mmrecun.errors import DivergedError, ForgetError
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
@@ -115,6 +116,17 @@ def test_a_user_without_any_pair_left_starts_anew(converged: Trained):
     bound = (6 / sum(model.users.weight.shape)) ** 0.5
     assert model.users.weight[row].abs().max() <= bound
     assert model.users.weight[row].any()
+
+
+def test_a_model_that_nothing_could_validate_is_not_trained_anew(trained: Trained):
+    pairs = trained.dataset.interactions
+    asked = pairs.splits == Split.VALID
+    asked[np.flatnonzero(pairs.splits == Split.TRAIN)[0]] = True
+    names = trained.dataset.users.names.gather(pairs.users), trained.dataset.items.names.gather(pairs.items)
+    listed = [pair for pair, wanted in zip(zip(*names, strict=True), asked, strict=True) if wanted]
+    task = task_of(trained, Partition.from_request(trained.dataset, ForgetRequest(pairs=listed)))
+    with pytest.raises(ForgetError, match=r"no validation pair .* --method unlink"):
+        MMRecUn(MMRecUnConfig(min_cosine=1)).run(task)
 
 
 def test_rows_that_are_not_explained_have_the_model_trained_anew(trained: Trained):

@@ -31,10 +31,10 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Split
-from mmrecun.errors import DivergedError
+from mmrecun.errors import DivergedError, ForgetError
 from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
-from mmrecun.training.validation import can_validate
+from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
@@ -100,7 +100,16 @@ class MMRecUn(Unlearner):
     config: MMRecUnConfig
 
     def unsolved(self, task: Task, why: str) -> UnlearnResult:
-        """Train anew, where the rows cannot be solved for."""
+        """Train anew, where the rows cannot be solved for.
+
+        Raises:
+            ForgetError: when no validation pair is left that could choose an epoch.
+        """
+        if not can_validate(task.partition.retained):
+            raise ForgetError(
+                f"{why}, so the model must be trained anew, but the request leaves {CANNOT_VALIDATE}; "
+                "choose a method that trains nothing, such as --method unlink"
+            )
         task.progress(0, 1, f"{why}; the model is trained anew")
         anew = Retrain(Retrain.Config()).run(task)
         return replace(anew, stop_reason=f"trained anew, since {why}; {anew.stop_reason}")
