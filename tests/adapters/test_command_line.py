@@ -46,7 +46,7 @@ def place(tmp_path, monkeypatch, dataset, ranked):
 FORMATS = {
     "als.npz": ("--like", "implicit"),
     "BPR.pth": ("--like", "recbole", "--reading", "users=users.txt", "--reading", "items=items.txt"),
-    "plain.pth": ("--like", "torch", "--reading", 'tables=["u","i"]'),
+    "plain.pth": ("--like", "torch", "--reading", "tables=u, i"),
     "vectors": ("--like", "vectors"),
 }
 
@@ -190,6 +190,7 @@ def test_a_gold_of_recbole_has_rows_of_its_own(cli, place, dataset):  # noqa: F8
         ("BPR.pth --like implicit --data data --users gone.txt", "BPR.pth: not a file of implicit"),
         ("BPR.pth --like recbole --data data --users gone.txt", "whose row is whose"),
         ("plain.pth --like torch --data data --users gone.txt", "unknown table 'user_embedding.weight'"),
+        ("plain.pth --like torch --data data --reading tables=u --users gone.txt", "tables = "),
         ("vectors --like vectors --data data --user nobody", "nobody"),
         ("data/dataset.toml --like vectors --data data --user user-3", "no such folder"),
         ("data --data data --user user-3", "say with --like"),

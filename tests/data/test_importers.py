@@ -158,6 +158,12 @@ def test_a_chosen_split_replaces_the_labels(tmp_path: Path):
     assert list(data.interactions.splits[data.interactions.users > 0]) == [0, 0]
 
 
+def test_without_a_split_every_pair_is_one_of_training(tmp_path: Path):
+    whole = read(mmrec(tmp_path / "set"), ImportOptions(split="none"))
+    assert whole.dataset.interactions.splits.tolist() == [0] * 5
+    assert not any("split" in warning for warning in whole.warnings)
+
+
 def test_typed_headers_need_a_split(tmp_path: Path):
     rows = "".join(f"{user}\t{item}\t3.0\t{user + item}\n" for user in (7, 9) for item in (100, 200, 300))
     (tmp_path / "r.inter").write_text("user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + rows)

@@ -1,13 +1,23 @@
 """The contract of every adapter of files: settings that say how a file is read, and one method that reads it."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator
 
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.places import Ids
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import DataError
 from mmrecun.settings import Settings
+
+
+def _listed(value: Any) -> Any:
+    return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+
+Tables = Annotated[tuple[str, str], BeforeValidator(_listed)]
+"""Names of the tables of users and of items; as text with a comma between them, such as "user.weight,item.weight"."""
 
 
 class AdapterConfig(Settings):

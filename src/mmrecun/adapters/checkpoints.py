@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import NonNegativeInt
 
-from mmrecun.adapters.adapter import Adapter, AdapterConfig
+from mmrecun.adapters.adapter import Adapter, AdapterConfig, Tables
 from mmrecun.adapters.checkpoint_file import CheckpointFile, zeroed
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, SHARED_PARAMETERS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
@@ -66,7 +66,7 @@ class TorchConfig(AdapterConfig):
         layers: hops over the user-item graph, if the model propagates its rows as LightGCN does.
     """
 
-    tables: tuple[str, str] = ("user_embedding.weight", "item_embedding.weight")
+    tables: Tables = ("user_embedding.weight", "item_embedding.weight")
     layers: NonNegativeInt = 0
 
 

@@ -1,7 +1,6 @@
 """What a foreign model was trained on, as a dataset: a folder, a table or sparse matrices."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +38,7 @@ def opened_data(data: Dataset | str | Path) -> Dataset:
     weight = WEIGHT if WEIGHT in there and path.suffix != ".inter" else None
     if not _LABELS.isdisjoint(there):
         return read(path, ImportOptions(weight=weight)).dataset
-    whole = read(path, ImportOptions(weight=weight, split=SplitKind.RANDOM)).dataset
-    pairs = whole.interactions
-    return whole.with_interactions(replace(pairs, splits=np.full(len(pairs), Split.TRAIN, dtype=np.int8)))
+    return read(path, ImportOptions(weight=weight, split=SplitKind.NONE)).dataset
 
 
 def _headers(path: Path) -> list[str]:

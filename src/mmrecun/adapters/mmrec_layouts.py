@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from mmrecun.adapters.adapter import AdapterConfig
+from mmrecun.adapters.adapter import AdapterConfig, Tables
 from mmrecun.adapters.mmrec_models import BiasedBM3, EvenFREEDOM, JoinedVBPR
 from mmrecun.errors import ConfigError
 from mmrecun.forget.request import Target
@@ -39,7 +39,7 @@ class MMRecConfig(AdapterConfig):
     item_layers: PositiveInt = 1
     neighbours: PositiveInt = 10
     image_share: float = Field(default=0.1, ge=0, le=1)
-    tables: tuple[str, str] = ("user_embedding.weight", "item_id_embedding.weight")
+    tables: Tables = ("user_embedding.weight", "item_id_embedding.weight")
 
 
 class Part(NamedTuple):

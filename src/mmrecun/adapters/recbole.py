@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import NonNegativeInt
 
 from mmrecun.adapters import checkpoints
-from mmrecun.adapters.adapter import Adapter, AdapterConfig
+from mmrecun.adapters.adapter import Adapter, AdapterConfig, Tables
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.places import Ids
 from mmrecun.data.dataset import Dataset
@@ -23,7 +23,7 @@ class RecBoleConfig(AdapterConfig):
     """
 
     layers: NonNegativeInt = 0
-    tables: tuple[str, str] = (_USERS, _ITEMS)
+    tables: Tables = (_USERS, _ITEMS)
 
 
 class RecBoleCheckpoints(Adapter):
@@ -52,7 +52,7 @@ def load(
     users: Ids,
     items: Ids,
     layers: int = 0,
-    tables: tuple[str, str] = (_USERS, _ITEMS),
+    tables: Tables = (_USERS, _ITEMS),
 ) -> ForeignModel:
     """Read a checkpoint that RecBole's trainer saved; nothing of it is run.
 

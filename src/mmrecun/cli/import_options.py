@@ -46,7 +46,9 @@ FeatureIds = Annotated[
 ]
 ItemTable = Annotated[Path | None, typer.Option(help="Table of items: ids and attributes.")]
 UserTable = Annotated[Path | None, typer.Option(help="Table of users: ids and attributes.")]
-Split = Annotated[str | None, typer.Option(help="random, temporal or leave-k-out.")]
+Split = Annotated[
+    str | None, typer.Option(help="random, temporal, leave-k-out, or none where all pairs are training pairs.")
+]
 HeldOutEach = Annotated[int, typer.Option(min=1, help="Held out per user and part, for leave-k-out.")]
 Core = Annotated[int, typer.Option(min=0, help="Keep users and items with at least so many pairs.")]
 Duplicates = Annotated[str, typer.Option(help="error, or first to keep the first of a repeated pair.")]

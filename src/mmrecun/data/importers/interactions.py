@@ -81,7 +81,7 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
         report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", told)
         users, items, order = users[inside], items[inside], order[inside]
     labels = _labels(events, users, order, options, report)
-    for split in Split:
+    for split in Split if options.split is not SplitKind.NONE else ():
         if not (labels == split).any():
             if split is Split.TRAIN:
                 raise DataError(f"{events.where}: the train split is empty; at least some interactions must be in it")
@@ -232,6 +232,8 @@ def _made(users: Ints, attributes: pl.DataFrame, options: ImportOptions, warning
     if kind is None:
         warnings.append("no split was given or chosen: random 8:1:1 per user was made; see --split")
         kind = SplitKind.RANDOM
+    if kind is SplitKind.NONE:
+        return np.full(len(users), Split.TRAIN, dtype=np.int8)
     seed = Seed(options.seed).child("split")
     if kind is SplitKind.RANDOM:
         return random_split(users, seed)

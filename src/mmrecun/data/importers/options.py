@@ -33,6 +33,7 @@ class SplitKind(StrEnum):
     RANDOM = "random"
     TEMPORAL = "temporal"
     LEAVE_K_OUT = "leave-k-out"
+    NONE = "none"
 
 
 class Duplicates(StrEnum):
@@ -54,7 +55,8 @@ class ImportOptions(Settings):
         features: modality -> npy, Parquet or Arrow file, or a folder with an npy file an item.
         feature_ids: modality -> file with the item ids of its npy rows, in their order.
         items, users: tables of ids and attributes; they also fix the row order of npy features.
-        split: how to split when there is no label; random, with a warning, when not given.
+        split: how to split when there is no label; random, with a warning, when not given. With none, all pairs are
+            training pairs, as for a model that was trained on all of them.
         k: held out per user and part, for leave-k-out.
         k_core: smallest number of pairs of every user and item; 0 keeps everything.
         duplicates: refuse a repeated pair, or keep the first.
