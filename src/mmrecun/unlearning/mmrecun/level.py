@@ -26,7 +26,7 @@ from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
-_MOST, _FEWEST = 2048, 200
+_MOST, _FEWEST = 4096, 200
 _GROUPS, _FEWEST_OF_GROUP = 3, 50
 _SPLIT_MARGIN = 0.05
 _REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the random projection
