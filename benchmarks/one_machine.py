@@ -27,8 +27,8 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs import evaluate_mapped, unlearn_mapped
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
+from mmrecun.training.distributed.row_fit import RowTrainer
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.mapped_fit import MappedTrainer
 
 _MIB, _USERS_AT_ONCE = 1 << 20, 20_000
 ASKED = 500
@@ -103,7 +103,7 @@ def train_stage(data: Path, work: Path, out: Path, steps: int, batch: int, group
     watch = Watch(group)
     columns, training = columns_of(data), TrainConfig(batch_size=batch)
     work.mkdir()
-    trainer = MappedTrainer(BPRMF, BPRMFConfig(), columns, training, Seed(0), work)
+    trainer = RowTrainer(BPRMF, BPRMFConfig(), columns, training, Seed(0), work)
     begun = time.perf_counter(), time.process_time()
     taken = trainer.steps(Seed(1))
     next(taken)

@@ -22,15 +22,15 @@ from mmrecun.errors import ArtifactError, ForgetError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
+from mmrecun.training.distributed.row_fit import fit_rows
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.mapped_fit import fit_mapped
 
 
 @pytest.fixture(scope="session")
 def trained(folder: Path, tmp_path_factory) -> dict[str, np.ndarray]:
     work = tmp_path_factory.mktemp("work")
     config, training = BPRMFConfig(dim=16), TrainConfig(epochs=60, batch_size=128)
-    best = fit_mapped(BPRMF, config, columns_of(folder), training, Seed(0), work).best
+    best = fit_rows(BPRMF, config, columns_of(folder), training, Seed(0), work).best
     return {name.split(".")[0]: np.array(values) for name, values in best.items()}
 
 

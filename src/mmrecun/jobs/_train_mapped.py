@@ -13,9 +13,9 @@ from mmrecun.chunked.run import MappedManifest
 from mmrecun.jobs._shared_training import Trained, Workers, shared_training
 from mmrecun.models.registry import model_class
 from mmrecun.runs import PathLike
+from mmrecun.training.distributed.fit import blocks
+from mmrecun.training.distributed.row_tables import RowModel, refuse_whole_tables
 from mmrecun.training.loop import Progress, no_progress
-from mmrecun.training.mapped_tables import RowModel, refuse_whole_tables
-from mmrecun.training.shard_fit import blocks
 
 _BLOCK = 1 << 14
 

@@ -28,11 +28,11 @@ from mmrecun.rng import Seed
 from mmrecun.scale.depot import Depot
 from mmrecun.scale.piece import Failure, digest_of
 from mmrecun.settings import Settings
+from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf, Shelf
+from mmrecun.training.distributed.graph_fit import fit_graphs
+from mmrecun.training.distributed.row_exchange import Shard
+from mmrecun.training.distributed.row_fit import fit_rows
 from mmrecun.training.fit import FitResult, TrainConfig
-from mmrecun.training.mapped_checkpoint import Checkpoints, FolderShelf, Shelf
-from mmrecun.training.mapped_fit import fit_mapped
-from mmrecun.training.parts_fit import fit_parts
-from mmrecun.training.row_exchange import Shard
 
 SCRATCH = "mmrecun-scratch-"
 _STATE, _LOST_AFTER = "state.json", timedelta(minutes=10)
@@ -123,7 +123,7 @@ def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> F
         shelf.get(task.columns_name, columns)
     cls, files = model_class(task.model), place / "files"
     files.mkdir()
-    fit = fit_parts if cls.user_parts else fit_mapped
+    fit = fit_graphs if cls.user_parts else fit_rows
     fitted = fit(
         cls,
         cls.Config.model_validate(task.settings),

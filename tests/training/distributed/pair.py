@@ -12,7 +12,7 @@ import numpy as np
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TRAINING, SEED = TrainConfig(epochs=5, batch_size=400), Seed(5)
 SETTINGS = {
     "bprmf": {"dim": 16},
@@ -30,7 +30,15 @@ class Pair:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.out, self.of = out, of
-        words = [sys.executable, "-m", "tests.training.process_of_pair", model, folder, out, str(stop_after)]
+        words = [
+            sys.executable,
+            "-m",
+            "tests.training.distributed.process_of_pair",
+            model,
+            folder,
+            out,
+            str(stop_after),
+        ]
         together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(of), "OMP_NUM_THREADS": "1"}
         path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
         self.processes = [

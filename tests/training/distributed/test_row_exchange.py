@@ -12,12 +12,12 @@ from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.columns_import import columns_of
 from mmrecun.data.dataset import Dataset
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
-from mmrecun.training.mapped_checkpoint import Checkpoints, FolderShelf
-from mmrecun.training.mapped_fit import fit_mapped
-from mmrecun.training.row_adam import RowStates
-from mmrecun.training.row_exchange import Shard
-from mmrecun.training.shard_fit import ShardFit
-from tests.training.pair import SEED, TRAINING, Pair
+from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.fit import ShardFit
+from mmrecun.training.distributed.row_adam import RowStates
+from mmrecun.training.distributed.row_exchange import Shard
+from mmrecun.training.distributed.row_fit import fit_rows
+from tests.training.distributed.pair import SEED, TRAINING, Pair
 
 CONFIG, TABLES = BPRMFConfig(dim=16), ("users.weight", "items.weight")
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory) -> Path:
 
 def alone(folder: Path, work: Path, checkpoints: Checkpoints | None = None) -> ShardFit:
     work.mkdir()
-    return fit_mapped(BPRMF, CONFIG, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
+    return fit_rows(BPRMF, CONFIG, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from mmrecun.arrays import Bools, Ints
-from mmrecun.training.row_adam import RowAdam
+from mmrecun.training.distributed.row_adam import RowAdam
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from mmrecun.data.interactions import Split
 from mmrecun.evaluation.mapped import RowsOf, evaluate_columns, users_to_rank
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
+from mmrecun.training.distributed.checkpoint import Checkpoints
+from mmrecun.training.distributed.row_exchange import RowExchange
 from mmrecun.training.fit import FitResult, TrainConfig, should_stop
 from mmrecun.training.loop import Progress
-from mmrecun.training.mapped_checkpoint import Checkpoints
-from mmrecun.training.row_exchange import RowExchange
 from mmrecun.training.validation import VALIDATION_CUTOFF
 
 

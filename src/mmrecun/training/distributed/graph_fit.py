@@ -1,7 +1,7 @@
 """Train a recommender that reads graphs in several processes, each with a part of the users; the same losses.
 
 Everything is in memory, and Adam is that of `fit`: over the users of a process, and over items and all other parameters
-on every process alike (see `user_parts`).
+on every process alike (see `user_graphs`).
 """
 
 from pathlib import Path
@@ -16,21 +16,21 @@ from mmrecun.errors import DivergedError
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
+from mmrecun.training.distributed.checkpoint import Checkpoints
+from mmrecun.training.distributed.fit import ShardFit, agree, facts_of, fit_shard, validation_of
+from mmrecun.training.distributed.initial_values import initial_rows
+from mmrecun.training.distributed.row_adam import RowStates
+from mmrecun.training.distributed.row_exchange import RowExchange, Shard
+from mmrecun.training.distributed.triples import MappedTriples
+from mmrecun.training.distributed.user_graphs import joined_inputs
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.initial_values import initial_rows
 from mmrecun.training.loop import Progress, adam, no_progress, train_batches
 from mmrecun.training.losses import training_loss
-from mmrecun.training.mapped_checkpoint import Checkpoints
-from mmrecun.training.mapped_triples import MappedTriples
-from mmrecun.training.row_adam import RowStates
-from mmrecun.training.row_exchange import RowExchange, Shard
-from mmrecun.training.shard_fit import ShardFit, agree, facts_of, fit_shard, validation_of
-from mmrecun.training.user_parts import joined_inputs
 
 _MOMENTS = "exp_avg", "exp_avg_sq"  # torch's names
 
 
-def fit_parts(
+def fit_graphs(
     cls: type[Recommender],
     config: ModelConfig,
     columns: Columns,
@@ -54,12 +54,12 @@ def fit_parts(
         DivergedError: when the loss is no longer finite.
     """
     return fit_shard(
-        PartsTrainer(cls, config, columns, training, seed, work, shard), training, seed, progress, checkpoints
+        GraphTrainer(cls, config, columns, training, seed, work, shard), training, seed, progress, checkpoints
     )
 
 
-class PartsTrainer:
-    """The parts of such a training; see `fit_parts` for the arguments."""
+class GraphTrainer:
+    """The parts of such a training; see `fit_graphs` for the arguments."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from mmrecun.data.columns import Columns
 from mmrecun.data.graph import GraphInputs, RequiredInputs, bipartite_adjacency, neighbour_graph, normalised_block
 from mmrecun.data.interactions import Split
 from mmrecun.data.sparse import SparseMatrix, halves, product
-from mmrecun.training.row_exchange import RowExchange, Shard
+from mmrecun.training.distributed.row_exchange import RowExchange, Shard
 
 _CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""One of the processes of a training: `python -m tests.training.process_of_pair MODEL FOLDER OUT STOP_AFTER`.
+"""One of the processes of a training, begun as a module with the words MODEL FOLDER OUT STOP_AFTER.
 
 After STOP_AFTER epochs (0: never) the last process says so and waits to be killed.
 """
@@ -12,12 +12,12 @@ import torch.distributed as dist
 
 from mmrecun.data.columns_import import columns_of
 from mmrecun.models.registry import model_class
-from mmrecun.training.mapped_checkpoint import Checkpoints, FolderShelf
-from mmrecun.training.mapped_fit import MappedTrainer
-from mmrecun.training.parts_fit import PartsTrainer
-from mmrecun.training.row_exchange import Shard
-from mmrecun.training.shard_fit import fit_shard
-from tests.training.pair import SEED, SETTINGS, TRAINING
+from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.fit import fit_shard
+from mmrecun.training.distributed.graph_fit import GraphTrainer
+from mmrecun.training.distributed.row_exchange import Shard
+from mmrecun.training.distributed.row_fit import RowTrainer
+from tests.training.distributed.pair import SEED, SETTINGS, TRAINING
 
 
 def main(model: str, folder: str, out: str, stop_after: str) -> None:
@@ -33,7 +33,7 @@ def main(model: str, folder: str, out: str, stop_after: str) -> None:
     work.mkdir(exist_ok=True)
     keep = Checkpoints(FolderShelf(place / "shelf"), "key", shard, work, 0.0)
     cls = model_class(model)
-    made = (PartsTrainer if cls.user_parts else MappedTrainer)(
+    made = (GraphTrainer if cls.user_parts else RowTrainer)(
         cls, cls.Config.model_validate(SETTINGS[model]), columns_of(Path(folder)), TRAINING, SEED, work, shard
     )
     began, epoch = [], made.epoch

@@ -19,19 +19,19 @@ from mmrecun.errors import DivergedError
 from mmrecun.models.base import ModelConfig, Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
+from mmrecun.training.distributed.checkpoint import Checkpoints
+from mmrecun.training.distributed.fit import ShardFit, agree, blocks, facts_of, fit_shard, validation_of
+from mmrecun.training.distributed.row_adam import RowAdam, RowStates
+from mmrecun.training.distributed.row_exchange import RowExchange, Shard, SharedRows
+from mmrecun.training.distributed.row_tables import RowModel, create_tables, local_triples
+from mmrecun.training.distributed.triples import MappedTriples
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, diverged, no_progress
-from mmrecun.training.mapped_checkpoint import Checkpoints
-from mmrecun.training.mapped_tables import RowModel, create_tables, local_triples
-from mmrecun.training.mapped_triples import MappedTriples
-from mmrecun.training.row_adam import RowAdam, RowStates
-from mmrecun.training.row_exchange import RowExchange, Shard, SharedRows
-from mmrecun.training.shard_fit import ShardFit, agree, blocks, facts_of, fit_shard, validation_of
 
 _BLOCK = 1 << 14
 
 
-def fit_mapped(
+def fit_rows(
     cls: type[Recommender],
     config: ModelConfig,
     columns: Columns,
@@ -55,12 +55,12 @@ def fit_mapped(
         DivergedError: when the loss is no longer finite.
     """
     return fit_shard(
-        MappedTrainer(cls, config, columns, training, seed, work, shard), training, seed, progress, checkpoints
+        RowTrainer(cls, config, columns, training, seed, work, shard), training, seed, progress, checkpoints
     )
 
 
-class MappedTrainer:
-    """The parts of a training on disk; see `fit_mapped` for the arguments."""
+class RowTrainer:
+    """The parts of a training on disk; see `fit_rows` for the arguments."""
 
     def __init__(
         self,

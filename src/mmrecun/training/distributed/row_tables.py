@@ -12,10 +12,10 @@ from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs
 from mmrecun.errors import ConfigError
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
-from mmrecun.training.initial_values import initial_rows
+from mmrecun.training.distributed.initial_values import initial_rows
+from mmrecun.training.distributed.row_adam import RowStates
+from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.losses import training_loss
-from mmrecun.training.row_adam import RowStates
-from mmrecun.training.row_exchange import Shard
 
 
 class RowModel:

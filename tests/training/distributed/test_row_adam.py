@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrecun.training.row_adam import RowAdam, RowStates, catch_up
-from mmrecun.training.row_exchange import RowExchange, Shard, SharedRows
+from mmrecun.training.distributed.row_adam import RowAdam, RowStates, catch_up
+from mmrecun.training.distributed.row_exchange import RowExchange, Shard, SharedRows
 
 RATE = 2e-3
 

@@ -12,13 +12,13 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
+from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.graph_fit import GraphTrainer, fit_graphs
+from mmrecun.training.distributed.row_exchange import Shard
+from mmrecun.training.distributed.row_fit import RowTrainer, fit_rows
 from mmrecun.training.fit import FitResult, fit
-from mmrecun.training.mapped_checkpoint import Checkpoints, FolderShelf
-from mmrecun.training.mapped_fit import MappedTrainer, fit_mapped
-from mmrecun.training.parts_fit import PartsTrainer, fit_parts
-from mmrecun.training.row_exchange import Shard
 from mmrecun.training.validation import validation_score
-from tests.training.pair import SEED, SETTINGS, TRAINING, Pair
+from tests.training.distributed.pair import SEED, SETTINGS, TRAINING, Pair
 
 MODELS = ("vbpr", "lightgcn", "mgcn")
 
@@ -63,7 +63,7 @@ def assert_equal(history: list[dict], best: dict[str, np.ndarray], model: Recomm
 def alone(name: str, folder: Path, work: Path, checkpoints: Checkpoints | None = None):
     work.mkdir()
     cls = model_class(name)
-    fitting = fit_parts if cls.user_parts else fit_mapped
+    fitting = fit_graphs if cls.user_parts else fit_rows
     config = cls.Config.model_validate(SETTINGS[name])
     return fitting(cls, config, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
 
@@ -72,7 +72,7 @@ def test_a_model_begins_with_the_values_of_one_in_memory(wanted, folder: Path, t
     """Of three processes, the second has every third row of what is split, and all of the rest."""
     name, cls = wanted[0], model_class(wanted[0])
     config, columns = cls.Config.model_validate(SETTINGS[name]), columns_of(folder)
-    trainer = PartsTrainer if cls.user_parts else MappedTrainer
+    trainer = GraphTrainer if cls.user_parts else RowTrainer
     made = trainer(cls, config, columns, TRAINING, SEED, tmp_path, Shard(1, 3))
     split = (
         {name for name, table in made.model.tables().items() if table.side == "users"}

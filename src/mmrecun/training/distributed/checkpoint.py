@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmrecun.data.npy import read_npy
-from mmrecun.training.row_adam import RowStates
-from mmrecun.training.row_exchange import Shard
+from mmrecun.training.distributed.row_adam import RowStates
+from mmrecun.training.distributed.row_exchange import Shard
 
 _STATE, _BLOCK = "state.json", 1 << 16
 _SAVINGS = 10  # at least so many times what a saving takes lies between two

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CHILD = """
 import itertools, resource, sys
 from pathlib import Path
@@ -17,14 +17,14 @@ from mmrecun.data.interactions import Split
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.mapped_fit import MappedTrainer
+from mmrecun.training.distributed.row_fit import RowTrainer
 
 def trainer(users, folder):
     pairs = PairColumns(np.arange(users, dtype=np.int32), np.arange(users, dtype=np.int32) % 50, np.arange(users + 1))
     splits = {split: pairs for split in Split}
     columns = Columns("made", "0", np.zeros((users, 1), np.uint8), np.zeros((100, 1), np.uint8), splits)
     folder.mkdir()
-    return MappedTrainer(BPRMF, BPRMFConfig(dim=64), columns, TrainConfig(batch_size=512), Seed(0), folder)
+    return RowTrainer(BPRMF, BPRMFConfig(dim=64), columns, TrainConfig(batch_size=512), Seed(0), folder)
 
 place, users, room = Path(sys.argv[1]), 400_000, 112 << 20
 warm = trainer(1000, place / "warm")
