@@ -13,7 +13,12 @@ from mmrecun.settings import Settings
 
 
 def _listed(value: Any) -> Any:
-    return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    names = tuple(name.strip() for name in value.split(","))
+    if len(names) != 2:
+        raise ValueError("name the table of users and that of items, with a comma between them")
+    return names
 
 
 Tables = Annotated[tuple[str, str], BeforeValidator(_listed)]
