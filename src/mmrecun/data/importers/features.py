@@ -117,22 +117,8 @@ def from_table(
     Raises:
         DataError: for ragged, incomplete or unknown rows; the id is named.
     """
-    key = id_column(Source(path, table, None), "item", further)
-    listed = stripped(as_ids(table[key], str(path)))
-    if not len(listed):
-        raise DataError(f"{path}: holds no rows")
-    if listed.null_count():
-        raise DataError(f"{path}, row {int(listed.is_null().arg_true()[0])}: '{key}' is missing")
-    if listed.n_unique() != len(listed):
-        raise DataError(f"{path}: ids occur more than once: {preview(listed.filter(listed.is_duplicated()).unique())}")
-    values = _matrix(path, table.drop(key), listed)
+    listed, values = _checked(path, table, further)
     given = ~np.isnan(values).all(axis=1)
-    if not given.any():
-        raise DataError(f"{path}: no row holds a number; each is missing or NaN throughout")
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1) & given)
-    if len(bad):
-        row = int(bad[0])
-        raise DataError(f"{path}, row {row} (id {listed[row]}): features are missing, NaN or infinite in part")
     rows = items.find(listed)
     features = np.zeros((len(items), values.shape[1]), dtype=np.float32)
     present = np.zeros(len(items), dtype=bool)
@@ -152,6 +138,27 @@ def from_table(
     if not present.any():
         raise DataError(f"{path}: holds features of no item of the dataset")
     return _modality(name, path, features, present)
+
+
+def _checked(path: Path, table: pl.DataFrame, further: str) -> tuple[pl.Series, np.ndarray]:
+    """Return the ids and the values [rows, F] of a table of features; rows without any are NaN throughout."""
+    key = id_column(Source(path, table, None), "item", further)
+    listed = stripped(as_ids(table[key], str(path)))
+    if not len(listed):
+        raise DataError(f"{path}: holds no rows")
+    if listed.null_count():
+        raise DataError(f"{path}, row {int(listed.is_null().arg_true()[0])}: '{key}' is missing")
+    if listed.n_unique() != len(listed):
+        raise DataError(f"{path}: ids occur more than once: {preview(listed.filter(listed.is_duplicated()).unique())}")
+    values = _matrix(path, table.drop(key), listed)
+    given = ~np.isnan(values).all(axis=1)
+    if not given.any():
+        raise DataError(f"{path}: no row holds a number; each is missing or NaN throughout")
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1) & given)
+    if len(bad):
+        row = int(bad[0])
+        raise DataError(f"{path}, row {row} (id {listed[row]}): features are missing, NaN or infinite in part")
+    return listed, values
 
 
 def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
