@@ -198,6 +198,8 @@ def test_without_the_key_as_much_must_have_left_as_was_asked_for(runs: tuple[Run
     stored = ForgetRecord.of(locked.model_dump())
     found = residue.scan(original.model, after.model, partition, after.folder, stored)
     assert "the key of the run was not given" in found[0].detail
+    other = residue.scan(original.model, after.model, partition, after.folder, stored, b"a key of somebody else")
+    assert "the key given is not that of the run" in other[0].detail
     opened = residue.scan(original.model, after.model, partition, after.folder, stored, KEY)
     assert opened[0].detail == "none of 1 users and 0 items asked for is in an id map"
     stayed = ForgetRecord.of(ForgetRecord.for_manifest(ForgetRequest(users=["u00004"]), {}, None, KEY).model_dump())

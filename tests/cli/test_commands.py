@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from mmrecun import __version__, jobs, load
+from mmrecun.auditing.likelihood_ratio import check_number
 from mmrecun.cli import main, output
 from mmrecun.data import files
 from mmrecun.data.interactions import Split
+from mmrecun.errors import ConfigError
 from mmrecun.models.registry import MODELS
 from mmrecun.unlearning.registry import METHODS
 from tests.conftest import TRAINING
@@ -234,7 +236,9 @@ def test_strangers_in_a_request_are_refused_or_passed_over_aloud(cli, run_folder
     (tmp_path / "closed.csv").write_text("user_id,reason\nu00001,art17\nnobody,art17\nno one,art17\n")
     call = ("unlearn", run_folder, "--users", tmp_path / "closed.csv")
     code, _, err = cli(*call, "--dry-run")
-    assert (code, err) == (2, "error: unknown user ids: nobody, no one\n")
+    assert (code, err) == (2, "error: unknown user ids: nobody, no one; --ignore-unknown forgets the others\n")
+    code, _, err = cli(*call, "--dry-run", "--unknown-file", tmp_path / "unknown.csv")
+    assert (code, err.endswith("nothing is skipped without --ignore-unknown; add it\n")) == (2, True)
     listed = ("--ignore-unknown", "--unknown-file", tmp_path / "unknown.csv")
     code, out, err = cli(*call, "--dry-run", "--json", *listed)
     assert code == 0
@@ -266,6 +270,24 @@ def test_a_key_file_keeps_hashes_of_a_request(cli, run_folder: Path, tmp_path: P
     assert len(written["request_digest"]) == 32
     code, _, err = cli("unlearn", run_folder, "--user", "u00001", "--dry-run", "--key-file", tmp_path / "no")
     assert (code, err) == (2, f"error: {tmp_path / 'no'}: no key can be read: No such file or directory\n")
+
+
+def test_hashes_that_a_key_cannot_carry_on_are_named(cli, run_folder: Path, tmp_path: Path):
+    for name in ("key", "other"):
+        (tmp_path / name).write_text(f"{name}: 0123456789abcdef\n")
+    call = ("--method", "unlink", "--out", tmp_path / "a", "--key-file", tmp_path / "key")
+    assert cli("unlearn", run_folder, "--user", "u00001", *call)[0] == 0
+    again = ("unlearn", tmp_path / "a", "--user", "u00002", "--dry-run")
+    assert "and no key was given: the new run keeps none of them" in cli(*again)[2]
+    assert "and the key is another one: the new run keeps none" in cli(*again, "--key-file", tmp_path / "other")[2]
+    assert cli(*again, "--key-file", tmp_path / "key")[2] == ""
+
+
+def test_numbers_that_nobody_waits_for_are_refused(cli, run_folder: Path, tmp_path: Path):
+    code, _, err = cli("unlearn", run_folder, "--user", "u00001", "--seeds", f"1-{10**30}", "--out", tmp_path / "a")
+    assert (code, "are more than 10,000 seeds" in err, len(err.splitlines())) == (2, True, 1)
+    with pytest.raises(ConfigError, match="take 10,000 at most"):
+        check_number(10**30)
 
 
 def test_what_is_too_large_is_one_line(cli, run_folder: Path, data_folder: Path, tmp_path: Path, monkeypatch):

@@ -28,12 +28,17 @@ class Attack(NamedTuple):
     worst: float
 
 
+_MOST = 10_000  # the attack's paper trains 256
+
+
 def check_number(shadows: int) -> None:
-    """Refuse a number of shadows that does not share out evenly, or leaves no spread on either side.
+    """Refuse a number of shadows that does not share out evenly, leaves no spread on either side, or is never reached.
 
     Raises:
-        ConfigError: for an odd number, or fewer than four.
+        ConfigError: for an odd number, fewer than four, or more than ten thousand.
     """
+    if shadows > _MOST:
+        raise ConfigError(f"{shadows:,} shadow models: each is a training; take {_MOST:,} at most")
     if shadows < 4 or shadows % 2:
         raise ConfigError(
             f"{shadows} shadow models: take an even number of 4 or more, so that all that was forgotten is learned by "

@@ -49,7 +49,7 @@ def _counted(name: CheckName, record: ForgetRecord, left: dict[str, int]) -> Che
     if not any(asked.values()):
         return _none_asked(name, " or ".join(asked))
     missing = [f"{left[kind]} of {asked[kind]} {kind}" for kind in left if left[kind] < asked[kind]]
-    why = "the key of the run was not given" if record.locked else "the run was made without a key"
+    why = record.why_locked if record.locked else "the run was made without a key"
     said = " and ".join(f"{count} {kind}" for kind, count in asked.items())
     gone = " and ".join(f"{left[kind]} {kind}" for kind in left)
     clean = f"{said} were asked for and {gone} have left; whether they are the right ones was not checked, since {why}"

@@ -77,6 +77,8 @@ def unlearn(
     if is_mapped(run):
         unlearn_mapped(context, run, out, files, named, seed, as_json)
         return
+    if unknown_file is not None and not ignore_unknown:
+        raise ConfigError(f"--unknown-file {unknown_file}: nothing is skipped without --ignore-unknown; add it")
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     numbers = _seeds(seeds, on)
@@ -84,7 +86,7 @@ def unlearn(
     request = _request(opened.dataset, files, named, modality, ignore_unknown)
     request, further = _narrowed(opened, request, where, ignore_unknown, unknown_file, key)
     if dry_run or out is None:
-        _tell_scope(opened, request, further, as_json)
+        _tell_scope(opened, request, key, further, as_json)
         return
     asked = _Asked(opened, request, method, parse_assignments(assignments), key)
     if numbers:
@@ -141,7 +143,7 @@ def _made(asked: _Asked, out: Path, seed: int, further: dict[str, Any]) -> dict[
     from mmrecun import jobs
 
     opened, request, method, settings, key = asked
-    _warn_all(jobs.warnings(opened, request))
+    _warn_all(jobs.warnings(opened, request, key))
     with progress_bar(f"forgetting with {method}") as progress:
         manifest = jobs.unlearn(opened, request, out, method, settings, seed, progress, key)
     return {
@@ -153,6 +155,9 @@ def _made(asked: _Asked, out: Path, seed: int, further: dict[str, Any]) -> dict[
         **further,
         **jobs.not_reached(opened, out),
     }
+
+
+_MOST_SEEDS = 10_000  # each is an unlearning and a run folder; more are a slip of the pen
 
 
 def _seeds(text: str | None, on: str) -> tuple[int, ...]:
@@ -170,6 +175,8 @@ def _seeds(text: str | None, on: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
             raise ConfigError(f"--seeds {text}: '{part}' is not a seed; write numbers from 0, such as 1,2,5-7")
+        if dash and int(last) - int(first) >= _MOST_SEEDS:
+            raise ConfigError(f"--seeds {text}: '{part}' are more than {_MOST_SEEDS:,} seeds")
         found += range(int(first), int(last if dash else first) + 1)
     if len(set(found)) < len(found):
         raise ConfigError(f"--seeds {text}: a seed occurs twice")
@@ -183,7 +190,7 @@ def _made_for_seeds(
     from mmrecun.scale.choice import chosen_room
 
     opened, request, method, settings, key = asked
-    _warn_all(jobs.warnings(opened, request))
+    _warn_all(jobs.warnings(opened, request, key))
     with chosen_room(*where) as room, progress_bar(f"forgetting with {method}") as progress:
         return jobs.unlearn_seeds(opened, request, out, seeds, method, settings, progress, key, room)
 
@@ -266,10 +273,12 @@ def _tell_absent(absent: "Absent", unknown_file: Path | None) -> None:
         raise ConfigError(f"--unknown-file {unknown_file}: cannot be written: {error.strerror}") from None
 
 
-def _tell_scope(opened: "Run", request: "ForgetRequest", further: dict[str, Any], as_json: bool) -> None:
+def _tell_scope(
+    opened: "Run", request: "ForgetRequest", key: bytes | None, further: dict[str, Any], as_json: bool
+) -> None:
     from mmrecun import jobs
 
-    scope = {**jobs.scope(opened, request), **further}
+    scope = {**jobs.scope(opened, request, key), **further}
     if as_json:
         print_json(scope)
         return

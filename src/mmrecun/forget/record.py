@@ -80,6 +80,11 @@ class ForgetRecord(Settings):
         """Whether there are hashes that this key, or no key, cannot read."""
         return bool(self.proof) and not self.readable
 
+    @property
+    def why_locked(self) -> str:
+        """Why hashes cannot be read, in words, where they are locked."""
+        return "the key given is not that of the run" if self._key else "the key of the run was not given"
+
     def joined(self, request: ForgetRequest) -> Self:
         """Return this record with what `request` names added."""
         features = [

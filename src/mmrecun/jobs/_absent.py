@@ -20,6 +20,7 @@ from mmrecun.runs import PathLike, Run
 from mmrecun.text import preview
 
 Named = tuple[str, ...] | tuple[tuple[str, str], ...]
+_HOW = "--ignore-unknown forgets the others"
 _NOUNS = {"users": "user", "items": "item", "pairs": "pair"}
 
 
@@ -76,6 +77,14 @@ def present_part(run: Run | PathLike, request: ForgetRequest, key: bytes | None 
     """
     asked = opened(run)
     absent = absent_of(asked, request, key)
+    narrowed = _without(request, absent)
+    if narrowed.empty() and not request.empty():
+        raise ForgetError(f"nothing is left to forget; {'; '.join(absent.lines())}")
+    return narrowed, absent
+
+
+def _without(request: ForgetRequest, absent: Absent) -> ForgetRequest:
+    """Return what is left of a request without what is absent."""
     gone = {kind: {*absent.unknown.get(kind, ()), *absent.forgotten.get(kind, ())} for kind in _NOUNS}
     kept = {kind: tuple(name for name in getattr(request, kind) if name not in gone[kind]) for kind in _NOUNS}
     modalities = {
@@ -83,16 +92,19 @@ def present_part(run: Run | PathLike, request: ForgetRequest, key: bytes | None 
         for name, items in request.modalities.items()
     }
     left = {name: items for name, items in modalities.items() if items is None or items}
-    narrowed = ForgetRequest(**kept, modalities=left)
-    if narrowed.empty() and not request.empty():
-        raise ForgetError(f"nothing is left to forget; {'; '.join(absent.lines())}")
-    return narrowed, absent
+    return ForgetRequest(**kept, modalities=left)
 
 
 def explain(run: Run, request: ForgetRequest, error: ForgetError, key: bytes | None = None) -> ForgetError:
-    """Return a refusal that says what was forgotten already, where that is the reason; else `error` as it is."""
+    """Return a refusal that says what was forgotten already, where that is the reason, and how to go on without it.
+
+    Where nothing is absent, it is `error` as it is.
+    """
     absent = absent_of(run, request, key)
-    return ForgetError("; ".join(absent.lines())) if absent.forgotten else error
+    if not (absent.forgotten or absent.unknown):
+        return error
+    said = "; ".join(absent.lines()) if absent.forgotten else str(error)
+    return ForgetError(said if _without(request, absent).empty() else f"{said}; {_HOW}")
 
 
 def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Absent:

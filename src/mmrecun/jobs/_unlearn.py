@@ -34,10 +34,10 @@ from mmrecun.unlearning.registry import method_class
 Request = ForgetRequest | Mapping[str, Any]
 
 
-def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
-    """Report what an unlearning would remove, without doing it."""
-    asked = opened(run)
-    partition = taken(asked, ForgetRequest.taken(request))
+def scope(run: Run | PathLike, request: Request, key: bytes | None = None) -> dict[str, Any]:
+    """Report what an unlearning would remove, without doing it; `key` as for `unlearn`."""
+    asked, key = opened(run), key or read_key()
+    partition = taken(asked, ForgetRequest.taken(request), key)
     mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
     return {
         "parent": str(asked.folder),
@@ -50,18 +50,20 @@ def scope(run: Run | PathLike, request: Request) -> dict[str, Any]:
             "held_out": len(partition.retained.interactions) - len(partition.retained.train),
         },
         "references": _references(mentions),
-        "warnings": _warnings(asked, partition, mentions),
+        "warnings": _warnings(asked, partition, mentions, key),
     }
 
 
-def warnings(run: Run | PathLike, request: Request) -> list[str]:
+def warnings(run: Run | PathLike, request: Request, key: bytes | None = None) -> list[str]:
     """Return warnings about a request.
 
-    They concern modalities that the model does not read, and ids that occur within other text.
+    They concern modalities that the model does not read, ids that occur within other text, and hashes of earlier
+    requests that the new run cannot keep, since `key`, by default that of MMRECUN_KEY, did not make them.
     """
-    asked = opened(run)
-    partition = taken(asked, ForgetRequest.taken(request))
-    return _warnings(asked, partition, retained_mentions(partition.original, partition.user_rows, partition.item_rows))
+    asked, key = opened(run), key or read_key()
+    partition = taken(asked, ForgetRequest.taken(request), key)
+    mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
+    return _warnings(asked, partition, mentions, key)
 
 
 def unlearn(
@@ -180,9 +182,10 @@ def _references(mentions: list[Mention]) -> dict[str, int]:
     return {f"{mention.table}.{mention.column}": mention.rows for mention in mentions if mention.refers}
 
 
-def _warnings(run: Run, partition: Partition, mentions: list[Mention]) -> list[str]:
+def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: bytes | None) -> list[str]:
     unread = sorted(set(partition.removed_features) - set(run.model.modalities()))
     return [
+        *_hashes_lost(run, key),
         *(f"'{run.manifest.model}' does not read the modality '{name}'" for name in unread),
         *(
             f"forgotten ids stand in '{mention.column}' of {mention.rows} {mention.table}, a column of other values; "
@@ -192,6 +195,18 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention]) -> list[s
         ),
         *_twins("users", partition.original.users, partition.removed_users),
         *_twins("items", partition.original.items, partition.removed_items),
+    ]
+
+
+def _hashes_lost(run: Run, key: bytes | None) -> list[str]:
+    """Return a warning if the run keeps hashes that a new one made under this key, or without one, would not keep."""
+    earlier = run.manifest.requested
+    if earlier is None or not earlier.with_key(key).locked:
+        return []
+    given = "no key was given" if key is None else "the key is another one"
+    return [
+        f"{run.folder} keeps hashes of earlier requests, and {given}: the new run keeps none of them, "
+        "and its audit cannot look for what they asked for"
     ]
 
 
