@@ -112,12 +112,20 @@ def _without(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
         known: float64 [G, P, D], vectors of each owner, and rows of 0 where it has fewer.
         owners, places: int64 [B], the owner, and which vector is left out.
     """
-    kernel = known @ known.mT
-    inverse = torch.linalg.inv(kernel + torch.eye(kernel.shape[1], dtype=known.dtype, device=known.device))
+    count, width = known.shape[1:]
+    if count > width:  # w = A^-1 V' 1 with A = V' V + 1; a pair is left out by Sherman and Morrison's formula
+        inverse = torch.linalg.inv(known.mT @ known + torch.eye(width, dtype=known.dtype, device=known.device))
+        whole = (inverse @ known.sum(dim=1)[:, :, None])[owners, :, 0]
+        left_out = known[owners, places]
+        away = (inverse[owners] @ left_out[:, :, None])[:, :, 0]
+        share = (1 - (whole * left_out).sum(dim=1)) / (1 - (away * left_out).sum(dim=1))
+        found: Tensor = whole - share[:, None] * away
+        return found
+    inverse = torch.linalg.inv(known @ known.mT + torch.eye(count, dtype=known.dtype, device=known.device))
     coefficients = inverse.sum(dim=2)
     whole = (coefficients[:, None] @ known)[:, 0]
     share = coefficients[owners, places] / inverse[owners, places, places]
-    found: Tensor = whole[owners] - share[:, None] * (inverse @ known)[owners, places]
+    found = whole[owners] - share[:, None] * (inverse @ known)[owners, places]
     return found
 
 
