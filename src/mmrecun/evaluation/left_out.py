@@ -115,17 +115,15 @@ def _without(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
     count, width = known.shape[1:]
     if count > width:  # w = A^-1 V' 1 with A = V' V + 1; a pair is left out by Sherman and Morrison's formula
         inverse = torch.linalg.inv(known.mT @ known + torch.eye(width, dtype=known.dtype, device=known.device))
-        whole = (inverse @ known.sum(dim=1)[:, :, None])[owners, :, 0]
-        left_out = known[owners, places]
-        away = (inverse[owners] @ left_out[:, :, None])[:, :, 0]
+        away, left_out = (known @ inverse)[owners, places], known[owners, places]
+        whole = (known.sum(dim=1)[:, None] @ inverse)[owners, 0]
         share = (1 - (whole * left_out).sum(dim=1)) / (1 - (away * left_out).sum(dim=1))
-        found: Tensor = whole - share[:, None] * away
-        return found
-    inverse = torch.linalg.inv(known @ known.mT + torch.eye(count, dtype=known.dtype, device=known.device))
-    coefficients = inverse.sum(dim=2)
-    whole = (coefficients[:, None] @ known)[:, 0]
-    share = coefficients[owners, places] / inverse[owners, places, places]
-    found = whole[owners] - share[:, None] * (inverse @ known)[owners, places]
+    else:
+        inverse = torch.linalg.inv(known @ known.mT + torch.eye(count, dtype=known.dtype, device=known.device))
+        away, coefficients = (inverse @ known)[owners, places], inverse.sum(dim=2)
+        whole = (coefficients[:, None] @ known)[owners, 0]
+        share = coefficients[owners, places] / inverse[owners, places, places]
+    found: Tensor = whole - share[:, None] * away
     return found
 
 
