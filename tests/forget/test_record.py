@@ -93,6 +93,8 @@ def test_a_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
     assert read_key() is None
     (tmp_path / "key").write_bytes(KEY + b"\n")
     assert read_key(tmp_path / "key") == KEY
+    (tmp_path / "marked").write_bytes(b"\xef\xbb\xbf" + KEY + b"\r\n")
+    assert read_key(tmp_path / "marked") == KEY
     monkeypatch.setenv(VARIABLE, OTHER.decode())
     assert (read_key(), read_key(tmp_path / "key")) == (OTHER, KEY)
     monkeypatch.setenv(VARIABLE, "short")

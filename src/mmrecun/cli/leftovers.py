@@ -56,5 +56,8 @@ def name_leftovers(run: Path) -> list["Leftover"]:
     parent = read_manifest(run).parent
     found = beside([run.parent, *([(run / parent.path).parent] if parent else [])])
     for one in found:
-        warn(f"{one.place}: {one.kind}, which may hold what was forgotten; mmrecun leftovers --remove takes it away")
+        warn(
+            f"{one.place}: {one.kind}, which may hold what was forgotten; once no command runs here any more, "
+            "mmrecun leftovers --remove takes it away"
+        )
     return found

@@ -1,5 +1,6 @@
 """The key under which a run keeps hashes of what it was asked to forget; it is stored outside of every run."""
 
+import codecs
 import hashlib
 import hmac
 import os
@@ -15,6 +16,8 @@ _BYTES = 16
 def read_key(path: Path | None = None) -> bytes | None:
     """Return the key from a file, or else from the environment variable MMRECUN_KEY, or None.
 
+    Blanks around it and a byte order mark do not belong to it.
+
     Raises:
         ConfigError: when the file cannot be read, or the key is shorter than 16 bytes.
     """
@@ -24,9 +27,9 @@ def read_key(path: Path | None = None) -> bytes | None:
             return None
     else:
         try:
-            key, where = path.read_bytes().strip(), str(path)
+            key, where = path.read_bytes().removeprefix(codecs.BOM_UTF8).strip(), str(path)
         except OSError as error:
-            raise ConfigError(f"{path}: no key can be read: {error.strerror}") from None
+            raise ConfigError(f"{path}: no key can be read: {error.strerror}; name a file that holds it") from None
     if len(key) < _SHORTEST:
         raise ConfigError(f"{where}: a key has {_SHORTEST} bytes or more; such as those of 'openssl rand -hex 32'")
     return key
