@@ -269,7 +269,8 @@ def test_a_key_file_keeps_hashes_of_a_request(cli, run_folder: Path, tmp_path: P
     assert len(written["requested"]["users"]) == 1
     assert len(written["request_digest"]) == 32
     code, _, err = cli("unlearn", run_folder, "--user", "u00001", "--dry-run", "--key-file", tmp_path / "no")
-    assert (code, err) == (2, f"error: {tmp_path / 'no'}: no key can be read: No such file or directory\n")
+    reason = "no key can be read: No such file or directory; name a file that holds it"
+    assert (code, err) == (2, f"error: {tmp_path / 'no'}: {reason}\n")
 
 
 def test_hashes_that_a_key_cannot_carry_on_are_named(cli, run_folder: Path, tmp_path: Path):
