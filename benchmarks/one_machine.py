@@ -27,7 +27,7 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs import evaluate_mapped, unlearn_mapped
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
-from mmrecun.training.distributed.row_fit import RowTrainer
+from mmrecun.training.distributed.row_trainer import RowTrainer
 from mmrecun.training.fit import TrainConfig
 
 _MIB, _USERS_AT_ONCE = 1 << 20, 20_000

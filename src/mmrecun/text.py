@@ -91,3 +91,8 @@ def facts_html(title: str, facts: Mapping[str, str]) -> str:
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items() if value
     )
     return f"<table><caption>{html.escape(title)}</caption>{''.join(rows)}</table>"
+
+
+def quoted(value: object) -> str:
+    """Return a value in quotation marks, or that it is missing, for messages."""
+    return "missing" if value is None else f"'{value}'"

@@ -13,6 +13,8 @@ import numpy as np
 from mmrecun.arrays import Bools, Floats
 from mmrecun.errors import ConfigError
 
+_MOST = 10_000  # the attack's paper trains 256
+
 
 class Attack(NamedTuple):
     """The outcome of the attack on N pairs.
@@ -26,9 +28,6 @@ class Attack(NamedTuple):
     score: float
     detected: float
     worst: float
-
-
-_MOST = 10_000  # the attack's paper trains 256
 
 
 def check_number(shadows: int) -> None:

@@ -28,6 +28,7 @@ from mmrecun.cli.unlearn_options import (
     UserFile,
     UserIds,
     Where,
+    seeds_of,
 )
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
@@ -77,11 +78,8 @@ def unlearn(
     if is_mapped(run):
         unlearn_mapped(context, run, out, files, named, seed, as_json)
         return
-    if unknown_file is not None and not ignore_unknown:
-        raise ConfigError(f"--unknown-file {unknown_file}: nothing is skipped without --ignore-unknown; add it")
-    if out is None and not dry_run:
-        raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
-    numbers = _seeds(seeds, on)
+    _refuse_unfit(out, dry_run, unknown_file, ignore_unknown)
+    numbers = seeds_of(seeds, on)
     opened, key = _opened(run, device, like, data, reading), _key(key_file)
     request = _request(opened.dataset, files, named, modality, ignore_unknown)
     request, further = _narrowed(opened, request, where, ignore_unknown, unknown_file, key)
@@ -93,6 +91,13 @@ def unlearn(
         _tell_seeds(_made_for_seeds(asked, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
     else:
         _tell({"run": str(out), "parent": str(run), **_made(asked, out, seed, further)}, as_json)
+
+
+def _refuse_unfit(out: Path | None, dry_run: bool, unknown_file: Path | None, ignore_unknown: bool) -> None:
+    if unknown_file is not None and not ignore_unknown:
+        raise ConfigError(f"--unknown-file {unknown_file}: nothing is skipped without --ignore-unknown; add it")
+    if out is None and not dry_run:
+        raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
 
 
 def _opened(run: Path, device: str, like: str | None, data: Path | None, reading: list[str]) -> "Run":
@@ -155,32 +160,6 @@ def _made(asked: _Asked, out: Path, seed: int, further: dict[str, Any]) -> dict[
         **further,
         **jobs.not_reached(opened, out),
     }
-
-
-_MOST_SEEDS = 10_000  # each is an unlearning and a run folder; more are a slip of the pen
-
-
-def _seeds(text: str | None, on: str) -> tuple[int, ...]:
-    """Return the seeds of `1,2,5-7`, each once; none where no text is given.
-
-    >>> _seeds("1,5-7", "here"), _seeds(None, "here")
-    ((1, 5, 6, 7), ())
-    """
-    if text is None:
-        if on != "here":
-            raise ConfigError("--on shares out the runs of several seeds; name some, such as --seeds 1000-1002")
-        return ()
-    found: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise ConfigError(f"--seeds {text}: '{part}' is not a seed; write numbers from 0, such as 1,2,5-7")
-        if dash and int(last) - int(first) >= _MOST_SEEDS:
-            raise ConfigError(f"--seeds {text}: '{part}' are more than {_MOST_SEEDS:,} seeds")
-        found += range(int(first), int(last if dash else first) + 1)
-    if len(set(found)) < len(found):
-        raise ConfigError(f"--seeds {text}: a seed occurs twice")
-    return tuple(found)
 
 
 def _made_for_seeds(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmrecun.cli.registered import settings_of_method
+from mmrecun.errors import ConfigError
 
 RunOrFile = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder, or a model file of another library.", show_default=False)
@@ -65,3 +66,31 @@ HelpSettings = Annotated[
     bool,
     typer.Option("--help-settings", callback=settings_of_method, help="Describe the settings of the method, and stop."),
 ]
+
+_MOST_SEEDS = 10_000  # each is an unlearning and a run folder; more are a slip of the pen
+
+
+def seeds_of(text: str | None, on: str) -> tuple[int, ...]:
+    """Return the seeds of `1,2,5-7`, each once; none where no text is given.
+
+    >>> seeds_of("1,5-7", "here"), seeds_of(None, "here")
+    ((1, 5, 6, 7), ())
+
+    Raises:
+        ConfigError: for text that names no seeds, or one twice, or very many.
+    """
+    if text is None:
+        if on != "here":
+            raise ConfigError("--on shares out the runs of several seeds; name some, such as --seeds 1000-1002")
+        return ()
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise ConfigError(f"--seeds {text}: '{part}' is not a seed; write numbers from 0, such as 1,2,5-7")
+        if dash and int(last) - int(first) >= _MOST_SEEDS:
+            raise ConfigError(f"--seeds {text}: '{part}' are more than {_MOST_SEEDS:,} seeds")
+        found += range(int(first), int(last if dash else first) + 1)
+    if len(set(found)) < len(found):
+        raise ConfigError(f"--seeds {text}: a seed occurs twice")
+    return tuple(found)

@@ -27,7 +27,7 @@ from mmrecun.scale.sharded_training import ShardedTraining, clear, collect
 from mmrecun.settings import split_settings
 from mmrecun.training.distributed.checkpoint import Checkpoints
 from mmrecun.training.distributed.row_exchange import Shard
-from mmrecun.training.distributed.row_fit import fit_rows
+from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import FitResult, TrainConfig
 from mmrecun.training.loop import Progress
 from mmrecun.training.validation import CANNOT_VALIDATE
@@ -189,7 +189,7 @@ def _fitted(
     if workers.count == 1 and not _on_cluster(workers) and cls.row_wise:
         checkpoints = Checkpoints(task.shelf(), task.key, Shard(), files, task.every_seconds)
         config = cls.Config.model_validate(task.settings)
-        done = fit_rows(cls, config, columns, training, Seed(task.seed), files, progress, checkpoints)
+        done = fit_distributed(cls, config, columns, training, Seed(task.seed), files, progress, checkpoints)
         return done.result, done.best
     clear(task, "failed/")
     with watched(task, training.epochs, progress):

@@ -29,9 +29,8 @@ from mmrecun.scale.depot import Depot
 from mmrecun.scale.piece import Failure, digest_of
 from mmrecun.settings import Settings
 from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf, Shelf
-from mmrecun.training.distributed.graph_fit import fit_graphs
 from mmrecun.training.distributed.row_exchange import Shard
-from mmrecun.training.distributed.row_fit import fit_rows
+from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import FitResult, TrainConfig
 
 SCRATCH = "mmrecun-scratch-"
@@ -123,8 +122,7 @@ def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> F
         shelf.get(task.columns_name, columns)
     cls, files = model_class(task.model), place / "files"
     files.mkdir()
-    fit = fit_graphs if cls.user_parts else fit_rows
-    fitted = fit(
+    fitted = fit_distributed(
         cls,
         cls.Config.model_validate(task.settings),
         Columns.read(columns, task.dataset_name, task.dataset),

@@ -14,9 +14,9 @@ from mmrecun.data.columns_import import columns_of
 from mmrecun.models.registry import model_class
 from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
 from mmrecun.training.distributed.fit import fit_shard
-from mmrecun.training.distributed.graph_fit import GraphTrainer
+from mmrecun.training.distributed.graph_trainer import GraphTrainer
 from mmrecun.training.distributed.row_exchange import Shard
-from mmrecun.training.distributed.row_fit import RowTrainer
+from mmrecun.training.distributed.row_trainer import RowTrainer
 from tests.training.distributed.pair import SEED, SETTINGS, TRAINING
 
 

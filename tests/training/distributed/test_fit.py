@@ -13,9 +13,10 @@ from mmrecun.data.graph import build_inputs
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
-from mmrecun.training.distributed.graph_fit import GraphTrainer, fit_graphs
+from mmrecun.training.distributed.graph_trainer import GraphTrainer
 from mmrecun.training.distributed.row_exchange import Shard
-from mmrecun.training.distributed.row_fit import RowTrainer, fit_rows
+from mmrecun.training.distributed.row_trainer import RowTrainer
+from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import FitResult, fit
 from mmrecun.training.validation import validation_score
 from tests.training.distributed.pair import SEED, SETTINGS, TRAINING, Pair
@@ -63,9 +64,8 @@ def assert_equal(history: list[dict], best: dict[str, np.ndarray], model: Recomm
 def alone(name: str, folder: Path, work: Path, checkpoints: Checkpoints | None = None):
     work.mkdir()
     cls = model_class(name)
-    fitting = fit_graphs if cls.user_parts else fit_rows
     config = cls.Config.model_validate(SETTINGS[name])
-    return fitting(cls, config, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
+    return fit_distributed(cls, config, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
 
 
 def test_a_model_begins_with_the_values_of_one_in_memory(wanted, folder: Path, tmp_path: Path):

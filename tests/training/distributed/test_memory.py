@@ -17,7 +17,7 @@ from mmrecun.data.interactions import Split
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.distributed.row_fit import RowTrainer
+from mmrecun.training.distributed.row_trainer import RowTrainer
 
 def trainer(users, folder):
     pairs = PairColumns(np.arange(users, dtype=np.int32), np.arange(users, dtype=np.int32) % 50, np.arange(users + 1))

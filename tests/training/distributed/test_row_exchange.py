@@ -16,7 +16,7 @@ from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
 from mmrecun.training.distributed.fit import ShardFit
 from mmrecun.training.distributed.row_adam import RowStates
 from mmrecun.training.distributed.row_exchange import Shard
-from mmrecun.training.distributed.row_fit import fit_rows
+from mmrecun.training.distributed.train import fit_distributed
 from tests.training.distributed.pair import SEED, TRAINING, Pair
 
 CONFIG, TABLES = BPRMFConfig(dim=16), ("users.weight", "items.weight")
@@ -33,7 +33,7 @@ def folder(tmp_path_factory) -> Path:
 
 def alone(folder: Path, work: Path, checkpoints: Checkpoints | None = None) -> ShardFit:
     work.mkdir()
-    return fit_rows(BPRMF, CONFIG, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
+    return fit_distributed(BPRMF, CONFIG, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from mmrecun.data.importers.delimited import is_number
 from mmrecun.data.importers.readers import Source, shown
 from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError
-from mmrecun.text import listing, preview
+from mmrecun.text import listing, preview, quoted
 
 _FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
 _INTEGERS_END = 2.0**63
@@ -297,8 +297,3 @@ def _odd(column: pl.Series) -> tuple[int, list[str]] | None:
     if not bad.any() or column.str.contains(r"^[+-]?0\d").any() or int(bad.sum()) > (1 - _MOST) * int(given.sum()):
         return None
     return int(bad.arg_true()[0]), [f"'{value}'" for value in column.filter(bad).unique(maintain_order=True)]
-
-
-def quoted(value: object) -> str:
-    """Return a value in quotation marks, or that it is missing, for messages."""
-    return "missing" if value is None else f"'{value}'"

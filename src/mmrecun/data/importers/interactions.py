@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from mmrecun.arrays import Ints, Labels
-from mmrecun.data.importers.columns import mixed_units, numeric, quoted, times, without_date
+from mmrecun.data.importers.columns import mixed_units, numeric, times, without_date
 from mmrecun.data.importers.id_codes import sorted_pairs
 from mmrecun.data.importers.options import Duplicates, ImportOptions, SplitKind
 from mmrecun.data.importers.readers import Source
@@ -18,6 +18,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.splits import cut_validation, k_core, leave_k_out, random_split, temporal_split
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
+from mmrecun.text import quoted
 
 _LABELS = {"0": 0, "1": 1, "2": 2, "train": 0, "valid": 1, "validation": 1, "test": 2}
 

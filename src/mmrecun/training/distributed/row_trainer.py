@@ -20,47 +20,22 @@ from mmrecun.models.base import ModelConfig, Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
-from mmrecun.training.distributed.fit import ShardFit, agree, blocks, facts_of, fit_shard, validation_of
+from mmrecun.training.distributed.fit import agree, blocks, facts_of, validation_of
 from mmrecun.training.distributed.row_adam import RowAdam, RowStates
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard, SharedRows
 from mmrecun.training.distributed.row_tables import RowModel, create_tables, local_triples
 from mmrecun.training.distributed.triples import MappedTriples
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Progress, diverged, no_progress
+from mmrecun.training.loop import diverged
 
 _BLOCK = 1 << 14
 
 
-def fit_rows(
-    cls: type[Recommender],
-    config: ModelConfig,
-    columns: Columns,
-    training: TrainConfig,
-    seed: Seed,
-    work: Path,
-    progress: Progress = no_progress,
-    checkpoints: Checkpoints | None = None,
-    shard: Shard = Shard(),  # noqa: B008
-) -> ShardFit:
-    """Train a model that is `row_wise`, with all files in the folder `work`; see `fit_shard`.
-
-    Args:
-        cls, config: of the model.
-        columns: to be learned from.
-        training, seed, progress, checkpoints: see `fit_shard`.
-        work: an empty folder of this process with room for 16 bytes times D a row, and 8 bytes a training pair.
-        shard: of this process; all that are joined must make the same call.
-
-    Raises:
-        DivergedError: when the loss is no longer finite.
-    """
-    return fit_shard(
-        RowTrainer(cls, config, columns, training, seed, work, shard), training, seed, progress, checkpoints
-    )
-
-
 class RowTrainer:
-    """The parts of a training on disk; see `fit_rows` for the arguments."""
+    """The parts of a training on disk; see `fit_distributed` for the arguments.
+
+    `work` needs room for 16 bytes times D a row, and 8 bytes a training pair.
+    """
 
     def __init__(
         self,

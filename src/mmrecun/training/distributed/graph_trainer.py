@@ -17,49 +17,24 @@ from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
-from mmrecun.training.distributed.fit import ShardFit, agree, facts_of, fit_shard, validation_of
+from mmrecun.training.distributed.fit import agree, facts_of, validation_of
 from mmrecun.training.distributed.initial_values import initial_rows
 from mmrecun.training.distributed.row_adam import RowStates
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
 from mmrecun.training.distributed.triples import MappedTriples
 from mmrecun.training.distributed.user_graphs import joined_inputs
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Progress, adam, no_progress, train_batches
+from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
 
 _MOMENTS = "exp_avg", "exp_avg_sq"  # torch's names
 
 
-def fit_graphs(
-    cls: type[Recommender],
-    config: ModelConfig,
-    columns: Columns,
-    training: TrainConfig,
-    seed: Seed,
-    work: Path,
-    progress: Progress = no_progress,
-    checkpoints: Checkpoints | None = None,
-    shard: Shard = Shard(),  # noqa: B008
-) -> ShardFit:
-    """Train a model that has `user_parts`; see `fit_shard`.
-
-    Args:
-        cls, config: of the model.
-        columns: to be learned from.
-        training, seed, progress, checkpoints: see `fit_shard`.
-        work: an empty folder of this process with room for 8 bytes a training pair.
-        shard: of this process; all that are joined must make the same call.
-
-    Raises:
-        DivergedError: when the loss is no longer finite.
-    """
-    return fit_shard(
-        GraphTrainer(cls, config, columns, training, seed, work, shard), training, seed, progress, checkpoints
-    )
-
-
 class GraphTrainer:
-    """The parts of such a training; see `fit_graphs` for the arguments."""
+    """The parts of such a training; see `fit_distributed` for the arguments.
+
+    `work` needs room for 8 bytes a training pair.
+    """
 
     def __init__(
         self,
