@@ -114,6 +114,17 @@ for command in commands:
     assert "\\u65e5" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("ending", "code", "words"),
+    [(">&-", 0, ""), (">/dev/full", 2, "error: No space left on device\n"), ("| true", 1, ""), ("2>&-", 0, "")],
+)
+def test_an_output_that_nobody_reads_is_no_traceback(ending: str, code: int, words: str):
+    """Closed, on a full disk, or a pipe whose reader is gone."""
+    command = f"set -o pipefail; {sys.executable} -m mmrecun models --json {ending}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, words)
+
+
 def test_a_closed_standard_input_is_told(run_folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ForgetError, match="standard input is closed"):
