@@ -206,7 +206,7 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: byte
         *(f"'{run.manifest.model}' does not read the modality '{name}'" for name in unread),
         *(
             f"forgotten ids stand in '{mention.column}' of {mention.rows} {mention.table}, a column of other values; "
-            + ("they are plain words and were left" if mention.plain else "they were left: mend that column")
+            + ("they may not be meant as ids, and were left" if mention.plain else "they were left: mend that column")
             for mention in mentions
             if not mention.refers
         ),
