@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
 from mmrecun.cli import main
+from mmrecun.cli.output import bars
 from mmrecun.errors import ForgetError
 from mmrecun.forget.id_file import read_ids
 from tests.cli.test_commands import SETTINGS, call
@@ -63,6 +65,7 @@ def half():
 
 app.command("half")(half)
 import sys
+from io import BytesIO, TextIOWrapper
 sys.argv[1:] = ["half"]
 main()
 """
@@ -93,6 +96,7 @@ def test_a_terminal_of_another_encoding_can_be_used(tmp_path: Path):
     )
     one_by_one = """
 import sys
+from io import BytesIO, TextIOWrapper
 from mmrecun.cli import main
 commands = sys.argv[1:]
 for command in commands:
@@ -139,3 +143,20 @@ def test_a_closed_standard_input_is_told(run_folder: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ForgetError, match="standard input is closed"):
         read_ids(Path("-"), "user")
+
+
+@pytest.mark.parametrize("columns", [0, 1, 40])
+def test_a_terminal_without_columns_gets_a_table_all_the_same(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+):
+    code, out, _ = call(capsys, monkeypatch, "models", columns=columns)
+    assert code == 0
+    assert "lightgcn" in out
+
+
+def test_bars_are_of_signs_that_the_terminal_has(monkeypatch: pytest.MonkeyPatch):
+    for encoding, sign in (("ascii", "#"), ("latin-1", "#"), ("utf-8", "\u2588")):
+        written = BytesIO()
+        monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding=encoding, write_through=True))
+        bars([("1", 2), ("2", 1)], "how many", width=4)
+        assert f"{sign * 4}  2" in written.getvalue().decode(encoding)
