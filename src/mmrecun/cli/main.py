@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -162,9 +163,12 @@ def main() -> None:
 def _begin_again_in_utf8() -> None:
     """Begin this process anew where names of files are not UTF-8, as under `LC_ALL=C` without Python's UTF-8 mode.
 
-    Polars and PyArrow take names as UTF-8 alone. What is printed keeps the encoding of the terminal.
+    Polars and PyArrow take names as UTF-8 alone. What is printed keeps the encoding of the terminal. Another program
+    that calls the commands is left as it is.
     """
-    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
+    program = Path(getattr(sys.modules["__main__"], "__file__", None) or "")
+    ours = "mmrecun" in (program.stem, program.parent.name if program.stem == "__main__" else "")
+    if not ours or sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
         return
     printed = getattr(sys.stdout, "encoding", "") or "utf-8"
     environment = {"PYTHONIOENCODING": f"{printed}:backslashreplace", **os.environ, "PYTHONUTF8": "1"}
