@@ -9,8 +9,21 @@ import polars as pl
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.nested import is_nested, joined, leaves, names_in, split, without_entries, without_fields
-from mmrecun.data.reference_columns import SHARE, entries, holds_text, mark_of, same, shares, tables
+from mmrecun.data.reference_columns import (
+    ESCAPE,
+    SHARE,
+    entries,
+    holds_text,
+    mark_of,
+    same,
+    shares,
+    tables,
+    without_escapes,
+)
 
+_USER = "user|account|member|customer|client|uid"
+_ITEM = "item|product|article|sku|asin|movie|track|video"
+_BEFORE_NUMBER = r"""(?:s/|[\s_-]*(?:id|no|nr|number)?[.:=#/\s"'-]{1,4})"""
 _LONG_ENOUGH = 4  # shortest id that is looked for inside longer texts
 
 
@@ -29,8 +42,8 @@ class Mention:
         table, column: where.
         rows: how many rows hold one.
         refers: whether it is a column of ids, so that the value is meant as an id.
-        plain: whether all of them are plain words, such as `comedy`, in a column of other things, so that they may not
-            be meant as ids.
+        plain: whether all of them may not be meant as ids: plain words, such as `comedy`, in a column of other things,
+            and numbers behind words, as in `user 12`.
     """
 
     table: str
@@ -79,6 +92,8 @@ def _told(column: pl.Series, kinds: tuple[str, ...], known: Dataset, gone: Gone)
             within = column if not is_nested(column.dtype) else part
             told = told | _holds(part, names) | _inside(within, _by_sign(wanted)[1])
             plain = plain | _holds(part, words)
+        if not kinds:
+            plain = plain | _numbered(column if not is_nested(column.dtype) else part, gone)
     return told, plain
 
 
@@ -102,10 +117,41 @@ def _inside(column: pl.Series, names: pl.Series) -> pl.Series:
         column = column.list.eval(pl.element().cast(pl.String)).list.join("\n", ignore_nulls=True)
     if column.dtype != pl.String or not len(names):
         return nowhere
+    plain = without_escapes(column)
+    if plain is not column:
+        return _inside_texts(column, names) | _inside_texts(plain, names)
+    return _inside_texts(column, names)
+
+
+def _inside_texts(column: pl.Series, names: pl.Series) -> pl.Series:
+    nowhere = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     near = column.str.extract_many(names.implode(), overlapping=True, ascii_case_insensitive=True)
     places = (near.list.len() > 0).fill_null(value=False).arg_true()
     hits = [any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", column[row]) for name in near[row]) for row in places]
     return pl.Series(nowhere.scatter(places, hits)) if hits else nowhere
+
+
+def _numbered(column: pl.Series, gone: Gone) -> pl.Series:
+    """Say for each row whether a text has a removed number behind a word for whom it may name, as in `user 12`.
+
+    Such a number may be one by chance, so it is told and no more: bool [rows].
+    """
+    hits = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
+    if not holds_text(column):
+        return hits
+    if isinstance(column.dtype, pl.List):
+        column = column.list.eval(pl.element().cast(pl.String)).list.join("\n", ignore_nulls=True)
+    for ids, word in ((gone.users, _USER), (gone.items, _ITEM)):
+        numbers = ids.filter(ids.str.contains(r"^\d+$")).implode()
+        if not len(numbers[0]):
+            continue
+        found = column.cast(pl.String).str.extract_all(f"(?i)\\b(?:{word}){_BEFORE_NUMBER}\\d+")
+        number = pl.element().str.extract(r"(\d+)$")
+        meant = number.is_in(numbers) | number.str.replace(r"^0+(\d)", "$1").is_in(numbers)
+        hits = hits | found.to_frame("found").select(pl.col("found").list.eval(meant).list.any()).to_series().fill_null(
+            value=False
+        )
+    return hits
 
 
 def cleared(dataset: Dataset, known: Dataset, gone: Gone) -> Dataset:
@@ -159,8 +205,9 @@ def _written(column: pl.Series, ids: pl.Series, known: Dataset, gone: Gone) -> p
     if texts is None:
         return ids
     exact = texts.is_in(ids.implode())
+    escaped = texts.str.contains(ESCAPE).any()  # else the forms that the ids keep will do
     kept = [
-        of.folded.filter(~of.names.is_in(lost.implode()))
+        (same(of.names) if escaped else of.folded).filter(~of.names.is_in(lost.implode()))
         for of, lost in ((known.users, gone.users), (known.items, gone.items))
     ]
     forms = same(ids)
