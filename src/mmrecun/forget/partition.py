@@ -6,13 +6,12 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import polars as pl
 
 from mmrecun.arrays import Bools, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.data.references import Gone, cleared
+from mmrecun.data.references import RemovedIds, without_references
 from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest, Target
 from mmrecun.text import preview, unknown_name
@@ -149,11 +148,7 @@ class Partition:
             if name not in self.removed_modalities
         }
         whole = replace(original, interactions=self.retained_pairs, modalities=modalities)
-        names = (
-            original.users.names.filter(pl.Series(self.removed_users)),
-            original.items.names.filter(pl.Series(self.removed_items)),
-        )
-        return cleared(whole.restrict(self.user_rows, self.item_rows), original, Gone(*names))
+        return without_references(whole.restrict(self.user_rows, self.item_rows), self.removed_ids)
 
     @cached_property
     def removed_users(self) -> Bools:
@@ -164,6 +159,11 @@ class Partition:
     def removed_items(self) -> Bools:
         """Mask of removed items: bool [I] over original rows."""
         return _others(self.item_rows, len(self.original.items))
+
+    @cached_property
+    def removed_ids(self) -> RemovedIds:
+        """The ids of removed users and items."""
+        return RemovedIds.of_masks(self.original, self.removed_users, self.removed_items)
 
     @cached_property
     def forgotten(self) -> Interactions:

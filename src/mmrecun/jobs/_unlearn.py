@@ -38,7 +38,7 @@ def scope(run: Run | PathLike, request: Request, key: bytes | None = None) -> di
     """Report what an unlearning would remove, without doing it; `key` as for `unlearn`."""
     asked, key = opened(run), key or read_key()
     partition = taken(asked, ForgetRequest.taken(request), key)
-    mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
+    mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     return {
         "parent": str(asked.folder),
         "forgotten": partition.counts(),
@@ -62,7 +62,7 @@ def warnings(run: Run | PathLike, request: Request, key: bytes | None = None) ->
     """
     asked, key = opened(run), key or read_key()
     partition = taken(asked, ForgetRequest.taken(request), key)
-    mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
+    mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     return _warnings(asked, partition, mentions, key)
 
 
@@ -174,7 +174,7 @@ def facts_of_request(parent: Run, request: ForgetRequest, partition: Partition, 
         "request_digest": keyed(key, parent.dataset.digest, request.model_dump_json()).hex() if key else "",
         "requested": kept,
         "forgotten": counts,
-        "references": _references(retained_mentions(partition.original, partition.user_rows, partition.item_rows)),
+        "references": _references(retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)),
     }
 
 
