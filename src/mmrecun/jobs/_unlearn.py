@@ -92,8 +92,8 @@ def unlearn(
         return _unlearn_foreign(parent, request, out, method, settings or {}, seed, progress, key)
     unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
     partition = taken(parent, request, key)
-    if method == "retrain" and not can_validate(partition.retained):
-        raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
+    if unlearner.validates and not can_validate(partition.retained):
+        raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; '{method}' needs some: forget fewer validation pairs")
     carried = parent.manifest.carried if parent.manifest.method == method else {}
     result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried))
     facts = {
