@@ -42,7 +42,7 @@ def top_k(
         raise ConfigError(f"a list of the {k} best items is not a list; choose a k of 1 or more")
     lists = torch.full((len(rows), k), -1, device=users.device)
     width = min(k, len(items))
-    table = _Table(*_checked(users, items), seen, len(rows))
+    table = _Table(*_checked_vectors(users, items), seen, len(rows))
     for start, stop in table.blocks(len(rows)):
         scores = table.scores(rows[start:stop])
         table.mask(scores, rows[start:stop])
@@ -73,7 +73,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
         ShapeError: when users and items differ in D.
         DivergedError: when a vector holds NaN or infinity.
     """
-    users, items = _checked(users, items)
+    users, items = _checked_vectors(users, items)
     typical = users[torch.from_numpy(np.unique(pairs.users)).to(users.device)].mean(dim=0)
     order = (items @ typical).argsort(descending=True)
     head = max(_HEAD, len(items) // 16)
@@ -81,7 +81,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
     for columns in order[:head], order[head:]:
         left = np.flatnonzero(reached < within)
         if len(left) and len(columns):
-            reached[left] += _before(users, items, columns, seen, pairs.take(left))
+            reached[left] += _count_above(users, items, columns, seen, pairs.take(left))
     return np.minimum(reached, within)
 
 
@@ -103,7 +103,7 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
         ShapeError: when users and items differ in D.
         DivergedError: when a vector holds NaN or infinity.
     """
-    others, reached, exceeded = _rivals(users, items, seen, pairs, torch.ge, torch.gt)
+    others, reached, exceeded = _count_unseen(users, items, seen, pairs, torch.ge, torch.gt)
     shares: Floats = 1 - (reached + exceeded) / (2 * np.maximum(others, 1))
     return np.where(others > 0, shares, 0.5).astype(np.float32)
 
@@ -116,7 +116,7 @@ def score_pairs(users: Tensor, items: Tensor, u_rows: Ints, i_rows: Ints) -> Ten
         DivergedError: when a vector holds NaN or infinity.
     """
     check_shape("item rows", i_rows, u_rows.shape)
-    return _dots(*_checked(users, items), u_rows, i_rows)
+    return _dots(*_checked_vectors(users, items), u_rows, i_rows)
 
 
 def _dots(users: Tensor, items: Tensor, u_rows: Ints, i_rows: Ints) -> Tensor:
@@ -128,7 +128,7 @@ class _Table:
     """The table of scores, computed one block at a time, always in the same memory.
 
     Args:
-        users, items: vectors from `_checked`.
+        users, items: vectors from `_checked_vectors`.
         seen: pairs that do not count.
         most: largest number of rows that will be asked for in all.
         columns: int64 [C], items to score; all by default.
@@ -170,7 +170,7 @@ class _Table:
         scores.view(-1)[torch.from_numpy(cells).to(scores.device)] = -torch.inf
 
 
-def _before(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, pairs: Interactions) -> Ints:
+def _count_above(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, pairs: Interactions) -> Ints:
     """Count the unseen items among `columns` (int64 [C]), not its own, that score at least as high: int64 [N]."""
     table = _Table(users, items, seen, len(pairs), columns)
     found = torch.empty(len(pairs), dtype=torch.int64, device=users.device)
@@ -185,7 +185,7 @@ def _before(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, p
     return found.cpu().numpy()
 
 
-def _rivals(
+def _count_unseen(
     users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, *comparisons: Callable[..., Tensor]
 ) -> Ints:
     """Count the unseen items besides each pair's, and those that compare so with it: int64 [1 + C, N].
@@ -194,7 +194,7 @@ def _rivals(
     items.
     """
     found = torch.empty((1 + len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
-    table = _Table(*_checked(users, items), seen, len(pairs))
+    table = _Table(*_checked_vectors(users, items), seen, len(pairs))
     copies, flags = torch.empty_like(table.memory), torch.empty_like(table.memory)
     for start, stop in table.blocks(len(pairs)):
         owners, inverse = np.unique(pairs.users[start:stop], return_inverse=True)
@@ -212,7 +212,7 @@ def _rivals(
     return found.cpu().numpy()
 
 
-def _checked(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+def _checked_vectors(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
     check_shape("user vectors", users, (None, None))
     check_shape("item vectors", items, (None, users.shape[1]))
     for kind, vectors in (("user", users), ("item", items)):

@@ -193,8 +193,8 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: byte
             for mention in mentions
             if not mention.refers
         ),
-        *_twins("users", partition.original.users, partition.removed_users),
-        *_twins("items", partition.original.items, partition.removed_items),
+        *_lookalikes_that_stay("users", partition.original.users, partition.removed_users),
+        *_lookalikes_that_stay("items", partition.original.items, partition.removed_items),
     ]
 
 
@@ -210,7 +210,7 @@ def _hashes_lost(run: Run, key: bytes | None) -> list[str]:
     ]
 
 
-def _twins(kind: str, ids: IdMap, lost: Bools) -> list[str]:
+def _lookalikes_that_stay(kind: str, ids: IdMap, lost: Bools) -> list[str]:
     """Return a warning if a retained id looks like a removed one, such as `U3` and `u3`."""
     if not lost.any():
         return []
