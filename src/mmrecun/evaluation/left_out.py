@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmrecun.arrays import Ints
 from mmrecun.data.interactions import Interactions
-from mmrecun.evaluation.ranking import percentiles
+from mmrecun.evaluation.ranking import estimated_percentiles, percentiles
 
 RIDGE = 0.1
 _KERNEL_ENTRIES = 1 << 20  # of the owners whose kernels are inverted together
@@ -85,15 +85,19 @@ class LeaveOneOut:
         found: Ints = order[np.searchsorted(keys[order], self.queries.users * size + self.left_out)]
         return found
 
-    def percentiles(self, partners: Tensor) -> np.ndarray:
-        """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B]."""
+    def percentiles(self, partners: Tensor, among: Ints | None = None) -> np.ndarray:
+        """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B].
+
+        Given `among` (int64 [C]), it is estimated from these partners alone.
+        """
         count = len(self.queries)
         rows, sizes = self.seen.rows_of_users(self.queries.users)
         own = np.repeat(np.arange(count), sizes)
         labels = np.zeros(len(rows), dtype=np.int8)
         seen = Interactions(own, self.seen.items[rows], labels)
         pairs = Interactions(np.arange(count), self.queries.items, self.queries.splits)
-        return percentiles(self.rows(partners), partners, seen, pairs)
+        asked = self.rows(partners), partners, seen, pairs
+        return percentiles(*asked) if among is None else estimated_percentiles(*asked, among)
 
 
 def _similar_counts(count: Ints) -> Iterator[Ints]:

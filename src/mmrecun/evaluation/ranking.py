@@ -42,7 +42,7 @@ def top_k(
         raise ConfigError(f"a list of the {k} best items is not a list; choose a k of 1 or more")
     lists = torch.full((len(rows), k), -1, device=users.device)
     width = min(k, len(items))
-    table = _Table(*_checked_vectors(users, items), seen, len(rows))
+    table = _Table(*_checked(users, items), seen, len(rows))
     for start, stop in table.blocks(len(rows)):
         scores = table.scores(rows[start:stop])
         table.mask(scores, rows[start:stop])
@@ -73,7 +73,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
         ShapeError: when users and items differ in D.
         DivergedError: when a vector holds NaN or infinity.
     """
-    users, items = _checked_vectors(users, items)
+    users, items = _checked(users, items)
     typical = users[torch.from_numpy(np.unique(pairs.users)).to(users.device)].mean(dim=0)
     order = (items @ typical).argsort(descending=True)
     head = max(_HEAD, len(items) // 16)
@@ -81,7 +81,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
     for columns in order[:head], order[head:]:
         left = np.flatnonzero(reached < within)
         if len(left) and len(columns):
-            reached[left] += _count_above(users, items, columns, seen, pairs.take(left))
+            reached[left] += _unseen_counts(users, items, columns, seen, pairs.take(left), torch.ge)[0]
     return np.minimum(reached, within)
 
 
@@ -103,7 +103,20 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
         ShapeError: when users and items differ in D.
         DivergedError: when a vector holds NaN or infinity.
     """
-    others, reached, exceeded = _count_unseen(users, items, seen, pairs, torch.ge, torch.gt)
+    return _shares(*_rivals(users, items, seen, pairs, torch.ge, torch.gt))
+
+
+def estimated_percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, among: Ints) -> Floats:
+    """Estimate `percentiles` [N] from the items `among` (int64 [C]) alone, drawn to stand for all."""
+    columns = torch.from_numpy(among).to(users.device)
+    return _shares(*_unseen_counts(*_checked(users, items), columns, seen, pairs, _not_hidden, torch.ge, torch.gt))
+
+
+def _not_hidden(scores: Tensor, _: Tensor, out: Tensor) -> Tensor:
+    return torch.gt(scores, -torch.inf, out=out)
+
+
+def _shares(others: Ints, reached: Ints, exceeded: Ints) -> Floats:
     shares: Floats = 1 - (reached + exceeded) / (2 * np.maximum(others, 1))
     return np.where(others > 0, shares, 0.5).astype(np.float32)
 
@@ -116,7 +129,7 @@ def score_pairs(users: Tensor, items: Tensor, u_rows: Ints, i_rows: Ints) -> Ten
         DivergedError: when a vector holds NaN or infinity.
     """
     check_shape("item rows", i_rows, u_rows.shape)
-    return _dots(*_checked_vectors(users, items), u_rows, i_rows)
+    return _dots(*_checked(users, items), u_rows, i_rows)
 
 
 def _dots(users: Tensor, items: Tensor, u_rows: Ints, i_rows: Ints) -> Tensor:
@@ -128,7 +141,7 @@ class _Table:
     """The table of scores, computed one block at a time, always in the same memory.
 
     Args:
-        users, items: vectors from `_checked_vectors`.
+        users, items: vectors from `_checked`.
         seen: pairs that do not count.
         most: largest number of rows that will be asked for in all.
         columns: int64 [C], items to score; all by default.
@@ -170,10 +183,20 @@ class _Table:
         scores.view(-1)[torch.from_numpy(cells).to(scores.device)] = -torch.inf
 
 
-def _count_above(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, pairs: Interactions) -> Ints:
-    """Count the unseen items among `columns` (int64 [C]), not its own, that score at least as high: int64 [N]."""
+def _unseen_counts(
+    users: Tensor,
+    items: Tensor,
+    columns: Tensor,
+    seen: Interactions,
+    pairs: Interactions,
+    *comparisons: Callable[..., Tensor],
+) -> Ints:
+    """Count the unseen items among `columns` (int64 [C]), not its own, that compare so with each pair's: int64 [M, N].
+
+    Flags are float32, as in `_rivals`.
+    """
     table = _Table(users, items, seen, len(pairs), columns)
-    found = torch.empty(len(pairs), dtype=torch.int64, device=users.device)
+    found = torch.empty((len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
     flags = torch.empty_like(table.memory)
     for start, stop in table.blocks(len(pairs)):
         rows, own = pairs.users[start:stop], pairs.items[start:stop]
@@ -181,11 +204,12 @@ def _count_above(users: Tensor, items: Tensor, columns: Tensor, seen: Interactio
         table.mask(scores, rows)
         table.hide(scores, np.arange(len(rows)), own)
         bar = _dots(users, items, rows, own)[:, None]
-        found[start:stop] = torch.ge(scores, bar, out=flags[: len(rows)]).sum(dim=1)
+        for row, compare in enumerate(comparisons):
+            found[row, start:stop] = compare(scores, bar, out=flags[: len(rows)]).sum(dim=1)
     return found.cpu().numpy()
 
 
-def _count_unseen(
+def _rivals(
     users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, *comparisons: Callable[..., Tensor]
 ) -> Ints:
     """Count the unseen items besides each pair's, and those that compare so with it: int64 [1 + C, N].
@@ -194,7 +218,7 @@ def _count_unseen(
     items.
     """
     found = torch.empty((1 + len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
-    table = _Table(*_checked_vectors(users, items), seen, len(pairs))
+    table = _Table(*_checked(users, items), seen, len(pairs))
     copies, flags = torch.empty_like(table.memory), torch.empty_like(table.memory)
     for start, stop in table.blocks(len(pairs)):
         owners, inverse = np.unique(pairs.users[start:stop], return_inverse=True)
@@ -212,7 +236,7 @@ def _count_unseen(
     return found.cpu().numpy()
 
 
-def _checked_vectors(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+def _checked(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
     check_shape("user vectors", users, (None, None))
     check_shape("item vectors", items, (None, users.shape[1]))
     for kind, vectors in (("user", users), ("item", items)):

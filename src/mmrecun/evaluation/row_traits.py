@@ -11,7 +11,7 @@ from torch.nn.functional import cosine_similarity
 
 from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.sparse import product, square_diagonal
-from mmrecun.evaluation.ranks import average_ranks
+from mmrecun.evaluation.ranks import average_ranks_within
 
 _TINY = 1e-12
 _FEWEST = 40
@@ -124,8 +124,7 @@ def normal_scores(values: Doubles, strata: Ints) -> Doubles:
     Returns:
         float64 [N, F]; 0 throughout a stratum of equal values.
     """
-    scores = np.zeros(values.shape)
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        scores[inside] = ndtri((np.apply_along_axis(average_ranks, 0, values[inside]) - 0.5) / inside.sum())
+    _, stratum, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    within = [average_ranks_within(column, stratum, sizes) for column in values.T]
+    scores: Doubles = ndtri((np.column_stack(within) - 0.5) / sizes[stratum, None])
     return scores

@@ -8,14 +8,14 @@ Without the forgotten pairs a row would be in balance with its retained ones: it
 does, and have the noise of fewer pairs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
+from torch.nn.functional import cosine_similarity, normalize
 
 from mmrecun.arrays import Ints
 from mmrecun.settings import Settings
@@ -70,6 +70,19 @@ class Balance:
         rest = gradient + _column(decay_at(before), rows) * rows
         kept = after / np.maximum(before, 1)
         return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest)
+
+    def with_rest_of(self, others: Ints, share: float) -> Self:
+        """Take `share` of each row's rest, by its square, from another row, at its own length.
+
+        So it would be, had other negatives been drawn: noise of the same size in other directions.
+
+        Args:
+            others: int64 [R], from whom.
+            share: from 0 to 1.
+        """
+        drawn = self.rest[torch.from_numpy(others).to(self.rest.device)]
+        drawn = normalize(drawn, dim=1) * self.rest.norm(dim=1, keepdim=True)
+        return replace(self, rest=(1 - share) ** 0.5 * self.rest + share**0.5 * drawn)
 
     def imbalance(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """Compute how far `rows` are from balance, given their gradient over the retained pairs; float32 [R, D] all."""

@@ -19,7 +19,7 @@ from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
-from mmrecun.evaluation.ranking import percentiles
+from mmrecun.evaluation.ranking import estimated_percentiles
 from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratified_auc
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors
@@ -27,6 +27,7 @@ from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
 _MOST, _FEWEST = 4096, 200
+_AMONG = 1024  # rivals that are drawn for all of a side; the same ones for all pairs
 _GROUPS, _FEWEST_OF_GROUP = 3, 50
 _SPLIT_MARGIN = 0.05
 _REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the random projection
@@ -40,15 +41,16 @@ class _FoldedInPairs:
     forgotten: LeaveOneOut
     valid: LeaveOneOut
     strata: Ints
+    among: Ints
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
         """Rank both by vectors [U', D] and [I', D], each pair by a row fitted to the owner's other pairs."""
         partners: Tensor = vectors[1 if self.of_users else 0]
         return [
             (
-                self.forgotten.percentiles(partners),
+                self.forgotten.percentiles(partners, self.among),
                 self.strata[self.forgotten.queries.items],
-                self.valid.percentiles(partners),
+                self.valid.percentiles(partners, self.among),
                 self.strata[self.valid.queries.items],
             )
         ]
@@ -61,12 +63,15 @@ class _SinglePairs:
     forgotten: Interactions
     valid: Interactions
     seen: Interactions
+    among: Ints
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
         """Rank both by vectors [U', D] and [I', D], in groups of equally popular items."""
         users, items = vectors
         degree = degrees(self.seen, len(users), len(items))
-        first, second = (percentiles(users, items, self.seen, pairs) for pairs in (self.forgotten, self.valid))
+        first, second = (
+            estimated_percentiles(users, items, self.seen, pairs, self.among) for pairs in (self.forgotten, self.valid)
+        )
         popular, others = (strata(pairs, *degree, by="items") for pairs in (self.forgotten, self.valid))
         edges = np.quantile(others, np.linspace(0, 1, _GROUPS + 1)[1:-1])  # strata ascend with popularity
         group, other = np.digitize(popular, edges), np.digitize(others, edges)
@@ -144,7 +149,7 @@ def _folded_in_pairs(partition: Partition, of_users: bool, rng: np.random.Genera
     retained = np.bincount(train.items[~removed[train.users]], minlength=int((~removed_partners).sum()))
     if not _comparable(retained, groups[0].queries, groups[1].queries):
         return None
-    return _FoldedInPairs(of_users, groups[0], groups[1], degree_bins(retained, 5))
+    return _FoldedInPairs(of_users, groups[0], groups[1], degree_bins(retained, 5), _rivals(len(retained), rng))
 
 
 def _single_pairs(partition: Partition, rng: np.random.Generator) -> _SinglePairs | None:
@@ -162,7 +167,13 @@ def _single_pairs(partition: Partition, rng: np.random.Generator) -> _SinglePair
     held_out, train = partition.retained.interactions.split(Split.VALID), partition.retained.train
     valid = held_out.select(np.isin(held_out.users, forgotten.users)).sample(_MOST, rng)
     degree = np.bincount(train.items, minlength=len(partition.item_rows))
-    return _SinglePairs(forgotten, valid, train) if _comparable(degree, forgotten, valid) else None
+    if not _comparable(degree, forgotten, valid):
+        return None
+    return _SinglePairs(forgotten, valid, train, _rivals(len(degree), rng))
+
+
+def _rivals(count: int, rng: np.random.Generator) -> Ints:
+    return np.sort(rng.permutation(count)[:_AMONG])
 
 
 def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> bool:
