@@ -47,8 +47,8 @@ class Places:
         """
         degrees = dataset.degrees
         found = (
-            _rows_of(dataset.users, users, sizes[0], degrees[0]),
-            _rows_of(dataset.items, items, sizes[1], degrees[1]),
+            _found(dataset.users, users, sizes[0], degrees[0]),
+            _found(dataset.items, items, sizes[1], degrees[1]),
         )
         nobody = np.empty(0, dtype=np.int64)
         return cls(*found, nobody, nobody, sizes)
@@ -59,8 +59,8 @@ class Places:
         return type(self)(
             self.users[user_rows],
             self.items[item_rows],
-            _present(np.concatenate([self.empty_users, self.users[gone[0]]])),
-            _present(np.concatenate([self.empty_items, self.items[gone[1]]])),
+            _known(np.concatenate([self.empty_users, self.users[gone[0]]])),
+            _known(np.concatenate([self.empty_items, self.items[gone[1]]])),
             self.sizes,
         )
 
@@ -87,7 +87,7 @@ def _ordered(ids: IdMap, rows: Ints, size: int) -> list[str]:
 
 def _put(table: Array, rows: Ints, values: Array, emptied: Ints) -> Array:
     filled = table.copy()
-    filled[_present(rows)] = values[rows >= 0].astype(table.dtype)
+    filled[_known(rows)] = values[rows >= 0].astype(table.dtype)
     filled[emptied] = 0
     return filled
 
@@ -98,11 +98,11 @@ def take_rows(table: Array, rows: Ints) -> Array:
     return found
 
 
-def _present(rows: Ints) -> Ints:
+def _known(rows: Ints) -> Ints:
     return rows[rows >= 0]
 
 
-def _rows_of(known: IdMap, order: Ids | None, size: int, degrees: Ints) -> Ints:
+def _found(known: IdMap, order: Ids | None, size: int, degrees: Ints) -> Ints:
     if order is None:
         if len(known) != size:
             raise DataError(
