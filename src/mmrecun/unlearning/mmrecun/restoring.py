@@ -19,7 +19,7 @@ from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
-_REDRAWN = 0.25  # share of what nothing explains in a row, by its square, that is taken from another row
+_REDRAWN = 0.1  # share of what nothing explains in a row, by its square, that is taken from another row
 _WELL_EXPLAINED = 0.8  # cosine; LightGCN has 0.9 and 0.8 on Baby and CiteULike, 0.7 on MovieLens
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 

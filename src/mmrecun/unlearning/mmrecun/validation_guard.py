@@ -12,7 +12,7 @@ from mmrecun.unlearning.base import Task, retained_model
 
 _MOST_ASKED = 4096  # users
 _LEAST_KEPT = 0.85  # of the trained model's validation recall; Golds keep 0.95 or more of it
-_NEARLY_ALL = 0.98
+_NEARLY_ALL = 0.95  # of it; Golds differ by about as much
 
 
 class ValidationGuard:
