@@ -123,6 +123,45 @@ def test_a_full_disk_is_told_with_the_name_of_the_target(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+SAID_BY_LIBRARIES = [  # by the library of safetensors, polars, PyArrow, and NumPy's own words in ours
+    RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ArtifactError("{}/a.parquet: cannot be written: underlying IO error: No space left on device (os error 28)"),
+    OSError("Error writing bytes to file. Detail: [errno 28] No space left on device"),
+    OSError(errno.ENOSPC, "No space left on device", "{}/a.npy"),
+]
+
+
+@pytest.mark.parametrize("error", SAID_BY_LIBRARIES, ids=repr)
+def test_a_full_disk_is_told_however_a_library_says_it(tmp_path, error):
+    with pytest.raises(ArtifactError) as told, staged_folder(tmp_path / "run") as staging:  # noqa: PT012
+        if isinstance(error, OSError) and error.filename:
+            raise OSError(error.errno, error.strerror, error.filename.format(staging))
+        raise type(error)(str(error).format(staging))
+    assert str(told.value) == f"{tmp_path / 'run'}: cannot be written: No space left on device"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "data/interactions.parquet"),
+        ArtifactError("data/a.npy: no such file (os error 2)"),
+        RuntimeError("no such file (os error 2)"),
+        ValueError("3 rows"),
+    ],
+    ids=repr,
+)
+def test_other_errors_stay_what_they_are(tmp_path, error):
+    with pytest.raises(type(error)) as told, staged_folder(tmp_path / "run"):
+        raise error
+    assert told.value is error
+
+
+def test_an_error_names_the_target_and_not_what_stands_for_it(tmp_path):
+    with pytest.raises(ArtifactError) as told, staged_folder(tmp_path / "run") as staging:
+        raise ArtifactError(f"{staging / 'a.npy'}: cannot be written: 7 requested and 3 written")
+    assert str(told.value) == f"{tmp_path / 'run' / 'a.npy'}: cannot be written: 7 requested and 3 written"
+
+
 def test_weights_may_be_read_by_whoever_may_read_any_new_file(tmp_path):
     path = tmp_path / "weights.safetensors"
     (tmp_path / "other").touch()

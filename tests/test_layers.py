@@ -17,6 +17,7 @@ GROUND = {
     "rng",
     "arrays",
     "atomic",
+    "claims",
     "topk",
     "progress",
     "device",

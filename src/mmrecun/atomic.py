@@ -2,13 +2,17 @@
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmrecun.errors import ArtifactError
+from mmrecun.errors import ArtifactError, MMRecUnError
+
+_DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_NUMBER = re.compile(r"(?:os error |errno )(\d+)")
 
 
 def as_path(value: object, what: str) -> Path:
@@ -35,7 +39,7 @@ def refuse_existing(target: Path) -> None:
         raise ArtifactError(f"{target} already exists; choose another --out or remove it first")
     if target.parts[:1] and target.parts[0].startswith("~"):
         raise ArtifactError(f"cannot write {target}: '{target.parts[0]}' stands for no folder here; write it out")
-    refuse_unwritable(_followed(target).parent, target)
+    refuse_unwritable(followed(target).parent, target)
 
 
 def refuse_unwritable(folder: Path, target: Path | None = None) -> None:
@@ -51,7 +55,7 @@ def refuse_unwritable(folder: Path, target: Path | None = None) -> None:
         raise ArtifactError(f"cannot write {target or folder}: {there}: {os.strerror(fault)}")
 
 
-def _followed(target: Path) -> Path:
+def followed(target: Path) -> Path:
     """Return what a link stands for, there or not; anything else unchanged."""
     return Path(os.path.realpath(target)) if target.is_symlink() else target
 
@@ -64,14 +68,14 @@ def staged_folder(target: Path) -> Iterator[Path]:
         ArtifactError: when `target` exists already, or its parent cannot be written.
     """
     refuse_existing(target)
-    target = _followed(target)
+    target = followed(target)
     staging = _beside(target)
     try:
         staging.mkdir(parents=True)
     except OSError as error:
         raise ArtifactError(f"cannot write {target}: {error.strerror}") from None
     try:
-        with _naming(target):
+        with _naming(target, staging):
             yield staging
         refuse_existing(target)  # another process may have written it first
         if target.is_dir():
@@ -94,7 +98,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     staging = _beside(path)
     try:
-        with _naming(path):
+        with _naming(path, staging):
             yield staging
         staging.replace(path)
     finally:
@@ -102,14 +106,31 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _naming(target: Path) -> Iterator[None]:
-    """Name the target where the system does not say what it could not write, such as on a full disk."""
+def _naming(target: Path, staging: Path) -> Iterator[None]:
+    """Name the target, and what the system said, in any error of writing, such as on a full disk.
+
+    Libraries report it each in their own way, and some with the name that stands for the target meanwhile.
+    """
     try:
         yield
-    except OSError as error:
-        if error.filename is not None or error.errno is None:
+    except Exception as error:
+        fault, inside = _fault(error), str(staging) in f"{error}{getattr(error, 'filename', None)}"
+        told = isinstance(error, MMRecUnError) or getattr(error, "filename", None) is not None
+        if told and not inside:
             raise
-        raise ArtifactError(f"{target}: cannot be written: {error.strerror}") from None
+        if fault is not None:
+            raise ArtifactError(f"{target}: cannot be written: {os.strerror(fault)}") from None
+        if isinstance(error, ArtifactError):
+            raise ArtifactError(str(error).replace(str(staging), str(target))) from None
+        raise
+
+
+def _fault(error: Exception) -> int | None:
+    """Return the number of the system's error, which libraries may hand on as text; None for any other error."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    number = next((int(number) for number in _NUMBER.findall(str(error))), None)
+    return number if number in _DISK_FAULTS else None
 
 
 @contextmanager

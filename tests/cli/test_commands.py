@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mmrecun import __version__, load
+from mmrecun import __version__, jobs, load
 from mmrecun.data.interactions import Split
+from mmrecun.errors import ConfigError
 from mmrecun.models.registry import MODELS
 from mmrecun.unlearning.registry import METHODS
 from tests.cli.calling import SETTINGS, keys
@@ -78,7 +79,8 @@ def test_strangers_in_a_request_are_refused_or_passed_over_aloud(cli, run_folder
     (tmp_path / "closed.csv").write_text("user_id,reason\nu00001,art17\nnobody,art17\nno one,art17\n")
     call = ("unlearn", run_folder, "--users", tmp_path / "closed.csv")
     code, _, err = cli(*call, "--dry-run")
-    assert (code, err) == (2, "error: unknown user ids: nobody, no one; --ignore-unknown forgets the others\n")
+    reason = "unknown user ids: nobody, no one; --ignore-unknown forgets the others"
+    assert (code, err) == (2, f"error: {tmp_path / 'closed.csv'}, line 3: {reason}\n")
     code, _, err = cli(*call, "--dry-run", "--unknown-file", tmp_path / "unknown.csv")
     assert (code, err.endswith("nothing is skipped without --ignore-unknown; add it\n")) == (2, True)
     listed = ("--ignore-unknown", "--unknown-file", tmp_path / "unknown.csv")
@@ -113,6 +115,59 @@ def test_a_key_file_keeps_hashes_of_a_request(cli, run_folder: Path, tmp_path: P
     code, _, err = cli("unlearn", run_folder, "--user", "u00001", "--dry-run", "--key-file", tmp_path / "no")
     reason = "no key can be read: No such file or directory; name a file that holds it"
     assert (code, err) == (2, f"error: {tmp_path / 'no'}: {reason}\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "line"),
+    [
+        ("--users", "u00001\r\n\r\nnobody\r\n", 3),
+        ("--users", "user;since\nu00001;2020\nu00002;2021\n  nobody ;2022\n", 4),
+        ("--items", '# of March\ni00001\n"a, b"\n', 3),
+        ("--pairs", "user,item\nnobody,i00001\n", 2),
+        ("--pairs", "5,i00001,nobody\n", 1),
+        ("--modality", "i00001\nnothing\n", 2),
+    ],
+)
+def test_the_line_of_an_unknown_id_is_named(
+    cli, run_folder: Path, tmp_path: Path, option: str, content: str, line: int
+):
+    path = tmp_path / "asked for.csv"
+    path.write_text(content, newline="")
+    given = f"image:{path}" if option == "--modality" else path
+    code, _, err = cli("unlearn", run_folder, "--user", "u00003", option, given, "--dry-run")
+    assert code == 2
+    assert err.splitlines()[-1].startswith(f"error: {path}, line {line}: ")
+
+
+def test_ids_that_stand_in_no_file_have_no_line(cli, run_folder: Path, tmp_path: Path):
+    (tmp_path / "users.txt").write_text("u00001\n")
+    (tmp_path / "users.json").write_text('["nobody"]')
+    for given in (("--user", "nobody", "--users", tmp_path / "users.txt"), ("--users", tmp_path / "users.json")):
+        code, _, err = cli("unlearn", run_folder, *given, "--dry-run")
+        assert (code, err.startswith("error: unknown user id: nobody")) == (2, True)
+
+
+def test_a_wrong_key_is_told_before_the_audit(cli, run_folder: Path, tmp_path: Path, monkeypatch):
+    for name in ("key", "other"):
+        (tmp_path / name).write_text(f"{name}: 0123456789abcdef\n")
+    after = tmp_path / "a"
+    call = ("--method", "unlink", "--out", after, "--key-file", tmp_path / "key")
+    assert cli("unlearn", run_folder, "--user", "u00001", *call)[0] == 0
+    code, _, err = cli("audit", after, "--key-file", tmp_path / "other")
+    wrong = f"not the key under which {after} keeps what was asked for"
+    reason = f"--key-file {tmp_path / 'other'}: {wrong}; give that one, or none, and only numbers are checked"
+    assert (code, err) == (2, f"error: {reason}\n")
+    with pytest.raises(ConfigError, match="not the one under which"):
+        jobs.audit(after, key=b"other: 0123456789abcdef")
+    assert not (after / "audit.json").exists()
+    monkeypatch.setenv("MMRECUN_KEY", "other: 0123456789abcdef")
+    code, _, err = cli("audit", after)
+    assert (code, err.splitlines()[0]) == (
+        0,
+        f"warning: MMRECUN_KEY: {wrong}, so only the number of what was asked for is checked",
+    )
+    monkeypatch.setenv("MMRECUN_KEY", "key: 0123456789abcdef")
+    assert "not the key" not in cli("audit", after)[2]
 
 
 def test_hashes_that_a_key_cannot_carry_on_are_named(cli, run_folder: Path, tmp_path: Path):

@@ -114,6 +114,27 @@ for command in commands:
     assert "\\u65e5" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("ending", "code", "words"),
+    [(">&-", 0, ""), (">/dev/full", 2, "error: No space left on device\n"), ("| true", 1, ""), ("2>&-", 0, "")],
+)
+def test_an_output_that_nobody_reads_is_no_traceback(ending: str, code: int, words: str):
+    """Closed, on a full disk, or a pipe whose reader is gone."""
+    command = f"set -o pipefail; {sys.executable} -m mmrecun models --json {ending}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, words)
+
+
+def test_names_with_accents_are_found_whatever_the_locale(tmp_path: Path):
+    (tmp_path / "é ü.csv").write_text("user,item\n" + "".join(f"ü{n},i{n % 3}\nü{n},i3\nü{n},i4\n" for n in range(9)))
+    place = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = [sys.executable, "-m", "mmrecun", "data", "import", "é ü.csv", "--out", "-ö", "--name", "é"]
+    done = subprocess.run(words, cwd=tmp_path, env=place, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "-ö" / "dataset.toml").is_file()
+    assert b"read into -\\xf6\n" in done.stdout  # what the terminal cannot show is escaped
+
+
 def test_a_closed_standard_input_is_told(run_folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ForgetError, match="standard input is closed"):

@@ -72,3 +72,21 @@ def test_a_series_is_looked_up_like_a_list():
     assert ids.rows(pl.Series(wanted)).tolist() == ids.rows(wanted).tolist() == [2, 0, 2]
     with pytest.raises(DataError, match="unknown user ids: y, x"):
         ids.rows(pl.Series(["y", "a", "x", "y"]))
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        ("José", "jose"),
+        ("jose", "JOSÉ"),
+        ("\uff21\uff11", "a1"),
+        ("a\u2013b", "A-b"),
+        ("straße", "STRASSE"),
+        ("Łódź", "lodz"),
+    ],
+)
+def test_words_for_an_unknown_id_see_through_accents_case_and_width(known: str, asked: str):
+    ids = IdMap.of("user", [known, "x"])
+    assert ids.alike([asked]) == f"; '{known}' looks alike"
+    assert ids.find([asked]).tolist() == [-1]  # it is a suggestion, and nobody is taken for another
+    assert ids.alike(["xx"]) == ""

@@ -1,10 +1,13 @@
 """Ids that stand in attributes of others: they leave with whom they name, and nothing else does."""
 
 import re
+from urllib.parse import quote
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
@@ -178,3 +181,63 @@ def test_a_field_called_like_a_user_who_is_a_word_stays():
     data = Dataset("x", names, data.items, data.interactions, item_attributes=data.item_attributes)
     kept = Partition.from_request(data, ForgetRequest(users=["title"])).retained
     assert kept.item_attributes.equals(data.item_attributes)
+
+
+def rows_told(texts: list, erased: str, name: str = "acc{:03}", column: str = "about") -> list[bool]:
+    """Say for each of eight texts of items whether it alone makes a mention of the erased user."""
+    found = []
+    for text in texts:
+        data = build({}, {column: [text, *("-" * n for n in range(1, SIZE))]}, name)
+        found.append(bool(mentions(data, RemovedIds(data, pl.Series([erased]), pl.Series(dtype=pl.String)))))
+    return found
+
+
+def test_ids_are_found_in_urls_whatever_is_escaped_there():
+    named = ["see /u?q=anna%40x.org&p=1", "anna%40X.org", "http%3A%2F%2Fh%2Fanna%40x.org%2F", "mailto:anna@x.org"]
+    other = ["joanna%40x.org", "anna%40x.orgs", "anna%41x.org", "100% anna"]
+    assert rows_told([*named, *other], "anna@x.org", "{}") == [True] * 4 + [False] * 4
+
+
+def test_references_in_escapes_leave_with_whom_they_name_and_not_with_whose_id_has_such_signs():
+    names = ["a b", "a%20b", "c d", "e", "f", "g", "h", "i"]
+    data = build({}, {"uploader": ["a%20b", "c%20d", "e", "f", "g", "h", "i", "c d"]}, "{}")
+    data = Dataset("x", IdMap.of("user", names), data.items, data.interactions, item_attributes=data.item_attributes)
+    kept = Partition.from_request(data, ForgetRequest(users=["c d"])).retained.item_attributes["uploader"].to_list()
+    assert kept == ["a%20b", None, "e", "f", "g", "h", "i", None]
+    kept = Partition.from_request(data, ForgetRequest(users=["a b"])).retained.item_attributes["uploader"].to_list()
+    assert kept[0] == "a%20b"  # that is somebody else, who stays
+
+
+def test_numbers_behind_words_for_persons_are_told_as_what_may_not_be_meant():
+    named = ["recommended by user 5", "User_ID=5.", "/users/5/list", "(account #005)", "uid:5"]
+    other = ["5 users", "user 55", "user 1", "part 5", "superuser 5", "5", "users 5 to 7"]
+    assert rows_told([*named, *other], "5", "{}") == [True] * len(named) + [False] * len(other)
+    data = build({}, {"about": ["by user 5", *["-"] * 7]}, "{}")
+    (mention,) = mentions(data, RemovedIds(data, pl.Series(["5"]), pl.Series(dtype=pl.String)))
+    assert (mention.rows, mention.refers, mention.plain) == (1, False, True)
+    items = build({}, {"about": ["sequel of movie 5", "product 5", "item 7", *["-"] * 5]}, "{}", "{}")
+    (mention,) = mentions(items, RemovedIds(items, pl.Series(dtype=pl.String), pl.Series(["5"])))
+    assert (mention.rows, mention.plain) == (2, True)
+
+
+def test_lists_of_fractions_hold_ids_unless_they_are_vectors():
+    """Numbers of varied length are relations as pandas writes them; few different ones of one length are features."""
+    related = [[1.0, 5.0], [5.0], [2.0, float("nan")], None, [], [7.0, 5.0, 3.0], [1.0], [0.0]]
+    data = build({}, {"related_users": related}, "{}")
+    kept = Partition.from_request(data, ForgetRequest(users=["5"])).retained.item_attributes["related_users"].to_list()
+    assert str(kept) == str([[1.0], [], [2.0, float("nan")], None, [], [7.0, 3.0], [1.0], [0.0]])
+    for vectors in ([[0.0, 1.0, 5.0]] * SIZE, [[0.5, 5.0], [1.0]] * (SIZE // 2)):
+        data = build({}, {"user_traits": vectors}, "{}")
+        assert Partition.from_request(data, ForgetRequest(users=["5"])).retained.item_attributes.equals(
+            data.item_attributes
+        )
+
+
+@given(
+    name=st.text("ab1@:/ é%+&=", min_size=4, max_size=8).filter(
+        lambda text: text.strip() == text and not text.isalnum() and len(set(text)) > 1
+    ),
+    safe=st.sampled_from(["", "/", "@:", "/@:+&="]),
+)
+def test_any_id_is_found_in_a_url_that_was_made_with_it(name: str, safe: str):
+    assert rows_told([f"https://h/u?id={quote(name, safe)}&v=2"], name, "{}") == [True]

@@ -53,7 +53,10 @@ def files_check(partition: Partition, folder: Path) -> Check:
         notes.append("short or purely numeric ids in Parquet only")
     for mention in mentions(partition.retained, partition.removed_ids):
         if mention.plain:
-            notes.append(f"words that are ids stand in {mention.rows} rows of {mention.table}.{mention.column}")
+            notes.append(
+                f"words or numbers that are ids, and may not be meant so, stand in {mention.rows} rows of "
+                f"{mention.table}.{mention.column}"
+            )
         else:
             found.append(f"{mention.rows} in the attribute '{mention.column}' of {mention.table}")
     return Check.of_findings(FILES, found, "; ".join(notes), "forgotten ids stand in files")

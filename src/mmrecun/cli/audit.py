@@ -10,7 +10,7 @@ from mmrecun.auditing.result import Outcome
 from mmrecun.cli.leftovers import name_leftovers
 from mmrecun.cli.mapped import audit_mapped, is_mapped
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
-from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr
+from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
@@ -80,7 +80,6 @@ def audit(
         audit_mapped(context, run, as_json)
         return
     from mmrecun import jobs
-    from mmrecun.forget.secret import read_key
     from mmrecun.report.terminal import show
     from mmrecun.scale.choice import chosen_room
 
@@ -89,9 +88,9 @@ def audit(
     if shadows:
         seconds = duration(jobs.shadow_seconds(run, shadows))
         print_line(f"{shadows} shadow models are trained and unlearned; about {seconds}", stderr)
-    how = parse_assignments(reading, "--reading")
+    how, key = parse_assignments(reading, "--reading"), _key(run, key_file)
     with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"auditing {run.name}") as progress:
-        report = jobs.audit(run, gold, relearn, shadows, progress, read_key(key_file), how, sample, room)
+        report = jobs.audit(run, gold, relearn, shadows, progress, key, how, sample, room)
     copies = [one._asdict() for one in name_leftovers(run)]
     if as_json:
         place = {"run": str(run), "report": str(run / report.folder / "report.html")}
@@ -103,3 +102,18 @@ def audit(
         print_line(f"report: {run / report.folder / 'report.html'}")
     if require is not None and report.verdict is not require:
         raise typer.Exit(1)
+
+
+def _key(run: Path, file: Path | None) -> bytes | None:
+    """Return the key of a file that is named; that of the environment is read by the audit, and a wrong one told."""
+    from mmrecun import jobs
+    from mmrecun.forget.secret import VARIABLE, read_key
+
+    key = read_key(file)
+    if key is None or not jobs.is_other_key(run, key):
+        return key if file else None
+    wrong = f"not the key under which {run} keeps what was asked for"
+    if file is not None:
+        raise ConfigError(f"--key-file {file}: {wrong}; give that one, or none, and only numbers are checked")
+    warn(f"{VARIABLE}: {wrong}, so only the number of what was asked for is checked")
+    return None

@@ -1,6 +1,7 @@
 """`mmrecun data import`, `describe`, `encode` and `make`."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,6 +102,7 @@ def _imported(
 ) -> "Imported":
     """Read the source, and write the dataset unless it is a dry run."""
     from mmrecun.atomic import refuse_existing
+    from mmrecun.claims import claimed
     from mmrecun.data import files
     from mmrecun.data.importers.importer import REGISTRY
     from mmrecun.data.importers.read import read
@@ -108,9 +110,10 @@ def _imported(
     REGISTRY.check(layout)
     if out is not None:
         refuse_existing(out)
-    imported = read(source, options, layout)
-    if out is not None and not dry_run:
-        files.save(imported.dataset, out)
+    with nullcontext() if out is None or dry_run else claimed(out):
+        imported = read(source, options, layout)
+        if out is not None and not dry_run:
+            files.save(imported.dataset, out)
     return imported
 
 
@@ -270,11 +273,13 @@ def _tell_encoded(done: "EncodedDataset", modality: str) -> None:
 @app.command(cls=Command)
 def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFlag = False) -> None:
     """Make a synthetic dataset with planted tastes; settings are those of SyntheticConfig."""
+    from mmrecun.claims import claimed
     from mmrecun.data import files
     from mmrecun.data.synthetic import SyntheticConfig
     from mmrecun.data.synthetic import make as make_dataset
     from mmrecun.rng import Seed
 
     dataset, _ = make_dataset(SyntheticConfig.of(parse_assignments(assignments), "data make"), Seed(seed))
-    files.save(dataset, out)
+    with claimed(out):
+        files.save(dataset, out)
     _tell(dataset, [], as_json, f"made {out}")

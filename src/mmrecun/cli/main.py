@@ -32,6 +32,7 @@ from mmrecun.cli.command import Command
 from mmrecun.cli.output import escape_control, print_line, stderr
 from mmrecun.errors import MMRecUnError
 
+_NARROWEST = 20  # columns of a terminal
 _UsageError: Any = typer.BadParameter.__base__
 
 
@@ -122,8 +123,12 @@ def main() -> None:
     read when torch is loaded, so it is made here, before any command is. Figures are files, whatever a notebook that
     calls this exports as the place to draw on.
     """
+    _begin_again_in_utf8()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["MPLBACKEND"] = "Agg"
+    _open_what_was_closed()
+    if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) < _NARROWEST:
+        del os.environ["COLUMNS"]  # terminals without a width say 0, and tables would be empty
     _escape_what_cannot_be_shown()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number, handler in before.items():
@@ -154,11 +159,30 @@ def main() -> None:
             signal.signal(number, handler)
 
 
+def _begin_again_in_utf8() -> None:
+    """Begin this process anew where names of files are not UTF-8, as under `LC_ALL=C` without Python's UTF-8 mode.
+
+    Polars and PyArrow take names as UTF-8 alone. What is printed keeps the encoding of the terminal.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
+        return
+    printed = getattr(sys.stdout, "encoding", "") or "utf-8"
+    environment = {"PYTHONIOENCODING": f"{printed}:backslashreplace", **os.environ, "PYTHONUTF8": "1"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
 def _escape_what_cannot_be_shown() -> None:
     """Let a terminal of another encoding than UTF-8 get escapes, not errors, for letters that it lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _open_what_was_closed() -> None:
+    """Let a command whose output was closed, as some supervisors do, write into nothing instead."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - until the process ends
 
 
 def _is_about_memory(error: Exception) -> bool:

@@ -162,8 +162,18 @@ def bars(counts: Sequence[tuple[str, int]], title: str, width: int = 40) -> None
     table.add_column()
     table.add_column(justify="right")
     most = max((count for _, count in counts), default=0) or 1
+    block = _shown_or("\u2588", "#")
     for label, count in counts:
         table.add_row(
-            Text(f"  {escape_control(label)}", style="dim"), "\u2588" * round(width * count / most), f"{count:,}"
+            Text(f"  {escape_control(label)}", style="dim"), block * round(width * count / most), f"{count:,}"
         )
     _print(table, title)
+
+
+def _shown_or(sign: str, plain: str) -> str:
+    """Return a sign if the terminal's encoding has it, or else a plain one."""
+    try:
+        sign.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return plain
+    return sign

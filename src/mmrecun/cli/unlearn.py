@@ -9,6 +9,7 @@ import typer
 from mmrecun.cli.mapped import is_mapped, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
+from mmrecun.cli.request_lines import naming_lines
 from mmrecun.cli.unlearn_options import (
     DryRun,
     HelpSettings,
@@ -83,14 +84,15 @@ def unlearn(
     opened, key = _open_run(run, device, like, data, reading), _read_key(key_file)
     request = _request(opened.dataset, files, named, modality, ignore_unknown)
     request, further = _refined(opened, request, where, ignore_unknown, unknown_file, key)
-    if dry_run or out is None:
-        _show_scope(opened, request, key, further, as_json)
-        return
-    unlearning = _Unlearning(opened, request, method, parse_assignments(assignments), key)
-    if numbers:
-        _show_seeds(_unlearn_seeds(unlearning, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
-    else:
-        _show({"run": str(out), "parent": str(run), **_unlearn(unlearning, out, seed, further)}, as_json)
+    with naming_lines(opened, request, files, modality, key):
+        if dry_run or out is None:
+            _show_scope(opened, request, key, further, as_json)
+            return
+        unlearning = _Unlearning(opened, request, method, parse_assignments(assignments), key)
+        if numbers:
+            _show_seeds(_unlearn_seeds(unlearning, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
+        else:
+            _show({"run": str(out), "parent": str(run), **_unlearn(unlearning, out, seed, further)}, as_json)
 
 
 def _refuse_unfit(out: Path | None, dry_run: bool, unknown_file: Path | None, ignore_unknown: bool) -> None:

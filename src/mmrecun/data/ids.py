@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from mmrecun.arrays import Ints
-from mmrecun.data.lookalikes import folded
+from mmrecun.data.lookalikes import folded, loosely_folded
 from mmrecun.errors import DataError
 from mmrecun.text import preview
 
@@ -97,6 +97,8 @@ class IdMap:
         if not len(listed) or len(listed) > _FEW:
             return ""
         found = self.names.filter(self.folded.is_in(folded(listed).implode()))
+        if not len(found):
+            found = self.names.filter(loosely_folded(self.names).is_in(loosely_folded(listed).implode()))
         words = preview(f"'{name}'" for name in found)
         return f"; {words} look{'s' if len(found) == 1 else ''} alike" if words else ""
 

@@ -11,12 +11,28 @@ BLANKS = (
     "\u205f\u3000\xad\u200b\u200e\u200f\u2060\ufeff"
 )
 DIFFERENCES = "blanks, case, leading zeros or Unicode form"
+_BASES = {"\u0131": "i", "\u0142": "l", "\u00f8": "o", "\u0111": "d", "\u00df": "ss", "\u00e6": "ae", "\u0153": "oe"}
 _UNSEEN = "[\u00ad\u200b\u200e\u200f\u2060\ufeff]"
 
 
 def stripped(names: pl.Series) -> pl.Series:
     """Return texts without blanks and invisible signs around them."""
     return names.str.strip_chars(BLANKS)
+
+
+def loosely_folded(names: pl.Series) -> pl.Series:
+    """Return a form in which ids are equal that differ in what `folded` makes equal, in accents, or in kinds of dashes.
+
+    It is for words about what may be meant; nobody is taken for another by it.
+
+    >>> loosely_folded(pl.Series(["Jos\u00e9\u2013\u0141", "jose-l"])).to_list()
+    ['jose-l', 'jose-l']
+    """
+    names = folded(names)
+    if (names.str.len_bytes() != names.str.len_chars()).any():
+        names = names.str.normalize("NFKD").str.replace_all(r"\p{M}", "").str.replace_all(r"\p{Pd}", "-")
+        names = names.str.replace_many(list(_BASES), list(_BASES.values()))
+    return names
 
 
 def folded(names: pl.Series) -> pl.Series:

@@ -39,8 +39,9 @@ def write_npy(path: Path, values: np.ndarray) -> None:
     """
     try:
         np.save(path, values, allow_pickle=False)
-    except OSError as error:  # NumPy reports how much was written, but not the reason for the failure
-        raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from None
+    except OSError as error:  # NumPy says how much it wrote, and not why it wrote no more
+        reason = error.strerror or f"{error}; the disk may be full"
+        raise ArtifactError(f"{path}: cannot be written: {reason}") from None
 
 
 def _begins_as_npy(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Columns of references: which attributes of users, items and interactions hold ids, and whose."""
 
 import re
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -17,6 +18,8 @@ _REFERRING_NAME = re.compile(  # names of columns whose numbers may be ids
 )
 _ITEM_NAME = re.compile(r"item|product|related|similar|parent", re.IGNORECASE)
 _TABLES = ("users", "items", "interactions")
+ESCAPE = "%[0-9A-Fa-f]{2}"
+_FEW_VALUES = 16  # lists of equal length with no more different numbers are vectors of features
 _WHOLE_NUMBER = r"^\d+(\.0+)?$"
 
 
@@ -78,12 +81,20 @@ def _share(distinct: pl.Series, of: IdMap) -> float:
 
 
 def id_form(texts: pl.Series) -> pl.Series:
-    """Return a form in which an id and what a column writes for it are equal: that of `folded`, without quotes.
+    """Return a form in which an id and what a column writes for it are equal.
 
-    >>> id_form(pl.Series(['"U3"', "7.0", "anna@x.org "])).to_list()
+    It is that of `folded`, without quotes and without the escapes of URLs.
+
+    >>> id_form(pl.Series(['"U3"', "7.0", "anna%40x.org "])).to_list()
     ['u3', '7', 'anna@x.org']
     """
-    return folded(texts.str.strip_chars(" \"'"))
+    return folded(without_escapes(texts.str.strip_chars(" \"'")))
+
+
+def without_escapes(texts: pl.Series) -> pl.Series:
+    """Return texts with `%40` and the like, as URLs have them, as the signs that they stand for."""
+    rows = texts.str.contains(ESCAPE).fill_null(value=False).arg_true()
+    return texts.clone().scatter(rows, [unquote(text) for text in texts.gather(rows)]) if len(rows) else texts
 
 
 def holds_text(column: pl.Series) -> bool:
@@ -96,21 +107,31 @@ def holds_text(column: pl.Series) -> bool:
 def entries(column: pl.Series) -> pl.Series | None:
     """Return the distinct values, or entries of lists, as text, or None for a column that cannot hold ids.
 
-    Fractions may be ids where all are whole numbers and some are missing: so pandas keeps whole numbers.
+    Fractions may be ids where all are whole numbers and some are missing, as pandas keeps whole numbers, or where they
+    stand in lists that are no vectors of features.
     """
-    values = column.explode() if isinstance(column.dtype, pl.List) else column
-    if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical) or _whole(values):
-        return values.cast(pl.String).drop_nulls().unique()
+    lists = isinstance(column.dtype, pl.List)
+    values = column.explode() if lists else column
+    if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical) or _whole(values, lists):
+        if lists and values.dtype.is_float() and _is_vectors(column, values):
+            return None
+        given = values.drop_nans() if values.dtype.is_float() else values
+        return given.cast(pl.String).drop_nulls().unique()
     return None
 
 
-def _whole(values: pl.Series) -> bool:
+def _is_vectors(lists: pl.Series, values: pl.Series) -> bool:
+    return lists.list.len().drop_nulls().n_unique() == 1 and values.n_unique() <= _FEW_VALUES
+
+
+def _whole(values: pl.Series, complete: bool) -> bool:
+    """Say whether fractions are whole numbers; those of a column that is `complete` need not be."""
     if values.dtype.is_decimal():
         return bool((values == values.floor()).all())
     if not values.dtype.is_float():
         return False
     given = values.drop_nulls().drop_nans()
-    return len(given) < len(values) and bool(((given == given.floor()) & given.is_finite()).all())
+    return (complete or len(given) < len(values)) and bool(((given == given.floor()) & given.is_finite()).all())
 
 
 def _distinct(column: pl.Series, known: Dataset) -> pl.Series | None:
@@ -118,5 +139,4 @@ def _distinct(column: pl.Series, known: Dataset) -> pl.Series | None:
     if not holds_text(column) and not _REFERRING_NAME.search(column.name):
         return None
     separator = separator_in(column, known)
-    found = entries(split(column, separator) if separator else column)
-    return found if found is None or not column.dtype.is_float() else found.filter(found != "NaN")
+    return entries(split(column, separator) if separator else column)

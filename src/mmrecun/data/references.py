@@ -9,8 +9,21 @@ import polars as pl
 from mmrecun.arrays import Bools, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.nested import is_nested, joined, leaves, names_in, split, without_entries, without_fields
-from mmrecun.data.reference_columns import SHARE, entries, holds_text, id_form, separator_in, shares, tables
+from mmrecun.data.reference_columns import (
+    ESCAPE,
+    SHARE,
+    entries,
+    holds_text,
+    id_form,
+    separator_in,
+    shares,
+    tables,
+    without_escapes,
+)
 
+_USER = "user|account|member|customer|client|uid"
+_ITEM = "item|product|article|sku|asin|movie|track|video"
+_BEFORE_NUMBER = r"""(?:s/|[\s_-]*(?:id|no|nr|number)?[.:=#/\s"'-]{1,4})"""
 _SHORTEST_IN_TEXT = 4  # shortest id that is looked for inside longer texts
 
 
@@ -49,8 +62,8 @@ class Mention:
         table, column: where.
         rows: how many rows hold one.
         refers: whether it is a column of ids, so that the value is meant as an id.
-        plain: whether all of them are plain words, such as `comedy`, in a column of other things, so that they may not
-            be meant as ids.
+        plain: whether all of them may not be meant as ids: plain words, such as `comedy`, in a column of other things,
+            and numbers behind words, as in `user 12`.
     """
 
     table: str
@@ -91,7 +104,8 @@ def mentions(dataset: Dataset, removed: RemovedIds) -> list[Mention]:
 def _mention_masks(column: pl.Series, kinds: tuple[str, ...], removed: RemovedIds) -> tuple[pl.Series, pl.Series]:
     """Return where a column mentions removed ids: bool [rows] of ids with a digit or sign, and of those that are words.
 
-    Words count as whole values or entries only, other ids also inside longer texts.
+    Words count as whole values or entries only, other ids also inside longer texts. Numbers behind a noun, as in
+    `user 12`, count as words.
     """
     ids = words = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     nested = is_nested(column.dtype)
@@ -102,6 +116,8 @@ def _mention_masks(column: pl.Series, kinds: tuple[str, ...], removed: RemovedId
             ids = ids | _holds_any(part, others)
             ids = ids | _in_longer_text(part if nested else column, _split_plain_words(wanted)[1])
             words = words | _holds_any(part, plain)
+        if not kinds:
+            words = words | _number_after_noun(part if nested else column, removed)
     return ids, words
 
 
@@ -125,10 +141,41 @@ def _in_longer_text(column: pl.Series, names: pl.Series) -> pl.Series:
         column = column.list.eval(pl.element().cast(pl.String)).list.join("\n", ignore_nulls=True)
     if column.dtype != pl.String or not len(names):
         return nowhere
+    plain = without_escapes(column)
+    if plain is not column:
+        return _texts_with(column, names) | _texts_with(plain, names)
+    return _texts_with(column, names)
+
+
+def _texts_with(column: pl.Series, names: pl.Series) -> pl.Series:
+    """Say for each row whether its text has one of the names as a word: bool [rows]."""
+    nowhere = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     near = column.str.extract_many(names.implode(), overlapping=True, ascii_case_insensitive=True)
     places = (near.list.len() > 0).fill_null(value=False).arg_true()
     hits = [any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", column[row]) for name in near[row]) for row in places]
     return pl.Series(nowhere.scatter(places, hits)) if hits else nowhere
+
+
+def _number_after_noun(column: pl.Series, removed: RemovedIds) -> pl.Series:
+    """Say for each row whether a text has a removed number behind a noun that it may belong to, as in `user 12`.
+
+    Such a number may be there by chance, so it is counted among the plain words: bool [rows].
+    """
+    hits = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
+    if not holds_text(column):
+        return hits
+    if isinstance(column.dtype, pl.List):
+        column = column.list.eval(pl.element().cast(pl.String)).list.join("\n", ignore_nulls=True)
+    for ids, noun in ((removed.users, _USER), (removed.items, _ITEM)):
+        numbers = ids.filter(ids.str.contains(r"^\d+$")).implode()
+        if not len(numbers[0]):
+            continue
+        found = column.cast(pl.String).str.extract_all(f"(?i)\\b(?:{noun}){_BEFORE_NUMBER}\\d+")
+        number = pl.element().str.extract(r"(\d+)$")
+        meant = number.is_in(numbers) | number.str.replace(r"^0+(\d)", "$1").is_in(numbers)
+        named = found.to_frame("found").select(pl.col("found").list.eval(meant).list.any())
+        hits = hits | named.to_series().fill_null(value=False)
+    return hits
 
 
 def without_references(dataset: Dataset, removed: RemovedIds) -> Dataset:
@@ -184,9 +231,10 @@ def _spellings(column: pl.Series, ids: pl.Series, removed: RemovedIds) -> pl.Ser
     if texts is None:
         return ids
     exact = texts.is_in(ids.implode())
+    escaped = texts.str.contains(ESCAPE).any()  # else the forms that the ids keep will do
     known = removed.known
     retained = [
-        id_map.folded.filter(~id_map.names.is_in(lost.implode()))
+        (id_form(id_map.names) if escaped else id_map.folded).filter(~id_map.names.is_in(lost.implode()))
         for id_map, lost in ((known.users, removed.users), (known.items, removed.items))
     ]
     forms = id_form(ids)

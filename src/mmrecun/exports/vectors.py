@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 from safetensors.torch import save_file
 
 from mmrecun.atomic import usual_permissions
+from mmrecun.data.npy import write_npy
 from mmrecun.exports.contents import Contents, write_ids, write_vectors
 from mmrecun.progress import Progress
 
@@ -22,7 +22,7 @@ def write_as_parquet(contents: Contents, folder: Path, progress: Progress) -> No
 def write_as_npy(contents: Contents, folder: Path, progress: Progress) -> None:
     """Write `users.npy` and `items.npy`, float32 [U, D] and [I, D], with ids in row order in `users.parquet` ..."""
     for done, (kind, vectors) in enumerate((("users", contents.users), ("items", contents.items)), start=1):
-        np.save(folder / f"{kind}.npy", vectors.numpy(), allow_pickle=False)
+        write_npy(folder / f"{kind}.npy", vectors.numpy())
         progress(done, 2, f"{kind} written")
     write_ids(contents, folder, "users", "items")
 

@@ -3,7 +3,8 @@
 import csv
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,6 +91,24 @@ def cells_of(text: str, separator: str) -> list[str]:
     row = next(csv.reader([text], delimiter=separator or "\x1f", skipinitialspace=True), [])
     stripped = [cell.strip(BLANKS) for cell in row]
     return [formula[1] if (formula := _FORMULA.fullmatch(cell)) else cell for cell in stripped]
+
+
+def line_of(path: Path, names: Collection[str] | Collection[tuple[str, str]]) -> int | None:
+    """Return the number of the first line of a text file that has one of `names` in it, alone or as a field.
+
+    Of a pair, both must be fields. None where there is no such line, and for standard input, which is read but once.
+    """
+    if not names or str(path) == "-":
+        return None
+    lines, named = read_lines(path, lambda _: None)
+    wanted: set[str | tuple[str, str]] = set(names)
+    for number, text in lines:
+        fields = {text.strip(BLANKS)}
+        for mark in {"", named, *separators_in([text])}:
+            fields.update(cells_of(text, mark))
+        if not wanted.isdisjoint(fields) or not wanted.isdisjoint(product(fields, repeat=2)):
+            return number
+    return None
 
 
 def most_used_separator(texts: list[str]) -> str:

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmrecun.jobs._absent import Absent, absent_table, present_part
-    from mmrecun.jobs._audit import audit, shadow_seconds
+    from mmrecun.jobs._absent import Absent, absent_of, absent_table, present_part
+    from mmrecun.jobs._audit import audit, is_other_key, shadow_seconds
     from mmrecun.jobs._demo import run_demo
     from mmrecun.jobs._diff import diff
     from mmrecun.jobs._doctor import checks
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Absent",
     "Workers",
+    "absent_of",
     "absent_table",
     "apply_delta",
     "audit",
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate_mapped",
     "export",
     "exports",
+    "is_other_key",
     "list_methods",
     "list_models",
     "method_settings",
@@ -69,8 +71,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "_absent": ("Absent", "absent_table", "present_part"),
-    "_audit": ("audit", "shadow_seconds"),
+    "_absent": ("Absent", "absent_of", "absent_table", "present_part"),
+    "_audit": ("audit", "is_other_key", "shadow_seconds"),
     "_demo": ("run_demo",),
     "_doctor": ("checks",),
     "_diff": ("diff",),

@@ -59,10 +59,15 @@ def audit(
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
             Gold is given twice.
-        ConfigError: for a number of shadows that cannot be shared out.
+        ConfigError: for a number of shadows that cannot be shared out, or a `key` that is given and not that of the
+            run.
     """
     after = opened(run)
     refuse_unwritable(after.folder)
+    if key is not None and is_other_key(after.folder, key):
+        raise ConfigError(
+            f"key: not the one under which {after.folder} keeps what was asked for; give that one, or none"
+        )
     _refuse_training(after, relearn, shadows)
     original, golds_read = _runs_compared_with(
         after, [golds] if isinstance(golds, str | Path | Run) else golds, reading or {}
@@ -78,6 +83,12 @@ def audit(
         "notes": (*made.notes, *_short_trainings(golds_read)),
     }
     return _write_report(made.model_copy(update=facts), after, original)
+
+
+def is_other_key(run: PathLike, key: bytes) -> bool:
+    """Say whether a run keeps hashes of what it was asked for, and `key` is not the one that made them."""
+    record = runs.read_manifest(Path(run)).requested
+    return record is not None and record.with_key(key).locked
 
 
 def _scope(made: AuditReport, golds: Sequence[Run], relearn: bool, shadows: int) -> AuditScope:

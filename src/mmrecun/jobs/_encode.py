@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmrecun.atomic import refuse_existing
+from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.modality import check_name
@@ -67,7 +68,8 @@ def encode(
         dataset = files.add_modality(dataset, made, data)
     else:
         dataset = replace(dataset, modalities={**dataset.modalities, modality: made})
-        files.save(dataset, Path(out))
+        with claimed(Path(out)):
+            files.save(dataset, Path(out))
     absent = [row for row, piece in enumerate(contents.pieces) if piece is None]
     return EncodedDataset(
         dataset,

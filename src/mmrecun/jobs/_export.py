@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.claims import claimed
 from mmrecun.errors import ConfigError
 from mmrecun.exports import register
 from mmrecun.exports.contents import contents_of
@@ -45,7 +46,7 @@ def export(
     refuse_existing(out)
     asked = load(run)
     contents = contents_of(asked, to)
-    with staged_folder(out) as staging:
+    with claimed(out), staged_folder(out) as staging:
         if to == LISTS:
             write_lists(contents, staging, progress, DEFAULT_LENGTH if length is None else length)
         else:

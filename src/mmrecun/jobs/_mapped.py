@@ -12,6 +12,7 @@ from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply, erasure_of, lost_partners
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.run import MappedManifest, MappedRun
+from mmrecun.claims import claimed
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
 from mmrecun.errors import ArtifactError, ConfigError, ForgetError
@@ -86,7 +87,7 @@ def unlearn_mapped(
     refuse_existing(out)
     parent = mapped.read(Path(run))
     erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
-    with staged_folder(out) as staging:
+    with claimed(out), staged_folder(out) as staging:
         made = apply(
             parent,
             erasure,
@@ -127,7 +128,8 @@ def stop_of(erasure: Erasure, explained: float) -> str:
 def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedManifest:
     """Make the erasure of a delta in a replica's copy of the run; returns the manifest of the new run at `out`."""
     refuse_existing(Path(out))
-    return deltas.apply_to(mapped.read(Path(replica)), Path(delta), Path(out))
+    with claimed(Path(out)):
+        return deltas.apply_to(mapped.read(Path(replica)), Path(delta), Path(out))
 
 
 def check_mapped(run: PathLike, request: ForgetRequest | dict[str, Any] | None = None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from mmrecun.atomic import refuse_existing
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.parts import Owner, OwnerHere, RunInParts, part_folders, split
+from mmrecun.claims import claimed
 from mmrecun.errors import ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs._mapped import solved, stop_of
@@ -35,7 +36,8 @@ def split_mapped(run: PathLike, out: PathLike, parts: int) -> None:
     most = min(whole.size(side) for side in mapped.SIDES)
     if not 1 <= parts <= most:
         raise ConfigError(f"{parts} parts: choose 1 to {most}")
-    split(whole, out, parts)
+    with claimed(out):
+        split(whole, out, parts)
 
 
 def unlearn_parts(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmrecun.atomic import refuse_existing
+from mmrecun.claims import claimed
 from mmrecun.data.columns import Columns
 from mmrecun.data.columns_import import FOLDER, columns_of
 from mmrecun.data.interactions import Split
@@ -126,11 +127,13 @@ def shared_training(
         store=workers.store if workers.store else str((work / _SHELF).resolve()),
         every_seconds=every_seconds,
     )
-    with _files(work) as files:
-        result, best = _fitted(task, columns, data, workers, files, progress)
-        yield Trained(task, config, columns, result, best, files, max(result.seconds, time.perf_counter() - started))
-    clear(task)
-    shutil.rmtree(work, ignore_errors=True)
+    with claimed(out):
+        with _files(work) as files:
+            result, best = _fitted(task, columns, data, workers, files, progress)
+            seconds = max(result.seconds, time.perf_counter() - started)
+            yield Trained(task, config, columns, result, best, files, seconds)
+        clear(task)
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _checked(

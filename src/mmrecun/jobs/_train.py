@@ -10,6 +10,7 @@ import numpy as np
 
 from mmrecun import runs
 from mmrecun.atomic import as_path, refuse_existing, staged_folder
+from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
@@ -60,21 +61,21 @@ def train(
     recommender.to(resolve(device))
     key = f"{dataset.digest} {model} {config.model_dump_json()} {training.model_dump_json()} {seed}"
     resume = ResumePoint(resume_file(out), hashlib.sha256(key.encode()).hexdigest())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    result = _fitted(recommender, dataset, training, Seed(seed), progress, resume)
-    manifest = stamped(
-        recommender,
-        training=training.model_dump(mode="json"),
-        seed=seed,
-        dataset=_reference(data, dataset.digest, out),
-        dataset_name=dataset.name,
-        best_epoch=result.best_epoch,
-        epochs=result.epochs,
-        valid=result.valid,
-        seconds=max(result.seconds, time.perf_counter() - started),
-    )
-    _write(out, manifest, recommender, result, dataset if inside else None)
-    resume.path.unlink(missing_ok=True)
+    with claimed(out):
+        result = _fitted(recommender, dataset, training, Seed(seed), progress, resume)
+        manifest = stamped(
+            recommender,
+            training=training.model_dump(mode="json"),
+            seed=seed,
+            dataset=_reference(data, dataset.digest, out),
+            dataset_name=dataset.name,
+            best_epoch=result.best_epoch,
+            epochs=result.epochs,
+            valid=result.valid,
+            seconds=max(result.seconds, time.perf_counter() - started),
+        )
+        _write(out, manifest, recommender, result, dataset if inside else None)
+        resume.path.unlink(missing_ok=True)
     return manifest
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from mmrecun import runs
 from mmrecun.arrays import Bools
 from mmrecun.atomic import as_path, refuse_existing, staged_folder
+from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.ids import IdMap
 from mmrecun.data.lookalikes import DIFFERENCES
@@ -88,9 +89,25 @@ def unlearn(
     out, request, key = as_path(out, "out"), ForgetRequest.taken(request), key or read_key()
     refuse_existing(out)
     parent = opened(run)
-    if isinstance(parent, ForeignRun):
-        return _unlearn_foreign(parent, request, out, method, settings or {}, seed, progress, key)
-    unlearner = method_class(method)(method_class(method).Config.of(settings or {}, f"method '{method}'"))
+    with claimed(out):
+        if isinstance(parent, ForeignRun):
+            return _unlearn_foreign(parent, request, out, method, settings or {}, seed, progress, key)
+        return _unlearn_ours(parent, request, out, method, settings or {}, seed, progress, key, started)
+
+
+def _unlearn_ours(
+    parent: Run,
+    request: ForgetRequest,
+    out: Path,
+    method: str,
+    settings: Mapping[str, Any],
+    seed: int,
+    progress: Progress,
+    key: bytes | None,
+    started: float,
+) -> Manifest:
+    """Do as `unlearn` for a model of this package; `started` counts the seconds."""
+    unlearner = method_class(method)(method_class(method).Config.of(settings, f"method '{method}'"))
     partition = taken(parent, request, key)
     if unlearner.validates and not can_validate(partition.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; '{method}' needs some: forget fewer validation pairs")
@@ -189,7 +206,7 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: byte
         *(f"'{run.manifest.model}' does not read the modality '{name}'" for name in unread),
         *(
             f"forgotten ids stand in '{mention.column}' of {mention.rows} {mention.table}, a column of other values; "
-            + ("they are plain words and were left" if mention.plain else "they were left: mend that column")
+            + ("they may not be meant as ids, and were left" if mention.plain else "they were left: mend that column")
             for mention in mentions
             if not mention.refers
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmrecun import runs
 from mmrecun.atomic import replace_file
+from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
@@ -63,12 +64,13 @@ def unlearn_seeds(
     facts = facts_of_request(parent, request, taken(parent, request, key), key)
     places = {Path(out) / f"seed-{seed}": seed for seed in seeds}
     expected = {"method": method, "method_settings": config, "dataset": facts["dataset"]}
-    missing = {place: seed for place, seed in places.items() if not _is_made(place, parent, {**expected, "seed": seed})}
     root = Path(out).with_name(f".{Path(out).name}.pieces")
-    if missing:
-        given = {"request": request.model_dump(mode="json"), "method": method, "settings": config}
-        _make(parent, given, missing, root, room or Here(), facts, progress)
-    shutil.rmtree(root, ignore_errors=True)
+    with claimed(Path(out)):
+        missing = {at: seed for at, seed in places.items() if not _is_made(at, parent, {**expected, "seed": seed})}
+        if missing:
+            given = {"request": request.model_dump(mode="json"), "method": method, "settings": config}
+            _make(parent, given, missing, root, room or Here(), facts, progress)
+        shutil.rmtree(root, ignore_errors=True)
     return {place: runs.read_manifest(place) for place in places}
 
 

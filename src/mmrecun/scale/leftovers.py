@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from mmrecun.claims import is_claimed
 from mmrecun.errors import ArtifactError
 from mmrecun.scale.depot import Depot
 from mmrecun.scale.ray_engine import connected
@@ -19,9 +20,14 @@ _KINDS = {
     "training": "interrupted training on disk",
     "pieces": "interrupted runs of several seeds",
     "shadows": "interrupted shadow models",
+    "encoding": "interrupted encoding of content",
     "partial": "unfinished folder or file",
 }
-_BESIDE = re.compile(r"\..+?\.(?:[0-9a-f]{16}\.)?(resume\.safetensors|training|pieces|shadows|partial)")
+_BESIDE = re.compile(
+    r"\.{1,2}(?P<target>.+?)\."
+    r"(?:(?:resume\.safetensors\.)?[0-9a-f]{16}\.partial|(?P<kind>resume\.safetensors|training|pieces|shadows|encoding))",
+    re.DOTALL,
+)
 _SCRATCH = "mmrecun-*"  # folders of `scale.on_ray`, `scale.sharded_training` and clusters of this machine
 _SPILLED = "ray/session_2*/*spilled*"  # objects that Ray wrote to disk for want of memory
 
@@ -43,12 +49,16 @@ class Leftover(NamedTuple):
 
 
 def beside(folders: Iterable[Path]) -> list[Leftover]:
-    """Find what interrupted commands left in `folders`, in which runs lie; nothing below them is looked at."""
+    """Find what interrupted commands left in `folders`, in which runs lie; nothing below them is looked at.
+
+    What belongs to a run that a command is making now is left out.
+    """
     found = []
     for folder in sorted({folder.resolve() for folder in folders}):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if match := _BESIDE.fullmatch(path.name):
-                found.append(Leftover("", str(path), _KINDS[match[1]], _size(path)))
+            match = _BESIDE.fullmatch(path.name)
+            if match and not is_claimed(path.with_name(match["target"])):
+                found.append(Leftover("", str(path), _KINDS[match["kind"] or "partial"], _size(path)))
     return found
 
 
