@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdicts import FIRST_GOLD, Court, Kept, Trial, request, trials
+from benchmarks.verdict_trials import Trial, request, trials
+from benchmarks.verdicts import FIRST_GOLD, Court, Kept
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.keys import CheckName
 from mmrecun.auditing.measure import MeasuredRun

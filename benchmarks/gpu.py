@@ -34,7 +34,7 @@ from mmrecun.models.propagation import propagate
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.training.captured import Steps
-from mmrecun.training.epochs import DeviceEpochs
+from mmrecun.training.epochs import DeviceEpochs, EpochTask
 from mmrecun.training.loop import adam
 from mmrecun.training.validation import validation_score
 
@@ -82,7 +82,7 @@ def steps(options: argparse.Namespace) -> None:
         for capture in (True, False):
             model = fresh("mgcn", dataset, layers=layers)
             inputs = build_inputs(dataset, model.required_inputs(), card())
-            epochs = DeviceEpochs(model, dataset.train, sampler, inputs, batch, adam(model, RATE), capture)
+            epochs = DeviceEpochs(EpochTask(model, dataset.train, sampler, inputs, batch, adam(model, RATE)), capture)
             numbers = iter(range(10**6))
 
             def epoch(epochs: DeviceEpochs = epochs, numbers: Any = numbers) -> float:
@@ -152,7 +152,7 @@ def large(options: argparse.Namespace) -> None:
     for batch in (4096, 65536, 262144):
         model = fresh("bprmf", dataset)
         inputs = build_inputs(dataset, model.required_inputs(), card())
-        epochs = DeviceEpochs(model, dataset.train, sampler, inputs, batch, adam(model, RATE))
+        epochs = DeviceEpochs(EpochTask(model, dataset.train, sampler, inputs, batch, adam(model, RATE)))
         seconds = clocked(lambda epochs=epochs: epochs.run(Seed(1)), 1 if batch == 4096 else 3)  # type: ignore[misc]
         say("bprmf", batch=batch, epoch=seconds, triples_a_second=len(dataset.train) / seconds)
         del epochs, model

@@ -27,6 +27,7 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs import evaluate_mapped, unlearn_mapped
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
+from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.row_trainer import RowTrainer
 from mmrecun.training.fit import TrainConfig
 
@@ -103,7 +104,7 @@ def train_stage(data: Path, work: Path, out: Path, steps: int, batch: int, group
     watch = Watch(group)
     columns, training = columns_of(data), TrainConfig(batch_size=batch)
     work.mkdir()
-    trainer = RowTrainer(BPRMF, BPRMFConfig(), columns, training, Seed(0), work)
+    trainer = RowTrainer(ShardTask(BPRMF, BPRMFConfig(), columns, training, Seed(0), work))
     begun = time.perf_counter(), time.process_time()
     taken = trainer.steps(Seed(1))
     next(taken)

@@ -22,6 +22,7 @@ from mmrecun.errors import ArtifactError, ForgetError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
+from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import TrainConfig
 
@@ -30,7 +31,7 @@ from mmrecun.training.fit import TrainConfig
 def trained(folder: Path, tmp_path_factory) -> dict[str, np.ndarray]:
     work = tmp_path_factory.mktemp("work")
     config, training = BPRMFConfig(dim=16), TrainConfig(epochs=60, batch_size=128)
-    best = fit_distributed(BPRMF, config, columns_of(folder), training, Seed(0), work).best
+    best = fit_distributed(ShardTask(BPRMF, config, columns_of(folder), training, Seed(0), work)).best
     return {name.split(".")[0]: np.array(values) for name, values in best.items()}
 
 

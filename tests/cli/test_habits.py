@@ -11,7 +11,7 @@ import pytest
 from mmrecun.cli import main
 from mmrecun.errors import ForgetError
 from mmrecun.forget.id_file import read_ids
-from tests.cli.test_commands import SETTINGS, call
+from tests.cli.calling import SETTINGS, call
 
 
 def test_the_package_can_be_run_as_a_module_and_asked_for_help_in_one_letter():

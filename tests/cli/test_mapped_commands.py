@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmrecun import jobs
-from tests.cli.test_commands import cli, keys  # noqa: F401 - a fixture
+from tests.cli.calling import keys
 
 SETTINGS = ("--set", "epochs=3", "--set", "batch_size=256", "--set", "dim=8")
 
@@ -20,7 +20,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):  # noqa: F811
+def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):
     run, after, users = tmp_path / "run", tmp_path / "after", tmp_path / "users.csv"
     trained = keys(cli("train", data, "--model", "bprmf", "--on-disk", "--out", run, *SETTINGS, "--json"))
     assert {"run", "best_epoch", "epochs", "valid", "seconds"} <= trained.keys()
@@ -49,12 +49,12 @@ def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):  # noqa: F811
         (("--on-disk", "--on", "ray"), "--on ray needs --store URL here"),
     ],
 )
-def test_options_without_a_meaning_are_refused(cli, data: Path, tmp_path: Path, words, text: str):  # noqa: F811
+def test_options_without_a_meaning_are_refused(cli, data: Path, tmp_path: Path, words, text: str):
     code, _, err = cli("train", data, "--model", "bprmf", "--out", tmp_path / "run", *words)
     assert (code, text in err) == (2, True), err
 
 
-def test_requests_that_a_run_in_chunks_cannot_meet_are_refused(cli, data: Path, tmp_path: Path):  # noqa: F811
+def test_requests_that_a_run_in_chunks_cannot_meet_are_refused(cli, data: Path, tmp_path: Path):
     run = tmp_path / "run"
     jobs.train_mapped(data, "bprmf", run, {"dim": 8, "epochs": 1})
     code, _, err = cli("unlearn", run, "--modality", "image", "--method", "retrain", "--out", tmp_path / "after")

@@ -12,7 +12,7 @@ from mmrecun.errors import DataError
 from mmrecun.settings import Settings
 
 
-def _listed(value: Any) -> Any:
+def _two_names(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     names = tuple(name.strip() for name in value.split(","))
@@ -21,7 +21,7 @@ def _listed(value: Any) -> Any:
     return names
 
 
-Tables = Annotated[tuple[str, str], BeforeValidator(_listed)]
+Tables = Annotated[tuple[str, str], BeforeValidator(_two_names)]
 """Names of the tables of users and of items; as text with a comma between them, such as "user.weight,item.weight"."""
 
 

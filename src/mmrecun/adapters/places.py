@@ -92,7 +92,7 @@ def _put(table: Array, rows: Ints, values: Array, emptied: Ints) -> Array:
     return filled
 
 
-def taken(table: Array, rows: Ints) -> Array:
+def take_rows(table: Array, rows: Ints) -> Array:
     """Return the rows [N, D] of `table` [R, D], zeros for -1."""
     found: Array = np.where((rows >= 0)[:, None], table[rows], 0).astype(table.dtype)
     return found

@@ -64,14 +64,16 @@ class LeaveOneOut:
         first = np.searchsorted(self.trained.users, owners)
         count = np.searchsorted(self.trained.users, owners, "right") - first
         places = self._places_left_out() - first[whose]
-        for group in _alike(count):
+        for group in _similar_counts(count):
             which = np.flatnonzero(np.isin(whose, group))
             rows = first[group, None] + np.arange(count[group].max())
             inside = torch.from_numpy(rows < (first + count)[group, None]).to(table.device)
             items = self.trained.items[np.minimum(rows, len(self.trained) - 1)]
             known = white[torch.from_numpy(items).to(table.device)] * inside[:, :, None]
             at = torch.from_numpy(np.searchsorted(group, whose[which])), torch.from_numpy(places[which])
-            fitted[torch.from_numpy(which).to(table.device)] = _without(known, *(part.to(table.device) for part in at))
+            fitted[torch.from_numpy(which).to(table.device)] = _fits_without_one(
+                known, *(part.to(table.device) for part in at)
+            )
         found: Tensor = torch.linalg.solve_triangular(factor.T, fitted.T, upper=True).T.to(partners.dtype)
         return found
 
@@ -98,7 +100,7 @@ class LeaveOneOut:
         return percentiles(*asked) if among is None else estimated_percentiles(*asked, among)
 
 
-def _alike(count: Ints) -> Iterator[Ints]:
+def _similar_counts(count: Ints) -> Iterator[Ints]:
     """Divide owners, with `count` [O] pairs each, into groups of similar counts; yields ascending indices."""
     order = np.argsort(count, kind="stable")
     start = 0
@@ -109,7 +111,7 @@ def _alike(count: Ints) -> Iterator[Ints]:
         start = stop
 
 
-def _without(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
+def _fits_without_one(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
     """Minimise the sum of (w v - 1)^2 over all but one of an owner's vectors v, plus |w|^2; float64 [B, D].
 
     Args:

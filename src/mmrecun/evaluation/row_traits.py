@@ -13,7 +13,6 @@ from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.evaluation.ranks import average_ranks_within
 
-UserItemVectors = tuple[Tensor, Tensor]
 _TINY = 1e-12
 _FEWEST = 40
 
@@ -31,7 +30,7 @@ class RowTraits(NamedTuple):
 
 
 @torch.no_grad()
-def row_traits(trained: UserItemVectors, served: UserItemVectors, adjacency: Tensor) -> RowTraits:
+def row_traits(trained: tuple[Tensor, Tensor], served: tuple[Tensor, Tensor], adjacency: Tensor) -> RowTraits:
     """Measure every row of a model.
 
     Args:

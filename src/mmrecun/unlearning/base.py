@@ -108,12 +108,14 @@ class Unlearner:
         summary: what the method does, in one line.
         source: its paper.
         forgets: the targets that it can forget; a request for any other is refused.
+        validates: whether it chooses epochs by validation, so that a request must leave validation pairs.
     """
 
     Config: ClassVar[type[UnlearnConfig]] = UnlearnConfig
     summary: ClassVar[str] = ""
     source: ClassVar[str] = ""
     forgets: ClassVar[frozenset[Target]] = frozenset(Target)
+    validates: ClassVar[bool] = False
     config: UnlearnConfig
 
     def __init__(self, config: UnlearnConfig) -> None:
