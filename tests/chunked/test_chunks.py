@@ -1,5 +1,8 @@
 """Chunked tables and lists against arrays and lists in memory."""
 
+import resource
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -139,6 +142,25 @@ def test_a_chunk_that_is_missing_or_changed_is_named(tmp_path):
         folder.get("0" * 64)
     with pytest.raises(ArtifactError, match="missing"):
         ChunkFolder(tmp_path / "other").share(folder, ["0" * 64])
+
+
+def test_more_chunks_are_read_than_files_may_be_open(tmp_path):
+    """Rows and lists of 200 chunks, read at once, with room for forty files more than are open."""
+    folder = ChunkFolder(tmp_path / "chunks")
+    array = np.arange(3200, dtype=np.float64)[:, None]
+    table = ChunkedRows.write(array, folder)
+    made = ChunkedLists.write([(np.full(3200, 8), np.arange(25600, dtype=np.uint32))], folder)
+    assert len(table.spec.chunks) > 200
+    assert len(made.spec.chunks) > 200
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + chunks._OPEN + 40, hard))
+    try:
+        np.testing.assert_array_equal(table.whole(), array)
+        found = made.lists(np.arange(3200))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert np.concatenate(found).tolist() == list(range(25600))
 
 
 def test_chunks_are_copied_where_files_cannot_have_two_names(tmp_path, monkeypatch):

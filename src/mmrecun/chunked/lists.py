@@ -71,14 +71,14 @@ class ChunkedLists:
         return cls(ListsSpec(starts=tuple(starts), chunks=tuple(chunks)), folder)
 
     def lists(self, at: Ints) -> list[np.ndarray]:
-        """Return the lists of rows `at` (int64 [K]): uint32, read-only, each a view of its chunk."""
+        """Return the lists of rows `at` (int64 [K]): uint32, each a copy."""
         found: list[np.ndarray] = [np.empty(0, dtype=_UINT)] * len(at)
         for number, places in self._by_chunk(at):
             lengths, values = self._chunk(number)
             ends = np.cumsum(lengths, dtype=np.int64)
             for place in places:
                 row = int(at[place]) - self.spec.starts[number]
-                found[place] = values[ends[row] - lengths[row] : ends[row]]
+                found[place] = values[ends[row] - lengths[row] : ends[row]].copy()
         rows, waiting = self._patch()
         here, there = places_in(rows, at)
         for place, values in zip(here, waiting.lists(there) if len(there) else (), strict=True):
@@ -124,12 +124,15 @@ class ChunkedLists:
         return ChunkedRows(rows, self.folder).whole(), type(self)(lists, self.folder)
 
     def _replaced(self, number: int, rows: Ints, changed: Mapping[int, np.ndarray]) -> bytes:
-        """Return the content of a chunk with the lists of some of its rows replaced."""
+        """Return the content of a chunk with the lists of some of its rows (ascending) replaced."""
         lengths, values = self._chunk(number)
-        parts = np.split(values, np.cumsum(lengths, dtype=np.int64)[:-1])
+        ends, kept = np.cumsum(lengths, dtype=np.int64), lengths.astype(np.int64)
+        parts, done = [], 0
         for row in rows.tolist():
-            parts[row - self.spec.starts[number]] = changed[row]
-        return _packed(np.array([len(part) for part in parts], dtype=np.int64), np.concatenate(parts))
+            at = row - self.spec.starts[number]
+            parts += [values[done : ends[at] - lengths[at]], changed[row]]
+            kept[at], done = len(changed[row]), ends[at]
+        return _packed(kept, np.concatenate([*parts, values[done:]]))
 
     def _numbers(self, at: Ints) -> Ints:
         return np.searchsorted(np.array(self.spec.starts), at, side="right") - 1
