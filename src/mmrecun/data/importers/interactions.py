@@ -104,7 +104,9 @@ def _check_splits(labels: Labels, events: Events, options: ImportOptions, report
         if split is Split.TRAIN:
             raise DataError(f"{events.where}: the train split is empty; at least some interactions must be in it")
         if events.labels is None:
-            raise DataError(f"{events.where}: the {name} split is empty; there are too few interactions to hold some out")
+            raise DataError(
+                f"{events.where}: the {name} split is empty; there are too few interactions to hold some out"
+            )
         report.warnings.append(f"no pair is labelled '{name}': {_WITHOUT[split]}")
 
 
