@@ -264,6 +264,7 @@ def _tell_scope(
     rows = [
         {"": f"{_WORDS[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
         for kind, count in scope["forgotten"].items()
+        if count or kind in scope["retained"]
     ]
     share = f"{scope['share']:.1%} of the training pairs"
     if held := scope["forgotten"]["held_out"]:
