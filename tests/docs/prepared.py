@@ -96,7 +96,10 @@ def own_model() -> None:
     train = small().train
     named = {"user": [f"u{row}" for row in train.users], "item": [f"i{row}" for row in train.items]}
     pl.DataFrame(named).write_csv("pairs.csv")
-    implicit_model(opened_data("pairs.csv"))
+    read = opened_data("pairs.csv")
+    implicit_model(read)
+    listed("users.txt", read.users.names)
+    listed("items.txt", read.items.names)
     listed("gone.txt", named["user"][:1])
 
 

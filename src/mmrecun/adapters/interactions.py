@@ -31,6 +31,11 @@ def opened_data(data: Dataset | str | Path) -> Dataset:
     """
     if isinstance(data, Dataset):
         return data
+    if not isinstance(data, str | Path):
+        raise DataError(
+            f"the data are a {type(data).__name__}; give a dataset, such as Dataset.from_frames(frame) with a column "
+            "`split` that says train of what the model was trained on, or the path of a table"
+        )
     path = Path(data)
     if (path / "dataset.toml").is_file():
         return files.load(path)

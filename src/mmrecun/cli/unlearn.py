@@ -269,6 +269,7 @@ def _show_scope(
     rows = [
         {"": f"{_NOUNS[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
         for kind, count in scope["forgotten"].items()
+        if count or kind in scope["retained"]
     ]
     share = f"{scope['share']:.1%} of the training pairs"
     if held := scope["forgotten"]["held_out"]:

@@ -177,7 +177,7 @@ class MMRecUn(Unlearner):
         match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
         if why := guard.worse(solver.model):
             return self.unsolved(task, why)
-        settled = f"settled for {self.config.epochs} epochs at most"
+        settled = f"settled for {self.config.epochs} epoch{'' if self.config.epochs == 1 else 's'} at most"
         stop = f"{len(solver.tables)} tables in balance with the retained pairs; {settled}"
         return UnlearnResult(solver.model, stop, history, carried=solver.facts.model_dump(mode="json"))
 
