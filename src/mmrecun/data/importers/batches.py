@@ -146,6 +146,9 @@ def _without_blank_end(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame
     """Yield batches without the blank lines at the end, which are nobody's mistake; those before other rows stay."""
     held: pl.DataFrame | None = None
     for batch in batches:
+        if held is None and batch.height and batch.row(-1) != (None,) * batch.width:
+            yield batch
+            continue
         whole = batch if held is None else pl.concat([held, batch])
         filled = without_blank_end(whole)
         held = whole.slice(filled.height) if filled.height < whole.height else None

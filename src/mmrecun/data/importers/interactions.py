@@ -89,7 +89,7 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
             raise DataError(
                 f"{events.where}: the {split.name.lower()} split is empty; label some interactions, or choose --split"
             )
-    attributes = events.attributes[order] if events.attributes.width else events.attributes
+    attributes = pl.DataFrame({name: events.attributes[name].to_numpy()[order] for name in events.attributes.columns})
     for column in (users, items, labels):
         column.flags.writeable = False  # so that they are taken as they are, and not copied
     return Interactions(users, items, labels, attributes)
