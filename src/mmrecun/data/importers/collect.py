@@ -117,10 +117,10 @@ class _Clocks:
         Raises:
             DataError: naming its line.
         """
-        if self._column is None or batch.table[self._column].dtype != pl.String:
+        if self._column is None or batch.table[self._column].dtype not in (pl.String, pl.Int64):
             return
         value = batch.table[self._column][0]
-        numbers = pl.Series([value], dtype=pl.String).cast(pl.Float64, strict=False).null_count() == 0
+        numbers = batch.table[self._column][:1].cast(pl.Float64, strict=False).null_count() == 0
         if self._numbers is not None and numbers != self._numbers:
             there, before = ("a number", "dates") if numbers else ("not a number", "numbers")
             raise DataError(f"{batch.at(0)}: {self._column} is '{value}', {there}; the lines before have {before}")
