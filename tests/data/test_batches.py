@@ -51,7 +51,7 @@ def test_the_size_of_a_batch_changes_nothing(suffix: str, choice: dict, tmp_path
     path = written(tmp_path, suffix, rows)
     whole = read(path, ImportOptions.of(choice))
     for size in (1, 7):
-        monkeypatch.setattr(batches, "_ROWS", size)
+        monkeypatch.setattr(batches, "ROWS", size)
         found = read(path, ImportOptions.of(choice))
         assert found.dataset.digest == whole.dataset.digest
         assert found.report == whole.report
@@ -79,7 +79,7 @@ def test_the_size_of_a_batch_changes_no_error(case: str, tmp_path: Path, monkeyp
     path.write_text(BAD[case])
     said = []
     for size in (500_000, 5):
-        monkeypatch.setattr(batches, "_ROWS", size)
+        monkeypatch.setattr(batches, "ROWS", size)
         with pytest.raises(DataError, match=r"e\.csv, line \d+: ") as caught:
             read(path, ImportOptions(timestamp="at"))
         said.append(str(caught.value))
@@ -87,7 +87,7 @@ def test_the_size_of_a_batch_changes_no_error(case: str, tmp_path: Path, monkeyp
 
 
 def test_blank_lines_at_the_end_are_no_rows_in_small_batches_either(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(batches, "_ROWS", 2)
+    monkeypatch.setattr(batches, "ROWS", 2)
     (tmp_path / "e.csv").write_text(GOOD + "\n\n\n\n\n")
     assert len(read(tmp_path / "e.csv", ImportOptions()).dataset.interactions) == 60
 
@@ -96,7 +96,7 @@ def test_numbers_and_dates_do_not_mix_across_batches(tmp_path: Path, monkeypatch
     rows = [f"u{n // 5},i{n % 5},{n if n < 10 else '2020-01-01'}" for n in range(20)]
     (tmp_path / "e.csv").write_text("user,item,at\n" + "\n".join(rows) + "\n")
     for size in (20, 10):
-        monkeypatch.setattr(batches, "_ROWS", size)
+        monkeypatch.setattr(batches, "ROWS", size)
         with pytest.raises(DataError, match=r"line 12: at is '2020-01-01'"):
             read(tmp_path / "e.csv", ImportOptions(timestamp="at"))
 
@@ -136,14 +136,14 @@ def test_times_that_are_parsed_as_numbers_at_once_are_those_of_their_text(
             return str(error)
         return found.dataset.digest, found.report
 
-    monkeypatch.setattr(batches, "_ROWS", 4)
+    monkeypatch.setattr(batches, "ROWS", 4)
     fast = outcome()
     monkeypatch.setattr(batches, "_typed_first", lambda typed, number, text: batches._collected(text))
     assert fast == outcome()
 
 
 def test_times_turn_from_numbers_to_text_and_blank_lines_in_any_batch(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(batches, "_ROWS", 3)
+    monkeypatch.setattr(batches, "ROWS", 3)
     rows = [f"u{n // 5},i{n % 5},{n}" for n in range(20)]
     (tmp_path / "e.csv").write_text("user,item,at\n" + "\n".join([*rows, "", "", "", "", ""]))
     found = read(tmp_path / "e.csv", ImportOptions(timestamp="at")).dataset.interactions

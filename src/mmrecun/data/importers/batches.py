@@ -35,7 +35,7 @@ from mmrecun.data.parquet import readable_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import preview, unknown_name
 
-_ROWS = 500_000  # in a batch
+ROWS = 500_000  # in a batch
 
 Batches = Callable[[Sequence[str]], Iterator[Source]]
 
@@ -150,7 +150,7 @@ def _delimited(path: Path, separator: str, columns: Sequence[str], number: str |
 
 
 def _collected(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    yield from frame.collect_batches(chunk_size=_ROWS, maintain_order=True)
+    yield from frame.collect_batches(chunk_size=ROWS, maintain_order=True)
 
 
 def _typed_first(typed: pl.LazyFrame | None, number: str | None, text: pl.LazyFrame) -> Iterator[pl.DataFrame]:

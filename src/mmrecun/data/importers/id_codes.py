@@ -48,8 +48,9 @@ class IdCodes:
     def _text(self, batch: Source) -> pl.Series:
         values = batch.column(self.column)
         text = as_ids(values, str(batch.path))
-        if values.dtype.is_float():  # 3.0 is written as 3 where all are whole, so all batches must agree
-            whole = bool(((values == values.floor()) & values.is_finite()).fill_null(value=True).all())
+        if values.dtype.is_numeric():  # 3.0 is written as 3 where all are whole, so all batches must agree
+            floats = values.dtype.is_float()
+            whole = not floats or bool(((values == values.floor()) & values.is_finite()).fill_null(value=True).all())
             if self._whole not in (None, whole):
                 raise DataError(f"{batch.path}: column '{self.column}' holds fractions, which are not ids")
             self._whole = whole
