@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mmrecun.data.importers.arrow import arrow_batches
 from mmrecun.data.importers.columns import looks_like_row
 from mmrecun.data.importers.compressed import decompressing
 from mmrecun.data.importers.delimited import (
@@ -31,6 +32,7 @@ from mmrecun.data.importers.readers import (
     scan_json_lines,
     separator_for,
 )
+from mmrecun.data.importers.undeclared import told_apart, without_bytes
 from mmrecun.data.parquet import readable_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import preview, unknown_name
@@ -98,6 +100,8 @@ def open_table(
         return open_json_lines(path)
     if kind is Kind.PARQUET:
         return _parquet(path)
+    if kind is Kind.ARROW:
+        return _arrow(path)
     return table_of(read_table(path, separator, columns))
 
 
@@ -220,14 +224,29 @@ def _parquet(path: Path) -> Table:
     with readable_parquet(path):
         frame = pl.scan_parquet(path, glob=False)
         schema = frame.collect_schema()
-    if any(dtype == pl.Binary for dtype in schema.values()):
-        return table_of(read_table(path))  # whether bytes are text is told from all rows
+    return typed_table(path, schema.names(), partial(_parquet_batches, path, frame))
+
+
+def _parquet_batches(path: Path, frame: pl.LazyFrame, wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of some columns, first of all an empty table of them."""
+    with readable_parquet(path):
+        yield frame.select(wanted).collect_schema().to_frame()
+        yield from _collected(frame.select(wanted))
+
+
+def _arrow(path: Path) -> Table:
+    names = next(arrow_batches(path, ROWS)).columns
+    return typed_table(path, names, lambda wanted: (batch.select(wanted) for batch in arrow_batches(path, ROWS)))
+
+
+def typed_table(path: Path, names: Sequence[str], batches: Callable[[Sequence[str]], Iterator[pl.DataFrame]]) -> Table:
+    """Return a table whose columns have types; bytes become text where all rows let them."""
 
     def read(wanted: Sequence[str]) -> Iterator[Source]:
+        told = told_apart(batches(wanted))
         rows = 0
-        with readable_parquet(path):
-            for batch in _collected(frame.select(wanted)):
-                yield Source(path, batch, None, first=rows)
-                rows += batch.height
+        for batch in batches(wanted):
+            yield Source(path, without_bytes(batch, told), None, first=rows)
+            rows += batch.height
 
-    return Table(path, tuple(schema.names()), read)
+    return Table(path, tuple(names), read)

@@ -10,7 +10,6 @@ from mmrecun.data.lookalikes import stripped
 from mmrecun.data.packed_rows import bits_of, place_bits, places_of, sorted_rows
 from mmrecun.errors import DataError
 
-
 _MOST_KNOWN, _SLOTS_PER_ID, _FEWEST_SLOTS = 1 << 20, 8, 1 << 12
 
 

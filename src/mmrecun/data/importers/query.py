@@ -19,7 +19,9 @@ from mmrecun.extras import library
 from mmrecun.text import reason_of
 
 _SQLITE = re.compile(r"sqlite:///(.+)")
-_WRITES = re.compile(r"\s*(ALTER|CREATE|DELETE|DROP|INSERT|MERGE|REPLACE|TRUNCATE|UPDATE|UPSERT|VACUUM)\b", re.IGNORECASE)
+_WRITES = re.compile(
+    r"\s*(ALTER|CREATE|DELETE|DROP|INSERT|MERGE|REPLACE|TRUNCATE|UPDATE|UPSERT|VACUUM)\b", re.IGNORECASE
+)
 _WHERE = Path("the query")
 
 Rows = Iterator[pl.DataFrame]
