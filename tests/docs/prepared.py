@@ -92,11 +92,17 @@ def run() -> None:
 
 
 def own_model() -> None:
-    """`als.npz` and `pairs.csv`, with rows in the order in which the pairs name them."""
+    """`als.npz` with its rows in the order of the sorted ids, these in lists, and `pairs.csv`, which names them otherwise."""
     train = small().train
     named = {"user": [f"u{row}" for row in train.users], "item": [f"i{row}" for row in train.items]}
     pl.DataFrame(named).write_csv("pairs.csv")
-    implicit_model(opened_data("pairs.csv"))
+    dataset = opened_data("pairs.csv")
+    users, items = als(dataset)
+    orders = [np.argsort(ids.names.to_numpy()) for ids in (dataset.users, dataset.items)]
+    listed("users.txt", dataset.users.names.gather(orders[0]))
+    listed("items.txt", dataset.items.names.gather(orders[1]))
+    factors = {"user_factors": users[orders[0]], "item_factors": items[orders[1]]}
+    np.savez("als.npz", **factors, regularization=5.0, alpha=1.0)
     listed("gone.txt", named["user"][:1])
 
 
