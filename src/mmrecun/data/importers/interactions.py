@@ -83,7 +83,7 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
         users, items, order = users[inside], items[inside], order[inside]
     labels = _labels(events, users, order, options, report)
     _check_splits(labels, events, options, report)
-    attributes = events.attributes[order] if events.attributes.width else events.attributes
+    attributes = pl.DataFrame({name: events.attributes[name].to_numpy()[order] for name in events.attributes.columns})
     for column in (users, items, labels):
         column.flags.writeable = False  # so that they are taken as they are, and not copied
     return Interactions(users, items, labels, attributes)
