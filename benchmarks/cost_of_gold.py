@@ -12,7 +12,8 @@ from statistics import mean, median
 from typing import Any
 
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdicts import FIRST_GOLD, REQUESTS, Kept, Trial, request, trials
+from benchmarks.verdict_trials import REQUESTS, Trial, request, trials
+from benchmarks.verdicts import FIRST_GOLD, Kept
 from mmrecun import runs
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.forget import views

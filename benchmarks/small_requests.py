@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmarks.against_gold import DRAW, beside, court_of, figures_of
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdicts import Court, Kept, trials
+from benchmarks.verdict_trials import trials
+from benchmarks.verdicts import Court, Kept
 from mmrecun.auditing.figures import RunKind
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest

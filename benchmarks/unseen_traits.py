@@ -16,7 +16,8 @@ from torch.nn.functional import cosine_similarity
 
 from benchmarks.against_gold import DRAW, SEED, court_of
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdicts import Court, Kept, trials
+from benchmarks.verdict_trials import trials
+from benchmarks.verdicts import Court, Kept
 from mmrecun.arrays import Doubles
 from mmrecun.auditing.classifier import cross_validated
 from mmrecun.auditing.marks import AffectedRows

@@ -1,4 +1,5 @@
 import os
+from functools import partial
 from pathlib import Path
 
 # What the command line sets, and one thread, which is fastest for small matrices; torch reads both when it is loaded.
@@ -38,3 +39,11 @@ def run_folder(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("runs") / "original"
     jobs.train(data_folder, "mgcn", folder, TRAINING)
     return folder
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """The command line: takes its words, and returns exit code, standard output and standard error."""
+    from tests.cli.calling import call
+
+    return partial(call, capsys, monkeypatch)

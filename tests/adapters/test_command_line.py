@@ -14,7 +14,7 @@ import torch
 from mmrecun import jobs
 from mmrecun.adapters import implicit
 from mmrecun.data import files
-from tests.cli.test_commands import cli, keys  # noqa: F401
+from tests.cli.calling import keys
 
 GONE, PAD = ["user-3", "user-11"], "[PAD]"
 
@@ -65,7 +65,7 @@ def rows_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_unlearn_then_audit(cli, place, dataset, name):  # noqa: F811
+def test_unlearn_then_audit(cli, place, dataset, name):
     before = rows_of(Path(name))
     done = keys(
         cli("unlearn", name, *FORMATS[name], "--data", "data", "--users", "gone.txt", "--out", "less", "--json")
@@ -87,7 +87,7 @@ def test_unlearn_then_audit(cli, place, dataset, name):  # noqa: F811
     assert {"audit.json", "report.html", "manifest.json", "dataset"} <= {path.name for path in Path("less").iterdir()}
 
 
-def test_the_command_writes_what_python_does(cli, place, dataset):  # noqa: F811
+def test_the_command_writes_what_python_does(cli, place, dataset):
     keys(
         cli(
             *split("unlearn als.npz --like implicit --data data --user user-3 --out less"),
@@ -103,7 +103,7 @@ def test_the_command_writes_what_python_does(cli, place, dataset):  # noqa: F811
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_second_request_goes_on_from_the_folder_alone(cli, place, dataset, name):  # noqa: F811
+def test_a_second_request_goes_on_from_the_folder_alone(cli, place, dataset, name):
     keys(cli("unlearn", name, *FORMATS[name], "--data", "data", "--user", "user-3", "--out", "less", "--json"))
     for path in ("users.txt", "items.txt"):
         Path(path).unlink()
@@ -120,7 +120,7 @@ def test_a_second_request_goes_on_from_the_folder_alone(cli, place, dataset, nam
     assert "user-3" in err
 
 
-def test_quality_is_that_of_the_file(cli, place, dataset):  # noqa: F811
+def test_quality_is_that_of_the_file(cli, place, dataset):
     keys(cli(*split("unlearn vectors --like vectors --data data --users gone.txt --out less --json")))
     found = keys(cli("evaluate", "less", "--json"))["metrics"]["recall@5"]
     users, items = rows_of(Path("less/model/vectors"))
@@ -135,7 +135,7 @@ def test_quality_is_that_of_the_file(cli, place, dataset):  # noqa: F811
     assert found == pytest.approx(np.mean(recalls), abs=1e-6)
 
 
-def test_gold_is_a_file_with_all_rows_or_with_those_that_stay(cli, place, dataset, ranked):  # noqa: F811
+def test_gold_is_a_file_with_all_rows_or_with_those_that_stay(cli, place, dataset, ranked):
     keys(cli(*split("unlearn als.npz --like implicit --data data --users gone.txt --out less --json")))
     users, items = rows_of(Path("less/model/als.npz"))
     stay = np.delete(np.arange(len(users)), dataset.users.rows(GONE))
@@ -152,7 +152,7 @@ def test_gold_is_a_file_with_all_rows_or_with_those_that_stay(cli, place, datase
     assert (code, err.count("\n")) == (2, 1)
 
 
-def test_a_gold_of_recbole_has_rows_of_its_own(cli, place, dataset):  # noqa: F811
+def test_a_gold_of_recbole_has_rows_of_its_own(cli, place, dataset):
     keys(
         cli(
             "unlearn",
@@ -197,14 +197,14 @@ def test_a_gold_of_recbole_has_rows_of_its_own(cli, place, dataset):  # noqa: F8
         ("als.npz --like implicit --data data --users gone.txt --seeds 1-2", "one seed at a time"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing(cli, place, arguments, said):  # noqa: F811
+def test_a_mistake_is_one_line_and_leaves_nothing(cli, place, arguments, said):
     code, out, err = cli("unlearn", *split(arguments), "--out", "less")
     assert (code, out, err.count("\n")) == (2, "", 1), err
     assert said in err
     assert not Path("less").exists()
 
 
-def test_nothing_is_written_over(cli, place):  # noqa: F811
+def test_nothing_is_written_over(cli, place):
     before = digest(Path("als.npz"))
     for out in ("als.npz", "data"):
         code, _, err = cli(*split("unlearn als.npz --like implicit --data data --users gone.txt --out"), out)
@@ -213,7 +213,7 @@ def test_nothing_is_written_over(cli, place):  # noqa: F811
     assert digest(Path("als.npz")) == before
 
 
-def test_what_was_changed_since_is_refused(cli, place):  # noqa: F811
+def test_what_was_changed_since_is_refused(cli, place):
     keys(cli(*split("unlearn als.npz --like implicit --data data --users gone.txt --out less --json")))
     with np.load("als.npz") as file:
         arrays = dict(file)
@@ -227,7 +227,7 @@ def test_what_was_changed_since_is_refused(cli, place):  # noqa: F811
     assert "changed since this run was made" in cli("evaluate", "less")[2]
 
 
-def test_what_needs_our_own_training_is_refused(cli, place):  # noqa: F811
+def test_what_needs_our_own_training_is_refused(cli, place):
     keys(cli(*split("unlearn als.npz --like implicit --data data --users gone.txt --out less --json")))
     for arguments in (("audit", "less", "--relearn"), ("export", "less", "--to", "vectors", "--out", "x")):
         code, _, err = cli(*arguments)
@@ -235,7 +235,7 @@ def test_what_needs_our_own_training_is_refused(cli, place):  # noqa: F811
         assert "librar" in err
 
 
-def test_a_table_of_pairs_is_data_enough(cli, place, dataset):  # noqa: F811
+def test_a_table_of_pairs_is_data_enough(cli, place, dataset):
     train = dataset.train
     pairs = {"user": dataset.users.names.gather(train.users), "item": dataset.items.names.gather(train.items)}
     pl.DataFrame(pairs).write_csv("pairs.csv")

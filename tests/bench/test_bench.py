@@ -8,7 +8,6 @@ import pytest
 
 from mmrecun import jobs, runs
 from mmrecun.auditing.result import Outcome
-from mmrecun.bench import output
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.groups import groups
 from mmrecun.bench.results import Row, Status
@@ -19,7 +18,7 @@ from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.training.loop import no_progress
 from mmrecun.unlearning.mmrecun.method import MMRecUn
-from tests.cli.test_commands import call
+from tests.cli.calling import call
 
 SMALL = {"users": 50, "items": 40, "interactions": 700, "groups": 4, "width": 4}
 TRAINING = {"epochs": 3, "batch_size": 128, "learning_rate": 0.02, "dim": 4}
@@ -295,9 +294,3 @@ def test_requests_do_not_depend_on_names_or_other_seeds(tmp_path: Path):
     named = [{**BASE["requests"][0], "name": "people"}]
     assert steps() == steps(seeds=[5], golds=1, requests=named)
     assert steps() != steps(request_seed=12)
-
-
-def test_the_clock_of_a_bench_starts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    first = output.begin(tmp_path / "out", spec_of())
-    monkeypatch.setattr(output, "now", lambda: "2999-01-01T00:00:00+00:00")
-    assert output.begin(tmp_path / "out", spec_of()).started == first.started

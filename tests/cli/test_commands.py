@@ -1,50 +1,16 @@
-"""The contract of the command line: keys, exit codes, one line for a mistake."""
+"""The contract of the command line: its keys, and what it takes."""
 
 import json
-import os
-import subprocess
-import sys
-from contextlib import contextmanager
-from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from mmrecun import __version__, jobs, load
-from mmrecun.auditing.likelihood_ratio import check_number
-from mmrecun.cli import main, output
-from mmrecun.data import files
 from mmrecun.data.interactions import Split
 from mmrecun.errors import ConfigError
 from mmrecun.models.registry import MODELS
 from mmrecun.unlearning.registry import METHODS
-from tests.conftest import TRAINING
-
-train, unlearn, main_module = (import_module(f"mmrecun.cli.{name}") for name in ("train", "unlearn", "main"))
-SETTINGS = [part for name, value in TRAINING.items() for part in ("--set", f"{name}={value}")]
-
-
-def call(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object, columns: int = 200
-) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["mmrecun", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", str(columns))
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    captured = capsys.readouterr()
-    return int(stopped.value.code or 0), captured.out, captured.err
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    return partial(call, capsys, monkeypatch)
-
-
-def keys(answer: tuple[int, str, str]) -> dict:
-    code, out, err = answer
-    assert code == 0, err
-    return json.loads(out)
+from tests.cli.calling import SETTINGS, keys
 
 
 def test_the_whole_way_by_command(cli, tmp_path: Path):
@@ -105,131 +71,8 @@ def test_ids_pairs_and_modalities_come_from_files(cli, run_folder: Path, tmp_pat
     assert "pairs.csv, line 2: expected a user and an item, found 1 columns" in err
 
 
-MISTAKES = {
-    "no such run": (("evaluate", "nowhere"), "nowhere is not a run folder: no such folder"),
-    "no such data": (("train", "nowhere", "--out", "run"), "nowhere is not a dataset folder"),
-    "no out": (("unlearn", "nowhere", "--user", "u"), "name the new run with --out"),
-    "a setting without value": (("train", "nowhere", "--out", "run", "--set", "layers"), "write it as name=value"),
-    "no source": (("data", "import", "nowhere", "--out", "data"), "nowhere: no such file or folder"),
-}
-
-
-@pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_one_line_and_exit_code_2(cli, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    arguments, message = MISTAKES[case]
-    code, out, err = cli(*arguments)
-    assert code == 2
-    assert message in err
-    assert len(err.strip().splitlines()) == 1
-    assert not out
-    assert not list(tmp_path.iterdir())
-
-
-def test_mistakes_about_a_run_are_one_line_too(cli, run_folder: Path, tmp_path: Path):
-    for arguments, message in (
-        (("recommend", run_folder, "--user", "nobody"), "unknown user id: nobody"),
-        (("audit", run_folder), "was trained, not unlearned"),
-        (("unlearn", run_folder, "--modality", "adio", "--dry-run"), "did you mean 'audio'"),
-        (("unlearn", run_folder, "--dry-run"), "the request is empty"),
-        (("unlearn", run_folder, "--user", "u00001", "--out", run_folder), "already exists"),
-    ):
-        code, out, err = cli(*arguments, "--json")
-        assert (code, out, len(err.strip().splitlines())) == (2, "", 1), err
-        assert message in err
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_process_itself_exits_with_2_and_no_traceback():
-    program = [sys.executable, "-c", "from mmrecun.cli import main; main()", "evaluate", "nowhere", "--json"]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.splitlines() == ["error: nowhere is not a run folder: no such folder"]
-
-
-def interrupting(epoch: int | None = None):
-    """A bar that is interrupted when so much is done, or as soon as anything is."""
-
-    @contextmanager
-    def bar(label: str):
-        def report(done: int, total: int, note: str) -> None:
-            if epoch in (None, done):
-                raise KeyboardInterrupt
-
-        yield report
-
-    return bar
-
-
-def test_an_interrupted_training_says_how_to_go_on(
-    cli, data_folder: Path, run_folder: Path, tmp_path: Path, monkeypatch
-):
-    call = ("train", data_folder, "--model", "mgcn", "--out", tmp_path / "run", *SETTINGS)
-    monkeypatch.setattr(train, "progress_bar", interrupting(1))
-    assert cli(*call) == (130, "", "stopped; no epoch was finished, nothing is left\n")
-    assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(train, "progress_bar", interrupting(2))
-    resume = tmp_path / ".run.resume.safetensors"
-    assert cli(*call) == (130, "", f"stopped; the same command resumes from {resume}\n")
-    assert [path.name for path in tmp_path.iterdir()] == [resume.name]
-    monkeypatch.undo()
-    assert keys(cli(*call, "--json"))["epochs"] == 8
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    weights = (folder / "weights.safetensors" for folder in (tmp_path / "run", run_folder))
-    assert len({path.read_bytes() for path in weights}) == 1
-
-
-def test_an_interruption_elsewhere_is_one_word(cli, run_folder: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(unlearn, "progress_bar", interrupting())
-    answer = cli("unlearn", run_folder, "--user", "u00001", "--out", tmp_path / "after")
-    assert answer == (130, "", "stopped\n")
-    assert not list(tmp_path.iterdir())
-
-
-USAGE = {
-    "nothing for DATA": (("train",), "error: missing argument 'DATA'; see mmrecun train --help"),
-    "no number": (("train", "data", "--out", "x", "--seed", "q"), "error: invalid value for '--seed': "),
-    "no command": (("trian",), "error: no such command 'trian'"),
-    "no command of data": (("data", "improt"), "error: no such command 'improt'"),
-    "no option": (("train", "data", "--uot", "x"), "error: no such option: --uot"),
-    "a number below": (("recommend", "run", "--user", "u", "-k", "0"), "error: invalid value for '-k': "),
-}
-
-
-@pytest.mark.parametrize("case", USAGE)
-def test_a_slip_of_the_pen_is_one_line_too(cli, case: str):
-    arguments, message = USAGE[case]
-    code, out, err = cli(*arguments)
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert err.startswith(message)
-    assert err.endswith("--help\n")
-
-
-@pytest.mark.parametrize("arguments", [(), ("data",)])
-def test_nothing_asked_is_answered_with_the_help(cli, arguments: tuple[str, ...]):
-    code, out, err = cli(*arguments)
-    assert (code, err) == (2, "")
-    assert "Usage:" in out
-
-
 def test_the_version_is_that_of_the_package(cli):
     assert cli("--version") == (0, f"mmrecun {__version__}\n", "")
-
-
-def test_a_file_that_the_system_refuses_is_one_line(cli, tmp_path: Path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").write_text("")
-    code, out, err = cli("data", "make", "--out", "file/data")
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert "Not a directory" in err
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device", "x.npy")
-
-    monkeypatch.setattr(files, "write_into", full)
-    assert cli("data", "make", "--out", "data") == (2, "", "error: x.npy: No space left on device\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_strangers_in_a_request_are_refused_or_passed_over_aloud(cli, run_folder: Path, tmp_path: Path):
@@ -338,140 +181,11 @@ def test_hashes_that_a_key_cannot_carry_on_are_named(cli, run_folder: Path, tmp_
     assert cli(*again, "--key-file", tmp_path / "key")[2] == ""
 
 
-def test_numbers_that_nobody_waits_for_are_refused(cli, run_folder: Path, tmp_path: Path):
-    code, _, err = cli("unlearn", run_folder, "--user", "u00001", "--seeds", f"1-{10**30}", "--out", tmp_path / "a")
-    assert (code, "are more than 10,000 seeds" in err, len(err.splitlines())) == (2, True, 1)
-    with pytest.raises(ConfigError, match="take 10,000 at most"):
-        check_number(10**30)
-
-
-def test_what_is_too_large_is_one_line(cli, run_folder: Path, data_folder: Path, tmp_path: Path, monkeypatch):
-    code, out, err = cli("train", data_folder, "--model", "bprmf", "--set", "dim=100000000", "--out", tmp_path / "run")
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert "alone would take" in err
-    assert "--set dim=" in err
-    for size in (10**18, 10**30):
-        code, out, err = cli("train", data_folder, "--model", "mgcn", "--set", f"dim={size}", "--out", tmp_path / "run")
-        assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert len(keys(cli("recommend", run_folder, "--user", "u00001", "-k", 99999999999, "--json"))["items"]) < 50
-
-    def short(*_: object) -> None:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried")
-
-    monkeypatch.setattr(jobs, "train", short, raising=False)
-    code, _, err = cli("train", data_folder, "--model", "bprmf", "--out", tmp_path / "run")
-    assert (code, err) == (2, "error: there is not enough memory for this; 'mmrecun plan' says what a training takes\n")
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_error_of_the_system_without_a_number_is_one_line(cli, data_folder: Path, tmp_path: Path, monkeypatch):
-    def full(*_: object) -> None:
-        raise OSError("7 requested and 3 written")
-
-    monkeypatch.setattr(jobs, "train", full, raising=False)
-    answer = cli("train", data_folder, "--model", "bprmf", "--out", tmp_path / "run")
-    assert answer == (2, "", "error: 7 requested and 3 written\n")
-
-
-def test_what_is_slow_to_load_is_loaded_where_it_is_needed_whatever_backend_a_notebook_exports(
-    data_folder: Path, tmp_path: Path
-):
-    code = """
-import sys
-from mmrecun.cli import main
-from mmrecun.jobs import train, unlearn, evaluate, recommend
-print(*{'matplotlib', 'scipy.stats'} & set(sys.modules), file=sys.stderr)
-main()
-"""
-    backend = {"MPLBACKEND": "module://nowhere.backend_inline"}
-    words = [sys.executable, "-c", code, "data", "describe", data_folder, "--plot", tmp_path / "facts.png", "--json"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | backend)
-    assert done.stderr == "\n"
-    assert done.returncode == 0
-    assert (tmp_path / "facts.png").stat().st_size > 1000
-
-
-def test_an_interruption_while_modules_are_loaded_is_one_word(tmp_path: Path):
-    (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
-    code = f"""
-import sys
-sys.path.insert(0, {str(tmp_path)!r})
-from mmrecun.cli import main
-from mmrecun.cli.main import app
-app.command("slow")(lambda: __import__("slow"))
-sys.argv[1:] = ["slow"]
-main()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
-
-
-def test_progress_off_a_terminal_is_a_line_now_and_then(capsys):
-    now = iter([0.0, 1.0, 4.9, 10.5, 20.0, 41.0])
-    lines = output._Lines("training mgcn", lambda: next(now))
-    for done in range(1, 6):
-        lines.report(done, 50, f"loss {done}")
-    assert capsys.readouterr().err.splitlines() == [
-        "training mgcn: 3 of 50 (6%), 10.5 s  loss 3",
-        "training mgcn: 5 of 50 (10%), 41.0 s  loss 5",
-    ]
-
-
-def test_an_evaluation_reports_how_far_it_is(run_folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mmrecun.evaluation.ranking._FEWEST", 16)
-    monkeypatch.setattr("mmrecun.evaluation.ranking._BLOCK_BYTES", 1)
-    reported: list[tuple[int, int]] = []
-    report = jobs.evaluate(run_folder, progress=lambda done, total, _: reported.append((done, total)))
-    assert len(reported) > 2
-    assert reported[-1] == (report.users, report.users)
-
-
 def test_a_shell_can_complete_commands(cli, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("shellingham.detect_shell", lambda *_: ("bash", "/bin/bash"))  # a CI has none above it
     code, out, _ = cli("--show-completion")
     assert code == 0
     assert "_MMRECUN_COMPLETE" in out
-
-
-ODD = {"plain": "[red]A[/red] :bee: [/]", "lines": "one\ntwo\x1b[31m\x07", "backslash": "a\\[b]\\"}
-
-
-@pytest.mark.parametrize("case", ODD)
-def test_ids_and_titles_are_shown_as_they_are(case: str, capsys, monkeypatch: pytest.MonkeyPatch):
-    text = ODD[case]
-    visible = text.replace("\n", "\\n").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
-    monkeypatch.setenv("COLUMNS", "120")
-    output.rows_table([{"item": text, "score": 0.5}], text)
-    output.facts_table({text: text, "list": [text], "empty": []}, text)
-    output.bars([(text, 1)], text)
-    output.print_line(text)
-    with pytest.raises(SystemExit):
-        main_module._refuse(text)
-    captured = capsys.readouterr()
-    assert captured.out.count(visible) == 9
-    assert f"error: {visible}" in captured.err
-    assert "\x1b" not in captured.out + captured.err
-
-
-def test_programs_get_nested_facts_on_one_line(capsys):
-    nested = {"a": {"b": {"c": 1234, "d": 0.5}}, "e": [], "f": True}
-    output.print_json(nested)
-    (line,) = capsys.readouterr().out.splitlines()
-    assert json.loads(line) == nested
-
-
-def test_nothing_printed_is_wider_than_a_terminal(cli, run_folder: Path, data_folder: Path, monkeypatch):
-    monkeypatch.chdir(data_folder.parent)
-    for arguments in (
-        ("data", "describe", data_folder.name),
-        ("plan", data_folder.name),
-        ("recommend", run_folder, "--user", "u00001"),
-        ("unlearn", run_folder, "--where", 'licensor == "Ember House"', "--dry-run"),
-    ):
-        code, out, _ = cli(*arguments, columns=80)
-        assert code == 0
-        assert max(map(len, out.splitlines()[1:])) <= 80
-        assert "{" not in out
 
 
 def test_models_and_methods_are_listed(cli):
@@ -507,10 +221,3 @@ def test_settings_are_explained_wherever_the_option_stands(cli):
         assert told["method"] == "mmrecun"
         assert {"of", "name", "default", "range", "meaning"} == set(told["settings"][0])
     assert cli("unlearn", "--method", "unlink", "--help-settings")[1] == "method unlink has no settings\n"
-
-
-def test_two_names_of_one_setting_are_one_line(cli, run_folder: Path):
-    call = ("unlearn", run_folder, "--user", "u00001", "--out", run_folder.parent / "never", "--method", "neggrad")
-    code, _, err = cli(*call, "--set", "pull=1", "--set", "stay_weight=1")
-    assert code == 2
-    assert err.startswith("error: method 'neggrad': 'pull' is the earlier name of 'stay_weight', and both are given")

@@ -1,7 +1,6 @@
 """The contract of `export`, `exports`, `diff` and `data encode`: keys, exit codes, one line for a mistake."""
 
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +8,8 @@ import pytest
 from scipy.io import wavfile
 
 from mmrecun import jobs, load
-from tests.cli.test_commands import call, keys
+from tests.cli.calling import keys
 from tests.conftest import TRAINING
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    return partial(call, capsys, monkeypatch)
 
 
 @pytest.fixture(scope="module")

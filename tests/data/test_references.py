@@ -13,7 +13,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.reference_columns import referred
-from mmrecun.data.references import Gone, cleared, mentions, retained_mentions
+from mmrecun.data.references import RemovedIds, mentions, retained_mentions, without_references
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
@@ -40,10 +40,10 @@ def test_references_leave_with_whom_they_name():
     assert kept.item_attributes["with"].to_list() == [["acc002"] if tags else None for tags in TAGS]
     assert kept.user_attributes["invited_by"].to_list() == [None, None, *(f"acc00{n}" for n in range(2, 7))]
     assert kept.user_attributes["age"].to_list() == [0, *range(2, SIZE)]
-    gone = Gone(pl.Series(["acc001"]), pl.Series(dtype=pl.String))
-    assert mentions(kept, data, gone) == []
+    removed = RemovedIds(data, pl.Series(["acc001"]), pl.Series(dtype=pl.String))
+    assert mentions(kept, removed) == []
     partition = Partition.from_request(data, ForgetRequest(users=["acc001"]))
-    found = retained_mentions(data, partition.user_rows, partition.item_rows)
+    found = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     assert [(str(mention), mention.refers) for mention in found] == [
         ("1 in users.invited_by", True),
         ("3 in items.uploader", True),
@@ -56,7 +56,7 @@ def test_ids_among_other_texts_are_told_and_left():
     data = build({}, {"title": titles})
     kept = Partition.from_request(data, ForgetRequest(users=["acc001"])).retained
     assert kept.item_attributes.equals(data.item_attributes)
-    (mention,) = mentions(kept, data, Gone(pl.Series(["acc001"]), pl.Series(dtype=pl.String)))
+    (mention,) = mentions(kept, RemovedIds(data, pl.Series(["acc001"]), pl.Series(dtype=pl.String)))
     assert (mention.rows, mention.refers, mention.plain) == (2, False, False)
 
 
@@ -67,7 +67,7 @@ def test_a_user_called_like_a_genre_takes_no_genre_along():
     data = Dataset("x", names, data.items, data.interactions, item_attributes=data.item_attributes)
     kept = Partition.from_request(data, ForgetRequest(users=["comedy"])).retained
     assert kept.item_attributes["genre"].to_list() == genres
-    (mention,) = mentions(kept, data, Gone(pl.Series(["comedy"]), pl.Series(dtype=pl.String)))
+    (mention,) = mentions(kept, RemovedIds(data, pl.Series(["comedy"]), pl.Series(dtype=pl.String)))
     assert mention.plain
 
 
@@ -116,17 +116,17 @@ def test_references_inside_other_values_leave_too(case: str):
     column = pl.DataFrame(rows, schema=["by"], orient="row")
     pairs = pl.DataFrame({"user": [f"u{n}" for n in (1, 2, 3) for _ in range(3)], "item": ["a", "b", "c"] * 3})
     known = Dataset.from_frames(pairs, items=pl.DataFrame({"id": ["a", "b", "c"]}).hstack(column))
-    gone = Gone(pl.Series(["u1"]), pl.Series([], dtype=pl.String))
-    assert mentions(known, known, gone)[0].refers
-    assert cleared(known, known, gone).item_attributes["by"].to_list() == left
-    assert not mentions(cleared(known, known, gone), known, gone)
+    removed = RemovedIds(known, pl.Series(["u1"]), pl.Series([], dtype=pl.String))
+    assert mentions(known, removed)[0].refers
+    assert without_references(known, removed).item_attributes["by"].to_list() == left
+    assert not mentions(without_references(known, removed), removed)
 
 
 def test_ids_deep_inside_other_objects_are_told():
     column = pl.Series("meta", [{"notes": [{"text": "by user-0001, twice"}]}, {"notes": [{"text": "nobody"}]}, None])
     pairs = pl.DataFrame({"user": [f"user-000{n}" for n in (1, 2, 3) for _ in range(3)], "item": ["a", "b", "c"] * 3})
     known = Dataset.from_frames(pairs, items=pl.DataFrame({"id": ["a", "b", "c"], "meta": column}))
-    found = mentions(known, known, Gone(pl.Series(["user-0001"]), pl.Series([], dtype=pl.String)))
+    found = mentions(known, RemovedIds(known, pl.Series(["user-0001"]), pl.Series([], dtype=pl.String)))
     assert [(mention.rows, mention.refers, mention.plain) for mention in found] == [(1, False, False)]
 
 
@@ -153,10 +153,12 @@ def test_references_leave_in_whatever_form_they_are_written(case: str):
     form, column = WRITTEN[case]
     data = build({}, {"invited_by": column}, name=form)
     partition = Partition.from_request(data, ForgetRequest(users=[form.format(1)]))
-    assert [m.refers for m in retained_mentions(data, partition.user_rows, partition.item_rows)] == [True]
+    assert [m.refers for m in retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)] == [
+        True
+    ]
     left = partition.retained.item_attributes["invited_by"]
-    gone = Gone(pl.Series([form.format(1)]), pl.Series(dtype=pl.String))
-    assert not mentions(partition.retained, data, gone)
+    removed = RemovedIds(data, pl.Series([form.format(1)]), pl.Series(dtype=pl.String))
+    assert not mentions(partition.retained, removed)
     own = "ann1" if "@" in form else form.format("1") if "0" not in form else "1"
     said = f"{left.to_list()} {left.dtype}".lower().replace("'", " ")
     assert not re.search(rf"(?<![\w.]){re.escape(own.lower())}(?!\w)", said)
@@ -186,7 +188,7 @@ def rows_told(texts: list, erased: str, name: str = "acc{:03}", column: str = "a
     found = []
     for text in texts:
         data = build({}, {column: [text, *("-" * n for n in range(1, SIZE))]}, name)
-        found.append(bool(mentions(data, data, Gone(pl.Series([erased]), pl.Series(dtype=pl.String)))))
+        found.append(bool(mentions(data, RemovedIds(data, pl.Series([erased]), pl.Series(dtype=pl.String)))))
     return found
 
 
@@ -211,10 +213,10 @@ def test_numbers_behind_words_for_persons_are_told_as_what_may_not_be_meant():
     other = ["5 users", "user 55", "user 1", "part 5", "superuser 5", "5", "users 5 to 7"]
     assert rows_told([*named, *other], "5", "{}") == [True] * len(named) + [False] * len(other)
     data = build({}, {"about": ["by user 5", *["-"] * 7]}, "{}")
-    (mention,) = mentions(data, data, Gone(pl.Series(["5"]), pl.Series(dtype=pl.String)))
+    (mention,) = mentions(data, RemovedIds(data, pl.Series(["5"]), pl.Series(dtype=pl.String)))
     assert (mention.rows, mention.refers, mention.plain) == (1, False, True)
     items = build({}, {"about": ["sequel of movie 5", "product 5", "item 7", *["-"] * 5]}, "{}", "{}")
-    (mention,) = mentions(items, items, Gone(pl.Series(dtype=pl.String), pl.Series(["5"])))
+    (mention,) = mentions(items, RemovedIds(items, pl.Series(dtype=pl.String), pl.Series(["5"])))
     assert (mention.rows, mention.plain) == (2, True)
 
 

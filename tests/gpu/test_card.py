@@ -18,7 +18,7 @@ from mmrecun.evaluation.ranking import percentiles, ranks, top_k
 from mmrecun.models.registry import MODELS
 from mmrecun.rng import Seed
 from mmrecun.training.captured import Steps
-from mmrecun.training.epochs import DeviceEpochs
+from mmrecun.training.epochs import DeviceEpochs, EpochTask
 from mmrecun.training.loop import adam
 from mmrecun.training.losses import training_loss
 from tests.contracts.models import CPU, build, disturb
@@ -84,7 +84,7 @@ def test_the_same_seed_trains_the_same_model(dataset: Dataset, name: str):
         model = build(name, dataset).to(CARD)
         sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
         inputs = build_inputs(dataset, model.required_inputs(), CARD)
-        epochs = DeviceEpochs(model, dataset.train, sampler, inputs, BATCH, adam(model, 1e-2))
+        epochs = DeviceEpochs(EpochTask(model, dataset.train, sampler, inputs, BATCH, adam(model, 1e-2)))
         results.append([epochs.run(Seed(number)) for number in range(4)])
         assert results[-1][3] < results[-1][0]
     assert results[0] == results[1]

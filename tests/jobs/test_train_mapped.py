@@ -9,21 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmrecun import Dataset, jobs
+from mmrecun import jobs
 from mmrecun.chunked import run as mapped
-from mmrecun.data import files
 from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.jobs import Workers
 from mmrecun.scale import gang
 
 SETTINGS = {"dim": 8, "epochs": 6, "batch_size": 400}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("job") / "data"
-    files.save(Dataset.synthetic(users=151, items=70, interactions=2000), out)
-    return out
 
 
 @pytest.fixture(scope="module")

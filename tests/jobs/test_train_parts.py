@@ -5,22 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmrecun import Dataset, jobs, runs
+from mmrecun import jobs, runs
 from mmrecun.chunked import run as mapped
-from mmrecun.data import files
 from mmrecun.device import resolve
 from mmrecun.errors import ForgetError
 from mmrecun.jobs import Workers
 from mmrecun.models.inference import vectors_of
 
 SETTINGS = {"dim": 8, "epochs": 4, "batch_size": 400}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("job") / "data"
-    files.save(Dataset.synthetic(users=151, items=70, interactions=2000), out)
-    return out
 
 
 def vectors(folder: Path) -> tuple[np.ndarray, np.ndarray]:

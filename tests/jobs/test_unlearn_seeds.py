@@ -8,7 +8,7 @@ import pytest
 from mmrecun import jobs, runs
 from mmrecun.errors import ArtifactError, ForgetError
 from mmrecun.manifest import Manifest
-from tests.cli.test_commands import call
+from tests.cli.calling import call
 
 REQUEST = {"users": ["u00003", "u00007"]}
 FREE = {"seconds", "created", "parent"}

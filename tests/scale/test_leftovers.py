@@ -12,7 +12,7 @@ from mmrecun.data import files
 from mmrecun.jobs import resume_file, training_folder
 from mmrecun.scale import leftovers
 from mmrecun.scale.depot import Depot
-from tests.cli.test_commands import cli, keys  # noqa: F401 - a fixture
+from tests.cli.calling import keys
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_what_commands_really_leave_is_found(tmp_path: Path, temporary: Path):
     assert sorted(path.name for path in runs.iterdir()) == ["half", "whole"]
 
 
-def test_the_command_lists_and_removes(cli, tmp_path: Path, temporary: Path):  # noqa: F811
+def test_the_command_lists_and_removes(cli, tmp_path: Path, temporary: Path):
     store, runs = (tmp_path / "store").as_uri(), tmp_path / "runs"
     (runs / ".run.training").mkdir(parents=True)
     (runs / ".hidden").mkdir()
@@ -79,7 +79,7 @@ def test_the_command_lists_and_removes(cli, tmp_path: Path, temporary: Path):  #
     assert keys(cli("leftovers", runs, "--store", store, "--json"))["leftovers"] == []
 
 
-def test_an_audit_names_what_lies_beside_a_run(cli, tmp_path: Path):  # noqa: F811
+def test_an_audit_names_what_lies_beside_a_run(cli, tmp_path: Path):
     run, after = tmp_path / "before" / "run", tmp_path / "runs" / "after"
     jobs.train(Dataset.synthetic(users=60, items=40, interactions=900), "bprmf", run, {"epochs": 2, "dim": 8})
     jobs.unlearn(run, {"users": ["u00003"]}, after, "unlink")
@@ -90,12 +90,12 @@ def test_an_audit_names_what_lies_beside_a_run(cli, tmp_path: Path):  # noqa: F8
     assert "may hold what was forgotten" in err
 
 
-def test_a_cluster_of_this_machine_is_no_other_place(cli, tmp_path: Path):  # noqa: F811
+def test_a_cluster_of_this_machine_is_no_other_place(cli, tmp_path: Path):
     code, _, err = cli("leftovers", tmp_path, "--on", "ray")
     assert (code, "name another by ray:HOST:PORT" in err) == (2, True)
 
 
-def test_a_folder_that_is_not_there_is_refused(cli, tmp_path: Path):  # noqa: F811
+def test_a_folder_that_is_not_there_is_refused(cli, tmp_path: Path):
     code, _, said = cli("leftovers", str(tmp_path / "none"))
     assert code == 2
     assert "is not a folder" in said

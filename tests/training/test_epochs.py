@@ -10,10 +10,11 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.device_triples import DeviceTriples
 from mmrecun.data.graph import build_inputs
 from mmrecun.errors import DivergedError
+from mmrecun.models.base import Recommender
 from mmrecun.models.registry import MODELS
 from mmrecun.rng import Seed
 from mmrecun.training.captured import Steps
-from mmrecun.training.epochs import DeviceEpochs, HostEpochs, epochs_of
+from mmrecun.training.epochs import DeviceEpochs, EpochTask, HostEpochs, epochs_of
 from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
 from tests.contracts.models import CPU, build
@@ -43,13 +44,17 @@ def test_its_steps_are_those_of_the_plain_loop(dataset: Dataset, name: str):
         assert torch.equal(value, other)
 
 
+def task_of(model: Recommender, dataset: Dataset) -> EpochTask:
+    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
+    return EpochTask(model, dataset.train, sampler, inputs, BATCH, adam(model, 1e-3))
+
+
 def test_the_same_seed_trains_the_same_model(dataset: Dataset):
     results = []
     for _ in range(2):
         model = build("bm3", dataset)
-        sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-        inputs = build_inputs(dataset, model.required_inputs(), CPU)
-        epochs = DeviceEpochs(model, dataset.train, sampler, inputs, BATCH, adam(model, 1e-3), capture=False)
+        epochs = DeviceEpochs(task_of(model, dataset), capture=False)
         losses = [epochs.run(Seed(number)) for number in (1, 2, 3)]
         assert losses[2] < losses[0]
         assert model.dropout_rng is None
@@ -61,14 +66,10 @@ def test_a_loss_that_is_not_finite_is_reported(dataset: Dataset):
     model = build("lightgcn", dataset)
     with torch.no_grad():
         model.users.weight[0] = torch.inf
-    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-    inputs = build_inputs(dataset, model.required_inputs(), CPU)
     with pytest.raises(DivergedError, match="lower learning_rate"):
-        DeviceEpochs(model, dataset.train, sampler, inputs, BATCH, adam(model, 1e-3), capture=False).run(Seed(0))
+        DeviceEpochs(task_of(model, dataset), capture=False).run(Seed(0))
 
 
 def test_a_cpu_draws_and_steps_as_ever(dataset: Dataset):
     model = build("bprmf", dataset)
-    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-    inputs = build_inputs(dataset, model.required_inputs(), CPU)
-    assert isinstance(epochs_of(model, dataset.train, sampler, inputs, BATCH, adam(model, 1e-3)), HostEpochs)
+    assert isinstance(epochs_of(task_of(model, dataset)), HostEpochs)

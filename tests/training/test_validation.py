@@ -39,13 +39,16 @@ def test_validation_pairs_of_users_without_training_pairs_do_not_count(dataset: 
         jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", progress=unseen)
 
 
-def test_forgetting_every_validation_pair_is_possible_but_gold_cannot_be_trained(run_folder: Path, tmp_path: Path):
+def test_forgetting_every_validation_pair_is_possible_but_nothing_can_be_trained_by_it(
+    run_folder: Path, tmp_path: Path
+):
     run = runs.load(run_folder)
     valid = run.dataset.interactions.split(Split.VALID)
     names = run.dataset.users.names.gather(valid.users), run.dataset.items.names.gather(valid.items)
     request = ForgetRequest(pairs=tuple(zip(*names, strict=True)))
-    with pytest.raises(ForgetError, match=r"the request leaves no validation pair .* forget fewer"):
-        jobs.unlearn(run, request, tmp_path / "gold", "retrain", progress=unseen)
+    for method in ("retrain", "sisa", "receraser"):
+        with pytest.raises(ForgetError, match=rf"the request leaves no validation pair .* '{method}' .* forget fewer"):
+            jobs.unlearn(run, request, tmp_path / "gold", method, progress=unseen)
     assert not list(tmp_path.iterdir())
     jobs.unlearn(run, request, tmp_path / "after")
     assert not len(runs.load(tmp_path / "after").dataset.interactions.split(Split.VALID))

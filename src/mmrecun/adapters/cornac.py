@@ -20,7 +20,9 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.models.base import Recommender
 
-_HELD = "the training set that the model kept is taken out of the copy; the one that you fitted it on is not reached"
+_TRAINING_SET_LIMIT = (
+    "the training set that the model kept is taken out of the copy; the one that you fitted it on is not reached"
+)
 _NO_FILE = "Cornac's files are pickles; use model_of(...) and save it yourself with its own save"
 
 
@@ -37,7 +39,7 @@ class CornacModel:
     rated: bool
     name: str = "cornac"
     suffix: str = ""
-    limits: tuple[str, ...] = (_HELD, HISTORIES)
+    limits: tuple[str, ...] = (_TRAINING_SET_LIMIT, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
         """Return a copy with the rows of the users and items that stay.
@@ -53,8 +55,8 @@ class CornacModel:
         changed.i_biases[places.empty_items] = LAST
         if self.rated:
             changed.u_biases = places.put_users(self.model.u_biases, users[:, width])
-        changed.uid_map = _without(self.model.uid_map, places.empty_users)
-        changed.iid_map = _without(self.model.iid_map, places.empty_items)
+        changed.uid_map = _without_rows(self.model.uid_map, places.empty_users)
+        changed.iid_map = _without_rows(self.model.iid_map, places.empty_items)
         for name in ("train_set", "val_set", "_user_ids", "_item_ids"):
             if hasattr(changed, name):
                 setattr(changed, name, None)
@@ -98,7 +100,9 @@ def of_dataset(model: Any, dataset: Dataset) -> ForeignModel:
     rated = type(model).__name__ == "MF"
     users, items = _rows(model, rated)
     sizes = len(users), len(items)
-    places = Places.of(dataset, _order(model.uid_map, sizes[0]), _order(model.iid_map, sizes[1]), sizes)
+    places = Places.of(
+        dataset, _ids_in_row_order(model.uid_map, sizes[0]), _ids_in_row_order(model.iid_map, sizes[1]), sizes
+    )
     home = CornacModel(model, rated)
     if rated:
         mean = float(model.global_mean)
@@ -129,12 +133,12 @@ def _rows(model: Any, rated: bool) -> tuple[Array, Array]:
     return np.hstack([users, np.asarray(model.u_biases)[:, None], ones[0]]), np.hstack([items, ones[1], bias])
 
 
-def _without(ids: Any, rows: Array) -> Any:
+def _without_rows(ids: Any, rows: Array) -> Any:
     gone = set(rows.tolist())
     return type(ids)((name, row) for name, row in ids.items() if row not in gone)
 
 
-def _order(ids: Any, size: int) -> list[str]:
+def _ids_in_row_order(ids: Any, size: int) -> list[str]:
     """Return the id of each row; rows without one get a name that is not an id."""
     names = [f"\x00{row}" for row in range(size)]
     for name, row in ids.items():
@@ -161,5 +165,5 @@ def dataset_of_model(model: Any, valid: list[tuple[Any, ...]], test: list[tuple[
     if model.train_set.num_users > len(users) or model.train_set.num_items > len(items):
         raise DataError("the training set of this model has users or items without an id")
     trained = Interactions(first.astype(np.int64), second.astype(np.int64), labels, pl.DataFrame({WEIGHT: values}))
-    known_users, known_items = (_order(ids, len(ids)) for ids in (model.uid_map, model.iid_map))
+    known_users, known_items = (_ids_in_row_order(ids, len(ids)) for ids in (model.uid_map, model.iid_map))
     return Dataset("cornac", IdMap.of("user", known_users), IdMap.of("item", known_items), trained)

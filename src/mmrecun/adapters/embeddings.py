@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from mmrecun.adapters.biased import BiasedMF
-from mmrecun.adapters.places import Array, Places, taken
+from mmrecun.adapters.places import Array, Places, take_rows
 from mmrecun.errors import ArtifactError
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
@@ -54,7 +54,7 @@ def as_recommender(
         users = np.concatenate([users[:, :-1], np.zeros((len(users), 1), dtype=users.dtype)], axis=1)
     else:
         model = plain(BPRMFConfig(dim=users.shape[1], l2=l2), sizes, None)
-    return with_rows(model, taken(users, places.users), taken(items, places.items))
+    return with_rows(model, take_rows(users, places.users), take_rows(items, places.items))
 
 
 def with_rows(model: Recommender, users: Array, items: Array) -> Recommender:

@@ -12,7 +12,7 @@ import torch
 
 from mmrecun.adapters.places import Places
 from mmrecun.adapters.ranking_rows import RankingRows
-from mmrecun.auditing.assess import AuditedRun, assess
+from mmrecun.auditing.assess import AuditedRun, AuditSubject, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.result import AuditReport
 from mmrecun.data.dataset import Dataset
@@ -205,16 +205,20 @@ class ForeignModel:
         for gold in golds:
             if gold.dataset.digest != self.dataset.digest:
                 raise DataError("a Gold was trained on other data than is retained here; load it with `.dataset`")
-        names = (type(self.model).__name__.lower(), self.method or "given", self.dataset.name)
+        names = (self.home.name, self.method or "given", self.dataset.name)
         partition = Partition.between(before.dataset, self.dataset)
         with tempfile.TemporaryDirectory() as folder:
-            audited, others = (
-                self._subject(RunKind.UNLEARNED, Path(folder)),
-                [gold._subject(RunKind.GOLD) for gold in golds],
+            subject = AuditSubject(
+                names,
+                partition,
+                original=before._audited(RunKind.ORIGINAL),
+                unlearned=self._audited(RunKind.UNLEARNED, Path(folder)),
+                golds=[gold._audited(RunKind.GOLD) for gold in golds],
+                record=self.record,
             )
-            return assess(names, partition, before._subject(RunKind.ORIGINAL), audited, others, self.record)
+            return assess(subject)
 
-    def _subject(self, kind: RunKind, folder: Path | None = None) -> AuditedRun:
+    def _audited(self, kind: RunKind, folder: Path | None = None) -> AuditedRun:
         if folder is not None:
             with contextlib.suppress(ArtifactError):  # an object in memory has no file to search
                 self.home.write(folder / f"model{self.home.suffix}")

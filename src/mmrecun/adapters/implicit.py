@@ -31,7 +31,7 @@ _CLASSES = {
     "BayesianPersonalizedRanking": "bpr",
     "LogisticMatrixFactorization": "lmf",
 }
-_TOLD_BY = {"neg_prop": "lmf", "alpha": "als", "learning_rate": "bpr"}  # a setting that only this model saves
+_CLASS_OF_SETTING = {"neg_prop": "lmf", "alpha": "als", "learning_rate": "bpr"}  # a setting that only this model saves
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ def load(
     Args:
         model: the `.npz` that `model.save` wrote, or the fitted model itself.
         data: its training pairs, with their confidences as `weight`; `dataset_of(user_items)` makes them from a matrix.
-        users, items: ids in row and column order; by default those of the dataset, in order.
+        users, items: ids in row and column order, or files that list them, one a line; by default those of the
+            dataset, in order.
         kind: "als", "bpr" or "lmf"; read from the settings if not given.
 
     Raises:
@@ -122,7 +123,7 @@ def load(
     kind = kind or found
     if kind not in _CLASSES.values():
         raise ArtifactError(
-            f"{_told(model)}: of implicit's models ALS, BPR and logistic MF are known; say kind=als, bpr or lmf"
+            f"{_name_of(model)}: of implicit's models ALS, BPR and logistic MF are known; say kind=als, bpr or lmf"
         )
     first, second = (arrays[name] for name in _FACTORS)
     places = Places.of(dataset, users, items, (len(first), len(second)))
@@ -132,7 +133,7 @@ def load(
         settings: dict[str, Any] = {
             name: arrays[name].item() for name in ("regularization", "alpha", "neg_prop") if name in arrays
         }
-        exact = method(method.Config.of(settings, _told(model)))
+        exact = method(method.Config.of(settings, _name_of(model)))
         mine = ForeignModel(dataset, as_recommender(first, second, places), home, places, exact)
         return in_order(mine, users, items)
     l2 = float(arrays.get("regularization", np.array(0.01)))
@@ -140,7 +141,7 @@ def load(
     return in_order(biased, users, items)
 
 
-def _told(model: object) -> str:
+def _name_of(model: object) -> str:
     return str(model) if isinstance(model, str | Path) else type(model).__name__
 
 
@@ -153,7 +154,7 @@ _UNREADABLE = (
 
 def _arrays(model: object) -> tuple[dict[str, Array], str]:
     if not isinstance(model, str | Path):
-        return _of_object(model)
+        return _arrays_of_object(model)
     try:
         # opened here, since NumPy leaves a damaged file open
         with Path(model).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -168,10 +169,10 @@ def _arrays(model: object) -> tuple[dict[str, Array], str]:
         ) from None
     if not set(_FACTORS) <= set(arrays):
         raise ArtifactError(f"{model}: not a file of implicit; it has {', '.join(sorted(arrays)) or 'nothing'}")
-    return arrays, next((kind for name, kind in _TOLD_BY.items() if name in arrays), "")
+    return arrays, next((kind for name, kind in _CLASS_OF_SETTING.items() if name in arrays), "")
 
 
-def _of_object(model: object) -> tuple[dict[str, Array], str]:
+def _arrays_of_object(model: object) -> tuple[dict[str, Array], str]:
     """Return the same arrays as in its file, made by the model itself in memory."""
     name = type(model).__name__
     if name not in _CLASSES or not hasattr(model, "save"):

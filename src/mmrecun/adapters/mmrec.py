@@ -19,7 +19,7 @@ from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.mmrec_layouts import Layout, MMRecConfig, Part, features_of, layouts
-from mmrecun.adapters.places import Array, Ids, Places, taken
+from mmrecun.adapters.places import Array, Ids, Places, take_rows
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.models.base import Recommender, Sizes
@@ -80,7 +80,7 @@ def _put(part: Part, table: Array, values: Array | None, places: Places, raw: Ar
         return filled
     if part.side:
         rows, put = (places.users, places.put_users) if part.side == "users" else (places.items, places.put_items)
-        values = put(table[..., part.columns], values if raw is None else values + taken(raw, rows))
+        values = put(table[..., part.columns], values if raw is None else values + take_rows(raw, rows))
     filled[..., part.columns] = values
     return filled
 
@@ -164,4 +164,4 @@ def _value(part: Part, table: Array, places: Places, raw: Array | None) -> Array
     values = table[..., part.columns] - (0 if raw is None else raw)
     if not part.side:
         return values
-    return taken(values, places.users if part.side == "users" else places.items)
+    return take_rows(values, places.users if part.side == "users" else places.items)

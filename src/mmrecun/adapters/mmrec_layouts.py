@@ -146,7 +146,7 @@ def _freedom(shapes: Shapes, names: Names, config: MMRecConfig) -> Layout:
 def _bm3(shapes: Shapes, names: Names, config: MMRecConfig) -> Layout:
     return Layout(
         BiasedBM3,
-        lambda: BM3Config(dim=_width(shapes), layers=_said(config.layers), alignment=2.0),
+        lambda: BM3Config(dim=_width(shapes), layers=_required_layers(config.layers), alignment=2.0),
         (*_IDS, *_linear("predictor", "predictor"), *_features(names, read=False)),
     )
 
@@ -155,7 +155,7 @@ def _lightgcn(shapes: Shapes, config: MMRecConfig) -> Layout:
     users, items = "embedding_dict.user_emb", "embedding_dict.item_emb"
     return Layout(
         LightGCN,
-        lambda: LightGCNConfig(dim=_width(shapes, items), layers=_said(config.layers)),
+        lambda: LightGCNConfig(dim=_width(shapes, items), layers=_required_layers(config.layers)),
         (Part("users.weight", users, "users"), Part("items.weight", items, "items")),
     )
 
@@ -204,7 +204,7 @@ def _width(shapes: Shapes, table: str = "item_id_embedding.weight") -> int:
     return shapes[table][-1]
 
 
-def _said(layers: int | None) -> int:
+def _required_layers(layers: int | None) -> int:
     if not layers:
         raise ConfigError("a state dict does not say how many layers the model has; give layers=N, its n_layers")
     return layers

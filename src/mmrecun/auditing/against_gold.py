@@ -90,11 +90,11 @@ def gold_checks(
     if unlearned.bystanders.any():
         checks.append(_overlap(unlearned, golds))
     if undertrained(original, golds):
-        checks = [_void(check) for check in checks]
+        checks = [_not_assessed_if_passed(check) for check in checks]
     return checks
 
 
-def _void(check: Check) -> Check:
+def _not_assessed_if_passed(check: Check) -> Check:
     if check.state is not Outcome.PASSED or check.name == GOLD_TRAINING:
         return check
     return check.model_copy(
@@ -102,7 +102,7 @@ def _void(check: Check) -> Check:
     )
 
 
-def _words(gap: Gap) -> str:
+def _gap_in_words(gap: Gap) -> str:
     edge = ", at the edge" if EDGE * gap.tolerance < abs(gap.difference) <= gap.tolerance else ""
     return (
         f"{gap.value:.4f} against {gap.gold_mean:.4f}, gap {gap.difference:+.4f} (tolerance {gap.tolerance:.4f}{edge})"
@@ -112,23 +112,23 @@ def _words(gap: Gap) -> str:
 def _utility(gap: Gap | None) -> Check:
     name = UTILITY.with_gold
     if gap is None:
-        return _missing(name, About.UTILITY)
+        return _without_figure(name, About.UTILITY)
     lower = gap.difference < -gap.tolerance
     reading = "lower" if lower else "within tolerance" if gap.difference <= gap.tolerance else "higher"
-    return _made(name, not lower, f"{_words(gap)}: {reading}", About.UTILITY)
+    return _gold_check(name, not lower, f"{_gap_in_words(gap)}: {reading}", About.UTILITY)
 
 
 def _forget_recall(gap: Gap | None, left: bool) -> Check:
     """Check that forget recall is within tolerance; no evidence if rows were removed, since newcomers replace them."""
     name = FORGET_RECALL.with_gold
     if gap is None:
-        return _missing(name, About.LEVEL)
+        return _without_figure(name, About.LEVEL)
     within = abs(gap.difference) <= gap.tolerance
     reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "under-forgotten"
-    check = _made(name, within, f"{_words(gap)}: {reading}", About.LEVEL)
+    check = _gold_check(name, within, f"{_gap_in_words(gap)}: {reading}", About.LEVEL)
     if not (within and left):
         return check
-    detail = f"{_words(gap)}: newcomers replace what was removed, so it says nothing about that"
+    detail = f"{_gap_in_words(gap)}: newcomers replace what was removed, so it says nothing about that"
     return check.model_copy(update={"state": Outcome.NOT_APPLICABLE, "detail": detail})
 
 
@@ -142,13 +142,16 @@ def _recognition(kind: Kind, gap: Gap | None, before: float | None) -> Check:
     """
     name = recognition_name(kind).with_gold
     if gap is None:
-        return _missing(name, About.FORGETTING)
+        return _without_figure(name, About.FORGETTING)
     within = abs(gap.difference) <= gap.tolerance
     reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
-    check = _made(name, within, f"{_words(gap)}: {reading}", About.FORGETTING)
+    check = _gold_check(name, within, f"{_gap_in_words(gap)}: {reading}", About.FORGETTING)
     if within and (before is None or before - gap.gold_mean < 2 * gap.tolerance):
         return check.model_copy(
-            update={"state": Outcome.NOT_ASSESSED, "detail": f"{_words(gap)}: an unchanged model might look the same"}
+            update={
+                "state": Outcome.NOT_ASSESSED,
+                "detail": f"{_gap_in_words(gap)}: an unchanged model might look the same",
+            }
         )
     return check
 
@@ -156,8 +159,8 @@ def _recognition(kind: Kind, gap: Gap | None, before: float | None) -> Check:
 def _fold_in(kind: Kind, gap: Gap) -> Check:
     within = abs(gap.difference) <= gap.tolerance
     reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
-    detail = f"mean place of a forgotten pair, predicted from the owner's others, {_words(gap)}: {reading}"
-    return _made(CheckName.asking(Question.FOLD_IN, kind).with_gold, within, detail, About.LEVEL)
+    detail = f"mean place of a forgotten pair, predicted from the owner's others, {_gap_in_words(gap)}: {reading}"
+    return _gold_check(CheckName.asking(Question.FOLD_IN, kind).with_gold, within, detail, About.LEVEL)
 
 
 def _mark(kind: MarkKind, gap: Gap) -> Check:
@@ -166,14 +169,16 @@ def _mark(kind: MarkKind, gap: Gap) -> Check:
     if kind is MarkKind.LISTS:
         found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
     reading = "touched rows stand out more than in Gold" if found else "no more than in Gold"
-    return _made(CheckName.asking(Question.MARKS, kind).with_gold, not found, f"{_words(gap)}: {reading}", About.MARKS)
+    return _gold_check(
+        CheckName.asking(Question.MARKS, kind).with_gold, not found, f"{_gap_in_words(gap)}: {reading}", About.MARKS
+    )
 
 
 def _places(gap: Gap) -> Check:
     within = abs(gap.difference) <= gap.tolerance
     reading = "as in Gold" if within else "other than in Gold"
-    detail = f"places that bystanders' lists give to touched items {_words(gap)}: {reading}"
-    return _made(BYSTANDER_PLACES.with_gold, within, detail, About.BYSTANDERS)
+    detail = f"places that bystanders' lists give to touched items {_gap_in_words(gap)}: {reading}"
+    return _gold_check(BYSTANDER_PLACES.with_gold, within, detail, About.BYSTANDERS)
 
 
 def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
@@ -187,7 +192,7 @@ def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
         return Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS, against_gold=True)
     least = min(among) - OVERLAP_MARGIN
     detail = f"overlap@20 with Gold {mean(own):.3f}, of Golds {mean(among):.3f} (at least {least:.3f})"
-    return _made(name, mean(own) >= least, detail, About.BYSTANDERS)
+    return _gold_check(name, mean(own) >= least, detail, About.BYSTANDERS)
 
 
 def list_overlap(first: MeasuredRun, second: MeasuredRun, who: Bools) -> float:
@@ -195,11 +200,11 @@ def list_overlap(first: MeasuredRun, second: MeasuredRun, who: Bools) -> float:
     return float(similarity.overlap(first.lists[who], second.lists[who], K).mean())
 
 
-def _made(name: CheckName, passed: bool, detail: str, about: About) -> Check:
+def _gold_check(name: CheckName, passed: bool, detail: str, about: About) -> Check:
     state = Outcome.PASSED if passed else Outcome.FAILED
     return Check(name=name, state=state, detail=detail, about=about, against_gold=True)
 
 
-def _missing(name: CheckName, about: About) -> Check:
+def _without_figure(name: CheckName, about: About) -> Check:
     detail = "no Gold run with this figure was given"
     return Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail, about=about, against_gold=True)

@@ -1,7 +1,7 @@
 """The audit of one run: measure every run involved, scan for residue, compare."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mmrecun.auditing import residue
 from mmrecun.auditing.compare import compare
@@ -18,51 +18,69 @@ from mmrecun.forget.record import ForgetRecord
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, no_progress
 
-__all__ = ["AuditedRun", "assess"]
+__all__ = ["AuditSubject", "AuditedRun", "assess"]
 
 
-def assess(
-    names: tuple[str, str, str],
-    partition: Partition,
-    original: AuditedRun,
-    unlearned: AuditedRun,
-    golds: Sequence[AuditedRun],
-    record: ForgetRecord | None = None,
-    relearn: TrainConfig | None = None,
-    shadows: ShadowAttack | None = None,
-    key: bytes | None = None,
-    progress: Progress | None = None,
-    sample: int | None = None,
-) -> AuditReport:
-    """Run the whole audit, with the slower measurements.
+@dataclass(frozen=True)
+class AuditSubject:
+    """An unlearned run, and what it is compared with.
 
-    Args:
-        names: names of model, method and dataset.
+    Attributes:
+        names: of model, method and dataset.
         partition: original and retained data.
         original, unlearned, golds: the runs; all but the first know the retained data only.
         record: salted hashes of what the request named, from the run's manifest; without them three of the residue
             checks are not assessed.
+        key: reads the hashes; that of MMRECUN_KEY by default.
+    """
+
+    names: tuple[str, str, str]
+    partition: Partition
+    original: AuditedRun
+    unlearned: AuditedRun
+    golds: Sequence[AuditedRun] = ()
+    record: ForgetRecord | None = None
+    key: bytes | None = None
+
+    @property
+    def runs(self) -> tuple[AuditedRun, ...]:
+        """All runs: the original, the unlearned one, and every Gold."""
+        return self.original, self.unlearned, *self.golds
+
+
+def assess(
+    subject: AuditSubject,
+    relearn: TrainConfig | None = None,
+    shadows: ShadowAttack | None = None,
+    sample: int | None = None,
+    progress: Progress = no_progress,
+) -> AuditReport:
+    """Measure every run of `subject`, compare them, and return the report.
+
+    Args:
+        subject: the runs.
         relearn: training settings of the original, if the forgotten pairs are to be relearned.
         shadows: the likelihood-ratio attack, if requested.
-        key: key that reads the hashes.
-        progress: called with the number of ranked users, of those of all runs together.
         sample: of how many users the retained figures are; see `sampling.sample_size`.
+        progress: called with the number of ranked users, of those of all runs together.
     """
-    setup, audited_runs = audit_setup(partition, sample), (original, unlearned, *golds)
-    states, notes = list[MeasuredRun](), list[str]()
-    for number, audited in enumerate(audited_runs):
-        of_all = _progress_of_all(progress or no_progress, audited, number, len(audited_runs))
-        states.append(_measured(audited, partition, setup, of_all))
+    partition, setup = subject.partition, audit_setup(subject.partition, sample)
+    states = [
+        _measured(audited, partition, setup, _progress_of_all(progress, audited, number, len(subject.runs)))
+        for number, audited in enumerate(subject.runs)
+    ]
+    notes = list[str]()
     if relearn is not None:
-        again = relearning(setup, audited_runs, relearn, progress or no_progress)
+        again = relearning(setup, subject.runs, relearn, progress)
         notes += [relearning_note(relearn)] if _any_figure(again) else []
         states = [_with_figures(*pair) for pair in zip(states, again, strict=True)]
     if shadows is not None:
-        attacks = shadows.measure(setup, states, progress or no_progress)
+        attacks = shadows.measure(setup, states, progress)
         notes += [shadows.note] if _any_figure(attacks) else []
         states = [_with_figures(*pair) for pair in zip(states, attacks, strict=True)]
-    checks = residue.scan(original.model, unlearned.model, partition, unlearned.folder, record, key)
-    report = compare(names, partition, setup, states[0], states[1], states[2:], checks)
+    after = subject.unlearned
+    checks = residue.scan(subject.original.model, after.model, partition, after.folder, subject.record, subject.key)
+    report = compare(subject.names, partition, setup, states[0], states[1], states[2:], checks)
     return report.model_copy(
         update={"notes": (*report.notes, *filter(None, [setup.measured.note]), *notes), "users": _users(setup)}
     )

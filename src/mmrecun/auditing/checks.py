@@ -63,7 +63,7 @@ def recognition_check(kind: Kind, found: Recognition) -> Check:
     if kind.target is Target.MODALITIES:
         return lapsed_check(kind, found)
     allowed = max(RECOGNITION_MARGIN, ERRORS * error_floor(found.auc_error, found.pairs, found.held_out))
-    state, reading = _recognised(found, allowed)
+    state, reading = _recognition_outcome(found, allowed)
     whose = "items" if kind.target is Target.ITEMS else "users"
     detail = (
         f"AUC {found.auc:.3f} of {found.pairs:,} forgotten against {found.held_out:,} held-out pairs of the same "
@@ -105,7 +105,7 @@ def lapsed_check(kind: Kind, found: Recognition) -> Check:
     return Check(name=recognition_name(kind), state=state, detail=detail, about=About.FORGETTING)
 
 
-def _recognised(found: Recognition, allowed: float) -> tuple[Outcome, str]:
+def _recognition_outcome(found: Recognition, allowed: float) -> tuple[Outcome, str]:
     away, level = found.auc - CHANCE, found.attack_level or CHANCE
     # an attacker without information guesses, so a level below chance counts as chance
     attack, apart = (found.attack_auc or level) - max(level, CHANCE), level - CHANCE
@@ -119,10 +119,10 @@ def _recognised(found: Recognition, allowed: float) -> tuple[Outcome, str]:
     error = error_floor(found.attack_auc_error or 0.0, found.pairs, found.held_out)
     if attack > max(MARK_MARGIN, ERRORS * error):
         return Outcome.FAILED, "recognised by an attack with labels"
-    return _alike(found, allowed)
+    return _if_recognised_before(found, allowed)
 
 
-def _alike(found: Recognition, allowed: float) -> tuple[Outcome, str]:
+def _if_recognised_before(found: Recognition, allowed: float) -> tuple[Outcome, str]:
     """Decide whether pairs that look alike would look different in a model that forgot nothing."""
     if allowed > TOO_VAGUE:
         return Outcome.NOT_ASSESSED, "too few pairs to decide"

@@ -62,7 +62,7 @@ class CoOccurrence:
         whole = whole.renumbered(np.arange(len(gone)), inverse_index(kept, len(lost)))
         train, aside = whole.split(Split.TRAIN), whole.select(whole.splits != Split.TRAIN)
         degree = np.bincount(train.users, minlength=len(gone))
-        alike = _as_active(degree, gone, rng)
+        alike = _rows_of_similar_degree(degree, gone, rng)
         groups: list[LeaveOneOut] = []
         for owners, source in ((gone, train), (gone, aside), (alike, train)):
             trained = train.select(owners[train.users])
@@ -84,7 +84,7 @@ class CoOccurrence:
         return forgotten, held_out, known
 
 
-def _as_active(degree: Ints, gone: Bools, rng: np.random.Generator) -> Bools:
+def _rows_of_similar_degree(degree: Ints, gone: Bools, rng: np.random.Generator) -> Bools:
     """Select retained rows with about the degrees of the removed ones: bool [R].
 
     There are as many as removed ones, at most 1000, and at least 30 for each of up to ten removed ones, if available.

@@ -37,11 +37,11 @@ def group_gaps(
     """
     user_degree, item_degree = degrees(train, users, items)
     active, popular = top_share(user_degree, ACTIVE)[rows], top_share(item_degree, POPULAR)[truth.items]
-    gaps = _two("active_users", "other_users", "a_igf", recall, active)
-    return gaps | _two("popular_items", "other_items", "item_gap", found.astype(float), popular)
+    gaps = _two_means("active_users", "other_users", "a_igf", recall, active)
+    return gaps | _two_means("popular_items", "other_items", "item_gap", found.astype(float), popular)
 
 
-def _two(first: str, second: str, gap: str, values: np.ndarray, mask: Bools) -> dict[str, float]:
+def _two_means(first: str, second: str, gap: str, values: np.ndarray, mask: Bools) -> dict[str, float]:
     if mask.all() or not mask.any():
         return {}
     inside, outside = float(values[mask].mean()), float(values[~mask].mean())

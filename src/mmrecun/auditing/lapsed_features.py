@@ -68,7 +68,7 @@ class LapsedFeatures:
         )
         lost = partition.removed_features[modality]
         kept = partition.original.modalities[modality].present & ~lost & ~partition.removed_items
-        kept = _alike(lost, kept, np.bincount(train.items, minlength=len(lost)), rng)
+        kept = _items_of_similar_degree(lost, kept, np.bincount(train.items, minlength=len(lost)), rng)
         groups: list[Interactions] = []
         for items in (lost, kept):
             asked = unseen.select(items[unseen.items])
@@ -119,7 +119,7 @@ class LapsedFeatures:
         return View(f"{self.modality} alone", data, newcomers)
 
 
-def _alike(lost: Bools, pool: Bools, degree: Ints, rng: np.random.Generator) -> Bools:
+def _items_of_similar_degree(lost: Bools, pool: Bools, degree: Ints, rng: np.random.Generator) -> Bools:
     """Choose as many items of `pool` as lost the features, of about the same degrees; bool [I]."""
     chosen = np.zeros(len(lost), dtype=bool)
     free = rng.permutation(np.flatnonzero(pool & (degree > 0)))

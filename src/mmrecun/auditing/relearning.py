@@ -37,9 +37,11 @@ def relearning(
         For each run `STEPS` -> how many, or why that cannot be told.
     """
     if setup.branch:
-        return _none("only features were taken out; their pairs were kept, so none is learned again", audited_runs)
+        return _unassessed(
+            "only features were taken out; their pairs were kept, so none is learned again", audited_runs
+        )
     if not len(setup.forgotten):
-        return _none("no pair was forgotten", audited_runs)
+        return _unassessed("no pair was forgotten", audited_runs)
     lesson, (original, *others) = _Lesson(setup, training), audited_runs
     target = 1 - NEAR * (1 - misranked(setup.cache.original(original.model), lesson.watched(original.model)))
     late = f"after {MOST_STEPS} steps they did not rank near the original"
@@ -56,7 +58,7 @@ def relearning_note(training: TrainConfig) -> str:
     )
 
 
-def _none(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[ProbeKey, float | str]]:
+def _unassessed(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[ProbeKey, float | str]]:
     return [{STEPS: reason} for _ in audited_runs]
 
 

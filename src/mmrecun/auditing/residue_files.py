@@ -12,7 +12,7 @@ from mmrecun.auditing.keys import CheckName, Question
 from mmrecun.auditing.result import Check
 from mmrecun.data.nested import names_in
 from mmrecun.data.parquet import read_parquet, readable_parquet
-from mmrecun.data.references import Gone, Mention, mentions
+from mmrecun.data.references import mentions
 from mmrecun.forget.partition import Partition
 
 FILES = CheckName.asking(Question.RESIDUE, "files")
@@ -33,7 +33,7 @@ def files_check(partition: Partition, folder: Path) -> Check:
     Short and numeric ids are looked for in Parquet alone. In the program's own files, ids that are plain words cannot
     be told from its own, and are passed over.
     """
-    names = _lost_names(partition)
+    names = partition.removed_ids.all().to_list()
     words = [name for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
     odd = [name for name in words if not name.isalpha() and not _OWN_WORD.fullmatch(name.encode())]
     found: list[str] = []
@@ -51,7 +51,7 @@ def files_check(partition: Partition, folder: Path) -> Check:
     notes = [f"{len(names)} ids were looked for in {len(files)} files"]
     if len(words) < len(names):
         notes.append("short or purely numeric ids in Parquet only")
-    for mention in _mentioned(partition):
+    for mention in mentions(partition.retained, partition.removed_ids):
         if mention.plain:
             notes.append(
                 f"words or numbers that are ids, and may not be meant so, stand in {mention.rows} rows of "
@@ -60,20 +60,6 @@ def files_check(partition: Partition, folder: Path) -> Check:
         else:
             found.append(f"{mention.rows} in the attribute '{mention.column}' of {mention.table}")
     return Check.of_findings(FILES, found, "; ".join(notes), "forgotten ids stand in files")
-
-
-def _lost_names(partition: Partition) -> list[str]:
-    users = partition.original.users.names.filter(pl.Series(partition.removed_users))
-    items = partition.original.items.names.filter(pl.Series(partition.removed_items))
-    return [*users, *items]
-
-
-def _mentioned(partition: Partition) -> list[Mention]:
-    """Find forgotten ids in attributes of retained users and items."""
-    original = partition.original
-    users, items = (original.users.names, partition.removed_users), (original.items.names, partition.removed_items)
-    gone = Gone(*(ids.filter(pl.Series(lost)) for ids, lost in (users, items)))
-    return mentions(partition.retained, original, gone)
 
 
 def _in_columns(path: Path, names: list[str], partition: Partition) -> int:

@@ -24,17 +24,17 @@ def record_checks(unlearned: Recommender, partition: Partition, record: ForgetRe
     if record is None or not record.counts:
         detail = "the run does not say what was requested (it was made by an earlier version)"
         return tuple(Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail) for name in (IDS, GRAPHS, MODALITIES))
-    return _by_counts(unlearned, partition, record)
+    return _checks_by_counts(unlearned, partition, record)
 
 
-def _by_counts(unlearned: Recommender, partition: Partition, record: ForgetRecord) -> tuple[Check, ...]:
+def _checks_by_counts(unlearned: Recommender, partition: Partition, record: ForgetRecord) -> tuple[Check, ...]:
     """Return the same checks as far as numbers go: has as much left as was requested, and has no edge too many."""
     left = {
         IDS: {"users": int(partition.removed_users.sum()), "items": int(partition.removed_items.sum())},
         GRAPHS: {"pairs": partition.single_pair_count()},
         MODALITIES: {"features": sum(int(mask.sum()) for mask in partition.removed_features.values())},
     }
-    checks = {name: _counted(name, record, gone) for name, gone in left.items()}
+    checks = {name: _count_check(name, record, gone) for name, gone in left.items()}
     if unlearned.required_inputs().user_item:
         beyond = len(_edges(unlearned, partition)) - len(partition.retained.train)
         if beyond > 0:
@@ -43,11 +43,11 @@ def _by_counts(unlearned: Recommender, partition: Partition, record: ForgetRecor
     return tuple(checks.values())
 
 
-def _counted(name: CheckName, record: ForgetRecord, left: dict[str, int]) -> Check:
+def _count_check(name: CheckName, record: ForgetRecord, left: dict[str, int]) -> Check:
     """Check that at least as much has left as the request named."""
     asked = {kind: record.counts.get(kind, 0) for kind in left}
     if not any(asked.values()):
-        return _none_asked(name, " or ".join(asked))
+        return _nothing_asked_check(name, " or ".join(asked))
     missing = [f"{left[kind]} of {asked[kind]} {kind}" for kind in left if left[kind] < asked[kind]]
     why = record.why_locked if record.locked else "the run was made without a key"
     said = " and ".join(f"{count} {kind}" for kind, count in asked.items())
@@ -57,14 +57,14 @@ def _counted(name: CheckName, record: ForgetRecord, left: dict[str, int]) -> Che
     return check.model_copy(update={"partly": "only the number was checked"})
 
 
-def _none_asked(name: CheckName, kind: str) -> Check:
+def _nothing_asked_check(name: CheckName, kind: str) -> Check:
     detail = f"no single {kind} were asked for; those of removed users and items are looked for by the other scans"
     return Check(name=name, state=Outcome.NOT_APPLICABLE, detail=detail)
 
 
 def _ids(partition: Partition, record: ForgetRecord) -> Check:
     if not record.users and not record.items:
-        return _none_asked(IDS, "users or items")
+        return _nothing_asked_check(IDS, "users or items")
     retained = partition.retained
     left = {"users": record.users_in(retained.users.names), "items": record.items_in(retained.items.names)}
     found = [f"{int(mask.sum())} {of}" for of, mask in left.items() if mask.any()]
@@ -86,7 +86,7 @@ def _edges(unlearned: Recommender, partition: Partition) -> np.ndarray:
 def _graph(unlearned: Recommender, partition: Partition, record: ForgetRecord) -> Check:
     """Look for the pairs among all retained interactions and among the edges of the model's graph."""
     if not record.pairs:
-        return _none_asked(GRAPHS, "pairs")
+        return _nothing_asked_check(GRAPHS, "pairs")
     retained = partition.retained
     whole = retained.interactions
     pairs = {"interactions": (whole.users, whole.items)}
@@ -105,7 +105,7 @@ def _graph(unlearned: Recommender, partition: Partition, record: ForgetRecord) -
 def _attached(partition: Partition, record: ForgetRecord) -> Check:
     """Look for modalities that items should have lost."""
     if not record.features:
-        return _none_asked(MODALITIES, "features")
+        return _nothing_asked_check(MODALITIES, "features")
     names, found = partition.retained.items.names, []
     for modality, held in partition.retained.modalities.items():
         bad = record.features_in(modality, names.filter(pl.Series(held.present)))

@@ -66,12 +66,12 @@ class ShadowAttack:
         scores = [state.forgotten.percentiles for state in measured[1:] if state.forgotten is not None]
         if len(scores) < len(measured) - 1:
             reason = f"a model has no '{setup.branch}' branch any more" if setup.branch else "no pair was forgotten"
-            return [_none(reason)] * len(measured)
+            return [_unassessed(reason)] * len(measured)
         try:
             attacks = shadow_attack(scores, *self._shadows(setup, progress))
         except MMRecUnError as error:
-            return [_none(str(error))] * len(measured)
-        return [_none("asked of models that no longer know the pairs"), *(_figures(attack) for attack in attacks)]
+            return [_unassessed(str(error))] * len(measured)
+        return [_unassessed("asked of models that no longer know the pairs"), *(_figures(attack) for attack in attacks)]
 
     def _shadows(self, setup: AuditSetup, progress: Progress) -> tuple[Floats, Bools]:
         """Return the forgotten pairs' percentiles in each shadow, and which of them it learned; both [K, N]."""
@@ -114,13 +114,13 @@ class ShadowAttack:
         return method(settings).run(Task.of(model, partition, config, seed.child("unlearning"), progress)).model
 
 
-def _none(reason: str) -> dict[ProbeKey, float | str]:
+def _unassessed(reason: str) -> dict[ProbeKey, float | str]:
     return dict.fromkeys(_KEYS, reason)
 
 
 def _figures(attack: Attack | None) -> dict[ProbeKey, float | str]:
     if attack is None:
-        return _none("no pair was learned by one shadow and left out by another")
+        return _unassessed("no pair was learned by one shadow and left out by another")
     return dict(zip(_KEYS, (attack.score, attack.detected, attack.worst), strict=True))
 
 

@@ -12,10 +12,15 @@ Fold-in is there for removed users and items only. The distance of a method is t
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from mmrecun.bench.results import RowFigure
 from mmrecun.bench.spec import GOLD
 from mmrecun.bench.summary import MethodSummary, Summary
 
-RETAIN, FORGET, MATCHED, PLAIN, FOLD = "retain_recall", "forget_recall", "matched_auc", "membership_auc", "fold_in"
+RETAIN: RowFigure = "retain_recall"
+FORGET: RowFigure = "forget_recall"
+MATCHED: RowFigure = "matched_auc"
+PLAIN: RowFigure = "membership_auc"
+FOLD_IN: RowFigure = "fold_in"
 RETAIN_SHARE, LEAST, DEVIATIONS = 0.01, 0.02, 2.0
 LIMIT = "mmrecun"
 
@@ -57,11 +62,11 @@ class Nearest(NamedTuple):
     by_figure: Mapping[str, str]
 
 
-def gold_levels(gold: MethodSummary) -> dict[str, GoldLevel]:
+def gold_levels(gold: MethodSummary) -> dict[RowFigure, GoldLevel]:
     """Return mean and tolerance of each figure that Gold has."""
     auc = MATCHED if gold.stat(MATCHED) else PLAIN
-    found: dict[str, GoldLevel] = {}
-    for figure in (RETAIN, FORGET, auc, FOLD):
+    found: dict[RowFigure, GoldLevel] = {}
+    for figure in (RETAIN, FORGET, auc, FOLD_IN):
         stat = gold.stat(figure)
         if stat is None:
             continue

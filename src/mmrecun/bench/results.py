@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import ConfigDict, Field, ValidationError
@@ -18,6 +18,19 @@ from mmrecun.errors import ArtifactError
 from mmrecun.keys import NDCG, RECALL
 from mmrecun.settings import Settings
 from mmrecun.text import reason_of
+
+RowFigure = Literal[
+    "retain_recall",
+    "affected_recall",
+    "forget_recall",
+    "membership_auc",
+    "matched_auc",
+    "fold_in",
+    "overlap",
+    "seconds",
+    "speedup_over_gold",
+    "peak_memory",
+]
 
 
 class Status(StrEnum):
@@ -103,6 +116,11 @@ class Row(Key):
     stop: str = ""
     host: str = ""
     shared: bool = False
+
+    def figure(self, name: RowFigure) -> float | None:
+        """Return the figure in a column; None where the row has none."""
+        value: float | None = getattr(self, name)
+        return value
 
     def public(self) -> dict[str, Any]:
         """Return the row with the names that the command line and the files use."""

@@ -10,7 +10,7 @@ from mmrecun.bench.clock import Clock
 from mmrecun.bench.groups import Group
 from mmrecun.bench.pieces import GroupFile, open_group, pieces_of
 from mmrecun.bench.results import Key, Row, Status, Store
-from mmrecun.bench.runner import bare
+from mmrecun.bench.runner import row_without_figures
 from mmrecun.bench.scenarios import Scenario
 from mmrecun.device import prepare
 from mmrecun.manifest import now
@@ -59,10 +59,10 @@ def run(
     room = room or Here()
     store = Store(paths.out / "rows")
     plans = [_Plan.of(group, paths, store, room) for group in planned]
-    desk = _Desk(paths, store, plans, room)
+    collector = _Collector(paths, store, plans, room)
     try:
         for made in room.make([piece for plan in plans for piece in plan.pieces], paths.cache.folder, progress):
-            if desk.file(made):
+            if collector.collect(made):
                 on_group_done([row for plan in plans for row in plan.rows(store)])
     finally:
         open_group.cache_clear()
@@ -113,13 +113,13 @@ class _Plan:
         """Return the rows that are there, in the order of the table."""
         if not isinstance(self.group.scenario, Scenario):
             reason = Failure(kind="ForgetError", text=self.group.scenario)
-            return [bare(key, reason) for key in self.group.row_keys()]
+            return [row_without_figures(key, reason) for key in self.group.row_keys()]
         found = [store.get(digest, key) for key, digest in self.digests.items()]
         return [row for row in found if row is not None]
 
 
-class _Desk:
-    """Files the results that a room returns."""
+class _Collector:
+    """Stores what a room returns: rows in the bench, and runs that are to be kept below `out`."""
 
     def __init__(self, paths: BenchPaths, store: Store, plans: Sequence[_Plan], room: Room) -> None:
         self.paths, self.store, self.plans = paths, store, plans
@@ -129,26 +129,26 @@ class _Desk:
         golds = {name for plan in plans for names in plan.golds.values() for name in names}
         self._new_golds = {name for name in golds if not (paths.cache.folder / name).is_dir()}
 
-    def file(self, made: Made) -> bool:
-        """File a piece; return whether its group is now complete."""
+    def collect(self, made: Made) -> bool:
+        """Store what a piece has made; return whether its group is now complete."""
         name = made.piece.name
         if made.failure is None and self._alone and name in self._new_golds:
             self.clock.mark(name)
         complete = False
         for plan, left in zip(self.plans, self._left, strict=True):
             if name in left:
-                self._file_rows(made, plan)
+                self._store_rows(made, plan)
                 left.discard(name)
                 complete |= not left
         if made.failure is None and any(name in plan.making for plan in self.plans):
-            self._file_runs(self.paths.cache.folder / name / "runs", self._parents(name))
+            self._move_runs(self.paths.cache.folder / name / "runs", self._parents(name))
             shutil.rmtree(self.paths.cache.folder / name)
         return complete
 
-    def _file_rows(self, made: Made, plan: _Plan) -> None:
+    def _store_rows(self, made: Made, plan: _Plan) -> None:
         source = Store(self.paths.cache.folder / made.piece.name / "rows")
         for key, digest in plan.making[made.piece.name].items():
-            row = bare(key, made.failure) if made.failure else source.get(digest, key)
+            row = row_without_figures(key, made.failure) if made.failure else source.get(digest, key)
             if row is not None:
                 self.store.put(digest, self.clock.with_speedup(row, plan.golds[key.requests]))
 
@@ -157,7 +157,7 @@ class _Desk:
         piece = next(piece for plan in self.plans for piece in plan.pieces if piece.name == name)
         return [self.paths.cache.folder / need for need in piece.needs if need.startswith("originals/")]
 
-    def _file_runs(self, source: Path, parents: Iterable[Path]) -> None:
+    def _move_runs(self, source: Path, parents: Iterable[Path]) -> None:
         """Move the runs that are to be kept below `out`, and let them name their Originals from there."""
         for folder in sorted(source.iterdir()) if source.is_dir() else ():
             target = self.paths.out / "runs" / folder.name

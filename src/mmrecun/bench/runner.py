@@ -99,14 +99,14 @@ class RowMaker:
     """Makes and writes the rows of one method and seed, or those of Originals and Golds.
 
     Attributes:
-        of: the group of the rows.
+        group_run: the group of the rows.
         wanted: keys of the rows, and their digests.
         place: rows go to `rows` below it, and runs to `runs` where the spec keeps them.
         shared: whether other pieces run at the same time.
         progress: called with the progress of a method.
     """
 
-    of: GroupRun
+    group_run: GroupRun
     wanted: Mapping[Key, str]
     place: Path
     shared: bool
@@ -118,26 +118,26 @@ class RowMaker:
         A method that cannot forget the target gives a row that says so; one that fails gives a row with its error.
         """
         try:
-            self.of.refuse_unread()
-            for key in self._about(ORIGINAL):
+            self.group_run.refuse_unread()
+            for key in self._keys_of(ORIGINAL):
                 self._put(self._of_original(key))
-            for key in self._about(GOLD):
+            for key in self._keys_of(GOLD):
                 self._put(self._of_gold(key))
         except Exception as error:  # noqa: BLE001
-            self._give_up(self.wanted, error)
+            self._put_failure(self.wanted, error)
             return
-        for method in self.of.group.spec.methods:
-            for seed in self.of.group.spec.seeds:
-                keys = {key for key in self._about(method.label) if key.seed == seed}
+        for method in self.group_run.group.spec.methods:
+            for seed in self.group_run.group.spec.seeds:
+                keys = {key for key in self._keys_of(method.label) if key.seed == seed}
                 if keys:
                     self._of_method(method, seed, keys)
 
-    def _about(self, label: str) -> list[Key]:
+    def _keys_of(self, label: str) -> list[Key]:
         return [key for key in self.wanted if key.method == label]
 
-    def _give_up(self, keys: Iterable[Key], error: Exception) -> None:
+    def _put_failure(self, keys: Iterable[Key], error: Exception) -> None:
         for key in keys:
-            self._put(bare(key, Failure.from_error(error)))
+            self._put(row_without_figures(key, Failure.from_error(error)))
 
     def _put(self, row: Row) -> None:
         key = Key.model_validate(row.model_dump(include=set(Key.model_fields)))
@@ -145,23 +145,23 @@ class RowMaker:
         Store(self.place / "rows").put(self.wanted[key], row)
 
     def _of_original(self, key: Key) -> Row:
-        auditor, original = self.of.auditor(key.requests), self.of.original(key.seed)
+        auditor, original = self.group_run.auditor(key.requests), self.group_run.original(key.seed)
         values = of_figures(auditor.original(original).figures)
-        against = {**gaps(values, _figures(auditor.golds)), **self._costs(auditor, None)}
+        against = {**gaps(values, _figures(auditor.golds)), **self._times(auditor, None)}
         return Row(**key.model_dump(), **values, **against, status=Status.DONE)
 
     def _of_gold(self, key: Key) -> Row:
         """Audit a Gold against the other Golds as if it were unlearned, to count how often a correct run passes."""
-        auditor, number = self.of.auditor(key.requests), key.seed - GOLD_SEED
+        auditor, number = self.group_run.auditor(key.requests), key.seed - GOLD_SEED
         values = _figures(auditor.golds)
         own = values.pop(number)
-        costs = self._costs(auditor, auditor.golds[number].figures.seconds)
-        report = auditor.of_gold(self.of.first, number)
+        times = self._times(auditor, auditor.golds[number].figures.seconds)
+        report = auditor.of_gold(self.group_run.first, number)
         return Row(
             **key.model_dump(),
             **own,
             **gaps(own, values),
-            **costs,
+            **times,
             **of_report(report),
             status=Status.DONE,
         )
@@ -170,48 +170,48 @@ class RowMaker:
         folder = self.place / "runs" / self.wanted[max(keys, key=lambda key: key.requests)]
         left = {key.requests: key for key in keys}
         try:
-            method_class(method.method).check(self.of.auditor(max(left)).partition)
+            method_class(method.method).check(self.group_run.auditor(max(left)).partition)
             for checkpoint, timed in self._unlearn(method, seed, folder):
                 if checkpoint in left:
                     self._put(self._audited(left.pop(checkpoint), timed))
                 if not left:
                     break
         except Exception as error:  # noqa: BLE001
-            self._give_up(left.values(), error)
-        if not self.of.group.spec.keep_runs:
+            self._put_failure(left.values(), error)
+        if not self.group_run.group.spec.keep_runs:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _unlearn(self, method: Method, seed: int, folder: Path) -> Iterator[tuple[int, TimedRun]]:
         """Make the requests one after another, and yield the run at each checkpoint."""
-        run, times, most = self.of.original(seed), list[float](), None
-        for number, step in enumerate(self.of.scenario.steps, start=1):
+        run, times, most = self.group_run.original(seed), list[float](), None
+        for number, step in enumerate(self.group_run.scenario.steps, start=1):
             place = folder / str(number)
             with peak_memory() as peak:
                 manifest = jobs.unlearn(run, step, place, method.method, method.settings, seed, self.progress)
                 most = max(filter(None, (most, peak())), default=None)
             times.append(manifest.seconds)
-            run = runs.load(place, self.of.device)
-            if number in self.of.scenario.checkpoints:
+            run = runs.load(place, self.group_run.device)
+            if number in self.group_run.scenario.checkpoints:
                 yield number, TimedRun(run, mean(times), most)
 
     def _audited(self, key: Key, timed: TimedRun) -> Row:
-        auditor = self.of.auditor(key.requests)
-        report = auditor.report(self.of.original(key.seed), timed.run)
+        auditor = self.group_run.auditor(key.requests)
+        report = auditor.report(self.group_run.original(key.seed), timed.run)
         values = of_figures(report.measurements(RunKind.UNLEARNED))
-        if self.of.group.spec.keep_runs:
+        if self.group_run.group.spec.keep_runs:
             replace_file(timed.run.folder / "audit.json", (report.model_dump_json(indent=2) + "\n").encode())
         return Row(
             **key.model_dump(),
             **values,
             **gaps(values, _figures(auditor.golds)),
-            **self._costs(auditor, timed.seconds),
+            **self._times(auditor, timed.seconds),
             **of_report(report),
             peak_memory=timed.peak,
             stop=timed.run.manifest.stop,
             status=Status.DONE,
         )
 
-    def _costs(self, auditor: RunAuditor, seconds: float | None) -> dict[str, Any]:
+    def _times(self, auditor: RunAuditor, seconds: float | None) -> dict[str, Any]:
         return {"seconds": seconds, "gold_seconds": mean(gold.figures.seconds for gold in auditor.golds)}
 
 
@@ -219,7 +219,7 @@ def _figures(states: Sequence[MeasuredRun]) -> list[dict[str, float | None]]:
     return [of_figures(state.figures) for state in states]
 
 
-def bare(key: Key, failure: Failure) -> Row:
+def row_without_figures(key: Key, failure: Failure) -> Row:
     """Return a row without figures, with the reason."""
     status = Status.NOT_APPLICABLE if failure.kind == ForgetError.__name__ else Status.FAILED
     return Row(**key.model_dump(), status=status, reason=failure.text)

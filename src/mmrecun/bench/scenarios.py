@@ -166,7 +166,7 @@ def resolve(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path = Path()
     """
     match spec.strategy:
         case Strategy.WHERE:
-            return _where(spec, dataset)
+            return _scenario_by_attribute(spec, dataset)
         case Strategy.SENSITIVE:
             return _sensitive(spec, dataset, seed, base)
         case Strategy.SPAM:
@@ -175,10 +175,12 @@ def resolve(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path = Path()
         case Strategy.SEQUENCE:
             return _sequence(spec, dataset, seed)
     candidates = _candidates(spec, dataset)
-    return Scenario(dataset, (_named(spec, dataset, _drawn(spec, dataset, candidates, seed)),), ratio=spec.ratio or 0)
+    return Scenario(
+        dataset, (_request_for(spec, dataset, _draw_rows(spec, dataset, candidates, seed)),), ratio=spec.ratio or 0
+    )
 
 
-def _drawn(spec: RequestSpec, dataset: Dataset, candidates: Ints, seed: Seed) -> Ints:
+def _draw_rows(spec: RequestSpec, dataset: Dataset, candidates: Ints, seed: Seed) -> Ints:
     ratio = spec.ratio or 0
     if spec.strategy is Strategy.RANDOM:
         return random_rows(candidates, ratio, seed)
@@ -205,7 +207,7 @@ def _present(spec: RequestSpec, dataset: Dataset) -> Bools:
     return dataset.modalities[name].present
 
 
-def _named(spec: RequestSpec, dataset: Dataset, rows: Ints) -> ForgetRequest:
+def _request_for(spec: RequestSpec, dataset: Dataset, rows: Ints) -> ForgetRequest:
     if spec.target is RequestTarget.USERS:
         return ForgetRequest(users=tuple(dataset.users.names.gather(rows)))
     if spec.target is RequestTarget.ITEMS:
@@ -221,7 +223,7 @@ def _pairs(dataset: Dataset, users: Ints, items: Ints) -> ForgetRequest:
     return ForgetRequest(pairs=tuple(names))
 
 
-def _where(spec: RequestSpec, dataset: Dataset) -> Scenario:
+def _scenario_by_attribute(spec: RequestSpec, dataset: Dataset) -> Scenario:
     found, _ = add_matching(ForgetRequest(), dataset, spec.where or "")
     named = {"users": found.users, "items": found.items, "pairs": found.pairs}
     table = _TABLES[spec.target]
@@ -233,7 +235,9 @@ def _where(spec: RequestSpec, dataset: Dataset) -> Scenario:
         rows = rows[_present(spec, dataset)[rows]]
         if not len(rows):
             raise ForgetError(f"where {spec.where}: none of these items has the modality '{spec.modality}'")
-        return Scenario(dataset, (_named(spec, dataset, rows),), ratio=len(rows) / int(_present(spec, dataset).sum()))
+        return Scenario(
+            dataset, (_request_for(spec, dataset, rows),), ratio=len(rows) / int(_present(spec, dataset).sum())
+        )
     sizes = {"users": len(dataset.users), "items": len(dataset.items), "pairs": len(dataset.interactions)}
     return Scenario(dataset, (found,), ratio=len(named[table]) / sizes[table])
 

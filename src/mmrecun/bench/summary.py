@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from mmrecun.bench.results import Row, Status
+from mmrecun.bench.results import Row, RowFigure, Status
 from mmrecun.bench.spec import REFERENCES
 
 
@@ -39,13 +39,13 @@ class MethodSummary:
         missing = [row for row in self.rows if row.status is not Status.DONE]
         return f"{missing[0].status}: {missing[0].reason}" if missing else ""
 
-    def values(self, column: str) -> list[float]:
-        """Return the known values of a column of `Row`."""
-        return [value for row in self.done if (value := getattr(row, column)) is not None]
+    def values(self, figure: RowFigure) -> list[float]:
+        """Return a figure of every row that has it."""
+        return [value for row in self.done if (value := row.figure(figure)) is not None]
 
-    def stat(self, column: str) -> Stat | None:
-        """Compute mean and deviation of a column; None when no row has it."""
-        values = self.values(column)
+    def stat(self, figure: RowFigure) -> Stat | None:
+        """Compute mean and deviation of a figure; None when no row has it."""
+        values = self.values(figure)
         return Stat(mean(values), stdev(values) if len(values) > 1 else None) if values else None
 
 

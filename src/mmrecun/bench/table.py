@@ -9,13 +9,14 @@ from rich.text import Text
 
 from mmrecun.auditing.result import Outcome
 from mmrecun.bench.distance import Nearest, distance, nearest
+from mmrecun.bench.results import Row, RowFigure
 from mmrecun.bench.spec import GOLD
 from mmrecun.bench.summary import MethodSummary, Stat, Summary
 from mmrecun.text import duration
 
 NEAREST = "◆"
 _WIDE = 150
-_SPARED = ("of affected users", "overlap with Gold", "memory")
+_ONLY_IF_WIDE = ("of affected users", "overlap with Gold", "memory")
 
 
 class Column(NamedTuple):
@@ -42,8 +43,8 @@ class Body:
     notes: tuple[str, ...]
 
 
-def _figure(column: str) -> Callable[[MethodSummary, Summary], str]:
-    return lambda entry, _: spread(entry.stat(column))
+def _mean(figure: RowFigure) -> Callable[[MethodSummary, Summary], str]:
+    return lambda entry, _: spread(entry.stat(figure))
 
 
 def spread(stat: Stat | None, digits: int = 4) -> str:
@@ -78,27 +79,27 @@ def _memory(entry: MethodSummary, _: Summary) -> str:
     return f"{max(values) / 2**30:.2f} GiB" if values else "–"
 
 
-def _passes(column: str) -> Callable[[MethodSummary, Summary], str]:
+def _passes(verdict_of: Callable[[Row], Outcome | None]) -> Callable[[MethodSummary, Summary], str]:
     def cell(entry: MethodSummary, _: Summary) -> str:
-        verdicts = [verdict for row in entry.done if (verdict := getattr(row, column)) is not None]
+        verdicts = [verdict for row in entry.done if (verdict := verdict_of(row)) is not None]
         return f"{verdicts.count(Outcome.PASSED)}/{len(verdicts)}" if verdicts else "–"
 
     return cell
 
 
 COLUMNS = (
-    Column("retained recall@20", _figure("retain_recall")),
-    Column("of affected users", _figure("affected_recall")),
-    Column("forget recall@20", _figure("forget_recall")),
-    Column("matched AUC", _figure("matched_auc")),
-    Column("fold-in", _figure("fold_in")),
-    Column("overlap with Gold", _figure("overlap")),
+    Column("retained recall@20", _mean("retain_recall")),
+    Column("of affected users", _mean("affected_recall")),
+    Column("forget recall@20", _mean("forget_recall")),
+    Column("matched AUC", _mean("matched_auc")),
+    Column("fold-in", _mean("fold_in")),
+    Column("overlap with Gold", _mean("overlap")),
     Column("distance", _distance),
     Column("time", _seconds),
     Column("speed-up", _speed),
     Column("memory", _memory),
-    Column("passes alone", _passes("verdict_without_gold")),
-    Column("against Gold", _passes("verdict_against_gold")),
+    Column("passes alone", _passes(lambda row: row.verdict_without_gold)),
+    Column("against Gold", _passes(lambda row: row.verdict_against_gold)),
 )
 HEADINGS = tuple(column.heading for column in COLUMNS)
 
@@ -198,7 +199,7 @@ def terminal(group: Body, width: int) -> Table:
     """
     narrow = width < _WIDE
     shown = [place for place in range(len(HEADINGS)) if any(cells[place] != "–" for _, cells in group.lines)]
-    shown = [place for place in shown if not (narrow and HEADINGS[place] in _SPARED)]
+    shown = [place for place in shown if not (narrow and HEADINGS[place] in _ONLY_IF_WIDE)]
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("method", no_wrap=True)
     for place in shown:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from mmrecun.cli.mapped import is_mapped, unlearn_mapped
+from mmrecun.cli.mapped import in_parts, is_mapped, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
 from mmrecun.cli.request_lines import naming_lines
@@ -76,23 +76,23 @@ def unlearn(
     """Take users, items, interactions or modalities out of RUN; RUN itself is not changed."""
     del help_settings
     files, named = (users, items, pairs), (user, item)
-    if is_mapped(run):
-        unlearn_mapped(context, run, out, files, named, seed, as_json)
+    if is_mapped(run) or in_parts(run, on):
+        unlearn_mapped(context, run, out, files, named, seed, on, as_json)
         return
     _refuse_unfit(out, dry_run, unknown_file, ignore_unknown)
     numbers = seeds_of(seeds, on)
-    opened, key = _opened(run, device, like, data, reading), _key(key_file)
+    opened, key = _open_run(run, device, like, data, reading), _read_key(key_file)
     request = _request(opened.dataset, files, named, modality, ignore_unknown)
-    request, further = _narrowed(opened, request, where, ignore_unknown, unknown_file, key)
+    request, further = _refined(opened, request, where, ignore_unknown, unknown_file, key)
     with naming_lines(opened, request, files, modality, key):
         if dry_run or out is None:
-            _tell_scope(opened, request, key, further, as_json)
+            _show_scope(opened, request, key, further, as_json)
             return
-        asked = _Asked(opened, request, method, parse_assignments(assignments), key)
+        unlearning = _Unlearning(opened, request, method, parse_assignments(assignments), key)
         if numbers:
-            _tell_seeds(_made_for_seeds(asked, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
+            _show_seeds(_unlearn_seeds(unlearning, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
         else:
-            _tell({"run": str(out), "parent": str(run), **_made(asked, out, seed, further)}, as_json)
+            _show({"run": str(out), "parent": str(run), **_unlearn(unlearning, out, seed, further)}, as_json)
 
 
 def _refuse_unfit(out: Path | None, dry_run: bool, unknown_file: Path | None, ignore_unknown: bool) -> None:
@@ -102,19 +102,19 @@ def _refuse_unfit(out: Path | None, dry_run: bool, unknown_file: Path | None, ig
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
 
 
-def _opened(run: Path, device: str, like: str | None, data: Path | None, reading: list[str]) -> "Run":
+def _open_run(run: Path, device: str, like: str | None, data: Path | None, reading: list[str]) -> "Run":
     from mmrecun import jobs
 
     return jobs.open_run(run, device, like, data, parse_assignments(reading, "--reading"))
 
 
-def _key(file: Path | None) -> bytes | None:
+def _read_key(file: Path | None) -> bytes | None:
     from mmrecun.forget.secret import read_key
 
     return read_key(file)
 
 
-class _Asked(NamedTuple):
+class _Unlearning(NamedTuple):
     """What is to be unlearned from which run, and how; arguments as for `jobs.unlearn`."""
 
     run: "Run"
@@ -124,7 +124,7 @@ class _Asked(NamedTuple):
     key: bytes | None
 
 
-def _narrowed(
+def _refined(
     opened: "Run",
     request: "ForgetRequest",
     where: str | None,
@@ -132,24 +132,24 @@ def _narrowed(
     unknown_file: Path | None,
     key: bytes | None,
 ) -> "tuple[ForgetRequest, dict[str, Any]]":
-    """Leave out what the run does not have, if asked to, add what `where` matches, and count what neither decides."""
+    """Add what `where` matches, and leave out what the run does not have, if asked to; return the facts of both."""
     from mmrecun import jobs
     from mmrecun.forget.parsing import add_matching
 
     undecided, absent = 0, jobs.Absent()
     if ignore_unknown:
         request, absent = jobs.present_part(opened, request, key)
-        _tell_absent(absent, unknown_file)
+        _show_absent(absent, unknown_file)
     if where is not None:
         request, undecided = add_matching(request, opened.dataset, where)
     return request, {"undecided": undecided, "unknown": absent.unknown, "already_forgotten": absent.forgotten}
 
 
-def _made(asked: _Asked, out: Path, seed: int, further: dict[str, Any]) -> dict[str, Any]:
-    """Make the new run, and return what is said of it, `further` facts of the request among it."""
+def _unlearn(unlearning: _Unlearning, out: Path, seed: int, further: dict[str, Any]) -> dict[str, Any]:
+    """Make the new run, and return its facts together with `further` ones of the request."""
     from mmrecun import jobs
 
-    opened, request, method, settings, key = asked
+    opened, request, method, settings, key = unlearning
     _warn_all(jobs.warnings(opened, request, key))
     with progress_bar(f"forgetting with {method}") as progress:
         manifest = jobs.unlearn(opened, request, out, method, settings, seed, progress, key)
@@ -164,19 +164,22 @@ def _made(asked: _Asked, out: Path, seed: int, further: dict[str, Any]) -> dict[
     }
 
 
-def _made_for_seeds(
-    asked: _Asked, out: Path, seeds: tuple[int, ...], where: tuple[str, str | None, float | None, float | None]
+def _unlearn_seeds(
+    unlearning: _Unlearning,
+    out: Path,
+    seeds: tuple[int, ...],
+    where: tuple[str, str | None, float | None, float | None],
 ) -> "dict[Path, Manifest]":
     from mmrecun import jobs
     from mmrecun.scale.choice import chosen_room
 
-    opened, request, method, settings, key = asked
+    opened, request, method, settings, key = unlearning
     _warn_all(jobs.warnings(opened, request, key))
     with chosen_room(*where) as room, progress_bar(f"forgetting with {method}") as progress:
         return jobs.unlearn_seeds(opened, request, out, seeds, method, settings, progress, key, room)
 
 
-def _tell_seeds(made: "dict[Path, Manifest]", parent: Path, further: dict[str, Any], as_json: bool) -> None:
+def _show_seeds(made: "dict[Path, Manifest]", parent: Path, further: dict[str, Any], as_json: bool) -> None:
     rows = [
         {"run": str(place), "seed": manifest.seed, "seconds": manifest.seconds, "stop": manifest.stop}
         for place, manifest in made.items()
@@ -211,7 +214,7 @@ def _request(
     )
 
 
-_WORDS = {
+_NOUNS = {
     "users": "user",
     "items": "item",
     "interactions": "training pair",
@@ -220,12 +223,12 @@ _WORDS = {
 }
 
 
-def _tell(result: dict[str, Any], as_json: bool) -> None:
+def _show(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
     undecided, references = result["undecided"], result["references"]
-    taken = [counted(count, _WORDS[kind]) for kind, count in result["forgotten"].items() if count]
+    taken = [counted(count, _NOUNS[kind]) for kind, count in result["forgotten"].items() if count]
     cleared = [f"{rows:,} in {column}" for column, rows in references.items()]
     facts = {
         "run": result["run"],
@@ -241,7 +244,7 @@ def _tell(result: dict[str, Any], as_json: bool) -> None:
     facts_table(facts, f"forgotten with {result['method']}")
 
 
-def _tell_absent(absent: "Absent", unknown_file: Path | None) -> None:
+def _show_absent(absent: "Absent", unknown_file: Path | None) -> None:
     """Say what is passed over, and write it to a file: a kind, the id or the pair, and the reason a line."""
     _warn_all(f"passed over, {line}" for line in absent.lines())
     if unknown_file is None:
@@ -254,7 +257,7 @@ def _tell_absent(absent: "Absent", unknown_file: Path | None) -> None:
         raise ConfigError(f"--unknown-file {unknown_file}: cannot be written: {error.strerror}") from None
 
 
-def _tell_scope(
+def _show_scope(
     opened: "Run", request: "ForgetRequest", key: bytes | None, further: dict[str, Any], as_json: bool
 ) -> None:
     from mmrecun import jobs
@@ -264,8 +267,9 @@ def _tell_scope(
         print_json(scope)
         return
     rows = [
-        {"": f"{_WORDS[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
+        {"": f"{_NOUNS[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
         for kind, count in scope["forgotten"].items()
+        if count or kind in scope["retained"]
     ]
     share = f"{scope['share']:.1%} of the training pairs"
     if held := scope["forgotten"]["held_out"]:

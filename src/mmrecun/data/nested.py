@@ -108,27 +108,31 @@ def separator_of(column: pl.Series, share: Callable[[pl.Series], float], least: 
     if column.dtype != pl.String:
         return ""
     sample = column.drop_nulls().head(_LOOKED_AT)
-    for mark in SEPARATORS:
-        used = sample.str.contains(_LIST).any() if mark == LISTED else sample.str.contains(mark, literal=True).any()
-        if used and share(_entries(sample, mark)) >= least:
-            return mark if share(_entries(column.drop_nulls(), mark)) >= least else ""
+    for separator in SEPARATORS:
+        used = (
+            sample.str.contains(_LIST).any()
+            if separator == LISTED
+            else sample.str.contains(separator, literal=True).any()
+        )
+        if used and share(_entries(sample, separator)) >= least:
+            return separator if share(_entries(column.drop_nulls(), separator)) >= least else ""
     return ""
 
 
-def _entries(texts: pl.Series, mark: str) -> pl.Series:
-    found = split(texts, mark).explode().unique()
+def _entries(texts: pl.Series, separator: str) -> pl.Series:
+    found = split(texts, separator).explode().unique()
     return found.filter(found != "")
 
 
-def split(texts: pl.Series, mark: str) -> pl.Series:
-    """Return texts as lists of what stands between the marks, without blanks around it."""
-    if mark == LISTED:
-        texts, mark = texts.str.strip_chars().str.strip_prefix("[").str.strip_suffix("]"), ","
-    return texts.str.split(mark).list.eval(pl.element().str.strip_chars())
+def split(texts: pl.Series, separator: str) -> pl.Series:
+    """Return texts as lists of what stands between the separators, without blanks around it."""
+    if separator == LISTED:
+        texts, separator = texts.str.strip_chars().str.strip_prefix("[").str.strip_suffix("]"), ","
+    return texts.str.split(separator).list.eval(pl.element().str.strip_chars())
 
 
-def joined(lists: pl.Series, mark: str) -> pl.Series:
+def joined(lists: pl.Series, separator: str) -> pl.Series:
     """Return lists as texts again; empty ones are missing."""
-    left = lists.list.join(", " if mark == LISTED else mark)
+    left = lists.list.join(", " if separator == LISTED else separator)
     left = left.set(left == "", None)
-    return "[" + left + "]" if mark == LISTED else left
+    return "[" + left + "]" if separator == LISTED else left

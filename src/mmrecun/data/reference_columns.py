@@ -11,16 +11,16 @@ from mmrecun.data.lookalikes import folded
 from mmrecun.data.nested import is_nested, leaves, plain, separator_of, split
 
 SHARE = 0.5  # share of a column's distinct values that must be ids for it to count as a column of references
-_SPEAKING = re.compile(
+_REFERRING_NAME = re.compile(  # names of columns whose numbers may be ids
     r"user|account|member|customer|upload|author|owner|creator|seller|artist|invit|refer|friend|follow|parent|related|"
     r"similar|item|product|(^|_)by($|_)",
     re.IGNORECASE,
 )
-_OF_ITEMS = re.compile(r"item|product|related|similar|parent", re.IGNORECASE)
+_ITEM_NAME = re.compile(r"item|product|related|similar|parent", re.IGNORECASE)
 _TABLES = ("users", "items", "interactions")
 ESCAPE = "%[0-9A-Fa-f]{2}"
 _FEW_VALUES = 16  # lists of equal length with no more different numbers are vectors of features
-_WHOLE = r"^\d+(\.0+)?$"
+_WHOLE_NUMBER = r"^\d+(\.0+)?$"
 
 
 def tables(dataset: Dataset) -> dict[str, pl.DataFrame]:
@@ -47,21 +47,21 @@ def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
     if is_nested(column.dtype):
         found = [kinds for leaf in leaves(column) if (kinds := referred(leaf.rename(leaf.name or column.name), known))]
         return found[0] if found else ()
-    different = _different(column, known)
-    if different is None or not len(different):
+    distinct = _distinct(column, known)
+    if distinct is None or not len(distinct):
         return ()
-    if different.str.contains(_WHOLE).all() and not _SPEAKING.search(column.name):
+    if distinct.str.contains(_WHOLE_NUMBER).all() and not _REFERRING_NAME.search(column.name):
         return ()
-    found_shares = shares(different, known)
+    found_shares = shares(distinct, known)
     kinds = tuple(name for name, share in found_shares.items() if share >= SHARE)
     if len(kinds) == 2 and found_shares["users"] != found_shares["items"]:
         return (max(kinds, key=lambda name: found_shares[name]),)
     if len(kinds) == 2:  # users and items have the same numbers as ids, so the column's name decides
-        return ("items",) if _OF_ITEMS.search(column.name) else ("users",)
+        return ("items",) if _ITEM_NAME.search(column.name) else ("users",)
     return kinds
 
 
-def mark_of(column: pl.Series, known: Dataset) -> str:
+def separator_in(column: pl.Series, known: Dataset) -> str:
     """Return what separates the ids of each text; "" where a text is one id or none."""
     if column.dtype != pl.String or max(shares(column.drop_nulls(), known).values()) >= SHARE:
         return ""
@@ -69,23 +69,23 @@ def mark_of(column: pl.Series, known: Dataset) -> str:
 
 
 def shares(texts: pl.Series, known: Dataset) -> dict[str, float]:
-    """Return the share of different texts that are users, and that are items, in any of the forms of `same`."""
-    different = texts.unique()
+    """Return the share of distinct texts that are users, and that are items, in any of the forms of `id_form`."""
+    distinct = texts.unique()
     ids = ("users", known.users), ("items", known.items)
-    return {name: _share(different, of) if len(different) else 0.0 for name, of in ids}
+    return {name: _share(distinct, of) if len(distinct) else 0.0 for name, of in ids}
 
 
-def _share(different: pl.Series, of: IdMap) -> float:
-    exact = float((of.find(different) >= 0).mean())
-    return exact if exact >= SHARE else float(same(different).is_in(of.folded.implode()).mean())  # type: ignore[arg-type]
+def _share(distinct: pl.Series, of: IdMap) -> float:
+    exact = float((of.find(distinct) >= 0).mean())
+    return exact if exact >= SHARE else float(id_form(distinct).is_in(of.folded.implode()).mean())  # type: ignore[arg-type]
 
 
-def same(texts: pl.Series) -> pl.Series:
+def id_form(texts: pl.Series) -> pl.Series:
     """Return a form in which an id and what a column writes for it are equal.
 
     It is that of `folded`, without quotes and without the escapes of URLs.
 
-    >>> same(pl.Series(['"U3"', "7.0", "anna%40x.org "])).to_list()
+    >>> id_form(pl.Series(['"U3"', "7.0", "anna%40x.org "])).to_list()
     ['u3', '7', 'anna@x.org']
     """
     return folded(without_escapes(texts.str.strip_chars(" \"'")))
@@ -105,7 +105,7 @@ def holds_text(column: pl.Series) -> bool:
 
 
 def entries(column: pl.Series) -> pl.Series | None:
-    """Return the different values, or entries of lists, as text, or None for a column that cannot hold ids.
+    """Return the distinct values, or entries of lists, as text, or None for a column that cannot hold ids.
 
     Fractions may be ids where all are whole numbers and some are missing, as pandas keeps whole numbers, or where they
     stand in lists that are no vectors of features.
@@ -134,9 +134,9 @@ def _whole(values: pl.Series, complete: bool) -> bool:
     return (complete or len(given) < len(values)) and bool(((given == given.floor()) & given.is_finite()).all())
 
 
-def _different(column: pl.Series, known: Dataset) -> pl.Series | None:
-    """Return the different values, or entries, that may be ids; None for a column that cannot hold any."""
-    if not holds_text(column) and not _SPEAKING.search(column.name):
+def _distinct(column: pl.Series, known: Dataset) -> pl.Series | None:
+    """Return the distinct values, or entries, that may be ids; None for a column that cannot hold any."""
+    if not holds_text(column) and not _REFERRING_NAME.search(column.name):
         return None
-    mark = mark_of(column, known)
-    return entries(split(column, mark) if mark else column)
+    separator = separator_in(column, known)
+    return entries(split(column, separator) if separator else column)

@@ -122,8 +122,8 @@ def halves(adjacency: Tensor, users: int) -> SparseMatrix:
     """
     rows, columns, values = adjacency.crow_indices(), adjacency.col_indices(), adjacency.values()
     half, others = values.numel() // 2, len(adjacency) - users
-    upper = _csr(rows[: users + 1], columns[:half] - users, values[:half], (users, others))
-    return SparseMatrix(upper, _csr(rows[users:] - half, columns[half:], values[half:], (others, users)))
+    upper = csr_tensor(rows[: users + 1], columns[:half] - users, values[:half], (users, others))
+    return SparseMatrix(upper, csr_tensor(rows[users:] - half, columns[half:], values[half:], (others, users)))
 
 
 def _torch_csr(matrix: sp.csr_array, device: torch.device) -> Tensor:
@@ -133,10 +133,10 @@ def _torch_csr(matrix: sp.csr_array, device: torch.device) -> Tensor:
         torch.from_numpy(part.astype(dtype, copy=False)).to(device)
         for part, dtype in ((matrix.indptr, index), (matrix.indices, index), (matrix.data, np.float32))
     )
-    return _csr(rows, columns, values, matrix.shape)
+    return csr_tensor(rows, columns, values, matrix.shape)
 
 
-def _csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+def csr_tensor(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     """Return a CSR tensor of parts that fit together, without torch's warning and its pass over all entries."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse (CSR tensor support|invariant checks)", UserWarning)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmrecun.arrays import Ints
 from mmrecun.data.interactions import Interactions
-from mmrecun.evaluation.ranking import percentiles
+from mmrecun.evaluation.ranking import estimated_percentiles, percentiles
 
 RIDGE = 0.1
 _KERNEL_ENTRIES = 1 << 20  # of the owners whose kernels are inverted together
@@ -64,14 +64,16 @@ class LeaveOneOut:
         first = np.searchsorted(self.trained.users, owners)
         count = np.searchsorted(self.trained.users, owners, "right") - first
         places = self._places_left_out() - first[whose]
-        for group in _alike(count):
+        for group in _similar_counts(count):
             which = np.flatnonzero(np.isin(whose, group))
             rows = first[group, None] + np.arange(count[group].max())
             inside = torch.from_numpy(rows < (first + count)[group, None]).to(table.device)
             items = self.trained.items[np.minimum(rows, len(self.trained) - 1)]
             known = white[torch.from_numpy(items).to(table.device)] * inside[:, :, None]
             at = torch.from_numpy(np.searchsorted(group, whose[which])), torch.from_numpy(places[which])
-            fitted[torch.from_numpy(which).to(table.device)] = _without(known, *(part.to(table.device) for part in at))
+            fitted[torch.from_numpy(which).to(table.device)] = _fits_without_one(
+                known, *(part.to(table.device) for part in at)
+            )
         found: Tensor = torch.linalg.solve_triangular(factor.T, fitted.T, upper=True).T.to(partners.dtype)
         return found
 
@@ -83,18 +85,22 @@ class LeaveOneOut:
         found: Ints = order[np.searchsorted(keys[order], self.queries.users * size + self.left_out)]
         return found
 
-    def percentiles(self, partners: Tensor) -> np.ndarray:
-        """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B]."""
+    def percentiles(self, partners: Tensor, among: Ints | None = None) -> np.ndarray:
+        """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B].
+
+        Given `among` (int64 [C]), it is estimated from these partners alone.
+        """
         count = len(self.queries)
         rows, sizes = self.seen.rows_of_users(self.queries.users)
         own = np.repeat(np.arange(count), sizes)
         labels = np.zeros(len(rows), dtype=np.int8)
         seen = Interactions(own, self.seen.items[rows], labels)
         pairs = Interactions(np.arange(count), self.queries.items, self.queries.splits)
-        return percentiles(self.rows(partners), partners, seen, pairs)
+        asked = self.rows(partners), partners, seen, pairs
+        return percentiles(*asked) if among is None else estimated_percentiles(*asked, among)
 
 
-def _alike(count: Ints) -> Iterator[Ints]:
+def _similar_counts(count: Ints) -> Iterator[Ints]:
     """Divide owners, with `count` [O] pairs each, into groups of similar counts; yields ascending indices."""
     order = np.argsort(count, kind="stable")
     start = 0
@@ -105,7 +111,7 @@ def _alike(count: Ints) -> Iterator[Ints]:
         start = stop
 
 
-def _without(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
+def _fits_without_one(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
     """Minimise the sum of (w v - 1)^2 over all but one of an owner's vectors v, plus |w|^2; float64 [B, D].
 
     Args:

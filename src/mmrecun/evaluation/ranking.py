@@ -81,7 +81,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
     for columns in order[:head], order[head:]:
         left = np.flatnonzero(reached < within)
         if len(left) and len(columns):
-            reached[left] += _before(users, items, columns, seen, pairs.take(left))
+            reached[left] += _unseen_counts(users, items, columns, seen, pairs.take(left), torch.ge)[0]
     return np.minimum(reached, within)
 
 
@@ -103,7 +103,20 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
         ShapeError: when users and items differ in D.
         DivergedError: when a vector holds NaN or infinity.
     """
-    others, reached, exceeded = _rivals(users, items, seen, pairs, torch.ge, torch.gt)
+    return _shares(*_rivals(users, items, seen, pairs, torch.ge, torch.gt))
+
+
+def estimated_percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, among: Ints) -> Floats:
+    """Estimate `percentiles` [N] from the items `among` (int64 [C]) alone, drawn to stand for all."""
+    columns = torch.from_numpy(among).to(users.device)
+    return _shares(*_unseen_counts(*_checked(users, items), columns, seen, pairs, _not_hidden, torch.ge, torch.gt))
+
+
+def _not_hidden(scores: Tensor, _: Tensor, out: Tensor) -> Tensor:
+    return torch.gt(scores, -torch.inf, out=out)
+
+
+def _shares(others: Ints, reached: Ints, exceeded: Ints) -> Floats:
     shares: Floats = 1 - (reached + exceeded) / (2 * np.maximum(others, 1))
     return np.where(others > 0, shares, 0.5).astype(np.float32)
 
@@ -170,10 +183,20 @@ class _Table:
         scores.view(-1)[torch.from_numpy(cells).to(scores.device)] = -torch.inf
 
 
-def _before(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, pairs: Interactions) -> Ints:
-    """Count the unseen items among `columns` (int64 [C]), not its own, that score at least as high: int64 [N]."""
+def _unseen_counts(
+    users: Tensor,
+    items: Tensor,
+    columns: Tensor,
+    seen: Interactions,
+    pairs: Interactions,
+    *comparisons: Callable[..., Tensor],
+) -> Ints:
+    """Count the unseen items among `columns` (int64 [C]), not its own, that compare so with each pair's: int64 [M, N].
+
+    Flags are float32, as in `_rivals`.
+    """
     table = _Table(users, items, seen, len(pairs), columns)
-    found = torch.empty(len(pairs), dtype=torch.int64, device=users.device)
+    found = torch.empty((len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
     flags = torch.empty_like(table.memory)
     for start, stop in table.blocks(len(pairs)):
         rows, own = pairs.users[start:stop], pairs.items[start:stop]
@@ -181,7 +204,8 @@ def _before(users: Tensor, items: Tensor, columns: Tensor, seen: Interactions, p
         table.mask(scores, rows)
         table.hide(scores, np.arange(len(rows)), own)
         bar = _dots(users, items, rows, own)[:, None]
-        found[start:stop] = torch.ge(scores, bar, out=flags[: len(rows)]).sum(dim=1)
+        for row, compare in enumerate(comparisons):
+            found[row, start:stop] = compare(scores, bar, out=flags[: len(rows)]).sum(dim=1)
     return found.cpu().numpy()
 
 

@@ -11,9 +11,8 @@ from torch.nn.functional import cosine_similarity
 
 from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.sparse import product, square_diagonal
-from mmrecun.evaluation.ranks import average_ranks
+from mmrecun.evaluation.ranks import average_ranks_within
 
-UserItemVectors = tuple[Tensor, Tensor]
 _TINY = 1e-12
 _FEWEST = 40
 
@@ -31,7 +30,7 @@ class RowTraits(NamedTuple):
 
 
 @torch.no_grad()
-def row_traits(trained: UserItemVectors, served: UserItemVectors, adjacency: Tensor) -> RowTraits:
+def row_traits(trained: tuple[Tensor, Tensor], served: tuple[Tensor, Tensor], adjacency: Tensor) -> RowTraits:
     """Measure every row of a model.
 
     Args:
@@ -125,8 +124,7 @@ def normal_scores(values: Doubles, strata: Ints) -> Doubles:
     Returns:
         float64 [N, F]; 0 throughout a stratum of equal values.
     """
-    scores = np.zeros(values.shape)
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        scores[inside] = ndtri((np.apply_along_axis(average_ranks, 0, values[inside]) - 0.5) / inside.sum())
+    _, stratum, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    within = [average_ranks_within(column, stratum, sizes) for column in values.T]
+    scores: Doubles = ndtri((np.column_stack(within) - 0.5) / sizes[stratum, None])
     return scores

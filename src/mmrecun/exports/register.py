@@ -29,14 +29,14 @@ class Freshness(StrEnum):
     REPLACED = "replaced"  # its folder holds an export of another run
 
 
-class Kept(Settings):
+class Entry(Settings):
     """An entry of the register: the record of an export, and where it went, relative to the run folder."""
 
     path: str
     record: Record
 
 
-class Listed(Settings):
+class ListedExport(Settings):
     """An export and its state.
 
     Attributes:
@@ -55,7 +55,7 @@ class Listed(Settings):
     because: tuple[str, ...] = ()
 
 
-def keep(run: Path, record: Record, out: Path) -> None:
+def add_entry(run: Path, record: Record, out: Path) -> None:
     """Record in the folder `run` that it was exported to `out`; a later export to the same place replaces the entry.
 
     Raises:
@@ -65,13 +65,13 @@ def keep(run: Path, record: Record, out: Path) -> None:
     place = run / FOLDER / f"{record.kind}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     try:
         place.mkdir(parents=True, exist_ok=True)
-        text = Kept(path=path, record=record).model_dump_json(indent=2) + "\n"
+        text = Entry(path=path, record=record).model_dump_json(indent=2) + "\n"
         replace_file(place / RECORD, text.encode())
     except OSError as error:
         raise ArtifactError(f"{run}: the export cannot be recorded in its folder: {error.strerror or error}") from None
 
 
-def listed(run: Path, among: Iterable[Path] = ()) -> list[Listed]:
+def list_exports(run: Path, among: Iterable[Path] = ()) -> list[ListedExport]:
     """List the exports of the run in `run` and of the runs it came from, each with its state.
 
     An export is stale when another run was unlearned from its run. Such runs are looked for among `run` and its
@@ -88,7 +88,7 @@ def listed(run: Path, among: Iterable[Path] = ()) -> list[Listed]:
         places.add(folder.resolve())
     children = _children([folder for folder, _ in line], places)
     return [
-        _judged(entry, folder, children.get(manifest.weights or runs.weights_digest(folder), ()))
+        _with_state(entry, folder, children.get(manifest.weights or runs.weights_digest(folder), ()))
         for folder, manifest in line
         for entry in _entries(folder)
     ]
@@ -125,17 +125,17 @@ def _children(known: Iterable[Path], places: Iterable[Path]) -> dict[str, list[s
     return found
 
 
-def _entries(folder: Path) -> Iterator[Kept]:
+def _entries(folder: Path) -> Iterator[Entry]:
     entries = []
     for path in (folder / FOLDER).glob(f"*/{RECORD}"):
         try:
-            entries.append(Kept.model_validate_json(path.read_bytes()))
+            entries.append(Entry.model_validate_json(path.read_bytes()))
         except ValidationError as error:
             raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
     yield from sorted(entries, key=lambda entry: (entry.record.made, entry.path))
 
 
-def _judged(entry: Kept, folder: Path, children: Iterable[str]) -> Listed:
+def _with_state(entry: Entry, folder: Path, children: Iterable[str]) -> ListedExport:
     out = (folder / entry.path).resolve()
     because = tuple(children)
     state = Freshness.STALE if because else Freshness.CURRENT
@@ -145,7 +145,7 @@ def _judged(entry: Kept, folder: Path, children: Iterable[str]) -> Listed:
             state = Freshness.REPLACED
     except ArtifactError:
         state = Freshness.MISSING
-    return Listed(
+    return ListedExport(
         kind=entry.record.kind,
         made=entry.record.made,
         path=os.path.relpath(out),

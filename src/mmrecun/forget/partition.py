@@ -6,13 +6,12 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import polars as pl
 
 from mmrecun.arrays import Bools, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.data.references import Gone, cleared
+from mmrecun.data.references import RemovedIds, without_references
 from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest, Target
 from mmrecun.text import preview, unknown_name
@@ -23,10 +22,10 @@ _EMPTY = "the request is empty: name users, items, pairs or modalities"
 _NOTHING_LEFT = "the request leaves no training interaction; nothing could be recommended any more"
 
 
-def _losers(dataset: Dataset, modality: str, names: tuple[str, ...] | None) -> Bools:
+def _items_that_lose(dataset: Dataset, modality: str, names: tuple[str, ...] | None) -> Bools:
     if modality not in dataset.modalities:
         raise ForgetError(unknown_name("modality", modality, list(dataset.modalities)))
-    return dataset.modalities[modality].present if names is None else _carriers(dataset, modality, names)
+    return dataset.modalities[modality].present if names is None else _named_items_with(dataset, modality, names)
 
 
 def _rows(ids: IdMap, names: tuple[str, ...]) -> Ints:
@@ -36,7 +35,7 @@ def _rows(ids: IdMap, names: tuple[str, ...]) -> Ints:
         raise ForgetError(str(error)) from None
 
 
-def _others(rows: Ints, size: int) -> Bools:
+def _all_but(rows: Ints, size: int) -> Bools:
     """Return bool [size], true for all rows but these."""
     others = np.ones(size, dtype=bool)
     others[rows] = False
@@ -55,7 +54,7 @@ def _requested_pairs(dataset: Dataset, pairs: tuple[tuple[str, str], ...]) -> In
     return found
 
 
-def _carriers(dataset: Dataset, modality: str, names: tuple[str, ...]) -> Bools:
+def _named_items_with(dataset: Dataset, modality: str, names: tuple[str, ...]) -> Bools:
     rows = _rows(dataset.items, names)
     present = dataset.modalities[modality].present
     if not present[rows].any():
@@ -102,14 +101,14 @@ class Partition:
             _rows(dataset.users, request.users),
             _rows(dataset.items, request.items),
         )
-        kept_users, kept_items = _others(users, len(dataset.users)), _others(items, len(dataset.items))
+        kept_users, kept_items = _all_but(users, len(dataset.users)), _all_but(items, len(dataset.items))
         kept = kept_items[pairs.items] if len(items) else np.ones(len(pairs), dtype=bool)
         kept[pairs.rows_of_users(users)[0]] = False
         if request.pairs:
             kept[_requested_pairs(dataset, request.pairs)] = False
         if not kept[pairs.splits == Split.TRAIN].any():
             raise ForgetError(_NOTHING_LEFT)
-        lost = {name: _losers(dataset, name, names) & kept_items for name, names in request.modalities.items()}
+        lost = {name: _items_that_lose(dataset, name, names) & kept_items for name, names in request.modalities.items()}
         return cls(
             dataset,
             np.flatnonzero(kept_users),
@@ -149,21 +148,22 @@ class Partition:
             if name not in self.removed_modalities
         }
         whole = replace(original, interactions=self.retained_pairs, modalities=modalities)
-        names = (
-            original.users.names.filter(pl.Series(self.removed_users)),
-            original.items.names.filter(pl.Series(self.removed_items)),
-        )
-        return cleared(whole.restrict(self.user_rows, self.item_rows), original, Gone(*names))
+        return without_references(whole.restrict(self.user_rows, self.item_rows), self.removed_ids)
 
     @cached_property
     def removed_users(self) -> Bools:
         """Mask of removed users: bool [U] over original rows."""
-        return _others(self.user_rows, len(self.original.users))
+        return _all_but(self.user_rows, len(self.original.users))
 
     @cached_property
     def removed_items(self) -> Bools:
         """Mask of removed items: bool [I] over original rows."""
-        return _others(self.item_rows, len(self.original.items))
+        return _all_but(self.item_rows, len(self.original.items))
+
+    @cached_property
+    def removed_ids(self) -> RemovedIds:
+        """The ids of removed users and items."""
+        return RemovedIds.of_masks(self.original, self.removed_users, self.removed_items)
 
     @cached_property
     def forgotten(self) -> Interactions:

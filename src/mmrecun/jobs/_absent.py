@@ -1,26 +1,26 @@
 """Ids in a request that a run does not have: unknown, or already forgotten."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
-
-import numpy as np
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from mmrecun import runs
 from mmrecun.arrays import Bools
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.ids import IdMap
 from mmrecun.errors import ForgetError, MMRecUnError
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import opened
 from mmrecun.runs import PathLike, Run
 from mmrecun.text import preview
 
-Named = tuple[str, ...] | tuple[tuple[str, str], ...]
-_HOW = "--ignore-unknown forgets the others"
+Names = tuple[str, ...] | tuple[tuple[str, str], ...]
+Name = TypeVar("Name")
+_HINT = "--ignore-unknown forgets the others"
 _NOUNS = {"users": "user", "items": "item", "pairs": "pair"}
 
 
@@ -34,14 +34,14 @@ class Absent:
         forgotten: those that were forgotten before.
     """
 
-    unknown: Mapping[str, Named] = field(default_factory=dict)
-    forgotten: Mapping[str, Named] = field(default_factory=dict)
+    unknown: Mapping[str, Names] = field(default_factory=dict)
+    forgotten: Mapping[str, Names] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """Describe what is absent, one line for each kind, naming the first few."""
         states = (("unknown", self.unknown), ("already forgotten", self.forgotten))
         return [
-            f"{state}: {len(named):,} {_NOUNS[kind]}{'' if len(named) == 1 else 's'}, {preview(map(_word, named))}"
+            f"{state}: {len(named):,} {_NOUNS[kind]}{'' if len(named) == 1 else 's'}, {preview(map(_written, named))}"
             for state, kinds in states
             for kind, named in kinds.items()
         ]
@@ -60,7 +60,7 @@ def absent_table(absent: Absent) -> str:
     return text.getvalue()
 
 
-def _word(name: str | tuple[str, str]) -> str:
+def _written(name: str | tuple[str, str]) -> str:
     return name if isinstance(name, str) else f"({', '.join(name)})"
 
 
@@ -104,7 +104,7 @@ def explain(run: Run, request: ForgetRequest, error: ForgetError, key: bytes | N
     if not (absent.forgotten or absent.unknown):
         return error
     said = "; ".join(absent.lines()) if absent.forgotten else str(error)
-    return ForgetError(said if _without(request, absent).empty() else f"{said}; {_HOW}")
+    return ForgetError(said if _without(request, absent).empty() else f"{said}; {_HINT}")
 
 
 def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Absent:
@@ -112,89 +112,117 @@ def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Abs
 
     Hashes of earlier requests are searched first, then the runs it descends from.
     """
-    lost = _lacking(run.dataset, request)
-    earlier = {kind: set[object]() for kind in _NOUNS}
-    for test in _memories(run, key or read_key()):
-        for kind, named in lost.items():
-            left = [name for name in named if name not in earlier[kind]]
-            if left:
-                earlier[kind] |= {name for name, there in zip(left, test(kind, left), strict=True) if there}
-    return Absent(
-        _some({kind: tuple(name for name in named if name not in earlier[kind]) for kind, named in lost.items()}),
-        _some({kind: tuple(name for name in named if name in earlier[kind]) for kind, named in lost.items()}),
-    )
+    missing = _Ids.of(request).unknown_to(_InDataset(run.dataset))
+    unknown = missing
+    for memory in _memories(run, key or read_key()):
+        if not any(unknown):
+            break
+        unknown = unknown.unknown_to(memory)
+    return Absent(unknown.by_kind(), missing.without(unknown).by_kind())
 
 
-def _some(kinds: Mapping[str, tuple[object, ...]]) -> dict[str, Named]:
-    return {kind: named for kind, named in kinds.items() if named}  # type: ignore[misc]
+class _Memory(Protocol):
+    """What knows some users, items and pairs. Each method answers for N names: bool [N]."""
+
+    def users_in(self, names: tuple[str, ...]) -> Bools:
+        """Say which users it knows."""
+
+    def items_in(self, names: tuple[str, ...]) -> Bools:
+        """Say which items it knows."""
+
+    def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
+        """Say which pairs it knows."""
 
 
-def _lacking(data: Dataset, request: ForgetRequest) -> dict[str, list[object]]:
-    """Return the users, items and pairs of a request that a dataset lacks, each once, in order."""
-    listed = [*request.items, *(item for items in request.modalities.values() for item in items or ())]
-    found: dict[str, list[object]] = {}
-    for kind, names, there in (
-        ("users", request.users, _known(data.users, request.users)),
-        ("items", listed, _known(data.items, listed)),
-        ("pairs", request.pairs, has_pairs(data, request.pairs)),
-    ):
-        missing = [name for name, known in zip(names, there, strict=True) if not known]
-        if missing:
-            found[kind] = list(dict.fromkeys(missing))
-    return found
+class _Ids(NamedTuple):
+    """Users, items and pairs of ids, each once, in order."""
+
+    users: tuple[str, ...]
+    items: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, request: ForgetRequest) -> Self:
+        """Return what a request names, with the items that are to lose a modality."""
+        items = [*request.items, *(item for items in request.modalities.values() for item in items or ())]
+        return cls(_once(request.users), _once(items), _once(request.pairs))
+
+    def unknown_to(self, memory: _Memory) -> Self:
+        """Return what `memory` does not know."""
+        users, items, pairs = self
+        return type(self)(
+            _unknown(users, memory.users_in), _unknown(items, memory.items_in), _unknown(pairs, memory.pairs_in)
+        )
+
+    def without(self, others: Self) -> Self:
+        """Return what is not among `others`."""
+        left = _left(self.users, others.users), _left(self.items, others.items), _left(self.pairs, others.pairs)
+        return type(self)(*left)
+
+    def by_kind(self) -> dict[str, Names]:
+        """Return kind -> names, of the kinds that there are."""
+        return {kind: names for kind, names in self._asdict().items() if names}
 
 
-def _known(ids: IdMap, names: Iterable[str]) -> Bools:
-    there: Bools = ids.find(list(names)) >= 0
-    return there
+def _once(names: Iterable[Name]) -> tuple[Name, ...]:
+    return tuple(dict.fromkeys(names))
 
 
-def has_pairs(data: Dataset, pairs: Iterable[tuple[str, str]]) -> Bools:
-    """Say which of N pairs of ids are interactions of `data`: bool [N]."""
-    listed = list(pairs)
-    users, items = data.users.find([user for user, _ in listed]), data.items.find([item for _, item in listed])
-    there: Bools = (users >= 0) & (items >= 0)
-    return there & data.interactions.contains(users, items, len(data.items)) if listed else there
+def _left(names: tuple[Name, ...], others: tuple[Name, ...]) -> tuple[Name, ...]:
+    out = set(others)
+    return tuple(name for name in names if name not in out)
 
 
-class _Hashes:
-    """What a run keeps of earlier requests, under a key."""
-
-    def __init__(self, run: Run, key: bytes | None) -> None:
-        self.record = run.manifest.requested.with_key(key) if run.manifest.requested else None
-
-    def __call__(self, kind: str, names: list[object]) -> Bools:
-        """Say which of N names were requested before: bool [N]."""
-        asked = self.record
-        if asked is None or not asked.readable:
-            return np.zeros(len(names), dtype=bool)
-        if kind == "pairs":
-            users, items = zip(*names, strict=True)
-            whole: Bools = asked.pairs_in(users, items) | asked.users_in(users) | asked.items_in(items)
-            return whole
-        return asked.users_in(map(str, names)) if kind == "users" else asked.items_in(map(str, names))
+def _unknown(names: tuple[Name, ...], known: Callable[[tuple[Name, ...]], Bools]) -> tuple[Name, ...]:
+    return tuple(name for name, there in zip(names, known(names), strict=True) if not there) if names else ()
 
 
-class _Ancestor:
-    """The dataset of a run that another one was unlearned from."""
+class _InDataset:
+    """What a dataset has."""
 
     def __init__(self, data: Dataset) -> None:
         self.data = data
 
-    def __call__(self, kind: str, names: list[object]) -> Bools:
-        """Say which of N names it has: bool [N]."""
-        if kind == "pairs":
-            return has_pairs(self.data, names)  # type: ignore[arg-type]
-        return _known(self.data.users if kind == "users" else self.data.items, map(str, names))
+    def users_in(self, names: tuple[str, ...]) -> Bools:
+        there: Bools = self.data.users.find(names) >= 0
+        return there
+
+    def items_in(self, names: tuple[str, ...]) -> Bools:
+        there: Bools = self.data.items.find(names) >= 0
+        return there
+
+    def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
+        data = self.data
+        users, items = data.users.find(user for user, _ in pairs), data.items.find(item for _, item in pairs)
+        known: Bools = (users >= 0) & (items >= 0)
+        return known & data.interactions.contains(users, items, len(data.items))
 
 
-def _memories(run: Run, key: bytes | None) -> Iterator[_Hashes | _Ancestor]:
-    yield _Hashes(run, key)
+class _Requested:
+    """What earlier requests named, by the hashes that a run keeps of them."""
+
+    def __init__(self, record: ForgetRecord) -> None:
+        self.record = record
+        self.users_in, self.items_in = record.users_in, record.items_in
+
+    def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
+        """Say which pairs were named, by themselves or by their user or item."""
+        users, items = zip(*pairs, strict=True)
+        record = self.record
+        found: Bools = record.pairs_in(users, items) | record.users_in(users) | record.items_in(items)
+        return found
+
+
+def _memories(run: Run, key: bytes | None) -> Iterator[_Memory]:
+    """Yield the hashes of earlier requests, where `key` reads them, then the datasets that `run` descends from."""
+    requested = run.manifest.requested
+    if requested is not None and (record := requested.with_key(key)).readable:
+        yield _Requested(record)
     folder, manifest = run.folder, run.manifest
     while manifest.parent is not None:
         folder = (folder / manifest.parent.path).resolve()
         try:
             manifest = runs.read_manifest(folder)
-            yield _Ancestor(files.load((folder / manifest.dataset.path).resolve()))
+            yield _InDataset(files.load((folder / manifest.dataset.path).resolve()))
         except MMRecUnError:  # it may have been removed
             return

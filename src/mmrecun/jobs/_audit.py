@@ -7,11 +7,10 @@ from typing import Any
 
 from mmrecun import runs
 from mmrecun.atomic import refuse_unwritable, replace_file, staged_folder
-from mmrecun.auditing.assess import AuditedRun, assess
+from mmrecun.auditing.assess import AuditedRun, AuditSubject, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.likelihood_ratio import check_number
 from mmrecun.auditing.result import AuditReport, AuditScope
-from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
@@ -70,17 +69,20 @@ def audit(
             f"key: not the one under which {after.folder} keeps what was asked for; give that one, or none"
         )
     _refuse_training(after, relearn, shadows)
-    original, golds_read = _compared(after, [golds] if isinstance(golds, str | Path | Run) else golds, reading or {})
+    original, golds_read = _runs_compared_with(
+        after, [golds] if isinstance(golds, str | Path | Run) else golds, reading or {}
+    )
     attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
     begun = now()
-    made = _assessed(original, after, golds_read, relearn, attack, key, progress, sample)
+    subject = _subject(original, after, golds_read, key)
+    made = assess(subject, original.training if relearn else None, attack, sample, progress)
     facts: dict[str, Any] = {
         "made": begun,
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
         "compared": _scope(made, golds_read, relearn, shadows),
-        "notes": (*made.notes, *_cut_short(golds_read)),
+        "notes": (*made.notes, *_short_trainings(golds_read)),
     }
-    return _filed(made.model_copy(update=facts), after, original)
+    return _write_report(made.model_copy(update=facts), after, original)
 
 
 def is_other_key(run: PathLike, key: bytes) -> bool:
@@ -96,12 +98,12 @@ def _scope(made: AuditReport, golds: Sequence[Run], relearn: bool, shadows: int)
     return AuditScope(golds=weights, relearn=relearn, shadows=shadows, sample=drawn)
 
 
-def _compared(after: Run, golds: Sequence[PathLike], reading: Mapping[str, Any]) -> tuple[Run, list[Run]]:
+def _runs_compared_with(after: Run, golds: Sequence[PathLike], reading: Mapping[str, Any]) -> tuple[Run, list[Run]]:
     """Read the run that `after` was unlearned from, and its Golds."""
     if isinstance(after, ForeignRun):
-        return parent_of(after), _distinct([gold_of(Path(gold), after, reading) for gold in golds])
+        return parent_of(after), _refuse_repeated([gold_of(Path(gold), after, reading) for gold in golds])
     original = load(runs.parent_folder(after.folder, after.manifest))
-    return original, _distinct([_gold(load(gold), after, original) for gold in golds])
+    return original, _refuse_repeated([_gold(load(gold), after, original) for gold in golds])
 
 
 def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
@@ -111,7 +113,7 @@ def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
         raise ConfigError(f"{run.folder}: {name} trains models, and those of other libraries are not trained here")
 
 
-def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
+def _write_report(report: AuditReport, run: Run, original: Run) -> AuditReport:
     """Write a report beside the earlier ones, and into the run folder unless one there assessed more."""
     name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
     place, number = run.folder / AUDITS / name, 1
@@ -119,7 +121,7 @@ def _filed(report: AuditReport, run: Run, original: Run) -> AuditReport:
         number += 1
         place = run.folder / AUDITS / f"{name}-{number}"
     page = render(report, _facts(run, original), _history(run)).encode()
-    before = _earlier(run.folder / "audit.json")
+    before = _scope_of_report(run.folder / "audit.json")
     first = before is None or report.compared.at_least(before)
     report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})
     text = (report.model_dump_json(indent=2) + "\n").encode()
@@ -136,7 +138,7 @@ def _history(run: Run) -> list[dict[str, float]]:
     return [] if isinstance(run, ForeignRun) else runs.history(run.folder)
 
 
-def _earlier(path: Path) -> AuditScope | None:
+def _scope_of_report(path: Path) -> AuditScope | None:
     """Return what the report at `path` assessed, or None if there is no readable one."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -146,7 +148,7 @@ def _earlier(path: Path) -> AuditScope | None:
         return None
 
 
-def _cut_short(golds: Sequence[Run]) -> list[str]:
+def _short_trainings(golds: Sequence[Run]) -> list[str]:
     """Return a warning about Golds that validated best in their last epoch."""
     names = [
         gold.folder.name for gold in golds if gold.manifest.epochs and gold.manifest.best_epoch == gold.manifest.epochs
@@ -154,7 +156,7 @@ def _cut_short(golds: Sequence[Run]) -> list[str]:
     return [f"{name} validated best in its last epoch; trained longer it may be a better target." for name in names]
 
 
-def _distinct(golds: list[Run]) -> list[Run]:
+def _refuse_repeated(golds: list[Run]) -> list[Run]:
     """Return the Golds; refuse two that are the same model."""
     seen: dict[str, Path] = {}
     for gold in golds:
@@ -164,30 +166,15 @@ def _distinct(golds: list[Run]) -> list[Run]:
     return golds
 
 
-def _assessed(
-    original: Run,
-    run: Run,
-    golds: Sequence[Run],
-    relearn: bool,
-    attack: ShadowAttack | None,
-    key: bytes | None,
-    progress: Progress,
-    sample: int | None,
-) -> AuditReport:
-    names = (run.manifest.model, run.manifest.method, run.dataset.name)
-    partition = Partition.between(original.dataset, run.dataset)
-    return assess(
-        names,
-        partition,
+def _subject(original: Run, run: Run, golds: Sequence[Run], key: bytes | None) -> AuditSubject:
+    return AuditSubject(
+        (run.manifest.model, run.manifest.method, run.dataset.name),
+        Partition.between(original.dataset, run.dataset),
         AuditedRun.of(RunKind.ORIGINAL, original),
         AuditedRun.of(RunKind.UNLEARNED, run),
         [AuditedRun.of(RunKind.GOLD, gold) for gold in golds],
         run.manifest.requested,
-        original.training if relearn else None,
-        attack,
         key,
-        progress,
-        sample,
     )
 
 

@@ -52,10 +52,10 @@ def export(
         else:
             WRITERS[to](contents, staging, progress)
         write_record(contents.record, staging)
-        register.keep(asked.folder, contents.record, out)  # before the export appears, so that none is unknown
+        register.add_entry(asked.folder, contents.record, out)  # before the export appears, so that none is unknown
     return contents.record
 
 
 def exports(run: PathLike, among: Iterable[PathLike] = ()) -> list[dict[str, Any]]:
-    """List the exports of `run` and of the runs it came from, with their states; see `exports.register.listed`."""
-    return [entry.model_dump(mode="json") for entry in register.listed(Path(run), map(Path, among))]
+    """List the exports of `run` and of the runs it came from, with their states; see `register.list_exports`."""
+    return [entry.model_dump(mode="json") for entry in register.list_exports(Path(run), map(Path, among))]

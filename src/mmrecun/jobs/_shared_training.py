@@ -27,6 +27,7 @@ from mmrecun.scale.ray_engine import Share, connected
 from mmrecun.scale.sharded_training import ShardedTraining, clear, collect
 from mmrecun.settings import split_settings
 from mmrecun.training.distributed.checkpoint import Checkpoints
+from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import FitResult, TrainConfig
@@ -112,12 +113,9 @@ def shared_training(
         ConfigError: for workers that fit nothing.
     """
     prepare()
-    _refuse_unfit(workers)
     refuse_existing(out)
-    config, training = split_settings(model_class(model).Config, TrainConfig, settings or {})
-    columns, started = columns_of(data), time.perf_counter()
-    _refuse_unshared(columns, config, data, workers)
-    work = training_folder(out)
+    config, training, columns = _checked(data, model, settings or {}, workers)
+    started, work = time.perf_counter(), training_folder(out)
     task = ShardedTraining(
         model=model,
         settings=config.model_dump(mode="json"),
@@ -138,12 +136,18 @@ def shared_training(
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _refuse_unshared(columns: Columns, config: ModelConfig, data: Path, workers: Workers) -> None:
-    """Refuse data that cannot be learned from with these settings, or shared by so many processes."""
+def _checked(
+    data: Path, model: str, settings: Mapping[str, Any], workers: Workers
+) -> tuple[ModelConfig, TrainConfig, Columns]:
+    """Read settings and data; refuse data that cannot be learned from with them, or shared by so many processes."""
+    _refuse_unfit(workers)
+    config, training = split_settings(model_class(model).Config, TrainConfig, settings)
+    columns = columns_of(data)
     config.check_modalities(list(columns.features))
     _refuse_untrainable(columns, data)
     if workers.count > len(columns.users):
         raise ConfigError(f"--workers {workers.count}: there are {len(columns.users)} users to share")
+    return config, training, columns
 
 
 def training_folder(out: Path) -> Path:
@@ -192,7 +196,8 @@ def _fitted(
     if workers.count == 1 and not _on_cluster(workers) and cls.row_wise:
         checkpoints = Checkpoints(task.shelf(), task.key, Shard(), files, task.every_seconds)
         config = cls.Config.model_validate(task.settings)
-        done = fit_distributed(cls, config, columns, training, Seed(task.seed), files, progress, checkpoints)
+        share = ShardTask(cls, config, columns, training, Seed(task.seed), files)
+        done = fit_distributed(share, progress, checkpoints)
         return done.result, done.best
     clear(task, "failed/")
     with watched(task, training.epochs, progress):

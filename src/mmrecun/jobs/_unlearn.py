@@ -39,7 +39,7 @@ def scope(run: Run | PathLike, request: Request, key: bytes | None = None) -> di
     """Report what an unlearning would remove, without doing it; `key` as for `unlearn`."""
     asked, key = opened(run), key or read_key()
     partition = taken(asked, ForgetRequest.taken(request), key)
-    mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
+    mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     return {
         "parent": str(asked.folder),
         "forgotten": partition.counts(),
@@ -63,7 +63,7 @@ def warnings(run: Run | PathLike, request: Request, key: bytes | None = None) ->
     """
     asked, key = opened(run), key or read_key()
     partition = taken(asked, ForgetRequest.taken(request), key)
-    mentions = retained_mentions(partition.original, partition.user_rows, partition.item_rows)
+    mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     return _warnings(asked, partition, mentions, key)
 
 
@@ -109,8 +109,8 @@ def _unlearn_ours(
     """Do as `unlearn` for a model of this package; `started` counts the seconds."""
     unlearner = method_class(method)(method_class(method).Config.of(settings, f"method '{method}'"))
     partition = taken(parent, request, key)
-    if method == "retrain" and not can_validate(partition.retained):
-        raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; Gold needs some: forget fewer validation pairs")
+    if unlearner.validates and not can_validate(partition.retained):
+        raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; '{method}' needs some: forget fewer validation pairs")
     carried = parent.manifest.carried if parent.manifest.method == method else {}
     result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried))
     facts = {
@@ -191,7 +191,7 @@ def facts_of_request(parent: Run, request: ForgetRequest, partition: Partition, 
         "request_digest": keyed(key, parent.dataset.digest, request.model_dump_json()).hex() if key else "",
         "requested": kept,
         "forgotten": counts,
-        "references": _references(retained_mentions(partition.original, partition.user_rows, partition.item_rows)),
+        "references": _references(retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)),
     }
 
 
@@ -210,8 +210,8 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: byte
             for mention in mentions
             if not mention.refers
         ),
-        *_twins("users", partition.original.users, partition.removed_users),
-        *_twins("items", partition.original.items, partition.removed_items),
+        *_lookalikes_that_stay("users", partition.original.users, partition.removed_users),
+        *_lookalikes_that_stay("items", partition.original.items, partition.removed_items),
     ]
 
 
@@ -227,7 +227,7 @@ def _hashes_lost(run: Run, key: bytes | None) -> list[str]:
     ]
 
 
-def _twins(kind: str, ids: IdMap, lost: Bools) -> list[str]:
+def _lookalikes_that_stay(kind: str, ids: IdMap, lost: Bools) -> list[str]:
     """Return a warning if a retained id looks like a removed one, such as `U3` and `u3`."""
     if not lost.any():
         return []

@@ -29,6 +29,7 @@ from mmrecun.scale.depot import Depot
 from mmrecun.scale.piece import Failure, digest_of
 from mmrecun.settings import Settings
 from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf, Shelf
+from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import FitResult, TrainConfig
@@ -122,16 +123,16 @@ def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> F
         shelf.get(task.columns_name, columns)
     cls, files = model_class(task.model), place / "files"
     files.mkdir()
-    fitted = fit_distributed(
+    share = ShardTask(
         cls,
         cls.Config.model_validate(task.settings),
         Columns.read(columns, task.dataset_name, task.dataset),
         TrainConfig.model_validate(task.training),
         Seed(task.seed),
         files,
-        checkpoints=Checkpoints(shelf, task.key, shard, place, task.every_seconds),
-        shard=shard,
+        shard,
     )
+    fitted = fit_distributed(share, checkpoints=Checkpoints(shelf, task.key, shard, place, task.every_seconds))
     (place / "leave").mkdir()
     for name, rows in fitted.best.items():
         np.save(place / "leave" / f"{name}.npy", rows)

@@ -58,14 +58,17 @@ def trained_on(dataset: Dataset, name: str, training: TrainConfig, seed: int = 1
 
 @pytest.fixture(scope="session")
 def trained(dataset: Dataset) -> Trained:
+    """Train one MGCN for all tests of a session."""
     return trained_on(dataset, "mgcn", TRAINING)
 
 
 def pairs_of(pairs: Interactions) -> list[tuple[int, int]]:
+    """Return the pairs as (user row, item row)."""
     return list(zip(pairs.users.tolist(), pairs.items.tolist(), strict=True))
 
 
 def requests(dataset: Dataset) -> dict[str, ForgetRequest]:
+    """Return name -> a request for each kind of target."""
     users, items = list(dataset.users.names), list(dataset.items.names)
     train = dataset.train
     carriers = np.flatnonzero(dataset.modalities["audio"].present)[:10]
@@ -80,12 +83,14 @@ def requests(dataset: Dataset) -> dict[str, ForgetRequest]:
 
 
 def task_of(trained: Trained, request: ForgetRequest | str, seed: int = 5) -> Task:
+    """Set up the task of a request, or of one of `requests` by its name."""
     wanted = requests(trained.dataset)[request] if isinstance(request, str) else request
     partition = Partition.from_request(trained.dataset, wanted)
     return Task(trained.model, partition, TRAINING, Seed(seed), validate)
 
 
 def state_of(result: UnlearnResult) -> dict[str, torch.Tensor]:
+    """Return parameter name -> value of the new model."""
     return result.model.state_dict()
 
 
@@ -96,7 +101,7 @@ def without_effect(dataset: Dataset) -> ForgetRequest:
 
 
 class UnlearnerContract:
-    """Attributes: the method's registered name, its settings, and whether it trains what it is given to forget."""
+    """The tests that every method passes. A subclass states the method's registered `name` and its `settings`."""
 
     name: str
     settings: dict = {}
@@ -116,6 +121,7 @@ class UnlearnerContract:
         return results[target]
 
     def run(self, trained: Trained, request: ForgetRequest, seed: int = 5) -> tuple[Partition, UnlearnResult]:
+        """Unlearn a request; skip the test where the method refuses its target, as it says."""
         task = task_of(trained, request, seed)
         cls = method_class(self.name)
         if targets_of(task.partition) - cls.forgets:
@@ -143,6 +149,7 @@ class UnlearnerContract:
         self.assert_nothing_is_kept(trained.model, result.model, partition)
 
     def assert_no_forgotten_edge(self, partition: Partition) -> None:
+        """Compare the retained graph with the original pairs, edge by edge."""
         graph = build_inputs(partition.retained, RequiredInputs(user_item=True), CPU).user_block.forward.to_dense()
         names = [
             (partition.original.users.names[u], partition.original.items.names[i])
@@ -154,6 +161,7 @@ class UnlearnerContract:
         assert int((graph != 0).sum()) == len(partition.original.train) - len(names)
 
     def assert_nothing_is_kept(self, before: Recommender, after: Recommender, partition: Partition) -> None:
+        """Search the new tables for the bits of every removed row, and the parameters for removed modalities."""
         gone = {"users": partition.removed_users, "items": partition.removed_items}
         tables = after.tables()
         for name, table in before.tables().items():
@@ -170,6 +178,7 @@ class UnlearnerContract:
         self.assert_forgotten_falls(trained, *self.of_target(trained, target, results))
 
     def assert_forgotten_falls(self, trained: Trained, partition: Partition, result: UnlearnResult) -> None:
+        """Compare the mean rank percentile of the forgotten pairs before and after."""
         setup = audit_setup(partition)
         before, after = vectors_of(trained.model, trained.dataset), setup.cache.padded(result.model)
         ranks = []
@@ -199,15 +208,18 @@ class UnlearnerContract:
 
 
 class GradientContract(UnlearnerContract):
-    """Of methods that push down. `sign` are the settings under which one step has to lower what is forgotten.
+    """The further tests of methods that push forgotten pairs down.
 
-    `pushes` are the targets for which it has to.
+    Attributes:
+        sign: settings under which one step has to lower what is forgotten.
+        pushes: the targets for which it has to.
     """
 
     sign: dict = {}
     pushes: tuple[str, ...] = ("users", "items", "pairs", "some audio")
 
     def first_step(self, run: GradientRun) -> Step:
+        """Return the step that `test_one_plain_step_downhill_lowers_what_is_forgotten` takes."""
         return next(iter(run.steps(0)))
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio"])

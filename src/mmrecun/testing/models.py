@@ -22,11 +22,13 @@ CPU = torch.device("cpu")
 
 
 def build(name: str, dataset: Dataset, seed: int = 1) -> Recommender:
+    """Build an untrained model of 8 dimensions for `dataset`."""
     cls = model_class(name)
     return cls(cls.Config(dim=8), Sizes.of_dataset(dataset), Seed(seed).torch())
 
 
 def scores(model: Recommender, dataset: Dataset) -> torch.Tensor:
+    """Compute the scores of all pairs: float32 [U, I]."""
     with torch.no_grad():
         vectors = model.vectors(build_inputs(dataset, model.required_inputs(), CPU))
     return vectors.users @ vectors.items.T
@@ -42,11 +44,12 @@ def disturb(model: Recommender) -> Recommender:
 
 
 def with_modalities(dataset: Dataset, *names: str) -> Dataset:
+    """Return the dataset with these modalities alone."""
     return replace(dataset, modalities={name: dataset.modalities[name] for name in names})
 
 
 class ModelContract:
-    """The test class states the model's registered `name`."""
+    """The tests that every model passes. A subclass states the model's registered `name`."""
 
     name: str
 

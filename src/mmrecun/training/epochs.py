@@ -1,6 +1,7 @@
 """Epochs of training over the same pairs: batches are drawn by NumPy for a CPU, and on the device for CUDA."""
 
 import math
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -17,6 +18,32 @@ from mmrecun.training.loop import diverged, train_batches
 from mmrecun.training.losses import training_loss
 
 
+@dataclass(frozen=True)
+class EpochTask:
+    """What is trained, on what.
+
+    Attributes:
+        model: trained in place.
+        pairs: positives; an epoch takes each once.
+        sampler: draws their negatives.
+        inputs: graphs and features of the model.
+        batch_size: triples in a step.
+        optimizer: of the model's parameters.
+    """
+
+    model: Recommender
+    pairs: Interactions
+    sampler: NegativeSampler
+    inputs: GraphInputs
+    batch_size: int
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the model."""
+        return next(self.model.parameters()).device
+
+
 class Epochs(Protocol):
     """Trains a model, epoch after epoch."""
 
@@ -28,46 +55,27 @@ class Epochs(Protocol):
         """
 
 
-def epochs_of(
-    model: Recommender,
-    pairs: Interactions,
-    sampler: NegativeSampler,
-    inputs: GraphInputs,
-    batch_size: int,
-    optimizer: torch.optim.Optimizer,
-) -> Epochs:
-    """Return the epochs over `pairs` for the device of `model`."""
-    if next(model.parameters()).device.type == "cuda":
-        return DeviceEpochs(model, pairs, sampler, inputs, batch_size, optimizer)
-    return HostEpochs(model, pairs, sampler, inputs, batch_size, optimizer)
+def epochs_of(task: EpochTask) -> Epochs:
+    """Return the epochs for the device of the model."""
+    return DeviceEpochs(task) if task.device.type == "cuda" else HostEpochs(task)
 
 
 class HostEpochs:
     """Draws each epoch with NumPy and takes its steps one by one; on a CPU the same seed gives the same bits."""
 
-    def __init__(
-        self,
-        model: Recommender,
-        pairs: Interactions,
-        sampler: NegativeSampler,
-        inputs: GraphInputs,
-        batch_size: int,
-        optimizer: torch.optim.Optimizer,
-    ) -> None:
-        self._model, self._optimizer, self._inputs = model, optimizer, inputs
-        self._pairs, self._sampler, self._batch_size = pairs, sampler, batch_size
+    def __init__(self, task: EpochTask) -> None:
+        self._task = task
 
     def run(self, seed: Seed) -> float:
         """Train for one epoch; see `Epochs`."""
-        model = self._model
-        device = next(model.parameters()).device
-        model.dropout_rng = seed.child("noise").torch(device)
-        read = model.epoch_inputs(self._inputs, seed.child("inputs").torch())
+        task, model = self._task, self._task.model
+        model.dropout_rng = seed.child("noise").torch(task.device)
+        read = model.epoch_inputs(task.inputs, seed.child("inputs").torch())
         try:
             return train_batches(
-                bpr_batches(self._pairs, self._sampler, self._batch_size, seed.numpy(), device),
+                bpr_batches(task.pairs, task.sampler, task.batch_size, seed.numpy(), task.device),
                 lambda triples: training_loss(model, model.batch_vectors(read, triples)),
-                self._optimizer,
+                task.optimizer,
             )
         finally:
             model.dropout_rng = None
@@ -76,21 +84,11 @@ class HostEpochs:
 class DeviceEpochs:
     """Draws each epoch on the model's device and takes its steps there, captured by default."""
 
-    def __init__(
-        self,
-        model: Recommender,
-        pairs: Interactions,
-        sampler: NegativeSampler,
-        inputs: GraphInputs,
-        batch_size: int,
-        optimizer: torch.optim.Optimizer,
-        capture: bool = True,
-    ) -> None:
-        self._model, self._inputs, self._batch_size = model, inputs, batch_size
-        device = next(model.parameters()).device
-        self._triples = DeviceTriples(pairs, sampler, device)
-        self._steps = Steps(model, optimizer, capture)
-        self._rng = torch.Generator(device)
+    def __init__(self, task: EpochTask, capture: bool = True) -> None:
+        self._task = task
+        self._triples = DeviceTriples(task.pairs, task.sampler, task.device)
+        self._steps = Steps(task.model, task.optimizer, capture)
+        self._rng = torch.Generator(task.device)
 
     def run(self, seed: Seed) -> float:
         """Train for one epoch; see `Epochs`.
@@ -98,13 +96,13 @@ class DeviceEpochs:
         Raises:
             DivergedError: when the loss is no longer finite.
         """
-        model, noise = self._model, self._steps.noise
+        task, model, noise = self._task, self._task.model, self._steps.noise
         noise.manual_seed(seed.child("noise").value)
         self._rng.manual_seed(seed.value)
         model.dropout_rng = noise
-        read = model.epoch_inputs(self._inputs, seed.child("inputs").torch())
+        read = model.epoch_inputs(task.inputs, seed.child("inputs").torch())
         try:
-            mean = self._steps.run(self._triples.epoch(self._batch_size, self._rng), read)
+            mean = self._steps.run(self._triples.epoch(task.batch_size, self._rng), read)
         finally:
             model.dropout_rng = None
         if not math.isfinite(mean):

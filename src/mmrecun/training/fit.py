@@ -19,7 +19,7 @@ from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
 from mmrecun.training.checkpoint import TrainState, load_train_state, save_train_state
-from mmrecun.training.epochs import epochs_of
+from mmrecun.training.epochs import EpochTask, epochs_of
 from mmrecun.training.loop import Progress, adam, no_progress
 
 Validate = Callable[[Recommender], float]
@@ -95,7 +95,7 @@ def fit(
     started = time.perf_counter() - state.seconds
     saved = -math.inf  # so that the first epoch is saved at once
 
-    epochs = epochs_of(model, dataset.train, sampler, inputs, config.batch_size, optimizer)
+    epochs = epochs_of(EpochTask(model, dataset.train, sampler, inputs, config.batch_size, optimizer))
     steps = math.ceil(len(dataset.train) / config.batch_size)
 
     while state.epoch < config.epochs and not should_stop(state, config, steps):
@@ -130,7 +130,7 @@ def train_epoch(
     Raises:
         DivergedError: when the loss is no longer finite.
     """
-    return epochs_of(model, pairs, sampler, inputs, batch_size, optimizer).run(seed)
+    return epochs_of(EpochTask(model, pairs, sampler, inputs, batch_size, optimizer)).run(seed)
 
 
 def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Split
@@ -17,15 +18,16 @@ CANNOT_VALIDATE = "no validation pair of a user with training pairs, so no epoch
 
 
 @torch.no_grad()
-def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset) -> float:
+def validation_score(model: Recommender, inputs: GraphInputs, dataset: Dataset, users: Ints | None = None) -> float:
     """Compute Recall@20 on the validation pairs, the only figure that chooses epochs.
 
-    Of very many users a sample is ranked (see `users_to_rank`).
+    It is the mean over `users` (int64 [M], ascending), or over all, of whom a sample is ranked if they are very many
+    (see `users_to_rank`).
     """
     vectors = model.vectors(inputs)
     truth = dataset.interactions.split(Split.VALID)
     asked = np.unique(truth.users)
-    chosen = users_to_rank(asked, len(dataset.items))
+    chosen = users_to_rank(asked, len(dataset.items)) if users is None else users
     if len(chosen) < len(asked):
         truth = truth.select(np.isin(truth.users, chosen))
     report = evaluate(vectors.users, vectors.items, dataset.train, truth, (VALIDATION_CUTOFF,), lists=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from mmrecun.arrays import Ints
@@ -48,6 +49,7 @@ class Task:
     validate: Callable[[Recommender, GraphInputs], float]
     progress: Progress = no_progress
     carried: Mapping[str, Any] = field(default_factory=dict)
+    _item_graphs: dict[bytes, sp.csr_array] = field(default_factory=dict, repr=False)  # views may share them
 
     @classmethod
     def of(
@@ -73,7 +75,7 @@ class Task:
 
     def inputs(self, view: Callable[[Partition], View]) -> GraphInputs:
         """Build the graphs and features of one of `views` of the data, as far as the model reads them."""
-        return view(self.partition).inputs(self.model.required_inputs(), self.device)
+        return view(self.partition).inputs(self.model.required_inputs(), self.device, self._item_graphs)
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,14 @@ class Unlearner:
         summary: what the method does, in one line.
         source: its paper.
         forgets: the targets that it can forget; a request for any other is refused.
+        validates: whether it chooses epochs by validation, so that a request must leave validation pairs.
     """
 
     Config: ClassVar[type[UnlearnConfig]] = UnlearnConfig
     summary: ClassVar[str] = ""
     source: ClassVar[str] = ""
     forgets: ClassVar[frozenset[Target]] = frozenset(Target)
+    validates: ClassVar[bool] = False
     config: UnlearnConfig
 
     def __init__(self, config: UnlearnConfig) -> None:

@@ -11,6 +11,7 @@ class Retrain(Unlearner):
 
     Config = UnlearnConfig
     summary = "Gold: trains again from scratch"
+    validates = True
 
     def run(self, task: Task) -> UnlearnResult:
         """Train a fresh model; `task.training` decides when it stops."""

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from mmrecun.data.columns_import import columns_of
 from mmrecun.models.registry import model_class
 from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
-from mmrecun.training.distributed.fit import fit_shard
+from mmrecun.training.distributed.fit import ShardTask, fit_shard
 from mmrecun.training.distributed.graph_trainer import GraphTrainer
 from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.distributed.row_trainer import RowTrainer
@@ -33,12 +33,12 @@ def main(model: str, folder: str, out: str, stop_after: str) -> None:
     work.mkdir(exist_ok=True)
     keep = Checkpoints(FolderShelf(place / "shelf"), "key", shard, work, 0.0)
     cls = model_class(model)
-    made = (GraphTrainer if cls.user_parts else RowTrainer)(
-        cls, cls.Config.model_validate(SETTINGS[model]), columns_of(Path(folder)), TRAINING, SEED, work, shard
-    )
+    config, columns = cls.Config.model_validate(SETTINGS[model]), columns_of(Path(folder))
+    task = ShardTask(cls, config, columns, TRAINING, SEED, work, shard)
+    made = (GraphTrainer if cls.user_parts else RowTrainer)(task)
     began, epoch = [], made.epoch
     made.epoch = lambda seed: began.append(seed) or epoch(seed)
-    found = fit_shard(made, TRAINING, SEED, progress, keep)
+    found = fit_shard(made, task, progress, keep)
     best = place / f"best-{shard.rank}"
     best.mkdir(exist_ok=True)
     for name, rows in found.best.items():

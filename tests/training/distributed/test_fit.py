@@ -8,11 +8,11 @@ import torch
 
 from mmrecun.data import files
 from mmrecun.data.columns_import import columns_of
-from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.graph_trainer import GraphTrainer
 from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.distributed.row_trainer import RowTrainer
@@ -22,15 +22,6 @@ from mmrecun.training.validation import validation_score
 from tests.training.distributed.pair import SEED, SETTINGS, TRAINING, Pair
 
 MODELS = ("vbpr", "lightgcn", "mgcn")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """301 users: the last of two processes has fewer. Some items lack a modality."""
-    out = tmp_path_factory.mktemp("shared") / "data"
-    files.save(Dataset.synthetic(users=301, items=120, interactions=4000), out)
-    columns_of(out)
-    return out
 
 
 def in_memory(name: str, folder: Path) -> tuple[Recommender, FitResult]:
@@ -65,7 +56,7 @@ def alone(name: str, folder: Path, work: Path, checkpoints: Checkpoints | None =
     work.mkdir()
     cls = model_class(name)
     config = cls.Config.model_validate(SETTINGS[name])
-    return fit_distributed(cls, config, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
+    return fit_distributed(ShardTask(cls, config, columns_of(folder), TRAINING, SEED, work), checkpoints=checkpoints)
 
 
 def test_a_model_begins_with_the_values_of_one_in_memory(wanted, folder: Path, tmp_path: Path):
@@ -73,7 +64,7 @@ def test_a_model_begins_with_the_values_of_one_in_memory(wanted, folder: Path, t
     name, cls = wanted[0], model_class(wanted[0])
     config, columns = cls.Config.model_validate(SETTINGS[name]), columns_of(folder)
     trainer = GraphTrainer if cls.user_parts else RowTrainer
-    made = trainer(cls, config, columns, TRAINING, SEED, tmp_path, Shard(1, 3))
+    made = trainer(ShardTask(cls, config, columns, TRAINING, SEED, tmp_path, Shard(1, 3)))
     split = (
         {name for name, table in made.model.tables().items() if table.side == "users"}
         if cls.user_parts

@@ -17,6 +17,7 @@ from mmrecun.data.interactions import Split
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
+from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.row_trainer import RowTrainer
 
 def trainer(users, folder):
@@ -24,7 +25,7 @@ def trainer(users, folder):
     splits = {split: pairs for split in Split}
     columns = Columns("made", "0", np.zeros((users, 1), np.uint8), np.zeros((100, 1), np.uint8), splits)
     folder.mkdir()
-    return RowTrainer(BPRMF, BPRMFConfig(dim=64), columns, TrainConfig(batch_size=512), Seed(0), folder)
+    return RowTrainer(ShardTask(BPRMF, BPRMFConfig(dim=64), columns, TrainConfig(batch_size=512), Seed(0), folder))
 
 place, users, room = Path(sys.argv[1]), 400_000, 112 << 20
 warm = trainer(1000, place / "warm")

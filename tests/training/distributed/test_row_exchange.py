@@ -10,10 +10,9 @@ import pytest
 from mmrecun.data import files
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.columns_import import columns_of
-from mmrecun.data.dataset import Dataset
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
-from mmrecun.training.distributed.fit import ShardFit
+from mmrecun.training.distributed.fit import ShardFit, ShardTask
 from mmrecun.training.distributed.row_adam import RowStates
 from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.distributed.train import fit_distributed
@@ -22,18 +21,9 @@ from tests.training.distributed.pair import SEED, TRAINING, Pair
 CONFIG, TABLES = BPRMFConfig(dim=16), ("users.weight", "items.weight")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """301 users: the last of two processes has fewer."""
-    out = tmp_path_factory.mktemp("shared") / "data"
-    files.save(Dataset.synthetic(users=301, items=120, interactions=4000), out)
-    columns_of(out)
-    return out
-
-
 def alone(folder: Path, work: Path, checkpoints: Checkpoints | None = None) -> ShardFit:
     work.mkdir()
-    return fit_distributed(BPRMF, CONFIG, columns_of(folder), TRAINING, SEED, work, checkpoints=checkpoints)
+    return fit_distributed(ShardTask(BPRMF, CONFIG, columns_of(folder), TRAINING, SEED, work), checkpoints=checkpoints)
 
 
 @pytest.fixture(scope="module")

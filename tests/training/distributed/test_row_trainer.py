@@ -17,6 +17,7 @@ from mmrecun.models.base import Sizes
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.models.registry import MODELS, model_class
 from mmrecun.rng import Seed
+from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.row_tables import RowModel, create_tables, refuse_whole_tables
 from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.distributed.triples import MappedTriples
@@ -74,7 +75,7 @@ def test_a_training_on_disk_is_the_training_in_memory(folder: Path, tmp_path: Pa
     model = BPRMF(config, Sizes.of_dataset(data), seed.child("model").torch())
     inputs = GraphInputs(len(data.users), len(data.items))
     wanted = fit(model, data, inputs, training, seed, lambda now: validation_score(now, inputs, data))
-    found = fit_distributed(BPRMF, config, columns, training, seed, tmp_path)
+    found = fit_distributed(ShardTask(BPRMF, config, columns, training, seed, tmp_path))
     losses = [[row["loss"] for row in each.history] for each in (found.result, wanted)]
     np.testing.assert_allclose(*losses, rtol=0, atol=1e-6)
     valid = [[row["valid"] for row in each.history] for each in (found.result, wanted)]

@@ -96,6 +96,15 @@ def test_sums_over_links_are_those_of_a_sparse_matrix():
     torch.testing.assert_close(links.sum_to_items(weights, users), dense.T @ users)
 
 
+def test_scores_over_links_are_dot_products_in_the_order_of_the_pairs():
+    rng = np.random.default_rng(1)
+    pairs = torch.from_numpy(rng.integers((6, 9), size=(30, 2)))  # in no order, and some twice
+    links = Links(pairs[:, 0], pairs[:, 1], (6, 9))
+    sides = [(torch.rand(6, 3), torch.rand(9, 3)) for _ in range(2)]
+    wanted = sum((users[pairs[:, 0]] * items[pairs[:, 1]]).sum(dim=1) for users, items in sides)
+    torch.testing.assert_close(links.scores(*sides), wanted)
+
+
 @pytest.fixture
 def curvature() -> tuple[GaussNewtonMatrix, np.ndarray]:
     """Of 4 users and 5 items in 3 dimensions, and the matrix it stands for, column by column."""

@@ -1,9 +1,9 @@
 from copy import deepcopy
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Split
@@ -13,9 +13,10 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
 from mmrecun.unlearning.base import Task, retained_model
-from mmrecun.unlearning.mmrecun import method
+from mmrecun.unlearning.mmrecun import method, restoring
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
+from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained_on, validate
 
 LONG = TrainConfig(epochs=150, batch_size=128, learning_rate=0.02, patience=150)
@@ -178,12 +179,55 @@ def test_a_small_request_is_followed_by_as_much_less_of_an_epoch(converged: Trai
 
 
 def test_a_solved_model_that_validates_worse_is_not_handed_out(converged: Trained, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ValidationGuard, "worse", lambda *_: "it is worse")
     task = task_of(converged, taken_out(converged.dataset, "users"))
-    scores = iter([0.9, 0.1])
-    broken = replace(task, validate=lambda *_: next(scores, 0.5))
-    assert method._worse(broken, BalanceSolver(task, 64, -1)).startswith("the solved model validates at 0.1000")
-    scores = iter([0.9, 0.85])
-    assert not method._worse(broken, BalanceSolver(task, 64, -1))
-    monkeypatch.setattr(method, "_worse", lambda *_: "it is worse")
     found = MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task)
     assert found.stop_reason.startswith("trained anew, since it is worse")
+
+
+@pytest.fixture(scope="module")
+def propagating(dataset: Dataset) -> Trained:
+    """A model that averages its rows over the graph."""
+    return trained_on(dataset, "lightgcn", TRAINING)
+
+
+def test_where_a_model_is_harmed_by_other_noise_it_keeps_its_own(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
+    """Then the solution is the one that would have been found without a try."""
+    partition = taken_out(propagating.dataset, "users")
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: True)
+    redrawn = unlearned(propagating, partition).model.state_dict()
+    monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: False)
+    kept = unlearned(propagating, partition).model.state_dict()
+    monkeypatch.setattr(BalanceSolver, "redraw_rest", lambda *_: False)
+    plain = unlearned(propagating, partition).model.state_dict()
+    assert all(torch.equal(value, plain[name]) for name, value in kept.items())
+    assert not any(torch.equal(value, plain[name]) for name, value in redrawn.items())
+
+
+def test_other_noise_is_as_long_and_comes_from_rows_of_the_same_degree(
+    propagating: Trained, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    solver = BalanceSolver(task_of(propagating, taken_out(propagating.dataset, "users")), 64, -1)
+    before = {name: balance.rest for name, balance in solver._balance.items()}
+    assert solver.redraw_rest()
+    for name, balance in solver._balance.items():
+        own, taken = before[name], balance.rest - (1 - restoring._REDRAWN) ** 0.5 * before[name]
+        torch.testing.assert_close(taken.norm(dim=1), restoring._REDRAWN**0.5 * own.norm(dim=1))
+        whose = (normalize(taken, dim=1) @ normalize(own, dim=1).T).argmax(dim=1)
+        strata = torch.from_numpy(solver._strata[solver.tables[name].side])
+        assert torch.equal(strata[whose], strata)
+        assert len(whose.unique()) == len(own)
+    solver.restart()
+    assert all(torch.equal(balance.rest, before[name]) for name, balance in solver._balance.items())
+
+
+def test_noise_stays_where_no_graph_averages_it_or_little_is_explained(
+    converged: Trained, propagating: Trained, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    assert not BalanceSolver(task_of(converged, taken_out(converged.dataset, "users")), 64, -1).redraw_rest()
+    solver = BalanceSolver(task_of(propagating, taken_out(propagating.dataset, "users")), 64, -1)
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", 1)
+    assert not solver.redraw_rest()

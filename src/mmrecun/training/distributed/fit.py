@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,13 +12,36 @@ from torch import Tensor
 from mmrecun.data.columns import Columns
 from mmrecun.data.interactions import Split
 from mmrecun.evaluation.mapped import RowsOf, evaluate_columns, users_to_rank
+from mmrecun.models.base import ModelConfig, Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
-from mmrecun.training.distributed.row_exchange import RowExchange
+from mmrecun.training.distributed.row_exchange import RowExchange, Shard
 from mmrecun.training.fit import FitResult, TrainConfig, should_stop
-from mmrecun.training.loop import Progress
+from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import VALIDATION_CUTOFF
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """A training in which this process takes a share; all that are joined are given the same but for the last two.
+
+    Attributes:
+        cls, config: of the model, which has `user_parts`, or is `row_wise` and trained on disk.
+        columns: to be learned from.
+        training: settings of the training.
+        seed: of the whole run, as given to `jobs.train`.
+        work: an empty folder of this process, for its files.
+        shard: of this process.
+    """
+
+    cls: type[Recommender]
+    config: ModelConfig
+    columns: Columns
+    training: TrainConfig
+    seed: Seed
+    work: Path
+    shard: Shard = field(default_factory=Shard)
 
 
 @dataclass(frozen=True)
@@ -70,28 +94,28 @@ class ShardTrainer(Protocol):
 
 
 def fit_shard(
-    trainer: ShardTrainer, training: TrainConfig, seed: Seed, progress: Progress, checkpoints: Checkpoints | None
+    trainer: ShardTrainer, task: ShardTask, progress: Progress = no_progress, checkpoints: Checkpoints | None = None
 ) -> ShardFit:
     """Train until validation no longer improves.
 
-    Every epoch draws from its own child of `seed`, so a training that goes on from a checkpoint gives the same bits as
-    one that was not interrupted. On another number of processes sums are added in another order.
+    Every epoch draws from its own child of the seed, so a training that goes on from a checkpoint gives the same bits
+    as one that was not interrupted. On another number of processes sums are added in another order.
 
     Args:
         trainer: of this process.
-        training: settings of the training.
-        seed: of the whole run, as given to `jobs.train`.
+        task: what it was made for.
         progress: told of every epoch.
         checkpoints: where to go on from, and what to leave.
 
     Raises:
         DivergedError: when the loss is no longer finite.
     """
+    training = task.training
     state = trainer.restore(checkpoints) if checkpoints else TrainState()
     started, saved, cost = time.perf_counter() - state.seconds, time.perf_counter(), 0.0
     while state.epoch < training.epochs and not should_stop(state, training, trainer.steps_per_epoch):
         begun = time.perf_counter()
-        loss = trainer.epoch(seed.child(f"epoch {state.epoch}"))
+        loss = trainer.epoch(task.seed.child(f"epoch {state.epoch}"))
         state.epoch += 1
         row = {"epoch": state.epoch, "loss": loss, "seconds": time.perf_counter() - begun}
         if state.epoch % training.validate_every == 0 or state.epoch == training.epochs:

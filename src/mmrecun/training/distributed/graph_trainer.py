@@ -4,26 +4,22 @@ Everything is in memory, and Adam is that of `fit`: over the users of a process,
 on every process alike (see `user_graphs`).
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
-from mmrecun.data.columns import Columns
 from mmrecun.errors import DivergedError
-from mmrecun.models.base import ModelConfig, Recommender, Sizes
+from mmrecun.models.base import Recommender, Sizes
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
-from mmrecun.training.distributed.fit import agree, facts_of, validation_of
+from mmrecun.training.distributed.fit import ShardTask, agree, facts_of, validation_of
 from mmrecun.training.distributed.initial_values import initial_rows
 from mmrecun.training.distributed.row_adam import RowStates
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
 from mmrecun.training.distributed.triples import MappedTriples
 from mmrecun.training.distributed.user_graphs import joined_inputs
-from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
 
@@ -31,27 +27,19 @@ _MOMENTS = "exp_avg", "exp_avg_sq"  # torch's names
 
 
 class GraphTrainer:
-    """The parts of such a training; see `fit_distributed` for the arguments.
+    """The parts of such a training; see `ShardTask`.
 
     `work` needs room for 8 bytes a training pair.
     """
 
-    def __init__(
-        self,
-        cls: type[Recommender],
-        config: ModelConfig,
-        columns: Columns,
-        training: TrainConfig,
-        seed: Seed,
-        work: Path,
-        shard: Shard = Shard(),  # noqa: B008
-    ) -> None:
+    def __init__(self, task: ShardTask) -> None:
+        columns, training = task.columns, task.training
         self._columns, self._training = columns, training
-        self.exchange = RowExchange(shard)
-        self.model = _begun(cls, config, columns, seed.child("model").torch(), shard)
+        self.exchange = RowExchange(task.shard)
+        self.model = _begun(task)
         self._inputs = joined_inputs(columns, self.model.required_inputs(), self.exchange)
         self._optimizer = adam(self.model, training.learning_rate)
-        self._triples = MappedTriples(columns.train, len(columns.items), work)
+        self._triples = MappedTriples(columns.train, len(columns.items), task.work)
         tables = self.model.tables()
         self._rows = {
             name: len(columns.users) if name in tables and tables[name].side == "users" else len(value)
@@ -124,17 +112,16 @@ class GraphTrainer:
         return TrainState(**facts, best=kept if facts["best_epoch"] else {})
 
 
-def _begun(
-    cls: type[Recommender], config: ModelConfig, columns: Columns, rng: torch.Generator, shard: Shard
-) -> Recommender:
+def _begun(task: ShardTask) -> Recommender:
     """Build a model with the users of this process, and the values of one with all users."""
+    columns, shard = task.columns, task.shard
     rows = {"users": len(columns.users), "items": len(columns.items)}
     widths = {name: each.width for name, each in columns.features.items()}
     sizes = Sizes(users=shard.count(rows["users"]), items=rows["items"], widths=widths)
-    model = cls(config, sizes, None)
+    model = task.cls(task.config, sizes, None)
     values, tables = model.state_dict(), model.tables()
     shapes = {name: tuple(value.shape) for name, value in values.items()}
-    for name, start, block in initial_rows(shapes, tables, rows, rng):
+    for name, start, block in initial_rows(shapes, tables, rows, task.seed.child("model").torch()):
         own = shard if name in tables and tables[name].side == "users" else Shard()
         part, first = block[(own.rank - start) % own.size :: own.size], -(-(start - own.rank) // own.size)
         values[name][first : first + len(part)] = part

@@ -6,7 +6,6 @@ whose users lie with it, and the sum of their losses is that of the batch.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,47 +13,37 @@ from torch import Tensor
 
 from mmrecun.arrays import Ints
 from mmrecun.data.bpr_sampling import Triples
-from mmrecun.data.columns import Columns
 from mmrecun.errors import DivergedError
-from mmrecun.models.base import ModelConfig, Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
-from mmrecun.training.distributed.fit import agree, blocks, facts_of, validation_of
+from mmrecun.training.distributed.fit import ShardTask, agree, blocks, facts_of, validation_of
+from mmrecun.training.distributed.paging import read_at_random
 from mmrecun.training.distributed.row_adam import RowAdam, RowStates
-from mmrecun.training.distributed.row_exchange import RowExchange, Shard, SharedRows
+from mmrecun.training.distributed.row_exchange import RowExchange, SharedRows
 from mmrecun.training.distributed.row_tables import RowModel, create_tables, local_triples
 from mmrecun.training.distributed.triples import MappedTriples
-from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import diverged
 
 _BLOCK = 1 << 14
 
 
 class RowTrainer:
-    """The parts of a training on disk; see `fit_distributed` for the arguments.
+    """The parts of a training on disk; see `ShardTask`.
 
     `work` needs room for 16 bytes times D a row, and 8 bytes a training pair.
     """
 
-    def __init__(
-        self,
-        cls: type[Recommender],
-        config: ModelConfig,
-        columns: Columns,
-        training: TrainConfig,
-        seed: Seed,
-        work: Path,
-        shard: Shard = Shard(),  # noqa: B008
-    ) -> None:
-        self._columns, self._training, self._shard = columns, training, shard
-        self.model = RowModel(cls, config, {name: each.width for name, each in columns.features.items()})
+    def __init__(self, task: ShardTask) -> None:
+        columns, training, seed, work = task.columns, task.training, task.seed, task.work
+        self._columns, self._training, self._shard = columns, training, task.shard
+        self.model = RowModel(task.cls, task.config, {name: each.width for name, each in columns.features.items()})
         self._read = columns.features if self.model.model.required_inputs().features else {}
         sizes = {"users": len(columns.users), "items": len(columns.items)}
         self._rows = {name: sizes[side] for name, side in self.model.sides.items()}
         self._rows |= {name: self.model.shapes[name][0] for name in self.model.whole}
-        tables = create_tables(self.model, sizes, work, seed.child("model").torch(), shard)
-        self.rows = SharedRows(RowAdam(tables, training.learning_rate), RowExchange(shard))
+        tables = create_tables(self.model, sizes, work, seed.child("model").torch(), task.shard)
+        self.rows = SharedRows(RowAdam(tables, training.learning_rate), RowExchange(task.shard))
         self.exchange = self.rows.exchange
         self._best = {
             name: np.lib.format.open_memmap(
@@ -78,8 +67,10 @@ class RowTrainer:
 
     def steps(self, seed: Seed) -> Iterator[Tensor]:
         """Take the steps of an epoch one by one; yields what this process adds to the loss of each."""
-        for batch in self._triples.epoch(self._training.batch_size, seed.numpy()):
-            yield self._step(batch)
+        tables = (array for table in self.rows.adam.tables.values() for array in (table.records, table.last))
+        with read_at_random(tables):
+            for batch in self._triples.epoch(self._training.batch_size, seed.numpy()):
+                yield self._step(batch)
 
     def _step(self, batch: Triples) -> Tensor:
         own = torch.from_numpy(np.flatnonzero(self._shard.owns(batch.users.numpy())))

@@ -8,14 +8,14 @@ Without the forgotten pairs a row would be in balance with its retained ones: it
 does, and have the noise of fewer pairs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
+from torch.nn.functional import cosine_similarity, normalize
 
 from mmrecun.arrays import Ints
 from mmrecun.settings import Settings
@@ -71,6 +71,19 @@ class Balance:
         kept = after / np.maximum(before, 1)
         return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest)
 
+    def with_rest_of(self, others: Ints, share: float) -> Self:
+        """Take `share` of each row's rest, by its square, from another row, at its own length.
+
+        So it would be, had other negatives been drawn: noise of the same size in other directions.
+
+        Args:
+            others: int64 [R], from whom.
+            share: from 0 to 1.
+        """
+        drawn = self.rest[torch.from_numpy(others).to(self.rest.device)]
+        drawn = normalize(drawn, dim=1) * self.rest.norm(dim=1, keepdim=True)
+        return replace(self, rest=(1 - share) ** 0.5 * self.rest + share**0.5 * drawn)
+
     def imbalance(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """Compute how far `rows` are from balance, given their gradient over the retained pairs; float32 [R, D] all."""
         return self.rest - gradient - self.decay * rows
@@ -93,25 +106,43 @@ class DecayByDegree(Settings):
 
     @classmethod
     def fitted(cls, decay: Decays, degree: Ints) -> Self:
-        """Take the medians of strata of nearly equal degree.
+        """Take the medians of strata of nearly equal degree, and the nearest values to them that never fall.
+
+        Rows that served vectors average over a graph are explained less, and seem to decay less, the more pairs they
+        have. Taken at its word that would let the most popular rows go anywhere.
 
         Args:
             decay: float64 [R].
             degree: int64 [R]; rows of degree 0 do not count.
         """
+        from scipy.optimize import isotonic_regression  # loads for a fifth of a second, and few requests need it
+
         known = np.flatnonzero(degree > 0)
-        edges = np.unique(np.quantile(degree[known], np.linspace(0, 1, _STRATA + 1))) if len(known) else np.ones(1)
+        seen = degree[known] if len(known) else np.ones(1, dtype=np.int64)
+        octaves = 2.0 ** np.arange(int(seen.max()).bit_length() + 1)  # most rows may have few pairs, and few many
+        edges = np.unique(np.concatenate([np.quantile(seen, np.linspace(0, 1, _STRATA + 1)), octaves]))
         stratum = np.digitize(degree[known], edges[1:-1])
         groups = [known[stratum == number] for number in np.unique(stratum)]
         groups = [group for group in groups if len(group) >= _FEWEST] or [known]
         logs = [float(np.log(degree[group]).mean()) if len(group) else 0.0 for group in groups]
         medians = np.array([np.median(decay[group]) if len(group) else 1.0 for group in groups])
+        medians = isotonic_regression(medians, weights=[max(len(group), 1) for group in groups]).x
         medians = np.maximum(medians, _LEAST_DECAY * max(medians.max(), _LEAST_DECAY))
         return cls(log_degrees=tuple(logs), decays=tuple(medians.tolist()))
 
     def __call__(self, degree: Decays | Ints) -> Decays:
-        """Read off the decay of rows of these degrees; float64 of the same shape."""
-        return np.interp(np.log(np.maximum(degree, 1)), self.log_degrees, self.decays)
+        """Read off the decay of rows of these degrees; float64 of the same shape.
+
+        Rows of fewer pairs than any trained row has are left by requests alone. Their decay is on the line through the
+        first two points, by degree, and at least half of the first.
+        """
+        found: Decays = np.interp(np.log(np.maximum(degree, 1)), self.log_degrees, self.decays)
+        if len(self.decays) > 1:
+            first, second = np.exp(self.log_degrees[:2])
+            slope = (self.decays[1] - self.decays[0]) / max(second - first, _TINY)
+            line = self.decays[0] - slope * (first - np.maximum(degree, 1))
+            found = np.where(degree < first, np.maximum(line, self.decays[0] / 2), found)
+        return found
 
 
 def _column(values: Decays, like: Tensor) -> Tensor:

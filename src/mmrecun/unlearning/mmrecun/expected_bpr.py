@@ -103,17 +103,17 @@ class ExpectedBPR:
         scores, own = users @ others.T, links.scores((users, items))
         positive, hessian_weights = torch.empty_like(own), torch.empty_like(own)
         negative = torch.zeros_like(scores)
-        number = self.allowed.sum(dim=1).clamp(min=1)
+        shares = self.allowed / self.allowed.sum(dim=1, keepdim=True).clamp(min=1)
         size = block(own.device)
         for start in range(0, len(own), size):
             at = slice(start, start + size)
             rows = links.users[at]
-            margins, share = own[at, None] - scores[rows], self.allowed[rows] / number[rows, None]
-            pulls = gradient_weight(margins)
-            weights = pulls * share
+            pulls = gradient_weight(own[at, None] - scores[rows])
+            weights = pulls * shares[rows]
             positive[at] = weights.sum(dim=1)
-            hessian_weights[at] = hessian_weight(pulls).mul_(share).sum(dim=1)
+            hessian_weights[at] = positive[at] - torch.linalg.vecdot(weights, pulls)
             negative.index_add_(0, rows, weights)
+        hessian_weights *= _WAY  # the mean of `hessian_weight`
         by_user = negative @ others - links.sum_to_users(positive, items)
         by_item = -links.sum_to_items(positive, users)
         for group in self.sampled_pairs:

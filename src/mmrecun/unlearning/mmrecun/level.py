@@ -19,16 +19,17 @@ from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
-from mmrecun.evaluation.ranking import percentiles
+from mmrecun.evaluation.ranking import estimated_percentiles
 from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratified_auc
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
-_MOST, _FEWEST = 4096, 200
-_GROUPS, _FEWEST_OF_GROUP = 3, 50
-_SPLIT_MARGIN = 0.05
+_MOST, _FEWEST = 4096, 10
+_AMONG = 1024  # rivals that are drawn for all of a side; the same ones for all pairs
+_GROUPS, _FEWEST_OF_GROUP = 3, 10
+_SPLIT_MARGIN, _SPLIT_ERRORS = 0.05, 2.5  # of the AUC of popularity, from 0.5; the latter in standard errors
 _REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the random projection
 
 
@@ -40,15 +41,16 @@ class _FoldedInPairs:
     forgotten: LeaveOneOut
     valid: LeaveOneOut
     strata: Ints
+    among: Ints
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
         """Rank both by vectors [U', D] and [I', D], each pair by a row fitted to the owner's other pairs."""
         partners: Tensor = vectors[1 if self.of_users else 0]
         return [
             (
-                self.forgotten.percentiles(partners),
+                self.forgotten.percentiles(partners, self.among),
                 self.strata[self.forgotten.queries.items],
-                self.valid.percentiles(partners),
+                self.valid.percentiles(partners, self.among),
                 self.strata[self.valid.queries.items],
             )
         ]
@@ -61,12 +63,15 @@ class _SinglePairs:
     forgotten: Interactions
     valid: Interactions
     seen: Interactions
+    among: Ints
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
         """Rank both by vectors [U', D] and [I', D], in groups of equally popular items."""
         users, items = vectors
         degree = degrees(self.seen, len(users), len(items))
-        first, second = (percentiles(users, items, self.seen, pairs) for pairs in (self.forgotten, self.valid))
+        first, second = (
+            estimated_percentiles(users, items, self.seen, pairs, self.among) for pairs in (self.forgotten, self.valid)
+        )
         popular, others = (strata(pairs, *degree, by="items") for pairs in (self.forgotten, self.valid))
         edges = np.quantile(others, np.linspace(0, 1, _GROUPS + 1)[1:-1])  # strata ascend with popularity
         group, other = np.digitize(popular, edges), np.digitize(others, edges)
@@ -88,15 +93,22 @@ class ForgettingLevel:
     """
 
     def __init__(self, partition: Partition, rng: np.random.Generator, device: torch.device) -> None:
-        comparisons = [
-            _folded_in_pairs(partition, True, rng),
-            _folded_in_pairs(partition, False, rng),
-            _single_pairs(partition, rng),
-        ]
-        self._comparisons = [each for each in comparisons if each is not None]
+        self._comparisons: list[_FoldedInPairs | _SinglePairs] = []
+        if len(partition.forgotten) >= _FEWEST:
+            found = (
+                _folded_in_pairs(partition, True, rng),
+                _folded_in_pairs(partition, False, rng),
+                _single_pairs(partition, rng),
+            )
+            self._comparisons = [each for each in found if each is not None]
         draws = _REFERENCES if self._comparisons else 0
         references = [self.aucs(spectral_vectors(partition.retained, rng, device))[0] for _ in range(draws)]
         self._expected = np.mean(references, axis=0) if references else np.zeros(0)
+
+    @property
+    def known(self) -> bool:
+        """Whether any pairs can be compared."""
+        return bool(self._comparisons)
 
     def aucs(self, vectors: UserItemVectors) -> tuple[Doubles, Doubles]:
         """Compare each group of forgotten pairs, by vectors [U', D] and [I', D].
@@ -105,7 +117,7 @@ class ForgettingLevel:
             float64 [G] and [G], AUCs and their standard errors; none where too few pairs can be compared.
         """
         found = [
-            (auc, math.sqrt((1 / len(group[0]) + 1 / len(group[2])) / 12))
+            (auc, _error(len(group[0]), len(group[2])))
             for each in self._comparisons
             for group in each.groups(vectors)
             if (auc := stratified_auc(*group)) is not None
@@ -144,7 +156,7 @@ def _folded_in_pairs(partition: Partition, of_users: bool, rng: np.random.Genera
     retained = np.bincount(train.items[~removed[train.users]], minlength=int((~removed_partners).sum()))
     if not _comparable(retained, groups[0].queries, groups[1].queries):
         return None
-    return _FoldedInPairs(of_users, groups[0], groups[1], degree_bins(retained, 5))
+    return _FoldedInPairs(of_users, groups[0], groups[1], degree_bins(retained, 5), _rivals(len(retained), rng))
 
 
 def _single_pairs(partition: Partition, rng: np.random.Generator) -> _SinglePairs | None:
@@ -162,7 +174,13 @@ def _single_pairs(partition: Partition, rng: np.random.Generator) -> _SinglePair
     held_out, train = partition.retained.interactions.split(Split.VALID), partition.retained.train
     valid = held_out.select(np.isin(held_out.users, forgotten.users)).sample(_MOST, rng)
     degree = np.bincount(train.items, minlength=len(partition.item_rows))
-    return _SinglePairs(forgotten, valid, train) if _comparable(degree, forgotten, valid) else None
+    if not _comparable(degree, forgotten, valid):
+        return None
+    return _SinglePairs(forgotten, valid, train, _rivals(len(degree), rng))
+
+
+def _rivals(count: int, rng: np.random.Generator) -> Ints:
+    return np.sort(rng.permutation(count)[:_AMONG])
 
 
 def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> bool:
@@ -172,4 +190,10 @@ def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> b
     popular = [degree[pairs.items].astype(np.float32) for pairs in (forgotten, valid)]
     one_stratum = [np.zeros(len(each), dtype=np.int64) for each in popular]
     auc = stratified_auc(popular[0], one_stratum[0], popular[1], one_stratum[1])
-    return auc is not None and abs(auc - 0.5) <= _SPLIT_MARGIN
+    margin = max(_SPLIT_MARGIN, _SPLIT_ERRORS * _error(len(forgotten), len(valid)))
+    return auc is not None and abs(auc - 0.5) <= margin
+
+
+def _error(first: int, second: int) -> float:
+    """Return the standard error of the AUC of so many values that are alike."""
+    return math.sqrt((1 / first + 1 / second) / 12)

@@ -26,12 +26,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
-from mmrecun.data.interactions import Split
-from mmrecun.errors import DivergedError, ForgetError
+from mmrecun.errors import ForgetError
 from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
@@ -43,11 +41,11 @@ from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.mmrecun.small_request import moved_alone
 from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, TrainedBalance
+from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 from mmrecun.unlearning.retrain import Retrain
 
 _SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
-_LEAST_KEPT = 0.85  # of the trained model's validation recall; Golds keep 0.95 or more of it
 _MOST_OWED = 0.005  # share of the pairs that small requests may take out until everybody is brought into balance
 
 
@@ -138,9 +136,10 @@ class MMRecUn(Unlearner):
         if facts is None:
             rng = task.seed.child("negatives").numpy()
             bpr = BeforeAndAfter.of(task.partition, self.config.negatives, rng, task.device).before
-            facts, _, unsolvable = TrainedBalance.of(task, bpr, self.config.min_cosine)
-            if unsolvable:
-                return self.unsolved(task, unsolvable)
+            trained = TrainedBalance.of(task, bpr, self.config.min_cosine)
+            if trained.unsolvable:
+                return self.unsolved(task, trained.unsolvable)
+            facts = trained.facts
         model = moved_alone(task, facts, self.config.negatives, self.config.step_scale)
         owed = facts.owed + _share(task)
         task.progress(1, 1, f"{owed:.2%} of the pairs owed")
@@ -153,18 +152,22 @@ class MMRecUn(Unlearner):
         solver = BalanceSolver(task, self.config.negatives, self.config.min_cosine)
         if solver.unsolvable:
             return self.unsolved(task, solver.unsolvable)
+        guard = ValidationGuard(task, solver.inputs)
         in_all = self.config.newton_steps + self.config.epochs
         history = []
+        redrawn = solver.redraw_rest()
         for step in range(1, self.config.newton_steps + 1):
             imbalance = solver.newton_step(self.config.cg_steps)
+            if step == 1 and redrawn and not guard.keeps_recall(solver.model):
+                solver.restart()
+                imbalance = solver.newton_step(self.config.cg_steps)
             history.append({"step": step, "missing": imbalance})
             task.progress(step, in_all, f"out of balance by {imbalance:.3g}")
         level = ForgettingLevel(partition, task.seed.child("level").numpy(), task.device)
         solver.scale_step(
             fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), self.config.step_scale)
         )
-        if not all(bool(table.weight.isfinite().all()) for table in solver.tables.values()):
-            raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
+        solver.check_finite()
         retained = partition.retained
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
         for epoch in range(1, self.config.epochs + 1):
@@ -172,9 +175,9 @@ class MMRecUn(Unlearner):
             history.append({"step": self.config.newton_steps + epoch, "loss": loss})
             task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
         match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
-        if why := _worse(task, solver):
+        if why := guard.worse(solver.model):
             return self.unsolved(task, why)
-        settled = f"settled for {self.config.epochs} epochs at most"
+        settled = f"settled for {self.config.epochs} epoch{'' if self.config.epochs == 1 else 's'} at most"
         stop = f"{len(solver.tables)} tables in balance with the retained pairs; {settled}"
         return UnlearnResult(solver.model, stop, history, carried=solver.facts.model_dump(mode="json"))
 
@@ -195,19 +198,6 @@ def train_on_retained(
     )
     optimizer = adam(solver.model, _SETTLING_RATE * task.training.learning_rate)
     return train_epoch(solver.model, pairs, sampler, solver.inputs, task.training.batch_size, seed, optimizer)
-
-
-def _worse(task: Task, solver: BalanceSolver) -> str:
-    """Say by how much the solved model validates worse than the trained one, where that is beyond chance; else ""."""
-    retained = task.partition.retained
-    if not can_validate(retained):
-        return ""
-    before, after = (task.validate(model, solver.inputs) for model in (retained_model(task, task.model), solver.model))
-    asked = len(np.unique(retained.interactions.split(Split.VALID).users))
-    chance = 2 * math.sqrt(max(before * (1 - before), 0) / asked)
-    if after >= _LEAST_KEPT * before - chance:
-        return ""
-    return f"the solved model validates at {after:.4f}, where the trained one does at {before:.4f}"
 
 
 def _share(task: Task) -> float:

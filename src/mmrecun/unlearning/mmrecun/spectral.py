@@ -13,6 +13,7 @@ from mmrecun.data.sparse import SparseMatrix
 from mmrecun.models.base import UserItemVectors
 
 _DIM = 64
+_TINY = 1e-8  # of the largest square, so that the rank may be less than D
 
 
 @torch.no_grad()
@@ -31,10 +32,17 @@ def spectral_vectors(data: Dataset, rng: np.random.Generator, device: torch.devi
     drawn = rng.standard_normal((items, min(_DIM, users, items)), dtype=np.float32)
     span = _orthogonal(pairs @ torch.from_numpy(drawn).to(device))
     span = _orthogonal(pairs @ _orthogonal(swapped @ span))
-    left, sizes, right = torch.linalg.svd((swapped @ span).T, full_matrices=False)
-    return span @ (left * sizes.sqrt()), right.T * sizes.sqrt()
+    across = swapped @ span
+    squares, left = torch.linalg.eigh((across.T @ across).double())  # of D x D, instead of an SVD of I x D
+    sizes = squares.flip(0).clamp(min=_TINY * float(squares[-1])).sqrt().to(span)  # the largest first, as in an SVD
+    left = left.flip(1).to(span)
+    return span @ (left * sizes.sqrt()), across @ (left / sizes.sqrt())
 
 
 def _orthogonal(columns: Tensor) -> Tensor:
-    basis: Tensor = torch.linalg.qr(columns).Q
+    """Return an orthogonal basis of columns [N, D], by a Cholesky factorisation, which takes half as long as a QR."""
+    square = (columns.T @ columns).double()
+    square.diagonal().add_(_TINY * square.diagonal().mean())
+    factor = torch.linalg.cholesky(square).to(columns)
+    basis: Tensor = torch.linalg.solve_triangular(factor.T, columns, upper=True, left=False)
     return basis

@@ -41,11 +41,13 @@ class TrainedBalance(NamedTuple):
     Attributes:
         facts: to be kept.
         gradients: float32 [R, D] of every table, of BPR over the original pairs, in original rows.
+        cosine: of what pairs taught the rows of users or of items with these rows, the smaller of the two.
         unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
     """
 
     facts: BalanceFacts
     gradients: dict[str, Tensor]
+    cosine: float
     unsolvable: str
 
     @classmethod
@@ -61,17 +63,19 @@ class TrainedBalance(NamedTuple):
         gradients, _, _ = bpr_gradients(task.model, inputs, bpr)
         kept = {"users": partition.user_rows, "items": partition.item_rows}
         degrees = dict(zip(kept, partition.original.degrees, strict=True))
-        decays, unsolvable = {}, ""
+        decays, unsolvable, least = {}, "", 1.0
         for name, table in task.model.tables().items():
             rows, degree = torch.from_numpy(kept[table.side]).to(task.device), degrees[table.side][kept[table.side]]
             own, gradient = table.weight.detach()[rows], gradients[name][rows]
             cosine = mean_cosine(own, gradient, degree) if own.shape[1] > 1 else 0.0
+            if name in task.model.ID_TABLES:
+                least = min(least, cosine)
             if cosine >= min_cosine:
                 decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
         facts = BalanceFacts(reach=_reach(task.model, inputs, task.seed.child("probe").torch()), decays=decays)
-        return cls(facts, gradients, unsolvable)
+        return cls(facts, gradients, least, unsolvable)
 
 
 def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:

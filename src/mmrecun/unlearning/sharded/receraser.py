@@ -56,6 +56,7 @@ class RecEraser(Unlearner):
     Config = RecEraserConfig
     summary = "one model for each shard of similar pairs, joined by attention; gives plain vectors"
     source = "Chen et al., WWW 2022, arXiv 2201.06820"
+    validates = True
     config: RecEraserConfig
 
     def run(self, task: Task) -> UnlearnResult:

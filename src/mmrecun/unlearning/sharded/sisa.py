@@ -30,6 +30,7 @@ class SISA(Unlearner):
     Config = SISAConfig
     summary = "one model for each random shard, scores averaged; gives plain vectors"
     source = "Bourtoule et al., S&P 2021"
+    validates = True
     config: SISAConfig
 
     def run(self, task: Task) -> UnlearnResult:

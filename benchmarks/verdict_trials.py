@@ -1,0 +1,94 @@
+"""The trials of the verdict: which models on which data, and the requests that are made to them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mmrecun.data.dataset import Dataset
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.rng import Seed
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model on a dataset, and the requests that are made to it.
+
+    Attributes:
+        data, model: names.
+        requests: see `request`.
+        golds: of each request.
+        faked: the requests that fakes are made of, too.
+        settings: of the training, where they are not the defaults.
+    """
+
+    data: str
+    model: str
+    requests: tuple[str, ...]
+    golds: int
+    faked: tuple[str, ...] = ()
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+
+BABY = {"learning_rate": 3e-3, "patience": 8, "patience_steps": 0}
+CITEULIKE = {"learning_rate": 1e-2, "patience": 8, "patience_steps": 0}
+ALL = ("users5", "items5", "pairs5")
+GRID = (
+    Trial("ml100k", "bprmf", (*ALL, "active2"), 5, (*ALL, "active2")),
+    Trial("baby", "bprmf", ALL, 5, ALL),
+    Trial("citeulike", "bprmf", ALL, 5, ALL),
+    Trial("ml100k", "vbpr", ("users5", "feattext-20"), 4, ("users5", "feattext-20")),
+    Trial("tiktok", "vbpr", ("users5", "items5", "feataudio-20"), 4, ("users5", "feataudio-20")),
+    Trial("ml100k", "lightgcn", ALL, 3, ("users5",)),
+    Trial("baby", "lightgcn", ALL, 3, ("items5",), BABY),
+    Trial("citeulike", "lightgcn", ALL, 2, (), CITEULIKE),
+    Trial("tiktok", "mgcn", (*ALL, "feataudio-20"), 2),
+)
+REQUESTS = Seed(5)
+
+
+def request(dataset: Dataset, name: str, seed: Seed, half: bool = False) -> ForgetRequest:
+    """Return a share, in per cent, of users, most active users, items, training pairs or a modality's items.
+
+    With `half`, the first half of the same draw.
+
+    Args:
+        dataset: to draw from.
+        name: such as `users5`, or `feataudio-20` for the audio of a fifth of the items.
+        seed: of the draw.
+        half: whether to take half of it.
+    """
+    kind, modality, percent = re.fullmatch(r"([a-z]+?)(?:(?<=feat)([a-z]+)-)?(\d+)", name).groups()
+    train, ratio, rng = dataset.train, float(percent) / 100, seed.child(name).numpy()
+    users, items = np.unique(train.users), np.unique(train.items)
+
+    def drawn(rows: np.ndarray) -> np.ndarray:
+        chosen = rng.choice(rows, max(1, round(ratio * len(rows))), replace=False)
+        return np.sort(chosen[: len(chosen) // 2] if half else chosen)
+
+    if kind == "pairs":
+        rows = drawn(np.arange(len(train)))
+        names = dataset.users.names.gather(train.users[rows]), dataset.items.names.gather(train.items[rows])
+        return ForgetRequest(pairs=tuple(zip(*names, strict=True)))
+    if kind in ("users", "active"):
+        degree = dataset.degrees[0]
+        most = np.argsort(-degree, kind="stable")[: round(ratio * len(degree))]
+        rows = drawn(users) if kind == "users" else most[: len(most) // (2 if half else 1)]
+        return ForgetRequest(users=tuple(dataset.users.names.gather(rows)))
+    if kind == "items":
+        return ForgetRequest(items=tuple(dataset.items.names.gather(drawn(items))))
+    carriers = np.intersect1d(np.flatnonzero(dataset.modalities[modality].present), items)
+    return ForgetRequest(modalities={modality: tuple(dataset.items.names.gather(drawn(carriers)))})
+
+
+def trials(only: str) -> list[tuple[Trial, str]]:
+    """Return the requests of the grid whose data, model and name hold the words `only`; all for "".
+
+    Raises:
+        SystemExit: when there is none.
+    """
+    found = [(trial, name) for trial in GRID for name in trial.requests if only in f"{trial.data} {trial.model} {name}"]
+    if not found:
+        raise SystemExit(f"--only {only}: no request of the grid is called so; write it as 'baby bprmf items5'")
+    return found

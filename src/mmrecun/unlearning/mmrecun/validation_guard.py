@@ -1,0 +1,52 @@
+"""Whether a solved model still validates as the trained one does."""
+
+import math
+
+import numpy as np
+
+from mmrecun.data.graph import GraphInputs
+from mmrecun.data.interactions import Split
+from mmrecun.models.base import Recommender
+from mmrecun.training.validation import can_validate, validation_score
+from mmrecun.unlearning.base import Task, retained_model
+
+_MOST_ASKED = 4096  # users
+_LEAST_KEPT = 0.85  # of the trained model's validation recall; Golds keep 0.95 or more of it
+_NEARLY_ALL = 0.95  # of it; Golds differ by about as much
+
+
+class ValidationGuard:
+    """Compares models of the retained data with the trained one, by validation recall of the same users.
+
+    Args:
+        task: as given to a method.
+        inputs: what models of the retained data read.
+
+    Attributes:
+        trained: recall of the trained model; None where no validation pair is left.
+    """
+
+    def __init__(self, task: Task, inputs: GraphInputs) -> None:
+        self._inputs, self._retained = inputs, task.partition.retained
+        self._asked = np.unique(self._retained.interactions.split(Split.VALID).users)
+        if len(self._asked) > _MOST_ASKED:
+            rng = task.seed.child("validation").numpy()
+            self._asked = np.sort(rng.choice(self._asked, _MOST_ASKED, replace=False))
+        self.trained = self._score(retained_model(task, task.model)) if can_validate(self._retained) else None
+
+    def _score(self, model: Recommender) -> float:
+        return validation_score(model, self._inputs, self._retained, self._asked)
+
+    def keeps_recall(self, model: Recommender) -> bool:
+        """Say whether a model keeps nearly all of the trained model's recall."""
+        return self.trained is not None and self._score(model) >= _NEARLY_ALL * self.trained
+
+    def worse(self, model: Recommender) -> str:
+        """Say by how much a model validates worse than the trained one, where that is beyond chance; else ""."""
+        if self.trained is None:
+            return ""
+        after, before = self._score(model), self.trained
+        chance = 2 * math.sqrt(max(before * (1 - before), 0) / len(self._asked))
+        if after >= _LEAST_KEPT * before - chance:
+            return ""
+        return f"the solved model validates at {after:.4f}, where the trained one does at {before:.4f}"

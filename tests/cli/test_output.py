@@ -1,0 +1,94 @@
+"""What is printed: progress, ids as they are, lines no wider than the terminal."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from mmrecun import jobs
+from mmrecun.cli import output
+
+main_module = import_module("mmrecun.cli.main")
+
+
+def test_what_is_slow_to_load_is_loaded_where_it_is_needed_whatever_backend_a_notebook_exports(
+    data_folder: Path, tmp_path: Path
+):
+    code = """
+import sys
+from mmrecun.cli import main
+from mmrecun.jobs import train, unlearn, evaluate, recommend
+print(*{'matplotlib', 'scipy.stats'} & set(sys.modules), file=sys.stderr)
+main()
+"""
+    backend = {"MPLBACKEND": "module://nowhere.backend_inline"}
+    words = [sys.executable, "-c", code, "data", "describe", data_folder, "--plot", tmp_path / "facts.png", "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | backend)
+    assert done.stderr == "\n"
+    assert done.returncode == 0
+    assert (tmp_path / "facts.png").stat().st_size > 1000
+
+
+def test_progress_off_a_terminal_is_a_line_now_and_then(capsys):
+    now = iter([0.0, 1.0, 4.9, 10.5, 20.0, 41.0])
+    lines = output._Lines("training mgcn", lambda: next(now))
+    for done in range(1, 6):
+        lines.report(done, 50, f"loss {done}")
+    assert capsys.readouterr().err.splitlines() == [
+        "training mgcn: 3 of 50 (6%), 10.5 s  loss 3",
+        "training mgcn: 5 of 50 (10%), 41.0 s  loss 5",
+    ]
+
+
+def test_an_evaluation_reports_how_far_it_is(run_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mmrecun.evaluation.ranking._FEWEST", 16)
+    monkeypatch.setattr("mmrecun.evaluation.ranking._BLOCK_BYTES", 1)
+    reported: list[tuple[int, int]] = []
+    report = jobs.evaluate(run_folder, progress=lambda done, total, _: reported.append((done, total)))
+    assert len(reported) > 2
+    assert reported[-1] == (report.users, report.users)
+
+
+ODD = {"plain": "[red]A[/red] :bee: [/]", "lines": "one\ntwo\x1b[31m\x07", "backslash": "a\\[b]\\"}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_ids_and_titles_are_shown_as_they_are(case: str, capsys, monkeypatch: pytest.MonkeyPatch):
+    text = ODD[case]
+    visible = text.replace("\n", "\\n").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
+    monkeypatch.setenv("COLUMNS", "120")
+    output.rows_table([{"item": text, "score": 0.5}], text)
+    output.facts_table({text: text, "list": [text], "empty": []}, text)
+    output.bars([(text, 1)], text)
+    output.print_line(text)
+    with pytest.raises(SystemExit):
+        main_module._refuse(text)
+    captured = capsys.readouterr()
+    assert captured.out.count(visible) == 9
+    assert f"error: {visible}" in captured.err
+    assert "\x1b" not in captured.out + captured.err
+
+
+def test_programs_get_nested_facts_on_one_line(capsys):
+    nested = {"a": {"b": {"c": 1234, "d": 0.5}}, "e": [], "f": True}
+    output.print_json(nested)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line) == nested
+
+
+def test_nothing_printed_is_wider_than_a_terminal(cli, run_folder: Path, data_folder: Path, monkeypatch):
+    monkeypatch.chdir(data_folder.parent)
+    for arguments in (
+        ("data", "describe", data_folder.name),
+        ("plan", data_folder.name),
+        ("recommend", run_folder, "--user", "u00001"),
+        ("unlearn", run_folder, "--where", 'licensor == "Ember House"', "--dry-run"),
+    ):
+        code, out, _ = cli(*arguments, columns=80)
+        assert code == 0
+        assert max(map(len, out.splitlines()[1:])) <= 80
+        assert "{" not in out
