@@ -18,7 +18,7 @@ from mmrecun.models.base import Recommender
 from mmrecun.models.propagation import propagate
 from mmrecun.training.losses import training_loss
 
-_PRODUCTS = ("gemm", "nvjet", "cutlass", "xmma")
+_PRODUCTS = ("gemm", "nvjet", "cutlass", "xmma", "aten::mm", "aten::addmm", "aten::bmm")  # kernels; torch's on a CPU
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,25 @@ class Busy:
         return {name[:90]: round(1e6 * s, 1) for name, s in Counter(self.by_kernel).most_common(number)}
 
 
-def busy(action: Callable[[], object]) -> Busy:
-    """Return what the card does during one call of `action`."""
-    torch.cuda.synchronize()
-    with profile(activities=[ProfilerActivity.CUDA]) as found:
-        action()
+def synchronize() -> None:
+    """Wait for the card, where there is one."""
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
+
+
+def busy(action: Callable[[], object]) -> Busy:
+    """Return what the card does during one call of `action`; without a card, the operations of the CPU."""
+    card = torch.cuda.is_available()
+    synchronize()
+    with profile(activities=[ProfilerActivity.CUDA if card else ProfilerActivity.CPU]) as found:
+        action()
+        synchronize()
+    kind = torch.autograd.DeviceType.CUDA if card else torch.autograd.DeviceType.CPU
     seconds: Counter[str] = Counter()
     count = 0
     for event in found.events():
-        if event.device_type == torch.autograd.DeviceType.CUDA:
-            seconds[event.name] += 1e-6 * event.device_time_total
+        if event.device_type == kind:
+            seconds[event.name] += 1e-6 * (event.device_time_total if card else event.self_cpu_time_total)
             count += 1
     return Busy(dict(seconds), count)
 

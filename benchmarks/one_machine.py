@@ -24,7 +24,7 @@ from mmrecun.atomic import staged_folder
 from mmrecun.chunked import run as runs
 from mmrecun.data.columns_import import columns_of
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs import evaluate_mapped, unlearn_mapped
+from mmrecun.jobs import evaluate_mapped, fold_mapped, unlearn_mapped
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
 from mmrecun.training.distributed.fit import ShardTask
@@ -33,6 +33,7 @@ from mmrecun.training.fit import TrainConfig
 
 _MIB, _USERS_AT_ONCE = 1 << 20, 20_000
 ASKED = 500
+DEGREES = {"users": 8, "items": 400}  # training pairs of those who are forgotten
 
 
 def make(folder: Path, users: int, items: int, pairs: int) -> int:
@@ -133,25 +134,39 @@ def evaluate_stage(run: Path, group: Path | None) -> dict[str, float]:
 def forget_stage(run: Path, request: dict[str, Any], out: Path, group: Path | None) -> dict[str, float]:
     """Forget and publish; what was written is what the parent does not share."""
     watch = Watch(group)
-    parent = runs.read(run)
-    unlearn_mapped(run, ForgetRequest(**request), out, delta=out.with_suffix(".delta"))
+    made = unlearn_mapped(run, ForgetRequest(**request), out, delta=out.with_suffix(".delta"))
     spent = watch.facts()
-    shared = parent.manifest.chunks()
-    new = [path for path in (out / runs.CHUNKS).iterdir() if path.name not in shared]
-    size = sum(path.stat().st_size for path in (*new, out / runs.MANIFEST))
-    return spent | {"written MiB": size / _MIB, "delta KiB": out.with_suffix(".delta").stat().st_size / 1024}
+    facts = {"moved": sum(made.moved.values()), "waiting": made.waiting()}
+    return (
+        spent
+        | facts
+        | {"written MiB": _written(run, out), "delta KiB": out.with_suffix(".delta").stat().st_size / 1024}
+    )
+
+
+def fold_stage(run: Path, out: Path, group: Path | None) -> dict[str, float]:
+    """Write the rows that wait into their chunks."""
+    watch = Watch(group)
+    waited = fold_mapped(run, out)
+    return watch.facts() | {"waited": waited, "written MiB": _written(run, out)}
+
+
+def _written(before: Path, after: Path) -> float:
+    shared = runs.read(before).manifest.chunks()
+    new = [path for path in (after / runs.CHUNKS).iterdir() if path.name not in shared]
+    return sum(path.stat().st_size for path in (*new, after / runs.MANIFEST)) / _MIB
 
 
 def requests_of(data: Path) -> dict[str, dict[str, Any]]:
-    """One user, one item and one pair of usual degrees."""
-    columns = columns_of(data)
-    user = len(columns.users) // 3
-    item = int(columns.train.items[columns.train.starts[user]])
-    other = int(columns.train.items[columns.train.starts[user + 1]])
+    """One user, one item and one pair, whose degrees are the same whatever the size of the data."""
+    train, items = columns_of(data).train, len(columns_of(data).items)
+    users = np.argsort(np.abs(np.diff(train.starts) - DEGREES["users"]), kind="stable")[:2]
+    item = int(np.argmin(np.abs(train.item_degrees(items) - DEGREES["items"])))
+    other = int(train.items[train.starts[users[1]]])
     return {
-        "a user": {"users": [f"u{user}"]},
+        "a user": {"users": [f"u{users[0]}"]},
         "an item": {"items": [f"i{item}"]},
-        "a pair": {"pairs": [(f"u{user + 1}", f"i{other}")]},
+        "a pair": {"pairs": [(f"u{users[1]}", f"i{other}")]},
     }
 
 
@@ -172,11 +187,13 @@ def measured(folder: Path, sizes: tuple[int, int, int], steps: int, batch: int, 
     if not data.exists():
         make(data, *sizes)
     told("import", import_stage, data)
-    told("train", train_stage, data, work, run, steps, batch)
-    shutil.rmtree(work)
+    if not run.exists():
+        told("train", train_stage, data, work, run, steps, batch)
+        shutil.rmtree(work)
     told("evaluate", evaluate_stage, run)
     for name, request in requests_of(data).items():
         told(name, forget_stage, run, request, folder / name.replace(" ", "-"))
+    told("fold", fold_stage, folder / "an-item", folder / "folded")
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks import cases, latency, limits, scale, verdicts
+from benchmarks import cases, gpu, latency, limits, phases, scale, verdicts
 from benchmarks.counting import counted
 from benchmarks.limits import Limits
 from benchmarks.page import Table, write
@@ -138,3 +138,54 @@ def test_a_table_shows_what_does_not_apply():
     assert table.markdown() == (
         "### Title\n\n| name | s | n |\n| --- | ---: | ---: |\n| a | 1 (1-2) | - |\n| b | - | 1,234 |\n"
     )
+
+
+class Work:
+    """What the phases of a test are made of."""
+
+    @classmethod
+    def outer(cls, numbers: torch.Tensor) -> float:
+        doubled = numbers + numbers  # a launch; the views after it are none
+        return cls.inner(doubled.T[0]) + doubled.sum().item()  # a launch, and the host waits for a number
+
+    @staticmethod
+    def inner(numbers: torch.Tensor) -> float:
+        return float(numbers.exp().log().sum())  # three launches, and the host waits for a number
+
+
+PLACES = {"outer": [(Work, "outer")], "inner": [(Work, "inner")]}
+
+
+def test_launches_and_crossings_count_for_the_innermost_phase():
+    numbers = torch.ones(3, 2)
+    found = phases.counted(lambda: Work.outer(numbers.to(CPU)), PLACES)
+    assert found.calls == {"outer": 1, "inner": 1}
+    assert found.launches == {"outer": 2, "inner": 3}
+    assert found.crossings == {"outer": 1, "inner": 1, phases.REST: 1}
+    assert isinstance(vars(Work)["outer"], classmethod)
+    assert Work.outer(numbers) == 18
+
+
+def test_a_phase_of_an_unlearning_that_is_never_reached_is_an_error_and_no_zero():
+    with pytest.raises(RuntimeError, match=r"never reached: outer; name in benchmarks/phases\.py"):
+        phases.timed(lambda: Work.inner(torch.ones(2)), PLACES)
+
+
+def test_the_script_for_a_card_still_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    """Each part, on small data without a card."""
+    monkeypatch.setattr(limits, "_SIDE", limits._SIDE)  # a check makes it smaller
+    for part in (part for part in gpu.SECONDS if part != "mmrec"):
+        gpu.main(["--check", "--work", str(tmp_path / "work"), "--part", part])
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert {"limits", "epoch", "fit", "bprmf", "step", "hop", "unlearning", "phase", "kernels"} <= {
+        line["part"] for line in said
+    }
+    products = [line for line in said if line["part"] == "phase" and line["phase"] == phases.CURVATURE]
+    assert [line["target"] for line in products] == ["pairs", "users", "items"]
+    assert all(line["launches"] and line["seconds"] > 0 for line in products)
+
+
+def test_without_a_card_nothing_is_measured_by_the_script_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="no CUDA card was found"):
+        gpu.main(["--data", str(tmp_path)])

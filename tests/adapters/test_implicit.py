@@ -88,6 +88,7 @@ def test_it_is_audited_against_a_retraining_by_its_own_library(als, dataset, mat
     np.savez(tmp_path / "gold.npz", user_factors=users, item_factors=items, **settings)
     gold = implicit.load(tmp_path / "gold.npz", less.dataset, dataset.users.names, dataset.items.names)
     report = less.audit([gold])
+    assert str(report).startswith("Audit of 'implicit' unlearned by ")
     assert [state.name for state in report.states] == ["original", "unlearned", "gold"]
     assert report.gap["retain_recall@20"].difference == pytest.approx(0, abs=0.1)
     removal = {check.name: check.state.value for check in report.checks if check.name.startswith("residue")}

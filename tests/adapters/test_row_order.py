@@ -36,3 +36,20 @@ def test_a_model_shows_itself_in_a_few_lines(ranked, dataset):
     assert "  users: 29" in lines
     assert "<table" in less._repr_html_()
     assert len(repr(less)) < 400
+
+
+def test_ids_of_rows_may_be_a_file_whose_heading_is_pointed_out(ranked, dataset, tmp_path):
+    order = np.roll(np.arange(len(dataset.items)), 1)
+    names = dataset.items.names.gather(order)
+    listed = tmp_path / "items.txt"
+    listed.write_text("".join(f"{name}\n" for name in names))
+    right = vectors.load(ranked[0], ranked[1][order], dataset, item_ids=listed)
+    np.testing.assert_array_equal(right.model.items.weight.detach().numpy(), ranked[1])
+    listed.write_text("id\n" + listed.read_text())
+    with pytest.raises(DataError, match="the first of them 'id', which is no item of the data: leave out a line"):
+        vectors.load(ranked[0], ranked[1][order], dataset, item_ids=str(listed))
+
+
+def test_a_frame_in_place_of_the_data_is_met_with_the_way_to_make_one(ranked, dataset):
+    with pytest.raises(DataError, match=r"a DataFrame; give a dataset, such as Dataset.from_frames"):
+        vectors.load(*ranked, dataset.to_frames()["interactions"])

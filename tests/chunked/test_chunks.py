@@ -1,11 +1,14 @@
 """Chunked tables and lists against arrays and lists in memory."""
 
+import resource
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmrecun.chunked import chunks, lists, rows
+from mmrecun.chunked import chunks, lists, patches, rows
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.lists import ChunkedLists
 from mmrecun.chunked.rows import ChunkedRows
@@ -42,6 +45,53 @@ def test_a_table_is_an_array_and_what_it_was_before_stays(tmp_path_factory, seed
     asked = rng.integers(0, size, 30)
     np.testing.assert_array_equal(table.rows(asked), array[asked])
     assert ChunkedRows.write(array, ChunkFolder(place / "again")).spec == table.spec
+
+
+@given(seed=st.integers(0, 2**32 - 1), direct=st.integers(0, 6), most=st.integers(0, 400))
+@SHARED
+def test_rows_that_wait_are_read_and_folded_as_if_they_had_been_written(tmp_path_factory, seed, direct, most):
+    """Five rounds on tables and lists: some rows are urgent, and none of those is left in a chunk or a patch."""
+    rng, place = np.random.default_rng(seed), tmp_path_factory.mktemp("waiting")
+    array = rng.integers(1, 2**31, (60, 3), dtype=np.int64).astype(np.int32)
+    known = [rng.integers(0, 2**32, rng.integers(1, 9), dtype=np.uint32) for _ in range(60)]
+    table = ChunkedRows.write(array, ChunkFolder(place / "0"))
+    block = np.array([len(each) for each in known]), np.concatenate(known)
+    made = ChunkedLists.write([block], ChunkFolder(place / "0"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patches, "DIRECT", direct)
+        patch.setattr(patches, "PATCH_BYTES", most)
+        for number in range(1, 6):
+            at = rng.permutation(60)[: rng.integers(0, 20)]
+            urgent = rng.random(len(at)) < 0.2
+            array[at] = rng.integers(1, 2**31, (len(at), 3))
+            changed = {int(row): rng.integers(0, 2**32, rng.integers(1, 9), dtype=np.uint32) for row in at}
+            folder = ChunkFolder(place / str(number), behind=table.folder)
+            table = table.edited(at, array[at], folder, urgent)
+            made = made.edited(changed, folder, at[urgent].tolist())
+            known = [changed.get(row, values) for row, values in enumerate(known)]
+            asked = rng.integers(0, 60, 30)
+            np.testing.assert_array_equal(table.rows(asked), array[asked])
+            assert [each.tolist() for each in made.lists(asked)] == [known[row].tolist() for row in asked]
+            for part in (table.spec.patch, made.spec.patch):
+                waiting = [] if part is None else ChunkedRows(part[0], folder).whole().tolist()
+                assert not set(waiting) & set(at[urgent].tolist())
+                assert waiting == sorted(set(waiting))
+            bare = ChunkedRows(table.spec.model_copy(update={"patch": None}), folder)
+            np.testing.assert_array_equal(bare.rows(at[urgent]), array[at[urgent]])
+        folder = ChunkFolder(place / "folded", behind=folder)
+        flat, lists_of = table.folded(folder), made.folded(folder)
+    assert (flat.spec.patch, lists_of.spec.patch) == (None, None)
+    assert flat.spec == ChunkedRows.write(array, folder).spec
+    assert [each.tolist() for each in lists_of.lists(np.arange(60))] == [each.tolist() for each in known]
+
+
+def test_rows_wait_where_many_chunks_are_touched_until_they_are_many():
+    everywhere, none = np.arange(100), np.zeros(100, dtype=bool)
+    assert patches.written_now(everywhere[: patches.DIRECT], none[: patches.DIRECT], everywhere[: patches.DIRECT]).all()
+    assert not patches.written_now(everywhere, none, everywhere).any()
+    assert patches.written_now(everywhere, everywhere == 7, everywhere).sum() == 1
+    assert patches.written_now(everywhere, none, np.full(100, patches.PATCH_BYTES // 99)).all()
+    assert patches.written_now(np.full(100, 5), none, everywhere).all()
 
 
 @given(
@@ -92,6 +142,25 @@ def test_a_chunk_that_is_missing_or_changed_is_named(tmp_path):
         folder.get("0" * 64)
     with pytest.raises(ArtifactError, match="missing"):
         ChunkFolder(tmp_path / "other").share(folder, ["0" * 64])
+
+
+def test_more_chunks_are_read_than_files_may_be_open(tmp_path):
+    """Rows and lists of 200 chunks, read at once, with room for forty files more than are open."""
+    folder = ChunkFolder(tmp_path / "chunks")
+    array = np.arange(3200, dtype=np.float64)[:, None]
+    table = ChunkedRows.write(array, folder)
+    made = ChunkedLists.write([(np.full(3200, 8), np.arange(25600, dtype=np.uint32))], folder)
+    assert len(table.spec.chunks) > 200
+    assert len(made.spec.chunks) > 200
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + chunks._OPEN + 40, hard))
+    try:
+        np.testing.assert_array_equal(table.whole(), array)
+        found = made.lists(np.arange(3200))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert np.concatenate(found).tolist() == list(range(25600))
 
 
 def test_chunks_are_copied_where_files_cannot_have_two_names(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Erasures against sets of pairs in memory, deltas against their maker, and balances against loops in float64."""
 
+import hashlib
+import json
 import shutil
 import signal
 import subprocess
@@ -13,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmrecun.atomic import staged_folder
-from mmrecun.chunked import delta, run
+from mmrecun.chunked import delta, patches, run
 from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
+from mmrecun.chunked.folding import fold
 from mmrecun.chunked.local_balance import Pulls, Touched, restore
 from mmrecun.data.columns_import import columns_of
 from mmrecun.data.interactions import Split
@@ -124,6 +127,61 @@ def test_a_parent_is_as_before_and_its_own_chunks_go_with_it(parent: run.MappedR
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(name.encode() in path.read_bytes() for path in left)
     assert not any(path.name in held for path in left)
+
+
+def test_what_waits_is_gone_when_it_is_folded_and_the_runs_before_are_removed(
+    parent: run.MappedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An item is forgotten, then a user; no file on the disk holds an old vector of a moved row any more."""
+    monkeypatch.setattr(patches, "DIRECT", 2)
+    before, made, old = parent, [parent.folder], []
+    for number, request in enumerate(
+        (ForgetRequest(items=tuple(parent.names("items", np.array([5])))), ForgetRequest(users=("u00040",)))
+    ):
+        erasure = erasure_of(before, request)
+        moved = restore(before, lost_partners(before, erasure), Seed(0)).moved
+        old += [bytes(row.numpy()) for side in run.SIDES for row in before.vectors(side, moved[side][0])]
+        old += [bytes(row.numpy()) for side in run.SIDES for row in before.vectors(side, erasure.gone[side])]
+        place = tmp_path / f"child{number}"
+        with staged_folder(place) as staging:
+            apply(before, Erasure(erasure.gone, erasure.pairs, moved), staging)
+        made.append(place)
+        before = run.read(place)
+        assert before.manifest.waiting() > 0
+    with staged_folder(tmp_path / "folded") as staging:
+        fold(before, staging, tmp_path / "folded")
+    folded = run.read(tmp_path / "folded")
+    assert folded.manifest.waiting() == 0
+    folded.chunks.refuse_changed(folded.manifest.chunks())
+    assert pairs_of(folded) == swapped_pairs_of(folded) == pairs_of(before)
+    for side in run.SIDES:
+        everybody = np.arange(parent.size(side))
+        assert torch.equal(folded.vectors(side, everybody), before.vectors(side, everybody))
+
+    def found() -> int:
+        content = b"|".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        return sum(vector in content for vector in old)
+
+    assert found() == len(old) > 60
+    for place in made[:-1]:
+        shutil.rmtree(place)
+    assert found() > 0
+    shutil.rmtree(made[-1])
+    assert found() == 0
+    assert {path.name for path in (tmp_path / "folded" / run.CHUNKS).iterdir()} == folded.manifest.chunks()
+
+
+def test_a_run_without_patches_is_written_as_it_always_was(parent: run.MappedRun):
+    """So earlier versions read it, and its digest is the one that they gave it."""
+    text = (parent.folder / run.MANIFEST).read_text(encoding="utf-8")
+    assert '"patch"' not in text
+    parts = {
+        name: {key: json.loads(text)[kind][name][key] for key in keys}
+        for kind, keys in (("rows", ("dtype", "shape", "per_chunk", "chunks")), ("lists", ("starts", "chunks")))
+        for name in json.loads(text)[kind]
+    }
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    assert parent.manifest.digest == digest
 
 
 def test_a_process_that_is_killed_while_it_publishes_loses_nothing(parent: run.MappedRun, tmp_path: Path):

@@ -1,14 +1,17 @@
 """Habits of the shell: home directories, signals, modules that are run, help in one letter."""
 
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from mmrecun.cli import main
+from mmrecun.cli import main, output
 from mmrecun.errors import ForgetError
 from mmrecun.forget.id_file import read_ids
 from tests.cli.calling import SETTINGS, call
@@ -139,3 +142,25 @@ def test_a_closed_standard_input_is_told(run_folder: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ForgetError, match="standard input is closed"):
         read_ids(Path("-"), "user")
+
+
+def test_on_a_narrow_terminal_a_bar_keeps_its_figures_on_one_line(monkeypatch: pytest.MonkeyPatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(output, "stderr", Console(file=screen, force_terminal=True, width=80, color_system=None))
+    with output.progress_bar("forgetting with retrain") as report:
+        report(81, 1000, "loss 0.7401  best valid 0.3138 @ 76")
+    lines = [re.sub(r"\x1b\[[0-9?;]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]", screen.getvalue())]
+    shown = next(line for line in reversed(lines) if "81/1000" in line)
+    assert re.search(r"81/1000 \d:\d\d:\d\d loss 0\.7401 .*…$", shown.rstrip())
+    assert len(shown) <= 80
+
+
+def test_a_title_is_broken_between_words_on_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch):
+    title = "26.6% of the training pairs and 503 held-out pairs would be taken out of original; nothing was changed"
+    for terminal in (True, False):
+        screen = io.StringIO()
+        console = Console(file=screen, force_terminal=terminal, width=80, color_system=None)
+        monkeypatch.setattr(output, "Console", lambda console=console: console)
+        output.rows_table([{"users": 1}], title)
+        assert screen.getvalue().startswith(title) is not terminal
+        assert " ".join(screen.getvalue().split()).startswith(title)

@@ -38,6 +38,57 @@ def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):
     assert stayed["ids and pairs asked for"] is False
     code, out, _ = cli("unlearn", run, "--user", "u00001", "--out", tmp_path / "third")
     assert (code, "1 user" in out) == (0, True)
+    sample = keys(cli("evaluate", run, "--sample", "30", "--json"))
+    assert (sample["users"], sample["metrics"]) == (30, jobs.evaluate_mapped(run, users=30).metrics)
+
+
+def test_rows_that_wait_are_folded_by_command(cli, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from mmrecun.chunked import chunks, lists, patches, rows
+
+    for module in (chunks, rows, lists):
+        monkeypatch.setattr(module, "CHUNK_BYTES", 256)
+    monkeypatch.setattr(patches, "DIRECT", 3)
+    run, after, folded = (tmp_path / name for name in ("run", "after", "folded"))
+    keys(cli("train", data, "--model", "bprmf", "--on-disk", "--out", run, *SETTINGS, "--json"))
+    waiting = keys(cli("unlearn", run, "--item", "i00004", "--out", after, "--json"))["waiting"]
+    assert waiting > 6
+    assert keys(cli("audit", after, "--json"))["residue"]["chunks shared with the run before"] is False
+    code, _, err = cli("audit", after)
+    assert (code, "mmrecun fold" in err) == (0, True)
+    assert keys(cli("fold", after, "--out", folded, "--json"))["folded"] == waiting
+    audited = keys(cli("audit", folded, "--json"))
+    assert (audited["waiting"], audited["residue"].pop("ids and pairs asked for")) == (0, None)
+    assert set(audited["residue"].values()) == {True}
+    assert jobs.evaluate_mapped(folded).metrics == jobs.evaluate_mapped(after).metrics
+    code, _, err = cli("fold", data, "--out", tmp_path / "none")
+    assert (code, "is not a run in chunks" in err) == (2, True)
+
+
+def test_a_run_in_parts_is_evaluated_unlearned_and_audited_as_the_whole_is(cli, data: Path, tmp_path: Path):
+    run, parts = tmp_path / "run", tmp_path / "parts"
+    jobs.train_mapped(data, "bprmf", run, {"dim": 8, "epochs": 3, "batch_size": 256})
+    jobs.split_mapped(run, parts, 3)
+    asked = ("--user", "u00003", "--item", "i00004")
+    made, wanted = (
+        keys(cli("unlearn", place, *asked, "--out", place.with_name(f"{place.name}2"), "--json"))
+        for place in (parts, run)
+    )
+    for name in ("forgotten", "method", "references", "stop"):
+        assert made[name] == wanted[name]
+    found, whole = (
+        {name: keys(cli(name, tmp_path / f"{of}2", "--json")) for name in ("evaluate", "audit")}
+        for of in ("parts", "run")
+    )
+    assert found["evaluate"]["metrics"] == whole["evaluate"]["metrics"]
+    for name in ("residue", "recall@20", "waiting"):
+        assert found["audit"][name] == whole["audit"][name]
+    assert found["audit"]["written"] > 0
+    code, _, err = cli("unlearn", parts, "--user", "u00001", "--method", "retrain", "--out", tmp_path / "third")
+    assert (code, "is a run in parts, which has no --method" in err) == (2, True), err
+    code, _, err = cli("audit", parts)
+    assert (code, "was trained, not unlearned" in err) == (2, True), err
+    code, _, err = cli("evaluate", data, "--sample", "9")
+    assert (code, "is not a run in chunks" in err) == (2, True), err
 
 
 @pytest.mark.parametrize(

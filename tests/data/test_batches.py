@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmrecun.data.importers import batches, item_lists
+from mmrecun.data.importers import batches, id_codes, item_lists
 from mmrecun.data.importers.id_codes import sorted_by_number, sorted_pairs, without_blanks
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.read import read
+from mmrecun.data.importers.readers import Source
 from mmrecun.data.splits import _by_user
 from mmrecun.errors import DataError
 
@@ -50,7 +51,7 @@ def test_the_size_of_a_batch_changes_nothing(suffix: str, choice: dict, tmp_path
     path = written(tmp_path, suffix, rows)
     whole = read(path, ImportOptions.of(choice))
     for size in (1, 7):
-        monkeypatch.setattr(batches, "_ROWS", size)
+        monkeypatch.setattr(batches, "ROWS", size)
         found = read(path, ImportOptions.of(choice))
         assert found.dataset.digest == whole.dataset.digest
         assert found.report == whole.report
@@ -78,7 +79,7 @@ def test_the_size_of_a_batch_changes_no_error(case: str, tmp_path: Path, monkeyp
     path.write_text(BAD[case])
     said = []
     for size in (500_000, 5):
-        monkeypatch.setattr(batches, "_ROWS", size)
+        monkeypatch.setattr(batches, "ROWS", size)
         with pytest.raises(DataError, match=r"e\.csv, line \d+: ") as caught:
             read(path, ImportOptions(timestamp="at"))
         said.append(str(caught.value))
@@ -86,7 +87,7 @@ def test_the_size_of_a_batch_changes_no_error(case: str, tmp_path: Path, monkeyp
 
 
 def test_blank_lines_at_the_end_are_no_rows_in_small_batches_either(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(batches, "_ROWS", 2)
+    monkeypatch.setattr(batches, "ROWS", 2)
     (tmp_path / "e.csv").write_text(GOOD + "\n\n\n\n\n")
     assert len(read(tmp_path / "e.csv", ImportOptions()).dataset.interactions) == 60
 
@@ -95,9 +96,77 @@ def test_numbers_and_dates_do_not_mix_across_batches(tmp_path: Path, monkeypatch
     rows = [f"u{n // 5},i{n % 5},{n if n < 10 else '2020-01-01'}" for n in range(20)]
     (tmp_path / "e.csv").write_text("user,item,at\n" + "\n".join(rows) + "\n")
     for size in (20, 10):
-        monkeypatch.setattr(batches, "_ROWS", size)
+        monkeypatch.setattr(batches, "ROWS", size)
         with pytest.raises(DataError, match=r"line 12: at is '2020-01-01'"):
             read(tmp_path / "e.csv", ImportOptions(timestamp="at"))
+
+
+ODD_TIMES = ["7", " 7", "7 ", "+7", "-7", "-0", "007", "7.0", "7.5", "7e2", "1_0", '"7"', "9223372036854775807", "nan"]
+ODD_TIMES += [
+    "9223372036854775808",
+    "2020-01-01",
+    "",
+    "x",
+    "\u0667",
+    "7;",
+    "'7'",
+    "0x7",
+    "-",
+    "+",
+    '""',
+    '" 7"',
+    "7\x00",
+]
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("odd", ODD_TIMES)
+def test_times_that_are_parsed_as_numbers_at_once_are_those_of_their_text(
+    odd: str, last: bool, tmp_path: Path, monkeypatch
+):
+    header, row = ("user,item,at", "u{},i{},{}") if last else ("user,at,item", "u{0},{2},i{1}")
+    times = [odd if n == 11 else "-3" if n == 5 else str(10**9 + n) for n in range(20)]
+    rows = [row.format(n // 5, n % 5, time) for n, time in enumerate(times)]
+    (tmp_path / "e.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+
+    def outcome() -> object:
+        try:
+            found = read(tmp_path / "e.csv", ImportOptions(timestamp="at"))
+        except DataError as error:
+            return str(error)
+        return found.dataset.digest, found.report
+
+    monkeypatch.setattr(batches, "ROWS", 4)
+    fast = outcome()
+    monkeypatch.setattr(batches, "_typed_first", lambda typed, number, text: batches._collected(text))
+    assert fast == outcome()
+
+
+def test_times_turn_from_numbers_to_text_and_blank_lines_in_any_batch(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(batches, "ROWS", 3)
+    rows = [f"u{n // 5},i{n % 5},{n}" for n in range(20)]
+    (tmp_path / "e.csv").write_text("user,item,at\n" + "\n".join([*rows, "", "", "", "", ""]))
+    found = read(tmp_path / "e.csv", ImportOptions(timestamp="at")).dataset.interactions
+    assert found.attributes["timestamp"].to_list() == list(range(20))
+    taken = list(batches.open_table(tmp_path / "e.csv", number="at").batches(["at"]))
+    assert [batch.table["at"].dtype for batch in taken[:6]] == [pl.Int64] * 6
+    assert taken[-1].table["at"].dtype == pl.String  # the batch of blank lines was read as text
+    assert sum(batch.table.height for batch in taken) == 20
+
+
+@pytest.mark.parametrize("slots", [1, 8, 1 << 12])
+def test_ids_are_numbered_by_first_appearance_whatever_hash_they_have(slots: int, monkeypatch):
+    monkeypatch.setattr(id_codes, "_FEWEST_SLOTS", slots)
+    monkeypatch.setattr(id_codes, "_SLOTS_PER_ID", 1)  # so that many ids want the slot of another
+    monkeypatch.setattr(id_codes, "_MOST_KNOWN", 150)
+    rng = np.random.default_rng(0)
+    codes, parts = id_codes.IdCodes("id"), [rng.integers(300, size=size).astype(str) for size in (1, 80, 400, 7, 900)]
+    for part in parts:
+        codes.add(Source(Path("x"), pl.DataFrame({"id": part}), None))
+    rows = np.concatenate(parts).tolist()
+    order = list(dict.fromkeys(rows))
+    assert codes.names().to_list() == order
+    assert codes.take_codes().tolist() == [order.index(name) for name in rows]
 
 
 def test_lists_in_small_batches(tmp_path: Path, monkeypatch):

@@ -120,6 +120,13 @@ def test_what_was_built_is_the_same_when_read_again(tmp_path):
     assert files.load(tmp_path / "data").digest == data.digest
 
 
+@pytest.mark.parametrize("held_out", [[], ["test"], ["valid"]])
+def test_labels_may_hold_nothing_out_as_in_the_data_of_a_model_that_was_trained_on_all(held_out: list[str]):
+    labels = ["train"] * (6 - len(held_out)) + held_out
+    data = Dataset.from_frames(events(split=labels))
+    assert [len(data.train), len(data.interactions)] == [6 - len(held_out), 6]
+
+
 def events(**columns):
     return EVENTS.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
 
@@ -134,7 +141,7 @@ MISTAKES = [
     ("row 1: user 'b' has blank or invisible signs", {"interactions": events(user=["a", "b ", "c", "d", "e", "f"])}),
     ("row 5: the same user and item as in row 1", {"interactions": events(item=["b", "a", "c", "c", "a", "a"])}),
     ("row 0: split is 'dev'", {"interactions": events(split=["dev", *SPLITS[1:]])}),
-    ("no row has the split 'test'", {"interactions": events(split=["train"] * 5 + ["valid"])}),
+    ("no row has the split 'train'", {"interactions": events(split=["test"] * 5 + ["valid"])}),
     ("no user has three", {"interactions": EVENTS.drop("split").head(2)}),
     ("row 0: weight is 'x'", {"interactions": events(weight=["x"] * 6)}),
     ("row 0: timestamp is 'noon'", {"interactions": events(timestamp=["noon"] * 6)}),

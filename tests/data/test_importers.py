@@ -34,6 +34,16 @@ def test_mmrec_ids_are_row_numbers(tmp_path: Path):
     assert "which encoder" in text
 
 
+def test_labels_that_hold_nothing_out_are_taken_and_a_warning_says_what_cannot_be_done(tmp_path: Path):
+    table = tmp_path / "pairs.csv"
+    table.write_text("user,item,split\na,x,train\na,y,test\nb,x,train\n")
+    imported = read(table, ImportOptions())
+    assert [len(imported.dataset.train), len(imported.dataset.interactions)] == [2, 3]
+    text = " ".join(imported.warnings)
+    assert "no pair is labelled 'valid': `train` cannot choose an epoch" in text
+    assert "'test'" not in text
+
+
 OBJECTS = np.array([[1, "a"]], dtype=object)
 NAN = np.where(np.arange(18).reshape(6, 3) == 7, np.nan, 1.0)
 
@@ -45,7 +55,6 @@ BAD_FOLDERS = {
     "repeated pair": (GOOD + "0\t4\t0\n", None, r"line 7: the same user and item as in line 3"),
     "ragged line": (GOOD + "1\t1\n", None, r"line 7: 2 columns, but the header has 3"),
     "commas": (GOOD.replace("\t", ","), None, "looks comma separated: give --separator comma"),
-    "no test pairs": (GOOD.replace("2\t2\n", "2\t0\n", 1), None, "the test split is empty"),
     "empty file": ("", None, "the file is empty"),
     "header only": ("userID\titemID\tx_label\n", None, "holds no rows"),
     "too few features": (GOOD, np.ones((3, 2)), "3 feature rows for 5 items; item row 3 .'3'. has none"),

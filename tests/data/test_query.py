@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mmrecun.data.importers import batches
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.read import read
 from mmrecun.errors import ConfigError, DataError
@@ -40,7 +41,7 @@ def test_a_query_is_read_as_the_same_rows_in_a_file_are(shop: str, tmp_path: Pat
 
 BAD = {
     "table": ("SELECT * FROM buys", DataError, "the query failed: no such table: buys"),
-    "writes": ("DELETE FROM plays", DataError, "DELETE statements are not valid 'read' queries"),
+    "writes": ("DELETE FROM plays", DataError, "the query: DELETE changes a database; give a SELECT"),
     "several": ("SELECT 1; SELECT 2", DataError, "the query failed"),
     "nothing": ("SELECT account AS user, video AS item FROM plays WHERE 0", DataError, "the query: holds no rows"),
     "columns": ("SELECT account FROM plays", DataError, "the query: unknown column 'user'"),
@@ -60,6 +61,25 @@ def test_bad_queries(case: str, shop: str):
     with pytest.raises(kind, match=message) as caught:
         read(None, options(shop, query))
     assert "\n" not in str(caught.value)
+
+
+def test_rows_are_fetched_in_batches_and_types_may_change_between_them(shop: str, monkeypatch):
+    monkeypatch.setattr(batches, "ROWS", 4)
+    path = shop.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE odd (user, item, at)")
+        rows = [(n // 5, f"i{n % 5}" if n > 9 else n % 5, n + 0.5 if n == 7 else n) for n in range(20)]
+        connection.executemany("INSERT INTO odd VALUES (?, ?, ?)", rows)
+        connection.executemany("INSERT INTO odd VALUES (?, ?, 1)", [(7.5 if n else 7, "i0") for n in range(2)])
+        connection.commit()
+    found = read(None, options(shop, "SELECT * FROM odd LIMIT 20", timestamp="at")).dataset
+    assert found.items.names.to_list() == ["0", "1", "2", "3", "4", "i0", "i1", "i2", "i3", "i4"]
+    assert found.interactions.attributes["timestamp"].to_list() == [n + 0.5 if n == 7 else n for n in range(20)]
+    with pytest.raises(DataError, match="column 'user' holds fractions, which are not ids"):
+        read(None, options(shop, "SELECT * FROM odd"))
+    mixed = "SELECT CASE WHEN at < 5 THEN 'u' ELSE user + 0.0 END AS user, item FROM odd"
+    with pytest.raises(DataError, match="column 'user' holds fractions in some rows and text in others"):
+        read(None, options(shop, mixed))
 
 
 def test_no_query_changes_the_database(shop: str):

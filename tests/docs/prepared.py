@@ -92,11 +92,14 @@ def run() -> None:
 
 
 def own_model() -> None:
-    """`als.npz` and `pairs.csv`, with rows in the order in which the pairs name them."""
+    """`als.npz`, the ids of its rows in lists, and `pairs.csv`."""
     train = small().train
     named = {"user": [f"u{row}" for row in train.users], "item": [f"i{row}" for row in train.items]}
     pl.DataFrame(named).write_csv("pairs.csv")
-    implicit_model(opened_data("pairs.csv"))
+    read = opened_data("pairs.csv")
+    implicit_model(read)
+    listed("users.txt", read.users.names)
+    listed("items.txt", read.items.names)
     listed("gone.txt", named["user"][:1])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmrecun import Dataset, jobs
+from mmrecun.chunked import chunks, lists, patches, rows
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.parts import OwnerHere, RunInParts, part_folders
 from mmrecun.data import files
@@ -71,6 +72,59 @@ def test_parts_forget_as_the_whole_does(run: Path, tmp_path: Path, kind: str):
         part = mapped.read(folder, part=True)
         part.chunks.refuse_changed(part.manifest.chunks())
         assert {path.name for path in (folder / mapped.CHUNKS).iterdir()} == part.manifest.chunks()
+
+
+def test_what_a_part_still_holds_fails_its_audit(run: Path, tmp_path: Path):
+    """A vector is put back, and the row of the forgotten user into the list of an item that another part owns."""
+    jobs.unlearn_parts(run.with_name("parts"), REQUESTS["user"], tmp_path / "out")
+    whole, request = mapped.read(run), REQUESTS["user"]
+    found = jobs.check_mapped(tmp_path / "out", request)
+    assert set(found["residue"].values()) == {True}
+    (row,) = whole.find("users", tuple(request["users"]))
+    (values,) = whole.pairs_of("users").lists(np.array([row]))
+    item = int(values[0] >> 2)
+    for side, number, check in (("users", int(row), "vectors"), ("items", item, "lists")):
+        folder = part_folders(tmp_path / "out")[number % 3]
+        part, before = mapped.read(folder, part=True), (folder / mapped.MANIFEST).read_bytes()
+        at = np.array([number // 3])
+        if side == "users":
+            table = part.table("users.vectors").edited(
+                at, np.ones((1, whole.table("users.vectors").spec.shape[1])), part.chunks
+            )
+            rows, lists = {**part.manifest.rows, "users.vectors": table.spec}, part.manifest.lists
+        else:
+            (known,) = part.pairs_of("items").lists(at)
+            back = np.append(known, np.uint32(row << 2))
+            rows = part.manifest.rows
+            lists = {
+                **part.manifest.lists,
+                "items": part.pairs_of("items").edited({int(at[0]): back}, part.chunks).spec,
+            }
+        mapped.write_manifest(folder, part.manifest.model_copy(update={"rows": rows, "lists": lists}))
+        found = jobs.check_mapped(tmp_path / "out", request)["residue"]
+        assert [name for name, passed in found.items() if not passed] == [check]
+        (folder / mapped.MANIFEST).write_bytes(before)
+
+
+def test_parts_are_folded_each_by_itself(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for module in (chunks, rows, lists):
+        monkeypatch.setattr(module, "CHUNK_BYTES", 256)
+    monkeypatch.setattr(patches, "DIRECT", 2)
+    jobs.split_mapped(run, tmp_path / "parts", 2)
+    told = jobs.unlearn_parts(tmp_path / "parts", REQUESTS["item"], tmp_path / "after")
+    assert told["waiting"] == sum(
+        mapped.read(folder, part=True).manifest.waiting() for folder in part_folders(tmp_path / "after").values()
+    )
+    assert told["waiting"] > 0
+    whole = jobs.unlearn_mapped(run, REQUESTS["item"], tmp_path / "whole")
+    assert whole.moved == told["moved"]
+    assert_same(in_parts(tmp_path / "after"), mapped.read(tmp_path / "whole"))
+    assert jobs.check_mapped(tmp_path / "after")["residue"]["chunks shared with the run before"] is False
+    assert jobs.fold_mapped(tmp_path / "after", tmp_path / "folded") == told["waiting"]
+    assert_same(in_parts(tmp_path / "folded"), mapped.read(tmp_path / "whole"))
+    assert set(jobs.check_mapped(tmp_path / "folded", REQUESTS["item"])["residue"].values()) == {True}
+    again = jobs.unlearn_parts(tmp_path / "folded", REQUESTS["user"], tmp_path / "again")
+    assert again["forgotten"]["users"] == 1
 
 
 def test_an_interrupted_unlearning_is_finished_by_the_same_call(run: Path, tmp_path: Path, monkeypatch):

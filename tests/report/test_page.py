@@ -64,6 +64,14 @@ def test_a_figure_that_does_not_exist_is_not_assessed():
     assert "Quality kept" not in text
 
 
+def test_a_training_whose_time_nobody_told_took_no_known_time():
+    silent = changed(state("original", 0.1), seconds=0.0)
+    made = report(0, states=(silent, state("unlearned", 0.1)))
+    assert str(tables.state_rows(made)[-1].cells[0]) == "not known"
+    assert not figures.times(made)
+    assert figures.times(report(1))
+
+
 def test_only_what_was_measured_has_a_row():
     few = [row.label for row in tables.state_rows(report(1))]
     assert "validation recall@20" not in few
@@ -71,7 +79,7 @@ def test_only_what_was_measured_has_a_row():
         update={"valid": 0.4711, "exposure": {"top20": 0.25, "percentile": 0.8, "served": 0.0}}
     )
     rows = {row.label: str(row.cells[0]) for row in tables.state_rows(report(0, states=(new,)))}
-    assert (rows["validation recall@20"], rows["users shown a removed item"]) == ("0.4711", "0.2500")
+    assert (rows["validation recall@20"], rows["users shown a removed item, if put back"]) == ("0.4711", "0.2500")
 
 
 def test_closer_figures_name_their_modality():

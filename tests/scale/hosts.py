@@ -96,7 +96,7 @@ class Hosts:
             subprocess.run(["ip", "link", "set", cards[name], "netns", str(self._first[name])], check=True)
         if "A" not in missing:
             self._rejoin(cards["A"])
-        until(lambda: self._size() == 2, lambda: f"two hosts in the cluster; {self._logs()}", 300.0)
+        until(lambda: self.size() == 2, lambda: f"two hosts in the cluster; {self._logs()}", 300.0)
 
     def _begin(self, name: str, card: str) -> None:
         place = ["--head", f"--port={PORT}", f"--temp-dir={self.scratch}", "--include-dashboard=false"]
@@ -127,7 +127,8 @@ class Hosts:
         ended = [name for name, begun in self._started.items() if begun.poll() is not None]
         return f"ended: {ended or 'none'}\n" + "\n".join(f"{name}: {text}" for name, text in texts.items())
 
-    def _size(self) -> int:
+    def size(self) -> int:
+        """How many hosts the cluster has that answer."""
         code = (
             "from mmrecun.scale.ray_engine import connected\n"
             f"with connected('{self.address}') as engine: print(len(engine.nodes()))"

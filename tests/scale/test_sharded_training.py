@@ -121,13 +121,27 @@ def test_a_killed_command_goes_on_when_it_is_repeated(hosts: Hosts, data: Path, 
     assert mapped.read(tmp_path / "run").manifest.digest == calm.manifest.digest
 
 
-def test_a_killed_host_costs_one_checkpoint_and_no_bit(
-    hosts: Hosts, data: Path, calm: mapped.MappedRun, tmp_path: Path
+@pytest.mark.parametrize("loss", ["killed", "cable", "stopped"])
+def test_a_lost_host_costs_one_checkpoint_and_no_bit(
+    hosts: Hosts, data: Path, calm: mapped.MappedRun, tmp_path: Path, loss: str
 ):
-    """Host B dies with everything in it after a checkpoint, and another comes in its place."""
+    """After a checkpoint host B dies with everything in it, loses its cable, or stands still (SIGSTOP of its raylet).
+
+    The worker there is stopped as well, or it might end the training before anybody looks. Nothing tells of the last
+    two losses but the silence of the host. Another comes in its place, and the training goes on.
+    """
     store = tmp_path / "store"
     begun = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
     until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 300.0)
+    if loss == "cable":
+        hosts.pull_cable()
+    if loss == "stopped":
+        both = hosts.run("B", ["pgrep", "-f", "^ray::RayTrainWorker|/raylet/raylet "]).stdout.split()
+        assert len(both) == 2
+        hosts.run("B", ["kill", f"-{signal.SIGSTOP}", *both])
+    if loss != "killed":
+        until(lambda: hosts.size() == 1, "the loss of host B", 120.0)
+        assert begun.poll() is None, begun.communicate()[1]
     hosts.kill("B")
     hosts.up()
     _, err = begun.communicate(timeout=300)

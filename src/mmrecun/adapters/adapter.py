@@ -8,7 +8,6 @@ from pydantic import BeforeValidator
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.places import Ids
 from mmrecun.data.dataset import Dataset
-from mmrecun.errors import DataError
 from mmrecun.settings import Settings
 
 
@@ -62,18 +61,3 @@ class Adapter:
             DataError: when rows and ids do not fit together.
         """
         raise NotImplementedError
-
-
-def row_ids(path: Path) -> list[str]:
-    """Read the ids of a model's rows, one a line; nothing is stripped but the ends of lines.
-
-    Raises:
-        DataError: when the file cannot be read.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; it should have the id of each row of the model, one a line") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as ids, one a line: {error}") from None
-    return lines[:-1] if lines[-1] == "" else lines

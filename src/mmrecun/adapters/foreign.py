@@ -205,7 +205,7 @@ class ForeignModel:
         for gold in golds:
             if gold.dataset.digest != self.dataset.digest:
                 raise DataError("a Gold was trained on other data than is retained here; load it with `.dataset`")
-        names = (type(self.model).__name__.lower(), self.method or "given", self.dataset.name)
+        names = (self.home.name, self.method or "given", self.dataset.name)
         partition = Partition.between(before.dataset, self.dataset)
         with tempfile.TemporaryDirectory() as folder:
             subject = AuditSubject(

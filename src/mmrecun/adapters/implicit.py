@@ -110,7 +110,8 @@ def load(
     Args:
         model: the `.npz` that `model.save` wrote, or the fitted model itself.
         data: its training pairs, with their confidences as `weight`; `dataset_of(user_items)` makes them from a matrix.
-        users, items: ids in row and column order; by default those of the dataset, in order.
+        users, items: ids in row and column order, or files that list them, one a line; by default those of the
+            dataset, in order.
         kind: "als", "bpr" or "lmf"; read from the settings if not given.
 
     Raises:

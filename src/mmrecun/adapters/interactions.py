@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
+from mmrecun.data.importers.batches import open_table
 from mmrecun.data.importers.options import ImportOptions, SplitKind
 from mmrecun.data.importers.read import read
-from mmrecun.data.importers.readers import read_table
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import DataError
 
@@ -31,6 +31,11 @@ def opened_data(data: Dataset | str | Path) -> Dataset:
     """
     if isinstance(data, Dataset):
         return data
+    if not isinstance(data, str | Path):
+        raise DataError(
+            f"the data are a {type(data).__name__}; give a dataset, such as Dataset.from_frames(frame) with a column "
+            "`split` that says train of what the model was trained on, or the path of a table"
+        )
     path = Path(data)
     if (path / "dataset.toml").is_file():
         return files.load(path)
@@ -42,9 +47,9 @@ def opened_data(data: Dataset | str | Path) -> Dataset:
 
 
 def _headers(path: Path) -> list[str]:
-    """Return the names of the columns of a table, or of the `.inter` file in a folder."""
+    """Return the names of the columns of a table, or of the `.inter` file in a folder; no row is read."""
     table = next(iter(sorted(path.glob("*.inter"))), path) if path.is_dir() else path
-    return read_table(table).table.columns if table.is_file() else []
+    return list(open_table(table).columns) if table.is_file() else []
 
 
 def dataset_of(

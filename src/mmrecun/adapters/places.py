@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
@@ -13,7 +15,7 @@ from mmrecun.errors import DataError
 from mmrecun.text import preview
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Ids = Iterable[object]
+Ids = Iterable[object] | str | Path  # ids in the order of the rows, or the file that lists them, one a line
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Places:
 
         Args:
             dataset: what the model was trained on.
-            users, items: ids in the order of the foreign rows; None for the order of the dataset.
+            users, items: ids in the order of the foreign rows, or a file of them; None for the order of the dataset.
             sizes: numbers of rows of the foreign tables.
 
         Raises:
@@ -102,17 +104,34 @@ def _known(rows: Ints) -> Ints:
     return rows[rows >= 0]
 
 
+def row_ids(path: Path) -> list[str]:
+    """Read the ids of a model's rows, one a line; nothing is stripped but the ends of lines.
+
+    Raises:
+        DataError: when the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; it should have the id of each row of the model, one a line") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as ids, one a line: {error}") from None
+    return lines[:-1] if lines[-1] == "" else lines
+
+
 def _found(known: IdMap, order: Ids | None, size: int, degrees: Ints) -> Ints:
     if order is None:
         if len(known) != size:
             raise DataError(
                 f"the model has {size} {known.kind} rows and the data {len(known)} {known.kind}s; "
-                f"give {known.kind}s=[id of each row, in order]"
+                f"give the ids of its rows in order, as a list or a file (--reading {known.kind}s=F)"
             )
         return np.arange(size)
-    names = [str(name) for name in order]
+    names = row_ids(Path(order)) if isinstance(order, str | Path) else [str(name) for name in order]
     if len(names) != size:
         first = f", the first of them '{names[0]}'" if names else ""
+        if len(names) == size + 1 and (known.find(pl.Series(names[:1])) < 0).all():
+            first += f", which is no {known.kind} of the data: leave out a line that names the column"
         raise DataError(f"the model has {size} {known.kind} rows, but {len(names)} {known.kind} ids were given{first}")
     row_of = dict(zip(names, range(size), strict=True))
     if len(row_of) != size:

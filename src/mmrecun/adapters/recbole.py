@@ -62,7 +62,7 @@ def load(
     Args:
         path: the `.pth` file.
         data: what it was trained on.
-        users, items: RecBole's tokens, in order.
+        users, items: RecBole's tokens, in order, or files that list them, one a line.
         layers: `n_layers` of LightGCN, 2 unless you set it; 0 for BPR and other plain dot products.
         tables: names of the two tables, for other models.
 

@@ -29,7 +29,12 @@ def in_order(mine: ForeignModel, users: object, items: object) -> ForeignModel:
     if known + 1 / np.sqrt(max(pairs, 1)) >= _CHANCE:  # the error of a share is at most 0.5 / sqrt(pairs)
         return mine
     wanting = [kind for kind, ids in (("users", users), ("items", items)) if ids is None]
-    mend = f"give the ids of the {' and '.join(wanting)} in the order of its rows" if wanting else "check their order"
+    named = " ".join(f"--reading {kind}=F" for kind in wanting)
+    mend = (
+        f"give the ids of the {' and '.join(wanting)} in the order of its rows, as lists or files ({named})"
+        if wanting
+        else "check their order"
+    )
     raise DataError(
         f"the model of {mine.home.name} ranks its training pairs no higher than others (AUC {known:.2f}): its rows are "
         f"in another order than the ids, or it was trained on other pairs or hardly at all; {mend}"

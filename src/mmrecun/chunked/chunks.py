@@ -5,8 +5,10 @@ and a chunk is gone from the disk when the last run folder that names it is remo
 """
 
 import hashlib
+import mmap
 import os
 import shutil
+from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import numpy as np
 from mmrecun.errors import ArtifactError
 
 CHUNK_BYTES = 1 << 20
+_OPEN = 128  # chunks that stay mapped; each takes a file descriptor, of which a process often has 1,024
 
 
 class ChunkFolder:
@@ -27,7 +30,7 @@ class ChunkFolder:
 
     def __init__(self, path: Path, behind: "ChunkFolder | None" = None) -> None:
         self.path, self._behind = path, behind
-        self._open: dict[str, np.ndarray] = {}
+        self._open: OrderedDict[str, np.ndarray] = OrderedDict()
 
     def get(self, digest: str) -> np.ndarray:
         """Return a chunk as bytes, uint8 [B], mapped and read-only.
@@ -35,15 +38,18 @@ class ChunkFolder:
         Raises:
             ArtifactError: when it is missing.
         """
-        if digest not in self._open:
-            path = self.path / digest
+        found = self._open.pop(digest, None)
+        if found is None:
             try:
-                self._open[digest] = np.memmap(path, np.uint8, "r").view(np.ndarray)
+                found = _mapped(f"{self.path}/{digest}")
             except (FileNotFoundError, ValueError):
                 if self._behind is not None:
                     return self._behind.get(digest)
-                raise ArtifactError(f"{path}: missing or empty; the run is incomplete") from None
-        return self._open[digest]
+                raise ArtifactError(f"{self.path / digest}: missing or empty; the run is incomplete") from None
+        self._open[digest] = found
+        if len(self._open) > _OPEN:
+            self._open.popitem(last=False)
+        return found
 
     def put(self, content: bytes | memoryview) -> str:
         """Write a chunk and return its digest; one that is there already is left.
@@ -69,18 +75,24 @@ class ChunkFolder:
             ArtifactError: when a chunk is missing there.
         """
         self.path.mkdir(exist_ok=True)
+        there, here = str(other.path), str(self.path)  # a Path for each of thousands costs more than its link
         for digest in digests:
             try:
-                os.link(other.path / digest, self.path / digest)
+                os.link(f"{there}/{digest}", f"{here}/{digest}")
             except FileExistsError:
                 continue
             except FileNotFoundError:
-                raise ArtifactError(f"{other.path / digest}: missing; the run is incomplete") from None
+                raise ArtifactError(f"{there}/{digest}: missing; the run is incomplete") from None
             except OSError:
-                shutil.copyfile(other.path / digest, self.path / digest)
+                shutil.copyfile(f"{there}/{digest}", f"{here}/{digest}")
 
     def refuse_changed(self, digests: Iterable[str]) -> None:
         """Raise ArtifactError for a chunk whose content is no longer what its name says."""
         for digest in digests:
             if hashlib.sha256(self.get(digest).data).hexdigest() != digest:
                 raise ArtifactError(f"{self.path / digest}: changed since it was written; restore the run")
+
+
+def _mapped(path: str) -> np.ndarray:
+    with open(path, "rb") as file:  # noqa: PTH123 - as above
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)

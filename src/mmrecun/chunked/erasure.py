@@ -154,7 +154,8 @@ def _erased_rows(run: MappedRun, side: str, erasure: Erasure, folder: ChunkFolde
     vectors = run.table(f"{side}.vectors")
     nothing = np.zeros((len(gone), vectors.spec.shape[1]), dtype=np.float32)
     at, values = erasure.moved.get(side, (np.zeros(0, dtype=np.int64), nothing[:0]))
-    changed = vectors.edited(np.concatenate([gone, at]), np.concatenate([nothing, values]), folder)
+    leaves = np.arange(len(gone) + len(at)) < len(gone)
+    changed = vectors.edited(np.concatenate([gone, at]), np.concatenate([nothing, values]), folder, urgent=leaves)
     found = {f"{side}.vectors": changed.spec}
     if len(gone):
         names = [f"{side}.{part}" for part in ("ids", "hashes", "hash_rows")]
@@ -170,4 +171,4 @@ def _shorter_lists(run: MappedRun, side: str, erasure: Erasure, lost: LostPartne
     rows = np.array(list(lost.lost[side]), dtype=np.int64)
     for row, values in zip(rows.tolist(), lists.lists(rows), strict=True):
         changed[row] = values[~np.isin(values >> 2, lost.lost[side][row])]
-    return lists.edited(changed, folder).spec if changed else lists.spec
+    return lists.edited(changed, folder, urgent=erasure.gone[side].tolist()).spec if changed else lists.spec

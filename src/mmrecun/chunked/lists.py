@@ -1,10 +1,11 @@
 """A list of whole numbers for each row, in chunks: read by row, changed by copy on write.
 
 A chunk holds as many whole lists as make about 1 MiB: their lengths, uint32, and then their values, uint32. A list that
-is emptied leaves nothing but a length of zero.
+is emptied leaves nothing but a length of zero. Where many chunks are touched, lists wait in a patch
+(`chunked.patches`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from mmrecun.arrays import Ints
 from mmrecun.chunked.chunks import CHUNK_BYTES, ChunkFolder
+from mmrecun.chunked.patches import places_in, written_now
+from mmrecun.chunked.rows import ChunkedRows, RowsSpec
 from mmrecun.settings import Settings
 
 _UINT = np.dtype("<u4")
@@ -23,10 +26,16 @@ class ListsSpec(Settings):
     Attributes:
         starts: the first row of each chunk, and the number of rows.
         chunks: digests, in order.
+        patch: rows whose lists changed since their chunks were written, int64 [K], ascending, and the lists.
     """
 
     starts: tuple[int, ...]
     chunks: tuple[str, ...]
+    patch: "tuple[RowsSpec, ListsSpec] | None" = None
+
+    def digests(self) -> set[str]:
+        """Return the digests of all chunks, with those of the patch."""
+        return set(self.chunks).union(*(part.digests() for part in self.patch or ()))
 
 
 @dataclass(frozen=True)
@@ -62,27 +71,71 @@ class ChunkedLists:
         return cls(ListsSpec(starts=tuple(starts), chunks=tuple(chunks)), folder)
 
     def lists(self, at: Ints) -> list[np.ndarray]:
-        """Return the lists of rows `at` (int64 [K]): uint32, read-only, each a view of its chunk."""
+        """Return the lists of rows `at` (int64 [K]): uint32, each a copy."""
         found: list[np.ndarray] = [np.empty(0, dtype=_UINT)] * len(at)
         for number, places in self._by_chunk(at):
             lengths, values = self._chunk(number)
             ends = np.cumsum(lengths, dtype=np.int64)
             for place in places:
                 row = int(at[place]) - self.spec.starts[number]
-                found[place] = values[ends[row] - lengths[row] : ends[row]]
+                found[place] = values[ends[row] - lengths[row] : ends[row]].copy()
+        rows, waiting = self._patch()
+        here, there = places_in(rows, at)
+        for place, values in zip(here, waiting.lists(there) if len(there) else (), strict=True):
+            found[place] = values
         return found
 
-    def edited(self, changed: Mapping[int, np.ndarray], folder: ChunkFolder) -> Self:
-        """Return the lists with those of some rows replaced; the chunks that hold them go to `folder`."""
-        chunks, at = list(self.spec.chunks), np.array(list(changed), dtype=np.int64)
-        for number, places in self._by_chunk(at):
-            lengths, values = self._chunk(number)
-            parts = np.split(values, np.cumsum(lengths, dtype=np.int64)[:-1])
-            for place in places:
-                parts[int(at[place]) - self.spec.starts[number]] = changed[int(at[place])]
-            kept = np.array([len(part) for part in parts], dtype=np.int64)
-            chunks[number] = folder.put(_packed(kept, np.concatenate(parts)))
-        return type(self)(self.spec.model_copy(update={"chunks": tuple(chunks)}), folder)
+    def edited(
+        self, changed: Mapping[int, np.ndarray], folder: ChunkFolder, urgent: Collection[int] | None = None
+    ) -> Self:
+        """Return the lists with those of some rows replaced; what is written goes to `folder`.
+
+        Args:
+            changed: row -> its list, uint32.
+            folder: of the new lists.
+            urgent: rows that are written into their chunks in any case; None for all of `changed`.
+        """
+        due = set(changed if urgent is None else urgent)
+        rows, waiting = self._patch()
+        old = dict(zip(rows.tolist(), waiting.lists(np.arange(len(rows))) if len(rows) else (), strict=True))
+        pending = dict(sorted({**old, **changed}.items()))
+        at = np.array(list(pending), dtype=np.int64)
+        sizes = np.array([values.nbytes for values in pending.values()], dtype=np.int64)
+        now = written_now(self._numbers(at), np.isin(at, list(due)), sizes)
+        chunks = list(self.spec.chunks)
+        for number, places in self._by_chunk(at[now]):
+            chunks[number] = folder.put(self._replaced(number, at[now][places], pending))
+        patch = None if now.all() else _written_patch({row: pending[row] for row in at[~now].tolist()}, folder)
+        return type(self)(self.spec.model_copy(update={"chunks": tuple(chunks), "patch": patch}), folder)
+
+    def folded(self, folder: ChunkFolder) -> Self:
+        """Return the same lists without a patch; the chunks that are written for it go to `folder`."""
+        if self.spec.patch is None:
+            return self
+        rows, waiting = self._patch()
+        changed = dict(zip(rows.tolist(), waiting.lists(np.arange(len(rows))), strict=True))
+        return type(self)(self.spec.model_copy(update={"patch": None}), self.folder).edited(changed, folder)
+
+    def _patch(self) -> tuple[Ints, Self]:
+        """Return the rows that wait, int64 [K], and their lists; nothing is to be read of those where K is 0."""
+        if self.spec.patch is None:
+            return np.zeros(0, dtype=np.int64), self
+        rows, lists = self.spec.patch
+        return ChunkedRows(rows, self.folder).whole(), type(self)(lists, self.folder)
+
+    def _replaced(self, number: int, rows: Ints, changed: Mapping[int, np.ndarray]) -> bytes:
+        """Return the content of a chunk with the lists of some of its rows (ascending) replaced."""
+        lengths, values = self._chunk(number)
+        ends, kept = np.cumsum(lengths, dtype=np.int64), lengths.astype(np.int64)
+        parts, done = [], 0
+        for row in rows.tolist():
+            at = row - self.spec.starts[number]
+            parts += [values[done : ends[at] - lengths[at]], changed[row]]
+            kept[at], done = len(changed[row]), ends[at]
+        return _packed(kept, np.concatenate([*parts, values[done:]]))
+
+    def _numbers(self, at: Ints) -> Ints:
+        return np.searchsorted(np.array(self.spec.starts), at, side="right") - 1
 
     def _chunk(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         content = self.folder.get(self.spec.chunks[number]).view(_UINT)
@@ -91,11 +144,18 @@ class ChunkedLists:
 
     def _by_chunk(self, at: Ints) -> Iterator[tuple[int, Ints]]:
         """Yield each chunk that is asked for, and which of `at` lie there."""
-        numbers = np.searchsorted(np.array(self.spec.starts), at, side="right") - 1
+        numbers = self._numbers(at)
         order = np.argsort(numbers, kind="stable")
         for places in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
             if len(places):
                 yield int(numbers[places[0]]), places
+
+
+def _written_patch(changed: Mapping[int, np.ndarray], folder: ChunkFolder) -> tuple[RowsSpec, ListsSpec]:
+    lists = list(changed.values())
+    block = np.array([len(each) for each in lists], dtype=np.int64), np.concatenate(lists)
+    rows = ChunkedRows.write(np.array(list(changed), dtype=np.int64), folder)
+    return rows.spec, ChunkedLists.write([block], folder).spec
 
 
 def _packed(lengths: Ints, values: np.ndarray) -> bytes:

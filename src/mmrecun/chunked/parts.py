@@ -5,6 +5,7 @@ unlearning asks the owners of rows for what it reads, and each then changes its 
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +23,18 @@ from mmrecun.chunked import run as runs
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply
 from mmrecun.chunked.lists import ChunkedLists
+from mmrecun.chunked.residue import Left, left_here
 from mmrecun.chunked.rows import ChunkedRows
 from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_manifest
 from mmrecun.errors import ArtifactError
+from mmrecun.manifest import reference
 
 _NAME = re.compile(r"(\d+)-of-(\d+)")
 _BLOCK = 1 << 16
+
+
+def _folder(part: int, parts: int) -> str:
+    return f"{part}-of-{parts}"
 
 
 class Owner(Protocol):
@@ -72,7 +79,7 @@ def part_folders(place: Path) -> dict[int, Path]:
 def split(run: MappedRun, place: Path, parts: int) -> None:
     """Write a run in chunks as so many parts below `place`; the run stays as it is."""
     for part in range(parts):
-        with staged_folder(place / f"{part}-of-{parts}") as staging:
+        with staged_folder(place / _folder(part, parts)) as staging:
             _write_part(run, part, parts, staging)
 
 
@@ -150,11 +157,31 @@ class RunInParts(MappedRun):
             raise ArtifactError(f"{place}: its parts are of several runs, or an unlearning was interrupted; repeat it")
         rows = {
             name: spec.model_copy(
-                update={"shape": (sum(each.rows[name].shape[0] for each in found), *spec.shape[1:]), "chunks": ()}
+                update={
+                    "shape": (sum(each.rows[name].shape[0] for each in found), *spec.shape[1:]),
+                    "chunks": (),
+                    "patch": None,
+                }
             )
             for name, spec in found[0].rows.items()
         }
-        return cls(place, found[0].model_copy(update={"rows": rows, "lists": {}}), owners)
+        above = found[0].parent
+        if above is not None:  # of the part `0-of-W`, to that of the parent
+            path = os.path.normpath(Path(_folder(0, len(found))) / above.path / "..")
+            above = above.model_copy(update={"path": path})
+        return cls(place, found[0].model_copy(update={"rows": rows, "lists": {}, "parent": above}), owners)
+
+    def left(self) -> Left:
+        """Ask all owners who left; see `chunked.residue`."""
+        told: list[Left] = [owner.ask("left") for owner in self.owners]
+        numbered = [
+            {side: part + len(told) * rows for side, rows in each.rows.items()} for part, each in enumerate(told)
+        ]
+        return Left(
+            {side: np.sort(np.concatenate([rows[side] for rows in numbered])) for side in SIDES},
+            any(each.ids_in_chunks for each in told),
+            *(sum(getattr(each, name) for each in told) for name in ("written", "shared", "waiting")),
+        )
 
     def asked(self, what: str, side: str, at: Ints) -> Iterator[tuple[Ints, Any]]:
         """Ask the owners of rows `at` (int64 [K]); yields which of them an answer is about, and the answer."""
@@ -190,14 +217,16 @@ class RunInParts(MappedRun):
         """Return the lists of one side; see `MappedRun`."""
         return _ListsOfParts(self, side)
 
-    def erase(self, erasure: Erasure, lost: LostPartners, out: Path, facts: Mapping[str, Any]) -> None:
-        """Let each owner write its part of what is left, below `out` where the part is.
+    def erase(self, erasure: Erasure, lost: LostPartners, out: Path, facts: Mapping[str, Any]) -> int:
+        """Let each owner write its part of what is left, below `out` where the part is; returns how many rows wait.
 
         An owner that has done so already, for the same erasure, does nothing.
         """
         whole = {**facts, "change": _digest(erasure)}
-        for part, owner in enumerate(self.owners):
+        return sum(
             owner.ask("erase", *_share(erasure, lost, part, len(self.owners)), out, whole)
+            for part, owner in enumerate(self.owners)
+        )
 
 
 def _share(erasure: Erasure, lost: LostPartners, part: int, parts: int) -> tuple[Erasure, LostPartners]:
@@ -222,12 +251,13 @@ def _digest(erasure: Erasure) -> str:
     return state.hexdigest()
 
 
-def _erase(run: MappedRun, erasure: Erasure, lost: LostPartners, out: Path, facts: Mapping[str, Any]) -> None:
+def _erase(run: MappedRun, erasure: Erasure, lost: LostPartners, out: Path, facts: Mapping[str, Any]) -> int:
     place = out / run.folder.name
-    if runs.is_mapped(place) and runs.read(place, part=True).manifest.change == facts["change"]:
-        return
+    if runs.is_mapped(place) and (known := runs.read(place, part=True).manifest).change == facts["change"]:
+        return known.waiting()
     with staged_folder(place) as staging:
-        apply(run, erasure, staging, lost, **facts)
+        above = reference(run.folder, run.manifest.digest, place)
+        return apply(run, erasure, staging, lost, parent=above, **facts).waiting()
 
 
 _ANSWERS: dict[str, Callable[..., Any]] = {
@@ -236,5 +266,6 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "names": MappedRun.names,
     "vectors": lambda run, side, at: run.vectors(side, at).numpy(),
     "lists": lambda run, side, at: [np.array(each) for each in run.pairs_of(side).lists(at)],
+    "left": left_here,
     "erase": _erase,
 }

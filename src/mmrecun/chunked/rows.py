@@ -1,4 +1,4 @@
-"""A table of rows in chunks: read by row, changed by copy on write."""
+"""A table of rows in chunks: read by row, changed by copy on write or, where many chunks are touched, by a patch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 
 from mmrecun.arrays import Ints
 from mmrecun.chunked.chunks import CHUNK_BYTES, ChunkFolder
+from mmrecun.chunked.patches import Mask, places_in, written_now
 from mmrecun.settings import Settings
 
 
@@ -19,12 +20,19 @@ class RowsSpec(Settings):
         shape: rows first.
         per_chunk: rows of every chunk but the last.
         chunks: digests, in order.
+        patch: rows that changed since their chunks were written, int64 [K], ascending, and what they are now; see
+            `chunked.patches`.
     """
 
     dtype: str
     shape: tuple[int, ...]
     per_chunk: int
     chunks: tuple[str, ...]
+    patch: "tuple[RowsSpec, RowsSpec] | None" = None
+
+    def digests(self) -> set[str]:
+        """Return the digests of all chunks, with those of the patch."""
+        return set(self.chunks).union(*(part.digests() for part in self.patch or ()))
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class ChunkedRows:
         return cls(RowsSpec(dtype=dtype.str, shape=values.shape, per_chunk=per_chunk, chunks=tuple(chunks)), folder)
 
     def chunk(self, number: int) -> np.ndarray:
-        """Return one chunk as rows, mapped and read-only."""
+        """Return one chunk as rows, mapped and read-only, without the patch."""
         rows = self.folder.get(self.spec.chunks[number]).view(self.spec.dtype)
         return rows.reshape(-1, *self.spec.shape[1:])
 
@@ -64,16 +72,55 @@ class ChunkedRows:
         found = np.empty((len(at), *self.spec.shape[1:]), dtype=self.spec.dtype)
         for number, places, inside in self._by_chunk(at):
             found[places] = self.chunk(number)[inside]
+        if self.spec.patch is not None:
+            changed, values = (type(self)(part, self.folder) for part in self.spec.patch)
+            here, there = places_in(changed.whole(), at)
+            found[here] = values.rows(there)
         return found
 
-    def edited(self, at: Ints, values: np.ndarray, folder: ChunkFolder) -> Self:
-        """Return the table with rows `at` (int64 [K], distinct) replaced; the chunks that hold them go to `folder`."""
+    def whole(self) -> np.ndarray:
+        """Return all rows, as a copy."""
+        return self.rows(np.arange(len(self)))
+
+    def edited(self, at: Ints, values: np.ndarray, folder: ChunkFolder, urgent: Mask | None = None) -> Self:
+        """Return the table with some rows replaced; what is written goes to `folder`.
+
+        Args:
+            at: int64 [K], distinct.
+            values: [K, ...], what they become.
+            folder: of the new table.
+            urgent: bool [K], rows that are written into their chunks in any case; None for all of them.
+        """
+        urgent = np.ones(len(at), dtype=bool) if urgent is None else urgent
+        at, values, urgent = self._with_waiting(at, values, urgent)
+        now = written_now(at // self.spec.per_chunk, urgent, np.full(len(at), values[:1].nbytes))
         chunks = list(self.spec.chunks)
-        for number, places, inside in self._by_chunk(at):
+        for number, places, inside in self._by_chunk(at[now]):
             rows = self.chunk(number).copy()
-            rows[inside] = values[places]
+            rows[inside] = values[now][places]
             chunks[number] = folder.put(rows.tobytes())
-        return type(self)(self.spec.model_copy(update={"chunks": tuple(chunks)}), folder)
+        patch = None
+        if not now.all():
+            patch = type(self).write(at[~now], folder).spec, type(self).write(values[~now], folder).spec
+        return type(self)(self.spec.model_copy(update={"chunks": tuple(chunks), "patch": patch}), folder)
+
+    def folded(self, folder: ChunkFolder) -> Self:
+        """Return the same table without a patch; the chunks that are written for it go to `folder`."""
+        if self.spec.patch is None:
+            return self
+        at, values = (type(self)(part, self.folder).whole() for part in self.spec.patch)
+        return type(self)(self.spec.model_copy(update={"patch": None}), self.folder).edited(at, values, folder)
+
+    def _with_waiting(self, at: Ints, values: np.ndarray, urgent: Mask) -> tuple[Ints, np.ndarray, Mask]:
+        """Add the rows of the patch that do not change again; ascending."""
+        values = np.asarray(values, dtype=self.spec.dtype)
+        if self.spec.patch is not None:
+            waiting, theirs = (type(self)(part, self.folder).whole() for part in self.spec.patch)
+            stay = ~np.isin(waiting, at)
+            at, values = np.concatenate([at, waiting[stay]]), np.concatenate([values, theirs[stay]])
+            urgent = np.concatenate([urgent, np.zeros(int(stay.sum()), dtype=bool)])
+        order = np.argsort(at)
+        return at[order], values[order], urgent[order]
 
     def with_chunk(self, number: int, rows: np.ndarray, folder: ChunkFolder) -> Self:
         """Return the table with one chunk replaced by as many rows."""

@@ -84,12 +84,19 @@ class MappedManifest(Settings):
     def chunks(self) -> set[str]:
         """Return the digests of all chunks."""
         parts: list[RowsSpec | ListsSpec] = [*self.rows.values(), *self.lists.values()]
-        return {digest for part in parts for digest in part.chunks}
+        return {digest for part in parts for digest in part.digests()}
+
+    def waiting(self) -> int:
+        """Return how many rows and lists wait in patches, so that chunks still hold what they were before."""
+        parts: list[RowsSpec | ListsSpec] = [*self.rows.values(), *self.lists.values()]
+        return sum(part.patch[0].shape[0] for part in parts if part.patch is not None)
 
 
 def content_digest(rows: Mapping[str, RowsSpec], lists: Mapping[str, ListsSpec]) -> str:
     """Compute SHA-256 over the digests of all chunks, in order, and the shapes of the parts."""
-    parts = {name: spec.model_dump(mode="json") for name, spec in sorted([*rows.items(), *lists.items()])}
+    parts = {
+        name: spec.model_dump(mode="json", exclude_none=True) for name, spec in sorted([*rows.items(), *lists.items()])
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -194,7 +201,7 @@ def write_manifest(folder: Path, manifest: MappedManifest) -> None:
     """Write `mapped.json`; the digest is worked out here."""
     digest = content_digest(manifest.rows, manifest.lists)
     whole = manifest.model_copy(update={"digest": digest})
-    (folder / MANIFEST).write_text(whole.model_dump_json() + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(whole.model_dump_json(exclude_none=True) + "\n", encoding="utf-8")
 
 
 def write(staging: Path, columns: Columns, vectors: Mapping[str, np.ndarray], **facts: Any) -> None:

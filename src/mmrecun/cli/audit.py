@@ -8,7 +8,7 @@ from rich.console import Console
 
 from mmrecun.auditing.result import Outcome
 from mmrecun.cli.leftovers import name_leftovers
-from mmrecun.cli.mapped import audit_mapped, is_mapped
+from mmrecun.cli.mapped import audit_mapped, in_parts, is_mapped
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError
@@ -76,8 +76,8 @@ def audit(
     as_json: JsonFlag = False,
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
-    if is_mapped(run):
-        audit_mapped(context, run, as_json)
+    if is_mapped(run) or in_parts(run, on):
+        audit_mapped(context, run, on, as_json)
         return
     from mmrecun import jobs
     from mmrecun.report.terminal import show

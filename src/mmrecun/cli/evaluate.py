@@ -4,22 +4,35 @@ from typing import Annotated
 
 import typer
 
-from mmrecun.cli.mapped import is_mapped
+from mmrecun.cli.mapped import in_parts, is_mapped
 from mmrecun.cli.options import RunFolder
 from mmrecun.cli.output import JsonFlag, counted, metrics_table, print_json, progress_bar
+from mmrecun.errors import ConfigError
 
 
 def evaluate(
     run: RunFolder,
     split: Annotated[str, typer.Option("--split", help="valid or test.")] = "test",
+    sample: Annotated[
+        int,
+        typer.Option("--sample", metavar="N", min=0, help="Users drawn, of a run in chunks; 0: all of them."),
+    ] = 0,
+    on: Annotated[
+        str, typer.Option("--on", metavar="here|ray:HOST:PORT", help="Where the parts of a run in parts are.")
+    ] = "here",
     as_json: JsonFlag = False,
 ) -> None:
     """Rank all items for every user of RUN and measure the lists; training pairs are masked."""
     from mmrecun import jobs
 
-    measure = jobs.evaluate_mapped if is_mapped(run) else jobs.evaluate
+    chunks = is_mapped(run) or in_parts(run, on)
+    if not chunks and (sample or on != "here"):
+        raise ConfigError(f"{run} is not a run in chunks; --sample and --on are about those alone")
     with progress_bar(f"evaluating {run.name}") as progress:
-        report = measure(run, split, progress=progress)
+        if chunks:
+            report = jobs.evaluate_mapped(run, split, sample, progress, on)
+        else:
+            report = jobs.evaluate(run, split, progress=progress)
     if as_json:
         facts = {"users": report.users, "cold_users": report.cold_users, "seconds": report.seconds}
         print_json({"run": str(run), "split": split, "metrics": report.metrics, **facts})

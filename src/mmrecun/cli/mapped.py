@@ -16,6 +16,11 @@ def is_mapped(run: Path) -> bool:
     return (run / "mapped.json").is_file()
 
 
+def in_parts(place: Path, on: str = "here") -> bool:
+    """Say whether a folder holds parts of a run in chunks, or hosts of a cluster are to have them there."""
+    return any(place.glob("*-of-*/mapped.json")) or (on != "here" and not place.exists())
+
+
 def refuse_other_options(context: typer.Context, taken: Collection[str], subject: str) -> None:
     """Refuse options which have no meaning here.
 
@@ -37,6 +42,11 @@ def refuse_other_options(context: typer.Context, taken: Collection[str], subject
         raise ConfigError(f"{subject} has no {listing(sorted(given))}")
 
 
+def _refuse_other_options(context: typer.Context, taken: set[str], run: Path, parts: bool) -> None:
+    kind = "in parts" if parts else "in chunks"
+    refuse_other_options(context, taken | ({"on"} if parts else set()), f"{run} is a run {kind}, which")
+
+
 def unlearn_mapped(
     context: typer.Context,
     run: Path,
@@ -44,9 +54,10 @@ def unlearn_mapped(
     files: tuple[Path | None, Path | None, Path | None],
     named: tuple[list[str], list[str]],
     seed: int,
+    on: str,
     as_json: bool,
 ) -> None:
-    """Take users, items and pairs out of a run in chunks.
+    """Take users, items and pairs out of a run in chunks, whole or in parts.
 
     Args:
         context: of the command.
@@ -54,10 +65,12 @@ def unlearn_mapped(
         files: of users, items and pairs.
         named: users and items.
         seed: of what is drawn.
+        on: which hosts have the parts.
         as_json: print one JSON object.
     """
     taken = {"run", "out", "users", "items", "pairs", "user", "item", "seed", "as_json"}
-    refuse_other_options(context, taken, f"{run} is a run in chunks, which")
+    parts = in_parts(run, on)
+    _refuse_other_options(context, taken, run, parts)
     if out is None:
         raise ConfigError("name the new run with --out")
     from mmrecun import jobs
@@ -70,30 +83,29 @@ def unlearn_mapped(
         items=(*named[1], *(read_ids(items, "item", warn=warn) if items else ())),
         pairs=read_pairs(pairs, None, warn) if pairs else (),
     )
-    made = jobs.unlearn_mapped(run, request, out, seed)
-    result: dict[str, Any] = {
-        "run": str(out),
-        "parent": str(run),
-        "method": made.method,
-        "forgotten": made.forgotten,
-        "references": made.references,
-        "seconds": made.seconds,
-        "stop": made.stop,
-    }
+    if parts:
+        made = jobs.unlearn_parts(run, request, out, seed, on)
+    else:
+        whole = jobs.unlearn_mapped(run, request, out, seed)
+        made = whole.model_dump(include={"forgotten", "seconds", "stop"}) | {"waiting": whole.waiting()}
+    told = {name: made[name] for name in ("forgotten", "seconds", "stop", "waiting")}
+    result: dict[str, Any] = {"run": str(out), "parent": str(run), "method": "local", "references": {}, **told}
     if as_json:
         print_json(result)
         return
-    parts = ", ".join(counted(count, kind.removesuffix("s")) for kind, count in made.forgotten.items() if count)
-    shown = {"from": run, "taken out": parts, "time": duration(made.seconds), "ended": made.stop}
-    facts_table({"run": out, **shown}, f"forgotten with {made.method}")
+    taken_out = ", ".join(counted(n, kind.removesuffix("s")) for kind, n in told["forgotten"].items() if n)
+    shown = {"from": run, "taken out": taken_out, "time": duration(told["seconds"]), "ended": told["stop"]}
+    if told["waiting"]:
+        shown["to fold"] = f"{counted(told['waiting'], 'row')}: mmrecun fold {out} --out NEW, then remove older runs"
+    facts_table({"run": out, **shown}, "forgotten with local")
 
 
-def audit_mapped(context: typer.Context, run: Path, as_json: bool) -> None:
-    """Look for what an unlearned run in chunks still holds of those who left."""
-    refuse_other_options(context, {"run", "as_json"}, f"{run} is a run in chunks, which")
+def audit_mapped(context: typer.Context, run: Path, on: str, as_json: bool) -> None:
+    """Look for what an unlearned run in chunks, whole or in parts, still holds of those who left."""
+    _refuse_other_options(context, {"run", "as_json"}, run, in_parts(run, on))
     from mmrecun import jobs
 
-    found = jobs.check_mapped(run)
+    found = jobs.check_mapped(run, on=on)
     if as_json:
         print_json({"run": str(run), **found})
         return
@@ -102,3 +114,5 @@ def audit_mapped(context: typer.Context, run: Path, as_json: bool) -> None:
     before, after = (found["recall@20"][name] for name in ("before", "after"))
     note = f"recall@20 of {found['sample']} users on validation: {before:.4f} before, {after:.4f} after"
     rows_table(rows, f"{run}: {note}")
+    if found["waiting"]:
+        warn(f"chunks of {run} still hold what was forgotten, as its parent does: mmrecun fold {run} --out NEW")

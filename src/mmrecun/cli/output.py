@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from mmrecun.keys import MetricKey
@@ -82,7 +82,7 @@ def facts_table(facts: Mapping[str, object], title: str = "") -> None:
 def _print(table: Table, title: str) -> None:
     console = Console()
     if title:
-        console.print(Text(escape_control(title), style="bold"), soft_wrap=True)
+        console.print(Text(escape_control(title), style="bold"), soft_wrap=not console.is_terminal)  # else at words
     console.print(table)
 
 
@@ -95,14 +95,23 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=8),
-        TaskProgressColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        _Note("{task.fields[note]}", markup=False, table_column=Column()),
     )
     with Progress(*columns, console=stderr, transient=True) as progress:
         task = progress.add_task(escape_control(label), total=None, note="")
         yield lambda done, total, note: progress.update(task, completed=done, total=total, note=note)
+
+
+class _Note(TextColumn):
+    """The one column that gives way where the terminal is narrow, without a second line."""
+
+    def render(self, task: Task) -> Text:
+        """Return the text of a task."""
+        text = super().render(task)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
 
 
 class _Lines:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from mmrecun.cli.mapped import is_mapped, unlearn_mapped
+from mmrecun.cli.mapped import in_parts, is_mapped, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
 from mmrecun.cli.request_lines import naming_lines
@@ -76,8 +76,8 @@ def unlearn(
     """Take users, items, interactions or modalities out of RUN; RUN itself is not changed."""
     del help_settings
     files, named = (users, items, pairs), (user, item)
-    if is_mapped(run):
-        unlearn_mapped(context, run, out, files, named, seed, as_json)
+    if is_mapped(run) or in_parts(run, on):
+        unlearn_mapped(context, run, out, files, named, seed, on, as_json)
         return
     _refuse_unfit(out, dry_run, unknown_file, ignore_unknown)
     numbers = seeds_of(seeds, on)
@@ -269,6 +269,7 @@ def _show_scope(
     rows = [
         {"": f"{_NOUNS[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
         for kind, count in scope["forgotten"].items()
+        if count or kind in scope["retained"]
     ]
     share = f"{scope['share']:.1%} of the training pairs"
     if held := scope["forgotten"]["held_out"]:

@@ -145,9 +145,10 @@ class Dataset:
     @cached_property
     def degrees(self) -> tuple[Ints, Ints]:
         """Number of training pairs of each user, int64 [U], and of each item, int64 [I]."""
-        pairs, trained = self.interactions, self.interactions.splits == Split.TRAIN
+        pairs, others = self.interactions, np.flatnonzero(self.interactions.splits != Split.TRAIN)
         rows = (pairs.users, len(self.users)), (pairs.items, len(self.items))
-        users, items = (np.bincount(of[trained], minlength=size) for of, size in rows)
+        # the pairs of other splits are few, so that less is gathered than for those of training
+        users, items = (np.bincount(of, minlength=size) - np.bincount(of[others], minlength=size) for of, size in rows)
         return users, items
 
     @cached_property

@@ -168,15 +168,13 @@ def _pairs(events: Source, users: Ints, items: Ints, seed: Seed) -> Interactions
 
 
 def _splits(events: Source, users: Ints, seed: Seed) -> Labels:
-    given = "split" in events.table.columns
-    labels = given_labels(events, "split") if given else random_split(users, seed)
-    for split in Split:
-        if (labels == split).any():
-            continue
-        if given:
-            raise DataError(
-                f"interactions: no row has the split '{split.name.lower()}'; label some, or drop the column"
-            )
+    if "split" in events.table.columns:
+        labels = given_labels(events, "split")
+        if not (labels == Split.TRAIN).any():
+            raise DataError("interactions: no row has the split 'train'; there must be some")
+        return labels
+    labels = random_split(users, seed)
+    if any(not (labels == split).any() for split in Split):
         raise DataError("interactions: no user has three of them, so none can be held out; give a column 'split'")
     return labels
 

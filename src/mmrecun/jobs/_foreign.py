@@ -14,10 +14,10 @@ from zipfile import BadZipFile
 import numpy as np
 
 from mmrecun import runs
-from mmrecun.adapters.adapter import Adapter, row_ids
+from mmrecun.adapters.adapter import Adapter
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
-from mmrecun.adapters.places import Ids, Places
+from mmrecun.adapters.places import Ids, Places, row_ids
 from mmrecun.adapters.registry import adapter_class
 from mmrecun.atomic import as_path
 from mmrecun.data import files

@@ -10,14 +10,18 @@ from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.chunked import delta as deltas
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply, erasure_of, lost_partners
+from mmrecun.chunked.folding import fold
 from mmrecun.chunked.local_balance import restore
+from mmrecun.chunked.parts import part_folders
+from mmrecun.chunked.residue import parent_folder, residue
 from mmrecun.chunked.run import MappedManifest, MappedRun
 from mmrecun.claims import claimed
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
-from mmrecun.errors import ArtifactError, ConfigError, ForgetError
+from mmrecun.errors import ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
+from mmrecun.jobs._part_reader import HERE, left_of, reader
 from mmrecun.manifest import reference
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
@@ -28,15 +32,16 @@ _CHECKED = 500  # users whose lists an audit compares
 
 
 def evaluate_mapped(
-    run: PathLike, split: str = "test", users: int = 0, progress: Progress | None = None
+    run: PathLike, split: str = "test", users: int = 0, progress: Progress | None = None, on: str = HERE
 ) -> RankingReport:
     """Rank all items for users of a run in chunks and measure the lists on one split.
 
     Args:
-        run: a run folder.
+        run: a run folder, or that of the parts of a run.
         split: "valid" or "test".
         users: how many are drawn, the same ones each time; 0 for all who have a pair in the split.
         progress: called with the number of ranked users.
+        on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
 
     Raises:
         ConfigError: for an unknown split.
@@ -44,7 +49,8 @@ def evaluate_mapped(
     names = {part.name.lower(): part for part in Split if part is not Split.TRAIN}
     if split not in names:
         raise ConfigError(unknown_name("split", split, list(names)))
-    return _ranked(mapped.read(Path(run)), names[split], users, progress)
+    with reader(on) as read:
+        return _ranked(read(Path(run)), names[split], users, progress)
 
 
 def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None) -> RankingReport:
@@ -132,81 +138,60 @@ def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedMani
         return deltas.apply_to(mapped.read(Path(replica)), Path(delta), Path(out))
 
 
-def check_mapped(run: PathLike, request: ForgetRequest | dict[str, Any] | None = None) -> dict[str, Any]:
+def check_mapped(
+    run: PathLike, request: ForgetRequest | dict[str, Any] | None = None, on: str = HERE
+) -> dict[str, Any]:
     """Look for what an unlearned run in chunks still holds, and compare the lists of a sample with the parent's.
 
     Args:
-        run: an unlearned run; its parent must be where it was.
+        run: an unlearned run, whole or in parts; its parent must be where it was.
         request: what was asked for; without it only those who left are looked for.
+        on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
 
     Returns:
         "residue": each check with whether it passed, None where it was not assessed; "recall@20" on validation pairs of
-        a sample, "before" and "after"; "shared" and "written": chunks.
+        a sample, "before" and "after"; "shared" and "written": chunks; "waiting": rows that are to be folded.
 
     Raises:
         ArtifactError: when the run was trained, its parent is gone, or a chunk is damaged.
     """
-    child = mapped.read(Path(run))
-    before = child.manifest.parent
-    if before is None:
-        raise ArtifactError(f"{child.folder} was trained, not unlearned; there is nothing to audit")
-    parent = mapped.read((child.folder / before.path).resolve())
-    if parent.manifest.digest != before.digest:
-        raise ArtifactError(f"{child.folder}: the run at {parent.folder} is no longer the one it was unlearned from")
-    new = child.manifest.chunks() - parent.manifest.chunks()
-    child.chunks.refuse_changed(sorted(new))
-    asked = None if request is None else ForgetRequest.taken(request)
-    recall = {
-        name: _ranked(each, Split.VALID, _CHECKED, None).metrics["recall@20"]
-        for name, each in (("before", parent), ("after", child))
-    }
-    return {
-        "residue": _residue(parent, child, asked, new),
-        "recall@20": recall,
-        "sample": _CHECKED,
-        "written": len(new),
-        "shared": len(child.manifest.chunks()) - len(new),
-    }
+    with reader(on) as read:
+        child = read(Path(run))
+        left = left_of(child)
+        parent = read(parent_folder(child))
+        asked = None if request is None else ForgetRequest.taken(request)
+        recall = {
+            name: _ranked(each, Split.VALID, _CHECKED, None).metrics["recall@20"]
+            for name, each in (("before", parent), ("after", child))
+        }
+        return {
+            "residue": residue(parent, child, left, asked),
+            "recall@20": recall,
+            "sample": _CHECKED,
+            "written": left.written,
+            "shared": left.shared,
+            "waiting": left.waiting,
+        }
 
 
-def _residue(parent: MappedRun, child: MappedRun, asked: ForgetRequest | None, new: set[str]) -> dict[str, bool | None]:
-    """Check that removed users and items are out of everything and, given the request, are the requested ones.
+def fold_mapped(run: PathLike, out: PathLike) -> int:
+    """Write the rows of a run in chunks that wait in patches into their chunks; returns how many waited.
 
-    A row whose id was there before and is blank now has left.
+    The new run is the same model. What earlier requests took out is in no chunk of it; it leaves the disk when the runs
+    before are removed.
+
+    Args:
+        run: a run, or the folder of its parts, of which those on this machine are folded.
+        out: folder to make.
     """
-    found = dict.fromkeys(("vectors", "lists", "bytes of ids in new chunks"), True)
-    for side in mapped.SIDES:
-        rows, names = _left(parent, child, side)
-        found["vectors"] &= not child.vectors(side, rows).any()
-        found["lists"] &= not any(map(len, child.pairs_of(side).lists(rows)))
-        ids = child.table(f"{side}.ids").spec
-        width = ids.shape[1]
-        content = [child.chunks.get(digest).tobytes() for digest in ids.chunks if digest in new]
-        found["bytes of ids in new chunks"] &= not any(
-            name.encode().ljust(width, b"\0") in part for name in names for part in content
-        )
-    return {"ids and pairs asked for": None if asked is None else _all_left(parent, child, asked), **found}
-
-
-def _left(parent: MappedRun, child: MappedRun, side: str) -> tuple[np.ndarray, list[str]]:
-    """Return the rows that left, int64 [K], and their ids; only chunks that differ are read."""
-    before, after = (run.table(f"{side}.ids") for run in (parent, child))
-    rows = [np.zeros(0, dtype=np.int64)]
-    for number, (old, now) in enumerate(zip(before.spec.chunks, after.spec.chunks, strict=True)):
-        if old != now:
-            gone = before.chunk(number).any(axis=1) & ~after.chunk(number).any(axis=1)
-            rows.append(number * before.spec.per_chunk + np.flatnonzero(gone))
-    left = np.concatenate(rows)
-    return left, parent.names(side, left)
-
-
-def _all_left(parent: MappedRun, child: MappedRun, asked: ForgetRequest) -> bool:
-    for side, wanted in (("users", asked.users), ("items", asked.items)):
-        parent.require(side, wanted)
-        if (child.find(side, wanted) >= 0).any():
-            return False
-    users, items = (
-        parent.require(side, tuple(pair[at] for pair in asked.pairs)) for at, side in enumerate(mapped.SIDES)
-    )
-    lists = child.pairs_of("users").lists(users)
-    return not any((each >> 2 == item).any() for each, item in zip(lists, items, strict=True))
+    place, out = Path(run), Path(out)
+    refuse_existing(out)
+    parts = part_folders(place)
+    folders = {folder.name: (folder, out / folder.name) for folder in parts.values()} or {"": (place, out)}
+    waited = 0
+    for folder, target in folders.values():
+        unfolded = mapped.read(folder, part=bool(parts))
+        with staged_folder(target) as staging:
+            fold(unfolded, staging, target)
+        waited += unfolded.manifest.waiting()
+    return waited

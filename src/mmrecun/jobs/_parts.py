@@ -1,23 +1,19 @@
 """Unlearn from a run whose parts lie on several hosts, each of which changes the rows that it owns."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mmrecun.atomic import refuse_existing
 from mmrecun.chunked import run as mapped
-from mmrecun.chunked.parts import Owner, OwnerHere, RunInParts, part_folders, split
+from mmrecun.chunked.parts import RunInParts, split
 from mmrecun.claims import claimed
 from mmrecun.errors import ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs._mapped import solved, stop_of
+from mmrecun.jobs._part_reader import HERE, owners_of
 from mmrecun.manifest import now
 from mmrecun.runs import PathLike
-from mmrecun.scale.choice import HERE, head_of
-from mmrecun.scale.part_owners import owners_on
-from mmrecun.scale.ray_engine import connected
 
 
 def split_mapped(run: PathLike, out: PathLike, parts: int) -> None:
@@ -55,14 +51,15 @@ def unlearn_parts(
         on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
 
     Returns:
-        "parts", "forgotten", "moved", "seconds" and "stop".
+        "parts", "forgotten", "moved", "seconds", "stop", and "waiting", rows that are to be folded.
 
     Raises:
         ForgetError: when the request leaves no training interaction.
         ArtifactError: when a part is missing.
     """
     started, place, out = time.perf_counter(), Path(run), Path(out)
-    with _owners(place, on) as owners:
+    with owners_of(on) as found:
+        owners = found(place)
         parent = RunInParts.of(place, owners)
         erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
         gone = {side: len(erasure.gone[side]) for side in mapped.SIDES}
@@ -73,15 +70,5 @@ def unlearn_parts(
             "seconds": time.perf_counter() - started,
             "stop": stop_of(erasure, explained),
         }
-        parent.erase(erasure, lost, out, {**told, "seed": seed, "method": "local", "created": now()})
-    return {"parts": len(owners), **told}
-
-
-@contextmanager
-def _owners(place: Path, on: str) -> Iterator[Sequence[Owner]]:
-    address = head_of(on)
-    if on == HERE:
-        yield [OwnerHere(folder) for _, folder in sorted(part_folders(place).items())]
-        return
-    with connected(address) as engine:
-        yield owners_on(engine, place)
+        waiting = parent.erase(erasure, lost, out, {**told, "seed": seed, "method": "local", "created": now()})
+    return {"parts": len(owners), **told, "waiting": waiting}

@@ -223,9 +223,11 @@ def person_gaps(report: AuditReport) -> str:
 
 
 def times(report: AuditReport) -> str:
-    """Draw the seconds of each state on a logarithmic axis."""
-    groups = by_kind(report)
+    """Draw the seconds of each state on a logarithmic axis; empty where those of fewer than two are known."""
+    groups = {name: states for name, states in by_kind(report).items() if any(s.seconds for s in states)}
     names = list(groups)[::-1]
+    if len(names) < 2:
+        return ""
     seconds = {str(name): max(sum(s.seconds for s in groups[name]) / len(groups[name]), 1e-3) for name in names}
     with mpl.rc_context(STYLE):
         figure = _canvas(0.42 * len(names) + 0.75, top=0.1, left=0.85)

@@ -101,14 +101,14 @@ _MEASURES = (
         lambda state: state.auc_random,
     ),
     _Measure(
-        "users shown a removed item",
-        "Share of people with a removed item among their twenty, if it came back as new. What is served holds none.",
+        "users shown a removed item, if put back",
+        "Share of people with a removed item among their twenty, were it added anew. What is served holds none.",
         lambda state: state.exposure.get("top20"),
         always=False,
     ),
     _Measure(
-        "place of removed items",
-        "Mean place of a removed item in everybody's ranking: 0 bottom, 1 top.",
+        "place of removed items, if put back",
+        "Mean place of such an item in everybody's ranking: 0 bottom, 1 top. The target is Gold.",
         lambda state: state.exposure.get("percentile"),
         always=False,
     ),
@@ -173,6 +173,8 @@ def _band(states: Sequence[Measurements], name: str) -> str:
 
 
 def _time_cell(seconds: Sequence[float]) -> Cell:
+    if not any(seconds):  # a model of another library does not say how long its training took
+        return Cell("not known")
     return Cell(duration(mean(seconds)), f"± {duration(stdev(seconds))}" if len(seconds) > 1 else "")
 
 

@@ -60,3 +60,22 @@ def test_decay_is_positive_whatever_was_seen(seen: list[tuple[int, float]]):
     found = DecayByDegree.fitted(decay.astype(float), degree.astype(np.int64))(np.array([0, 1, 17, 10_000]))
     assert np.isfinite(found).all()
     assert (found > 0).all()
+
+
+def test_a_few_rows_with_far_more_pairs_have_a_decay_of_their_own():
+    degree = np.repeat([1, 2, 300, 500], [400, 300, 6, 6])
+    law = DecayByDegree.fitted(0.1 + 0.01 * degree, degree)
+    np.testing.assert_allclose(law(np.array([1, 2, 300, 500])), [0.11, 0.12, 3.1, 5.1], rtol=0.05)
+
+
+def test_the_decay_never_falls_with_the_degree():
+    degree = np.repeat([1, 4, 16, 64], 50)
+    law = DecayByDegree.fitted(np.repeat([1.0, 3.0, 2.0, 0.5], 50), degree)
+    found = law(np.arange(1, 100))
+    assert (np.diff(found) >= 0).all()
+    assert found[-1] == pytest.approx((3 + 2 + 0.5) / 3)
+
+
+def test_rows_of_fewer_pairs_than_any_was_trained_with_decay_less():
+    law = DecayByDegree.fitted(np.repeat([0.5, 0.6, 0.7], 50), np.repeat([5, 6, 7], 50))
+    np.testing.assert_allclose(law(np.array([1, 3, 4, 5])), [0.25, 0.3, 0.4, 0.5])

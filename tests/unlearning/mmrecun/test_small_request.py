@@ -13,8 +13,10 @@ from mmrecun.data.sparse import product
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.unlearning.base import retained_model
-from mmrecun.unlearning.mmrecun import method
+from mmrecun.unlearning.mmrecun import method, small_request
+from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
+from mmrecun.unlearning.mmrecun.restoring import StepScale
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.small_request import _Local, moved_alone
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
@@ -161,3 +163,17 @@ def test_rows_stand_among_their_new_peers_as_among_their_old(factorised: Trained
         for tables, hop in zip((before, after), near, strict=True)
     ]
     assert np.abs(cosines[0] - cosines[1])[liked].mean() < 0.15
+
+
+def test_rows_go_as_far_as_comparable_pairs_say(factorised: Trained, monkeypatch: pytest.MonkeyPatch):
+    task, facts = task_of(factorised, without_user(factorised.dataset, 3)), facts_of(factorised)
+    monkeypatch.setattr(small_request, "keep_standing", lambda *_: None)
+    start, once = retained_model(task, factorised.model), moved_alone(task, facts, 64, 1.0)
+    monkeypatch.setattr(ForgettingLevel, "known", True)
+    monkeypatch.setattr(small_request, "fit_step_scale", lambda excess, usual: StepScale(users=7 * usual, items=3.0))
+    thrice = moved_alone(task, facts, 64, 1.0)
+    first, second = (
+        model.get_parameter("items.weight") - start.get_parameter("items.weight") for model in (once, thrice)
+    )
+    assert first.abs().max() > 0
+    torch.testing.assert_close(second, 3 * first)

@@ -1,6 +1,7 @@
 """Tables read a batch of rows at a time, so that a table of interactions need not fit into memory."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mmrecun.data.importers.arrow import arrow_batches
 from mmrecun.data.importers.columns import looks_like_row
 from mmrecun.data.importers.compressed import decompressing
 from mmrecun.data.importers.delimited import (
@@ -30,11 +32,12 @@ from mmrecun.data.importers.readers import (
     scan_json_lines,
     separator_for,
 )
+from mmrecun.data.importers.undeclared import told_apart, without_bytes
 from mmrecun.data.parquet import readable_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import preview, unknown_name
 
-_ROWS = 500_000  # in a batch
+ROWS = 500_000  # in a batch
 
 Batches = Callable[[Sequence[str]], Iterator[Source]]
 
@@ -83,22 +86,30 @@ def table_of(source: Source) -> Table:
     return Table(source.path, tuple(source.table.columns), lambda _: iter([source]), False, list(source.warnings))
 
 
-def open_table(path: Path, separator: str | None = None, columns: Sequence[str] = ()) -> Table:
-    """Open a table by its suffix; arguments and errors are those of `read_table`."""
+def open_table(
+    path: Path, separator: str | None = None, columns: Sequence[str] = (), number: str | None = None
+) -> Table:
+    """Open a table by its suffix; arguments and errors are those of `read_table`.
+
+    A column `number` of a text file is Int64 in those batches up to which it holds whole numbers alone.
+    """
     kind = kind_of(path, separator, columns)
     if kind is Kind.DELIMITED:
-        return _delimited(path, separator_for(path, separator), columns)
+        return _delimited(path, separator_for(path, separator), columns, number)
     if kind is Kind.JSON_LINES and not holds_json_array(path):
         return open_json_lines(path)
     if kind is Kind.PARQUET:
         return _parquet(path)
+    if kind is Kind.ARROW:
+        return _arrow(path)
     return table_of(read_table(path, separator, columns))
 
 
-def _delimited(path: Path, separator: str, columns: Sequence[str]) -> Table:
+def _delimited(path: Path, separator: str, columns: Sequence[str], number: str | None) -> Table:
     with decompressing(path):
         quoted = quotes(path, separator)
-        frame = pl.scan_csv(
+        scan = partial(
+            pl.scan_csv,
             path,
             separator=separator,
             infer_schema=False,
@@ -106,6 +117,7 @@ def _delimited(path: Path, separator: str, columns: Sequence[str]) -> Table:
             quote_char='"' if quoted else None,
             has_header=not columns,
         )
+        frame = scan()
         try:
             header = frame.collect_schema().names()
         except pl.exceptions.PolarsError as error:
@@ -116,12 +128,15 @@ def _delimited(path: Path, separator: str, columns: Sequence[str]) -> Table:
         shown = preview([f"'{name}'" for name in header], 4)
         warnings.append(f"{path}, line 1: is it a row? {shown} were taken for names of columns; if so, give --columns")
 
+    number = header[names.index(number)] if number in names else None
+
     def read(wanted: Sequence[str]) -> Iterator[Source]:
         rows, checked = 0, False
+        typed = scan(schema_overrides={number: pl.Int64}) if number else None
         try:
             with decompressing(path):
                 # all columns are read: where polars reads some alone, it passes over what a line has too many of
-                for batch in _without_blank_end(_collected(frame)):
+                for batch in _without_blank_end(_typed_first(typed, number, frame)):
                     batch.columns = names
                     if not checked and batch.to_series(-1).null_count():
                         checked = True
@@ -139,14 +154,37 @@ def _delimited(path: Path, separator: str, columns: Sequence[str]) -> Table:
 
 
 def _collected(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    yield from frame.collect_batches(chunk_size=_ROWS, maintain_order=True)
+    yield from frame.collect_batches(chunk_size=ROWS, maintain_order=True)
+
+
+def _typed_first(typed: pl.LazyFrame | None, number: str | None, text: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Yield batches of `typed` until its column `number` holds something else than a number, then those of `text`.
+
+    To parse a number at once takes less time than to keep its text; what is no number has its text in the messages.
+    """
+    rows = 0
+    if typed is not None and number is not None:
+        with suppress(pl.exceptions.PolarsError):  # whatever is wrong is wrong as text, too, and told then
+            for batch in _collected(typed):
+                if batch[number].null_count():
+                    break
+                yield batch
+                rows += batch.height
+            else:
+                return
+    for batch in _collected(text):  # from the start: where polars skips rows, it passes over some malformed ones
+        yield batch.slice(rows)
+        rows = max(rows - batch.height, 0)
 
 
 def _without_blank_end(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """Yield batches without the blank lines at the end, which are nobody's mistake; those before other rows stay."""
     held: pl.DataFrame | None = None
     for batch in batches:
-        whole = batch if held is None else pl.concat([held, batch])
+        if held is None and batch.height and batch.row(-1) != (None,) * batch.width:
+            yield batch
+            continue
+        whole = batch if held is None else pl.concat([held, batch], how="vertical_relaxed")
         filled = without_blank_end(whole)
         held = whole.slice(filled.height) if filled.height < whole.height else None
         yield filled
@@ -186,14 +224,29 @@ def _parquet(path: Path) -> Table:
     with readable_parquet(path):
         frame = pl.scan_parquet(path, glob=False)
         schema = frame.collect_schema()
-    if any(dtype == pl.Binary for dtype in schema.values()):
-        return table_of(read_table(path))  # whether bytes are text is told from all rows
+    return typed_table(path, schema.names(), partial(_parquet_batches, path, frame))
+
+
+def _parquet_batches(path: Path, frame: pl.LazyFrame, wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of some columns, first of all an empty table of them."""
+    with readable_parquet(path):
+        yield frame.select(wanted).collect_schema().to_frame()
+        yield from _collected(frame.select(wanted))
+
+
+def _arrow(path: Path) -> Table:
+    names = next(arrow_batches(path, ROWS)).columns
+    return typed_table(path, names, lambda wanted: (batch.select(wanted) for batch in arrow_batches(path, ROWS)))
+
+
+def typed_table(path: Path, names: Sequence[str], batches: Callable[[Sequence[str]], Iterator[pl.DataFrame]]) -> Table:
+    """Return a table whose columns have types; bytes become text where all rows let them."""
 
     def read(wanted: Sequence[str]) -> Iterator[Source]:
+        told = told_apart(batches(wanted))
         rows = 0
-        with readable_parquet(path):
-            for batch in _collected(frame.select(wanted)):
-                yield Source(path, batch, None, first=rows)
-                rows += batch.height
+        for batch in batches(wanted):
+            yield Source(path, without_bytes(batch, told), None, first=rows)
+            rows += batch.height
 
-    return Table(path, tuple(schema.names()), read)
+    return Table(path, tuple(names), read)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.batches import Table
-from mmrecun.data.importers.columns import refuse_headless
+from mmrecun.data.importers.columns import refuse_headless, row_numbers
 from mmrecun.data.importers.id_codes import IdCodes, sorted_by_number, without_blanks
 from mmrecun.data.importers.interactions import Events, Weights, attributes_of, given_labels
 from mmrecun.data.importers.options import ImportOptions
@@ -37,6 +38,14 @@ class _Places:
         return self._batches[number].at(row - (self._ends[number - 1] if number else 0))
 
 
+class _Order(Enum):
+    """Which row an id has."""
+
+    APPEARANCE = auto()
+    BY_NUMBER = auto()
+    ROW_NUMBER = auto()
+
+
 @dataclass(frozen=True)
 class Listed:
     """Users or items that a table lists.
@@ -59,6 +68,7 @@ def collect(
     report: Report,
     listed: Mapping[str, Listed],
     by_number: bool = False,
+    numbered: bool = False,
 ) -> tuple[IdMap, IdMap, Events]:
     """Read the interactions of a table.
 
@@ -69,6 +79,7 @@ def collect(
         report: grows by the rows read, those that weigh too little, and warnings.
         listed: "user" or "item" -> those that there are, where a table lists them.
         by_number: put ids that are whole numbers throughout in the order of these.
+        numbered: ids are row numbers, so that there are as many users and items as the largest says, and none listed.
 
     Returns:
         The users and items, where none are listed in the order of their first appearance, or of their numbers; and
@@ -97,8 +108,9 @@ def collect(
                 labels.append(given_labels(heavy, label))
     report.warnings += table.warnings
     weights.tell(table.path, report)
-    user_map, user_rows = _resolved(table, "user", users, listed.get("user"), places, report, by_number)
-    item_map, item_rows = _resolved(table, "item", items, listed.get("item"), places, report, by_number)
+    order = _Order.ROW_NUMBER if numbered else _Order.BY_NUMBER if by_number else _Order.APPEARANCE
+    user_map, user_rows = _resolved(table, "user", users, listed.get("user"), places, report, order)
+    item_map, item_rows = _resolved(table, "item", items, listed.get("item"), places, report, order)
     whole = pl.concat(attributes, how="vertical_relaxed", rechunk=True) if attributes[0].width else pl.DataFrame()
     split = np.concatenate(labels) if label else None
     return user_map, item_map, Events(table.path, user_rows, item_rows, whole, split, places.at, table.cut_valid)
@@ -117,18 +129,23 @@ class _Clocks:
         Raises:
             DataError: naming its line.
         """
-        if self._column is None or batch.table[self._column].dtype != pl.String:
+        if self._column is None or batch.table[self._column].dtype not in (pl.String, pl.Int64):
             return
         value = batch.table[self._column][0]
-        numbers = pl.Series([value], dtype=pl.String).cast(pl.Float64, strict=False).null_count() == 0
+        numbers = batch.table[self._column][:1].cast(pl.Float64, strict=False).null_count() == 0
         if self._numbers is not None and numbers != self._numbers:
             there, before = ("a number", "dates") if numbers else ("not a number", "numbers")
             raise DataError(f"{batch.at(0)}: {self._column} is '{value}', {there}; the lines before have {before}")
         self._numbers = numbers
 
 
+def numbered_ids(kind: str, size: int) -> IdMap:
+    """Return ids that are their own row numbers."""
+    return IdMap(kind, pl.int_range(size, eager=True).cast(pl.String).alias("id"))
+
+
 def _resolved(
-    table: Table, kind: str, column: IdCodes, listed: Listed | None, places: _Places, report: Report, by_number: bool
+    table: Table, kind: str, column: IdCodes, listed: Listed | None, places: _Places, report: Report, order: _Order
 ) -> tuple[IdMap, np.ndarray]:
     """Return the ids of a column, and the row of each event among them."""
     written, codes = column.names(), column.take_codes()
@@ -141,8 +158,11 @@ def _resolved(
         report.warnings.append(f"{table.path}: {told}")
     if table.header:
         refuse_headless(table.path, column.column, names)
+    if order is _Order.ROW_NUMBER:
+        rows = row_numbers(names, codes, column.column, places.at)
+        return numbered_ids(kind, int(rows.max()) + 1), rows
     if listed is None:
-        if by_number:
+        if order is _Order.BY_NUMBER:
             names, codes = sorted_by_number(names, codes)
         return IdMap(kind, names), codes
     rows = listed.ids.find(names)

@@ -1,11 +1,12 @@
 """Columns of foreign tables: which holds the ids, and how ids, numbers, times and attributes are read."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 
+from mmrecun.arrays import Ints
 from mmrecun.data.importers.delimited import is_number
 from mmrecun.data.importers.readers import Source, shown
 from mmrecun.data.lookalikes import stripped
@@ -143,25 +144,36 @@ def refuse_headless(path: Path, column: str, names: pl.Series) -> None:
         )
 
 
-def row_numbers(source: Source, column: str) -> pl.Series:
-    """Return a column of ids that are row numbers into feature files, as int64.
+def row_numbers(names: pl.Series, codes: Ints, column: str, at: Callable[[int], str]) -> Ints:
+    """Return a column of ids that are row numbers into feature files, int64 [N].
+
+    Args:
+        names: the distinct ids, String.
+        codes: unsigned [N], the place of each row's id among them.
+        column: its name, for messages.
+        at: names the line of a row.
 
     Raises:
         DataError: naming the line of a negative, fractional or other value.
     """
-    text, _ = ids(source, column)
-    numbers = text.cast(pl.Int64, strict=False)
-    bad = numbers.is_null().arg_true()
-    if len(bad):
-        raise DataError(f"{source.at(int(bad[0]))}: {column} is '{text[int(bad[0])]}', not a whole number")
-    most = int(numbers.to_numpy().max())
-    if most >= max(_FEWEST_REFUSED, 100 * len(numbers)):
-        at = source.at(int(numbers.arg_max() or 0))
-        raise DataError(f"{at}: {column} is {most}, too large for a row number; read other ids with --format table")
-    below = (numbers < 0).arg_true()
-    if len(below):
-        raise DataError(f"{source.at(int(below[0]))}: {column} is {numbers[int(below[0])]}; ids must not be negative")
-    return numbers
+    numbers = names.cast(pl.Int64, strict=False)
+
+    def first(bad: pl.Series) -> tuple[str, str]:
+        row = int(bad.to_numpy()[codes].argmax())
+        return at(row), names[int(codes[row])]
+
+    if numbers.null_count():
+        where, value = first(numbers.is_null())
+        raise DataError(f"{where}: {column} is '{value}', not a whole number")
+    values = numbers.to_numpy()
+    most = int(values.max())
+    if most >= max(_FEWEST_REFUSED, 100 * len(codes)):
+        where, _ = first(numbers == most)
+        raise DataError(f"{where}: {column} is {most}, too large for a row number; read other ids with --format table")
+    if (values < 0).any():
+        where, value = first(numbers < 0)
+        raise DataError(f"{where}: {column} is {value}; ids must not be negative")
+    return values[codes]
 
 
 def numeric(source: Source, column: str, dtype: type[pl.DataType]) -> pl.Series:

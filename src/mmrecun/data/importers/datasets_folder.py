@@ -1,17 +1,17 @@
 """Folders that Hugging Face's `datasets` saves: Arrow streams and their list, or one such folder a split."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from mmrecun.data.importers.batches import Table, table_of
+from mmrecun.data.importers.arrow import arrow_batches
+from mmrecun.data.importers.batches import Table, typed_table
 from mmrecun.data.importers.published import joined
-from mmrecun.data.importers.readers import Source, read_arrow
 from mmrecun.data.interactions import Split
 from mmrecun.errors import DataError
-from mmrecun.text import reason_of
 
 _SPLITS = {
     "train": Split.TRAIN,
@@ -55,17 +55,21 @@ def _open(folder: Path) -> Table:
     files = _read(index).get("_data_files")
     if not isinstance(files, list) or not files:
         raise DataError(f"{index}: lists no files of data")
-    tables = []
+    paths = []
     for entry in files:
         name = entry.get("filename") if isinstance(entry, dict) else None
         if not isinstance(name, str) or Path(name).name != name:
             raise DataError(f"{index}: '{name}' is not the name of a file in this folder")
-        tables.append(read_arrow(folder / name))
-    try:
-        whole = pl.concat(tables)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{folder}: its files do not fit together: {reason_of(error)}") from None
-    return table_of(Source(folder, whole, None))
+        paths.append(folder / name)
+    schemas = [next(arrow_batches(path)).schema for path in paths]
+    for path, schema in zip(paths, schemas, strict=True):
+        if schema != schemas[0]:
+            raise DataError(f"{folder}: its files do not fit together: {path.name} has other columns than the first")
+
+    def batches(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
+        return (batch.select(wanted) for path in paths for batch in arrow_batches(path))
+
+    return typed_table(folder, schemas[0].names(), batches)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,11 +7,19 @@ from mmrecun.arrays import Ints
 from mmrecun.data.importers.columns import as_ids
 from mmrecun.data.importers.readers import Source
 from mmrecun.data.lookalikes import stripped
+from mmrecun.data.packed_rows import bits_of, place_bits, places_of, sorted_rows
 from mmrecun.errors import DataError
+
+_MOST_KNOWN, _SLOTS_PER_ID, _FEWEST_SLOTS = 1 << 20, 8, 1 << 12
 
 
 class IdCodes:
-    """A column of ids as numbers, in the order in which the ids first appear."""
+    """A column of ids as numbers, in the order in which the ids first appear.
+
+    Polars has the numbers, in a table of text; to look each row up there takes most of the time of an import. So ids
+    seen before are first looked for in slots, by their hash: a row whose text is that of the id in its slot has the
+    number of this id. All other rows, those of new ids among them, go to the table of text.
+    """
 
     def __init__(self, column: str) -> None:
         self.column = column
@@ -19,6 +27,9 @@ class IdCodes:
         self._held = pl.Series([], dtype=self._type)  # as long as there is some column of this type
         self._rows: list[np.ndarray] = []
         self._whole: bool | None = None
+        self._count = 0  # of the ids in the table of text
+        self._known = pl.Series("id", [], dtype=pl.String)  # those that may have a slot, in the order of their numbers
+        self._slots = np.zeros(_FEWEST_SLOTS, dtype=np.uint32)  # numbers of ids; 0 where a slot is free, too
 
     def add(self, batch: Source) -> None:
         """Add the ids of a batch.
@@ -29,28 +40,65 @@ class IdCodes:
         values = self._text(batch)
         if values.null_count():
             raise DataError(f"{batch.at(int(values.is_null().arg_true()[0]))}: '{self.column}' is missing")
-        self._rows.append(values.cast(self._type).to_physical().to_numpy())
+        self._rows.append(self._numbers(values) if len(self._known) else self._looked_up(values))
+        if len(self._known) < min(self._count, _MOST_KNOWN):
+            self._remember()
 
     def _text(self, batch: Source) -> pl.Series:
         values = batch.column(self.column)
         text = as_ids(values, str(batch.path))
-        if values.dtype.is_float():  # 3.0 is written as 3 where all are whole, so all batches must agree
-            whole = bool(((values == values.floor()) & values.is_finite()).fill_null(value=True).all())
+        if values.dtype.is_numeric():  # 3.0 is written as 3 where all are whole, so all batches must agree
+            floats = values.dtype.is_float()
+            whole = not floats or bool(((values == values.floor()) & values.is_finite()).fill_null(value=True).all())
             if self._whole not in (None, whole):
                 raise DataError(f"{batch.path}: column '{self.column}' holds fractions, which are not ids")
             self._whole = whole
         return text
 
+    def _numbers(self, values: pl.Series) -> np.ndarray:
+        """Return the number of each id: uint32 [rows]."""
+        found = self._slots.take(_places(values, len(self._slots)))
+        others = self._known.gather(found) != values
+        if others.any():
+            found[others.to_numpy()] = self._looked_up(values.filter(others))
+        return found
+
+    def _looked_up(self, values: pl.Series) -> np.ndarray:
+        """Return the number of each id by the table of text, which grows by new ones: uint32 [rows]."""
+        numbers = values.cast(self._type).to_physical().to_numpy()
+        self._count = max(self._count, int(numbers.max(initial=0)) + 1)
+        return numbers
+
+    def _remember(self) -> None:
+        """Give slots to the ids that are new since the last time, where these are free."""
+        first, stop = len(self._known), min(self._count, _MOST_KNOWN)
+        self._known = pl.concat([self._known, self._written(first, stop)], rechunk=True)
+        if _SLOTS_PER_ID * stop > len(self._slots):
+            self._slots = np.zeros(1 << (_SLOTS_PER_ID * stop - 1).bit_length(), dtype=np.uint32)
+            first = 0
+        places = _places(self._known[first:], len(self._slots))
+        free = self._slots[places] == 0
+        numbers = np.arange(first, stop, dtype=np.uint32)
+        self._slots[places[free][::-1]] = numbers[free][::-1]  # of several for one slot the first, often the commonest
+
+    def _written(self, first: int, stop: int) -> pl.Series:
+        """Return the ids with the numbers from `first` on, String."""
+        numbers = pl.DataFrame({"id": pl.int_range(first, stop, eager=True, dtype=pl.UInt32)})
+        return numbers.select(pl.col("id").cat.to(self._type).cast(pl.String)).to_series()
+
     def names(self) -> pl.Series:
         """Return the distinct ids as they are written, String, in the order of their numbers."""
-        count = max(int(rows.max()) for rows in self._rows) + 1
-        numbers = pl.DataFrame({"id": pl.int_range(count, eager=True, dtype=pl.UInt32)})
-        return numbers.select(pl.col("id").cat.to(self._type).cast(pl.String)).to_series()
+        return self._written(0, self._count)
 
     def take_codes(self) -> np.ndarray:
         """Return the number of each row's id, uint32 [N], and keep no copy."""
         rows, self._rows = self._rows, []
         return np.concatenate(rows)
+
+
+def _places(values: pl.Series, slots: int) -> np.ndarray:
+    """Return the slot of each id: int64; `slots` is how many there are, a power of two."""
+    return (values.hash().to_numpy() & np.uint64(slots - 1)).view(np.int64)
 
 
 def without_blanks(names: pl.Series, codes: np.ndarray) -> tuple[pl.Series, np.ndarray, int]:
@@ -97,16 +145,13 @@ def sorted_pairs(users: Ints, items: Ints) -> tuple[Ints, Ints, Ints]:
     Returns:
         The users, the items, and the places that they had before; each int64 [N].
     """
-    item_bits, place_bits = int(items.max(initial=0)).bit_length(), max(len(users) - 1, 1).bit_length()
-    if int(users.max(initial=0)).bit_length() + item_bits + place_bits > 64:
+    bits, low = bits_of(items), place_bits(len(users))
+    if bits_of(users) + bits + low > 64:
         order = np.lexsort((items, users))
         return users[order].astype(np.int64), items[order].astype(np.int64), order
-    # all three packed into one number: sorting numbers is several times as fast as sorting places by them
-    packed = (users.astype(np.uint64) << np.uint64(item_bits)) | items.astype(np.uint64)
-    packed = (packed << np.uint64(place_bits)) | np.arange(len(users), dtype=np.uint64)
-    packed.sort()
-    places = packed & np.uint64((1 << place_bits) - 1)
-    packed >>= np.uint64(place_bits)
-    sorted_items = packed & np.uint64((1 << item_bits) - 1)
-    packed >>= np.uint64(item_bits)
-    return packed.view(np.int64), sorted_items.view(np.int64), places.view(np.int64)
+    packed = sorted_rows(users, lambda part: items[part], bits)
+    places = places_of(packed)
+    packed >>= np.uint64(low)
+    sorted_items = packed & np.uint64((1 << bits) - 1)
+    packed >>= np.uint64(bits)
+    return packed.view(np.int64), sorted_items.view(np.int64), places

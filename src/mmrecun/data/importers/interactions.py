@@ -82,17 +82,32 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
         report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", told)
         users, items, order = users[inside], items[inside], order[inside]
     labels = _labels(events, users, order, options, report)
-    for split in Split if options.split is not SplitKind.NONE else ():
-        if not (labels == split).any():
-            if split is Split.TRAIN:
-                raise DataError(f"{events.where}: the train split is empty; at least some interactions must be in it")
-            raise DataError(
-                f"{events.where}: the {split.name.lower()} split is empty; label some interactions, or choose --split"
-            )
-    attributes = events.attributes[order] if events.attributes.width else events.attributes
+    _check_splits(labels, events, options, report)
+    attributes = pl.DataFrame({name: events.attributes[name].to_numpy()[order] for name in events.attributes.columns})
     for column in (users, items, labels):
         column.flags.writeable = False  # so that they are taken as they are, and not copied
     return Interactions(users, items, labels, attributes)
+
+
+_WITHOUT = {
+    Split.VALID: "`train` cannot choose an epoch, and unlearning goes as far as a setting says",
+    Split.TEST: "quality cannot be measured",
+}
+
+
+def _check_splits(labels: Labels, events: Events, options: ImportOptions, report: Report) -> None:
+    """Require training pairs, and held-out ones of a split that is made here; warn of labels that hold none out."""
+    for split in Split if options.split is not SplitKind.NONE else ():
+        if (labels == split).any():
+            continue
+        name = split.name.lower()
+        if split is Split.TRAIN:
+            raise DataError(f"{events.where}: the train split is empty; at least some interactions must be in it")
+        if events.labels is None:
+            raise DataError(
+                f"{events.where}: the {name} split is empty; there are too few interactions to hold some out"
+            )
+        report.warnings.append(f"no pair is labelled '{name}': {_WITHOUT[split]}")
 
 
 class Weights:

@@ -4,20 +4,21 @@ from pathlib import Path
 
 import polars as pl
 
-from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
-from mmrecun.data.importers.columns import ids, row_numbers
+from mmrecun.data.importers.batches import Table, open_table
+from mmrecun.data.importers.collect import collect, numbered_ids
 from mmrecun.data.importers.features import from_npy
-from mmrecun.data.importers.interactions import Events, Weights, interactions
+from mmrecun.data.importers.interactions import interactions
 from mmrecun.data.importers.options import Imported, ImportOptions
-from mmrecun.data.importers.readers import Source, read_table, separator_of
+from mmrecun.data.importers.readers import read_table, separator_of
 from mmrecun.data.importers.report import Report
 from mmrecun.data.importers.tabular import id_table
 from mmrecun.data.npy import read_npy
 from mmrecun.errors import DataError
 
 _USERS, _ITEMS, _LABEL = ("userID", "user_id", "user"), ("itemID", "item_id", "item"), "x_label"
+_TIME = "timestamp"
 _SUFFIX = "_feat.npy"
 
 
@@ -38,35 +39,22 @@ def read(path: Path, options: ImportOptions) -> Imported:
         raise DataError(f"{folder}: {found}; expected exactly one")
     read_as = separator_of(options.separator)
     report = Report()
-    source = _heavy_enough(read_table(tables[0], read_as, options.columns), options, report)
-    warnings = report.warnings
-    user_column, item_column = _named(source, _USERS), _named(source, _ITEMS)
+    table = open_table(tables[0], read_as, options.columns, _TIME if options.timestamp is None else None)
+    columns = {"user": _named(table, _USERS), "item": _named(table, _ITEMS)}
+    time = options.timestamp or (_TIME if _TIME in table.columns else None)
+    options = options.model_copy(update={**columns, "timestamp": time})
     feature_files = {path.name.removesuffix(_SUFFIX): path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
-    labelled = _LABEL in source.table.columns
-    numbered = bool(feature_files) or labelled
-    users = _rows(source, user_column, numbered, warnings)
-    items = _rows(source, item_column, numbered, warnings)
-    timestamp = options.timestamp or ("timestamp" if "timestamp" in source.table.columns else None)
-    options = options.model_copy(update={"timestamp": timestamp})
-    most = max([len(items[0]), *(len(read_npy(path)) for path in feature_files.values())]) if feature_files else 0
-    item_map = _numbered("item", most) if most > len(items[0]) else items[0]
+    labelled = _LABEL in table.columns
     label = options.split_column or (_LABEL if labelled and options.split is None else None)
-    pairs = interactions(Events.of(source, users[1], items[1], label, options), options, report)
+    users, items, events = collect(table, options, label, report, {}, numbered=bool(feature_files) or labelled)
+    most = max((len(read_npy(path)) for path in feature_files.values()), default=0)
+    item_map = numbered_ids("item", most) if most > len(items) else items
+    pairs = interactions(events, options, report)
     modalities = {name: from_npy(name, path, item_map) for name, path in feature_files.items()}
     name = options.name or (folder.resolve().name if path.is_dir() else path.stem)
-    told = [_beside(tables[0].with_suffix(f".{ids.kind}"), ids, read_as, warnings) for ids in (users[0], item_map)]
-    columns = {"user": user_column, "item": item_column}
-    dataset = Dataset(name, users[0], item_map, pairs, modalities, told[0], told[1], columns)
+    told = [_beside(tables[0].with_suffix(f".{ids.kind}"), ids, read_as, report.warnings) for ids in (users, item_map)]
+    dataset = Dataset(name, users, item_map, pairs, modalities, told[0], told[1], columns)
     return Imported(dataset, report)
-
-
-def _heavy_enough(source: Source, options: ImportOptions, report: Report) -> Source:
-    weights = Weights(options)
-    heavy = weights.heavy_enough(source)
-    report.rows += source.table.height
-    report.warnings += source.warnings
-    weights.tell(source.path, report)
-    return heavy
 
 
 def _beside(path: Path, known: IdMap, separator: str | None, warnings: list[str]) -> pl.DataFrame:
@@ -89,23 +77,8 @@ def _refuse(options: ImportOptions) -> None:
             raise DataError(f"--{name} is for tables; an .inter file has its columns and features under fixed names")
 
 
-def _named(source: Source, names: tuple[str, ...]) -> str:
+def _named(table: Table, names: tuple[str, ...]) -> str:
     for name in names:
-        if name in source.table.columns:
+        if name in table.columns:
             return name
-    raise DataError(f"{source.path}: column '{names[0]}' is missing; there are: {', '.join(source.table.columns)}")
-
-
-def _numbered(kind: str, size: int) -> IdMap:
-    return IdMap(kind, pl.int_range(size, eager=True).cast(pl.String).alias("id"))
-
-
-def _rows(source: Source, column: str, numbered: bool, warnings: list[str]) -> tuple[IdMap, Ints]:
-    kind = "user" if column in _USERS else "item"
-    if numbered:
-        numbers = row_numbers(source, column)
-        return _numbered(kind, int(numbers.to_numpy().max()) + 1), numbers.to_numpy()
-    names, padded = ids(source, column)
-    warnings += padded
-    known = IdMap(kind, names.unique(maintain_order=True).alias("id"))
-    return known, known.rows(names)
+    raise DataError(f"{table.path}: column '{names[0]}' is missing; there are: {', '.join(table.columns)}")

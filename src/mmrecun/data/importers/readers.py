@@ -3,9 +3,7 @@
 import io
 import json
 import re
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -14,9 +12,11 @@ from pathlib import Path
 
 import polars as pl
 
+from mmrecun.data.importers.arrow import arrow_batches
 from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text, plain
 from mmrecun.data.importers.delimited import SEPARATORS, read_delimited, starts
 from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind
+from mmrecun.data.importers.undeclared import without_bytes
 from mmrecun.data.parquet import read_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import reason_of, unknown_name
@@ -100,7 +100,7 @@ def read_table(path: Path, separator: str | None = None, columns: Sequence[str] 
     if kind is Kind.PARQUET:
         return _filled(Source(path, read_foreign_parquet(path), None))
     if kind is Kind.ARROW:
-        return _filled(Source(path, _without_bytes(read_arrow(path)), None))
+        return _filled(Source(path, without_bytes(read_arrow(path)), None))
     with decompressing(path):
         if kind is Kind.JSON_LINES:
             return _filled(Source(path, _json_lines(path), partial(json_starts, path)))
@@ -156,39 +156,16 @@ def read_foreign_parquet(path: Path) -> pl.DataFrame:
     """
     table = read_parquet(path)
     table = table.drop([column for column in table.columns if _PANDAS_INDEX.fullmatch(column)])
-    return _without_bytes(table)
+    return without_bytes(table)
 
 
 def read_arrow(path: Path) -> pl.DataFrame:
-    """Read an Arrow file, as a stream (what Hugging Face's `datasets` writes) or with a footer (Feather 2).
+    """Read an Arrow file, as a stream or with a footer; see `arrow`.
 
     Raises:
         DataError: naming the file and what is wrong with it.
     """
-    try:
-        content = path.read_bytes()  # a path would be taken for a pattern
-        return pl.read_ipc(content) if content.startswith(b"ARROW1") else pl.read_ipc_stream(content)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not a readable Arrow file: {reason_of(error)}") from None
-
-
-def _without_bytes(table: pl.DataFrame) -> pl.DataFrame:
-    """Return a table with text for UUIDs and undeclared text."""
-    binary = [name for name, dtype in table.schema.items() if dtype == pl.Binary]
-    return table.with_columns([_as_text(table[name]) for name in binary]) if binary else table
-
-
-def _as_text(values: pl.Series) -> pl.Series:
-    """Decode bytes as UTF-8, or as UUIDs if all have 16 bytes; anything else stays bytes."""
-    listed: list[bytes | None] = values.to_list()
-    with suppress(UnicodeDecodeError):
-        texts = [None if value is None else value.decode() for value in listed]
-        if all(text is None or text.isprintable() for text in texts):
-            return pl.Series(values.name, texts, dtype=pl.String)
-    if all(value is None or len(value) == 16 for value in listed):
-        names = [None if value is None else str(uuid.UUID(bytes=value)) for value in listed]
-        return pl.Series(values.name, names, dtype=pl.String)
-    return values
+    return pl.concat(arrow_batches(path))
 
 
 def _json_lines(path: Path) -> pl.DataFrame:

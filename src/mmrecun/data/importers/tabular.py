@@ -28,7 +28,9 @@ def open_events(path: Path, options: ImportOptions) -> Table:
         DataError: with file and line, also when its columns are named although it has a header.
     """
     separator = separator_of(options.separator)
-    table = open_table(path, separator, options.columns)
+    others = options.user, options.item, options.weight, options.split_column
+    time = options.timestamp if options.timestamp not in others else None
+    table = open_table(path, separator, options.columns, time)
     if options.columns:
         refuse_header(path, separator_for(path, separator), options)
     return table

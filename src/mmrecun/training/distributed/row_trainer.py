@@ -18,6 +18,7 @@ from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
 from mmrecun.training.distributed.fit import ShardTask, agree, blocks, facts_of, validation_of
+from mmrecun.training.distributed.paging import read_at_random
 from mmrecun.training.distributed.row_adam import RowAdam, RowStates
 from mmrecun.training.distributed.row_exchange import RowExchange, SharedRows
 from mmrecun.training.distributed.row_tables import RowModel, create_tables, local_triples
@@ -66,8 +67,10 @@ class RowTrainer:
 
     def steps(self, seed: Seed) -> Iterator[Tensor]:
         """Take the steps of an epoch one by one; yields what this process adds to the loss of each."""
-        for batch in self._triples.epoch(self._training.batch_size, seed.numpy()):
-            yield self._step(batch)
+        tables = (array for table in self.rows.adam.tables.values() for array in (table.records, table.last))
+        with read_at_random(tables):
+            for batch in self._triples.epoch(self._training.batch_size, seed.numpy()):
+                yield self._step(batch)
 
     def _step(self, batch: Triples) -> Tensor:
         own = torch.from_numpy(np.flatnonzero(self._shard.owns(batch.users.numpy())))

@@ -26,10 +26,10 @@ from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
-_MOST, _FEWEST = 4096, 200
+_MOST, _FEWEST = 4096, 10
 _AMONG = 1024  # rivals that are drawn for all of a side; the same ones for all pairs
-_GROUPS, _FEWEST_OF_GROUP = 3, 50
-_SPLIT_MARGIN = 0.05
+_GROUPS, _FEWEST_OF_GROUP = 3, 10
+_SPLIT_MARGIN, _SPLIT_ERRORS = 0.05, 2.5  # of the AUC of popularity, from 0.5; the latter in standard errors
 _REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the random projection
 
 
@@ -93,15 +93,22 @@ class ForgettingLevel:
     """
 
     def __init__(self, partition: Partition, rng: np.random.Generator, device: torch.device) -> None:
-        comparisons = [
-            _folded_in_pairs(partition, True, rng),
-            _folded_in_pairs(partition, False, rng),
-            _single_pairs(partition, rng),
-        ]
-        self._comparisons = [each for each in comparisons if each is not None]
+        self._comparisons: list[_FoldedInPairs | _SinglePairs] = []
+        if len(partition.forgotten) >= _FEWEST:
+            found = (
+                _folded_in_pairs(partition, True, rng),
+                _folded_in_pairs(partition, False, rng),
+                _single_pairs(partition, rng),
+            )
+            self._comparisons = [each for each in found if each is not None]
         draws = _REFERENCES if self._comparisons else 0
         references = [self.aucs(spectral_vectors(partition.retained, rng, device))[0] for _ in range(draws)]
         self._expected = np.mean(references, axis=0) if references else np.zeros(0)
+
+    @property
+    def known(self) -> bool:
+        """Whether any pairs can be compared."""
+        return bool(self._comparisons)
 
     def aucs(self, vectors: UserItemVectors) -> tuple[Doubles, Doubles]:
         """Compare each group of forgotten pairs, by vectors [U', D] and [I', D].
@@ -110,7 +117,7 @@ class ForgettingLevel:
             float64 [G] and [G], AUCs and their standard errors; none where too few pairs can be compared.
         """
         found = [
-            (auc, math.sqrt((1 / len(group[0]) + 1 / len(group[2])) / 12))
+            (auc, _error(len(group[0]), len(group[2])))
             for each in self._comparisons
             for group in each.groups(vectors)
             if (auc := stratified_auc(*group)) is not None
@@ -183,4 +190,10 @@ def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> b
     popular = [degree[pairs.items].astype(np.float32) for pairs in (forgotten, valid)]
     one_stratum = [np.zeros(len(each), dtype=np.int64) for each in popular]
     auc = stratified_auc(popular[0], one_stratum[0], popular[1], one_stratum[1])
-    return auc is not None and abs(auc - 0.5) <= _SPLIT_MARGIN
+    margin = max(_SPLIT_MARGIN, _SPLIT_ERRORS * _error(len(forgotten), len(valid)))
+    return auc is not None and abs(auc - 0.5) <= margin
+
+
+def _error(first: int, second: int) -> float:
+    """Return the standard error of the AUC of so many values that are alike."""
+    return math.sqrt((1 / first + 1 / second) / 12)

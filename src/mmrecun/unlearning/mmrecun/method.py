@@ -29,7 +29,7 @@ from typing import ClassVar
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
-from mmrecun.errors import DivergedError, ForgetError
+from mmrecun.errors import ForgetError
 from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
@@ -167,8 +167,7 @@ class MMRecUn(Unlearner):
         solver.scale_step(
             fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), self.config.step_scale)
         )
-        if not all(bool(table.weight.isfinite().all()) for table in solver.tables.values()):
-            raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
+        solver.check_finite()
         retained = partition.retained
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
         for epoch in range(1, self.config.epochs + 1):
@@ -178,7 +177,7 @@ class MMRecUn(Unlearner):
         match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
         if why := guard.worse(solver.model):
             return self.unsolved(task, why)
-        settled = f"settled for {self.config.epochs} epochs at most"
+        settled = f"settled for {self.config.epochs} epoch{'' if self.config.epochs == 1 else 's'} at most"
         stop = f"{len(solver.tables)} tables in balance with the retained pairs; {settled}"
         return UnlearnResult(solver.model, stop, history, carried=solver.facts.model_dump(mode="json"))
 

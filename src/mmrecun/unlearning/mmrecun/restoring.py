@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mmrecun.arrays import Ints
+from mmrecun.errors import DivergedError
 from mmrecun.evaluation.row_traits import degree_strata
 from mmrecun.forget import views
 from mmrecun.models.base import UserItemVectors
@@ -123,11 +124,21 @@ class BalanceSolver:
                 table.weight.copy_(own + step)
         return math.sqrt(inner(imbalance, imbalance) / sum(part.numel() for part in imbalance))
 
+    def check_finite(self) -> None:
+        """Check that every row is finite.
+
+        Raises:
+            DivergedError: when one is not.
+        """
+        if not all(bool(table.weight.isfinite().all()) for table in self.tables.values()):
+            raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
+
     @torch.no_grad()
     def scaled_vectors(self, scale: StepScale) -> UserItemVectors:
         """Return the vectors of everybody, had the rows gone `scale` times as far."""
         rows = [table.weight.detach() for table in self.tables.values()]
         self._set_rows(self._scaled(scale))
+        self.check_finite()
         users, items = (part.detach() for part in vectors_of(self.model, self.inputs))
         self._set_rows(rows)
         return users, items

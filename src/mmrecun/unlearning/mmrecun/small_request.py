@@ -6,7 +6,7 @@ known of the whole model is found once, before the first of them, and kept with 
 the share of the pairs that small requests have taken out since everybody was last brought into balance.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,16 +14,20 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Doubles, Ints
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions
+from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import EmbeddingTable, Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
+from mmrecun.unlearning.mmrecun.level import ForgettingLevel
+from mmrecun.unlearning.mmrecun.restoring import StepScale
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
-from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
+from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
+from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, vectors_of
 
 _MOST_PAIRS = 4096  # whose curvature is worked out; they stand for all pairs of the same rows
 _MOST_ENTRIES = 1 << 24  # of curvature matrices at a time
@@ -38,10 +42,48 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
         task: as given to a method.
         facts: of the model.
         negatives: items drawn to stand for all.
-        step_scale: how far to go along each row's step.
+        step_scale: how far to go along each row's step, where nothing can be compared.
     """
-    local, model = _Local(task, negatives), retained_model(task, task.model)
+    model = retained_model(task, task.model)
+    moves = list(_moves(task, facts, negatives, model))
+    level = ForgettingLevel(task.partition, task.seed.child("level").numpy(), task.device)
+    if level.known:
+        inputs = task.inputs(views.retained)
+
+        def excess(scale: StepScale) -> tuple[Doubles, Doubles]:
+            _set_scale(moves, scale)
+            return level.excess(vectors_of(model, inputs))
+
+        _set_scale(moves, fit_step_scale(excess, step_scale))
+    else:
+        _set_scale(moves, StepScale(step_scale, step_scale))
     rng = task.seed.child("fresh rows").torch()
+    for move in moves:
+        move.table.weight[move.emptied] = move.table.fresh(len(move.emptied), rng).to(move.step)
+    trained, changed = ([table.weight.detach() for table in each.id_tables().values()] for each in (task.model, model))
+    keep_standing(trained, changed, task.partition)
+    return model
+
+
+class _Move(NamedTuple):
+    """Where M rows of a table start and how far they go.
+
+    Attributes:
+        table: of the model of the retained data.
+        places: int64 [M], the rows.
+        emptied: int64, those of them that lost all their pairs.
+        start, step: float32 [M, D].
+    """
+
+    table: EmbeddingTable
+    places: Tensor
+    emptied: Tensor
+    start: Tensor
+    step: Tensor
+
+
+def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) -> Iterator[_Move]:
+    local = _Local(task, negatives)
     tables = [(name, table) for name, table in model.tables().items() if name in facts.decays]
     for number, side in enumerate(("users", "items")):
         for rows in _rows_that_lost_pairs(task.partition, number, local.rows_at_once):
@@ -50,12 +92,14 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
                 if table.side == side:
                     step = _newton_step(table, rows, local.taught(name), curvature, facts.decays[name])
                     places = torch.from_numpy(rows.retained).to(step.device)
-                    table.weight[places] += step_scale * step
                     emptied = places[torch.from_numpy(rows.after == 0).to(step.device)]
-                    table.weight[emptied] = table.fresh(len(emptied), rng).to(table.weight)
-    trained, changed = ([table.weight.detach() for table in each.id_tables().values()] for each in (task.model, model))
-    keep_standing(trained, changed, task.partition)
-    return model
+                    yield _Move(table, places, emptied, table.weight[places], step)
+
+
+def _set_scale(moves: Sequence[_Move], scale: StepScale) -> None:
+    """Put every row `scale` times as far along its step."""
+    for move in moves:
+        move.table.weight[move.places] = move.start + getattr(scale, move.table.side) * move.step
 
 
 class _Rows(NamedTuple):

@@ -1,0 +1,38 @@
+"""Write the rows that wait in patches into their chunks, so that no chunk holds what they were before."""
+
+import os
+from pathlib import Path
+
+from mmrecun.chunked.chunks import ChunkFolder
+from mmrecun.chunked.run import CHUNKS, MappedManifest, MappedRun, write_manifest
+from mmrecun.manifest import Reference, versions
+
+
+def fold(run: MappedRun, staging: Path, out: Path) -> MappedManifest:
+    """Fill an empty (staged) run folder with the same run without patches; returns its manifest.
+
+    Args:
+        run: to fold; it stays as it is.
+        staging: the folder.
+        out: where the folder will be, from which the parent is named.
+    """
+    folder, before = ChunkFolder(staging / CHUNKS, behind=run.chunks), run.manifest
+    whole = before.model_copy(
+        update={
+            "rows": {name: run.table(name).folded(folder).spec for name in before.rows},
+            "lists": {side: run.pairs_of(side).folded(folder).spec for side in before.lists},
+            "parent": _moved(before.parent, run.folder, out),
+            "versions": dict(versions()),
+        }
+    )
+    folder.share(run.chunks, whole.chunks() & before.chunks())
+    write_manifest(staging, whole)
+    return whole
+
+
+def _moved(parent: Reference | None, old: Path, new: Path) -> Reference | None:
+    """Name the same parent, which may be gone, from another folder."""
+    if parent is None:
+        return None
+    place = os.path.relpath((old / parent.path).resolve(), new.resolve())
+    return parent.model_copy(update={"path": place})

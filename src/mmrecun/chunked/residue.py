@@ -1,0 +1,115 @@
+"""What an unlearned run in chunks still holds of those who left; only chunks that differ from its parent's are read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmrecun.arrays import Ints
+from mmrecun.chunked import run as runs
+from mmrecun.chunked.erasure import OTHER
+from mmrecun.chunked.run import SIDES, MappedRun
+from mmrecun.errors import ArtifactError
+from mmrecun.forget.request import ForgetRequest
+
+
+@dataclass(frozen=True)
+class Left:
+    """Who left a run, and what was written for it.
+
+    Attributes:
+        rows: "users" and "items" -> their rows, int64 [K], ascending.
+        ids_in_chunks: whether the bytes of an id of theirs are in a chunk that is not the parent's.
+        written, shared: how many chunks are new, and how many the parent's.
+        waiting: rows that wait in patches (`chunked.patches`); shared chunks still hold what they were.
+    """
+
+    rows: dict[str, Ints]
+    ids_in_chunks: bool
+    written: int
+    shared: int
+    waiting: int
+
+
+def parent_folder(child: MappedRun) -> Path:
+    """Return where the parent of an unlearned run is.
+
+    Raises:
+        ArtifactError: when the run was trained.
+    """
+    if child.manifest.parent is None:
+        raise ArtifactError(f"{child.folder} was trained, not unlearned; there is nothing to audit")
+    return (child.folder / child.manifest.parent.path).resolve()
+
+
+def left_here(child: MappedRun) -> Left:
+    """Find who left a run, or a part, whose parent is on this machine.
+
+    Raises:
+        ArtifactError: when its parent is gone or another run, or a chunk is damaged.
+    """
+    parent = runs.read(parent_folder(child), part=child.manifest.part is not None)
+    assert child.manifest.parent is not None
+    if parent.manifest.digest != child.manifest.parent.digest:
+        raise ArtifactError(f"{child.folder}: the run at {parent.folder} is no longer the one it was unlearned from")
+    whole = child.manifest.chunks()
+    new = whole - parent.manifest.chunks()
+    child.chunks.refuse_changed(sorted(new))
+    rows = {side: _blank(parent, child, side) for side in SIDES}
+    found = any(_holds_ids(child, side, parent.names(side, rows[side]), new) for side in SIDES)
+    return Left(rows, found, len(new), len(whole) - len(new), child.manifest.waiting())
+
+
+def _blank(parent: MappedRun, child: MappedRun, side: str) -> Ints:
+    """Return the rows whose id was there before and is blank now."""
+    before, after = (run.table(f"{side}.ids") for run in (parent, child))
+    rows = [np.zeros(0, dtype=np.int64)]
+    for number, (old, now) in enumerate(zip(before.spec.chunks, after.spec.chunks, strict=True)):
+        if old != now:
+            gone = before.chunk(number).any(axis=1) & ~after.chunk(number).any(axis=1)
+            rows.append(number * before.spec.per_chunk + np.flatnonzero(gone))
+    return np.concatenate(rows)
+
+
+def _holds_ids(child: MappedRun, side: str, names: list[str], new: set[str]) -> bool:
+    ids = child.table(f"{side}.ids").spec
+    content = [child.chunks.get(digest).tobytes() for digest in ids.chunks if digest in new]
+    return any(name.encode().ljust(ids.shape[1], b"\0") in part for name in names for part in content)
+
+
+def residue(parent: MappedRun, child: MappedRun, left: Left, asked: ForgetRequest | None) -> dict[str, bool | None]:
+    """Check that removed users and items are out of everything and, given the request, are the requested ones.
+
+    Args:
+        parent, child: whole runs, or runs in parts.
+        left: who left.
+        asked: the request; None leaves its check unassessed.
+
+    Returns:
+        Each check, with whether it passed.
+    """
+    return {
+        "ids and pairs asked for": None if asked is None else _all_left(parent, child, asked),
+        "vectors": not any(child.vectors(side, left.rows[side]).any() for side in SIDES),
+        "lists": not any(_in_lists(parent, child, side, left.rows[side]) for side in SIDES),
+        "bytes of ids in new chunks": not left.ids_in_chunks,
+        "chunks shared with the run before": not left.waiting,
+    }
+
+
+def _in_lists(parent: MappedRun, child: MappedRun, side: str, rows: Ints) -> bool:
+    """Say whether rows that left have a list, or stand in that of a partner."""
+    if any(map(len, child.pairs_of(side).lists(rows))):
+        return True
+    partners = np.unique(np.concatenate([np.zeros(0, np.uint32), *parent.pairs_of(side).lists(rows)]) >> 2)
+    return any(np.isin(each >> 2, rows).any() for each in child.pairs_of(OTHER[side]).lists(partners.astype(np.int64)))
+
+
+def _all_left(parent: MappedRun, child: MappedRun, asked: ForgetRequest) -> bool:
+    for side, wanted in (("users", asked.users), ("items", asked.items)):
+        parent.require(side, wanted)
+        if (child.find(side, wanted) >= 0).any():
+            return False
+    users, items = (parent.require(side, tuple(pair[at] for pair in asked.pairs)) for at, side in enumerate(SIDES))
+    lists = child.pairs_of("users").lists(users)
+    return not any((each >> 2 == item).any() for each, item in zip(lists, items, strict=True))

@@ -1,0 +1,48 @@
+"""Read a run in chunks, whole or in parts, here or on the hosts of a cluster."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmrecun.chunked import run as mapped
+from mmrecun.chunked.parts import Owner, OwnerHere, RunInParts, part_folders
+from mmrecun.chunked.residue import Left, left_here
+from mmrecun.chunked.run import MappedRun
+from mmrecun.scale.choice import HERE, head_of
+from mmrecun.scale.part_owners import owners_on
+from mmrecun.scale.ray_engine import connected
+
+__all__ = ["HERE", "left_of", "owners_of", "reader"]
+
+
+@contextmanager
+def owners_of(on: str) -> Iterator[Callable[[Path], Sequence[Owner]]]:
+    """Yield what finds the owners of the parts below a folder; on a cluster, the same folder on every host.
+
+    Raises:
+        ConfigError: for an unknown place, or a cluster that does not answer.
+    """
+    address = head_of(on)
+    if on == HERE:
+        yield lambda place: [OwnerHere(folder) for _, folder in sorted(part_folders(place).items())]
+        return
+    with connected(address) as engine:
+        yield lambda place: owners_on(engine, place)
+
+
+@contextmanager
+def reader(on: str = HERE) -> Iterator[Callable[[Path], MappedRun]]:
+    """Yield what reads the run in a folder: one in parts where there are parts, or `on` names a cluster."""
+
+    def read(place: Path) -> MappedRun:
+        if on == HERE and not part_folders(place):
+            return mapped.read(place)
+        return RunInParts.of(place, owners(place))
+
+    with owners_of(on) as owners:
+        yield read
+
+
+def left_of(child: MappedRun) -> Left:
+    """Find who left a run, or a run in parts; see `chunked.residue`."""
+    return child.left() if isinstance(child, RunInParts) else left_here(child)
