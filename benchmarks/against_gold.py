@@ -65,9 +65,9 @@ def beside(value: float, golds: Sequence[MeasuredRun], name: str) -> str:
     return f"{value:.3f} / {sum(theirs) / len(theirs):.3f}" if theirs else f"{value:.3f}"
 
 
-def court_of(kept: Kept, trial: Trial, name: str, draw: int, golds: int) -> Court:
-    """Return the original, its Golds and the probe of one request."""
-    original = kept.original(trial)
+def court_of(kept: Kept, trial: Trial, name: str, draw: int, golds: int, seed: int = 0) -> Court:
+    """Return the original of a seed, the Golds and the probe of one request."""
+    original = kept.original(trial, seed)
     asked = request(original.dataset, name, Seed(draw))
     called = name if draw == DRAW else f"{name}-draw{draw}"
     runs = [kept.retrained(original, called, asked, FIRST_GOLD + number) for number in range(golds)]
@@ -80,6 +80,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
     parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
     parser.add_argument("--draw", type=int, default=DRAW, help="seed of the requests")
+    parser.add_argument("--original", type=int, default=0, help="seed of the training of the original")
     parser.add_argument("--golds", type=int, default=0, help="of each request; as in the grid by default")
     parser.add_argument("--method", default="mmrecun")
     options = parser.parse_args(given)
@@ -89,7 +90,7 @@ def main(given: Sequence[str] | None = None) -> None:
 def _tables(options: Namespace) -> list[Table]:
     kept, rows = Kept(options.kept), list[dict[str, Any]]()
     for trial, name in trials(options.only):
-        court = court_of(kept, trial, name, options.draw, options.golds or trial.golds)
+        court = court_of(kept, trial, name, options.draw, options.golds or trial.golds, options.original)
         rows.append(row_of(court, options.method))
         print(rows[-1], flush=True)
     columns = list(dict.fromkeys(column for row in rows for column in row))
