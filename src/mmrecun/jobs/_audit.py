@@ -59,24 +59,17 @@ def audit(
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
             Gold is given twice.
-        ConfigError: for a number of shadows that cannot be shared out, or a `key` that is given and not that of the
-            run.
+        ConfigError: for a number of shadows that cannot be shared out, or a `key` that is not that of the run.
     """
     after = opened(run)
     refuse_unwritable(after.folder)
-    if key is not None and is_other_key(after.folder, key):
-        raise ConfigError(
-            f"key: not the one under which {after.folder} keeps what was asked for; give that one, or none"
-        )
+    _refuse_other_key(after.folder, key)
     _refuse_training(after, relearn, shadows)
-    original, golds_read = _runs_compared_with(
-        after, [golds] if isinstance(golds, str | Path | Run) else golds, reading or {}
-    )
+    original, golds_read = _runs_compared_with(after, golds, reading or {})
     attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
-    begun = now()
-    subject = _subject(original, after, golds_read, key)
-    made = assess(subject, original.training if relearn else None, attack, sample, progress)
-    facts: dict[str, Any] = {
+    begun, training = now(), original.training if relearn else None
+    made = assess(_subject(original, after, golds_read, key), training, attack, sample, progress)
+    facts = {
         "made": begun,
         "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
         "compared": _scope(made, golds_read, relearn, shadows),
@@ -91,6 +84,11 @@ def is_other_key(run: PathLike, key: bytes) -> bool:
     return record is not None and record.with_key(key).locked
 
 
+def _refuse_other_key(run: Path, key: bytes | None) -> None:
+    if key is not None and is_other_key(run, key):
+        raise ConfigError(f"key: not the one under which {run} keeps what was asked for; give that one, or none")
+
+
 def _scope(made: AuditReport, golds: Sequence[Run], relearn: bool, shadows: int) -> AuditScope:
     """Return what was assessed; its sample is 0 where the retained figures are of all users."""
     drawn = made.users["drawn"] if made.users["drawn"] < made.users["all"] else 0
@@ -98,8 +96,11 @@ def _scope(made: AuditReport, golds: Sequence[Run], relearn: bool, shadows: int)
     return AuditScope(golds=weights, relearn=relearn, shadows=shadows, sample=drawn)
 
 
-def _runs_compared_with(after: Run, golds: Sequence[PathLike], reading: Mapping[str, Any]) -> tuple[Run, list[Run]]:
+def _runs_compared_with(
+    after: Run, golds: PathLike | Sequence[PathLike], reading: Mapping[str, Any]
+) -> tuple[Run, list[Run]]:
     """Read the run that `after` was unlearned from, and its Golds."""
+    golds = [golds] if isinstance(golds, str | Path | Run) else golds
     if isinstance(after, ForeignRun):
         return parent_of(after), _refuse_repeated([gold_of(Path(gold), after, reading) for gold in golds])
     original = load(runs.parent_folder(after.folder, after.manifest))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -90,23 +90,27 @@ def unlearn(
     refuse_existing(out)
     parent = opened(run)
     with claimed(out):
+        asked = _Unlearning(request, out, method, settings or {}, seed, progress, key)
         if isinstance(parent, ForeignRun):
-            return _unlearn_foreign(parent, request, out, method, settings or {}, seed, progress, key)
-        return _unlearn_ours(parent, request, out, method, settings or {}, seed, progress, key, started)
+            return _unlearn_foreign(parent, asked)
+        return _unlearn_ours(parent, asked, started)
 
 
-def _unlearn_ours(
-    parent: Run,
-    request: ForgetRequest,
-    out: Path,
-    method: str,
-    settings: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-    key: bytes | None,
-    started: float,
-) -> Manifest:
+class _Unlearning(NamedTuple):
+    """What is to be forgotten, and how; see `unlearn`."""
+
+    request: ForgetRequest
+    out: Path
+    method: str
+    settings: Mapping[str, Any]
+    seed: int
+    progress: Progress
+    key: bytes | None
+
+
+def _unlearn_ours(parent: Run, asked: _Unlearning, started: float) -> Manifest:
     """Do as `unlearn` for a model of this package; `started` counts the seconds."""
+    request, out, method, settings, seed, progress, key = asked
     unlearner = method_class(method)(method_class(method).Config.of(settings, f"method '{method}'"))
     partition = taken(parent, request, key)
     if unlearner.validates and not can_validate(partition.retained):
@@ -135,17 +139,9 @@ def _unlearn_ours(
     return manifest
 
 
-def _unlearn_foreign(
-    parent: ForeignRun,
-    request: ForgetRequest,
-    out: Path,
-    method: str,
-    settings: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-    key: bytes | None,
-) -> Manifest:
+def _unlearn_foreign(parent: ForeignRun, asked: _Unlearning) -> Manifest:
     """Do as `unlearn` for a model of another library; `mmrecun` stands for its exact method where it has one."""
+    request, out, method, settings, seed, progress, key = asked
     partition = taken(parent, request, key)
     less = parent.foreign.unlearn(request, None if method == "mmrecun" else method, settings, seed, progress=progress)
     facts = {
