@@ -94,6 +94,15 @@ def test_strangers_in_a_request_are_refused_or_passed_over_aloud(cli, run_folder
     assert (code, err) == (2, "error: nothing is left to forget; unknown: 1 user, nobody\n")
 
 
+def test_a_dry_run_counts_the_features_that_would_go_and_has_no_row_for_them_otherwise(cli, run_folder: Path):
+    name, modality = next(iter(load(run_folder).dataset.modalities.items()))
+    said = cli("unlearn", run_folder, "--modality", name, "--dry-run")[1]
+    rows = int(modality.present.sum())
+    assert f"0.0% of the training pairs and {rows:,} feature rows would be taken out" in said
+    user = load(run_folder).dataset.users.names[0]
+    assert "feature" not in cli("unlearn", run_folder, "--user", user, "--dry-run")[1]
+
+
 def test_held_out_pairs_are_said_to_people_and_programs(cli, run_folder: Path, tmp_path: Path):
     data = load(run_folder).dataset
     pairs = data.interactions.split(Split.TEST)

@@ -33,7 +33,7 @@ from mmrecun.cli.unlearn_options import (
 )
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
-from mmrecun.text import duration
+from mmrecun.text import duration, listing
 
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
@@ -219,7 +219,7 @@ _NOUNS = {
     "items": "item",
     "interactions": "training pair",
     "held_out": "held-out pair",
-    "modalities": "feature",
+    "modalities": "feature row",
 }
 
 
@@ -271,10 +271,12 @@ def _show_scope(
         for kind, count in scope["forgotten"].items()
         if count or kind in scope["retained"]
     ]
-    share = f"{scope['share']:.1%} of the training pairs"
-    if held := scope["forgotten"]["held_out"]:
-        share += f" and {counted(held, 'held-out pair')}"
-    rows_table(rows, f"{share} would be taken out of {scope['parent']}; nothing was changed")
+    parts = [f"{scope['share']:.1%} of the training pairs"] + [
+        counted(scope["forgotten"][kind], word)
+        for kind, word in (("held_out", "held-out pair"), ("modalities", "feature row"))
+        if scope["forgotten"].get(kind)
+    ]
+    rows_table(rows, f"{listing(parts)} would be taken out of {scope['parent']}; nothing was changed")
     for column, count in scope["references"].items():
         print_line(f"{counted(count, 'reference')} in {column} would be taken out")
     if scope["undecided"]:
