@@ -92,7 +92,7 @@ def run() -> None:
 
 
 def own_model() -> None:
-    """`als.npz` with its rows in the order of the sorted ids, these in lists, and `pairs.csv`, which names them otherwise."""
+    """`als.npz` with rows in the order of the sorted ids, lists of these, and `pairs.csv` in another order."""
     train = small().train
     named = {"user": [f"u{row}" for row in train.users], "item": [f"i{row}" for row in train.items]}
     pl.DataFrame(named).write_csv("pairs.csv")
