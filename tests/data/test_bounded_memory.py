@@ -5,10 +5,13 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.feather
 import pytest
 
 from mmrecun.adapters.interactions import opened_data
@@ -17,6 +20,7 @@ from mmrecun.data.importers.batches import Table
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.read import read
 from mmrecun.data.importers.readers import Source
+from mmrecun.errors import DataError
 
 ROWS, BATCH = 3000, 100
 TABLE = pl.DataFrame(
@@ -54,8 +58,6 @@ def feather(folder: Path) -> Path:
 
 def stream(path: Path, table: pl.DataFrame) -> Path:
     """Write an Arrow stream of many record batches, as Hugging Face's `datasets` does."""
-    import pyarrow as pa
-
     whole = table.to_arrow()
     with pa.ipc.new_stream(path, whole.schema) as writer:
         writer.write_table(whole, max_chunksize=BATCH)
@@ -160,10 +162,24 @@ def test_the_header_of_a_model_s_data_is_told_without_its_rows(tmp_path: Path, m
     assert len(opened_data(text(tmp_path)).train) == ROWS
 
 
+def test_a_file_whose_footer_points_beyond_it_is_refused_and_polars_not_asked(tmp_path: Path, capfd):
+    whole = feather(tmp_path).read_bytes()
+    start = len(whole) - 10 - int.from_bytes(whole[-10:-6], "little")
+    bad = {"its end is cut off": whole[:-1], "a batch goes beyond its end": whole[: start // 2] + whole[start:]}
+    for message, content in bad.items():
+        (tmp_path / "e.feather").write_bytes(content)
+        with pytest.raises(DataError, match=rf"e\.feather: not a readable Arrow file: .*{message}"):
+            read(tmp_path / "e.feather", ImportOptions())
+    assert "panicked" not in capfd.readouterr().err
+
+
 def test_a_stream_of_messages_is_the_table_that_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     table = TABLE.with_columns(kind=pl.Series(["a", "b", None] * 1000, dtype=pl.Categorical), few=pl.lit([1, 2]))
-    path = stream(tmp_path / "e.arrow", table)
-    for size in (1, 5000, 1 << 23):
+    table.write_ipc(tmp_path / "e.feather", record_batch_size=BATCH, compression="zstd")
+    table.write_ipc(tmp_path / "one.feather")
+    pa.feather.write_feather(table.to_arrow(), tmp_path / "theirs.feather", chunksize=BATCH)
+    paths = [stream(tmp_path / "e.arrow", table), *tmp_path.glob("*.feather")]
+    for size, path in product((1, 5000, 1 << 23), paths):
         monkeypatch.setattr(arrow, "_AT_ONCE", size)
         assert readers.read_arrow(path).select(TABLE.columns).equals(TABLE)
         assert readers.read_arrow(path)["kind"].cast(pl.String).equals(table["kind"].cast(pl.String))

@@ -99,6 +99,13 @@ def test_a_file_that_is_not_there_or_no_database(tmp_path: Path):
         read(None, options(f"sqlite:///{tmp_path}/text.db", "SELECT * FROM x"))
 
 
+def test_a_damaged_name_of_a_column_is_no_traceback(shop: str):
+    path = Path(shop.removeprefix("sqlite:///"))
+    path.write_bytes(path.read_bytes().replace(b"video TEXT", b"\xf7ideo TEXT"))
+    with pytest.raises(DataError, match=r"shop\.db: the query failed: "):
+        read(None, options(shop, "SELECT * FROM plays"))
+
+
 def test_other_databases_need_the_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(ConfigError, match=r"needs the library 'sqlalchemy'; pip install 'mmrecun\[sql\]'"):

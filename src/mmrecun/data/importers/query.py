@@ -114,7 +114,7 @@ def _sqlite(path: Path) -> Callable[[], AbstractContextManager[Callable[[str], A
         try:
             with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
                 yield connection.execute
-        except (sqlite3.Error, sqlite3.Warning) as error:
+        except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
             raise DataError(f"{path}: the query failed: {reason_of(error)}") from None
 
     return opened
