@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks.one_machine import make, requests_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mmrecun import jobs
 from mmrecun.atomic import staged_folder
-from mmrecun.chunked import delta, patches, run
+from mmrecun.chunked import chunks, delta, lists, patches, rows, run
 from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
 from mmrecun.chunked.folding import fold
 from mmrecun.chunked.local_balance import Pulls, Touched, restore
@@ -171,6 +173,26 @@ def test_what_waits_is_gone_when_it_is_folded_and_the_runs_before_are_removed(
     assert {path.name for path in (tmp_path / "folded" / run.CHUNKS).iterdir()} == folded.manifest.chunks()
 
 
+def test_an_erasure_writes_no_more_where_there_is_ten_times_as_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A user with eight pairs, an item with 400 and a pair: the chunks that are written, in bytes."""
+    for module in (chunks, rows, lists):
+        monkeypatch.setattr(module, "CHUNK_BYTES", 4096)
+    written: dict[str, list[int]] = {}
+    for users, items, pairs in ((3000, 400, 30_000), (30_000, 1200, 300_000)):
+        place, rng = tmp_path / str(users), np.random.default_rng(0)
+        make(place / "data", users, items, pairs)
+        vectors = {side: rng.normal(0, 0.3, (n, 16)).astype("f4") for side, n in (("users", users), ("items", items))}
+        with staged_folder(place / "run") as staging:
+            run.write(staging, columns_of(place / "data"), vectors, model="bprmf", settings={}, training={}, seed=0)
+        before = {path.name for path in (place / "run" / run.CHUNKS).iterdir()}
+        for kind, request in requests_of(place / "data").items():
+            jobs.unlearn_mapped(place / "run", request, place / kind)
+            new = [path.stat().st_size for path in (place / kind / run.CHUNKS).iterdir() if path.name not in before]
+            written.setdefault(kind, []).append(sum(new))
+    for kind, (small_one, large_one) in written.items():
+        assert large_one < 2 * small_one, (kind, written)
+
+
 def test_a_run_without_patches_is_written_as_it_always_was(parent: run.MappedRun):
     """So earlier versions read it, and its digest is the one that they gave it."""
     text = (parent.folder / run.MANIFEST).read_text(encoding="utf-8")
@@ -314,8 +336,8 @@ def test_forgotten_pairs_fall_and_others_stay(parent: run.MappedRun):
     moved = restore(parent, lost, Seed(0)).moved
     tables = {side: parent.vectors(side, np.arange(parent.size(side))) for side in run.SIDES}
     after = {side: table.clone() for side, table in tables.items()}
-    for side, (rows, values) in moved.items():
-        after[side][torch.from_numpy(rows)] = torch.from_numpy(values)
+    for side, (at, values) in moved.items():
+        after[side][torch.from_numpy(at)] = torch.from_numpy(values)
 
     def fall(pairs):
         users, items = (torch.tensor(column) for column in zip(*pairs, strict=True))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrecun.data import graph
-from mmrecun.data.graph import RequiredInputs, build_inputs, linked, nearest_anchors, neighbour_graph, normalised_block
+from mmrecun.data.graph import RequiredInputs, build_inputs, neighbour_graph, normalised_block
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.rng import Seed
@@ -128,21 +128,6 @@ def test_newcomers_reach_the_item_graphs():
     for matrix in inputs.item_graphs.values():
         column = matrix.forward.to_dense()[:, 5].numpy()
         assert np.flatnonzero(column).tolist() == [5]
-
-
-@pytest.mark.parametrize("parts", [1, 2, 5])
-def test_parts_of_a_search_for_neighbours_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch, parts: int):
-    rng = np.random.default_rng(3)
-    features, present = rng.normal(size=(70, 6)).astype(np.float32), rng.random(70) < 0.9
-    monkeypatch.setattr(graph, "_BLOCK_BYTES", 4 * 70 * 8)
-    found = [nearest_anchors(features, present, present, 5, part=(part, parts)) for part in range(parts)]
-    searched = [int((weights != 0).any(axis=1).sum()) for _, weights in found]
-    assert sum(searched) == present.sum()
-    assert min(searched) > 0
-    built = linked(present, sum(each for each, _ in found), sum(weights for _, weights in found))
-    whole = neighbour_graph(features, present, present, 5)
-    for part in ("indptr", "indices", "data"):
-        np.testing.assert_array_equal(getattr(built, part), getattr(whole, part))
 
 
 def test_a_known_neighbour_graph_is_taken_for_the_same_content_only(monkeypatch: pytest.MonkeyPatch):

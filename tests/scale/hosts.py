@@ -96,7 +96,7 @@ class Hosts:
             subprocess.run(["ip", "link", "set", cards[name], "netns", str(self._first[name])], check=True)
         if "A" not in missing:
             self._rejoin(cards["A"])
-        until(lambda: self.size() == 2, lambda: f"two hosts in the cluster; {self._logs()}", 300.0)
+        until(lambda: self.size() == 2, lambda: f"two hosts in the cluster; {self._logs()}", 600.0)
 
     def _begin(self, name: str, card: str) -> None:
         place = ["--head", f"--port={PORT}", f"--temp-dir={self.scratch}", "--include-dashboard=false"]

@@ -70,8 +70,10 @@ class ChunkedRows:
     def rows(self, at: Ints) -> np.ndarray:
         """Return rows `at` (int64 [K], in any order), as a copy."""
         found = np.empty((len(at), *self.spec.shape[1:]), dtype=self.spec.dtype)
+        width = found.itemsize * int(np.prod(found.shape[1:], dtype=np.int64))
         for number, places, inside in self._by_chunk(at):
-            found[places] = self.chunk(number)[inside]
+            records = self.folder.records(self.spec.chunks[number], width, inside)
+            found[places] = records.view(found.dtype).reshape(-1, *found.shape[1:])
         if self.spec.patch is not None:
             changed, values = (type(self)(part, self.folder) for part in self.spec.patch)
             here, there = places_in(changed.whole(), at)

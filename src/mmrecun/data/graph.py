@@ -169,27 +169,6 @@ def neighbour_graph(
     Returns:
         float32 [I, I] with at most k entries a row.
     """
-    return linked(present, *nearest_anchors(features, present, anchors, k, device))
-
-
-def nearest_anchors(
-    features: Floats,
-    present: Bools,
-    anchors: Bools,
-    k: int,
-    device: torch.device = _CPU,
-    part: tuple[int, int] = (0, 1),
-) -> tuple[Ints, Floats]:
-    """Find the k - 1 anchors that are most similar to each present item, other than itself.
-
-    Args:
-        features, present, anchors, k, device: see `neighbour_graph`.
-        part: r and W, to search for every W-th block of items alone, from the r-th on; the others are zeros, so that
-            the sum over all r is what one search gives, bit for bit.
-
-    Returns:
-        The anchors, int64 [P, k - 1], and their similarities, float32 [P, k - 1], of P present items.
-    """
     rows, columns = np.flatnonzero(present), np.flatnonzero(anchors)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     targets = torch.from_numpy(unit[columns]).to(device)
@@ -199,23 +178,19 @@ def nearest_anchors(
     size = _BLOCK_BYTES if device.type == "cpu" else _BLOCK_BYTES_ON_DEVICE
     block = max(1, size // (4 * max(1, len(columns))))
     buffer = targets.new_empty(min(block, len(rows)), len(columns))  # reused, so that its pages are mapped once
-    found, weights = np.zeros((len(rows), width), dtype=np.int64), np.zeros((len(rows), width), dtype=np.float32)
-    for start in range(part[0] * block, len(rows), part[1] * block):
-        at = rows[start : start + block]
-        similarity = torch.mm(torch.from_numpy(unit[at]).to(device), targets.T, out=buffer[: len(at)])
-        inside = np.flatnonzero(position[at] >= 0)
-        # an anchor is its own nearest neighbour; masked here, and added to every row by `linked`
-        itself = torch.from_numpy(inside * len(columns) + position[at][inside]).to(device)
+    found = [np.empty((0, width), dtype=np.int64)]
+    weights = [np.empty((0, width), dtype=np.float32)]
+    for start in range(0, len(rows), block):
+        part = rows[start : start + block]
+        similarity = torch.mm(torch.from_numpy(unit[part]).to(device), targets.T, out=buffer[: len(part)])
+        inside = np.flatnonzero(position[part] >= 0)
+        # an anchor is its own nearest neighbour; masked here, and added to every row afterwards
+        itself = torch.from_numpy(inside * len(columns) + position[part][inside]).to(device)
         similarity.view(-1)[itself] = -torch.inf
         values, nearest = top_k_per_row(similarity, width)
-        found[start : start + block] = columns[nearest.cpu().numpy()]
-        weights[start : start + block] = values.cpu().numpy()
-    return found, weights
-
-
-def linked(present: Bools, neighbours: Ints, weights: Floats) -> sp.csr_array:
-    """Return the symmetrically normalised graph of present items and their neighbours; see `nearest_anchors`."""
-    return _normalised_rows(np.flatnonzero(present), neighbours, weights, len(present))
+        found.append(columns[nearest.cpu().numpy()])
+        weights.append(values.cpu().numpy())
+    return _normalised_rows(rows, np.concatenate(found), np.concatenate(weights), len(features))
 
 
 def _normalised_rows(rows: Ints, neighbours: Ints, weights: Floats, size: int) -> sp.csr_array:

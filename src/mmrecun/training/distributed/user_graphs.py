@@ -4,8 +4,7 @@ Process r has users r, r + W, r + 2 W, and so on, and all items. In a hop it mul
 its users say to items is added up over processes. Vectors of items, the loss and the gradients of items are thus the
 same bits on every process, and rows of users never travel but for those of a batch. An all-reduce sends
 2 (W - 1) / W times its bytes. A step of L hops each way adds up 2 L tables of 4 I D bytes, and one of 4 B D bytes for
-each table of users that a batch of B triples reads; the number of users is in none of them. The neighbours of items are
-searched for once: each process takes every W-th block of items, and 12 bytes a neighbour are added up.
+each table of users that a batch of B triples reads; the number of users is in none of them.
 """
 
 from dataclasses import dataclass, field
@@ -13,20 +12,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Bools, Floats, Ints
+from mmrecun.arrays import Ints
 from mmrecun.data.columns import Columns
-from mmrecun.data.graph import (
-    GraphInputs,
-    RequiredInputs,
-    bipartite_adjacency,
-    linked,
-    nearest_anchors,
-    normalised_block,
-)
+from mmrecun.data.graph import GraphInputs, RequiredInputs, bipartite_adjacency, neighbour_graph, normalised_block
 from mmrecun.data.interactions import Split
 from mmrecun.data.sparse import SparseMatrix, halves, product
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
@@ -121,7 +112,7 @@ class JoinedInputs(GraphInputs):
 
 
 def joined_inputs(columns: Columns, required: RequiredInputs, exchange: RowExchange) -> JoinedInputs:
-    """Build what `required` asks for, as `build_inputs` does; processes share the search for neighbours of items."""
+    """Build what `required` asks for, as `build_inputs` does; each process builds the graphs of items for itself."""
     own, items = own_users(columns, exchange), len(columns.items)
     pairs = columns.train.of_users(own, Split.TRAIN)
     block = normalised_block(pairs, len(own), items, columns.train.item_degrees(items))
@@ -133,16 +124,9 @@ def joined_inputs(columns: Columns, required: RequiredInputs, exchange: RowExcha
         reached[pairs.users[there[pairs.items]]] = True
         features[name], present[name], user_present[name] = map(torch.from_numpy, (values, there, reached))
         if required.neighbours:
-            item_graphs[name] = SparseMatrix.of(_item_graph(values, there, required.neighbours, exchange), _CPU)
+            item_graphs[name] = SparseMatrix.of(neighbour_graph(values, there, there, required.neighbours), _CPU)
     graph = JoinedAdjacency(whole.forward, whole.transposed, len(own), exchange)
     return JoinedInputs(len(own), items, graph, item_graphs, features, present, user_present, exchange)
-
-
-def _item_graph(values: Floats, there: Bools, k: int, exchange: RowExchange) -> sp.csr_array:
-    """Build the graph of nearest neighbours, of which each process searches some blocks; the same bits on all."""
-    shard = exchange.shard
-    found = nearest_anchors(values, there, there, k, part=(shard.rank, shard.size))
-    return linked(there, *(exchange.added(torch.from_numpy(part)).numpy() for part in found))
 
 
 def own_users(columns: Columns, exchange: RowExchange) -> Ints:
