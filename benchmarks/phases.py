@@ -26,6 +26,7 @@ from mmrecun.unlearning.mmrecun import level, links, method, restoring
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance
+from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 
 Places = Mapping[str, Sequence[tuple[Any, str]]]
 REST = "rest"
@@ -44,7 +45,7 @@ PHASES: Places = {  # what is called within another phase counts for itself
     "level": [(method, "ForgettingLevel"), (method, "fit_step_scale")],
     "settling": [(method, "train_on_retained")],
     "matching of rows": [(method, "match_rows")],
-    "validation": [(method, "_worse")],
+    "validation": [(ValidationGuard, "_score")],
     "save": [(files, "write_into"), (runs, "write")],
 }
 _SOMETIMES = ("SVD reference",)  # made only where forgotten pairs can be compared with validation pairs

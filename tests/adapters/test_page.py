@@ -23,6 +23,8 @@ def models(tmp_path, monkeypatch, dataset, ranked):
     order = [int(name[1:]) for name in first], [int(name[1:]) for name in second]
     rows = ranked[0][order[0]], ranked[1][order[1]]
     np.savez("als.npz", user_factors=rows[0], item_factors=rows[1], regularization=0.5, alpha=1.0)
+    for kind, names in (("users", first), ("items", second)):
+        (tmp_path / f"{kind}.txt").write_text("\n".join(names))
     np.save("users.npy", rows[0])
     np.save("items.npy", rows[1])
     tables = [torch.cat([torch.zeros(1, table.shape[1]), torch.from_numpy(table)]) for table in rows]

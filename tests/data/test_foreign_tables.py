@@ -283,7 +283,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(tmp_path: Path, monkeypatch
         raise OSError("No space left on device (os error 28)")
 
     monkeypatch.setattr(pl.LazyFrame, "sink_parquet", full)
-    with pytest.raises(ArtifactError, match=r"interactions\.parquet: cannot be written: No space left on device"):
+    with pytest.raises(ArtifactError, match=r"data: cannot be written: No space left on device"):
         files.save(data, tmp_path / "data")
     assert [path.name for path in tmp_path.iterdir()] == ["e.csv"]
 

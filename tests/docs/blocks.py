@@ -26,6 +26,7 @@ _REASONS: dict[str, dict[str, str]] = {
         "docker": _CLUSTER,
         "--on-disk": "tests/cli/test_mapped_commands.py runs the same",
         "--workers": "tests/jobs runs the same",
+        "mmrecun fold": "tests/cli/test_mapped_commands.py runs the same",
         "train_mapped": "tests/jobs/test_train_mapped.py and test_mapped.py run the same",
     },
     "docs/speed.md": {"": _MEASURED},
