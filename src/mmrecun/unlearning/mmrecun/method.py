@@ -8,7 +8,8 @@ solved for.
    forgotten disturbs it: BPR's gradient over the retained pairs, on the retained graph and features, no longer matches.
    The difference is the gradient of reverse BPR on the forgotten pairs, and of whatever else the request changed.
 2. Gauss-Newton steps restore the balance. They move the rows of all users and items at once, each by what the request
-   has to do with it: its own pairs, and those of its partners. Nobody else moves.
+   has to do with it: its own pairs, and those of its partners. Nobody else moves, but for a little noise that rows of
+   graph models exchange, so that lists change as between two trainings (see `restoring`).
 3. An epoch of ordinary training on the retained data follows, of all parameters. It renews the noise that every
    training leaves in every row, and with it the order of everybody's lists.
 4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
