@@ -1,6 +1,6 @@
 """What the commands do with runs in chunks, whose data and tables stay on disk."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,10 @@ def unlearn_mapped(
     if as_json:
         print_json(result)
         return
+    _show_unlearned(run, out, told)
+
+
+def _show_unlearned(run: Path, out: Path, told: Mapping[str, Any]) -> None:
     taken_out = ", ".join(counted(n, kind.removesuffix("s")) for kind, n in told["forgotten"].items() if n)
     shown = {"from": run, "taken out": taken_out, "time": duration(told["seconds"]), "ended": told["stop"]}
     if told["waiting"]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,8 @@ import polars as pl
 
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.batches import Table
-from mmrecun.data.importers.columns import refuse_headless, row_numbers
-from mmrecun.data.importers.id_codes import IdCodes, sorted_by_number, without_blanks
+from mmrecun.data.importers.columns import refuse_headless
+from mmrecun.data.importers.id_codes import IdCodes, IdOrder, row_numbers, sorted_by_number, without_blanks
 from mmrecun.data.importers.interactions import Events, Weights, attributes_of, given_labels
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.readers import Source
@@ -38,14 +37,6 @@ class _Places:
         return self._batches[number].at(row - (self._ends[number - 1] if number else 0))
 
 
-class _Order(Enum):
-    """Which row an id has."""
-
-    APPEARANCE = auto()
-    BY_NUMBER = auto()
-    ROW_NUMBER = auto()
-
-
 @dataclass(frozen=True)
 class Listed:
     """Users or items that a table lists.
@@ -67,8 +58,7 @@ def collect(
     label: str | None,
     report: Report,
     listed: Mapping[str, Listed],
-    by_number: bool = False,
-    numbered: bool = False,
+    order: IdOrder = IdOrder.APPEARANCE,
 ) -> tuple[IdMap, IdMap, Events]:
     """Read the interactions of a table.
 
@@ -78,12 +68,11 @@ def collect(
         label: the column with split labels, if there is one.
         report: grows by the rows read, those that weigh too little, and warnings.
         listed: "user" or "item" -> those that there are, where a table lists them.
-        by_number: put ids that are whole numbers throughout in the order of these.
-        numbered: ids are row numbers, so that there are as many users and items as the largest says, and none listed.
+        order: of ids that no table lists; by number only if all are whole numbers. Where they are row numbers, there
+            are as many users and items as the largest says.
 
     Returns:
-        The users and items, where none are listed in the order of their first appearance, or of their numbers; and
-        the events.
+        The users and items, and the events.
 
     Raises:
         DataError: naming the line of a value that cannot be read, or of an id that is not listed.
@@ -108,7 +97,6 @@ def collect(
                 labels.append(given_labels(heavy, label))
     report.warnings += table.warnings
     weights.tell(table.path, report)
-    order = _Order.ROW_NUMBER if numbered else _Order.BY_NUMBER if by_number else _Order.APPEARANCE
     user_map, user_rows = _resolved(table, "user", users, listed.get("user"), places, report, order)
     item_map, item_rows = _resolved(table, "item", items, listed.get("item"), places, report, order)
     whole = pl.concat(attributes, how="vertical_relaxed", rechunk=True) if attributes[0].width else pl.DataFrame()
@@ -145,7 +133,7 @@ def numbered_ids(kind: str, size: int) -> IdMap:
 
 
 def _resolved(
-    table: Table, kind: str, column: IdCodes, listed: Listed | None, places: _Places, report: Report, order: _Order
+    table: Table, kind: str, column: IdCodes, listed: Listed | None, places: _Places, report: Report, order: IdOrder
 ) -> tuple[IdMap, np.ndarray]:
     """Return the ids of a column, and the row of each event among them."""
     written, codes = column.names(), column.take_codes()
@@ -158,11 +146,11 @@ def _resolved(
         report.warnings.append(f"{table.path}: {told}")
     if table.header:
         refuse_headless(table.path, column.column, names)
-    if order is _Order.ROW_NUMBER:
+    if order is IdOrder.ROW_NUMBER:
         rows = row_numbers(names, codes, column.column, places.at)
         return numbered_ids(kind, int(rows.max()) + 1), rows
     if listed is None:
-        if order is _Order.BY_NUMBER:
+        if order is IdOrder.BY_NUMBER:
             names, codes = sorted_by_number(names, codes)
         return IdMap(kind, names), codes
     rows = listed.ids.find(names)

@@ -1,19 +1,17 @@
 """Columns of foreign tables: which holds the ids, and how ids, numbers, times and attributes are read."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from mmrecun.arrays import Ints
 from mmrecun.data.importers.delimited import is_number
 from mmrecun.data.importers.readers import Source, shown
 from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError
 from mmrecun.text import listing, preview, quoted
 
-_FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
 _INTEGERS_END = 2.0**63
 _EARLIEST, _LATEST = 100_000_000, 100_000_000_000  # 1973 and 5138 in seconds, 1973 in milliseconds
 _MOST = 0.5  # of a column that are numbers: the others are told, since they make it text
@@ -142,38 +140,6 @@ def refuse_headless(path: Path, column: str, names: pl.Series) -> None:
             f"{path}, line 1: '{column}' is an id as well as the name of its column; "
             "if the file has no header, name its columns with --columns"
         )
-
-
-def row_numbers(names: pl.Series, codes: Ints, column: str, at: Callable[[int], str]) -> Ints:
-    """Return a column of ids that are row numbers into feature files, int64 [N].
-
-    Args:
-        names: the distinct ids, String.
-        codes: unsigned [N], the place of each row's id among them.
-        column: its name, for messages.
-        at: names the line of a row.
-
-    Raises:
-        DataError: naming the line of a negative, fractional or other value.
-    """
-    numbers = names.cast(pl.Int64, strict=False)
-
-    def first(bad: pl.Series) -> tuple[str, str]:
-        row = int(bad.to_numpy()[codes].argmax())
-        return at(row), names[int(codes[row])]
-
-    if numbers.null_count():
-        where, value = first(numbers.is_null())
-        raise DataError(f"{where}: {column} is '{value}', not a whole number")
-    values = numbers.to_numpy()
-    most = int(values.max())
-    if most >= max(_FEWEST_REFUSED, 100 * len(codes)):
-        where, _ = first(numbers == most)
-        raise DataError(f"{where}: {column} is {most}, too large for a row number; read other ids with --format table")
-    if (values < 0).any():
-        where, value = first(numbers < 0)
-        raise DataError(f"{where}: {column} is {value}; ids must not be negative")
-    return values[codes]
 
 
 def numeric(source: Source, column: str, dtype: type[pl.DataType]) -> pl.Series:

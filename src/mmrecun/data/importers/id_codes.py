@@ -1,5 +1,8 @@
 """Ids of a column as numbers, batch by batch, so that no more than the distinct ids are held as text."""
 
+from collections.abc import Callable
+from enum import Enum, auto
+
 import numpy as np
 import polars as pl
 
@@ -10,7 +13,16 @@ from mmrecun.data.lookalikes import stripped
 from mmrecun.data.packed_rows import bits_of, place_bits, places_of, sorted_rows
 from mmrecun.errors import DataError
 
+_FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
 _MOST_KNOWN, _SLOTS_PER_ID, _FEWEST_SLOTS = 1 << 20, 8, 1 << 12
+
+
+class IdOrder(Enum):
+    """Which row an id has: in the order of first appearance, of the numbers that the ids are, or the number itself."""
+
+    APPEARANCE = auto()
+    BY_NUMBER = auto()
+    ROW_NUMBER = auto()
 
 
 class IdCodes:
@@ -134,6 +146,38 @@ def sorted_by_number(names: pl.Series, codes: np.ndarray) -> tuple[pl.Series, np
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     return names.gather(order), place[codes]
+
+
+def row_numbers(names: pl.Series, codes: Ints, column: str, at: Callable[[int], str]) -> Ints:
+    """Return a column of ids that are row numbers into feature files, int64 [N].
+
+    Args:
+        names: the distinct ids, String.
+        codes: unsigned [N], the place of each row's id among them.
+        column: its name, for messages.
+        at: names the line of a row.
+
+    Raises:
+        DataError: naming the line of a negative, fractional or other value.
+    """
+    numbers = names.cast(pl.Int64, strict=False)
+
+    def first(bad: pl.Series) -> tuple[str, str]:
+        row = int(bad.to_numpy()[codes].argmax())
+        return at(row), names[int(codes[row])]
+
+    if numbers.null_count():
+        where, value = first(numbers.is_null())
+        raise DataError(f"{where}: {column} is '{value}', not a whole number")
+    values = numbers.to_numpy()
+    most = int(values.max())
+    if most >= max(_FEWEST_REFUSED, 100 * len(codes)):
+        where, _ = first(numbers == most)
+        raise DataError(f"{where}: {column} is {most}, too large for a row number; read other ids with --format table")
+    if (values < 0).any():
+        where, value = first(numbers < 0)
+        raise DataError(f"{where}: {column} is {value}; ids must not be negative")
+    return values[codes]
 
 
 def sorted_pairs(users: Ints, items: Ints) -> tuple[Ints, Ints, Ints]:

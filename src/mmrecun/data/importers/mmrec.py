@@ -9,6 +9,7 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.batches import Table, open_table
 from mmrecun.data.importers.collect import collect, numbered_ids
 from mmrecun.data.importers.features import from_npy
+from mmrecun.data.importers.id_codes import IdOrder
 from mmrecun.data.importers.interactions import interactions
 from mmrecun.data.importers.options import Imported, ImportOptions
 from mmrecun.data.importers.readers import read_table, separator_of
@@ -46,7 +47,8 @@ def read(path: Path, options: ImportOptions) -> Imported:
     feature_files = {path.name.removesuffix(_SUFFIX): path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
     labelled = _LABEL in table.columns
     label = options.split_column or (_LABEL if labelled and options.split is None else None)
-    users, items, events = collect(table, options, label, report, {}, numbered=bool(feature_files) or labelled)
+    order = IdOrder.ROW_NUMBER if feature_files or labelled else IdOrder.APPEARANCE
+    users, items, events = collect(table, options, label, report, {}, order)
     most = max((len(read_npy(path)) for path in feature_files.values()), default=0)
     item_map = numbered_ids("item", most) if most > len(items) else items
     pairs = interactions(events, options, report)

@@ -17,6 +17,7 @@ from mmrecun.data.importers.compressed import plain
 from mmrecun.data.importers.cornac import open_tuples
 from mmrecun.data.importers.datasets_folder import is_datasets_folder, open_datasets_folder
 from mmrecun.data.importers.delimited import first_line
+from mmrecun.data.importers.id_codes import IdOrder
 from mmrecun.data.importers.importer import importer_class
 from mmrecun.data.importers.item_lists import open_item_lists
 from mmrecun.data.importers.microlens import find_pairs, find_titles, open_pairs
@@ -44,7 +45,7 @@ class _Opened:
     options: ImportOptions
     name: str
     listed: Mapping[str, Listed] = field(default_factory=dict)
-    by_number: bool = False
+    order: IdOrder = IdOrder.APPEARANCE
 
 
 def read(source: Path | None, options: ImportOptions, layout: Format | str = Format.AUTO) -> Imported:
@@ -175,7 +176,7 @@ def _read(source: Path | None, options: ImportOptions, layout: Format) -> Import
     if products is not None:
         opened = replace(opened, options=opened.options.model_copy(update={"items": None}))
     name = options.name or opened.name
-    imported = assemble(opened.table, opened.options, name, report, opened.listed, opened.by_number)
+    imported = assemble(opened.table, opened.options, name, report, opened.listed, opened.order)
     if products is None:
         return imported
     told = product_attributes(products, imported.dataset.items, report)
@@ -185,7 +186,7 @@ def _read(source: Path | None, options: ImportOptions, layout: Format) -> Import
 def _open(path: Path, options: ImportOptions, layout: Format, report: Report) -> _Opened:
     name, separator = plain(path).stem, separator_of(options.separator)
     if layout is Format.LISTS:
-        return _Opened(open_item_lists(path, separator), options, name, by_number=True)
+        return _Opened(open_item_lists(path, separator), options, name, order=IdOrder.BY_NUMBER)
     if layout is Format.AMAZON:
         return _Opened(*open_reviews(path, options), name)
     if layout is Format.MICROLENS:
@@ -215,7 +216,7 @@ def _published(folder: Path | None, options: ImportOptions, layout: Format, repo
     name = files[Split.TRAIN].resolve().parent.name
     listed = _lists_beside(files[Split.TRAIN].parent, report) if layout is Format.LISTS else {}
     table = joined({split: part.table for split, part in parts.items()})
-    return _Opened(table, first.options, name, listed, first.by_number)
+    return _Opened(table, first.options, name, listed, first.order)
 
 
 def _lists_beside(folder: Path, report: Report) -> dict[str, Listed]:

@@ -12,6 +12,7 @@ from mmrecun.data.importers.collect import Listed, collect
 from mmrecun.data.importers.columns import attributes, header_name, id_column, ids
 from mmrecun.data.importers.delimited import first_line
 from mmrecun.data.importers.features import from_npy, from_parquet, from_table, with_ids
+from mmrecun.data.importers.id_codes import IdOrder
 from mmrecun.data.importers.interactions import interactions
 from mmrecun.data.importers.item_folder import from_item_folder
 from mmrecun.data.importers.options import Imported, ImportOptions
@@ -42,7 +43,7 @@ def assemble(
     name: str,
     report: Report,
     given: Mapping[str, Listed] | None = None,
-    by_number: bool = False,
+    order: IdOrder = IdOrder.APPEARANCE,
 ) -> Imported:
     """Build a dataset from a table of interactions and whatever `options` name beside it.
 
@@ -52,7 +53,7 @@ def assemble(
         name: of the dataset.
         report: may hold what is known so far.
         given: "user" or "item" -> those that there are, where the format lists them.
-        by_number: put ids that are whole numbers throughout in the order of these.
+        order: of ids, as for `collect`.
 
     Raises:
         DataError: with file and line.
@@ -62,7 +63,7 @@ def assemble(
         for kind, column, path in (("user", options.user, options.users), ("item", options.item, options.items))
         if path is not None
     }
-    users, items, events = collect(table, options, _label(table, options), report, listed, by_number)
+    users, items, events = collect(table, options, _label(table, options), report, listed, order)
     pairs = interactions(events, options, report)
     _refuse_stray_ids(options)
     modalities = {
