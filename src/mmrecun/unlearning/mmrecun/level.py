@@ -137,6 +137,8 @@ def _folded_in_pairs(partition: Partition, of_users: bool, rng: np.random.Genera
         if of_users
         else (partition.removed_items, partition.removed_users)
     )
+    if not removed.any():
+        return None
     whole = partition.original.interactions if of_users else partition.original.interactions.swapped()
     whole = whole.renumbered(
         np.arange(len(removed)), inverse_index(np.flatnonzero(~removed_partners), len(removed_partners))
