@@ -1,7 +1,8 @@
 """A method beside Gold, request by request: quality, forgetting, marks, bystanders and time, as the audit sees them.
 
 Models and Golds are those of `benchmarks.verdicts`, kept in the same folder. With `--draw` other than 5, requests are
-drawn anew, and Golds made for them: those of 5 were looked at while `mmrecun` was made.
+drawn anew, and Golds made for them: those of 5 were looked at while `mmrecun` was made. With `--data`, it is tried on a
+dataset of your own.
 """
 
 import time
@@ -71,7 +72,7 @@ def court_of(kept: Kept, trial: Trial, name: str, draw: int, golds: int, seed: i
     asked = request(original.dataset, name, Seed(draw))
     called = name if draw == DRAW else f"{name}-draw{draw}"
     runs = [kept.retrained(original, called, asked, FIRST_GOLD + number) for number in range(golds)]
-    return Court(trial.data, trial.model, name, original, asked, runs)
+    return Court(Path(trial.data).name, trial.model, name, original, asked, runs)
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -79,6 +80,9 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = arguments("against_gold", rounds=1)
     parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
     parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
+    parser.add_argument("--data", help="a dataset folder, instead of the grid's")
+    parser.add_argument("--model", default="mgcn", help="model to train on --data")
+    parser.add_argument("--requests", default="users5,items5,pairs5", help="made to it, as in `verdict_trials.request`")
     parser.add_argument("--draw", type=int, default=DRAW, help="seed of the requests")
     parser.add_argument("--original", type=int, default=0, help="seed of the training of the original")
     parser.add_argument("--golds", type=int, default=0, help="of each request; as in the grid by default")
@@ -89,12 +93,19 @@ def main(given: Sequence[str] | None = None) -> None:
 
 def _tables(options: Namespace) -> list[Table]:
     kept, rows = Kept(options.kept), list[dict[str, Any]]()
-    for trial, name in trials(options.only):
+    for trial, name in trials(options.only) if options.data is None else _own(options):
         court = court_of(kept, trial, name, options.draw, options.golds or trial.golds, options.original)
         rows.append(row_of(court, options.method))
         print(rows[-1], flush=True)
     columns = list(dict.fromkeys(column for row in rows for column in row))
     return [Table(f"{options.method} / Gold", [{column: row.get(column, "") for column in columns} for row in rows])]
+
+
+def _own(options: Namespace) -> list[tuple[Trial, str]]:
+    """Return the requests to a model of a dataset of one's own."""
+    names = tuple(options.requests.split(","))
+    trial = Trial(options.data, options.model, names, golds=2)
+    return [(trial, name) for name in names]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ class Trial:
     """A model on a dataset, and the requests that are made to it.
 
     Attributes:
-        data, model: names.
+        data: name, or a dataset folder.
+        model: name.
         requests: see `request`.
         golds: of each request.
         faked: the requests that fakes are made of, too.

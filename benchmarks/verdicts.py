@@ -45,9 +45,11 @@ class Kept:
 
     def original(self, trial: Trial, seed: int = 0) -> Run:
         """Return a model trained on all of the data."""
-        place = self.folder / "original" / f"{trial.data}-{trial.model}-{seed}"
+        place = self.folder / "original" / f"{Path(trial.data).name}-{trial.model}-{seed}"
         if not place.is_dir():
-            jobs.train(imported(trial.data, self.folder / "data"), trial.model, place, trial.settings, seed)
+            own = (Path(trial.data) / "dataset.toml").is_file()
+            data = Path(trial.data) if own else imported(trial.data, self.folder / "data")
+            jobs.train(data, trial.model, place, trial.settings, seed)
         return runs.load(place)
 
     def retrained(self, original: Run, name: str, asked: ForgetRequest, seed: int) -> Run:
