@@ -145,8 +145,7 @@ def apply(
         }
     )
     folder.share(run.chunks, whole.chunks() & before.chunks())
-    write_manifest(staging, whole)
-    return whole
+    return write_manifest(staging, whole)
 
 
 def _erased_rows(run: MappedRun, side: str, erasure: Erasure, folder: ChunkFolder) -> dict[str, RowsSpec]:
