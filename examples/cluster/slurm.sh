@@ -6,8 +6,10 @@
 #SBATCH --time=12:00:00
 set -euo pipefail
 
+# Slurm runs a copy of this script, so it is asked where the script, with ray.env beside it, was.
+script=$(scontrol show job --oneliner "$SLURM_JOB_ID" | sed -n 's/.* Command=\([^ ]*\).*/\1/p')
 set -a
-source "$(dirname "${SLURM_SUBMIT_SCRIPT:-$0}")/ray.env"
+source "$(dirname "$script")/ray.env"
 RAY_AUTH_MODE=token
 RAY_AUTH_TOKEN=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
 OMP_NUM_THREADS=1
@@ -15,14 +17,17 @@ set +a
 
 nodes=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
 head=${nodes[0]}
-address=$(srun --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address | cut -d' ' -f1):6379
 folder=$(mktemp -d "${TMPDIR:-/tmp}/ray-XXXX")
+trap 'rm -rf "$folder"' EXIT
 
-srun --nodes=1 --ntasks=1 --nodelist="$head" --overlap ray start --head --port=6379 --num-cpus="$SLURM_CPUS_PER_TASK" \
-    --temp-dir="$folder" --include-dashboard=false --disable-usage-stats --block &
+on_node() { # a step does not take over the --cpus-per-task of its job
+    srun --nodes=1 --ntasks=1 --nodelist="$1" --cpus-per-task="$SLURM_CPUS_PER_TASK" --overlap "${@:2}"
+}
+start=(ray start --num-cpus="$SLURM_CPUS_PER_TASK" --disable-usage-stats --block)
+address=$(on_node "$head" hostname --ip-address | cut -d' ' -f1):6379
+on_node "$head" "${start[@]}" --head --port=6379 --temp-dir="$folder" --include-dashboard=false &
 for node in "${nodes[@]:1}"; do
-    srun --nodes=1 --ntasks=1 --nodelist="$node" --overlap ray start --address="$address" \
-        --num-cpus="$SLURM_CPUS_PER_TASK" --disable-usage-stats --block &
+    on_node "$node" "${start[@]}" --address="$address" &
 done
 
 # The job script runs on the head. The bench is begun when all hosts have come.

@@ -144,6 +144,19 @@ def test_a_chunk_that_is_missing_or_changed_is_named(tmp_path):
         ChunkFolder(tmp_path / "other").share(folder, ["0" * 64])
 
 
+def test_a_row_of_a_chunk_that_is_cut_short_or_missing_is_named(tmp_path):
+    written = ChunkedRows.write(np.arange(12.0)[:, None], ChunkFolder(tmp_path / "chunks"))
+    path = tmp_path / "chunks" / written.spec.chunks[-1]
+    table = ChunkedRows(written.spec, ChunkFolder(tmp_path / "none", behind=ChunkFolder(path.parent)))
+    assert table.rows(np.array([11, 3])).tolist() == [[11.0], [3.0]]
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(ArtifactError, match=f"{path.name}: cut short"):
+        table.rows(np.array([11]))
+    path.unlink()
+    with pytest.raises(ArtifactError, match=f"{path.name}: missing"):
+        table.rows(np.array([11]))
+
+
 def test_more_chunks_are_read_than_files_may_be_open(tmp_path):
     """Rows and lists of 200 chunks, read at once, with room for forty files more than are open."""
     folder = ChunkFolder(tmp_path / "chunks")

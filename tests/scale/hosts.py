@@ -7,6 +7,7 @@ ends. Ray runs in both, and commands run on the first.
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from mmrecun.scale.ray_engine import KEEPALIVE
 
 ROOT = Path(__file__).parents[2]
 PORT = 6379
+COMMAND = [sys.executable, "-c", "from mmrecun.cli import main; main()"]
 _BEGIN = """
 mount -t tmpfs -o size=2g tmpfs {scratch} && mount -t tmpfs -o size=1g tmpfs /dev/shm && hostname {name} || exit 1
 # The address stands on lo as well: a virtual card vanishes with the host at its other end, a real one would not.
@@ -45,7 +47,7 @@ def why_not() -> str:
     return "" if made.returncode == 0 else f"namespaces are not allowed here: {made.stderr.decode().strip()}"
 
 
-def until(found: Callable[[], object], what: str | Callable[[], str], seconds: float = 120.0):
+def until(found: Callable[[], object], what: str | Callable[[], str], seconds: float = 300.0):
     """Ask again and again until there is an answer; fail after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -76,6 +78,7 @@ class Hosts:
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
         }
         self._started: dict[str, subprocess.Popen] = {}
+        self._commands: list[subprocess.Popen] = []
         self._first: dict[str, int] = {}
 
     @property
@@ -148,8 +151,8 @@ class Hosts:
         return found
 
     def begin(self, name: str, command: Sequence[object]) -> subprocess.Popen:
-        """Begin a command on a host."""
-        return subprocess.Popen(
+        """Begin a command on a host; `end_commands` ends it, if nothing else has."""
+        begun = subprocess.Popen(
             self._inside(name, command),
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -158,6 +161,16 @@ class Hosts:
             cwd=ROOT,
             start_new_session=True,
         )
+        self._commands.append(begun)
+        return begun
+
+    def end_commands(self) -> None:
+        """End what was begun and still runs, so that a test that fails takes no processors from the next."""
+        for begun in self._commands:
+            if begun.poll() is None:
+                os.killpg(begun.pid, signal.SIGKILL)
+                begun.communicate()
+        self._commands.clear()
 
     def pull_cable(self) -> None:
         """Take host B off the network; no connection is told."""
@@ -172,6 +185,7 @@ class Hosts:
 
     def down(self) -> None:
         """End both hosts."""
+        self.end_commands()
         for name in list(self._started):
             self.kill(name)
         shutil.rmtree(self.scratch, ignore_errors=True)

@@ -22,7 +22,7 @@ from mmrecun.bench.groups import groups
 from mmrecun.bench.run import BenchPaths, run
 from mmrecun.bench.spec import load
 from mmrecun.scale.ray_engine import KEEPALIVE
-from tests.scale.hosts import Hosts, until, why_not
+from tests.scale.hosts import COMMAND, Hosts, until, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "hosts can be made")
 
@@ -39,7 +39,6 @@ synthetic = { users = 60, items = 40, interactions = 800, groups = 4, width = 4 
 target = "users"
 ratio = 0.1
 """
-COMMAND = [sys.executable, "-c", "from mmrecun.cli import main; main()"]
 PIECES = 2 + 2 + 1 + 4  # Originals, Golds, their rows, and each method with each seed
 FREE = {"seconds", "gold_seconds", "speedup_over_gold", "peak_memory", "host", "shared"}
 
@@ -98,7 +97,7 @@ class Traced:
     def _ended_early(self) -> None:
         assert self.process.poll() is None, self.process.communicate()[1]
 
-    def end(self, seconds: float = 180.0) -> None:
+    def end(self, seconds: float = 600.0) -> None:
         _, err = self.process.communicate(timeout=seconds)
         assert self.process.returncode == 0, err
 

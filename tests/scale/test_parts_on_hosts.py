@@ -13,7 +13,7 @@ from mmrecun import Dataset, jobs
 from mmrecun.chunked import run as mapped
 from mmrecun.data import files
 from tests.jobs.test_parts import assert_same, in_parts, one_pair
-from tests.scale.hosts import Hosts
+from tests.scale.hosts import COMMAND, Hosts
 
 REQUESTS = {"user": {"users": ["u00003"]}, "item": {"items": ["i00005"]}}
 
@@ -45,6 +45,39 @@ def test_hosts_forget_what_they_own(hosts: Hosts, run: Path, tmp_path: Path, kin
     assert_same(in_parts(tmp_path / "parts"), mapped.read(tmp_path / "run"))
     assert (told["parts"], told["forgotten"], told["moved"]) == (2, made.forgotten, made.moved)
     assert np.array(list(told["moved"].values())).sum() > 0
+
+
+PUT_BACK = """
+import sys
+from pathlib import Path
+import numpy as np
+from mmrecun.chunked import run as mapped
+part = mapped.read(Path(sys.argv[1]), part=True)
+table = part.table("users.vectors")
+ones = np.ones((1, table.spec.shape[1]), dtype=np.float32)
+rows = {**part.manifest.rows, "users.vectors": table.edited(np.array([int(sys.argv[2])]), ones, part.chunks).spec}
+mapped.write_manifest(part.folder, part.manifest.model_copy(update={"rows": rows}))
+"""
+
+
+def test_commands_measure_and_audit_what_lies_on_hosts(hosts: Hosts, run: Path, tmp_path: Path):
+    """As of the whole run on one machine. A vector that is put back on host B is found from host A."""
+    parts, after, on = hosts.scratch / "parts", hosts.scratch / "by-command", ["--on", f"ray:{hosts.address}", "--json"]
+
+    def told(*words: object) -> dict:
+        return json.loads(hosts.run("A", [*COMMAND, *words, *on]).stdout)
+
+    made = jobs.unlearn_mapped(run, REQUESTS["user"], tmp_path / "run")
+    assert told("unlearn", parts, "--user", *REQUESTS["user"]["users"], "--out", after)["forgotten"] == made.forgotten
+    ranked, here = told("evaluate", after, "--sample", 60), jobs.evaluate_mapped(tmp_path / "run", "test", 60)
+    assert (ranked["metrics"], ranked["users"]) == (here.metrics, here.users)
+    audited, checked = told("audit", after), jobs.check_mapped(tmp_path / "run")
+    assert (audited["residue"], audited["recall@20"]) == (checked["residue"], checked["recall@20"])
+    assert set(audited["residue"].values()) == {True, None}
+    (row,) = mapped.read(run).find("users", tuple(REQUESTS["user"]["users"])).tolist()
+    assert row % 2 == 1  # so that it lies on host B
+    hosts.run("B", [sys.executable, "-c", PUT_BACK, after / "1-of-2", row // 2])
+    assert [name for name, passed in told("audit", after)["residue"].items() if passed is False] == ["vectors"]
 
 
 def test_an_error_of_a_request_is_one_line(hosts: Hosts, run: Path):

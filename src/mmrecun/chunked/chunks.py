@@ -9,7 +9,7 @@ import mmap
 import os
 import shutil
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,36 +47,45 @@ class ChunkFolder:
             except (FileNotFoundError, ValueError):
                 if self._behind is not None:
                     return self._behind.get(digest)
-                raise ArtifactError(f"{self.path / digest}: missing or empty; the run is incomplete") from None
+                raise self._missing(digest) from None
         self._open[digest] = found
         if len(self._open) > _OPEN:
             self._open.popitem(last=False)
         return found
 
-    def records(self, digest: str, width: int, at: Ints) -> np.ndarray:
-        """Return some of the records of a chunk: uint8 [K, width], read one by one where they are few.
+    def read_records(self, digest: str, at: Ints, into: np.ndarray, places: Ints) -> None:
+        """Copy some of the records of a chunk; they are read one by one where they are few.
 
         Mapping a chunk for a row costs twenty times as much as reading the row.
 
         Args:
             digest: of the chunk.
-            width: bytes of a record.
-            at: int64 [K], which of them.
+            at: int64 [K], which of its records.
+            into: uint8 [N, W], W being the bytes of a record; contiguous.
+            places: int64 [K], the rows of `into` that they are copied to.
 
         Raises:
-            ArtifactError: when the chunk is missing.
+            ArtifactError: when the chunk is missing or cut short.
         """
         if digest in self._open or len(at) > _FEW:
-            return self.get(digest).reshape(-1, width)[at]
+            into[places] = self.get(digest).reshape(-1, into.shape[1])[at]
+            return
         try:
             file = os.open(f"{self.path}/{digest}", os.O_RDONLY)
         except FileNotFoundError:
-            return self._behind.records(digest, width, at) if self._behind else self.get(digest)
+            if self._behind is None:
+                raise self._missing(digest) from None
+            self._behind.read_records(digest, at, into, places)
+            return
         try:
-            content = b"".join([os.pread(file, width, width * place) for place in at.tolist()])
+            for record, place in zip(at.tolist(), places.tolist(), strict=True):
+                if os.preadv(file, [into[place]], into.shape[1] * record) < into.shape[1]:
+                    raise ArtifactError(f"{self.path / digest}: cut short; restore the run")
         finally:
             os.close(file)
-        return np.frombuffer(content, np.uint8).reshape(-1, width)
+
+    def _missing(self, digest: str) -> ArtifactError:
+        return ArtifactError(f"{self.path / digest}: missing or empty; the run is incomplete")
 
     def put(self, content: bytes | memoryview) -> str:
         """Write a chunk and return its digest; one that is there already is left.
@@ -118,6 +127,20 @@ class ChunkFolder:
         for digest in digests:
             if hashlib.sha256(self.get(digest).data).hexdigest() != digest:
                 raise ArtifactError(f"{self.path / digest}: changed since it was written; restore the run")
+
+
+def by_chunk(numbers: Ints) -> Iterator[tuple[int, Ints]]:
+    """Yield each chunk that occurs among `numbers` (int64 [K]), ascending, and where: int64, ascending.
+
+    >>> [(number, places.tolist()) for number, places in by_chunk(np.array([7, 3, 7]))]
+    [(3, [1]), (7, [0, 2])]
+    """
+    order = np.argsort(numbers, kind="stable")
+    ascending = numbers[order]
+    first = np.flatnonzero(np.diff(ascending, prepend=-1))
+    bounds = [*first.tolist(), len(order)]
+    for number, start, stop in zip(ascending[first].tolist(), bounds, bounds[1:], strict=False):
+        yield number, order[start:stop]
 
 
 def _mapped(path: str) -> np.ndarray:

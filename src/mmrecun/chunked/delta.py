@@ -13,7 +13,6 @@ import safetensors
 import safetensors.numpy
 
 from mmrecun.atomic import replacing, staged_folder, usual_permissions
-from mmrecun.chunked import run as runs
 from mmrecun.chunked.erasure import Erasure, apply
 from mmrecun.chunked.run import SIDES, MappedManifest, MappedRun
 from mmrecun.errors import ArtifactError
@@ -77,8 +76,7 @@ def apply_to(replica: MappedRun, path: Path, out: Path) -> MappedManifest:
             "apply earlier deltas first"
         )
     with staged_folder(out) as staging:
-        apply(replica, erasure, staging)
-        made = runs.read(staging).manifest
+        made = apply(replica, erasure, staging)
         if made.digest != after:
             raise ArtifactError(
                 f"{path}: applied to {replica.folder}, it gives another run than its maker has; copy the run instead"

@@ -15,7 +15,7 @@ from mmrecun.chunked.lists import ChunkedLists, ListsSpec
 from mmrecun.chunked.rows import RowsSpec
 from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_manifest
 from mmrecun.data.interactions import Split
-from mmrecun.errors import ForgetError
+from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.manifest import now, versions
 from mmrecun.text import preview
@@ -77,11 +77,10 @@ def erasure_of(run: MappedRun, request: ForgetRequest) -> Erasure:
 
 
 def _rows(run: MappedRun, side: str, names: tuple[str, ...]) -> Ints:
-    found = run.find(side, names)
-    if (found < 0).any():
-        unknown = [name for name, row in zip(names, found, strict=True) if row < 0]
-        raise ForgetError(f"unknown {side[:-1]} id{'s' * (len(unknown) > 1)}: {preview(unknown)}")
-    return found
+    try:
+        return run.require(side, names)
+    except DataError as error:
+        raise ForgetError(str(error)) from None
 
 
 def lost_partners(run: MappedRun, erasure: Erasure) -> LostPartners:
@@ -145,8 +144,7 @@ def apply(
         }
     )
     folder.share(run.chunks, whole.chunks() & before.chunks())
-    write_manifest(staging, whole)
-    return whole
+    return write_manifest(staging, whole)
 
 
 def _erased_rows(run: MappedRun, side: str, erasure: Erasure, folder: ChunkFolder) -> dict[str, RowsSpec]:

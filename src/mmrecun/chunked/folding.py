@@ -26,8 +26,7 @@ def fold(run: MappedRun, staging: Path, out: Path) -> MappedManifest:
         }
     )
     folder.share(run.chunks, whole.chunks() & before.chunks())
-    write_manifest(staging, whole)
-    return whole
+    return write_manifest(staging, whole)
 
 
 def _moved(parent: Reference | None, old: Path, new: Path) -> Reference | None:

@@ -5,14 +5,14 @@ is emptied leaves nothing but a length of zero. Where many chunks are touched, l
 (`chunked.patches`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from mmrecun.arrays import Ints
-from mmrecun.chunked.chunks import CHUNK_BYTES, ChunkFolder
+from mmrecun.chunked.chunks import CHUNK_BYTES, ChunkFolder, by_chunk
 from mmrecun.chunked.patches import places_in, written_now
 from mmrecun.chunked.rows import ChunkedRows, RowsSpec
 from mmrecun.settings import Settings
@@ -73,11 +73,11 @@ class ChunkedLists:
     def lists(self, at: Ints) -> list[np.ndarray]:
         """Return the lists of rows `at` (int64 [K]): uint32, each a copy."""
         found: list[np.ndarray] = [np.empty(0, dtype=_UINT)] * len(at)
-        for number, places in self._by_chunk(at):
+        for number, places in by_chunk(self._numbers(at)):
             lengths, values = self._chunk(number)
-            ends = np.cumsum(lengths, dtype=np.int64)
-            for place in places:
-                row = int(at[place]) - self.spec.starts[number]
+            rows = at[places] - self.spec.starts[number]
+            ends = np.cumsum(lengths[: rows.max() + 1], dtype=np.int64)
+            for place, row in zip(places.tolist(), rows.tolist(), strict=True):
                 found[place] = values[ends[row] - lengths[row] : ends[row]].copy()
         rows, waiting = self._patch()
         here, there = places_in(rows, at)
@@ -103,7 +103,7 @@ class ChunkedLists:
         sizes = np.array([values.nbytes for values in pending.values()], dtype=np.int64)
         now = written_now(self._numbers(at), np.isin(at, list(due)), sizes)
         chunks = list(self.spec.chunks)
-        for number, places in self._by_chunk(at[now]):
+        for number, places in by_chunk(self._numbers(at[now])):
             chunks[number] = folder.put(self._replaced(number, at[now][places], pending))
         patch = None if now.all() else _written_patch({row: pending[row] for row in at[~now].tolist()}, folder)
         return type(self)(self.spec.model_copy(update={"chunks": tuple(chunks), "patch": patch}), folder)
@@ -141,14 +141,6 @@ class ChunkedLists:
         content = self.folder.get(self.spec.chunks[number]).view(_UINT)
         rows = self.spec.starts[number + 1] - self.spec.starts[number]
         return content[:rows], content[rows:]
-
-    def _by_chunk(self, at: Ints) -> Iterator[tuple[int, Ints]]:
-        """Yield each chunk that is asked for, and which of `at` lie there."""
-        numbers = self._numbers(at)
-        order = np.argsort(numbers, kind="stable")
-        for places in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
-            if len(places):
-                yield int(numbers[places[0]]), places
 
 
 def _written_patch(changed: Mapping[int, np.ndarray], folder: ChunkFolder) -> tuple[RowsSpec, ListsSpec]:

@@ -1,13 +1,12 @@
 """A table of rows in chunks: read by row, changed by copy on write or, where many chunks are touched, by a patch."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from mmrecun.arrays import Ints
-from mmrecun.chunked.chunks import CHUNK_BYTES, ChunkFolder
+from mmrecun.chunked.chunks import CHUNK_BYTES, ChunkFolder, by_chunk
 from mmrecun.chunked.patches import Mask, places_in, written_now
 from mmrecun.settings import Settings
 
@@ -71,9 +70,10 @@ class ChunkedRows:
         """Return rows `at` (int64 [K], in any order), as a copy."""
         found = np.empty((len(at), *self.spec.shape[1:]), dtype=self.spec.dtype)
         width = found.itemsize * int(np.prod(found.shape[1:], dtype=np.int64))
-        for number, places, inside in self._by_chunk(at):
-            records = self.folder.records(self.spec.chunks[number], width, inside)
-            found[places] = records.view(found.dtype).reshape(-1, *found.shape[1:])
+        records = found.reshape(-1).view(np.uint8).reshape(len(at), width)
+        for number, places in by_chunk(at // self.spec.per_chunk):
+            inside = at[places] - number * self.spec.per_chunk
+            self.folder.read_records(self.spec.chunks[number], inside, records, places)
         if self.spec.patch is not None:
             changed, values = (type(self)(part, self.folder) for part in self.spec.patch)
             here, there = places_in(changed.whole(), at)
@@ -97,9 +97,9 @@ class ChunkedRows:
         at, values, urgent = self._with_waiting(at, values, urgent)
         now = written_now(at // self.spec.per_chunk, urgent, np.full(len(at), values[:1].nbytes))
         chunks = list(self.spec.chunks)
-        for number, places, inside in self._by_chunk(at[now]):
+        for number, places in by_chunk(at[now] // self.spec.per_chunk):
             rows = self.chunk(number).copy()
-            rows[inside] = values[now][places]
+            rows[at[now][places] - number * self.spec.per_chunk] = values[now][places]
             chunks[number] = folder.put(rows.tobytes())
         patch = None
         if not now.all():
@@ -129,12 +129,3 @@ class ChunkedRows:
         chunks = list(self.spec.chunks)
         chunks[number] = folder.put(np.ascontiguousarray(rows, dtype=self.spec.dtype).tobytes())
         return type(self)(self.spec.model_copy(update={"chunks": tuple(chunks)}), folder)
-
-    def _by_chunk(self, at: Ints) -> Iterator[tuple[int, Ints, Ints]]:
-        """Yield each chunk that is asked for, which of `at` lie there, and where inside."""
-        numbers = at // self.spec.per_chunk
-        order = np.argsort(numbers, kind="stable")
-        for places in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
-            if len(places):
-                number = int(numbers[places[0]])
-                yield number, places, at[places] - number * self.spec.per_chunk

@@ -197,11 +197,12 @@ def read(folder: Path, part: bool = False) -> MappedRun:
     return MappedRun(folder, manifest)
 
 
-def write_manifest(folder: Path, manifest: MappedManifest) -> None:
-    """Write `mapped.json`; the digest is worked out here."""
+def write_manifest(folder: Path, manifest: MappedManifest) -> MappedManifest:
+    """Write `mapped.json` with the digest, which is worked out here; returns what was written."""
     digest = content_digest(manifest.rows, manifest.lists)
     whole = manifest.model_copy(update={"digest": digest})
     (folder / MANIFEST).write_text(whole.model_dump_json(exclude_none=True) + "\n", encoding="utf-8")
+    return whole
 
 
 def write(staging: Path, columns: Columns, vectors: Mapping[str, np.ndarray], **facts: Any) -> None:

@@ -105,10 +105,9 @@ def unlearn_mapped(
             stop=stop_of(erasure, explained),
             seconds=time.perf_counter() - started,
         )
-    whole = mapped.read(out).manifest
     if delta is not None:
-        deltas.write(Path(delta), erasure, parent.manifest.digest, whole.digest)
-    return made.model_copy(update={"digest": whole.digest})
+        deltas.write(Path(delta), erasure, parent.manifest.digest, made.digest)
+    return made
 
 
 def solved(parent: MappedRun, request: ForgetRequest, seed: int) -> tuple[Erasure, LostPartners, float]:

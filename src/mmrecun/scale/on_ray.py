@@ -12,12 +12,10 @@ from mmrecun.device import prepare
 from mmrecun.errors import MMRecUnError
 from mmrecun.scale.depot import Depot, opened
 from mmrecun.scale.parcel import pack, unpack
-from mmrecun.scale.piece import Failure, Piece, perform
+from mmrecun.scale.piece import SCRATCH, Failure, Piece, perform
 from mmrecun.scale.ray_engine import Engine, Reference, Share, fetch
 from mmrecun.scale.room import Made, Schedule
 from mmrecun.training.loop import Progress, no_progress
-
-SCRATCH = "mmrecun-scratch-"
 
 
 class Outcome(NamedTuple):

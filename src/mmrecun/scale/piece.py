@@ -12,6 +12,8 @@ from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.settings import Settings
 from mmrecun.training.loop import Progress
 
+SCRATCH = "mmrecun-scratch-"  # how the names of folders begin that work makes in the temporary folder of a host
+
 
 class Maker(Protocol):
     """Makes the folder of a piece, whole or not at all."""

@@ -105,8 +105,7 @@ class Engine:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise MMRecUnError(f"the cluster could not make it ({type(error).__name__}): {line.strip()}") from None
+            raise MMRecUnError(f"the cluster could not make it: {_in_one_line(error)}") from None
 
     def cancel(self, references: Sequence[Reference]) -> None:
         """Stop tasks, by force."""
@@ -152,8 +151,7 @@ class Engine:
         try:
             trainer.fit()
         except (self._ray.exceptions.RayError, train.TrainingFailedError) as error:
-            line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise MMRecUnError(f"the cluster could not train ({type(error).__name__}): {line.strip()}") from None
+            raise MMRecUnError(f"the cluster could not train: {_in_one_line(error)}") from None
 
     def on_every_node(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         """Return address -> what `function` gives there; an exception where it fails or does not answer in time."""
@@ -184,6 +182,12 @@ class Engine:
             return self._ray.get(reference, timeout=ANSWER_SECONDS)
         except self._ray.exceptions.RayError as error:
             return error
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return the kind of an error of Ray and its first words; its text may begin with empty lines."""
+    kind = type(error).__name__
+    return f"{kind}: {next((line.strip() for line in str(error).splitlines() if line.strip()), 'no reason is given')}"
 
 
 def fetch(reference: Reference) -> bytes:

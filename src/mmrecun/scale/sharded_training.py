@@ -26,7 +26,7 @@ from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.scale.depot import Depot
-from mmrecun.scale.piece import Failure, digest_of
+from mmrecun.scale.piece import SCRATCH, Failure, digest_of
 from mmrecun.settings import Settings
 from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf, Shelf
 from mmrecun.training.distributed.fit import ShardTask
@@ -34,7 +34,6 @@ from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import FitResult, TrainConfig
 
-SCRATCH = "mmrecun-scratch-"
 _STATE, _LOST_AFTER = "state.json", timedelta(minutes=10)
 
 
