@@ -111,6 +111,7 @@ def samples() -> dict[str, Sample]:
         "csv.gz": Sample({"e.csv.gz": gzip.compress(CSV.encode(), mtime=0)}, "e.csv.gz", named),
         "jsonl": Sample({"e.jsonl": TABLE.write_ndjson().encode()}, "e.jsonl", named),
         "jsonl.gz": Sample({"e.jsonl.gz": gzip.compress(TABLE.write_ndjson().encode(), mtime=0)}, "e.jsonl.gz", named),
+        "json": Sample({"e.json": json.dumps(TABLE.to_dicts(), indent=1).encode()}, "e.json", named),
         "parquet": Sample({"e.parquet": _bytes(TABLE.write_parquet)}, "e.parquet", named),
         "arrow": Sample({"e.arrow": stream}, "e.arrow", named),
         "feather": Sample({"e.feather": _bytes(TABLE.write_ipc)}, "e.feather", named),

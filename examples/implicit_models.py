@@ -1,4 +1,4 @@
-"""Forget users from models that `implicit` trained and saved: `python examples/implicit_models.py [als|bpr]`."""
+"""Forget users from models that `implicit` trained and saved: `python examples/implicit_models.py [als|bpr|lmf]`."""
 
 import sys
 import tempfile
@@ -10,13 +10,15 @@ import numpy as np
 import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
 from implicit.bpr import BayesianPersonalizedRanking
+from implicit.lmf import LogisticMatrixFactorization
 
 from mmrecun.adapters import implicit
 from mmrecun.adapters.foreign import seconds_of
 
 KINDS = {
-    "als": (AlternatingLeastSquares, {"regularization": 5.0}),
-    "bpr": (BayesianPersonalizedRanking, {"learning_rate": 0.03, "regularization": 0.01}),
+    "als": (AlternatingLeastSquares, {"factors": 64, "regularization": 5.0}),
+    "bpr": (BayesianPersonalizedRanking, {"factors": 64, "learning_rate": 0.03, "regularization": 0.01}),
+    "lmf": (LogisticMatrixFactorization, {"factors": 16, "regularization": 2.0}),
 }
 
 
@@ -26,7 +28,7 @@ def train(kind, data, part, seed, path):
     users, items = movielens.rows(data, part)
     ones = np.ones(len(users), dtype=np.float32)
     matrix = sp.csr_matrix((ones, (users, items)), shape=(len(data.users), len(data.items)))
-    model = cls(factors=64, num_threads=1, random_state=seed, **settings)
+    model = cls(num_threads=1, random_state=seed, **settings)
     started = time.perf_counter()
     model.fit(matrix, show_progress=False)
     seconds = time.perf_counter() - started

@@ -9,9 +9,14 @@ MMRecUnError
  └── ArtifactError   a run folder is missing, incomplete or does not fit
 """
 
+from mmrecun.text import escape_control
+
 
 class MMRecUnError(Exception):
-    """Base of every error a user can mend; its text is one clear line."""
+    """Base of every error a user can mend; its text is one clear line, whatever the names hold that it quotes."""
+
+    def __str__(self) -> str:
+        return escape_control(super().__str__())
 
 
 class DataError(MMRecUnError):

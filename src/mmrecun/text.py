@@ -37,6 +37,15 @@ def reason_of(error: BaseException) -> str:
     return lines[0] if lines and lines[0] else type(error).__name__
 
 
+def escape_control(value: object) -> str:
+    r"""Return a value as a terminal may print it: control characters, line ends too, are written as escapes.
+
+    >>> print(escape_control("one\nline"))
+    one\nline
+    """
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(value))
+
+
 def duration(seconds: float) -> str:
     """Return a time with its unit: seconds, from two minutes on minutes, from two hours on hours.
 

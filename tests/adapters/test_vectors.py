@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -47,6 +48,17 @@ def test_safetensors_keep_the_name_of_their_tensor(ranked, dataset, tmp_path):
     read = safetensors.numpy.load((tmp_path / "less" / "u.safetensors").read_bytes())
     assert list(read) == ["table"]
     assert not read["table"][3].any()
+
+
+def test_numbers_that_are_no_vectors_are_refused(ranked, dataset, tmp_path):
+    users, items = ranked
+    for odd in (items.astype(np.complex64), items > 0, items.astype(np.int32)):
+        with pytest.raises(ArtifactError, match=f"must be of floating-point numbers, not {odd.dtype}"):
+            vectors.load(users, odd, dataset)
+    path = tmp_path / "i.safetensors"
+    path.write_bytes(safetensors.torch.save({"table": torch.from_numpy(items).bfloat16()}))
+    with pytest.raises(ArtifactError, match="numbers of type BF16; save them as float32"):
+        vectors.load(users, path, dataset)
 
 
 def test_ids_and_rows_must_fit(ranked, dataset):

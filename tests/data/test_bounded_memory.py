@@ -51,6 +51,12 @@ def lines(folder: Path) -> Path:
     return folder / "e.jsonl"
 
 
+def array(folder: Path) -> Path:
+    """Write the table as one array, an entry over several lines."""
+    (folder / "e.json").write_text(json.dumps(TABLE.to_dicts(), indent=1))
+    return folder / "e.json"
+
+
 def feather(folder: Path) -> Path:
     TABLE.write_ipc(folder / "e.feather", record_batch_size=BATCH)
     return folder / "e.feather"
@@ -83,6 +89,7 @@ def mmrec(folder: Path) -> Path:
 SOURCES: dict[str, Callable[[Path], Path]] = {
     "csv": text,
     "json lines": lines,
+    "json array": array,
     "bytes in parquet": binary,
     "feather": feather,
     "arrow stream": lambda folder: stream(folder / "e.arrow", TABLE),

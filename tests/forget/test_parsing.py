@@ -134,6 +134,15 @@ def test_a_first_line_that_alone_is_unknown_looks_like_a_header(tmp_path: Path):
     assert read_ids(path, "user", known, lenient=True) == ("Mitglied", "u3", "u5")
 
 
+def test_a_refusal_is_one_line_whatever_stands_in_the_id(tmp_path: Path):
+    """A form feed, a separator of records and a line separator of Unicode end a line for Python and some terminals."""
+    path, known = written(tmp_path, "a\x0bb\x1cc\u2028d\x1b[2J\nu3\nu5\n"), named(["u3", "u5"]).users
+    with pytest.raises(ForgetError) as caught:
+        read_ids(path, "user", known)
+    assert r"'a\x0bb\x1cc\u2028d\x1b[2J' is not among the users" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -39,10 +39,13 @@ def as_recommender(
         plain: the class of a model with neither, such as one with towers.
 
     Raises:
-        ArtifactError: when the tables differ in width, or hold NaN or infinity.
+        ArtifactError: when the tables differ in width, or hold NaN, infinity, or anything but floating-point numbers.
     """
     if users.ndim != 2 or items.ndim != 2 or users.shape[1] != items.shape[1]:
         raise ArtifactError(f"user and item vectors must be [U, D] and [I, D], not {users.shape} and {items.shape}")
+    for values in (users, items):
+        if not np.issubdtype(values.dtype, np.floating):
+            raise ArtifactError(f"vectors must be of floating-point numbers, not {values.dtype}")
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ArtifactError("the model's vectors hold NaN or infinity")
     sizes = Sizes(users=len(places.users), items=len(places.items))

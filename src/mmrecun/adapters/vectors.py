@@ -159,6 +159,8 @@ def _safetensors(path: Path) -> VectorTable:
         tensors = safetensors.numpy.load(path.read_bytes())
     except safetensors.SafetensorError as error:
         raise ArtifactError(f"{path}: not a readable safetensors file: {error}") from None
+    except KeyError as error:  # a type that NumPy has not
+        raise ArtifactError(f"{path}: holds numbers of type {error.args[0]}; save them as float32") from None
     if len(tensors) != 1:
         raise ArtifactError(f"{path}: holds {len(tensors)} tensors; one table of vectors was expected")
     ((name, values),) = tensors.items()
@@ -167,7 +169,9 @@ def _safetensors(path: Path) -> VectorTable:
 
 def _parquet(path: Path) -> VectorTable:
     table = read_parquet(path)
-    lists = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.List | pl.Array)]
+    lists = [
+        name for name, kind in table.schema.items() if isinstance(kind, pl.List | pl.Array) and kind.inner.is_numeric()
+    ]
     if len(lists) != 1 or table.width != 2:
         raise ArtifactError(f"{path}: a column of ids and one of vectors were expected, not {', '.join(table.columns)}")
     (ids,) = (name for name in table.columns if name not in lists)

@@ -38,7 +38,7 @@ from mmrecun.cli.import_options import (
     WeightColumn,
 )
 from mmrecun.cli.options import Data, Out, SeedOption, Set
-from mmrecun.cli.output import JsonFlag, bars, facts_table, print_json, print_line, progress_bar, stderr, warn
+from mmrecun.cli.output import JsonFlag, bars, facts_table, print_json, print_line, progress_bar, warn
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.settings import parse_assignments
 
@@ -160,7 +160,7 @@ def _tell(
         for reason, count in (counts or {}).get("left_out", {}).items():
             print_line(f"left out: {count:,} of {(counts or {})['rows']:,} rows ({reason})")
     for warning in warnings:
-        print_line(f"warning: {warning}", stderr)
+        warn(warning)
 
 
 @app.command(cls=Command)

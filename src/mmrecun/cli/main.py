@@ -31,8 +31,9 @@ from mmrecun.cli import (
     unlearn,
 )
 from mmrecun.cli.command import Command
-from mmrecun.cli.output import escape_control, print_line, stderr
+from mmrecun.cli.output import print_line, stderr
 from mmrecun.errors import MMRecUnError
+from mmrecun.text import escape_control
 
 _NARROWEST = 20  # columns of a terminal
 _UsageError: Any = typer.BadParameter.__base__

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from mmrecun.keys import MetricKey
-from mmrecun.text import duration
+from mmrecun.text import duration, escape_control
 
 JsonFlag = Annotated[bool, typer.Option("--json", is_eager=True, help="Print one JSON object on standard output.")]
 
@@ -26,15 +26,6 @@ def print_json(result: Mapping[str, Any]) -> None:
     """Print `result` as one JSON object on one line of standard output."""
     sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
     sys.stdout.flush()
-
-
-def escape_control(value: object) -> str:
-    r"""Return a value as a terminal may print it: control characters, line ends too, are written as escapes.
-
-    >>> print(escape_control("one\nline"))
-    one\nline
-    """
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(value))
 
 
 def format_value(value: object) -> str:

@@ -50,6 +50,6 @@ def write_parquet(table: pl.DataFrame | pl.LazyFrame, path: Path) -> None:
         ArtifactError: naming the file, such as when the disk is full.
     """
     try:
-        table.lazy().sink_parquet(path, compression_level=_LEVEL)
+        table.lazy().sink_parquet(path, compression_level=_LEVEL, statistics=False)  # tables are read whole
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ArtifactError(f"{path}: cannot be written: {reason_of(error)}") from None

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from mmrecun.data.ids import IdMap
-from mmrecun.data.importers.batches import Table, open_json_lines, open_table
+from mmrecun.data.importers.batches import Table, open_json, open_table
 from mmrecun.data.importers.compressed import plain, readable_text
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.report import Report
@@ -41,7 +41,7 @@ def open_reviews(path: Path, options: ImportOptions) -> tuple[Table, ImportOptio
         fields = _edition(path, _first_object(path))
         user, item, rating, time = fields
         types = {user: pl.String, item: pl.String, rating: pl.Float64, time: pl.Int64}
-        return open_json_lines(path, pl.Schema(types)), _named(options, fields)
+        return open_json(path, pl.Schema(types)), _named(options, fields)
     table = open_table(path, ",", options.columns)
     if not options.columns and "parent_asin" not in table.columns and len(table.columns) == 4:
         columns = _headless(path)

@@ -24,12 +24,10 @@ from mmrecun.data.importers.delimited import (
 from mmrecun.data.importers.readers import (
     Kind,
     Source,
-    holds_json_array,
     json_starts,
     kind_of,
-    not_json_lines,
-    read_table,
-    scan_json_lines,
+    not_json,
+    scan_json,
     separator_for,
 )
 from mmrecun.data.importers.undeclared import told_apart, without_bytes
@@ -81,11 +79,6 @@ class Table:
             raise DataError(f"{self.path}: holds no rows")
 
 
-def table_of(source: Source) -> Table:
-    """Return a table that is in memory as one of a single batch."""
-    return Table(source.path, tuple(source.table.columns), lambda _: iter([source]), False, list(source.warnings))
-
-
 def open_table(
     path: Path, separator: str | None = None, columns: Sequence[str] = (), number: str | None = None
 ) -> Table:
@@ -96,13 +89,9 @@ def open_table(
     kind = kind_of(path, separator, columns)
     if kind is Kind.DELIMITED:
         return _delimited(path, separator_for(path, separator), columns, number)
-    if kind is Kind.JSON_LINES and not holds_json_array(path):
-        return open_json_lines(path)
     if kind is Kind.PARQUET:
         return _parquet(path)
-    if kind is Kind.ARROW:
-        return _arrow(path)
-    return table_of(read_table(path, separator, columns))
+    return _arrow(path) if kind is Kind.ARROW else open_json(path)
 
 
 def _delimited(path: Path, separator: str, columns: Sequence[str], number: str | None) -> Table:
@@ -194,18 +183,18 @@ def _from(lines: Callable[[], Iterator[int]], first: int) -> Iterator[int]:
     return islice(lines(), first, None)
 
 
-def open_json_lines(path: Path, schema: pl.Schema | None = None) -> Table:
-    """Open JSON Lines; with a `schema`, its fields alone are read.
+def open_json(path: Path, schema: pl.Schema | None = None) -> Table:
+    """Open JSON Lines, or an array; with a `schema`, its fields alone are read.
 
     Raises:
-        DataError: naming the first line that is not a JSON object.
+        DataError: naming the first line that is not JSON, or no object.
     """
     try:
         with decompressing(path):
-            frame = scan_json_lines(path, schema)
+            frame = scan_json(path, schema)
             names = frame.collect_schema().names()
     except pl.exceptions.PolarsError as error:
-        raise DataError(not_json_lines(path, error)) from None
+        raise DataError(not_json(path, error)) from None
 
     def read(wanted: Sequence[str]) -> Iterator[Source]:
         rows = 0
@@ -215,7 +204,7 @@ def open_json_lines(path: Path, schema: pl.Schema | None = None) -> Table:
                     yield Source(path, batch, partial(_from, partial(json_starts, path), rows))
                     rows += batch.height
         except pl.exceptions.PolarsError as error:
-            raise DataError(not_json_lines(path, error)) from None
+            raise DataError(not_json(path, error)) from None
 
     return Table(path, tuple(names), read)
 

@@ -70,17 +70,13 @@ def read(source: Path | None, options: ImportOptions, layout: Format | str = For
 
 @contextmanager
 def _in_one_line(where: Path) -> Iterator[None]:
-    """Turn whatever polars says of damaged content into one line, and put names with line breaks in one.
+    """Turn whatever polars says of damaged content into one line.
 
     Raises:
         DataError: naming the source.
     """
     try:
         yield
-    except DataError as error:
-        if len(str(error).splitlines()) > 1:
-            raise DataError("\\n".join(str(error).splitlines())) from None
-        raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DataError(f"{where}, or a file named with it, is damaged: {reason_of(error)}") from None
 

@@ -1,6 +1,5 @@
 """Tables as companies write them: CSV, TSV, JSON Lines and Parquet, with errors that name file and line."""
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from mmrecun.data.importers.arrow import arrow_batches
 from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text, plain
 from mmrecun.data.importers.delimited import SEPARATORS, read_delimited, starts
 from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind
+from mmrecun.data.importers.json_values import as_json_lines, value_lines
 from mmrecun.data.importers.undeclared import without_bytes
 from mmrecun.data.parquet import read_parquet
 from mmrecun.errors import DataError
@@ -103,7 +103,7 @@ def read_table(path: Path, separator: str | None = None, columns: Sequence[str] 
         return _filled(Source(path, without_bytes(read_arrow(path)), None))
     with decompressing(path):
         if kind is Kind.JSON_LINES:
-            return _filled(Source(path, _json_lines(path), partial(json_starts, path)))
+            return _filled(Source(path, _whole_json(path), partial(json_starts, path)))
         separator = separator_for(path, separator)
         table, quoted, warnings = read_delimited(path, separator, columns)
         lines = partial(starts, path, separator, quoted, not columns)
@@ -168,42 +168,11 @@ def read_arrow(path: Path) -> pl.DataFrame:
     return pl.concat(arrow_batches(path))
 
 
-def _json_lines(path: Path) -> pl.DataFrame:
-    """Read with types that fit every line, however late they change; also an array, or an object over many lines."""
+def _whole_json(path: Path) -> pl.DataFrame:
     try:
-        if holds_json_array(path):
-            with decompressing(path), open_bytes(path) as file:
-                return _json_rows(path, file.read())
-        return scan_json_lines(path).collect()
+        return scan_json(path).collect()
     except pl.exceptions.PolarsError as error:
-        raise DataError(not_json_lines(path, error)) from None
-
-
-def _json_rows(path: Path, content: bytes) -> pl.DataFrame:
-    """Read an array of objects, or of values, which become a column `id`; or one object; or a value on each line.
-
-    Raises:
-        DataError: when it is neither.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-        values = (
-            json.loads(text) if text.lstrip()[:1] != '"' else [json.loads(line) for line in text.splitlines() if line]
-        )
-    except (ValueError, RecursionError):
-        raise DataError(_not_an_object(path) or f"{path}: not JSON") from None
-    rows = values if isinstance(values, list) else [values]
-    if not all(isinstance(row, dict) for row in rows):
-        if all(isinstance(row, list) for row in rows):
-            raise DataError(
-                f'{path}: an array of lists; write each as an object, such as {{"user": "u1", "item": "i1"}}'
-            )
-        if any(isinstance(row, dict | list) or row is None for row in rows):
-            raise DataError(f"{path}: an array of several kinds of things; each must be an object, or each an id")
-        rows = [{"id": row} for row in rows]
-    if not rows:
-        raise DataError(f"{path}: the array is empty")
-    return pl.read_ndjson(io.BytesIO("\n".join(json.dumps(row) for row in rows).encode()), infer_schema_length=None)
+        raise DataError(not_json(path, error)) from None
 
 
 def holds_json_array(path: Path) -> bool:
@@ -214,8 +183,11 @@ def holds_json_array(path: Path) -> bool:
     return not lines or start[:1] in (b'"', b"[")
 
 
-def scan_json_lines(path: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
-    """Scan JSON Lines with types that fit every line, however late they change; or only the fields of `schema`."""
+def scan_json(path: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
+    """Scan JSON with types that fit every line or entry, however late they change; or only the fields of `schema`."""
+    if holds_json_array(path):
+        with as_json_lines(path) as lines:  # polars keeps an open file of its own
+            return pl.scan_ndjson(lines, schema=schema, infer_schema_length=None)
     with open_bytes(path) as file:
         marked = file.read(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK
         content = file.read() if marked else b""
@@ -226,12 +198,17 @@ def scan_json_lines(path: Path, schema: pl.Schema | None = None) -> pl.LazyFrame
 
 def json_starts(path: Path) -> Iterator[int]:
     """Yield the line on which each object begins."""
+    if holds_json_array(path):
+        yield from value_lines(path)
+        return
     with open_text(path, "replace", "\n") as file:
         yield from (number for number, line in enumerate(file, start=1) if line.strip())
 
 
-def not_json_lines(path: Path, error: Exception) -> str:
-    """Return what is wrong with JSON Lines that polars refused with `error`: the line, where it can be told."""
+def not_json(path: Path, error: Exception) -> str:
+    """Return what is wrong with JSON that polars refused with `error`: the line, where it can be told."""
+    if holds_json_array(path):
+        return f"{path}: not readable as JSON: {reason_of(error)}"
     return _not_an_object(path) or f"{path}: not readable as JSON Lines: {reason_of(error)}"
 
 
