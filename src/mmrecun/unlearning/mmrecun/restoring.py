@@ -117,12 +117,13 @@ class BalanceSolver:
             for (name, balance), own in zip(self._balance.items(), rows, strict=True)
         ]
         curvature = GaussNewtonMatrix(self._bpr.links, by_vectors.hessian_weights, vectors)
-        product = self._product(curvature, rows)
-        found, _ = solve(product, imbalance, self._diagonal(curvature), cg_steps, _CLOSE)
+        captured = rows[0].is_cuda
+        product = self._product(curvature, rows, captured)
+        found, _ = solve(product, imbalance, self._diagonal(curvature), cg_steps, _CLOSE, captured)
         with torch.no_grad():
             for table, own, step in zip(self.tables.values(), rows, found, strict=True):
                 table.weight.copy_(own + step)
-        return math.sqrt(inner(imbalance, imbalance) / sum(part.numel() for part in imbalance))
+        return math.sqrt(float(inner(imbalance, imbalance)) / sum(part.numel() for part in imbalance))
 
     def check_finite(self) -> None:
         """Check that every row is finite.
@@ -130,7 +131,7 @@ class BalanceSolver:
         Raises:
             DivergedError: when one is not.
         """
-        if not all(bool(table.weight.isfinite().all()) for table in self.tables.values()):
+        if not torch.stack([table.weight.isfinite().all() for table in self.tables.values()]).all():
             raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
 
     @torch.no_grad()
@@ -158,21 +159,27 @@ class BalanceSolver:
             for table, start in zip(self.tables.values(), self._start, strict=True)
         ]
 
-    def _product(self, curvature: GaussNewtonMatrix, rows: Tensors) -> Callable[[Tensors], Tensors]:
-        """Multiply a change of the tables by decay + J' C J, J being how vectors change with tables."""
+    def _product(self, curvature: GaussNewtonMatrix, rows: Tensors, captured: bool) -> Callable[[Tensors], Tensors]:
+        """Multiply a change of the tables by decay + J' C J, J being how vectors change with tables.
+
+        What is to be `captured` computes the vectors at `rows` anew each time, within the capture; elsewhere they are
+        computed once.
+        """
         weights = [table.weight for table in self.tables.values()]
-        pair = vectors_of(self.model, self.inputs)
-        at, length = [part.detach() for part in pair], inner(rows, rows) ** 0.5
+        once = None if captured else vectors_of(self.model, self.inputs)
+        length = inner(rows, rows).sqrt()
         decay = [balance.decay for balance in self._balance.values()]
 
         def product(change: Tensors) -> Tensors:
-            size = _PROBE * length / max(inner(change, change) ** 0.5, 1e-12)
-            self._set_rows([row + size * part for row, part in zip(rows, change, strict=True)])
+            pair = once or vectors_of(self.model, self.inputs)
+            at = [part.detach() for part in pair]
+            size = (_PROBE * length / inner(change, change).sqrt().clamp(min=1e-12)).to(rows[0].dtype)
+            self._set_rows(list(torch._foreach_add(rows, torch._foreach_mul(change, size))))
             with torch.no_grad():  # before the rows are put back: vectors may be the tables themselves
                 moved = [(new - old) / size for new, old in zip(vectors_of(self.model, self.inputs), at, strict=True)]
             self._set_rows(rows)
             image = curvature.product(moved[0], moved[1])
-            back = torch.autograd.grad(pair, weights, image, retain_graph=True)
+            back = torch.autograd.grad(pair, weights, image, retain_graph=not captured)
             return [part + rate * own for part, rate, own in zip(back, decay, change, strict=True)]
 
         return product
