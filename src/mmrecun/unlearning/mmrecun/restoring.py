@@ -39,6 +39,7 @@ class BalanceSolver:
         task: as given to a method.
         negatives: drawn to stand for all (see `BeforeAndAfter`).
         min_cosine: mean cosine between a table and what its pairs taught it, from which on it can be solved for.
+        capture: whether conjugate gradient steps on CUDA are replays of a graph.
 
     Attributes:
         model: changed in place.
@@ -48,8 +49,9 @@ class BalanceSolver:
         facts: of the trained model.
     """
 
-    def __init__(self, task: Task, negatives: int, min_cosine: float) -> None:
+    def __init__(self, task: Task, negatives: int, min_cosine: float, capture: bool = True) -> None:
         partition = task.partition
+        self._capture = capture
         self.model, self.inputs = retained_model(task, task.model), task.inputs(views.retained)
         bpr = BeforeAndAfter.of(partition, negatives, task.seed.child("negatives").numpy(), task.device)
         self._bpr, self._seed = bpr.after, task.seed.child("probe")
@@ -117,7 +119,7 @@ class BalanceSolver:
             for (name, balance), own in zip(self._balance.items(), rows, strict=True)
         ]
         curvature = GaussNewtonMatrix(self._bpr.links, by_vectors.hessian_weights, vectors)
-        captured = rows[0].is_cuda
+        captured = self._capture and rows[0].is_cuda
         product = self._product(curvature, rows, captured)
         found, _ = solve(product, imbalance, self._diagonal(curvature), cg_steps, _CLOSE, captured)
         with torch.no_grad():
