@@ -22,7 +22,8 @@ class CapturedCall:
         self, work: Callable[[], object], stream: torch.cuda.Stream, generators: Sequence[torch.Generator] = ()
     ) -> None:
         self._work, self._stream, self._generators = work, stream, generators
-        self._called, self._graph = False, None
+        self._called = False
+        self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self) -> None:
         """Do the work once."""

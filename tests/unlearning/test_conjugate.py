@@ -36,7 +36,7 @@ def test_the_inner_product_is_over_all_parts():
     assert inner(parts, parts) == 14
 
 
-@pytest.mark.parametrize("last", [3.0, 0.0, -1.0])
+@pytest.mark.parametrize("last", [3.0, -1.0])
 def test_steps_that_are_not_wanted_change_nothing(last: float):
     """So that a card, which takes a fixed number of steps, finds what the host would have stopped at."""
     matrix, target = torch.tensor([2.0, 1.0, last]), [torch.tensor([1.0, 2.0, 0.5])]

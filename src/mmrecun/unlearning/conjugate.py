@@ -1,6 +1,6 @@
 """Conjugate gradients over several tensors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from mmrecun.cuda_graph import CapturedCall
 Tensors = list[Tensor]
 
 
-def inner(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+def inner(first: Tensors, second: Tensors) -> Tensor:
     """Return the inner product of two lists of tensors of the same shapes, as a float64 scalar on their device."""
     return torch.stack([part.sum() for part in torch._foreach_mul(first, second)]).sum().double()
 
@@ -79,7 +79,7 @@ class ConjugateSteps:
         self.taken += self.going
         self._add(self.found, far, self._direction)
         self._add(self._residual, -back, image)
-        scaled = torch._foreach_div(self._residual, self._diagonal)
+        scaled = list(torch._foreach_div(self._residual, self._diagonal))
         smaller = inner(self._residual, scaled)
         self.going &= ~level
         torch._foreach_mul_(self._direction, self._scalar(torch.where(self.going, smaller / self._size, stays)))
