@@ -1,5 +1,7 @@
-"""How busy a CUDA card is, and at which share of its limits it works."""
+"""What is measured on a CUDA card: seconds, how busy it is, and at which share of its limits it works."""
 
+import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +16,10 @@ from benchmarks.timing import on_device
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.device_triples import DeviceTriples
-from mmrecun.models.base import Recommender
+from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.propagation import propagate
+from mmrecun.models.registry import model_class
+from mmrecun.rng import Seed
 from mmrecun.training.losses import training_loss
 
 _PRODUCTS = ("gemm", "nvjet", "cutlass", "xmma", "aten::mm", "aten::addmm", "aten::bmm")  # kernels; torch's on a CPU
@@ -49,9 +53,39 @@ class Busy:
 
 
 def synchronize() -> None:
-    """Wait for the card, where there is one."""
-    if torch.cuda.is_available():
+    """Wait for the card, where there is one; not while a graph is captured, since nothing is computed then."""
+    if torch.cuda.is_available() and not torch.cuda.is_current_stream_capturing():
         torch.cuda.synchronize()
+
+
+def card() -> torch.device:
+    """Return the first card; without one, the CPU, which only a check gets as far as."""
+    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def fresh(name: str, dataset: Dataset, **settings: object) -> Recommender:
+    """Return a model on the card, before training."""
+    kind = model_class(name)
+    return kind(kind.Config.of(settings), Sizes.of_dataset(dataset), Seed(0).torch()).to(card())
+
+
+def say(part: str, **facts: object) -> None:
+    """Print one line of JSON at once."""
+    print(json.dumps({"part": part, **facts}, default=str), flush=True)
+
+
+def clocked(action: Callable[[], object], rounds: int) -> float:
+    """Median seconds of one call until the card is done, after two that do not count; without a card, of one call."""
+    warm, rounds = (2, rounds) if torch.cuda.is_available() else (0, 1)
+    seconds = []
+    for number in range(rounds + warm):
+        synchronize()
+        started = time.perf_counter()
+        action()
+        synchronize()
+        if number >= warm:
+            seconds.append(time.perf_counter() - started)
+    return sorted(seconds)[len(seconds) // 2]
 
 
 def busy(action: Callable[[], object]) -> Busy:

@@ -177,9 +177,11 @@ def test_the_script_for_a_card_still_runs(tmp_path: Path, monkeypatch: pytest.Mo
     for part in (part for part in gpu.SECONDS if part != "mmrec"):
         gpu.main(["--check", "--work", str(tmp_path / "work"), "--part", part])
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    assert {"limits", "epoch", "fit", "bprmf", "step", "hop", "unlearning", "phase", "kernels"} <= {
+    assert {"limits", "epoch", "fit", "bprmf", "step", "hop", "unlearning", "phase", "kernels", "solve"} <= {
         line["part"] for line in said
     }
+    measured = {(line["model"], line["target"]) for line in said if line["part"] == "unlearning"}
+    assert measured == {(name, kind) for name in ("mgcn", "lightgcn", "bprmf") for kind in ("pairs", "users", "items")}
     products = [line for line in said if line["part"] == "phase" and line["phase"] == phases.CURVATURE]
     assert [line["target"] for line in products] == ["pairs", "users", "items"]
     assert all(line["launches"] and line["seconds"] > 0 for line in products)

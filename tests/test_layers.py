@@ -21,6 +21,7 @@ GROUND = {
     "topk",
     "progress",
     "device",
+    "cuda_graph",
     "extras",
     "keys",
     "registry",

@@ -10,7 +10,6 @@ import torch
 from mmrecun import jobs
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.device_triples import DeviceTriples
 from mmrecun.data.graph import build_inputs, neighbour_graph
 from mmrecun.data.interactions import Split
 from mmrecun.evaluation.evaluate import evaluate
@@ -22,21 +21,16 @@ from mmrecun.training.epochs import DeviceEpochs, EpochTask
 from mmrecun.training.loop import adam
 from mmrecun.training.losses import training_loss
 from tests.contracts.models import CPU, build, disturb
+from tests.contracts.unlearning import TRAINING, trained_on
+from tests.gpu.against_cpu import BATCH, batches, check_captured_solver, check_captured_training, check_unlearning
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card was found")
 CARD = torch.device("cuda")
-BATCH = 128
 
 
 def vectors_of(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
     rng = torch.Generator().manual_seed(3)
     return tuple(torch.randn(len(ids), 16, generator=rng) for ids in (dataset.users, dataset.items))
-
-
-def batches(dataset: Dataset, device: torch.device) -> list:
-    sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
-    drawn = DeviceTriples(dataset.train, sampler, CPU)
-    return [triples.to(device) for triples in drawn.epoch(BATCH, torch.Generator().manual_seed(0))]
 
 
 @pytest.mark.parametrize("name", list(MODELS))
@@ -62,18 +56,19 @@ def test_losses_and_gradients_are_those_of_the_cpu(dataset: Dataset, name: str):
 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_captured_steps_are_the_plain_ones(dataset: Dataset, name: str):
-    model = build(name, dataset).to(CARD)
-    inputs = build_inputs(dataset, model.required_inputs(), CARD)
-    found = []
-    for capture in (False, True):
-        there = copy.deepcopy(model)
-        steps = Steps(there, adam(there, 1e-2), capture)
-        losses = [steps.run(batches(dataset, CARD), inputs) for _ in range(3)]
-        found.append((losses, list(there.parameters())))
-    assert found[0][0] == pytest.approx(found[1][0], rel=1e-4)
-    assert found[1][0][2] < found[1][0][0]
-    for one, other in zip(found[0][1], found[1][1], strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+    check_captured_training(dataset, name, CARD)
+
+
+@pytest.mark.parametrize("name", ["bprmf", "lightgcn", "mgcn"])
+def test_unlearning_gives_the_rows_of_the_cpu(dataset: Dataset, name: str):
+    original = trained_on(dataset, name, TRAINING)
+    for target in ("users", "items", "pairs"):
+        check_unlearning(original, target, CARD, close=0.05)
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_captured_conjugate_gradients_are_the_plain_ones(dataset: Dataset, name: str):
+    check_captured_solver(trained_on(dataset, name, TRAINING), CARD)
 
 
 @pytest.mark.parametrize("name", list(MODELS))

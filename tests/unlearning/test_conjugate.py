@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from mmrecun.unlearning.conjugate import inner, solve
+from mmrecun.unlearning.conjugate import ConjugateSteps, inner, solve
 
 
 def test_the_system_is_solved_whatever_it_is_scaled_by():
@@ -33,3 +34,22 @@ def test_a_negative_curvature_ends_the_search():
 def test_the_inner_product_is_over_all_parts():
     parts = [torch.tensor([1.0, 2.0]), torch.tensor([[3.0]])]
     assert inner(parts, parts) == 14
+
+
+@pytest.mark.parametrize("last", [3.0, -1.0])
+def test_steps_that_are_not_wanted_change_nothing(last: float):
+    """So that a card, which takes a fixed number of steps, finds what the host would have stopped at."""
+    matrix, target = torch.tensor([2.0, 1.0, last]), [torch.tensor([1.0, 2.0, 0.5])]
+    product, diagonal = lambda parts: [matrix * parts[0]], [torch.ones(3)]
+    (wanted,), taken = solve(product, target, diagonal, 50, 1e-3)
+    steps = ConjugateSteps(product, target, diagonal, 1e-3)
+    for _ in range(20):
+        steps.take()
+    assert torch.equal(steps.found[0], wanted)
+    assert steps.found[0].isfinite().all()
+    assert (int(steps.taken), bool(steps.going)) == (taken, False)
+
+
+def test_a_solution_that_is_no_number_is_not_hidden():
+    (found,), _ = solve(lambda parts: [parts[0] * torch.nan], [torch.ones(2)], [torch.ones(2)], 3, 1e-3)
+    assert found.isnan().all()

@@ -1,8 +1,8 @@
 """Leave-one-out fold-in: how well a row fitted to some pairs of an owner predicts another pair."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,6 +14,24 @@ from mmrecun.evaluation.ranking import estimated_percentiles, percentiles
 
 RIDGE = 0.1
 _KERNEL_ENTRIES = 1 << 20  # of the owners whose kernels are inverted together
+_ALIKE, _ALIKE_ON_DEVICE = 5 / 4, 2  # ratio of pair counts; on a device few launches matter more than less arithmetic
+
+
+class _Fits(NamedTuple):
+    """G owners of similar counts, with P pairs at most, whose queries are fitted together; all on one device.
+
+    Attributes:
+        queries: int64 [B], which queries.
+        partners: int64 [G, P], the owners' partners.
+        inside: bool [G, P], where an owner has that many.
+        owners, places: int64 [B], each query's owner, and the place of what it leaves out.
+    """
+
+    queries: Tensor
+    partners: Tensor
+    inside: Tensor
+    owners: Tensor
+    places: Tensor
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,7 @@ class LeaveOneOut:
     queries: Interactions
     left_out: Ints
     seen: Interactions
+    _fits_on: dict[torch.device, list[_Fits]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, trained: Interactions, queries: Interactions, seen: Interactions, rng: np.random.Generator) -> Self:
@@ -57,25 +76,30 @@ class LeaveOneOut:
         table = partners.double()
         common = table.T @ table / len(table)
         ridge = (RIDGE * common.diagonal().mean()).clamp(min=1e-12)  # all vectors may be 0
-        factor = torch.linalg.cholesky(common + ridge * torch.eye(len(common), dtype=table.dtype, device=table.device))
+        unit = torch.eye(len(common), dtype=table.dtype, device=table.device)
+        factor = torch.linalg.cholesky_ex(common + ridge * unit).L
         white = torch.linalg.solve_triangular(factor, table.T, upper=False).T.contiguous()
         fitted = torch.empty(len(self.queries), table.shape[1], dtype=table.dtype, device=table.device)
+        if table.device not in self._fits_on:
+            self._fits_on[table.device] = list(self._fits(table.device))
+        for fits in self._fits_on[table.device]:
+            known = white[fits.partners] * fits.inside[:, :, None]
+            fitted[fits.queries] = _fits_without_one(known, fits.owners, fits.places)
+        found: Tensor = torch.linalg.solve_triangular(factor.T, fitted.T, upper=True).T.to(partners.dtype)
+        return found
+
+    def _fits(self, device: torch.device) -> Iterator[_Fits]:
         owners, whose = np.unique(self.queries.users, return_inverse=True)
         first = np.searchsorted(self.trained.users, owners)
         count = np.searchsorted(self.trained.users, owners, "right") - first
         places = self._places_left_out() - first[whose]
-        for group in _similar_counts(count):
+        for group in _similar_counts(count, _ALIKE if device.type == "cpu" else _ALIKE_ON_DEVICE):
             which = np.flatnonzero(np.isin(whose, group))
             rows = first[group, None] + np.arange(count[group].max())
-            inside = torch.from_numpy(rows < (first + count)[group, None]).to(table.device)
+            inside = rows < (first + count)[group, None]
             items = self.trained.items[np.minimum(rows, len(self.trained) - 1)]
-            known = white[torch.from_numpy(items).to(table.device)] * inside[:, :, None]
-            at = torch.from_numpy(np.searchsorted(group, whose[which])), torch.from_numpy(places[which])
-            fitted[torch.from_numpy(which).to(table.device)] = _fits_without_one(
-                known, *(part.to(table.device) for part in at)
-            )
-        found: Tensor = torch.linalg.solve_triangular(factor.T, fitted.T, upper=True).T.to(partners.dtype)
-        return found
+            arrays = which, items, inside, np.searchsorted(group, whose[which]), places[which]
+            yield _Fits(*(torch.from_numpy(array).to(device) for array in arrays))
 
     def _places_left_out(self) -> Ints:
         """Return where in `trained` each query's left-out pair stands; int64 [B]."""
@@ -100,12 +124,12 @@ class LeaveOneOut:
         return percentiles(*asked) if among is None else estimated_percentiles(*asked, among)
 
 
-def _similar_counts(count: Ints) -> Iterator[Ints]:
-    """Divide owners, with `count` [O] pairs each, into groups of similar counts; yields ascending indices."""
+def _similar_counts(count: Ints, ratio: float) -> Iterator[Ints]:
+    """Divide owners, with `count` [O] pairs each, into groups of counts within `ratio`; yields ascending indices."""
     order = np.argsort(count, kind="stable")
     start = 0
     while start < len(order):
-        width = max(int(count[order[start]]) * 5 // 4, 8)
+        width = max(int(count[order[start]] * ratio), 8)
         stop = min(int(np.searchsorted(count[order], width, "right")), start + max(1, _KERNEL_ENTRIES // width**2))
         yield np.sort(order[start:stop])
         start = stop
@@ -120,16 +144,22 @@ def _fits_without_one(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
     """
     count, width = known.shape[1:]
     if count > width:  # w = A^-1 V' 1 with A = V' V + 1; a pair is left out by Sherman and Morrison's formula
-        inverse = torch.linalg.inv(known.mT @ known + torch.eye(width, dtype=known.dtype, device=known.device))
+        inverse = _inverse(known.mT @ known + torch.eye(width, dtype=known.dtype, device=known.device))
         away, left_out = (known @ inverse)[owners, places], known[owners, places]
         whole = (known.sum(dim=1)[:, None] @ inverse)[owners, 0]
         share = (1 - (whole * left_out).sum(dim=1)) / (1 - (away * left_out).sum(dim=1))
     else:
-        inverse = torch.linalg.inv(known @ known.mT + torch.eye(count, dtype=known.dtype, device=known.device))
+        inverse = _inverse(known @ known.mT + torch.eye(count, dtype=known.dtype, device=known.device))
         away, coefficients = (inverse @ known)[owners, places], inverse.sum(dim=2)
         whole = (coefficients[:, None] @ known)[owners, 0]
         share = coefficients[owners, places] / inverse[owners, places, places]
     found: Tensor = whole - share[:, None] * away
+    return found
+
+
+def _inverse(matrices: Tensor) -> Tensor:
+    """Invert positive definite matrices; the host does not wait to be told that they can be inverted."""
+    found: Tensor = torch.linalg.inv_ex(matrices).inverse
     return found
 
 

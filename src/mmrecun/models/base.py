@@ -259,7 +259,9 @@ def transfer_rows(
         present: modality -> bool [I of the new model]; rows of an absent feature are untrained.
         seed: random seed of the untrained values.
     """
-    target = type(source)(source.config, sizes, None)
+    device = next(source.parameters()).device
+    with device:  # a large table crosses from host to device only where a row of it is new
+        target = type(source)(source.config, sizes, None)
     origin, tables, rng = source.state_dict(), target.tables(), seed.torch()
     with torch.no_grad():
         for name, parameter in target.state_dict().items():
@@ -271,7 +273,8 @@ def transfer_rows(
             if table.modality is not None:
                 rows = np.where(present[table.modality], rows, -1)
             kept = rows >= 0
-            torch.index_select(origin[name].cpu(), 0, torch.from_numpy(rows.clip(min=0)), out=parameter)
+            torch.index_select(origin[name], 0, torch.from_numpy(rows.clip(min=0)).to(device), out=parameter)
             if not kept.all():
-                parameter[torch.from_numpy(~kept)] = table.fresh(int((~kept).sum()), rng)
-    return target.to(next(source.parameters()).device)
+                new = torch.from_numpy(np.flatnonzero(~kept)).to(device)
+                parameter[new] = table.fresh(len(new), rng).to(device)
+    return target.to(device)

@@ -1,11 +1,12 @@
 """Training steps on CUDA as replays of a captured graph: one launch a step instead of hundreds."""
 
-import gc
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from mmrecun.cuda_graph import CapturedCall
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs
 from mmrecun.models.base import Recommender
@@ -16,8 +17,8 @@ class Steps:
     """Takes the training steps of one model, batch by batch, and adds up their losses on its device.
 
     On a CUDA device there is one captured graph for full batches and one for the shorter last batch. The first step of
-    each length is taken without capture, so that libraries can load what they need. New inputs, such as those of a
-    model that prunes its graph each epoch, are captured again.
+    each length is taken without capture (see `CapturedCall`). New inputs, such as those of a model that prunes its
+    graph each epoch, are captured again.
 
     Args:
         model: the model to train, in place.
@@ -33,16 +34,14 @@ class Steps:
         self._device = next(model.parameters()).device
         self.noise = torch.Generator(self._device)
         self._total = torch.zeros((), device=self._device)
-        self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Triples]] = {}
+        self._calls: dict[int, tuple[CapturedCall, Triples]] = {}
         self._inputs: GraphInputs | None = None
-        self._met: set[int] = set()
         self._stream = torch.cuda.Stream(self._device) if capture else None
 
     def run(self, batches: Iterable[Triples], inputs: GraphInputs) -> float:
         """Take a step for each batch and return the mean loss, the only value that is read back."""
         if inputs is not self._inputs:
-            self._graphs.clear()
-            self._met.clear()
+            self._calls.clear()
             self._inputs = inputs
         self._total.zero_()
         steps = 0
@@ -55,38 +54,13 @@ class Steps:
         if self._stream is None:
             self._take(triples, inputs)
             return
-        if len(triples) not in self._met:
-            self._met.add(len(triples))
-            self._stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self._stream):
-                self._take(triples, inputs)
-            torch.cuda.current_stream().wait_stream(self._stream)
-            return
-        if len(triples) not in self._graphs:
-            self._graphs[len(triples)] = self._captured(triples, inputs)
-        graph, room = self._graphs[len(triples)]
+        if len(triples) not in self._calls:
+            room = Triples(*(column.clone() for column in triples.columns()))
+            work = partial(self._take, room, inputs)
+            self._calls[len(triples)] = CapturedCall(work, self._stream, (self.noise,)), room
+        call, room = self._calls[len(triples)]
         torch._foreach_copy_(room.columns(), triples.columns())
-        graph.replay()
-
-    def _captured(self, triples: Triples, inputs: GraphInputs) -> tuple[torch.cuda.CUDAGraph, Triples]:
-        assert self._stream is not None
-        room = Triples(*(column.clone() for column in triples.columns()))
-        graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(self.noise)
-        collects = gc.isenabled()
-        gc.disable()  # freeing a graph during a capture would spoil the capture
-        torch.cuda.synchronize()
-        try:
-            with torch.cuda.stream(self._stream):
-                graph.capture_begin(capture_error_mode="thread_local")
-                try:
-                    self._take(room, inputs)
-                finally:
-                    graph.capture_end()
-        finally:
-            if collects:
-                gc.enable()
-        return graph, room
+        call()
 
     def _take(self, triples: Triples, inputs: GraphInputs) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)

@@ -40,6 +40,7 @@ class BalanceSolver:
         task: as given to a method.
         negatives: drawn to stand for all (see `BeforeAndAfter`).
         min_cosine: mean cosine between a table and what its pairs taught it, from which on it can be solved for.
+        capture: whether conjugate gradient steps on CUDA are replays of a graph.
 
     Attributes:
         model: changed in place.
@@ -49,8 +50,9 @@ class BalanceSolver:
         facts: of the trained model.
     """
 
-    def __init__(self, task: Task, negatives: int, min_cosine: float) -> None:
+    def __init__(self, task: Task, negatives: int, min_cosine: float, capture: bool = True) -> None:
         partition = task.partition
+        self._capture = capture
         self.model, self.inputs = retained_model(task, task.model), task.inputs(views.retained)
         bpr = BeforeAndAfter.of(partition, negatives, task.seed.child("negatives").numpy(), task.device)
         self._bpr, self._seed = bpr.after, task.seed.child("probe")
@@ -143,12 +145,13 @@ class BalanceSolver:
             for (name, balance), own in zip(self._balance.items(), rows, strict=True)
         ]
         curvature = GaussNewtonMatrix(self._bpr.links, by_vectors.hessian_weights, vectors)
-        product = self._product(curvature, rows)
-        found, _ = solve(product, imbalance, self._diagonal(curvature), cg_steps, _CLOSE)
+        captured = self._capture and rows[0].is_cuda
+        product = self._product(curvature, rows, captured)
+        found, _ = solve(product, imbalance, self._diagonal(curvature), cg_steps, _CLOSE, captured)
         with torch.no_grad():
             for table, own, step in zip(self.tables.values(), rows, found, strict=True):
                 table.weight.copy_(own + step)
-        return math.sqrt(inner(imbalance, imbalance) / sum(part.numel() for part in imbalance))
+        return math.sqrt(float(inner(imbalance, imbalance)) / sum(part.numel() for part in imbalance))
 
     def check_finite(self) -> None:
         """Check that every row is finite.
@@ -156,7 +159,7 @@ class BalanceSolver:
         Raises:
             DivergedError: when one is not.
         """
-        if not all(bool(table.weight.isfinite().all()) for table in self.tables.values()):
+        if not torch.stack([table.weight.isfinite().all() for table in self.tables.values()]).all():
             raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
 
     @torch.no_grad()
@@ -181,21 +184,27 @@ class BalanceSolver:
             for table, start in zip(self.tables.values(), self._start, strict=True)
         ]
 
-    def _product(self, curvature: GaussNewtonMatrix, rows: Tensors) -> Callable[[Tensors], Tensors]:
-        """Multiply a change of the tables by decay + J' C J, J being how vectors change with tables."""
+    def _product(self, curvature: GaussNewtonMatrix, rows: Tensors, captured: bool) -> Callable[[Tensors], Tensors]:
+        """Multiply a change of the tables by decay + J' C J, J being how vectors change with tables.
+
+        What is to be `captured` computes the vectors at `rows` anew each time, within the capture; elsewhere they are
+        computed once.
+        """
         weights = [table.weight for table in self.tables.values()]
-        pair = vectors_of(self.model, self.inputs)
-        at, length = [part.detach() for part in pair], inner(rows, rows) ** 0.5
+        once = None if captured else vectors_of(self.model, self.inputs)
+        length = inner(rows, rows).sqrt()
         decay = [balance.decay for balance in self._balance.values()]
 
         def product(change: Tensors) -> Tensors:
-            size = _PROBE * length / max(inner(change, change) ** 0.5, 1e-12)
-            self._set_rows([row + size * part for row, part in zip(rows, change, strict=True)])
+            pair = once or vectors_of(self.model, self.inputs)
+            at = [part.detach() for part in pair]
+            size = (_PROBE * length / inner(change, change).sqrt().clamp(min=1e-12)).to(rows[0].dtype)
+            self._set_rows(list(torch._foreach_add(rows, torch._foreach_mul(change, size))))
             with torch.no_grad():  # before the rows are put back: vectors may be the tables themselves
                 moved = [(new - old) / size for new, old in zip(vectors_of(self.model, self.inputs), at, strict=True)]
             self._set_rows(rows)
             image = curvature.product(moved[0], moved[1])
-            back = torch.autograd.grad(pair, weights, image, retain_graph=True)
+            back = torch.autograd.grad(pair, weights, image, retain_graph=not captured)
             return [part + rate * own for part, rate, own in zip(back, decay, change, strict=True)]
 
         return product

@@ -177,7 +177,8 @@ def keep_standing(before: Sequence[Tensor], after: Sequence[Tensor], partition: 
                 _traits(*(part[number][rows] for part in hood))
                 for hood, rows in zip(seen, (peers, new_peers), strict=True)
             )
-            own = _traits(*(part[number][torch.tensor([kept[row]])] for part in seen[0]))
+            was = torch.tensor([kept[row]], device=table.device)
+            own = _traits(*(part[number][was] for part in seen[0]))
             rank = (scores < own).mean(axis=0)
             wanted = [np.quantile(values[:, trait], rank[trait]) for trait in range(len(rank))]
             near, far = (part[number][place] for part in seen[1][1:])

@@ -1,0 +1,108 @@
+"""What a CUDA card would be given, traced on a stand-in: mixed devices, waits within captures, stale memory."""
+
+import pytest
+import torch
+
+from mmrecun.cuda_graph import CapturedCall
+from mmrecun.data.dataset import Dataset
+from mmrecun.forget.request import ForgetRequest
+from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
+from tests.contracts.unlearning import TRAINING, Trained, task_of, trained_on
+from tests.gpu.against_cpu import check_captured_solver, check_captured_training, check_unlearning, moved_to
+from tests.gpu.stand_in import CARD, stand_in
+
+TARGETS = {"bprmf": "pairs", "lightgcn": "users", "mgcn": "items"}
+
+
+@pytest.fixture(scope="module", params=list(TARGETS))
+def original(request: pytest.FixtureRequest, dataset: Dataset) -> Trained:
+    return trained_on(dataset, request.param, TRAINING)
+
+
+def test_a_request_on_the_card_gives_the_rows_of_the_cpu(original: Trained, request: pytest.FixtureRequest):
+    target = TARGETS[request.node.callspec.params["original"]]
+    with stand_in() as card:
+        check_unlearning(original, target, CARD, close=0.02)
+    assert card.graphs == 2  # a graph for each Gauss-Newton step
+
+
+def test_captured_conjugate_gradients_are_the_plain_ones(original: Trained):
+    with stand_in() as card:
+        check_captured_solver(original, CARD)
+    assert card.graphs == 2
+
+
+def test_settling_and_a_small_request_run_on_the_card(original: Trained):
+    """All that the test above leaves out; a small request moves single rows."""
+    with stand_in() as card:
+        task = moved_to(task_of(original, "pairs"), CARD)
+        assert MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task).history[-1]["loss"] > 0
+        assert card.graphs == 3
+        alone = moved_to(small(original), CARD)
+        assert "moved alone" in MMRecUn(MMRecUnConfig(min_cosine=-1)).run(alone).stop_reason
+
+
+def small(original: Trained) -> Task:
+    users, items, train = original.dataset.users.names, original.dataset.items.names, original.dataset.train
+    pair = users[int(train.users[0])], items[int(train.items[0])]
+    return task_of(original, ForgetRequest(pairs=(pair,)))
+
+
+@pytest.mark.parametrize("name", ["bprmf", "mgcn", "bm3"])
+def test_captured_training_steps_are_the_plain_ones(dataset: Dataset, name: str):
+    with stand_in() as card:
+        check_captured_training(dataset, name, CARD)
+    assert card.graphs == 2  # for full batches, and for the shorter last one
+
+
+def test_tensors_of_host_and_card_do_not_mix():
+    with stand_in():
+        there = torch.ones(3, 2, device=CARD)
+        assert there.device == CARD
+        assert (there + torch.tensor(1.0)).is_cuda  # a number may come from the host
+        with pytest.raises(RuntimeError, match="tensors of both host and card"):
+            there + torch.ones(3, 2)
+        with pytest.raises(RuntimeError, match="tensors of both host and card"):
+            there[torch.tensor([0])] = torch.ones(1, 2)
+        with pytest.raises(RuntimeError, match=r"numpy\(\) is not supported"):
+            there.numpy()
+        with pytest.raises(RuntimeError, match="a generator of the host"):
+            torch.rand(2, device=CARD, generator=torch.Generator())
+        assert torch.rand(2, device=CARD, generator=torch.Generator(CARD).manual_seed(0)).cpu().sum() > 0
+
+
+def captured(work) -> CapturedCall:
+    call = CapturedCall(work, torch.cuda.Stream())
+    call()
+    return call
+
+
+@pytest.mark.parametrize(
+    ("read", "why"),
+    [
+        (lambda x: x.sum().item(), "_local_scalar_dense"),
+        (lambda x: x[x > 0], "index"),
+        (lambda x: x.cpu(), "copies to the host"),
+        (lambda x: x + torch.ones(3).to(CARD), "copies to the card"),
+    ],
+)
+def test_a_capture_reads_nothing_back(read, why: str):
+    with stand_in():
+        there = torch.ones(3, device=CARD)
+        with pytest.raises(RuntimeError, match=f"within a captured graph: {why}"):
+            captured(lambda: read(there))()
+
+
+def test_a_replay_works_in_the_memory_of_its_capture():
+    with stand_in():
+        holder = [torch.ones(3, device=CARD)]
+        total = torch.zeros(3, device=CARD)
+        add = captured(lambda: total.add_(holder[0] * 2))
+        add()
+        holder[0].fill_(3.0)  # is seen, in place
+        add()
+        assert total.cpu().tolist() == [10.0] * 3
+        holder[0] = torch.zeros(3, device=CARD)  # is not: the graph knows the old memory
+        add()
+        assert total.cpu().tolist() == [16.0] * 3
