@@ -103,7 +103,7 @@ def read_table(path: Path, separator: str | None = None, columns: Sequence[str] 
         return _filled(Source(path, without_bytes(read_arrow(path)), None))
     with decompressing(path):
         if kind is Kind.JSON_LINES:
-            return _filled(Source(path, _json_lines(path), partial(json_starts, path)))
+            return _filled(Source(path, _json_lines(path), json_lines_of(path)))
         separator = separator_for(path, separator)
         table, quoted, warnings = read_delimited(path, separator, columns)
         lines = partial(starts, path, separator, quoted, not columns)
@@ -222,6 +222,11 @@ def scan_json_lines(path: Path, schema: pl.Schema | None = None) -> pl.LazyFrame
     if not marked and any(sign in str(path) for sign in "*?["):  # such a name would be taken for a pattern
         content = path.read_bytes()
     return pl.scan_ndjson(content or path, schema=schema, infer_schema_length=None)
+
+
+def json_lines_of(path: Path) -> Callable[[], Iterator[int]] | None:
+    """Return what yields the line of each object; None for an array, whose entries may stand anywhere."""
+    return None if holds_json_array(path) else partial(json_starts, path)
 
 
 def json_starts(path: Path) -> Iterator[int]:
