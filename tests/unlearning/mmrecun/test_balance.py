@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrecun.rng import Seed
-from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, mean_cosine, own_decay
+from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, mean_cosine, own_decay, share_left
 
 
 def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
@@ -79,3 +79,27 @@ def test_the_decay_never_falls_with_the_degree():
 def test_rows_of_fewer_pairs_than_any_was_trained_with_decay_less():
     law = DecayByDegree.fitted(np.repeat([0.5, 0.6, 0.7], 50), np.repeat([5, 6, 7], 50))
     np.testing.assert_allclose(law(np.array([1, 3, 4, 5])), [0.25, 0.3, 0.4, 0.5])
+
+
+def test_the_share_that_is_left_is_read_off_the_gradient_within_bounds():
+    gradient = rows(4)
+    across = torch.randn(4, 8, generator=Seed(3).torch())
+    across -= (across * gradient).sum(dim=1, keepdim=True) / gradient.square().sum(dim=1, keepdim=True) * gradient
+    after = torch.tensor([1.0, 0.4, -0.5, 3.0])[:, None] * gradient + across
+    torch.testing.assert_close(share_left(gradient, after), torch.tensor([[1.0], [0.4], [0.0], [1.0]]))
+
+
+def test_of_what_nothing_explains_stays_what_is_said_to_be_left():
+    values, gradient, degree = rows(), rows(seed=1), np.full(40, 4)
+    law = DecayByDegree.fitted(own_decay(values, gradient), degree)
+    left = torch.linspace(0, 1, 40)[:, None]
+    whole = Balance.of(values, gradient, law, degree, degree, 1.0)
+    torch.testing.assert_close(Balance.of(values, gradient, law, degree, degree, 1.0, left).rest, left * whole.rest)
+
+
+def test_a_fixed_row_is_in_balance_where_it_is():
+    values, gradient, degree = rows(), rows(seed=1), np.full(40, 4)
+    found = balance(values, gradient, degree, np.full(40, 3), 0.75).with_fixed(np.array([2, 7]), values)
+    step = found.imbalance(values, rows(seed=2)) / found.decay
+    assert step[[2, 7]].abs().max() < 1e-2
+    assert step[[1, 3]].abs().min() > 1e-2

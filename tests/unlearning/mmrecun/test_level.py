@@ -1,4 +1,5 @@
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -75,3 +76,17 @@ def test_nothing_is_told_where_no_random_draw_set_pairs_aside(dataset: Dataset, 
     vectors = torch.randn(len(partition.user_rows), 4), torch.randn(len(partition.item_rows), 4)
     assert not len(ForgettingLevel(partition, np.random.default_rng(0), CPU).aucs(vectors)[0])
     assert len(partition.retained_pairs.split(Split.VALID))
+
+
+def test_where_all_users_are_as_active_one_pair_fewer_does_not_hinder_the_comparison(monkeypatch: pytest.MonkeyPatch):
+    """Of eighty pairs a user eight are set aside at random: who lost a pair has 71 left, who lost none has 72."""
+    monkeypatch.setattr(level, "_SPLIT_MARGIN", 0.05)
+    rng = np.random.default_rng(3)
+    users = np.repeat(np.arange(100), 80)
+    items = np.concatenate([rng.permutation(400)[:80] for _ in range(100)])
+    splits = np.concatenate([rng.permutation(np.r_[np.zeros(72), np.ones(8)]) for _ in range(100)])
+    pairs = pl.DataFrame({"user": users, "item": items, "split": np.where(splits, "valid", "train")})
+    dataset = Dataset.from_frames(pairs)
+    partition = Partition.from_request(dataset, ForgetRequest(items=tuple(list(dataset.items.names)[:4])))
+    vectors = torch.randn(100, 4), torch.randn(396, 4)
+    assert len(ForgettingLevel(partition, np.random.default_rng(0), CPU).aucs(vectors)[0]) == 1

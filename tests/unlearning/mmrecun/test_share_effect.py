@@ -30,3 +30,12 @@ def test_a_few_rows_whose_spread_cannot_be_fitted_stay_finite():
     scores = rng.normal(size=(6, 3)) * np.where(shares > 0, 0.01, 3)[:, None]
     assert np.isfinite(without_effect(scores, shares, rng.normal(size=(6, 2)))).all()
     assert np.isfinite(without_effect(np.zeros((6, 3)), shares, np.zeros((6, 2)))).all()
+
+
+def test_a_row_that_lost_one_pair_of_hundreds_stays_nearly_as_it_was():
+    rng = np.random.default_rng(7)
+    shares = np.where(rng.random(9000) < 0.5, 0, rng.choice([0.002, 0.1, 0.2, 0.3], 9000))
+    scores = rng.normal(size=(9000, 1)) + (shares >= 0.1)[:, None]
+    change = without_effect(scores, shares, np.empty((9000, 0))) - scores
+    assert np.abs(change[shares == 0.002]).mean() < 0.1
+    assert change[shares >= 0.1].mean() < -0.9

@@ -24,6 +24,7 @@ Decays = npt.NDArray[np.float64]
 _STRATA, _FEWEST = 12, 4
 _LEAST_DECAY = 1e-3
 _TINY = 1e-9
+_FIXED = 1e4  # a decay beside which no gradient counts
 
 
 def mean_cosine(rows: Tensor, gradient: Tensor, degree: Ints) -> float:
@@ -42,6 +43,12 @@ def own_decay(rows: Tensor, gradient: Tensor) -> Decays:
     return found
 
 
+def share_left(before: Tensor, after: Tensor) -> Tensor:
+    """Compute the share of each row's gradient `before` [R, D] that is left `after` a request: float32 [R, 1]."""
+    along = (before * after).sum(dim=1, keepdim=True)
+    return (along / before.square().sum(dim=1, keepdim=True).clamp(min=_TINY)).clamp(0, 1)
+
+
 @dataclass(frozen=True)
 class Balance:
     """What the R retained rows of a table should be in balance with.
@@ -56,7 +63,14 @@ class Balance:
 
     @classmethod
     def of(
-        cls, rows: Tensor, gradient: Tensor, decay_at: "DecayByDegree", before: Ints, after: Ints, share: float
+        cls,
+        rows: Tensor,
+        gradient: Tensor,
+        decay_at: "DecayByDegree",
+        before: Ints,
+        after: Ints,
+        share: float,
+        left: Tensor | None = None,
     ) -> Self:
         """Carry over to the retained pairs what training left.
 
@@ -66,10 +80,12 @@ class Balance:
             decay_at: the decay of the trained rows.
             before, after: int64 [R], degrees.
             share: of all pairs that are retained. Who loses as many as everybody does is not touched.
+            left: float32 [R, 1], the share of the rest that stays; that of the row's pairs, if it is noise of theirs.
         """
         rest = gradient + _column(decay_at(before), rows) * rows
-        kept = after / np.maximum(before, 1)
-        return cls(_column(share * decay_at(after / share), rows), _column(kept, rows) * rest)
+        if left is None:
+            left = _column(after / np.maximum(before, 1), rows)
+        return cls(_column(share * decay_at(after / share), rows), left * rest)
 
     def with_rest_of(self, others: Ints, share: float) -> Self:
         """Take `share` of each row's rest, by its square, from another row, at its own length.
@@ -83,6 +99,13 @@ class Balance:
         drawn = self.rest[torch.from_numpy(others).to(self.rest.device)]
         drawn = normalize(drawn, dim=1) * self.rest.norm(dim=1, keepdim=True)
         return replace(self, rest=(1 - share) ** 0.5 * self.rest + share**0.5 * drawn)
+
+    def with_fixed(self, fixed: Ints, rows: Tensor) -> Self:
+        """Keep the rows of these numbers where they are among `rows`, float32 [R, D], whatever pulls at them."""
+        at = torch.from_numpy(fixed).to(rows.device)
+        decay, rest = self.decay.clone(), self.rest.clone()
+        decay[at], rest[at] = _FIXED, _FIXED * rows[at]
+        return replace(self, decay=decay, rest=rest)
 
     def imbalance(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """Compute how far `rows` are from balance, given their gradient over the retained pairs; float32 [R, D] all."""

@@ -30,6 +30,7 @@ _MOST, _FEWEST = 4096, 10
 _AMONG = 1024  # rivals that are drawn for all of a side; the same ones for all pairs
 _GROUPS, _FEWEST_OF_GROUP = 3, 10
 _SPLIT_MARGIN, _SPLIT_ERRORS = 0.05, 2.5  # of the AUC of popularity, from 0.5; the latter in standard errors
+_ALIKE = 0.05  # of mean log popularity: where all are nearly as popular, one pair fewer decides the AUC
 _REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the random projection
 
 
@@ -193,7 +194,8 @@ def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> b
     one_stratum = [np.zeros(len(each), dtype=np.int64) for each in popular]
     auc = stratified_auc(popular[0], one_stratum[0], popular[1], one_stratum[1])
     margin = max(_SPLIT_MARGIN, _SPLIT_ERRORS * _error(len(forgotten), len(valid)))
-    return auc is not None and abs(auc - 0.5) <= margin
+    ratio = np.log1p(popular[0]).mean() - np.log1p(popular[1]).mean()
+    return auc is not None and bool(abs(auc - 0.5) <= margin or abs(ratio) <= _ALIKE)
 
 
 def _error(first: int, second: int) -> float:

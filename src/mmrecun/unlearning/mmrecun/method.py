@@ -76,7 +76,7 @@ class MMRecUnConfig(UnlearnConfig):
         ),
     )
     min_cosine: float = Field(
-        default=0.4,
+        default=0.25,
         ge=-1,
         le=1,
         description=(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmrecun.arrays import Ints
 from mmrecun.errors import DivergedError
@@ -14,7 +15,7 @@ from mmrecun.forget import views
 from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.conjugate import Tensors, inner, solve
-from mmrecun.unlearning.mmrecun.balance import Balance
+from mmrecun.unlearning.mmrecun.balance import Balance, share_left
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
@@ -62,11 +63,14 @@ class BalanceSolver:
             for side, kept in (("users", partition.user_rows), ("items", partition.item_rows))
         }
         trained = TrainedBalance.of(task, bpr.before, min_cosine)
-        left = self.model.tables()  # a modality may be gone
-        decays = {name: law for name, law in trained.facts.decays.items() if name in left}
+        tables = self.model.tables()  # a modality may be gone
+        decays = {name: law for name, law in trained.facts.decays.items() if name in tables}
         self.facts, self.unsolvable = trained.facts.model_copy(update={"decays": decays}), trained.unsolvable
         share = max(len(partition.retained.train), 1) / max(len(partition.original.train), 1)
-        self.tables = {name: left[name] for name in decays}
+        self.tables = {name: tables[name] for name in decays}
+        emptied = {side: np.flatnonzero((before > 0) & (after == 0)) for side, (before, after) in degrees.items()}
+        self._reset(emptied)
+        left = self._left(trained, rows)
         self._balance = {
             name: Balance.of(
                 table.weight.detach(),
@@ -74,13 +78,35 @@ class BalanceSolver:
                 decays[name],
                 *degrees[table.side],
                 share,
-            )
+                left.get(name),
+            ).with_fixed(emptied[table.side], table.weight.detach())
             for name, table in self.tables.items()
         }
         self._strata = {side: degree_strata(after) for side, (_, after) in degrees.items()}
-        self._kept, self._cosine = self._balance, trained.cosine
+        self._kept = self._balance
+        self._cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
         self._start = [table.weight.detach().clone() for table in self.tables.values()]
-        self._emptied = {side: np.flatnonzero((before > 0) & (after == 0)) for side, (before, after) in degrees.items()}
+
+    @torch.no_grad()
+    def _reset(self, emptied: dict[str, Ints]) -> None:
+        """Reset the rows that lost all their pairs: what they held would disturb the others."""
+        rng = self._seed.child("fresh rows").torch()
+        for table in self.tables.values():
+            rows = torch.from_numpy(emptied[table.side]).to(table.weight.device)
+            table.weight[rows] = table.fresh(len(rows), rng).to(table.weight.device)
+
+    def _left(self, trained: TrainedBalance, rows: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Compute which share of the rest stays in tables whose rest is more than noise of a row's own pairs.
+
+        Where items share features, or graphs join many rows, most of a row may come from the pairs of others.
+        """
+        names = [name for name in self.tables if trained.cosines[name] < _WELL_EXPLAINED]
+        if not names:
+            return {}
+        gradients, _, _ = bpr_gradients(self.model, self.inputs, self._bpr)
+        return {
+            name: share_left(trained.gradients[name][rows[self.tables[name].side]], gradients[name]) for name in names
+        }
 
     def redraw_rest(self) -> bool:
         """Exchange a part of what nothing explains in each row with another row of its degree; say whether it was done.
@@ -145,12 +171,9 @@ class BalanceSolver:
 
     @torch.no_grad()
     def scale_step(self, scale: StepScale) -> None:
-        """Scale the step by `scale`; rows that lost all their pairs are reset."""
-        rng = self._seed.child("fresh rows").torch()
+        """Scale the step by `scale`."""
         for table, row in zip(self.tables.values(), self._scaled(scale), strict=True):
             table.weight.copy_(row)
-            emptied = torch.from_numpy(self._emptied[table.side]).to(row.device)
-            table.weight[emptied] = table.fresh(len(emptied), rng).to(row.device)
 
     def _scaled(self, scale: StepScale) -> Tensors:
         return [

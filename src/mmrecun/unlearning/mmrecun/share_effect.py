@@ -5,6 +5,7 @@ import numpy as np
 from mmrecun.arrays import Doubles, Ints
 
 _RIDGE = 1.0
+_FULL = 0.1  # a share of lost pairs from which on it counts in full that any were lost
 _LEAST_VARIANCE = 0.05  # of the usual one in any direction, so that spreads can be divided by
 
 
@@ -12,7 +13,9 @@ def without_effect(scores: Doubles, shares: Doubles, context: Doubles) -> Double
     """Take out of normal scores what the share of lost pairs has to do with them.
 
     Their mean is a function of context (with squares), of whether any pair was lost, and of the share, whose effect may
-    depend on context. The covariance of what is left is linear in the share. Both are carried over to a share of 0.
+    depend on context. That any was lost counts in proportion where it is less than a tenth: a popular row that lost one
+    pair of hundreds is as it was. The covariance of what is left is linear in the share. Both are carried over to a
+    share of 0.
 
     Args:
         scores: float64 [M, T].
@@ -24,7 +27,7 @@ def without_effect(scores: Doubles, shares: Doubles, context: Doubles) -> Double
     """
     ones, share = np.ones((len(scores), 1)), shares[:, None]
     whatever = np.column_stack([ones, context, context**2 - 1])
-    effect = np.column_stack([share > 0, share, share * context])
+    effect = np.column_stack([np.minimum(share / _FULL, 1), share, share * context])
     design = np.column_stack([whatever, effect])
     penalty = np.full(design.shape[1], 1e-9)
     penalty[whatever.shape[1] + 2 :] = _RIDGE

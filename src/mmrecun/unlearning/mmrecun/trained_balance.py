@@ -41,13 +41,13 @@ class TrainedBalance(NamedTuple):
     Attributes:
         facts: to be kept.
         gradients: float32 [R, D] of every table, of BPR over the original pairs, in original rows.
-        cosine: of what pairs taught the rows of users or of items with these rows, the smaller of the two.
+        cosines: of every table's rows with what their pairs taught them, in the mean.
         unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
     """
 
     facts: BalanceFacts
     gradients: dict[str, Tensor]
-    cosine: float
+    cosines: dict[str, float]
     unsolvable: str
 
     @classmethod
@@ -63,19 +63,17 @@ class TrainedBalance(NamedTuple):
         gradients, _, _ = bpr_gradients(task.model, inputs, bpr)
         kept = {"users": partition.user_rows, "items": partition.item_rows}
         degrees = dict(zip(kept, partition.original.degrees, strict=True))
-        decays, unsolvable, least = {}, "", 1.0
+        decays, cosines, unsolvable = {}, dict[str, float](), ""
         for name, table in task.model.tables().items():
             rows, degree = torch.from_numpy(kept[table.side]).to(task.device), degrees[table.side][kept[table.side]]
             own, gradient = table.weight.detach()[rows], gradients[name][rows]
-            cosine = mean_cosine(own, gradient, degree) if own.shape[1] > 1 else 0.0
-            if name in task.model.ID_TABLES:
-                least = min(least, cosine)
+            cosine = cosines[name] = mean_cosine(own, gradient, degree) if own.shape[1] > 1 else 0.0
             if cosine >= min_cosine:
                 decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
         facts = BalanceFacts(reach=_reach(task.model, inputs, task.seed.child("probe").torch()), decays=decays)
-        return cls(facts, gradients, least, unsolvable)
+        return cls(facts, gradients, cosines, unsolvable)
 
 
 def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
