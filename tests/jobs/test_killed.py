@@ -14,15 +14,11 @@ DYING = '''
 import json, os, shutil, signal, sys, tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch._dynamo  # Adam loads it, which takes longer than all else
 
-from scipy.io import wavfile
-
 from mmrecun import jobs
 from mmrecun.data import files
-from mmrecun.errors import DataError
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.rng import Seed
 
@@ -53,33 +49,20 @@ def audit(place):
     jobs.audit(place)
 
 
-def encode(place):
-    if "sound" not in files.read_header(place).modalities:
-        jobs.encode(place, "sound", str(root / "sounds"), "log-mel")
-        return
-    try:
-        jobs.encode(place, "sound", str(root / "sounds"), "log-mel")
-    except DataError:  # it has the modality; what was kept of its encoding goes
-        pass
-
-
 def prepare():
-    """Put what `audit` and `encode` add to in its place."""
-    of = {"audit": root / "after", "encode": data}.get(sys.argv[1])
-    if of:
-        shutil.copytree(of, out)
+    """Put the run that is audited in its place."""
+    if sys.argv[1] == "audit":
+        shutil.copytree(root / "after", out)
 
 
 def finished():
     if sys.argv[1] == "audit":
         return not unfinished() and (out / "audit.json").exists() and bool(json.loads((out / "audit.json").read_text()))
-    if sys.argv[1] == "encode":
-        return not unfinished() and "sound" in files.load(out).modalities
     return out.exists()
 
 
 def unfinished():
-    return [path.name for path in out.rglob(".*")] if sys.argv[1] in ("audit", "encode") else []
+    return [path.name for path in out.rglob(".*")] if sys.argv[1] == "audit" else []
 
 
 def die_before(write, seen):
@@ -119,7 +102,7 @@ def forked(work, write=0):
     return status, int(counter.read() or 0)
 
 
-KEPT = ("data", "run", "after", "sounds")
+KEPT = ("data", "run", "after")
 
 
 def clear():
@@ -133,10 +116,6 @@ assert forked(lambda: make_data(data), -1)[0] == 0
 assert forked(lambda: train(run), -1)[0] == 0
 if sys.argv[1] == "audit":
     assert forked(lambda: unlearn(root / "after"), -1)[0] == 0
-if sys.argv[1] == "encode":
-    (root / "sounds").mkdir()
-    for number in range(20):
-        wavfile.write(root / "sounds" / f"i{number:05d}.wav", 16_000, np.full(800, number * 100, dtype=np.int16))
 prepare()
 work = globals()[sys.argv[1]]
 status, writes = forked(lambda: work(out), 0)
@@ -148,7 +127,7 @@ for write in tried:
     found["tried"] += 1
     status, _ = forked(lambda: work(out), write)
     found["died"] += os.WIFSIGNALED(status)
-    if not finished() or sys.argv[1] == "encode":
+    if not finished():
         status, _ = forked(lambda: work(out), -1)
         assert status == 0, write
         found["left"] += [[write, path.name] for path in root.iterdir() if path.name not in (*KEPT, "out")]
@@ -158,7 +137,7 @@ print(json.dumps(found))
 '''
 
 
-@pytest.mark.parametrize("work", ["train", "unlearn", "export", "audit", "encode"])
+@pytest.mark.parametrize("work", ["train", "unlearn", "export", "audit"])
 def test_a_killed_command_is_made_good_by_itself(tmp_path: Path, work: str):
     done = subprocess.run(
         [sys.executable, "-c", DYING, work, str(tmp_path)], capture_output=True, text=True, check=False, timeout=900
