@@ -98,6 +98,42 @@ def test_a_state_that_can_be_resumed_stays(tmp_path):
         assert state.exists()
 
 
+@pytest.mark.parametrize("manifest", ["manifest.json", "mapped.json"])
+def test_the_state_of_a_training_whose_run_is_whole_goes(tmp_path, manifest: str):
+    """It was killed between the two; only commands beside it can still do so, as the same one is refused."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / manifest).touch()
+    (tmp_path / ".run.resume.safetensors").touch()
+    (tmp_path / ".run.training").mkdir()
+    (tmp_path / ".other.resume.safetensors").touch()
+    with claimed(tmp_path / "run"), claimed(tmp_path / "next"):  # the training is at its end
+        assert (tmp_path / ".run.training").exists()
+    with claimed(tmp_path / "next"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"run", ".other.resume.safetensors"}
+
+
+def test_what_is_half_written_within_goes_unless_it_is_claimed(tmp_path):
+    inside = tmp_path / "bench"
+    (inside / "rows").mkdir(parents=True)
+    with claimed(inside / "rows" / "b"):
+        for name in ("a", "b"):
+            (inside / "rows" / f".{name}.{'0f' * 8}.partial").touch()
+        with claimed(inside / "rows", within=[inside / "rows", inside / "absent"]):
+            assert [path.name[:2] for path in (inside / "rows").glob("*.partial")] == [".b"]
+
+
+def test_a_short_claim_waits_for_its_turn(tmp_path):
+    target, code = tmp_path / "audits", MAKING.replace("sys.stdin.read()", "sys.stdin.readline()")
+    with subprocess.Popen([sys.executable, "-c", code, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
+        assert maker.stdout.readline() == b"begun\n"
+        maker.stdin.write(b"end\n")
+        maker.stdin.flush()
+        with claimed(target, wait=True):
+            assert (target / "who").read_text() == "anna"
+        assert maker.wait() == 0
+
+
 def test_folders_made_on_the_way_go_when_nothing_comes_of_it(tmp_path):
     with pytest.raises(RuntimeError), claimed(tmp_path / "a" / "b" / "run"):
         raise RuntimeError

@@ -1,5 +1,6 @@
 """Settings: strict, frozen, and helpful about mistakes."""
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -7,8 +8,11 @@ import pytest
 from pydantic import PositiveInt, ValidationError
 
 from mmrecun.errors import ConfigError
-from mmrecun.settings import Settings, load_toml, parse_assignments, split_settings
+from mmrecun.models.registry import MODELS, model_class
+from mmrecun.settings import Hyperparameters, Settings, load_toml, parse_assignments, split_settings
 from mmrecun.text import unknown_name
+from mmrecun.training.fit import TrainConfig
+from mmrecun.unlearning.registry import METHODS, method_class
 
 
 class Example(Settings):
@@ -91,3 +95,28 @@ def test_both_names_of_a_setting_at_once_are_refused():
             Later.of(values, "method")
         with pytest.raises(ConfigError, match="both are given"):
             split_settings(Later, Example, values)
+
+
+class Tuned(Hyperparameters):
+    rate: float = 0.1
+    steps: PositiveInt = 3
+
+
+@pytest.mark.parametrize("value", [1e30, -1e7, 1.1e6])
+def test_figures_beyond_any_use_are_refused_by_name(value: float):
+    with pytest.raises(
+        ConfigError, match=rf"^settings: rate = {re.escape(f'{value:g}')}: should not be beyond 1,000,000$"
+    ):
+        Tuned.of({"rate": value})
+    assert Tuned.of({"rate": -1e6, "steps": 10**9}).steps == 10**9
+
+
+@pytest.mark.parametrize("name", ["rate", "steps"])
+def test_true_is_no_number(name: str):
+    with pytest.raises(ConfigError, match=f"^settings: {name} = True: should be a number$"):
+        Tuned.of({name: True})
+
+
+def test_every_model_and_method_has_its_bounds():
+    kinds = [model_class(name).Config for name in MODELS] + [method_class(name).Config for name in METHODS]
+    assert all(issubclass(kind, Hyperparameters) for kind in [*kinds, TrainConfig])

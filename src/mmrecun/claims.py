@@ -6,7 +6,7 @@ A claim is a lock on an empty file beside the folder. The system gives it up wit
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,25 +19,38 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+_PARTIAL = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{16}\.partial", re.DOTALL)
+_LOCK = re.compile(r"\.(?P<target>.+)\.lock", re.DOTALL)
+_STATE = re.compile(r"\.(?P<target>.+)\.(?:resume\.safetensors|training)", re.DOTALL)
+_RUN = ("manifest.json", "mapped.json")  # one of them is in every run folder
+
+
 @contextmanager
-def claimed(target: Path) -> Iterator[None]:
+def claimed(target: Path, wait: bool = False, within: Iterable[Path] = ()) -> Iterator[None]:
     """Keep other commands from making `target` during the block, and remove what killed ones left unfinished.
 
-    The state of an interrupted training is no such thing, since the same command goes on from it. Where a file system
-    has no locks, nothing is kept away or removed. Folders that are made on the way to `target` go again if nothing is
-    put into them.
+    The state of an interrupted training is no such thing, since the same command goes on from it; that of a training
+    beside it whose run is whole, so that nothing goes on from it, is. Where a file system has no locks, nothing is kept
+    away or removed. Folders that are made on the way to `target` go again if nothing is put into them.
+
+    Args:
+        target: what is made.
+        wait: until another command that is making it has ended; for what is written in no time.
+        within: folders which only commands with this claim write to; what killed ones left half-written there goes too.
 
     Raises:
-        ArtifactError: when another command is making `target`, or nothing can be made there.
+        ArtifactError: when another command is making `target` and `wait` is not set, or nothing can be made there.
     """
     target = followed(target)
     refuse_unwritable(target.parent, target)
     missing = [folder for folder in target.parents if not folder.exists()]
     try:
         _make(target.parent, target)
-        with _locked(_lock_file(target), target) as alone:
+        with _locked(_lock_file(target), target, wait) as alone:
             if alone:
                 _remove_unfinished(target)
+                _remove_finished_states(target.parent)
+                _remove_partials(within)
             yield
     finally:
         for folder in missing:
@@ -72,9 +85,9 @@ def _lock_file(target: Path) -> Path:
 
 
 @contextmanager
-def _locked(path: Path, target: Path) -> Iterator[bool]:
+def _locked(path: Path, target: Path, wait: bool) -> Iterator[bool]:
     """Hold the lock during the block; yields whether there is one."""
-    file = _opened(path, target)
+    file = _opened(path, target, wait)
     if file is None:
         yield False
         return
@@ -85,14 +98,14 @@ def _locked(path: Path, target: Path) -> Iterator[bool]:
         os.close(file)
 
 
-def _opened(path: Path, target: Path) -> int | None:
+def _opened(path: Path, target: Path, wait: bool) -> int | None:
     """Return the locked file, or None where there are no locks."""
     while True:
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise ArtifactError(f"cannot write {target}: {error.strerror}") from None
-        if fcntl is None or not _lock(file, target):
+        if fcntl is None or not _lock(file, target, wait):
             os.close(file)
             path.unlink(missing_ok=True)
             return None
@@ -102,14 +115,14 @@ def _opened(path: Path, target: Path) -> int | None:
         os.close(file)  # whoever had it has removed it since it was opened here
 
 
-def _lock(file: int, target: Path) -> bool:
+def _lock(file: int, target: Path, wait: bool) -> bool:
     """Take the lock, and say whether the file system knows locks.
 
     Raises:
-        ArtifactError: when another process has it.
+        ArtifactError: when another process has it, and it is not waited for.
     """
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         os.close(file)
         raise ArtifactError(
@@ -120,14 +133,42 @@ def _lock(file: int, target: Path) -> bool:
     return True
 
 
+def _remove_partials(folders: Iterable[Path]) -> None:
+    """Remove what is unfinished in folders, where they are; what another command has claimed there stays."""
+    for folder in folders:
+        for path in list(folder.iterdir()) if folder.is_dir() else ():
+            if is_unfinished(path):
+                _remove(path)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Say whether a file or folder is what a killed command left: its claim, or something half-written."""
+    match = _PARTIAL.fullmatch(path.name) or _LOCK.fullmatch(path.name)
+    return match is not None and not is_claimed(path.parent / match["target"])
+
+
 def _remove_unfinished(target: Path) -> None:
     """Remove the folders and files of `staged_folder` and `replacing` that no process fills any more."""
-    name = re.escape(target.name)
-    unfinished = rf"(?:\.{name}|\.\.{name}\.resume\.safetensors)\.[0-9a-f]{{16}}\.partial"
+    of_target = {target.name, f".{target.name}.resume.safetensors"}
     for path in list(target.parent.iterdir()):
-        if not re.fullmatch(unfinished, path.name, re.DOTALL):
+        match = _PARTIAL.fullmatch(path.name)
+        if match and match["target"] in of_target:
+            _remove(path)
+
+
+def _remove_finished_states(folder: Path) -> None:
+    """Remove the states of trainings that were killed after their runs were whole."""
+    for path in list(folder.iterdir()):
+        match = _STATE.fullmatch(path.name)
+        if match is None or is_claimed(run := folder / match["target"]):
             continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if any((run / name).is_file() for name in _RUN):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
             path.unlink(missing_ok=True)

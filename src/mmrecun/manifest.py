@@ -13,7 +13,7 @@ from mmrecun.forget.record import ForgetRecord
 from mmrecun.models.base import Recommender
 from mmrecun.models.registry import model_name
 from mmrecun.settings import Settings
-from mmrecun.text import duration, facts_html, facts_text
+from mmrecun.text import duration, facts_html, facts_text, taken_out
 
 FORMAT = 1
 
@@ -112,11 +112,10 @@ class Manifest(Settings):
     @property
     def overview(self) -> dict[str, str]:
         """The most important facts, name -> text; empty text where one does not apply."""
-        counts = (f"{count:,} {name.replace('_', '-')}" for name, count in self.forgotten.items() if count)
         best = f"{self.best_epoch} of {self.epochs}" + ("" if self.valid is None else f", recall@20 {self.valid:.4f}")
         return {
             "dataset": self.dataset_name,
-            "forgotten": ", ".join(counts),
+            "forgotten": taken_out(self.forgotten),
             "from": self.parent.path if self.parent else "",
             "best epoch": best if self.best_epoch else "",
             "stopped": self.stop,

@@ -2,9 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
+
+from mmrecun.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -12,6 +15,16 @@ class Seed:
     """A 63-bit seed from which generators and further seeds are derived by name."""
 
     value: int
+
+    def __post_init__(self) -> None:
+        """Refuse what starts no generator.
+
+        Raises:
+            ConfigError: for anything but a whole number of 63 bits.
+        """
+        whole = isinstance(self.value, Integral) and not isinstance(self.value, bool)
+        if not whole or not 0 <= self.value < 1 << 63:
+            raise ConfigError(f"seed: {self.value!r} is not a whole number from 0 to {(1 << 63) - 1}")
 
     def child(self, name: str) -> "Seed":
         """Return an independent seed for the part called `name`; the same name gives the same seed."""

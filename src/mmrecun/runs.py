@@ -87,7 +87,7 @@ def read_manifest(folder: Path) -> Manifest:
         values = json.loads(path.read_text(encoding="utf-8"))
         manifest = Manifest.model_validate(values)
     except (FileNotFoundError, NotADirectoryError):
-        hint = "it has no manifest.json" if folder.is_dir() else "no such folder"
+        hint = "it has no manifest.json" if folder.is_dir() else "it is a file" if folder.exists() else "no such folder"
         raise ArtifactError(f"{folder} is not a run folder: {hint}") from None
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
         raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None

@@ -44,6 +44,33 @@ class Settings(BaseModel):
             raise ConfigError(f"{where}: {first_mistake(cls, error)}") from None
 
 
+class Hyperparameters(Settings):
+    """Base of settings that people tune, of models, trainings and methods.
+
+    Attributes:
+        largest: no fraction, rate or weight may be larger, since none of use is. A slip such as 1e30 for 1e-3 would
+            overflow only where much is computed with it, and pass unseen elsewhere.
+    """
+
+    largest: ClassVar[float] = 1e6
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_truth_for_number(cls, values: Any) -> Any:
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and field.annotation in (int, float):
+                raise ValueError(f"{name} = {value}: should be a number")
+        return values
+
+    @model_validator(mode="after")
+    def _refuse_larger(self) -> Self:
+        for name, value in self:
+            if isinstance(value, float) and abs(value) > self.largest:
+                raise ValueError(f"{name} = {value:g}: should not be beyond {self.largest:,.0f}")
+        return self
+
+
 def first_mistake(cls: type[BaseModel], error: ValidationError) -> str:
     """Describe the first mistake in one line: the setting's name, what was given and what would do."""
     first = error.errors()[0]

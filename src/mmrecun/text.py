@@ -16,6 +16,36 @@ def preview(values: Iterable[object], shown: int = 5) -> str:
     return head if len(listed) <= shown else f"{head} and {len(listed) - shown} more"
 
 
+def counted(count: int, word: str, one: str = "", many: str = "") -> str:
+    """Return a count with its word, and with what follows it where that differs for one and for many.
+
+    >>> counted(1, "user"), counted(1200, "user")
+    ('1 user', '1,200 users')
+    >>> counted(1, "item", "has", "have"), counted(2, "item", "has", "have")
+    ('1 item has', '2 items have')
+    """
+    end = one if count == 1 else many
+    return f"{count:,} {word}{'' if count == 1 else 's'}{end and ' '}{end}"
+
+
+TAKEN_OUT = {
+    "users": "user",
+    "items": "item",
+    "interactions": "training pair",
+    "held_out": "held-out pair",
+    "modalities": "feature row",
+}
+
+
+def taken_out(counts: Mapping[str, int]) -> str:
+    """Return what an unlearning took out, or would: kind -> count in words, without what is zero.
+
+    >>> taken_out({"users": 1, "items": 0, "interactions": 8, "held_out": 2})
+    '1 user, 8 training pairs, 2 held-out pairs'
+    """
+    return ", ".join(counted(count, TAKEN_OUT.get(kind, kind)) for kind, count in counts.items() if count)
+
+
 def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) -> str:
     """Return one line about an unknown name, with the nearest known one.
 

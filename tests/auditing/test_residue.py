@@ -183,7 +183,7 @@ def test_without_the_key_as_much_must_have_left_as_was_asked_for(runs: tuple[Run
     kept = after.manifest.requested
     checks = {check.name: check for check in residue.scan(original.model, after.model, partition, after.folder, kept)}
     assert checks["residue: ids"].state is Outcome.PASSED
-    assert "1 users and 2 items were asked for and 1 users and 2 items have left" in checks["residue: ids"].detail
+    assert "asked for: 1 user and 2 items; have left: 1 user and 2 items" in checks["residue: ids"].detail
     assert checks["residue: ids"].partly == "only the number was checked"
     assert "made without a key" in checks["residue: ids"].detail
     for kind, check in (
@@ -201,7 +201,7 @@ def test_without_the_key_as_much_must_have_left_as_was_asked_for(runs: tuple[Run
     other = residue.scan(original.model, after.model, partition, after.folder, stored, b"a key of somebody else")
     assert "the key given is not that of the run" in other[0].detail
     opened = residue.scan(original.model, after.model, partition, after.folder, stored, KEY)
-    assert opened[0].detail == "none of 1 users and 0 items asked for is in an id map"
+    assert opened[0].detail == "none of 1 user and 0 items asked for is in an id map"
     stayed = ForgetRecord.of(ForgetRecord.for_manifest(ForgetRequest(users=["u00004"]), {}, None, KEY).model_dump())
     assert residue.scan(original.model, after.model, partition, after.folder, stayed, KEY)[0].state is Outcome.FAILED
 
@@ -230,7 +230,7 @@ def test_an_id_in_an_attribute_of_somebody_else(dataset: Dataset, tmp_path: Path
     request = ForgetRequest(users=("u00003",))
     scope = jobs.scope(tmp_path / "run", request)
     assert scope["references"] == {"items.uploader": 10}
-    assert "stand in 'blurb' of 1 items" in scope["warnings"][0]
+    assert "stand in 'blurb' of 1 item," in scope["warnings"][0]
     made = jobs.unlearn(tmp_path / "run", request, tmp_path / "after", "unlink")
     assert made.references == {"items.uploader": 10}
     after = load(tmp_path / "after")

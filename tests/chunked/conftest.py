@@ -5,9 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmrecun.chunked import chunks, lists, rows
+from mmrecun.atomic import staged_folder
+from mmrecun.chunked import chunks, lists, rows, run
 from mmrecun.data import files
+from mmrecun.data.columns_import import columns_of
 from mmrecun.data.dataset import Dataset
+from mmrecun.models.bprmf import BPRMF, BPRMFConfig
+from mmrecun.rng import Seed
+from mmrecun.training.distributed.fit import ShardTask
+from mmrecun.training.distributed.train import fit_distributed
+from mmrecun.training.fit import TrainConfig
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +35,18 @@ def small(monkeypatch):
 def vectors() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     return {side: rng.normal(size=(size, 8)).astype(np.float32) for side, size in (("users", 200), ("items", 90))}
+
+
+@pytest.fixture(scope="session")
+def trained(folder: Path, tmp_path_factory) -> dict[str, np.ndarray]:
+    work = tmp_path_factory.mktemp("work")
+    config, training = BPRMFConfig(dim=16), TrainConfig(epochs=60, batch_size=128)
+    best = fit_distributed(ShardTask(BPRMF, config, columns_of(folder), training, Seed(0), work)).best
+    return {name.split(".")[0]: np.array(values) for name, values in best.items()}
+
+
+@pytest.fixture
+def parent(folder: Path, trained, small, tmp_path: Path) -> run.MappedRun:
+    with staged_folder(tmp_path / "parent") as staging:
+        run.write(staging, columns_of(folder), trained, model="bprmf", settings={}, training={}, seed=0)
+    return run.read(tmp_path / "parent")

@@ -20,31 +20,12 @@ from mmrecun.atomic import staged_folder
 from mmrecun.chunked import chunks, delta, lists, patches, rows, run
 from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
 from mmrecun.chunked.folding import fold
-from mmrecun.chunked.local_balance import Pulls, Touched, restore
+from mmrecun.chunked.local_balance import restore
 from mmrecun.data.columns_import import columns_of
 from mmrecun.data.interactions import Split
 from mmrecun.errors import ArtifactError, ForgetError
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
-from mmrecun.training.distributed.fit import ShardTask
-from mmrecun.training.distributed.train import fit_distributed
-from mmrecun.training.fit import TrainConfig
-
-
-@pytest.fixture(scope="session")
-def trained(folder: Path, tmp_path_factory) -> dict[str, np.ndarray]:
-    work = tmp_path_factory.mktemp("work")
-    config, training = BPRMFConfig(dim=16), TrainConfig(epochs=60, batch_size=128)
-    best = fit_distributed(ShardTask(BPRMF, config, columns_of(folder), training, Seed(0), work)).best
-    return {name.split(".")[0]: np.array(values) for name, values in best.items()}
-
-
-@pytest.fixture
-def parent(folder: Path, trained, small, tmp_path: Path) -> run.MappedRun:
-    with staged_folder(tmp_path / "parent") as staging:
-        run.write(staging, columns_of(folder), trained, model="bprmf", settings={}, training={}, seed=0)
-    return run.read(tmp_path / "parent")
 
 
 def pairs_of(made: run.MappedRun) -> set[tuple[int, int, int]]:
@@ -277,72 +258,3 @@ def test_a_delta_of_another_run_or_a_damaged_one_is_refused(parent: run.MappedRu
     with pytest.raises(ArtifactError, match="not a readable erase delta"):
         delta.read(tmp_path / "delta")
     assert not (tmp_path / "out").exists()
-
-
-def pull(margin: float) -> float:
-    """At two thirds of a margin's way, in float64."""
-    return float(1 / (1 + np.exp(2 / 3 * margin)))
-
-
-@pytest.mark.parametrize("free", [[0, 1, 2, 3, 4, 5], [0, 1, 3, 5]], ids=["the whole row", "some columns"])
-def test_a_solved_row_is_in_balance_with_what_is_retained(free: list[int]):
-    """In the columns that are its own; the others stay."""
-    rng = np.random.default_rng(0)
-    vectors, offsets = rng.normal(size=(40, 6)), rng.normal(size=(40, 3))
-    signs, before = np.sign(rng.normal(size=40)), rng.uniform(0.5, 2, 40)
-    after, row, kept = before * (np.arange(40) > 7), rng.normal(size=6) * 0.3, 0.8
-
-    def gradient(at: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        total = np.zeros(6)
-        for vector, offset, sign, weight in zip(vectors, offsets, signs, weights, strict=True):
-            mean = np.mean([pull(sign * (at @ vector) + each) for each in offset])
-            total -= weight * mean * sign * vector
-        return total
-
-    tensors = [torch.from_numpy(each.astype(np.float32)) for each in (vectors, offsets, signs, before, after)]
-    touched = Touched(torch.from_numpy(row.astype(np.float32)), Pulls(*tensors), kept, torch.tensor(free))
-    found = touched.solved().double().numpy()
-    old = gradient(row, before)
-    decay = max(-(old[free] @ row[free]) / (row[free] @ row[free]), 1e-6)
-    rest = kept * (old + decay * row)
-    missing = rest - gradient(found, after) - kept * decay * found
-    at_first = rest - gradient(row, after) - kept * decay * row
-    assert np.linalg.norm(missing[free]) < 0.02 * np.linalg.norm(at_first[free])
-    others = np.setdiff1d(np.arange(6), free)
-    np.testing.assert_array_equal(found[others].astype(np.float32), row[others].astype(np.float32))
-
-
-def test_a_row_that_lost_nothing_stays(parent: run.MappedRun):
-    """The balance of before, solved for again, is the row itself."""
-    rng = np.random.default_rng(1)
-    weights = torch.ones(30)
-    pulls = Pulls(torch.randn(30, 4), torch.randn(30, 2), torch.ones(30), weights, weights)
-    row = torch.from_numpy(rng.normal(size=4).astype(np.float32))
-    torch.testing.assert_close(Touched(row, pulls, 1.0, torch.arange(4)).solved(), row, rtol=1e-4, atol=1e-4)
-
-
-def test_forgotten_pairs_fall_and_others_stay(parent: run.MappedRun):
-    """Of single pairs of forty users the scores fall by far more than those of other pairs of the same users."""
-    train = {(user, item) for user, item, split in pairs_of(parent) if split == Split.TRAIN}
-    of_user: dict[int, list[int]] = {}
-    for user, item in sorted(train):
-        of_user.setdefault(user, []).append(item)
-    chosen = {user: items[0] for user, items in of_user.items() if len(items) > 6}
-    chosen = dict(list(chosen.items())[:40])
-    names = [
-        (parent.names("users", np.array([u]))[0], parent.names("items", np.array([i]))[0]) for u, i in chosen.items()
-    ]
-    lost = lost_partners(parent, erasure_of(parent, ForgetRequest(pairs=names)))
-    moved = restore(parent, lost, Seed(0)).moved
-    tables = {side: parent.vectors(side, np.arange(parent.size(side))) for side in run.SIDES}
-    after = {side: table.clone() for side, table in tables.items()}
-    for side, (at, values) in moved.items():
-        after[side][torch.from_numpy(at)] = torch.from_numpy(values)
-
-    def fall(pairs):
-        users, items = (torch.tensor(column) for column in zip(*pairs, strict=True))
-        scores = [(of["users"][users] * of["items"][items]).sum(dim=1) for of in (tables, after)]
-        return float((scores[0] - scores[1]).mean())
-
-    others = [(user, item) for user in chosen for item in of_user[user][1:]]
-    assert fall(list(chosen.items())) > 5 * abs(fall(others)) > 0

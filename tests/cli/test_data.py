@@ -52,7 +52,7 @@ def test_import_reports_and_writes(folder: Path, tmp_path: Path):
     assert (found["rows"], found["left_out"]) == (5, {})
     assert (found["dataset"], found["users"], found["items"], found["interactions"]) == ("tiny", 4, 6, 5)
     assert found["modalities"] == {"audio": {"width": 3, "coverage": 1.0}}
-    assert "1 users are only in valid or test: cold" in found["warnings"]
+    assert "1 user is only in valid or test: cold" in found["warnings"]
     assert files.load(tmp_path / "out").modalities["audio"].features.dtype == np.float16
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmrecun import jobs
+from mmrecun.data import files
 from tests.cli.calling import keys
 
 SETTINGS = ("--set", "epochs=3", "--set", "batch_size=256", "--set", "dim=8")
@@ -62,6 +63,38 @@ def test_rows_that_wait_are_folded_by_command(cli, data: Path, tmp_path: Path, m
     assert jobs.evaluate_mapped(folded).metrics == jobs.evaluate_mapped(after).metrics
     code, _, err = cli("fold", data, "--out", tmp_path / "none")
     assert (code, "is not a run in chunks" in err) == (2, True)
+
+
+def test_unknown_ids_of_a_batch_are_named_or_passed_over(cli, data: Path, tmp_path: Path):
+    """In a run in chunks and in parts, as in any other."""
+    run, parts = tmp_path / "run", tmp_path / "parts"
+    jobs.train_mapped(data, "bprmf", run, {"dim": 8, "epochs": 1, "batch_size": 256})
+    jobs.split_mapped(run, parts, 2)
+    users, pairs, listed = tmp_path / "users.csv", tmp_path / "pairs.csv", tmp_path / "unknown.csv"
+    users.write_text("user\nu00003\nnobody\nnone\n")
+    whole = files.load(data)
+    known = [
+        names.names.gather(rows[:1]).item()
+        for names, rows in ((whole.users, whole.train.users), (whole.items, whole.train.items))
+    ]
+    absent = next(
+        name
+        for name in whole.items.names
+        if not whole.interactions.contains(whole.users.find(known[:1]), whole.items.find([name]), len(whole.items))[0]
+    )
+    pairs.write_text(f"user,item\n{known[0]},{known[1]}\n{known[0]},{absent}\nnobody,{known[1]}\n")
+    for place in (run, parts):
+        code, _, err = cli("unlearn", place, "--users", users, "--out", tmp_path / "no")
+        assert (code, err) == (2, f"error: {users}, line 3: unknown user ids: nobody, none\n")
+        code, _, err = cli("unlearn", place, "--pairs", pairs, "--out", tmp_path / "no")
+        assert (code, err.startswith(f"error: {pairs}, line 3: unknown user id: nobody")) == (2, True), err
+        given = ("--users", users, "--pairs", pairs, "--ignore-unknown", "--unknown-file", listed, "--json")
+        made = keys(cli("unlearn", place, *given, "--out", place.with_name(f"{place.name}-after")))
+        assert made["unknown"] == {"users": ["nobody", "none"], "pairs": [[known[0], absent], ["nobody", known[1]]]}
+        assert made["forgotten"]["users"] == 1
+        assert len(listed.read_text().splitlines()) == 5
+    code, _, err = cli("unlearn", run, "--user", "nobody", "--ignore-unknown", "--out", tmp_path / "no")
+    assert (code, err.startswith("error: nothing is left to forget; unknown: 1 user, nobody")) == (2, True), err
 
 
 def test_a_run_in_parts_is_evaluated_unlearned_and_audited_as_the_whole_is(cli, data: Path, tmp_path: Path):

@@ -96,9 +96,9 @@ def test_reviews_and_metadata(edition: str, suffix: str, tmp_path: Path):
     assert told[ASINS[3]]["price"] == 3.17
     assert told[ASINS[-1]]["title"] is None
     text = "\n".join(found.warnings)
-    assert "1 products have no interaction and were left out" in text
-    assert "1 records repeat a product" in text
-    assert "1 items of the interactions are not in it" in text
+    assert "1 product left out, without an interaction" in text
+    assert "1 record of a product that was there already" in text
+    assert "1 item of the interactions not in it" in text
 
 
 RATINGS = {

@@ -154,7 +154,7 @@ MISTAKES = [
     ("features 'image': 3 rows of features for 4", {"items": CATALOGUE, "features": {"image": FEATURES[:3]}}),
     ("features 'image': an array of shape [4]", {"items": CATALOGUE, "features": {"image": FEATURES[:, 0]}}),
     ("features 'image': not an array of numbers", {"items": CATALOGUE, "features": {"image": [["x"]] * 4}}),
-    ("1 items without interactions; give items=", {"features": {"image": (["a", "d"], FEATURES[:2])}}),
+    ("1 item without interactions; give items=", {"features": {"image": (["a", "d"], FEATURES[:2])}}),
     ("not in the frame of items: e", {"items": CATALOGUE, "features": {"image": (["a", "e"], FEATURES[:2])}}),
     ("ids occur more than once: a", {"features": {"image": (["a", "a"], FEATURES[:2])}}),
     ("row 1 (id b): features are missing", {"features": {"image": (["a", "b"], [[1, 2], [3, np.nan]])}}),

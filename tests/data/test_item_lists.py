@@ -46,7 +46,7 @@ def test_a_folder_of_lists_gives_its_pairs_and_cuts_validation_from_train_alone(
     assert len(pairs_of(data, Split.VALID)) == 4  # one of each user, since each has two at least
     assert data.users.names.to_list() == ["0", "1", "2", "10"]
     assert data.items.names.to_list() == ["0", "1", "2", "3", "9", "10"]
-    assert found.warnings[0].endswith("test.txt: 1 lines hold a user and no item")
+    assert found.warnings[0].endswith("test.txt: 1 line holds a user and no item")
     assert "4 were drawn from train" in found.warnings[1]
     assert found.report.rows == 14
     assert accounted(found)

@@ -56,7 +56,7 @@ def test_microlens(suffix: str, tmp_path: Path):
     assert data.item_attributes["title"][2] == "Video 3, the best"
     assert data.item_attributes["likes"].to_list() == [10 * item for item in range(1, 9)]
     np.testing.assert_array_equal(data.modalities["video"].features[2], np.eye(8)[2])
-    assert any("1 items have no title and were left out" in warning for warning in found.warnings)
+    assert any("1 item has no title and was left out" in warning for warning in found.warnings)
     last = {user: max(i for u, i in PAIRS if u == user) for user in range(1, 9) if sum(u == user for u, _ in PAIRS) > 2}
     test = data.interactions.split(Split.TEST)
     held = dict(zip(data.users.names.gather(test.users), data.items.names.gather(test.items), strict=True))
@@ -97,7 +97,7 @@ def test_ducho_keeps_a_file_an_item(shape: tuple[int, ...], tmp_path: Path):
     np.testing.assert_array_equal(image.features[rows], np.outer(range(1, 6), np.ones(4)))
     assert image.present.sum() == 5
     assert (image.provenance.encoder, image.provenance.pooling) == ("torch/ResNet50", "output of layer avgpool")
-    assert any("1 files belong to no item" in warning for warning in found.warnings)
+    assert any("1 file left out, of no item" in warning for warning in found.warnings)
 
 
 def spoil(folder: Path, case: str) -> None:

@@ -55,7 +55,7 @@ def test_items_without_readable_content_are_absent_and_named(data: Path, sounds:
     assert "2 items with unreadable content" in unreadable
     assert f"{names[BROKEN]} ({names[BROKEN]}.wav: not a readable WAV file" in unreadable
     assert f"{names[SILENT]} ({names[SILENT]}.wav: no sample of sound" in unreadable
-    assert "content of 1 ids that are not items" in ignored
+    assert "content under 1 id was left out" in ignored
 
 
 def test_rows_are_those_of_the_items_one_by_one(data: Path, sounds: Path, dataset: Dataset):
@@ -172,7 +172,7 @@ def test_mistakes_are_said_before_anything_is_read(data: Path, sounds: Path, tmp
 def test_nothing_readable_is_an_error_and_changes_nothing(data: Path, dataset: Dataset, tmp_path: Path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / f"{dataset.items.names[0]}.wav").write_bytes(b"no")
-    with pytest.raises(DataError, match="none of the 1 contents for 'sound' can be read; the first: "):
+    with pytest.raises(DataError, match="none of the contents of 1 item for 'sound' can be read; the first: "):
         jobs.encode(data, "sound", str(tmp_path / "broken"), "log-mel")
     assert "sound" not in files.load(data).modalities
 

@@ -211,7 +211,7 @@ def test_the_card_says_parent_requests_and_verdict(places: Path, tmp_path: Path)
     assert manifest.parent.digest in text
     assert "| 1 | " in text
     assert "| 2 | " in text
-    assert "2 users, 1 items" in text
+    assert "2 users, 1 item, " in text
     assert "| Verdict | not audited |" in text
 
 

@@ -51,7 +51,7 @@ def test_pairs_are_two_columns(text: str, pairs: tuple[tuple[str, str], ...], tm
     [
         ("", "holds no pair"),
         ("user,item\n", "holds no pair"),
-        ("u1,i1\n\nu2\n", "line 3: expected a user and an item, found 1 columns"),
+        ("u1,i1\n\nu2\n", "line 3: expected a user and an item, found 1 column"),
         ("u1,i1\nu2,\n", "line 2: expected a user and an item"),
     ],
 )
@@ -119,7 +119,7 @@ def test_a_line_that_is_an_id_is_taken_as_one(users: list[str], text: str, found
 def test_what_is_passed_over_or_can_be_read_in_two_ways_is_told(tmp_path: Path):
     reported: list[str] = []
     read_ids(written(tmp_path, "# why\n# who\nu3\n"), "user", named(["u3"]).users, warn=reported.append)
-    assert reported == [f"{tmp_path / 'request.txt'}: 2 lines that begin with '# ' were passed over as comments"]
+    assert reported == [f"{tmp_path / 'request.txt'}: 2 comments were passed over (lines that begin with '# ')"]
     reported.clear()
     read_ids(written(tmp_path, "user\nu3\n"), "user", named(["user", "u3"]).users, warn=reported.append)
     assert "'user' was taken for a user of that name, not for a header" in reported[0]

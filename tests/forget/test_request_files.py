@@ -84,7 +84,7 @@ def test_what_was_read_otherwise_than_written_is_told(tmp_path: Path):
     for text in (b"user_id\n7.0\n", "user,name\nu1,Z\xfc\n".encode("cp1252"), b"id,user\n7,u1\n"):
         (tmp_path / "x.csv").write_bytes(text)
         read_ids(tmp_path / "x.csv", "user", KNOWN, warn=reported.append)
-    assert ["read as whole numbers: 7.0 as 7" in reported[0], "Windows-1252" in reported[1]] == [True, True]
+    assert ["read as a whole number: 7.0 as 7" in reported[0], "Windows-1252" in reported[1]] == [True, True]
     assert "from column 'user', and not from 'id'" in reported[2]
 
 

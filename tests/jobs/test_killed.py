@@ -45,6 +45,26 @@ def export(place):
     jobs.export(run, "npy", place)
 
 
+def audit(place):
+    jobs.audit(place)
+
+
+def prepare():
+    """Put the run that is audited in its place."""
+    if sys.argv[1] == "audit":
+        shutil.copytree(root / "after", out)
+
+
+def finished():
+    if sys.argv[1] == "audit":
+        return not unfinished() and (out / "audit.json").exists() and bool(json.loads((out / "audit.json").read_text()))
+    return out.exists()
+
+
+def unfinished():
+    return [path.name for path in out.rglob(".*")] if sys.argv[1] == "audit" else []
+
+
 def die_before(write, seen):
     """Count the system's calls that change something in the output, and die before one of them."""
 
@@ -82,14 +102,21 @@ def forked(work, write=0):
     return status, int(counter.read() or 0)
 
 
+KEPT = ("data", "run", "after")
+
+
 def clear():
     for path in root.iterdir():
-        if path.name not in ("data", "run"):
+        if path.name not in KEPT:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    prepare()
 
 
 assert forked(lambda: make_data(data), -1)[0] == 0
 assert forked(lambda: train(run), -1)[0] == 0
+if sys.argv[1] == "audit":
+    assert forked(lambda: unlearn(root / "after"), -1)[0] == 0
+prepare()
 work = globals()[sys.argv[1]]
 status, writes = forked(lambda: work(out), 0)
 assert status == 0
@@ -100,16 +127,17 @@ for write in tried:
     found["tried"] += 1
     status, _ = forked(lambda: work(out), write)
     found["died"] += os.WIFSIGNALED(status)
-    if not out.exists():
+    if not finished():
         status, _ = forked(lambda: work(out), -1)
         assert status == 0, write
-        found["left"] += [[write, path.name] for path in root.iterdir() if path.name not in ("data", "run", "out")]
-    found["whole"] += any(out.iterdir())
+        found["left"] += [[write, path.name] for path in root.iterdir() if path.name not in (*KEPT, "out")]
+        found["left"] += [[write, name] for name in unfinished()]
+    found["whole"] += finished() and any(out.iterdir())
 print(json.dumps(found))
 '''
 
 
-@pytest.mark.parametrize("work", ["train", "unlearn", "export"])
+@pytest.mark.parametrize("work", ["train", "unlearn", "export", "audit"])
 def test_a_killed_command_is_made_good_by_itself(tmp_path: Path, work: str):
     done = subprocess.run(
         [sys.executable, "-c", DYING, work, str(tmp_path)], capture_output=True, text=True, check=False, timeout=900

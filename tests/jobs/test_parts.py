@@ -9,6 +9,7 @@ from mmrecun import Dataset, jobs
 from mmrecun.chunked import chunks, lists, patches, rows
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.parts import OwnerHere, RunInParts, part_folders
+from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.errors import ArtifactError, ConfigError, ForgetError
 
@@ -125,6 +126,18 @@ def test_parts_are_folded_each_by_itself(run: Path, tmp_path: Path, monkeypatch:
     assert set(jobs.check_mapped(tmp_path / "folded", REQUESTS["item"])["residue"].values()) == {True}
     again = jobs.unlearn_parts(tmp_path / "folded", REQUESTS["user"], tmp_path / "again")
     assert again["forgotten"]["users"] == 1
+
+
+def test_one_command_at_a_time_unlearns_into_a_place(run: Path, tmp_path: Path):
+    """Of the whole, and of a part, which is what owners on other hosts claim; a killed one leaves nothing half."""
+    out = tmp_path / "out"
+    (out / f".1-of-3.{'0f' * 8}.partial").mkdir(parents=True)
+    for place in (out, out / "1-of-3"):
+        with claimed(place), pytest.raises(ArtifactError, match=f"another command is making {place} now"):
+            jobs.unlearn_parts(run.with_name("parts"), REQUESTS["user"], out)
+    jobs.unlearn_parts(run.with_name("parts"), REQUESTS["user"], out)
+    assert {path.name for path in out.iterdir()} == {"0-of-3", "1-of-3", "2-of-3"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_an_interrupted_unlearning_is_finished_by_the_same_call(run: Path, tmp_path: Path, monkeypatch):

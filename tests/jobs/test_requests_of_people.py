@@ -141,6 +141,11 @@ def test_mistakes_in_a_notebook_are_the_packages_own_errors(run_folder: Path, tm
         lambda: mmrecun.unlearn(run_folder, ["u00003"], tmp_path / "a"),
         lambda: mmrecun.unlearn(run_folder, ForgetRequest(users=[3]), tmp_path / "a"),
         lambda: jobs.recommend(run_folder, 3),
+        lambda: jobs.recommend(run_folder, "u00001", "5"),
+        lambda: jobs.recommend(run_folder, "u00001", 2.5),
+        lambda: jobs.unlearn(run_folder, {"users": ["u00001"]}, tmp_path / "x", "unlink", seed="x"),
+        lambda: ForgetRequest(users=np.array("u00001")),
+        lambda: runs.load(__file__),
         lambda: mmrecun.audit(mmrecun.load(run_folder)),
     ):
         with pytest.raises(MMRecUnError) as caught:
@@ -159,7 +164,7 @@ def test_ids_that_differ_in_blanks_alone_are_told(tmp_path: Path):
     jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", {"epochs": 1, "dim": 4})
     warnings = jobs.warnings(tmp_path / "run", ForgetRequest(users=["u1"]))
     assert warnings == [
-        "1 users that stay differ from a forgotten one in blanks, case, leading zeros or Unicode form alone: 'u1 '"
+        "1 user that stays differs from a forgotten one in blanks, case, leading zeros or Unicode form alone: 'u1 '"
     ]
     assert jobs.warnings(tmp_path / "run", ForgetRequest(users=["u2"])) == []
 

@@ -15,6 +15,7 @@ from mmrecun.data.importers.options import ImportOptions, SplitKind
 from mmrecun.data.importers.read import read
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import DataError
+from mmrecun.text import counted
 
 WEIGHT = "weight"
 _LABELS = {"split", "x_label"}
@@ -94,7 +95,7 @@ def _columns(matrix: sp.coo_array, split: Split) -> tuple[np.ndarray, ...]:
 def _ids(kind: str, names: Iterable[object] | None, size: int) -> IdMap:
     ids = IdMap.of(kind, (str(name) for name in (range(size) if names is None else names)))
     if len(ids) != size:
-        raise DataError(f"there are {size} {kind}s in the matrix, but {len(ids)} ids were given")
+        raise DataError(f"the matrix has {counted(size, kind)}, but {counted(len(ids), 'id', 'was', 'were')} given")
     return ids
 
 

@@ -20,6 +20,7 @@ from mmrecun.adapters.embeddings import rows_of, with_rows
 from mmrecun.adapters.interactions import weight_matrices
 from mmrecun.adapters.places import Array
 from mmrecun.arrays import Ints
+from mmrecun.text import counted
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 
 _STEPS, _SMALL = 20, 1e-5  # Newton steps, and halvings of one, at most; until none moves a number by more
@@ -157,5 +158,5 @@ class UnlearnLogistic(Unlearner):
                 after[side][row] += new.optimum(row, past, self.config) - past
                 task.progress(done, len(touched), "rows moved")
             moved[side] = len(touched)
-        stop = f"{moved[0]} rows of users and {moved[1]} of items were moved with their optima"
+        stop = f"{counted(moved[0], 'row')} of users and {moved[1]:,} of items moved with their optima"
         return UnlearnResult(with_rows(model, *after), stop, [])

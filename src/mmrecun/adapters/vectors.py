@@ -23,6 +23,7 @@ from mmrecun.data.npy import read_npy
 from mmrecun.data.parquet import read_parquet, write_parquet
 from mmrecun.errors import ArtifactError
 from mmrecun.models.base import Recommender
+from mmrecun.text import counted
 
 _VECTORS_ONLY = "what made these vectors (towers, checkpoints, optimisers) is not reached; only the vectors are edited"
 
@@ -162,7 +163,7 @@ def _safetensors(path: Path) -> VectorTable:
     except KeyError as error:  # a type that NumPy has not
         raise ArtifactError(f"{path}: holds numbers of type {error.args[0]}; save them as float32") from None
     if len(tensors) != 1:
-        raise ArtifactError(f"{path}: holds {len(tensors)} tensors; one table of vectors was expected")
+        raise ArtifactError(f"{path}: holds {counted(len(tensors), 'tensor')}; one table of vectors was expected")
     ((name, values),) = tensors.items()
     return VectorTable(values, path.name, columns=("", name))
 

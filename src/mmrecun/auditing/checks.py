@@ -20,6 +20,7 @@ from mmrecun.auditing.membership import auc_standard_error
 from mmrecun.auditing.result import About, Check, Outcome
 from mmrecun.forget.request import Target
 from mmrecun.keys import MetricKey
+from mmrecun.text import counted
 
 CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit makes many checks, and Gold should pass them all
 RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03  # smallest difference of an AUC that counts, however small its error
@@ -98,9 +99,9 @@ def lapsed_check(kind: Kind, found: Recognition) -> Check:
     else:
         state, reading = Outcome.NOT_ASSESSED, "known less than features that are kept, but not clearly"
     detail = (
-        f"AUC {found.auc:.3f} of {found.pairs:,} pairs against {found.held_out:,} held-out pairs of the same items, "
-        f"which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep theirs{told}: "
-        f"{reading}"
+        f"AUC {found.auc:.3f} of {counted(found.pairs, 'pair')} against {counted(found.held_out, 'held-out pair')} of "
+        f"the same items, which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep "
+        f"theirs{told}: {reading}"
     )
     return Check(name=recognition_name(kind), state=state, detail=detail, about=About.FORGETTING)
 

@@ -15,6 +15,7 @@ from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.secret import read_key
 from mmrecun.models.base import Recommender
 from mmrecun.models.per_modality import modality_of_parameters
+from mmrecun.text import counted
 
 TABLES, ROWS, FEATURES = (CheckName.asking(Question.RESIDUE, of) for of in ("tables", "rows", "features"))
 _BLOCK = 1 << 16
@@ -51,7 +52,7 @@ def scan(
 def _tables(unlearned: Recommender, partition: Partition) -> Check:
     rows = {"users": len(partition.user_rows), "items": len(partition.item_rows)}
     found = [
-        f"{name} has {len(table.weight)} rows for {rows[table.side]} {table.side}"
+        f"{name} has {counted(len(table.weight), 'row')} for {rows[table.side]:,} {table.side}"
         for name, table in unlearned.tables().items()
         if len(table.weight) != rows[table.side]
     ]

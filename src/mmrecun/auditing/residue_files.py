@@ -14,6 +14,7 @@ from mmrecun.data.nested import names_in
 from mmrecun.data.parquet import read_parquet, readable_parquet
 from mmrecun.data.references import mentions
 from mmrecun.forget.partition import Partition
+from mmrecun.text import counted
 
 FILES = CheckName.asking(Question.RESIDUE, "files")
 _LONG_ENOUGH = 4
@@ -48,13 +49,13 @@ def files_check(partition: Partition, folder: Path) -> Check:
             hits = sum(_holds(content, name.encode()) for name in sought)
         if hits:
             found.append(f"{hits} in {path.name}")
-    notes = [f"{len(names)} ids were looked for in {len(files)} files"]
+    notes = [f"{counted(len(names), 'id', 'was', 'were')} looked for in {counted(len(files), 'file')}"]
     if len(words) < len(names):
         notes.append("short or purely numeric ids in Parquet only")
     for mention in mentions(partition.retained, partition.removed_ids):
         if mention.plain:
             notes.append(
-                f"words or numbers that are ids, and may not be meant so, stand in {mention.rows} rows of "
+                f"words or numbers that are ids, and may not be meant so, stand in {counted(mention.rows, 'row')} of "
                 f"{mention.table}.{mention.column}"
             )
         else:

@@ -10,6 +10,7 @@ from mmrecun.data.graph import RequiredInputs, build_inputs
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.models.base import Recommender
+from mmrecun.text import counted
 
 IDS, GRAPHS, MODALITIES = (CheckName.asking(Question.RESIDUE, of) for of in ("ids", "graphs", "modalities"))
 
@@ -43,6 +44,10 @@ def _checks_by_counts(unlearned: Recommender, partition: Partition, record: Forg
     return tuple(checks.values())
 
 
+def _counted(count: int, kinds: str) -> str:
+    return counted(count, kinds.removesuffix("s"))
+
+
 def _count_check(name: CheckName, record: ForgetRecord, left: dict[str, int]) -> Check:
     """Check that at least as much has left as the request named."""
     asked = {kind: record.counts.get(kind, 0) for kind in left}
@@ -50,9 +55,9 @@ def _count_check(name: CheckName, record: ForgetRecord, left: dict[str, int]) ->
         return _nothing_asked_check(name, " or ".join(asked))
     missing = [f"{left[kind]} of {asked[kind]} {kind}" for kind in left if left[kind] < asked[kind]]
     why = record.why_locked if record.locked else "the run was made without a key"
-    said = " and ".join(f"{count} {kind}" for kind, count in asked.items())
-    gone = " and ".join(f"{left[kind]} {kind}" for kind in left)
-    clean = f"{said} were asked for and {gone} have left; whether they are the right ones was not checked, since {why}"
+    said = " and ".join(_counted(count, kind) for kind, count in asked.items())
+    gone = " and ".join(_counted(left[kind], kind) for kind in left)
+    clean = f"asked for: {said}; have left: {gone}; whether they are the right ones was not checked, since {why}"
     check = Check.of_findings(name, missing, clean, "fewer have left than were asked for")
     return check.model_copy(update={"partly": "only the number was checked"})
 
@@ -67,8 +72,9 @@ def _ids(partition: Partition, record: ForgetRecord) -> Check:
         return _nothing_asked_check(IDS, "users or items")
     retained = partition.retained
     left = {"users": record.users_in(retained.users.names), "items": record.items_in(retained.items.names)}
-    found = [f"{int(mask.sum())} {of}" for of, mask in left.items() if mask.any()]
-    detail = f"none of {len(record.users)} users and {len(record.items)} items asked for is in an id map"
+    found = [_counted(int(mask.sum()), of) for of, mask in left.items() if mask.any()]
+    asked = f"{counted(len(record.users), 'user')} and {counted(len(record.items), 'item')}"
+    detail = f"none of {asked} asked for is in an id map"
     return Check.of_findings(IDS, found, detail, "forgotten ids are still in the id maps")
 
 
@@ -98,7 +104,7 @@ def _graph(unlearned: Recommender, partition: Partition, record: ForgetRecord) -
         bad = record.pairs_in(retained.users.names.gather(users), retained.items.names.gather(items))
         found += [f"{int(bad.sum())} {of}"] if bad.any() else []
     searched = " and ".join(f"{len(users)} {of}" for of, (users, _) in pairs.items())
-    clean = f"none of {len(record.pairs)} pairs asked for is among {searched}"
+    clean = f"none of {counted(len(record.pairs), 'pair')} asked for is among {searched}"
     return Check.of_findings(GRAPHS, found, clean, "forgotten pairs are still there")
 
 
@@ -110,5 +116,5 @@ def _attached(partition: Partition, record: ForgetRecord) -> Check:
     for modality, held in partition.retained.modalities.items():
         bad = record.features_in(modality, names.filter(pl.Series(held.present)))
         found += [f"{int(bad.sum())} of '{modality}'"] if bad.any() else []
-    clean = f"none of {len(record.features)} features asked for is attached"
+    clean = f"none of {counted(len(record.features), 'feature')} asked for is attached"
     return Check.of_findings(MODALITIES, found, clean, "forgotten features are still attached")

@@ -10,7 +10,7 @@ from pydantic import Field
 from mmrecun.auditing.figures import Gap, Likeness, Measurements, Persons, RunKind
 from mmrecun.auditing.keys import CheckName, GapKey, LikenessKey
 from mmrecun.settings import Settings
-from mmrecun.text import facts_html, facts_text, preview
+from mmrecun.text import facts_html, facts_text, preview, taken_out
 
 
 class Outcome(StrEnum):
@@ -172,11 +172,10 @@ class AuditReport(Settings):
         return f"Audit of '{self.model}' unlearned by '{self.method}': {self.headline}"
 
     def _overview(self) -> dict[str, str]:
-        counts = (f"{count:,} {name.replace('_', '-')}" for name, count in self.forgotten.items() if count)
         named = {state: [check.name for check in self.checks if check.state is state] for state in Outcome}
         return {
             "dataset": self.dataset,
-            "forgotten": ", ".join(counts),
+            "forgotten": taken_out(self.forgotten),
             "without Gold": self.verdict_without_gold.value,
             "against Gold": self.verdict_against_gold.value,
             "failed": "; ".join(

@@ -3,7 +3,8 @@
 import io
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from mmrecun.bench.results import Row, frame
 from mmrecun.bench.spec import BenchSpec
 from mmrecun.bench.summary import Summary, summarise
 from mmrecun.bench.table import latex, markdown
+from mmrecun.claims import claimed, is_unfinished
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.manifest import now, versions
 from mmrecun.settings import Settings
 
-HEADER = "bench.json"
+HEADER, ROWS = "bench.json", "rows"
 
 
 class Header(Settings):
@@ -38,28 +40,48 @@ class Header(Settings):
     versions: dict[str, str]
 
 
-def begin(out: Path, spec: BenchSpec) -> Header:
-    """Begin or resume the bench in `out`.
+@contextmanager
+def begun(out: Path, spec: BenchSpec, cache: Path) -> Iterator[Header]:
+    """Begin or resume the bench in `out`, and keep other commands out of it during the block.
+
+    Args:
+        out: folder of the bench.
+        spec: what is to be run.
+        cache: folder of Originals and Golds, which benches share one after another; what a killed one left half-written
+            there and in `out` is removed.
 
     Raises:
         ConfigError: when something else is there, or nothing can be written.
+        ArtifactError: when another command works on the bench.
     """
-    path = out / HEADER
-    started = now()
+    _refuse_other(out)
+    with claimed(out / ROWS, within=[out, *_folders(out), cache, *_folders(cache)]):
+        yield _header(out / HEADER, spec)
+
+
+def _refuse_other(out: Path) -> None:
     try:
-        if path.is_file():
-            started = Header.model_validate_json(path.read_bytes()).started
-        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ConfigError(f"{out} exists and is not a bench; choose another --out")
-        header = Header(
-            started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(versions())
-        )
-        out.mkdir(parents=True, exist_ok=True)
-        replace_file(path, (header.model_dump_json(indent=2) + "\n").encode())
+        there = [path for path in out.iterdir() if not is_unfinished(path)] if out.is_dir() else [out]
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be read: {error.strerror}") from None
+    if out.exists() and there and not (out / HEADER).is_file():
+        raise ConfigError(f"{out} exists and is not a bench; choose another --out")
+
+
+def _folders(place: Path) -> list[Path]:
+    return [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
+
+
+def _header(path: Path, spec: BenchSpec) -> Header:
+    try:
+        started = Header.model_validate_json(path.read_bytes()).started if path.is_file() else now()
     except ValueError:
         raise ArtifactError(f"{path}: damaged; remove it, and the bench gets a new start time") from None
+    header = Header(started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(versions()))
+    try:
+        replace_file(path, (header.model_dump_json(indent=2) + "\n").encode())
     except OSError as error:
-        raise ConfigError(f"{out}: cannot write there: {error.strerror}") from None
+        raise ConfigError(f"{path.parent}: cannot write there: {error.strerror}") from None
     return header
 
 

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmrecun.atomic import link_or_copy, staged_folder
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.clock import Clock
 from mmrecun.bench.groups import Group
+from mmrecun.bench.output import ROWS
 from mmrecun.bench.pieces import GroupFile, open_group, pieces_of
 from mmrecun.bench.results import Key, Row, Status, Store
 from mmrecun.bench.runner import row_without_figures
@@ -57,7 +59,7 @@ def run(
     """
     prepare()
     room = room or Here()
-    store = Store(paths.out / "rows")
+    store = Store(paths.out / ROWS)
     plans = [_Plan.of(group, paths, store, room) for group in planned]
     collector = _Collector(paths, store, plans, room)
     try:
@@ -134,14 +136,16 @@ class _Collector:
         name = made.piece.name
         if made.failure is None and self._alone and name in self._new_golds:
             self.clock.mark(name)
+        keeps = made.failure is None and any(name in plan.making for plan in self.plans)
+        if keeps:  # before the rows, by which a bench that goes on sees that nothing is missing
+            self._keep_runs(self.paths.cache.folder / name / "runs", self._parents(name))
         complete = False
         for plan, left in zip(self.plans, self._left, strict=True):
             if name in left:
                 self._store_rows(made, plan)
                 left.discard(name)
                 complete |= not left
-        if made.failure is None and any(name in plan.making for plan in self.plans):
-            self._move_runs(self.paths.cache.folder / name / "runs", self._parents(name))
+        if keeps:
             shutil.rmtree(self.paths.cache.folder / name)
         return complete
 
@@ -157,11 +161,11 @@ class _Collector:
         piece = next(piece for plan in self.plans for piece in plan.pieces if piece.name == name)
         return [self.paths.cache.folder / need for need in piece.needs if need.startswith("originals/")]
 
-    def _move_runs(self, source: Path, parents: Iterable[Path]) -> None:
-        """Move the runs that are to be kept below `out`, and let them name their Originals from there."""
+    def _keep_runs(self, source: Path, parents: Iterable[Path]) -> None:
+        """Write the runs that are to be kept below `out`, and let them name their Originals from there."""
         for folder in sorted(source.iterdir()) if source.is_dir() else ():
             target = self.paths.out / "runs" / folder.name
             shutil.rmtree(target, ignore_errors=True)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(folder, target)
-            rehome(target / "1", parents)
+            with staged_folder(target) as staging:
+                shutil.copytree(folder, staging, copy_function=link_or_copy, dirs_exist_ok=True)
+                rehome(staging / "1", parents)  # beside the target, from where paths are the same

@@ -17,7 +17,7 @@ from mmrecun.forget.parsing import add_matching, read_ids
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
-from mmrecun.text import unknown_name
+from mmrecun.text import counted, unknown_name
 
 
 class RequestTarget(StrEnum):
@@ -261,7 +261,9 @@ def _sequence(spec: RequestSpec, dataset: Dataset, seed: Seed) -> Scenario:
     count = spec.requests or 0
     users = np.unique(dataset.train.users)
     if count >= len(users):
-        raise ForgetError(f"'{dataset.name}' has {len(users)} users with training pairs, too few for {count} requests")
+        raise ForgetError(
+            f"'{dataset.name}' has {counted(len(users), 'user')} with training pairs, too few for {count} requests"
+        )
     order = seed.numpy().permutation(users)[:count]
     steps = tuple(ForgetRequest(users=(name,)) for name in dataset.users.names.gather(order))
     return Scenario(dataset, steps, quarters(count), count / len(users))

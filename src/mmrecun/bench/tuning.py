@@ -118,9 +118,9 @@ def tune(
     grid = grid_of(methods)
     wide = widened(spec, grid)
     planned = groups(wide, base)
-    output.begin(out, wide)
     paths = BenchPaths(out, cache or Cache(out / "cache"))
-    summaries = summarise(run(planned, paths, progress))
+    with output.begun(out, wide, paths.cache.folder):
+        summaries = summarise(run(planned, paths, progress))
     tried = [found for name, choices in grid.items() for found in ranked(summaries, name, choices)]
     replace_file(out / "tuning.md", markdown(tried).encode())
     replace_file(out / "tuning.json", (json.dumps([asdict(one) for one in tried], indent=2) + "\n").encode())

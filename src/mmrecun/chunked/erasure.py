@@ -70,7 +70,8 @@ def erasure_of(run: MappedRun, request: ForgetRequest) -> Erasure:
     lists = run.pairs_of("users").lists(both[:, 0])
     absent = [not np.isin(item, known >> 2) for known, item in zip(lists, both[:, 1], strict=True)]
     if any(absent):
-        names = [f"({', '.join(run.names(side, both[absent][:1, at])[0] for at, side in enumerate(SIDES))})"]
+        users, items = (run.names(side, both[absent][:, at]) for at, side in enumerate(SIDES))
+        names = [f"({user}, {item})" for user, item in zip(users, items, strict=True)]
         raise ForgetError(f"no such interaction in '{run.manifest.dataset_name}': {preview(names)}")
     stay = ~(np.isin(both[:, 0], gone["users"]) | np.isin(both[:, 1], gone["items"]))
     return Erasure(gone, both[stay])

@@ -26,6 +26,7 @@ from mmrecun.chunked.lists import ChunkedLists
 from mmrecun.chunked.residue import Left, left_here
 from mmrecun.chunked.rows import ChunkedRows
 from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_manifest
+from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError
 from mmrecun.manifest import reference
 
@@ -255,7 +256,7 @@ def _erase(run: MappedRun, erasure: Erasure, lost: LostPartners, out: Path, fact
     place = out / run.folder.name
     if runs.is_mapped(place) and (known := runs.read(place, part=True).manifest).change == facts["change"]:
         return known.waiting()
-    with staged_folder(place) as staging:
+    with claimed(place), staged_folder(place) as staging:
         above = reference(run.folder, run.manifest.digest, place)
         return apply(run, erasure, staging, lost, parent=above, **facts).waiting()
 

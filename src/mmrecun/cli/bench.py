@@ -12,7 +12,7 @@ from mmrecun.cli.command import Command
 from mmrecun.cli.default import DefaultGroup
 from mmrecun.cli.options import Cpus, Device, Gpus, On, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, rows_table
-from mmrecun.text import alternatives
+from mmrecun.text import alternatives, counted
 
 app = typer.Typer(
     cls=DefaultGroup,
@@ -77,16 +77,15 @@ def bench(
     started = time.perf_counter()
     parsed, base = load(spec)
     planned = groups(parsed, base)
-    header = output.begin(out, parsed)
     paths = BenchPaths(out, Cache(cache or out / "cache", device), retry)
-    try:
-        with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"bench {parsed.name}") as progress:
-            rows = run(planned, paths, progress, lambda made: output.write_tables(out, made), room)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"stopped; the same command resumes with the {len(list(out.glob('rows/*.json')))} rows made"
-        ) from None
-    page = output.write_page(out, parsed, header, rows)
+    with output.begun(out, parsed, paths.cache.folder) as header:
+        try:
+            with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"bench {parsed.name}") as progress:
+                rows = run(planned, paths, progress, lambda made: output.write_tables(out, made), room)
+        except KeyboardInterrupt:
+            made = counted(len(list(out.glob("rows/*.json"))), "row")
+            raise KeyboardInterrupt(f"stopped; the same command resumes with the {made} made") from None
+        page = output.write_page(out, parsed, header, rows)
     if as_json:
         print_json(output.as_json(out, rows, time.perf_counter() - started))
         return

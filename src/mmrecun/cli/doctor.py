@@ -5,6 +5,7 @@ import typer
 from mmrecun.cli.options import On, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, rows_table
 from mmrecun.errors import ConfigError
+from mmrecun.text import counted
 
 
 def doctor(on: On = "here", store: StoreUrl = None, as_json: JsonFlag = False) -> None:
@@ -27,6 +28,6 @@ def doctor(on: On = "here", store: StoreUrl = None, as_json: JsonFlag = False) -
     if as_json:
         print_json({"checks": found})
     else:
-        rows_table(found, f"{bad} of {len(found)} checks failed" if bad else "all is well")
+        rows_table(found, f"{bad} of {counted(len(found), 'check')} failed" if bad else "all is well")
     if bad:
         raise typer.Exit(1)

@@ -6,8 +6,9 @@ import typer
 
 from mmrecun.cli.mapped import in_parts, is_mapped
 from mmrecun.cli.options import RunFolder
-from mmrecun.cli.output import JsonFlag, counted, metrics_table, print_json, progress_bar
+from mmrecun.cli.output import JsonFlag, metrics_table, print_json, progress_bar
 from mmrecun.errors import ConfigError
+from mmrecun.text import counted
 
 
 def evaluate(

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from mmrecun.cli.options import Out, RunFolder
-from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table
+from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table
+from mmrecun.text import counted
 
 
 def export(

@@ -7,8 +7,9 @@ import typer
 
 from mmrecun.cli.mapped import in_parts, is_mapped
 from mmrecun.cli.options import Out
-from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json
+from mmrecun.cli.output import JsonFlag, facts_table, print_json
 from mmrecun.errors import ConfigError
+from mmrecun.text import counted
 
 
 def fold(

@@ -146,7 +146,7 @@ def main() -> None:
     except MMRecUnError as error:
         _refuse(str(error))
     except _UsageError as error:
-        message = error.format_message().rstrip(".")
+        message = error.format_message().rstrip(".").replace("Value error, ", "")
         if not message:  # the help was asked for by giving nothing, and is printed
             sys.exit(error.exit_code)
         where = error.ctx.command_path if error.ctx else "mmrecun"

@@ -6,9 +6,11 @@ from typing import Any
 
 import typer
 
-from mmrecun.cli.output import counted, facts_table, print_json, rows_table, warn
+from mmrecun.cli.absent_ids import show_absent
+from mmrecun.cli.output import facts_table, print_json, rows_table, warn
+from mmrecun.cli.request_lines import RequestFiles, naming_lines
 from mmrecun.errors import ConfigError
-from mmrecun.text import duration, listing
+from mmrecun.text import counted, duration, listing, taken_out
 
 
 def is_mapped(run: Path) -> bool:
@@ -55,6 +57,7 @@ def unlearn_mapped(
     named: tuple[list[str], list[str]],
     seed: int,
     on: str,
+    skipping: tuple[bool, Path | None],
     as_json: bool,
 ) -> None:
     """Take users, items and pairs out of a run in chunks, whole or in parts.
@@ -66,9 +69,22 @@ def unlearn_mapped(
         named: users and items.
         seed: of what is drawn.
         on: which hosts have the parts.
+        skipping: whether unknown ids are passed over, and the file that lists them then.
         as_json: print one JSON object.
     """
-    taken = {"run", "out", "users", "items", "pairs", "user", "item", "seed", "as_json"}
+    taken = {
+        "run",
+        "out",
+        "users",
+        "items",
+        "pairs",
+        "user",
+        "item",
+        "seed",
+        "as_json",
+        "ignore_unknown",
+        "unknown_file",
+    }
     parts = in_parts(run, on)
     _refuse_other_options(context, taken, run, parts)
     if out is None:
@@ -83,13 +99,19 @@ def unlearn_mapped(
         items=(*named[1], *(read_ids(items, "item", warn=warn) if items else ())),
         pairs=read_pairs(pairs, None, warn) if pairs else (),
     )
-    if parts:
-        made = jobs.unlearn_parts(run, request, out, seed, on)
-    else:
-        whole = jobs.unlearn_mapped(run, request, out, seed)
-        made = whole.model_dump(include={"forgotten", "seconds", "stop"}) | {"waiting": whole.waiting()}
+    absent = jobs.Absent()
+    if skipping[0]:
+        request, absent = jobs.present_part_mapped(run, request, on)
+        show_absent(absent, skipping[1])
+    with naming_lines(RequestFiles(*files, [], None), lambda: jobs.absent_of_mapped(run, request, on)):
+        if parts:
+            made = jobs.unlearn_parts(run, request, out, seed, on)
+        else:
+            whole = jobs.unlearn_mapped(run, request, out, seed)
+            made = whole.model_dump(include={"forgotten", "seconds", "stop"}) | {"waiting": whole.waiting()}
     told = {name: made[name] for name in ("forgotten", "seconds", "stop", "waiting")}
     result: dict[str, Any] = {"run": str(out), "parent": str(run), "method": "local", "references": {}, **told}
+    result["unknown"] = absent.unknown
     if as_json:
         print_json(result)
         return
@@ -97,8 +119,12 @@ def unlearn_mapped(
 
 
 def _show_unlearned(run: Path, out: Path, told: Mapping[str, Any]) -> None:
-    taken_out = ", ".join(counted(n, kind.removesuffix("s")) for kind, n in told["forgotten"].items() if n)
-    shown = {"from": run, "taken out": taken_out, "time": duration(told["seconds"]), "ended": told["stop"]}
+    shown = {
+        "from": run,
+        "taken out": taken_out(told["forgotten"]),
+        "time": duration(told["seconds"]),
+        "ended": told["stop"],
+    }
     if told["waiting"]:
         shown["to fold"] = f"{counted(told['waiting'], 'row')}: mmrecun fold {out} --out NEW, then remove older runs"
     facts_table({"run": out, **shown}, "forgotten with local")

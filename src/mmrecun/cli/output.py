@@ -42,15 +42,6 @@ def format_value(value: object) -> str:
     return escape_control(value)
 
 
-def counted(count: int, word: str) -> str:
-    """Return a count with its word.
-
-    >>> counted(1, "user"), counted(1200, "user")
-    ('1 user', '1,200 users')
-    """
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
 def print_line(line: str, to: Console | None = None) -> None:
     """Print one line as it stands: neither wrapped nor read as markup."""
     (to or Console()).print(Text(escape_control(line)), soft_wrap=True)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
+from mmrecun.cli.absent_ids import refuse_unused_file, show_absent
 from mmrecun.cli.mapped import in_parts, is_mapped, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
-from mmrecun.cli.output import JsonFlag, counted, facts_table, print_json, print_line, progress_bar, rows_table, warn
-from mmrecun.cli.request_lines import naming_lines
+from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table, warn
+from mmrecun.cli.request_lines import RequestFiles, naming_lines
 from mmrecun.cli.unlearn_options import (
     DryRun,
     HelpSettings,
@@ -33,12 +34,11 @@ from mmrecun.cli.unlearn_options import (
 )
 from mmrecun.errors import ConfigError
 from mmrecun.settings import parse_assignments
-from mmrecun.text import duration, listing
+from mmrecun.text import TAKEN_OUT, counted, duration, listing, taken_out
 
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset
     from mmrecun.forget.request import ForgetRequest
-    from mmrecun.jobs import Absent
     from mmrecun.manifest import Manifest
     from mmrecun.runs import Run
 
@@ -74,32 +74,29 @@ def unlearn(
     as_json: JsonFlag = False,
 ) -> None:
     """Take users, items, interactions or modalities out of RUN; RUN itself is not changed."""
+    from mmrecun import jobs
+
     del help_settings
     files, named = (users, items, pairs), (user, item)
+    refuse_unused_file(unknown_file, ignore_unknown)
     if is_mapped(run) or in_parts(run, on):
-        unlearn_mapped(context, run, out, files, named, seed, on, as_json)
+        unlearn_mapped(context, run, out, files, named, seed, on, (ignore_unknown, unknown_file), as_json)
         return
-    _refuse_unfit(out, dry_run, unknown_file, ignore_unknown)
+    if out is None and not dry_run:
+        raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     numbers = seeds_of(seeds, on)
     opened, key = _open_run(run, device, like, data, reading), _read_key(key_file)
     request = _request(opened.dataset, files, named, modality, ignore_unknown)
     request, further = _refined(opened, request, where, ignore_unknown, unknown_file, key)
-    with naming_lines(opened, request, files, modality, key):
-        if dry_run or out is None:
-            _show_scope(opened, request, key, further, as_json)
-            return
+    with naming_lines(RequestFiles(*files, modality, opened.dataset), lambda: jobs.absent_of(opened, request, key)):
         unlearning = _Unlearning(opened, request, method, parse_assignments(assignments), key)
+        if dry_run or out is None:
+            _show_scope(unlearning, further, as_json)
+            return
         if numbers:
             _show_seeds(_unlearn_seeds(unlearning, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
         else:
             _show({"run": str(out), "parent": str(run), **_unlearn(unlearning, out, seed, further)}, as_json)
-
-
-def _refuse_unfit(out: Path | None, dry_run: bool, unknown_file: Path | None, ignore_unknown: bool) -> None:
-    if unknown_file is not None and not ignore_unknown:
-        raise ConfigError(f"--unknown-file {unknown_file}: nothing is skipped without --ignore-unknown; add it")
-    if out is None and not dry_run:
-        raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
 
 
 def _open_run(run: Path, device: str, like: str | None, data: Path | None, reading: list[str]) -> "Run":
@@ -137,11 +134,11 @@ def _refined(
     from mmrecun.forget.parsing import add_matching
 
     undecided, absent = 0, jobs.Absent()
+    if where is not None:
+        request, undecided = add_matching(request, opened.dataset, where, warn)
     if ignore_unknown:
         request, absent = jobs.present_part(opened, request, key)
-        _show_absent(absent, unknown_file)
-    if where is not None:
-        request, undecided = add_matching(request, opened.dataset, where)
+        show_absent(absent, unknown_file)
     return request, {"undecided": undecided, "unknown": absent.unknown, "already_forgotten": absent.forgotten}
 
 
@@ -214,26 +211,16 @@ def _request(
     )
 
 
-_NOUNS = {
-    "users": "user",
-    "items": "item",
-    "interactions": "training pair",
-    "held_out": "held-out pair",
-    "modalities": "feature row",
-}
-
-
 def _show(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
     undecided, references = result["undecided"], result["references"]
-    taken = [counted(count, _NOUNS[kind]) for kind, count in result["forgotten"].items() if count]
     cleared = [f"{rows:,} in {column}" for column, rows in references.items()]
     facts = {
         "run": result["run"],
         "from": result["parent"],
-        "taken out": ", ".join(taken),
+        "taken out": taken_out(result["forgotten"]),
         "references": f"taken out of attributes: {', '.join(cleared)}" if cleared else "",
         "undecided": f"{counted(undecided, 'row')} without the attribute stayed" if undecided else "",
         "time": duration(result["seconds"]),
@@ -244,30 +231,16 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
     facts_table(facts, f"forgotten with {result['method']}")
 
 
-def _show_absent(absent: "Absent", unknown_file: Path | None) -> None:
-    """Say what is passed over, and write it to a file: a kind, the id or the pair, and the reason a line."""
-    _warn_all(f"passed over, {line}" for line in absent.lines())
-    if unknown_file is None:
-        return
-    from mmrecun.jobs import absent_table
-
-    try:
-        unknown_file.write_text(absent_table(absent), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--unknown-file {unknown_file}: cannot be written: {error.strerror}") from None
-
-
-def _show_scope(
-    opened: "Run", request: "ForgetRequest", key: bytes | None, further: dict[str, Any], as_json: bool
-) -> None:
+def _show_scope(unlearning: _Unlearning, further: dict[str, Any], as_json: bool) -> None:
     from mmrecun import jobs
 
-    scope = {**jobs.scope(opened, request, key), **further}
+    opened, request, method, settings, key = unlearning
+    scope = {**jobs.scope(opened, request, key, method, settings), **further}
     if as_json:
         print_json(scope)
         return
     rows = [
-        {"": f"{_NOUNS[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
+        {"": f"{TAKEN_OUT[kind]}s", "forgotten": count, "retained": scope["retained"].get(kind)}
         for kind, count in scope["forgotten"].items()
         if count or kind in scope["retained"]
     ]

@@ -15,7 +15,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality
 from mmrecun.data.nested import plain
 from mmrecun.errors import DataError
-from mmrecun.text import facts_html, facts_text
+from mmrecun.text import counted, facts_html, facts_text
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,16 @@ class Dataset:
             raise DataError(f"dataset '{self.name}' has no training interactions")
         for kind, rows, ids in (("user", pairs.users, self.users), ("item", pairs.items, self.items)):
             if rows.max() >= len(ids):
-                raise DataError(f"an interaction names {kind} row {rows.max()}, but there are {len(ids)} {kind}s")
+                raise DataError(
+                    f"an interaction names {kind} row {rows.max()}, but the dataset has {counted(len(ids), kind)}"
+                )
         for name, modality in self.modalities.items():
             if modality.name != name:
                 raise DataError(f"modality '{modality.name}' is filed under '{name}'")
             if len(modality.features) != len(self.items):
                 raise DataError(
-                    f"there are {len(self.items)} items, but '{name}' has features for {len(modality.features)}"
+                    f"the dataset has {counted(len(self.items), 'item')}, but '{name}' has features for "
+                    f"{len(modality.features)}"
                 )
         for kind, table, ids in self._tables():
             if table.width:

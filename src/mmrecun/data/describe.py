@@ -7,6 +7,7 @@ import numpy as np
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Split
+from mmrecun.text import counted
 
 
 def facts(dataset: Dataset) -> dict[str, Any]:
@@ -51,7 +52,9 @@ def overview(dataset: Dataset) -> dict[str, str]:
         "items": f"{len(dataset.items):,}",
         "interactions": ", ".join(f"{count:,} {name}" for name, count in splits.items()),
         **{
-            f"modality '{name}'": f"{modality.width:,} features of {int(modality.present.sum()):,} items"
+            f"modality '{name}'": " of ".join(
+                (counted(modality.width, "feature"), counted(int(modality.present.sum()), "item"))
+            )
             for name, modality in dataset.modalities.items()
         },
         **{f"attributes of {kind}": ", ".join(table.columns) for kind, table in tables.items()},

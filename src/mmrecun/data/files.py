@@ -194,7 +194,7 @@ def read_header(folder: Path) -> Header:
     try:
         header = Header.of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
     except (FileNotFoundError, NotADirectoryError):
-        hint = "" if folder.is_dir() else " (no such folder)"
+        hint = "" if folder.is_dir() else " (it is a file)" if folder.exists() else " (no such folder)"
         raise DataError(
             f"{folder} is not a dataset folder: it has no dataset.toml{hint}; "
             "make one with 'mmrecun data import' or 'mmrecun data make'"

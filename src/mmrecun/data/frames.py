@@ -19,7 +19,7 @@ from mmrecun.data.modality import Modality
 from mmrecun.data.splits import random_split
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
-from mmrecun.text import preview, unknown_name
+from mmrecun.text import counted, preview, unknown_name
 
 Frame = Any  # a polars DataFrame or LazyFrame, or a pandas DataFrame; pandas is never imported here
 COLUMNS = ("user", "item", "split", "timestamp", "weight")
@@ -196,15 +196,15 @@ def _modality(kind: str, values: Any, items: IdMap, ordered: bool) -> Modality:
     named = _ids(Source(Path(where), table, None), key)
     unknown = named.filter(items.find(named) < 0).unique(maintain_order=True)
     if len(unknown):
-        hint = "that are not in the frame of items" if ordered else "without interactions; give items=... to keep them"
-        raise DataError(f"{where}: {len(unknown)} items {hint}: {preview(unknown)}")
+        hint = "not in the frame of items" if ordered else "without interactions; give items=... to keep them"
+        raise DataError(f"{where}: {counted(len(unknown), 'item')} {hint}: {preview(unknown)}")
     return from_table(kind, Path(where), table, items)
 
 
 def _with_ids(where: str, names: Any, features: np.ndarray) -> pl.DataFrame:
     listed = names if isinstance(names, pl.Series) else pl.Series([str(name) for name in names], dtype=pl.String)
     if len(listed) != len(features):
-        raise DataError(f"{where}: {len(features)} rows of features for {len(listed)} ids")
+        raise DataError(f"{where}: {counted(len(features), 'row')} of features for {counted(len(listed), 'id')}")
     return pl.DataFrame({"id": listed, "features": features})
 
 

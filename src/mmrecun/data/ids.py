@@ -1,5 +1,6 @@
 """IdMap: external ids of users or items, and their row numbers."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,17 +91,23 @@ class IdMap:
     def alike(self, names: Iterable[str]) -> str:
         """Return words for the ids that a few unknown `names` look like; "" where there are none.
 
-        >>> IdMap.of("user", ["u1", "u2"]).alike(["U1"])
-        "; 'u1' looks alike"
+        >>> IdMap.of("user", ["u1", "u2"]).alike(["U1"]), IdMap.of("user", ["u1", "u2"]).alike(["u1,u2"])
+        ("; 'u1' looks alike", "; 'u1,u2' holds several ids: give each by itself")
         """
         listed = _series(names)
         if not len(listed) or len(listed) > _FEW:
             return ""
+        if several := [name for name in listed if self._holds_several(name)]:
+            return f"; '{several[0]}' holds several ids: give each by itself"
         found = self.names.filter(self.folded.is_in(folded(listed).implode()))
         if not len(found):
             found = self.names.filter(loosely_folded(self.names).is_in(loosely_folded(listed).implode()))
         words = preview(f"'{name}'" for name in found)
         return f"; {words} look{'s' if len(found) == 1 else ''} alike" if words else ""
+
+    def _holds_several(self, name: str) -> bool:
+        parts = [part for part in re.split(r"[,;|\s]+", name) if part]
+        return len(parts) > 1 and bool((self.find(parts) >= 0).all())
 
     def take(self, rows: Ints) -> "IdMap":
         """Return the ids of `rows`, as a smaller map."""

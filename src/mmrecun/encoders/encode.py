@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mmrecun.encoders.content import read_content
 from mmrecun.encoders.sources import Contents
 from mmrecun.errors import DataError
 from mmrecun.progress import Progress
+from mmrecun.text import counted
 
 _KEPT = 4  # batches in a file of finished ones
 
@@ -39,7 +39,7 @@ def encode(
         name: name of the modality.
         provenance: provenance to store with the features.
         partial: folder for finished batches. Those of an earlier, interrupted call are reused if contents and encoder
-            are the same. The folder is removed when all is encoded.
+            are the same. The caller removes the folder when the modality is written.
         progress: called after each batch with the number of encoded contents.
 
     Raises:
@@ -59,9 +59,7 @@ def encode(
             part.write(folder / f"{start:09d}.npz")
         progress(min(start + step, len(rows)), len(rows), "encoded")
         parts.append(part)
-    result = _joined(parts, rows, len(contents.pieces), name, provenance)
-    shutil.rmtree(partial, ignore_errors=True)
-    return result
+    return _joined(parts, rows, len(contents.pieces), name, provenance)
 
 
 def _key(contents: Contents, encoder: Encoder) -> str:
@@ -121,7 +119,9 @@ def _joined(parts: list[_Part], rows: list[int], items: int, name: str, provenan
     good = np.concatenate([part.good for part in parts])
     reasons = [reason for part in parts for reason in part.reasons]
     if not good.any():
-        raise DataError(f"none of the {len(rows)} contents for '{name}' can be read; the first: {reasons[0]}")
+        raise DataError(
+            f"none of the contents of {counted(len(rows), 'item')} for '{name}' can be read; the first: {reasons[0]}"
+        )
     width = max(part.features.shape[1] for part in parts)
     features, present = np.zeros((items, width), dtype=np.float32), np.zeros(items, dtype=bool)
     present[rows] = good

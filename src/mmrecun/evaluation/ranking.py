@@ -1,6 +1,7 @@
 """Full ranking of all items for many users, in blocks, so that no [U, I] array of scores is ever held."""
 
 from collections.abc import Callable
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -15,6 +16,17 @@ from mmrecun.topk import top_k_per_row
 
 _BLOCK_BYTES, _FEWEST, _HEAD = 4 << 20, 128, 1024
 _BLOCK_BYTES_ON_DEVICE = 512 << 20  # on a device: few launches and copies matter more than a block that fits a cache
+
+
+def checked_length(k: object) -> int:
+    """Return the length of a list.
+
+    Raises:
+        ConfigError: for anything but a whole number from 1.
+    """
+    if not isinstance(k, Integral) or k < 1:
+        raise ConfigError(f"a list of the {k} best items is not a list; choose a whole number of 1 or more")
+    return int(k)
 
 
 def top_k(
@@ -34,12 +46,11 @@ def top_k(
         int64 [M, k] item rows, -1 where a user has no further unseen item.
 
     Raises:
-        ConfigError: when k is not positive.
+        ConfigError: when k is not a positive whole number.
         ShapeError: when users and items differ in D.
         DivergedError: when a vector holds NaN or infinity.
     """
-    if k < 1:
-        raise ConfigError(f"a list of the {k} best items is not a list; choose a k of 1 or more")
+    k = checked_length(k)
     lists = torch.full((len(rows), k), -1, device=users.device)
     width = min(k, len(items))
     table = _Table(*_checked(users, items), seen, len(rows))

@@ -9,7 +9,7 @@ from mmrecun.atomic import usual_permissions
 from mmrecun.exports.contents import Contents, write_ids
 from mmrecun.exports.record import Record
 from mmrecun.progress import Progress
-from mmrecun.text import listing
+from mmrecun.text import counted, taken_out
 
 
 def write_huggingface(contents: Contents, folder: Path, progress: Progress) -> None:
@@ -40,8 +40,8 @@ def card(record: Record) -> str:
     front += ["- machine-unlearning"] if record.requests else []
     facts = {
         "Recommender": record.model,
-        "Items": f"{record.items:,} vectors of {record.dim} numbers",
-        "Trained for": f"{record.users:,} users, none of whom is in this repository",
+        "Items": f"{counted(record.items, 'vector')} of {counted(record.dim, 'number')}",
+        "Trained for": f"{counted(record.users, 'user')}, none of whom is in this repository",
         "Run": f"`{record.run}`",
         "Parent run": f"`{record.parent}`" if record.parent else "none: this run was trained, not unlearned",
         "Dataset": f"`{record.dataset}`",
@@ -78,7 +78,7 @@ def _requests(record: Record) -> list[str]:
         return ["Nothing: no request was carried out before this export."]
     lines = ["| request | made | method | what left | digest of the request |", "| --- | --- | --- | --- | --- |"]
     for number, request in enumerate(record.requests, start=1):
-        counts = listing([f"{count:,} {kind.replace('_', ' ')}" for kind, count in request.counts.items() if count])
+        counts = taken_out(request.counts)
         digest = f"`{request.request_digest}`" if request.request_digest else "kept under no key"
         lines.append(f"| {number} | {request.made} | {request.method} | {counts or 'nothing'} | {digest} |")
     return (

@@ -12,6 +12,7 @@ import polars as pl
 
 from mmrecun.arrays import Bools
 from mmrecun.errors import ForgetError
+from mmrecun.forget.attribute_spelling import parts_of_values, spelled_otherwise
 from mmrecun.forget.attribute_values import Column, compared
 from mmrecun.text import reason_of, unknown_name
 
@@ -27,11 +28,13 @@ class Matches:
         table: "users", "items" or "pairs".
         selected: bool [rows]; a row whose attribute is missing is not selected.
         undecided: number of rows that could not be decided because an attribute is missing.
+        remarks: of rows that may have been meant as well, such as of values that look like a named one.
     """
 
     table: str
     selected: Bools
     undecided: int
+    remarks: tuple[str, ...] = ()
 
 
 def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
@@ -63,7 +66,11 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
         raise ForgetError(f"--where {expression}: the types do not fit: {reason}") from None
     if result.dtype != pl.Boolean or len(result) != tables[table].height:
         raise ForgetError(f"--where {expression}: this is not a condition on {table}")
-    return Matches(table, result.fill_null(value=False).to_numpy(), result.null_count())
+    selected = result.fill_null(value=False).to_numpy()
+    remarks = spelled_otherwise(tree, table, tables[table], selected)
+    if not selected.any():
+        remarks += parts_of_values(tree, tables[table])
+    return Matches(table, selected, result.null_count(), tuple(remarks))
 
 
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`([^`]*)`')

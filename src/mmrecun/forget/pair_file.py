@@ -8,6 +8,7 @@ from mmrecun.data.lookalikes import BLANKS
 from mmrecun.errors import ForgetError
 from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, typed_column, without_comments
 from mmrecun.forget.request_text import SEPARATORS, Line, Warn, cells_of, joined, read_lines, separators_in
+from mmrecun.text import counted
 
 
 def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warning) -> tuple[tuple[str, str], ...]:
@@ -52,7 +53,7 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
 def _pair(path: Path, number: int, cells: list[str], places: tuple[int, int]) -> tuple[str, str]:
     found = [cells[place] for place in places if place < len(cells) and cells[place]]
     if len(found) != 2:
-        raise ForgetError(f"{path}, line {number}: expected a user and an item, found {len(cells)} columns")
+        raise ForgetError(f"{path}, line {number}: expected a user and an item, found {counted(len(cells), 'column')}")
     return found[0], found[1]
 
 

@@ -38,8 +38,12 @@ def read_modalities(
     return parsed
 
 
-def add_matching(request: ForgetRequest, dataset: Dataset, expression: str) -> tuple[ForgetRequest, int]:
+def add_matching(
+    request: ForgetRequest, dataset: Dataset, expression: str, warn: Warn = no_warning
+) -> tuple[ForgetRequest, int]:
     """Add what `expression` selects to `request`; return it and the number of rows that could not be decided.
+
+    `warn` is told of rows that stay and may have been meant as well.
 
     Raises:
         ForgetError: when the expression does not fit, or selects nothing.
@@ -52,7 +56,9 @@ def add_matching(request: ForgetRequest, dataset: Dataset, expression: str) -> t
     }
     matches = select(expression, tables)
     if not matches.selected.any():
-        raise ForgetError(f"--where {expression}: no row of {matches.table} fits")
+        raise ForgetError("; ".join((f"--where {expression}: no row of {matches.table} fits", *matches.remarks)))
+    for remark in matches.remarks:
+        warn(f"--where {expression}: {remark}")
     mask = pl.Series(matches.selected)
     found: dict[str, tuple[Any, ...]]
     if matches.table == "pairs":

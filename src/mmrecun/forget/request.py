@@ -66,7 +66,7 @@ def _refuse_frame(values: object) -> None:
 
 def _ids(values: object) -> tuple[str, ...]:
     _refuse_frame(values)
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
         raise ForgetError(f"{_shown(values)} is not a list of ids; write [{_shown(values)}]")
     return tuple(as_id(value) for value in values)
 

@@ -1,7 +1,7 @@
 """Rows of request files, held against the ids of a dataset: which column names whom, and what is a remark."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from mmrecun.data.importers.readers import Source, read_table
 from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request_text import Warn
-from mmrecun.text import listing, preview
+from mmrecun.text import counted, listing, preview
 
 _WHOLE = re.compile(r"(\d+)\.0+")  # whole numbers, as pandas writes a column in which some are missing
 
@@ -101,7 +101,7 @@ def without_comments(path: Path, rows: list[Row], place: int, known: IdMap | Non
     ids_there = among(known, [row.cells[place] if place < len(row.cells) else "" for row in marked])
     remarks = {row.number for row, there in zip(marked, ids_there, strict=True) if not there}
     if remarks:
-        warn(f"{path}: {len(remarks)} lines that begin with '# ' were passed over as comments")
+        warn(f"{path}: {counted(len(remarks), 'comment', 'was', 'were')} passed over (lines that begin with '# ')")
     return [row for row in rows if row.number not in remarks]
 
 
@@ -112,7 +112,10 @@ def mended(path: Path, listed: Sequence[str], known: IdMap | None, warn: Warn) -
     changed = {name: odd[name] for name, whole, short in zip(odd, there, mended, strict=True) if short and not whole}
     if changed:
         names = preview(f"{name} as {short}" for name, short in changed.items())
-        warn(f"{path}: {len(changed)} ids that were written as fractions were read as whole numbers: {names}")
+        warn(
+            f"{path}: {counted(len(changed), 'id', 'was', 'were')} written as a fraction, "
+            f"and read as a whole number: {names}"
+        )
     return tuple(changed.get(name, name) for name in listed)
 
 
@@ -127,13 +130,39 @@ def typed_column(path: Path, kind: str, header: str, known: IdMap | None, warn: 
         ForgetError: when it cannot be read, or holds no such column or several.
     """
     try:
-        source = _one_a_row(read_table(path), kind, header)
-        names = _columns(source.table.columns, kind, header) or [id_column(source, kind, header)]
-        plain = {name: as_ids(source.column(name), str(path)).drop_nulls() for name in names}
-        entries = {name: stripped(values).to_list() for name, values in plain.items()}
-        return tuple(ids(source, _chosen(path, names, entries, known, warn))[0])
+        return tuple(_typed(path, kind, header, known, warn)[1])
     except DataError as error:
         raise ForgetError(str(error)) from None
+
+
+def _typed(path: Path, kind: str, header: str, known: IdMap | None, warn: Warn) -> tuple[Source, pl.Series]:
+    """Return the rows of a Parquet or JSON file, and their ids."""
+    source = _one_a_row(read_table(path), kind, header)
+    names = _columns(source.table.columns, kind, header) or [id_column(source, kind, header)]
+    plain = {name: as_ids(source.column(name), str(path)).drop_nulls() for name in names}
+    entries = {name: stripped(values).to_list() for name, values in plain.items()}
+    return source, ids(source, _chosen(path, names, entries, known, warn))[0]
+
+
+def typed_place(path: Path, names: Collection[str], kind: str, header: str, known: IdMap | None) -> str:
+    """Return the file and the row, or line, of the first of `names` in a Parquet or JSON file; "" for none."""
+    source, listed = _typed(path, kind, header, known, no_warning)
+    return _first(source, listed.is_in(list(names)))
+
+
+def typed_place_of_pair(
+    path: Path, pairs: Collection[tuple[str, str]], headers: tuple[str, str], known: tuple[IdMap | None, IdMap | None]
+) -> str:
+    """Return the same for pairs; `headers` and `known` are of users and of items."""
+    source, users = _typed(path, "user", headers[0], known[0], no_warning)
+    items = _typed(path, "item", headers[1], known[1], no_warning)[1]
+    wanted = set(pairs)
+    return _first(source, pl.Series([pair in wanted for pair in zip(users, items, strict=True)], dtype=pl.Boolean))
+
+
+def _first(source: Source, fits: pl.Series) -> str:
+    places = fits.arg_true()
+    return source.at(int(places[0])) if len(places) else ""
 
 
 def _one_a_row(source: Source, kind: str, header: str) -> Source:

@@ -4,9 +4,10 @@ import csv
 import re
 import sys
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind
 from mmrecun.data.lookalikes import BLANKS
@@ -58,7 +59,7 @@ def _content(path: Path) -> bytes:
     if str(path) == "-":
         if sys.stdin is None:
             raise ForgetError("-: standard input is closed; name a file")
-        return sys.stdin.buffer.read()
+        return _read_once(sys.stdin.buffer)
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -67,6 +68,12 @@ def _content(path: Path) -> bytes:
         raise ForgetError(f"{path}: a folder, not a file of ids") from None
     except OSError as error:
         raise ForgetError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+@lru_cache(maxsize=1)
+def _read_once(stream: BinaryIO) -> bytes:
+    """Read a stream, and keep what it held for whoever looks for the line of an id."""
+    return stream.read()
 
 
 def _decoded(path: Path, content: bytes, warn: Warn) -> str:
@@ -96,9 +103,9 @@ def cells_of(text: str, separator: str) -> list[str]:
 def line_of(path: Path, names: Collection[str] | Collection[tuple[str, str]]) -> int | None:
     """Return the number of the first line of a text file that has one of `names` in it, alone or as a field.
 
-    Of a pair, both must be fields. None where there is no such line, and for standard input, which is read but once.
+    Of a pair, both must be fields. None where there is no such line.
     """
-    if not names or str(path) == "-":
+    if not names:
         return None
     lines, named = read_lines(path, lambda _: None)
     wanted: set[str | tuple[str, str]] = set(names)

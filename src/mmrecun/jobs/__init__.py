@@ -7,7 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmrecun.jobs._absent import Absent, absent_of, absent_table, present_part
+    from mmrecun.jobs._absent import (
+        Absent,
+        absent_of,
+        absent_of_mapped,
+        absent_table,
+        present_part,
+        present_part_mapped,
+    )
     from mmrecun.jobs._audit import audit, is_other_key, shadow_seconds
     from mmrecun.jobs._demo import run_demo
     from mmrecun.jobs._diff import diff
@@ -31,6 +38,7 @@ __all__ = [
     "Absent",
     "Workers",
     "absent_of",
+    "absent_of_mapped",
     "absent_table",
     "apply_delta",
     "audit",
@@ -53,6 +61,7 @@ __all__ = [
     "partial_folder",
     "plan",
     "present_part",
+    "present_part_mapped",
     "recommend",
     "refuse_impossible",
     "resume_file",
@@ -72,7 +81,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "_absent": ("Absent", "absent_of", "absent_table", "present_part"),
+    "_absent": (
+        "Absent",
+        "absent_of",
+        "absent_of_mapped",
+        "absent_table",
+        "present_part",
+        "present_part_mapped",
+    ),
     "_audit": ("audit", "is_other_key", "shadow_seconds"),
     "_demo": ("run_demo",),
     "_doctor": ("checks",),

@@ -4,10 +4,12 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
+from pathlib import Path
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 from mmrecun import runs
 from mmrecun.arrays import Bools
+from mmrecun.chunked.run import SIDES, MappedRun
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ForgetError, MMRecUnError
@@ -15,8 +17,9 @@ from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import opened
+from mmrecun.jobs._part_reader import HERE, reader
 from mmrecun.runs import PathLike, Run
-from mmrecun.text import preview
+from mmrecun.text import counted, preview
 
 Names = tuple[str, ...] | tuple[tuple[str, str], ...]
 Name = TypeVar("Name")
@@ -41,7 +44,7 @@ class Absent:
         """Describe what is absent, one line for each kind, naming the first few."""
         states = (("unknown", self.unknown), ("already forgotten", self.forgotten))
         return [
-            f"{state}: {len(named):,} {_NOUNS[kind]}{'' if len(named) == 1 else 's'}, {preview(map(_written, named))}"
+            f"{state}: {counted(len(named), _NOUNS[kind])}, {preview(map(_written, named))}"
             for state, kinds in states
             for kind, named in kinds.items()
         ]
@@ -75,8 +78,15 @@ def present_part(run: Run | PathLike, request: ForgetRequest, key: bytes | None 
     Raises:
         ForgetError: when nothing is left to forget.
     """
-    asked = opened(run)
-    absent = absent_of(asked, request, key)
+    return _narrowed(request, absent_of(opened(run), request, key))
+
+
+def present_part_mapped(run: PathLike, request: ForgetRequest, on: str = HERE) -> tuple[ForgetRequest, Absent]:
+    """Do as `present_part` for a run in chunks, whole or in parts; `on` names the hosts that have the parts."""
+    return _narrowed(request, absent_of_mapped(run, request, on))
+
+
+def _narrowed(request: ForgetRequest, absent: Absent) -> tuple[ForgetRequest, Absent]:
     narrowed = _without(request, absent)
     if narrowed.empty() and not request.empty():
         raise ForgetError(f"nothing is left to forget; {'; '.join(absent.lines())}")
@@ -119,6 +129,12 @@ def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Abs
             break
         unknown = unknown.unknown_to(memory)
     return Absent(unknown.by_kind(), missing.without(unknown).by_kind())
+
+
+def absent_of_mapped(run: PathLike, request: ForgetRequest, on: str = HERE) -> Absent:
+    """Return what a run in chunks does not have of `request`; of it, nobody knows what was forgotten before."""
+    with reader(on) as read:
+        return Absent(_Ids.of(request).unknown_to(_InChunks(read(Path(run)))).by_kind())
 
 
 class _Memory(Protocol):
@@ -196,6 +212,28 @@ class _InDataset:
         users, items = data.users.find(user for user, _ in pairs), data.items.find(item for _, item in pairs)
         known: Bools = (users >= 0) & (items >= 0)
         return known & data.interactions.contains(users, items, len(data.items))
+
+
+class _InChunks:
+    """What a run in chunks has."""
+
+    def __init__(self, run: MappedRun) -> None:
+        self.run = run
+
+    def users_in(self, names: tuple[str, ...]) -> Bools:
+        there: Bools = self.run.find("users", names) >= 0
+        return there
+
+    def items_in(self, names: tuple[str, ...]) -> Bools:
+        there: Bools = self.run.find("items", names) >= 0
+        return there
+
+    def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
+        users, items = (self.run.find(side, names) for side, names in zip(SIDES, zip(*pairs, strict=True), strict=True))
+        known: Bools = (users >= 0) & (items >= 0)
+        lists = self.run.pairs_of("users").lists(users[known])
+        known[known] = [item in partners >> 2 for item, partners in zip(items[known], lists, strict=True)]
+        return known
 
 
 class _Requested:

@@ -11,6 +11,7 @@ from mmrecun.auditing.assess import AuditedRun, AuditSubject, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.likelihood_ratio import check_number
 from mmrecun.auditing.result import AuditReport, AuditScope
+from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
@@ -116,12 +117,17 @@ def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
 
 def _write_report(report: AuditReport, run: Run, original: Run) -> AuditReport:
     """Write a report beside the earlier ones, and into the run folder unless one there assessed more."""
+    page = render(report, _facts(run, original), _history(run))
+    with claimed(run.folder / AUDITS, wait=True, within=[run.folder, run.folder / AUDITS]):
+        return _written(report, page.encode(), run)
+
+
+def _written(report: AuditReport, page: bytes, run: Run) -> AuditReport:
     name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
     place, number = run.folder / AUDITS / name, 1
     while place.exists():
         number += 1
         place = run.folder / AUDITS / f"{name}-{number}"
-    page = render(report, _facts(run, original), _history(run)).encode()
     before = _scope_of_report(run.folder / "audit.json")
     first = before is None or report.compared.at_least(before)
     report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})

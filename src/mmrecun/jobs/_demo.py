@@ -14,6 +14,7 @@ from mmrecun.forget.parsing import add_matching
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs._demo_raw import make_raw
 from mmrecun.rng import Seed
+from mmrecun.text import counted
 
 WHERE = 'licensor == "Ember House" and year < 2012'
 GOLDS = 3
@@ -43,7 +44,7 @@ def run_demo(out: Path, announce: Callable[[str], None], raw: bool = False) -> t
     jobs.train(out / "data", "mgcn", out / "original", settings)
     original = runs.load(out / "original")
     request, _ = add_matching(ForgetRequest(), original.dataset, WHERE)
-    announce(f"3/5 forgetting {len(request.items)} items: {WHERE}")
+    announce(f"3/5 forgetting {counted(len(request.items), 'item')}: {WHERE}")
     jobs.unlearn(original, request, out / "forgotten")
     golds = [out / f"gold-{seed}" for seed in range(1, GOLDS + 1)]
     for seed, gold in enumerate(golds, start=1):

@@ -1,5 +1,6 @@
 """Add a modality to a dataset, encoded from raw text, pictures or sound."""
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,13 +8,13 @@ from mmrecun.atomic import refuse_existing
 from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.modality import check_name
+from mmrecun.data.modality import Modality, check_name
 from mmrecun.encoders.encode import encode as encode_contents
 from mmrecun.encoders.registry import open_encoder
 from mmrecun.encoders.sources import find_contents
 from mmrecun.errors import DataError
 from mmrecun.runs import PathLike
-from mmrecun.text import preview
+from mmrecun.text import counted, preview
 from mmrecun.training.loop import Progress, no_progress
 
 
@@ -50,32 +51,37 @@ def encode(
     Raises:
         DataError: when the dataset has that modality, or the source is of no use.
         ConfigError: for an unknown encoder or a missing library.
-        ArtifactError: when `out` exists.
+        ArtifactError: when `out` exists, or another command is making it or adding to `data`.
     """
-    data = Path(data)
+    data, copy = Path(data), None if out is None else Path(out)
     check_name(modality)
-    if out is not None:
-        refuse_existing(Path(out))
-    dataset = files.load(data)
-    if out is None and modality in dataset.modalities:
-        raise DataError(f"{data} already has a modality '{modality}'; choose another name, or write a copy with --out")
-    opened = open_encoder(encoder, modality)
-    contents = find_contents(source, dataset.items, opened.kind, data)
-    provenance = opened.provenance.model_copy(update={"licence": licence, "owner": owner})
-    encoded = encode_contents(contents, opened, modality, provenance, partial_folder(data, modality), progress)
-    made = encoded.modality
-    if out is None:
-        dataset = files.add_modality(dataset, made, data)
-    else:
-        dataset = replace(dataset, modalities={**dataset.modalities, modality: made})
-        with claimed(Path(out)):
-            files.save(dataset, Path(out))
+    partial = partial_folder(data, modality)
+    if copy is not None:
+        refuse_existing(copy)
+    files.read_header(data)  # a claim would make folders on the way to a dataset that is not there
+    with claimed(copy or data, within=() if copy else (data, data / "features")):
+        dataset = files.load(data)
+        if copy is None and modality in dataset.modalities:
+            shutil.rmtree(partial, ignore_errors=True)  # of a command that was killed at its end
+            raise DataError(
+                f"{data} already has a modality '{modality}'; choose another name, or write a copy with --out"
+            )
+        opened = open_encoder(encoder, modality)
+        contents = find_contents(source, dataset.items, opened.kind, data)
+        provenance = opened.provenance.model_copy(update={"licence": licence, "owner": owner})
+        encoded = encode_contents(contents, opened, modality, provenance, partial, progress)
+        dataset = _written(dataset, encoded.modality, data, copy)
+        shutil.rmtree(partial, ignore_errors=True)
     absent = [row for row, piece in enumerate(contents.pieces) if piece is None]
-    return EncodedDataset(
-        dataset,
-        Path(out) if out is not None else data,
-        _warnings(dataset, absent, encoded.unreadable, contents.ignored),
-    )
+    return EncodedDataset(dataset, copy or data, _warnings(dataset, absent, encoded.unreadable, contents.ignored))
+
+
+def _written(dataset: Dataset, made: Modality, data: Path, copy: Path | None) -> Dataset:
+    if copy is None:
+        return files.add_modality(dataset, made, data)
+    whole = replace(dataset, modalities={**dataset.modalities, made.name: made})
+    files.save(whole, copy)
+    return whole
 
 
 def partial_folder(data: Path, modality: str) -> Path:
@@ -87,14 +93,14 @@ def _warnings(dataset: Dataset, absent: list[int], unreadable: dict[int, str], i
     names = dataset.items.names
     told = []
     if absent:
-        told.append(f"{_items(len(absent))} without content, and so without features: {preview(names.gather(absent))}")
+        told.append(
+            f"{counted(len(absent), 'item')} without content, and so without features: {preview(names.gather(absent))}"
+        )
     if unreadable:
         reasons = [f"{names[row]} ({reason})" for row, reason in list(unreadable.items())]
-        told.append(f"{_items(len(unreadable))} with unreadable content, and so without features: {preview(reasons)}")
+        told.append(
+            f"{counted(len(unreadable), 'item')} with unreadable content, and so without features: {preview(reasons)}"
+        )
     if ignored:
-        told.append(f"content of {ignored:,} ids that are not items of the dataset was left out")
+        told.append(f"content under {counted(ignored, 'id')} was left out, since no item of the dataset has it")
     return told
-
-
-def _items(count: int) -> str:
-    return f"{count:,} item{'' if count == 1 else 's'}"

@@ -5,7 +5,7 @@ from typing import Any
 from mmrecun.data.interactions import Split
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
-from mmrecun.evaluation.ranking import score_pairs, top_k
+from mmrecun.evaluation.ranking import checked_length, score_pairs, top_k
 from mmrecun.forget.request import as_id
 from mmrecun.jobs._foreign import opened
 from mmrecun.models.inference import vectors_of
@@ -45,7 +45,7 @@ def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[st
     data = asked.dataset
     row = data.users.rows([as_id(user)])
     vectors = vectors_of(asked.model, data)
-    items = top_k(vectors.users, vectors.items, data.interactions, row, min(k, len(data.items)))[0]
+    items = top_k(vectors.users, vectors.items, data.interactions, row, min(checked_length(k), len(data.items)))[0]
     items = items[items >= 0]
     scores = score_pairs(vectors.users, vectors.items, row.repeat(len(items)), items).tolist()
     titles = (

@@ -25,7 +25,7 @@ from mmrecun.jobs._part_reader import HERE, left_of, reader
 from mmrecun.manifest import reference
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
-from mmrecun.text import unknown_name
+from mmrecun.text import counted, unknown_name
 from mmrecun.training.loop import Progress
 
 _CHECKED = 500  # users whose lists an audit compares
@@ -127,7 +127,7 @@ def solved(parent: MappedRun, request: ForgetRequest, seed: int) -> tuple[Erasur
 def stop_of(erasure: Erasure, explained: float) -> str:
     """Say in words how an unlearning ended."""
     moved = sum(len(rows) for rows, _ in erasure.moved.values())
-    return f"{moved} rows in balance with their pairs, explained with a cosine of {explained:.2f}"
+    return f"{counted(moved, 'row')} in balance with their pairs, explained with a cosine of {explained:.2f}"
 
 
 def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedManifest:
@@ -190,7 +190,7 @@ def fold_mapped(run: PathLike, out: PathLike) -> int:
     waited = 0
     for folder, target in folders.values():
         unfolded = mapped.read(folder, part=bool(parts))
-        with staged_folder(target) as staging:
+        with claimed(target), staged_folder(target) as staging:
             fold(unfolded, staging, target)
         waited += unfolded.manifest.waiting()
     return waited

@@ -1,6 +1,7 @@
 """Unlearn from a run whose parts lie on several hosts, each of which changes the rows that it owns."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,11 @@ def unlearn_parts(
 
     Raises:
         ForgetError: when the request leaves no training interaction.
-        ArtifactError: when a part is missing.
+        ArtifactError: when a part is missing, or another command is making `out`.
     """
     started, place, out = time.perf_counter(), Path(run), Path(out)
-    with owners_of(on) as found:
+    claim = claimed(out) if on == HERE else nullcontext()  # each owner claims its part as well
+    with owners_of(on) as found, claim:
         owners = found(place)
         parent = RunInParts.of(place, owners)
         erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)

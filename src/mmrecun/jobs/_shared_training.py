@@ -26,6 +26,7 @@ from mmrecun.scale.gang import train_here, train_on_cluster, watched
 from mmrecun.scale.ray_engine import Share, connected
 from mmrecun.scale.sharded_training import ShardedTraining, clear, collect
 from mmrecun.settings import split_settings
+from mmrecun.text import counted
 from mmrecun.training.distributed.checkpoint import Checkpoints
 from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.row_exchange import Shard
@@ -146,7 +147,7 @@ def _checked(
     config.check_modalities(list(columns.features))
     _refuse_untrainable(columns, data)
     if workers.count > len(columns.users):
-        raise ConfigError(f"--workers {workers.count}: there are {len(columns.users)} users to share")
+        raise ConfigError(f"--workers {workers.count}: the dataset has {counted(len(columns.users), 'user')} to share")
     return config, training, columns
 
 

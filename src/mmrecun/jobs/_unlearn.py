@@ -26,19 +26,27 @@ from mmrecun.jobs._foreign import ForeignRun, opened
 from mmrecun.manifest import Manifest, Reference, reference, stamped
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike, Run
-from mmrecun.text import preview
+from mmrecun.text import counted, preview
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
-from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.base import Task, Unlearner
 from mmrecun.unlearning.registry import method_class
 
 Request = ForgetRequest | Mapping[str, Any]
 
 
-def scope(run: Run | PathLike, request: Request, key: bytes | None = None) -> dict[str, Any]:
-    """Report what an unlearning would remove, without doing it; `key` as for `unlearn`."""
+def scope(
+    run: Run | PathLike,
+    request: Request,
+    key: bytes | None = None,
+    method: str = "mmrecun",
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Report what an unlearning would remove, without doing it; arguments and errors are those of `unlearn`."""
     asked, key = opened(run), key or read_key()
     partition = taken(asked, ForgetRequest.taken(request), key)
+    if not isinstance(asked, ForeignRun):
+        _unlearner(method, settings or {}, partition)
     mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     return {
         "parent": str(asked.folder),
@@ -111,10 +119,9 @@ class _Unlearning(NamedTuple):
 def _unlearn_ours(parent: Run, asked: _Unlearning, started: float) -> Manifest:
     """Do as `unlearn` for a model of this package; `started` counts the seconds."""
     request, out, method, settings, seed, progress, key = asked
-    unlearner = method_class(method)(method_class(method).Config.of(settings, f"method '{method}'"))
+    method_class(method).Config.of(settings, f"method '{method}'")  # before the request, which costs more to read
     partition = taken(parent, request, key)
-    if unlearner.validates and not can_validate(partition.retained):
-        raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; '{method}' needs some: forget fewer validation pairs")
+    unlearner = _unlearner(method, settings, partition)
     carried = parent.manifest.carried if parent.manifest.method == method else {}
     result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried))
     facts = {
@@ -137,6 +144,20 @@ def _unlearn_ours(parent: Run, asked: _Unlearning, started: float) -> Manifest:
         manifest = stamped(result.model, seconds=seconds, **facts)
         runs.write(staging, manifest, result.model, result.history)
     return manifest
+
+
+def _unlearner(method: str, settings: Mapping[str, Any], partition: Partition) -> Unlearner:
+    """Return the method, if it can forget what the partition removes.
+
+    Raises:
+        ConfigError: for an unknown method or setting.
+        ForgetError: when it cannot.
+    """
+    unlearner = method_class(method)(method_class(method).Config.of(settings, f"method '{method}'"))
+    unlearner.check(partition)
+    if unlearner.validates and not can_validate(partition.retained):
+        raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; '{method}' needs some: forget fewer validation pairs")
+    return unlearner
 
 
 def _unlearn_foreign(parent: ForeignRun, asked: _Unlearning) -> Manifest:
@@ -201,7 +222,8 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: byte
         *_hashes_lost(run, key),
         *(f"'{run.manifest.model}' does not read the modality '{name}'" for name in unread),
         *(
-            f"forgotten ids stand in '{mention.column}' of {mention.rows} {mention.table}, a column of other values; "
+            f"forgotten ids stand in '{mention.column}' of {counted(mention.rows, mention.table.removesuffix('s'))}, "
+            "a column of other values; "
             + ("they may not be meant as ids, and were left" if mention.plain else "they were left: mend that column")
             for mention in mentions
             if not mention.refers
@@ -230,5 +252,6 @@ def _lookalikes_that_stay(kind: str, ids: IdMap, lost: Bools) -> list[str]:
     gone = pl.Series(lost)
     left = ids.names.filter(~gone & ids.folded.is_in(ids.folded.filter(gone).unique().implode()))
     quoted = preview(f"'{name}'" for name in left)
-    line = f"{len(left)} {kind} that stay differ from a forgotten one in {DIFFERENCES} alone: {quoted}"
+    who = counted(len(left), kind.removesuffix("s"), "that stays differs", "that stay differ")
+    line = f"{who} from a forgotten one in {DIFFERENCES} alone: {quoted}"
     return [line] if len(left) else []

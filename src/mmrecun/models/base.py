@@ -16,7 +16,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, RequiredInputs
 from mmrecun.models.gathering import gather
 from mmrecun.rng import Seed
-from mmrecun.settings import Settings
+from mmrecun.settings import Hyperparameters, Settings
 
 UserItemVectors = tuple[Tensor, Tensor]
 
@@ -31,7 +31,7 @@ class IdTables(NamedTuple):
 ID_TABLES = IdTables("users.weight", "items.weight")
 
 
-class ModelConfig(Settings):
+class ModelConfig(Hyperparameters):
     """Settings every recommender has."""
 
     dim: PositiveInt = Field(default=64, description="size of the trainable rows (D)")

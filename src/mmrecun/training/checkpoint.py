@@ -1,6 +1,8 @@
 """Weights, and the state of an interrupted training, as safetensors; nothing is pickled."""
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +41,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(safetensors.torch.load_file(path))
     except FileNotFoundError:
+        if path.exists():  # the library says this of a file that may not be read as well
+            raise ArtifactError(f"{path}: cannot be read: {os.strerror(errno.EACCES)}") from None
         raise ArtifactError(f"{path}: no such file; the run is incomplete") from None
     except safetensors.SafetensorError as error:
         raise ArtifactError(f"{path}: not a readable safetensors file: {error}") from None

@@ -17,7 +17,7 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.errors import DivergedError
 from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
-from mmrecun.settings import Settings
+from mmrecun.settings import Hyperparameters
 from mmrecun.training.checkpoint import TrainState, load_train_state, save_train_state
 from mmrecun.training.epochs import EpochTask, epochs_of
 from mmrecun.training.loop import Progress, adam, no_progress
@@ -25,7 +25,7 @@ from mmrecun.training.loop import Progress, adam, no_progress
 Validate = Callable[[Recommender], float]
 
 
-class TrainConfig(Settings):
+class TrainConfig(Hyperparameters):
     """Settings of a training."""
 
     epochs: PositiveInt = Field(default=1000, description="epochs at most")

@@ -18,13 +18,13 @@ from mmrecun.forget.request import Target
 from mmrecun.forget.views import View
 from mmrecun.models.base import Recommender, Sizes, transfer_rows
 from mmrecun.rng import Seed
-from mmrecun.settings import Settings
+from mmrecun.settings import Hyperparameters
 from mmrecun.training.fit import TrainConfig
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import validation_score
 
 
-class UnlearnConfig(Settings):
+class UnlearnConfig(Hyperparameters):
     """Base of every method's settings."""
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from mmrecun.arrays import Ints
 from mmrecun.forget.partition import Partition
+from mmrecun.text import counted
 from mmrecun.unlearning.base import Task, Unlearner, UnlearnResult, retained_model, with_fresh_rows
 
 
@@ -16,7 +17,7 @@ class Reset(Unlearner):
         """Draw the affected rows anew."""
         users, items = affected_rows(task.partition)
         fresh = with_fresh_rows(task.model, users, items, task.seed.child("reset"))
-        stop = f"nothing was trained; {len(users)} users and {len(items)} items have fresh rows"
+        stop = f"nothing was trained; {counted(len(users), 'user')} and {counted(len(items), 'item')} have fresh rows"
         return UnlearnResult(retained_model(task, fresh), stop, [])
 
 

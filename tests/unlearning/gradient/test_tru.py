@@ -32,7 +32,7 @@ def test_a_given_gradient_arrives_as_given():
 @pytest.mark.parametrize("target", ["pairs", "some audio"])
 def test_with_all_modules_and_no_bound_it_is_mmrecun(trained: Trained, target: str):
     task = task_of(trained, target)
-    runs = TRURun(task, TRUConfig(share=1, tau=1e9)), MMRecUnPaperRun(task, MMRecUnPaperConfig())
+    runs = TRURun(task, TRUConfig(share=1, tau=1e6)), MMRecUnPaperRun(task, MMRecUnPaperConfig())
     step = next(runs[0].sampler.forget_pass(0))
     gradients = []
     for run in runs:

@@ -32,3 +32,11 @@ def test_both_sides_carry_the_square_roots_of_the_singular_values(dataset: Datas
     sizes = np.linalg.svd(dense(dataset), compute_uv=False)
     for side in (users, items):
         np.testing.assert_allclose(side.T @ side, np.diag(sizes[: side.shape[1]]), atol=1e-4)
+
+
+def test_fewer_independent_columns_than_dimensions_do_not_stop_it():
+    """Forty items whose users are all the same: the rank is one."""
+    pairs = pl.DataFrame({"user": np.repeat(np.arange(300), 64), "item": np.tile(np.arange(64), 300), "split": "train"})
+    users, items = spectral_vectors(Dataset.from_frames(pairs), np.random.default_rng(0), torch.device("cpu"))
+    assert users.isfinite().all()
+    assert items.isfinite().all()

@@ -20,6 +20,7 @@ from mmrecun.data.importers.compressed import plain, readable_text
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.report import Report
 from mmrecun.errors import DataError
+from mmrecun.text import counted
 
 _FIELDS = {
     "reviewerID": ("reviewerID", "asin", "overall", "unixReviewTime"),
@@ -123,13 +124,13 @@ def product_attributes(path: Path, items: IdMap, report: Report) -> pl.DataFrame
             found[name] = _told(record)
     if not found:
         raise DataError(f"{path}: none of its products is an item of the dataset")
-    for count, what in (
-        (strangers, "products have no interaction and were left out"),
-        (repeated, "records repeat a product; the first of each was kept"),
-        (len(items) - len(found), "items of the interactions are not in it; they have no attributes"),
+    for count, noun, what in (
+        (strangers, "product", "left out, without an interaction"),
+        (repeated, "record", "of a product that was there already; the first was kept"),
+        (len(items) - len(found), "item", "of the interactions not in it, and so without attributes"),
     ):
         if count:
-            report.warnings.append(f"{path}: {count} {what}")
+            report.warnings.append(f"{path}: {counted(count, noun)} {what}")
     rows = [found.get(name, {}) for name in items.names]
     schema = {"title": pl.String, "brand": pl.String, "category": pl.String, "main_category": pl.String}
     table = pl.DataFrame(rows, schema={**schema, "price": pl.Float64})

@@ -12,7 +12,7 @@ import polars as pl
 from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text
 from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind, wide_encoding
 from mmrecun.errors import DataError
-from mmrecun.text import preview, reason_of
+from mmrecun.text import counted, preview, reason_of
 
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _MARK = '"'
@@ -77,7 +77,10 @@ def header_names(path: Path, header: Sequence[str], separator: str, columns: Seq
         DataError: for another number of names, names that repeat, or a header that is a row of numbers.
     """
     if columns and len(columns) != len(header):
-        raise DataError(f"{path}: {len(header)} columns, but {len(columns)} names are given: {', '.join(columns)}")
+        raise DataError(
+            f"{path}: {counted(len(header), 'column')}, but {counted(len(columns), 'name', 'is', 'are')} given: "
+            + ", ".join(columns)
+        )
     names = list(columns) or [column.partition(":")[0].strip() for column in header]
     cells = [] if columns else first_line(path).rstrip("\r\n").split(separator)
     if cells and all(is_number(cell) for cell in cells) and cells != [str(place) for place in range(len(cells))]:
@@ -209,7 +212,7 @@ def ragged(path: Path, separator: str, quoted: bool) -> str:
     for first, _, fields in _records(path, separator, quoted):
         wanted = wanted or len(fields)
         if any(fields) and len(fields) != wanted:
-            return f"{path}, line {first}: {len(fields)} columns, but the header has {wanted}"
+            return f"{path}, line {first}: {counted(len(fields), 'column')}, but the header has {wanted}"
     return ""
 
 

@@ -15,7 +15,7 @@ from mmrecun.data.lookalikes import stripped
 from mmrecun.data.modality import Modality
 from mmrecun.data.npy import read_npy
 from mmrecun.errors import DataError
-from mmrecun.text import preview
+from mmrecun.text import counted, preview
 
 
 def from_npy(name: str, path: Path, items: IdMap) -> Modality:
@@ -36,11 +36,14 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
     count = len(items)
     if len(features) < count:
         raise DataError(
-            f"{path}: {len(features)} feature rows for {count} items; item row {len(features)} "
+            f"{path}: {counted(len(features), 'feature row')} for {counted(count, 'item')}; item row {len(features)} "
             f"('{items.names[len(features)]}') has none"
         )
     if len(features) > count:
-        raise DataError(f"{path}: {len(features)} feature rows for only {count} items; which row is whose is unknown")
+        raise DataError(
+            f"{path}: {counted(len(features), 'feature row')} for only {counted(count, 'item')}; "
+            "which row is whose is unknown"
+        )
     present = np.ones(count, dtype=bool) if features.dtype.kind != "f" else ~np.isnan(features).all(axis=1)
     partly = np.flatnonzero(present & ~np.isfinite(features).all(axis=1))
     if len(partly):
@@ -70,7 +73,9 @@ def with_ids(name: str, path: Path, ids_path: Path, items: IdMap, warnings: list
         raise DataError(f"{path}: {features.dtype} of shape {list(features.shape)}; expected numbers, a row an item")
     listed = _listed(ids_path)
     if len(listed) != len(features):
-        raise DataError(f"{path}: {len(features)} rows of features, but {ids_path} has {len(listed)} ids")
+        raise DataError(
+            f"{path}: {counted(len(features), 'row')} of features, but {ids_path} has {counted(len(listed), 'id')}"
+        )
     with np.errstate(over="ignore"):
         values = np.asarray(features, dtype=np.float32)
     return from_table(name, path, pl.DataFrame({"id": listed, "features": values}), items, "", warnings)
@@ -127,7 +132,7 @@ def from_table(
     present[rows[kept]] = True
     if not (rows >= 0).any():
         raise DataError(
-            f"{path}: none of its {len(listed)} ids is an item of the dataset, such as {preview(listed, 3)}"
+            f"{path}: none of its {counted(len(listed), 'id')} is an item of the dataset, such as {preview(listed, 3)}"
         )
     strangers = listed.filter(rows < 0)
     if len(strangers) and warnings is not None:
@@ -183,7 +188,8 @@ def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
     ragged = (given & (lengths != usual)).arg_true()
     if len(ragged):
         row = int(ragged[0])
-        raise DataError(f"{path}, row {row} (id {listed[row]}): {lengths[row]} features, others have {usual!r}")
+        has = counted(int(lengths[row]), "feature")
+        raise DataError(f"{path}, row {row} (id {listed[row]}): {has}, others have {usual!r}")
     width = int(lengths.filter(given)[0])
     values = np.full((len(column), width), np.nan, dtype=np.float32)
     values[given.to_numpy()] = column.filter(given).cast(pl.List(pl.Float32)).list.to_array(width).to_numpy()

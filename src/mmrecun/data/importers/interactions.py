@@ -18,7 +18,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.splits import cut_validation, k_core, leave_k_out, random_split, temporal_split
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
-from mmrecun.text import quoted
+from mmrecun.text import counted, quoted
 
 _LABELS = {"0": 0, "1": 1, "2": 2, "train": 0, "valid": 1, "validation": 1, "test": 2}
 
@@ -78,7 +78,7 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     users, items, order = _distinct(events, options, report)
     if options.k_core:
         inside = k_core(users, items, options.k_core)
-        told = f"the {options.k_core}-core keeps {int(inside.sum())} of {len(events.users)} interactions"
+        told = f"the {options.k_core}-core keeps {int(inside.sum()):,} of {counted(len(events.users), 'interaction')}"
         report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", told)
         users, items, order = users[inside], items[inside], order[inside]
     labels = _labels(events, users, order, options, report)

@@ -9,7 +9,7 @@ from mmrecun.data.importers.report import Report
 from mmrecun.data.modality import Modality, Provenance
 from mmrecun.data.npy import read_npy
 from mmrecun.errors import DataError
-from mmrecun.text import preview
+from mmrecun.text import counted, preview
 
 
 def from_item_folder(name: str, folder: Path, items: IdMap, report: Report) -> Modality:
@@ -32,10 +32,12 @@ def from_item_folder(name: str, folder: Path, items: IdMap, report: Report) -> M
     rows = items.find(list(files))
     known = {path: int(row) for path, row in zip(files.values(), rows, strict=True) if row >= 0}
     if not known:
-        raise DataError(f"{inner}: none of its {len(files)} files is named by an item, such as {preview(files, 3)}")
+        raise DataError(
+            f"{inner}: none of its {counted(len(files), 'file')} is named by an item, such as {preview(files, 3)}"
+        )
     strangers = len(files) - len(known)
     if strangers:
-        report.warnings.append(f"{inner}: {strangers} files belong to no item of the dataset and were left out")
+        report.warnings.append(f"{inner}: {counted(strangers, 'file')} left out, of no item of the dataset")
     first = next(iter(known))
     width = len(_row(first))
     features = np.zeros((len(items), width), dtype=np.float32)
@@ -43,7 +45,7 @@ def from_item_folder(name: str, folder: Path, items: IdMap, report: Report) -> M
     for path, row in known.items():
         values = _row(path)
         if len(values) != width:
-            raise DataError(f"{path}: {len(values)} features, but {first.name} has {width}")
+            raise DataError(f"{path}: {counted(len(values), 'feature')}, but {first.name} has {width}")
         absent = bool(np.isnan(values).all())
         if not absent and not np.isfinite(values).all():
             raise DataError(f"{path}: features are NaN or infinite in part")

@@ -9,6 +9,7 @@ from mmrecun.data.importers.batches import Table
 from mmrecun.data.importers.compressed import readable_text
 from mmrecun.data.importers.readers import Source
 from mmrecun.errors import DataError
+from mmrecun.text import counted
 
 _PAIRS = 500_000  # in a batch
 _OTHER_SEPARATORS = ",;|"
@@ -39,9 +40,9 @@ def open_item_lists(path: Path, separator: str | None = None, most: int | None =
                 batch = _Batch(path)
         yield batch.source()
         if empty:
-            warnings.append(f"{path}: {empty} lines hold a user and no item")
+            warnings.append(f"{path}: {counted(empty, 'line', 'holds', 'hold')} a user and no item")
         if longer:
-            warnings.append(f"{path}: {longer} lines go on after the pair; that was left out")
+            warnings.append(f"{path}: {counted(longer, 'line', 'goes', 'go')} on after the pair; that was left out")
 
     return Table(path, ("user", "item", "position"), read, False, warnings)
 

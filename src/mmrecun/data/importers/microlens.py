@@ -14,6 +14,7 @@ from mmrecun.data.importers.readers import read_table
 from mmrecun.data.importers.report import Report
 from mmrecun.data.importers.tabular import id_table
 from mmrecun.errors import DataError
+from mmrecun.text import counted
 
 
 def find_pairs(folder: Path) -> Path | None:
@@ -69,6 +70,8 @@ def find_titles(path: Path, report: Report) -> Listed | None:
         rows = listed.find(ids.names)
         strangers = int((ids.find(listed.names) < 0).sum())
         if strangers:
-            report.warnings.append(f"{counts}: {strangers} items have no title and were left out")
+            report.warnings.append(
+                f"{counts}: {counted(strangers, 'item', 'has no title and was', 'have no title and were')} left out"
+            )
         told = told.hstack(numbers[pl.Series(rows).replace(-1, None)])
     return Listed(ids, told, found[0])

@@ -12,11 +12,12 @@ from mmrecun.data.importers.features import from_npy
 from mmrecun.data.importers.id_codes import IdOrder
 from mmrecun.data.importers.interactions import interactions
 from mmrecun.data.importers.options import Imported, ImportOptions
-from mmrecun.data.importers.readers import read_table, separator_of
+from mmrecun.data.importers.readers import TYPED_SUFFIXES, read_table, separator_of
 from mmrecun.data.importers.report import Report
 from mmrecun.data.importers.tabular import id_table
 from mmrecun.data.npy import read_npy
 from mmrecun.errors import DataError
+from mmrecun.text import counted
 
 _USERS, _ITEMS, _LABEL = ("userID", "user_id", "user"), ("itemID", "item_id", "item"), "x_label"
 _TIME = "timestamp"
@@ -36,8 +37,8 @@ def read(path: Path, options: ImportOptions) -> Imported:
     folder = path if path.is_dir() else path.parent
     tables = sorted(folder.glob("*.inter")) if path.is_dir() else [path]
     if len(tables) != 1:
-        found = "no .inter file" if not tables else f"several .inter files ({', '.join(path.name for path in tables)})"
-        raise DataError(f"{folder}: {found}; expected exactly one")
+        found = f"several .inter files ({', '.join(path.name for path in tables)})" if tables else "no .inter file"
+        raise DataError(f"{folder}: {found}; {'name one of them' if tables else _other_tables(folder)}")
     read_as = separator_of(options.separator)
     report = Report()
     table = open_table(tables[0], read_as, options.columns, _TIME if options.timestamp is None else None)
@@ -59,6 +60,19 @@ def read(path: Path, options: ImportOptions) -> Imported:
     return Imported(dataset, report)
 
 
+def _other_tables(folder: Path) -> str:
+    """Say what to name in a folder that is not of RecBole or MMRec; the pairs are mostly in its largest table."""
+    files = [
+        path
+        for path in folder.iterdir()
+        if path.is_file() and {".csv", ".tsv", ".dat", ".data", *TYPED_SUFFIXES} & {*path.suffixes}
+    ]
+    if not files:
+        return "it holds no table of interactions"
+    largest = max(files, key=lambda path: path.stat().st_size)
+    return f"name the table of interactions in it, such as {largest}, and others with --items and --users"
+
+
 def _beside(path: Path, known: IdMap, separator: str | None, warnings: list[str]) -> pl.DataFrame:
     """Return the attributes in RecBole's `.user` or `.item` file beside the `.inter` file, by row of `known`."""
     if not path.is_file():
@@ -67,9 +81,11 @@ def _beside(path: Path, known: IdMap, separator: str | None, warnings: list[str]
     rows = listed.find(known.names)
     strangers, lacking = int((known.find(listed.names) < 0).sum()), int((rows < 0).sum())
     if strangers:
-        warnings.append(f"{path}: {strangers} {known.kind}s have no interaction and were left out")
+        warnings.append(f"{path}: {counted(strangers, known.kind)} left out, without an interaction")
     if lacking:
-        warnings.append(f"{path}: {lacking} {known.kind}s of the interactions are not in it; they have no attributes")
+        warnings.append(
+            f"{path}: {counted(lacking, known.kind)} of the interactions not in it, and so without attributes"
+        )
     return attributes[pl.Series(rows).replace(-1, None)] if attributes.width else attributes
 
 

@@ -30,7 +30,7 @@ from mmrecun.data.importers.tabular import assemble, id_table, open_events
 from mmrecun.data.interactions import Split
 from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.errors import ConfigError, DataError
-from mmrecun.text import preview, reason_of
+from mmrecun.text import counted, preview, reason_of
 
 _SHORTENED = r"^\d([.,]\d+)?E\+\d+$"
 _NO_VALUES = ("nan", "nat", "none", "null", "nil", "na", "n/a", "<na>", "\\n", "undefined")  # as programs write them
@@ -228,43 +228,45 @@ def _lists_beside(folder: Path, report: Report) -> dict[str, Listed]:
 def _warnings(dataset: Dataset) -> list[str]:
     warnings, pairs = [], dataset.interactions
     for kind, rows, degrees in (
-        ("users", pairs.users, dataset.degrees[0]),
-        ("items", pairs.items, dataset.degrees[1]),
+        ("user", pairs.users, dataset.degrees[0]),
+        ("item", pairs.items, dataset.degrees[1]),
     ):
         seen = np.zeros(len(degrees), dtype=bool)
         seen[rows] = True
         cold, gaps = int((seen & (degrees == 0)).sum()), int((~seen).sum())
         if cold:
-            warnings.append(f"{cold} {kind} are only in valid or test: cold")
+            warnings.append(f"{counted(cold, kind, 'is', 'are')} only in valid or test: cold")
         if gaps:
-            warnings.append(f"{gaps} {kind} have no interaction at all (gaps in the ids, or never used)")
+            warnings.append(
+                f"{counted(gaps, kind, 'has', 'have')} no interaction at all (gaps in the ids, or never used)"
+            )
     full = np.flatnonzero(dataset.degrees[0] == len(dataset.items))
     if len(full):
         names = preview(dataset.users.names.gather(full))
-        warnings.append(f"{len(full)} users have every item ({names}): training passes them over")
-    for kind, ids in (("users", dataset.users), ("items", dataset.items)):
+        warnings.append(f"{counted(len(full), 'user', 'has', 'have')} every item ({names}): training passes them over")
+    for kind, ids in (("user", dataset.users), ("item", dataset.items)):
         twins = ids.names.filter(ids.folded.is_duplicated())
         if len(twins):
             names = preview(f"'{name}'" for name in twins)
             warnings.append(
-                f"{len(twins)} {kind} differ from another in {DIFFERENCES} alone ({names}); "
+                f"{counted(len(twins), kind)} differ from another in {DIFFERENCES} alone ({names}); "
                 "if they are one, mend the file: a request for one leaves the other"
             )
         called = ids.names.filter(ids.names.str.to_lowercase().is_in(list(_NO_VALUES)))
         if len(called):
             names = preview(f"'{name}'" for name in called)
-            warnings.append(f"{kind} are called {names}; if these stand for missing ids, leave their rows out")
+            warnings.append(f"{kind}s are called {names}; if these stand for missing ids, leave their rows out")
         shortened = ids.names.filter(ids.names.str.contains(_SHORTENED))
         if len(shortened):
             names = preview(f"'{name}'" for name in shortened)
             warnings.append(
-                f"{kind} are called {names}: so spreadsheets shorten long numbers, and different ids become one; "
+                f"{kind}s are called {names}: so spreadsheets shorten long numbers, and different ids become one; "
                 "export them as text"
             )
     for name, modality in dataset.modalities.items():
         absent = int((~modality.present).sum())
         if absent:
-            warnings.append(f"{absent} items have no '{name}'")
+            warnings.append(f"{counted(absent, 'item', 'has', 'have')} no '{name}'")
         if not modality.provenance.encoder:
             warnings.append(f"'{name}' does not say which encoder made it; note it in dataset.toml")
     return warnings

@@ -23,6 +23,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.forget import views
 from mmrecun.forget.request import Target
 from mmrecun.models.base import Recommender, Vectors
+from mmrecun.text import counted
 from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import bpr
 from mmrecun.unlearning.base import (
@@ -108,7 +109,8 @@ class Obliviate(Unlearner):
             for name, values in adapters.tables().items():
                 working.get_parameter(name).copy_(values)
         rows = sum(len(moved) for moved in adapters.rows.values())
-        stop = f"{rows} rows moved, {self.config.calibration} calibration steps; second moments estimated"
+        steps = counted(self.config.calibration, "calibration step")
+        stop = f"{counted(rows, 'row')} moved, {steps}; second moments estimated"
         return UnlearnResult(retained_model(task, working), stop, history)
 
     def first_move(self, task: Task, model: Recommender, inputs: GraphInputs) -> Adapters:

@@ -31,6 +31,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.errors import ForgetError
+from mmrecun.text import counted
 from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
@@ -68,7 +69,7 @@ class MMRecUnConfig(UnlearnConfig):
     step_scale: float = Field(
         default=1.1,
         gt=0,
-        le=1e30,
+        le=100,
         description=(
             "factor on the Gauss-Newton move, which comes a little short; only a prior where forgotten pairs can be "
             "compared with validation pairs"
@@ -178,8 +179,8 @@ class MMRecUn(Unlearner):
         match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
         if why := guard.worse(solver.model):
             return self.unsolved(task, why)
-        settled = f"settled for {self.config.epochs} epoch{'' if self.config.epochs == 1 else 's'} at most"
-        stop = f"{len(solver.tables)} tables in balance with the retained pairs; {settled}"
+        settled = f"settled for {counted(self.config.epochs, 'epoch')} at most"
+        stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs; {settled}"
         return UnlearnResult(solver.model, stop, history, carried=solver.facts.model_dump(mode="json"))
 
 

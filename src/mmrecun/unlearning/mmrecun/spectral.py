@@ -41,7 +41,8 @@ def spectral_vectors(data: Dataset, rng: np.random.Generator, device: torch.devi
 
 def _orthogonal(columns: Tensor) -> Tensor:
     """Return an orthogonal basis of columns [N, D], by a Cholesky factorisation, which takes half as long as a QR."""
-    square = (columns.T @ columns).double()
+    wide = columns.double()  # squares in float32 may not be positive definite where the rank is less than D
+    square = wide.T @ wide
     square.diagonal().add_(_TINY * square.diagonal().mean())
     factor = torch.linalg.cholesky(square).to(columns)
     basis: Tensor = torch.linalg.solve_triangular(factor.T, columns, upper=True, left=False)
