@@ -1,4 +1,5 @@
 import numpy as np
+import polars as pl
 import torch
 
 from mmrecun.data.dataset import Dataset
@@ -35,8 +36,8 @@ def test_both_sides_carry_the_square_roots_of_the_singular_values(dataset: Datas
 
 
 def test_fewer_independent_columns_than_dimensions_do_not_stop_it():
-    """Forty items whose users are all the same: the rank is one."""
+    """Every user has all 64 items: the rank is one."""
     pairs = pl.DataFrame({"user": np.repeat(np.arange(300), 64), "item": np.tile(np.arange(64), 300), "split": "train"})
-    users, items = spectral_vectors(Dataset.from_frames(pairs), np.random.default_rng(0), torch.device("cpu"))
+    users, items = spectral_vectors(Dataset.from_frames(pairs), np.random.default_rng(0), CPU)
     assert users.isfinite().all()
     assert items.isfinite().all()
