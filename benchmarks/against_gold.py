@@ -80,7 +80,6 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = arguments("against_gold", rounds=1)
     parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
     parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
-    parser.add_argument("--data", help="a dataset folder, instead of the grid's")
     parser.add_argument("--model", default="mgcn", help="model to train on --data")
     parser.add_argument("--requests", default="users5,items5,pairs5", help="made to it, as in `verdict_trials.request`")
     parser.add_argument("--draw", type=int, default=DRAW, help="seed of the requests")
@@ -93,7 +92,7 @@ def main(given: Sequence[str] | None = None) -> None:
 
 def _tables(options: Namespace) -> list[Table]:
     kept, rows = Kept(options.kept), list[dict[str, Any]]()
-    for trial, name in trials(options.only) if options.data is None else _own(options):
+    for trial, name in _own(options) if options.data else trials(options.only):
         court = court_of(kept, trial, name, options.draw, options.golds or trial.golds, options.original)
         rows.append(row_of(court, options.method))
         print(rows[-1], flush=True)
@@ -102,10 +101,9 @@ def _tables(options: Namespace) -> list[Table]:
 
 
 def _own(options: Namespace) -> list[tuple[Trial, str]]:
-    """Return the requests to a model of a dataset of one's own."""
+    """Return the requests to a model of each dataset folder that is given."""
     names = tuple(options.requests.split(","))
-    trial = Trial(options.data, options.model, names, golds=2)
-    return [(trial, name) for name in names]
+    return [(Trial(str(folder), options.model, names, golds=2), name) for folder in options.data for name in names]
 
 
 if __name__ == "__main__":
