@@ -34,15 +34,15 @@ def test_the_line_of_an_unknown_id_is_named(
 @pytest.mark.parametrize(
     ("option", "name", "content", "place"),
     [
-        ("--users", "q.json", '["u00001", "nobody"]', "row 1"),
+        ("--users", "q.json", '["u00001", "nobody"]', "line 1"),
         ("--users", "q.json", '{"users": ["u00001", "u00002", "nobody"]}', "row 2"),
         ("--items", "q.jsonl", '{"item": "i00001"}\n\n{"item": "nothing"}\n', "line 3"),
         ("--pairs", "q.jsonl", '{"user": "nobody", "item": "i00001"}\n', "line 1"),
-        ("--modality", "q.json", '["nothing", "i00001"]', "row 0"),
-        ("--users", "q.json", '[\n  {"user": "u00001"},\n  {"user": "nobody"}\n]\n', "row 1"),
+        ("--modality", "q.json", '["nothing", "i00001"]', "line 1"),
+        ("--users", "q.json", '[\n  {"user": "u00001"},\n  {"user": "nobody"}\n]\n', "line 3"),
     ],
 )
-def test_the_row_of_an_unknown_id_is_named_where_there_are_no_lines(
+def test_the_line_or_row_of_an_unknown_id_in_json_is_named(
     cli, run_folder: Path, tmp_path: Path, option: str, name: str, content: str, place: str
 ):
     path = tmp_path / name

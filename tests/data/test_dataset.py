@@ -95,7 +95,7 @@ def test_the_digest_names_the_content_and_not_the_name():
 def test_parts_that_do_not_fit_are_refused():
     whole = build([0, 8, 16])
     image = whole.modalities["image"]
-    with pytest.raises(DataError, match="names user row 2, but there are 2 users"):
+    with pytest.raises(DataError, match="names user row 2, but the dataset has 2 users"):
         replace(whole, users=IdMap.of("user", USERS[:2]), user_attributes=pl.DataFrame())
     with pytest.raises(DataError, match="'image' has features for 3"):
         replace(whole, modalities={"image": image.take(np.arange(3))})

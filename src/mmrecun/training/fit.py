@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ Validate = Callable[[Recommender], float]
 
 class TrainConfig(Hyperparameters):
     """Settings of a training."""
+
+    largest: ClassVar[float] = math.inf  # a training that diverges says so itself
 
     epochs: PositiveInt = Field(default=1000, description="epochs at most")
     batch_size: PositiveInt = Field(default=4096, description="training triples in a step")
