@@ -183,7 +183,7 @@ def test_without_the_key_as_much_must_have_left_as_was_asked_for(runs: tuple[Run
     kept = after.manifest.requested
     checks = {check.name: check for check in residue.scan(original.model, after.model, partition, after.folder, kept)}
     assert checks["residue: ids"].state is Outcome.PASSED
-    assert "asked for: 1 user and 2 items; have left: 1 user and 2 items" in checks["residue: ids"].detail
+    assert "asked for: 1 user and 2 items; removed: 1 user and 2 items" in checks["residue: ids"].detail
     assert checks["residue: ids"].partly == "only the number was checked"
     assert "made without a key" in checks["residue: ids"].detail
     for kind, check in (

@@ -119,7 +119,7 @@ def _utility(gap: Gap | None) -> Check:
 
 
 def _forget_recall(gap: Gap | None, left: bool) -> Check:
-    """Check that forget recall is within tolerance; no evidence if rows were removed, since newcomers replace them."""
+    """Check that forget recall is within tolerance; none if untrained rows replace removed ones."""
     name = FORGET_RECALL.with_gold
     if gap is None:
         return _without_figure(name, About.LEVEL)
@@ -128,7 +128,7 @@ def _forget_recall(gap: Gap | None, left: bool) -> Check:
     check = _gold_check(name, within, f"{_gap_in_words(gap)}: {reading}", About.LEVEL)
     if not (within and left):
         return check
-    detail = f"{_gap_in_words(gap)}: newcomers replace what was removed, so it says nothing about that"
+    detail = f"{_gap_in_words(gap)}: removed rows are measured by untrained ones, so it says nothing about them"
     return check.model_copy(update={"state": Outcome.NOT_APPLICABLE, "detail": detail})
 
 
