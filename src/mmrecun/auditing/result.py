@@ -172,16 +172,19 @@ class AuditReport(Settings):
         return f"Audit of '{self.model}' unlearned by '{self.method}': {self.headline}"
 
     def _overview(self) -> dict[str, str]:
-        named = {state: [check.name for check in self.checks if check.state is state] for state in Outcome}
+        passed = [check.name for check in self.checks if check.state is Outcome.PASSED]
+        told = {
+            state: [f"{check.name} ({check.detail})" for check in self.checks if check.state is state]
+            for state in (Outcome.FAILED, Outcome.NOT_ASSESSED)
+        }
         return {
             "dataset": self.dataset,
             "forgotten": taken_out(self.forgotten),
             "without Gold": self.verdict_without_gold.value,
             "against Gold": self.verdict_against_gold.value,
-            "failed": "; ".join(
-                f"{check.name} ({check.detail})" for check in self.checks if check.state is Outcome.FAILED
-            ),
-            **{state.value: "; ".join(named[state]) for state in (Outcome.PASSED, Outcome.NOT_ASSESSED)},
+            "failed": "; ".join(told[Outcome.FAILED]),
+            "passed": "; ".join(passed),
+            "not assessed": "; ".join(told[Outcome.NOT_ASSESSED]),
         }
 
     def contract(self) -> dict[str, Any]:

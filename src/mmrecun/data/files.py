@@ -194,10 +194,10 @@ def read_header(folder: Path) -> Header:
     try:
         header = Header.of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
     except (FileNotFoundError, NotADirectoryError):
-        hint = "" if folder.is_dir() else " (it is a file)" if folder.exists() else " (no such folder)"
+        wrong = " is not a dataset folder: it has no dataset.toml" if folder.is_dir() else ": no such folder"
+        wrong = ": a file, not a dataset folder" if folder.is_file() else wrong
         raise DataError(
-            f"{folder} is not a dataset folder: it has no dataset.toml{hint}; "
-            "make one with 'mmrecun data import' or 'mmrecun data make'"
+            f"{folder}{wrong}; make a dataset folder with 'mmrecun data import' or 'mmrecun data make'"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not valid TOML: {error}") from None
