@@ -1,5 +1,4 @@
 from copy import deepcopy
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -145,17 +144,6 @@ def test_rows_that_are_not_explained_have_the_model_trained_anew(trained: Traine
     assert result.stop_reason.startswith("trained anew, since what pairs taught")
     assert "trained anew" in notes[0]
     assert result.valid is not None
-
-
-def test_requests_that_left_rows_much_less_explained_have_the_model_trained_anew(converged: Trained):
-    task = task_of(converged, taken_out(converged.dataset, "users"))
-    solved = MMRecUn(MMRecUnConfig()).run(task)
-    explained = solved.carried["cosine"]
-    assert 0.25 < explained < 1
-    again = MMRecUn(MMRecUnConfig()).run(replace(task, carried={**solved.carried, "cosine": explained / 0.7}))
-    assert again.stop_reason.startswith("trained anew, since earlier requests took the cosine")
-    more = MMRecUn(MMRecUnConfig()).run(replace(task, carried={**solved.carried, "cosine": explained / 0.8}))
-    assert more.carried["cosine"] == pytest.approx(explained / 0.8)  # the largest is kept
 
 
 def test_a_way_that_leads_nowhere_is_named(converged: Trained):

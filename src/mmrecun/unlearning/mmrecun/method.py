@@ -48,7 +48,6 @@ from mmrecun.unlearning.retrain import Retrain
 
 _SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
-_DRIFTED = 0.75  # of the cosine that explained the rows at first, below which requests have added up to too much
 _MOST_OWED = 0.005  # share of the pairs that small requests may take out until everybody is brought into balance
 
 
@@ -131,7 +130,7 @@ class MMRecUn(Unlearner):
         carried = {name: task.carried[name] for name in BalanceFacts.model_fields if name in task.carried}
         facts = BalanceFacts.of(carried) if carried else None
         if _features_lost(task) or (facts.owed if facts else 0) + _share(task) >= _MOST_OWED:
-            return self._whole(task, facts or BalanceFacts())
+            return self._whole(task, facts.owed if facts else 0.0)
         return self._small(task, facts)
 
     def _small(self, task: Task, facts: BalanceFacts | None) -> UnlearnResult:
@@ -149,15 +148,12 @@ class MMRecUn(Unlearner):
         stop = f"rows that lost pairs moved alone; settling is owed for {owed:.2%} of the pairs"
         return UnlearnResult(model, stop, [], carried=facts.model_copy(update={"owed": owed}).model_dump(mode="json"))
 
-    def _whole(self, task: Task, carried: BalanceFacts) -> UnlearnResult:
-        """Bring everybody into balance; what earlier requests `carried` says how well rows were explained once."""
+    def _whole(self, task: Task, owed: float) -> UnlearnResult:
+        """Bring everybody into balance."""
         partition = task.partition
         solver = BalanceSolver(task, self.config.negatives, self.config.min_cosine)
         if solver.unsolvable:
             return self.unsolved(task, solver.unsolvable)
-        if solver.facts.cosine < _DRIFTED * carried.cosine:
-            change = f"from {carried.cosine:.2f} to {solver.facts.cosine:.2f}"
-            return self.unsolved(task, f"earlier requests took the cosine that explains the rows {change}")
         guard = ValidationGuard(task, solver.inputs)
         in_all = self.config.newton_steps + self.config.epochs
         history = []
@@ -177,7 +173,7 @@ class MMRecUn(Unlearner):
         retained = partition.retained
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
         for epoch in range(1, self.config.epochs + 1):
-            loss = train_on_retained(task, solver, sampler, epoch, carried.owed)
+            loss = train_on_retained(task, solver, sampler, epoch, owed)
             history.append({"step": self.config.newton_steps + epoch, "loss": loss})
             task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
         match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
@@ -185,8 +181,7 @@ class MMRecUn(Unlearner):
             return self.unsolved(task, why)
         settled = f"settled for {counted(self.config.epochs, 'epoch')} at most"
         stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs; {settled}"
-        left = solver.facts.model_copy(update={"cosine": max(solver.facts.cosine, carried.cosine)})
-        return UnlearnResult(solver.model, stop, history, carried=left.model_dump(mode="json"))
+        return UnlearnResult(solver.model, stop, history, carried=solver.facts.model_dump(mode="json"))
 
 
 def train_on_retained(

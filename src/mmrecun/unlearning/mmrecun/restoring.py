@@ -86,6 +86,7 @@ class BalanceSolver:
         }
         self._strata = {side: degree_strata(after) for side, (_, after) in degrees.items()}
         self._kept = self._balance
+        self._cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
         self._start = [table.weight.detach().clone() for table in self.tables.values()]
 
     @torch.no_grad()
@@ -116,7 +117,7 @@ class BalanceSolver:
         much as they were, and touched items stand out in them. It is done in models that average rows over a graph
         and are well explained by their pairs; in others noise costs recall.
         """
-        if not (self.model.required_inputs().user_item and self.facts.cosine >= _WELL_EXPLAINED):
+        if not (self.model.required_inputs().user_item and self._cosine >= _WELL_EXPLAINED):
             return False
         rng = self._seed.child("rest").numpy()
         others = {side: _others(strata, rng) for side, strata in self._strata.items()}

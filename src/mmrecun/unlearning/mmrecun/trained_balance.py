@@ -26,14 +26,11 @@ class BalanceFacts(Settings):
 
     Attributes:
         owed: share of the pairs that small requests have taken out since everybody was last brought into balance.
-        cosine: of what pairs taught the rows of users or of items with these rows, the smaller of the two; the largest
-            since the model was trained.
         reach: how far a row moves its vector, squared; 1 where the vectors are the rows.
         decays: table -> the decay of its rows; tables that cannot be solved for are left out.
     """
 
     owed: float = 0.0
-    cosine: float = 0.0
     reach: float = 1.0
     decays: dict[str, DecayByDegree] = {}
 
@@ -75,8 +72,7 @@ class TrainedBalance(NamedTuple):
                 decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
-        reach = _reach(task.model, inputs, task.seed.child("probe").torch())
-        facts = BalanceFacts(cosine=min(cosines[name] for name in task.model.ID_TABLES), reach=reach, decays=decays)
+        facts = BalanceFacts(reach=_reach(task.model, inputs, task.seed.child("probe").torch()), decays=decays)
         return cls(facts, gradients, cosines, unsolvable)
 
 
