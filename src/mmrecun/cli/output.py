@@ -9,7 +9,15 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -77,6 +85,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=8),
+        TaskProgressColumn(table_column=Column(no_wrap=True)),
         MofNCompleteColumn(table_column=Column(no_wrap=True)),
         TimeElapsedColumn(table_column=Column(no_wrap=True)),
         _Note("{task.fields[note]}", markup=False, table_column=Column()),
