@@ -55,7 +55,10 @@ MISTAKES = {
     "run": (("export", "nowhere", "--to", "npy", "--out", "x"), "nowhere is not a run folder"),
     "list of none": (("exports", "nowhere"), "nowhere is not a run folder"),
     "other": (("diff", "RUN", "nowhere"), "nowhere is not a run folder"),
-    "data": (("data", "encode", "nowhere", "--modality", "text", "--from", "x"), "nowhere is not a dataset folder"),
+    "data": (
+        ("data", "encode", "nowhere", "--modality", "text", "--from", "x"),
+        "nowhere: no such folder; make a dataset folder",
+    ),
     "name": (("data", "encode", "nowhere", "--modality", "a b", "--from", "x"), "cannot name a modality"),
 }
 

@@ -14,7 +14,7 @@ from tests.cli.calling import keys
 
 MISTAKES = {
     "no such run": (("evaluate", "nowhere"), "nowhere is not a run folder: no such folder"),
-    "no such data": (("train", "nowhere", "--out", "run"), "nowhere is not a dataset folder"),
+    "no such data": (("train", "nowhere", "--out", "run"), "nowhere: no such folder; make a dataset folder"),
     "no out": (("unlearn", "nowhere", "--user", "u"), "name the new run with --out"),
     "a setting without value": (("train", "nowhere", "--out", "run", "--set", "layers"), "write it as name=value"),
     "no source": (("data", "import", "nowhere", "--out", "data"), "nowhere: no such file or folder"),
