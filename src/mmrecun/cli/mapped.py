@@ -1,8 +1,8 @@
 """What the commands do with runs in chunks, whose data and tables stay on disk."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from mmrecun.cli.output import facts_table, print_json, rows_table, warn
 from mmrecun.cli.request_lines import RequestFiles, naming_lines
 from mmrecun.errors import ConfigError
 from mmrecun.text import counted, duration, listing, taken_out
+
+if TYPE_CHECKING:
+    from mmrecun.forget.request import ForgetRequest
 
 
 def is_mapped(run: Path) -> bool:
@@ -44,9 +47,14 @@ def refuse_other_options(context: typer.Context, taken: Collection[str], subject
         raise ConfigError(f"{subject} has no {listing(sorted(given))}")
 
 
-def _refuse_other_options(context: typer.Context, taken: set[str], run: Path, parts: bool) -> None:
+def _refuse_other_options(context: typer.Context, taken: Set[str], run: Path, parts: bool) -> None:
     kind = "in parts" if parts else "in chunks"
     refuse_other_options(context, taken | ({"on"} if parts else set()), f"{run} is a run {kind}, which")
+
+
+_OF_UNLEARN = frozenset(
+    ["run", "out", "users", "items", "pairs", "user", "item", "seed", "as_json", "ignore_unknown", "unknown_file"]
+)  # the parameters of `unlearn` that a run in chunks has
 
 
 def unlearn_mapped(
@@ -72,34 +80,13 @@ def unlearn_mapped(
         skipping: whether unknown ids are passed over, and the file that lists them then.
         as_json: print one JSON object.
     """
-    taken = {
-        "run",
-        "out",
-        "users",
-        "items",
-        "pairs",
-        "user",
-        "item",
-        "seed",
-        "as_json",
-        "ignore_unknown",
-        "unknown_file",
-    }
     parts = in_parts(run, on)
-    _refuse_other_options(context, taken, run, parts)
+    _refuse_other_options(context, _OF_UNLEARN, run, parts)
     if out is None:
         raise ConfigError("name the new run with --out")
     from mmrecun import jobs
-    from mmrecun.forget.parsing import read_ids, read_pairs
-    from mmrecun.forget.request import ForgetRequest
 
-    users, items, pairs = files
-    request = ForgetRequest(
-        users=(*named[0], *(read_ids(users, "user", warn=warn) if users else ())),
-        items=(*named[1], *(read_ids(items, "item", warn=warn) if items else ())),
-        pairs=read_pairs(pairs, None, warn) if pairs else (),
-    )
-    absent = jobs.Absent()
+    request, absent = _request(files, named), jobs.Absent()
     if skipping[0]:
         request, absent = jobs.present_part_mapped(run, request, on)
         show_absent(absent, skipping[1])
@@ -116,6 +103,20 @@ def unlearn_mapped(
         print_json(result)
         return
     _show_unlearned(run, out, told)
+
+
+def _request(
+    files: tuple[Path | None, Path | None, Path | None], named: tuple[list[str], list[str]]
+) -> "ForgetRequest":
+    from mmrecun.forget.parsing import read_ids, read_pairs
+    from mmrecun.forget.request import ForgetRequest
+
+    users, items, pairs = files
+    return ForgetRequest(
+        users=(*named[0], *(read_ids(users, "user", warn=warn) if users else ())),
+        items=(*named[1], *(read_ids(items, "item", warn=warn) if items else ())),
+        pairs=read_pairs(pairs, None, warn) if pairs else (),
+    )
 
 
 def _show_unlearned(run: Path, out: Path, told: Mapping[str, Any]) -> None:

@@ -92,8 +92,7 @@ def unlearn(
         unlearning = _Unlearning(opened, request, method, parse_assignments(assignments), key)
         if dry_run or out is None:
             _show_scope(unlearning, further, as_json)
-            return
-        if numbers:
+        elif numbers:
             _show_seeds(_unlearn_seeds(unlearning, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
         else:
             _show({"run": str(out), "parent": str(run), **_unlearn(unlearning, out, seed, further)}, as_json)
