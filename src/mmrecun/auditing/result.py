@@ -149,10 +149,14 @@ class AuditReport(Settings):
         return [state for state in self.states if state.name is RunKind.GOLD]
 
     @property
+    def verdict_on_removal(self) -> Outcome:
+        """Whether all that was requested is out of tables, graphs and files, whatever the model still knows."""
+        return _settled(self.checks, About.REMOVAL)
+
+    @property
     def headline(self) -> str:
         """The verdict in a few words; where the removal was checked and no more, it says so."""
-        removed = {check.state for check in self.checks if check.about is About.REMOVAL}
-        if self.verdict is Outcome.NOT_ASSESSED and Outcome.PASSED in removed:
+        if self.verdict is Outcome.NOT_ASSESSED and self.verdict_on_removal is Outcome.PASSED:
             measured = any(check.state is Outcome.PASSED for check in self.checks if check.about is About.FORGETTING)
             return "removed; not all of it measured" if measured else "removed; forgetting not measured"
         return self.verdict.value
@@ -232,8 +236,13 @@ def conclude(checks: Sequence[Check]) -> Outcome:
     if any(check.state is Outcome.FAILED for check in checks):
         return Outcome.FAILED
     needed = (About.REMOVAL, About.FORGETTING, About.UTILITY)
-    for about in needed:
-        states = {check.state for check in checks if check.about is about} - {Outcome.NOT_APPLICABLE}
-        if states != {Outcome.PASSED}:
-            return Outcome.NOT_ASSESSED
-    return Outcome.PASSED
+    held = all(_settled(checks, about) is Outcome.PASSED for about in needed)
+    return Outcome.PASSED if held else Outcome.NOT_ASSESSED
+
+
+def _settled(checks: Sequence[Check], about: About) -> Outcome:
+    """Return the outcome of the checks about one thing: failed if one failed, passed if all that apply passed."""
+    states = {check.state for check in checks if check.about is about} - {Outcome.NOT_APPLICABLE}
+    if Outcome.FAILED in states:
+        return Outcome.FAILED
+    return Outcome.PASSED if states == {Outcome.PASSED} else Outcome.NOT_ASSESSED

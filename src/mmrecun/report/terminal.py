@@ -37,6 +37,8 @@ def show(report: AuditReport, console: Console) -> None:
             console.print(Text(f"not assessed: {line}"))
     console.print(_checks(report))
     console.print(Text.assemble("verdict: ", (report.headline, f"bold {_COLOURS[report.verdict]}")))
+    removal = report.verdict_on_removal
+    console.print(Text.assemble("removal verdict: ", (removal.value, _COLOURS[removal]), ", whatever the model knows"))
     for paragraph in outcome.paragraphs(report):
         console.print(Text(f"{paragraph.lead}:", style=_COLOURS[paragraph.state]))
         console.print(_listed(paragraph.clauses))
