@@ -21,8 +21,10 @@ from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
-_REDRAWN = 0.1  # share of what nothing explains in a row, by its square, that is taken from another row
-_WELL_EXPLAINED = 0.8  # cosine; LightGCN has 0.9 and 0.8 on Baby and CiteULike, 0.7 on MovieLens
+_REDRAWN = 0.25  # at most, of what nothing explains in a row, by its square, is taken from another row
+_REDRAWN_GROWTH = 5.0  # by which that share grows with the cosine, from one of these two on:
+_WELL_EXPLAINED = 0.8  # where a graph averages rows; LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
+_NEARLY_ALL_EXPLAINED = 0.9  # elsewhere; BPR-MF has 0.94 and 0.96 on Baby and CiteULike, 0.85 on MovieLens
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
 
@@ -114,17 +116,16 @@ class BalanceSolver:
         """Exchange a part of what nothing explains in each row with another row of its degree; say whether it was done.
 
         A training on the retained pairs would have drawn other negatives. Without their noise everybody's lists stay
-        much as they were, and touched items stand out in them. It is done in models that average rows over a graph
-        and are well explained by their pairs; in others noise costs recall.
+        much as they were, and touched items stand out in them.
         """
-        if not (self.model.required_inputs().user_item and self._cosine >= _WELL_EXPLAINED):
+        share = redrawn_share(self._cosine, self.model.required_inputs().user_item)
+        if not share:
             return False
         rng = self._seed.child("rest").numpy()
         others = {side: _others(strata, rng) for side, strata in self._strata.items()}
         self._kept = self._balance
         self._balance = {
-            name: balance.with_rest_of(others[self.tables[name].side], _REDRAWN)
-            for name, balance in self._balance.items()
+            name: balance.with_rest_of(others[self.tables[name].side], share) for name, balance in self._balance.items()
         }
         return True
 
@@ -220,6 +221,23 @@ class BalanceSolver:
             self.facts.reach * by_side[table.side][:, None] + balance.decay
             for table, balance in zip(self.tables.values(), self._balance.values(), strict=True)
         ]
+
+
+def redrawn_share(cosine: float, averaged: bool) -> float:
+    """Return which share of what nothing explains in rows is noise enough to be exchanged, from 0 to a quarter.
+
+    Exchanged where pairs explain rows less, it would cost recall: what is left of them is more than noise. Where no
+    graph averages rows, they must be explained better.
+
+    Args:
+        cosine: the mean one between rows and what their pairs taught them.
+        averaged: whether vectors are averages of rows over a graph.
+
+    >>> [round(redrawn_share(cosine, True), 3) for cosine in (0.7, 0.83, 0.87)], redrawn_share(0.87, False)
+    ([0.0, 0.15, 0.25], 0.0)
+    """
+    least = _WELL_EXPLAINED if averaged else _NEARLY_ALL_EXPLAINED
+    return min(max(_REDRAWN_GROWTH * (cosine - least), 0.0), _REDRAWN)
 
 
 def _others(strata: Ints, rng: np.random.Generator) -> Ints:

@@ -8,8 +8,8 @@ from mmrecun.arrays import Doubles
 from mmrecun.unlearning.mmrecun.restoring import StepScale
 
 _NEAREST, _FARTHEST = 0.5, 2.0
-_SPREAD, _SPREAD_OF_SIDES = 0.25, 0.1  # of the scale that is right, and of half the difference between the two sides
-_PROBE, _MOST, _CLOSE, _ROUNDS = 0.4, 0.5, 0.02, 3
+_SPREAD, _SPREAD_OF_SIDES = 0.5, 0.1  # of the scale that is right, and of half the difference between the two sides
+_PROBE, _MOST, _CLOSE, _ROUNDS = 0.4, 0.5, 0.005, 4
 
 
 def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expected: float) -> StepScale:
