@@ -35,6 +35,27 @@ def test_a_random_split_follows_its_seed_and_spares_no_place():
     assert tested.min() > 15
 
 
+@given(seed=st.integers(0, 10**6), users=st.sampled_from([3, 40, 2000]), rows=st.sampled_from([1, 30, 3000]))
+@settings(max_examples=30)
+def test_a_random_split_holds_out_the_largest_draws_of_each_user(seed, users, rows):
+    of = (np.random.default_rng(seed).random(rows) ** 3 * users).astype(np.int64)
+    draws, labels = Seed(seed).numpy().random(rows), random_split(of, Seed(seed))
+    for user in np.unique(of):
+        mine = np.flatnonzero(of == user)
+        held = 0 if len(mine) < 3 else max(1, round(len(mine) * 0.1))
+        last = mine[np.argsort(draws[mine])]
+        expected = [Split.TRAIN] * (len(mine) - 2 * held) + [Split.VALID] * held + [Split.TEST] * held
+        assert labels[last].tolist() == expected
+
+
+def test_a_split_of_nothing_is_empty_and_times_that_are_no_number_are_the_last():
+    assert len(random_split(np.zeros(0, dtype=np.int64), Seed(0))) == 0
+    times = np.where(np.arange(100) % 10 == 3, np.nan, np.arange(100.0))
+    labels = leave_k_out(np.repeat(np.arange(10), 10), times).reshape(10, 10)
+    assert (labels[:, 3] == Split.TEST).all()
+    assert (labels[:, 9] == Split.VALID).all()
+
+
 @given(
     rows=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 10**6)), min_size=1, max_size=40, unique=True),
     k=st.integers(1, 3),

@@ -16,7 +16,7 @@ import polars as pl
 from mmrecun.arrays import Ints
 from mmrecun.atomic import link_or_copy, staged_folder
 from mmrecun.data.columns import FEATURES, PARTS, PRESENT, Columns
-from mmrecun.data.dataset import column_bytes
+from mmrecun.data.dataset import column_buffers
 from mmrecun.data.files import Header, read_header
 from mmrecun.data.interactions import Split
 from mmrecun.data.npy import read_npy
@@ -250,7 +250,8 @@ class _Import:
                     values = pl.scan_parquet(path, glob=False).select(column).collect()[column]
                     values = values if moved is None else values[moved]
                     state.update(f"{column}\x01{values.dtype}\x01".encode())
-                    state.update(column_bytes(values))
+                    for part in column_buffers(values):
+                        state.update(part)
         for name in sorted(self._header.modalities):
             features = read_npy(self._folder / "features" / f"{name}.npy")
             present = np.array(read_npy(self._folder / "features" / f"{name}.present.npy"), dtype=bool)

@@ -10,6 +10,7 @@ from mmrecun.data.packed_rows import bits_of, place_bits, places_of, sorted_rows
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
 
+_SAMPLED, _MORE = 10_000, 1.75  # rows that say what late is; as many times the rows that are wanted count as late
 _FEWEST_BITS = 16  # of a draw, to sort by: with fewer, ties would be many
 
 
@@ -98,12 +99,28 @@ def _shares(counts: Ints, held_out: float) -> Ints:
 
 
 def _per_user(users: Ints, order: np.ndarray, held_out_counts: Callable[[Ints], Ints]) -> Labels:
-    sequence, counts = _by_user(users, order), np.bincount(users)
-    held = held_out_counts(counts)
+    """Label each user's last pairs by `order`; `held_out_counts` says how many of so many are in either part."""
     labels = np.full(len(users), Split.TRAIN, dtype=np.int8)
+    held = held_out_counts(np.bincount(users))
+    rows = _late_rows(users, order, 2 * held)
+    sequence, counts = rows[_by_user(users[rows], order[rows])], np.bincount(users[rows], minlength=len(held))
     for part, many in ((Split.VALID, 2 * held), (Split.TEST, held)):
         labels[sequence[concatenated_ranges(np.cumsum(counts) - many, many)]] = part  # each user's last ones
     return labels
+
+
+def _late_rows(users: Ints, order: np.ndarray, wanted: Ints) -> Ints:
+    """Return rows among which are each user's last `wanted[user]` ones by `order`, ascending: few need to be sorted.
+
+    They are the latest of all users, and all rows of whoever has too few among these.
+    """
+    if not wanted.any():
+        return np.zeros(0, dtype=np.int64)
+    sample = np.sort(order[:: max(len(order) // _SAMPLED, 1)])
+    share = min(_MORE * wanted.sum() / len(users), 1.0)
+    late = ~(order < sample[int((1 - share) * (len(sample) - 1))])  # NaN counts as late, as in a sort
+    lacking = np.bincount(users[late], minlength=len(wanted)) < wanted
+    return np.flatnonzero(late | lacking[users])
 
 
 def k_core(users: Ints, items: Ints, k: int) -> Bools:

@@ -5,12 +5,12 @@ from enum import Enum, auto
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from mmrecun.arrays import Ints
 from mmrecun.data.importers.columns import as_ids
 from mmrecun.data.importers.readers import Source
 from mmrecun.data.lookalikes import stripped
-from mmrecun.data.packed_rows import bits_of, place_bits, places_of, sorted_rows
 from mmrecun.errors import DataError
 
 _FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
@@ -183,19 +183,29 @@ def row_numbers(names: pl.Series, codes: Ints, column: str, at: Callable[[int], 
 def sorted_pairs(users: Ints, items: Ints) -> tuple[Ints, Ints, Ints]:
     """Sort N pairs by user, then item, then place.
 
+    Two counting sorts that keep the order of equals, by item and then by user, take half the time of one sort by
+    comparison. Both are what a sparse matrix does where rows become columns; its values go with them.
+
     Args:
         users, items: unsigned or non-negative integers [N].
 
     Returns:
-        The users, the items, and the places that they had before; each int64 [N].
+        The users and the items, int64 [N], and the places that they had before: uint32 [N], uint64 for more rows.
     """
-    bits, low = bits_of(items), place_bits(len(users))
-    if bits_of(users) + bits + low > 64:
+    rows, most = len(users), (int(users.max(initial=0)) + 1, int(items.max(initial=0)) + 1)
+    small = np.dtype(np.int32 if rows < np.iinfo(np.int32).max else np.int64)
+    if max(most) > max(rows, _FEWEST_SLOTS):  # to count so many would take longer than to compare
         order = np.lexsort((items, users))
-        return users[order].astype(np.int64), items[order].astype(np.int64), order
-    packed = sorted_rows(users, lambda part: items[part], bits)
-    places = places_of(packed)
-    packed >>= np.uint64(low)
-    sorted_items = packed & np.uint64((1 << bits) - 1)
-    packed >>= np.uint64(bits)
-    return packed.view(np.int64), sorted_items.view(np.int64), places
+        return users[order].astype(np.int64), items[order].astype(np.int64), order.astype(f"u{small.itemsize}")
+    places = np.arange(rows + 1, dtype=small)  # a row of the matrix for each pair: its item, and its user as the value
+    by_item = sp.csr_array((_signed(users, small), _signed(items, small), places), shape=(rows, most[1])).tocsc()
+    del places
+    by_user = sp.csr_array((by_item.indices, by_item.data, by_item.indptr), shape=(most[1], most[0])).tocsc()
+    del by_item
+    sorted_users = np.repeat(np.arange(most[0]), np.diff(by_user.indptr))
+    return sorted_users, by_user.indices.astype(np.int64), by_user.data.view(f"u{small.itemsize}")
+
+
+def _signed(values: Ints, dtype: np.dtype) -> np.ndarray:
+    """Return small non-negative integers as a signed type; those of its size are not copied."""
+    return values.view(dtype) if values.dtype.itemsize == dtype.itemsize else values.astype(dtype)

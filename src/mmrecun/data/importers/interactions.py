@@ -83,7 +83,7 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
         users, items, order = users[inside], items[inside], order[inside]
     labels = _labels(events, users, order, options, report)
     _check_splits(labels, events, options, report)
-    attributes = pl.DataFrame({name: events.attributes[name].to_numpy()[order] for name in events.attributes.columns})
+    attributes = events.attributes[pl.Series(order)] if events.attributes.width else events.attributes
     for column in (users, items, labels):
         column.flags.writeable = False  # so that they are taken as they are, and not copied
     return Interactions(users, items, labels, attributes)
@@ -221,10 +221,10 @@ def given_labels(source: Source, label: str) -> Labels:
 def _labels(events: Events, users: Ints, order: Ints, options: ImportOptions, report: Report) -> Labels:
     """Return the splits of the pairs in canonical order; chance and ties go by their order in the source."""
     if events.labels is not None:
-        given: Labels = events.labels[order]
+        given = _at(events.labels, order)
         return _cut(users, given, options, report) if events.cut_valid else given
     if len(order) == len(events.users):
-        return _made(events.users, events.attributes, options, report.warnings)[order]
+        return _at(_made(events.users, events.attributes, options, report.warnings), order)
     kept = np.zeros(len(events.users), dtype=bool)
     kept[order] = True
     attributes = events.attributes.filter(kept) if events.attributes.width else events.attributes
@@ -232,6 +232,11 @@ def _labels(events: Events, users: Ints, order: Ints, options: ImportOptions, re
     place = np.cumsum(kept) - 1
     labels: Labels = made[place[order]]
     return labels
+
+
+def _at(labels: Labels, places: Ints) -> Labels:
+    """Return the labels at some places; polars takes these as they are, where NumPy would copy them as 64 bits."""
+    return pl.Series(labels).gather(pl.Series(places)).to_numpy()
 
 
 def _cut(users: Ints, labels: Labels, options: ImportOptions, report: Report) -> Labels:
