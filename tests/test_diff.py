@@ -66,13 +66,15 @@ def test_lists_by_loops(two):
         assert counts == [mover["lists_before"], mover["lists_after"]]
 
 
-def test_nobody_is_named_unless_asked(two):
+def test_items_are_named_and_users_only_where_asked(two):
     one = load(two[0]).dataset
     told = str({name: value for name, value in jobs.diff(*two).items() if name not in ("run", "other")})
-    assert not [name for name in (*one.users.names, *one.items.names) if name in told]
+    assert not [name for name in one.users.names if name in told]
     named = jobs.diff(*two, names=True)
-    assert {"item", "title"} <= named["movers"][0].keys()
+    titles = dict(zip(one.items.names, one.item_attributes["title"], strict=True))
+    assert all(mover["title"] == titles[mover["item"]] for mover in named["movers"])
     assert not {mover["item"] for mover in named["movers"]} & {*REQUEST.items}
+    assert {entry["user"] for entry in named["most_changed_users"]} <= {*one.users.names} - {*REQUEST.users}
 
 
 def test_runs_with_nothing_in_common_are_refused(two, tmp_path: Path):

@@ -32,11 +32,16 @@ def test_export_exports_and_diff_by_command(cli, two, tmp_path: Path):
     assert found.keys() == {"run", "other", "rows", "modalities", "vectors", "lists", "movers"}
     code, told, err = cli("diff", *two)
     assert code == 0, err
-    data = load(two[0]).dataset
-    assert not [name for name in (*data.users.names, *data.items.names) if name in told]
+    assert all(f"{mover['item']}  " in told for mover in found["movers"])
+    assert not [name for name in load(two[0]).dataset.users.names if name in told]
+    _, told, _ = cli("export", two[0], "--to", "npy", "--out", tmp_path / "trained")
+    assert "nothing: a trained run" in told
+    _, told, _ = cli("export", two[1], "--to", "npy", "--out", tmp_path / "npy")
+    assert "forgotten" in told
+    assert "1 user, " in told
     code, told, _ = cli("exports", two[1])
     assert code == 0
-    assert "1 of 1 stale" in told
+    assert "2 of 3 exports are stale" in told
 
 
 def test_encode_by_command(cli, data_folder: Path, tmp_path: Path):

@@ -15,7 +15,7 @@ from tests.cli.calling import keys
 MISTAKES = {
     "no such run": (("evaluate", "nowhere"), "nowhere is not a run folder: no such folder"),
     "no such data": (("train", "nowhere", "--out", "run"), "nowhere: no such folder; make a dataset folder"),
-    "no out": (("unlearn", "nowhere", "--user", "u"), "name the new run with --out"),
+    "no such run, and no out": (("unlearn", "nowhere", "--user", "u"), "nowhere is not a run folder: no such folder"),
     "a setting without value": (("train", "nowhere", "--out", "run", "--set", "layers"), "write it as name=value"),
     "no source": (("data", "import", "nowhere", "--out", "data"), "nowhere: no such file or folder"),
 }
@@ -39,6 +39,7 @@ def test_mistakes_about_a_run_are_one_line_too(cli, run_folder: Path, tmp_path: 
         (("audit", run_folder), "was trained, not unlearned"),
         (("unlearn", run_folder, "--modality", "adio", "--dry-run"), "did you mean 'audio'"),
         (("unlearn", run_folder, "--dry-run"), "the request is empty"),
+        (("unlearn", run_folder, "--user", "u00001"), "name the new run with --out"),
         (("unlearn", run_folder, "--user", "u00001", "--out", run_folder), "already exists"),
     ):
         code, out, err = cli(*arguments, "--json")

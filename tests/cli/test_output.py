@@ -11,6 +11,7 @@ import pytest
 
 from mmrecun import jobs
 from mmrecun.cli import output
+from tests.report.made import report
 
 main_module = import_module("mmrecun.cli.main")
 
@@ -78,6 +79,24 @@ def test_programs_get_nested_facts_on_one_line(capsys):
     output.print_json(nested)
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line) == nested
+
+
+def test_a_demo_prints_a_screenful(cli, tmp_path: Path, monkeypatch):
+    def run_demo(out: Path, stage, raw: bool):
+        with stage("1/1 doing nothing") as progress:
+            progress(1, 2, "")
+        runs = [str(out / name) for name in ("original", "forgotten", "gold-1", "gold-2")]
+        result = {"report": f"{out}/forgotten/report.html", "runs": runs, "verdict": "passed", "seconds": 1.0}
+        return result, report(2)
+
+    monkeypatch.setattr(jobs, "run_demo", run_demo, raising=False)
+    out = tmp_path / "demo"
+    code, told, err = cli("demo", "--out", out)
+    assert (code, err) == (0, "1/1 doing nothing\n")
+    *lines, place, every_figure = told.splitlines()
+    assert len(lines) < 25
+    assert place == f"report: {out}/forgotten/report.html  (1.0 s in all)"
+    assert every_figure == f"every figure: mmrecun audit {out}/forgotten --gold {out}/gold-1 --gold {out}/gold-2"
 
 
 def test_nothing_printed_is_wider_than_a_terminal(cli, run_folder: Path, data_folder: Path, monkeypatch):

@@ -93,6 +93,15 @@ def test_bad_golds_answer_nothing():
     assert second.state is Outcome.PASSED
 
 
+def test_without_gold_all_comparisons_are_one_open_question():
+    void = {"state": Outcome.NOT_ASSESSED, "detail": "no Gold run with this figure was given"}
+    checks = tuple(check.model_copy(update=void) if check.against_gold else check for check in full().checks)
+    _, second = paragraphs(full(checks=checks, golds=0))
+    assert second.clauses == (
+        "how close the run is to Gold, a model retrained without what was forgotten: none was given",
+    )
+
+
 def test_no_check_is_no_verdict():
     assert outcome(report(0, ())).startswith("Could not be measured: no check was made")
 

@@ -9,7 +9,7 @@ from mmrecun.auditing.keys import GapKey
 from mmrecun.auditing.result import Check, Outcome
 from mmrecun.report import extra_tables, figures, tables, to_gold, wording
 from mmrecun.report.page import render
-from mmrecun.report.terminal import show
+from mmrecun.report.terminal import show, show_briefly
 from tests.report.made import HISTORY, HOSTILE, Balanced, changed, full, gap, report, state
 
 
@@ -249,3 +249,18 @@ def test_the_terminal_shows_the_same_numbers_and_reads_no_markup():
     assert "[red]x[/nope]" in text
     assert all(str(cell) in text for row in tables.state_rows(report(2)) for cell in row.cells)
     assert "verdict: failed" in text
+
+
+def test_a_brief_audit_names_what_failed_and_counts_the_rest():
+    stream = io.StringIO()
+    checks = (
+        Check(name="[red]x[/nope]", state=Outcome.FAILED, detail="[/]"),
+        *(Check(name=f"held {place}", state=Outcome.PASSED, detail="held") for place in range(2)),
+    )
+    show_briefly(report(2, checks), Console(file=stream, width=80))
+    text = stream.getvalue()
+    assert "verdict: failed (2 checks passed and 1 check failed)" in text
+    assert "[red]x[/nope]: [/]" in text
+    assert "held 0" not in text
+    assert all(str(cell) in text for cell in tables.state_rows(report(2))[0].cells)
+    assert len(text.splitlines()) < 20

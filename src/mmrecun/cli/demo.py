@@ -1,13 +1,18 @@
 """`mmrecun demo`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from mmrecun.cli.output import JsonFlag, print_json, print_line, stderr
+from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr
 from mmrecun.text import duration
+
+if TYPE_CHECKING:
+    from mmrecun.progress import Progress
 
 
 def demo(
@@ -20,11 +25,20 @@ def demo(
 ) -> None:
     """Run the whole pipeline on synthetic data: train, forget, retrain, audit, report."""
     from mmrecun.jobs import run_demo
-    from mmrecun.report.terminal import show
+    from mmrecun.report.terminal import show_briefly
 
-    result, report = run_demo(out, lambda line: print_line(line, stderr), raw)
+    result, report = run_demo(out, _stage, raw)
     if as_json:
         print_json(result)
         return
-    show(report, Console())
+    show_briefly(report, Console())
     print_line(f"report: {result['report']}  ({duration(result['seconds'])} in all)")
+    _, forgotten, *golds = result["runs"]
+    print_line(f"every figure: mmrecun audit {forgotten}" + "".join(f" --gold {gold}" for gold in golds))
+
+
+@contextmanager
+def _stage(line: str) -> Iterator["Progress"]:
+    print_line(line, stderr)
+    with progress_bar(line.partition(" ")[0]) as progress:
+        yield progress

@@ -13,7 +13,7 @@ from mmrecun.cli.output import JsonFlag, facts_table, print_json, progress_bar, 
 def diff(
     run: RunFolder,
     other: Annotated[Path, typer.Argument(metavar="RUN2", help="Another run folder.", show_default=False)],
-    names: Annotated[bool, typer.Option("--names", help="Name the items and users that changed most.")] = False,
+    names: Annotated[bool, typer.Option("--names", help="Name the users whose lists changed most, too.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare two runs: what was removed, whose lists changed, and by how much."""
@@ -38,13 +38,13 @@ def _show(found: Mapping[str, Any]) -> None:
             "users": name,
             "count": of["users"],
             "overlap": _share(of["overlap"]),
-            "of kept items": _share(of["overlap_of_kept_items"]),
+            "among retained items": _share(of["overlap_of_kept_items"]),
             "unchanged": _share(of["unchanged"]),
         }
         for name, of in lists.items()
         if name != "k" and of["users"]
     ]
-    shares = ("overlap", "of kept items", "unchanged")
+    shares = ("overlap", "among retained items", "unchanged")
     rows_table(groups, f"lists of {lists['k']} before and after", shares)
     if found["vectors"] is None:
         facts_table({"vectors": "differ in size, so their movement was not measured"})
@@ -54,13 +54,9 @@ def _show(found: Mapping[str, Any]) -> None:
         ]
         rows_table(moves, "how far vectors moved, of their length", ("median", "p90", "max"))
     if found["movers"]:
-        rows_table(found["movers"], "items whose place in lists changed most" + _hint(found))
+        rows_table(found["movers"], "retained items that are in many more or fewer lists")
     if found.get("most_changed_users"):
         rows_table(found["most_changed_users"], "users whose lists changed most")
-
-
-def _hint(found: Mapping[str, Any]) -> str:
-    return "" if "item" in found["movers"][0] else " (named with --names)"
 
 
 def _share(value: float | None) -> str:

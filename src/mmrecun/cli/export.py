@@ -1,13 +1,17 @@
 """`mmrecun export` and `mmrecun exports`."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmrecun.cli.options import Out, RunFolder
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table
-from mmrecun.text import counted
+from mmrecun.text import counted, taken_out
+
+if TYPE_CHECKING:
+    from mmrecun.exports.record import Record
 
 
 def export(
@@ -35,17 +39,25 @@ def export(
     if as_json:
         print_json({"export": str(out), "files": files, "record": record.model_dump(mode="json")})
         return
-    asked = counted(len(record.requests), "request")
     facts = {
         "export": out,
         "files": ", ".join(files),
         "users": record.users,
         "items": record.items,
         "run": record.run[:16],
-        "forgotten before": asked if record.requests else "nothing: a trained run",
+        "forgotten": _forgotten(record),
         "verdict": record.verdict,
     }
     facts_table(facts, f"exported {run} to {to}")
+
+
+def _forgotten(record: "Record") -> str:
+    """Return what the requests behind an export took out, in words."""
+    if not record.requests:
+        return "nothing: a trained run" if record.complete else "not known: the runs before are gone"
+    counts = sum((Counter(request.counts) for request in record.requests), Counter[str]())
+    asked = f" in {len(record.requests)} requests" if len(record.requests) > 1 else ""
+    return f"{taken_out(counts)}{asked}{'' if record.complete else '; earlier runs are gone'}"
 
 
 def exports(
@@ -76,4 +88,6 @@ def exports(
         }
         for entry in entries
     ]
-    rows_table(rows, f"exports of {run}: {stale} of {len(entries)} stale")
+    rows_table(
+        rows, f"{stale} of {counted(len(entries), 'export', 'is', 'are')} stale, of {run} and the runs before it"
+    )

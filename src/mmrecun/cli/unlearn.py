@@ -32,7 +32,7 @@ from mmrecun.cli.unlearn_options import (
     Where,
     seeds_of,
 )
-from mmrecun.errors import ConfigError
+from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.settings import parse_assignments
 from mmrecun.text import TAKEN_OUT, counted, duration, listing, taken_out
 
@@ -82,6 +82,8 @@ def unlearn(
     if is_mapped(run) or in_parts(run, on):
         unlearn_mapped(context, run, out, files, named, seed, on, (ignore_unknown, unknown_file), as_json)
         return
+    if not run.exists():
+        raise ArtifactError(f"{run}: no such file" if like else f"{run} is not a run folder: no such folder")
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     numbers = seeds_of(seeds, on)

@@ -42,7 +42,7 @@ Reading = Annotated[
         "--reading",
         metavar="NAME=VALUE",
         help="How that model is read: users=F and items=F, ids of its rows, one a line; settings of the format, as "
-        "tables=user.weight,item.weight or layers=2.",
+        "layers=2.",
     ),
 ]
 Seeds = Annotated[

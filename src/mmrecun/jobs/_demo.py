@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,21 @@ from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.forget.parsing import add_matching
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs._demo_raw import make_raw
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 from mmrecun.text import counted
 
 WHERE = 'licensor == "Ember House" and year < 2012'
 GOLDS = 3
+Stage = Callable[[str], AbstractContextManager[Progress]]
 
 
-def run_demo(out: Path, announce: Callable[[str], None], raw: bool = False) -> tuple[dict[str, Any], AuditReport]:
-    """Make everything below `out`; `announce` receives a line per stage.
+def run_demo(out: Path, stage: Stage, raw: bool = False) -> tuple[dict[str, Any], AuditReport]:
+    """Make everything below `out`, in five stages.
 
     Args:
         out: folder to make.
-        announce: receives lines.
+        stage: entered with the line of each stage; yields what is told of its progress.
         raw: whether features are encoded from synthetic pictures, words and sounds, or generated directly.
 
     Returns:
@@ -34,24 +37,24 @@ def run_demo(out: Path, announce: Callable[[str], None], raw: bool = False) -> t
     refuse_existing(out)
     started = time.perf_counter()
     if raw:
-        announce("1/5 making pictures, words and sounds that show planted tastes, and encoding them")
-        make_raw(out / "data", out / "content", Seed(7), announce)
+        with stage("1/5 making pictures, words and sounds that show planted tastes, and encoding them") as progress:
+            make_raw(out / "data", out / "content", Seed(7), progress)
     else:
-        announce("1/5 making synthetic data")
-        files.save(make(SyntheticConfig(), Seed(7))[0], out / "data")
-    announce("2/5 training MGCN")
+        with stage("1/5 making synthetic data"):
+            files.save(make(SyntheticConfig(), Seed(7))[0], out / "data")
     settings = {"learning_rate": 5e-3, "batch_size": 512, "patience": 5, "patience_steps": 60, "epochs": 40}
-    jobs.train(out / "data", "mgcn", out / "original", settings)
+    with stage("2/5 training MGCN") as progress:
+        jobs.train(out / "data", "mgcn", out / "original", settings, progress=progress)
     original = runs.load(out / "original")
     request, _ = add_matching(ForgetRequest(), original.dataset, WHERE)
-    announce(f"3/5 forgetting {counted(len(request.items), 'item')}: {WHERE}")
-    jobs.unlearn(original, request, out / "forgotten")
+    with stage(f"3/5 forgetting {counted(len(request.items), 'item')}: {WHERE}") as progress:
+        jobs.unlearn(original, request, out / "forgotten", progress=progress)
     golds = [out / f"gold-{seed}" for seed in range(1, GOLDS + 1)]
     for seed, gold in enumerate(golds, start=1):
-        announce(f"4/5 retraining Gold {seed} of {GOLDS} for comparison")
-        jobs.unlearn(original, request, gold, "retrain", seed=seed)
-    announce("5/5 auditing")
-    report = jobs.audit(out / "forgotten", golds)
+        with stage(f"4/5 retraining from scratch without them, for comparison (Gold {seed} of {GOLDS})") as progress:
+            jobs.unlearn(original, request, gold, "retrain", seed=seed, progress=progress)
+    with stage("5/5 auditing") as progress:
+        report = jobs.audit(out / "forgotten", golds, progress=progress)
     result = {
         "report": str(out / "forgotten" / "report.html"),
         "runs": [str(run) for run in (out / "original", out / "forgotten", *golds)],

@@ -1,6 +1,5 @@
 """The first half of `demo --raw`: a dataset with features encoded from synthetic pictures, words and sounds."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from mmrecun.data import files
@@ -8,13 +7,14 @@ from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.encoders.made_content import write_pictures, write_sounds, write_words
 from mmrecun.encoders.registry import DEFAULTS, open_encoder
 from mmrecun.jobs._encode import encode
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 
 CONFIG = SyntheticConfig(users=500, items=240, interactions=9000, modalities=())
 _WITHOUT = 20  # every twentieth item has no content, another one for each kind
 
 
-def make_raw(folder: Path, content: Path, seed: Seed, tell: Callable[[str], None]) -> None:
+def make_raw(folder: Path, content: Path, seed: Seed, progress: Progress) -> None:
     """Make a dataset at `folder`, raw content of its items in `content`, and features from that content.
 
     Raises:
@@ -34,5 +34,5 @@ def make_raw(folder: Path, content: Path, seed: Seed, tell: Callable[[str], None
         rows = [row for row in range(len(dataset.items)) if row % _WITHOUT != turn]
         write(dataset.items.names.gather(rows).to_list(), truth.item_groups[rows], place, seed.child(modality))
         source = f"{place}:description" if place.is_file() else str(place)
-        tell(f"    {modality}: {len(rows)} of {len(dataset.items)} items, by {DEFAULTS[modality]}")
+        progress(turn, len(sources), f"{modality}: {len(rows)} of {len(dataset.items)} items, by {DEFAULTS[modality]}")
         encode(folder, modality, source, licence="CC0-1.0", owner="synthetic")

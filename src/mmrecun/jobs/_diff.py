@@ -66,13 +66,14 @@ def diff(
 
     Args:
         run, other: runs or their folders; most often a run and one that was unlearned from it.
-        names: whether to name the items and users that changed most.
+        names: whether to name the users whose lists changed most.
         progress: called with the number of finished lists.
 
     Returns:
         `rows`: how many users, items and interactions each has and how many the other lacks; `modalities`;
         `vectors`: how far they moved; `lists`: how much lists of 20 changed, as they are served and among items that
-        both have, also for users who lost pairs and for the others; `movers`: items by change of exposure.
+        both have, also for users who lost pairs and for the others; `movers`: items by change of exposure;
+        `most_changed_users`: by overlap of their lists, with `names` alone.
 
     Raises:
         ConfigError: when the runs share no user or no item.
@@ -99,7 +100,7 @@ def diff(
             "k": LENGTH,
             **{name: _of_group(overlap[of], among_kept[of], same[of]) for name, of in groups.items()},
         },
-        "movers": _movers(first, served, names),
+        "movers": _movers(first, served),
         **({"most_changed_users": _most_changed(first, among_kept)} if names else {}),
     }
 
@@ -192,20 +193,22 @@ def _of_group(overlap: Floats, among_kept: Floats, same: Bools) -> dict[str, Any
     }
 
 
-def _movers(first: _Side, served: tuple[Ints, Ints], names: bool) -> list[dict[str, Any]]:
+def _movers(first: _Side, served: tuple[Ints, Ints]) -> list[dict[str, Any]]:
     """Return the items that are in more or fewer lists than before, with the difference."""
     counts = [lists_with(lists, len(first.items)) for lists in served]
     order = np.argsort(-np.abs(counts[1] - counts[0]), kind="stable")[:_MOVERS]
     attributes = first.data.item_attributes
-    found = []
-    for place in order[counts[0][order] != counts[1][order]]:
-        row = int(first.items[place])
-        entry: dict[str, Any] = {"lists_before": int(counts[0][place]), "lists_after": int(counts[1][place])}
-        if names:
-            title = str(attributes["title"][row]) if "title" in attributes.columns else None
-            entry = {"item": first.data.items.names[row], "title": title, **entry}
-        found.append(entry)
-    return found
+    titles = attributes["title"] if "title" in attributes.columns else None
+    return [
+        {
+            "item": first.data.items.names[row],
+            "title": None if titles is None or titles[row] is None else str(titles[row]),
+            "lists_before": int(counts[0][place]),
+            "lists_after": int(counts[1][place]),
+        }
+        for place in order[counts[0][order] != counts[1][order]]
+        for row in (int(first.items[place]),)
+    ]
 
 
 def _most_changed(first: _Side, among_kept: Floats) -> list[dict[str, Any]]:

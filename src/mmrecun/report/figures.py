@@ -60,7 +60,7 @@ def trade_off(report: AuditReport) -> str:
                 **marks,
             )
         _frame(axes, [*corners, *(pair for pairs in points.values() for pair in pairs)])
-        axes.set(xlabel="recall@20 of what was forgotten", ylabel="recall@20 of what was kept")
+        axes.set(xlabel="recall@20 of what was forgotten", ylabel="retained recall@20")
         figure.legend(loc="upper left", ncols=3, handletextpad=0.3, columnspacing=1.4, borderaxespad=0.2)
         return svg(figure, "trade-off")
 

@@ -112,16 +112,17 @@ def _of_kind(
 
 def others(report: AuditReport) -> list[RowGroup]:
     """Return marks, bystanders and neighbours, as far as they were measured."""
-    return [group for group in (_marks(report), _bystanders(report), _harm(report)) if group is not None]
+    return [group for group in (marks(report), _bystanders(report), _harm(report)) if group is not None]
 
 
-def _marks(report: AuditReport) -> RowGroup | None:
+def marks(report: AuditReport) -> RowGroup | None:
+    """Return how well touched users, items and places in lists can be picked out; None where it was not measured."""
     found = {kind: [s.marks[kind] for s in report.states if kind in s.marks] for kind in _MARKED}
-    found = {kind: marks for kind, marks in found.items() if marks}
+    found = {kind: of for kind, of in found.items() if of}
     if not found:
         return None
     rows = [_row(report, *_MARKED[kind], ".3f", _mark_of(kind)) for kind in found]
-    sizes = dict.fromkeys(_compared(marks[0], kind.noun) for kind, marks in found.items())
+    sizes = dict.fromkeys(_compared(of[0], kind.noun) for kind, of in found.items())
     meaning = (
         "Does the new model give away whom or what the request touched? Touched are users and items that stayed but "
         f"lost more of their pairs than most: {'; '.join(sizes)}. In brackets what the retained data alone give away; "

@@ -53,6 +53,7 @@ _RECOGNISED = {
         "whether the removed {}features still bring back pairs learned with them",
     ),
 }
+_NO_GOLD = "how close the run is to Gold, a model retrained without what was forgotten: none was given"
 ALLOWED = 1 - UTILITY_SHARE
 _PLACE = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.NOT_ASSESSED: 2}
 _OTHERS = {
@@ -213,6 +214,8 @@ def _against_gold(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Ou
     """Return one clause for all gaps of each outcome, and one for every other comparison; bad Golds answer nothing."""
     which = golds(report) if gold_count(report) else "Gold"
     texts = {Outcome.PASSED: f"in line with {which}", Outcome.FAILED: f"out of line with {which}"}
+    if checks and not gold_count(report) and all(check.state is Outcome.NOT_ASSESSED for check in checks):
+        return [(Outcome.NOT_ASSESSED, _NO_GOLD)]
     bad = [check for check in checks if check.name == GOLD_TRAINING and check.state is Outcome.NOT_ASSESSED]
     if bad:
         checks = [check for check in checks if check.state is not Outcome.NOT_ASSESSED]

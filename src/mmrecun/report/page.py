@@ -13,8 +13,8 @@ _MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✕", Outcome.NOT_ASSESSED: "?
 
 _RANKS = {
     True: "A filled shape elsewhere than Gold's is a warning. One like Gold's proves nothing: removed users and items "
-    "are shown by fresh stand-ins, and the verdict does not rest on it.",
-    False: "Right of the line: still remembered. Removed users and items are shown by fresh stand-ins, further left in "
+    "are shown by untrained rows, and the verdict does not rest on it.",
+    False: "Right of the line: still remembered. Removed users and items are shown by untrained rows, further left in "
     "Gold, too; the verdict does not rest on this picture.",
 }
 

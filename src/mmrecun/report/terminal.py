@@ -1,5 +1,6 @@
 """The audit in a terminal."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.text import Text
 
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.report import extra_tables, forgetting, outcome, tables, to_gold, wording
+from mmrecun.text import counted, listing
 
 _COLOURS = {
     Outcome.PASSED: "green",
@@ -40,12 +42,34 @@ def show(report: AuditReport, console: Console) -> None:
     removal = report.verdict_on_removal
     console.print(Text.assemble("removal verdict: ", (removal.value, _COLOURS[removal]), ", whatever the model knows"))
     for paragraph in outcome.paragraphs(report):
-        console.print(Text(f"{paragraph.lead}:", style=_COLOURS[paragraph.state]))
-        console.print(_listed(paragraph.clauses))
+        _show_paragraph(paragraph, console)
     console.print(Text(outcome.BEYOND))
     console.print(
         Text(f"without Gold: {report.verdict_without_gold.value}; against Gold: {report.verdict_against_gold.value}")
     )
+
+
+def show_briefly(report: AuditReport, console: Console) -> None:
+    """Print what was done, the main figures, the verdict, and whatever failed or could not be measured."""
+    console.print(Text(wording.summary(report)))
+    known = [row for group in forgetting.recognition(report) for row in group.rows[:2]]
+    marks = forgetting.marks(report)
+    console.print(_states(report, "figure", [*tables.state_rows(report)[:1], *known, *(marks.rows if marks else ())]))
+    if known:
+        console.print(Text("AUC of forgotten pairs at 0.5: they rank like pairs that were never trained on"))
+    counts = Counter(check.state for check in report.checks)
+    words = [f"{counted(counts[state], 'check')} {state.value}" for state in Outcome if counts[state]]
+    console.print(
+        Text.assemble("verdict: ", (report.headline, f"bold {_COLOURS[report.verdict]}"), f" ({listing(words)})")
+    )
+    for paragraph in outcome.paragraphs(report):
+        if paragraph.state in (Outcome.FAILED, Outcome.NOT_ASSESSED):
+            _show_paragraph(paragraph, console)
+
+
+def _show_paragraph(paragraph: outcome.Paragraph, console: Console) -> None:
+    console.print(Text(f"{paragraph.lead}:", style=_COLOURS[paragraph.state]))
+    console.print(_listed(paragraph.clauses))
 
 
 def _states(report: AuditReport, title: str, rows: Sequence[tables.StateRow]) -> Table:
