@@ -84,7 +84,7 @@ def _(claim, mo, report):
 def _(mo, report):
     checks = [check for check in report.checks if check.state.value in {"passed", "failed"}]
     _rows = [f"| {check.name} | {check.state.value} | {check.detail} |" for check in checks]
-    mo.md("\n".join(["| check | outcome | what was measured |", "| --- | --- | --- |", *_rows]))
+    mo.md("\n".join(["| check | outcome | what was measured |", "| :-- | :-- | :-- |", *_rows]))
     return
 
 

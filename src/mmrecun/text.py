@@ -124,10 +124,12 @@ def facts_html(title: str, facts: Mapping[str, str]) -> str:
     """Return a small HTML table of facts, for notebooks; every value is escaped.
 
     >>> facts_html("Run", {"model": "<mgcn>"})
-    '<table><caption>Run</caption><tr><th>model</th><td>&lt;mgcn&gt;</td></tr></table>'
+    '<table><caption>Run</caption><tr><th align="left">model&emsp;</th><td align="left">&lt;mgcn&gt;</td></tr></table>'
     """
     rows = (
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items() if value
+        f'<tr><th align="left">{html.escape(name)}&emsp;</th><td align="left">{html.escape(value)}</td></tr>'
+        for name, value in facts.items()
+        if value
     )
     return f"<table><caption>{html.escape(title)}</caption>{''.join(rows)}</table>"
 

@@ -50,7 +50,7 @@ class _Measure(NamedTuple):
 _MEASURES = (
     _Measure(
         "retained recall@20",
-        "Of what people really chose among the retained items, the share that a list of twenty finds. Higher is better.",
+        "Of what people chose among the retained items, the share that a list of twenty finds. Higher is better.",
         lambda state: state.retain.get(RECALL),
         band="retain recall@20",
     ),
