@@ -27,7 +27,8 @@ def _(mo):
     # Compare methods
 
     The same request, answered by several methods. *Gold* is trained again without the forgotten users: the target.
-    A good method is where Gold is: as good for those who stay, and no better and no worse at what left.
+    A good method ends where Gold is: lists are as good for those who stay, and forgotten pairs rank like pairs
+    that were never learned (AUC 0.5).
     """)
     return
 
@@ -97,10 +98,10 @@ def _(plt, table):
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for name, group in table.group_by("method", maintain_order=True):
         marker, colour = ("*", "goldenrod") if name[0] == "Gold" else ("o", None)
-        axes.scatter(group["forget recall@20"], group["retained recall@20"], s=90, marker=marker, color=colour)
-        place = group["forget recall@20"][0], group["retained recall@20"][0]
+        axes.scatter(group["still known (AUC)"], group["retained recall@20"], s=90, marker=marker, color=colour)
+        place = group["still known (AUC)"][0], group["retained recall@20"][0]
         axes.annotate(name[0], place, xytext=(6, 6), textcoords="offset points")
-    axes.set(xlabel="recall@20 of what was forgotten", ylabel="recall@20 of what stays")
+    axes.set(xlabel="forgotten against held-out pairs, AUC (0.5: alike)", ylabel="retained recall@20")
     axes.set_title("The nearer to Gold, the better")
     axes.spines[["top", "right"]].set_visible(False)
     figure

@@ -16,6 +16,7 @@ MISTAKES = {
     "no such run": (("evaluate", "nowhere"), "nowhere is not a run folder: no such folder"),
     "no such data": (("train", "nowhere", "--out", "run"), "nowhere: no such folder; make a dataset folder"),
     "no such run, and no out": (("unlearn", "nowhere", "--user", "u"), "nowhere is not a run folder: no such folder"),
+    "nothing to fold": (("fold", "nowhere", "--out", "run"), "nowhere is not a run in chunks: no such folder"),
     "a setting without value": (("train", "nowhere", "--out", "run", "--set", "layers"), "write it as name=value"),
     "no source": (("data", "import", "nowhere", "--out", "data"), "nowhere: no such file or folder"),
 }

@@ -180,7 +180,7 @@ def test_a_removal_without_a_measurement_is_amber_and_says_so():
     stream = io.StringIO()
     show(made, Console(file=stream, width=80, force_terminal=True, color_system="standard"))
     assert "verdict: \x1b[1;33mremoved; forgetting not measured\x1b[0m" in stream.getvalue()
-    assert "removal verdict: \x1b[32mpassed\x1b[0m, whatever the model knows" in stream.getvalue()
+    assert "verdict on the removal alone: \x1b[32mpassed\x1b[0m" in stream.getvalue()
 
 
 def test_the_summary_is_one_sentence_with_counts_and_speed():
@@ -259,7 +259,7 @@ def test_a_brief_audit_names_what_failed_and_counts_the_rest():
     )
     show_briefly(report(2, checks), Console(file=stream, width=80))
     text = stream.getvalue()
-    assert "verdict: failed (2 checks passed and 1 check failed)" in text
+    assert "verdict: failed (checks: 2 passed, 1 failed)" in text
     assert "[red]x[/nope]: [/]" in text
     assert "held 0" not in text
     assert all(str(cell) in text for cell in tables.state_rows(report(2))[0].cells)

@@ -21,7 +21,8 @@ def fold(
 ) -> None:
     """Write the rows of RUN that wait in a patch into their chunks, so that older runs can be removed for good."""
     if not is_mapped(run) and not in_parts(run):
-        raise ConfigError(f"{run} is not a run in chunks; only those are folded")
+        why = "; only those are folded" if run.exists() else ": no such folder"
+        raise ConfigError(f"{run} is not a run in chunks{why}")
     from mmrecun import jobs
 
     folded = jobs.fold_mapped(run, out)

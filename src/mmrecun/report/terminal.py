@@ -9,7 +9,6 @@ from rich.text import Text
 
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.report import extra_tables, forgetting, outcome, tables, to_gold, wording
-from mmrecun.text import counted, listing
 
 _COLOURS = {
     Outcome.PASSED: "green",
@@ -40,7 +39,7 @@ def show(report: AuditReport, console: Console) -> None:
     console.print(_checks(report))
     console.print(Text.assemble("verdict: ", (report.headline, f"bold {_COLOURS[report.verdict]}")))
     removal = report.verdict_on_removal
-    console.print(Text.assemble("removal verdict: ", (removal.value, _COLOURS[removal]), ", whatever the model knows"))
+    console.print(Text.assemble("verdict on the removal alone: ", (removal.value, _COLOURS[removal])))
     for paragraph in outcome.paragraphs(report):
         _show_paragraph(paragraph, console)
     console.print(Text(outcome.BEYOND))
@@ -56,11 +55,11 @@ def show_briefly(report: AuditReport, console: Console) -> None:
     marks = forgetting.marks(report)
     console.print(_states(report, "figure", [*tables.state_rows(report)[:1], *known, *(marks.rows if marks else ())]))
     if known:
-        console.print(Text("AUC of forgotten pairs at 0.5: they rank like pairs that were never trained on"))
+        console.print(Text("AUC 0.5: forgotten pairs rank like pairs never trained on, touched rows look like others"))
     counts = Counter(check.state for check in report.checks)
-    words = [f"{counted(counts[state], 'check')} {state.value}" for state in Outcome if counts[state]]
+    of_each = ", ".join(f"{counts[state]} {state.value}" for state in Outcome if counts[state])
     console.print(
-        Text.assemble("verdict: ", (report.headline, f"bold {_COLOURS[report.verdict]}"), f" ({listing(words)})")
+        Text.assemble("verdict: ", (report.headline, f"bold {_COLOURS[report.verdict]}"), f" (checks: {of_each})")
     )
     for paragraph in outcome.paragraphs(report):
         if paragraph.state in (Outcome.FAILED, Outcome.NOT_ASSESSED):
