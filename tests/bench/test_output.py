@@ -1,10 +1,13 @@
 """The folder of a bench."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from mmrecun.bench import output
+from mmrecun.bench.table import HEADINGS, Body, terminal
 from mmrecun.errors import ArtifactError, ConfigError
 from tests.bench.test_bench import spec_of
 
@@ -28,6 +31,19 @@ def test_what_a_killed_bench_left_is_no_obstacle_and_goes(tmp_path: Path):
         with pytest.raises(ArtifactError, match="another command is making"), output.begun(out, spec_of(), cache):
             pytest.fail("begun twice")
     assert [path.name for path in out.iterdir()] == ["bench.json"]
+
+
+@pytest.mark.parametrize("width", [80, 110, 150, 240])
+def test_no_figure_is_cut_in_a_terminal(width: int):
+    cells = {"distance": "30.2", "time": "46.1 s", "speed-up": "12.4×", "memory": "0.48 GiB"}
+    cells |= {"passes alone": "2/3", "against Gold": "3/3"}
+    line = tuple(cells.get(heading, "0.4853 ± 0.0123") for heading in HEADINGS)
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(terminal(Body("t", (("mmrecun-paper", line),), "", ()), width))
+    text = stream.getvalue()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count("0.4853") == (6 if width >= 150 else 4)
 
 
 def test_another_folder_is_no_bench(tmp_path: Path):

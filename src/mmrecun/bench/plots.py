@@ -55,7 +55,7 @@ def trade_off(summary: Summary) -> Figure | None:
                 elinewidth=0.9,
                 label=entry.method,
             )
-        axes.set(xlabel="recall@20 of what was forgotten", ylabel="recall@20 of what was kept")
+        axes.set(xlabel="recall@20 of what was forgotten", ylabel="retained recall@20")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5))
         axes.margins(0.08)

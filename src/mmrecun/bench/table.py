@@ -15,8 +15,9 @@ from mmrecun.bench.summary import MethodSummary, Stat, Summary
 from mmrecun.text import duration
 
 NEAREST = "◆"
-_WIDE = 150
+_WIDE, _SLIM = 150, 110  # columns of a terminal
 _ONLY_IF_WIDE = ("of affected users", "overlap with Gold", "memory")
+_NOT_IF_SLIM = ("speed-up",)
 
 
 class Column(NamedTuple):
@@ -195,18 +196,22 @@ def _tex_row(cells: Sequence[str]) -> str:
 def terminal(group: Body, width: int) -> Table:
     """Return the table of one group for a terminal of `width` columns; a diamond marks the nearest to Gold.
 
-    A narrow one shows means alone, and fewer columns.
+    A narrow one shows means alone, and fewer columns; one of 80 columns shows every figure whole.
     """
-    narrow = width < _WIDE
+    narrow, slim = width < _WIDE, width < _SLIM
+    omitted = {*(_ONLY_IF_WIDE if narrow else ()), *(_NOT_IF_SLIM if slim else ())}
     shown = [place for place in range(len(HEADINGS)) if any(cells[place] != "–" for _, cells in group.lines)]
-    shown = [place for place in shown if not (narrow and HEADINGS[place] in _ONLY_IF_WIDE)]
-    table = Table(box=None, padding=(0, 1), header_style="dim")
+    shown = [place for place in shown if HEADINGS[place] not in omitted]
+    table = Table(box=None, padding=(0, 0, 0, 1) if slim else (0, 1), header_style="dim")
     table.add_column("method", no_wrap=True)
-    for place in shown:
-        table.add_column(Text(HEADINGS[place]), justify="right")
-    for name, cells in group.lines:
+    lines = [
+        [cells[place].partition(" ± ")[0] if narrow else cells[place] for place in shown] for _, cells in group.lines
+    ]
+    for place, column in zip(shown, zip(*lines, strict=True), strict=True):
+        heading = HEADINGS[place].removesuffix("@20") if slim else HEADINGS[place]
+        table.add_column(Text(heading), justify="right", min_width=max(map(len, (*heading.split(), *column))))
+    for (name, _), texts in zip(group.lines, lines, strict=True):
         best = name == group.best
         label = Text(f"{NEAREST} {name}" if best else f"  {name}", style="bold" if best else "")
-        texts = [cells[place].partition(" ± ")[0] if narrow else cells[place] for place in shown]
         table.add_row(label, *map(Text, texts))
     return table
