@@ -180,7 +180,7 @@ def test_a_removal_without_a_measurement_is_amber_and_says_so():
     stream = io.StringIO()
     show(made, Console(file=stream, width=80, force_terminal=True, color_system="standard"))
     assert "verdict: \x1b[1;33mremoved; forgetting not measured\x1b[0m" in stream.getvalue()
-    assert "verdict on the removal alone: \x1b[32mpassed\x1b[0m" in stream.getvalue()
+    assert "removal verdict: \x1b[32mpassed\x1b[0m" in stream.getvalue()
 
 
 def test_the_summary_is_one_sentence_with_counts_and_speed():

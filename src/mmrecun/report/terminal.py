@@ -39,7 +39,7 @@ def show(report: AuditReport, console: Console) -> None:
     console.print(_checks(report))
     console.print(Text.assemble("verdict: ", (report.headline, f"bold {_COLOURS[report.verdict]}")))
     removal = report.verdict_on_removal
-    console.print(Text.assemble("verdict on the removal alone: ", (removal.value, _COLOURS[removal])))
+    console.print(Text.assemble("removal verdict: ", (removal.value, _COLOURS[removal])))
     for paragraph in outcome.paragraphs(report):
         _show_paragraph(paragraph, console)
     console.print(Text(outcome.BEYOND))
