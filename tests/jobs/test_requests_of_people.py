@@ -145,6 +145,7 @@ def test_mistakes_in_a_notebook_are_the_packages_own_errors(run_folder: Path, tm
         lambda: jobs.recommend(run_folder, "u00001", 2.5),
         lambda: jobs.unlearn(run_folder, {"users": ["u00001"]}, tmp_path / "x", "unlink", seed="x"),
         lambda: ForgetRequest(users=np.array("u00001")),
+        lambda: ForgetRequest(pairs=[{"u00001", "i00001"}]),  # which of the two comes first is chance
         lambda: runs.load(__file__),
         lambda: mmrecun.audit(mmrecun.load(run_folder)),
     ):

@@ -107,7 +107,7 @@ def ids(source: Source, column: str) -> tuple[pl.Series, list[str]]:
 
 
 def as_ids(values: pl.Series, where: str) -> pl.Series:
-    """Return ids as text; whole numbers that were stored as fractions, such as 3.0, become 3.
+    """Return ids as text; whole numbers that were stored as fractions, such as 3.0, become 3, and NaN is none.
 
     Raises:
         DataError: for lists, objects and bytes, which are not ids.
@@ -124,8 +124,10 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
         text = values.cast(pl.String)
         whole = text.str.contains(r"^-?\d+(\.0*)?$").fill_null(value=True).all()
         return text.str.replace(r"\.0*$", "") if whole else text
-    if values.dtype.is_float() and ((values == values.floor()) & values.is_finite()).fill_null(value=True).all():
-        values = values.cast(pl.Int64)
+    if values.dtype.is_float():
+        values = values.fill_nan(None)  # how programs without nulls write that there is none
+        if ((values == values.floor()) & values.is_finite()).fill_null(value=True).all():
+            values = values.cast(pl.Int64)
     return values.cast(pl.String)
 
 
