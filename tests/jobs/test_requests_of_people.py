@@ -170,6 +170,17 @@ def test_ids_that_differ_in_blanks_alone_are_told(tmp_path: Path):
     assert jobs.warnings(tmp_path / "run", ForgetRequest(users=["u2"])) == []
 
 
+def test_a_new_run_is_not_made_within_the_run_that_is_to_be_removed(run_folder: Path):
+    request = {"users": ["u00003"]}
+    for act in (
+        lambda: jobs.unlearn(run_folder, request, run_folder / "less", "unlink"),
+        lambda: jobs.unlearn_seeds(run_folder, request, run_folder / "dataset" / ".." / "less", [1], "unlink"),
+    ):
+        with pytest.raises(ArtifactError, match=r"lies within .* beside it"):
+            act()
+    assert not list(run_folder.glob("*less*"))
+
+
 def test_a_request_that_leaves_one_item_is_refused_before_the_work(run_folder: Path, tmp_path: Path):
     names = runs.load(run_folder).dataset.items.names.to_list()
     for act in (jobs.scope, lambda run, request: jobs.unlearn(run, request, tmp_path / "x")):
