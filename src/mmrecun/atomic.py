@@ -42,6 +42,12 @@ def refuse_existing(target: Path) -> None:
     refuse_unwritable(followed(target).parent, target)
 
 
+def refuse_within(run: Path, target: Path) -> None:
+    """Raise ArtifactError if `target` lies in the folder of a run, and would be removed with it."""
+    if run.resolve() in target.resolve().parents:
+        raise ArtifactError(f"{target} lies within {run}, and would go with it; choose an --out beside it")
+
+
 def refuse_unwritable(folder: Path, target: Path | None = None) -> None:
     """Raise ArtifactError if nothing can be made in `folder`, which may have to be made itself.
 

@@ -90,6 +90,9 @@ def test_strangers_in_a_request_are_refused_or_passed_over_aloud(cli, run_folder
     assert json.loads(out)["forgotten"]["users"] == 1
     assert err == "warning: passed over, unknown: 2 users, nobody, no one\n"
     assert (tmp_path / "unknown.csv").read_text().splitlines()[1:] == ["user,nobody,,unknown", "user,no one,,unknown"]
+    assert cli(*call, "--dry-run", *listed)[0] == 0  # over its own list
+    code, _, err = cli(*call, "--dry-run", "--ignore-unknown", "--unknown-file", tmp_path / "closed.csv")
+    assert (code, err.endswith("closed.csv: another file stands there; choose another name\n")) == (2, True)
     code, _, err = cli("unlearn", run_folder, "--user", "nobody", "--ignore-unknown", "--dry-run")
     assert (code, err) == (2, "error: nothing is left to forget; unknown: 1 user, nobody\n")
 

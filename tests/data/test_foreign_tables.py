@@ -57,6 +57,28 @@ def test_a_field_that_swallows_rows_is_told(tmp_path: Path):
     assert not any("spans" in warning for warning in imported(written(tmp_path / "f.csv", text)).warnings)
 
 
+MARKS = {
+    "escaped by a backslash": ('"u\\"3"', r"line 17: a single quotation mark; .* double a mark"),
+    "never closed": ('"u3', "line 21: 1 column, but the header has 3; a quotation mark there reaches to line 61"),
+}
+
+
+@pytest.mark.parametrize("case", MARKS)
+def test_marks_that_make_one_row_of_two_are_refused_by_their_line(case: str, tmp_path: Path):
+    name, message = MARKS[case]
+    rows = [(name if u == "u3" else u, i, "a") for u, i in PAIRS]
+    with pytest.raises(DataError, match=message):
+        imported(written(tmp_path / "e.csv", rows))
+
+
+def test_a_header_that_comes_again_is_refused_and_somebody_called_user_is_not(tmp_path: Path):
+    rows = [("user" if u == "u3" else u, i, "a") for u, i in PAIRS]
+    assert "user" in imported(written(tmp_path / "e.csv", rows)).dataset.users.names
+    rows[30:30] = [("user", "item", "title")]
+    with pytest.raises(DataError, match="line 32: the header once more"):
+        imported(written(tmp_path / "e.csv", rows))
+
+
 @pytest.mark.parametrize("header", ["u0,i0,a", "0,7,4", "3,3,1"])
 def test_a_first_row_is_not_taken_for_the_header(header: str, tmp_path: Path):
     user, item, third = header.split(",")

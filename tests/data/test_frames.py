@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 
 from mmrecun import Dataset
 from mmrecun.data import files
@@ -71,6 +72,12 @@ def test_pandas_is_not_imported_for_polars_and_is_read_without_pyarrow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["6", "False", "6"]), done.stderr
+
+
+def test_a_masked_row_is_an_absent_item():
+    masked = np.ma.masked_array(FEATURES, np.arange(4)[:, None] == [2, 2])
+    found = Dataset.from_frames(EVENTS, items=CATALOGUE, features={"image": masked}).modalities["image"]
+    assert found.present.tolist() == [True, True, False, True]
 
 
 def test_the_frame_of_items_fixes_their_order_and_may_name_more():
@@ -154,10 +161,19 @@ MISTAKES = [
     ("features 'image': 3 rows of features for 4", {"items": CATALOGUE, "features": {"image": FEATURES[:3]}}),
     ("features 'image': an array of shape [4]", {"items": CATALOGUE, "features": {"image": FEATURES[:, 0]}}),
     ("features 'image': not an array of numbers", {"items": CATALOGUE, "features": {"image": [["x"]] * 4}}),
+    ("features 'image': not an array of numbers", {"items": CATALOGUE, "features": {"image": FEATURES * 1j}}),
+    (
+        "features 'image': not an array of numbers",
+        {"items": CATALOGUE, "features": {"image": torch.tensor(FEATURES, requires_grad=True)}},
+    ),
     ("1 item without interactions; give items=", {"features": {"image": (["a", "d"], FEATURES[:2])}}),
     ("not in the frame of items: e", {"items": CATALOGUE, "features": {"image": (["a", "e"], FEATURES[:2])}}),
     ("ids occur more than once: a", {"features": {"image": (["a", "a"], FEATURES[:2])}}),
     ("row 1 (id b): features are missing", {"features": {"image": (["a", "b"], [[1, 2], [3, np.nan]])}}),
+    (
+        "row 1: 'user' is missing",
+        {"interactions": EVENTS.with_columns(user=pl.Series([1.0, np.nan, 1.0, 2.0, 2.0, 1.0]))},
+    ),
     ("cannot name a modality", {"items": CATALOGUE, "features": {"a/b": FEATURES}}),
 ]
 

@@ -36,6 +36,7 @@ OTHERS = {
     "error page": (b"<!DOCTYPE html>\n<html>404</html>\n", "a web page"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
     "blank begin": (b"\n\n" + TEXT.encode(), "line 1: blank"),
+    "remarks": (b"# made in May\n# by me too\n\n" + TEXT.encode(), "line 1: '# made in May' is not a header"),
     "remark": (b"# made in May\n" + TEXT.encode(), "line 1: '# made in May' is not a header"),
     "note for Excel": (b"sep=;\n" + TEXT.replace(",", ";").encode(), "remove the line, and give --separator semicolon"),
     "semicolons and decimal commas": (

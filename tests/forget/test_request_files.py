@@ -41,6 +41,11 @@ FILES = {
     "object of a list": ("x.json", b'{\n "users": ["u1", "u2"]\n}', ("u1", "u2")),
     "a whole request": ("x.json", b'{"users": ["u1", "u2"], "items": ["i1"], "pairs": []}', ("u1", "u2")),
     "a header of one column": ("x.csv", b"user_id\na,b\nu1,why\n", ("a,b", "u1")),
+    "an id in quotation marks that reads like a header": ("x.csv", b'"id"\n"u1"\n', ("id", "u1")),
+    "an id with a separator in quotation marks": ("x.csv", b'user,why\n"a,b",x\nu1,y\n', ("a,b", "u1")),
+    "a list under a plural": ("x.json", b'{"user_ids": ["u1", 7]}', ("u1", "7")),
+    "an object around objects": ("x.json", b'{"count": 2, "data": [{"id": "u1"}, {"id": "u2"}]}', ("u1", "u2")),
+    "a list beside the id": ("x.json", b'{"user": "u1", "reasons": ["u2", "u3"]}', ("u1",)),
     "lines of texts": ("x.jsonl", b'"u1"\n"u2"\n', ("u1", "u2")),
 }
 
@@ -68,6 +73,10 @@ REFUSED = {
     "an id in other case": ("x.txt", b"U1\nu2\n", "'U1' is not among the users .* 'u1' looks alike"),
     "a null": ("x.json", b'["u1", null]', "several kinds of things"),
     "nothing": ("x.json", b"[]", "the array is empty"),
+    "nobody": ("x.json", b'{"users": []}', "'users' is empty"),
+    "an id with a separator": ("x.csv", b"user,why\na,b,x\n", "line 2: the user may be 'a' or 'a,b'; put an id"),
+    "an id with a separator, no header": ("x.csv", b"a,b,x\nu1,y\n", "line 1: the user may be 'a' or 'a,b'"),
+    "pairs, not users": ("x.json", b'{"pairs": [{"user": "u1", "item": "i1"}]}', "column 'id' is missing"),
 }
 
 
@@ -113,13 +122,42 @@ PAIRS = {
     "a field of two lines": b'user,item,why\nu1,i2,"one\ntwo"\n',
     "empty rows": b"user,item,\nu1,i2,\n,,\n",
     "rows and ids": b"id,user,item\nu2,u1,i2\n",
-    "objects": json.dumps([{"user": "u1", "item": "i2"}]).encode(),
+    "header of items first": b"item,account holder\ni2,u1\n",
+    "header of users last": b"video,user\ni2,u1\n",
+    "json, objects": json.dumps([{"user": "u1", "item": "i2"}]).encode(),
+    "json, a whole request": b'{"users": ["u2"], "items": [], "pairs": [["u1", "i2"]]}',
+    "json, objects of pairs": b'{"pairs": [{"item": "i2", "user": "u1"}]}',
+    "json, lists of a user": b'{"user": "u1", "items": ["i2"]}',
 }
+
+
+def test_lists_within_rows_are_pairs_each_with_its_line(tmp_path: Path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"user": "u1", "items": ["i1", "i2"]}\n{"user": "u2", "items": ["i1"]}\n')
+    assert read_pairs(path, named(["u1", "u2"])) == (("u1", "i1"), ("u1", "i2"), ("u2", "i1"))
+    path.write_text('{"user": "u1", "items": ["i1", "i2"]}\n{"user": "u2", "items": []}\n')
+    with pytest.raises(ForgetError, match="line 2: 'items' is missing"):
+        read_pairs(path, named(["u1", "u2"]))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"users": ["u1", "u2"], "items": ["i1"]}', "2 users, but 1 item"),
+        (b'{"users": ["u1"], "items": [], "pairs": []}', "'pairs' is empty"),
+        (b"when,item,name\n1,i1,u1\n", "line 1: which columns have users and items"),
+    ],
+)
+def test_columns_that_make_no_pairs_are_refused(content: bytes, message: str, tmp_path: Path):
+    path = tmp_path / ("x.json" if content[:1] == b"{" else "x.csv")
+    path.write_bytes(content)
+    with pytest.raises(ForgetError, match=message):
+        read_pairs(path, named(["u1", "u2"]))
 
 
 @pytest.mark.parametrize("case", PAIRS)
 def test_pairs_in_exports(case: str, tmp_path: Path):
-    path = tmp_path / ("x.json" if case == "objects" else "x.csv")
+    path = tmp_path / ("x.json" if case.startswith("json") else "x.csv")
     path.write_bytes(PAIRS[case])
     assert read_pairs(path, named(["u1", "u2"])) == (("u1", "i2"),)
 

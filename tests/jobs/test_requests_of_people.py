@@ -145,6 +145,7 @@ def test_mistakes_in_a_notebook_are_the_packages_own_errors(run_folder: Path, tm
         lambda: jobs.recommend(run_folder, "u00001", 2.5),
         lambda: jobs.unlearn(run_folder, {"users": ["u00001"]}, tmp_path / "x", "unlink", seed="x"),
         lambda: ForgetRequest(users=np.array("u00001")),
+        lambda: ForgetRequest(pairs=[{"u00001", "i00001"}]),  # which of the two comes first is chance
         lambda: runs.load(__file__),
         lambda: mmrecun.audit(mmrecun.load(run_folder)),
     ):
@@ -167,6 +168,17 @@ def test_ids_that_differ_in_blanks_alone_are_told(tmp_path: Path):
         "1 user that stays differs from a forgotten one in blanks, case, leading zeros or Unicode form alone: 'u1 '"
     ]
     assert jobs.warnings(tmp_path / "run", ForgetRequest(users=["u2"])) == []
+
+
+def test_a_new_run_is_not_made_within_the_run_that_is_to_be_removed(run_folder: Path):
+    request = {"users": ["u00003"]}
+    for act in (
+        lambda: jobs.unlearn(run_folder, request, run_folder / "less", "unlink"),
+        lambda: jobs.unlearn_seeds(run_folder, request, run_folder / "dataset" / ".." / "less", [1], "unlink"),
+    ):
+        with pytest.raises(ArtifactError, match=r"lies within .* beside it"):
+            act()
+    assert not list(run_folder.glob("*less*"))
 
 
 def test_a_request_that_leaves_one_item_is_refused_before_the_work(run_folder: Path, tmp_path: Path):

@@ -10,14 +10,23 @@ if TYPE_CHECKING:
     from mmrecun.jobs import Absent
 
 
-def refuse_unused_file(unknown_file: Path | None, ignore_unknown: bool) -> None:
-    """Refuse a file for what is passed over where nothing is.
+def check_unknown_file(unknown_file: Path | None, ignore_unknown: bool) -> None:
+    """Refuse a file for what is passed over where nothing is, or in place of another file, such as the request.
 
     Raises:
-        ConfigError: naming the option that is lacking.
+        ConfigError: naming the option that is lacking, or the file.
     """
-    if unknown_file is not None and not ignore_unknown:
+    if unknown_file is None:
+        return
+    if not ignore_unknown:
         raise ConfigError(f"--unknown-file {unknown_file}: nothing is skipped without --ignore-unknown; add it")
+    if unknown_file.is_file() and unknown_file.stat().st_size:
+        from mmrecun.jobs import Absent, absent_table
+
+        header = absent_table(Absent()).splitlines()[0].encode()
+        with unknown_file.open("rb") as file:
+            if file.readline().rstrip() != header:
+                raise ConfigError(f"--unknown-file {unknown_file}: another file stands there; choose another name")
 
 
 def show_absent(absent: "Absent", unknown_file: Path | None) -> None:

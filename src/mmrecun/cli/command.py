@@ -1,14 +1,34 @@
-"""The class of every command: paths may begin with `~`, which shells leave as it is behind `=` and in quotes."""
+"""The class of every command: paths may begin with `~`, and an option of one value may be given once.
+
+Shells leave `~` as it is behind `=` and in quotes.
+"""
 
 import os
 from pathlib import Path
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
+
+from mmrecun.errors import ConfigError
 
 
 class Command(TyperCommand):
     """A command that is called with the home directory in place of `~` in its paths."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments.
+
+        Raises:
+            ConfigError: when an option of one value is given twice, since the first would be passed over.
+        """
+        given = list(args)
+        rest: list[str] = super().parse_args(ctx, args)
+        _, _, order = self.make_parser(ctx).parse_args(args=given)
+        for option in dict.fromkeys(order):
+            once = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)
+            if once and order.count(option) > 1:
+                raise ConfigError(f"{option.opts[0]} is given {order.count(option)} times; give it once")
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         """Call the command."""

@@ -59,8 +59,8 @@ def naming_lines(files: RequestFiles, absent_of: Callable[[], "Absent"]) -> Iter
 def _place(path: Path, kind: str, lost: tuple[Any, ...], data: "Dataset | None") -> str:
     """Return the file and the line, or row, of the first of the lost names that stands in it; "" for none."""
     from mmrecun.data.importers.readers import TYPED_SUFFIXES
-    from mmrecun.forget.request_rows import typed_place, typed_place_of_pair
     from mmrecun.forget.request_text import line_of
+    from mmrecun.forget.typed_rows import typed_place, typed_place_of_pair
 
     if path.suffix.lower() not in TYPED_SUFFIXES:
         number = line_of(path, lost)

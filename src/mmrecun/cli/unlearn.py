@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from mmrecun.cli.absent_ids import refuse_unused_file, show_absent
+from mmrecun.cli.absent_ids import check_unknown_file, show_absent
 from mmrecun.cli.mapped import in_parts, is_mapped, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table, warn
@@ -78,7 +78,7 @@ def unlearn(
 
     del help_settings
     files, named = (users, items, pairs), (user, item)
-    refuse_unused_file(unknown_file, ignore_unknown)
+    check_unknown_file(unknown_file, ignore_unknown)
     if is_mapped(run) or in_parts(run, on):
         unlearn_mapped(context, run, out, files, named, seed, on, (ignore_unknown, unknown_file), as_json)
         return

@@ -209,9 +209,17 @@ def _with_ids(where: str, names: Any, features: np.ndarray) -> pl.DataFrame:
 
 
 def _array(where: str, values: Any) -> np.ndarray:
+    """Return features as float32; masked ones are missing.
+
+    Raises:
+        DataError: when they are no table of real numbers.
+    """
     try:
-        features = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+        plain = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+        if np.iscomplexobj(plain):
+            raise TypeError("it holds complex ones")
+        features = np.ma.filled(plain.astype(np.float32), np.nan)
+    except (TypeError, ValueError, RuntimeError) as error:  # the last from tensors that need a gradient
         raise DataError(f"{where}: not an array of numbers ({error})") from None
     if features.ndim != 2 or not features.shape[1]:
         raise DataError(f"{where}: an array of shape {list(features.shape)}; expected one row of features per item")

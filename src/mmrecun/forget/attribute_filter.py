@@ -53,9 +53,7 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     try:
         tree = _Names(names, set(tables), known).visit(ast.parse(text, mode="eval")).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        hint = "compare by ==, not =" if re.search(r"(?<![=<>!])=(?!=)", expression) else "example: "
-        example = "" if hint[-1] == "=" else 'licensor == "X" and `release date` < 2010'
-        raise ForgetError(f"--where {expression}: not an expression; {hint}{example}") from None
+        raise ForgetError(f"--where {expression}: not an expression; {_hint(text)}") from None
     table = _table_of(expression, tree, tables)
     try:
         result = tables[table].select(_build(expression, tree, tables[table]).alias("selected"))["selected"]
@@ -76,6 +74,18 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`([^`]*)`')
 _RESERVED = set(keyword.kwlist) - {"and", "or", "not", "in", "is", "if", "else", "True", "False", "None"}
 _WORD = re.compile(r"\w+")
+
+
+def _hint(expression: str) -> str:
+    """Return what may be wrong with an expression that does not parse; other languages write some signs otherwise."""
+    bare = _QUOTED.sub("", expression)
+    if re.search(r"&&|\|\||\b(AND|OR|NOT|IN|IS)\b", bare):
+        return "join comparisons by and, or, not, in small letters"
+    if re.search(r"\d-0?\d+-\d", bare):
+        return 'put a date into quotation marks: "2020-01-31"'
+    if re.search(r"(?<![=<>!])=(?!=)", bare):
+        return "compare by ==, not ="
+    return 'example: licensor == "X" and `release date` < 2010'
 
 
 def _without_marks(expression: str, known: set[str]) -> tuple[str, dict[str, str]]:
@@ -176,7 +186,10 @@ def _build(expression: str, node: ast.expr, table: pl.DataFrame) -> pl.Expr:
     match node:
         case ast.BoolOp(op=op, values=values):
             join = operator.and_ if isinstance(op, ast.And) else operator.or_
-            return reduce(join, (_build(expression, value, table) for value in values))
+            parts = [_build(expression, value, table) for value in values]
+            while len(parts) > 1:  # in pairs, since polars is slow where hundreds are nested
+                parts = [reduce(join, parts[place : place + 2]) for place in range(0, len(parts), 2)]
+            return parts[0]
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return ~_build(expression, operand, table)
         case ast.Compare(left=left, ops=ops, comparators=comparators):

@@ -105,9 +105,19 @@ def _fitted(value: Any, column: Column) -> Any:
         raise TypeError(f"'{column.name}' holds lists or objects; for an entry of a list write \"x\" in {column.name}")
     if kind == "texts" and not text:
         raise TypeError(f"'{column.name}' holds texts; write the value in quotation marks")
+    if kind == "numbers" and text and (seconds := _seconds(value)) is not None:
+        raise TypeError(f"'{column.name}' holds numbers; as seconds since 1970, in UTC, {value} is {seconds}")
     if kind in ("numbers", "True and False") and text:
         raise TypeError(f"'{column.name}' holds {kind}; write the value without quotation marks")
     return value
+
+
+def _seconds(text: str) -> int | None:
+    """Return a date of ISO 8601, with a dash, as seconds since 1970; None for any other text."""
+    try:
+        return int(_time(text, "").replace(tzinfo=UTC).timestamp()) if "-" in text[1:] else None
+    except TypeError:
+        return None
 
 
 def _kind(dtype: pl.DataType) -> str:

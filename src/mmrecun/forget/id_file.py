@@ -9,10 +9,12 @@ from mmrecun.data.importers.columns import header_name
 from mmrecun.data.importers.readers import TYPED_SUFFIXES
 from mmrecun.data.lookalikes import BLANKS
 from mmrecun.errors import ForgetError
-from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, typed_column, without_comments
-from mmrecun.forget.request_text import Line, Warn, cells_of, joined, most_used_separator, read_lines
+from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, without_comments
+from mmrecun.forget.request_text import SEPARATORS, Line, Warn, cells_of, joined, most_used_separator, read_lines
+from mmrecun.forget.typed_rows import typed_column
 from mmrecun.text import preview
 
+_SEPARATOR = re.compile(f"[{SEPARATORS}]")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 
 
@@ -48,6 +50,7 @@ def read_ids(
     kept = without_comments(path, body, place or 0, known, warn)
     if named and len(rows[0].cells) == 1:
         place = None  # a line with a comma may be one id, with or without a header
+    _refuse_unmarked(path, kept, place or 0, kind, known)
     if place is None:
         _refuse_lists(path, kept, kind, known)
         _refuse_thousands(path, kept)
@@ -90,6 +93,8 @@ def _rows(path: Path, known: IdMap | None, warn: Warn, separator: str = "") -> l
         cells = [text] if is_id else cells_of(text, separator)
         if any(cells):
             rows.append(Row(number, text, cells, is_id))
+    if rows and len(rows[0].cells) == 1 and among(known, rows[0].cells) == [True]:
+        rows[0] = Row(rows[0].number, rows[0].cells[0], rows[0].cells, True)  # in quotation marks it is the same id
     return rows
 
 
@@ -107,6 +112,24 @@ def _refuse_lists(path: Path, rows: list[Row], kind: str, known: IdMap | None) -
         if len(found) > 1:
             raise ForgetError(
                 f"{path}, line {row.number}: several {kind}s ({preview(found)}); write one id a line, or a header"
+            )
+
+
+def _refuse_unmarked(path: Path, rows: list[Row], place: int, kind: str, known: IdMap | None) -> None:
+    """Refuse lines whose id may be one cell, or that cell and the next: an id that holds a separator, without marks."""
+    longer: dict[str, Row] = {}
+    for row in rows:
+        cell = row.cells[place] if len(row.cells) > place + 1 else ""
+        start = row.text.find(cell)
+        ends = [mark.start() for mark in _SEPARATOR.finditer(row.text, start + len(cell) + 1)] if cell else []
+        names = {row.text[start:end].strip(BLANKS) for end in (*ends, len(row.text))} if cell and start >= 0 else set()
+        longer |= dict.fromkeys(names - {cell}, row)
+    for name, there in zip(longer, among(known, list(longer)), strict=True):
+        if there:
+            number, cell = longer[name].number, longer[name].cells[place]
+            raise ForgetError(
+                f"{path}, line {number}: the {kind} may be '{cell}' or '{name}'; put an id that holds a separator into "
+                "quotation marks"
             )
 
 

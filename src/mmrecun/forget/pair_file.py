@@ -6,8 +6,9 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.importers.readers import TYPED_SUFFIXES
 from mmrecun.data.lookalikes import BLANKS
 from mmrecun.errors import ForgetError
-from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, typed_column, without_comments
+from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, without_comments
 from mmrecun.forget.request_text import SEPARATORS, Line, Warn, cells_of, joined, read_lines, separators_in
+from mmrecun.forget.typed_rows import typed_column
 from mmrecun.text import counted
 
 
@@ -29,9 +30,11 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
     users, items = (dataset.users, dataset.items) if dataset else (None, None)
     if path.suffix.lower() in TYPED_SUFFIXES:
         sides = [
-            mended(path, typed_column(path, kind, columns.get(kind, ""), known, warn), known, warn)
+            mended(path, typed_column(path, kind, columns.get(kind, ""), known, warn, of_pairs=True), known, warn)
             for kind, known in (("user", users), ("item", items))
         ]
+        if len(sides[0]) != len(sides[1]):
+            raise ForgetError(f"{path}: {counted(len(sides[0]), 'user')}, but {counted(len(sides[1]), 'item')}")
         return tuple(zip(*sides, strict=True))
     rows = _rows_of_pairs(path, dataset, warn)
     places = (0, 1)
@@ -40,14 +43,34 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
             header_place(path, rows, kind, columns.get(kind, ""), known, warn)
             for kind, known in (("user", users), ("item", items))
         ]
-        if found[0] is not None:
+        if found != [None, None]:
+            places = _both_places(path, rows[0], *found)
             rows = rows[1:]
-            places = (found[0], found[1] if found[1] not in (None, found[0]) else found[0] + 1)
     pairs = [_pair(path, row.number, row.cells, places) for row in without_comments(path, rows, places[0], users, warn)]
     if not pairs:
         raise ForgetError(f"{path}: holds no pair")
     named, chosen = zip(*pairs, strict=True)
     return tuple(zip(mended(path, named, users, warn), mended(path, chosen, items, warn), strict=True))
+
+
+def _both_places(path: Path, header: Row, user: int | None, item: int | None) -> tuple[int, int]:
+    """Return the columns of users and items where a header names at least one of them.
+
+    Of two columns, the other is the other one; of more, the items come after the users.
+
+    Raises:
+        ForgetError: when that is no column.
+    """
+    width = len(header.cells)
+    if user is None and item is not None:
+        user = 1 - item if width == 2 else None
+    elif user is not None and item in (None, user):
+        item = 1 - user if width == 2 else user + 1
+    if user is None or item is None or item >= width:
+        raise ForgetError(
+            f"{path}, line {header.number}: which columns have users and items? Call them 'user' and 'item'"
+        )
+    return user, item
 
 
 def _pair(path: Path, number: int, cells: list[str], places: tuple[int, int]) -> tuple[str, str]:

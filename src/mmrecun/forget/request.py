@@ -1,6 +1,6 @@
 """Forget requests: what is to be forgotten, by external ids."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from enum import StrEnum
 from numbers import Integral
 from typing import Annotated, Any
@@ -76,7 +76,8 @@ def _pairs(values: object) -> tuple[tuple[str, ...], ...]:
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise ForgetError(f"{_shown(values)} is not a list of pairs; write [(user, item), ...]")
     entries = list(values)
-    if wrong := [pair for pair in entries if isinstance(pair, str | bytes) or not isinstance(pair, Iterable)]:
+    unlike = (str, bytes, Set, Mapping)  # text, and what has no order
+    if wrong := [pair for pair in entries if isinstance(pair, unlike) or not isinstance(pair, Iterable)]:
         raise ForgetError(f"{_shown(wrong[0])} is not a pair; write [(user, item), ...]")
     listed = tuple(_ids(pair) for pair in entries)
     if wrong := [pair for pair in listed if len(pair) != 2]:

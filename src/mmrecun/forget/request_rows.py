@@ -1,18 +1,15 @@
 """Rows of request files, held against the ids of a dataset: which column names whom, and what is a remark."""
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from mmrecun.data.ids import IdMap
-from mmrecun.data.importers.columns import as_ids, id_column, id_columns, ids
-from mmrecun.data.importers.readers import Source, read_table
-from mmrecun.data.lookalikes import stripped
-from mmrecun.errors import DataError, ForgetError
+from mmrecun.data.importers.columns import id_columns
+from mmrecun.errors import ForgetError
 from mmrecun.forget.request_text import Warn
 from mmrecun.text import counted, listing, preview
 
@@ -55,21 +52,21 @@ def header_place(path: Path, rows: list[Row], kind: str, header: str, known: IdM
     if not rows or rows[0].whole:
         return None
     cells = rows[0].cells
-    names = _columns(cells, kind, header)
+    names = columns_of_ids(cells, kind, header)
     if not names:
         return None
     if len(names) == 1 and len(cells) > 1 and any(among(known, names)):
         raise ForgetError(
             f"{path}, line 1: '{names[0]}' may be a header or a {kind}; write one id a line, without further columns"
         )
-    chosen = _chosen(path, names, {name: _entries(rows[1:], cells.index(name)) for name in names}, known, warn)
+    chosen = chosen_column(path, names, {name: _entries(rows[1:], cells.index(name)) for name in names}, known, warn)
     columns = [_entries(rows[1:], place) for place, name in enumerate(cells) if name == chosen]
     if any(column != columns[0] for column in columns):
         raise ForgetError(f"{path}, line 1: {len(columns)} columns are called '{chosen}'; leave all but one out")
     return cells.index(chosen)
 
 
-def _columns(cells: Sequence[str], kind: str, header: str) -> list[str]:
+def columns_of_ids(cells: Sequence[str], kind: str, header: str) -> list[str]:
     """Return the columns that may hold the ids; a bare `id`, which may number the rows, comes last."""
     return sorted(id_columns(cells, kind, header), key=lambda name: name.strip().lower() == "id")
 
@@ -78,7 +75,7 @@ def _entries(rows: list[Row], place: int) -> list[str]:
     return [row.cells[place] for row in rows if place < len(row.cells) and row.cells[place]]
 
 
-def _chosen(path: Path, names: list[str], entries: dict[str, list[str]], known: IdMap | None, warn: Warn) -> str:
+def chosen_column(path: Path, names: list[str], entries: dict[str, list[str]], known: IdMap | None, warn: Warn) -> str:
     """Return the column of ids among several that are named so: the one whose entries are known, or the first.
 
     Raises:
@@ -121,60 +118,3 @@ def mended(path: Path, listed: Sequence[str], known: IdMap | None, warn: Warn) -
 
 def _comment(text: str) -> bool:
     return text == "#" or text.startswith("# ")
-
-
-def typed_column(path: Path, kind: str, header: str, known: IdMap | None, warn: Warn) -> tuple[str, ...]:
-    """Return the ids of a Parquet or JSON file; arguments as for `read_ids`.
-
-    Raises:
-        ForgetError: when it cannot be read, or holds no such column or several.
-    """
-    try:
-        return tuple(_typed(path, kind, header, known, warn)[1])
-    except DataError as error:
-        raise ForgetError(str(error)) from None
-
-
-def _typed(path: Path, kind: str, header: str, known: IdMap | None, warn: Warn) -> tuple[Source, pl.Series]:
-    """Return the rows of a Parquet or JSON file, and their ids."""
-    source = _one_a_row(read_table(path), kind, header)
-    names = _columns(source.table.columns, kind, header) or [id_column(source, kind, header)]
-    plain = {name: as_ids(source.column(name), str(path)).drop_nulls() for name in names}
-    entries = {name: stripped(values).to_list() for name, values in plain.items()}
-    return source, ids(source, _chosen(path, names, entries, known, warn))[0]
-
-
-def typed_place(path: Path, names: Collection[str], kind: str, header: str, known: IdMap | None) -> str:
-    """Return the file and the row, or line, of the first of `names` in a Parquet or JSON file; "" for none."""
-    source, listed = _typed(path, kind, header, known, no_warning)
-    return _first(source, listed.is_in(list(names)))
-
-
-def typed_place_of_pair(
-    path: Path, pairs: Collection[tuple[str, str]], headers: tuple[str, str], known: tuple[IdMap | None, IdMap | None]
-) -> str:
-    """Return the same for pairs; `headers` and `known` are of users and of items."""
-    source, users = _typed(path, "user", headers[0], known[0], no_warning)
-    items = _typed(path, "item", headers[1], known[1], no_warning)[1]
-    wanted = set(pairs)
-    return _first(source, pl.Series([pair in wanted for pair in zip(users, items, strict=True)], dtype=pl.Boolean))
-
-
-def _first(source: Source, fits: pl.Series) -> str:
-    places = fits.arg_true()
-    return source.at(int(places[0])) if len(places) else ""
-
-
-def _one_a_row(source: Source, kind: str, header: str) -> Source:
-    """Return a table of which the only row holds lists, such as {"users": ["u1", "u2"]}, with an entry a row.
-
-    Of several lists, as in a whole request, the one that is named after the kind is taken.
-    """
-    table = source.table
-    lists = [name for name, dtype in table.schema.items() if dtype == pl.List]
-    lists = (len(lists) > 1 and id_columns(lists, kind, header)) or lists
-    return (
-        replace(source, table=table.select(lists[0]).explode(lists[0]))
-        if table.height == 1 and len(lists) == 1
-        else source
-    )

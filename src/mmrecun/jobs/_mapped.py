@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
 from mmrecun.chunked import delta as deltas
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply, erasure_of, lost_partners
@@ -91,6 +91,7 @@ def unlearn_mapped(
     """
     started, out = time.perf_counter(), Path(out)
     refuse_existing(out)
+    refuse_within(Path(run), out)
     parent = mapped.read(Path(run))
     erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
     with claimed(out), staged_folder(out) as staging:

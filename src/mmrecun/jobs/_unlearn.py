@@ -9,7 +9,7 @@ import polars as pl
 
 from mmrecun import runs
 from mmrecun.arrays import Bools
-from mmrecun.atomic import as_path, refuse_existing, staged_folder
+from mmrecun.atomic import as_path, refuse_existing, refuse_within, staged_folder
 from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.ids import IdMap
@@ -97,6 +97,8 @@ def unlearn(
     out, request, key = as_path(out, "out"), ForgetRequest.taken(request), key or read_key()
     refuse_existing(out)
     parent = opened(run)
+    if isinstance(parent, Run):
+        refuse_within(parent.folder, out)
     with claimed(out):
         asked = _Unlearning(request, out, method, settings or {}, seed, progress, key)
         if isinstance(parent, ForeignRun):

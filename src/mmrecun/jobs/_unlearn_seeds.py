@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrecun import runs
-from mmrecun.atomic import replace_file
+from mmrecun.atomic import refuse_within, replace_file
 from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.request import ForgetRequest
@@ -60,6 +60,7 @@ def unlearn_seeds(
         raise ConfigError(
             f"{parent.folder}: models of other libraries are unlearned with one seed at a time, with --seed"
         )
+    refuse_within(parent.folder, Path(out))
     config = method_class(method).Config.of(settings or {}, f"method '{method}'").model_dump(mode="json")
     facts = facts_of_request(parent, request, taken(parent, request, key), key)
     places = {Path(out) / f"seed-{seed}": seed for seed in seeds}

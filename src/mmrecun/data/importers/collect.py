@@ -99,6 +99,10 @@ def collect(
     weights.tell(table.path, report)
     user_map, user_rows = _resolved(table, "user", users, listed.get("user"), places, report, order)
     item_map, item_rows = _resolved(table, "item", items, listed.get("item"), places, report, order)
+    if table.header:
+        headers = (user_rows == user_map.find([options.user])) & (item_rows == item_map.find([options.item]))
+        if headers.any():
+            raise DataError(f"{places.at(int(headers.argmax()))}: the header once more; take that line out")
     whole = pl.concat(attributes, how="vertical_relaxed", rechunk=True) if attributes[0].width else pl.DataFrame()
     split = np.concatenate(labels) if label else None
     return user_map, item_map, Events(table.path, user_rows, item_rows, whole, split, places.at, table.cut_valid)
@@ -145,7 +149,7 @@ def _resolved(
         told = f"{padded} entries of '{column.column}' had blank spaces around them, which were taken off"
         report.warnings.append(f"{table.path}: {told}")
     if table.header:
-        refuse_headless(table.path, column.column, names)
+        refuse_headless(table.path, column.column, kind, names)
     if order is IdOrder.ROW_NUMBER:
         rows = row_numbers(names, codes, column.column, places.at)
         return numbered_ids(kind, int(rows.max()) + 1), rows

@@ -16,8 +16,8 @@ _INTEGERS_END = 2.0**63
 _EARLIEST, _LATEST = 100_000_000, 100_000_000_000  # 1973 and 5138 in seconds, 1973 in milliseconds
 _MOST = 0.5  # of a column that are numbers: the others are told, since they make it text
 _KEYS = {
-    "user": ("id", "user", "userid", "users", "uid", "username", "account", "accountid", "customer", "customerid"),
-    "item": ("id", "item", "itemid", "items", "iid", "product", "productid", "movieid", "videoid", "trackid", "asin"),
+    "user": ("user", "userid", "uid", "username", "account", "accountid", "customer", "customerid"),
+    "item": ("item", "itemid", "iid", "product", "productid", "movieid", "videoid", "trackid", "asin"),
 }
 _COMMAS = re.compile(r"[+-]?\d{1,3}([.,]\d+)+$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -37,7 +37,7 @@ def header_name(cell: str, kind: str, further: str = "") -> bool:
     """
     name = cell.partition(":")[0].strip().lower()
     plain = name.replace("_", "").replace("-", "").replace(" ", "")
-    return plain in _KEYS[kind] or (bool(further) and name == further.strip().lower())
+    return plain.removesuffix("s") in ("id", *_KEYS[kind]) or (bool(further) and name == further.strip().lower())
 
 
 def looks_like_row(header: Sequence[str]) -> bool:
@@ -107,7 +107,7 @@ def ids(source: Source, column: str) -> tuple[pl.Series, list[str]]:
 
 
 def as_ids(values: pl.Series, where: str) -> pl.Series:
-    """Return ids as text; whole numbers that were stored as fractions, such as 3.0, become 3.
+    """Return ids as text; whole numbers that were stored as fractions, such as 3.0, become 3, and NaN is none.
 
     Raises:
         DataError: for lists, objects and bytes, which are not ids.
@@ -124,18 +124,22 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
         text = values.cast(pl.String)
         whole = text.str.contains(r"^-?\d+(\.0*)?$").fill_null(value=True).all()
         return text.str.replace(r"\.0*$", "") if whole else text
-    if values.dtype.is_float() and ((values == values.floor()) & values.is_finite()).fill_null(value=True).all():
-        values = values.cast(pl.Int64)
+    if values.dtype.is_float():
+        values = values.fill_nan(None)  # how programs without nulls write that there is none
+        if ((values == values.floor()) & values.is_finite()).fill_null(value=True).all():
+            values = values.cast(pl.Int64)
     return values.cast(pl.String)
 
 
-def refuse_headless(path: Path, column: str, names: pl.Series) -> None:
+def refuse_headless(path: Path, column: str, kind: str, names: pl.Series) -> None:
     """Refuse a text table whose header is one of its own ids: its first line is a row, and would be lost.
+
+    A column that is called as such columns are may hold that word as an id: people call themselves `user`, too.
 
     Raises:
         DataError: naming the file.
     """
-    if column in names:
+    if column in names and not header_name(column, kind):
         raise DataError(
             f"{path}, line 1: '{column}' is an id as well as the name of its column; "
             "if the file has no header, name its columns with --columns"

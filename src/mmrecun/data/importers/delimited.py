@@ -16,7 +16,10 @@ from mmrecun.text import counted, preview, reason_of
 
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _MARK = '"'
+_ESCAPED = '\\"'  # a mark after a backslash
 _EXCEL_NOTE = re.compile(r"sep=(.)", re.IGNORECASE)
+_HOW = 'quote the field whole and double a mark within it: "5"" disk"'
+_LOOKED_AT = 20  # lines, for a header below remarks
 _SHOWN_SPAN = 2  # lines inside one field that look like rows
 
 
@@ -112,10 +115,10 @@ def _refuse_other_separator(path: Path, separator: str, header: str) -> None:
     if separator in header:
         return
     with decompressing(path), open_text(path, "replace") as file:
-        second = next(islice(file, 1, None), "")
+        later = [line for line in islice(file, 1, _LOOKED_AT) if line.strip()]
     others = [name for name, mark in SEPARATORS.items() if mark in header]
-    alike = [name for name in others if header.count(SEPARATORS[name]) == second.count(SEPARATORS[name])]
-    if separator in second and not alike:
+    alike = [n for n in others if all(header.count(SEPARATORS[n]) == line.count(SEPARATORS[n]) for line in later)]
+    if any(separator in line for line in later) and not alike:
         raise DataError(f"{path}, line 1: '{header.strip()[:80]}' is not a header; it must be the first line")
     if name := next(iter(alike or others), ""):
         given = next((n for n, mark in SEPARATORS.items() if mark == separator), repr(separator))
@@ -209,15 +212,20 @@ def starts(path: Path, separator: str, quoted: bool, header: bool) -> Iterator[i
 def ragged(path: Path, separator: str, quoted: bool) -> str:
     """Return which line has another number of columns than the first; empty when none has."""
     wanted = 0
-    for first, _, fields in _records(path, separator, quoted):
+    for first, last, fields in _records(path, separator, quoted):
         wanted = wanted or len(fields)
         if any(fields) and len(fields) != wanted:
-            return f"{path}, line {first}: {counted(len(fields), 'column')}, but the header has {wanted}"
+            reach = f"; a quotation mark there reaches to line {last}" if last > first else ""
+            return f"{path}, line {first}: {counted(len(fields), 'column')}, but the header has {wanted}{reach}"
     return ""
 
 
 def swallowed(path: Path, separator: str, rows: int) -> list[str]:
-    """Return a warning where one quoted field holds several lines that would be rows by themselves."""
+    """Return a warning where one quoted field holds several lines that would be rows by themselves.
+
+    Raises:
+        DataError: when marks are written so that the number of rows depends on who reads them.
+    """
     if not _holds_mark(path):
         return []
     with open_bytes(path) as file:
@@ -225,27 +233,43 @@ def swallowed(path: Path, separator: str, rows: int) -> list[str]:
     if lines <= rows:
         return []
     found: list[str] = []
-    with open_text(path, "replace", "") as text:
-        for first, last, fields in _records(path, separator):
-            span = list(islice(text, last - first + 1))
-            inside = [line for line in span[1:-1] if line.count(separator) == len(fields) - 1]
-            if len(inside) >= _SHOWN_SPAN:
-                found.append(f"lines {first} to {last}")
+    others, last = 0, 0
+    for place, (first, last, fields, span) in enumerate(_spans(path, separator), start=1):
+        others = place if any(fields) else others  # blank lines at the end are no rows
+        if last > first and _looks_like_rows(span, separator, len(fields)):
+            found.append(f"lines {first} to {last}")
+    if others != rows and last >= lines:  # else the other reader ended early
+        raise DataError(_stray_quote(path, separator) or f"{path}: single quotation marks; {_HOW}")
     if not found:
         return []
     return [
         f"a field in quotation marks spans {preview(found)} of {path}, among them lines that look like rows of their "
-        "own; "
-        "if a mark is part of a text there, double it and enclose the field"
+        f"own; {_HOW}"
     ]
 
 
+def _spans(path: Path, separator: str) -> Iterator[tuple[int, int, list[str], list[str]]]:
+    """Yield the records with their lines as they stand."""
+    with open_text(path, "replace", "") as text:
+        for first, last, fields in _records(path, separator):
+            yield first, last, fields, list(islice(text, last - first + 1))
+
+
+def _looks_like_rows(span: list[str], separator: str, width: int) -> bool:
+    """Say whether the lines of one row look like rows of their own: most inside do, or all, or a mark is escaped.
+
+    Programs that write a backslash before a mark (MySQL, Spark) do not mean the end of a field by it.
+    """
+    full = [line.count(separator) == width - 1 for line in span]
+    return sum(full[1:-1]) >= _SHOWN_SPAN or all(full) or any(_ESCAPED in line for line in span)
+
+
 def _stray_quote(path: Path, separator: str) -> str:
-    alone = {first for first, last, _ in _records(path, separator) if first == last}
-    with open_text(path, "replace", "") as file:
-        for number, line in enumerate(file, start=1):
-            if number in alone and line.count(_MARK) % 2:
-                return (
-                    f'{path}, line {number}: a single quotation mark; quote the field whole and double it: "5"" disk"'
-                )
-    return ""
+    """Return which line has a mark that neither begins nor ends a field; empty when none has."""
+    first, text = 0, ""
+    for first, last, fields, span in _spans(path, separator):
+        text = "".join(span)
+        odd = text.count(_MARK) % 2 if first == last else _looks_like_rows(span, separator, len(fields))
+        if odd or _ESCAPED in text:
+            return f"{path}, line {first}: a single quotation mark; {_HOW}"
+    return f"{path}, line {first}: a quotation mark that is never closed; {_HOW}" if text.count(_MARK) % 2 else ""
