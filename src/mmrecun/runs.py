@@ -73,7 +73,12 @@ def write(folder: Path, manifest: Manifest, model: Recommender, history: list[di
     save_weights(model, folder / WEIGHTS)
     manifest = manifest.model_copy(update={"weights": weights_digest(folder)})
     write_parquet(pl.DataFrame(history, infer_schema_length=None), folder / HISTORY)
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_manifest(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of the run in `folder` in one step, over an earlier one."""
+    replace_file(folder / MANIFEST, manifest.json_text().encode())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -171,7 +176,7 @@ def rehome(folder: Path, parents: Iterable[Path]) -> None:
     for parent in parents:
         if weights_digest(parent) == manifest.parent.digest:
             moved = manifest.model_copy(update={"parent": reference(parent, manifest.parent.digest, folder)})
-            replace_file(folder / MANIFEST, (moved.model_dump_json(indent=2) + "\n").encode())
+            write_manifest(folder, moved)
             return
     raise ArtifactError(f"{folder}: none of the given runs is the one it was unlearned from")
 

@@ -43,6 +43,10 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise ConfigError(f"{where}: {first_mistake(cls, error)}") from None
 
+    def json_text(self) -> str:
+        """Return the settings as indented JSON that ends with a line end, as files have it."""
+        return self.model_dump_json(indent=2) + "\n"
+
 
 class Hyperparameters(Settings):
     """Base of settings that people tune, of models, trainings and methods.

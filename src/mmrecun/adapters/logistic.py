@@ -20,6 +20,7 @@ from mmrecun.adapters.embeddings import rows_of, with_rows
 from mmrecun.adapters.interactions import weight_matrices
 from mmrecun.adapters.places import Array
 from mmrecun.arrays import Ints
+from mmrecun.data.dataset import inverse_index
 from mmrecun.text import counted
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 
@@ -147,8 +148,7 @@ class UnlearnLogistic(Unlearner):
         for side, fixed in ((0, -2), (1, -1)):
             other = 1 - side
             drawn = rng.choice(whole[side].indices, self.config.negatives)
-            place = np.full(len(before[other]), -1)
-            place[kept[other]] = np.arange(len(kept[other]))
+            place = inverse_index(kept[other], len(before[other]))
             stay = place[drawn][place[drawn] >= 0]
             old = LogisticSide(whole[side], before[other], drawn, fixed)
             new = LogisticSide(left[side], after[other], stay, fixed)

@@ -79,7 +79,7 @@ def _header(path: Path, spec: BenchSpec) -> Header:
         raise ArtifactError(f"{path}: damaged; remove it, and the bench gets a new start time") from None
     header = Header(started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(versions()))
     try:
-        replace_file(path, (header.model_dump_json(indent=2) + "\n").encode())
+        replace_file(path, header.json_text().encode())
     except OSError as error:
         raise ConfigError(f"{path.parent}: cannot write there: {error.strerror}") from None
     return header

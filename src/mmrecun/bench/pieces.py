@@ -79,7 +79,7 @@ class GroupFile(Settings):
         """Write it below `root`, unless it is there."""
         if not (root / self.name).is_dir():
             with staged_folder(root / self.name) as staging:
-                (staging / _GROUP).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+                (staging / _GROUP).write_text(self.json_text(), encoding="utf-8")
 
 
 def pieces_of(

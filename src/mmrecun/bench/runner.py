@@ -199,7 +199,7 @@ class RowMaker:
         report = auditor.report(self.group_run.original(key.seed), timed.run)
         values = of_figures(report.measurements(RunKind.UNLEARNED))
         if self.group_run.group.spec.keep_runs:
-            replace_file(timed.run.folder / "audit.json", (report.model_dump_json(indent=2) + "\n").encode())
+            replace_file(timed.run.folder / "audit.json", report.json_text().encode())
         return Row(
             **key.model_dump(),
             **values,

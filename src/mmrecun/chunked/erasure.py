@@ -104,7 +104,7 @@ def lost_partners(run: MappedRun, erasure: Erasure) -> LostPartners:
             side: {row: np.unique(partners) for row, partners in sorted(of.items()) if row not in erasure.gone[side]}
             for side, of in lost.items()
         },
-        {split.name.lower(): int(counts[split]) for split in Split},
+        {split.label: int(counts[split]) for split in Split},
     )
 
 

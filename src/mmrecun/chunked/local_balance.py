@@ -156,7 +156,7 @@ class _Neighbourhoods:
         self._negatives, self._drawn = vectors[alive][:_NEGATIVES], drawn[alive][:_NEGATIVES]
         fixed = run.manifest.fixed.get(side, [])
         self._free = torch.from_numpy(np.setdiff1d(np.arange(vectors.shape[1]), fixed))
-        self._train = run.manifest.pairs[Split.TRAIN.name.lower()]
+        self._train = run.manifest.pairs[Split.TRAIN.label]
 
     def touched(self, lost: LostPartners) -> dict[int, Touched | None]:
         """Return the rows that lost training pairs; None for one that lost all of them."""

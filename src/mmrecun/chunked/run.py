@@ -224,7 +224,7 @@ def write(staging: Path, columns: Columns, vectors: Mapping[str, np.ndarray], **
     swapped = staging / "by_item.npy"
     lists["items"] = ChunkedLists.write(_by_item(columns, swapped), folder).spec
     swapped.unlink(missing_ok=True)
-    pairs = {split.name.lower(): len(part) for split, part in columns.splits.items()}
+    pairs = {split.label: len(part) for split, part in columns.splits.items()}
     manifest = MappedManifest(
         dataset_name=columns.name,
         dataset=columns.digest,

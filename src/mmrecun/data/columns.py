@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmrecun.arrays import Bools, Floats, Ints
+from mmrecun.arrays import Bools, Floats, Ints, concatenated_ranges
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.npy import read_npy
 
@@ -36,7 +36,7 @@ class PairColumns:
         """Return the indices of the pairs of `users` (int64 [M]) and the number for each user: int64 both."""
         starts = self.starts[users]
         counts = self.starts[users + 1] - starts
-        return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts), counts
+        return concatenated_ranges(starts, counts), counts
 
     def contains(self, users: Ints, items: Ints) -> Bools:
         """Say whether each pair (`users[b]`, `items[b]`), int64 [B] both, is among these, by bisection."""
@@ -120,8 +120,7 @@ class Columns:
     def read(cls, folder: Path, name: str, digest: str) -> "Columns":
         """Map the files of a folder that `import_columns` wrote."""
         splits = {
-            split: PairColumns(*(read_npy(folder / f"{split.name.lower()}.{part}.npy") for part in PARTS))
-            for split in Split
+            split: PairColumns(*(read_npy(folder / f"{split.label}.{part}.npy") for part in PARTS)) for split in Split
         }
         names = sorted(path.name[len(FEATURES) : -len(".npy")] for path in folder.glob(f"{FEATURES}*.npy"))
         features = {

@@ -17,7 +17,7 @@ from mmrecun.arrays import Ints
 from mmrecun.atomic import link_or_copy, staged_folder
 from mmrecun.data.columns import FEATURES, PARTS, PRESENT, Columns
 from mmrecun.data.dataset import column_buffers
-from mmrecun.data.files import Header, read_header
+from mmrecun.data.files import Header, read_header, refuse_changed
 from mmrecun.data.interactions import Split
 from mmrecun.data.npy import read_npy
 from mmrecun.data.parquet import readable_parquet
@@ -27,7 +27,7 @@ from mmrecun.text import preview
 FOLDER, FACTS = "columns", "columns.json"
 _BLOCK, _PAIRS = 1 << 20, 1 << 21
 _LONGEST = 255  # bytes of an id
-_SPLITS = {split.name.lower(): int(split) for split in Split}
+_SPLITS = {split.label: int(split) for split in Split}
 _PAIR = "user", "item", "split"
 
 
@@ -113,11 +113,7 @@ class _Import:
         self._hash_attributes(order, state)
         self._link_features(out)
         digest = state.hexdigest()
-        if self._header.digest and digest != self._header.digest:
-            raise DataError(
-                f"{self._folder}: its content has changed since it was written; restore its files, "
-                "or, if the change was meant, remove the line 'digest' from dataset.toml"
-            )
+        refuse_changed(self._folder, self._header, digest)
         return digest
 
     def _write_ids(self, kind: str, out: Path, state: "hashlib._Hash") -> None:
@@ -223,7 +219,7 @@ class _Import:
         for users, _, labels in self._unpacked(keys):
             counts[1:] += np.bincount(users[labels == split], minlength=self._sizes["user"])
         whole = int(counts.sum())
-        names = [out / f"{split.name.lower()}.{part}.npy" for part in PARTS]
+        names = [out / f"{split.label}.{part}.npy" for part in PARTS]
         # no file of zero bytes can be mapped, so an empty column is saved as it is
         columns = [np.lib.format.open_memmap(name, "w+", np.int32, (whole,)) if whole else None for name in names[:2]]
         done = 0

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from mmrecun.arrays import Bools, Floats, Ints
-from mmrecun.data.dataset import Dataset
+from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix, halves
 from mmrecun.topk import top_k_per_row
@@ -172,8 +172,7 @@ def neighbour_graph(
     rows, columns = np.flatnonzero(present), np.flatnonzero(anchors)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     targets = torch.from_numpy(unit[columns]).to(device)
-    position = np.full(len(features), -1, dtype=np.int64)
-    position[columns] = np.arange(len(columns))
+    position = inverse_index(columns, len(features))
     width = min(k - 1, max(len(columns) - 1, 0))
     size = _BLOCK_BYTES if device.type == "cpu" else _BLOCK_BYTES_ON_DEVICE
     block = max(1, size // (4 * max(1, len(columns))))

@@ -13,7 +13,7 @@ _ROWS = 122_880  # about as many are in a piece, as polars has it in a row group
 
 def interaction_rows(users: IdMap, items: IdMap, pairs: Interactions) -> pl.LazyFrame:
     """Return the columns user, item and split as text, and the attributes; rows in their order."""
-    splits = pl.Series([split.name.lower() for split in Split])
+    splits = pl.Series([split.label for split in Split])
     schema = {**dict.fromkeys(("user", "item", "split"), pl.String()), **pairs.attributes.schema}
 
     def pieces(*_: object) -> Iterator[pl.DataFrame]:

@@ -18,6 +18,11 @@ class Split(IntEnum):
     VALID = 1
     TEST = 2
 
+    @property
+    def label(self) -> str:
+        """The name in files and on the command line: "train", "valid" or "test"."""
+        return self.name.lower()
+
 
 @dataclass(frozen=True)
 class Interactions:

@@ -91,7 +91,7 @@ def record_of(run: Run, kind: str, dim: int) -> Record:
 
 def write_record(record: Record, folder: Path) -> None:
     """Write `record` into an existing folder."""
-    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / RECORD).write_text(record.json_text(), encoding="utf-8")
 
 
 def read_record(folder: Path) -> Record:

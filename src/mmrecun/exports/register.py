@@ -65,8 +65,7 @@ def add_entry(run: Path, record: Record, out: Path) -> None:
     place = run / FOLDER / f"{record.kind}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     try:
         place.mkdir(parents=True, exist_ok=True)
-        text = Entry(path=path, record=record).model_dump_json(indent=2) + "\n"
-        replace_file(place / RECORD, text.encode())
+        replace_file(place / RECORD, Entry(path=path, record=record).json_text().encode())
     except OSError as error:
         raise ArtifactError(f"{run}: the export cannot be recorded in its folder: {error.strerror or error}") from None
 

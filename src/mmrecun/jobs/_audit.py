@@ -131,7 +131,7 @@ def _written(report: AuditReport, page: bytes, run: Run) -> AuditReport:
     before = _scope_of_report(run.folder / "audit.json")
     first = before is None or report.compared.at_least(before)
     report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})
-    text = (report.model_dump_json(indent=2) + "\n").encode()
+    text = report.json_text().encode()
     with staged_folder(place) as staging:
         (staging / "audit.json").write_bytes(text)
         (staging / "report.html").write_bytes(page)

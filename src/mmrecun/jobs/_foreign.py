@@ -193,7 +193,7 @@ def write(folder: Path, run: ForeignRun, less: ForeignModel, manifest: Manifest)
     (folder / runs.DATASET).mkdir()
     files.write_into(less.dataset, folder / runs.DATASET)
     manifest = manifest.model_copy(update={"weights": file_digest(path)})
-    (folder / runs.MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    runs.write_manifest(folder, manifest)
     return manifest
 
 

@@ -22,6 +22,7 @@ from mmrecun.errors import ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs._part_reader import HERE, left_of, reader
+from mmrecun.keys import RECALL
 from mmrecun.manifest import reference
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
@@ -46,7 +47,7 @@ def evaluate_mapped(
     Raises:
         ConfigError: for an unknown split.
     """
-    names = {part.name.lower(): part for part in Split if part is not Split.TRAIN}
+    names = {part.label: part for part in Split if part is not Split.TRAIN}
     if split not in names:
         raise ConfigError(unknown_name("split", split, list(names)))
     with reader(on) as read:
@@ -160,7 +161,7 @@ def check_mapped(
         parent = read(parent_folder(child))
         asked = None if request is None else ForgetRequest.taken(request)
         recall = {
-            name: _ranked(each, Split.VALID, _CHECKED, None).metrics["recall@20"]
+            name: _ranked(each, Split.VALID, _CHECKED, None).metrics[RECALL]
             for name, each in (("before", parent), ("after", child))
         }
         return {

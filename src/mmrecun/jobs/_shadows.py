@@ -17,7 +17,7 @@ from mmrecun.forget.partition import Partition
 from mmrecun.manifest import versions
 from mmrecun.runs import Run
 from mmrecun.scale.piece import Piece, digest_of
-from mmrecun.scale.portable import write_portable
+from mmrecun.scale.portable import portable_copy
 from mmrecun.scale.room import Room
 from mmrecun.training.loop import Progress
 
@@ -42,9 +42,7 @@ def shadows_in(room: Room, original: Run, run: Run, shadows: int) -> ShadowAttac
 def _learned(
     room: Room, root: Path, pair: tuple[Run, Run], shadows: int, progress: Progress
 ) -> Iterator[tuple[Floats, Bools]]:
-    names = [f"runs/{run.weights[:16]}-{run.manifest.dataset.digest[:16]}" for run in pair]
-    for run, name in zip(pair, names, strict=True):
-        write_portable(run, root / name)
+    names = [portable_copy(run, root) for run in pair]
     device = "auto" if room.shared else str(next(pair[0].model.parameters()).device)
     facts = {"runs": names, "shadows": shadows, "versions": dict(versions())}
     pieces = [

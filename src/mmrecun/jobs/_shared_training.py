@@ -16,7 +16,8 @@ from mmrecun.data.columns import Columns
 from mmrecun.data.columns_import import FOLDER, columns_of
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepare
-from mmrecun.errors import ConfigError, DataError
+from mmrecun.errors import ConfigError
+from mmrecun.jobs._train import no_validation
 from mmrecun.models.base import ModelConfig
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
@@ -33,7 +34,6 @@ from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import FitResult, TrainConfig
 from mmrecun.training.loop import Progress
-from mmrecun.training.validation import CANNOT_VALIDATE
 
 _SHELF, _FILES = "checkpoints", "files"
 
@@ -171,9 +171,7 @@ def _refuse_unfit(workers: Workers) -> None:
 def _refuse_untrainable(columns: Columns, data: Path) -> None:
     known = [np.diff(columns.splits[split].starts) > 0 for split in (Split.TRAIN, Split.VALID)]
     if not (known[0] & known[1]).any():
-        raise DataError(
-            f"{data}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
-        )
+        raise no_validation(str(data))
 
 
 @contextmanager

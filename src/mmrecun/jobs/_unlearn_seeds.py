@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from mmrecun import runs
-from mmrecun.atomic import replace_file
 from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.request import ForgetRequest
@@ -17,7 +16,7 @@ from mmrecun.manifest import Manifest, reference, versions
 from mmrecun.runs import PathLike, Run
 from mmrecun.scale.here import Here
 from mmrecun.scale.piece import Piece, digest_of
-from mmrecun.scale.portable import write_portable
+from mmrecun.scale.portable import portable_copy
 from mmrecun.scale.room import Room
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.unlearning.registry import method_class
@@ -106,8 +105,7 @@ def _pieces(
     parent: Run, given: Mapping[str, Any], missing: Mapping[Path, int], root: Path, room: Room
 ) -> dict[Path, Piece]:
     """Return place -> the piece that makes its run; the parent is laid below `root`."""
-    name = f"runs/{parent.weights[:16]}-{parent.manifest.dataset.digest[:16]}"
-    write_portable(parent, root / name)
+    name = portable_copy(parent, root)
     facts = {**given, "run": name, "versions": dict(versions())}
     device = "auto" if room.shared else str(next(parent.model.parameters()).device)
     return {
@@ -134,5 +132,5 @@ def _file(source: Path, place: Path, parent: Run, facts: Mapping[str, Any]) -> N
     place.parent.mkdir(parents=True, exist_ok=True)
     known = {**facts, "parent": reference(parent.folder, parent.weights, place)}
     manifest = runs.read_manifest(source).model_copy(update=known)
-    replace_file(source / runs.MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode())
+    runs.write_manifest(source, manifest)
     shutil.move(source, place)

@@ -12,6 +12,13 @@ from mmrecun.runs import Run
 _BESIDE = ("audits", "audit.json", "report.html")  # what was found out about a run is not needed to go on from it
 
 
+def portable_copy(run: Run, root: Path) -> str:
+    """Write a portable copy of `run` below `root`, unless it is there, and return its name: the path from `root`."""
+    name = f"runs/{run.weights[:16]}-{run.manifest.dataset.digest[:16]}"
+    write_portable(run, root / name)
+    return name
+
+
 def write_portable(run: Run, place: Path) -> None:
     """Make the folder `place` a copy of `run` with its dataset inside, unless it is there.
 
@@ -27,7 +34,7 @@ def write_portable(run: Run, place: Path) -> None:
         _copy(dataset, staging / runs.DATASET)
         inside = Reference(path=runs.DATASET, digest=run.manifest.dataset.digest)
         manifest = run.manifest.model_copy(update={"dataset": inside, "parent": None})
-        (staging / runs.MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        runs.write_manifest(staging, manifest)
 
 
 def _copy(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]] | None = None) -> None:

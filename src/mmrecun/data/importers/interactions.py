@@ -100,7 +100,7 @@ def _check_splits(labels: Labels, events: Events, options: ImportOptions, report
     for split in Split if options.split is not SplitKind.NONE else ():
         if (labels == split).any():
             continue
-        name = split.name.lower()
+        name = split.label
         if split is Split.TRAIN:
             raise DataError(f"{events.where}: the train split is empty; at least some interactions must be in it")
         if events.labels is None:

@@ -23,7 +23,7 @@ def joined(parts: Mapping[Split, Table]) -> Table:
 
     def read(wanted: Sequence[str]) -> Iterator[Source]:
         for split, part in parts.items():
-            label = pl.lit(split.name.lower()).alias(SPLIT)
+            label = pl.lit(split.label).alias(SPLIT)
             for batch in part.batches([name for name in wanted if name != SPLIT]):
                 yield replace(batch, table=batch.table.with_columns(label))
             warnings.extend(part.warnings)

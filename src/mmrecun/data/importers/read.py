@@ -203,10 +203,10 @@ def _published(folder: Path | None, options: ImportOptions, layout: Format, repo
         named = (options.train, options.valid, options.test)
         files = {split: path for split, path in zip(Split, named, strict=True) if path is not None}
     else:
-        files = {split: path for split in Split if (path := folder / f"{split.name.lower()}.txt").is_file()}
+        files = {split: path for split in Split if (path := folder / f"{split.label}.txt").is_file()}
     for split in (Split.TRAIN, Split.TEST):
         if split not in files:
-            raise DataError(f"{folder}: no {split.name.lower()}.txt in it")
+            raise DataError(f"{folder}: no {split.label}.txt in it")
     parts = {split: _open(path, options, layout, report) for split, path in files.items()}
     first = parts[Split.TRAIN]
     name = files[Split.TRAIN].resolve().parent.name

@@ -19,7 +19,7 @@ from mmrecun.training.distributed.checkpoint import Checkpoints
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
 from mmrecun.training.fit import FitResult, TrainConfig, should_stop
 from mmrecun.training.loop import Progress, no_progress
-from mmrecun.training.validation import VALIDATION_CUTOFF
+from mmrecun.training.validation import VALIDATION_CUTOFF, VALIDATION_METRIC
 
 
 @dataclass(frozen=True)
@@ -150,11 +150,6 @@ def _save(trainer: ShardTrainer, checkpoints: Checkpoints, state: TrainState) ->
         checkpoints.remove_before(name)
 
 
-def facts_of(state: TrainState) -> dict[str, object]:
-    """Return what a checkpoint says of a training, beside its parameters."""
-    return {name: getattr(state, name) for name in ("epoch", "best_epoch", "best_score", "history", "seconds")}
-
-
 def validation_of(columns: Columns, exchange: RowExchange, rows_of: RowsOf) -> float:
     """Compute recall@20 on the validation pairs; each process ranks its own users, with `rows_of` their vectors."""
     truth, shard = columns.splits[Split.VALID], exchange.shard
@@ -164,7 +159,7 @@ def validation_of(columns: Columns, exchange: RowExchange, rows_of: RowsOf) -> f
         report = evaluate_columns(
             columns.train, truth, len(columns.items), rows_of, own, (VALIDATION_CUTOFF,), lists=False
         )
-        whole, users = report.metrics[f"recall@{VALIDATION_CUTOFF}"], report.users
+        whole, users = report.metrics[VALIDATION_METRIC], report.users
     if shard.size == 1:
         return whole
     added, counted = exchange.total(whole * users if users else 0.0, users)

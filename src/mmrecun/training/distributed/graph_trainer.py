@@ -14,7 +14,7 @@ from mmrecun.models.base import Recommender, Sizes
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
-from mmrecun.training.distributed.fit import ShardTask, agree, facts_of, validation_of
+from mmrecun.training.distributed.fit import ShardTask, agree, validation_of
 from mmrecun.training.distributed.initial_values import initial_rows
 from mmrecun.training.distributed.row_adam import RowStates
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
@@ -89,7 +89,7 @@ class GraphTrainer:
             records = torch.stack(parts, dim=1).numpy()
             tables[name] = RowStates(records, np.full(len(records), steps, dtype=np.int32))
         best = {name: value.numpy() for name, value in state.best.items()}
-        return checkpoints.save(state.epoch, tables, best, {**facts_of(state), "steps": steps})
+        return checkpoints.save(state.epoch, tables, best, {**state.facts(), "steps": steps})
 
     def restore(self, checkpoints: Checkpoints) -> TrainState:
         """Go on from the newest checkpoint; see `ShardTrainer`."""
@@ -123,6 +123,6 @@ def _begun(task: ShardTask) -> Recommender:
     shapes = {name: tuple(value.shape) for name, value in values.items()}
     for name, start, block in initial_rows(shapes, tables, rows, task.seed.child("model").torch()):
         own = shard if name in tables and tables[name].side == "users" else Shard()
-        part, first = block[(own.rank - start) % own.size :: own.size], -(-(start - own.rank) // own.size)
+        first, part = own.part_of(start, block)
         values[name][first : first + len(part)] = part
     return model

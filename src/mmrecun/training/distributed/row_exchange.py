@@ -46,6 +46,18 @@ class Shard:
         found: Bools = rows % self.size == self.rank
         return found
 
+    def part_of(self, start: int, block: Tensor) -> tuple[int, Tensor]:
+        """Select from a block of consecutive rows those that lie here.
+
+        Args:
+            start: the number of the first row of the block.
+            block: [B, D].
+
+        Returns:
+            The place of the first of them among the rows that lie here, and the rows.
+        """
+        return -(-(start - self.rank) // self.size), block[(self.rank - start) % self.size :: self.size]
+
 
 @dataclass(frozen=True)
 class Asked:

@@ -126,8 +126,8 @@ def create_tables(
         made[name] = RowStates(records, last)
     for name, start, block in initial_rows(model.shapes, model.model.tables(), rows, rng):
         own = Shard() if name in model.whole else shard
-        values, first = block[(own.rank - start) % own.size :: own.size].numpy(), -(-(start - own.rank) // own.size)
-        made[name].records[first : first + len(values), 0] = values
+        first, values = own.part_of(start, block)
+        made[name].records[first : first + len(values), 0] = values.numpy()
     return made
 
 

@@ -17,7 +17,7 @@ from mmrecun.errors import DivergedError
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
-from mmrecun.training.distributed.fit import ShardTask, agree, blocks, facts_of, validation_of
+from mmrecun.training.distributed.fit import ShardTask, agree, blocks, validation_of
 from mmrecun.training.distributed.paging import read_at_random
 from mmrecun.training.distributed.row_adam import RowAdam, RowStates
 from mmrecun.training.distributed.row_exchange import RowExchange, SharedRows
@@ -130,7 +130,7 @@ class RowTrainer:
             for name, table in self.rows.adam.tables.items()
         }
         best = {name: self._own(name, rows) for name, rows in self._best.items()} if state.best else {}
-        return checkpoints.save(state.epoch, tables, best, {**facts_of(state), "steps": self.rows.adam.steps})
+        return checkpoints.save(state.epoch, tables, best, {**state.facts(), "steps": self.rows.adam.steps})
 
     def restore(self, checkpoints: Checkpoints) -> TrainState:
         """Go on from the newest checkpoint; see `ShardTrainer`."""
