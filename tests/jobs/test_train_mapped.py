@@ -13,7 +13,7 @@ from mmrecun import jobs
 from mmrecun.chunked import run as mapped
 from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.jobs import Workers
-from mmrecun.scale import gang
+from mmrecun.scale import process_group
 
 SETTINGS = {"dim": 8, "epochs": 6, "batch_size": 400}
 
@@ -87,7 +87,7 @@ def test_a_process_that_is_killed_is_begun_again(
             os.kill(second_process(shelf), signal.SIGKILL)
             killed.append(epoch)
 
-    monkeypatch.setattr(gang, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(process_group, "_LOOK_SECONDS", 0.01)
     jobs.train_mapped(data, "bprmf", tmp_path / "run", SETTINGS, 0, kill, Workers(2), every_seconds=0)
     assert len(killed) == 1
     assert mapped.read(tmp_path / "run").manifest.digest == mapped.read(two / "run").manifest.digest

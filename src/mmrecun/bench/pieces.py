@@ -91,7 +91,7 @@ def pieces_of(
         group, scenario: of the bench.
         wanted: what rows are about -> their digests.
         cache: in whose folder everything lies.
-        shared: whether the room makes several pieces at once.
+        shared: whether the executor makes several pieces at once.
         again: a text that is not empty when rows are repeated, so that earlier ones are not found.
     """
     cache.data(scenario.dataset)

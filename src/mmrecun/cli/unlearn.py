@@ -169,12 +169,12 @@ def _unlearn_seeds(
     where: tuple[str, str | None, float | None, float | None],
 ) -> "dict[Path, Manifest]":
     from mmrecun import jobs
-    from mmrecun.scale.choice import chosen_room
+    from mmrecun.scale.choice import chosen_executor
 
     opened, request, method, settings, key = unlearning
     _warn_all(jobs.warnings(opened, request, key))
-    with chosen_room(*where) as room, progress_bar(f"forgetting with {method}") as progress:
-        return jobs.unlearn_seeds(opened, request, out, seeds, method, settings, progress, key, room)
+    with chosen_executor(*where) as executor, progress_bar(f"forgetting with {method}") as progress:
+        return jobs.unlearn_seeds(opened, request, out, seeds, method, settings, progress, key, executor)
 
 
 def _show_seeds(made: "dict[Path, Manifest]", parent: Path, further: dict[str, Any], as_json: bool) -> None:

@@ -15,12 +15,12 @@ from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
-from mmrecun.jobs._shadows import shadows_in
+from mmrecun.jobs._shadows import attack_on
 from mmrecun.manifest import now
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
-from mmrecun.scale.here import Here
-from mmrecun.scale.room import Room
+from mmrecun.scale.executor import Executor
+from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.text import duration
 from mmrecun.training.loop import Progress, no_progress
 
@@ -36,7 +36,7 @@ def audit(
     key: bytes | None = None,
     reading: Mapping[str, Any] | None = None,
     sample: int | None = None,
-    room: Room | None = None,
+    executor: Executor | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, against Gold runs of the same request if there are any.
 
@@ -55,7 +55,7 @@ def audit(
         reading: how the Golds' files are read, where that differs from the run's.
         sample: of how many users the retained figures are, beside all that the request touched; 0 for all. By default
             all, unless users times items are more than two thousand million.
-        room: where to make the shadow models; this process by default.
+        executor: where to make the shadow models; this process by default.
 
     Raises:
         ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
@@ -67,7 +67,7 @@ def audit(
     _refuse_other_key(after.folder, key)
     _refuse_training(after, relearn, shadows)
     original, golds_read = _runs_compared_with(after, golds, reading or {})
-    attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
+    attack = attack_on(executor or LocalExecutor(), original, after, shadows) if shadows else None
     begun, training = now(), original.training if relearn else None
     made = assess(_subject(original, after, golds_read, key), training, attack, sample, progress)
     facts = {

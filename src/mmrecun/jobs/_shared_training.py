@@ -22,9 +22,9 @@ from mmrecun.models.base import ModelConfig
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.scale.choice import HERE, head_of
-from mmrecun.scale.depot import Depot
-from mmrecun.scale.gang import train_here, train_on_cluster, watched
+from mmrecun.scale.process_group import train_here, train_on_cluster, watched
 from mmrecun.scale.ray_engine import Share, connected
+from mmrecun.scale.remote_folders import RemoteFolders
 from mmrecun.scale.sharded_training import ShardedTraining, clear, collect
 from mmrecun.settings import split_settings
 from mmrecun.text import counted
@@ -35,7 +35,7 @@ from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import FitResult, TrainConfig
 from mmrecun.training.loop import Progress
 
-_SHELF, _FILES = "checkpoints", "files"
+_CHECKPOINTS, _FILES = "checkpoints", "files"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def shared_training(
         dataset_name=columns.name,
         dataset=columns.digest,
         columns="" if _on_cluster(workers) else str((data / FOLDER).resolve()),
-        store=workers.store if workers.store else str((work / _SHELF).resolve()),
+        store=workers.store if workers.store else str((work / _CHECKPOINTS).resolve()),
         every_seconds=every_seconds,
     )
     with claimed(out):
@@ -193,7 +193,7 @@ def _fitted(
 ) -> tuple[FitResult, dict[str, np.ndarray]]:
     cls, training = model_class(task.model), TrainConfig.model_validate(task.training)
     if workers.count == 1 and not _on_cluster(workers) and cls.row_wise:
-        checkpoints = Checkpoints(task.shelf(), task.key, Shard(), files, task.every_seconds)
+        checkpoints = Checkpoints(task.open_store(), task.key, Shard(), files, task.every_seconds)
         config = cls.Config.model_validate(task.settings)
         share = ShardTask(cls, config, columns, training, Seed(task.seed), files)
         done = fit_distributed(share, progress, checkpoints)
@@ -208,6 +208,6 @@ def _run(task: ShardedTraining, columns: Path, workers: Workers) -> None:
     if not _on_cluster(workers):
         train_here(task, workers.count)
         return
-    Depot(task.store).put(columns, task.columns_name)
+    RemoteFolders(task.store).put(columns, task.columns_name)
     with connected(head_of(workers.on)) as engine:
         train_on_cluster(engine, task, workers.count, Share(workers.cpus or 1.0))

@@ -14,10 +14,10 @@ from mmrecun.jobs._foreign import ForeignRun, opened
 from mmrecun.jobs._unlearn import Request, facts_of_request, taken, unlearn
 from mmrecun.manifest import Manifest, reference, versions
 from mmrecun.runs import PathLike, Run
-from mmrecun.scale.here import Here
+from mmrecun.scale.executor import Executor
+from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.scale.piece import Piece, digest_of
 from mmrecun.scale.portable import portable_copy
-from mmrecun.scale.room import Room
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.unlearning.registry import method_class
 
@@ -31,7 +31,7 @@ def unlearn_seeds(
     settings: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
     key: bytes | None = None,
-    room: Room | None = None,
+    executor: Executor | None = None,
 ) -> dict[Path, Manifest]:
     """Take what `request` names out of a run once for each seed; the runs are `out/seed-N`.
 
@@ -45,7 +45,7 @@ def unlearn_seeds(
         method, settings: of the unlearning.
         progress: receives runs made, runs in all, and what is being made.
         key: see `unlearn`.
-        room: where to make them; this process by default.
+        executor: where to make them; this process by default.
 
     Returns:
         Folder -> manifest, in the order of the seeds.
@@ -68,7 +68,7 @@ def unlearn_seeds(
         missing = {at: seed for at, seed in places.items() if not _is_made(at, parent, {**expected, "seed": seed})}
         if missing:
             given = {"request": request.model_dump(mode="json"), "method": method, "settings": config}
-            _make(parent, given, missing, root, room or Here(), facts, progress)
+            _make(parent, given, missing, root, executor or LocalExecutor(), facts, progress)
         shutil.rmtree(root, ignore_errors=True)
     return {place: runs.read_manifest(place) for place in places}
 
@@ -78,14 +78,14 @@ def _make(
     given: Mapping[str, Any],
     missing: Mapping[Path, int],
     root: Path,
-    room: Room,
+    executor: Executor,
     facts: Mapping[str, Any],
     progress: Progress,
 ) -> None:
     """Make the missing runs as pieces in the folder `root`, and put each in its place when it is there."""
-    pieces = _pieces(parent, given, missing, root, room)
+    pieces = _pieces(parent, given, missing, root, executor)
     places = {piece.name: place for place, piece in pieces.items()}
-    for made in room.make(list(pieces.values()), root, progress):
+    for made in executor.make(list(pieces.values()), root, progress):
         if made.failure is not None:
             raise made.failure.error()
         _file(root / made.piece.name, places[made.piece.name], parent, facts)
@@ -102,12 +102,12 @@ def _is_made(place: Path, parent: Run, expected: Mapping[str, Any]) -> bool:
 
 
 def _pieces(
-    parent: Run, given: Mapping[str, Any], missing: Mapping[Path, int], root: Path, room: Room
+    parent: Run, given: Mapping[str, Any], missing: Mapping[Path, int], root: Path, executor: Executor
 ) -> dict[Path, Piece]:
     """Return place -> the piece that makes its run; the parent is laid below `root`."""
     name = portable_copy(parent, root)
     facts = {**given, "run": name, "versions": dict(versions())}
-    device = "auto" if room.shared else str(next(parent.model.parameters()).device)
+    device = "auto" if executor.shared else str(next(parent.model.parameters()).device)
     return {
         place: Piece(
             name=f"unlearned/{digest_of({**facts, 'seed': seed})}",

@@ -1,4 +1,4 @@
-"""A run that can be read on another machine: its dataset lies inside it."""
+"""A copy of a run that can be read on another machine: its dataset is inside it."""
 
 import shutil
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from mmrecun.atomic import link_or_copy, staged_folder
 from mmrecun.manifest import Reference
 from mmrecun.runs import Run
 
-_BESIDE = ("audits", "audit.json", "report.html")  # what was found out about a run is not needed to go on from it
+_BESIDE = ("audits", "audit.json", "report.html")  # audits are left out: unlearning does not read them
 
 
 def portable_copy(run: Run, root: Path) -> str:
@@ -20,10 +20,10 @@ def portable_copy(run: Run, root: Path) -> str:
 
 
 def write_portable(run: Run, place: Path) -> None:
-    """Make the folder `place` a copy of `run` with its dataset inside, unless it is there.
+    """Copy `run` to the folder `place`, with its dataset inside, unless the folder exists.
 
-    Files are linked where that is possible. The reference to the run that it was unlearned from is left out, since it
-    leads nowhere on another machine.
+    Files are linked where that is possible. The reference to the parent run is left out, since the parent does not
+    exist on another machine.
     """
     if place.is_dir():
         return

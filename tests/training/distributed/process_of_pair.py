@@ -12,7 +12,7 @@ import torch.distributed as dist
 
 from mmrecun.data.columns_import import columns_of
 from mmrecun.models.registry import model_class
-from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.checkpoint import Checkpoints, LocalFolders
 from mmrecun.training.distributed.fit import ShardTask, fit_shard
 from mmrecun.training.distributed.graph_trainer import GraphTrainer
 from mmrecun.training.distributed.row_exchange import Shard
@@ -31,7 +31,7 @@ def main(model: str, folder: str, out: str, stop_after: str) -> None:
 
     work = place / f"work-{shard.rank}"
     work.mkdir(exist_ok=True)
-    keep = Checkpoints(FolderShelf(place / "shelf"), "key", shard, work, 0.0)
+    keep = Checkpoints(LocalFolders(place / "shelf"), "key", shard, work, 0.0)
     cls = model_class(model)
     config, columns = cls.Config.model_validate(SETTINGS[model]), columns_of(Path(folder))
     task = ShardTask(cls, config, columns, TRAINING, SEED, work, shard)

@@ -11,7 +11,7 @@ from mmrecun.data.columns_import import columns_of
 from mmrecun.data.graph import build_inputs
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
-from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.checkpoint import Checkpoints, LocalFolders
 from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.graph_trainer import GraphTrainer
 from mmrecun.training.distributed.row_exchange import Shard
@@ -116,10 +116,10 @@ def test_two_that_were_killed_go_on_to_the_same_bits_and_one_goes_on_as_well(wan
     for process in broken.processes:
         process.kill()
         process.communicate()
-    shelf = FolderShelf(tmp_path / "shelf")
+    shelf = LocalFolders(tmp_path / "shelf")
     assert Checkpoints(shelf, "key", Shard(), tmp_path).newest() == ("epoch-000003", 2)
     for each in shelf.names():
-        shelf_copy = FolderShelf(tmp_path / "copy")
+        shelf_copy = LocalFolders(tmp_path / "copy")
         shelf.get(each, tmp_path / "moved")
         shelf_copy.put(tmp_path / "moved", each)
     again = Pair(name, folder, tmp_path)
@@ -130,6 +130,6 @@ def test_two_that_were_killed_go_on_to_the_same_bits_and_one_goes_on_as_well(wan
     for each in model.state_dict():
         np.testing.assert_array_equal(again.rows(each), pair.rows(each))
     one = alone(
-        name, folder, tmp_path / "alone", Checkpoints(FolderShelf(tmp_path / "copy"), "key", Shard(), tmp_path, 0.0)
+        name, folder, tmp_path / "alone", Checkpoints(LocalFolders(tmp_path / "copy"), "key", Shard(), tmp_path, 0.0)
     )
     assert_equal(one.result.history, one.best, model, whole)

@@ -11,7 +11,7 @@ from mmrecun.data import files
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.columns_import import columns_of
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
-from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.checkpoint import Checkpoints, LocalFolders
 from mmrecun.training.distributed.fit import ShardFit, ShardTask
 from mmrecun.training.distributed.row_adam import RowStates
 from mmrecun.training.distributed.row_exchange import Shard
@@ -92,7 +92,7 @@ def test_a_process_that_is_killed_costs_one_checkpoint_and_no_bit(folder: Path, 
 
 def test_what_two_left_one_goes_on_with(folder: Path, broken: Path, tmp_path: Path, one: ShardFit):
     shutil.copytree(broken / "shelf", tmp_path / "shelf")
-    shelf = FolderShelf(tmp_path / "shelf")
+    shelf = LocalFolders(tmp_path / "shelf")
     checkpoints = Checkpoints(shelf, "key", Shard(), tmp_path, 0.0)
     assert checkpoints.newest() == ("epoch-000003", 2)
     found = alone(folder, tmp_path / "alone", checkpoints)
@@ -103,7 +103,7 @@ def test_what_two_left_one_goes_on_with(folder: Path, broken: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(("then", "now"), [(1, 1), (1, 3), (3, 2), (2, 4), (4, 2)])
 def test_a_checkpoint_is_read_by_any_number_of_processes(tmp_path: Path, then: int, now: int):
-    rng, shelf = np.random.default_rng(0), FolderShelf(tmp_path / "shelf")
+    rng, shelf = np.random.default_rng(0), LocalFolders(tmp_path / "shelf")
     whole, used, best = (
         rng.random((11, 3, 2), np.float32),
         np.arange(11, dtype=np.int32),
@@ -124,7 +124,7 @@ def test_a_checkpoint_is_read_by_any_number_of_processes(tmp_path: Path, then: i
 
 
 def test_half_a_checkpoint_is_none(tmp_path: Path):
-    shelf = FolderShelf(tmp_path / "shelf")
+    shelf = LocalFolders(tmp_path / "shelf")
     table = RowStates(np.zeros((2, 3, 2), np.float32), np.zeros(2, np.int32))
     for epoch, rank in ((4, 0), (4, 1), (5, 0)):
         Checkpoints(shelf, "key", Shard(rank, 2), tmp_path).save(epoch, {"t": table}, {}, {})
