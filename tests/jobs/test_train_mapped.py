@@ -48,7 +48,8 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(data: Path, one: map
         "import sys; from mmrecun import jobs\n"
         "def held(done, total, note):\n"
         "    if done == 3: print('held', flush=True); sys.stdin.read()\n"
-        f"jobs.train_mapped({str(data)!r}, 'bprmf', {str(tmp_path / 'run')!r}, {SETTINGS}, 0, held, every_seconds=0)"
+        f"jobs.train_mapped({str(data)!r}, 'bprmf', {str(tmp_path / 'run')!r}, {SETTINGS}, 0, held, "
+        "jobs.Workers(every_seconds=0))"
     )
     broken = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert broken.stdout.readline() == b"held\n"
@@ -88,7 +89,7 @@ def test_a_process_that_is_killed_is_begun_again(
             killed.append(epoch)
 
     monkeypatch.setattr(process_group, "_LOOK_SECONDS", 0.01)
-    jobs.train_mapped(data, "bprmf", tmp_path / "run", SETTINGS, 0, kill, Workers(2), every_seconds=0)
+    jobs.train_mapped(data, "bprmf", tmp_path / "run", SETTINGS, 0, kill, Workers(2, every_seconds=0))
     assert len(killed) == 1
     assert mapped.read(tmp_path / "run").manifest.digest == mapped.read(two / "run").manifest.digest
 
@@ -105,7 +106,7 @@ def test_an_error_of_the_training_is_its_own(data: Path, tmp_path: Path):
     [
         ("lightgcn", Workers(), "reads whole tables"),
         ("bprmf", Workers(2, "ray"), "--on ray needs --store"),
-        ("bprmf", Workers(2, store="file:///x"), "are about a cluster"),
+        ("bprmf", Workers(2, store="file:///x"), "are for a cluster"),
         ("bprmf", Workers(2, "rya"), "write here, ray"),
     ],
 )

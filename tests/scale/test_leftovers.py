@@ -43,8 +43,9 @@ def test_what_commands_really_leave_is_found(tmp_path: Path, temporary: Path):
     settings = {"epochs": 5, "dim": 8}
     with pytest.raises(KeyboardInterrupt):
         jobs.train(tmp_path / "data", "bprmf", runs / "one", settings, progress=stop)
+    workers = jobs.Workers(every_seconds=0)
     with pytest.raises(KeyboardInterrupt):
-        jobs.train_mapped(tmp_path / "data", "bprmf", runs / "two", settings, progress=stop, every_seconds=0)
+        jobs.train_mapped(tmp_path / "data", "bprmf", runs / "two", settings, progress=stop, workers=workers)
     jobs.train(tmp_path / "data", "bprmf", runs / "whole", settings)
     with staged_folder(runs / "half") as staging:
         (staging / "word").write_text("word")

@@ -92,5 +92,5 @@ def test_where_pieces_are_made_is_read_strictly():
     for wrong in ("rya", "ray:", "ray:host", "ray:host:", "ray::6379", "there:host:6379"):
         with pytest.raises(MMRecUnError, match="write here, ray or ray:HOST:PORT"):
             head_of(wrong)
-    with pytest.raises(MMRecUnError, match="--gpus is about a cluster"), chosen_executor(gpus=0.5):
+    with pytest.raises(MMRecUnError, match="--gpus is for a cluster"), chosen_executor(gpus=0.5):
         pass

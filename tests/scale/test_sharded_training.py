@@ -36,8 +36,8 @@ def command(
     hosts: Hosts, data: Path, out: Path, store: Path, model: str = "bprmf", job: str = "train_mapped"
 ) -> list[str]:
     """A training on the cluster that leaves a checkpoint after every epoch."""
-    workers = f"jobs.Workers(2, 'ray:{hosts.address}', {store.as_uri()!r})"
-    call = f"{str(data)!r}, {model!r}, {str(out)!r}, {SETTINGS}, workers={workers}, every_seconds=0"
+    workers = f"jobs.Workers(2, 'ray:{hosts.address}', {store.as_uri()!r}, every_seconds=0)"
+    call = f"{str(data)!r}, {model!r}, {str(out)!r}, {SETTINGS}, workers={workers}"
     return [sys.executable, "-c", f"from mmrecun import jobs; jobs.{job}({call})"]
 
 

@@ -22,8 +22,8 @@ from mmrecun.chunked import ids
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.lists import ChunkedLists, ListsSpec
 from mmrecun.chunked.rows import ChunkedRows, RowsSpec
-from mmrecun.data.columns import Columns
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.mapped_dataset import MappedDataset
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.manifest import Reference, now, versions
 from mmrecun.settings import Settings
@@ -205,29 +205,29 @@ def write_manifest(folder: Path, manifest: MappedManifest) -> MappedManifest:
     return whole
 
 
-def write(staging: Path, columns: Columns, vectors: Mapping[str, np.ndarray], **facts: Any) -> None:
+def write(staging: Path, dataset: MappedDataset, vectors: Mapping[str, np.ndarray], **facts: Any) -> None:
     """Fill an empty (staged) run folder from what a training on disk left.
 
     Args:
         staging: the folder.
-        columns: the dataset.
+        dataset: the dataset.
         vectors: "users" and "items" -> float32 [R, D], may be mapped.
         facts: the other fields of the manifest.
     """
     folder = ChunkFolder(staging / CHUNKS)
     rows: dict[str, RowsSpec] = {}
-    for side, names in (("users", columns.users), ("items", columns.items)):
+    for side, names in (("users", dataset.users), ("items", dataset.items)):
         hashes, places = ids.index_of(names)
         for part, array in (("vectors", vectors[side]), ("ids", names), ("hashes", hashes), ("hash_rows", places)):
             rows[f"{side}.{part}"] = ChunkedRows.write(array, folder).spec
-    lists = {"users": ChunkedLists.write(_by_user(columns), folder).spec}
+    lists = {"users": ChunkedLists.write(_by_user(dataset), folder).spec}
     swapped = staging / "by_item.npy"
-    lists["items"] = ChunkedLists.write(_by_item(columns, swapped), folder).spec
+    lists["items"] = ChunkedLists.write(_by_item(dataset, swapped), folder).spec
     swapped.unlink(missing_ok=True)
-    pairs = {split.label: len(part) for split, part in columns.splits.items()}
+    pairs = {split.label: len(part) for split, part in dataset.splits.items()}
     manifest = MappedManifest(
-        dataset_name=columns.name,
-        dataset=columns.digest,
+        dataset_name=dataset.name,
+        dataset=dataset.digest,
         pairs=pairs,
         rows=rows,
         lists=lists,
@@ -239,12 +239,12 @@ def write(staging: Path, columns: Columns, vectors: Mapping[str, np.ndarray], **
     write_manifest(staging, manifest)
 
 
-def _by_user(columns: Columns) -> Iterator[tuple[Ints, np.ndarray]]:
+def _by_user(dataset: MappedDataset) -> Iterator[tuple[Ints, np.ndarray]]:
     """Yield the items of each user with their splits, in blocks of users."""
-    for start in range(0, len(columns.users), _BLOCK):
-        users = np.arange(start, min(start + _BLOCK, len(columns.users)))
+    for start in range(0, len(dataset.users), _BLOCK):
+        users = np.arange(start, min(start + _BLOCK, len(dataset.users)))
         owners, values = [], []
-        for split, part in columns.splits.items():
+        for split, part in dataset.splits.items():
             places, counts = part.places_of(users)
             owners.append(np.repeat(np.arange(len(users)), counts))
             values.append(part.items[places].astype(np.uint32) << 2 | np.uint32(split))
@@ -252,14 +252,14 @@ def _by_user(columns: Columns) -> Iterator[tuple[Ints, np.ndarray]]:
         yield np.bincount(whose, minlength=len(users)), what[np.lexsort((what, whose))]
 
 
-def _by_item(columns: Columns, scratch: Path) -> Iterator[tuple[Ints, np.ndarray]]:
+def _by_item(dataset: MappedDataset, scratch: Path) -> Iterator[tuple[Ints, np.ndarray]]:
     """Yield the users of each item with their splits, in blocks of items; sorted by counting, in a scratch file."""
-    items = len(columns.items)
-    counts = sum((part.item_degrees(items) for part in columns.splits.values()), np.zeros(items, dtype=np.int64))
+    items = len(dataset.items)
+    counts = sum((part.item_degrees(items) for part in dataset.splits.values()), np.zeros(items, dtype=np.int64))
     ends = np.cumsum(counts)
     free = ends - counts
     whole = np.lib.format.open_memmap(scratch, "w+", np.uint32, (int(ends[-1]),))
-    for split, part in columns.splits.items():
+    for split, part in dataset.splits.items():
         for start in range(0, len(part), _BLOCK << 4):
             at = slice(start, start + (_BLOCK << 4))
             order = np.argsort(part.items[at], kind="stable")

@@ -157,9 +157,9 @@ class Dataset:
     @cached_property
     def references(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
         """(table, column) of each attribute that holds ids -> whose ids; see `data.reference_columns`."""
-        from mmrecun.data.reference_columns import columns_of
+        from mmrecun.data.reference_columns import find_reference_columns
 
-        return columns_of(self)
+        return find_reference_columns(self)
 
     @cached_property
     def digest(self) -> str:

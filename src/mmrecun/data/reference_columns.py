@@ -29,7 +29,7 @@ def tables(dataset: Dataset) -> dict[str, pl.DataFrame]:
     return {name: plain(frame) for name, frame in zip(_TABLES, frames, strict=True)}
 
 
-def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
+def find_reference_columns(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
     """Return (table, column) of each attribute that holds ids -> whose ids."""
     return {
         (name, column.name): referred(column, dataset)

@@ -30,7 +30,7 @@ def chosen_executor(
     if on == HERE:
         for name, value in (("--store", store), ("--cpus", cpus), ("--gpus", gpus)):
             if value is not None:
-                raise ConfigError(f"{name} is about a cluster; add --on ray or --on ray:HOST:PORT")
+                raise ConfigError(f"{name} is for a cluster; add --on ray or --on ray:HOST:PORT")
         yield LocalExecutor()
         return
     with connected(address) as engine:

@@ -162,7 +162,8 @@ class Engine:
         """Call `function` on the host at `address`, and return its result.
 
         Raises:
-            ArtifactError: when the host is absent or does not answer in time. Errors of `function` are raised as they are.
+            ArtifactError: when the host is absent or does not answer in time. Errors of `function` are raised
+                unchanged.
         """
         node = next((node for node in self.nodes() if node.address == address), None)
         answer = self._answer(self._begin_on(node, function, arguments)) if node else None

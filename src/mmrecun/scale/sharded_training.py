@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from mmrecun.data.columns import Columns
+from mmrecun.data.mapped_dataset import MappedDataset
 from mmrecun.data.npy import read_npy
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.models.registry import model_class
@@ -125,7 +125,7 @@ def _fitted(task: ShardedTraining, shard: Shard, store: FolderStore, place: Path
     share = ShardTask(
         cls,
         cls.Config.model_validate(task.settings),
-        Columns.read(columns, task.dataset_name, task.dataset),
+        MappedDataset.read(columns, task.dataset_name, task.dataset),
         TrainConfig.model_validate(task.training),
         Seed(task.seed),
         files,

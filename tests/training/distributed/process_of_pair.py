@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch.distributed as dist
 
-from mmrecun.data.columns_import import columns_of
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.models.registry import model_class
 from mmrecun.training.distributed.checkpoint import Checkpoints, LocalFolders
 from mmrecun.training.distributed.fit import ShardTask, fit_shard
@@ -33,7 +33,7 @@ def main(model: str, folder: str, out: str, stop_after: str) -> None:
     work.mkdir(exist_ok=True)
     keep = Checkpoints(LocalFolders(place / "shelf"), "key", shard, work, 0.0)
     cls = model_class(model)
-    config, columns = cls.Config.model_validate(SETTINGS[model]), columns_of(Path(folder))
+    config, columns = cls.Config.model_validate(SETTINGS[model]), open_mapped(Path(folder))
     task = ShardTask(cls, config, columns, TRAINING, SEED, work, shard)
     made = (GraphTrainer if cls.user_parts else RowTrainer)(task)
     began, epoch = [], made.epoch

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mmrecun.data import files
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.graph import build_inputs
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.training.distributed.checkpoint import Checkpoints, LocalFolders
@@ -56,13 +56,13 @@ def alone(name: str, folder: Path, work: Path, checkpoints: Checkpoints | None =
     work.mkdir()
     cls = model_class(name)
     config = cls.Config.model_validate(SETTINGS[name])
-    return fit_distributed(ShardTask(cls, config, columns_of(folder), TRAINING, SEED, work), checkpoints=checkpoints)
+    return fit_distributed(ShardTask(cls, config, open_mapped(folder), TRAINING, SEED, work), checkpoints=checkpoints)
 
 
 def test_a_model_begins_with_the_values_of_one_in_memory(wanted, folder: Path, tmp_path: Path):
     """Of three processes, the second has every third row of what is split, and all of the rest."""
     name, cls = wanted[0], model_class(wanted[0])
-    config, columns = cls.Config.model_validate(SETTINGS[name]), columns_of(folder)
+    config, columns = cls.Config.model_validate(SETTINGS[name]), open_mapped(folder)
     trainer = GraphTrainer if cls.user_parts else RowTrainer
     made = trainer(ShardTask(cls, config, columns, TRAINING, SEED, tmp_path, Shard(1, 3)))
     split = (
@@ -105,7 +105,7 @@ def test_two_processes_are_the_training_in_memory(wanted, two, folder: Path):
         assert_equal(each["history"], {key: pair.rows(key) for key in model.state_dict()}, model, whole)
         assert each["best_epoch"] == whole.best_epoch
         if name == "lightgcn":
-            assert each["sent"] == sent_by_lightgcn(len(columns_of(folder).train), model.config.layers)
+            assert each["sent"] == sent_by_lightgcn(len(open_mapped(folder).train), model.config.layers)
 
 
 def test_two_that_were_killed_go_on_to_the_same_bits_and_one_goes_on_as_well(wanted, two, folder: Path, tmp_path: Path):

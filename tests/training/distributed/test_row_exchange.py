@@ -9,7 +9,7 @@ import pytest
 
 from mmrecun.data import files
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
-from mmrecun.data.columns_import import columns_of
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.training.distributed.checkpoint import Checkpoints, LocalFolders
 from mmrecun.training.distributed.fit import ShardFit, ShardTask
@@ -23,7 +23,7 @@ CONFIG, TABLES = BPRMFConfig(dim=16), ("users.weight", "items.weight")
 
 def alone(folder: Path, work: Path, checkpoints: Checkpoints | None = None) -> ShardFit:
     work.mkdir()
-    return fit_distributed(ShardTask(BPRMF, CONFIG, columns_of(folder), TRAINING, SEED, work), checkpoints=checkpoints)
+    return fit_distributed(ShardTask(BPRMF, CONFIG, open_mapped(folder), TRAINING, SEED, work), checkpoints=checkpoints)
 
 
 @pytest.fixture(scope="module")

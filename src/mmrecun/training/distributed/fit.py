@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from mmrecun.data.columns import Columns
 from mmrecun.data.interactions import Split
-from mmrecun.evaluation.mapped import RowsOf, evaluate_columns, users_to_rank
+from mmrecun.data.mapped_dataset import MappedDataset
+from mmrecun.evaluation.mapped import RowsOf, evaluate_mapped_pairs, users_to_rank
 from mmrecun.models.base import ModelConfig, Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
@@ -28,7 +28,7 @@ class ShardTask:
 
     Attributes:
         cls, config: of the model, which has `user_parts`, or is `row_wise` and trained on disk.
-        columns: to be learned from.
+        dataset: to be learned from.
         training: settings of the training.
         seed: of the whole run, as given to `jobs.train`.
         work: an empty folder of this process, for its files.
@@ -37,7 +37,7 @@ class ShardTask:
 
     cls: type[Recommender]
     config: ModelConfig
-    columns: Columns
+    dataset: MappedDataset
     training: TrainConfig
     seed: Seed
     work: Path
@@ -150,14 +150,14 @@ def _save(trainer: ShardTrainer, checkpoints: Checkpoints, state: TrainState) ->
         checkpoints.remove_before(name)
 
 
-def validation_of(columns: Columns, exchange: RowExchange, rows_of: RowsOf) -> float:
+def validation_of(dataset: MappedDataset, exchange: RowExchange, rows_of: RowsOf) -> float:
     """Compute recall@20 on the validation pairs; each process ranks its own users, with `rows_of` their vectors."""
-    truth, shard = columns.splits[Split.VALID], exchange.shard
-    chosen = users_to_rank(np.flatnonzero(np.diff(truth.starts)), len(columns.items))
+    truth, shard = dataset.splits[Split.VALID], exchange.shard
+    chosen = users_to_rank(np.flatnonzero(np.diff(truth.starts)), len(dataset.items))
     own, whole, users = chosen[shard.owns(chosen)], 0.0, 0
     if len(own):
-        report = evaluate_columns(
-            columns.train, truth, len(columns.items), rows_of, own, (VALIDATION_CUTOFF,), lists=False
+        report = evaluate_mapped_pairs(
+            dataset.train, truth, len(dataset.items), rows_of, own, (VALIDATION_CUTOFF,), lists=False
         )
         whole, users = report.metrics[VALIDATION_METRIC], report.users
     if shard.size == 1:

@@ -33,20 +33,20 @@ class GraphTrainer:
     """
 
     def __init__(self, task: ShardTask) -> None:
-        columns, training = task.columns, task.training
-        self._columns, self._training = columns, training
+        dataset, training = task.dataset, task.training
+        self._dataset, self._training = dataset, training
         self.exchange = RowExchange(task.shard)
         self.model = _begun(task)
-        self._inputs = joined_inputs(columns, self.model.required_inputs(), self.exchange)
+        self._inputs = joined_inputs(dataset, self.model.required_inputs(), self.exchange)
         self._optimizer = adam(self.model, training.learning_rate)
-        self._triples = MappedTriples(columns.train, len(columns.items), task.work)
+        self._triples = MappedTriples(dataset.train, len(dataset.items), task.work)
         tables = self.model.tables()
         self._rows = {
-            name: len(columns.users) if name in tables and tables[name].side == "users" else len(value)
+            name: len(dataset.users) if name in tables and tables[name].side == "users" else len(value)
             for name, value in self.model.named_parameters()
         }
         self._whole = {name for name, value in self.model.named_parameters() if self._rows[name] == len(value)}
-        self.steps_per_epoch = -(-len(columns.train) // training.batch_size)
+        self.steps_per_epoch = -(-len(dataset.train) // training.batch_size)
 
     def epoch(self, seed: Seed) -> float:
         """Train for one epoch; see `ShardTrainer`."""
@@ -61,7 +61,7 @@ class GraphTrainer:
         """Compute recall@20; see `ShardTrainer`."""
         vectors, size = self.model.vectors(self._inputs), self.exchange.shard.size
         return validation_of(
-            self._columns,
+            self._dataset,
             self.exchange,
             lambda side, at: vectors.items if side == "items" else vectors.users[torch.from_numpy(at // size)],
         )
@@ -114,9 +114,9 @@ class GraphTrainer:
 
 def _begun(task: ShardTask) -> Recommender:
     """Build a model with the users of this process, and the values of one with all users."""
-    columns, shard = task.columns, task.shard
-    rows = {"users": len(columns.users), "items": len(columns.items)}
-    widths = {name: each.width for name, each in columns.features.items()}
+    dataset, shard = task.dataset, task.shard
+    rows = {"users": len(dataset.users), "items": len(dataset.items)}
+    widths = {name: each.width for name, each in dataset.features.items()}
     sizes = Sizes(users=shard.count(rows["users"]), items=rows["items"], widths=widths)
     model = task.cls(task.config, sizes, None)
     values, tables = model.state_dict(), model.tables()

@@ -35,11 +35,11 @@ class RowTrainer:
     """
 
     def __init__(self, task: ShardTask) -> None:
-        columns, training, seed, work = task.columns, task.training, task.seed, task.work
-        self._columns, self._training, self._shard = columns, training, task.shard
-        self.model = RowModel(task.cls, task.config, {name: each.width for name, each in columns.features.items()})
-        self._read = columns.features if self.model.model.required_inputs().features else {}
-        sizes = {"users": len(columns.users), "items": len(columns.items)}
+        dataset, training, seed, work = task.dataset, task.training, task.seed, task.work
+        self._dataset, self._training, self._shard = dataset, training, task.shard
+        self.model = RowModel(task.cls, task.config, {name: each.width for name, each in dataset.features.items()})
+        self._read = dataset.features if self.model.model.required_inputs().features else {}
+        sizes = {"users": len(dataset.users), "items": len(dataset.items)}
         self._rows = {name: sizes[side] for name, side in self.model.sides.items()}
         self._rows |= {name: self.model.shapes[name][0] for name in self.model.whole}
         tables = create_tables(self.model, sizes, work, seed.child("model").torch(), task.shard)
@@ -51,8 +51,8 @@ class RowTrainer:
             ).view(np.ndarray)
             for name, table in tables.items()
         }
-        self._triples = MappedTriples(columns.train, sizes["items"], work)
-        self.steps_per_epoch = -(-len(columns.train) // training.batch_size)
+        self._triples = MappedTriples(dataset.train, sizes["items"], work)
+        self.steps_per_epoch = -(-len(dataset.train) // training.batch_size)
 
     def epoch(self, seed: Seed) -> float:
         """Train for one epoch; see `ShardTrainer`."""
@@ -89,9 +89,9 @@ class RowTrainer:
 
     def validate(self) -> float:
         """Compute recall@20; see `ShardTrainer`. The vectors of all items are made on every process."""
-        items = torch.cat([self._vectors("items", at) for at in blocks(len(self._columns.items), _BLOCK)])
+        items = torch.cat([self._vectors("items", at) for at in blocks(len(self._dataset.items), _BLOCK)])
         return validation_of(
-            self._columns, self.exchange, lambda side, at: items if side == "items" else self._vectors("users", at)
+            self._dataset, self.exchange, lambda side, at: items if side == "items" else self._vectors("users", at)
         )
 
     def _vectors(self, side: str, at: Ints) -> Tensor:

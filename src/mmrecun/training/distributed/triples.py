@@ -11,7 +11,7 @@ import torch
 
 from mmrecun.arrays import Ints
 from mmrecun.data.bpr_sampling import Triples
-from mmrecun.data.columns import PairColumns
+from mmrecun.data.mapped_dataset import MappedPairs
 from mmrecun.errors import DataError
 
 _BLOCK = 1 << 20
@@ -29,7 +29,7 @@ class MappedTriples:
         DataError: when everybody who has any item has them all, so that nothing can be learned.
     """
 
-    def __init__(self, pairs: PairColumns, items: int, scratch: Path) -> None:
+    def __init__(self, pairs: MappedPairs, items: int, scratch: Path) -> None:
         self._pairs, self._items, self._scratch = pairs, items, scratch
         counts = np.diff(pairs.starts)
         full = np.flatnonzero(counts >= items)

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Ints
-from mmrecun.data.columns import Columns
 from mmrecun.data.graph import GraphInputs, RequiredInputs, bipartite_adjacency, neighbour_graph, normalised_block
 from mmrecun.data.interactions import Split
+from mmrecun.data.mapped_dataset import MappedDataset
 from mmrecun.data.sparse import SparseMatrix, halves, product
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
 
@@ -111,14 +111,14 @@ class JoinedInputs(GraphInputs):
         return found
 
 
-def joined_inputs(columns: Columns, required: RequiredInputs, exchange: RowExchange) -> JoinedInputs:
+def joined_inputs(dataset: MappedDataset, required: RequiredInputs, exchange: RowExchange) -> JoinedInputs:
     """Build what `required` asks for, as `build_inputs` does; each process builds the graphs of items for itself."""
-    own, items = own_users(columns, exchange), len(columns.items)
-    pairs = columns.train.of_users(own, Split.TRAIN)
-    block = normalised_block(pairs, len(own), items, columns.train.item_degrees(items))
+    own, items = own_users(dataset, exchange), len(dataset.items)
+    pairs = dataset.train.of_users(own, Split.TRAIN)
+    block = normalised_block(pairs, len(own), items, dataset.train.item_degrees(items))
     whole = bipartite_adjacency(block, _CPU)
     item_graphs, features, present, user_present = {}, {}, {}, {}
-    for name, modality in columns.features.items() if required.features else ():
+    for name, modality in dataset.features.items() if required.features else ():
         values, there = modality.rows(np.arange(items)), np.array(modality.present, dtype=bool)
         reached = np.zeros(len(own), dtype=bool)
         reached[pairs.users[there[pairs.items]]] = True
@@ -129,6 +129,6 @@ def joined_inputs(columns: Columns, required: RequiredInputs, exchange: RowExcha
     return JoinedInputs(len(own), items, graph, item_graphs, features, present, user_present, exchange)
 
 
-def own_users(columns: Columns, exchange: RowExchange) -> Ints:
+def own_users(dataset: MappedDataset, exchange: RowExchange) -> Ints:
     """Return the users of this process: int64 [U']."""
-    return np.arange(exchange.shard.rank, len(columns.users), exchange.shard.size)
+    return np.arange(exchange.shard.rank, len(dataset.users), exchange.shard.size)
