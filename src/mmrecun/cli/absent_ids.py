@@ -1,4 +1,4 @@
-"""Ids of a request that a run does not have: whether they are passed over, and what is told of them."""
+"""Ids of a request that a run does not have and that are skipped."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def refuse_unused_file(unknown_file: Path | None, ignore_unknown: bool) -> None:
-    """Refuse a file for what is passed over where nothing is.
+    """Refuse `--unknown-file` without `--ignore-unknown`.
 
     Raises:
-        ConfigError: naming the option that is lacking.
+        ConfigError: naming the missing option.
     """
     if unknown_file is not None and not ignore_unknown:
         raise ConfigError(f"--unknown-file {unknown_file}: nothing is skipped without --ignore-unknown; add it")
 
 
 def show_absent(absent: "Absent", unknown_file: Path | None) -> None:
-    """Say what is passed over, and write it to a file: a kind, the id or the pair, and the reason a line.
+    """Warn of what is skipped, and write it to a file: a line for each, with kind, id or pair, and reason.
 
     Raises:
         ConfigError: when the file cannot be written.
