@@ -32,9 +32,9 @@ class Run:
     """A run folder, read and checked.
 
     Attributes:
-        folder: where it is.
-        manifest: what it says.
-        dataset: what the model knows.
+        folder: the run folder.
+        manifest: its manifest.
+        dataset: the data of the model.
         model: ready to use, on its device.
     """
 
@@ -102,10 +102,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_dataset(folder: Path, manifest: Manifest) -> Dataset:
-    """Read what the run in `folder` knows.
+    """Read the dataset of the run in `folder`.
 
     Raises:
-        ArtifactError: when it is missing, or no longer that of the run.
+        ArtifactError: when it is missing, or has changed since the run was made.
     """
     place = (folder / manifest.dataset.path).resolve()
     if not place.is_dir():
@@ -166,7 +166,7 @@ def parent_folder(folder: Path, manifest: Manifest) -> Path:
 
 
 def rehome(folder: Path, parents: Iterable[Path]) -> None:
-    """Let a run that was moved name its parent from where it is now; the one of `parents` with the right digest.
+    """Update the parent in the manifest of a run that was moved: to the one of `parents` with the right digest.
 
     Raises:
         ArtifactError: when none of them is the run that it was unlearned from.

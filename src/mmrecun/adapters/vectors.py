@@ -103,8 +103,8 @@ def _named(folder: Path, name: str) -> Path:
         raise ArtifactError(f"{folder}: no such folder; vectors are read from a folder with a file 'users' and 'items'")
     found = [folder / f"{name}{suffix}" for suffix in _READERS if (folder / f"{name}{suffix}").is_file()]
     if len(found) != 1:
-        said = "several files" if found else "no file"
-        raise ArtifactError(f"{folder}: {said} called '{name}'; one of {', '.join(name + end for end in _READERS)}")
+        problem = "several files" if found else "no file"
+        raise ArtifactError(f"{folder}: {problem} called '{name}'; one of {', '.join(name + end for end in _READERS)}")
     return found[0]
 
 

@@ -85,9 +85,9 @@ def lapsed_check(kind: Kind, found: Recognition) -> Check:
     """
     kept, error = found.known_auc - CHANCE, float(np.hypot(found.auc_error, found.known_auc_error))
     share, spread = ((found.auc - CHANCE) / kept, 2 * error / kept) if kept > 0 else (1.0, 1.0)
-    told = f" ({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%})"
+    bounds = f" ({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%})"
     if kept < ERRORS * found.known_auc_error:
-        state, reading, told = (
+        state, reading, bounds = (
             Outcome.NOT_ASSESSED,
             "not even features that are kept are recognised, so nothing follows",
             "",
@@ -101,7 +101,7 @@ def lapsed_check(kind: Kind, found: Recognition) -> Check:
     detail = (
         f"AUC {found.auc:.3f} of {counted(found.pairs, 'pair')} against {counted(found.held_out, 'held-out pair')} of "
         f"the same items, which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep "
-        f"theirs{told}: {reading}"
+        f"theirs{bounds}: {reading}"
     )
     return Check(name=recognition_name(kind), state=state, detail=detail, about=About.FORGETTING)
 

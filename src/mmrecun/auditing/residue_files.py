@@ -79,8 +79,8 @@ def _in_types(path: Path, names: list[str]) -> int:
     """Count the forgotten ids in what the types of a Parquet file say: fields of objects, values of enumerations."""
     with readable_parquet(path):
         schema = pl.read_parquet_schema(path)
-    said = {text for column, dtype in schema.items() for text in (column, *names_in(dtype))}
-    return len(said.intersection(names))
+    used = {text for column, dtype in schema.items() for text in (column, *names_in(dtype))}
+    return len(used.intersection(names))
 
 
 def _content(path: Path) -> bytes:

@@ -55,9 +55,9 @@ def _count_check(name: CheckName, record: ForgetRecord, left: dict[str, int]) ->
         return _nothing_asked_check(name, " or ".join(asked))
     missing = [f"{left[kind]} of {asked[kind]} {kind}" for kind in left if left[kind] < asked[kind]]
     why = record.why_locked if record.locked else "the run was made without a key"
-    said = " and ".join(_counted(count, kind) for kind, count in asked.items())
+    requested = " and ".join(_counted(count, kind) for kind, count in asked.items())
     gone = " and ".join(_counted(left[kind], kind) for kind in left)
-    clean = f"asked for: {said}; removed: {gone}; whether they are the right ones was not checked, since {why}"
+    clean = f"asked for: {requested}; removed: {gone}; whether they are the right ones was not checked, since {why}"
     check = Check.of_findings(name, missing, clean, "fewer were removed than were asked for")
     return check.model_copy(update={"partly": "only the number was checked"})
 

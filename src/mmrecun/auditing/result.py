@@ -177,7 +177,7 @@ class AuditReport(Settings):
 
     def _overview(self) -> dict[str, str]:
         passed = [check.name for check in self.checks if check.state is Outcome.PASSED]
-        told = {
+        reasons = {
             state: [f"{check.name} ({check.detail})" for check in self.checks if check.state is state]
             for state in (Outcome.FAILED, Outcome.NOT_ASSESSED)
         }
@@ -186,9 +186,9 @@ class AuditReport(Settings):
             "forgotten": taken_out(self.forgotten),
             "without Gold": self.verdict_without_gold.value,
             "against Gold": self.verdict_against_gold.value,
-            "failed": "; ".join(told[Outcome.FAILED]),
+            "failed": "; ".join(reasons[Outcome.FAILED]),
             "passed": "; ".join(passed),
-            "not assessed": "; ".join(told[Outcome.NOT_ASSESSED]),
+            "not assessed": "; ".join(reasons[Outcome.NOT_ASSESSED]),
         }
 
     def contract(self) -> dict[str, Any]:

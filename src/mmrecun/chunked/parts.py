@@ -174,14 +174,14 @@ class RunInParts(MappedRun):
 
     def left(self) -> Left:
         """Ask all owners who left; see `chunked.residue`."""
-        told: list[Left] = [owner.ask("left") for owner in self.owners]
+        answers: list[Left] = [owner.ask("left") for owner in self.owners]
         numbered = [
-            {side: part + len(told) * rows for side, rows in each.rows.items()} for part, each in enumerate(told)
+            {side: part + len(answers) * rows for side, rows in each.rows.items()} for part, each in enumerate(answers)
         ]
         return Left(
             {side: np.sort(np.concatenate([rows[side] for rows in numbered])) for side in SIDES},
-            any(each.ids_in_chunks for each in told),
-            *(sum(getattr(each, name) for each in told) for name in ("written", "shared", "waiting")),
+            any(each.ids_in_chunks for each in answers),
+            *(sum(getattr(each, name) for each in answers) for name in ("written", "shared", "waiting")),
         )
 
     def asked(self, what: str, side: str, at: Ints) -> Iterator[tuple[Ints, Any]]:

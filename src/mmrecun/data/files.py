@@ -28,7 +28,7 @@ FORMAT = 1
 
 
 class Header(Settings):
-    """What `dataset.toml` says."""
+    """Content of `dataset.toml`."""
 
     format: int
     name: str
@@ -137,7 +137,7 @@ def refuse_changed(folder: Path, header: Header, digest: str) -> None:
     """Refuse a dataset folder whose content has another digest than its header names.
 
     Raises:
-        DataError: saying what to do.
+        DataError: with what to do.
     """
     if header.digest and digest != header.digest:
         raise DataError(

@@ -32,7 +32,7 @@ class Interactions:
         users: int64 [N] user rows.
         items: int64 [N] item rows.
         splits: int8 [N] values of `Split`.
-        attributes: N rows of anything else known about a pair, such as `timestamp` or `weight`.
+        attributes: N rows of further columns, such as `timestamp` or `weight`.
     """
 
     users: Ints
@@ -140,7 +140,7 @@ class Interactions:
 
 
 def _of_new_arrays(users: Ints, items: Ints, splits: Labels, attributes: pl.DataFrame) -> Interactions:
-    """Build interactions from arrays that nobody else holds; they are made read-only, so that none is copied."""
+    """Build interactions from arrays that have no other owner; they are made read-only instead of copied."""
     return Interactions(_read_only(users), _read_only(items), _read_only(splits), attributes)
 
 

@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 
 class Encoder(Protocol):
-    """Turns contents into features. The same content gives the same features, whatever else is in its batch.
+    """Turns contents into features. The features of a content do not depend on the rest of its batch.
 
     Attributes:
         kind: kind of content that it reads.

@@ -21,17 +21,17 @@ def read_ids(
 ) -> tuple[str, ...]:
     """Read the ids of a file: one a line, or one column of a table with a header.
 
-    A line that is an id of the dataset is taken as one, whatever it looks like. Of any other the quotation marks and
-    the further columns are taken off; a first line that names a column (`user_id`, `userID:token`, ...) is a header,
-    and a line that begins with "# " a comment. Parquet, JSON and JSON Lines are read by their columns.
+    A line that is an id of the dataset is read as that id, whatever it looks like. Any other loses its quotation marks
+    and further columns; a first line that names a column (`user_id`, `userID:token`, ...) is a header, and a line that
+    begins with "# " a comment. Parquet, JSON and JSON Lines are read by their columns.
 
     Args:
         path: the file; `-` for standard input.
         kind: "user" or "item".
         known: the ids of the dataset, where there is one.
-        header: a further name that a header may have, such as the column that was imported.
-        warn: told what was passed over, and what could be read in two ways.
-        lenient: take a first line that alone is unknown for an id, since unknown ids are passed over.
+        header: a further name that a header may have, such as that of the imported column.
+        warn: called with what was skipped, and what could be read in two ways.
+        lenient: read a first line that alone is unknown as an id, since unknown ids are skipped.
 
     Raises:
         ForgetError: when the file cannot be read, holds no id, its first line looks like a header of another name, or

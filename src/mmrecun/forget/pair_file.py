@@ -14,13 +14,13 @@ from mmrecun.text import counted
 def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warning) -> tuple[tuple[str, str], ...]:
     """Read the pairs of a file: a user and an item a line, separated by tab, comma, semicolon or bar.
 
-    A header that names the two columns says where they are; else they are the first two. Further columns are passed
-    over. A line that begins with "# " is a comment, unless it begins with a user of the dataset.
+    A header that names the two columns decides where they are; otherwise they are the first two. Further columns are
+    ignored. A line that begins with "# " is a comment, unless it begins with a user of the dataset.
 
     Args:
         path: the file; `-` for standard input.
-        dataset: what the pairs are of, where there is one; it tells ids from separators, comments and headers.
-        warn: told what was passed over.
+        dataset: dataset of the pairs, if known; its ids are told from separators, comments and headers.
+        warn: called with what was skipped.
 
     Raises:
         ForgetError: when the file cannot be read, holds no pair, or a line does not have two columns.

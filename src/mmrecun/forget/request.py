@@ -56,7 +56,7 @@ def _shown(value: object) -> str:
 
 
 def _refuse_frame(values: object) -> None:
-    """Refuse a data frame, which yields its columns one by one, or their names, and not its rows."""
+    """Refuse a data frame, since iterating over one yields columns or their names, not rows."""
     if hasattr(values, "columns"):
         raise ForgetError(
             "a data frame is not a list; give one column of it for ids, such as frame['user'], and for pairs "
@@ -135,5 +135,5 @@ class ForgetRequest(Settings):
         return cls(**request)
 
     def empty(self) -> bool:
-        """Say whether nothing is requested."""
+        """Whether nothing is requested."""
         return not (self.users or self.items or self.pairs or self.modalities)

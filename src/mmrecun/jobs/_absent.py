@@ -113,8 +113,8 @@ def explain(run: Run, request: ForgetRequest, error: ForgetError, key: bytes | N
     absent = absent_of(run, request, key)
     if not (absent.forgotten or absent.unknown):
         return error
-    said = "; ".join(absent.lines()) if absent.forgotten else str(error)
-    return ForgetError(said if _without(request, absent).empty() else f"{said}; {_HINT}")
+    message = "; ".join(absent.lines()) if absent.forgotten else str(error)
+    return ForgetError(message if _without(request, absent).empty() else f"{message}; {_HINT}")
 
 
 def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Absent:

@@ -91,16 +91,16 @@ def partial_folder(data: Path, modality: str) -> Path:
 
 def _warnings(dataset: Dataset, absent: list[int], unreadable: dict[int, str], ignored: int) -> list[str]:
     names = dataset.items.names
-    told = []
+    warnings = []
     if absent:
-        told.append(
+        warnings.append(
             f"{counted(len(absent), 'item')} without content, and so without features: {preview(names.gather(absent))}"
         )
     if unreadable:
         reasons = [f"{names[row]} ({reason})" for row, reason in list(unreadable.items())]
-        told.append(
+        warnings.append(
             f"{counted(len(unreadable), 'item')} with unreadable content, and so without features: {preview(reasons)}"
         )
     if ignored:
-        told.append(f"content under {counted(ignored, 'id')} was left out, since no item of the dataset has it")
-    return told
+        warnings.append(f"content under {counted(ignored, 'id')} was left out, since no item of the dataset has it")
+    return warnings

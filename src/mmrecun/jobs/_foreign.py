@@ -132,21 +132,21 @@ def parent_of(run: ForeignRun) -> ForeignRun:
     Raises:
         ArtifactError: when it was not unlearned, or its parent or the parent's data are gone or changed.
     """
-    parent, said = run.manifest.parent, run.manifest.foreign
-    if parent is None or said is None:
+    parent, foreign = run.manifest.parent, run.manifest.foreign
+    if parent is None or foreign is None:
         raise ArtifactError(f"{run.folder} was not unlearned here; there is nothing to audit")
     place = (run.folder / parent.path).resolve()
     if not place.exists():
         raise ArtifactError(f"{run.folder}: the model it was unlearned from is not at {place}; put it back there")
-    if said.data is None:
+    if foreign.data is None:
         before = _of_folder(place)
         if before.manifest.weights != parent.digest:
             raise ArtifactError(f"{run.folder}: the run at {place} is no longer the one it was unlearned from")
         return before
     _check_digest(place, parent.digest, f"no longer the model that {run.folder} was unlearned from")
-    data = (run.folder / said.data.path).resolve()
-    before = _of_file(place, said.like, data, said.reading)
-    if before.dataset.digest != said.data.digest:
+    data = (run.folder / foreign.data.path).resolve()
+    before = _of_file(place, foreign.like, data, foreign.reading)
+    if before.dataset.digest != foreign.data.digest:
         raise ArtifactError(f"{data}: changed since {run.folder} was made; restore it")
     return before
 
@@ -163,11 +163,11 @@ def gold_of(path: Path, run: ForeignRun, reading: Mapping[str, Any]) -> ForeignR
     Raises:
         ConfigError: when the run's model was read with ids of its rows and this one is not.
     """
-    said = run.manifest.foreign
-    assert said is not None
-    adapter = _adapter(said.like, {**said.reading, **reading})
+    described = run.manifest.foreign
+    assert described is not None
+    adapter = _adapter(described.like, {**described.reading, **reading})
     ids = _IDS & set(reading)
-    if _IDS & set(said.reading) and not ids:
+    if _IDS & set(described.reading) and not ids:
         raise ConfigError(f"{path}: say with --reading users=F and --reading items=F whose row is whose in this model")
     foreign = adapter.read(path, run.dataset, *_given_ids(adapter)) if ids else _in_either_order(adapter, path, run)
     manifest = run.manifest.model_copy(update={"weights": file_digest(path), "seconds": 0.0, "method": "retrain"})
@@ -215,17 +215,17 @@ def rows_read(folder: Path, dataset: Dataset) -> tuple[list[str], list[str]]:
 
 def described(run: ForeignRun, out: Path) -> dict[str, Any]:
     """Return what the manifest of an unlearning in `out` says of the model: its parent, its format and settings."""
-    said = run.manifest.foreign
-    assert said is not None
+    foreign = run.manifest.foreign
+    assert foreign is not None
     data = run.data and reference(run.data, run.dataset.digest, out)
-    reading = {name: str(Path(value).resolve()) if name in _IDS else value for name, value in said.reading.items()}
+    reading = {name: str(Path(value).resolve()) if name in _IDS else value for name, value in foreign.reading.items()}
     return {
-        "model": said.like,
+        "model": foreign.like,
         "settings": run.manifest.settings,
         "parent": reference(run.folder, run.manifest.weights, out),
         "versions": dict(versions()),
         "created": now(),
-        "foreign": said.model_copy(update={"data": data, "reading": reading}),
+        "foreign": foreign.model_copy(update={"data": data, "reading": reading}),
     }
 
 

@@ -66,11 +66,11 @@ def unlearn_parts(
         erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
         gone = {side: len(erasure.gone[side]) for side in mapped.SIDES}
         held_out = lost.counts["valid"] + lost.counts["test"]
-        told = {
+        facts = {
             "forgotten": {**gone, "interactions": lost.counts["train"], "held_out": held_out, "modalities": 0},
             "moved": {side: len(rows) for side, (rows, _) in erasure.moved.items()},
             "seconds": time.perf_counter() - started,
             "stop": stop_of(erasure, explained),
         }
-        waiting = parent.erase(erasure, lost, out, {**told, "seed": seed, "method": "local", "created": now()})
-    return {"parts": len(owners), **told, "waiting": waiting}
+        waiting = parent.erase(erasure, lost, out, {**facts, "seed": seed, "method": "local", "created": now()})
+    return {"parts": len(owners), **facts, "waiting": waiting}

@@ -69,7 +69,7 @@ class AdapterContract:
         assert again.places.sizes == less.places.sizes or less.home.suffix == ""
 
     def test_whoever_stays_is_still_scored(self, saved: SavedModel) -> None:
-        """All vectors are finite, as many as users and items stay."""
+        """All vectors are finite, one for each user and item that stays."""
         less = self.less(saved)
         vectors = vectors_of(less.model, less.dataset)
         assert (len(vectors.users), len(vectors.items)) == (len(saved.data.users) - 1, len(saved.data.items) - 1)
@@ -98,6 +98,6 @@ class AdapterContract:
             assert path.name in str(refused.value)
 
     def test_an_unknown_setting_is_refused(self, saved: SavedModel) -> None:
-        """With the nearest known one."""
+        """The error suggests the nearest known one."""
         with pytest.raises(ConfigError, match="did you mean 'users'"):
             self.adapter(saved, userz="ids.txt")

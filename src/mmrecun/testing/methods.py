@@ -95,7 +95,7 @@ def state_of(result: UnlearnResult) -> dict[str, torch.Tensor]:
 
 
 def without_effect(dataset: Dataset) -> ForgetRequest:
-    """Return a request for a pair that nobody was trained on."""
+    """Return a request for a pair that is not among the training pairs."""
     test = dataset.interactions.split(Split.TEST)
     return ForgetRequest(pairs=((dataset.users.names[int(test.users[0])], dataset.items.names[int(test.items[0])]),))
 
@@ -108,20 +108,20 @@ class UnlearnerContract:
 
     @pytest.fixture(scope="class")
     def results(self) -> dict[str, tuple[Partition, UnlearnResult]]:
-        """Keep what was made of each target, at which several tests look."""
+        """Keep the result for each target, which several tests read."""
         return {}
 
     def of_target(
         self, trained: Trained, target: str, results: dict[str, tuple[Partition, UnlearnResult]]
     ) -> tuple[Partition, UnlearnResult]:
-        """Return the result for one target, made when it is first asked for."""
+        """Return the result for one target, made when it is first needed."""
         if target not in results:
             wanted = {**requests(trained.dataset), "nothing": without_effect(trained.dataset)}
             results[target] = self.run(trained, wanted[target])
         return results[target]
 
     def run(self, trained: Trained, request: ForgetRequest, seed: int = 5) -> tuple[Partition, UnlearnResult]:
-        """Unlearn a request; skip the test where the method refuses its target, as it says."""
+        """Unlearn a request; skip the test where the method refuses its target, as declared."""
         task = task_of(trained, request, seed)
         cls = method_class(self.name)
         if targets_of(task.partition) - cls.forgets:

@@ -136,7 +136,7 @@ class ModelContract:
     def test_a_step_on_a_device_reads_nothing_back(
         self, dataset: Dataset, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The meta device refuses whatever the host would have to wait for; it lacks sparse products, though."""
+        """The meta device refuses every read from the host; it lacks sparse products, though."""
         monkeypatch.setattr(sparse, "product", lambda matrix, rows: rows.new_empty(len(matrix), rows.shape[1]))
         part, meta = with_modalities(dataset, *names), torch.device("meta")
         model = build(self.name, part).to(meta)

@@ -101,10 +101,10 @@ def _messages(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _check_footer(file: BinaryIO) -> None:
-    """Refuse a file whose footer places dictionaries or record batches where there is no room for them.
+    """Refuse a file whose footer places dictionaries or record batches beyond its end.
 
     Raises:
-        ValueError: saying so.
+        ValueError: naming the block.
     """
     whole = os.fstat(file.fileno()).st_size
     file.seek(max(whole - len(_MAGIC) - 4, 0))

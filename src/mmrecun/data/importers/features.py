@@ -31,7 +31,7 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
         raise DataError(f"{path}: holds {features.dtype}, not numbers")
     if features.dtype.kind in "iub":
         features = np.asarray(features, dtype=np.float32)
-    elif not features.dtype.isnative:  # written on a machine of the other byte order; torch reads none of that
+    elif not features.dtype.isnative:  # torch reads only the machine's own byte order
         features = np.asarray(features, dtype=features.dtype.newbyteorder("="))
     count = len(items)
     if len(features) < count:
@@ -59,10 +59,10 @@ def with_ids(name: str, path: Path, ids_path: Path, items: IdMap, warnings: list
     """Read an npy file whose row r belongs to the item on line r of another file.
 
     Args:
-        name: of the modality.
+        name: name of the modality.
         path: the npy file.
         ids_path: a table with a column of item ids, an npy file of ids, or text with one id a line and no header.
-        items: of the dataset.
+        items: items of the dataset.
         warnings: grow by what was left out.
 
     Raises:

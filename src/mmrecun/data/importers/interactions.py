@@ -78,14 +78,16 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     users, items, order = _distinct(events, options, report)
     if options.k_core:
         inside = k_core(users, items, options.k_core)
-        told = f"the {options.k_core}-core keeps {int(inside.sum()):,} of {counted(len(events.users), 'interaction')}"
-        report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", told)
+        warning = (
+            f"the {options.k_core}-core keeps {int(inside.sum()):,} of {counted(len(events.users), 'interaction')}"
+        )
+        report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", warning)
         users, items, order = users[inside], items[inside], order[inside]
     labels = _labels(events, users, order, options, report)
     _check_splits(labels, events, options, report)
     attributes = events.attributes[pl.Series(order)] if events.attributes.width else events.attributes
     for column in (users, items, labels):
-        column.flags.writeable = False  # so that they are taken as they are, and not copied
+        column.flags.writeable = False  # read-only arrays are used without a copy
     return Interactions(users, items, labels, attributes)
 
 
@@ -111,7 +113,7 @@ def _check_splits(labels: Labels, events: Events, options: ImportOptions, report
 
 
 class Weights:
-    """Leaves out events that weigh too little, batch by batch, and says in the end what weights do not do."""
+    """Leaves out events of too small a weight, batch by batch; a final warning says what weights do not do."""
 
     def __init__(self, options: ImportOptions) -> None:
         if options.weight is None and options.min_weight is not None:
@@ -140,7 +142,7 @@ class Weights:
         """Report what was left out.
 
         Raises:
-            DataError: when nothing is heavy enough.
+            DataError: when no event has the weight asked for.
         """
         if self._column is None:
             return
@@ -154,8 +156,8 @@ class Weights:
         if self._low == self._rows:
             raise DataError(f"{path}: no '{self._column}' reaches {self._least:g}")
         reason = f"'{self._column}' below {self._least:g}"
-        told = f"{self._low} of {self._rows} rows have a '{self._column}' below {self._least:g} and were left out"
-        report.leave_out(self._low, reason, told)
+        warning = f"{self._low} of {self._rows} rows have a '{self._column}' below {self._least:g} and were left out"
+        report.leave_out(self._low, reason, warning)
 
 
 def _gathered(lines: Callable[[], Iterator[int]], places: Ints) -> Iterator[int]:

@@ -92,12 +92,12 @@ class ImportOptions(Settings):
 
 @dataclass(frozen=True)
 class Imported:
-    """A dataset as read, and what its owner should know about it."""
+    """A dataset as read, with the report of its import."""
 
     dataset: Dataset
     report: Report
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What its owner should know, a line each."""
+        """Warnings of the import, a line each."""
         return tuple(self.report.warnings)

@@ -13,9 +13,9 @@ SPLIT = "split"
 
 
 def joined(parts: Mapping[Split, Table]) -> Table:
-    """Return several tables as one, with a further column `split` that says which each row is from.
+    """Return several tables as one, with a further column `split` that names the source of each row.
 
-    Columns that are not in all of them are not there; rows keep the file and line they are from.
+    Only columns that all of them have are kept; errors name the file and line of a row.
     """
     first = next(iter(parts.values()))
     columns = [name for name in first.columns if name != SPLIT and all(name in part.columns for part in parts.values())]
