@@ -53,7 +53,7 @@ class MeasuredRun:
         valid_recall: float64 [V], recall@20 of each user drawn that has a validation pair.
         bystanders: bool [M], users who have least to do with the request.
         neighbours: bool [M], users nearest to what was forgotten, by this state's vectors; asked of the original.
-        comparisons: of each kind of thing that was forgotten; see `questions`.
+        comparisons: of each kind of thing that was forgotten; see `recognition_tests`.
         shares: float64 [S, I], distribution of a sample of users over the retained items.
     """
 

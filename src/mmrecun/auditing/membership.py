@@ -108,11 +108,11 @@ def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, D
     value = weights @ shares
     theirs = np.zeros(len(controls.percentiles))
     for stratum in np.unique(forgotten.strata[weights > 0]):
-        inside, rivals = forgotten.strata == stratum, matched(stratum, controls.strata)
+        inside, comparable = forgotten.strata == stratum, matched(stratum, controls.strata)
         ranked = np.sort(forgotten.percentiles[inside])
-        left, right = (np.searchsorted(ranked, controls.percentiles[rivals], side) for side in ("left", "right"))
+        left, right = (np.searchsorted(ranked, controls.percentiles[comparable], side) for side in ("left", "right"))
         above = 1 - (left + right) / (2 * len(ranked))
-        theirs[rivals] += weights[inside].sum() / len(rivals) * (above - shares[inside].mean())
+        theirs[comparable] += weights[inside].sum() / len(comparable) * (above - shares[inside].mean())
     return weights * (shares - value) + (value - 0.5) / len(shares), theirs
 
 

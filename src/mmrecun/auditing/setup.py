@@ -17,7 +17,7 @@ from mmrecun.auditing.bystanders import ListChanges, least_affected
 from mmrecun.auditing.cold_start import with_newcomers
 from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import PairGroup, random_controls
-from mmrecun.auditing.questions import RecognitionTests
+from mmrecun.auditing.recognition_tests import RecognitionTests
 from mmrecun.auditing.sampling import MeasuredUsers, measured_users
 from mmrecun.data.graph import GraphInputs, RequiredInputs, user_item_graph
 from mmrecun.data.interactions import Interactions, Split

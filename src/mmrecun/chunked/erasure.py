@@ -41,11 +41,11 @@ class Erasure:
 
 @dataclass(frozen=True)
 class LostPartners:
-    """Whose lists lose what.
+    """The partners that retained rows lose.
 
     Attributes:
-        lost: "users" and "items" -> row that stays -> partners that it loses, int64.
-        counts: split -> pairs that leave.
+        lost: "users" and "items" -> retained row -> partners that it loses, int64.
+        counts: split -> number of removed pairs.
     """
 
     lost: Mapping[str, Mapping[int, Ints]]

@@ -1,7 +1,7 @@
-"""A run as chunks: a model's rows, the pairs it knows, and the ids, each in pieces of about 1 MiB.
+"""A run in chunks: a model's rows, its pairs and ids, each in pieces of about 1 MiB.
 
-`mapped.json` lists the chunks; its digest names the content as a whole, as the root of a Merkle tree does. Rows keep
-their numbers for ever: who is forgotten leaves a row of zeros.
+`mapped.json` lists the chunks; its digest covers the whole content, as the root of a Merkle tree does. Rows are never
+renumbered: a forgotten user or item leaves a row of zeros.
 """
 
 import hashlib
@@ -36,21 +36,21 @@ _BLOCK = 1 << 16
 
 
 class MappedManifest(Settings):
-    """Everything needed to know, and to read, a run in chunks.
+    """The description of a run in chunks.
 
     Attributes:
         model, settings, training, seed: as in the manifest of a run in memory.
-        dataset_name, dataset: of the dataset that was trained on: name, and digest of its content.
-        pairs: split -> interactions that are retained.
-        rows: name -> a table; the vectors and ids of both sides, and what finds an id.
+        dataset_name, dataset: name and digest of the data that was trained on.
+        pairs: split -> number of retained interactions.
+        rows: name -> table; the vectors and ids of both sides, and the hashes of ids.
         lists: "users" -> items of each user, "items" -> users of each item; each number is row * 4 + split.
-        fixed: "users" and "items" -> columns of the vectors that are not the row's own, such as content of an item.
+        fixed: "users" and "items" -> columns of the vectors that are not trained, such as content of an item.
         part: k and W, where this is a part of a run (see `chunked.parts`); `pairs` are those of the whole run.
-        change: digest of the erasure that made this part, which is the same in all parts.
-        digest: of `rows` and `lists`, that is, of all content.
+        change: digest of the erasure that made this part, the same in all parts.
+        digest: digest of `rows` and `lists`, that is, of all content.
         parent: the run that was unlearned; None for a trained run.
-        forgotten: how much was taken out, in this run alone.
-        moved: how many rows of users and items an unlearning moved.
+        forgotten: numbers of removed users, items and pairs, in this run alone.
+        moved: numbers of users and items that the unlearning moved.
         best_epoch, epochs, valid, seconds: as in the manifest of a run in memory.
     """
 
@@ -102,11 +102,11 @@ def content_digest(rows: Mapping[str, RowsSpec], lists: Mapping[str, ListsSpec])
 
 @dataclass(frozen=True)
 class MappedRun:
-    """A run folder in chunks, of which pages are read when they are asked for.
+    """A run folder in chunks, of which only the pages that are needed are read.
 
     Attributes:
-        folder: where it is.
-        manifest: what it says.
+        folder: the run folder.
+        manifest: its description.
     """
 
     folder: Path
@@ -169,15 +169,15 @@ def is_mapped(folder: Path) -> bool:
 
 
 def read(folder: Path, part: bool = False) -> MappedRun:
-    """Read the manifest; nothing else is read before it is asked for.
+    """Read the manifest of a run in chunks.
 
     Args:
-        folder: of the run.
+        folder: the run folder.
         part: whether it is a part of a run.
 
     Raises:
-        ArtifactError: when there is none, or it is damaged or of an unknown format, or a part where a whole is asked
-            for.
+        ArtifactError: when there is none, it is damaged or of an unknown format, or a part where a whole run is
+            expected.
     """
     path = folder / MANIFEST
     try:

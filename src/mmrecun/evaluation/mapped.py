@@ -1,4 +1,4 @@
-"""Ranking quality on pairs that stay on disk: `evaluate`, given the rows of the users that are asked about alone."""
+"""Ranking quality on pairs that stay on disk: `evaluate` for users whose vectors are computed in blocks."""
 
 from collections.abc import Callable, Sequence
 

@@ -21,7 +21,7 @@ from mmrecun.data.interactions import Split
 from mmrecun.errors import ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs._part_reader import HERE, left_of, reader
+from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
 from mmrecun.keys import RECALL
 from mmrecun.manifest import reference
 from mmrecun.rng import Seed
@@ -157,7 +157,7 @@ def check_mapped(
     """
     with reader(on) as read:
         child = read(Path(run))
-        left = left_of(child)
+        removed = removed_rows_of(child)
         parent = read(parent_folder(child))
         asked = None if request is None else ForgetRequest.taken(request)
         recall = {
@@ -165,12 +165,12 @@ def check_mapped(
             for name, each in (("before", parent), ("after", child))
         }
         return {
-            "residue": residue(parent, child, left, asked),
+            "residue": residue(parent, child, removed, asked),
             "recall@20": recall,
             "sample": _CHECKED,
-            "written": left.written,
-            "shared": left.shared,
-            "waiting": left.waiting,
+            "written": removed.written,
+            "shared": removed.shared,
+            "waiting": removed.waiting,
         }
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.parts import Owner, OwnerHere, RunInParts, part_folders
-from mmrecun.chunked.residue import Left, left_here
+from mmrecun.chunked.residue import RemovedRows, removed_rows_here
 from mmrecun.chunked.run import MappedRun
 from mmrecun.scale.choice import HERE, head_of
 from mmrecun.scale.part_owners import owners_on
 from mmrecun.scale.ray_engine import connected
 
-__all__ = ["HERE", "left_of", "owners_of", "reader"]
+__all__ = ["HERE", "owners_of", "reader", "removed_rows_of"]
 
 
 @contextmanager
@@ -43,6 +43,6 @@ def reader(on: str = HERE) -> Iterator[Callable[[Path], MappedRun]]:
         yield read
 
 
-def left_of(child: MappedRun) -> Left:
+def removed_rows_of(child: MappedRun) -> RemovedRows:
     """Find who left a run, or a run in parts; see `chunked.residue`."""
-    return child.left() if isinstance(child, RunInParts) else left_here(child)
+    return child.removed_rows() if isinstance(child, RunInParts) else removed_rows_here(child)

@@ -61,7 +61,7 @@ def epochs_of(task: EpochTask) -> Epochs:
 
 
 class HostEpochs:
-    """Draws each epoch with NumPy and takes its steps one by one; on a CPU the same seed gives the same bits."""
+    """Draws each epoch with NumPy and steps batch by batch; on a CPU the same seed gives the same bits."""
 
     def __init__(self, task: EpochTask) -> None:
         self._task = task

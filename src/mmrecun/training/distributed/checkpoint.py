@@ -58,7 +58,7 @@ class LocalFolders:
         return sorted(place.as_posix() for place in found if not place.parts[0].startswith("."))
 
     def put(self, folder: Path, name: str) -> None:
-        """Store a folder; see `FolderStore`. The folder is moved, so nothing of it is written twice."""
+        """Store a folder; see `FolderStore`. The folder is moved, so nothing is written twice."""
         place = self.path / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
@@ -135,7 +135,7 @@ class Checkpoints:
 
         Args:
             tables, best: tables and best rows of this process, by name.
-            rows: number of rows of each table over all processes.
+            whole: tables that every process holds whole; each process has written its share of their rows.
             whole: tables that lie whole on every process; each process has written its share of their rows.
         """
         found = self.newest()

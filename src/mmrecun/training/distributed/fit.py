@@ -24,15 +24,15 @@ from mmrecun.training.validation import VALIDATION_CUTOFF, VALIDATION_METRIC
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A training in which this process takes a share; all that are joined are given the same but for the last two.
+    """The share of one process in a training; only `work` and `shard` differ between the processes.
 
     Attributes:
-        cls, config: of the model, which has `user_parts`, or is `row_wise` and trained on disk.
-        dataset: to be learned from.
+        cls, config: class and settings of the model, which has `user_parts`, or is `row_wise` and trained on disk.
+        dataset: data to train on.
         training: settings of the training.
-        seed: of the whole run, as given to `jobs.train`.
+        seed: seed of the run, as given to `jobs.train`.
         work: an empty folder of this process, for its files.
-        shard: of this process.
+        shard: number of this process, and of all.
     """
 
     cls: type[Recommender]
@@ -46,12 +46,12 @@ class ShardTask:
 
 @dataclass(frozen=True)
 class ShardFit:
-    """What a process has of a finished training.
+    """The share of one process in the result of a training.
 
     Attributes:
-        result: what the training did.
-        best: parameter -> float32 [R, D]: of the rows that validated best, row r lies on process r mod W, as its row
-            r div W. A parameter of one axis has one column.
+        result: result of the training.
+        best: parameter -> values of the best epoch on validation, float32 [R, D]; row r is on process r mod W, as its
+            row r div W. A parameter of one axis has one column.
     """
 
     result: FitResult
@@ -80,7 +80,7 @@ class ShardTrainer(Protocol):
         """Compute recall@20 on the validation pairs, as `validation_score` does."""
 
     def keep_best(self) -> dict[str, Tensor]:
-        """Keep the parameters as they are now, and return what `ShardFit.best` holds of them.
+        """Keep the present parameters, and return them as in `ShardFit.best`.
 
         Raises:
             DivergedError: when one is no longer finite.
@@ -90,7 +90,7 @@ class ShardTrainer(Protocol):
         """Leave a checkpoint, and return its name."""
 
     def restore(self, checkpoints: Checkpoints) -> TrainState:
-        """Return the state of the newest checkpoint, with all parameters as they were; a new one if there is none."""
+        """Load the newest checkpoint and return its state; a new state if there is none."""
 
 
 def fit_shard(
@@ -98,14 +98,14 @@ def fit_shard(
 ) -> ShardFit:
     """Train until validation no longer improves.
 
-    Every epoch draws from its own child of the seed, so a training that goes on from a checkpoint gives the same bits
-    as one that was not interrupted. On another number of processes sums are added in another order.
+    Every epoch draws from its own child of the seed, so a resumed training gives the same bits as an uninterrupted one.
+    Another number of processes changes the order of sums.
 
     Args:
-        trainer: of this process.
-        task: what it was made for.
-        progress: told of every epoch.
-        checkpoints: where to go on from, and what to leave.
+        trainer: trainer of this process.
+        task: the share of this process.
+        progress: called after every epoch.
+        checkpoints: where to resume from, and to save to.
 
     Raises:
         DivergedError: when the loss is no longer finite.
@@ -138,7 +138,7 @@ def fit_shard(
 
 
 def agree(exchange: RowExchange, wish: bool) -> bool:
-    """Say whether any process wishes something; then all do it."""
+    """Return on all processes whether `wish` is set on any."""
     return exchange.total(float(wish))[0] > 0
 
 

@@ -1,7 +1,7 @@
-"""Train a recommender that reads graphs in several processes, each with a part of the users; the same losses.
+"""Train a recommender that reads graphs in several processes, each with a part of the users; losses are as in `fit`.
 
-Everything is in memory, and Adam is that of `fit`: over the users of a process, and over items and all other parameters
-on every process alike (see `user_graphs`).
+Everything is in memory. Adam is that of `fit`; each process updates its own users, and all of them update items and
+other parameters in the same way (see `user_graphs`).
 """
 
 import numpy as np
@@ -27,9 +27,9 @@ _MOMENTS = "exp_avg", "exp_avg_sq"  # torch's names
 
 
 class GraphTrainer:
-    """The parts of such a training; see `ShardTask`.
+    """The trainer of one process; see `ShardTask`.
 
-    `work` needs room for 8 bytes a training pair.
+    `work` needs 8 bytes for each training pair.
     """
 
     def __init__(self, task: ShardTask) -> None:
@@ -67,7 +67,7 @@ class GraphTrainer:
         )
 
     def keep_best(self) -> dict[str, Tensor]:
-        """Copy the rows that this process answers for; see `ShardTrainer`."""
+        """Copy the rows of this process; see `ShardTrainer`."""
         best = {name: self._own(name, value.detach()).clone() for name, value in self.model.named_parameters()}
         finite = all(bool(value.isfinite().all()) for value in best.values())
         if agree(self.exchange, not finite):
@@ -80,7 +80,7 @@ class GraphTrainer:
         return rows[shard.rank :: shard.size] if name in self._whole else rows
 
     def save(self, checkpoints: Checkpoints, state: TrainState) -> str:
-        """Leave a checkpoint; see `ShardTrainer`."""
+        """Save a checkpoint; see `ShardTrainer`."""
         tables, steps = {}, 0
         for name, value in self.model.named_parameters():
             moments = self._optimizer.state[value]
@@ -92,7 +92,7 @@ class GraphTrainer:
         return checkpoints.save(state.epoch, tables, best, {**state.facts(), "steps": steps})
 
     def restore(self, checkpoints: Checkpoints) -> TrainState:
-        """Go on from the newest checkpoint; see `ShardTrainer`."""
+        """Resume from the newest checkpoint; see `ShardTrainer`."""
         tables, best = {}, {}
         for name, value in self.model.named_parameters():
             width = value.numel() // len(value)

@@ -1,4 +1,4 @@
-"""What an audit asks about: one comparison for each kind of thing that was forgotten, the same for every state."""
+"""Recognition tests of an audit: one comparison for each kind of forgotten data, the same for every model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
