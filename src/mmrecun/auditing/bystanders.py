@@ -23,12 +23,12 @@ _K = 20
 
 @dataclass(frozen=True)
 class ListChanges:
-    """The users whose lists are compared, and the touched items.
+    """The users whose lists are compared, and the affected items.
 
     Attributes:
         rows: int64 [M], the users with a list.
         bystanders: bool [M].
-        affected: of the items.
+        affected: the affected items.
     """
 
     rows: Ints

@@ -1,9 +1,9 @@
 """Compare forgotten pairs with held-out pairs of the same users or items: are they still recognised?
 
-A comparison holds three groups of pairs. *Forgotten* pairs are under test. *Held-out* pairs belong to the same users or
-items and were set apart by the split, so to a model that never saw the forgotten ones both are alike: the AUC is 0.5.
-*Known* pairs are what the model was taught and may keep; they show what a remembered pair looks like in it, and so
-whether the comparison could have found anything at all.
+A comparison has three groups of pairs. *Forgotten* pairs are under test. *Held-out* pairs belong to the same users or
+items and were set apart by the split, so a model that never saw the forgotten ones has an AUC of 0.5. *Known* pairs
+are training pairs that the model may keep; they show how a remembered pair looks in it, and so whether the comparison
+could have found anything.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _FEWEST = 40  # pairs of either kind and owners, for an attack that has to learn
 
 @dataclass(frozen=True)
 class Comparison:
-    """Places of three groups of pairs in one model, and what an attacker sees of the first two.
+    """Percentiles of three groups of pairs in one model, and the traits by which an attacker sees the first two.
 
     Attributes:
         forgotten, held_out, known: see above; strata of forgotten and held-out pairs can be compared.

@@ -81,7 +81,7 @@ class SinglePairs:
 
 @dataclass(frozen=True)
 class RecognitionTests:
-    """Everything that is asked about one request.
+    """The recognition tests of one request.
 
     Attributes:
         partition: original and retained data.
@@ -115,12 +115,12 @@ class RecognitionTests:
     def comparisons(
         self, model: Recommender | None, vectors: Vectors, traits: RowTraits, structure: RowTraits, build: Build
     ) -> dict[Kind, Comparison]:
-        """Make all comparisons of one state.
+        """Make all comparisons of one model.
 
         Args:
-            model: of the retained data; None for the original, which is not asked about lapsed features.
-            vectors: of everybody in original rows.
-            traits, structure: of the retained rows; see `row_traits`.
+            model: model of the retained data; None for the original, which has no comparison of lapsed features.
+            vectors: vectors of all users and items in original rows.
+            traits, structure: traits of the retained rows; see `row_traits`.
             build: see `LapsedFeatures.groups`.
         """
         whole, shown = (_in_original_rows(rows, self.partition) for rows in (traits, structure))

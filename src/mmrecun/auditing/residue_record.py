@@ -18,7 +18,8 @@ IDS, GRAPHS, MODALITIES = (CheckName.asking(Question.RESIDUE, of) for of in ("id
 def record_checks(unlearned: Recommender, partition: Partition, record: ForgetRecord | None) -> tuple[Check, ...]:
     """Look for what the request named: ids in the id maps, pairs in data and graph, features of items.
 
-    By the hashes in the record where they can be read, else by its counts; not assessed without either.
+    They are compared with the hashes in the record if they can be read, or else with its counts; without either the
+    checks are not assessed.
     """
     if record is not None and record.readable:
         return _ids(partition, record), _graph(unlearned, partition, record), _attached(partition, record)
@@ -49,7 +50,7 @@ def _counted(count: int, kinds: str) -> str:
 
 
 def _count_check(name: CheckName, record: ForgetRecord, left: dict[str, int]) -> Check:
-    """Check that at least as much has left as the request named."""
+    """Check that at least as much was removed as the request named."""
     asked = {kind: record.counts.get(kind, 0) for kind in left}
     if not any(asked.values()):
         return _nothing_asked_check(name, " or ".join(asked))

@@ -62,13 +62,13 @@ class Check(Settings):
 
 
 class AuditScope(Settings):
-    """What an audit took into account besides the run and its original.
+    """What an audit assessed, beside the run and its original.
 
     Attributes:
         golds: digests of the Golds' weights.
         relearn: whether relearn time was measured.
-        shadows: models of the likelihood-ratio attack.
-        sample: number of randomly drawn users behind the retained figures; 0 for all.
+        shadows: number of models of the likelihood-ratio attack.
+        sample: number of randomly drawn users in the retained figures; 0 for all.
     """
 
     golds: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class AuditScope(Settings):
     sample: int = 0
 
     def at_least(self, other: "AuditScope") -> bool:
-        """Say whether this took at least as much into account as `other`."""
+        """Say whether this audit assessed at least as much as `other`."""
         probes = self.relearn >= other.relearn and self.shadows >= other.shadows
         users = (self.sample or math.inf) >= (other.sample or math.inf)
         return len(self.golds) >= len(other.golds) and probes and users
@@ -155,7 +155,7 @@ class AuditReport(Settings):
 
     @property
     def headline(self) -> str:
-        """The verdict in a few words; where the removal was checked and no more, it says so."""
+        """The verdict in a few words, which say so where only the removal was checked."""
         if self.verdict is Outcome.NOT_ASSESSED and self.verdict_on_removal is Outcome.PASSED:
             measured = any(check.state is Outcome.PASSED for check in self.checks if check.about is About.FORGETTING)
             return "removed; not all of it measured" if measured else "removed; forgetting not measured"

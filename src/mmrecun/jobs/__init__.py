@@ -1,6 +1,6 @@
-"""The use cases: plan, train, evaluate, recommend, unlearn, audit and others. They connect the stages.
+"""The use cases: plan, train, evaluate, recommend, unlearn, audit and others.
 
-Each is loaded on first use, so that commands which draw nothing do not load matplotlib.
+Each is imported at its first use, so that commands without plots do not load matplotlib.
 """
 
 from importlib import import_module

@@ -45,22 +45,22 @@ def audit(
 
     Args:
         run: a run folder.
-        golds: run folders, or one; for a model of another library, files of models that it trained again on what is
-            retained.
+        golds: run folders, or one; for a model of another library, files of models that it retrained on the retained
+            data.
         relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
-        shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
-            number of 4 or more, or 0 for no attack.
+        shadows: number of models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an
+            even number of 4 or more, or 0 for no attack.
         progress: called with the number of ranked users and with the state of the two slow probes.
-        key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
-        reading: how the Golds' files are read, where that differs from the run's.
-        sample: of how many users the retained figures are, beside all that the request touched; 0 for all. By default
-            all, unless users times items are more than two thousand million.
+        key: key of the hashes of the run's request; that of MMRECUN_KEY by default.
+        reading: settings by which the Golds' files are read, where they differ from the run's.
+        sample: number of users in the retained figures, beside all affected users; 0 for all. By default all, unless
+            users times items are more than two thousand million.
         executor: where to make the shadow models; this process by default.
 
     Raises:
-        ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
-            Gold is given twice.
-        ConfigError: for a number of shadows that cannot be shared out, or a `key` that is not that of the run.
+        ArtifactError: when the run was not unlearned, a Gold has other data or another method, or a Gold is given
+            twice.
+        ConfigError: for an invalid number of shadows, or a `key` that is not that of the run.
     """
     after = opened(run)
     refuse_unwritable(after.folder)
@@ -80,7 +80,7 @@ def audit(
 
 
 def is_other_key(run: PathLike, key: bytes) -> bool:
-    """Say whether a run keeps hashes of what it was asked for, and `key` is not the one that made them."""
+    """Say whether a run keeps hashes of its request, and `key` did not make them."""
     record = runs.read_manifest(Path(run)).requested
     return record is not None and record.with_key(key).locked
 
@@ -116,7 +116,7 @@ def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
 
 
 def _write_report(report: AuditReport, run: Run, original: Run) -> AuditReport:
-    """Write a report beside the earlier ones, and into the run folder unless one there assessed more."""
+    """Write a report beside earlier ones, and into the run folder unless one there assessed more."""
     page = render(report, _facts(run, original), _history(run))
     with claimed(run.folder / AUDITS, wait=True, within=[run.folder, run.folder / AUDITS]):
         return _written(report, page.encode(), run)

@@ -45,11 +45,11 @@ def encode(
         source: table and column, or folder; see `encoders.sources.find_contents`.
         encoder: name or path; by default that of the modality's name.
         out: dataset folder to make; by default `data` itself gets the modality.
-        licence, owner: of the content, kept with the features.
+        licence, owner: terms and owner of the content, kept with the features.
         progress: called with the progress.
 
     Raises:
-        DataError: when the dataset has that modality, or the source is of no use.
+        DataError: when the dataset has that modality, or the source holds no content of its items.
         ConfigError: for an unknown encoder or a missing library.
         ArtifactError: when `out` exists, or another command is making it or adding to `data`.
     """

@@ -1,4 +1,4 @@
-"""Write a run in the format of another tool, and say which exports have become stale."""
+"""Write a run in the format of another tool, and find exports that are stale."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,11 +28,11 @@ def export(
         run: a run or its folder.
         to: "lists" or a name of `exports.formats.WRITERS`.
         out: folder to make.
-        length: of each list, 20 by default; for "lists" alone.
+        length: length of each list, 20 by default; for "lists" alone.
         progress: called with the progress.
 
     Returns:
-        The record that stands in the export as `export.json`.
+        The content of the export's `export.json`.
 
     Raises:
         ConfigError: for an unknown format, a length where there are no lists, or a library that is missing.

@@ -1,7 +1,7 @@
 """Models of other libraries as runs: read from a file or from the folder of an earlier unlearning, and written to one.
 
-A run folder of such a model has the file in its own format in `model`, the retained data in `dataset`, and in
-`rows.npz` whose row of its tables is whose, so that nobody who was forgotten need be named to read it again.
+A run folder of such a model has the file in its own format in `model`, the retained data in `dataset`, and the owners
+of the rows of its tables in `rows.npz`, so that it can be read again without naming forgotten ids.
 """
 
 import hashlib
@@ -36,8 +36,8 @@ class ForeignRun(Run):
     """A run whose model is another library's.
 
     Attributes:
-        foreign: the model with what it came from; `model` is the same as one of our recommenders.
-        data: the path that the data were read from, for a model that was given as a file.
+        foreign: the model with its adapter and data; `model` is the same as a recommender of ours.
+        data: path of the data, for a model that was given as a file.
     """
 
     foreign: ForeignModel
@@ -79,7 +79,7 @@ def open_run(
 
 
 def opened(run: Run | PathLike) -> Run:
-    """Return a run as it is, or read from its folder, whosever model is in it."""
+    """Return a run, read from its folder if a path is given; the model may be ours or another library's."""
     return open_run(run)
 
 
@@ -152,13 +152,13 @@ def parent_of(run: ForeignRun) -> ForeignRun:
 
 
 def gold_of(path: Path, run: ForeignRun, reading: Mapping[str, Any]) -> ForeignRun:
-    """Read a model that its own library trained again on the retained data.
+    """Read a model that its own library retrained on the retained data.
 
     Args:
-        path: its file.
+        path: file of the model.
         run: the unlearned run.
         reading: settings by which the file is read where they differ from the run's. Without ids of its rows, they are
-            those of the run's file where there are as many, or else stand in the order of the retained data.
+            those of the run's file if that has as many rows, or else in the order of the retained data.
 
     Raises:
         ConfigError: when the run's model was read with ids of its rows and this one is not.
@@ -198,7 +198,7 @@ def write(folder: Path, run: ForeignRun, less: ForeignModel, manifest: Manifest)
 
 
 def rows_read(folder: Path, dataset: Dataset) -> tuple[list[str], list[str]]:
-    """Read whose row is whose in the model of a run folder: ids in the order of the rows of users and of items.
+    """Read the owners of the rows in the model of a run folder: ids of users and of items in the order of their rows.
 
     Raises:
         ArtifactError: when the file is missing, damaged or does not fit the data.
@@ -214,7 +214,7 @@ def rows_read(folder: Path, dataset: Dataset) -> tuple[list[str], list[str]]:
 
 
 def described(run: ForeignRun, out: Path) -> dict[str, Any]:
-    """Return what the manifest of an unlearning in `out` says of the model: its parent, its format and settings."""
+    """Return the manifest's description of the model of an unlearning in `out`: its parent, its format and settings."""
     foreign = run.manifest.foreign
     assert foreign is not None
     data = run.data and reference(run.data, run.dataset.digest, out)
@@ -230,7 +230,7 @@ def described(run: ForeignRun, out: Path) -> dict[str, Any]:
 
 
 def not_reached(run: Run, out: Path) -> dict[str, Any]:
-    """Return the file that an unlearning wrote and what could not be forgotten in it; nothing for our own models."""
+    """Return the file that an unlearning wrote and the parts of it that it could not change; {} for our own models."""
     if not isinstance(run, ForeignRun) or run.manifest.foreign is None:
         return {}
     return {"model": str(out / MODEL / run.manifest.foreign.file), "limits": list(run.foreign.limits)}

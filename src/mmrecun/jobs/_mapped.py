@@ -75,17 +75,17 @@ def unlearn_mapped(
     seed: int = 0,
     delta: PathLike | None = None,
 ) -> MappedManifest:
-    """Take users, items or pairs out of a run in chunks, at a cost that follows the request; returns the new manifest.
+    """Take users, items or pairs out of a run in chunks, at a cost that follows the request; return the new manifest.
 
-    Rows that lost pairs are brought into balance with what they have left (see `chunked.local_balance`). The new run
-    shares every chunk that was not touched.
+    Rows that lost pairs are moved to a stationary point without them (see `chunked.local_balance`). The new run shares
+    every unchanged chunk.
 
     Args:
-        run: a run folder; it stays as it is.
+        run: a run folder, which is not changed.
         request: what to forget.
         out: folder to make.
-        seed: of what is drawn.
-        delta: a file to write for replicas.
+        seed: seed of all random draws.
+        delta: file to write for replicas.
 
     Raises:
         ForgetError: when the request leaves no training interaction.
@@ -126,7 +126,7 @@ def solved(parent: MappedRun, request: ForgetRequest, seed: int) -> tuple[Erasur
 
 
 def stop_of(erasure: Erasure, explained: float) -> str:
-    """Say in words how an unlearning ended."""
+    """Describe how an unlearning ended."""
     moved = sum(len(rows) for rows, _ in erasure.moved.values())
     return f"{counted(moved, 'row')} in balance with their pairs, explained with a cosine of {explained:.2f}"
 
@@ -141,16 +141,16 @@ def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedMani
 def check_mapped(
     run: PathLike, request: ForgetRequest | dict[str, Any] | None = None, on: str = HERE
 ) -> dict[str, Any]:
-    """Look for what an unlearned run in chunks still holds, and compare the lists of a sample with the parent's.
+    """Check what an unlearned run in chunks still holds, and compare the recall of a sample with the parent's.
 
     Args:
         run: an unlearned run, whole or in parts; its parent must be where it was.
-        request: what was asked for; without it only those who left are looked for.
+        request: the request, for the check that it was carried out.
         on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
 
     Returns:
         "residue": each check with whether it passed, None where it was not assessed; "recall@20" on validation pairs of
-        a sample, "before" and "after"; "shared" and "written": chunks; "waiting": rows that are to be folded.
+        a sample, "before" and "after"; "shared" and "written": numbers of chunks; "waiting": number of rows to fold.
 
     Raises:
         ArtifactError: when the run was trained, its parent is gone, or a chunk is damaged.

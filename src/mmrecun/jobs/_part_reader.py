@@ -17,7 +17,7 @@ __all__ = ["HERE", "owners_of", "reader", "removed_rows_of"]
 
 @contextmanager
 def owners_of(on: str) -> Iterator[Callable[[Path], Sequence[Owner]]]:
-    """Yield what finds the owners of the parts below a folder; on a cluster, the same folder on every host.
+    """Yield a function that finds the owners of the parts below a folder; on a cluster, the same folder on every host.
 
     Raises:
         ConfigError: for an unknown place, or a cluster that does not answer.
@@ -44,5 +44,5 @@ def reader(on: str = HERE) -> Iterator[Callable[[Path], MappedRun]]:
 
 
 def removed_rows_of(child: MappedRun) -> RemovedRows:
-    """Find who left a run, or a run in parts; see `chunked.residue`."""
+    """Find the rows removed from a run, or a run in parts; see `chunked.residue`."""
     return child.removed_rows() if isinstance(child, RunInParts) else removed_rows_here(child)

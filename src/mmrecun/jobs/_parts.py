@@ -21,12 +21,12 @@ def split_mapped(run: PathLike, out: PathLike, parts: int) -> None:
     """Write a run in chunks as parts, the folders `0-of-W`, `1-of-W` and so on below `out`.
 
     Args:
-        run: a run folder; it stays as it is.
+        run: a run folder, which is not changed.
         out: folder to make; move each part to the same path on the host that is to own it.
         parts: W.
 
     Raises:
-        ConfigError: for less than one part, or more than there are users or items.
+        ConfigError: for less than one part, or more parts than users or items.
     """
     whole, out = mapped.read(Path(run)), Path(out)
     refuse_existing(out)
