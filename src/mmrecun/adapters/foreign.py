@@ -142,7 +142,7 @@ class ForeignModel:
             ForgetError: when an id is unknown, or nothing would be left.
         """
         started = time.perf_counter()
-        asked = ForgetRequest.taken(request)
+        asked = ForgetRequest.coerce(request)
         partition = Partition.from_request(self.dataset, asked)
         self._refuse_beyond(partition)
         name, unlearner = self._unlearner(method, settings or {})

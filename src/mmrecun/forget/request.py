@@ -122,7 +122,7 @@ class ForgetRequest(Settings):
             raise ForgetError(f"forget request: {first_mistake(type(self), error)}") from None
 
     @classmethod
-    def taken(cls, request: "ForgetRequest | Mapping[str, Any]") -> "ForgetRequest":
+    def coerce(cls, request: "ForgetRequest | Mapping[str, Any]") -> "ForgetRequest":
         """Return a request unchanged, or build it from a mapping with its fields.
 
         Raises:

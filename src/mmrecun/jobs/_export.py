@@ -11,7 +11,7 @@ from mmrecun.exports import register
 from mmrecun.exports.contents import contents_of
 from mmrecun.exports.formats import LISTS, WRITERS
 from mmrecun.exports.lists import write_lists
-from mmrecun.exports.record import Record, write_record
+from mmrecun.exports.record import ExportRecord, write_record
 from mmrecun.runs import PathLike, Run, load
 from mmrecun.text import unknown_name
 from mmrecun.training.loop import Progress, no_progress
@@ -21,7 +21,7 @@ DEFAULT_LENGTH = 20
 
 def export(
     run: Run | PathLike, to: str, out: PathLike, length: int | None = None, progress: Progress = no_progress
-) -> Record:
+) -> ExportRecord:
     """Write `run` to the folder `out` in the format `to`, and record this in the run's folder.
 
     Args:

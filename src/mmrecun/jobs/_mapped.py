@@ -93,7 +93,7 @@ def unlearn_mapped(
     started, out = time.perf_counter(), Path(out)
     refuse_existing(out)
     parent = mapped.read(Path(run))
-    erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
+    erasure, lost, explained = solved(parent, ForgetRequest.coerce(request), seed)
     with claimed(out), staged_folder(out) as staging:
         made = apply(
             parent,
@@ -159,7 +159,7 @@ def check_mapped(
         child = read(Path(run))
         removed = removed_rows_of(child)
         parent = read(parent_folder(child))
-        asked = None if request is None else ForgetRequest.taken(request)
+        asked = None if request is None else ForgetRequest.coerce(request)
         recall = {
             name: _ranked(each, Split.VALID, _CHECKED, None).metrics[RECALL]
             for name, each in (("before", parent), ("after", child))

@@ -63,7 +63,7 @@ def unlearn_parts(
     with owners_of(on) as found, claim:
         owners = found(place)
         parent = RunInParts.of(place, owners)
-        erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
+        erasure, lost, explained = solved(parent, ForgetRequest.coerce(request), seed)
         gone = {side: len(erasure.gone[side]) for side in mapped.SIDES}
         held_out = lost.counts["valid"] + lost.counts["test"]
         facts = {

@@ -11,7 +11,7 @@ from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import ForeignRun, opened
-from mmrecun.jobs._unlearn import Request, facts_of_request, taken, unlearn
+from mmrecun.jobs._unlearn import Request, facts_of_request, partition_of, unlearn
 from mmrecun.manifest import Manifest, reference, versions
 from mmrecun.runs import PathLike, Run
 from mmrecun.scale.executor import Executor
@@ -54,13 +54,13 @@ def unlearn_seeds(
         ArtifactError: when another run stands where one is to be made.
         ConfigError: for a model of another library.
     """
-    parent, request, key = opened(run), ForgetRequest.taken(request), key or read_key()
+    parent, request, key = opened(run), ForgetRequest.coerce(request), key or read_key()
     if isinstance(parent, ForeignRun):
         raise ConfigError(
             f"{parent.folder}: models of other libraries are unlearned with one seed at a time, with --seed"
         )
     config = method_class(method).Config.of(settings or {}, f"method '{method}'").model_dump(mode="json")
-    facts = facts_of_request(parent, request, taken(parent, request, key), key)
+    facts = facts_of_request(parent, request, partition_of(parent, request, key), key)
     places = {Path(out) / f"seed-{seed}": seed for seed in seeds}
     expected = {"method": method, "method_settings": config, "dataset": facts["dataset"]}
     root = Path(out).with_name(f".{Path(out).name}.pieces")
