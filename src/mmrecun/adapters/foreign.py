@@ -76,13 +76,13 @@ class ForeignModel:
     """A model of another library with the data it was trained on.
 
     Attributes:
-        dataset: the data that it knows.
+        dataset: the data of the model.
         model: the same rows as one of our recommenders, in the order of `dataset`.
         home: the file or object that it came from.
         places: places of the rows in there.
-        exact: the unlearner for models whose own objective is solved for; None for `mmrecun`.
+        exact: the unlearner that solves the model's own objective; None for `mmrecun`.
         method, settings, stop, seconds: facts of the unlearning that made it; empty for a model as it was read.
-        record: what it was asked to forget, in memory alone.
+        record: record of the request, kept in memory only.
         original: the model that it was unlearned from.
         forgets: targets that a model of this kind can forget and its format can express.
     """

@@ -37,7 +37,7 @@ class Side(NamedTuple):
         dim = other.shape[1]
         gram = self.background * other.T @ other
         right = self.targets @ other
-        if not self.weights.data.any() and (self.ridge == self.ridge[0]).all():  # every pair counts alike: one matrix
+        if not self.weights.data.any() and (self.ridge == self.ridge[0]).all():  # equal weights: one matrix for all
             alike: Array = np.linalg.solve(gram + self.ridge[0] * np.eye(dim), right.T).T
             return alike
         found: Array = np.empty_like(right)

@@ -31,8 +31,8 @@ class LogisticConfig(UnlearnConfig):
     """Settings of the unlearning of logistic matrix factorisation.
 
     Attributes:
-        regularization, neg_prop: as the model was trained.
-        negatives: rows of the other side that stand for all, drawn as training draws them.
+        regularization, neg_prop: the values of the training.
+        negatives: number of sampled rows of the other side that represent all, drawn as in training.
     """
 
     regularization: PositiveFloat = 0.6
@@ -41,14 +41,14 @@ class LogisticConfig(UnlearnConfig):
 
 
 class RowObjective(NamedTuple):
-    """What training maximises in one row, the other side fixed.
+    """The objective that training maximises in one row, the other side fixed.
 
     Attributes:
         pairs: float64 [N, D], rows of the other side that it has pairs with.
         weights: float64 [N] of these pairs.
-        others: float64 [M, D], rows that stand for its negatives.
+        others: float64 [M, D], sampled rows of negatives.
         share: weight of each of these.
-        ridge: of the row's squared length, halved.
+        ridge: factor of half the row's squared length.
         free: int64, the columns that training moves; the other one is held at 1.
     """
 
@@ -128,7 +128,7 @@ class LogisticSide(NamedTuple):
 
 
 class UnlearnLogistic(Unlearner):
-    """Moves each row that lost pairs by what they meant to its optimum: users first, then items.
+    """Moves each row that lost pairs by the change of its optimum: users first, then items.
 
     Rows are [p, 1, b_u] for users and [q, b_i, 1] for items, whose dot product is the score.
     """

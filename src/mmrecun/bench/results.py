@@ -136,7 +136,7 @@ _TEXTS = (
 
 
 def of_figures(figures: Measurements) -> dict[str, float | None]:
-    """Return the columns that one state gives by itself."""
+    """Return the columns that depend on one state alone."""
     return {
         "retain_recall": figures.retain.get(RECALL),
         "retain_ndcg": figures.retain.get(NDCG),

@@ -137,7 +137,7 @@ class _Collector:
         if made.failure is None and self._alone and name in self._new_golds:
             self.clock.mark(name)
         keeps = made.failure is None and any(name in plan.making for plan in self.plans)
-        if keeps:  # before the rows, by which a bench that goes on sees that nothing is missing
+        if keeps:  # before the rows, since a resumed bench takes a run for complete when its row exists
             self._keep_runs(self.paths.cache.folder / name / "runs", self._parents(name))
         complete = False
         for plan, left in zip(self.plans, self._left, strict=True):
@@ -168,4 +168,4 @@ class _Collector:
             shutil.rmtree(target, ignore_errors=True)
             with staged_folder(target) as staging:
                 shutil.copytree(folder, staging, copy_function=link_or_copy, dirs_exist_ok=True)
-                rehome(staging / "1", parents)  # beside the target, from where paths are the same
+                rehome(staging / "1", parents)  # in a folder beside the target, so that relative paths stay valid

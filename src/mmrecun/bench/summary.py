@@ -22,7 +22,7 @@ class MethodSummary:
 
     Attributes:
         method: label.
-        rows: of every seed, whatever became of them.
+        rows: rows of every seed, including failed ones.
     """
 
     method: str

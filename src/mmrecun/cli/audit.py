@@ -105,7 +105,7 @@ def audit(
 
 
 def _key(run: Path, file: Path | None) -> bytes | None:
-    """Return the key of a file that is named; that of the environment is read by the audit, and a wrong one told."""
+    """Return the key in a file; the audit itself reads that of the environment, and refuses a wrong one."""
     from mmrecun import jobs
     from mmrecun.forget.secret import VARIABLE, read_key
 

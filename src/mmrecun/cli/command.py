@@ -1,4 +1,4 @@
-"""The class of every command: paths may begin with `~`, which shells leave as it is behind `=` and in quotes."""
+"""The class of every command: paths may begin with `~`, which shells do not expand after `=` or in quotes."""
 
 import os
 from pathlib import Path

@@ -51,7 +51,7 @@ def format_value(value: object) -> str:
 
 
 def print_line(line: str, to: Console | None = None) -> None:
-    """Print one line as it stands: neither wrapped nor read as markup."""
+    """Print one line unchanged: neither wrapped nor read as markup."""
     (to or Console()).print(Text(escape_control(line)), soft_wrap=True)
 
 

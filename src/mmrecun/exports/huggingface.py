@@ -1,4 +1,4 @@
-"""A Hugging Face repository with item vectors and a card. It is meant to be shared, so it holds nothing about users."""
+"""A Hugging Face repository with item vectors and a card. It is meant to be shared, so it holds no users."""
 
 import json
 from pathlib import Path

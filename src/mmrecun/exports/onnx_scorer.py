@@ -10,7 +10,7 @@ from mmrecun.extras import library
 from mmrecun.progress import Progress
 
 _OPSET, _IR_VERSION = 17, 8
-_INSIDE = 1 << 30  # bytes; one protobuf message holds at most 2 GiB, so larger tables lie in a file beside it
+_INSIDE = 1 << 30  # bytes; a protobuf message is limited to 2 GiB, so larger tables are in a separate file
 
 
 def write_onnx(contents: ExportContents, folder: Path, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""The record in an export: the run it came from, what that run was asked to forget, and the verdict."""
+"""The record in an export: the run it came from, the requests to that run, and the verdict."""
 
 from pathlib import Path
 
