@@ -63,15 +63,15 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(data: Path, one: map
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def second_process(shelf: Path) -> int:
-    """The process of the training on `shelf` that is the second of its processes."""
+def second_process(folder: Path) -> int:
+    """The process of the training on `folder` that is the second of its processes."""
     for place in Path("/proc").glob("[0-9]*"):
         try:
             words = (place / "cmdline").read_bytes().split(b"\0")
             facts = (place / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"mmrecun.scale.sharded_training" in words and b"RANK=1" in facts and str(shelf) in words[3].decode():
+        if b"mmrecun.scale.sharded_training" in words and b"RANK=1" in facts and str(folder) in words[3].decode():
             return int(place.name)
     raise AssertionError("the second process is not there")
 
@@ -81,11 +81,11 @@ def test_a_process_that_is_killed_is_begun_again(
 ):
     """All are begun again from the newest checkpoint; the run is that of two that nobody disturbed."""
     killed: list[int] = []
-    shelf = jobs.training_folder(tmp_path / "run") / "checkpoints"
+    folder = jobs.training_folder(tmp_path / "run") / "checkpoints"
 
     def kill(epoch: int, *_: object) -> None:
         if not killed:
-            os.kill(second_process(shelf), signal.SIGKILL)
+            os.kill(second_process(folder), signal.SIGKILL)
             killed.append(epoch)
 
     monkeypatch.setattr(process_group, "_LOOK_SECONDS", 0.01)

@@ -28,24 +28,24 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def test_a_parcel_is_the_folder_again_and_the_same_bytes_each_time(folder: Path, tmp_path: Path):
+def test_an_archive_unpacks_to_the_same_folder_and_the_same_bytes_each_time(folder: Path, tmp_path: Path):
     os.utime(folder / "word", (1, 1))
-    parcel = pack(folder)
+    archive = pack(folder)
     os.utime(folder / "word", (2, 2))
-    assert pack(folder) == parcel
-    unpack(parcel, tmp_path / "back", "here")
+    assert pack(folder) == archive
+    unpack(archive, tmp_path / "back", "here")
     assert content(tmp_path / "back") == content(folder)
     assert (tmp_path / "back" / "a" / "empty").is_dir()
 
 
 @pytest.mark.parametrize("kept", [0, 100, 40_000, 78_336, 79_000])
-def test_half_a_parcel_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path, kept: int):
+def test_half_an_archive_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path, kept: int):
     with pytest.raises(ArtifactError, match=r"from there: (damaged|cut short); remove it"):
         unpack(pack(folder)[:kept], tmp_path / "back", "from there")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_a_parcel_writes_nowhere_else(tmp_path: Path):
+def test_an_archive_writes_nowhere_else(tmp_path: Path):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("../outside"), io.BytesIO())

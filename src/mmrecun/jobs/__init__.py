@@ -110,8 +110,12 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
-    """Load a use case with its module."""
+    """Import a use case when it is first used."""
     home = next((module for module, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

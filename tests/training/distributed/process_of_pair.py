@@ -31,7 +31,7 @@ def main(model: str, folder: str, out: str, stop_after: str) -> None:
 
     work = place / f"work-{shard.rank}"
     work.mkdir(exist_ok=True)
-    keep = Checkpoints(LocalFolders(place / "shelf"), "key", shard, work, 0.0)
+    keep = Checkpoints(LocalFolders(place / "store"), "key", shard, work, 0.0)
     cls = model_class(model)
     config, columns = cls.Config.model_validate(SETTINGS[model]), open_mapped(Path(folder))
     task = ShardTask(cls, config, columns, TRAINING, SEED, work, shard)

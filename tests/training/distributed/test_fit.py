@@ -116,12 +116,12 @@ def test_two_that_were_killed_go_on_to_the_same_bits_and_one_goes_on_as_well(wan
     for process in broken.processes:
         process.kill()
         process.communicate()
-    shelf = LocalFolders(tmp_path / "shelf")
-    assert Checkpoints(shelf, "key", Shard(), tmp_path).newest() == ("epoch-000003", 2)
-    for each in shelf.names():
-        shelf_copy = LocalFolders(tmp_path / "copy")
-        shelf.get(each, tmp_path / "moved")
-        shelf_copy.put(tmp_path / "moved", each)
+    store = LocalFolders(tmp_path / "store")
+    assert Checkpoints(store, "key", Shard(), tmp_path).newest() == ("epoch-000003", 2)
+    for each in store.names():
+        store_copy = LocalFolders(tmp_path / "copy")
+        store.get(each, tmp_path / "moved")
+        store_copy.put(tmp_path / "moved", each)
     again = Pair(name, folder, tmp_path)
     found = again.end()
     pair, calm = two
