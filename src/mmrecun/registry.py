@@ -116,7 +116,7 @@ class Registry:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ConfigError(
                 f"{self.kind} '{entry.name}' of the package {_package(entry)} cannot be imported from "
-                f"'{entry.value}' ({reason}); mend or uninstall that package"
+                f"'{entry.value}' ({reason}); repair or uninstall that package"
             ) from error
 
 

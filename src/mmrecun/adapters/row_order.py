@@ -29,14 +29,14 @@ def in_order(mine: ForeignModel, users: object, items: object) -> ForeignModel:
         return mine
     wanting = [kind for kind, ids in (("users", users), ("items", items)) if ids is None]
     named = " ".join(f"--reading {kind}=F" for kind in wanting)
-    mend = (
+    advice = (
         f"give the ids of the {' and '.join(wanting)} in the order of its rows, as lists or files ({named})"
         if wanting
         else "check their order"
     )
     raise DataError(
         f"the model of {mine.home.name} ranks its training pairs no higher than others (AUC {known:.2f}): its rows are "
-        f"in another order than the ids, or it was trained on other pairs or hardly at all; {mend}"
+        f"in another order than the ids, or it was trained on other pairs or hardly at all; {advice}"
     )
 
 

@@ -257,7 +257,7 @@ class _Import:
             for start in range(0, len(features), rows):
                 block = np.ascontiguousarray(features[start : start + rows])
                 if not np.isfinite(block[present[start : start + rows]]).all():
-                    raise DataError(f"{self._folder / 'features' / name}.npy: holds NaN or infinity; mend it")
+                    raise DataError(f"{self._folder / 'features' / name}.npy: holds NaN or infinity; correct it")
                 state.update(block.data)
 
     def _link_features(self, out: Path) -> None:

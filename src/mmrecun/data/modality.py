@@ -74,7 +74,7 @@ class Modality:
         if len(bad):
             raise DataError(
                 f"features of '{self.name}' hold NaN or infinity in row {preview(bad)}, read as float32; "
-                "mend them; NaN in the whole row would mean that the item has none"
+                "correct them; NaN in the whole row would mean that the item has none"
             )
 
     @property

@@ -6,7 +6,15 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.importers.readers import TYPED_SUFFIXES
 from mmrecun.data.lookalikes import BLANKS
 from mmrecun.errors import ForgetError
-from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, typed_column, without_comments
+from mmrecun.forget.request_rows import (
+    Row,
+    among,
+    header_place,
+    no_warning,
+    typed_column,
+    without_comments,
+    without_point_zero,
+)
 from mmrecun.forget.request_text import SEPARATORS, Line, Warn, cells_of, joined, read_lines, separators_in
 from mmrecun.text import counted
 
@@ -29,7 +37,7 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
     users, items = (dataset.users, dataset.items) if dataset else (None, None)
     if path.suffix.lower() in TYPED_SUFFIXES:
         sides = [
-            mended(path, typed_column(path, kind, columns.get(kind, ""), known, warn), known, warn)
+            without_point_zero(path, typed_column(path, kind, columns.get(kind, ""), known, warn), known, warn)
             for kind, known in (("user", users), ("item", items))
         ]
         return tuple(zip(*sides, strict=True))
@@ -47,7 +55,9 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
     if not pairs:
         raise ForgetError(f"{path}: holds no pair")
     named, chosen = zip(*pairs, strict=True)
-    return tuple(zip(mended(path, named, users, warn), mended(path, chosen, items, warn), strict=True))
+    return tuple(
+        zip(without_point_zero(path, named, users, warn), without_point_zero(path, chosen, items, warn), strict=True)
+    )
 
 
 def _pair(path: Path, number: int, cells: list[str], places: tuple[int, int]) -> tuple[str, str]:

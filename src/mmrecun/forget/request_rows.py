@@ -105,11 +105,11 @@ def without_comments(path: Path, rows: list[Row], place: int, known: IdMap | Non
     return [row for row in rows if row.number not in remarks]
 
 
-def mended(path: Path, listed: Sequence[str], known: IdMap | None, warn: Warn) -> tuple[str, ...]:
+def without_point_zero(path: Path, listed: Sequence[str], known: IdMap | None, warn: Warn) -> tuple[str, ...]:
     """Return ids, with `.0` removed from unknown ones that are known without it."""
     odd = {name: found[1] for name in listed if (found := _WHOLE.fullmatch(name))}
-    there, mended = among(known, list(odd)), among(known, list(odd.values()))
-    changed = {name: odd[name] for name, whole, short in zip(odd, there, mended, strict=True) if short and not whole}
+    there, shortened = among(known, list(odd)), among(known, list(odd.values()))
+    changed = {name: odd[name] for name, whole, short in zip(odd, there, shortened, strict=True) if short and not whole}
     if changed:
         names = preview(f"{name} as {short}" for name, short in changed.items())
         warn(

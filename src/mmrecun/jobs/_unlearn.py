@@ -224,7 +224,11 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: byte
         *(
             f"forgotten ids stand in '{mention.column}' of {counted(mention.rows, mention.table.removesuffix('s'))}, "
             "a column of other values; "
-            + ("they may not be meant as ids, and were left" if mention.plain else "they were left: mend that column")
+            + (
+                "they may not be meant as ids, and were left"
+                if mention.plain
+                else "they were left: correct that column"
+            )
             for mention in mentions
             if not mention.refers
         ),

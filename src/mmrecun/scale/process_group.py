@@ -44,8 +44,8 @@ def train_here(task: ShardedTraining, workers: int) -> None:
     except ChildFailedError as error:
         _, first = error.get_first_failure()
         raise MMRecUnError(
-            f"process {first.local_rank} of the training ended with {first.exitcode}, {RETRIES + 1} times; what it "
-            "said stands above. The same command goes on from the newest checkpoint"
+            f"process {first.local_rank} of the training ended with {first.exitcode}, {RETRIES + 1} times; its "
+            "output is above. The same command resumes from the newest checkpoint"
         ) from None
 
 

@@ -49,7 +49,7 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
     if len(partly):
         row = int(partly[0])
         raise DataError(
-            f"{path}: features hold NaN or infinity in row {row} (item '{items.names[row]}'); mend them; "
+            f"{path}: features hold NaN or infinity in row {row} (item '{items.names[row]}'); correct them; "
             "NaN in the whole row would mean that the item has none"
         )
     return _modality(name, path, features, present)

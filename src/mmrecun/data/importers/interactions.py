@@ -68,12 +68,12 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     """
     if "timestamp" in events.attributes.columns and mixed_units(events.attributes["timestamp"]):
         report.warnings.append(
-            f"some of '{options.timestamp}' look like seconds and others like milliseconds or less; mend them"
+            f"some of '{options.timestamp}' look like seconds and others like milliseconds or less; correct them"
         )
     if "timestamp" in events.attributes.columns and (count := without_date(events.attributes["timestamp"])):
         report.warnings.append(
             f"{count} of '{options.timestamp}' are 0 or less, and others are not: they count as the earliest; if they "
-            " stand for no time, mend them or leave these rows out"
+            " stand for no time, correct them or leave these rows out"
         )
     users, items, order = _distinct(events, options, report)
     if options.k_core:
@@ -182,7 +182,7 @@ def _distinct(events: Events, options: ImportOptions, report: Report) -> tuple[I
         here, there = events.at(int(order[place])), events.at(int(earlier))
         there = there.rpartition(", ")[2] if there.rpartition(", ")[0] == here.rpartition(", ")[0] else there
         raise DataError(
-            f"{here}: the same user and item as in {there}; mend the file, or keep the first with --duplicates first"
+            f"{here}: the same user and item as in {there}; correct the file, or keep the first with --duplicates first"
         )
     count = int(again.sum())
     report.leave_out(count, "repeated pair", f"{count} repeated pairs were dropped; the first of each was kept")

@@ -250,7 +250,7 @@ def _warnings(dataset: Dataset) -> list[str]:
             names = preview(f"'{name}'" for name in twins)
             warnings.append(
                 f"{counted(len(twins), kind)} differ from another in {DIFFERENCES} alone ({names}); "
-                "if they are one, mend the file: a request for one leaves the other"
+                "if they are one, correct the file: a request for one leaves the other"
             )
         called = ids.names.filter(ids.names.str.to_lowercase().is_in(list(_NO_VALUES)))
         if len(called):
