@@ -36,7 +36,7 @@ class TablesInFile:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What cannot be forgotten in this format, one sentence each."""
+        """Limits of forgetting in this format, one sentence each."""
         prefix = self.users.rpartition("/")[0]
         shared = [name for name in self.file.tensors if name.rpartition("/")[0] == prefix]
         return (*((SHARED_PARAMETERS,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)

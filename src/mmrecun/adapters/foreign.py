@@ -55,7 +55,7 @@ class Home(Protocol):
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What cannot be forgotten in this format, one sentence each."""
+        """Limits of forgetting in this format, one sentence each."""
         ...
 
     def holding(self, model: Recommender, places: Places) -> Self:
@@ -116,7 +116,7 @@ class ForeignModel:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What cannot be forgotten in this way, one sentence each."""
+        """Limits of forgetting in this way, one sentence each."""
         return self.home.limits
 
     def unlearn(

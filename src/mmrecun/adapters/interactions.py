@@ -1,4 +1,4 @@
-"""What a foreign model was trained on, as a dataset: a folder, a table or sparse matrices."""
+"""Training data of a foreign model as a dataset, from a folder, a table or sparse matrices."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How soon the forgotten pairs are learned again: a probe of an audit that trains a copy of each state."""
+"""Relearn time: training steps on the forgotten pairs until a copy of the model has learned them again."""
 
 from collections.abc import Callable, Sequence
 from functools import reduce

@@ -1,4 +1,4 @@
-"""What the request named, looked for in an unlearned run by the record that the run keeps of the request."""
+"""Look for requested ids in an unlearned run, by the run's own record of the request."""
 
 import numpy as np
 import polars as pl

@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 
 class About(StrEnum):
-    """What a check is about; a verdict needs some of each of the first three."""
+    """Subject of a check; a verdict needs checks of each of the first three."""
 
     REMOVAL = "removal"
     FORGETTING = "forgetting"

@@ -49,7 +49,7 @@ Grid = Mapping[str, Sequence[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Tried:
-    """How one setting of a method did.
+    """Result of one setting of a method.
 
     Attributes:
         method: registered name.

@@ -26,7 +26,7 @@ Moved = tuple[Ints, Floats]
 
 @dataclass(frozen=True)
 class Erasure:
-    """What an unlearning does to a run, in rows.
+    """The changes that an unlearning makes to a run, in rows.
 
     Attributes:
         gone: "users" and "items" -> rows that leave, int64, ascending.

@@ -67,7 +67,7 @@ class PairTerms:
 
 
 @dataclass(frozen=True)
-class AffectedRow:
+class ReducedRow:
     """A row that lost partners.
 
     Attributes:
@@ -159,10 +159,10 @@ class _Neighbourhoods:
         self._free = torch.from_numpy(np.setdiff1d(np.arange(vectors.shape[1]), fixed))
         self._train = run.manifest.pairs[Split.TRAIN.label]
 
-    def affected(self, lost: LostPartners) -> dict[int, AffectedRow | None]:
+    def affected(self, lost: LostPartners) -> dict[int, ReducedRow | None]:
         """Return the rows that lost training pairs; None for one that lost all of them."""
         rows = np.array(list(lost.lost[self._side]), dtype=np.int64)
-        found: dict[int, AffectedRow | None] = {}
+        found: dict[int, ReducedRow | None] = {}
         own = self._run.vectors(self._side, rows)
         as_negative = self._as_negative() if self._side == "items" and len(rows) else None
         for row, vector, values in zip(rows.tolist(), own, self._run.pairs_of(self._side).lists(rows), strict=True):
@@ -174,7 +174,7 @@ class _Neighbourhoods:
                 found[row] = self._one(vector, partners, leaves, as_negative)
         return found
 
-    def _one(self, vector: Tensor, partners: Ints, leaves: np.ndarray, as_negative: PairTerms | None) -> AffectedRow:
+    def _one(self, vector: Tensor, partners: Ints, leaves: np.ndarray, as_negative: PairTerms | None) -> ReducedRow:
         stay, go = partners[~leaves], partners[leaves]
         drawn = stay if len(stay) <= _MOST else self._rng.choice(stay, _MOST, replace=False)
         each = len(stay) / len(drawn)
@@ -188,7 +188,7 @@ class _Neighbourhoods:
             apart = (vectors[:, None] - others[None]).flatten(0, 1)
             shares = [part.repeat_interleave(len(others)) / len(others) for part in (before, after)]
             terms = PairTerms(apart, torch.zeros(len(apart), 1), torch.ones(len(apart)), *shares)
-            return AffectedRow(vector, terms, len(stay) / len(partners), self._free)
+            return ReducedRow(vector, terms, len(stay) / len(partners), self._free)
         assert as_negative is not None
         whole = PairTerms(
             torch.cat([vectors, as_negative.vectors]),
@@ -199,7 +199,7 @@ class _Neighbourhoods:
         )
         drawn_as_negative = self._train / self._items  # times in an epoch
         kept = (len(stay) + drawn_as_negative) / (len(partners) + drawn_as_negative)
-        return AffectedRow(vector, whole, kept, self._free)
+        return ReducedRow(vector, whole, kept, self._free)
 
     def _as_negative(self) -> PairTerms:
         """Return terms for the pairs in which an item may be the negative, from pairs of some users."""

@@ -39,7 +39,7 @@ def _folder(part: int, parts: int) -> str:
 
 
 class Owner(Protocol):
-    """Who has a part."""
+    """The process that has a part."""
 
     def ask(self, what: str, *arguments: Any) -> Any:
         """Return what the function `what` of this module gives for the part and the arguments."""

@@ -1,4 +1,4 @@
-"""What a command prints: one JSON object on standard output, or a table for people; progress on standard error."""
+"""Output of commands: a JSON object or a table on standard output, and progress on standard error."""
 
 import json
 import sys

@@ -12,7 +12,7 @@ from mmrecun.errors import DataError
 
 
 class Split(IntEnum):
-    """What an interaction is for; the numbers are those of MMRec's `x_label`."""
+    """Use of an interaction; the numbers are those of MMRec's `x_label`."""
 
     TRAIN = 0
     VALID = 1

@@ -27,7 +27,7 @@ def check_name(name: str) -> None:
 
 
 class Provenance(Settings):
-    """What made the features, and their terms of use; empty text means unknown.
+    """Origin of the features, and their terms of use; empty text means unknown.
 
     Attributes:
         encoder, version: name and version of what made them.

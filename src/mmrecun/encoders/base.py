@@ -12,7 +12,7 @@ from mmrecun.errors import DataError
 
 
 class Kind(StrEnum):
-    """What an encoder reads: str; uint8 [H, W, 3]; or `content.Sound`."""
+    """Kind of content of an encoder: str; uint8 [H, W, 3]; or `content.Sound`."""
 
     TEXT = "text"
     IMAGE = "image"

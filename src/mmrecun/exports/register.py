@@ -21,7 +21,7 @@ FOLDER = "exports"
 
 
 class Freshness(StrEnum):
-    """Whether an export may still be used."""
+    """State of an export: whether it may still be used."""
 
     CURRENT = "current"
     STALE = "stale"  # a run exists that has forgotten more

@@ -22,7 +22,7 @@ _CONSTANTS = {"true": True, "false": False, "null": None, "none": None}  # as ot
 
 @dataclass(frozen=True)
 class Matches:
-    """Which rows of one table an expression selects.
+    """The rows of one table that an expression selects.
 
     Attributes:
         table: "users", "items" or "pairs".

@@ -16,7 +16,7 @@ _LONGEST = 80  # of a value in a message
 
 
 class Target(StrEnum):
-    """What a request takes out."""
+    """Kinds of data that a request can name."""
 
     USERS = "users"
     ITEMS = "items"
@@ -93,7 +93,7 @@ def _modalities(values: object) -> dict[str, tuple[str, ...] | None]:
 
 
 class ForgetRequest(Settings):
-    """What is to be forgotten, by external id.
+    """The users, items, pairs and modalities to forget, by external id.
 
     Attributes:
         users: these users and all their interactions.

@@ -193,7 +193,7 @@ def _unknown(names: tuple[Name, ...], known: Callable[[tuple[Name, ...]], Bools]
 
 
 class _InDataset:
-    """What a dataset has."""
+    """The users, items and pairs of a dataset."""
 
     def __init__(self, data: Dataset) -> None:
         self.data = data
@@ -214,7 +214,7 @@ class _InDataset:
 
 
 class _InChunks:
-    """What a run in chunks has."""
+    """The users, items and pairs of a run in chunks."""
 
     def __init__(self, run: MappedRun) -> None:
         self.run = run
@@ -236,7 +236,7 @@ class _InChunks:
 
 
 class _Requested:
-    """What earlier requests named, by the hashes that a run keeps of them."""
+    """The ids of earlier requests, by the hashes that a run keeps of them."""
 
     def __init__(self, record: ForgetRecord) -> None:
         self.record = record

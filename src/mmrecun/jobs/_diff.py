@@ -41,7 +41,7 @@ class _Side:
 
     @property
     def data(self) -> Dataset:
-        """Its dataset."""
+        """The dataset of the run."""
         return self.run.dataset
 
     def lists(self, progress: Progress, only_common: bool) -> Ints:

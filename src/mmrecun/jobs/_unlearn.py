@@ -105,7 +105,7 @@ def unlearn(
 
 
 class _Unlearning(NamedTuple):
-    """What is to be forgotten, and how; see `unlearn`."""
+    """Arguments of `unlearn`."""
 
     request: ForgetRequest
     out: Path

@@ -1,4 +1,4 @@
-"""The same request unlearned with several seeds, such as the Golds that an audit compares with."""
+"""Unlearn one request with several seeds, such as for the Golds of an audit."""
 
 import shutil
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What every adapter of model files must do; an adapter's test class inherits it."""
+"""Contract of adapters of model files; an adapter's test class inherits it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

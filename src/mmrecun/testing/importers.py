@@ -1,4 +1,4 @@
-"""What every importer must do; an importer's test class inherits it."""
+"""Contract of importers; an importer's test class inherits it."""
 
 from pathlib import Path
 

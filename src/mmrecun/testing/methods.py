@@ -1,4 +1,4 @@
-"""What every unlearning method must do; a method's test file inherits it."""
+"""Contract of unlearning methods; a method's test class inherits it."""
 
 from dataclasses import dataclass
 from itertools import count

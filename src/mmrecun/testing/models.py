@@ -1,4 +1,4 @@
-"""What every recommender must do; a model's test file inherits it."""
+"""Contract of recommenders; a model's test class inherits it."""
 
 from dataclasses import replace
 from pathlib import Path

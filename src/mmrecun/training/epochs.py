@@ -20,7 +20,7 @@ from mmrecun.training.losses import training_loss
 
 @dataclass(frozen=True)
 class EpochTask:
-    """What is trained, on what.
+    """A model, its data and the optimiser.
 
     Attributes:
         model: trained in place.

@@ -44,7 +44,7 @@ class TrainConfig(Hyperparameters):
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where an interrupted training keeps its state.
+    """The file in which a training saves its state, to resume from.
 
     Attributes:
         path: the file; the caller removes it when the finished run is saved.

@@ -22,7 +22,7 @@ from mmrecun.text import preview
 
 
 class _Places:
-    """Where the rows are, for messages; no row is held."""
+    """Places of rows in their files, for messages, without the rows themselves."""
 
     def __init__(self) -> None:
         self._batches: list[Source] = []

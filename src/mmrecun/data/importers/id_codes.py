@@ -18,7 +18,7 @@ _MOST_KNOWN, _SLOTS_PER_ID, _FEWEST_SLOTS = 1 << 20, 8, 1 << 12
 
 
 class IdOrder(Enum):
-    """Which row an id has: in the order of first appearance, of the numbers that the ids are, or the number itself."""
+    """Order of rows: by first appearance of the ids, by their numerical value, or that value itself."""
 
     APPEARANCE = auto()
     BY_NUMBER = auto()

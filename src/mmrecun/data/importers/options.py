@@ -12,7 +12,7 @@ from mmrecun.settings import Settings
 
 
 class Format(StrEnum):
-    """How the source is laid out."""
+    """Layout of a source."""
 
     AUTO = "auto"
     MMREC = "mmrec"
@@ -28,7 +28,7 @@ class Format(StrEnum):
 
 
 class SplitKind(StrEnum):
-    """How pairs without a label are split."""
+    """Rule by which pairs without a label are split."""
 
     RANDOM = "random"
     TEMPORAL = "temporal"
@@ -37,7 +37,7 @@ class SplitKind(StrEnum):
 
 
 class Duplicates(StrEnum):
-    """What to do with a pair that occurs again."""
+    """Treatment of a pair that occurs again."""
 
     ERROR = "error"
     FIRST = "first"

@@ -33,7 +33,7 @@ _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 class Kind(Enum):
-    """How a table is written."""
+    """Layout of a text table."""
 
     DELIMITED = auto()
     JSON_LINES = auto()

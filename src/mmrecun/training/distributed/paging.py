@@ -1,4 +1,4 @@
-"""How the system reads mapped files: a page here and there, or ahead of where it is read."""
+"""Read-ahead of mapped files, which slows reads of scattered rows."""
 
 import mmap
 from collections.abc import Iterable, Iterator

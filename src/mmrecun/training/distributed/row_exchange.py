@@ -23,7 +23,7 @@ from mmrecun.training.distributed.row_adam import RowAdam
 
 @dataclass(frozen=True)
 class Shard:
-    """Which of W processes this one is.
+    """The number of this process among W.
 
     Attributes:
         rank: from 0 to W - 1.

@@ -1,4 +1,4 @@
-"""What every gradient method shares: a working copy, passes of optimiser steps over it, and the export at the end."""
+"""Base of gradient methods: a working copy, passes of optimiser steps over it, and the export at the end."""
 
 from collections.abc import Callable, Iterator
 from typing import ClassVar
