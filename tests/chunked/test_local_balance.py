@@ -6,7 +6,7 @@ import torch
 
 from mmrecun.chunked import run
 from mmrecun.chunked.erasure import erasure_of, lost_partners
-from mmrecun.chunked.local_balance import ReducedRow, PairTerms, restore
+from mmrecun.chunked.local_balance import PairTerms, ReducedRow, restore
 from mmrecun.data.interactions import Split
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed

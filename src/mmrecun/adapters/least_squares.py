@@ -17,7 +17,7 @@ class Side(NamedTuple):
         weights: float64 [R, S] sparse, by how much a pair counts more than one that is not there.
         targets: float64 [R, S] sparse of the same pattern, weight times what the pair's score should be.
         background: weight of every pair that is not there, and should score 0.
-        ridge: of each row, float64 [R].
+        ridge: ridge of each row, float64 [R].
     """
 
     weights: sp.csr_array

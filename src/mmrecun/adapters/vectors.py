@@ -121,7 +121,7 @@ def load(
         users, items: [U, D] and [I, D] arrays, or files: `.npy`, `.safetensors` with one tensor, or `.parquet` with a
             column of ids and one of lists.
         data: what they were trained on.
-        user_ids, item_ids: of the rows in order; read from Parquet, and by default those of the dataset.
+        user_ids, item_ids: ids of the rows in order; read from Parquet, and by default those of the dataset.
 
     Raises:
         ArtifactError: when a file is not of its format.

@@ -89,7 +89,7 @@ class LapsedFeatures:
         """Rank forgotten, held-out and both known kinds of pairs; None where the model no longer reads the modality.
 
         Args:
-            model: of the retained data.
+            model: model of the retained data.
             partition: original and retained data.
             build: makes, or remembers, what a model reads of a view.
         """

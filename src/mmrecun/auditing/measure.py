@@ -84,8 +84,8 @@ def measure_state(
     Args:
         audited: the run.
         partition: original and retained data.
-        setup: of `audit_setup(partition)`.
-        outputs: of `model_outputs`, where they are there already.
+        setup: result of `audit_setup(partition)`.
+        outputs: result of `model_outputs`, if already computed.
         progress: called with the number of ranked users.
     """
     padded, (users, items) = outputs or model_outputs(audited, partition, setup)
@@ -128,9 +128,9 @@ class _Retained(NamedTuple):
     """The lists of one state, and what they find of the retained held-out pairs.
 
     Attributes:
-        lists: of every measured user.
-        found: of those that have a test pair.
-        tested: of those again that were drawn for the retained figures.
+        lists: lists of every measured user.
+        found: lists of the users with a test pair.
+        tested: lists of those of them drawn for the retained figures.
         affected: bool [U'], whom the request touched.
         valid: float64 [V], recall@20 on the validation pairs, of each user drawn that has some.
     """

@@ -99,9 +99,9 @@ class AuditReport(Settings):
     """The whole audit of one unlearned run.
 
     Attributes:
-        format: of this record.
+        format: version of the layout of this record.
         made: UTC time.
-        digests: of the weights of `run` and `original`, and of the retained `dataset`.
+        digests: digests of the weights of `run` and `original`, and of the retained `dataset`.
         compared: what else it took into account.
         folder: where the report was written, relative to the run; "" for the run folder itself.
         model, method, dataset: names.
@@ -113,7 +113,7 @@ class AuditReport(Settings):
         likeness: measure -> similarity to Gold; empty without Gold.
         persons: each user's recall against the Golds'; None for fewer than two Golds.
         checks: in order.
-        verdict: of all checks, by `conclude`; without Gold as `verdict_without_gold`.
+        verdict: verdict on all checks, by `conclude`; without Gold as `verdict_without_gold`.
         verdict_without_gold: from the checks that need no Gold.
         verdict_against_gold: from the comparisons with Gold and the scan for residue; not assessed without Gold.
         notes: how the figures were obtained, and what was not looked at.

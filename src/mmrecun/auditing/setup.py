@@ -70,7 +70,7 @@ class InputCache:
         """Compute the traits of the retained rows on the retained graph; for the original, as if it were served.
 
         Args:
-            model: of the retained data, or the original.
+            model: model of the retained data, or the original.
             retained: vectors [U', D] and [I', D] of the retained users and items.
         """
         tables = [table.weight.detach() for table in model.id_tables().values()]

@@ -46,7 +46,7 @@ class Key(Settings):
 
     Attributes:
         dataset, model, request, method: labels of the spec; `method` may also be "original" or "gold".
-        target, strategy, ratio: of the request.
+        target, strategy, ratio: fields of the request.
         requests: number of requests made one after another.
         seed: random seed of the Original and the method, or of the Gold.
     """

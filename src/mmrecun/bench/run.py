@@ -48,7 +48,7 @@ def run(
     """Make every row of `planned` that is not there yet; a failing row does not stop the bench.
 
     Args:
-        planned: of `groups(spec, base)`.
+        planned: result of `groups(spec, base)`.
         paths: folders of the bench.
         progress: called with the number of finished pieces, of all pieces, and what is being made.
         on_group_done: called with all rows so far whenever a group is complete, and at the end.

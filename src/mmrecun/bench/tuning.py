@@ -53,7 +53,7 @@ class Tried:
 
     Attributes:
         method: registered name.
-        settings: of the method, where they differ from its defaults.
+        settings: settings of the method, where they differ from its defaults.
         distance: mean over requests of the distance from Gold, in tolerances.
         requests: request -> distance; a request that the method cannot forget is left out.
     """

@@ -24,7 +24,7 @@ def write(path: Path, erasure: Erasure, before: str, after: str) -> None:
     """Write a delta in one step.
 
     Args:
-        path: of the file.
+        path: the file.
         erasure: what was done.
         before, after: digests of the run that it was done to, and of what came out.
 

@@ -92,7 +92,7 @@ class ChunkedLists:
 
         Args:
             changed: row -> its list, uint32.
-            folder: of the new lists.
+            folder: folder of the new lists.
             urgent: rows that are written into their chunks in any case; None for all of `changed`.
         """
         due = set(changed if urgent is None else urgent)

@@ -50,7 +50,7 @@ class OwnerHere:
     """A part on this machine.
 
     Attributes:
-        folder: of the part.
+        folder: folder of the part.
     """
 
     folder: Path

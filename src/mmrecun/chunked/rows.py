@@ -90,7 +90,7 @@ class ChunkedRows:
         Args:
             at: int64 [K], distinct.
             values: [K, ...], what they become.
-            folder: of the new table.
+            folder: folder of the new table.
             urgent: bool [K], rows that are written into their chunks in any case; None for all of them.
         """
         urgent = np.ones(len(at), dtype=bool) if urgent is None else urgent

@@ -33,7 +33,7 @@ class Provenance(Settings):
         encoder, version: name and version of what made them.
         pooling: how many outputs became one row, such as "mean over tokens".
         checksum: SHA-256 of the encoder's weights; empty where it has none.
-        licence, owner: of the content.
+        licence, owner: terms and owner of the content.
     """
 
     encoder: str = ""

@@ -83,7 +83,7 @@ def without_entries(column: pl.Series, hits: pl.Series, matches: Matches) -> pl.
     """Return a column of objects without those that match: entries of lists are left out, single objects missing.
 
     Args:
-        column: of objects or lists.
+        column: column of objects or lists.
         hits: bool [rows], where something matches.
         matches: makes a condition of a plain value.
     """
@@ -101,8 +101,8 @@ def separator_of(column: pl.Series, share: Callable[[pl.Series], float], least: 
     """Return what separates the ids of a column of texts such as `u1;u2`; "" for any other column.
 
     Args:
-        column: of texts.
-        share: of some texts, how many are ids.
+        column: column of texts.
+        share: returns the share of ids among some texts.
         least: smallest share of the different entries.
     """
     if column.dtype != pl.String:

@@ -27,7 +27,7 @@ class Column:
     """An attribute in an expression.
 
     Attributes:
-        name: of the column.
+        name: name of the column.
         dtype: what it holds.
     """
 

@@ -30,7 +30,7 @@ class Line(NamedTuple):
     """A line, or several that one field in quotation marks holds together.
 
     Attributes:
-        number: of its first line, from 1.
+        number: number of its first line, from 1.
         text: without the line end.
     """
 

@@ -55,7 +55,7 @@ def open_run(
 
     Args:
         run: a run folder, or a model file.
-        device: of our own models.
+        device: device of our own models.
         like: name of the file's format.
         data: what the model in the file was trained on: a dataset folder, or a table with `user` and `item`.
         reading: settings by which the file is read.

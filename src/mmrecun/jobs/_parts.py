@@ -48,7 +48,7 @@ def unlearn_parts(
         run: folder of the parts, the same path on every host.
         request: what to forget.
         out: folder to make there.
-        seed: of what is drawn.
+        seed: seed of all random draws.
         on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
 
     Returns:

@@ -42,7 +42,7 @@ def unlearn_seeds(
         request: what to forget.
         out: folder of the runs.
         seeds: one a run.
-        method, settings: of the unlearning.
+        method, settings: registered method and its settings.
         progress: receives runs made, runs in all, and what is being made.
         key: see `unlearn`.
         executor: where to make them; this process by default.

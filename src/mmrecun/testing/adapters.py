@@ -22,10 +22,10 @@ class SavedModel:
     """A model file as its own library wrote it.
 
     Attributes:
-        path: of the file.
+        path: file of the model.
         data: what it was trained on.
         users, items: ids of its rows in order; None where that is the order of the data.
-        settings: of reading it.
+        settings: settings by which it is read.
         unlearning: settings of the unlearning, for models too small to be solved for.
     """
 

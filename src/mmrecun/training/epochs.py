@@ -28,7 +28,7 @@ class EpochTask:
         sampler: draws their negatives.
         inputs: graphs and features of the model.
         batch_size: triples in a step.
-        optimizer: of the model's parameters.
+        optimizer: optimiser of the model's parameters.
     """
 
     model: Recommender

@@ -29,7 +29,7 @@ def arrow_batches(path: Path, rows: int = 500_000) -> Iterator[pl.DataFrame]:
     """Yield the rows of an Arrow file, first of all an empty table of its columns.
 
     Args:
-        path: of the file.
+        path: the file.
         rows: how many a table of a file with a footer has; in a stream the writer has decided that.
 
     Raises:

@@ -44,7 +44,7 @@ class Listed:
     Attributes:
         ids: in the order of the table.
         attributes: its other columns.
-        path: of the table, for messages.
+        path: path of the table, for messages.
     """
 
     ids: IdMap

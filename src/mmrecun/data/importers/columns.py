@@ -55,7 +55,7 @@ def id_columns(names: Sequence[str], kind: str, further: str = "") -> list[str]:
     """Return the columns that may hold the ids of a table, likeliest first.
 
     Args:
-        names: of all columns.
+        names: names of all columns.
         kind: "user" or "item".
         further: another name that such a column may have.
 

@@ -112,10 +112,10 @@ def from_table(
     """Sort features by id: a column of item ids, and one list column or several numeric columns.
 
     Args:
-        name: of the modality.
+        name: name of the modality.
         path: the file, for messages.
         table: its rows.
-        items: of the dataset.
+        items: items of the dataset.
         further: another name that the column of ids may have.
         warnings: grow by what was left out.
 

@@ -59,8 +59,8 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     """Return the distinct pairs of events with split labels and attributes.
 
     Args:
-        events: of a source.
-        options: of the import.
+        events: events of a source.
+        options: options of the import.
         report: grows by what is left out.
 
     Raises:

@@ -48,7 +48,7 @@ class RowAdam:
 
     Args:
         tables: their rows.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Attributes:
         steps: taken so far; raised before the rows of a step are moved.
@@ -77,7 +77,7 @@ class RowAdam:
         """Move rows `at` (distinct) by the gradients of the step that `steps` counts last.
 
         Args:
-            name: of the table.
+            name: name of the table.
             at: int64 [K].
             state: float32 [K, 3, D], of `states` before that step; changed in place.
             gradient: float32 [K, D].
