@@ -131,7 +131,7 @@ class _Retained(NamedTuple):
         lists: lists of every measured user.
         found: lists of the users with a test pair.
         tested: lists of those of them drawn for the retained figures.
-        affected: bool [U'], whom the request touched.
+        affected: bool [U'], users with a forgotten pair.
         valid: float64 [V], recall@20 on the validation pairs, of each user drawn that has some.
     """
 

@@ -47,9 +47,9 @@ class Comparison:
 
     def figures(self) -> Recognition:
         """Return the AUC, the share that still looks known, and the AUC of an attack with labels."""
-        estimate, taught = matched_auc(self.forgotten, self.held_out), matched_auc(self.known, self.known_held_out)
+        estimate, known_auc = matched_auc(self.forgotten, self.held_out), matched_auc(self.known, self.known_held_out)
         assert estimate is not None
-        assert taught is not None
+        assert known_auc is not None
         forgotten, known = _places(self.forgotten, self.held_out), _places(self.known, self.known_held_out)
         share = known_share(forgotten, self.forgotten.owners, known, self.known.owners, _SEED.child("share").numpy())
         attack, level = self._attack()
@@ -59,8 +59,8 @@ class Comparison:
             place=float(self.forgotten.percentiles.mean()),
             auc=estimate.value,
             auc_error=estimate.error,
-            known_auc=taught.value,
-            known_auc_error=taught.error,
+            known_auc=known_auc.value,
+            known_auc_error=known_auc.error,
             known_share=share.value,
             known_share_low=share.low,
             known_share_high=share.high,

@@ -45,12 +45,12 @@ class SinglePairs:
         pairs = partition.forgotten
         pairs = pairs.select(~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items])
         forgotten = pairs.sample(_MOST, rng)
-        aside, seen = (
+        unseen, seen = (
             partition.retained_pairs.select(partition.retained_pairs.splits != Split.TRAIN),
             partition.retained_pairs.split(Split.TRAIN),
         )
         held_out, known = (
-            part.select(np.isin(part.users, forgotten.users)).sample(2 * _MOST, rng) for part in (aside, seen)
+            part.select(np.isin(part.users, forgotten.users)).sample(2 * _MOST, rng) for part in (unseen, seen)
         )
         if not (len(forgotten) and len(held_out) and len(known)):
             return None
@@ -70,12 +70,17 @@ class SinglePairs:
                 np.column_stack([place, score, cosine, traits.users[pairs.users], traits.items[pairs.items]])
             )
         forgotten, held_out, known = groups
-        taught, aside = (
+        of_forgotten, of_held_out = (
             np.column_stack([structure.users[pairs.users], structure.items[pairs.items]])
             for pairs in (self.forgotten, self.held_out)
         )
         return Comparison(
-            forgotten, held_out, known, held_out, (seen_by_attacker[0], seen_by_attacker[1]), (taught, aside)
+            forgotten,
+            held_out,
+            known,
+            held_out,
+            (seen_by_attacker[0], seen_by_attacker[1]),
+            (of_forgotten, of_held_out),
         )
 
 
@@ -128,13 +133,15 @@ class RecognitionTests:
         for target, asked in self.co_occurrence.items():
             partners, seen = (vectors.items, whole.items) if asked.of_users else (vectors.users, whole.users)
             forgotten, held_out, known = asked.groups(partners)
-            taught, aside = (
+            of_forgotten, of_held_out = (
                 np.column_stack([group.percentiles, seen[asked.kept[left_out.queries.items]]]).astype(np.float64)
                 for group, left_out in ((forgotten, asked.forgotten), (held_out, asked.held_out))
             )
             theirs = shown.items if asked.of_users else shown.users
             data = tuple(theirs[asked.kept[part.queries.items]] for part in (asked.forgotten, asked.held_out))
-            found[Kind(target)] = Comparison(forgotten, held_out, known, held_out, (taught, aside), (data[0], data[1]))
+            found[Kind(target)] = Comparison(
+                forgotten, held_out, known, held_out, (of_forgotten, of_held_out), (data[0], data[1])
+            )
         if self.pairs is not None:
             found[Kind(Target.INTERACTIONS)] = self.pairs.comparison(vectors, whole, shown)
         for name, lapsed in self.features.items():

@@ -144,9 +144,9 @@ class Candidates:
         """Take the candidates from the forgotten pairs under test."""
         partition, pairs = setup.cache.partition, setup.forgotten
         if setup.branch:
-            nobody = np.empty(0, dtype=np.int64)
+            no_rows = np.empty(0, dtype=np.int64)
             none = pairs.select(np.zeros(len(pairs), dtype=bool))
-            return cls(nobody, nobody, none, np.flatnonzero(partition.removed_features[setup.branch]))
+            return cls(no_rows, no_rows, none, np.flatnonzero(partition.removed_features[setup.branch]))
         single = ~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items]
         return cls(
             np.flatnonzero(partition.removed_users),

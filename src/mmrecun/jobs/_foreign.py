@@ -207,8 +207,8 @@ def rows_read(folder: Path, dataset: Dataset) -> tuple[list[str], list[str]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             users, items, sizes = (file[name] for name in ("users", "items", "sizes"))
-        nobody = np.empty(0, dtype=np.int64)
-        return Places(users, items, nobody, nobody, (int(sizes[0]), int(sizes[1]))).order(dataset)
+        none = np.empty(0, dtype=np.int64)
+        return Places(users, items, none, none, (int(sizes[0]), int(sizes[1]))).order(dataset)
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
         raise ArtifactError(f"{path}: missing or damaged; make the run again") from None
 

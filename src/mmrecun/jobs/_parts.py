@@ -1,4 +1,4 @@
-"""Unlearn from a run whose parts lie on several hosts, each of which changes the rows that it owns."""
+"""Unlearn from a run in parts on several hosts, each of which changes its own rows."""
 
 import time
 from contextlib import nullcontext

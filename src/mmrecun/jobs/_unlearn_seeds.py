@@ -35,7 +35,7 @@ def unlearn_seeds(
 ) -> dict[Path, Manifest]:
     """Take what `request` names out of a run once for each seed; the runs are `out/seed-N`.
 
-    Runs that are there already are left, so an interrupted call goes on when it is repeated.
+    Existing runs are kept, so that an interrupted call resumes when it is repeated.
 
     Args:
         run: a run or its folder.

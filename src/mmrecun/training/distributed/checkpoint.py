@@ -1,7 +1,7 @@
 """Checkpoints of a training on disk: the rows, moments and best rows of each process, in a folder for each process.
 
 A checkpoint is complete when the folders of all W processes are there; each folder appears whole or not at all. A
-different number of processes can read it: row r of a table lies on process r mod W, as its row r div W.
+different number of processes can read it: row r of a table is on process r mod W, as its row r div W.
 """
 
 import json
