@@ -223,7 +223,7 @@ def test_a_request_is_strict_about_what_it_names(values, message):
 
 def test_a_request_may_come_as_a_mapping():
     request = ForgetRequest(users=["u0"])
-    assert ForgetRequest.coerce({"users": ["u0"]}) == ForgetRequest.taken(request) == request
+    assert ForgetRequest.coerce({"users": ["u0"]}) == ForgetRequest.coerce(request) == request
     with pytest.raises(ForgetError, match="is not a forget request"):
         ForgetRequest.coerce(["u0"])
 
