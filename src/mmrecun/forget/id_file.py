@@ -9,15 +9,7 @@ from mmrecun.data.importers.columns import header_name
 from mmrecun.data.importers.readers import TYPED_SUFFIXES
 from mmrecun.data.lookalikes import BLANKS
 from mmrecun.errors import ForgetError
-from mmrecun.forget.request_rows import (
-    Row,
-    among,
-    header_place,
-    no_warning,
-    typed_column,
-    without_comments,
-    without_point_zero,
-)
+from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, typed_column, without_comments
 from mmrecun.forget.request_text import Line, Warn, cells_of, joined, most_used_separator, read_lines
 from mmrecun.text import preview
 
@@ -29,24 +21,24 @@ def read_ids(
 ) -> tuple[str, ...]:
     """Read the ids of a file: one a line, or one column of a table with a header.
 
-    A line that is an id of the dataset is read as that id, whatever it looks like. Any other loses its quotation marks
-    and further columns; a first line that names a column (`user_id`, `userID:token`, ...) is a header, and a line that
-    begins with "# " a comment. Parquet, JSON and JSON Lines are read by their columns.
+    A line that is an id of the dataset is taken as one, whatever it looks like. Of any other the quotation marks and
+    the further columns are taken off; a first line that names a column (`user_id`, `userID:token`, ...) is a header,
+    and a line that begins with "# " a comment. Parquet, JSON and JSON Lines are read by their columns.
 
     Args:
         path: the file; `-` for standard input.
         kind: "user" or "item".
         known: the ids of the dataset, where there is one.
-        header: a further name that a header may have, such as that of the imported column.
-        warn: called with what was skipped, and what could be read in two ways.
-        lenient: read a first line that alone is unknown as an id, since unknown ids are skipped.
+        header: a further name that a header may have, such as the column that was imported.
+        warn: told what was passed over, and what could be read in two ways.
+        lenient: take a first line that alone is unknown for an id, since unknown ids are passed over.
 
     Raises:
         ForgetError: when the file cannot be read, holds no id, its first line looks like a header of another name, or
             it can be read in several ways.
     """
     if path.suffix.lower() in TYPED_SUFFIXES:
-        return without_point_zero(path, typed_column(path, kind, header, known, warn), known, warn)
+        return mended(path, typed_column(path, kind, header, known, warn), known, warn)
     rows = _rows(path, known, warn)
     if rows and rows[0].whole and header_name(rows[0].text, kind, header) and len(rows) > 1:
         warn(f"{path}, line 1: '{rows[0].text}' was taken for a {kind} of that name, not for a header")
@@ -63,9 +55,9 @@ def read_ids(
     listed = [_one_id(path, row, place, kind, known, there) for row, there in zip(kept, first, strict=True)]
     if not listed:
         raise ForgetError(f"{path}: holds no {kind} id")
-    ids = without_point_zero(path, listed, known, warn)
-    _refuse_header(path, ids, kind, None if lenient or named else known)
-    return ids
+    meant = mended(path, listed, known, warn)
+    _refuse_header(path, meant, kind, None if lenient or named else known)
+    return meant
 
 
 def _rows(path: Path, known: IdMap | None, warn: Warn, separator: str = "") -> list[Row]:

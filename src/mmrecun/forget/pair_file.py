@@ -6,15 +6,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.importers.readers import TYPED_SUFFIXES
 from mmrecun.data.lookalikes import BLANKS
 from mmrecun.errors import ForgetError
-from mmrecun.forget.request_rows import (
-    Row,
-    among,
-    header_place,
-    no_warning,
-    typed_column,
-    without_comments,
-    without_point_zero,
-)
+from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, typed_column, without_comments
 from mmrecun.forget.request_text import SEPARATORS, Line, Warn, cells_of, joined, read_lines, separators_in
 from mmrecun.text import counted
 
@@ -22,13 +14,13 @@ from mmrecun.text import counted
 def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warning) -> tuple[tuple[str, str], ...]:
     """Read the pairs of a file: a user and an item a line, separated by tab, comma, semicolon or bar.
 
-    A header that names the two columns decides where they are; otherwise they are the first two. Further columns are
-    ignored. A line that begins with "# " is a comment, unless it begins with a user of the dataset.
+    A header that names the two columns says where they are; else they are the first two. Further columns are passed
+    over. A line that begins with "# " is a comment, unless it begins with a user of the dataset.
 
     Args:
         path: the file; `-` for standard input.
-        dataset: dataset of the pairs, if known; its ids are told from separators, comments and headers.
-        warn: called with what was skipped.
+        dataset: what the pairs are of, where there is one; it tells ids from separators, comments and headers.
+        warn: told what was passed over.
 
     Raises:
         ForgetError: when the file cannot be read, holds no pair, or a line does not have two columns.
@@ -37,7 +29,7 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
     users, items = (dataset.users, dataset.items) if dataset else (None, None)
     if path.suffix.lower() in TYPED_SUFFIXES:
         sides = [
-            without_point_zero(path, typed_column(path, kind, columns.get(kind, ""), known, warn), known, warn)
+            mended(path, typed_column(path, kind, columns.get(kind, ""), known, warn), known, warn)
             for kind, known in (("user", users), ("item", items))
         ]
         return tuple(zip(*sides, strict=True))
@@ -55,9 +47,7 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
     if not pairs:
         raise ForgetError(f"{path}: holds no pair")
     named, chosen = zip(*pairs, strict=True)
-    return tuple(
-        zip(without_point_zero(path, named, users, warn), without_point_zero(path, chosen, items, warn), strict=True)
-    )
+    return tuple(zip(mended(path, named, users, warn), mended(path, chosen, items, warn), strict=True))
 
 
 def _pair(path: Path, number: int, cells: list[str], places: tuple[int, int]) -> tuple[str, str]:

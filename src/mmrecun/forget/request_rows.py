@@ -1,4 +1,4 @@
-"""Rows of request files compared with the ids of a dataset: the column of ids, comments and headers."""
+"""Rows of request files, held against the ids of a dataset: which column names whom, and what is a remark."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -23,10 +23,10 @@ class Row(NamedTuple):
     """A line of a request file.
 
     Attributes:
-        number: number of the line, from 1.
-        text: the line without blanks around it.
+        number: from 1.
+        text: without blanks around it.
         cells: its fields; the whole line where that is an id.
-        whole: whether the unchanged line is an id.
+        whole: whether the line as it stands is an id.
     """
 
     number: int
@@ -40,17 +40,17 @@ def no_warning(line: str) -> None:
 
 
 def among(known: IdMap | None, names: list[str]) -> list[bool]:
-    """Say which of `names` are among the known ids; none where these are not given."""
+    """Return which of `names` are known; none where nothing is."""
     if known is None or not names:
         return [False] * len(names)
     return [bool(there) for there in known.find(pl.Series(names, dtype=pl.String)) >= 0]
 
 
 def header_place(path: Path, rows: list[Row], kind: str, header: str, known: IdMap | None, warn: Warn) -> int | None:
-    """Return the column of ids by the header; None where there is no header.
+    """Return the column in which the header, if there is one, has the ids.
 
     Raises:
-        ForgetError: when several columns fit or have the same name, or a name in the header is an id as well.
+        ForgetError: when several columns could be meant or are called alike, or a name in the header is an id as well.
     """
     if not rows or rows[0].whole:
         return None
@@ -79,10 +79,10 @@ def _entries(rows: list[Row], place: int) -> list[str]:
 
 
 def _chosen(path: Path, names: list[str], entries: dict[str, list[str]], known: IdMap | None, warn: Warn) -> str:
-    """Return the column of ids among several candidates: the one whose entries are known, or else the first.
+    """Return the column of ids among several that are named so: the one whose entries are known, or the first.
 
     Raises:
-        ForgetError: when the entries of several are known.
+        ForgetError: when the entries of several are.
     """
     if len(names) == 1 or known is None:
         return names[0]
@@ -105,11 +105,11 @@ def without_comments(path: Path, rows: list[Row], place: int, known: IdMap | Non
     return [row for row in rows if row.number not in remarks]
 
 
-def without_point_zero(path: Path, listed: Sequence[str], known: IdMap | None, warn: Warn) -> tuple[str, ...]:
-    """Return ids, with `.0` removed from unknown ones that are known without it."""
+def mended(path: Path, listed: Sequence[str], known: IdMap | None, warn: Warn) -> tuple[str, ...]:
+    """Return ids, of which unknown ones that are known without `.0` behind them lose it."""
     odd = {name: found[1] for name in listed if (found := _WHOLE.fullmatch(name))}
-    there, shortened = among(known, list(odd)), among(known, list(odd.values()))
-    changed = {name: odd[name] for name, whole, short in zip(odd, there, shortened, strict=True) if short and not whole}
+    there, mended = among(known, list(odd)), among(known, list(odd.values()))
+    changed = {name: odd[name] for name, whole, short in zip(odd, there, mended, strict=True) if short and not whole}
     if changed:
         names = preview(f"{name} as {short}" for name, short in changed.items())
         warn(
@@ -153,7 +153,7 @@ def typed_place(path: Path, names: Collection[str], kind: str, header: str, know
 def typed_place_of_pair(
     path: Path, pairs: Collection[tuple[str, str]], headers: tuple[str, str], known: tuple[IdMap | None, IdMap | None]
 ) -> str:
-    """Return the same for pairs; `headers` and `known` are those of users and of items."""
+    """Return the same for pairs; `headers` and `known` are of users and of items."""
     source, users = _typed(path, "user", headers[0], known[0], no_warning)
     items = _typed(path, "item", headers[1], known[1], no_warning)[1]
     wanted = set(pairs)

@@ -134,7 +134,7 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
 
 
 def refuse_headless(path: Path, column: str, names: pl.Series) -> None:
-    """Refuse a text table whose header is one of its own ids: its first line is a row and would be lost.
+    """Refuse a text table whose header is one of its own ids: its first line is a row, and would be lost.
 
     Raises:
         DataError: naming the file.

@@ -21,7 +21,7 @@ _SHOWN_SPAN = 2  # lines inside one field that look like rows
 
 
 def read_delimited(path: Path, separator: str, columns: Sequence[str] = ()) -> tuple[pl.DataFrame, bool, list[str]]:
-    """Read a table as text columns; return also whether quotation marks enclose fields, and warnings.
+    """Read a table as text columns; say whether quotation marks enclose fields in it, and what looks wrong.
 
     In tab-separated files (RecBole, IMDb) a quotation mark is a plain character, unless the file encloses whole columns
     in marks, or only marks make its lines equally long.
@@ -65,7 +65,7 @@ def quotes(path: Path, separator: str) -> bool:
 
 
 def unreadable(path: Path, separator: str, quoted: bool, error: Exception) -> str:
-    """Return the fault in a table that polars refused with `error`, with its line where that can be found."""
+    """Return what is wrong with a table that polars refused with `error`: the line, where it can be told."""
     reason = ragged(path, separator, quoted) or (_stray_quote(path, separator) if quoted else "")
     return reason or f"{path}: not readable: {reason_of(error)}"
 
@@ -125,7 +125,7 @@ def _refuse_other_separator(path: Path, separator: str, header: str) -> None:
 
 
 def _encloses(path: Path, separator: str) -> bool:
-    """Say whether marks enclose fields: they do in all rows of some column, or are needed for lines of equal length."""
+    """Say whether marks enclose fields: some column is always in them, or only then are all lines equally long."""
     if not _holds_mark(path):
         return False
     width, even = 0, True
@@ -217,7 +217,7 @@ def ragged(path: Path, separator: str, quoted: bool) -> str:
 
 
 def swallowed(path: Path, separator: str, rows: int) -> list[str]:
-    """Return a warning where one quoted field holds several lines that look like rows."""
+    """Return a warning where one quoted field holds several lines that would be rows by themselves."""
     if not _holds_mark(path):
         return []
     with open_bytes(path) as file:
