@@ -80,8 +80,7 @@ def unlearn(
     if is_mapped(run) or in_parts(run, on):
         unlearn_mapped(context, run, out, options, seed, on, (ignore_unknown, unknown_file), as_json)
         return
-    if not run.exists():
-        raise ArtifactError(f"{run}: no such file" if like else f"{run} is not a run folder: no such folder")
+    _refuse_absent(run, like)
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     numbers = seeds_of(seeds, on)
@@ -95,6 +94,11 @@ def unlearn(
             _show_seeds(_unlearn_seeds(unlearning, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
         else:
             _show({"run": str(out), "parent": str(run), **_unlearn(unlearning, out, seed, further)}, as_json)
+
+
+def _refuse_absent(run: Path, like: str | None) -> None:
+    if not run.exists():
+        raise ArtifactError(f"{run}: no such file" if like else f"{run} is not a run folder: no such folder")
 
 
 def _open_run(run: Path, device: str, like: str | None, data: Path | None, reading: list[str]) -> "Run":
