@@ -15,8 +15,8 @@ from mmrecun import jobs, runs
 from mmrecun.adapters import checkpoints, implicit, mmrec, recbole, vectors
 from mmrecun.adapters.mmrec_layouts import MMRecConfig
 from mmrecun.data import files
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.forget.id_file import read_ids
 from mmrecun.forget.pair_file import read_pairs
@@ -34,7 +34,7 @@ def artifact_samples() -> dict[str, Sample]:
         whole = {name: _content(Path(folder) / name) for name in ("data", "run")}
     return {
         "dataset folder": Sample(whole["data"], None, {}, reader=files.load),
-        "columns": Sample(whole["data"], None, {}, reader=columns_of),
+        "columns": Sample(whole["data"], None, {}, reader=open_mapped),
         "run folder": Sample(whole["run"], None, {}, reader=lambda folder: runs.load(folder, device="cpu")),
         **_requests(data),
         **_models(data),

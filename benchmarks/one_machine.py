@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from benchmarks.timing import in_child
 from mmrecun.atomic import staged_folder
 from mmrecun.chunked import run as runs
-from mmrecun.data.columns_import import columns_of
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs import evaluate_mapped, fold_mapped, unlearn_mapped
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
@@ -96,14 +96,14 @@ def _anonymous() -> int:
 def import_stage(data: Path, group: Path | None) -> dict[str, float]:
     """Make the columns."""
     watch = Watch(group)
-    columns_of(data)
+    open_mapped(data)
     return watch.facts()
 
 
 def train_stage(data: Path, work: Path, out: Path, steps: int, batch: int, group: Path | None) -> dict[str, float]:
     """Take some steps of an epoch, and write a run of what came out."""
     watch = Watch(group)
-    columns, training = columns_of(data), TrainConfig(batch_size=batch)
+    columns, training = open_mapped(data), TrainConfig(batch_size=batch)
     work.mkdir()
     trainer = RowTrainer(ShardTask(BPRMF, BPRMFConfig(), columns, training, Seed(0), work))
     begun = time.perf_counter(), time.process_time()
@@ -159,7 +159,7 @@ def _written(before: Path, after: Path) -> float:
 
 def requests_of(data: Path) -> dict[str, dict[str, Any]]:
     """One user, one item and one pair, whose degrees are the same whatever the size of the data."""
-    train, items = columns_of(data).train, len(columns_of(data).items)
+    train, items = open_mapped(data).train, len(open_mapped(data).items)
     users = np.argsort(np.abs(np.diff(train.starts) - DEGREES["users"]), kind="stable")[:2]
     item = int(np.argmin(np.abs(train.item_degrees(items) - DEGREES["items"])))
     other = int(train.items[train.starts[users[1]]])

@@ -102,7 +102,7 @@ def test_a_class_may_be_registered_where_it_is_only_imported(install):
         (
             "odd = broken:Plain",
             "raise RuntimeError('no\\ncard')\n",
-            "cannot be imported from .* .RuntimeError: no.; mend",
+            "cannot be imported from .* .RuntimeError: no.; repair",
         ),
         ("odd = broken:Missing", CODE, "cannot be imported from 'broken:Missing' .AttributeError"),
         ("odd = broken:NoModel", CODE, "model 'odd' of the package broken is not .* derived from mmrecun.models.base"),

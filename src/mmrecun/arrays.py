@@ -19,7 +19,7 @@ Labels = npt.NDArray[np.int8]
 
 
 def concatenated_ranges(starts: Ints, counts: Ints) -> Ints:
-    """Return `counts[i]` consecutive numbers from `starts[i]` on, for each i in turn: int64 [sum of counts].
+    """Return `counts[i]` consecutive numbers from `starts[i]` on, for each i in order: int64 [sum of counts].
 
     >>> concatenated_ranges(np.array([5, 0]), np.array([2, 3])).tolist()
     [5, 6, 0, 1, 2]
@@ -27,7 +27,7 @@ def concatenated_ranges(starts: Ints, counts: Ints) -> Ints:
     Args:
         starts, counts: int64 [M].
     """
-    before = np.cumsum(counts) - counts  # how many numbers stand before each range
+    before = np.cumsum(counts) - counts  # place in the result where each range begins
     found: Ints = np.arange(counts.sum()) + np.repeat(starts - before, counts)
     return found
 

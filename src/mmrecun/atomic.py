@@ -19,11 +19,11 @@ def as_path(value: object, what: str) -> Path:
     """Return a path that is given as text or as a path.
 
     Args:
-        value: what is given.
-        what: it stands for, for the message.
+        value: the path.
+        what: what it names, for the message.
 
     Raises:
-        ArtifactError: for anything else.
+        ArtifactError: for any other type.
     """
     if isinstance(value, str | os.PathLike):
         return Path(value)
@@ -33,7 +33,7 @@ def as_path(value: object, what: str) -> Path:
 def refuse_existing(target: Path) -> None:
     """Raise ArtifactError if writing to `target` would replace something, or its parent cannot be written.
 
-    Long work asks before it begins, so that its result is not lost at the end.
+    Long work calls this before it begins, so that its result is not lost at the end.
     """
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise ArtifactError(f"{target} already exists; choose another --out or remove it first")
@@ -49,11 +49,11 @@ def refuse_within(run: Path, target: Path) -> None:
 
 
 def refuse_unwritable(folder: Path, target: Path | None = None) -> None:
-    """Raise ArtifactError if nothing can be made in `folder`, which may have to be made itself.
+    """Raise ArtifactError if nothing can be made in `folder`, which may be missing itself.
 
     Args:
-        folder: where.
-        target: what is to be made, for the message; the folder by default.
+        folder: folder to write in.
+        target: path that is to be made, for the message; the folder by default.
     """
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     fault = errno.EACCES if there.is_dir() else errno.ENOTDIR
@@ -62,7 +62,7 @@ def refuse_unwritable(folder: Path, target: Path | None = None) -> None:
 
 
 def followed(target: Path) -> Path:
-    """Return what a link stands for, there or not; anything else unchanged."""
+    """Return the target of a symbolic link, whether or not it exists; any other path unchanged."""
     return Path(os.path.realpath(target)) if target.is_symlink() else target
 
 
@@ -98,7 +98,7 @@ def _beside(target: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a name to write a file under, which takes the place of `path` when the block ends well.
+    """Yield a name to write a file under, which replaces `path` when the block ends without an error.
 
     Readers see the old file or the new one, never a part.
     """
@@ -113,16 +113,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _naming(target: Path, staging: Path) -> Iterator[None]:
-    """Name the target, and what the system said, in any error of writing, such as on a full disk.
+    """Name the target and the system's error in any failure to write, such as a full disk.
 
-    Libraries report it each in their own way, and some with the name that stands for the target meanwhile.
+    Libraries word such errors differently, and some name the temporary file.
     """
     try:
         yield
     except Exception as error:
         fault, inside = _fault(error), str(staging) in f"{error}{getattr(error, 'filename', None)}"
-        told = isinstance(error, MMRecUnError) or getattr(error, "filename", None) is not None
-        if told and not inside:
+        named = isinstance(error, MMRecUnError) or getattr(error, "filename", None) is not None
+        if named and not inside:
             raise
         if fault is not None:
             raise ArtifactError(f"{target}: cannot be written: {os.strerror(fault)}") from None
@@ -132,7 +132,7 @@ def _naming(target: Path, staging: Path) -> Iterator[None]:
 
 
 def _fault(error: Exception) -> int | None:
-    """Return the number of the system's error, which libraries may hand on as text; None for any other error."""
+    """Return the number of the system's error, which libraries may report as text; None for any other error."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     number = next((int(number) for number in _NUMBER.findall(str(error))), None)
@@ -141,10 +141,10 @@ def _fault(error: Exception) -> int | None:
 
 @contextmanager
 def usual_permissions(path: Path) -> Iterator[None]:
-    """Give the file that the block writes the permissions of any new file here.
+    """Give the file that the block writes the permissions of any new file.
 
-    The library of safetensors makes files that nobody but their owner may read, so that a service under another account
-    could not load a model.
+    safetensors makes files that only their owner may read, so that a service under another account could not load a
+    model.
     """
     path.touch()
     mode = path.stat().st_mode

@@ -1,6 +1,6 @@
-"""Claims on a folder that is being made: one command at a time, and what killed ones left of it is removed.
+"""Claims on a folder that is being made: only one command makes it, and leftovers of killed commands are removed.
 
-A claim is a lock on an empty file beside the folder. The system gives it up with the process, however that ends.
+A claim is a lock on an empty file beside the folder. The system releases it when the process ends, however it ends.
 """
 
 import os
@@ -29,14 +29,14 @@ _RUN = ("manifest.json", "mapped.json")  # one of them is in every run folder
 def claimed(target: Path, wait: bool = False, within: Iterable[Path] = ()) -> Iterator[None]:
     """Keep other commands from making `target` during the block, and remove what killed ones left unfinished.
 
-    The state of an interrupted training is no such thing, since the same command goes on from it; that of a training
-    beside it whose run is whole, so that nothing goes on from it, is. Where a file system has no locks, nothing is kept
-    away or removed. Folders that are made on the way to `target` go again if nothing is put into them.
+    The checkpoints of an interrupted training are kept, since the same command resumes from them, unless its run folder
+    exists. A file system without locks neither keeps commands away nor allows removal. Parent folders made on the way
+    to `target` are removed again if they stay empty.
 
     Args:
-        target: what is made.
-        wait: until another command that is making it has ended; for what is written in no time.
-        within: folders which only commands with this claim write to; what killed ones left half-written there goes too.
+        target: folder or file to make.
+        wait: wait until another command that makes it has ended; for short writes.
+        within: folders that only commands with this claim write to; half-written files there are removed, too.
 
     Raises:
         ArtifactError: when another command is making `target` and `wait` is not set, or nothing can be made there.
@@ -112,14 +112,14 @@ def _opened(path: Path, target: Path, wait: bool) -> int | None:
         with suppress(FileNotFoundError):
             if os.path.samestat(path.stat(), os.fstat(file)):
                 return file
-        os.close(file)  # whoever had it has removed it since it was opened here
+        os.close(file)  # its former owner removed the file after it was opened here
 
 
 def _lock(file: int, target: Path, wait: bool) -> bool:
-    """Take the lock, and say whether the file system knows locks.
+    """Take the lock, and return whether the file system has locks.
 
     Raises:
-        ArtifactError: when another process has it, and it is not waited for.
+        ArtifactError: when another process holds it and `wait` is not set.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -142,7 +142,7 @@ def _remove_partials(folders: Iterable[Path]) -> None:
 
 
 def is_unfinished(path: Path) -> bool:
-    """Say whether a file or folder is what a killed command left: its claim, or something half-written."""
+    """Say whether a file or folder is a leftover of a killed command: its claim, or something half-written."""
     match = _PARTIAL.fullmatch(path.name) or _LOCK.fullmatch(path.name)
     return match is not None and not is_claimed(path.parent / match["target"])
 

@@ -1,4 +1,4 @@
-"""Where tensors live, how many threads work on them, and how memory is taken from the system."""
+"""Devices of tensors, numbers of threads, and allocation of memory."""
 
 import ctypes
 import os

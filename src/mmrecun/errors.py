@@ -3,7 +3,7 @@
 MMRecUnError
  ├── DataError       a dataset, a file or a split cannot be used as it is
  ├── ConfigError     a setting is unknown, ill-typed or contradicts another
- ├── ForgetError     a forget request names what is not there, or leaves nothing behind
+ ├── ForgetError     a forget request names something unknown, or would remove everything
  ├── ShapeError      an array has other dimensions than the function states
  ├── DivergedError   a loss or a parameter is no longer a finite number
  └── ArtifactError   a run folder is missing, incomplete or does not fit
@@ -13,7 +13,7 @@ from mmrecun.text import escape_control
 
 
 class MMRecUnError(Exception):
-    """Base of every error a user can mend; its text is one clear line, whatever the names hold that it quotes."""
+    """Base of every error that a user can correct; its text is one line, with quoted names made printable."""
 
     def __str__(self) -> str:
         return escape_control(super().__str__())
@@ -28,7 +28,7 @@ class ConfigError(MMRecUnError):
 
 
 class ForgetError(MMRecUnError):
-    """A forget request names what is not there, or leaves nothing behind."""
+    """A forget request names something unknown, or would remove everything."""
 
 
 class ShapeError(MMRecUnError):

@@ -1,4 +1,4 @@
-"""Keys that are text in JSON and on the command line, and know what the text stands for."""
+"""Keys that are text in JSON and on the command line, and have named parts."""
 
 from typing import Any, Self
 
@@ -7,7 +7,7 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class Key(str):
-    """A text that stands for something. A subclass says for what; the text itself is compared, hashed and saved."""
+    """A text with named parts. A subclass defines them; the text itself is compared, hashed and saved."""
 
     __slots__ = ()
 

@@ -26,13 +26,13 @@ class Reference(Settings):
 
 
 class Foreign(Settings):
-    """What a manifest says of a model of another library.
+    """The part of a manifest that describes a model of another library.
 
     Attributes:
         like: name of its format.
         reading: settings by which its file is read.
         file: its name in the folder `model` of the run.
-        data: what its parent was trained on, where the parent is a file and no run.
+        data: the data that the parent was trained on, where the parent is a file and no run.
     """
 
     like: str
@@ -48,23 +48,23 @@ class Manifest(Settings):
         format: version of the layout of run folders.
         model, settings: the recommender's registered name and its settings.
         training: settings with which the model, or the first run it descends from, was trained.
-        seed: of this run.
-        dataset, dataset_name: what the model knows; inside the run folder for unlearned runs.
+        seed: seed of this run.
+        dataset, dataset_name: the data of the model; inside the run folder for unlearned runs.
         parent: the run that was unlearned, by its weights' digest; None for a trained run.
         method, method_settings, forgotten, stop: how the run was unlearned; empty for a trained run.
         request_digest: keyed digest of the request; empty without a key.
-        requested: how much was requested and, with a key, hashes of what; None for a trained run.
+        requested: sizes of the request and, with a key, hashes of its ids; None for a trained run.
         references: attribute column -> number of retained rows from which a forgotten id was removed.
         weights: SHA-256 of the weights file; empty only before the run is written.
-        best_epoch, epochs, valid: the epoch that validated best, how many there were, and Recall@20 on the validation
-            pairs there; 0 and None where a method chose nothing by validation.
-        carried: what the method needs to know when it is asked again (see `UnlearnResult`).
+        best_epoch, epochs, valid: best epoch on validation, number of epochs, and Recall@20 on the validation pairs; 0
+            and None where a method does not choose by validation.
+        carried: facts that the method reads when the run is unlearned again (see `UnlearnResult`).
         seconds: from request (or start) to a model that can be served.
         setup_seconds: time of an unlearning spent on what would exist before any request, such as the models of shards
             that the request does not affect; not part of `seconds`.
         versions: versions of the packages that affect the result.
         created: time in UTC, to the second.
-        foreign: of a model of another library, which stands in its own format in the folder `model`; None for ours.
+        foreign: for a model of another library, kept in its own format in the folder `model`; None for our models.
     """
 
     format: int = FORMAT

@@ -1,4 +1,4 @@
-"""Progress of long work: how it is told, and how it is ignored."""
+"""Progress of long work."""
 
 from collections.abc import Callable
 

@@ -37,15 +37,15 @@ class Registry:
     own: Mapping[str, str]
 
     def names(self) -> list[str]:
-        """Return every name, this package's first; nothing is imported for it."""
+        """Return every name, this package's first, without importing any implementation."""
         return list(dict.fromkeys([*self.own, *sorted(entry.name for entry in installed(self.group))]))
 
     def package_of(self, name: str) -> str:
-        """Return the package or packages that register `name`; nothing is imported for it."""
+        """Return the package or packages that register `name`, without importing them."""
         return " and ".join(self._owners(name))
 
     def check(self, name: str) -> None:
-        """Refuse a name that is unknown, or that two packages use; nothing is imported for it.
+        """Refuse a name that is unknown, or that two packages register, without importing them.
 
         Raises:
             ConfigError: with the nearest known name, or with both packages.
@@ -116,14 +116,14 @@ class Registry:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ConfigError(
                 f"{self.kind} '{entry.name}' of the package {_package(entry)} cannot be imported from "
-                f"'{entry.value}' ({reason}); mend or uninstall that package"
+                f"'{entry.value}' ({reason}); repair or uninstall that package"
             ) from error
 
 
 @cache
 def installed(group: str) -> "tuple[EntryPoint, ...]":
     """Return the entry points of `group` in this environment, read once."""
-    from importlib.metadata import entry_points  # costs as much as the rest of `mmrecun --help`
+    from importlib.metadata import entry_points  # a slow import
 
     return tuple(entry_points(group=group))
 

@@ -32,9 +32,9 @@ class Run:
     """A run folder, read and checked.
 
     Attributes:
-        folder: where it is.
-        manifest: what it says.
-        dataset: what the model knows.
+        folder: the run folder.
+        manifest: its manifest.
+        dataset: the data of the model.
         model: ready to use, on its device.
     """
 
@@ -73,7 +73,12 @@ def write(folder: Path, manifest: Manifest, model: Recommender, history: list[di
     save_weights(model, folder / WEIGHTS)
     manifest = manifest.model_copy(update={"weights": weights_digest(folder)})
     write_parquet(pl.DataFrame(history, infer_schema_length=None), folder / HISTORY)
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_manifest(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of the run in `folder` in one step, over an earlier one."""
+    replace_file(folder / MANIFEST, manifest.json_text().encode())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -97,10 +102,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_dataset(folder: Path, manifest: Manifest) -> Dataset:
-    """Read what the run in `folder` knows.
+    """Read the dataset of the run in `folder`.
 
     Raises:
-        ArtifactError: when it is missing, or no longer that of the run.
+        ArtifactError: when it is missing, or has changed since the run was made.
     """
     place = (folder / manifest.dataset.path).resolve()
     if not place.is_dir():
@@ -161,7 +166,7 @@ def parent_folder(folder: Path, manifest: Manifest) -> Path:
 
 
 def rehome(folder: Path, parents: Iterable[Path]) -> None:
-    """Let a run that was moved name its parent from where it is now; the one of `parents` with the right digest.
+    """Update the parent in the manifest of a run that was moved: to the one of `parents` with the right digest.
 
     Raises:
         ArtifactError: when none of them is the run that it was unlearned from.
@@ -171,7 +176,7 @@ def rehome(folder: Path, parents: Iterable[Path]) -> None:
     for parent in parents:
         if weights_digest(parent) == manifest.parent.digest:
             moved = manifest.model_copy(update={"parent": reference(parent, manifest.parent.digest, folder)})
-            replace_file(folder / MANIFEST, (moved.model_dump_json(indent=2) + "\n").encode())
+            write_manifest(folder, moved)
             return
     raise ArtifactError(f"{folder}: none of the given runs is the one it was unlearned from")
 

@@ -1,4 +1,4 @@
-"""Typed, frozen settings, each declared once. An unknown name is refused, with the nearest known one."""
+"""Typed, frozen settings, each declared once. An unknown name is refused with the nearest known one."""
 
 import tomllib
 from collections.abc import Mapping
@@ -43,13 +43,17 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise ConfigError(f"{where}: {first_mistake(cls, error)}") from None
 
+    def json_text(self) -> str:
+        """Return the settings as indented JSON that ends with a line end, as files have it."""
+        return self.model_dump_json(indent=2) + "\n"
+
 
 class Hyperparameters(Settings):
-    """Base of settings that people tune, of models, trainings and methods.
+    """Base of settings that users tune: those of models, trainings and methods.
 
     Attributes:
-        largest: no fraction, rate or weight may be larger, since none of use is. A slip such as 1e30 for 1e-3 would
-            overflow only where much is computed with it, and pass unseen elsewhere.
+        largest: upper limit of fractions, rates and weights. It catches slips such as 1e30 for 1e-3, which would
+            overflow on large data only and go unnoticed elsewhere.
     """
 
     largest: ClassVar[float] = 1e6

@@ -1,4 +1,4 @@
-"""What a settings class says of its settings: name, default, range and meaning of each."""
+"""Describe the settings of a class: name, default, range and meaning of each."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ def _range(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 
 def _bounded(word: str, metadata: Sequence[Any]) -> str:
-    """Return `word` between its bounds; a lower one alone stands behind it, as in "number > 0"."""
+    """Return `word` with its bounds; a lower one alone comes after it, as in "number > 0"."""
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     bounds = [
         (shown(value), sign)

@@ -58,7 +58,7 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
 
 
 def reason_of(error: BaseException) -> str:
-    r"""Return what an error says, in one line; the name of its class where it says nothing.
+    r"""Return the message of an error, in one line; the name of its class where it has none.
 
     >>> reason_of(ValueError("line 3 is short\ndetails follow")), reason_of(EOFError())
     ('line 3 is short', 'EOFError')

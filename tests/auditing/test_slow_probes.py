@@ -17,9 +17,9 @@ from mmrecun.cli import main
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs._shadows import shadows_in
+from mmrecun.jobs._shadows import attack_on
 from mmrecun.runs import Run, load
-from mmrecun.scale.here import Here
+from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.training.loop import no_progress
 from tests.conftest import TRAINING
 
@@ -213,7 +213,7 @@ def test_shadow_models_as_pieces_are_those_made_one_by_one(runs: Path, monkeypat
 
     shadow = ShadowAttack.shadow
     monkeypatch.setattr(ShadowAttack, "shadow", counted)
-    attack = shadows_in(Here(), original, after, 4)
+    attack = attack_on(LocalExecutor(), original, after, 4)
     with pytest.raises(KeyboardInterrupt):
         list(attack.learned(setup, stop))
     pieces = list(attack.learned(setup, no_progress))

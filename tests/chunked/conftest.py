@@ -8,8 +8,8 @@ import pytest
 from mmrecun.atomic import staged_folder
 from mmrecun.chunked import chunks, lists, rows, run
 from mmrecun.data import files
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
 from mmrecun.training.distributed.fit import ShardTask
@@ -41,12 +41,12 @@ def vectors() -> dict[str, np.ndarray]:
 def trained(folder: Path, tmp_path_factory) -> dict[str, np.ndarray]:
     work = tmp_path_factory.mktemp("work")
     config, training = BPRMFConfig(dim=16), TrainConfig(epochs=60, batch_size=128)
-    best = fit_distributed(ShardTask(BPRMF, config, columns_of(folder), training, Seed(0), work)).best
+    best = fit_distributed(ShardTask(BPRMF, config, open_mapped(folder), training, Seed(0), work)).best
     return {name.split(".")[0]: np.array(values) for name, values in best.items()}
 
 
 @pytest.fixture
 def parent(folder: Path, trained, small, tmp_path: Path) -> run.MappedRun:
     with staged_folder(tmp_path / "parent") as staging:
-        run.write(staging, columns_of(folder), trained, model="bprmf", settings={}, training={}, seed=0)
+        run.write(staging, open_mapped(folder), trained, model="bprmf", settings={}, training={}, seed=0)
     return run.read(tmp_path / "parent")

@@ -21,8 +21,8 @@ from mmrecun.chunked import chunks, delta, lists, patches, rows, run
 from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
 from mmrecun.chunked.folding import fold
 from mmrecun.chunked.local_balance import restore
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.interactions import Split
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.errors import ArtifactError, ForgetError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
@@ -164,7 +164,7 @@ def test_an_erasure_writes_no_more_where_there_is_ten_times_as_much(tmp_path: Pa
         make(place / "data", users, items, pairs)
         vectors = {side: rng.normal(0, 0.3, (n, 16)).astype("f4") for side, n in (("users", users), ("items", items))}
         with staged_folder(place / "run") as staging:
-            run.write(staging, columns_of(place / "data"), vectors, model="bprmf", settings={}, training={}, seed=0)
+            run.write(staging, open_mapped(place / "data"), vectors, model="bprmf", settings={}, training={}, seed=0)
         before = {path.name for path in (place / "run" / run.CHUNKS).iterdir()}
         for kind, request in requests_of(place / "data").items():
             jobs.unlearn_mapped(place / "run", request, place / kind)

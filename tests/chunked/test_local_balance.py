@@ -6,7 +6,7 @@ import torch
 
 from mmrecun.chunked import run
 from mmrecun.chunked.erasure import erasure_of, lost_partners
-from mmrecun.chunked.local_balance import Pulls, Touched, restore
+from mmrecun.chunked.local_balance import PairTerms, ReducedRow, restore
 from mmrecun.data.interactions import Split
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
@@ -34,7 +34,7 @@ def test_a_solved_row_is_in_balance_with_what_is_retained(free: list[int]):
         return total
 
     tensors = [torch.from_numpy(each.astype(np.float32)) for each in (vectors, offsets, signs, before, after)]
-    touched = Touched(torch.from_numpy(row.astype(np.float32)), Pulls(*tensors), kept, torch.tensor(free))
+    touched = ReducedRow(torch.from_numpy(row.astype(np.float32)), PairTerms(*tensors), kept, torch.tensor(free))
     found = touched.solved().double().numpy()
     old = gradient(row, before)
     decay = max(-(old[free] @ row[free]) / (row[free] @ row[free]), 1e-6)
@@ -50,9 +50,9 @@ def test_a_row_that_lost_nothing_stays(parent: run.MappedRun):
     """The balance of before, solved for again, is the row itself."""
     rng = np.random.default_rng(1)
     weights = torch.ones(30)
-    pulls = Pulls(torch.randn(30, 4), torch.randn(30, 2), torch.ones(30), weights, weights)
+    terms = PairTerms(torch.randn(30, 4), torch.randn(30, 2), torch.ones(30), weights, weights)
     row = torch.from_numpy(rng.normal(size=4).astype(np.float32))
-    torch.testing.assert_close(Touched(row, pulls, 1.0, torch.arange(4)).solved(), row, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ReducedRow(row, terms, 1.0, torch.arange(4)).solved(), row, rtol=1e-4, atol=1e-4)
 
 
 def test_forgotten_pairs_fall_and_others_stay(parent: run.MappedRun):

@@ -10,15 +10,15 @@ from mmrecun.chunked import ids, run
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.rows import ChunkedRows
 from mmrecun.data import files
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.interactions import Split
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.errors import ArtifactError, DataError
 
 
 @pytest.fixture
 def made(folder: Path, vectors, small, tmp_path: Path) -> run.MappedRun:
     with staged_folder(tmp_path / "run") as staging:
-        run.write(staging, columns_of(folder), vectors, model="bprmf", settings={}, training={}, seed=0)
+        run.write(staging, open_mapped(folder), vectors, model="bprmf", settings={}, training={}, seed=0)
     return run.read(tmp_path / "run")
 
 

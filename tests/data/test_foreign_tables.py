@@ -303,7 +303,7 @@ def test_people_who_may_be_one_are_told(tmp_path: Path):
     told = [line for line in read(tmp_path / "e.csv", ImportOptions()).warnings if "differ from another" in line]
     assert told == [
         "4 users differ from another in blanks, case, leading zeros or Unicode form alone ('U3', 'u3', '007', '7'); "
-        "if they are one, mend the file: a request for one leaves the other"
+        "if they are one, correct the file: a request for one leaves the other"
     ]
 
 

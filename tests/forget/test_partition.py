@@ -218,14 +218,14 @@ def test_a_request_is_strict_about_what_it_names(values, message):
         ForgetRequest(**values)
     assert "\n" not in str(caught.value)
     with pytest.raises(ForgetError, match=message):
-        ForgetRequest.taken(values)
+        ForgetRequest.coerce(values)
 
 
 def test_a_request_may_come_as_a_mapping():
     request = ForgetRequest(users=["u0"])
-    assert ForgetRequest.taken({"users": ["u0"]}) == ForgetRequest.taken(request) == request
+    assert ForgetRequest.coerce({"users": ["u0"]}) == ForgetRequest.coerce(request) == request
     with pytest.raises(ForgetError, match="is not a forget request"):
-        ForgetRequest.taken(["u0"])
+        ForgetRequest.coerce(["u0"])
 
 
 def test_held_out_pairs_that_leave_are_counted():

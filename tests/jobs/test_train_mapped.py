@@ -13,7 +13,7 @@ from mmrecun import jobs
 from mmrecun.chunked import run as mapped
 from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.jobs import Workers
-from mmrecun.scale import gang
+from mmrecun.scale import process_group
 
 SETTINGS = {"dim": 8, "epochs": 6, "batch_size": 400}
 
@@ -48,7 +48,8 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(data: Path, one: map
         "import sys; from mmrecun import jobs\n"
         "def held(done, total, note):\n"
         "    if done == 3: print('held', flush=True); sys.stdin.read()\n"
-        f"jobs.train_mapped({str(data)!r}, 'bprmf', {str(tmp_path / 'run')!r}, {SETTINGS}, 0, held, every_seconds=0)"
+        f"jobs.train_mapped({str(data)!r}, 'bprmf', {str(tmp_path / 'run')!r}, {SETTINGS}, 0, held, "
+        "jobs.Workers(every_seconds=0))"
     )
     broken = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert broken.stdout.readline() == b"held\n"
@@ -62,15 +63,15 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(data: Path, one: map
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def second_process(shelf: Path) -> int:
-    """The process of the training on `shelf` that is the second of its processes."""
+def second_process(folder: Path) -> int:
+    """The process of the training on `folder` that is the second of its processes."""
     for place in Path("/proc").glob("[0-9]*"):
         try:
             words = (place / "cmdline").read_bytes().split(b"\0")
             facts = (place / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"mmrecun.scale.sharded_training" in words and b"RANK=1" in facts and str(shelf) in words[3].decode():
+        if b"mmrecun.scale.sharded_training" in words and b"RANK=1" in facts and str(folder) in words[3].decode():
             return int(place.name)
     raise AssertionError("the second process is not there")
 
@@ -80,15 +81,15 @@ def test_a_process_that_is_killed_is_begun_again(
 ):
     """All are begun again from the newest checkpoint; the run is that of two that nobody disturbed."""
     killed: list[int] = []
-    shelf = jobs.training_folder(tmp_path / "run") / "checkpoints"
+    folder = jobs.training_folder(tmp_path / "run") / "checkpoints"
 
     def kill(epoch: int, *_: object) -> None:
         if not killed:
-            os.kill(second_process(shelf), signal.SIGKILL)
+            os.kill(second_process(folder), signal.SIGKILL)
             killed.append(epoch)
 
-    monkeypatch.setattr(gang, "_LOOK_SECONDS", 0.01)
-    jobs.train_mapped(data, "bprmf", tmp_path / "run", SETTINGS, 0, kill, Workers(2), every_seconds=0)
+    monkeypatch.setattr(process_group, "_LOOK_SECONDS", 0.01)
+    jobs.train_mapped(data, "bprmf", tmp_path / "run", SETTINGS, 0, kill, Workers(2, every_seconds=0))
     assert len(killed) == 1
     assert mapped.read(tmp_path / "run").manifest.digest == mapped.read(two / "run").manifest.digest
 
@@ -105,7 +106,7 @@ def test_an_error_of_the_training_is_its_own(data: Path, tmp_path: Path):
     [
         ("lightgcn", Workers(), "reads whole tables"),
         ("bprmf", Workers(2, "ray"), "--on ray needs --store"),
-        ("bprmf", Workers(2, store="file:///x"), "are about a cluster"),
+        ("bprmf", Workers(2, store="file:///x"), "are for a cluster"),
         ("bprmf", Workers(2, "rya"), "write here, ray"),
     ],
 )

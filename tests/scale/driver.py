@@ -11,23 +11,23 @@ from mmrecun.bench.cache import Cache
 from mmrecun.bench.groups import groups
 from mmrecun.bench.run import BenchPaths, run
 from mmrecun.bench.spec import load
-from mmrecun.scale.on_ray import OnRay
+from mmrecun.scale.executor import Executor, Made
 from mmrecun.scale.piece import Piece
 from mmrecun.scale.ray_engine import connected
-from mmrecun.scale.room import Made, Room
+from mmrecun.scale.ray_executor import RayExecutor
 
 
 class Traced:
-    """A room whose pieces tell when they begin and end."""
+    """A executor whose pieces tell when they begin and end."""
 
     shared = True
 
-    def __init__(self, room: Room, trace: Path, held: Sequence[str]) -> None:
-        self.room, self.trace, self.held = room, trace, list(held)
+    def __init__(self, executor: Executor, trace: Path, held: Sequence[str]) -> None:
+        self.executor, self.trace, self.held = executor, trace, list(held)
 
     def make(self, pieces: Sequence[Piece], root: Path, progress) -> Iterator[Made]:
         found = {piece.name: piece for piece in pieces}
-        for made in self.room.make([self._traced(piece) for piece in pieces], root, progress):
+        for made in self.executor.make([self._traced(piece) for piece in pieces], root, progress):
             yield Made(found[made.piece.name], made.failure)
 
     def _traced(self, piece: Piece) -> Piece:
@@ -39,8 +39,8 @@ def main(spec: str, out: str, address: str, trace: str, *held: str) -> None:
     parsed, base = load(spec)
     place = Path(out)
     with connected(address) as engine:
-        room = Traced(OnRay(engine), Path(trace), held)
-        run(groups(parsed, base), BenchPaths(place, Cache(place / "cache", "cpu")), room=room)
+        executor = Traced(RayExecutor(engine), Path(trace), held)
+        run(groups(parsed, base), BenchPaths(place, Cache(place / "cache", "cpu")), executor=executor)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import pytest
 import torch.distributed as dist
 
-from mmrecun.scale.sharded_training import meeting
+from mmrecun.scale.sharded_training import rendezvous_store
 
 
 @pytest.fixture
@@ -19,12 +19,12 @@ def launched(monkeypatch: pytest.MonkeyPatch):
 def test_an_attempt_does_not_see_addresses_of_the_one_before(launched, monkeypatch: pytest.MonkeyPatch):
     """Both attempts have the same store below, so an address written straight to it is seen by the next."""
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
-    first, *place = meeting()
+    first, *place = rendezvous_store()
     assert place == [1, 2]
     first.set("address", "of a process that dies")
-    assert meeting()[0].check(["address"])
+    assert rendezvous_store()[0].check(["address"])
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    again = meeting()[0]
+    again = rendezvous_store()[0]
     assert not again.check(["address"])
     again.set("address", "of its successor")
     assert first.get("address") == b"of a process that dies"
@@ -34,6 +34,6 @@ def test_an_attempt_does_not_see_addresses_of_the_one_before(launched, monkeypat
 def test_without_torchrun_the_first_process_keeps_the_store(launched, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE")
     monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
-    store, *place = meeting()
+    store, *place = rendezvous_store()
     store.set("address", "mine")
     assert (place, store.get("address")) == ([1, 2], b"mine")

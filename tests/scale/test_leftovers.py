@@ -11,7 +11,7 @@ from mmrecun.atomic import staged_folder
 from mmrecun.data import files
 from mmrecun.jobs import resume_file, training_folder
 from mmrecun.scale import leftovers
-from mmrecun.scale.depot import Depot
+from mmrecun.scale.remote_folders import RemoteFolders
 from tests.cli.calling import keys
 
 
@@ -43,8 +43,9 @@ def test_what_commands_really_leave_is_found(tmp_path: Path, temporary: Path):
     settings = {"epochs": 5, "dim": 8}
     with pytest.raises(KeyboardInterrupt):
         jobs.train(tmp_path / "data", "bprmf", runs / "one", settings, progress=stop)
+    workers = jobs.Workers(every_seconds=0)
     with pytest.raises(KeyboardInterrupt):
-        jobs.train_mapped(tmp_path / "data", "bprmf", runs / "two", settings, progress=stop, every_seconds=0)
+        jobs.train_mapped(tmp_path / "data", "bprmf", runs / "two", settings, progress=stop, workers=workers)
     jobs.train(tmp_path / "data", "bprmf", runs / "whole", settings)
     with staged_folder(runs / "half") as staging:
         (staging / "word").write_text("word")
@@ -61,7 +62,7 @@ def test_the_command_lists_and_removes(cli, tmp_path: Path, temporary: Path):
     (runs / ".run.training").mkdir(parents=True)
     (runs / ".hidden").mkdir()
     (runs / "run").mkdir()
-    Depot(store).put(temporary / "another", "columns/0123")
+    RemoteFolders(store).put(temporary / "another", "columns/0123")
     listed = keys(cli("leftovers", runs, "--store", store, "--json"))
     places = [one["place"] for one in listed["leftovers"]]
     assert [Path(place).name for place in places[:3]] == [
@@ -75,7 +76,7 @@ def test_the_command_lists_and_removes(cli, tmp_path: Path, temporary: Path):
     assert sorted(path.name for path in runs.iterdir()) == [".hidden", "run"]
     assert [path.name for path in temporary.iterdir() if path.name.startswith("mmrecun")] == []
     assert (temporary / "another").is_dir()
-    assert Depot(store).names() == []
+    assert RemoteFolders(store).names() == []
     assert keys(cli("leftovers", runs, "--store", store, "--json"))["leftovers"] == []
 
 

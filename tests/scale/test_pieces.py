@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mmrecun.errors import ForgetError, MMRecUnError
-from mmrecun.scale.choice import chosen_room, head_of
-from mmrecun.scale.here import Here
+from mmrecun.scale.choice import chosen_executor, head_of
+from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.scale.piece import Failure, Piece, perform
 from mmrecun.training.loop import no_progress
 
@@ -23,16 +23,16 @@ def sums(root: Path) -> dict[str, int]:
 
 def test_needs_come_first_whatever_the_order_and_a_name_is_made_once(tmp_path: Path):
     pieces = [piece("c", 100, ("made/a", "made/b")), piece("b", 10, ("made/a",)), piece("a", 1), piece("a", 1)]
-    made = list(Here().make(pieces, tmp_path, no_progress))
+    made = list(LocalExecutor().make(pieces, tmp_path, no_progress))
     assert [one.piece.note for one in made] == ["a", "b", "c"]
     assert sums(tmp_path) == {"a": 1, "b": 11, "c": 112}
     assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_what_is_there_is_not_made_again(tmp_path: Path):
-    list(Here().make([piece("a", 1)], tmp_path, no_progress))
+    list(LocalExecutor().make([piece("a", 1)], tmp_path, no_progress))
     (tmp_path / "made" / "a" / "sum").write_text("7")
-    list(Here().make([piece("b", 10, ("made/a",)), piece("a", 1)], tmp_path, no_progress))
+    list(LocalExecutor().make([piece("b", 10, ("made/a",)), piece("a", 1)], tmp_path, no_progress))
     assert sums(tmp_path) == {"a": 7, "b": 17}
 
 
@@ -50,7 +50,7 @@ def test_a_failure_takes_with_it_only_what_needs_it(tmp_path: Path, make: str, k
         piece("grandchild", 1, ("made/child",)),
         piece("other", 5),
     ]
-    made = {one.piece.note: one.failure for one in Here().make(pieces, tmp_path, no_progress)}
+    made = {one.piece.note: one.failure for one in LocalExecutor().make(pieces, tmp_path, no_progress)}
     assert made.pop("other") is None
     assert set(made) == {"bad", "child", "grandchild"}
     assert set(made.values()) == {Failure(kind=kind, text=text)}
@@ -58,7 +58,7 @@ def test_a_failure_takes_with_it_only_what_needs_it(tmp_path: Path, make: str, k
 
 
 def test_a_need_that_nobody_makes_is_named(tmp_path: Path):
-    (made,) = Here().make([piece("a", 1, ("made/lost",))], tmp_path, no_progress)
+    (made,) = LocalExecutor().make([piece("a", 1, ("made/lost",))], tmp_path, no_progress)
     assert "made/lost is missing; it is needed for 'a'" in made.failure.text
 
 
@@ -83,7 +83,7 @@ def test_whoever_comes_second_to_a_name_has_made_it_too(tmp_path: Path):
 
 def test_progress_counts_pieces(tmp_path: Path):
     seen: list[tuple[int, int, str]] = []
-    list(Here().make([piece("a"), piece("b")], tmp_path, lambda *found: seen.append(found)))
+    list(LocalExecutor().make([piece("a"), piece("b")], tmp_path, lambda *found: seen.append(found)))
     assert seen == [(0, 2, "a"), (0, 2, "a  1/2"), (1, 2, "b"), (1, 2, "b  1/2"), (2, 2, "")]
 
 
@@ -92,5 +92,5 @@ def test_where_pieces_are_made_is_read_strictly():
     for wrong in ("rya", "ray:", "ray:host", "ray:host:", "ray::6379", "there:host:6379"):
         with pytest.raises(MMRecUnError, match="write here, ray or ray:HOST:PORT"):
             head_of(wrong)
-    with pytest.raises(MMRecUnError, match="--gpus is about a cluster"), chosen_room(gpus=0.5):
+    with pytest.raises(MMRecUnError, match="--gpus is for a cluster"), chosen_executor(gpus=0.5):
         pass

@@ -13,7 +13,7 @@ pytest.importorskip("ray", reason="Ray is not installed; pip install 'mmrecun[ra
 from mmrecun import Dataset, jobs, runs
 from mmrecun.chunked import run as mapped
 from mmrecun.data import files
-from mmrecun.scale.depot import Depot
+from mmrecun.scale.remote_folders import RemoteFolders
 from tests.scale.hosts import Hosts, until
 
 SETTINGS = {"dim": 8, "epochs": 40, "batch_size": 400, "patience": 40, "patience_steps": 0}
@@ -36,8 +36,8 @@ def command(
     hosts: Hosts, data: Path, out: Path, store: Path, model: str = "bprmf", job: str = "train_mapped"
 ) -> list[str]:
     """A training on the cluster that leaves a checkpoint after every epoch."""
-    workers = f"jobs.Workers(2, 'ray:{hosts.address}', {store.as_uri()!r})"
-    call = f"{str(data)!r}, {model!r}, {str(out)!r}, {SETTINGS}, workers={workers}, every_seconds=0"
+    workers = f"jobs.Workers(2, 'ray:{hosts.address}', {store.as_uri()!r}, every_seconds=0)"
+    call = f"{str(data)!r}, {model!r}, {str(out)!r}, {SETTINGS}, workers={workers}"
     return [sys.executable, "-c", f"from mmrecun import jobs; jobs.{job}({call})"]
 
 
@@ -61,7 +61,7 @@ def test_two_hosts_make_the_run_of_one_process(one: mapped.MappedRun, calm: mapp
     for side in mapped.SIDES:
         both = [run.vectors(side, np.arange(run.size(side))).numpy() for run in (calm, one)]
         np.testing.assert_allclose(*both, rtol=0, atol=2e-5)
-    assert [name.split("/")[0] for name in Depot((data.parent / "store").as_uri()).names()] == ["columns"]
+    assert [name.split("/")[0] for name in RemoteFolders((data.parent / "store").as_uri()).names()] == ["columns"]
 
 
 def train_and_kill_a_worker(hosts: Hosts, asked: list[str], store: Path) -> None:

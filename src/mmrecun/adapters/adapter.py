@@ -1,4 +1,4 @@
-"""The contract of every adapter of files: settings that say how a file is read, and one method that reads it."""
+"""The contract of every adapter of files: settings of reading a file, and a method that reads it."""
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -49,11 +49,11 @@ class Adapter:
         self.config = config
 
     def read(self, path: Path, data: Dataset, users: Ids | None, items: Ids | None) -> ForeignModel:
-        """Read a model; nothing in its file is run.
+        """Read a model, without running anything in its file.
 
         Args:
             path: a file, or a folder for formats of several files.
-            data: what it was trained on.
+            data: the data that it was trained on.
             users, items: ids of its rows in order; None for the order of `data`.
 
         Raises:

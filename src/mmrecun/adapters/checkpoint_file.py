@@ -1,4 +1,4 @@
-"""A `.pth` file of torch: its tables are read and replaced in place, and everything else stays byte for byte.
+"""A `.pth` file of torch: its tables are read and replaced in place, and all other bytes are unchanged.
 
 A file as torch has written it since version 1.6 is an uncompressed zip: one pickle, and one entry of raw numbers for
 each storage. Changing numbers needs no pickle to be written, so the file is of the same classes as before.
@@ -41,7 +41,7 @@ class CheckpointFile:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file; nothing of it is run.
+        """Read a file, without running anything in it.
 
         Raises:
             ArtifactError: when there is none, or it is not of this format.

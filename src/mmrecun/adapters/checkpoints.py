@@ -21,7 +21,7 @@ _OPTIMISER = "optimizer/"
 
 @dataclass(frozen=True)
 class TablesInFile:
-    """A checkpoint whose two tables are edited; the state of an optimiser in it is emptied.
+    """A checkpoint with two tables that change; the state of an optimiser in it is zeroed.
 
     Attributes:
         file: the checkpoint.
@@ -36,15 +36,15 @@ class TablesInFile:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What cannot be forgotten in this format, one sentence each."""
+        """Limits of forgetting in this format, one sentence each."""
         prefix = self.users.rpartition("/")[0]
         shared = [name for name in self.file.tensors if name.rpartition("/")[0] == prefix]
         return (*((SHARED_PARAMETERS,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
 
     def holding(self, model: Recommender, places: Places) -> Self:
-        """Return the rows of the users and items that stay, in their places.
+        """Return the file with the rows of the retained users and items, in their places.
 
-        Moments of optimisers, which remember every row, are zero.
+        Moments of optimisers, which depend on every row, are zero.
         """
         users, items = rows_of(model)
         changed = {
@@ -91,13 +91,13 @@ def load(
     layers: int = 0,
     name: str = "torch",
 ) -> ForeignModel:
-    """Read a `.pth` file; nothing of it is run, whatever it holds.
+    """Read a `.pth` file, without running anything in it.
 
     Args:
         path: written by `torch.save`.
         users, items: names of the two tables, such as "user_embedding.weight", or with the keys of outer dictionaries
             before them: "state_dict/user_embedding.weight".
-        data: what it was trained on.
+        data: the data that it was trained on.
         user_ids, item_ids: ids of the rows in order, padding rows included; by default the order of the dataset.
         layers: hops over the user-item graph, if the model propagates its rows as LightGCN does.
         name: name of the library.

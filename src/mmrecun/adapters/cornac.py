@@ -147,7 +147,7 @@ def _ids_in_row_order(ids: Any, size: int) -> list[str]:
 
 
 def dataset_of_model(model: Any, valid: list[tuple[Any, ...]], test: list[tuple[Any, ...]]) -> Dataset:
-    """Return the training set that a model keeps, with held-out pairs of the users and items it knows.
+    """Return the training set that a model keeps, with held-out pairs of its users and items.
 
     Raises:
         DataError: when a user or item of the training set has no id.

@@ -55,7 +55,7 @@ class Home(Protocol):
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What cannot be forgotten in this format, one sentence each."""
+        """Limits of forgetting in this format, one sentence each."""
         ...
 
     def holding(self, model: Recommender, places: Places) -> Self:
@@ -76,13 +76,13 @@ class ForeignModel:
     """A model of another library with the data it was trained on.
 
     Attributes:
-        dataset: the data that it knows.
+        dataset: the data of the model.
         model: the same rows as one of our recommenders, in the order of `dataset`.
         home: the file or object that it came from.
         places: places of the rows in there.
-        exact: the unlearner for models whose own objective is solved for; None for `mmrecun`.
+        exact: the unlearner that solves the model's own objective; None for `mmrecun`.
         method, settings, stop, seconds: facts of the unlearning that made it; empty for a model as it was read.
-        record: what it was asked to forget, in memory alone.
+        record: record of the request, kept in memory only.
         original: the model that it was unlearned from.
         forgets: targets that a model of this kind can forget and its format can express.
     """
@@ -116,7 +116,7 @@ class ForeignModel:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What cannot be forgotten in this way, one sentence each."""
+        """Limits of forgetting in this way, one sentence each."""
         return self.home.limits
 
     def unlearn(
@@ -142,7 +142,7 @@ class ForeignModel:
             ForgetError: when an id is unknown, or nothing would be left.
         """
         started = time.perf_counter()
-        asked = ForgetRequest.taken(request)
+        asked = ForgetRequest.coerce(request)
         partition = Partition.from_request(self.dataset, asked)
         self._refuse_beyond(partition)
         name, unlearner = self._unlearner(method, settings or {})

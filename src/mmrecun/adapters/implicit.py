@@ -51,7 +51,7 @@ class ImplicitFile:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What cannot be forgotten in this format, one sentence each."""
+        """Limits of forgetting in this format, one sentence each."""
         items = (SERVED_ITEMS,) if self.kind == "als" else ()
         return (*items, "cached norms are not saved, but a model in memory has them: load the file anew", HISTORIES)
 

@@ -1,11 +1,11 @@
-"""Read the pickle inside a torch checkpoint without running anything of it.
+"""Read the pickle inside a torch checkpoint without running code from it.
 
 Pickle is a small program that may call any function by name. Here three names are known: the two that torch uses to
-rebuild tensors and parameters, which become plain records, and ordered dictionaries. Every other name, whatever it is,
-becomes an inert stub: calling it, setting its state or adding to it does nothing.
+rebuild tensors and parameters, which become plain records, and ordered dictionaries. Every other name becomes an inert
+stub: calling it, setting its state or adding to it does nothing.
 
-Before the program is run, its instructions are read through: those that could ask for more memory than the file is
-large are refused.
+Before the program is run, its instructions are scanned: those that could request more memory than the size of the file
+are refused.
 """
 
 import pickle
@@ -36,10 +36,10 @@ _DAMAGED = (
 
 
 class Inert:
-    """Stands for anything that is not known; holds nothing and does nothing."""
+    """A stub for any unknown name; it holds nothing and does nothing."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """Make one, whatever is given."""
+        """Make one, with any arguments."""
         return super().__new__(cls)
 
     def __init__(self, *_: object, **__: object) -> None: ...
@@ -63,7 +63,7 @@ class Inert:
 
 
 class _StorageType(Inert):
-    """A class of storages, by the name of which the numbers' type is known."""
+    """A class of storages, whose name gives the dtype."""
 
     dtype = ""
 
@@ -100,7 +100,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Finds known names and storages alone; every other name is inert."""
+    """Resolves known names and storages; every other name is inert."""
 
     def find_class(self, module: str, name: str) -> Any:
         return _KNOWN.get((module, name), Inert)
@@ -116,7 +116,7 @@ def read_inert(content: bytes, path: str) -> Any:
     """Return what a pickle holds: dictionaries, lists, numbers, texts, `StoredTensor` and `Inert`.
 
     Raises:
-        ArtifactError: when it is not a pickle, is damaged, or asks for what no checkpoint needs.
+        ArtifactError: when it is not a pickle, is damaged, or has instructions that no checkpoint needs.
     """
     try:
         _check(content)

@@ -1,4 +1,4 @@
-"""What a foreign model was trained on, as a dataset: a folder, a table or sparse matrices."""
+"""Training data of a foreign model as a dataset, from a folder, a table or sparse matrices."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,10 +22,9 @@ _LABELS = {"split", "x_label"}
 
 
 def opened_data(data: Dataset | str | Path) -> Dataset:
-    """Return a dataset as it is, or read it from a dataset folder or a table with the columns `user` and `item`.
+    """Return a dataset unchanged, or read it from a dataset folder or a table with the columns `user` and `item`.
 
-    A table without a column of splits holds what the model was trained on, so that all of it is training pairs. Of
-    `.inter` files no weights are kept.
+    All rows of a table without a column of splits are training pairs. Weights in `.inter` files are ignored.
 
     Raises:
         DataError: when there is nothing there, or it cannot be read.
@@ -64,10 +63,10 @@ def dataset_of(
     """Return the dataset of [U, I] matrices, such as `implicit` is trained on; explicit zeros are not pairs.
 
     Args:
-        train: what the model was trained on; values are kept as the attribute `weight`.
-        valid, test: held-out pairs, from which quality is told; a pair must be in one matrix only.
+        train: the training matrix; values are kept as the attribute `weight`.
+        valid, test: held-out pairs, for measuring quality; a pair must be in one matrix only.
         users, items: ids in row and column order; by default the numbers of rows and columns, as text.
-        name: for people.
+        name: name of the dataset, for reports.
 
     Raises:
         DataError: when the matrices differ in shape, or a pair is in two.

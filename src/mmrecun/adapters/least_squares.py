@@ -17,7 +17,7 @@ class Side(NamedTuple):
         weights: float64 [R, S] sparse, by how much a pair counts more than one that is not there.
         targets: float64 [R, S] sparse of the same pattern, weight times what the pair's score should be.
         background: weight of every pair that is not there, and should score 0.
-        ridge: of each row, float64 [R].
+        ridge: ridge of each row, float64 [R].
     """
 
     weights: sp.csr_array
@@ -37,7 +37,7 @@ class Side(NamedTuple):
         dim = other.shape[1]
         gram = self.background * other.T @ other
         right = self.targets @ other
-        if not self.weights.data.any() and (self.ridge == self.ridge[0]).all():  # every pair counts alike: one matrix
+        if not self.weights.data.any() and (self.ridge == self.ridge[0]).all():  # equal weights: one matrix for all
             alike: Array = np.linalg.solve(gram + self.ridge[0] * np.eye(dim), right.T).T
             return alike
         found: Array = np.empty_like(right)

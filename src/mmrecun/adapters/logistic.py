@@ -20,6 +20,7 @@ from mmrecun.adapters.embeddings import rows_of, with_rows
 from mmrecun.adapters.interactions import weight_matrices
 from mmrecun.adapters.places import Array
 from mmrecun.arrays import Ints
+from mmrecun.data.dataset import inverse_index
 from mmrecun.text import counted
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 
@@ -30,8 +31,8 @@ class LogisticConfig(UnlearnConfig):
     """Settings of the unlearning of logistic matrix factorisation.
 
     Attributes:
-        regularization, neg_prop: as the model was trained.
-        negatives: rows of the other side that stand for all, drawn as training draws them.
+        regularization, neg_prop: the values of the training.
+        negatives: number of sampled rows of the other side that represent all, drawn as in training.
     """
 
     regularization: PositiveFloat = 0.6
@@ -40,14 +41,14 @@ class LogisticConfig(UnlearnConfig):
 
 
 class RowObjective(NamedTuple):
-    """What training maximises in one row, the other side fixed.
+    """The objective that training maximises in one row, the other side fixed.
 
     Attributes:
         pairs: float64 [N, D], rows of the other side that it has pairs with.
         weights: float64 [N] of these pairs.
-        others: float64 [M, D], rows that stand for its negatives.
+        others: float64 [M, D], sampled rows of negatives.
         share: weight of each of these.
-        ridge: of the row's squared length, halved.
+        ridge: factor of half the row's squared length.
         free: int64, the columns that training moves; the other one is held at 1.
     """
 
@@ -127,7 +128,7 @@ class LogisticSide(NamedTuple):
 
 
 class UnlearnLogistic(Unlearner):
-    """Moves each row that lost pairs by what they meant to its optimum: users first, then items.
+    """Moves each row that lost pairs by the change of its optimum: users first, then items.
 
     Rows are [p, 1, b_u] for users and [q, b_i, 1] for items, whose dot product is the score.
     """
@@ -147,8 +148,7 @@ class UnlearnLogistic(Unlearner):
         for side, fixed in ((0, -2), (1, -1)):
             other = 1 - side
             drawn = rng.choice(whole[side].indices, self.config.negatives)
-            place = np.full(len(before[other]), -1)
-            place[kept[other]] = np.arange(len(kept[other]))
+            place = inverse_index(kept[other], len(before[other]))
             stay = place[drawn][place[drawn] >= 0]
             old = LogisticSide(whole[side], before[other], drawn, fixed)
             new = LogisticSide(left[side], after[other], stay, fixed)

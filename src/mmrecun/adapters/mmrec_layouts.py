@@ -1,4 +1,4 @@
-"""How parameters of MMRec's MGCN, FREEDOM, BM3, LightGCN and VBPR map to ours, by their names and shapes alone."""
+"""Map parameters of MMRec's MGCN, FREEDOM, BM3, LightGCN and VBPR to ours, by their names and shapes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
@@ -60,7 +60,7 @@ class Part(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How a model of MMRec becomes one of ours.
+    """The mapping of a model of MMRec to one of ours.
 
     Attributes:
         model: our class.

@@ -38,7 +38,7 @@ class BiasedBM3(BM3):
 
 
 class EvenFREEDOM(FREEDOM):
-    """FREEDOM with an item graph in which all neighbours weigh alike."""
+    """FREEDOM with an item graph in which all neighbours have the same weight."""
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """Return the vectors as FREEDOM does."""
@@ -50,7 +50,7 @@ class EvenFREEDOM(FREEDOM):
 
 
 def with_even_graphs(inputs: GraphInputs) -> GraphInputs:
-    """Return `inputs` whose item graphs weigh all neighbours alike."""
+    """Return `inputs` with item graphs in which all neighbours have the same weight."""
     return replace(inputs, item_graphs={name: evened(graph) for name, graph in inputs.item_graphs.items()})
 
 

@@ -52,8 +52,8 @@ class Places:
             _found(dataset.users, users, sizes[0], degrees[0]),
             _found(dataset.items, items, sizes[1], degrees[1]),
         )
-        nobody = np.empty(0, dtype=np.int64)
-        return cls(*found, nobody, nobody, sizes)
+        none = np.empty(0, dtype=np.int64)
+        return cls(*found, none, none, sizes)
 
     def after(self, user_rows: Ints, item_rows: Ints) -> Self:
         """Return the places of the users and items that stay, given their dataset rows; the others are emptied."""

@@ -1,4 +1,4 @@
-"""Notice a model whose rows are in another order than its data: it ranks its own training pairs like any others."""
+"""Detect a model whose rows are in another order than its data: its training pairs rank no higher than others."""
 
 import numpy as np
 import torch
@@ -13,14 +13,13 @@ _CHANCE = 0.56  # the models measured have 0.7 or more; the same rows in another
 
 
 def in_order(mine: ForeignModel, users: object, items: object) -> ForeignModel:
-    """Return a model whose rows belong to the ids of its data, as far as its own training pairs can tell.
+    """Return a model whose rows belong to the ids of its data, as far as its own training pairs show.
 
-    Training pairs are compared with items of the same user that are drawn as often as they are popular, so that a
-    model must know the user, too.
+    Training pairs are compared with items of the same user drawn by popularity, so that the rows of users matter, too.
 
     Args:
         mine: a model as it was read.
-        users, items: the ids that were given for its rows, None where the order of the data was taken.
+        users, items: the given ids of its rows; None where the order of the data was assumed.
 
     Raises:
         DataError: when training pairs rank no higher than others, two standard errors included.
@@ -30,14 +29,14 @@ def in_order(mine: ForeignModel, users: object, items: object) -> ForeignModel:
         return mine
     wanting = [kind for kind, ids in (("users", users), ("items", items)) if ids is None]
     named = " ".join(f"--reading {kind}=F" for kind in wanting)
-    mend = (
+    advice = (
         f"give the ids of the {' and '.join(wanting)} in the order of its rows, as lists or files ({named})"
         if wanting
         else "check their order"
     )
     raise DataError(
         f"the model of {mine.home.name} ranks its training pairs no higher than others (AUC {known:.2f}): its rows are "
-        f"in another order than the ids, or it was trained on other pairs or hardly at all; {mend}"
+        f"in another order than the ids, or it was trained on other pairs or hardly at all; {advice}"
     )
 
 

@@ -23,7 +23,7 @@ class Storage(NamedTuple):
 
     Attributes:
         key: its name in the archive.
-        dtype: of NumPy; "" for a type that is not read.
+        dtype: dtype of NumPy; "" for a type that is not read.
     """
 
     key: str

@@ -103,8 +103,8 @@ def _named(folder: Path, name: str) -> Path:
         raise ArtifactError(f"{folder}: no such folder; vectors are read from a folder with a file 'users' and 'items'")
     found = [folder / f"{name}{suffix}" for suffix in _READERS if (folder / f"{name}{suffix}").is_file()]
     if len(found) != 1:
-        said = "several files" if found else "no file"
-        raise ArtifactError(f"{folder}: {said} called '{name}'; one of {', '.join(name + end for end in _READERS)}")
+        problem = "several files" if found else "no file"
+        raise ArtifactError(f"{folder}: {problem} called '{name}'; one of {', '.join(name + end for end in _READERS)}")
     return found[0]
 
 
@@ -121,7 +121,7 @@ def load(
         users, items: [U, D] and [I, D] arrays, or files: `.npy`, `.safetensors` with one tensor, or `.parquet` with a
             column of ids and one of lists.
         data: what they were trained on.
-        user_ids, item_ids: of the rows in order; read from Parquet, and by default those of the dataset.
+        user_ids, item_ids: ids of the rows in order; read from Parquet, and by default those of the dataset.
 
     Raises:
         ArtifactError: when a file is not of its format.

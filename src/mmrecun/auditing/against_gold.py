@@ -136,7 +136,7 @@ def _recognition(kind: Kind, gap: Gap | None, before: float | None) -> Check:
     """Check that recognition is within tolerance; passed only if a model that forgot nothing would have failed.
 
     Args:
-        kind: kind of what was forgotten.
+        kind: kind of forgotten data.
         gap: gap of the AUC to Gold.
         before: AUC of the original, or of pairs that the model may know.
     """

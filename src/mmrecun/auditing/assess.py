@@ -26,7 +26,7 @@ class AuditSubject:
     """An unlearned run, and what it is compared with.
 
     Attributes:
-        names: of model, method and dataset.
+        names: names of model, method and dataset.
         partition: original and retained data.
         original, unlearned, golds: the runs; all but the first know the retained data only.
         record: salted hashes of what the request named, from the run's manifest; without them three of the residue
@@ -61,7 +61,7 @@ def assess(
         subject: the runs.
         relearn: training settings of the original, if the forgotten pairs are to be relearned.
         shadows: the likelihood-ratio attack, if requested.
-        sample: of how many users the retained figures are; see `sampling.sample_size`.
+        sample: number of users in the retained figures; see `sampling.sample_size`.
         progress: called with the number of ranked users, of those of all runs together.
     """
     partition, setup = subject.partition, audit_setup(subject.partition, sample)

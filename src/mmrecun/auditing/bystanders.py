@@ -14,6 +14,7 @@ from mmrecun.auditing.figures import Bystanders, Mark
 from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import matched_auc
 from mmrecun.auditing.similarity import overlap
+from mmrecun.evaluation.changes import lists_with
 from mmrecun.forget.partition import Partition
 
 FEWEST, QUARTER = 50, 0.25
@@ -22,12 +23,12 @@ _K = 20
 
 @dataclass(frozen=True)
 class ListChanges:
-    """The users whose lists are compared, and the touched items.
+    """The users whose lists are compared, and the affected items.
 
     Attributes:
         rows: int64 [M], the users with a list.
         bystanders: bool [M].
-        affected: of the items.
+        affected: the affected items.
     """
 
     rows: Ints
@@ -77,8 +78,7 @@ class ListChanges:
 
 def item_counts(lists: Ints, items: int) -> Ints:
     """Count how often each of `items` is in the first twenty places of the lists [M, K]; int64 [I]."""
-    shown = lists[:, :_K]
-    return np.bincount(shown[shown >= 0], minlength=items)
+    return lists_with(lists[:, :_K], items)
 
 
 def weighted_gain(weights: Doubles, gain: Doubles, strata: Ints) -> tuple[float, float]:

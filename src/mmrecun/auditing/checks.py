@@ -24,10 +24,10 @@ from mmrecun.text import counted
 
 CHANCE, ERRORS = 0.5, 3.0  # three standard errors: an audit makes many checks, and Gold should pass them all
 RECOGNITION_MARGIN, MARK_MARGIN = 0.02, 0.03  # smallest difference of an AUC that counts, however small its error
-KNOWN_SHARE, SURELY_KNOWN = 0.4, 0.1  # of the pairs that look known: upper end of its band to pass, lower end to doubt
+KNOWN_SHARE, SURELY_KNOWN = 0.4, 0.1  # share of pairs that look known: most for its upper end, and for its lower end
 LAPSED_SHARE = 0.6  # of the excess AUC of kept features: what lapsed ones may have
 SPLIT_MARGIN = 0.08  # level of the data alone above chance from which the split was not random
-TOO_VAGUE = 0.15  # allowed difference of an AUC beyond which nothing is decided
+TOO_VAGUE = 0.15  # tolerance of an AUC above which the check is not assessed
 UTILITY_SHARE = 0.95  # of the recall before
 PLACES_MARGIN = 0.1  # share by which touched items may gain places in bystanders' lists
 
@@ -44,7 +44,7 @@ def paired_error(values: Doubles, references: list[Doubles]) -> float | None:
 
 
 def error_floor(error: float, first: int, second: int) -> float:
-    """Return the standard error of an AUC if the two groups are alike.
+    """Return the standard error of an AUC of two groups from one distribution.
 
     It is at most one and a half times that of independent pairs. Otherwise, where half of the owners are still known
     and half are not, the error over owners would grow with the very difference that the check looks for.
@@ -85,9 +85,9 @@ def lapsed_check(kind: Kind, found: Recognition) -> Check:
     """
     kept, error = found.known_auc - CHANCE, float(np.hypot(found.auc_error, found.known_auc_error))
     share, spread = ((found.auc - CHANCE) / kept, 2 * error / kept) if kept > 0 else (1.0, 1.0)
-    told = f" ({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%})"
+    bounds = f" ({share:.0%} ± {spread:.0%} of their excess over {CHANCE}, at most {LAPSED_SHARE:.0%})"
     if kept < ERRORS * found.known_auc_error:
-        state, reading, told = (
+        state, reading, bounds = (
             Outcome.NOT_ASSESSED,
             "not even features that are kept are recognised, so nothing follows",
             "",
@@ -101,7 +101,7 @@ def lapsed_check(kind: Kind, found: Recognition) -> Check:
     detail = (
         f"AUC {found.auc:.3f} of {counted(found.pairs, 'pair')} against {counted(found.held_out, 'held-out pair')} of "
         f"the same items, which are shown with the lapsed features alone; {found.known_auc:.3f} for items that keep "
-        f"theirs{told}: {reading}"
+        f"theirs{bounds}: {reading}"
     )
     return Check(name=recognition_name(kind), state=state, detail=detail, about=About.FORGETTING)
 
@@ -124,7 +124,7 @@ def _recognition_outcome(found: Recognition, allowed: float) -> tuple[Outcome, s
 
 
 def _if_recognised_before(found: Recognition, allowed: float) -> tuple[Outcome, str]:
-    """Decide whether pairs that look alike would look different in a model that forgot nothing."""
+    """Decide whether pairs that look alike would differ in a model that forgot nothing."""
     if allowed > TOO_VAGUE:
         return Outcome.NOT_ASSESSED, "too few pairs to decide"
     if found.known_auc - CHANCE < allowed:
@@ -171,7 +171,7 @@ def utility_check(original: Measurements, unlearned: Measurements, error: float 
 
 
 def mark_checks(marks: Mapping[MarkKind, Mark]) -> list[Check]:
-    """Check whether touched rows stand out and lists reveal touched items; a kind without any is left out."""
+    """Check whether affected rows stand out and lists reveal affected items; a kind without any is left out."""
     return [_mark_check(kind, mark) for kind, mark in marks.items()]
 
 

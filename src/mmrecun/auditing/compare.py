@@ -83,10 +83,10 @@ def compare(
     """Make the audit report of one unlearned run from what was measured.
 
     Args:
-        names: of model, method and dataset.
+        names: names of model, method and dataset.
         partition, setup: what every state was measured with.
         original, unlearned, golds: the states.
-        residue_checks: of `residue.scan`.
+        residue_checks: checks of `residue.scan`.
     """
     made = check_run(partition, setup, original, unlearned, golds, residue_checks)
     model, method, dataset = names
@@ -117,7 +117,7 @@ def _decisive(checks: Sequence[Check], missed: Sequence[set[CheckName]]) -> list
     These are checks of forgetting that could not be made, and failed checks whose bound every Gold misses, too.
 
     Args:
-        checks: of the run.
+        checks: all checks of the run.
         missed: what each Gold fails by itself.
     """
     passed = {check.name for check in checks if check.state is Outcome.PASSED}

@@ -1,4 +1,4 @@
-"""How visible removed items still are in the rankings of a model, and in the lists that are served."""
+"""Exposure of removed items in the rankings of a model, and in the lists that are served."""
 
 import numpy as np
 import torch

@@ -15,7 +15,7 @@ class RunKind(StrEnum):
 
 
 class Recognition(Settings):
-    """How well one kind of forgotten pairs can still be distinguished from held-out pairs of the same owners.
+    """Recognition of one kind of forgotten pairs against held-out pairs of the same owners.
 
     Attributes:
         pairs, held_out: how many were compared.
@@ -45,7 +45,7 @@ class Recognition(Settings):
 
 
 class Mark(Settings):
-    """How well touched rows, or items in lists, can be distinguished from untouched ones of the same degree.
+    """Recognition of affected rows, or items in lists, against unaffected ones of the same degree.
 
     Attributes:
         rows, others: how many touched and other ones were compared.

@@ -31,7 +31,7 @@ def fold_in(users: Tensor, items: Tensor, pairs: Interactions, by_user: bool) ->
 
     Args:
         users, items: float32 [U, D] and [I, D].
-        pairs: of those removed, who first, what second; halves alternate in row order.
+        pairs: pairs of removed rows (`users`) and their partners (`items`); halves alternate in row order.
         by_user: whether the removed are users; else the roles are exchanged.
 
     Returns:

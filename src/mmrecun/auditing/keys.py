@@ -43,12 +43,12 @@ class Kind(Key):
 
     @property
     def of_rows(self) -> bool:
-        """Whether whole rows were removed, so that their partners are asked."""
+        """Whether whole rows were removed, so that the vectors of their partners are tested."""
         return self.target in (Target.USERS, Target.ITEMS)
 
 
 class MarkKind(StrEnum):
-    """What may give away what the request touched: rows of users, rows of items, or places in lists."""
+    """Sources that may reveal affected users or items: rows of users, rows of items, or places in lists."""
 
     USERS = "users"
     ITEMS = "items"
@@ -56,7 +56,7 @@ class MarkKind(StrEnum):
 
     @property
     def noun(self) -> str:
-        """What is told apart: places in lists give away items."""
+        """The side that is revealed; places in lists reveal items."""
         return "users" if self is MarkKind.USERS else "items"
 
 
@@ -157,7 +157,7 @@ class Similarity(StrEnum):
 
 
 class Users(StrEnum):
-    """Whose answers are compared."""
+    """Groups of users whose lists are compared."""
 
     ALL = ""
     AFFECTED = "affected"
@@ -191,7 +191,7 @@ class LikenessKey(Key):
 
 
 class Question(StrEnum):
-    """What a check asks."""
+    """The questions of checks."""
 
     RESIDUE = "residue"
     CO_OCCURRENCE = "residual co-occurrence"
@@ -236,7 +236,7 @@ class CheckName(Key):
 
     @property
     def subject(self) -> str:
-        """What the question is about: one of several; else the whole name."""
+        """The subject in a name such as "question: subject"; the whole name otherwise."""
         return self.without_gold.partition(": ")[2] or self
 
     @property

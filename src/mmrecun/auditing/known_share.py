@@ -49,7 +49,7 @@ def known_share(
         owners: int64 [N]; the pairs of one owner are drawn together, those of a single owner one by one.
         known: float64 [M], places of pairs that the model was trained on.
         known_owners: int64 [M].
-        rng: of the bootstrap.
+        rng: generator of the bootstrap.
     """
     first, second = _by_owner(mixed, owners), _by_owner(known, known_owners)
     value = mixture_share(first.sum(axis=0)[None], second.sum(axis=0)[None])[0]

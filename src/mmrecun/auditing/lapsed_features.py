@@ -1,9 +1,9 @@
 """Lapsed features: do the shared weights still hold what was learned from the removed features of an item?
 
-The pairs of an item that lost a modality stay, so its trained row may know them. What the features taught must be gone.
-So the item is treated as new: the lapsed features, an untrained row, no interaction, and none of its other modalities.
-Then only what the shared weights learned from features counts. If they learned from the features of this item, users
-who had it in training rank it higher than the users of its held-out pairs do.
+The pairs of an item that lost a modality are retained, so its trained row may rank them well. The effect of the lost
+features must be gone. So the item is treated as new: the lapsed features, an untrained row, no interaction, and none of
+its other modalities. Then only what the shared weights learned from features counts. If they learned from the features
+of this item, users who had it in training rank it higher than the users of its held-out pairs do.
 
 In Gold the two are nearly alike, but not quite: it still knows that these users had the item, and what it learned from
 similar items' features agrees with that. So the AUC is compared with that of items which keep the modality, treated in
@@ -72,8 +72,8 @@ class LapsedFeatures:
         groups: list[Interactions] = []
         for items in (lost, kept):
             asked = unseen.select(items[unseen.items])
-            taught = train.select(items[train.items])
-            groups += [taught.select(np.isin(taught.items, asked.items)).sample(_MOST, rng), asked]
+            known = train.select(items[train.items])
+            groups += [known.select(np.isin(known.items, asked.items)).sample(_MOST, rng), asked]
         if not all(len(group) for group in groups):
             return None
         shown = lost | kept
@@ -89,7 +89,7 @@ class LapsedFeatures:
         """Rank forgotten, held-out and both known kinds of pairs; None where the model no longer reads the modality.
 
         Args:
-            model: of the retained data.
+            model: model of the retained data.
             partition: original and retained data.
             build: makes, or remembers, what a model reads of a view.
         """

@@ -27,7 +27,7 @@ _FEWEST, _MOST = 5, 20_000
 
 @dataclass(frozen=True)
 class AffectedRows:
-    """Which retained rows a request touched more than others of the same retained degree.
+    """The retained rows that a request affected, with others of the same retained degree.
 
     Attributes:
         rows: int64 [N], rows of the retained data that are compared.

@@ -43,17 +43,18 @@ class MeasuredRun:
     """One state's figures, and the arrays by which it is compared with another state of the same audit.
 
     Attributes:
-        figures: of this state.
-        affected: bool [M], users that the request touched.
-        lists: int64 [M, 50], what each measured user is recommended; rows of the retained data.
-        recall: float64 [T], retained recall@20 of each test user that was drawn.
+        figures: figures of this state.
+        affected: bool [M], users with a forgotten pair.
+        lists: int64 [M, 50], items recommended to each measured user; rows of the retained data.
+        recall: float64 [T], retained recall@20 of each sampled test user.
         forget_recall: float64 [F], forget recall@20 of each user with a forgotten pair.
-        forgotten: places of the forgotten pairs; None where nothing can be ranked.
+        forgotten: percentiles of the forgotten pairs; None where nothing can be ranked.
         users_recall: float64 [M], as `recall`, NaN for users without a test pair; in the order of `lists`.
-        valid_recall: float64 [V], recall@20 of each user drawn that has a validation pair.
-        bystanders: bool [M], users who have least to do with the request.
-        neighbours: bool [M], users nearest to what was forgotten, by this state's vectors; asked of the original.
-        comparisons: of each kind of thing that was forgotten; see `questions`.
+        valid_recall: float64 [V], recall@20 of each sampled user with a validation pair.
+        bystanders: bool [M], users least affected by the request.
+        neighbours: bool [M], users nearest to what was forgotten, by this state's vectors; those of the original are
+            used.
+        comparisons: one for each kind of forgotten data; see `recognition_tests`.
         shares: float64 [S, I], distribution of a sample of users over the retained items.
     """
 
@@ -83,8 +84,8 @@ def measure_state(
     Args:
         audited: the run.
         partition: original and retained data.
-        setup: of `audit_setup(partition)`.
-        outputs: of `model_outputs`, where they are there already.
+        setup: result of `audit_setup(partition)`.
+        outputs: result of `model_outputs`, if already computed.
         progress: called with the number of ranked users.
     """
     padded, (users, items) = outputs or model_outputs(audited, partition, setup)
@@ -127,10 +128,10 @@ class _Retained(NamedTuple):
     """The lists of one state, and what they find of the retained held-out pairs.
 
     Attributes:
-        lists: of every measured user.
-        found: of those that have a test pair.
-        tested: of those again that were drawn for the retained figures.
-        affected: bool [U'], whom the request touched.
+        lists: lists of every measured user.
+        found: lists of the users with a test pair.
+        tested: lists of those of them drawn for the retained figures.
+        affected: bool [U'], users with a forgotten pair.
         valid: float64 [V], recall@20 on the validation pairs, of each user drawn that has some.
     """
 
@@ -174,7 +175,7 @@ def _folded_in(padded: Vectors, partition: Partition, setup: AuditSetup) -> dict
 
 
 def _marks(setup: AuditSetup, traits: RowTraits, structure: RowTraits) -> dict[MarkKind, Mark]:
-    """Return how well touched users and items are told from others, as far as there are any."""
+    """Return how well affected users and items are distinguished from others, where there are any."""
     marks = {
         MarkKind.USERS: setup.affected_user_rows.mark(traits.users, structure.users),
         MarkKind.ITEMS: setup.affected_item_rows.mark(traits.items, structure.items),
@@ -200,10 +201,10 @@ def _groups(tested: RankedLists, partition: Partition) -> dict[str, float]:
 
 
 def _exposure(whole: Vectors, partition: Partition, setup: AuditSetup, recommended: Ints | None) -> dict[str, float]:
-    """Measure how visible removed items are, at most 1000 users asked.
+    """Measure how visible removed items are to at most 1000 users.
 
-    `recommended`, int64 [M, K], holds rows of the retained data, and so no removed item if all is well; None for the
-    original, whose lists before any filter are those that it serves.
+    `recommended`, int64 [M, K], holds rows of the retained data, and so no removed item; None for the original, whose
+    lists before any filter are those that it serves.
     """
     rows = np.unique(setup.seen.users)
     rows = rows[np.linspace(0, len(rows) - 1, min(_ASKED, len(rows))).astype(np.int64)]
@@ -218,7 +219,7 @@ class _Forgotten(NamedTuple):
     """The forgotten pairs of one state.
 
     Attributes:
-        figures: the fields of `Measurements` that are about them; empty where nothing can be ranked.
+        figures: the fields of `Measurements` about them; empty where nothing can be ranked.
         bands: the bands of these figures.
         recall: float64 [F], forget recall@20 of each user with a forgotten pair.
         pairs: their rank percentiles and strata; None where nothing can be ranked.
@@ -231,7 +232,7 @@ class _Forgotten(NamedTuple):
 
 
 def _forgotten(pair: UserItemVectors | None, setup: AuditSetup) -> _Forgotten:
-    """Rank the forgotten pairs and their controls; nothing where there is none, or no branch to ask."""
+    """Rank the forgotten pairs and their controls; empty where there are none, or the branch is missing."""
     if pair is None or not len(setup.forgotten):
         return _Forgotten({}, {}, np.empty(0), None)
     asked = ranked_lists(*pair, setup.seen, setup.forgotten)

@@ -32,8 +32,8 @@ class PairGroup:
     """Pairs whose ranks are compared with those of another group.
 
     Attributes:
-        percentiles: float32 [N], or scores of any other kind.
-        strata: int64 [N], of `mmrecun.evaluation.stratified.strata`.
+        percentiles: float32 [N], rank percentiles or any other scores.
+        strata: int64 [N], as of `mmrecun.evaluation.stratified.strata`.
         owners: int64 [N], the user or item whose pairs are one draw.
     """
 
@@ -53,9 +53,9 @@ class Estimate(NamedTuple):
 
 
 def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
-    """Compute the AUC within strata of popularity, weighed by `stratum_weights`, and its error over owners.
+    """Compute the AUC within strata of popularity, weighted by `stratum_weights`, and its error over owners.
 
-    The error is never smaller than that of as many pairs that are alike, since so few may all fall to one side. None
+    The error is at least that of as many pairs from one distribution, since a few pairs may all fall on one side. None
     when either group is empty.
     """
     if not len(forgotten.percentiles) or not len(controls.percentiles):
@@ -87,7 +87,7 @@ def auc_beside(groups: Groups, level: Groups) -> tuple[Estimate, float]:
 
 
 def auc_standard_error(first: int, second: int) -> float:
-    """Return the standard deviation of the AUC of two groups of these sizes that are alike (Mann and Whitney 1947).
+    """Return the standard deviation of the AUC of two samples of these sizes from one distribution (Mann-Whitney).
 
     >>> round(auc_standard_error(2, 1), 3), round(auc_standard_error(900, 300), 3)
     (0.408, 0.019)
@@ -108,11 +108,11 @@ def contributions(forgotten: PairGroup, controls: PairGroup) -> tuple[Doubles, D
     value = weights @ shares
     theirs = np.zeros(len(controls.percentiles))
     for stratum in np.unique(forgotten.strata[weights > 0]):
-        inside, rivals = forgotten.strata == stratum, matched(stratum, controls.strata)
+        inside, comparable = forgotten.strata == stratum, matched(stratum, controls.strata)
         ranked = np.sort(forgotten.percentiles[inside])
-        left, right = (np.searchsorted(ranked, controls.percentiles[rivals], side) for side in ("left", "right"))
+        left, right = (np.searchsorted(ranked, controls.percentiles[comparable], side) for side in ("left", "right"))
         above = 1 - (left + right) / (2 * len(ranked))
-        theirs[rivals] += weights[inside].sum() / len(rivals) * (above - shares[inside].mean())
+        theirs[comparable] += weights[inside].sum() / len(comparable) * (above - shares[inside].mean())
     return weights * (shares - value) + (value - 0.5) / len(shares), theirs
 
 
@@ -120,8 +120,8 @@ def clustered_error(parts: tuple[Doubles, Doubles], owners: Ints, control_owners
     """Return the standard error of a matched AUC, or of the difference of two, from its or their `contributions`.
 
     Forgotten pairs and controls of one owner are one draw, since they share a vector: what raises both cancels. With
-    few owners this estimate is poor, so the error is never smaller than that of pairs drawn one by one. A single owner
-    who is compared with other owners' controls counts as one uniform percentile.
+    few owners this estimate is poor, so the error is at least that of independent pairs. A single owner who is compared
+    with the controls of others counts as one uniform percentile.
     """
     own, theirs = parts
     deviations = np.concatenate([own - own.mean(), theirs])

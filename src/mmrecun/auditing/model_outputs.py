@@ -19,7 +19,7 @@ class AuditedRun:
 
     Attributes:
         kind: what it is in this audit.
-        folder: of the run.
+        folder: folder of the run.
         model: its recommender.
         seed, seconds: from its manifest.
     """

@@ -1,9 +1,9 @@
 """Compare forgotten pairs with held-out pairs of the same users or items: are they still recognised?
 
-A comparison holds three groups of pairs. *Forgotten* pairs are under test. *Held-out* pairs belong to the same users or
-items and were set apart by the split, so to a model that never saw the forgotten ones both are alike: the AUC is 0.5.
-*Known* pairs are what the model was taught and may keep; they show what a remembered pair looks like in it, and so
-whether the comparison could have found anything at all.
+A comparison has three groups of pairs. *Forgotten* pairs are under test. *Held-out* pairs belong to the same users or
+items and were set apart by the split, so a model that never saw the forgotten ones has an AUC of 0.5. *Known* pairs
+are training pairs that the model may keep; they show how a remembered pair looks in it, and so whether the comparison
+could have found anything.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _FEWEST = 40  # pairs of either kind and owners, for an attack that has to learn
 
 @dataclass(frozen=True)
 class Comparison:
-    """Places of three groups of pairs in one model, and what an attacker sees of the first two.
+    """Percentiles of three groups of pairs in one model, and the traits by which an attacker sees the first two.
 
     Attributes:
         forgotten, held_out, known: see above; strata of forgotten and held-out pairs can be compared.
@@ -47,9 +47,9 @@ class Comparison:
 
     def figures(self) -> Recognition:
         """Return the AUC, the share that still looks known, and the AUC of an attack with labels."""
-        estimate, taught = matched_auc(self.forgotten, self.held_out), matched_auc(self.known, self.known_held_out)
+        estimate, known_auc = matched_auc(self.forgotten, self.held_out), matched_auc(self.known, self.known_held_out)
         assert estimate is not None
-        assert taught is not None
+        assert known_auc is not None
         forgotten, known = _places(self.forgotten, self.held_out), _places(self.known, self.known_held_out)
         share = known_share(forgotten, self.forgotten.owners, known, self.known.owners, _SEED.child("share").numpy())
         attack, level = self._attack()
@@ -59,8 +59,8 @@ class Comparison:
             place=float(self.forgotten.percentiles.mean()),
             auc=estimate.value,
             auc_error=estimate.error,
-            known_auc=taught.value,
-            known_auc_error=taught.error,
+            known_auc=known_auc.value,
+            known_auc_error=known_auc.error,
             known_share=share.value,
             known_share_low=share.low,
             known_share_high=share.high,

@@ -1,4 +1,4 @@
-"""How soon the forgotten pairs are learned again: a probe of an audit that trains a copy of each state."""
+"""Relearn time: training steps on the forgotten pairs until a copy of the model has learned them again."""
 
 from collections.abc import Callable, Sequence
 from functools import reduce
@@ -29,12 +29,12 @@ def relearning(
     Args:
         setup: the pairs under test.
         audited_runs: the original first.
-        training: of the original; a step is one of its, on at most one batch of the forgotten pairs, with its learning
-            rate and fresh negatives.
+        training: training of the original; a step is one of it, on at most one batch of the forgotten pairs, with its
+            learning rate and new negatives.
         progress: called after every step.
 
     Returns:
-        For each run `STEPS` -> how many, or why that cannot be told.
+        For each run `STEPS` -> number of steps, or why they were not counted.
     """
     if setup.branch:
         return _unassessed(
@@ -50,7 +50,7 @@ def relearning(
 
 
 def relearning_note(training: TrainConfig) -> str:
-    """Say how the counts came about."""
+    """Describe how the steps were counted."""
     return (
         f"Learning again: training steps on the forgotten pairs (at most {training.batch_size:,}), in a copy of the "
         "model with newcomers for what was removed, until they rank above a random item that the user never had "
@@ -65,7 +65,7 @@ def _unassessed(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[Pr
 def relearn_time(step: Callable[[], None], level: Callable[[], float], target: float, most: int = 200) -> int | None:
     """Count the training steps on the forgotten pairs that bring their error down to `target`; None if `most` do not.
 
-    Divided by Gold's count: far below 1 says that something was left to build on, far above 1 that it was pushed away.
+    Divided by Gold's count: far below 1 means that something was left to build on, far above 1 that it was pushed away.
 
     Args:
         step: one training step on the forgotten pairs.

@@ -29,15 +29,15 @@ def scan(
     record: ForgetRecord | None,
     key: bytes | None = None,
 ) -> tuple[Check, ...]:
-    """Make all residue checks of the run in `folder`; their details count forgotten ids and never spell one out.
+    """Make all residue checks of the run in `folder`; their details count forgotten ids without naming one.
 
     Args:
         original, unlearned: the models before and after.
         partition: original and retained data.
-        folder: of the unlearned run.
-        record: what the run keeps of the request, from when it came in. Ids, pairs and features that the run still
-            holds are held against its hashes, where they can be read, or else against its counts.
-        key: reads the hashes; that of MMRECUN_KEY by default.
+        folder: folder of the unlearned run.
+        record: the run's own record of the request, from when it came in. Ids, pairs and features that the run still
+            holds are compared with its hashes, if they can be read, or else with its counts.
+        key: key of the hashes; that of MMRECUN_KEY by default.
     """
     record = record and record.with_key(key or read_key())
     return (
@@ -68,7 +68,7 @@ def _tables(unlearned: Recommender, partition: Partition) -> Check:
 
 
 def _surviving_rows(original: Recommender, unlearned: Recommender, partition: Partition) -> Check:
-    """Return a forgotten row that stands, bit for bit, anywhere in the new table."""
+    """Return a forgotten row that occurs, bit for bit, anywhere in the new table."""
     found: list[str] = []
     after = unlearned.tables()
     for name, table in original.tables().items():
@@ -110,9 +110,9 @@ def _features(partition: Partition) -> Check:
 
 
 def held_in(table: np.ndarray, rows: np.ndarray) -> Bools:
-    """Find which of `rows` [M, F] stand, bit for bit, anywhere in `table` [R, F] of the same dtype; bool [M].
+    """Find which of `rows` [M, F] occur, bit for bit, anywhere in `table` [R, F] of the same dtype; bool [M].
 
-    Few rows of the table, those that begin like one of `rows`, are ever looked at whole.
+    Only rows of the table that begin like one of `rows` are compared as a whole.
     """
     wanted = _bits(rows)
     begins = np.unique(wanted[:, 0])

@@ -32,7 +32,7 @@ def files_check(partition: Partition, folder: Path) -> Check:
     """Look for forgotten ids in Parquet columns and attributes, and as words in any other file.
 
     Short and numeric ids are looked for in Parquet alone. In the program's own files, ids that are plain words cannot
-    be told from its own, and are passed over.
+    be distinguished from its own words, and are skipped.
     """
     names = partition.removed_ids.all().to_list()
     words = [name for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
@@ -76,15 +76,15 @@ def _in_columns(path: Path, names: list[str], partition: Partition) -> int:
 
 
 def _in_types(path: Path, names: list[str]) -> int:
-    """Count the forgotten ids in what the types of a Parquet file say: fields of objects, values of enumerations."""
+    """Count the forgotten ids inside the types of a Parquet file: names of fields, values of enumerations."""
     with readable_parquet(path):
         schema = pl.read_parquet_schema(path)
-    said = {text for column, dtype in schema.items() for text in (column, *names_in(dtype))}
-    return len(said.intersection(names))
+    used = {text for column, dtype in schema.items() for text in (column, *names_in(dtype))}
+    return len(used.intersection(names))
 
 
 def _content(path: Path) -> bytes:
-    """Return what a file says; of JSON the texts and keys alone, and of the program's own JSON the texts alone."""
+    """Return the content of a file; of JSON the texts and keys alone, and of the program's own JSON the texts alone."""
     content = path.read_bytes()
     if path.suffix != ".json":
         return content

@@ -1,4 +1,4 @@
-"""What the request named, looked for in an unlearned run by the record that the run keeps of the request."""
+"""Look for requested ids in an unlearned run, by the run's own record of the request."""
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,8 @@ IDS, GRAPHS, MODALITIES = (CheckName.asking(Question.RESIDUE, of) for of in ("id
 def record_checks(unlearned: Recommender, partition: Partition, record: ForgetRecord | None) -> tuple[Check, ...]:
     """Look for what the request named: ids in the id maps, pairs in data and graph, features of items.
 
-    By the hashes in the record where they can be read, else by its counts; not assessed without either.
+    They are compared with the hashes in the record if they can be read, or else with its counts; without either the
+    checks are not assessed.
     """
     if record is not None and record.readable:
         return _ids(partition, record), _graph(unlearned, partition, record), _attached(partition, record)
@@ -49,15 +50,15 @@ def _counted(count: int, kinds: str) -> str:
 
 
 def _count_check(name: CheckName, record: ForgetRecord, left: dict[str, int]) -> Check:
-    """Check that at least as much has left as the request named."""
+    """Check that at least as much was removed as the request named."""
     asked = {kind: record.counts.get(kind, 0) for kind in left}
     if not any(asked.values()):
         return _nothing_asked_check(name, " or ".join(asked))
     missing = [f"{left[kind]} of {asked[kind]} {kind}" for kind in left if left[kind] < asked[kind]]
     why = record.why_locked if record.locked else "the run was made without a key"
-    said = " and ".join(_counted(count, kind) for kind, count in asked.items())
+    requested = " and ".join(_counted(count, kind) for kind, count in asked.items())
     gone = " and ".join(_counted(left[kind], kind) for kind in left)
-    clean = f"asked for: {said}; removed: {gone}; whether they are the right ones was not checked, since {why}"
+    clean = f"asked for: {requested}; removed: {gone}; whether they are the right ones was not checked, since {why}"
     check = Check.of_findings(name, missing, clean, "fewer were removed than were asked for")
     return check.model_copy(update={"partly": "only the number was checked"})
 

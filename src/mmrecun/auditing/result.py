@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 
 class About(StrEnum):
-    """What a check is about; a verdict needs some of each of the first three."""
+    """Subject of a check; a verdict needs checks of each of the first three."""
 
     REMOVAL = "removal"
     FORGETTING = "forgetting"
@@ -62,13 +62,13 @@ class Check(Settings):
 
 
 class AuditScope(Settings):
-    """What an audit took into account besides the run and its original.
+    """What an audit assessed, beside the run and its original.
 
     Attributes:
         golds: digests of the Golds' weights.
         relearn: whether relearn time was measured.
-        shadows: models of the likelihood-ratio attack.
-        sample: number of randomly drawn users behind the retained figures; 0 for all.
+        shadows: number of models of the likelihood-ratio attack.
+        sample: number of randomly drawn users in the retained figures; 0 for all.
     """
 
     golds: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class AuditScope(Settings):
     sample: int = 0
 
     def at_least(self, other: "AuditScope") -> bool:
-        """Say whether this took at least as much into account as `other`."""
+        """Say whether this audit assessed at least as much as `other`."""
         probes = self.relearn >= other.relearn and self.shadows >= other.shadows
         users = (self.sample or math.inf) >= (other.sample or math.inf)
         return len(self.golds) >= len(other.golds) and probes and users
@@ -99,9 +99,9 @@ class AuditReport(Settings):
     """The whole audit of one unlearned run.
 
     Attributes:
-        format: of this record.
+        format: version of the layout of this record.
         made: UTC time.
-        digests: of the weights of `run` and `original`, and of the retained `dataset`.
+        digests: digests of the weights of `run` and `original`, and of the retained `dataset`.
         compared: what else it took into account.
         folder: where the report was written, relative to the run; "" for the run folder itself.
         model, method, dataset: names.
@@ -113,7 +113,7 @@ class AuditReport(Settings):
         likeness: measure -> similarity to Gold; empty without Gold.
         persons: each user's recall against the Golds'; None for fewer than two Golds.
         checks: in order.
-        verdict: of all checks, by `conclude`; without Gold as `verdict_without_gold`.
+        verdict: verdict on all checks, by `conclude`; without Gold as `verdict_without_gold`.
         verdict_without_gold: from the checks that need no Gold.
         verdict_against_gold: from the comparisons with Gold and the scan for residue; not assessed without Gold.
         notes: how the figures were obtained, and what was not looked at.
@@ -155,7 +155,7 @@ class AuditReport(Settings):
 
     @property
     def headline(self) -> str:
-        """The verdict in a few words; where the removal was checked and no more, it says so."""
+        """The verdict in a few words, which say so where only the removal was checked."""
         if self.verdict is Outcome.NOT_ASSESSED and self.verdict_on_removal is Outcome.PASSED:
             measured = any(check.state is Outcome.PASSED for check in self.checks if check.about is About.FORGETTING)
             return "removed; not all of it measured" if measured else "removed; forgetting not measured"
@@ -177,7 +177,7 @@ class AuditReport(Settings):
 
     def _overview(self) -> dict[str, str]:
         passed = [check.name for check in self.checks if check.state is Outcome.PASSED]
-        told = {
+        reasons = {
             state: [f"{check.name} ({check.detail})" for check in self.checks if check.state is state]
             for state in (Outcome.FAILED, Outcome.NOT_ASSESSED)
         }
@@ -186,9 +186,9 @@ class AuditReport(Settings):
             "forgotten": taken_out(self.forgotten),
             "without Gold": self.verdict_without_gold.value,
             "against Gold": self.verdict_against_gold.value,
-            "failed": "; ".join(told[Outcome.FAILED]),
+            "failed": "; ".join(reasons[Outcome.FAILED]),
             "passed": "; ".join(passed),
-            "not assessed": "; ".join(told[Outcome.NOT_ASSESSED]),
+            "not assessed": "; ".join(reasons[Outcome.NOT_ASSESSED]),
         }
 
     def contract(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whose lists an audit makes: everybody's, or from some size on those of a sample and of all touched users."""
+"""The users whose lists an audit makes: all, or in large data a sample and all affected users."""
 
 from dataclasses import dataclass
 
@@ -31,12 +31,12 @@ class MeasuredUsers:
 
     @property
     def sampled(self) -> int:
-        """How many were drawn; 0 where it is everybody."""
+        """Number of users drawn; 0 for all users."""
         return int(self.drawn.sum()) if self.drawn.sum() < self.of else 0
 
     @property
     def note(self) -> str:
-        """What is to be said of the sample; "" where it is everybody."""
+        """A note on the sample for the report; "" for all users."""
         if not self.sampled:
             return ""
         return (

@@ -17,7 +17,7 @@ from mmrecun.auditing.bystanders import ListChanges, least_affected
 from mmrecun.auditing.cold_start import with_newcomers
 from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import PairGroup, random_controls
-from mmrecun.auditing.questions import RecognitionTests
+from mmrecun.auditing.recognition_tests import RecognitionTests
 from mmrecun.auditing.sampling import MeasuredUsers, measured_users
 from mmrecun.data.graph import GraphInputs, RequiredInputs, user_item_graph
 from mmrecun.data.interactions import Interactions, Split
@@ -36,7 +36,7 @@ _CONTROLS = 1000
 
 
 def _answers(model: Recommender, inputs: GraphInputs) -> Vectors:
-    """Detach vectors: a model may answer with its own parameters."""
+    """Detach vectors, which may be a model's own parameters."""
     vectors = model.vectors(inputs)
     branches = {name: (users.detach(), items.detach()) for name, (users, items) in vectors.branches.items()}
     return Vectors(vectors.users.detach(), vectors.items.detach(), branches=branches)
@@ -70,7 +70,7 @@ class InputCache:
         """Compute the traits of the retained rows on the retained graph; for the original, as if it were served.
 
         Args:
-            model: of the retained data, or the original.
+            model: model of the retained data, or the original.
             retained: vectors [U', D] and [I', D] of the retained users and items.
         """
         tables = [table.weight.detach() for table in model.id_tables().values()]
@@ -106,7 +106,7 @@ class InputCache:
         return _answers(model, self.padded_inputs(model))
 
     def untrained(self, model: Recommender) -> Vectors:
-        """Return what `padded` returns, of a model like this one that has learned nothing."""
+        """Return the same as `padded` for an untrained model of this kind."""
         original = self.partition.original
         sizes = Sizes(users=len(original.users), items=len(original.items), widths=model.sizes.widths)
         kind = f"{type(model).__name__} {model.config.model_dump_json()} {sizes.model_dump_json()}"
@@ -172,18 +172,18 @@ class AuditSetup:
         return PairGroup(percentiles(*pair, self.seen, pairs), self.strata(pairs, self.seen), self.owners(pairs))
 
     def owners(self, pairs: Interactions) -> Ints:
-        """Return whose pairs are one draw: the removed items', else the users'."""
+        """Return the owners of pairs: removed items, or else the users."""
         return pairs.items if self.by == "users" else pairs.users
 
 
 def audit_setup(partition: Partition, sample: int | None = None) -> AuditSetup:
-    """Choose the pairs under audit and everything that goes with them.
+    """Choose the pairs under audit, their controls and the measured users.
 
-    These are the forgotten pairs or, for a request of modalities alone, the pairs of items that lost features.
+    The pairs are the forgotten ones or, for a request of modalities alone, those of items that lost features.
 
     Args:
         partition: original and retained data.
-        sample: of how many users the retained figures are; see `sampling.sample_size`.
+        sample: number of users in the retained figures; see `sampling.sample_size`.
     """
     train = partition.retained_pairs.split(Split.TRAIN)
     branch, forgotten, seen = "", partition.forgotten, train

@@ -53,7 +53,7 @@ class ShadowAttack:
 
     @property
     def note(self) -> str:
-        """How the figures came about."""
+        """A note on how the figures were measured."""
         return (
             f"Likelihood-ratio attack: {self.shadows} shadow models were trained like the original, each with another "
             f"random half of what was forgotten, which it then unlearned by '{self.run.manifest.method}'."
@@ -126,7 +126,7 @@ def _figures(attack: Attack | None) -> dict[ProbeKey, float | str]:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What the halves are drawn from, in original rows: users and items as wholes, and pairs of neither.
+    """The units from which halves are drawn, in original rows: whole users and items, and pairs of neither.
 
     Attributes:
         users, items: int64, removed rows; none where a branch is judged.
@@ -144,9 +144,9 @@ class Candidates:
         """Take the candidates from the forgotten pairs under test."""
         partition, pairs = setup.cache.partition, setup.forgotten
         if setup.branch:
-            nobody = np.empty(0, dtype=np.int64)
+            no_rows = np.empty(0, dtype=np.int64)
             none = pairs.select(np.zeros(len(pairs), dtype=bool))
-            return cls(nobody, nobody, none, np.flatnonzero(partition.removed_features[setup.branch]))
+            return cls(no_rows, no_rows, none, np.flatnonzero(partition.removed_features[setup.branch]))
         single = ~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items]
         return cls(
             np.flatnonzero(partition.removed_users),

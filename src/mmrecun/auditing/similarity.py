@@ -1,4 +1,4 @@
-"""How alike two models answer: overlap of their lists, and distance of their score distributions."""
+"""Similarity of two models: overlap of their lists, and distance of their score distributions."""
 
 import math
 

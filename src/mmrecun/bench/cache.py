@@ -26,18 +26,18 @@ def training_facts(backbone: Backbone) -> dict[str, Any]:
 
 
 def data_name(digest: str) -> str:
-    """Return where in a cache the dataset with this digest lies."""
+    """Return the folder in a cache of the dataset with this digest."""
     return f"data/{digest[:16]}"
 
 
 def original_name(backbone: Backbone, data: str, seed: int) -> str:
-    """Return where in a cache the model lies that was trained on the dataset with digest `data`."""
+    """Return the folder in a cache of the model trained on the dataset with digest `data`."""
     key = digest_of({**training_facts(backbone), "data": data, "seed": seed})
     return f"originals/{backbone.model}-{seed}-{key}"
 
 
 def gold_name(backbone: Backbone, retained: str, number: int) -> str:
-    """Return where in a cache Gold `number` (from 0) lies for the retained data with digest `retained`."""
+    """Return the folder in a cache of Gold `number` (from 0) for the retained data with digest `retained`."""
     seed = GOLD_SEED + number
     key = digest_of({**training_facts(backbone), "data": retained, "seed": seed})
     return f"golds/{backbone.model}-{seed}-{key}"

@@ -1,4 +1,4 @@
-"""The Golds whose times may be compared: made by this bench, on this machine, with nothing beside them."""
+"""Golds whose times may be compared: made by this bench, on this machine, without parallel work."""
 
 import json
 import platform

@@ -50,8 +50,8 @@ class Nearest(NamedTuple):
     Attributes:
         method: label.
         distance: its distance.
-        seconds: of `limit`, which the candidates do not exceed; None where that method has no row.
-        limit: label of the method whose time is the limit.
+        seconds: time of the method `limit`, which the candidates do not exceed; None where that method has no row.
+        limit: label of that method.
         by_figure: figure -> the candidate nearest in it.
     """
 

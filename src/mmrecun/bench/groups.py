@@ -22,7 +22,7 @@ class Group:
 
     Attributes:
         dataset: label.
-        backbone, request: of the spec.
+        backbone, request: entries of the spec.
         scenario: the request resolved for the dataset, or the reason why it does not fit.
         spec: the whole bench.
     """

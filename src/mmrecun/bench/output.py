@@ -29,7 +29,7 @@ class Header(Settings):
 
     Attributes:
         started: UTC time of its first start.
-        spec: as it was last run.
+        spec: the spec of its last run.
         machine: cores, threads, processor.
         versions: versions of the packages that affect the result.
     """
@@ -46,9 +46,9 @@ def begun(out: Path, spec: BenchSpec, cache: Path) -> Iterator[Header]:
 
     Args:
         out: folder of the bench.
-        spec: what is to be run.
-        cache: folder of Originals and Golds, which benches share one after another; what a killed one left half-written
-            there and in `out` is removed.
+        spec: spec of the bench.
+        cache: folder of Originals and Golds, which several benches may share; files that a killed bench left
+            half-written there and in `out` are removed.
 
     Raises:
         ConfigError: when something else is there, or nothing can be written.
@@ -79,7 +79,7 @@ def _header(path: Path, spec: BenchSpec) -> Header:
         raise ArtifactError(f"{path}: damaged; remove it, and the bench gets a new start time") from None
     header = Header(started=started, spec=spec.model_dump(mode="json"), machine=machine(), versions=dict(versions()))
     try:
-        replace_file(path, (header.model_dump_json(indent=2) + "\n").encode())
+        replace_file(path, header.json_text().encode())
     except OSError as error:
         raise ConfigError(f"{path.parent}: cannot write there: {error.strerror}") from None
     return header

@@ -22,7 +22,7 @@ def render(
     """Return the page as HTML; every value is escaped, and equal input gives equal text.
 
     Args:
-        spec: what was asked for.
+        spec: spec of the bench.
         rows: all rows.
         groups: each summary with its plot as SVG; empty where there are no figures.
         times: the plot of times, as SVG.

@@ -48,7 +48,7 @@ class GroupFile(Settings):
 
     @classmethod
     def describe(cls, group: Group, scenario: Scenario) -> "GroupFile":
-        """Describe a group whose dataset can have the request."""
+        """Describe a group whose request is possible on its dataset."""
         data, backbone = scenario.dataset, group.backbone
         retained = {
             checkpoint: Partition.from_request(data, scenario.until(checkpoint)).retained.digest
@@ -72,27 +72,27 @@ class GroupFile(Settings):
 
     @property
     def name(self) -> str:
-        """Where it lies below the root."""
+        """The folder of the piece below the root."""
         return f"groups/{digest_of(self.model_dump(mode='json'))}"
 
     def write(self, root: Path) -> None:
         """Write it below `root`, unless it is there."""
         if not (root / self.name).is_dir():
             with staged_folder(root / self.name) as staging:
-                (staging / _GROUP).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+                (staging / _GROUP).write_text(self.json_text(), encoding="utf-8")
 
 
 def pieces_of(
     group: Group, scenario: Scenario, wanted: Mapping[Key, str], cache: Cache, shared: bool, again: str = ""
 ) -> Iterator[tuple[Piece, dict[Key, str]]]:
-    """Yield the pieces that `wanted` rows need, with the rows that each makes; what they read is written.
+    """Yield the pieces of work that `wanted` rows need, with the rows that each makes; their inputs are written first.
 
     Args:
-        group, scenario: of the bench.
+        group, scenario: group of the bench, and its request.
         wanted: what rows are about -> their digests.
-        cache: in whose folder everything lies.
-        shared: whether the room makes several pieces at once.
-        again: a text that is not empty when rows are repeated, so that earlier ones are not found.
+        cache: the cache, whose folder holds all inputs.
+        shared: whether the executor makes several pieces at once.
+        again: a text that is not empty when rows are repeated, so that earlier ones are not reused.
     """
     cache.data(scenario.dataset)
     described = GroupFile.describe(group, scenario)

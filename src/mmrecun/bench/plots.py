@@ -21,7 +21,7 @@ _MARKERS = "os^vDPX*<>ph"
 
 
 def line_styles(summary: Summary) -> dict[str, tuple[str, str]]:
-    """Return colour and marker of every line; a method looks the same in every group of a bench."""
+    """Return colour and marker of every line; a method has the same in every group of a bench."""
     found = {ORIGINAL: (style.ORIGINAL, "s"), GOLD: (style.GOLD, "D")}
     for place, entry in enumerate(summary.methods):
         found[entry.method] = (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])

@@ -46,7 +46,7 @@ class Key(Settings):
 
     Attributes:
         dataset, model, request, method: labels of the spec; `method` may also be "original" or "gold".
-        target, strategy, ratio: of the request.
+        target, strategy, ratio: fields of the request.
         requests: number of requests made one after another.
         seed: random seed of the Original and the method, or of the Gold.
     """
@@ -136,7 +136,7 @@ _TEXTS = (
 
 
 def of_figures(figures: Measurements) -> dict[str, float | None]:
-    """Return the columns that one state gives by itself."""
+    """Return the columns that depend on one state alone."""
     return {
         "retain_recall": figures.retain.get(RECALL),
         "retain_ndcg": figures.retain.get(NDCG),

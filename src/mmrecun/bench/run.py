@@ -17,9 +17,9 @@ from mmrecun.bench.scenarios import Scenario
 from mmrecun.device import prepare
 from mmrecun.manifest import now
 from mmrecun.runs import rehome
-from mmrecun.scale.here import Here
+from mmrecun.scale.executor import Executor, Made
+from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.scale.piece import Failure, Piece
-from mmrecun.scale.room import Made, Room
 from mmrecun.training.loop import Progress, no_progress
 
 
@@ -43,27 +43,27 @@ def run(
     paths: BenchPaths,
     progress: Progress = no_progress,
     on_group_done: Callable[[list[Row]], None] = lambda _: None,
-    room: Room | None = None,
+    executor: Executor | None = None,
 ) -> list[Row]:
     """Make every row of `planned` that is not there yet; a failing row does not stop the bench.
 
     Args:
-        planned: of `groups(spec, base)`.
+        planned: result of `groups(spec, base)`.
         paths: folders of the bench.
         progress: called with the number of finished pieces, of all pieces, and what is being made.
         on_group_done: called with all rows so far whenever a group is complete, and at the end.
-        room: where to make them; this process by default.
+        executor: where to make them; this process by default.
 
     Returns:
         All rows, in the order of the spec.
     """
     prepare()
-    room = room or Here()
+    executor = executor or LocalExecutor()
     store = Store(paths.out / ROWS)
-    plans = [_Plan.of(group, paths, store, room) for group in planned]
-    collector = _Collector(paths, store, plans, room)
+    plans = [_Plan.of(group, paths, store, executor) for group in planned]
+    collector = _Collector(paths, store, plans, executor)
     try:
-        for made in room.make([piece for plan in plans for piece in plan.pieces], paths.cache.folder, progress):
+        for made in executor.make([piece for plan in plans for piece in plan.pieces], paths.cache.folder, progress):
             if collector.collect(made):
                 on_group_done([row for plan in plans for row in plan.rows(store)])
     finally:
@@ -92,7 +92,7 @@ class _Plan:
     golds: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, group: Group, paths: BenchPaths, store: Store, room: Room) -> "_Plan":
+    def of(cls, group: Group, paths: BenchPaths, store: Store, executor: Executor) -> "_Plan":
         """Find out what is missing, and with `paths.retry` what failed."""
         if isinstance(group.scenario, str):
             return cls(group)
@@ -104,7 +104,7 @@ class _Plan:
                 wanted[key] = digest
         if wanted:
             again = now() if paths.retry else ""
-            for piece, rows in pieces_of(group, group.scenario, wanted, paths.cache, room.shared, again):
+            for piece, rows in pieces_of(group, group.scenario, wanted, paths.cache, executor.shared, again):
                 plan.pieces.append(piece)
                 if rows:
                     plan.making[piece.name] = rows
@@ -121,12 +121,12 @@ class _Plan:
 
 
 class _Collector:
-    """Stores what a room returns: rows in the bench, and runs that are to be kept below `out`."""
+    """Stores what a executor returns: rows in the bench, and runs that are to be kept below `out`."""
 
-    def __init__(self, paths: BenchPaths, store: Store, plans: Sequence[_Plan], room: Room) -> None:
+    def __init__(self, paths: BenchPaths, store: Store, plans: Sequence[_Plan], executor: Executor) -> None:
         self.paths, self.store, self.plans = paths, store, plans
         self.clock = Clock(paths.out / "timed")
-        self._alone = not room.shared
+        self._alone = not executor.shared
         self._left = [set(plan.making) for plan in plans]
         golds = {name for plan in plans for names in plan.golds.values() for name in names}
         self._new_golds = {name for name in golds if not (paths.cache.folder / name).is_dir()}
@@ -137,7 +137,7 @@ class _Collector:
         if made.failure is None and self._alone and name in self._new_golds:
             self.clock.mark(name)
         keeps = made.failure is None and any(name in plan.making for plan in self.plans)
-        if keeps:  # before the rows, by which a bench that goes on sees that nothing is missing
+        if keeps:  # before the rows, since a resumed bench takes a run for complete when its row exists
             self._keep_runs(self.paths.cache.folder / name / "runs", self._parents(name))
         complete = False
         for plan, left in zip(self.plans, self._left, strict=True):
@@ -168,4 +168,4 @@ class _Collector:
             shutil.rmtree(target, ignore_errors=True)
             with staged_folder(target) as staging:
                 shutil.copytree(folder, staging, copy_function=link_or_copy, dirs_exist_ok=True)
-                rehome(staging / "1", parents)  # beside the target, from where paths are the same
+                rehome(staging / "1", parents)  # in a folder beside the target, so that relative paths stay valid

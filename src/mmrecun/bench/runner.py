@@ -60,7 +60,7 @@ class GroupRun:
     _auditors: dict[int, RunAuditor] = field(default_factory=dict)
 
     def original(self, seed: int) -> Run:
-        """Return the Original of a seed, read when it is first asked for."""
+        """Return the Original of a seed, read at its first use."""
         if seed not in self._read:
             self._read[seed] = runs.load(self.originals[seed], self.device)
         return self._read[seed]
@@ -87,7 +87,7 @@ class GroupRun:
             raise ForgetError(f"'{self.group.backbone.model}' does not read the modality '{min(unread)}'")
 
     def auditor(self, checkpoint: int) -> RunAuditor:
-        """Return the auditor of the runs after so many requests; its Golds are measured once."""
+        """Return the auditor of the runs after `number` requests; its Golds are measured once."""
         if checkpoint not in self._auditors:
             golds = [runs.load(folder, self.device) for folder in self.golds[checkpoint]]
             self._auditors[checkpoint] = RunAuditor(self.scenario.dataset, self.scenario.until(checkpoint), golds)
@@ -101,7 +101,7 @@ class RowMaker:
     Attributes:
         group_run: the group of the rows.
         wanted: keys of the rows, and their digests.
-        place: rows go to `rows` below it, and runs to `runs` where the spec keeps them.
+        place: folder; rows are written to `rows` below it, and runs to `runs` where the spec keeps them.
         shared: whether other pieces run at the same time.
         progress: called with the progress of a method.
     """
@@ -115,7 +115,7 @@ class RowMaker:
     def write(self) -> None:
         """Write every wanted row.
 
-        A method that cannot forget the target gives a row that says so; one that fails gives a row with its error.
+        A method that cannot forget the target, or fails, gives a row with the reason.
         """
         try:
             self.group_run.refuse_unread()
@@ -199,7 +199,7 @@ class RowMaker:
         report = auditor.report(self.group_run.original(key.seed), timed.run)
         values = of_figures(report.measurements(RunKind.UNLEARNED))
         if self.group_run.group.spec.keep_runs:
-            replace_file(timed.run.folder / "audit.json", (report.model_dump_json(indent=2) + "\n").encode())
+            replace_file(timed.run.folder / "audit.json", report.json_text().encode())
         return Row(
             **key.model_dump(),
             **values,

@@ -21,7 +21,7 @@ from mmrecun.text import counted, unknown_name
 
 
 class RequestTarget(StrEnum):
-    """What is forgotten."""
+    """Kinds of data that a request of a bench forgets."""
 
     USERS = "users"
     ITEMS = "items"
@@ -30,7 +30,7 @@ class RequestTarget(StrEnum):
 
 
 class Strategy(StrEnum):
-    """How it is chosen."""
+    """Rules by which the forgotten data are chosen."""
 
     RANDOM = "random"
     MOST_ACTIVE = "most-active"
@@ -72,7 +72,7 @@ _TABLES = {
 
 
 class RequestSpec(Settings):
-    """What is forgotten.
+    """A request of a bench.
 
     Attributes:
         target, strategy: see `RequestTarget` and `Strategy`.

@@ -165,7 +165,7 @@ def _one_line(error: ValidationError) -> str:
 
 
 def _fields_at(place: tuple[int | str, ...]) -> list[str]:
-    """Return the names of the fields that may stand at `place`."""
+    """Return the names of the fields that are possible at `place`."""
     cls: type[Settings] = BenchSpec
     for part in place:
         if isinstance(part, str):

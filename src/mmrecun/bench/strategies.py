@@ -1,4 +1,4 @@
-"""Who or what is forgotten: seeded draws of rows, as pure functions of counts and masks."""
+"""Seeded draws of the rows to forget, as pure functions of counts and masks."""
 
 import numpy as np
 

@@ -22,7 +22,7 @@ class MethodSummary:
 
     Attributes:
         method: label.
-        rows: of every seed, whatever became of them.
+        rows: rows of every seed, including failed ones.
     """
 
     method: str
@@ -55,7 +55,7 @@ class Summary:
 
     Attributes:
         about: a row of the group, for its labels.
-        lines: of the Original, of Gold, and of every method in the order of the spec.
+        lines: rows of the Original, of Gold, and of every method in the order of the spec.
     """
 
     about: Row

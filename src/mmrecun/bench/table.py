@@ -1,4 +1,4 @@
-"""The summaries as tables for a terminal, Markdown and LaTeX, all made of the same cells."""
+"""The summaries as tables for a terminal, Markdown and LaTeX, all with the same cells."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ class Body:
     """A summary as text.
 
     Attributes:
-        title: of the group.
+        title: title of the group.
         lines: label and cells of each method.
         best: label of the method nearest to Gold, or "".
-        notes: what the table does not say by itself.
+        notes: remarks below the table.
     """
 
     title: str
@@ -49,7 +49,7 @@ def _mean(figure: RowFigure) -> Callable[[MethodSummary, Summary], str]:
 
 
 def spread(stat: Stat | None, digits: int = 4) -> str:
-    """Format mean ± standard deviation; a dash where there is nothing.
+    """Format mean ± standard deviation; a dash for None.
 
     >>> spread(Stat(0.10119, 0.0021)), spread(None)
     ('0.1012 ± 0.0021', '–')
@@ -119,7 +119,7 @@ def body(summary: Summary) -> Body:
 
 
 def in_words(winner: Nearest) -> str:
-    """Say which method is nearest to Gold, how near, and among which."""
+    """Return which method is nearest to Gold, how near, and among which."""
     parts = ", ".join(f"{name.replace('_', ' ')} {value:.1f}" for name, value in winner.distance.parts.items())
     among = (
         f"of the methods that take no more than the {duration(winner.seconds)} of {winner.limit}"
@@ -130,7 +130,7 @@ def in_words(winner: Nearest) -> str:
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    r"""Return a Markdown table whose first row is its head; all columns but the first are set to the right.
+    r"""Return a Markdown table with the first row as its head; all columns but the first are right-aligned.
 
     >>> print(markdown_table([("method", "time"), ("a|b", "1 s")]))
     | method | time |

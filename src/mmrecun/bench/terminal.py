@@ -24,7 +24,7 @@ def show(rows: Sequence[Row], page: str, console: Console) -> None:
 
 
 def trust(rows: Sequence[Row]) -> str:
-    """Say how far the verdict without Gold can be trusted, in one line."""
+    """Return one line on how often the verdict without Gold agrees with that against it."""
     found = agreement(rows)
     passed, judged = golds_passing(rows)
     if not found.rows:

@@ -49,11 +49,11 @@ Grid = Mapping[str, Sequence[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Tried:
-    """How one setting of a method did.
+    """Result of one setting of a method.
 
     Attributes:
         method: registered name.
-        settings: of the method, where they differ from its defaults.
+        settings: settings of the method, where they differ from its defaults.
         distance: mean over requests of the distance from Gold, in tolerances.
         requests: request -> distance; a request that the method cannot forget is left out.
     """
@@ -65,7 +65,7 @@ class Tried:
 
 
 def grid_of(methods: Sequence[str]) -> Grid:
-    """Return the part of `GRID` that is about `methods`; all of it for none.
+    """Return the part of `GRID` for `methods`; all of it without any.
 
     Raises:
         ConfigError: for a method whose settings are not in the grid.
@@ -99,7 +99,7 @@ def tune(
     cache: Cache | None = None,
     progress: Progress = no_progress,
 ) -> list[Tried]:
-    """Run what is not there yet, and write `tuning.md` and `tuning.json` into `out`.
+    """Run the missing rows, and write `tuning.md` and `tuning.json` into `out`.
 
     Args:
         spec: the bench whose requests are drawn with another seed.
@@ -128,7 +128,7 @@ def tune(
 
 
 def ranked(summaries: Sequence[Summary], method: str, choices: Sequence[dict[str, Any]]) -> list[Tried]:
-    """Return the settings of one method, the nearest to Gold first; those that forgot nothing are left out."""
+    """Return the settings of one method, the nearest to Gold first; those that forgot nothing are omitted."""
     found = ((settings, distances(summaries, label(method, settings))) for settings in choices)
     tried = [Tried(method, settings, mean(far.values()), far) for settings, far in found if far]
     return sorted(tried, key=lambda one: one.distance)

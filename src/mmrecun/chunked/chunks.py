@@ -1,7 +1,7 @@
 """A folder of chunks of about 1 MiB, each a file named by the SHA-256 of its content.
 
-Two runs on one file system share a chunk as one file with two names (hard links). So a run folder is whole by itself,
-and a chunk is gone from the disk when the last run folder that names it is removed; nothing counts references.
+Two runs on one file system share a chunk as one file with two names (hard links). So a run folder is complete by
+itself, and a chunk is freed when the last run folder with it is removed; no references are counted.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from mmrecun.arrays import Ints
 from mmrecun.errors import ArtifactError
 
 CHUNK_BYTES = 1 << 20
-_FEW = 16  # records of a chunk that are read one by one
+_FEW = 16  # records of a chunk up to which each is read separately
 _OPEN = 320  # chunks that stay mapped; each takes a file descriptor, of which a process often has 1,024
 
 
@@ -54,14 +54,14 @@ class ChunkFolder:
         return found
 
     def read_records(self, digest: str, at: Ints, into: np.ndarray, places: Ints) -> None:
-        """Copy some of the records of a chunk; they are read one by one where they are few.
+        """Copy some records of a chunk; a few are read separately.
 
-        Mapping a chunk for a row costs twenty times as much as reading the row.
+        Mapping a chunk for one row costs twenty times as much as reading the row.
 
         Args:
-            digest: of the chunk.
-            at: int64 [K], which of its records.
-            into: uint8 [N, W], W being the bytes of a record; contiguous.
+            digest: digest of the chunk.
+            at: int64 [K], indices of the records.
+            into: uint8 [N, W] for records of W bytes; contiguous.
             places: int64 [K], the rows of `into` that they are copied to.
 
         Raises:
@@ -123,7 +123,7 @@ class ChunkFolder:
                 shutil.copyfile(f"{there}/{digest}", f"{here}/{digest}")
 
     def refuse_changed(self, digests: Iterable[str]) -> None:
-        """Raise ArtifactError for a chunk whose content is no longer what its name says."""
+        """Raise ArtifactError for a chunk whose content does not match its name."""
         for digest in digests:
             if hashlib.sha256(self.get(digest).data).hexdigest() != digest:
                 raise ArtifactError(f"{self.path / digest}: changed since it was written; restore the run")

@@ -1,8 +1,8 @@
-"""An erase delta: the little that a replica needs to make the same erasure in its copy of a run.
+"""An erase delta: the small file by which a replica makes the same erasure in its copy of a run.
 
-It is one safetensors file: the rows that leave, the pairs that leave, the rows that move with their new vectors, and
-the digests of the run before and after. It names nobody, but tells whoever has the run before who left; so it is to be
-deleted once every replica has applied it.
+It is one safetensors file: the removed rows and pairs, the rows that move with their new vectors, and the digests of
+the run before and after. It contains no ids, but identifies the removed rows to anybody with the run before; so it
+is to be deleted once every replica has applied it.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ def write(path: Path, erasure: Erasure, before: str, after: str) -> None:
     """Write a delta in one step.
 
     Args:
-        path: of the file.
+        path: the file.
         erasure: what was done.
         before, after: digests of the run that it was done to, and of what came out.
 

@@ -26,7 +26,7 @@ Moved = tuple[Ints, Floats]
 
 @dataclass(frozen=True)
 class Erasure:
-    """What an unlearning does to a run, in rows.
+    """The changes that an unlearning makes to a run, in rows.
 
     Attributes:
         gone: "users" and "items" -> rows that leave, int64, ascending.
@@ -41,11 +41,11 @@ class Erasure:
 
 @dataclass(frozen=True)
 class LostPartners:
-    """Whose lists lose what.
+    """The partners that retained rows lose.
 
     Attributes:
-        lost: "users" and "items" -> row that stays -> partners that it loses, int64.
-        counts: split -> pairs that leave.
+        lost: "users" and "items" -> retained row -> partners that it loses, int64.
+        counts: split -> number of removed pairs.
     """
 
     lost: Mapping[str, Mapping[int, Ints]]
@@ -104,7 +104,7 @@ def lost_partners(run: MappedRun, erasure: Erasure) -> LostPartners:
             side: {row: np.unique(partners) for row, partners in sorted(of.items()) if row not in erasure.gone[side]}
             for side, of in lost.items()
         },
-        {split.name.lower(): int(counts[split]) for split in Split},
+        {split.label: int(counts[split]) for split in Split},
     )
 
 

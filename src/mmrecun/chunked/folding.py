@@ -9,12 +9,12 @@ from mmrecun.manifest import Reference, versions
 
 
 def fold(run: MappedRun, staging: Path, out: Path) -> MappedManifest:
-    """Fill an empty (staged) run folder with the same run without patches; returns its manifest.
+    """Write the same run without patches into an empty (staged) run folder; return its manifest.
 
     Args:
-        run: to fold; it stays as it is.
-        staging: the folder.
-        out: where the folder will be, from which the parent is named.
+        run: the run to fold, which is not changed.
+        staging: the empty folder.
+        out: final path of the folder, from which the parent's path is derived.
     """
     folder, before = ChunkFolder(staging / CHUNKS, behind=run.chunks), run.manifest
     whole = before.model_copy(

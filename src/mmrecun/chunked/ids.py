@@ -1,8 +1,8 @@
 """Ids on disk: their bytes by row, and sorted 64-bit hashes to find a row by.
 
-The hash is FNV-1a, 64 bit (Fowler, Noll, Vo), over the id filled up with zeros; it only tells where to look, and the
-bytes decide. An id that is erased leaves a row of zeros. Its hash leaves the chunk it was in, whose other hashes close
-up; one that stays stands twice at the end. So what is left of it is which of the chunks it was in.
+The hash is FNV-1a, 64 bit (Fowler, Noll, Vo), over the id padded with zeros; it only finds candidates, whose bytes are
+compared. An erased id leaves a row of zeros. Its hash is removed from its chunk, where the other hashes move up and
+the last one is repeated at the end. So all that remains is which chunk it was in.
 """
 
 from collections.abc import Sequence
@@ -89,7 +89,7 @@ def without(
 
 
 def _neighbour(number: int, hashes: ChunkedRows) -> Hashes:
-    """Return the hash that stands next to a chunk, with which one that lost all of its own keeps the order."""
+    """Return a hash of an adjacent chunk, which keeps a chunk that lost all of its own in order."""
     if number:
         return hashes.chunk(number - 1)[-1:]
     return hashes.chunk(1)[:1] if len(hashes.spec.chunks) > 1 else np.zeros(1, dtype=np.uint64)

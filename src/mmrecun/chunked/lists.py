@@ -1,8 +1,8 @@
 """A list of whole numbers for each row, in chunks: read by row, changed by copy on write.
 
-A chunk holds as many whole lists as make about 1 MiB: their lengths, uint32, and then their values, uint32. A list that
-is emptied leaves nothing but a length of zero. Where many chunks are touched, lists wait in a patch
-(`chunked.patches`).
+A chunk holds as many whole lists as fill about 1 MiB: their lengths, uint32, and then their values, uint32. An
+emptied list keeps only a length of zero. Where an erasure changes many chunks, changed lists are written to a patch
+first (`chunked.patches`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,7 +21,7 @@ _UINT = np.dtype("<u4")
 
 
 class ListsSpec(Settings):
-    """What a manifest says of lists.
+    """The part of a manifest that describes lists.
 
     Attributes:
         starts: the first row of each chunk, and the number of rows.
@@ -40,11 +40,11 @@ class ListsSpec(Settings):
 
 @dataclass(frozen=True)
 class ChunkedLists:
-    """Lists that are read where they lie.
+    """Lists read from their chunks.
 
     Attributes:
-        spec: of the lists.
-        folder: of their chunks.
+        spec: description in the manifest.
+        folder: folder of the chunks.
     """
 
     spec: ListsSpec
@@ -92,7 +92,7 @@ class ChunkedLists:
 
         Args:
             changed: row -> its list, uint32.
-            folder: of the new lists.
+            folder: folder of the new lists.
             urgent: rows that are written into their chunks in any case; None for all of `changed`.
         """
         due = set(changed if urgent is None else urgent)
@@ -117,7 +117,7 @@ class ChunkedLists:
         return type(self)(self.spec.model_copy(update={"patch": None}), self.folder).edited(changed, folder)
 
     def _patch(self) -> tuple[Ints, Self]:
-        """Return the rows that wait, int64 [K], and their lists; nothing is to be read of those where K is 0."""
+        """Return the rows in the patch, int64 [K], and their lists, which may be read only if K > 0."""
         if self.spec.patch is None:
             return np.zeros(0, dtype=np.int64), self
         rows, lists = self.spec.patch

@@ -1,7 +1,7 @@
-"""A run in chunks whose rows lie in several parts, on one host or on several: part k of W has rows k, k + W, and so on.
+"""A run in chunks divided into parts, on one host or on several: part k of W has rows k, k + W, and so on.
 
 A part is a run in chunks itself, in a folder `k-of-W`. In its lists, partners are numbered as in the whole run. An
-unlearning asks the owners of rows for what it reads, and each then changes its own chunks alone.
+unlearning requests rows from the owners of the parts, and each owner then changes its own chunks.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from mmrecun.chunked import run as runs
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply
 from mmrecun.chunked.lists import ChunkedLists
-from mmrecun.chunked.residue import Left, left_here
+from mmrecun.chunked.residue import RemovedRows, removed_rows_here
 from mmrecun.chunked.rows import ChunkedRows
 from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_manifest
 from mmrecun.claims import claimed
@@ -39,7 +39,7 @@ def _folder(part: int, parts: int) -> str:
 
 
 class Owner(Protocol):
-    """Who has a part."""
+    """The process that has a part."""
 
     def ask(self, what: str, *arguments: Any) -> Any:
         """Return what the function `what` of this module gives for the part and the arguments."""
@@ -50,18 +50,18 @@ class OwnerHere:
     """A part on this machine.
 
     Attributes:
-        folder: of the part.
+        folder: folder of the part.
     """
 
     folder: Path
 
     def ask(self, what: str, *arguments: Any) -> Any:
-        """Answer; see `Owner`."""
+        """Answer a request; see `Owner`."""
         return answer(self.folder, what, *arguments)
 
 
 def answer(folder: Path, what: str, *arguments: Any) -> Any:
-    """Answer for the part in `folder`, on the machine where it is."""
+    """Answer a request from the part in `folder`, on the machine where it is."""
     return _ANSWERS[what](runs.read(folder, part=True), *arguments)
 
 
@@ -78,7 +78,7 @@ def part_folders(place: Path) -> dict[int, Path]:
 
 
 def split(run: MappedRun, place: Path, parts: int) -> None:
-    """Write a run in chunks as so many parts below `place`; the run stays as it is."""
+    """Write a run in chunks as `parts` parts below `place`; the run is not changed."""
     for part in range(parts):
         with staged_folder(place / _folder(part, parts)) as staging:
             _write_part(run, part, parts, staging)
@@ -98,7 +98,7 @@ def _write_part(run: MappedRun, part: int, parts: int, staging: Path) -> None:
 
 
 class _Every:
-    """Every W-th row of a table, read as it is sliced."""
+    """Every W-th row of a table, read when it is sliced."""
 
     def __init__(self, table: ChunkedRows, part: int, parts: int) -> None:
         self._table, self._part, self._parts = table, part, parts
@@ -135,17 +135,17 @@ class _ListsOfParts:
 
 @dataclass(frozen=True)
 class RunInParts(MappedRun):
-    """A whole run of which the owners of its parts are asked for rows; it can be read as a `MappedRun`.
+    """A whole run whose rows are requested from the owners of its parts; it can be read as a `MappedRun`.
 
     Attributes:
-        owners: of all parts, in order.
+        owners: owners of all parts, in order.
     """
 
     owners: Sequence[Owner] = ()
 
     @classmethod
     def of(cls, place: Path, owners: Sequence[Owner]) -> "RunInParts":
-        """Ask all owners what they have.
+        """Open a run by asking all owners for their manifests.
 
         Raises:
             ArtifactError: when parts are missing, or not of one run.
@@ -172,20 +172,20 @@ class RunInParts(MappedRun):
             above = above.model_copy(update={"path": path})
         return cls(place, found[0].model_copy(update={"rows": rows, "lists": {}, "parent": above}), owners)
 
-    def left(self) -> Left:
-        """Ask all owners who left; see `chunked.residue`."""
-        told: list[Left] = [owner.ask("left") for owner in self.owners]
+    def removed_rows(self) -> RemovedRows:
+        """Collect the removed rows from all owners; see `chunked.residue`."""
+        answers: list[RemovedRows] = [owner.ask("removed_rows") for owner in self.owners]
         numbered = [
-            {side: part + len(told) * rows for side, rows in each.rows.items()} for part, each in enumerate(told)
+            {side: part + len(answers) * rows for side, rows in each.rows.items()} for part, each in enumerate(answers)
         ]
-        return Left(
+        return RemovedRows(
             {side: np.sort(np.concatenate([rows[side] for rows in numbered])) for side in SIDES},
-            any(each.ids_in_chunks for each in told),
-            *(sum(getattr(each, name) for each in told) for name in ("written", "shared", "waiting")),
+            any(each.ids_in_chunks for each in answers),
+            *(sum(getattr(each, name) for each in answers) for name in ("written", "shared", "waiting")),
         )
 
     def asked(self, what: str, side: str, at: Ints) -> Iterator[tuple[Ints, Any]]:
-        """Ask the owners of rows `at` (int64 [K]); yields which of them an answer is about, and the answer."""
+        """Ask the owners of rows `at` (int64 [K]); yield which of these rows an answer is about, and the answer."""
         parts = len(self.owners)
         for part, owner in enumerate(self.owners):
             places = np.flatnonzero(at % parts == part)
@@ -219,9 +219,9 @@ class RunInParts(MappedRun):
         return _ListsOfParts(self, side)
 
     def erase(self, erasure: Erasure, lost: LostPartners, out: Path, facts: Mapping[str, Any]) -> int:
-        """Let each owner write its part of what is left, below `out` where the part is; returns how many rows wait.
+        """Let each owner write its part of the erased run below `out`; return the number of rows in patches.
 
-        An owner that has done so already, for the same erasure, does nothing.
+        An owner that has already written its part of the same erasure does nothing.
         """
         whole = {**facts, "change": _digest(erasure)}
         return sum(
@@ -267,6 +267,6 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "names": MappedRun.names,
     "vectors": lambda run, side, at: run.vectors(side, at).numpy(),
     "lists": lambda run, side, at: [np.array(each) for each in run.pairs_of(side).lists(at)],
-    "left": left_here,
+    "removed_rows": removed_rows_here,
     "erase": _erase,
 }

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mmrecun.arrays import Ints
 
-DIRECT = 16  # chunks that are written at once; a patch is for more
+DIRECT = 16  # chunks that an erasure rewrites at once; changes of further chunks go to a patch
 PATCH_BYTES = 1 << 23  # of rows that wait; more are folded
 
 Mask = npt.NDArray[np.bool_]

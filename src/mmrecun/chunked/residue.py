@@ -1,4 +1,4 @@
-"""What an unlearned run in chunks still holds of those who left; only chunks that differ from its parent's are read."""
+"""Check what an unlearned run in chunks still holds of removed rows; only chunks that the parent lacks are read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,14 @@ from mmrecun.forget.request import ForgetRequest
 
 
 @dataclass(frozen=True)
-class Left:
-    """Who left a run, and what was written for it.
+class RemovedRows:
+    """The rows removed from a run, and the chunks written for it.
 
     Attributes:
-        rows: "users" and "items" -> their rows, int64 [K], ascending.
-        ids_in_chunks: whether the bytes of an id of theirs are in a chunk that is not the parent's.
-        written, shared: how many chunks are new, and how many the parent's.
-        waiting: rows that wait in patches (`chunked.patches`); shared chunks still hold what they were.
+        rows: "users" and "items" -> removed rows, int64 [K], ascending.
+        ids_in_chunks: whether the bytes of a removed id are in a chunk that is not the parent's.
+        written, shared: number of new chunks, and of the parent's.
+        waiting: number of rows in patches (`chunked.patches`); shared chunks still hold their former values.
     """
 
     rows: dict[str, Ints]
@@ -42,11 +42,11 @@ def parent_folder(child: MappedRun) -> Path:
     return (child.folder / child.manifest.parent.path).resolve()
 
 
-def left_here(child: MappedRun) -> Left:
-    """Find who left a run, or a part, whose parent is on this machine.
+def removed_rows_here(child: MappedRun) -> RemovedRows:
+    """Find the rows removed from a run, or a part, whose parent is on this machine.
 
     Raises:
-        ArtifactError: when its parent is gone or another run, or a chunk is damaged.
+        ArtifactError: when the parent is missing or another run, or a chunk is damaged.
     """
     parent = runs.read(parent_folder(child), part=child.manifest.part is not None)
     assert child.manifest.parent is not None
@@ -57,11 +57,11 @@ def left_here(child: MappedRun) -> Left:
     child.chunks.refuse_changed(sorted(new))
     rows = {side: _blank(parent, child, side) for side in SIDES}
     found = any(_holds_ids(child, side, parent.names(side, rows[side]), new) for side in SIDES)
-    return Left(rows, found, len(new), len(whole) - len(new), child.manifest.waiting())
+    return RemovedRows(rows, found, len(new), len(whole) - len(new), child.manifest.waiting())
 
 
 def _blank(parent: MappedRun, child: MappedRun, side: str) -> Ints:
-    """Return the rows whose id was there before and is blank now."""
+    """Return the rows whose id is blank in the child only."""
     before, after = (run.table(f"{side}.ids") for run in (parent, child))
     rows = [np.zeros(0, dtype=np.int64)]
     for number, (old, now) in enumerate(zip(before.spec.chunks, after.spec.chunks, strict=True)):
@@ -77,12 +77,14 @@ def _holds_ids(child: MappedRun, side: str, names: list[str], new: set[str]) -> 
     return any(name.encode().ljust(ids.shape[1], b"\0") in part for name in names for part in content)
 
 
-def residue(parent: MappedRun, child: MappedRun, left: Left, asked: ForgetRequest | None) -> dict[str, bool | None]:
-    """Check that removed users and items are out of everything and, given the request, are the requested ones.
+def residue(
+    parent: MappedRun, child: MappedRun, removed: RemovedRows, asked: ForgetRequest | None
+) -> dict[str, bool | None]:
+    """Check that removed rows are absent from all tables and, given the request, are those of the requested ids.
 
     Args:
         parent, child: whole runs, or runs in parts.
-        left: who left.
+        removed: the removed rows.
         asked: the request; None leaves its check unassessed.
 
     Returns:
@@ -90,15 +92,15 @@ def residue(parent: MappedRun, child: MappedRun, left: Left, asked: ForgetReques
     """
     return {
         "ids and pairs asked for": None if asked is None else _all_left(parent, child, asked),
-        "vectors": not any(child.vectors(side, left.rows[side]).any() for side in SIDES),
-        "lists": not any(_in_lists(parent, child, side, left.rows[side]) for side in SIDES),
-        "bytes of ids in new chunks": not left.ids_in_chunks,
-        "chunks shared with the run before": not left.waiting,
+        "vectors": not any(child.vectors(side, removed.rows[side]).any() for side in SIDES),
+        "lists": not any(_in_lists(parent, child, side, removed.rows[side]) for side in SIDES),
+        "bytes of ids in new chunks": not removed.ids_in_chunks,
+        "chunks shared with the run before": not removed.waiting,
     }
 
 
 def _in_lists(parent: MappedRun, child: MappedRun, side: str, rows: Ints) -> bool:
-    """Say whether rows that left have a list, or stand in that of a partner."""
+    """Say whether removed rows have a list, or are in that of a partner."""
     if any(map(len, child.pairs_of(side).lists(rows))):
         return True
     partners = np.unique(np.concatenate([np.zeros(0, np.uint32), *parent.pairs_of(side).lists(rows)]) >> 2)

@@ -12,14 +12,14 @@ from mmrecun.settings import Settings
 
 
 class RowsSpec(Settings):
-    """What a manifest says of a table.
+    """The part of a manifest that describes a table.
 
     Attributes:
-        dtype: such as "<f4".
+        dtype: dtype as NumPy writes it, such as "<f4".
         shape: rows first.
         per_chunk: rows of every chunk but the last.
         chunks: digests, in order.
-        patch: rows that changed since their chunks were written, int64 [K], ascending, and what they are now; see
+        patch: rows that changed since their chunks were written, int64 [K], ascending, and their values; see
             `chunked.patches`.
     """
 
@@ -36,11 +36,11 @@ class RowsSpec(Settings):
 
 @dataclass(frozen=True)
 class ChunkedRows:
-    """A table that is read where it lies.
+    """A table read from its chunks.
 
     Attributes:
-        spec: of the table.
-        folder: of its chunks.
+        spec: description in the manifest.
+        folder: folder of the chunks.
     """
 
     spec: RowsSpec
@@ -90,7 +90,7 @@ class ChunkedRows:
         Args:
             at: int64 [K], distinct.
             values: [K, ...], what they become.
-            folder: of the new table.
+            folder: folder of the new table.
             urgent: bool [K], rows that are written into their chunks in any case; None for all of them.
         """
         urgent = np.ones(len(at), dtype=bool) if urgent is None else urgent
@@ -125,7 +125,7 @@ class ChunkedRows:
         return at[order], values[order], urgent[order]
 
     def with_chunk(self, number: int, rows: np.ndarray, folder: ChunkFolder) -> Self:
-        """Return the table with one chunk replaced by as many rows."""
+        """Return the table with one chunk replaced by `rows`, of the same number."""
         chunks = list(self.spec.chunks)
         chunks[number] = folder.put(np.ascontiguousarray(rows, dtype=self.spec.dtype).tobytes())
         return type(self)(self.spec.model_copy(update={"chunks": tuple(chunks)}), folder)

@@ -1,7 +1,7 @@
-"""A run as chunks: a model's rows, the pairs it knows, and the ids, each in pieces of about 1 MiB.
+"""A run in chunks: a model's rows, its pairs and ids, each in pieces of about 1 MiB.
 
-`mapped.json` lists the chunks; its digest names the content as a whole, as the root of a Merkle tree does. Rows keep
-their numbers for ever: who is forgotten leaves a row of zeros.
+`mapped.json` lists the chunks; its digest covers the whole content, as the root of a Merkle tree does. Rows are never
+renumbered: a forgotten user or item leaves a row of zeros.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from mmrecun.chunked import ids
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.lists import ChunkedLists, ListsSpec
 from mmrecun.chunked.rows import ChunkedRows, RowsSpec
-from mmrecun.data.columns import Columns
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.mapped_dataset import MappedDataset
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.manifest import Reference, now, versions
 from mmrecun.settings import Settings
@@ -36,21 +36,21 @@ _BLOCK = 1 << 16
 
 
 class MappedManifest(Settings):
-    """Everything needed to know, and to read, a run in chunks.
+    """The description of a run in chunks.
 
     Attributes:
         model, settings, training, seed: as in the manifest of a run in memory.
-        dataset_name, dataset: of the dataset that was trained on: name, and digest of its content.
-        pairs: split -> interactions that are retained.
-        rows: name -> a table; the vectors and ids of both sides, and what finds an id.
+        dataset_name, dataset: name and digest of the data that was trained on.
+        pairs: split -> number of retained interactions.
+        rows: name -> table; the vectors and ids of both sides, and the hashes of ids.
         lists: "users" -> items of each user, "items" -> users of each item; each number is row * 4 + split.
-        fixed: "users" and "items" -> columns of the vectors that are not the row's own, such as content of an item.
+        fixed: "users" and "items" -> columns of the vectors that are not trained, such as content of an item.
         part: k and W, where this is a part of a run (see `chunked.parts`); `pairs` are those of the whole run.
-        change: digest of the erasure that made this part, which is the same in all parts.
-        digest: of `rows` and `lists`, that is, of all content.
+        change: digest of the erasure that made this part, the same in all parts.
+        digest: digest of `rows` and `lists`, that is, of all content.
         parent: the run that was unlearned; None for a trained run.
-        forgotten: how much was taken out, in this run alone.
-        moved: how many rows of users and items an unlearning moved.
+        forgotten: numbers of removed users, items and pairs, in this run alone.
+        moved: numbers of users and items that the unlearning moved.
         best_epoch, epochs, valid, seconds: as in the manifest of a run in memory.
     """
 
@@ -102,11 +102,11 @@ def content_digest(rows: Mapping[str, RowsSpec], lists: Mapping[str, ListsSpec])
 
 @dataclass(frozen=True)
 class MappedRun:
-    """A run folder in chunks, of which pages are read when they are asked for.
+    """A run folder in chunks, of which only the pages that are needed are read.
 
     Attributes:
-        folder: where it is.
-        manifest: what it says.
+        folder: the run folder.
+        manifest: its description.
     """
 
     folder: Path
@@ -169,15 +169,15 @@ def is_mapped(folder: Path) -> bool:
 
 
 def read(folder: Path, part: bool = False) -> MappedRun:
-    """Read the manifest; nothing else is read before it is asked for.
+    """Read the manifest of a run in chunks.
 
     Args:
-        folder: of the run.
+        folder: the run folder.
         part: whether it is a part of a run.
 
     Raises:
-        ArtifactError: when there is none, or it is damaged or of an unknown format, or a part where a whole is asked
-            for.
+        ArtifactError: when there is none, it is damaged or of an unknown format, or a part where a whole run is
+            expected.
     """
     path = folder / MANIFEST
     try:
@@ -205,29 +205,29 @@ def write_manifest(folder: Path, manifest: MappedManifest) -> MappedManifest:
     return whole
 
 
-def write(staging: Path, columns: Columns, vectors: Mapping[str, np.ndarray], **facts: Any) -> None:
+def write(staging: Path, dataset: MappedDataset, vectors: Mapping[str, np.ndarray], **facts: Any) -> None:
     """Fill an empty (staged) run folder from what a training on disk left.
 
     Args:
         staging: the folder.
-        columns: the dataset.
+        dataset: the dataset.
         vectors: "users" and "items" -> float32 [R, D], may be mapped.
         facts: the other fields of the manifest.
     """
     folder = ChunkFolder(staging / CHUNKS)
     rows: dict[str, RowsSpec] = {}
-    for side, names in (("users", columns.users), ("items", columns.items)):
+    for side, names in (("users", dataset.users), ("items", dataset.items)):
         hashes, places = ids.index_of(names)
         for part, array in (("vectors", vectors[side]), ("ids", names), ("hashes", hashes), ("hash_rows", places)):
             rows[f"{side}.{part}"] = ChunkedRows.write(array, folder).spec
-    lists = {"users": ChunkedLists.write(_by_user(columns), folder).spec}
+    lists = {"users": ChunkedLists.write(_by_user(dataset), folder).spec}
     swapped = staging / "by_item.npy"
-    lists["items"] = ChunkedLists.write(_by_item(columns, swapped), folder).spec
+    lists["items"] = ChunkedLists.write(_by_item(dataset, swapped), folder).spec
     swapped.unlink(missing_ok=True)
-    pairs = {split.name.lower(): len(part) for split, part in columns.splits.items()}
+    pairs = {split.label: len(part) for split, part in dataset.splits.items()}
     manifest = MappedManifest(
-        dataset_name=columns.name,
-        dataset=columns.digest,
+        dataset_name=dataset.name,
+        dataset=dataset.digest,
         pairs=pairs,
         rows=rows,
         lists=lists,
@@ -239,12 +239,12 @@ def write(staging: Path, columns: Columns, vectors: Mapping[str, np.ndarray], **
     write_manifest(staging, manifest)
 
 
-def _by_user(columns: Columns) -> Iterator[tuple[Ints, np.ndarray]]:
+def _by_user(dataset: MappedDataset) -> Iterator[tuple[Ints, np.ndarray]]:
     """Yield the items of each user with their splits, in blocks of users."""
-    for start in range(0, len(columns.users), _BLOCK):
-        users = np.arange(start, min(start + _BLOCK, len(columns.users)))
+    for start in range(0, len(dataset.users), _BLOCK):
+        users = np.arange(start, min(start + _BLOCK, len(dataset.users)))
         owners, values = [], []
-        for split, part in columns.splits.items():
+        for split, part in dataset.splits.items():
             places, counts = part.places_of(users)
             owners.append(np.repeat(np.arange(len(users)), counts))
             values.append(part.items[places].astype(np.uint32) << 2 | np.uint32(split))
@@ -252,14 +252,14 @@ def _by_user(columns: Columns) -> Iterator[tuple[Ints, np.ndarray]]:
         yield np.bincount(whose, minlength=len(users)), what[np.lexsort((what, whose))]
 
 
-def _by_item(columns: Columns, scratch: Path) -> Iterator[tuple[Ints, np.ndarray]]:
+def _by_item(dataset: MappedDataset, scratch: Path) -> Iterator[tuple[Ints, np.ndarray]]:
     """Yield the users of each item with their splits, in blocks of items; sorted by counting, in a scratch file."""
-    items = len(columns.items)
-    counts = sum((part.item_degrees(items) for part in columns.splits.values()), np.zeros(items, dtype=np.int64))
+    items = len(dataset.items)
+    counts = sum((part.item_degrees(items) for part in dataset.splits.values()), np.zeros(items, dtype=np.int64))
     ends = np.cumsum(counts)
     free = ends - counts
     whole = np.lib.format.open_memmap(scratch, "w+", np.uint32, (int(ends[-1]),))
-    for split, part in columns.splits.items():
+    for split, part in dataset.splits.items():
         for start in range(0, len(part), _BLOCK << 4):
             at = slice(start, start + (_BLOCK << 4))
             order = np.argsort(part.items[at], kind="stable")

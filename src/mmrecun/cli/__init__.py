@@ -1,4 +1,4 @@
-"""The command line: thin commands over `mmrecun.jobs`. Their modules load nothing heavy before they are called."""
+"""The command line: thin commands over `mmrecun.jobs`, imported without any heavy library."""
 
 try:
     from mmrecun.cli.main import main

@@ -1,4 +1,4 @@
-"""Ids of a request that a run does not have: whether they are passed over, and what is told of them."""
+"""Ids of a request that a run does not have and that are skipped."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from mmrecun.jobs import Absent
 
 
-def check_unknown_file(unknown_file: Path | None, ignore_unknown: bool) -> None:
+def refuse_unused_file(unknown_file: Path | None, ignore_unknown: bool) -> None:
     """Refuse a file for what is passed over where nothing is, or in place of another file, such as the request.
 
     Raises:
-        ConfigError: naming the option that is lacking, or the file.
+        ConfigError: naming the missing option, or the file.
     """
     if unknown_file is None:
         return
@@ -30,7 +30,7 @@ def check_unknown_file(unknown_file: Path | None, ignore_unknown: bool) -> None:
 
 
 def show_absent(absent: "Absent", unknown_file: Path | None) -> None:
-    """Say what is passed over, and write it to a file: a kind, the id or the pair, and the reason a line.
+    """Warn of what is skipped, and write it to a file: a line for each, with kind, id or pair, and reason.
 
     Raises:
         ConfigError: when the file cannot be written.

@@ -81,7 +81,7 @@ def audit(
         return
     from mmrecun import jobs
     from mmrecun.report.terminal import show
-    from mmrecun.scale.choice import chosen_room
+    from mmrecun.scale.choice import chosen_executor
 
     if on != "here" and not shadows:
         raise ConfigError("--on shares out shadow models; ask for some with --shadows, such as --shadows 16")
@@ -89,8 +89,8 @@ def audit(
         seconds = duration(jobs.shadow_seconds(run, shadows))
         print_line(f"{shadows} shadow models are trained and unlearned; about {seconds}", stderr)
     how, key = parse_assignments(reading, "--reading"), _key(run, key_file)
-    with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"auditing {run.name}") as progress:
-        report = jobs.audit(run, gold, relearn, shadows, progress, key, how, sample, room)
+    with chosen_executor(on, store, cpus, gpus) as executor, progress_bar(f"auditing {run.name}") as progress:
+        report = jobs.audit(run, gold, relearn, shadows, progress, key, how, sample, executor)
     copies = [one._asdict() for one in name_leftovers(run)]
     if as_json:
         place = {"run": str(run), "report": str(run / report.folder / "report.html")}
@@ -105,7 +105,7 @@ def audit(
 
 
 def _key(run: Path, file: Path | None) -> bytes | None:
-    """Return the key of a file that is named; that of the environment is read by the audit, and a wrong one told."""
+    """Return the key in a file; the audit itself reads that of the environment, and refuses a wrong one."""
     from mmrecun import jobs
     from mmrecun.forget.secret import VARIABLE, read_key
 

@@ -72,7 +72,7 @@ def bench(
     from mmrecun.bench.run import BenchPaths, run
     from mmrecun.bench.spec import load
     from mmrecun.bench.terminal import show
-    from mmrecun.scale.choice import chosen_room
+    from mmrecun.scale.choice import chosen_executor
 
     started = time.perf_counter()
     parsed, base = load(spec)
@@ -80,8 +80,8 @@ def bench(
     paths = BenchPaths(out, Cache(cache or out / "cache", device), retry)
     with output.begun(out, parsed, paths.cache.folder) as header:
         try:
-            with chosen_room(on, store, cpus, gpus) as room, progress_bar(f"bench {parsed.name}") as progress:
-                rows = run(planned, paths, progress, lambda made: output.write_tables(out, made), room)
+            with chosen_executor(on, store, cpus, gpus) as executor, progress_bar(f"bench {parsed.name}") as progress:
+                rows = run(planned, paths, progress, lambda made: output.write_tables(out, made), executor)
         except KeyboardInterrupt:
             made = counted(len(list(out.glob("rows/*.json"))), "row")
             raise KeyboardInterrupt(f"stopped; the same command resumes with the {made} made") from None

@@ -1,6 +1,6 @@
 """The class of every command: paths may begin with `~`, and an option of one value may be given once.
 
-Shells leave `~` as it is behind `=` and in quotes.
+Shells do not expand `~` after `=` or in quotes.
 """
 
 import os

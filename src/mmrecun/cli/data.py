@@ -88,7 +88,7 @@ def import_data(
         raise ConfigError("name the dataset folder with --out, or ask for a report alone with --dry-run")
     given = {name: value for name, value in locals().items() if name in _OPTIONS}
     imported = _imported(source, out, layout, _import_options(given, columns, features, feature_ids), dry_run)
-    _tell(
+    _show(
         imported.dataset,
         list(imported.warnings),
         as_json,
@@ -147,7 +147,7 @@ def _named_files(option: str, values: list[str]) -> dict[str, str]:
     return parsed
 
 
-def _tell(
+def _show(
     dataset: "Dataset", warnings: list[str], as_json: bool, title: str, counts: Mapping[str, Any] | None = None
 ) -> None:
     from mmrecun.data.describe import facts
@@ -247,12 +247,12 @@ def encode(
         kept = f"the same command resumes from {left}" if left.exists() else "nothing is left"
         raise KeyboardInterrupt(f"stopped; {kept}") from None
     if as_json:
-        _tell(done.dataset, done.warnings, as_json, "")
+        _show(done.dataset, done.warnings, as_json, "")
         return
-    _tell_encoded(done, modality)
+    _show_encoded(done, modality)
 
 
-def _tell_encoded(done: "EncodedDataset", modality: str) -> None:
+def _show_encoded(done: "EncodedDataset", modality: str) -> None:
     made = done.dataset.modalities[modality]
     origin = made.provenance
     facts_table(
@@ -282,4 +282,4 @@ def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFla
     dataset, _ = make_dataset(SyntheticConfig.of(parse_assignments(assignments), "data make"), Seed(seed))
     with claimed(out):
         files.save(dataset, out)
-    _tell(dataset, [], as_json, f"made {out}")
+    _show(dataset, [], as_json, f"made {out}")

@@ -6,7 +6,7 @@ from typer.core import TyperGroup
 
 
 class DefaultGroup(TyperGroup):
-    """A group whose command `default` is meant wherever none is named."""
+    """A group that runs its command `default` when none is named."""
 
     default = "run"
 

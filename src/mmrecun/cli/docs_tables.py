@@ -1,4 +1,4 @@
-"""The tables of settings and methods in the pages of `docs`, between two comments that say what stands there.
+"""The tables of settings and methods in the pages of `docs`, between two comments that name their content.
 
 `<!-- settings of model mgcn -->` begins such a table, and `<!-- end -->` ends it.
 """

@@ -14,7 +14,7 @@ def doctor(on: On = "here", store: StoreUrl = None, as_json: JsonFlag = False) -
     With --on also the hosts of a cluster: the same versions, how soon a lost host is noticed, a token, and the --store.
     """
     if store is not None and on == "here":
-        raise ConfigError("--store is about a cluster; add --on ray or --on ray:HOST:PORT")
+        raise ConfigError("--store is for a cluster; add --on ray or --on ray:HOST:PORT")
     from mmrecun.jobs import checks
     from mmrecun.scale.choice import head_of
 

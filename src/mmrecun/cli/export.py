@@ -11,7 +11,7 @@ from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, pr
 from mmrecun.text import counted, taken_out
 
 if TYPE_CHECKING:
-    from mmrecun.exports.record import Record
+    from mmrecun.exports.record import ExportRecord
 
 
 def export(
@@ -51,7 +51,7 @@ def export(
     facts_table(facts, f"exported {run} to {to}")
 
 
-def _forgotten(record: "Record") -> str:
+def _forgotten(record: "ExportRecord") -> str:
     """Return what the requests behind an export took out, in words."""
     if not record.requests:
         return "nothing: a trained run" if record.complete else "not known: the runs before are gone"

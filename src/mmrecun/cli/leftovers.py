@@ -49,7 +49,7 @@ def leftovers(
 
 
 def name_leftovers(run: Path) -> list["Leftover"]:
-    """Warn of what interrupted commands left beside a run and beside the one it was unlearned from; return it."""
+    """Warn of leftovers of interrupted commands beside a run and its parent; return them."""
     from mmrecun.runs import read_manifest
     from mmrecun.scale.leftovers import beside
 

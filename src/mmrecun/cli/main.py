@@ -40,15 +40,15 @@ _UsageError: Any = typer.BadParameter.__base__
 
 
 class _Stop:
-    """What happens when the command is stopped: by Ctrl-C, by a supervisor, or as its terminal closes.
+    """Handle a request to stop the command: Ctrl-C, a signal of a supervisor, or a closed terminal.
 
-    All end alike, so that what was begun is cleared away.
+    All raise the same exception, so that temporary files are removed.
     """
 
     exit_code = 128 + signal.SIGINT
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Interrupt; at once while modules are loaded, as those written in C turn an interruption into other errors.
+        """Raise the interruption; exit at once while modules are imported, since C modules turn it into other errors.
 
         Nothing is being written then.
         """
@@ -66,7 +66,7 @@ _SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := get
 
 
 class _Group(TyperGroup):
-    """The group of all commands; an interrupted one says what is kept, and its exit code names the signal."""
+    """The group of all commands; an interrupted one names what is kept, and its exit code the signal."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -121,18 +121,18 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; exit 2 with one line for a mistake, 128 and more when a signal ended it.
+    """Run the command line; exit code 2 with one line for a mistake, 128 and more when a signal ended it.
 
-    Threads that wait should sleep: spinning ones slow a machine that others share five- to tenfold. The setting is
-    read when torch is loaded, so it is made here, before any command is. Figures are files, whatever a notebook that
-    calls this exports as the place to draw on.
+    Waiting threads should sleep: spinning ones slow a shared machine five- to tenfold. The setting is read when torch
+    is imported, so it is made here, before any command. Figures are drawn to files, whatever backend a notebook that
+    calls this has set.
     """
     _begin_again_in_utf8()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["MPLBACKEND"] = "Agg"
     _open_what_was_closed()
     if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) < _NARROWEST:
-        del os.environ["COLUMNS"]  # terminals without a width say 0, and tables would be empty
+        del os.environ["COLUMNS"]  # terminals of unknown width set it to 0, and tables would be empty
     _escape_what_cannot_be_shown()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number, handler in before.items():
@@ -147,7 +147,7 @@ def main() -> None:
         _refuse(str(error))
     except _UsageError as error:
         message = error.format_message().rstrip(".").replace("Value error, ", "")
-        if not message:  # the help was asked for by giving nothing, and is printed
+        if not message:  # help was printed, since no command was given
             sys.exit(error.exit_code)
         where = error.ctx.command_path if error.ctx else "mmrecun"
         _refuse(f"{message[:1].lower()}{message[1:]}; see {where} --help")
@@ -164,10 +164,10 @@ def main() -> None:
 
 
 def _begin_again_in_utf8() -> None:
-    """Begin this process anew where names of files are not UTF-8, as under `LC_ALL=C` without Python's UTF-8 mode.
+    """Restart this process with UTF-8 file names where the locale has others, such as `LC_ALL=C`.
 
-    Polars and PyArrow take names as UTF-8 alone. What is printed keeps the encoding of the terminal. Another program
-    that calls the commands is left as it is.
+    Polars and PyArrow read names as UTF-8 only. Output keeps the encoding of the terminal. Another program that calls
+    the commands is not restarted.
     """
     program = Path(getattr(sys.modules["__main__"], "__file__", None) or "")
     ours = "mmrecun" in (program.stem, program.parent.name if program.stem == "__main__" else "")
@@ -186,7 +186,7 @@ def _escape_what_cannot_be_shown() -> None:
 
 
 def _open_what_was_closed() -> None:
-    """Let a command whose output was closed, as some supervisors do, write into nothing instead."""
+    """Replace an output that was closed, as some supervisors do, by the null device."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - until the process ends

@@ -1,19 +1,16 @@
-"""What the commands do with runs in chunks, whose data and tables stay on disk."""
+"""Unlearning and auditing of runs in chunks, whose data and tables stay on disk, from the command line."""
 
 from collections.abc import Collection, Mapping, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from mmrecun.cli.absent_ids import show_absent
 from mmrecun.cli.output import facts_table, print_json, rows_table, warn
-from mmrecun.cli.request_lines import RequestFiles, naming_lines
+from mmrecun.cli.request_lines import RequestOptions, naming_lines
 from mmrecun.errors import ConfigError
 from mmrecun.text import counted, duration, listing, taken_out
-
-if TYPE_CHECKING:
-    from mmrecun.forget.request import ForgetRequest
 
 
 def is_mapped(run: Path) -> bool:
@@ -27,15 +24,15 @@ def in_parts(place: Path, on: str = "here") -> bool:
 
 
 def refuse_other_options(context: typer.Context, taken: Collection[str], subject: str) -> None:
-    """Refuse options which have no meaning here.
+    """Refuse options that do not apply.
 
     Args:
-        context: of the command that is being run.
-        taken: names of the parameters that have one.
-        subject: what does not have the others, as the first words of the error.
+        context: context of the command.
+        taken: names of the parameters that apply.
+        subject: what the others do not apply to, as the first words of the error.
 
     Raises:
-        ConfigError: naming those that were given.
+        ConfigError: naming the options that were given and do not apply.
     """
     named = {option.name: option.opts[0] for option in context.command.params}
     given = [
@@ -54,15 +51,14 @@ def _refuse_other_options(context: typer.Context, taken: Set[str], run: Path, pa
 
 _OF_UNLEARN = frozenset(
     ["run", "out", "users", "items", "pairs", "user", "item", "seed", "as_json", "ignore_unknown", "unknown_file"]
-)  # the parameters of `unlearn` that a run in chunks has
+)  # the parameters of `unlearn` that apply to a run in chunks
 
 
 def unlearn_mapped(
     context: typer.Context,
     run: Path,
     out: Path | None,
-    files: tuple[Path | None, Path | None, Path | None],
-    named: tuple[list[str], list[str]],
+    options: RequestOptions,
     seed: int,
     on: str,
     skipping: tuple[bool, Path | None],
@@ -71,13 +67,12 @@ def unlearn_mapped(
     """Take users, items and pairs out of a run in chunks, whole or in parts.
 
     Args:
-        context: of the command.
+        context: context of the command.
         run, out: folders.
-        files: of users, items and pairs.
-        named: users and items.
-        seed: of what is drawn.
-        on: which hosts have the parts.
-        skipping: whether unknown ids are passed over, and the file that lists them then.
+        options: options of the request; a run in chunks has no `modality`.
+        seed: seed of all random draws.
+        on: where the parts are: "here", "ray" or "ray:HOST:PORT".
+        skipping: whether unknown ids are skipped, and the file that lists them then.
         as_json: print one JSON object.
     """
     parts = in_parts(run, on)
@@ -86,53 +81,39 @@ def unlearn_mapped(
         raise ConfigError("name the new run with --out")
     from mmrecun import jobs
 
-    request, absent = _request(files, named), jobs.Absent()
+    request, absent = options.read(None), jobs.Absent()
     if skipping[0]:
         request, absent = jobs.present_part_mapped(run, request, on)
         show_absent(absent, skipping[1])
-    with naming_lines(RequestFiles(*files, [], None), lambda: jobs.absent_of_mapped(run, request, on)):
+    with naming_lines(options, None, lambda: jobs.absent_of_mapped(run, request, on)):
         if parts:
             made = jobs.unlearn_parts(run, request, out, seed, on)
         else:
             whole = jobs.unlearn_mapped(run, request, out, seed)
             made = whole.model_dump(include={"forgotten", "seconds", "stop"}) | {"waiting": whole.waiting()}
-    told = {name: made[name] for name in ("forgotten", "seconds", "stop", "waiting")}
-    result: dict[str, Any] = {"run": str(out), "parent": str(run), "method": "local", "references": {}, **told}
+    facts = {name: made[name] for name in ("forgotten", "seconds", "stop", "waiting")}
+    result: dict[str, Any] = {"run": str(out), "parent": str(run), "method": "local", "references": {}, **facts}
     result["unknown"] = absent.unknown
     if as_json:
         print_json(result)
         return
-    _show_unlearned(run, out, told)
+    _show_unlearned(run, out, facts)
 
 
-def _request(
-    files: tuple[Path | None, Path | None, Path | None], named: tuple[list[str], list[str]]
-) -> "ForgetRequest":
-    from mmrecun.forget.parsing import read_ids, read_pairs
-    from mmrecun.forget.request import ForgetRequest
-
-    users, items, pairs = files
-    return ForgetRequest(
-        users=(*named[0], *(read_ids(users, "user", warn=warn) if users else ())),
-        items=(*named[1], *(read_ids(items, "item", warn=warn) if items else ())),
-        pairs=read_pairs(pairs, None, warn) if pairs else (),
-    )
-
-
-def _show_unlearned(run: Path, out: Path, told: Mapping[str, Any]) -> None:
+def _show_unlearned(run: Path, out: Path, facts: Mapping[str, Any]) -> None:
     shown = {
         "from": run,
-        "taken out": taken_out(told["forgotten"]),
-        "time": duration(told["seconds"]),
-        "ended": told["stop"],
+        "taken out": taken_out(facts["forgotten"]),
+        "time": duration(facts["seconds"]),
+        "ended": facts["stop"],
     }
-    if told["waiting"]:
-        shown["to fold"] = f"{counted(told['waiting'], 'row')}: mmrecun fold {out} --out NEW, then remove older runs"
+    if facts["waiting"]:
+        shown["to fold"] = f"{counted(facts['waiting'], 'row')}: mmrecun fold {out} --out NEW, then remove older runs"
     facts_table({"run": out, **shown}, "forgotten with local")
 
 
 def audit_mapped(context: typer.Context, run: Path, on: str, as_json: bool) -> None:
-    """Look for what an unlearned run in chunks, whole or in parts, still holds of those who left."""
+    """Check whether an unlearned run in chunks, whole or in parts, still holds forgotten rows."""
     _refuse_other_options(context, {"run", "as_json"}, run, in_parts(run, on))
     from mmrecun import jobs
 

@@ -1,4 +1,4 @@
-"""What a command prints: one JSON object on standard output, or a table for people; progress on standard error."""
+"""Output of commands: a JSON object or a table on standard output, and progress on standard error."""
 
 import json
 import sys
@@ -51,7 +51,7 @@ def format_value(value: object) -> str:
 
 
 def print_line(line: str, to: Console | None = None) -> None:
-    """Print one line as it stands: neither wrapped nor read as markup."""
+    """Print one line unchanged: neither wrapped nor read as markup."""
     (to or Console()).print(Text(escape_control(line)), soft_wrap=True)
 
 

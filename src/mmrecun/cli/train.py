@@ -82,10 +82,10 @@ def train(
         kept = jobs.training_folder(out) if shared else jobs.resume_file(out)
         left = f"the same command resumes from {kept}" if kept.exists() else "no epoch was finished, nothing is left"
         raise KeyboardInterrupt(f"stopped; {left}") from None
-    _tell(manifest, model, out, as_json)
+    _show(manifest, model, out, as_json)
 
 
-def _tell(manifest: "Manifest | MappedManifest", model: str, out: Path, as_json: bool) -> None:
+def _show(manifest: "Manifest | MappedManifest", model: str, out: Path, as_json: bool) -> None:
     from mmrecun.training.validation import VALIDATION_METRIC
 
     if as_json:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from mmrecun.cli.absent_ids import check_unknown_file, show_absent
+from mmrecun.cli.absent_ids import refuse_unused_file, show_absent
 from mmrecun.cli.mapped import in_parts, is_mapped, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table, warn
-from mmrecun.cli.request_lines import RequestFiles, naming_lines
+from mmrecun.cli.request_lines import RequestOptions, naming_lines
 from mmrecun.cli.unlearn_options import (
     DryRun,
     HelpSettings,
@@ -37,8 +37,8 @@ from mmrecun.settings import parse_assignments
 from mmrecun.text import TAKEN_OUT, counted, duration, listing, taken_out
 
 if TYPE_CHECKING:
-    from mmrecun.data.dataset import Dataset
     from mmrecun.forget.request import ForgetRequest
+    from mmrecun.jobs import Absent
     from mmrecun.manifest import Manifest
     from mmrecun.runs import Run
 
@@ -74,30 +74,31 @@ def unlearn(
     as_json: JsonFlag = False,
 ) -> None:
     """Take users, items, interactions or modalities out of RUN; RUN itself is not changed."""
-    from mmrecun import jobs
-
     del help_settings
-    files, named = (users, items, pairs), (user, item)
-    check_unknown_file(unknown_file, ignore_unknown)
+    options = RequestOptions(users, items, pairs, user, item, modality)
+    refuse_unused_file(unknown_file, ignore_unknown)
     if is_mapped(run) or in_parts(run, on):
-        unlearn_mapped(context, run, out, files, named, seed, on, (ignore_unknown, unknown_file), as_json)
+        unlearn_mapped(context, run, out, options, seed, on, (ignore_unknown, unknown_file), as_json)
         return
-    if not run.exists():
-        raise ArtifactError(f"{run}: no such file" if like else f"{run} is not a run folder: no such folder")
+    _refuse_absent(run, like)
     if out is None and not dry_run:
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     numbers = seeds_of(seeds, on)
     opened, key = _open_run(run, device, like, data, reading), _read_key(key_file)
-    request = _request(opened.dataset, files, named, modality, ignore_unknown)
-    request, further = _refined(opened, request, where, ignore_unknown, unknown_file, key)
-    with naming_lines(RequestFiles(*files, modality, opened.dataset), lambda: jobs.absent_of(opened, request, key)):
-        unlearning = _Unlearning(opened, request, method, parse_assignments(assignments), key)
+    request, further = _request(opened, options, where, ignore_unknown, unknown_file, key)
+    unlearning = _Unlearning(opened, request, method, parse_assignments(assignments), key)
+    with naming_lines(options, opened.dataset, unlearning.absent):
         if dry_run or out is None:
             _show_scope(unlearning, further, as_json)
         elif numbers:
             _show_seeds(_unlearn_seeds(unlearning, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
         else:
             _show({"run": str(out), "parent": str(run), **_unlearn(unlearning, out, seed, further)}, as_json)
+
+
+def _refuse_absent(run: Path, like: str | None) -> None:
+    if not run.exists():
+        raise ArtifactError(f"{run}: no such file" if like else f"{run} is not a run folder: no such folder")
 
 
 def _open_run(run: Path, device: str, like: str | None, data: Path | None, reading: list[str]) -> "Run":
@@ -113,7 +114,7 @@ def _read_key(file: Path | None) -> bytes | None:
 
 
 class _Unlearning(NamedTuple):
-    """What is to be unlearned from which run, and how; arguments as for `jobs.unlearn`."""
+    """Arguments of `jobs.unlearn`."""
 
     run: "Run"
     request: "ForgetRequest"
@@ -121,19 +122,29 @@ class _Unlearning(NamedTuple):
     settings: dict[str, Any]
     key: bytes | None
 
+    def absent(self) -> "Absent":
+        """Return the part of the request that the run does not have."""
+        from mmrecun import jobs
 
-def _refined(
+        return jobs.absent_of(self.run, self.request, self.key)
+
+
+def _request(
     opened: "Run",
-    request: "ForgetRequest",
+    options: RequestOptions,
     where: str | None,
     ignore_unknown: bool,
     unknown_file: Path | None,
     key: bytes | None,
 ) -> "tuple[ForgetRequest, dict[str, Any]]":
-    """Add what `where` matches, and leave out what the run does not have, if asked to; return the facts of both."""
+    """Return the request of the options, of what `where` matches, and without what the run does not have, if so asked.
+
+    The facts returned with it are the numbers of rows undecided by `where` and of ids skipped.
+    """
     from mmrecun import jobs
     from mmrecun.forget.parsing import add_matching
 
+    request = options.read(opened.dataset, ignore_unknown)
     undecided, absent = 0, jobs.Absent()
     if where is not None:
         request, undecided = add_matching(request, opened.dataset, where, warn)
@@ -169,12 +180,12 @@ def _unlearn_seeds(
     where: tuple[str, str | None, float | None, float | None],
 ) -> "dict[Path, Manifest]":
     from mmrecun import jobs
-    from mmrecun.scale.choice import chosen_room
+    from mmrecun.scale.choice import chosen_executor
 
     opened, request, method, settings, key = unlearning
     _warn_all(jobs.warnings(opened, request, key))
-    with chosen_room(*where) as room, progress_bar(f"forgetting with {method}") as progress:
-        return jobs.unlearn_seeds(opened, request, out, seeds, method, settings, progress, key, room)
+    with chosen_executor(*where) as executor, progress_bar(f"forgetting with {method}") as progress:
+        return jobs.unlearn_seeds(opened, request, out, seeds, method, settings, progress, key, executor)
 
 
 def _show_seeds(made: "dict[Path, Manifest]", parent: Path, further: dict[str, Any], as_json: bool) -> None:
@@ -188,28 +199,6 @@ def _show_seeds(made: "dict[Path, Manifest]", parent: Path, further: dict[str, A
         print_json({"runs": rows, **shared, **further, "parent": str(parent)})
         return
     rows_table(rows, f"forgotten with {first.method}")
-
-
-def _request(
-    data: "Dataset",
-    given: tuple[Path | None, Path | None, Path | None],
-    named: tuple[list[str], list[str]],
-    modality: list[str],
-    lenient: bool,
-) -> "ForgetRequest":
-    """Return the request of files of users, items and pairs, of users and items named, and of modalities."""
-    from mmrecun.forget.parsing import read_ids, read_modalities, read_pairs
-    from mmrecun.forget.request import ForgetRequest
-
-    users, items, pairs = given
-    of_users = data.users, data.columns.get("user", ""), warn, lenient
-    of_items = data.items, data.columns.get("item", ""), warn, lenient
-    return ForgetRequest(
-        users=(*named[0], *(read_ids(users, "user", *of_users) if users else ())),
-        items=(*named[1], *(read_ids(items, "item", *of_items) if items else ())),
-        pairs=read_pairs(pairs, data, warn) if pairs else (),
-        modalities=read_modalities(modality, *of_items),
-    )
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

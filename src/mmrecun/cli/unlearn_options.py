@@ -1,4 +1,4 @@
-"""Options of `mmrecun unlearn` alone: what is forgotten, from which model, and what is kept of the request."""
+"""Options of `mmrecun unlearn`: what is forgotten, from which model, and what is kept of the request."""
 
 from pathlib import Path
 from typing import Annotated
@@ -67,17 +67,17 @@ HelpSettings = Annotated[
     typer.Option("--help-settings", callback=settings_of_method, help="Describe the settings of the method, and stop."),
 ]
 
-_MOST_SEEDS = 10_000  # each is an unlearning and a run folder; more are a slip of the pen
+_MOST_SEEDS = 10_000  # each makes a run folder; more are taken for a typing error
 
 
 def seeds_of(text: str | None, on: str) -> tuple[int, ...]:
-    """Return the seeds of `1,2,5-7`, each once; none where no text is given.
+    """Return the seeds that `text` lists, such as `1,2,5-7`; none without text.
 
     >>> seeds_of("1,5-7", "here"), seeds_of(None, "here")
     ((1, 5, 6, 7), ())
 
     Raises:
-        ConfigError: for text that names no seeds, or one twice, or very many.
+        ConfigError: for text that is no list of seeds, repeats a seed or has too many, and for a cluster without seeds.
     """
     if text is None:
         if on != "here":

@@ -50,8 +50,8 @@ class Triples:
 class NegativeSampler:
     """Draws items that are not among a user's known positives.
 
-    A user who knows every candidate has no negative. `bpr_batches` skips such users. `draw` returns any candidate for
-    them, so that one user cannot make a whole request fail.
+    A user with all candidates has no negative. `bpr_batches` skips such users; `draw` returns any candidate for them,
+    so that one user cannot make a whole request fail.
 
     Args:
         positives: pairs never to be drawn.

@@ -88,8 +88,8 @@ class Dataset:
                 order of rows, and may list some without interactions. By default all in `interactions`.
             features: modality -> a frame with item ids and numbers, a pair (ids, array [n, F]), or an array [I, F] in
                 the order of `items`. Items that are not listed, or whose row is NaN throughout, have none.
-            name: for people.
-            seed: of the drawn split.
+            name: name of the dataset, for reports.
+            seed: seed of the drawn split.
 
         Raises:
             DataError: naming the frame, and the row or id that is wrong.
@@ -156,10 +156,10 @@ class Dataset:
 
     @cached_property
     def references(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """(table, column) of each attribute that holds ids -> whose ids; see `data.reference_columns`."""
-        from mmrecun.data.reference_columns import columns_of
+        """(table, column) of each attribute that holds ids -> kinds of these ids; see `data.reference_columns`."""
+        from mmrecun.data.reference_columns import find_reference_columns
 
-        return columns_of(self)
+        return find_reference_columns(self)
 
     @cached_property
     def digest(self) -> str:
@@ -202,15 +202,15 @@ class Dataset:
 
 
 def _rows(table: pl.DataFrame, rows: Ints) -> pl.DataFrame:
-    """Return rows of a table of attributes, and nothing in its types that names others: see `nested.plain`."""
+    """Return rows of a table of attributes, with types that list no values of other rows: see `nested.plain`."""
     return plain(table)[rows] if table.width else table
 
 
 def column_buffers(column: pl.Series) -> tuple[bytes | memoryview, ...]:
     """Return the bytes by which a column of attributes enters a digest, as parts one after another; few are copied.
 
-    Numbers enter as they lie in memory, after the mask of missing ones; anything else as JSON, integers of 128 bits
-    included, since NumPy has none.
+    Numbers enter as raw values, after the mask of missing ones; anything else as JSON, 128-bit integers included, which
+    NumPy lacks.
     """
     dtype = column.dtype
     if not (dtype.is_float() or (dtype.is_integer() and not str(dtype).endswith("128"))):

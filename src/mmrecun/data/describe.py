@@ -25,7 +25,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         "users": users,
         "items": items,
         "interactions": len(pairs),
-        "splits": {split.name.lower(): int((pairs.splits == split).sum()) for split in Split},
+        "splits": {split.label: int((pairs.splits == split).sum()) for split in Split},
         "sparsity": 1 - len(train) / (users * items),
         "degrees": {"users": _quantiles(of_users), "items": _quantiles(of_items)},
         "gini": _gini(of_items),
@@ -45,7 +45,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
 
 def overview(dataset: Dataset) -> dict[str, str]:
     """Return a few facts, name -> text, one for each line."""
-    splits = {split.name.lower(): int((dataset.interactions.splits == split).sum()) for split in Split}
+    splits = {split.label: int((dataset.interactions.splits == split).sum()) for split in Split}
     tables = {"users": dataset.user_attributes, "items": dataset.item_attributes}
     return {
         "users": f"{len(dataset.users):,}",

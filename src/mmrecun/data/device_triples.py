@@ -20,8 +20,8 @@ class DeviceTriples:
 
     Args:
         pairs: training pairs; those of users without a negative are skipped, unless there are no others.
-        sampler: holds the known items and the candidates.
-        device: holds everything, and draws.
+        sampler: the known items and the candidates.
+        device: device of all arrays and draws.
     """
 
     def __init__(self, pairs: Interactions, sampler: NegativeSampler, device: torch.device) -> None:
@@ -47,7 +47,7 @@ class DeviceTriples:
         return len(self.users)
 
     def negatives(self, users: Tensor, rng: torch.Generator) -> Tensor:
-        """Draw a negative for each of `users`, int64 [B]; any candidate for a user who knows them all."""
+        """Draw a negative for each of `users`, int64 [B]; any candidate for a user who has them all."""
         chance = torch.rand(len(users), dtype=torch.float64, generator=rng, device=users.device)
         left = self._left[users]
         full = left == 0

@@ -28,7 +28,7 @@ FORMAT = 1
 
 
 class Header(Settings):
-    """What `dataset.toml` says."""
+    """Content of `dataset.toml`."""
 
     format: int
     name: str
@@ -129,12 +129,21 @@ def load(folder: Path) -> Dataset:
     with _about(folder):
         tables = user_attributes, item_attributes
         dataset = Dataset(header.name, users, items, interactions, modalities, *tables, header.columns)
-    if header.digest and dataset.digest != header.digest:
+    refuse_changed(folder, header, dataset.digest)
+    return dataset
+
+
+def refuse_changed(folder: Path, header: Header, digest: str) -> None:
+    """Refuse a dataset folder whose content has another digest than its header names.
+
+    Raises:
+        DataError: with what to do.
+    """
+    if header.digest and digest != header.digest:
         raise DataError(
             f"{folder}: its content has changed since it was written; restore its files, "
             "or, if the change was meant, remove the line 'digest' from dataset.toml"
         )
-    return dataset
 
 
 @dataclass(frozen=True)
@@ -236,7 +245,7 @@ def _text(values: pl.Series) -> pl.Series:
 
 
 def _split_labels(labels: pl.Series) -> np.ndarray:
-    numbers = {split.name.lower(): int(split) for split in Split}
+    numbers = {split.label: int(split) for split in Split}
     if labels.dtype != pl.String:
         raise DataError(f"split must be train, valid or test, not {labels.dtype}")
     unknown = labels.filter(~labels.is_in(list(numbers))).unique(maintain_order=True)

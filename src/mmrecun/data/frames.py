@@ -61,7 +61,7 @@ def to_frames(dataset: Dataset) -> dict[str, Any]:
         {
             "user": dataset.users.names.gather(pairs.users),
             "item": dataset.items.names.gather(pairs.items),
-            "split": pl.Series([split.name.lower() for split in Split]).gather(pairs.splits),
+            "split": pl.Series([split.label for split in Split]).gather(pairs.splits),
         }
     )
     listed = {

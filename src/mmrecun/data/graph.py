@@ -1,6 +1,6 @@
 """GraphInputs: graphs and features that a recommender gets with each call, built from a dataset.
 
-A model holds no graph and no features itself, so an unlearned model keeps none of those that were removed.
+A model holds no graph and no features itself, so an unlearned model keeps none that were removed.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from mmrecun.arrays import Bools, Floats, Ints
-from mmrecun.data.dataset import Dataset
+from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.sparse import SparseMatrix, halves
 from mmrecun.topk import top_k_per_row
@@ -62,7 +62,7 @@ class GraphInputs:
 
     @cached_property
     def user_block(self) -> SparseMatrix | None:
-        """The upper right block [U, I] of `user_item`, cut out of it when it is first asked for."""
+        """The upper right block [U, I] of `user_item`, cut out of it at the first use."""
         return None if self.user_item is None else halves(self.user_item.forward, self.users)
 
     def rows_of_users(self, users: Tensor, table: Tensor) -> Tensor:
@@ -77,11 +77,11 @@ def build_inputs(
     placeholders: Mapping[str, Bools] | None = None,
     graph_cache: dict[bytes, sp.csr_array] | None = None,
 ) -> GraphInputs:
-    """Build what `required` asks for from the training pairs and features of `dataset`.
+    """Build the graphs and features that `required` names from the training pairs and features of `dataset`.
 
     Args:
-        placeholders: modality -> bool [I]: items that link to their nearest neighbours without being a neighbour of
-            any item, so that they change no other item.
+        placeholders: modality -> bool [I]: items that have neighbours without being a neighbour of any item, so that
+            they change no other item.
         graph_cache: neighbour graphs by a digest of what they are built from; graphs found there are reused, others
             are added.
     """
@@ -172,8 +172,7 @@ def neighbour_graph(
     rows, columns = np.flatnonzero(present), np.flatnonzero(anchors)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     targets = torch.from_numpy(unit[columns]).to(device)
-    position = np.full(len(features), -1, dtype=np.int64)
-    position[columns] = np.arange(len(columns))
+    position = inverse_index(columns, len(features))
     width = min(k - 1, max(len(columns) - 1, 0))
     size = _BLOCK_BYTES if device.type == "cpu" else _BLOCK_BYTES_ON_DEVICE
     block = max(1, size // (4 * max(1, len(columns))))

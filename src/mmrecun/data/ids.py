@@ -85,11 +85,11 @@ class IdMap:
 
     @cached_property
     def folded(self) -> pl.Series:
-        """Return a form of each id in which those that look alike are equal; see `lookalikes`."""
+        """A form of each id in which those that look alike are equal; see `lookalikes`."""
         return folded(self.names)
 
     def alike(self, names: Iterable[str]) -> str:
-        """Return words for the ids that a few unknown `names` look like; "" where there are none.
+        """Return a hint at the ids that a few unknown `names` look like; "" where there are none.
 
         >>> IdMap.of("user", ["u1", "u2"]).alike(["U1"]), IdMap.of("user", ["u1", "u2"]).alike(["u1,u2"])
         ("; 'u1' looks alike", "; 'u1,u2' holds several ids: give each by itself")

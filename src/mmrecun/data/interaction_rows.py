@@ -1,4 +1,4 @@
-"""The table of interactions as it is written: ids in place of rows, made a piece at a time and never whole."""
+"""The table of interactions as it is written, with ids in place of rows, made in pieces to save memory."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ from polars.io.plugins import register_io_source
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 
-_ROWS = 122_880  # about as many are in a piece, as polars has it in a row group
+_ROWS = 122_880  # rows of a piece: about a row group of polars
 
 
 def interaction_rows(users: IdMap, items: IdMap, pairs: Interactions) -> pl.LazyFrame:
     """Return the columns user, item and split as text, and the attributes; rows in their order."""
-    splits = pl.Series([split.name.lower() for split in Split])
+    splits = pl.Series([split.label for split in Split])
     schema = {**dict.fromkeys(("user", "item", "split"), pl.String()), **pairs.attributes.schema}
 
     def pieces(*_: object) -> Iterator[pl.DataFrame]:

@@ -12,11 +12,16 @@ from mmrecun.errors import DataError
 
 
 class Split(IntEnum):
-    """What an interaction is for; the numbers are those of MMRec's `x_label`."""
+    """Use of an interaction; the numbers are those of MMRec's `x_label`."""
 
     TRAIN = 0
     VALID = 1
     TEST = 2
+
+    @property
+    def label(self) -> str:
+        """The name in files and on the command line: "train", "valid" or "test"."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Interactions:
         users: int64 [N] user rows.
         items: int64 [N] item rows.
         splits: int8 [N] values of `Split`.
-        attributes: N rows of anything else known about a pair, such as `timestamp` or `weight`.
+        attributes: N rows of further columns, such as `timestamp` or `weight`.
     """
 
     users: Ints
@@ -135,7 +140,7 @@ class Interactions:
 
 
 def _of_new_arrays(users: Ints, items: Ints, splits: Labels, attributes: pl.DataFrame) -> Interactions:
-    """Build interactions from arrays that nobody else holds; they are made read-only, so that none is copied."""
+    """Build interactions from arrays that have no other owner; they are made read-only instead of copied."""
     return Interactions(_read_only(users), _read_only(items), _read_only(splits), attributes)
 
 

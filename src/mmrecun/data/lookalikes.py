@@ -1,4 +1,4 @@
-"""Ids that people take for one another: blanks around them, case, Unicode forms, signs nobody sees, leading zeros."""
+"""Ids that look alike: they differ in blanks, case, Unicode form, invisible characters or leading zeros."""
 
 import polars as pl
 
@@ -21,9 +21,9 @@ def stripped(names: pl.Series) -> pl.Series:
 
 
 def loosely_folded(names: pl.Series) -> pl.Series:
-    """Return a form in which ids are equal that differ in what `folded` makes equal, in accents, or in kinds of dashes.
+    """Return a form in which ids are equal that differ as for `folded`, in accents, or in kinds of dashes.
 
-    It is for words about what may be meant; nobody is taken for another by it.
+    It serves hints in messages only; no id is replaced by another.
 
     >>> loosely_folded(pl.Series(["Jos\u00e9\u2013\u0141", "jose-l"])).to_list()
     ['jose-l', 'jose-l']

@@ -27,13 +27,13 @@ def check_name(name: str) -> None:
 
 
 class Provenance(Settings):
-    """What made the features, and their terms of use; empty text means unknown.
+    """Origin of the features, and their terms of use; empty text means unknown.
 
     Attributes:
         encoder, version: name and version of what made them.
         pooling: how many outputs became one row, such as "mean over tokens".
         checksum: SHA-256 of the encoder's weights; empty where it has none.
-        licence, owner: of the content.
+        licence, owner: terms and owner of the content.
     """
 
     encoder: str = ""
@@ -74,7 +74,7 @@ class Modality:
         if len(bad):
             raise DataError(
                 f"features of '{self.name}' hold NaN or infinity in row {preview(bad)}, read as float32; "
-                "mend them; NaN in the whole row would mean that the item has none"
+                "correct them; NaN in the whole row would mean that the item has none"
             )
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 import polars as pl
 
-LISTED = "[]"  # stands for a text such as `["u1", "u2"]`, as JSON and Python write lists
+LISTED = "[]"  # separator of texts such as `["u1", "u2"]`, as JSON and Python write lists
 SEPARATORS = (LISTED, *";|, ")  # between the ids of one text, likeliest first
 _LIST = r"^\s*\[.*\]\s*$"
 _LOOKED_AT = 1000  # values that decide whether a column may be one of such texts
@@ -15,7 +15,7 @@ Matches = Callable[[pl.Expr], pl.Expr]
 def plain(table: pl.DataFrame) -> pl.DataFrame:
     """Return a table with text for enumerations, and lists for arrays of a fixed length.
 
-    The type of an enumeration holds all of its values, also those that stand in no row any more.
+    The type of an enumeration lists all of its values, even those that no row has.
     """
     types = {name: new for name, dtype in table.schema.items() if (new := _plain_type(dtype)) != dtype}
     return table.cast(types) if types else table  # type: ignore[arg-type]
@@ -32,7 +32,7 @@ def _plain_type(dtype: pl.DataType) -> pl.DataType:
 
 
 def names_in(dtype: pl.DataType) -> list[str]:
-    """Return what a type itself says: the names of fields, and the values of enumerations."""
+    """Return the texts inside a type: names of fields, and values of enumerations."""
     if isinstance(dtype, pl.Enum):
         return dtype.categories.to_list()
     if isinstance(dtype, pl.List | pl.Array):
@@ -83,7 +83,7 @@ def without_entries(column: pl.Series, hits: pl.Series, matches: Matches) -> pl.
     """Return a column of objects without those that match: entries of lists are left out, single objects missing.
 
     Args:
-        column: of objects or lists.
+        column: column of objects or lists.
         hits: bool [rows], where something matches.
         matches: makes a condition of a plain value.
     """
@@ -101,8 +101,8 @@ def separator_of(column: pl.Series, share: Callable[[pl.Series], float], least: 
     """Return what separates the ids of a column of texts such as `u1;u2`; "" for any other column.
 
     Args:
-        column: of texts.
-        share: of some texts, how many are ids.
+        column: column of texts.
+        share: returns the share of ids among some texts.
         least: smallest share of the different entries.
     """
     if column.dtype != pl.String:
@@ -125,7 +125,7 @@ def _entries(texts: pl.Series, separator: str) -> pl.Series:
 
 
 def split(texts: pl.Series, separator: str) -> pl.Series:
-    """Return texts as lists of what stands between the separators, without blanks around it."""
+    """Return texts as lists of the parts between separators, without blanks around them."""
     if separator == LISTED:
         texts, separator = texts.str.strip_chars().str.strip_prefix("[").str.strip_suffix("]"), ","
     return texts.str.split(separator).list.eval(pl.element().str.strip_chars())

@@ -1,4 +1,4 @@
-"""Read and write npy files; whatever goes wrong names the file, and nothing is ever unpickled."""
+"""Read and write npy files; every error names the file, and nothing is unpickled."""
 
 import warnings
 from pathlib import Path
@@ -22,7 +22,7 @@ def read_npy(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError, TypeError) as error:
-        # numpy reads a header as Python's own tokens, and takes whatever does not begin as an npy file for a pickle
+        # NumPy parses the header as Python tokens, and unpickles a file that does not begin as an npy file
         if _begins_as_npy(path) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
             raise DataError(
                 f"{path}: holds Python objects, which are never loaded; save it again as an array of float32"
@@ -39,7 +39,7 @@ def write_npy(path: Path, values: np.ndarray) -> None:
     """
     try:
         np.save(path, values, allow_pickle=False)
-    except OSError as error:  # NumPy says how much it wrote, and not why it wrote no more
+    except OSError as error:  # NumPy's error lacks the reason, such as a full disk
         reason = error.strerror or f"{error}; the disk may be full"
         raise ArtifactError(f"{path}: cannot be written: {reason}") from None
 

@@ -12,11 +12,11 @@ from mmrecun.arrays import Ints
 
 Packed = npt.NDArray[np.uint64]
 
-_BLOCK = 1 << 16  # rows packed at once: they stay in the cache, and no further column of all is held
+_BLOCK = 1 << 16  # rows packed at once, which fit the cache
 
 
 def place_bits(rows: int) -> int:
-    """Return how many bits the place of one of so many rows takes."""
+    """Return the number of bits of an index into `rows` rows."""
     return max(rows - 1, 1).bit_length()
 
 

@@ -1,4 +1,4 @@
-"""Read and write Parquet files; whatever goes wrong names the file."""
+"""Read and write Parquet files; every error names the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

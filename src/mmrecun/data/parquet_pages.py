@@ -1,7 +1,7 @@
-"""Whether the page headers of a Parquet file agree with its footer, checked before polars reads it.
+"""Compare the page headers of a Parquet file with its footer before polars reads it.
 
-Polars reserves memory for as many values as a header promises, and ends the whole process where a damaged header
-promises too many. Names of fields are those of the Parquet format (parquet.thrift), numbers those of its structures.
+Polars allocates memory for the number of values in a header, and a damaged header with a huge number ends the
+process. Names of fields are those of the Parquet format (parquet.thrift), numbers those of its structures.
 """
 
 import mmap
@@ -23,10 +23,10 @@ _UNCOUNTED = 100  # bytes: old versions of parquet-mr leave the header of the di
 def check_pages(path: Path) -> None:
     """Refuse a Parquet file whose headers contradict each other; a file that cannot be opened is left to its reader.
 
-    Read are the footer and the header of each page, not the pages.
+    Only the footer and the page headers are read.
 
     Raises:
-        DataError: naming the file and what is wrong with it.
+        DataError: naming the file and the contradiction.
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -40,7 +40,7 @@ def check_pages(path: Path) -> None:
 
 def _check(content: mmap.mmap) -> None:
     size = len(content)
-    if content[-4:] != _MAGIC:  # not Parquet, cut off, or encrypted: polars says so
+    if content[-4:] != _MAGIC:  # not Parquet, cut off, or encrypted: polars reports it
         return
     end = size - 8 - int.from_bytes(content[-8:-4], "little")
     if end < len(_MAGIC):
@@ -76,7 +76,7 @@ def _leaves(schema: list[Struct]) -> Iterator[bool]:
 
 
 def _check_chunk(content: mmap.mmap, end: int, column: Struct, rows: int | None) -> None:
-    """Walk the pages of a column chunk; `rows` is how many values it must have, where that is known."""
+    """Check the pages of a column chunk; `rows` is the number of values it must have, where known."""
     name, promised = _name(column[3]), column[5]
     start = min(place for place in (column[9], column.get(11) or column[9]) if place)
     stop = min(start + column[7] + _UNCOUNTED, end)

@@ -1,4 +1,4 @@
-"""Columns of references: which attributes of users, items and interactions hold ids, and whose."""
+"""Find attributes of users, items and interactions that hold ids, and the kinds of these ids."""
 
 import re
 from urllib.parse import unquote
@@ -29,8 +29,8 @@ def tables(dataset: Dataset) -> dict[str, pl.DataFrame]:
     return {name: plain(frame) for name, frame in zip(_TABLES, frames, strict=True)}
 
 
-def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return (table, column) of each attribute that holds ids -> whose ids."""
+def find_reference_columns(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return (table, column) of each attribute that holds ids -> kinds of these ids."""
     return {
         (name, column.name): referred(column, dataset)
         for name, table in tables(dataset).items()
@@ -39,10 +39,10 @@ def columns_of(dataset: Dataset) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def referred(column: pl.Series, known: Dataset) -> tuple[str, ...]:
-    """Return whose ids a column holds: those of "users", of "items" or of neither.
+    """Return the kinds of ids in a column: "users", "items", both or none.
 
-    At least half of its distinct values must be ids. Numbers count as ids only if the column's name says so: an age or
-    a year can equal some user's number by chance.
+    At least half of its distinct values must be ids. Numbers count as ids only if the column's name suggests it: an age
+    or a year can equal some user's number by chance.
     """
     if is_nested(column.dtype):
         found = [kinds for leaf in leaves(column) if (kinds := referred(leaf.rename(leaf.name or column.name), known))]
@@ -92,7 +92,7 @@ def id_form(texts: pl.Series) -> pl.Series:
 
 
 def without_escapes(texts: pl.Series) -> pl.Series:
-    """Return texts with `%40` and the like, as URLs have them, as the signs that they stand for."""
+    """Return texts with escapes of URLs, such as `%40`, replaced by their characters."""
     rows = texts.str.contains(ESCAPE).fill_null(value=False).arg_true()
     return texts.clone().scatter(rows, [unquote(text) for text in texts.gather(rows)]) if len(rows) else texts
 
@@ -105,10 +105,10 @@ def holds_text(column: pl.Series) -> bool:
 
 
 def entries(column: pl.Series) -> pl.Series | None:
-    """Return the distinct values, or entries of lists, as text, or None for a column that cannot hold ids.
+    """Return the distinct values, or entries of lists, as text; None for a column that cannot hold ids.
 
-    Fractions may be ids where all are whole numbers and some are missing, as pandas keeps whole numbers, or where they
-    stand in lists that are no vectors of features.
+    Fractions may be ids if they are whole numbers with missing ones among them, as pandas stores them, or if they are
+    entries of lists that are no feature vectors.
     """
     lists = isinstance(column.dtype, pl.List)
     values = column.explode() if lists else column

@@ -29,10 +29,10 @@ _SHORTEST_IN_TEXT = 4  # shortest id that is looked for inside longer texts
 
 @dataclass(frozen=True)
 class RemovedIds:
-    """Ids that a request takes out of a dataset.
+    """Ids that a request removes from a dataset.
 
     Attributes:
-        known: the dataset before the request, whose ids tell which columns are references.
+        known: the dataset before the request, in which columns of references are found.
         users, items: String series of the removed ids.
     """
 
@@ -80,7 +80,7 @@ class Mention:
 def mentions(dataset: Dataset, removed: RemovedIds) -> list[Mention]:
     """Find removed ids in the attributes of `dataset`: as whole values, as entries of lists, or as names of fields.
 
-    An id is found in whatever form `lookalikes.folded` makes equal, unless that could be an id that stays.
+    All forms of an id that `lookalikes.folded` makes equal are found, unless a retained id has the same form.
 
     Args:
         dataset: the dataset that is searched.
@@ -134,7 +134,7 @@ def _split_plain_words(names: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def _in_longer_text(column: pl.Series, names: pl.Series) -> pl.Series:
-    """Say for each row whether a longer text holds one of the ids (not plain words) as a word: bool [rows]."""
+    """Say for each row whether a longer text contains one of the ids (not plain words) as a word: bool [rows]."""
     nowhere = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     names = names.filter((names.str.len_chars() >= _SHORTEST_IN_TEXT) & ~names.str.contains(r"^\d+$"))
     if isinstance(column.dtype, pl.List):
@@ -148,7 +148,7 @@ def _in_longer_text(column: pl.Series, names: pl.Series) -> pl.Series:
 
 
 def _texts_with(column: pl.Series, names: pl.Series) -> pl.Series:
-    """Say for each row whether its text has one of the names as a word: bool [rows]."""
+    """Say for each row whether its text contains one of the names as a word: bool [rows]."""
     nowhere = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     near = column.str.extract_many(names.implode(), overlapping=True, ascii_case_insensitive=True)
     places = (near.list.len() > 0).fill_null(value=False).arg_true()
@@ -157,9 +157,9 @@ def _texts_with(column: pl.Series, names: pl.Series) -> pl.Series:
 
 
 def _number_after_noun(column: pl.Series, removed: RemovedIds) -> pl.Series:
-    """Say for each row whether a text has a removed number behind a noun that it may belong to, as in `user 12`.
+    """Say for each row whether a text has a removed number after a noun of its kind, as in `user 12`.
 
-    Such a number may be there by chance, so it is counted among the plain words: bool [rows].
+    Such a number may occur by chance, so it is counted among the plain words: bool [rows].
     """
     hits = pl.zeros(len(column), dtype=pl.Boolean, eager=True)
     if not holds_text(column):
@@ -243,10 +243,7 @@ def _spellings(column: pl.Series, ids: pl.Series, removed: RemovedIds) -> pl.Ser
 
 
 def _ids_to_find(column: pl.Series, kinds: tuple[str, ...], removed: RemovedIds) -> pl.Series:
-    """Return the ids to look for in a column.
-
-    These are the ids of the kinds it refers to, or else all ids that are not numbers.
-    """
+    """Return the ids to look for in a column: those of the kinds it refers to, or else all ids that are not numbers."""
     if kinds:
         return removed.users.unique() if "users" in kinds else removed.items.unique()
     if not holds_text(column):
@@ -269,7 +266,7 @@ def _holds_any(column: pl.Series, wanted: pl.Series) -> pl.Series:
 
 
 def _without_values(column: pl.Series, wanted: pl.Series) -> pl.Series:
-    """Return a column without the values, or entries of lists, that are `wanted`."""
+    """Return a column without the `wanted` values, or entries of lists."""
     frame = column.to_frame()
     if isinstance(column.dtype, pl.List):
         stays = pl.element().filter(~pl.element().cast(pl.String).is_in(wanted.implode()))
@@ -279,11 +276,11 @@ def _without_values(column: pl.Series, wanted: pl.Series) -> pl.Series:
 
 
 def retained_mentions(removed: RemovedIds, user_rows: Ints, item_rows: Ints) -> list[Mention]:
-    """Find removed ids in the attributes of what stays, as they were before the request.
+    """Find removed ids in the attributes of retained rows, as they were before the request.
 
     Args:
         removed: the ids to find.
-        user_rows, item_rows: int64, rows of `removed.known` that stay.
+        user_rows, item_rows: int64, retained rows of `removed.known`.
     """
     if not mentions(removed.known, removed):
         return []

@@ -40,7 +40,7 @@ class SparseMatrix:
 
 
 class _Product(torch.autograd.Function):
-    """Sparse-dense product whose backward reuses a stored transpose; torch's own builds it anew each time."""
+    """Sparse-dense product whose backward reuses a stored transpose, which torch would build anew each time."""
 
     @staticmethod
     def forward(ctx: Any, forward: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:
@@ -79,12 +79,12 @@ def horner(
 ) -> Tensor:
     """Compute (x + A (x + A (x + ...))) / (layers + 1) for x = `rows` (float32 [N, D]) on a device that has the kernel.
 
-    The result is that of one product and one sum per layer, but the kernel adds within the product.
+    The result equals one product and one sum for each layer, but the kernel adds within the product.
 
     Args:
         matrix: A, [N, N].
         rows: x.
-        layers: how often A is applied.
+        layers: how many times A is applied.
         wanted: bool [N], the rows of the result to compute; the others are undefined.
         filled: bool [N], the rows of x that are not zero.
     """
@@ -118,7 +118,7 @@ def square_diagonal(adjacency: Tensor) -> Tensor:
 def halves(adjacency: Tensor, users: int) -> SparseMatrix:
     """Cut the upper right block [U, N - U] of a symmetric bipartite adjacency [N, N], and its transpose, out of it.
 
-    The first half of the entries is the block, the second its transpose; the weights are shared, nothing is read back.
+    The first half of the entries is the block, the second its transpose. They share the weights, without a transfer.
     """
     rows, columns, values = adjacency.crow_indices(), adjacency.col_indices(), adjacency.values()
     half, others = values.numel() // 2, len(adjacency) - users

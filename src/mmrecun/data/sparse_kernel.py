@@ -18,7 +18,7 @@ _AT_ONCE = 16  # rows that a program loads at once
 
 
 class _Pieces(NamedTuple):
-    """How the long rows of a matrix are cut.
+    """Partition of the long rows of a matrix into pieces.
 
     Attributes:
         starts, stops: int64 [P], the entries of each piece.

@@ -59,11 +59,11 @@ def cut_validation(users: Ints, labels: Labels, seed: Seed, held_out: float = 0.
     Args:
         users: int64 [N] user rows.
         labels: int8 [N], train and test.
-        seed: decides the draw.
-        held_out: share that is cut.
+        seed: seed of the draw.
+        held_out: share to draw.
 
     Returns:
-        int8 [N] labels; those of test are as they were.
+        int8 [N] labels; those of test are unchanged.
     """
     trained = np.flatnonzero(labels == Split.TRAIN)
     draws = seed.numpy().random(len(trained))

@@ -1,6 +1,6 @@
-"""Synthetic data with a planted answer: tastes, long-tailed popularity, and modalities that each carry part of them.
+"""Synthetic data with known ground truth: tastes, long-tailed popularity, and modalities that reveal part of them.
 
-Ground truth comes with the dataset, so tests can ask questions that real data cannot answer.
+The ground truth is returned with the dataset, for tests that real data does not allow.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Truth:
         item_groups: int64 [I], the group of each item.
         user_groups: int64 [U, 2], the groups each user likes.
         popularity: float32 [I], the long-tailed weight of each item.
-        visible: modality -> bool [groups], the groups whose items it tells apart.
+        visible: modality -> bool [groups], the groups that its features distinguish.
     """
 
     item_groups: Ints
@@ -64,8 +64,8 @@ class Truth:
 def make(config: SyntheticConfig, seed: Seed) -> tuple[Dataset, Truth]:
     """Return a dataset and its ground truth; the same seed gives the same bits.
 
-    The m-th of M modalities tells group g apart if g modulo M differs from m (with one modality: always), and
-    shows all other groups alike. So each modality carries part of the taste, and all together carry the whole.
+    The m-th of M modalities distinguishes group g if g modulo M differs from m (with one modality: always), and gives
+    all other groups the same features. So each modality reveals part of the taste, and all together reveal it.
     """
     rng = seed.child("tastes").numpy()
     item_groups = rng.permutation(np.arange(config.items) % config.groups)

@@ -12,7 +12,7 @@ from mmrecun.errors import DataError
 
 
 class Kind(StrEnum):
-    """What an encoder reads: str; uint8 [H, W, 3]; or `content.Sound`."""
+    """Kind of content of an encoder: str; uint8 [H, W, 3]; or `content.Sound`."""
 
     TEXT = "text"
     IMAGE = "image"
@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 
 class Encoder(Protocol):
-    """Turns contents into features. The same content gives the same features, whatever else is in its batch.
+    """Turns contents into features. The features of a content do not depend on the rest of its batch.
 
     Attributes:
         kind: kind of content that it reads.

@@ -16,7 +16,7 @@ WINDOW, HOP = 512, 160  # samples: 32 ms and 10 ms
 BANDS = 64
 _LONGEST = 120  # seconds of a sound that are read
 _FLOOR = 1e-6  # power below which it counts as silence; -60 dB of a full-scale tone
-_CENTRE, _SPREAD = -4.0, 2.0  # typical log10 powers, so that features are of the order of 1
+_CENTRE, _SPREAD = -4.0, 2.0  # of typical log10 powers, so that features are of the order of 1
 
 
 class LogMel:

@@ -13,7 +13,7 @@ from mmrecun.extras import library
 
 
 class WordLlama:
-    """Gives 256 numbers for a text, of unit length; nothing is downloaded.
+    """Maps a text to 256 numbers of unit length, without a download.
 
     Raises:
         ConfigError: when wordllama is not installed.

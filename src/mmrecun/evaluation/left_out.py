@@ -158,7 +158,7 @@ def _fits_without_one(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
 
 
 def _inverse(matrices: Tensor) -> Tensor:
-    """Invert positive definite matrices; the host does not wait to be told that they can be inverted."""
+    """Invert positive definite matrices, without the check that would make the host wait for the device."""
     found: Tensor = torch.linalg.inv_ex(matrices).inverse
     return found
 

@@ -1,4 +1,4 @@
-"""Ranking quality on pairs that stay on disk: `evaluate`, given the rows of the users that are asked about alone."""
+"""Ranking quality on pairs that stay on disk: `evaluate` for users whose vectors are computed in blocks."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,8 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from mmrecun.arrays import Ints
-from mmrecun.data.columns import PairColumns
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.mapped_dataset import MappedPairs
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.rng import Seed
 
@@ -27,9 +27,9 @@ def users_to_rank(users: Ints, items: int) -> Ints:
     return np.sort(Seed(0).child("users to rank").numpy().choice(users, _SAMPLE, replace=False))
 
 
-def evaluate_columns(
-    seen: PairColumns,
-    truth: PairColumns,
+def evaluate_mapped_pairs(
+    seen: MappedPairs,
+    truth: MappedPairs,
     items: int,
     rows_of: RowsOf,
     chosen: Ints,

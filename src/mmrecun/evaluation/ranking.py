@@ -73,7 +73,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
     Args:
         users: float32 [U, D] user vectors.
         items: float32 [I, D] item vectors.
-        seen: pairs that nobody is compared with.
+        seen: pairs whose items are not compared.
         pairs: N pairs to place; one that is itself in `seen` is placed among the unseen items all the same.
         within: rank at which counting stops.
 
@@ -92,7 +92,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
     for columns in order[:head], order[head:]:
         left = np.flatnonzero(reached < within)
         if len(left) and len(columns):
-            reached[left] += _unseen_counts(users, items, columns, seen, pairs.take(left), torch.ge)[0]
+            reached[left] += _counts_among(users, items, columns, seen, pairs.take(left), torch.ge)[0]
     return np.minimum(reached, within)
 
 
@@ -104,7 +104,7 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
     Args:
         users: float32 [U, D] user vectors.
         items: float32 [I, D] item vectors.
-        seen: pairs that nobody is compared with.
+        seen: pairs whose items are not compared.
         pairs: N pairs to place; one that is itself in `seen` is placed among the unseen items all the same.
 
     Returns:
@@ -114,13 +114,13 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
         ShapeError: when users and items differ in D.
         DivergedError: when a vector holds NaN or infinity.
     """
-    return _shares(*_rivals(users, items, seen, pairs, torch.ge, torch.gt))
+    return _shares(*_counts_over_all(users, items, seen, pairs, torch.ge, torch.gt))
 
 
 def estimated_percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, among: Ints) -> Floats:
     """Estimate `percentiles` [N] from the items `among` (int64 [C]) alone, drawn to stand for all."""
     columns = torch.from_numpy(among).to(users.device)
-    return _shares(*_unseen_counts(*_checked(users, items), columns, seen, pairs, _not_hidden, torch.ge, torch.gt))
+    return _shares(*_counts_among(*_checked(users, items), columns, seen, pairs, _not_hidden, torch.ge, torch.gt))
 
 
 def _not_hidden(scores: Tensor, _: Tensor, out: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ class _Table:
         scores.view(-1)[torch.from_numpy(cells).to(scores.device)] = -torch.inf
 
 
-def _unseen_counts(
+def _counts_among(
     users: Tensor,
     items: Tensor,
     columns: Tensor,
@@ -202,9 +202,11 @@ def _unseen_counts(
     pairs: Interactions,
     *comparisons: Callable[..., Tensor],
 ) -> Ints:
-    """Count the unseen items among `columns` (int64 [C]), not its own, that compare so with each pair's: int64 [M, N].
+    """Count the unseen items among `columns` (int64 [C]) that hold for each of M comparisons with a pair's item.
 
-    Flags are float32, as in `_rivals`.
+    The result is int64 [M, N]; the item itself is not counted.
+
+    Flags are float32, as in `_counts_over_all`.
     """
     table = _Table(users, items, seen, len(pairs), columns)
     found = torch.empty((len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
@@ -220,10 +222,10 @@ def _unseen_counts(
     return found.cpu().numpy()
 
 
-def _rivals(
+def _counts_over_all(
     users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, *comparisons: Callable[..., Tensor]
 ) -> Ints:
-    """Count the unseen items besides each pair's, and those that compare so with it: int64 [1 + C, N].
+    """Count the unseen items other than each pair's, and those that hold for each of C comparisons: int64 [1 + C, N].
 
     Flags are float32, which torch compares and adds several times faster than booleans. They are exact below 2^24
     items.

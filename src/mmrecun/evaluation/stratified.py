@@ -104,9 +104,9 @@ def placements(
     shares = np.empty(len(forgotten))
     for stratum in np.unique(forgotten_strata):
         inside = forgotten_strata == stratum
-        rivals = np.sort(controls[matched(stratum, control_strata)])
-        below, not_above = (np.searchsorted(rivals, forgotten[inside], side) for side in ("left", "right"))
-        shares[inside] = (below + not_above) / (2 * len(rivals))
+        comparable = np.sort(controls[matched(stratum, control_strata)])
+        below, not_above = (np.searchsorted(comparable, forgotten[inside], side) for side in ("left", "right"))
+        shares[inside] = (below + not_above) / (2 * len(comparable))
     return shares
 
 
@@ -134,8 +134,8 @@ def stratum_weights(forgotten_strata: Ints, control_strata: Ints) -> npt.NDArray
         float64 [N], which sums to 1.
     """
     values, place, counts = np.unique(forgotten_strata, return_inverse=True, return_counts=True)
-    rivals = np.array([(control_strata == value).sum() for value in values])
-    weight = rivals / (counts + rivals)
+    control_counts = np.array([(control_strata == value).sum() for value in values])
+    weight = control_counts / (counts + control_counts)
     weight = (weight if weight.any() else np.ones(len(values)))[place]
     found: npt.NDArray[np.float64] = weight / weight.sum()
     return found

@@ -10,7 +10,7 @@ from torch import Tensor
 from mmrecun.arrays import Ints
 from mmrecun.data.parquet import write_parquet
 from mmrecun.exports.arrow import pyarrow
-from mmrecun.exports.record import Record, record_of
+from mmrecun.exports.record import ExportRecord, record_of
 from mmrecun.models.inference import vectors_of
 from mmrecun.runs import Run
 
@@ -18,7 +18,7 @@ BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True)
-class Contents:
+class ExportContents:
     """A run that is ready to be exported.
 
     Attributes:
@@ -30,7 +30,7 @@ class Contents:
     run: Run
     users: Tensor
     items: Tensor
-    record: Record
+    record: ExportRecord
 
     def seen(self, rows: Ints) -> tuple[Ints, Ints]:
         """Return the pairs that are never recommended to users `rows` (int64 [B]), in training or held out.
@@ -43,14 +43,14 @@ class Contents:
         return np.repeat(np.arange(len(rows)), counts), pairs.items[places]
 
 
-def contents_of(run: Run, kind: str) -> Contents:
+def contents_of(run: Run, kind: str) -> ExportContents:
     """Compute all vectors of `run` for an export of `kind`."""
     vectors = vectors_of(run.model, run.dataset)
     users, items = (table.detach().cpu().float().contiguous() for table in (vectors.users, vectors.items))
-    return Contents(run, users, items, record_of(run, kind, users.shape[1]))
+    return ExportContents(run, users, items, record_of(run, kind, users.shape[1]))
 
 
-def write_ids(contents: Contents, folder: Path, *kinds: str) -> None:
+def write_ids(contents: ExportContents, folder: Path, *kinds: str) -> None:
     """Write `users.parquet` or `items.parquet` with one column `id` in row order, for each of `kinds`."""
     for kind in kinds:
         ids = contents.run.dataset.users if kind == "users" else contents.run.dataset.items

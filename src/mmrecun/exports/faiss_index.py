@@ -5,12 +5,12 @@ Only flat indexes are written: an entry removed from a graph index (HNSW) stays 
 
 from pathlib import Path
 
-from mmrecun.exports.contents import Contents, write_ids, write_vectors
+from mmrecun.exports.contents import ExportContents, write_ids, write_vectors
 from mmrecun.extras import library
 from mmrecun.progress import Progress
 
 
-def write_faiss(contents: Contents, folder: Path, progress: Progress) -> None:
+def write_faiss(contents: ExportContents, folder: Path, progress: Progress) -> None:
     """Write `items.faiss` (IndexFlatIP, row = item row), ids in `items.parquet`, query vectors in `users.parquet`.
 
     Raises:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mmrecun.exports.contents import Contents
+from mmrecun.exports.contents import ExportContents
 from mmrecun.exports.faiss_index import write_faiss
 from mmrecun.exports.huggingface import write_huggingface
 from mmrecun.exports.mlflow_model import write_mlflow
@@ -11,7 +11,7 @@ from mmrecun.exports.onnx_scorer import write_onnx
 from mmrecun.exports.vectors import write_as_npy, write_as_parquet, write_as_safetensors
 from mmrecun.progress import Progress
 
-Writer = Callable[[Contents, Path, Progress], None]
+Writer = Callable[[ExportContents, Path, Progress], None]
 LISTS = "lists"  # the one format with a setting, the length of a list
 
 WRITERS: dict[str, Writer] = {

@@ -1,4 +1,4 @@
-"""A Hugging Face repository with item vectors and a card. It is meant to be shared, so it holds nothing about users."""
+"""A Hugging Face repository with item vectors and a card. It is meant to be shared, so it holds no users."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from mmrecun.atomic import usual_permissions
-from mmrecun.exports.contents import Contents, write_ids
-from mmrecun.exports.record import Record
+from mmrecun.exports.contents import ExportContents, write_ids
+from mmrecun.exports.record import ExportRecord
 from mmrecun.progress import Progress
 from mmrecun.text import counted, taken_out
 
 
-def write_huggingface(contents: Contents, folder: Path, progress: Progress) -> None:
+def write_huggingface(contents: ExportContents, folder: Path, progress: Progress) -> None:
     """Write `README.md` (the card), `config.json`, `model.safetensors` (`items`, float32 [I, D]), `items.parquet`."""
     record = contents.record
     path = folder / "model.safetensors"
@@ -31,7 +31,7 @@ def write_huggingface(contents: Contents, folder: Path, progress: Progress) -> N
     progress(1, 1, "repository written")
 
 
-def card(record: Record) -> str:
+def card(record: ExportRecord) -> str:
     """Return the model card in Markdown: what this is, what was forgotten, the verdict.
 
     It contains no ids.
@@ -73,7 +73,7 @@ def card(record: Record) -> str:
     )
 
 
-def _requests(record: Record) -> list[str]:
+def _requests(record: ExportRecord) -> list[str]:
     if not record.requests:
         return ["Nothing: no request was carried out before this export."]
     lines = ["| request | made | method | what left | digest of the request |", "| --- | --- | --- | --- | --- |"]

@@ -8,11 +8,11 @@ import numpy as np
 from mmrecun.arrays import Ints
 from mmrecun.evaluation.ranking import score_pairs, top_k
 from mmrecun.exports.arrow import pyarrow
-from mmrecun.exports.contents import BLOCK_ROWS, Contents
+from mmrecun.exports.contents import BLOCK_ROWS, ExportContents
 from mmrecun.progress import Progress
 
 
-def write_lists(contents: Contents, folder: Path, progress: Progress, k: int) -> None:
+def write_lists(contents: ExportContents, folder: Path, progress: Progress, k: int) -> None:
     """Write `lists.parquet`: `user`, `items` (up to `k` ids, best first) and their `scores`.
 
     Items that a user has, in training or held out, are in no list, as in `recommend`.
@@ -33,7 +33,7 @@ def _schema() -> Any:
     return pa.schema([("user", pa.string()), ("items", pa.list_(pa.string())), ("scores", pa.list_(pa.float32()))])
 
 
-def _block(contents: Contents, rows: Ints, width: int, schema: Any) -> Any:
+def _block(contents: ExportContents, rows: Ints, width: int, schema: Any) -> Any:
     """Return the lists of users `rows` (int64 [B]), a `pyarrow.Table` of B rows."""
     pa, data = pyarrow(), contents.run.dataset
     lists = top_k(contents.users, contents.items, data.interactions, rows, width)

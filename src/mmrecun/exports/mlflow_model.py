@@ -15,7 +15,7 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
 from mmrecun.data.parquet import read_parquet, write_parquet
 from mmrecun.evaluation.ranking import score_pairs, top_k
-from mmrecun.exports.contents import Contents
+from mmrecun.exports.contents import ExportContents
 from mmrecun.exports.vectors import write_as_safetensors
 from mmrecun.extras import library
 from mmrecun.progress import Progress
@@ -24,7 +24,7 @@ _LENGTH = 10
 _MAKING, _LISTS = ".making", "lists"
 
 
-def write_mlflow(contents: Contents, folder: Path, progress: Progress) -> None:
+def write_mlflow(contents: ExportContents, folder: Path, progress: Progress) -> None:
     """Write an MLflow model folder: `MLmodel`, `requirements.txt` and so on, and vectors and pairs in `data/lists/`.
 
     `predict` takes a frame with a column `user` and the parameter `k`. It returns one row for each item: `user`,
@@ -47,7 +47,7 @@ def write_mlflow(contents: Contents, folder: Path, progress: Progress) -> None:
     (folder / _MAKING).rmdir()
 
 
-def _save(contents: Contents, source: Path, path: Path) -> None:
+def _save(contents: ExportContents, source: Path, path: Path) -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is loaded
     pyfunc, models, types = (
         library(f"mlflow.{name}", "mlflow", "an export to MLflow") for name in ("pyfunc", "models", "types")

@@ -5,15 +5,15 @@ from typing import Any
 
 from torch import Tensor
 
-from mmrecun.exports.contents import Contents, write_ids
+from mmrecun.exports.contents import ExportContents, write_ids
 from mmrecun.extras import library
 from mmrecun.progress import Progress
 
 _OPSET, _IR_VERSION = 17, 8
-_INSIDE = 1 << 30  # bytes; one protobuf message holds at most 2 GiB, so larger tables lie in a file beside it
+_INSIDE = 1 << 30  # bytes; a protobuf message is limited to 2 GiB, so larger tables are in a separate file
 
 
-def write_onnx(contents: Contents, folder: Path, progress: Progress) -> None:
+def write_onnx(contents: ExportContents, folder: Path, progress: Progress) -> None:
     """Write `scorer.onnx`, and ids in row order in `users.parquet` and `items.parquet`.
 
     Inputs: `users` int64 [B] user rows; `seen` int64 [N, 2], (place in `users`, item row) never to be listed;

@@ -1,4 +1,4 @@
-"""The record in an export: the run it came from, what that run was asked to forget, and the verdict."""
+"""The record in an export: the run it came from, the requests to that run, and the verdict."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ RECORD = "export.json"
 FORMAT = 1
 
 
-class Forgotten(Settings):
+class ForgottenRequest(Settings):
     """One request that was carried out.
 
     Attributes:
@@ -32,7 +32,7 @@ class Forgotten(Settings):
     made: str = ""
 
 
-class Record(Settings):
+class ExportRecord(Settings):
     """The origin of an export; it identifies no one.
 
     Attributes:
@@ -57,7 +57,7 @@ class Record(Settings):
     parent: str = ""
     model: str
     dataset_name: str
-    requests: tuple[Forgotten, ...] = ()
+    requests: tuple[ForgottenRequest, ...] = ()
     complete: bool = True
     verdict: str = "not audited"
     users: int
@@ -67,11 +67,11 @@ class Record(Settings):
     made: str = ""
 
 
-def record_of(run: Run, kind: str, dim: int) -> Record:
+def record_of(run: Run, kind: str, dim: int) -> ExportRecord:
     """Return the record of an export of `run` whose vectors have `dim` components."""
     manifest = run.manifest
     requests, complete = _requests(run.folder, manifest)
-    return Record(
+    return ExportRecord(
         kind=kind,
         run=run.weights,
         dataset=manifest.dataset.digest,
@@ -89,12 +89,12 @@ def record_of(run: Run, kind: str, dim: int) -> Record:
     )
 
 
-def write_record(record: Record, folder: Path) -> None:
+def write_record(record: ExportRecord, folder: Path) -> None:
     """Write `record` into an existing folder."""
-    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / RECORD).write_text(record.json_text(), encoding="utf-8")
 
 
-def read_record(folder: Path) -> Record:
+def read_record(folder: Path) -> ExportRecord:
     """Read the record of the export in `folder`.
 
     Raises:
@@ -102,20 +102,20 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / RECORD
     try:
-        return Record.model_validate_json(path.read_bytes())
+        return ExportRecord.model_validate_json(path.read_bytes())
     except OSError:
         raise ArtifactError(f"{folder} is not an export: it has no {RECORD}") from None
     except ValidationError as error:
         raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
 
 
-def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[Forgotten, ...], bool]:
+def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[ForgottenRequest, ...], bool]:
     """Return the requests since the trained run, and whether the ancestors could be followed back to it."""
-    found: list[Forgotten] = []
+    found: list[ForgottenRequest] = []
     while manifest.parent is not None:
         found.insert(
             0,
-            Forgotten(
+            ForgottenRequest(
                 method=manifest.method,
                 counts=manifest.forgotten,
                 request_digest=manifest.request_digest,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mmrecun import runs
 from mmrecun.atomic import replace_file
 from mmrecun.errors import ArtifactError, MMRecUnError
-from mmrecun.exports.record import RECORD, Record, read_record
+from mmrecun.exports.record import RECORD, ExportRecord, read_record
 from mmrecun.manifest import Manifest
 from mmrecun.settings import Settings
 from mmrecun.text import reason_of
@@ -21,7 +21,7 @@ FOLDER = "exports"
 
 
 class Freshness(StrEnum):
-    """Whether an export may still be used."""
+    """State of an export: whether it may still be used."""
 
     CURRENT = "current"
     STALE = "stale"  # a run exists that has forgotten more
@@ -33,7 +33,7 @@ class Entry(Settings):
     """An entry of the register: the record of an export, and where it went, relative to the run folder."""
 
     path: str
-    record: Record
+    record: ExportRecord
 
 
 class ListedExport(Settings):
@@ -55,7 +55,7 @@ class ListedExport(Settings):
     because: tuple[str, ...] = ()
 
 
-def add_entry(run: Path, record: Record, out: Path) -> None:
+def add_entry(run: Path, record: ExportRecord, out: Path) -> None:
     """Record in the folder `run` that it was exported to `out`; a later export to the same place replaces the entry.
 
     Raises:
@@ -65,8 +65,7 @@ def add_entry(run: Path, record: Record, out: Path) -> None:
     place = run / FOLDER / f"{record.kind}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     try:
         place.mkdir(parents=True, exist_ok=True)
-        text = Entry(path=path, record=record).model_dump_json(indent=2) + "\n"
-        replace_file(place / RECORD, text.encode())
+        replace_file(place / RECORD, Entry(path=path, record=record).json_text().encode())
     except OSError as error:
         raise ArtifactError(f"{run}: the export cannot be recorded in its folder: {error.strerror or error}") from None
 

@@ -1,1 +1,1 @@
-"""Forget requests: what is asked for, request files, partitions and records."""
+"""Forget requests, request files, partitions and records."""

@@ -22,13 +22,13 @@ _CONSTANTS = {"true": True, "false": False, "null": None, "none": None}  # as ot
 
 @dataclass(frozen=True)
 class Matches:
-    """Which rows of one table an expression selects.
+    """The rows of one table that an expression selects.
 
     Attributes:
         table: "users", "items" or "pairs".
         selected: bool [rows]; a row whose attribute is missing is not selected.
         undecided: number of rows that could not be decided because an attribute is missing.
-        remarks: of rows that may have been meant as well, such as of values that look like a named one.
+        remarks: warnings about rows that may have been meant as well, such as those with a similar value.
     """
 
     table: str
@@ -41,9 +41,9 @@ def select(expression: str, tables: dict[str, pl.DataFrame]) -> Matches:
     """Apply `expression` to the one table that has all its columns.
 
     Comparisons (`== != < <= > >= in, not in, is None`) of column names with numbers, quoted texts, True, False or lists
-    of them, joined by `and`, `or`, `not` and parentheses; `"x" in tags` asks for lists and texts that hold it. A name
-    may give its table: `items.licensor`. Put a name that is not a plain word in back-ticks, in quotation marks before
-    the comparison, or in brackets: items["release date"].
+    of them, joined by `and`, `or`, `not` and parentheses; `"x" in tags` matches lists and texts that contain it. A name
+    may include its table: `items.licensor`. Put a name that is not a plain word in back-ticks, in quotation marks
+    before the comparison, or in brackets: items["release date"].
 
     Raises:
         ForgetError: when it does not parse, uses anything else, or fits no table or several.
@@ -117,7 +117,7 @@ class _Names(ast.NodeTransformer):
         self.names, self.tables, self.known = names, tables, known
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        """Put the name, or the constant, that a word stands for in its place."""
+        """Replace a plain word by the name or the constant that it stands for."""
         name = self.names.get(node.id, node.id)
         if name.lower() in _CONSTANTS and name not in self.known and node.id not in self.names:
             return ast.Constant(_CONSTANTS[name.lower()])

@@ -1,4 +1,4 @@
-"""Values that an expression may have meant besides those that it names, as people and programs spell them."""
+"""Warnings about values that an expression may have meant in another spelling."""
 
 import ast
 from collections.abc import Iterator
@@ -11,35 +11,35 @@ from mmrecun.text import counted, preview
 
 
 def spelled_otherwise(tree: ast.expr, name: str, table: pl.DataFrame, selected: Bools) -> list[str]:
-    """Describe rows that stay and have a value which looks like one that is named, such as "ACME " for "Acme".
+    """Describe rows that are not selected, with a value that looks like a named one, such as "ACME " for "Acme".
 
     Args:
-        tree: of the expression.
-        name: of the table, "users", "items" or "pairs".
+        tree: the parsed expression.
+        name: table, "users", "items" or "pairs".
         table: its attributes.
-        selected: bool [rows], those that the expression takes.
+        selected: bool [rows], those that the expression selects.
     """
-    told = []
+    remarks = []
     for column, texts in _named(tree, table):
         values = _texts(table, column).filter(pl.Series(~selected))
         others = values.filter(~values.is_in(texts) & folded(values).is_in(folded(pl.Series(texts)).implode()))
         if len(others):
             quoted = preview(f"'{value}'" for value in others.unique(maintain_order=True))
             rows = counted(len(others), name.removesuffix("s"), "that stays has", "that stay have")
-            told.append(f"{rows} {quoted} in '{column}', which differs from what is named in {DIFFERENCES} alone")
-    return told
+            remarks.append(f"{rows} {quoted} in '{column}', which differs from what is named in {DIFFERENCES} alone")
+    return remarks
 
 
 def parts_of_values(tree: ast.expr, table: pl.DataFrame) -> list[str]:
-    """Describe named values that only stand within longer ones, such as "Drama" in "Drama|War"."""
-    told = []
+    """Describe named values that occur only within longer ones, such as "Drama" in "Drama|War"."""
+    remarks = []
     for column, texts in _named(tree, table):
         values = _texts(table, column).unique(maintain_order=True)
         for text in texts:
             longer = values.filter(values.str.contains(text, literal=True) & (values != text))
             if text and len(longer):
-                told.append(f"'{column}' has longer values with it, such as '{longer[0]}': \"{text}\" in {column}")
-    return told
+                remarks.append(f"'{column}' has longer values with it, such as '{longer[0]}': \"{text}\" in {column}")
+    return remarks
 
 
 def _named(tree: ast.expr, table: pl.DataFrame) -> Iterator[tuple[str, list[str]]]:

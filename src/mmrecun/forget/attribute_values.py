@@ -27,7 +27,7 @@ class Column:
     """An attribute in an expression.
 
     Attributes:
-        name: of the column.
+        name: name of the column.
         dtype: what it holds.
     """
 
@@ -36,7 +36,7 @@ class Column:
 
     @property
     def expression(self) -> pl.Expr:
-        """Its values as they are compared: NaN is missing, times are in UTC, and categories are texts."""
+        """Return the values to compare: NaN is missing, times are in UTC, and categories are texts."""
         column, dtype = pl.col(self.name), self.dtype
         if isinstance(dtype, pl.Datetime) and dtype.time_zone:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
@@ -52,11 +52,11 @@ class Column:
 def compared(op: ast.cmpop, left: Any, right: Any) -> pl.Expr:
     """Return the comparison of two sides: columns, or plain values or lists of them.
 
-    A value is read as the column it is compared with: a text as a date where the column holds dates. `is None` and
-    `== None` ask for what is missing. A text is `in` a column whose lists hold it, or in whose texts it stands.
+    A value is read in the type of the column it is compared with: a text as a date where the column holds dates.
+    `is None` and `== None` select missing values. A text is `in` a list that holds it, or a text that contains it.
 
     Raises:
-        TypeError: when a value does not fit the column; its text says what would.
+        TypeError: when a value does not fit the column; its text says which values do.
     """
     if left is None or right is None:
         return _missing(op, right if left is None else left)
@@ -96,7 +96,7 @@ def _side(side: Any, other: Any) -> Any:
 
 
 def _fitted(value: Any, column: Column) -> Any:
-    """Return a value as it is compared with a column."""
+    """Return a value in the form in which it is compared with a column."""
     dtype, kind = column.dtype, _kind(column.dtype)
     text = isinstance(value, str)
     if isinstance(dtype, pl.Date | pl.Datetime):

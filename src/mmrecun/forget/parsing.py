@@ -43,7 +43,7 @@ def add_matching(
 ) -> tuple[ForgetRequest, int]:
     """Add what `expression` selects to `request`; return it and the number of rows that could not be decided.
 
-    `warn` is told of rows that stay and may have been meant as well.
+    `warn` is called about rows that are not selected and may have been meant as well.
 
     Raises:
         ForgetError: when the expression does not fit, or selects nothing.

@@ -89,7 +89,7 @@ class Partition:
     def from_request(cls, dataset: Dataset, request: ForgetRequest) -> Self:
         """Divide `dataset` by `request`.
 
-        The retained dataset is built when it is first read, since that costs a pass over all data.
+        The retained dataset is built when it is first read, since that takes a pass over all data.
 
         Raises:
             ForgetError: when an id, a pair or a modality does not exist, or nothing would be retained.

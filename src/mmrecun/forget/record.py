@@ -1,8 +1,8 @@
-"""Record of what was requested: how much and, for the holder of a key, what exactly.
+"""Record of a request: its size and, with a key, hashes of its ids.
 
-Hashes whose salt is known hide nothing from somebody with a list of candidates. So a run keeps hashes only under a key
-that is stored elsewhere (`forget.secret`), and without a key only counts. Salted hashes are used in memory, and are
-read in runs of earlier versions.
+Hashes with a known salt do not hide ids from somebody with a list of candidates. So a run keeps hashes only under a
+key that is stored elsewhere (`forget.secret`), and only counts without a key. Salted hashes are used in memory, and
+are read in runs of earlier versions.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ _PROOF = "mmrecun: proof of the key"
 
 
 class ForgetRecord(Settings):
-    """What was requested for this run and, as far as hashes are kept, for the runs it descends from.
+    """The ids requested for this run and, where hashes are kept, for the runs it descends from.
 
     Attributes:
         salt: salt of hashes that were made without a key, as hexadecimal text.
-        proof: shows whether a key is the one that made the hashes; empty without a key.
-        counts: number of users, items, single pairs and features that the last request named.
+        proof: digest by which a key is recognised as the one that made the hashes; empty without a key.
+        counts: number of users, items, single pairs and features in the last request.
         users, items, pairs, features: sorted hashes of user ids, item ids, (user, item), and (modality, item), where
             an empty item stands for the whole modality.
     """
@@ -122,7 +122,7 @@ class ForgetRecord(Settings):
         return self._among(self.pairs, zip(users, items, strict=True))
 
     def features_in(self, modality: str, items: Iterable[str]) -> Bools:
-        """Say which of N items were to lose `modality`, alone or with all other items; bool [N]."""
+        """Say for which of N items the features of `modality` were requested, alone or with all others; bool [N]."""
         listed = list(items)
         if self.features and self._digest(modality, _WHOLE).hex() in self.features:
             return np.ones(len(listed), dtype=bool)

@@ -16,7 +16,7 @@ _LONGEST = 80  # of a value in a message
 
 
 class Target(StrEnum):
-    """What a request takes out."""
+    """Kinds of data that a request can name."""
 
     USERS = "users"
     ITEMS = "items"
@@ -56,7 +56,7 @@ def _shown(value: object) -> str:
 
 
 def _refuse_frame(values: object) -> None:
-    """Refuse a data frame, which yields its columns one by one, or their names, and not its rows."""
+    """Refuse a data frame, since iterating over one yields columns or their names, not rows."""
     if hasattr(values, "columns"):
         raise ForgetError(
             "a data frame is not a list; give one column of it for ids, such as frame['user'], and for pairs "
@@ -94,7 +94,7 @@ def _modalities(values: object) -> dict[str, tuple[str, ...] | None]:
 
 
 class ForgetRequest(Settings):
-    """What is to be forgotten, by external id.
+    """The users, items, pairs and modalities to forget, by external id.
 
     Attributes:
         users: these users and all their interactions.
@@ -123,7 +123,7 @@ class ForgetRequest(Settings):
             raise ForgetError(f"forget request: {first_mistake(type(self), error)}") from None
 
     @classmethod
-    def taken(cls, request: "ForgetRequest | Mapping[str, Any]") -> "ForgetRequest":
+    def coerce(cls, request: "ForgetRequest | Mapping[str, Any]") -> "ForgetRequest":
         """Return a request unchanged, or build it from a mapping with its fields.
 
         Raises:
@@ -136,5 +136,5 @@ class ForgetRequest(Settings):
         return cls(**request)
 
     def empty(self) -> bool:
-        """Say whether nothing is requested."""
+        """Whether nothing is requested."""
         return not (self.users or self.items or self.pairs or self.modalities)

@@ -30,7 +30,7 @@ class Line(NamedTuple):
     """A line, or several that one field in quotation marks holds together.
 
     Attributes:
-        number: of its first line, from 1.
+        number: number of its first line, from 1.
         text: without the line end.
     """
 
@@ -41,8 +41,8 @@ class Line(NamedTuple):
 def read_lines(path: Path, warn: Warn) -> tuple[list[Line], str]:
     """Return the lines that are not blank, and the separator if the first line names one, as Excel's `sep=;` does.
 
-    Read are UTF-8, UTF-16 and UTF-32 with a byte order mark, and else Windows' own encoding, which is told; `-` stands
-    for standard input.
+    The encoding is UTF-8, or UTF-16 or UTF-32 with a byte order mark; anything else is read in the encoding of Windows,
+    with a warning. `-` is standard input.
 
     Raises:
         ForgetError: when the file cannot be read, or is not text.
@@ -72,7 +72,7 @@ def _content(path: Path) -> bytes:
 
 @lru_cache(maxsize=1)
 def _read_once(stream: BinaryIO) -> bytes:
-    """Read a stream, and keep what it held for whoever looks for the line of an id."""
+    """Read a stream, and keep its content for later searches for the line of an id."""
     return stream.read()
 
 
@@ -119,13 +119,13 @@ def line_of(path: Path, names: Collection[str] | Collection[tuple[str, str]]) ->
 
 
 def most_used_separator(texts: list[str]) -> str:
-    """Return the separator that stands in most lines; the first of equals, and nothing where there is none."""
+    """Return the separator that occurs in most lines; the first of equals, and "" where there is none."""
     counts = {mark: sum(mark in text for text in texts) for mark in SEPARATORS}
     return max(SEPARATORS, key=lambda mark: counts[mark]) if any(counts.values()) else ""
 
 
 def separators_in(texts: list[str]) -> list[str]:
-    """Return the separators that stand in any of the lines."""
+    """Return the separators that occur in any of the lines."""
     return [mark for mark in SEPARATORS if any(mark in text for text in texts)]
 
 

@@ -1,4 +1,4 @@
-"""The key under which a run keeps hashes of what it was asked to forget; it is stored outside of every run."""
+"""The key of the hashes in a run's record of a request; it is stored outside of every run."""
 
 import codecs
 import hashlib
@@ -36,5 +36,5 @@ def read_key(path: Path | None = None) -> bytes | None:
 
 
 def keyed(key: bytes, *parts: str) -> bytes:
-    """Return the first half of HMAC-SHA-256 of `parts`: 16 bytes that nobody can compute or guess without the key."""
+    """Return the first half of HMAC-SHA-256 of `parts`: 16 bytes that cannot be computed or guessed without the key."""
     return hmac.digest(key, "\x00".join(parts).encode(), hashlib.sha256)[:_BYTES]

@@ -1,6 +1,6 @@
-"""What a model can be shown of a partition: the data before, after, and after with a place for what was removed.
+"""Views of a partition: the data before, after, and after with placeholders for removed rows.
 
-Unlearning works on these views, and an audit asks models about them.
+Unlearning works on these views, and an audit applies models to them.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from mmrecun.forget.partition import Partition
 
 @dataclass(frozen=True)
 class View:
-    """A dataset to show to a model.
+    """A dataset that a model is applied to.
 
     Attributes:
-        name: tells the views of one partition apart.
-        dataset: what is shown.
-        placeholders: modality -> bool [I], items that no other item may take for a neighbour; None for no such item.
+        name: name of the view, different for each view of a partition.
+        dataset: its data.
+        placeholders: modality -> bool [I], items that may not be neighbours of other items; None for no such item.
     """
 
     name: str
@@ -43,16 +43,16 @@ def original(partition: Partition) -> View:
 
 
 def retained(partition: Partition) -> View:
-    """Return what the new model is trained on and served with, in rows of its own."""
+    """Return the data that the new model is trained on and served with, with rows renumbered."""
     return View("retained", partition.retained)
 
 
 def padded(partition: Partition) -> View:
-    """Return the retained data in original rows, with what was removed as if it were new.
+    """Return the retained data in original rows, with removed users, items and features as if they were new.
 
-    Removed users and items are there without any interaction, and removed features are there again. A platform
-    would hold this if they came back and nothing was remembered. No other item takes one of them for a neighbour, so
-    that all else is as in `retained`.
+    Removed users and items have no interactions, and removed features are present. This is what a platform would hold
+    if they came back after being forgotten. They are no neighbours of other items, so that all else is as in
+    `retained`.
     """
     data = partition.original.with_interactions(partition.retained_pairs)
     return View("padded", data, placeholder_items(partition))
@@ -69,7 +69,7 @@ def padded_without_features(partition: Partition) -> View:
 
 
 def placeholder_items(partition: Partition) -> dict[str, Bools]:
-    """Return modality -> bool [I]: items whose features are there only in `padded`."""
+    """Return modality -> bool [I]: items whose features are present in `padded` only."""
     nothing = np.zeros(len(partition.original.items), dtype=bool)
     return {
         name: partition.removed_items | partition.removed_features.get(name, nothing)

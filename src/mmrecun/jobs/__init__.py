@@ -1,6 +1,6 @@
-"""The use cases: plan, train, evaluate, recommend, unlearn, audit and others. They connect the stages.
+"""The use cases: plan, train, evaluate, recommend, unlearn, audit and others.
 
-Each is loaded on first use, so that commands which draw nothing do not load matplotlib.
+Each is imported at its first use, so that commands without plots do not load matplotlib.
 """
 
 from importlib import import_module
@@ -110,8 +110,12 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
-    """Load a use case with its module."""
+    """Import a use case when it is first used."""
     home = next((module for module, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

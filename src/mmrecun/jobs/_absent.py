@@ -32,9 +32,8 @@ class Absent:
     """The parts of a request that a run does not have.
 
     Attributes:
-        unknown: users, items and pairs that neither the run nor what it came from is known to have had; only kinds
-            that there are.
-        forgotten: those that were forgotten before.
+        unknown: kind -> users, items or pairs that neither the run nor its ancestors are known to have had.
+        forgotten: kind -> those that were forgotten before.
     """
 
     unknown: Mapping[str, Names] = field(default_factory=dict)
@@ -73,7 +72,7 @@ def present_part(run: Run | PathLike, request: ForgetRequest, key: bytes | None 
     Args:
         run: a run or its folder.
         request: what is to be forgotten.
-        key: under which the run keeps what it was asked for; that of the environment by default.
+        key: key of the run's hashes of earlier requests; that of the environment by default.
 
     Raises:
         ForgetError: when nothing is left to forget.
@@ -106,15 +105,15 @@ def _without(request: ForgetRequest, absent: Absent) -> ForgetRequest:
 
 
 def explain(run: Run, request: ForgetRequest, error: ForgetError, key: bytes | None = None) -> ForgetError:
-    """Return a refusal that says what was forgotten already, where that is the reason, and how to go on without it.
+    """Return an error that names what was forgotten before, if that is the cause, and the option that skips it.
 
-    Where nothing is absent, it is `error` as it is.
+    Where nothing is absent, it is `error` itself.
     """
     absent = absent_of(run, request, key)
     if not (absent.forgotten or absent.unknown):
         return error
-    said = "; ".join(absent.lines()) if absent.forgotten else str(error)
-    return ForgetError(said if _without(request, absent).empty() else f"{said}; {_HINT}")
+    message = "; ".join(absent.lines()) if absent.forgotten else str(error)
+    return ForgetError(message if _without(request, absent).empty() else f"{message}; {_HINT}")
 
 
 def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Absent:
@@ -132,22 +131,22 @@ def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Abs
 
 
 def absent_of_mapped(run: PathLike, request: ForgetRequest, on: str = HERE) -> Absent:
-    """Return what a run in chunks does not have of `request`; of it, nobody knows what was forgotten before."""
+    """Return what a run in chunks does not have of `request`, all of it as unknown."""
     with reader(on) as read:
         return Absent(_Ids.of(request).unknown_to(_InChunks(read(Path(run)))).by_kind())
 
 
 class _Memory(Protocol):
-    """What knows some users, items and pairs. Each method answers for N names: bool [N]."""
+    """A source of known users, items and pairs. Each method answers for N names: bool [N]."""
 
     def users_in(self, names: tuple[str, ...]) -> Bools:
-        """Say which users it knows."""
+        """Say which users are known."""
 
     def items_in(self, names: tuple[str, ...]) -> Bools:
-        """Say which items it knows."""
+        """Say which items are known."""
 
     def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
-        """Say which pairs it knows."""
+        """Say which pairs are known."""
 
 
 class _Ids(NamedTuple):
@@ -164,7 +163,7 @@ class _Ids(NamedTuple):
         return cls(_once(request.users), _once(items), _once(request.pairs))
 
     def unknown_to(self, memory: _Memory) -> Self:
-        """Return what `memory` does not know."""
+        """Return the parts that `memory` does not have."""
         users, items, pairs = self
         return type(self)(
             _unknown(users, memory.users_in), _unknown(items, memory.items_in), _unknown(pairs, memory.pairs_in)
@@ -194,7 +193,7 @@ def _unknown(names: tuple[Name, ...], known: Callable[[tuple[Name, ...]], Bools]
 
 
 class _InDataset:
-    """What a dataset has."""
+    """The users, items and pairs of a dataset."""
 
     def __init__(self, data: Dataset) -> None:
         self.data = data
@@ -215,7 +214,7 @@ class _InDataset:
 
 
 class _InChunks:
-    """What a run in chunks has."""
+    """The users, items and pairs of a run in chunks."""
 
     def __init__(self, run: MappedRun) -> None:
         self.run = run
@@ -237,14 +236,14 @@ class _InChunks:
 
 
 class _Requested:
-    """What earlier requests named, by the hashes that a run keeps of them."""
+    """The ids of earlier requests, by the hashes that a run keeps of them."""
 
     def __init__(self, record: ForgetRecord) -> None:
         self.record = record
         self.users_in, self.items_in = record.users_in, record.items_in
 
     def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
-        """Say which pairs were named, by themselves or by their user or item."""
+        """Say which pairs were requested, by themselves or by their user or item."""
         users, items = zip(*pairs, strict=True)
         record = self.record
         found: Bools = record.pairs_in(users, items) | record.users_in(users) | record.items_in(items)

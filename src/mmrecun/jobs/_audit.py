@@ -15,12 +15,12 @@ from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
-from mmrecun.jobs._shadows import shadows_in
+from mmrecun.jobs._shadows import attack_on
 from mmrecun.manifest import now
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
-from mmrecun.scale.here import Here
-from mmrecun.scale.room import Room
+from mmrecun.scale.executor import Executor
+from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.text import duration
 from mmrecun.training.loop import Progress, no_progress
 
@@ -36,7 +36,7 @@ def audit(
     key: bytes | None = None,
     reading: Mapping[str, Any] | None = None,
     sample: int | None = None,
-    room: Room | None = None,
+    executor: Executor | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, against Gold runs of the same request if there are any.
 
@@ -45,29 +45,29 @@ def audit(
 
     Args:
         run: a run folder.
-        golds: run folders, or one; for a model of another library, files of models that it trained again on what is
-            retained.
+        golds: run folders, or one; for a model of another library, files of models that it retrained on the retained
+            data.
         relearn: whether to count the training steps that bring the forgotten pairs back; at most 200 for every run.
-        shadows: models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an even
-            number of 4 or more, or 0 for no attack.
+        shadows: number of models of the likelihood-ratio attack, each trained and unlearned (see `shadow_seconds`); an
+            even number of 4 or more, or 0 for no attack.
         progress: called with the number of ranked users and with the state of the two slow probes.
-        key: reads the hashes of what the run was asked for; that of MMRECUN_KEY by default.
-        reading: how the Golds' files are read, where that differs from the run's.
-        sample: of how many users the retained figures are, beside all that the request touched; 0 for all. By default
-            all, unless users times items are more than two thousand million.
-        room: where to make the shadow models; this process by default.
+        key: key of the hashes of the run's request; that of MMRECUN_KEY by default.
+        reading: settings by which the Golds' files are read, where they differ from the run's.
+        sample: number of users in the retained figures, beside all affected users; 0 for all. By default all, unless
+            users times items are more than two thousand million.
+        executor: where to make the shadow models; this process by default.
 
     Raises:
-        ArtifactError: when the run was not unlearned, a Gold knows other data or came from another method, or the same
-            Gold is given twice.
-        ConfigError: for a number of shadows that cannot be shared out, or a `key` that is not that of the run.
+        ArtifactError: when the run was not unlearned, a Gold has other data or another method, or a Gold is given
+            twice.
+        ConfigError: for an invalid number of shadows, or a `key` that is not that of the run.
     """
     after = opened(run)
     refuse_unwritable(after.folder)
     _refuse_other_key(after.folder, key)
     _refuse_training(after, relearn, shadows)
     original, golds_read = _runs_compared_with(after, golds, reading or {})
-    attack = shadows_in(room or Here(), original, after, shadows) if shadows else None
+    attack = attack_on(executor or LocalExecutor(), original, after, shadows) if shadows else None
     begun, training = now(), original.training if relearn else None
     made = assess(_subject(original, after, golds_read, key), training, attack, sample, progress)
     facts = {
@@ -80,7 +80,7 @@ def audit(
 
 
 def is_other_key(run: PathLike, key: bytes) -> bool:
-    """Say whether a run keeps hashes of what it was asked for, and `key` is not the one that made them."""
+    """Say whether a run keeps hashes of its request, and `key` did not make them."""
     record = runs.read_manifest(Path(run)).requested
     return record is not None and record.with_key(key).locked
 
@@ -116,7 +116,7 @@ def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
 
 
 def _write_report(report: AuditReport, run: Run, original: Run) -> AuditReport:
-    """Write a report beside the earlier ones, and into the run folder unless one there assessed more."""
+    """Write a report beside earlier ones, and into the run folder unless one there assessed more."""
     page = render(report, _facts(run, original), _history(run))
     with claimed(run.folder / AUDITS, wait=True, within=[run.folder, run.folder / AUDITS]):
         return _written(report, page.encode(), run)
@@ -131,7 +131,7 @@ def _written(report: AuditReport, page: bytes, run: Run) -> AuditReport:
     before = _scope_of_report(run.folder / "audit.json")
     first = before is None or report.compared.at_least(before)
     report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})
-    text = (report.model_dump_json(indent=2) + "\n").encode()
+    text = report.json_text().encode()
     with staged_folder(place) as staging:
         (staging / "audit.json").write_bytes(text)
         (staging / "report.html").write_bytes(page)

@@ -41,7 +41,7 @@ class _Side:
 
     @property
     def data(self) -> Dataset:
-        """Its dataset."""
+        """The dataset of the run."""
         return self.run.dataset
 
     def lists(self, progress: Progress, only_common: bool) -> Ints:
@@ -145,7 +145,7 @@ def _rows(first: _Side, second: _Side) -> dict[str, Any]:
 
 
 def _in_second(first: _Side, second: _Side) -> Bools:
-    """Say which of the first run's interactions the second one has: bool [N]."""
+    """Say which of the first run's interactions the second one has, too: bool [N]."""
     pairs = first.data.interactions
     user_there, item_there = (np.full(len(ids), -1, dtype=np.int64) for ids in (first.data.users, first.data.items))
     user_there[first.users], item_there[first.items] = second.users, second.items

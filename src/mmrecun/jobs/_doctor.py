@@ -1,6 +1,6 @@
 """Check an installation: versions, device, threads, memory, and a self-test with a known answer.
 
-Nothing is imported before its check, since a failing import is a finding, too.
+Nothing is imported before its check, since a failing import is itself a finding.
 """
 
 import tempfile

@@ -45,11 +45,11 @@ def encode(
         source: table and column, or folder; see `encoders.sources.find_contents`.
         encoder: name or path; by default that of the modality's name.
         out: dataset folder to make; by default `data` itself gets the modality.
-        licence, owner: of the content, kept with the features.
+        licence, owner: terms and owner of the content, kept with the features.
         progress: called with the progress.
 
     Raises:
-        DataError: when the dataset has that modality, or the source is of no use.
+        DataError: when the dataset has that modality, or the source holds no content of its items.
         ConfigError: for an unknown encoder or a missing library.
         ArtifactError: when `out` exists, or another command is making it or adding to `data`.
     """
@@ -91,16 +91,16 @@ def partial_folder(data: Path, modality: str) -> Path:
 
 def _warnings(dataset: Dataset, absent: list[int], unreadable: dict[int, str], ignored: int) -> list[str]:
     names = dataset.items.names
-    told = []
+    warnings = []
     if absent:
-        told.append(
+        warnings.append(
             f"{counted(len(absent), 'item')} without content, and so without features: {preview(names.gather(absent))}"
         )
     if unreadable:
         reasons = [f"{names[row]} ({reason})" for row, reason in list(unreadable.items())]
-        told.append(
+        warnings.append(
             f"{counted(len(unreadable), 'item')} with unreadable content, and so without features: {preview(reasons)}"
         )
     if ignored:
-        told.append(f"content under {counted(ignored, 'id')} was left out, since no item of the dataset has it")
-    return told
+        warnings.append(f"content under {counted(ignored, 'id')} was left out, since no item of the dataset has it")
+    return warnings

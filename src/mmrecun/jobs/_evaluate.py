@@ -22,7 +22,7 @@ def evaluate(run: Run | PathLike, split: str = "test", progress: Progress = no_p
     Raises:
         ConfigError: for an unknown split.
     """
-    names = {part.name.lower(): part for part in Split}
+    names = {part.label: part for part in Split}
     if split not in names:
         raise ConfigError(unknown_name("split", split, list(names)))
     if names[split] is Split.TRAIN:

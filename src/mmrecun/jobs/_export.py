@@ -1,4 +1,4 @@
-"""Write a run in the format of another tool, and say which exports have become stale."""
+"""Write a run in the format of another tool, and find exports that are stale."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from mmrecun.exports import register
 from mmrecun.exports.contents import contents_of
 from mmrecun.exports.formats import LISTS, WRITERS
 from mmrecun.exports.lists import write_lists
-from mmrecun.exports.record import Record, write_record
+from mmrecun.exports.record import ExportRecord, write_record
 from mmrecun.runs import PathLike, Run, load
 from mmrecun.text import unknown_name
 from mmrecun.training.loop import Progress, no_progress
@@ -21,18 +21,18 @@ DEFAULT_LENGTH = 20
 
 def export(
     run: Run | PathLike, to: str, out: PathLike, length: int | None = None, progress: Progress = no_progress
-) -> Record:
+) -> ExportRecord:
     """Write `run` to the folder `out` in the format `to`, and record this in the run's folder.
 
     Args:
         run: a run or its folder.
         to: "lists" or a name of `exports.formats.WRITERS`.
         out: folder to make.
-        length: of each list, 20 by default; for "lists" alone.
+        length: length of each list, 20 by default; for "lists" alone.
         progress: called with the progress.
 
     Returns:
-        The record that stands in the export as `export.json`.
+        The content of the export's `export.json`.
 
     Raises:
         ConfigError: for an unknown format, a length where there are no lists, or a library that is missing.

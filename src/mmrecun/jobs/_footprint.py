@@ -21,13 +21,13 @@ class Footprint:
     """Bytes of each part.
 
     Attributes:
-        parameters: how many numbers the model has (not bytes).
-        reading: while a folder is read.
+        parameters: number of parameters (not bytes).
+        reading: peak while a folder is read.
         data: a dataset in memory, with its features.
-        graphs: of the user-item and the item-item graphs.
-        features: those that the model reads, as float32.
-        building: what is held beside a graph while it is built.
-        layers: activations of one pass over all users and items, with what its gradient needs.
+        graphs: the user-item and the item-item graphs.
+        features: features that the model reads, as float32.
+        building: temporary arrays while a graph is built.
+        layers: activations of one pass over all users and items, with those kept for its gradient.
         lists: lists of all users.
     """
 
@@ -59,7 +59,7 @@ class Footprint:
 
 
 def footprint(cls: type[Recommender], config: ModelConfig, sizes: FolderSizes) -> Footprint:
-    """Compute the parts of the peak memory; the dataset is not read, and nothing large is allocated."""
+    """Compute the parts of the peak memory from sizes alone, without reading the dataset."""
     with torch.device("meta"):
         probe = cls(config, Sizes(users=1, items=1, widths=sizes.widths), None)
     rows = {"users": sizes.users, "items": sizes.items}

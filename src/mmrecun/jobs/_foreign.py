@@ -1,7 +1,7 @@
 """Models of other libraries as runs: read from a file or from the folder of an earlier unlearning, and written to one.
 
-A run folder of such a model has the file in its own format in `model`, the retained data in `dataset`, and in
-`rows.npz` whose row of its tables is whose, so that nobody who was forgotten need be named to read it again.
+A run folder of such a model has the file in its own format in `model`, the retained data in `dataset`, and the owners
+of the rows of its tables in `rows.npz`, so that it can be read again without naming forgotten ids.
 """
 
 import hashlib
@@ -36,8 +36,8 @@ class ForeignRun(Run):
     """A run whose model is another library's.
 
     Attributes:
-        foreign: the model with what it came from; `model` is the same as one of our recommenders.
-        data: the path that the data were read from, for a model that was given as a file.
+        foreign: the model with its adapter and data; `model` is the same as a recommender of ours.
+        data: path of the data, for a model that was given as a file.
     """
 
     foreign: ForeignModel
@@ -55,7 +55,7 @@ def open_run(
 
     Args:
         run: a run folder, or a model file.
-        device: of our own models.
+        device: device of our own models.
         like: name of the file's format.
         data: what the model in the file was trained on: a dataset folder, or a table with `user` and `item`.
         reading: settings by which the file is read.
@@ -79,7 +79,7 @@ def open_run(
 
 
 def opened(run: Run | PathLike) -> Run:
-    """Return a run as it is, or read from its folder, whosever model is in it."""
+    """Return a run, read from its folder if a path is given; the model may be ours or another library's."""
     return open_run(run)
 
 
@@ -132,42 +132,42 @@ def parent_of(run: ForeignRun) -> ForeignRun:
     Raises:
         ArtifactError: when it was not unlearned, or its parent or the parent's data are gone or changed.
     """
-    parent, said = run.manifest.parent, run.manifest.foreign
-    if parent is None or said is None:
+    parent, foreign = run.manifest.parent, run.manifest.foreign
+    if parent is None or foreign is None:
         raise ArtifactError(f"{run.folder} was not unlearned here; there is nothing to audit")
     place = (run.folder / parent.path).resolve()
     if not place.exists():
         raise ArtifactError(f"{run.folder}: the model it was unlearned from is not at {place}; put it back there")
-    if said.data is None:
+    if foreign.data is None:
         before = _of_folder(place)
         if before.manifest.weights != parent.digest:
             raise ArtifactError(f"{run.folder}: the run at {place} is no longer the one it was unlearned from")
         return before
     _check_digest(place, parent.digest, f"no longer the model that {run.folder} was unlearned from")
-    data = (run.folder / said.data.path).resolve()
-    before = _of_file(place, said.like, data, said.reading)
-    if before.dataset.digest != said.data.digest:
+    data = (run.folder / foreign.data.path).resolve()
+    before = _of_file(place, foreign.like, data, foreign.reading)
+    if before.dataset.digest != foreign.data.digest:
         raise ArtifactError(f"{data}: changed since {run.folder} was made; restore it")
     return before
 
 
 def gold_of(path: Path, run: ForeignRun, reading: Mapping[str, Any]) -> ForeignRun:
-    """Read a model that its own library trained again on the retained data.
+    """Read a model that its own library retrained on the retained data.
 
     Args:
-        path: its file.
+        path: file of the model.
         run: the unlearned run.
         reading: settings by which the file is read where they differ from the run's. Without ids of its rows, they are
-            those of the run's file where there are as many, or else stand in the order of the retained data.
+            those of the run's file if that has as many rows, or else in the order of the retained data.
 
     Raises:
         ConfigError: when the run's model was read with ids of its rows and this one is not.
     """
-    said = run.manifest.foreign
-    assert said is not None
-    adapter = _adapter(said.like, {**said.reading, **reading})
+    described = run.manifest.foreign
+    assert described is not None
+    adapter = _adapter(described.like, {**described.reading, **reading})
     ids = _IDS & set(reading)
-    if _IDS & set(said.reading) and not ids:
+    if _IDS & set(described.reading) and not ids:
         raise ConfigError(f"{path}: say with --reading users=F and --reading items=F whose row is whose in this model")
     foreign = adapter.read(path, run.dataset, *_given_ids(adapter)) if ids else _in_either_order(adapter, path, run)
     manifest = run.manifest.model_copy(update={"weights": file_digest(path), "seconds": 0.0, "method": "retrain"})
@@ -193,12 +193,12 @@ def write(folder: Path, run: ForeignRun, less: ForeignModel, manifest: Manifest)
     (folder / runs.DATASET).mkdir()
     files.write_into(less.dataset, folder / runs.DATASET)
     manifest = manifest.model_copy(update={"weights": file_digest(path)})
-    (folder / runs.MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    runs.write_manifest(folder, manifest)
     return manifest
 
 
 def rows_read(folder: Path, dataset: Dataset) -> tuple[list[str], list[str]]:
-    """Read whose row is whose in the model of a run folder: ids in the order of the rows of users and of items.
+    """Read the owners of the rows in the model of a run folder: ids of users and of items in the order of their rows.
 
     Raises:
         ArtifactError: when the file is missing, damaged or does not fit the data.
@@ -207,30 +207,30 @@ def rows_read(folder: Path, dataset: Dataset) -> tuple[list[str], list[str]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             users, items, sizes = (file[name] for name in ("users", "items", "sizes"))
-        nobody = np.empty(0, dtype=np.int64)
-        return Places(users, items, nobody, nobody, (int(sizes[0]), int(sizes[1]))).order(dataset)
+        none = np.empty(0, dtype=np.int64)
+        return Places(users, items, none, none, (int(sizes[0]), int(sizes[1]))).order(dataset)
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
         raise ArtifactError(f"{path}: missing or damaged; make the run again") from None
 
 
 def described(run: ForeignRun, out: Path) -> dict[str, Any]:
-    """Return what the manifest of an unlearning in `out` says of the model: its parent, its format and settings."""
-    said = run.manifest.foreign
-    assert said is not None
+    """Return the manifest's description of the model of an unlearning in `out`: its parent, its format and settings."""
+    foreign = run.manifest.foreign
+    assert foreign is not None
     data = run.data and reference(run.data, run.dataset.digest, out)
-    reading = {name: str(Path(value).resolve()) if name in _IDS else value for name, value in said.reading.items()}
+    reading = {name: str(Path(value).resolve()) if name in _IDS else value for name, value in foreign.reading.items()}
     return {
-        "model": said.like,
+        "model": foreign.like,
         "settings": run.manifest.settings,
         "parent": reference(run.folder, run.manifest.weights, out),
         "versions": dict(versions()),
         "created": now(),
-        "foreign": said.model_copy(update={"data": data, "reading": reading}),
+        "foreign": foreign.model_copy(update={"data": data, "reading": reading}),
     }
 
 
 def not_reached(run: Run, out: Path) -> dict[str, Any]:
-    """Return the file that an unlearning wrote and what could not be forgotten in it; nothing for our own models."""
+    """Return the file that an unlearning wrote and the parts of it that it could not change; {} for our own models."""
     if not isinstance(run, ForeignRun) or run.manifest.foreign is None:
         return {}
     return {"model": str(out / MODEL / run.manifest.foreign.file), "limits": list(run.foreign.limits)}

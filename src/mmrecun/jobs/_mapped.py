@@ -21,7 +21,8 @@ from mmrecun.data.interactions import Split
 from mmrecun.errors import ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs._part_reader import HERE, left_of, reader
+from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
+from mmrecun.keys import RECALL
 from mmrecun.manifest import reference
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
@@ -46,7 +47,7 @@ def evaluate_mapped(
     Raises:
         ConfigError: for an unknown split.
     """
-    names = {part.name.lower(): part for part in Split if part is not Split.TRAIN}
+    names = {part.label: part for part in Split if part is not Split.TRAIN}
     if split not in names:
         raise ConfigError(unknown_name("split", split, list(names)))
     with reader(on) as read:
@@ -74,17 +75,17 @@ def unlearn_mapped(
     seed: int = 0,
     delta: PathLike | None = None,
 ) -> MappedManifest:
-    """Take users, items or pairs out of a run in chunks, at a cost that follows the request; returns the new manifest.
+    """Take users, items or pairs out of a run in chunks, at a cost that follows the request; return the new manifest.
 
-    Rows that lost pairs are brought into balance with what they have left (see `chunked.local_balance`). The new run
-    shares every chunk that was not touched.
+    Rows that lost pairs are moved to a stationary point without them (see `chunked.local_balance`). The new run shares
+    every unchanged chunk.
 
     Args:
-        run: a run folder; it stays as it is.
+        run: a run folder, which is not changed.
         request: what to forget.
         out: folder to make.
-        seed: of what is drawn.
-        delta: a file to write for replicas.
+        seed: seed of all random draws.
+        delta: file to write for replicas.
 
     Raises:
         ForgetError: when the request leaves no training interaction.
@@ -93,7 +94,7 @@ def unlearn_mapped(
     refuse_existing(out)
     refuse_within(Path(run), out)
     parent = mapped.read(Path(run))
-    erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
+    erasure, lost, explained = solved(parent, ForgetRequest.coerce(request), seed)
     with claimed(out), staged_folder(out) as staging:
         made = apply(
             parent,
@@ -126,7 +127,7 @@ def solved(parent: MappedRun, request: ForgetRequest, seed: int) -> tuple[Erasur
 
 
 def stop_of(erasure: Erasure, explained: float) -> str:
-    """Say in words how an unlearning ended."""
+    """Describe how an unlearning ended."""
     moved = sum(len(rows) for rows, _ in erasure.moved.values())
     return f"{counted(moved, 'row')} in balance with their pairs, explained with a cosine of {explained:.2f}"
 
@@ -141,36 +142,36 @@ def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedMani
 def check_mapped(
     run: PathLike, request: ForgetRequest | dict[str, Any] | None = None, on: str = HERE
 ) -> dict[str, Any]:
-    """Look for what an unlearned run in chunks still holds, and compare the lists of a sample with the parent's.
+    """Check what an unlearned run in chunks still holds, and compare the recall of a sample with the parent's.
 
     Args:
         run: an unlearned run, whole or in parts; its parent must be where it was.
-        request: what was asked for; without it only those who left are looked for.
+        request: the request, for the check that it was carried out.
         on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
 
     Returns:
         "residue": each check with whether it passed, None where it was not assessed; "recall@20" on validation pairs of
-        a sample, "before" and "after"; "shared" and "written": chunks; "waiting": rows that are to be folded.
+        a sample, "before" and "after"; "shared" and "written": numbers of chunks; "waiting": number of rows to fold.
 
     Raises:
         ArtifactError: when the run was trained, its parent is gone, or a chunk is damaged.
     """
     with reader(on) as read:
         child = read(Path(run))
-        left = left_of(child)
+        removed = removed_rows_of(child)
         parent = read(parent_folder(child))
-        asked = None if request is None else ForgetRequest.taken(request)
+        asked = None if request is None else ForgetRequest.coerce(request)
         recall = {
-            name: _ranked(each, Split.VALID, _CHECKED, None).metrics["recall@20"]
+            name: _ranked(each, Split.VALID, _CHECKED, None).metrics[RECALL]
             for name, each in (("before", parent), ("after", child))
         }
         return {
-            "residue": residue(parent, child, left, asked),
+            "residue": residue(parent, child, removed, asked),
             "recall@20": recall,
             "sample": _CHECKED,
-            "written": left.written,
-            "shared": left.shared,
-            "waiting": left.waiting,
+            "written": removed.written,
+            "shared": removed.shared,
+            "waiting": removed.waiting,
         }
 
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.parts import Owner, OwnerHere, RunInParts, part_folders
-from mmrecun.chunked.residue import Left, left_here
+from mmrecun.chunked.residue import RemovedRows, removed_rows_here
 from mmrecun.chunked.run import MappedRun
 from mmrecun.scale.choice import HERE, head_of
 from mmrecun.scale.part_owners import owners_on
 from mmrecun.scale.ray_engine import connected
 
-__all__ = ["HERE", "left_of", "owners_of", "reader"]
+__all__ = ["HERE", "owners_of", "reader", "removed_rows_of"]
 
 
 @contextmanager
 def owners_of(on: str) -> Iterator[Callable[[Path], Sequence[Owner]]]:
-    """Yield what finds the owners of the parts below a folder; on a cluster, the same folder on every host.
+    """Yield a function that finds the owners of the parts below a folder; on a cluster, the same folder on every host.
 
     Raises:
         ConfigError: for an unknown place, or a cluster that does not answer.
@@ -43,6 +43,6 @@ def reader(on: str = HERE) -> Iterator[Callable[[Path], MappedRun]]:
         yield read
 
 
-def left_of(child: MappedRun) -> Left:
-    """Find who left a run, or a run in parts; see `chunked.residue`."""
-    return child.left() if isinstance(child, RunInParts) else left_here(child)
+def removed_rows_of(child: MappedRun) -> RemovedRows:
+    """Find the rows removed from a run, or a run in parts; see `chunked.residue`."""
+    return child.removed_rows() if isinstance(child, RunInParts) else removed_rows_here(child)

@@ -1,4 +1,4 @@
-"""Unlearn from a run whose parts lie on several hosts, each of which changes the rows that it owns."""
+"""Unlearn from a run in parts on several hosts, each of which changes its own rows."""
 
 import time
 from contextlib import nullcontext
@@ -21,12 +21,12 @@ def split_mapped(run: PathLike, out: PathLike, parts: int) -> None:
     """Write a run in chunks as parts, the folders `0-of-W`, `1-of-W` and so on below `out`.
 
     Args:
-        run: a run folder; it stays as it is.
+        run: a run folder, which is not changed.
         out: folder to make; move each part to the same path on the host that is to own it.
         parts: W.
 
     Raises:
-        ConfigError: for less than one part, or more than there are users or items.
+        ConfigError: for less than one part, or more parts than users or items.
     """
     whole, out = mapped.read(Path(run)), Path(out)
     refuse_existing(out)
@@ -48,7 +48,7 @@ def unlearn_parts(
         run: folder of the parts, the same path on every host.
         request: what to forget.
         out: folder to make there.
-        seed: of what is drawn.
+        seed: seed of all random draws.
         on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
 
     Returns:
@@ -63,14 +63,14 @@ def unlearn_parts(
     with owners_of(on) as found, claim:
         owners = found(place)
         parent = RunInParts.of(place, owners)
-        erasure, lost, explained = solved(parent, ForgetRequest.taken(request), seed)
+        erasure, lost, explained = solved(parent, ForgetRequest.coerce(request), seed)
         gone = {side: len(erasure.gone[side]) for side in mapped.SIDES}
         held_out = lost.counts["valid"] + lost.counts["test"]
-        told = {
+        facts = {
             "forgotten": {**gone, "interactions": lost.counts["train"], "held_out": held_out, "modalities": 0},
             "moved": {side: len(rows) for side, (rows, _) in erasure.moved.items()},
             "seconds": time.perf_counter() - started,
             "stop": stop_of(erasure, explained),
         }
-        waiting = parent.erase(erasure, lost, out, {**told, "seed": seed, "method": "local", "created": now()})
-    return {"parts": len(owners), **told, "waiting": waiting}
+        waiting = parent.erase(erasure, lost, out, {**facts, "seed": seed, "method": "local", "created": now()})
+    return {"parts": len(owners), **facts, "waiting": waiting}

@@ -78,9 +78,9 @@ def plan(data: Path, model: str | None = None, settings: Mapping[str, Any] | Non
     """Predict memory from sizes, which are read without the data, and measure a few steps, if they fit.
 
     Args:
-        data: a dataset folder; or a run folder, which stands for its dataset, model and settings.
+        data: a dataset folder; or a run folder, for its dataset, model and settings.
         model: registered name; "mgcn", or the run's own, by default.
-        settings: those of the model and of `TrainConfig` together; on top of the run's own.
+        settings: settings of the model and of `TrainConfig`; they override the run's own.
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
@@ -106,7 +106,7 @@ def plan(data: Path, model: str | None = None, settings: Mapping[str, Any] | Non
     epoch = _seconds_per_epoch(recommender, inputs, dataset, training)
     answering, ranking = _seconds_of_ranking(recommender, inputs, dataset)
     ranked = building + answering + ranking
-    share = sample_size(sizes.users, sizes.items) / max(1, sizes.users)  # of the users whose lists an audit makes
+    share = sample_size(sizes.users, sizes.items) / max(1, sizes.users)  # share of users with lists in an audit
     each = _EVALUATIONS * (building + answering + share * ranking) + _SECONDS_PER_PAIR * sizes.pairs  # for one model
     times = ranked, _AUDIT_SECONDS + 2 * each, each
     return Plan(model, memory, available, epoch, parameters, parts.evaluation, parts.audit, *times)

@@ -46,7 +46,7 @@ class RegisteredMethod(Registered):
 
 
 def list_models() -> list[Registered]:
-    """Describe every model, with those of other installed packages; one that cannot be imported says why."""
+    """Describe every model, with those of other installed packages; one that cannot be imported has its error."""
     found = []
     for name in MODEL_REGISTRY.names():
         package = MODEL_REGISTRY.package_of(name)
@@ -59,7 +59,7 @@ def list_models() -> list[Registered]:
 
 
 def list_methods() -> list[RegisteredMethod]:
-    """Describe every method, with those of other installed packages; one that cannot be imported says why."""
+    """Describe every method, with those of other installed packages; one that cannot be imported has its error."""
     found = []
     for name in METHOD_REGISTRY.names():
         package = METHOD_REGISTRY.package_of(name)

@@ -1,4 +1,4 @@
-"""Shadow models as pieces of work: each leaves what it makes of the forgotten pairs, and nothing else."""
+"""Shadow models as pieces of work: each stores its rank percentiles of the forgotten pairs, and nothing else."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,23 +16,23 @@ from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.forget.partition import Partition
 from mmrecun.manifest import versions
 from mmrecun.runs import Run
+from mmrecun.scale.executor import Executor
 from mmrecun.scale.piece import Piece, digest_of
-from mmrecun.scale.portable import write_portable
-from mmrecun.scale.room import Room
+from mmrecun.scale.portable import portable_copy
 from mmrecun.training.loop import Progress
 
 _SCORES, _LEARNED = "scores.npy", "learned.npy"
 
 
-def shadows_in(room: Room, original: Run, run: Run, shadows: int) -> ShadowAttack:
-    """Return the attack, with its shadow models made in `room`.
+def attack_on(executor: Executor, original: Run, run: Run, shadows: int) -> ShadowAttack:
+    """Return the attack, with its shadow models made by `executor`.
 
-    What is made lies beside the run folder until all are there, so that an interrupted audit goes on.
+    The results are kept beside the run folder until all are finished, so that an interrupted audit can resume.
     """
 
     def learned(_: AuditSetup, progress: Progress) -> Iterator[tuple[Floats, Bools]]:
         root = run.folder.with_name(f".{run.folder.name}.shadows")
-        yield from _learned(room, root, (original, run), shadows, progress)
+        yield from _learned(executor, root, (original, run), shadows, progress)
         open_attack.cache_clear()
         shutil.rmtree(root)
 
@@ -40,12 +40,10 @@ def shadows_in(room: Room, original: Run, run: Run, shadows: int) -> ShadowAttac
 
 
 def _learned(
-    room: Room, root: Path, pair: tuple[Run, Run], shadows: int, progress: Progress
+    executor: Executor, root: Path, pair: tuple[Run, Run], shadows: int, progress: Progress
 ) -> Iterator[tuple[Floats, Bools]]:
-    names = [f"runs/{run.weights[:16]}-{run.manifest.dataset.digest[:16]}" for run in pair]
-    for run, name in zip(pair, names, strict=True):
-        write_portable(run, root / name)
-    device = "auto" if room.shared else str(next(pair[0].model.parameters()).device)
+    names = [portable_copy(run, root) for run in pair]
+    device = "auto" if executor.shared else str(next(pair[0].model.parameters()).device)
     facts = {"runs": names, "shadows": shadows, "versions": dict(versions())}
     pieces = [
         Piece(
@@ -57,7 +55,7 @@ def _learned(
         )
         for number in range(shadows)
     ]
-    for made in room.make(pieces, root, progress):
+    for made in executor.make(pieces, root, progress):
         if made.failure is not None:
             raise made.failure.error()
     for piece in pieces:
@@ -65,7 +63,7 @@ def _learned(
 
 
 def make_shadow(root: Path, place: Path, given: Mapping[str, Any], progress: Progress) -> None:
-    """Train, unlearn and judge one shadow model; see `Maker`."""
+    """Train one shadow model, unlearn it and measure it; see `Maker`."""
     attack, setup = open_attack(root, *given["runs"], given["shadows"], given["device"])
     scores, learned = attack.shadow(setup, given["number"], progress)
     with staged_folder(place) as staging:
@@ -75,6 +73,6 @@ def make_shadow(root: Path, place: Path, given: Mapping[str, Any], progress: Pro
 
 @lru_cache(maxsize=1)
 def open_attack(root: Path, original: str, run: str, shadows: int, device: str) -> tuple[ShadowAttack, AuditSetup]:
-    """Read the two runs; the last are kept for the next shadow model."""
+    """Read the two runs and set up the attack; the last result is kept for the next shadow model."""
     before, after = (runs.load(root / name, device) for name in (original, run))
     return ShadowAttack(before, after, shadows), audit_setup(Partition.between(before.dataset, after.dataset))

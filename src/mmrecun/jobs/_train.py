@@ -98,9 +98,12 @@ def _refuse_untrainable(dataset: Dataset, config: ModelConfig, named: str) -> No
     if (dataset.degrees[0] == len(dataset.items)).sum() == len(np.unique(dataset.train.users)):
         raise DataError(f"{named}: every user with a training pair has every item there; nothing is left to rank")
     if not can_validate(dataset):
-        raise DataError(
-            f"{named}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random"
-        )
+        raise no_validation(named)
+
+
+def no_validation(named: str) -> DataError:
+    """Return the error for data without a usable validation pair; `named` says which data, for the message."""
+    return DataError(f"{named}: {CANNOT_VALIDATE}; import it again with a split that has some, such as --split random")
 
 
 def _fitted(

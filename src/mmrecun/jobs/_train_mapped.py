@@ -1,4 +1,4 @@
-"""Train a model of rows with everything on disk, in one process or several, into a run in chunks."""
+"""Train a row-wise model on disk, in one process or several, and write a run in chunks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,38 +28,43 @@ def train_mapped(
     seed: int = 0,
     progress: Progress = no_progress,
     workers: Workers = Workers(),  # noqa: B008
-    every_seconds: float = 60.0,
 ) -> MappedManifest:
-    """Train on a dataset folder with everything on disk, and write a run in chunks to `out`; returns its manifest.
+    """Train on a dataset folder with pairs, tables and moments on disk; write a run in chunks, return its manifest.
+
+    An interrupted training resumes from its newest checkpoint when the call is repeated.
 
     Args:
-        data, settings, seed, progress, workers, every_seconds: see `shared_training`.
+        data: dataset folder.
         model: registered name of a recommender that is `row_wise`.
-        out: folder to make.
+        out: run folder to make.
+        settings: settings of the model and of `TrainConfig`.
+        seed: seed of all random draws.
+        progress: called after every epoch; with several processes, after every checkpoint.
+        workers: the processes that train.
 
     Raises:
-        ConfigError: for a model whose batches read whole tables, or workers that fit nothing.
+        ConfigError: for a model whose batches read whole tables, or workers that contradict each other or the data.
     """
     refuse_whole_tables(model_class(model), model)
     out = Path(out)
-    with shared_training(Path(data), model, out, settings, seed, progress, workers, every_seconds) as done:
+    with shared_training(Path(data), model, out, settings, seed, progress, workers) as done:
         rows = RowModel(
-            model_class(model), done.config, {name: each.width for name, each in done.columns.features.items()}
+            model_class(model), done.config, {name: each.width for name, each in done.dataset.features.items()}
         )
         vectors = {side: _vectors(side, rows, done) for side in mapped.SIDES}
         fixed = {side: rows.fixed_columns(side) for side in mapped.SIDES}
         with staged_folder(out) as staging:
             mapped.write(
-                staging, done.columns, vectors, model=model, settings=done.task.settings, fixed=fixed, **done.facts
+                staging, done.dataset, vectors, model=model, settings=done.task.settings, fixed=fixed, **done.facts
             )
     return mapped.read(out).manifest
 
 
 def _vectors(side: str, model: RowModel, done: Trained) -> np.ndarray:
-    """Write the vectors of all users or items into a file: float32 [R, D'], mapped."""
+    """Write the vectors of all users or items to a file, and return it: float32 [R, D'], mapped."""
     names = model.tables_of(side)
     count = len(done.best[names[0]])
-    read = done.columns.features if model.model.required_inputs().features else {}
+    read = done.dataset.features if model.model.required_inputs().features else {}
     whole: np.ndarray | None = None
     for at in blocks(count, _BLOCK):
         rows = {

@@ -1,4 +1,4 @@
-"""Train a model that reads graphs in several processes, each with a part of the users, into an ordinary run."""
+"""Train a graph model in several processes, each with a part of the users, and write an ordinary run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,17 +26,22 @@ def train_parts(
     seed: int = 0,
     progress: Progress = no_progress,
     workers: Workers = Workers(),  # noqa: B008
-    every_seconds: float = 60.0,
 ) -> Manifest:
-    """Train on a dataset folder with the users spread over processes, and write a run to `out`; returns its manifest.
+    """Train on a dataset folder with the users divided among processes; write a run, return its manifest.
+
+    An interrupted training resumes from its newest checkpoint when the call is repeated.
 
     Args:
-        data, settings, seed, progress, workers, every_seconds: see `shared_training`.
+        data: dataset folder.
         model: registered name of a recommender that has `user_parts`.
-        out: folder to make.
+        out: run folder to make.
+        settings: settings of the model and of `TrainConfig`.
+        seed: seed of all random draws.
+        progress: called after every checkpoint.
+        workers: the processes that train.
 
     Raises:
-        ConfigError: for another model, or workers that fit nothing.
+        ConfigError: for another model, or workers that contradict each other or the data.
     """
     cls = model_class(model)
     if cls.row_wise:
@@ -45,12 +50,12 @@ def train_parts(
         able = [name for name in MODELS if model_class(name).user_parts or model_class(name).row_wise]
         raise ConfigError(f"--workers: {model} is trained by one process; several can train {listing(able)}")
     data, out = Path(data), Path(out)
-    with shared_training(data, model, out, settings, seed, progress, workers, every_seconds) as done:
+    with shared_training(data, model, out, settings, seed, progress, workers) as done:
         trained = _model(model, done)
         manifest = stamped(
             trained,
-            dataset=reference(data, done.columns.digest, out),
-            dataset_name=done.columns.name,
+            dataset=reference(data, done.dataset.digest, out),
+            dataset_name=done.dataset.name,
             **done.facts,
         )
         with staged_folder(out) as staging:
@@ -59,9 +64,9 @@ def train_parts(
 
 
 def _model(name: str, done: Trained) -> Recommender:
-    columns = done.columns
-    widths = {each: modality.width for each, modality in columns.features.items()}
-    sizes = Sizes(users=len(columns.users), items=len(columns.items), widths=widths)
+    dataset = done.dataset
+    widths = {each: modality.width for each, modality in dataset.features.items()}
+    sizes = Sizes(users=len(dataset.users), items=len(dataset.items), widths=widths)
     model = model_class(name)(done.config, sizes, None)
     with torch.no_grad():
         for each, value in model.state_dict().items():

@@ -44,7 +44,7 @@ def scope(
 ) -> dict[str, Any]:
     """Report what an unlearning would remove, without doing it; arguments and errors are those of `unlearn`."""
     asked, key = opened(run), key or read_key()
-    partition = taken(asked, ForgetRequest.taken(request), key)
+    partition = partition_of(asked, ForgetRequest.coerce(request), key)
     if not isinstance(asked, ForeignRun):
         _unlearner(method, settings or {}, partition)
     mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
@@ -70,7 +70,7 @@ def warnings(run: Run | PathLike, request: Request, key: bytes | None = None) ->
     requests that the new run cannot keep, since `key`, by default that of MMRECUN_KEY, did not make them.
     """
     asked, key = opened(run), key or read_key()
-    partition = taken(asked, ForgetRequest.taken(request), key)
+    partition = partition_of(asked, ForgetRequest.coerce(request), key)
     mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     return _warnings(asked, partition, mentions, key)
 
@@ -94,7 +94,7 @@ def unlearn(
         ForgetError: when the method cannot forget the request, or an id is unknown.
     """
     started = time.perf_counter()
-    out, request, key = as_path(out, "out"), ForgetRequest.taken(request), key or read_key()
+    out, request, key = as_path(out, "out"), ForgetRequest.coerce(request), key or read_key()
     refuse_existing(out)
     parent = opened(run)
     if isinstance(parent, Run):
@@ -107,7 +107,7 @@ def unlearn(
 
 
 class _Unlearning(NamedTuple):
-    """What is to be forgotten, and how; see `unlearn`."""
+    """Arguments of `unlearn`."""
 
     request: ForgetRequest
     out: Path
@@ -122,7 +122,7 @@ def _unlearn_ours(parent: Run, asked: _Unlearning, started: float) -> Manifest:
     """Do as `unlearn` for a model of this package; `started` counts the seconds."""
     request, out, method, settings, seed, progress, key = asked
     method_class(method).Config.of(settings, f"method '{method}'")  # before the request, which costs more to read
-    partition = taken(parent, request, key)
+    partition = partition_of(parent, request, key)
     unlearner = _unlearner(method, settings, partition)
     carried = parent.manifest.carried if parent.manifest.method == method else {}
     result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried))
@@ -165,7 +165,7 @@ def _unlearner(method: str, settings: Mapping[str, Any], partition: Partition) -
 def _unlearn_foreign(parent: ForeignRun, asked: _Unlearning) -> Manifest:
     """Do as `unlearn` for a model of another library; `mmrecun` stands for its exact method where it has one."""
     request, out, method, settings, seed, progress, key = asked
-    partition = taken(parent, request, key)
+    partition = partition_of(parent, request, key)
     less = parent.foreign.unlearn(request, None if method == "mmrecun" else method, settings, seed, progress=progress)
     facts = {
         "seed": seed,
@@ -180,7 +180,7 @@ def _unlearn_foreign(parent: ForeignRun, asked: _Unlearning) -> Manifest:
         return _foreign.write(staging, parent, less, Manifest(**facts))
 
 
-def taken(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
+def partition_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
     """Divide the data of `run` by `request`; an error says of what is not there whether it was forgotten before."""
     try:
         partition = Partition.from_request(run.dataset, request)
@@ -226,7 +226,11 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: byte
         *(
             f"forgotten ids stand in '{mention.column}' of {counted(mention.rows, mention.table.removesuffix('s'))}, "
             "a column of other values; "
-            + ("they may not be meant as ids, and were left" if mention.plain else "they were left: mend that column")
+            + (
+                "they may not be meant as ids, and were left"
+                if mention.plain
+                else "they were left: correct that column"
+            )
             for mention in mentions
             if not mention.refers
         ),

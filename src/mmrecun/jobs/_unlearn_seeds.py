@@ -1,4 +1,4 @@
-"""The same request unlearned with several seeds, such as the Golds that an audit compares with."""
+"""Unlearn one request with several seeds, such as for the Golds of an audit."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from mmrecun import runs
-from mmrecun.atomic import refuse_within, replace_file
+from mmrecun.atomic import refuse_within
 from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import ForeignRun, opened
-from mmrecun.jobs._unlearn import Request, facts_of_request, taken, unlearn
+from mmrecun.jobs._unlearn import Request, facts_of_request, partition_of, unlearn
 from mmrecun.manifest import Manifest, reference, versions
 from mmrecun.runs import PathLike, Run
-from mmrecun.scale.here import Here
+from mmrecun.scale.executor import Executor
+from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.scale.piece import Piece, digest_of
-from mmrecun.scale.portable import write_portable
-from mmrecun.scale.room import Room
+from mmrecun.scale.portable import portable_copy
 from mmrecun.training.loop import Progress, no_progress
 from mmrecun.unlearning.registry import method_class
 
@@ -32,21 +32,21 @@ def unlearn_seeds(
     settings: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
     key: bytes | None = None,
-    room: Room | None = None,
+    executor: Executor | None = None,
 ) -> dict[Path, Manifest]:
     """Take what `request` names out of a run once for each seed; the runs are `out/seed-N`.
 
-    Runs that are there already are left, so an interrupted call goes on when it is repeated.
+    Existing runs are kept, so that an interrupted call resumes when it is repeated.
 
     Args:
         run: a run or its folder.
         request: what to forget.
         out: folder of the runs.
         seeds: one a run.
-        method, settings: of the unlearning.
+        method, settings: registered method and its settings.
         progress: receives runs made, runs in all, and what is being made.
         key: see `unlearn`.
-        room: where to make them; this process by default.
+        executor: where to make them; this process by default.
 
     Returns:
         Folder -> manifest, in the order of the seeds.
@@ -55,14 +55,14 @@ def unlearn_seeds(
         ArtifactError: when another run stands where one is to be made.
         ConfigError: for a model of another library.
     """
-    parent, request, key = opened(run), ForgetRequest.taken(request), key or read_key()
+    parent, request, key = opened(run), ForgetRequest.coerce(request), key or read_key()
     if isinstance(parent, ForeignRun):
         raise ConfigError(
             f"{parent.folder}: models of other libraries are unlearned with one seed at a time, with --seed"
         )
     refuse_within(parent.folder, Path(out))
     config = method_class(method).Config.of(settings or {}, f"method '{method}'").model_dump(mode="json")
-    facts = facts_of_request(parent, request, taken(parent, request, key), key)
+    facts = facts_of_request(parent, request, partition_of(parent, request, key), key)
     places = {Path(out) / f"seed-{seed}": seed for seed in seeds}
     expected = {"method": method, "method_settings": config, "dataset": facts["dataset"]}
     root = Path(out).with_name(f".{Path(out).name}.pieces")
@@ -70,7 +70,7 @@ def unlearn_seeds(
         missing = {at: seed for at, seed in places.items() if not _is_made(at, parent, {**expected, "seed": seed})}
         if missing:
             given = {"request": request.model_dump(mode="json"), "method": method, "settings": config}
-            _make(parent, given, missing, root, room or Here(), facts, progress)
+            _make(parent, given, missing, root, executor or LocalExecutor(), facts, progress)
         shutil.rmtree(root, ignore_errors=True)
     return {place: runs.read_manifest(place) for place in places}
 
@@ -80,14 +80,14 @@ def _make(
     given: Mapping[str, Any],
     missing: Mapping[Path, int],
     root: Path,
-    room: Room,
+    executor: Executor,
     facts: Mapping[str, Any],
     progress: Progress,
 ) -> None:
     """Make the missing runs as pieces in the folder `root`, and put each in its place when it is there."""
-    pieces = _pieces(parent, given, missing, root, room)
+    pieces = _pieces(parent, given, missing, root, executor)
     places = {piece.name: place for place, piece in pieces.items()}
-    for made in room.make(list(pieces.values()), root, progress):
+    for made in executor.make(list(pieces.values()), root, progress):
         if made.failure is not None:
             raise made.failure.error()
         _file(root / made.piece.name, places[made.piece.name], parent, facts)
@@ -104,13 +104,12 @@ def _is_made(place: Path, parent: Run, expected: Mapping[str, Any]) -> bool:
 
 
 def _pieces(
-    parent: Run, given: Mapping[str, Any], missing: Mapping[Path, int], root: Path, room: Room
+    parent: Run, given: Mapping[str, Any], missing: Mapping[Path, int], root: Path, executor: Executor
 ) -> dict[Path, Piece]:
     """Return place -> the piece that makes its run; the parent is laid below `root`."""
-    name = f"runs/{parent.weights[:16]}-{parent.manifest.dataset.digest[:16]}"
-    write_portable(parent, root / name)
+    name = portable_copy(parent, root)
     facts = {**given, "run": name, "versions": dict(versions())}
-    device = "auto" if room.shared else str(next(parent.model.parameters()).device)
+    device = "auto" if executor.shared else str(next(parent.model.parameters()).device)
     return {
         place: Piece(
             name=f"unlearned/{digest_of({**facts, 'seed': seed})}",
@@ -135,5 +134,5 @@ def _file(source: Path, place: Path, parent: Run, facts: Mapping[str, Any]) -> N
     place.parent.mkdir(parents=True, exist_ok=True)
     known = {**facts, "parent": reference(parent.folder, parent.weights, place)}
     manifest = runs.read_manifest(source).model_copy(update=known)
-    replace_file(source / runs.MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode())
+    runs.write_manifest(source, manifest)
     shutil.move(source, place)

@@ -74,7 +74,7 @@ class Vectors:
     branches: Mapping[str, UserItemVectors] = field(default_factory=dict)
 
     def of_triples(self, triples: Triples, inputs: GraphInputs | None = None) -> "TripleVectors":
-        """Return the rows of B triples; `inputs` are given where they know of users whose vectors are not here."""
+        """Return the rows of B triples; `inputs` are needed where users of other processes are read."""
         views = {name: _rows(*both, triples, inputs) for name, both in self.views.items()}
         return TripleVectors(*_rows(self.users, self.items, triples, inputs), views, triples)
 

@@ -19,7 +19,7 @@ from mmrecun.models.base import (
     linear,
     squared_norm,
 )
-from mmrecun.models.per_modality import PerModality
+from mmrecun.models.per_modality import PerModality, own_view
 from mmrecun.models.propagation import propagate
 
 
@@ -73,7 +73,7 @@ class BM3(Recommender):
         users, items = (self.predictor(rows) for rows in before)
         everything = torch.arange(inputs.items, device=users.device)
         contents = {name: self._content(name, inputs, everything) for name in self.sizes.widths}
-        own = {_own(name): (before[0], content) for name, content in contents.items()}
+        own = {own_view(name): (before[0], content) for name, content in contents.items()}
         branches = {
             name: (users, self.predictor(content) * inputs.present[name].unsqueeze(1))
             for name, content in contents.items()
@@ -89,7 +89,7 @@ class BM3(Recommender):
             positives, negatives = (
                 self._content(name, inputs, items) for items in (triples.positives, triples.negatives)
             )
-            views[_own(name)] = (before.users, positives, negatives)
+            views[own_view(name)] = (before.users, positives, negatives)
         users, positives, negatives = (self.predictor(part) for part in rows)
         return TripleVectors(users, positives, negatives, views)
 
@@ -99,7 +99,7 @@ class BM3(Recommender):
         target = self._target(items)
         loss = distance(batch.users, target) + distance(batch.positives, self._target(users))
         for name in self.sizes.widths:
-            content = batch.views[_own(name)][1]
+            content = batch.views[own_view(name)][1]
             online, there = self.predictor(content), content.any(dim=1)
             terms = distance(online, target, there) + distance(online, self._target(content), there)
             loss = loss + self.config.alignment * terms
@@ -122,10 +122,6 @@ class BM3(Recommender):
             return rows.detach()
         kept = torch.rand(rows.shape, generator=self.dropout_rng, device=rows.device) >= self.config.dropout
         return rows.detach() * kept
-
-
-def _own(modality: str) -> str:
-    return f"own {modality}"
 
 
 def distance(online: Tensor, target: Tensor, there: Tensor | None = None) -> Tensor:

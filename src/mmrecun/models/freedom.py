@@ -23,7 +23,7 @@ from mmrecun.models.base import (
     linear,
     squared_norm,
 )
-from mmrecun.models.per_modality import PerModality
+from mmrecun.models.per_modality import PerModality, own_view
 from mmrecun.models.propagation import propagate
 from mmrecun.text import unknown_name
 
@@ -92,7 +92,7 @@ class FREEDOM(Recommender):
         """Return final vectors; a modality's branch is the user's vector and the item's projected features."""
         whole = self._whole(inputs)
         branches = {name: (whole.users, self.projections[name](inputs.features[name])) for name in self.sizes.widths}
-        own = {_own(name): pair for name, pair in branches.items()}
+        own = {own_view(name): pair for name, pair in branches.items()}
         return replace(whole, views={**whole.views, **own}, branches=branches)
 
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
@@ -103,14 +103,14 @@ class FREEDOM(Recommender):
             positives, negatives = (
                 projection(embedding(rows, inputs.features[name])) for rows in (triples.positives, triples.negatives)
             )
-            own[_own(name)] = (batch.users, positives, negatives)
+            own[own_view(name)] = (batch.users, positives, negatives)
         return replace(batch, views={**batch.views, **own})
 
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """Return the modalities' own BPR terms, and the L2 regulariser."""
         loss = self.config.l2 * squared_norm(*batch.views["rows"])
         for name in self.sizes.widths:
-            loss = loss + self.config.modality_loss * bpr_of_present(*batch.views[_own(name)])
+            loss = loss + self.config.modality_loss * bpr_of_present(*batch.views[own_view(name)])
         return loss
 
     def _whole(self, inputs: GraphInputs) -> Vectors:
@@ -137,10 +137,6 @@ class FREEDOM(Recommender):
         weights = torch.stack(given, dim=1)
         total = weights.sum(dim=1, keepdim=True)
         return weights / total.where(total > 0, 1)
-
-
-def _own(modality: str) -> str:
-    return f"own {modality}"
 
 
 def bpr_of_present(users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:

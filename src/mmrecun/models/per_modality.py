@@ -19,6 +19,11 @@ class PerModality(nn.ModuleDict):
         object.__setattr__(self, name, value)
 
 
+def own_view(modality: str) -> str:
+    """Return the name of the view of `Vectors` that holds a modality's own vectors, for the model's losses."""
+    return f"own {modality}"
+
+
 def modality_of_parameters(model: nn.Module) -> dict[str, str]:
     """Return parameter name -> modality, for the parameters of `model` that belong to one.
 

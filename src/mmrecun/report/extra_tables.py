@@ -55,7 +55,7 @@ def rows(report: AuditReport) -> list[StateRow]:
 
 
 def gaps(report: AuditReport) -> list[str]:
-    """Say why figures are missing: one line for each reason, with the figures and runs it applies to."""
+    """Return why figures are missing: one line for each reason, with its figures and runs."""
     states: dict[tuple[ProbeKey, str], dict[str, None]] = {}
     for state in report.states:
         for key, reason in state.unassessed.items():

@@ -139,7 +139,7 @@ def _average(rows: Sequence[Sequence[float]]) -> list[float]:
 
 
 def too_few(report: AuditReport) -> bool:
-    """Say whether too few pairs were compared for a picture to show more than chance."""
+    """Say whether too few pairs were compared for a plot to be meaningful."""
     pairs = [found.pairs for state in report.states for found in state.recognition.values()]
     return bool(pairs) and max(pairs) < FEW
 

@@ -1,4 +1,4 @@
-"""What is still known, what is visible, and who is affected: the figures of each run as rows of text."""
+"""Figures of recognition, visibility and affected users of each run, as rows of text."""
 
 from collections.abc import Callable
 

@@ -135,7 +135,7 @@ def _removal(checks: Sequence[Check]) -> list[tuple[Outcome, str]]:
 
 
 def _own(report: AuditReport, check: Check) -> str:
-    """Return a check that needs no Gold, in words; one that is not known here shows its name and detail."""
+    """Return a check that needs no Gold, in words; a check unknown here is shown by its name and detail."""
     after = report.measurements(RunKind.UNLEARNED)
     if check.about is About.FORGETTING:
         kind = Kind(check.name.subject)
@@ -151,7 +151,7 @@ def _own(report: AuditReport, check: Check) -> str:
 
 
 def _better(check: Check, before: float, after: float) -> str:
-    """Say how lists have changed; a loss that only chance excuses is named."""
+    """Describe how lists have changed; a loss within chance is named."""
     if check.state is Outcome.FAILED:
         return "got worse"
     lost = 1 - after / before if before else 0.0
@@ -197,7 +197,7 @@ def _marks(report: AuditReport, checks: Sequence[Check]) -> list[tuple[Outcome, 
 
 
 def _bystanders(check: Check, found: Bystanders) -> str:
-    """Say how users least related to the request fare; nothing touched means that no place was held."""
+    """Describe the lists of users least related to the request, if it affected any items."""
     passed = check.state is Outcome.PASSED
     if check.name == BYSTANDER_RECALL:
         before, after = found.recall_before or 0.0, found.recall_after or 0.0

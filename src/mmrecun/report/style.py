@@ -35,10 +35,10 @@ def bars_of_seconds(axes: Axes, times: Mapping[str, float], colours: Sequence[st
     """Draw one bar a name from the bottom up, each with its duration beside it, on a logarithmic axis.
 
     Args:
-        axes: where to draw.
+        axes: axes to draw on.
         times: name -> seconds, none below a millisecond.
-        colours: of the bars.
-        height: of a bar; 1 is the distance between two.
+        colours: colours of the bars.
+        height: height of a bar; 1 is the distance between two.
         room: space to the right of the longest bar, as a share of the axis.
     """
     seconds = list(times.values())

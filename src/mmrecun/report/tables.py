@@ -1,4 +1,4 @@
-"""An audit as rows of text, for the page and the terminal alike."""
+"""An audit as rows of text, for both the page and the terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
@@ -32,7 +32,7 @@ class StateRow(NamedTuple):
 
 
 class RowGroup(NamedTuple):
-    """Rows that answer one question."""
+    """Rows under one question."""
 
     title: str
     meaning: str
@@ -173,7 +173,7 @@ def _band(states: Sequence[Measurements], name: str) -> str:
 
 
 def _time_cell(seconds: Sequence[float]) -> Cell:
-    if not any(seconds):  # a model of another library does not say how long its training took
+    if not any(seconds):  # a model of another library has no training time
         return Cell("not known")
     return Cell(duration(mean(seconds)), f"± {duration(stdev(seconds))}" if len(seconds) > 1 else "")
 

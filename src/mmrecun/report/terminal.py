@@ -20,7 +20,7 @@ _TONES = {"good": "green", "bad": "red", "soft": "bright_black"}
 
 
 def show(report: AuditReport, console: Console) -> None:
-    """Print summary, states, gaps, checks and verdict; nothing in the report is read as markup."""
+    """Print summary, states, gaps, checks and verdict; text of the report is not read as markup."""
     console.print(Text(wording.summary(report)))
     console.print(Text(wording.occasion(report)))
     console.print(_states(report, "figure", tables.state_rows(report)))

@@ -1,4 +1,4 @@
-"""An audit in sentences, but for its verdict: what was done, when, beside which models, and what stays open."""
+"""Sentences of an audit besides its verdict: what was done, when, compared with what, and what remains open."""
 
 from datetime import datetime
 from statistics import mean
@@ -62,7 +62,7 @@ def golds(report: AuditReport) -> str:
 
 
 def occasion(report: AuditReport) -> str:
-    """Say when the audit was made, and what it compared the run with."""
+    """Return when the audit was made, and what the run was compared with."""
     count = gold_count(report)
     others = {0: "no retrained model (Gold) was given", 1: "one retrained model (Gold)"}
     what = others.get(count, f"{count} retrained models (Gold)")
@@ -89,7 +89,7 @@ def _minute(made: str) -> str:
 
 
 def facts(report: AuditReport) -> dict[str, str]:
-    """Return what identifies the audit: when, in which format, of which weights and data, beside which Golds."""
+    """Return what identifies the audit: date, format, digests of weights and data, and Golds."""
     named = {"audit made": report.made, "audit format": str(report.format)}
     named |= {f"digest of the {name}": digest[:16] for name, digest in report.digests.items()}
     golds_given = enumerate(report.compared.golds, start=1)
@@ -101,7 +101,7 @@ def facts(report: AuditReport) -> dict[str, str]:
 
 
 def persons(report: AuditReport) -> str:
-    """Say how many users fare worse or better than with every Gold; empty without two of them."""
+    """Return how many users fare worse or better than with every Gold; empty without two of them."""
     found = report.persons
     if found is None:
         return ""
@@ -113,7 +113,7 @@ def persons(report: AuditReport) -> str:
 
 
 def open_questions(report: AuditReport) -> list[str]:
-    """Return what this audit cannot answer without Gold."""
+    """Return the questions that this audit cannot answer without Gold."""
     if gold_count(report):
         return []
     return [

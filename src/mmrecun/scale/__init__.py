@@ -1,1 +1,1 @@
-"""The same jobs on one machine or on a cluster: pieces of work named by digest, and rooms in which they are made."""
+"""The same jobs on one machine or on a cluster: pieces of work named by digest, and executors that make them."""

@@ -1,40 +1,40 @@
-"""What `--on` says: this process, a cluster started on this machine, or one that is there already."""
+"""The executor that `--on` names: this process, a Ray cluster started on this machine, or a running one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mmrecun.errors import ConfigError
-from mmrecun.scale.here import Here
-from mmrecun.scale.on_ray import OnRay
+from mmrecun.scale.executor import Executor
+from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.scale.ray_engine import Share, connected
-from mmrecun.scale.room import Room
+from mmrecun.scale.ray_executor import RayExecutor
 
 HERE, RAY = "here", "ray"
 
 
 @contextmanager
-def chosen_room(
+def chosen_executor(
     on: str = HERE, store: str | None = None, cpus: float | None = None, gpus: float | None = None
-) -> Iterator[Room]:
-    """Yield the room that `on` names.
+) -> Iterator[Executor]:
+    """Yield the executor that `on` names.
 
     Args:
-        on: "here"; "ray", a cluster of this machine or that in RAY_ADDRESS; "ray:HOST:PORT", the one with that head.
-        store: URL of a store that all hosts reach, through which folders then travel.
-        cpus, gpus: what a piece takes of a host of a cluster; one processor and no GPU by default.
+        on: "here"; "ray", a cluster of this machine or the one in RAY_ADDRESS; "ray:HOST:PORT", the one with that head.
+        store: URL of a store that all hosts reach, if folders are to travel through it.
+        cpus, gpus: processors and GPUs of a host that a piece takes; one processor and no GPU by default.
 
     Raises:
-        ConfigError: for another word, or for an option of clusters without one.
+        ConfigError: for any other `on`, or an option of clusters without a cluster.
     """
     address = head_of(on)
     if on == HERE:
         for name, value in (("--store", store), ("--cpus", cpus), ("--gpus", gpus)):
             if value is not None:
-                raise ConfigError(f"{name} is about a cluster; add --on ray or --on ray:HOST:PORT")
-        yield Here()
+                raise ConfigError(f"{name} is for a cluster; add --on ray or --on ray:HOST:PORT")
+        yield LocalExecutor()
         return
     with connected(address) as engine:
-        yield OnRay(engine, store, Share(1.0 if cpus is None else cpus, gpus or 0.0))
+        yield RayExecutor(engine, store, Share(1.0 if cpus is None else cpus, gpus or 0.0))
 
 
 def head_of(on: str) -> str | None:

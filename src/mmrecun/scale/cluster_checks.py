@@ -1,4 +1,4 @@
-"""Is a cluster fit: the same versions, a loss that is noticed, a token, a store that every host reaches."""
+"""Checks of a cluster: equal versions, quick notice of a lost host, a token, a store that every host reaches."""
 
 import os
 import tempfile
@@ -8,19 +8,19 @@ from typing import Any
 
 from mmrecun.errors import MMRecUnError
 from mmrecun.manifest import versions
-from mmrecun.scale.depot import Depot, check
 from mmrecun.scale.ray_engine import KEEPALIVE, connected, ray_version
+from mmrecun.scale.remote_folders import RemoteFolders, check
 from mmrecun.text import listing
 
 Answers = Mapping[str, Any]
 
 
 def cluster_checks(address: str | None, store: str | None = None) -> list[dict[str, str]]:
-    """Ask every host of a cluster.
+    """Check every host of a cluster.
 
     Args:
         address: "host:port" of its head; None for a cluster of this machine.
-        store: URL of the store that hosts are to use, if any.
+        store: URL of the store that the hosts are to use, if any.
 
     Returns:
         Each check with `name`, `state` (ok or failed) and `detail`.
@@ -44,7 +44,7 @@ def cluster_checks(address: str | None, store: str | None = None) -> list[dict[s
 
 
 def facts_of_host(store: str | None) -> dict[str, Any]:
-    """Return what matters of the host that this runs on."""
+    """Return versions, environment and access to the store of the host that runs this."""
     return {
         "versions": {**versions(), "ray": ray_version()},
         "environment": {name: os.environ.get(name, "") for name in (*KEEPALIVE, "RAY_AUTH_MODE")},
@@ -55,7 +55,7 @@ def facts_of_host(store: str | None) -> dict[str, Any]:
 def _store_problem(store: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            check(Depot(store), Path(scratch) / "check")
+            check(RemoteFolders(store), Path(scratch) / "check")
         except MMRecUnError as error:
             return str(error)
     return ""

@@ -1,6 +1,6 @@
-"""Copies of people's data that interrupted commands left: beside runs, in temporary folders of hosts, in a store.
+"""Copies of personal data that interrupted commands left: beside runs, in temporary folders of hosts, in a store.
 
-None of them is part of a run, and nothing needs them, but for a command that is to go on where it was interrupted.
+None of them is part of a run. Only a command that resumes after an interruption needs them.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from mmrecun.claims import is_claimed
 from mmrecun.errors import ArtifactError
-from mmrecun.scale.depot import Depot
 from mmrecun.scale.ray_engine import connected
+from mmrecun.scale.remote_folders import RemoteFolders
 
 _KINDS = {
     "resume.safetensors": "interrupted training",
@@ -28,18 +28,18 @@ _BESIDE = re.compile(
     r"(?:(?:resume\.safetensors\.)?[0-9a-f]{16}\.partial|(?P<kind>resume\.safetensors|training|pieces|shadows|encoding))",
     re.DOTALL,
 )
-_SCRATCH = "mmrecun-*"  # folders of `scale.on_ray`, `scale.sharded_training` and clusters of this machine
+_SCRATCH = "mmrecun-*"  # folders of `scale.ray_executor`, `scale.sharded_training` and clusters of this machine
 _SPILLED = "ray/session_2*/*spilled*"  # objects that Ray wrote to disk for want of memory
 
 
 class Leftover(NamedTuple):
-    """A copy.
+    """A copy of data that an interrupted command left.
 
     Attributes:
         host: address of the host of a cluster; empty for this machine and for a store.
-        place: path, or URL.
-        kind: what it is.
-        size: bytes.
+        place: path or URL.
+        kind: a description.
+        size: size in bytes.
     """
 
     host: str
@@ -49,9 +49,9 @@ class Leftover(NamedTuple):
 
 
 def beside(folders: Iterable[Path]) -> list[Leftover]:
-    """Find what interrupted commands left in `folders`, in which runs lie; nothing below them is looked at.
+    """Find what interrupted commands left in `folders`, which contain runs; subfolders are not searched.
 
-    What belongs to a run that a command is making now is left out.
+    Files of a run that a command is making now are left out.
     """
     found = []
     for folder in sorted({folder.resolve() for folder in folders}):
@@ -63,7 +63,7 @@ def beside(folders: Iterable[Path]) -> list[Leftover]:
 
 
 def on_host() -> list[Leftover]:
-    """Find what commands left in the temporary folder of the host that this runs on."""
+    """Find what commands left in the temporary folder of the host that runs this."""
     temporary = Path(tempfile.gettempdir())
     patterns = ((_SCRATCH, "scratch of a cluster's command"), (_SPILLED, "objects that Ray spilled"))
     return [
@@ -75,12 +75,12 @@ def on_host() -> list[Leftover]:
 
 def in_store(url: str) -> list[Leftover]:
     """Find the folders in a store: of benches, trainings and datasets."""
-    depot = Depot(url)
-    return [Leftover("", f"{depot.url}/{name}", "folder in a store", depot.size(name)) for name in depot.names()]
+    folders = RemoteFolders(url)
+    return [Leftover("", f"{folders.url}/{name}", "folder in a store", folders.size(name)) for name in folders.names()]
 
 
 def on_cluster(address: str | None) -> list[Leftover]:
-    """Find, by `on_host`, what lies on every host of a cluster, of which `address` is the head.
+    """Call `on_host` on every host of the cluster with the head `address`.
 
     Raises:
         ArtifactError: when a host does not answer.
@@ -89,25 +89,25 @@ def on_cluster(address: str | None) -> list[Leftover]:
         answers = engine.on_every_node(on_host)
     for host, answer in answers.items():
         if isinstance(answer, Exception):
-            raise ArtifactError(f"{host} does not answer; what lies there is not known")
+            raise ArtifactError(f"{host} does not answer, so it could not be searched")
     return [found._replace(host=host) for host, answer in answers.items() for found in map(Leftover._make, answer)]
 
 
 def remove(found: Iterable[Leftover], store: str | None = None, address: str | None = None) -> None:
-    """Remove copies that were found; no command that made them may be running.
+    """Remove copies that were found; no command that makes runs may be running.
 
     Args:
-        found: of the functions above.
-        store: URL, where some lie in a store.
-        address: head of the cluster, where some lie on its hosts.
+        found: results of the functions above.
+        store: URL of the store, if some are in a store.
+        address: head of the cluster, if some are on its hosts.
 
     Raises:
         ArtifactError: when one cannot be removed.
     """
     here = [one for one in found if not one.host]
     for one in here:
-        if store and one.place.startswith(Depot(store).url + "/"):
-            Depot(store).remove(one.place.removeprefix(Depot(store).url + "/"))
+        if store and one.place.startswith(RemoteFolders(store).url + "/"):
+            RemoteFolders(store).remove(one.place.removeprefix(RemoteFolders(store).url + "/"))
         else:
             _remove(one.place)
     elsewhere = [one.place for one in found if one.host]
@@ -119,7 +119,7 @@ def remove(found: Iterable[Leftover], store: str | None = None, address: str | N
 
 
 def remove_all(places: list[str]) -> None:
-    """Remove paths on the host that this runs on; those of other hosts are not there."""
+    """Remove those of the paths that exist on the host that runs this."""
     for place in places:
         _remove(place)
 

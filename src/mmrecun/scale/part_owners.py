@@ -14,9 +14,9 @@ class OwnerOnHost:
     """A part on a host of a cluster.
 
     Attributes:
-        engine: of the cluster.
-        address: of the host.
-        folder: of the part, there.
+        engine: connection to the cluster.
+        address: address of the host.
+        folder: folder of the part on that host.
     """
 
     engine: Engine
@@ -33,15 +33,15 @@ class OwnerOnHost:
 
 
 def owners_on(engine: Engine, place: Path) -> list[OwnerOnHost]:
-    """Find the owners of the parts at a path that is the same on every host, in order of their numbers.
+    """Find the owner of each part below `place`, the same path on every host, in the order of the parts.
 
     Raises:
-        ArtifactError: when a host does not answer, or two have the same part.
+        ArtifactError: when a host does not answer, or two hosts have the same part.
     """
     found: dict[int, OwnerOnHost] = {}
     for address, parts in engine.on_every_node(part_folders, place).items():
         if isinstance(parts, Exception):
-            raise ArtifactError(f"{address} does not answer; which parts lie there is not known")
+            raise ArtifactError(f"{address} does not answer, so its parts are not known")
         for number, folder in parts.items():
             if number in found:
                 raise ArtifactError(f"{folder} is on {found[number].address} and on {address}; remove one")

@@ -1,4 +1,4 @@
-"""One piece of work: a folder that a function makes out of other folders, named by all that decides it."""
+"""A piece of work: a folder that a function makes from other folders, named by a digest of all that decides it."""
 
 import hashlib
 import json
@@ -12,25 +12,25 @@ from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.settings import Settings
 from mmrecun.training.loop import Progress
 
-SCRATCH = "mmrecun-scratch-"  # how the names of folders begin that work makes in the temporary folder of a host
+SCRATCH = "mmrecun-scratch-"  # prefix of the folders that work makes in the temporary folder of a host
 
 
 class Maker(Protocol):
-    """Makes the folder of a piece, whole or not at all."""
+    """A function that makes the folder of a piece, whole or not at all."""
 
     def __call__(self, root: Path, place: Path, given: Mapping[str, Any], progress: Progress) -> None:
-        """Make the folder `place` out of the folders below `root` and of `given`."""
+        """Make the folder `place` from folders below `root` and from `given`."""
 
 
 class Piece(Settings):
-    """What is to be made, in words that another machine understands.
+    """A piece of work as plain values, for another process or host.
 
     Attributes:
-        name: path of its folder below the root, which holds a digest of all that decides the content.
+        name: path of its folder below the root; it contains a digest of everything that decides the content.
         make: the `Maker`, as "module:function".
-        given: plain values for it.
-        needs: names of the folders that it reads.
-        note: what it is, for people.
+        given: plain values for the maker.
+        needs: names of the folders that the maker reads.
+        note: a description for progress reports.
     """
 
     name: str
@@ -44,8 +44,8 @@ class Failure(Settings):
     """Why a piece could not be made.
 
     Attributes:
-        kind: name of the class of the error.
-        text: one line.
+        kind: name of the error's class.
+        text: the error in one line.
     """
 
     kind: str
@@ -53,17 +53,17 @@ class Failure(Settings):
 
     @classmethod
     def from_error(cls, error: Exception) -> "Failure":
-        """Return what is to be said of `error`."""
+        """Describe `error`."""
         return cls(kind=type(error).__name__, text=one_line(error))
 
     def error(self) -> MMRecUnError:
-        """Return it as an error of this package, of its own class where it has one here."""
+        """Return the failure as an error of this package: of the class `kind`, or else `MMRecUnError`."""
         found = getattr(errors, self.kind, MMRecUnError)
         return found(self.text) if issubclass(found, MMRecUnError) else MMRecUnError(self.text)
 
 
 def one_line(error: Exception) -> str:
-    r"""Return an error as a reason; the type says more where it is not one of ours.
+    r"""Return an error in one line, with its type in front unless it is one of this package.
 
     >>> one_line(ValueError("two\nlines"))
     'ValueError: two'
@@ -73,22 +73,22 @@ def one_line(error: Exception) -> str:
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:
-    """Compute SHA-256 of plain facts, whatever their order, as 16 hexadecimal digits."""
+    """Compute SHA-256 of plain values by name, in any order, as 16 hexadecimal digits."""
     text = json.dumps(facts, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def perform(piece: Piece, root: Path, progress: Progress) -> Failure | None:
-    """Make the folder of `piece` below `root`, unless it is there; return why it cannot be made."""
+    """Make the folder of `piece` below `root`, unless it exists; return the failure if it cannot be made."""
     place = root / piece.name
     if place.is_dir():
         return None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         _maker(piece)(root, place, piece.given, progress)
-    except ArtifactError as error:  # a second maker of the same piece may have been sooner, which is as good
+    except ArtifactError as error:  # another process may have made the same piece first, which is as good
         return None if place.is_dir() else Failure.from_error(error)
-    except Exception as error:  # noqa: BLE001 - whatever it is belongs to this piece alone; the others go on
+    except Exception as error:  # noqa: BLE001 - any error fails this piece alone; the others continue
         return Failure.from_error(error)
     return None
 

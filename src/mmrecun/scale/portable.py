@@ -1,4 +1,4 @@
-"""A run that can be read on another machine: its dataset lies inside it."""
+"""A copy of a run that can be read on another machine: its dataset is inside it."""
 
 import shutil
 from collections.abc import Callable
@@ -9,14 +9,21 @@ from mmrecun.atomic import link_or_copy, staged_folder
 from mmrecun.manifest import Reference
 from mmrecun.runs import Run
 
-_BESIDE = ("audits", "audit.json", "report.html")  # what was found out about a run is not needed to go on from it
+_BESIDE = ("audits", "audit.json", "report.html")  # audits are left out: unlearning does not read them
+
+
+def portable_copy(run: Run, root: Path) -> str:
+    """Write a portable copy of `run` below `root`, unless it is there, and return its name: the path from `root`."""
+    name = f"runs/{run.weights[:16]}-{run.manifest.dataset.digest[:16]}"
+    write_portable(run, root / name)
+    return name
 
 
 def write_portable(run: Run, place: Path) -> None:
-    """Make the folder `place` a copy of `run` with its dataset inside, unless it is there.
+    """Copy `run` to the folder `place`, with its dataset inside, unless the folder exists.
 
-    Files are linked where that is possible. The reference to the run that it was unlearned from is left out, since it
-    leads nowhere on another machine.
+    Files are linked where that is possible. The reference to the parent run is left out, since the parent does not
+    exist on another machine.
     """
     if place.is_dir():
         return
@@ -27,7 +34,7 @@ def write_portable(run: Run, place: Path) -> None:
         _copy(dataset, staging / runs.DATASET)
         inside = Reference(path=runs.DATASET, digest=run.manifest.dataset.digest)
         manifest = run.manifest.model_copy(update={"dataset": inside, "parent": None})
-        (staging / runs.MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        runs.write_manifest(staging, manifest)
 
 
 def _copy(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Ray, as far as it is used here. No other file imports it, and this one does so when a cluster is asked for."""
+"""The part of Ray that is used here. No other file imports Ray, and this one only when a cluster is requested."""
 
 import os
 import secrets
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from mmrecun.errors import ArtifactError, ConfigError, MMRecUnError
 from mmrecun.extras import library
 
-# A host whose cable is pulled sends no reset. Without these the driver waits for it for minutes; with them the loss is
-# noticed within about twenty seconds. They must hold for the head, the workers and the driver alike.
+# A host that loses its network connection does not say so. Without these settings the driver waits for it for minutes;
+# with them the loss is noticed within about twenty seconds. The head, the workers and the driver all need them.
 KEEPALIVE: Mapping[str, str] = {
     "RAY_grpc_client_keepalive_time_ms": "10000",
     "RAY_grpc_client_keepalive_timeout_ms": "5000",
@@ -24,19 +24,19 @@ KEEPALIVE: Mapping[str, str] = {
     "RAY_health_check_failure_threshold": "3",
 }
 _QUIET: Mapping[str, str] = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
-RETRIES = 3  # of a task whose worker or host died; an error of the task itself is not tried again
-ANSWER_SECONDS = 60.0  # within which a small question to a host must be answered
+RETRIES = 3  # of a task whose worker or host died; a task that raises an error is not repeated
+ANSWER_SECONDS = 60.0  # time limit for the answer of a host to a small task
 
-Reference = Any  # a ray.ObjectRef; Ray is not there when types are checked
+Reference = Any  # a ray.ObjectRef; Ray is not installed where types are checked
 
 
 class Node(NamedTuple):
     """A host of the cluster.
 
     Attributes:
-        id: of Ray.
-        address: of its network card.
-        resources: what it offers, such as CPU and GPU.
+        id: id of the node in Ray.
+        address: network address.
+        resources: name, such as "CPU" or "GPU", -> amount.
     """
 
     id: str
@@ -45,10 +45,10 @@ class Node(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What a task takes of its host.
+    """The resources of a host that a task takes.
 
     Attributes:
-        cpus, gpus: how many; a fraction of a GPU is a place among several on one card.
+        cpus, gpus: number of processors and GPUs; tasks with a fraction of a GPU share a card.
     """
 
     cpus: float = 1.0
@@ -59,7 +59,7 @@ class Engine:
     """A connection to a cluster.
 
     Args:
-        ray: the package, connected.
+        ray: the package `ray`, connected.
     """
 
     def __init__(self, ray: ModuleType) -> None:
@@ -75,29 +75,29 @@ class Engine:
         ]
 
     def refuse_unfit(self, share: Share) -> None:
-        """Raise ConfigError when no host has so much of what a task takes; it would wait for ever."""
+        """Raise ConfigError if no host has the resources of `share`; the task would wait for ever."""
         for name, wanted in (("CPU", share.cpus), ("GPU", share.gpus)):
             most = max((node.resources.get(name, 0.0) for node in self.nodes()), default=0.0)
             if wanted > most:
                 raise ConfigError(f"a piece takes {wanted:g} {name}, but no host of the cluster has more than {most:g}")
 
     def put(self, content: bytes) -> Reference:
-        """Put bytes into the object store, from which tasks fetch them with `fetch`."""
+        """Put bytes into the object store, from which a task gets them with `fetch`."""
         return self._ray.put(content)
 
     def submit(self, function: Callable[..., Any], share: Share, *arguments: Any) -> Reference:
-        """Begin `function` on some host; it is begun again where its worker or host dies."""
+        """Start `function` on some host; it is restarted if its worker or host dies."""
         if (function, share) not in self._tasks:
             options = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_retries": RETRIES}
             self._tasks[function, share] = self._ray.remote(**options)(function)
         return self._tasks[function, share].remote(*arguments)
 
     def first(self, references: Sequence[Reference]) -> Reference:
-        """Wait until one of the tasks has ended; return it."""
+        """Wait until one of the tasks has ended, and return its reference."""
         return self._ray.wait(list(references), num_returns=1)[0][0]
 
     def result(self, reference: Reference) -> Any:
-        """Return what a task gave.
+        """Return the result of a task.
 
         Raises:
             MMRecUnError: when its workers died `RETRIES` times, or were killed for want of memory.
@@ -108,24 +108,24 @@ class Engine:
             raise MMRecUnError(f"the cluster could not make it: {_in_one_line(error)}") from None
 
     def cancel(self, references: Sequence[Reference]) -> None:
-        """Stop tasks, by force."""
+        """Kill tasks."""
         for reference in references:
             self._ray.cancel(reference, force=True)
 
-    def gang(
+    def run_group(
         self, function: Callable[[str], None], argument: str, workers: int, share: Share, store: str, name: str
     ) -> None:
-        """Run `function` in several processes at once that are joined by gloo, with Ray Train.
+        """Run `function` with Ray Train in several processes at once, which form a gloo process group.
 
-        When one dies, all are begun again, up to `RETRIES` times.
+        When one dies, all are restarted, up to `RETRIES` times.
 
         Args:
-            function: called with `argument`.
-            argument: for it.
-            workers: how many processes.
-            share: what each takes of its host.
-            store: URL that all hosts reach, where Train keeps its own notes.
-            name: of the run there.
+            function: called in each process with `argument`.
+            argument: the argument.
+            workers: number of processes.
+            share: resources that each process takes.
+            store: URL that all hosts reach, where Ray Train keeps its own files.
+            name: name of the run in there.
 
         Raises:
             ConfigError: when the cluster is too small.
@@ -154,15 +154,16 @@ class Engine:
             raise MMRecUnError(f"the cluster could not train: {_in_one_line(error)}") from None
 
     def on_every_node(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-        """Return address -> what `function` gives there; an exception where it fails or does not answer in time."""
+        """Call `function` on every host; return address -> result, or the exception if it fails or times out."""
         asked = {node.address: self._begin_on(node, function, arguments) for node in self.nodes()}
         return {address: self._answer(reference) for address, reference in asked.items()}
 
     def on_node(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what `function` gives on the host at `address`.
+        """Call `function` on the host at `address`, and return its result.
 
         Raises:
-            ArtifactError: when the host is not there or does not answer in time; errors of `function` as they are.
+            ArtifactError: when the host is absent or does not answer in time. Errors of `function` are raised
+                unchanged.
         """
         node = next((node for node in self.nodes() if node.address == address), None)
         answer = self._answer(self._begin_on(node, function, arguments)) if node else None
@@ -185,13 +186,13 @@ class Engine:
 
 
 def _in_one_line(error: Exception) -> str:
-    """Return the kind of an error of Ray and its first words; its text may begin with empty lines."""
+    """Return the class of an error of Ray and the first line of its text that is not empty."""
     kind = type(error).__name__
     return f"{kind}: {next((line.strip() for line in str(error).splitlines() if line.strip()), 'no reason is given')}"
 
 
 def fetch(reference: Reference) -> bytes:
-    """Return, inside a task, the bytes that `Engine.put` stored."""
+    """Return the bytes that `Engine.put` stored; for use inside a task."""
     content: bytes = library("ray", "ray", "--on ray").get(reference)
     return content
 
@@ -204,10 +205,10 @@ def ray_version() -> str:
 
 @contextmanager
 def connected(address: str | None = None) -> Iterator[Engine]:
-    """Yield a connection to the cluster at `address`, or to one on this machine that lives as long as the block.
+    """Yield a connection to the cluster at `address`, or to one that is started on this machine for the block.
 
     Args:
-        address: "host:port" of the head; without one, that in RAY_ADDRESS, such as inside a submitted job.
+        address: "host:port" of the head; by default that in RAY_ADDRESS, which Ray sets inside a submitted job.
 
     Raises:
         ConfigError: when Ray is not installed, or no cluster answers there.
@@ -220,10 +221,11 @@ def connected(address: str | None = None) -> Iterator[Engine]:
 
 
 def _prepare_environment(local: bool) -> None:
-    """Set what Ray reads when it is loaded, and what the processes that it starts inherit; what is set stays.
+    """Set the environment variables that Ray reads when it is loaded; its processes inherit them.
 
-    A cluster of this process alone gets a token that nobody else knows, since Ray runs whatever it is sent. Without
-    one, Ray would write a token into the home folder, which all clusters of that home would then demand.
+    A variable that is set already stays. A cluster of this machine gets a secret token, since Ray runs whatever code it
+    is sent. Without one, Ray would write a token into the home folder, which all clusters of that user would then
+    demand.
     """
     for name, value in {**KEEPALIVE, **_QUIET}.items():
         os.environ.setdefault(name, value)
@@ -235,7 +237,7 @@ def _prepare_environment(local: bool) -> None:
 def _joined(ray: ModuleType, address: str) -> Iterator[None]:
     host, _, port = address.rpartition(":")
     try:
-        if port.isdigit():  # Ray itself would ask a port where nobody listens for minutes
+        if port.isdigit():  # Ray itself would try a port on which nothing listens for minutes
             socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS / 4).close()
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError) as error:
@@ -252,7 +254,7 @@ def _joined(ray: ModuleType, address: str) -> Iterator[None]:
 
 @contextmanager
 def _started(ray: ModuleType) -> Iterator[None]:
-    """Start a cluster of this machine alone, in a folder of its own that is removed with it."""
+    """Start a cluster of this machine alone, in a temporary folder that is removed with it."""
     folder = Path(tempfile.mkdtemp(prefix="mmrecun-"))  # short: the paths of Ray's sockets begin with it
     try:
         ray.init(

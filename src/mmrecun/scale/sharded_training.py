@@ -1,7 +1,7 @@
-"""One training on several processes: what each of them does, and what comes of it.
+"""One training on several processes: the work of each process, and the collection of their results.
 
-Everything that they leave for one another, and for the command that started them, lies on one shelf that all reach: the
-columns of the dataset where hosts share no folder, checkpoints, and in the end the best rows of each.
+The processes and the command that started them exchange files through one store that all reach: the columns of the
+dataset if the hosts share no folder, checkpoints, and at the end the best rows of each process.
 """
 
 import json
@@ -20,15 +20,15 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from mmrecun.data.columns import Columns
+from mmrecun.data.mapped_dataset import MappedDataset
 from mmrecun.data.npy import read_npy
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
-from mmrecun.scale.depot import Depot
 from mmrecun.scale.piece import SCRATCH, Failure, digest_of
+from mmrecun.scale.remote_folders import RemoteFolders
 from mmrecun.settings import Settings
-from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf, Shelf
+from mmrecun.training.distributed.checkpoint import Checkpoints, FolderStore, LocalFolders
 from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.distributed.train import fit_distributed
@@ -38,16 +38,16 @@ _STATE, _LOST_AFTER = "state.json", timedelta(minutes=10)
 
 
 class ShardedTraining(Settings):
-    """A training, in words that another machine understands.
+    """A training as plain values, for another process or host.
 
     Attributes:
         model: registered name of a recommender that is `row_wise` or has `user_parts`.
-        settings, training: of the model, and of `TrainConfig`.
-        seed: of everything that is drawn.
-        dataset_name, dataset: of the dataset: name, and digest of its content.
-        columns: the folder of its columns; empty where they lie on the shelf.
-        store: the shelf: a folder, or the URL of a `Depot`.
-        every_seconds: between two checkpoints.
+        settings, training: settings of the model, and of `TrainConfig`.
+        seed: random seed.
+        dataset_name, dataset: name of the dataset, and digest of its content.
+        columns: the folder of its columns; empty if they are in the store.
+        store: where files are exchanged: a folder, or the URL of `RemoteFolders`.
+        every_seconds: seconds between two checkpoints.
     """
 
     model: str
@@ -62,92 +62,92 @@ class ShardedTraining(Settings):
 
     @property
     def key(self) -> str:
-        """Name all that decides the result; neither where it is made nor by how many processes."""
+        """A name for everything that decides the result; not for the place, nor for the number of processes."""
         facts = self.model_dump(include={"model", "settings", "training", "seed", "dataset"})
         return f"training-{digest_of(facts)}"
 
     @property
     def columns_name(self) -> str:
-        """Name the columns on the shelf."""
+        """The name of the columns in the store."""
         return f"columns/{self.dataset[:16]}"
 
-    def shelf(self) -> Shelf:
-        """Open the shelf."""
-        return Depot(self.store) if "://" in self.store else FolderShelf(Path(self.store))
+    def open_store(self) -> FolderStore:
+        """Open the store."""
+        return RemoteFolders(self.store) if "://" in self.store else LocalFolders(Path(self.store))
 
 
 def work(task_json: str) -> None:
-    """Do the share of this process; RANK, WORLD_SIZE and the like say which, as torchrun and Ray Train set them.
+    """Do the share of this process, which RANK, WORLD_SIZE and so on identify, as torchrun and Ray Train set them.
 
-    An error of the training itself is left on the shelf, since trying again would not help.
+    An error of the training itself is written to the store, since a restart would not help.
 
     Args:
-        task_json: a `ShardedTraining`.
+        task_json: a `ShardedTraining` as JSON.
     """
     task = ShardedTraining.model_validate_json(task_json)
     begun_here = not dist.is_initialized()
     if begun_here:
-        store, rank, size = meeting()
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=_LOST_AFTER)
-    shard, shelf = Shard.joined(), task.shelf()
+        meeting, rank, size = rendezvous_store()
+        dist.init_process_group("gloo", store=meeting, rank=rank, world_size=size, timeout=_LOST_AFTER)
+    shard, store = Shard.joined(), task.open_store()
     try:
         with _own_folder(task, shard) as place:
             try:
-                result: dict[str, Any] = vars(_fitted(task, shard, shelf, place))
+                result: dict[str, Any] = vars(_fitted(task, shard, store, place))
                 name = f"{task.key}/done/{shard.rank}-of-{shard.size}"
             except MMRecUnError as error:
                 result = Failure.from_error(error).model_dump()
                 name = f"{task.key}/failed/{shard.rank}"
-            _leave(shelf, place, result, name)
+            _leave(store, place, result, name)
     finally:
         if begun_here:
             dist.destroy_process_group()
 
 
-def meeting() -> tuple[Store, int, int]:
-    """Return the store where processes that were started together find one another, and rank and number of this one.
+def rendezvous_store() -> tuple[Store, int, int]:
+    """Return the store in which the processes of this attempt find each other, the rank of this one, and their number.
 
-    torchrun keeps one store for all its attempts. Each has names of its own in it here: processes that are begun again
-    would otherwise find the addresses of those that have died, and wait for them.
+    torchrun keeps one store for all attempts. Here each attempt has names of its own in it. Restarted processes would
+    otherwise find the addresses of those that died, and wait for them.
     """
     store, rank, size = next(rendezvous("env://", timeout=_LOST_AFTER))
     return PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store), rank, size
 
 
-def _fitted(task: ShardedTraining, shard: Shard, shelf: Shelf, place: Path) -> FitResult:
-    """Train; the best rows are moved to `place / "leave"`."""
+def _fitted(task: ShardedTraining, shard: Shard, store: FolderStore, place: Path) -> FitResult:
+    """Train, and write the best rows into `place / "leave"`."""
     columns = Path(task.columns)
     if not task.columns:
         columns = place / "columns"
-        shelf.get(task.columns_name, columns)
+        store.get(task.columns_name, columns)
     cls, files = model_class(task.model), place / "files"
     files.mkdir()
     share = ShardTask(
         cls,
         cls.Config.model_validate(task.settings),
-        Columns.read(columns, task.dataset_name, task.dataset),
+        MappedDataset.read(columns, task.dataset_name, task.dataset),
         TrainConfig.model_validate(task.training),
         Seed(task.seed),
         files,
         shard,
     )
-    fitted = fit_distributed(share, checkpoints=Checkpoints(shelf, task.key, shard, place, task.every_seconds))
+    fitted = fit_distributed(share, checkpoints=Checkpoints(store, task.key, shard, place, task.every_seconds))
     (place / "leave").mkdir()
     for name, rows in fitted.best.items():
         np.save(place / "leave" / f"{name}.npy", rows)
     return fitted.result
 
 
-def _leave(shelf: Shelf, place: Path, facts: dict[str, Any], name: str) -> None:
+def _leave(store: FolderStore, place: Path, facts: dict[str, Any], name: str) -> None:
     folder = place / "leave"
     folder.mkdir(exist_ok=True)
     (folder / _STATE).write_text(json.dumps(facts) + "\n", encoding="utf-8")
-    shelf.put(folder, name)
+    store.put(folder, name)
 
 
 @contextmanager
 def _own_folder(task: ShardedTraining, shard: Shard) -> Iterator[Path]:
-    """Yield an empty folder of this process: on the shelf's file system if that is of this machine."""
+    """Yield an empty folder for this process: on the file system of the store if that is a folder."""
     if "://" in task.store:
         place = Path(tempfile.mkdtemp(prefix=SCRATCH))
     else:
@@ -161,22 +161,22 @@ def _own_folder(task: ShardedTraining, shard: Shard) -> Iterator[Path]:
 
 
 def collect(task: ShardedTraining, place: Path) -> tuple[FitResult, dict[str, np.ndarray]]:
-    """Put the best rows of all processes together.
+    """Join the best rows of all processes.
 
     Args:
         task: a training whose processes have ended.
         place: an empty folder for the tables.
 
     Returns:
-        What the training did, and table -> float32 [R, D], mapped.
+        The result of the training, and parameter -> float32 [R, D], memory-mapped.
 
     Raises:
         MMRecUnError: the error of the training, if it had one.
     """
-    shelf = task.shelf()
-    names = [name for name in shelf.names() if name.startswith(f"{task.key}/")]
+    store = task.open_store()
+    names = [name for name in store.names() if name.startswith(f"{task.key}/")]
     for name in (name for name in names if name.startswith(f"{task.key}/failed/")):
-        raise Failure.model_validate(_facts(shelf, name, place / "failed")).error()
+        raise Failure.model_validate(_facts(store, name, place / "failed")).error()
     done = [name for name in names if name.startswith(f"{task.key}/done/")]
     size = int(done[0].rpartition("-of-")[2]) if done else 0
     if not size or len(done) != size:
@@ -184,7 +184,7 @@ def collect(task: ShardedTraining, place: Path) -> tuple[FitResult, dict[str, np
     facts, parts = {}, []
     for rank in range(size):
         folder = place / str(rank)
-        facts = _facts(shelf, f"{task.key}/done/{rank}-of-{size}", folder)
+        facts = _facts(store, f"{task.key}/done/{rank}-of-{size}", folder)
         parts.append({path.name.removesuffix(".npy"): read_npy(path) for path in folder.glob("*.npy")})
     return FitResult(**facts), {
         name: _joined([part[name] for part in parts], place / f"{name}.npy") for name in parts[0]
@@ -192,7 +192,7 @@ def collect(task: ShardedTraining, place: Path) -> tuple[FitResult, dict[str, np
 
 
 def _joined(parts: list[np.ndarray], path: Path) -> np.ndarray:
-    """Deal the rows of all processes in turn into one file."""
+    """Write the rows of all processes into one file: row r from process r mod W."""
     rows, width = sum(map(len, parts)), parts[0].shape[1]
     whole = np.lib.format.open_memmap(path, "w+", np.float32, (rows, width)).view(np.ndarray)
     for rank, part in enumerate(parts):
@@ -200,18 +200,18 @@ def _joined(parts: list[np.ndarray], path: Path) -> np.ndarray:
     return whole
 
 
-def _facts(shelf: Shelf, name: str, place: Path) -> dict[str, Any]:
-    shelf.get(name, place)
+def _facts(store: FolderStore, name: str, place: Path) -> dict[str, Any]:
+    store.get(name, place)
     facts: dict[str, Any] = json.loads((place / _STATE).read_text(encoding="utf-8"))
     return facts
 
 
 def clear(task: ShardedTraining, prefix: str = "") -> None:
-    """Remove from the shelf what belongs to a training: all, or what begins with `prefix`, such as "failed/"."""
-    shelf = task.shelf()
-    for name in shelf.names():
+    """Remove the files of a training from the store: all, or those whose names begin with `prefix`."""
+    store = task.open_store()
+    for name in store.names():
         if name.startswith(f"{task.key}/{prefix}"):
-            shelf.remove(name)
+            store.remove(name)
 
 
 if __name__ == "__main__":

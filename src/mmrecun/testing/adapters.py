@@ -1,4 +1,4 @@
-"""What every adapter of model files must do; an adapter's test class inherits it."""
+"""Contract of adapters of model files; an adapter's test class inherits it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +22,10 @@ class SavedModel:
     """A model file as its own library wrote it.
 
     Attributes:
-        path: of the file.
+        path: file of the model.
         data: what it was trained on.
         users, items: ids of its rows in order; None where that is the order of the data.
-        settings: of reading it.
+        settings: settings by which it is read.
         unlearning: settings of the unlearning, for models too small to be solved for.
     """
 
@@ -69,7 +69,7 @@ class AdapterContract:
         assert again.places.sizes == less.places.sizes or less.home.suffix == ""
 
     def test_whoever_stays_is_still_scored(self, saved: SavedModel) -> None:
-        """All vectors are finite, as many as users and items stay."""
+        """All vectors are finite, one for each user and item that stays."""
         less = self.less(saved)
         vectors = vectors_of(less.model, less.dataset)
         assert (len(vectors.users), len(vectors.items)) == (len(saved.data.users) - 1, len(saved.data.items) - 1)
@@ -98,6 +98,6 @@ class AdapterContract:
             assert path.name in str(refused.value)
 
     def test_an_unknown_setting_is_refused(self, saved: SavedModel) -> None:
-        """With the nearest known one."""
+        """The error suggests the nearest known one."""
         with pytest.raises(ConfigError, match="did you mean 'users'"):
             self.adapter(saved, userz="ids.txt")

@@ -1,4 +1,4 @@
-"""What every importer must do; an importer's test class inherits it."""
+"""Contract of importers; an importer's test class inherits it."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class ImporterContract:
         return read(source, ImportOptions.of(options), self.name)
 
     def test_every_row_is_an_interaction_or_counted(self, source: Path) -> None:
-        """Of the dataset, or of what the report says was left out."""
+        """The dataset and the counts of the report add up to the rows of the source."""
         made = importer_class(self.name)().read(source, ImportOptions())
         assert made.report.rows > 0
         made.report.check(len(made.dataset.interactions))

@@ -1,4 +1,4 @@
-"""What every unlearning method must do; a method's test file inherits it."""
+"""Contract of unlearning methods; a method's test class inherits it."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -95,7 +95,7 @@ def state_of(result: UnlearnResult) -> dict[str, torch.Tensor]:
 
 
 def without_effect(dataset: Dataset) -> ForgetRequest:
-    """Return a request for a pair that nobody was trained on."""
+    """Return a request for a pair that is not among the training pairs."""
     test = dataset.interactions.split(Split.TEST)
     return ForgetRequest(pairs=((dataset.users.names[int(test.users[0])], dataset.items.names[int(test.items[0])]),))
 
@@ -108,20 +108,20 @@ class UnlearnerContract:
 
     @pytest.fixture(scope="class")
     def results(self) -> dict[str, tuple[Partition, UnlearnResult]]:
-        """Keep what was made of each target, at which several tests look."""
+        """Keep the result for each target, which several tests read."""
         return {}
 
     def of_target(
         self, trained: Trained, target: str, results: dict[str, tuple[Partition, UnlearnResult]]
     ) -> tuple[Partition, UnlearnResult]:
-        """Return the result for one target, made when it is first asked for."""
+        """Return the result for one target, made when it is first needed."""
         if target not in results:
             wanted = {**requests(trained.dataset), "nothing": without_effect(trained.dataset)}
             results[target] = self.run(trained, wanted[target])
         return results[target]
 
     def run(self, trained: Trained, request: ForgetRequest, seed: int = 5) -> tuple[Partition, UnlearnResult]:
-        """Unlearn a request; skip the test where the method refuses its target, as it says."""
+        """Unlearn a request; skip the test where the method refuses its target, as declared."""
         task = task_of(trained, request, seed)
         cls = method_class(self.name)
         if targets_of(task.partition) - cls.forgets:
@@ -134,6 +134,7 @@ class UnlearnerContract:
     def test_the_new_model_fits_the_retained_data_and_the_old_one_is_untouched(
         self, trained: Trained, target: str, results: dict
     ) -> None:
+        """The new model has finite rows of the retained data and nothing forgotten; the old one keeps its bits."""
         before = {name: value.clone() for name, value in trained.model.state_dict().items()}
         partition, result = results[target] = self.run(trained, requests(trained.dataset)[target])
         assert all(torch.equal(value, before[name]) for name, value in trained.model.state_dict().items())
@@ -175,6 +176,7 @@ class UnlearnerContract:
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs"])
     def test_what_was_forgotten_ranks_lower(self, trained: Trained, target: str, results: dict) -> None:
+        """Forgotten pairs rank lower than before."""
         self.assert_forgotten_falls(trained, *self.of_target(trained, target, results))
 
     def assert_forgotten_falls(self, trained: Trained, partition: Partition, result: UnlearnResult) -> None:
@@ -189,12 +191,14 @@ class UnlearnerContract:
 
     @pytest.mark.parametrize("target", ["users", "items"])
     def test_newcomers_change_nobody_else(self, trained: Trained, target: str, results: dict) -> None:
+        """Vectors of retained users and items are the same beside placeholders for removed ones."""
         partition, result = self.of_target(trained, target, results)
         alone, beside = vectors_of(result.model, partition.retained), InputCache(partition).padded(result.model)
         torch.testing.assert_close(beside.users[partition.user_rows], alone.users, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(beside.items[partition.item_rows], alone.items, rtol=1e-6, atol=1e-6)
 
     def test_the_same_seed_gives_the_same_bits(self, trained: Trained, results: dict) -> None:
+        """Two unlearnings with one seed give equal parameters."""
         one = self.of_target(trained, "pairs", results)[1]
         two = self.run(trained, requests(trained.dataset)["pairs"])[1]
         assert one.stop_reason == two.stop_reason
@@ -202,6 +206,7 @@ class UnlearnerContract:
         assert all(torch.equal(value, state_of(two)[name]) for name, value in state_of(one).items())
 
     def test_a_request_without_a_training_pair_is_fine(self, trained: Trained, results: dict) -> None:
+        """Forgetting a pair that was not trained on gives finite vectors."""
         partition, result = self.of_target(trained, "nothing", results)
         assert not len(partition.forgotten)
         assert vectors_of(result.model, partition.retained).users.isfinite().all()
@@ -224,6 +229,7 @@ class GradientContract(UnlearnerContract):
 
     @pytest.mark.parametrize("target", ["users", "items", "pairs", "some audio"])
     def test_one_plain_step_downhill_lowers_what_is_forgotten(self, trained: Trained, target: str) -> None:
+        """One step of gradient descent on the loss lowers the mean margin of what is forgotten."""
         method, task = method_class(self.name), task_of(trained, target)
         if targets_of(task.partition) - method.forgets or target not in self.pushes:
             pytest.skip("nothing is claimed for this target")
@@ -238,6 +244,7 @@ class GradientContract(UnlearnerContract):
         assert forget_margin(run) < before
 
     def test_without_effect_nothing_is_trained(self, trained: Trained, results: dict) -> None:
+        """A request for what was not trained on makes no pass and changes no shared parameter."""
         _, result = self.of_target(trained, "nothing", results)
         assert result.history == []
         assert "nothing to train" in result.stop_reason

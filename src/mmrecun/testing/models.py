@@ -1,4 +1,4 @@
-"""What every recommender must do; a model's test file inherits it."""
+"""Contract of recommenders; a model's test class inherits it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -54,20 +54,24 @@ class ModelContract:
     name: str
 
     def test_settings_survive_a_round_trip(self) -> None:
+        """Settings read back from JSON are equal."""
         config = model_class(self.name).Config(dim=5)
         assert type(config).of(config.model_dump(mode="json")) == config
 
     def test_an_unknown_setting_is_refused(self) -> None:
+        """The error suggests the nearest known setting."""
         with pytest.raises(ConfigError, match="did you mean 'dim'"):
             model_class(self.name).Config.of({"dims": 4})
 
     def test_the_same_seed_gives_the_same_bits(self, dataset: Dataset) -> None:
+        """Models of one seed score equally, and differ from those of another."""
         assert torch.equal(scores(build(self.name, dataset), dataset), scores(build(self.name, dataset), dataset))
         assert not torch.equal(
             scores(build(self.name, dataset), dataset), scores(build(self.name, dataset, 2), dataset)
         )
 
     def test_saved_and_loaded_it_scores_the_same(self, dataset: Dataset, tmp_path: Path) -> None:
+        """Weights read from a file give equal parameters and scores."""
         model, other = build(self.name, dataset), build(self.name, dataset, 2)
         save_weights(model, tmp_path / "weights")
         load_weights(other, tmp_path / "weights")
@@ -77,12 +81,14 @@ class ModelContract:
 
     @pytest.mark.parametrize("names", [(), ("image",), ("image", "audio")])
     def test_any_number_of_modalities(self, dataset: Dataset, names: tuple[str, ...]) -> None:
+        """A model can be built with any of the modalities, and scores all pairs."""
         part = with_modalities(dataset, *names)
         model = build(self.name, part)
         assert scores(model, part).shape == (len(part.users), len(part.items))
         assert set(model.modalities()) <= set(names)
 
     def test_an_absent_modality_scores_as_if_it_did_not_exist(self, dataset: Dataset) -> None:
+        """A modality that no item has does not change scores."""
         everything = np.ones(len(dataset.items), dtype=bool)
         modalities = {**dataset.modalities, "audio": dataset.modalities["audio"].without(everything)}
         absent, gone = replace(dataset, modalities=modalities), with_modalities(dataset, "image")
@@ -93,6 +99,7 @@ class ModelContract:
         torch.testing.assert_close(scores(model, absent), scores(lesser, gone))
 
     def test_an_item_without_features_is_not_touched_by_what_stands_in_their_place(self, dataset: Dataset) -> None:
+        """Values in the feature rows of absent items do not change scores."""
         image = dataset.modalities["image"]
         junk = np.array(image.features)
         junk[~image.present] = 1e3
@@ -102,6 +109,7 @@ class ModelContract:
         assert torch.equal(scores(model, dataset), scores(model, other))
 
     def test_modalities_that_no_item_has_leave_everything_finite(self, dataset: Dataset) -> None:
+        """Margins and gradients are finite where no item has features."""
         everything = np.ones(len(dataset.items), dtype=bool)
         modalities = {name: modality.without(everything) for name, modality in dataset.modalities.items()}
         bare = replace(dataset, modalities=modalities)
@@ -116,6 +124,7 @@ class ModelContract:
 
     @pytest.mark.parametrize("names", [(), ("image",), ("image", "audio")])
     def test_the_rows_of_a_batch_are_those_of_all_vectors(self, dataset: Dataset, names: tuple[str, ...]) -> None:
+        """The vectors of a batch give the same gradients as the same rows of all vectors."""
         part = with_modalities(dataset, *names)
         model = disturb(build(self.name, part))
         inputs = build_inputs(part, model.required_inputs(), CPU)
@@ -136,7 +145,7 @@ class ModelContract:
     def test_a_step_on_a_device_reads_nothing_back(
         self, dataset: Dataset, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The meta device refuses whatever the host would have to wait for; it lacks sparse products, though."""
+        """The meta device refuses every read from the host; it lacks sparse products, though."""
         monkeypatch.setattr(sparse, "product", lambda matrix, rows: rows.new_empty(len(matrix), rows.shape[1]))
         part, meta = with_modalities(dataset, *names), torch.device("meta")
         model = build(self.name, part).to(meta)
@@ -147,12 +156,14 @@ class ModelContract:
         assert model.get_parameter(model.ID_TABLES.users).grad.device == meta
 
     def test_its_id_tables_have_a_row_for_every_user_and_item(self, dataset: Dataset) -> None:
+        """The two ID tables have U and I rows."""
         model = build(self.name, dataset)
         users, items = model.id_tables().values()
         assert (users.side, len(users.weight), users.modality) == ("users", len(dataset.users), None)
         assert (items.side, len(items.weight), items.modality) == ("items", len(dataset.items), None)
 
     def test_every_parameter_learns(self, dataset: Dataset) -> None:
+        """After an epoch every parameter has a finite gradient that is not zero."""
         model = build(self.name, dataset)
         inputs = build_inputs(dataset, model.required_inputs(), CPU)
         sampler = NegativeSampler.of_dataset(dataset)
@@ -168,6 +179,7 @@ class ModelContract:
             assert parameter.grad.abs().sum() > 0, name
 
     def test_carry_over_keeps_rows_and_makes_fresh_ones(self, dataset: Dataset) -> None:
+        """Kept rows and shared parameters are copied, and rows of new items are drawn anew."""
         model = disturb(build(self.name, dataset))
         before = {name: value.clone() for name, value in model.state_dict().items()}
         users = np.arange(3, len(dataset.users))

@@ -20,7 +20,7 @@ from mmrecun.training.losses import training_loss
 
 @dataclass(frozen=True)
 class EpochTask:
-    """What is trained, on what.
+    """A model, its data and the optimiser.
 
     Attributes:
         model: trained in place.
@@ -28,7 +28,7 @@ class EpochTask:
         sampler: draws their negatives.
         inputs: graphs and features of the model.
         batch_size: triples in a step.
-        optimizer: of the model's parameters.
+        optimizer: optimiser of the model's parameters.
     """
 
     model: Recommender
@@ -61,7 +61,7 @@ def epochs_of(task: EpochTask) -> Epochs:
 
 
 class HostEpochs:
-    """Draws each epoch with NumPy and takes its steps one by one; on a CPU the same seed gives the same bits."""
+    """Draws each epoch with NumPy and steps batch by batch; on a CPU the same seed gives the same bits."""
 
     def __init__(self, task: EpochTask) -> None:
         self._task = task

@@ -29,7 +29,7 @@ Validate = Callable[[Recommender], float]
 class TrainConfig(Hyperparameters):
     """Settings of a training."""
 
-    largest: ClassVar[float] = math.inf  # a training that diverges says so itself
+    largest: ClassVar[float] = math.inf  # a training that diverges raises an error of its own
 
     epochs: PositiveInt = Field(default=1000, description="epochs at most")
     batch_size: PositiveInt = Field(default=4096, description="training triples in a step")
@@ -44,7 +44,7 @@ class TrainConfig(Hyperparameters):
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where an interrupted training keeps its state.
+    """The file in which a training saves its state, to resume from.
 
     Attributes:
         path: the file; the caller removes it when the finished run is saved.
@@ -137,14 +137,13 @@ def train_epoch(
 
 
 def should_stop(state: TrainState, config: TrainConfig, steps: int) -> bool:
-    """Say whether a training has waited long enough for a better validation score, and none is in sight.
+    """Say whether the validation score has not improved for long enough, and is not rising either.
 
-    It goes on while validation rises, however long it has waited: some models get worse for a while before they
-    improve.
+    A training goes on while validation rises: some models get worse for a while before they improve.
 
     Args:
         state: state of the training, with the epochs so far.
-        config: settings that say how long to wait.
+        config: settings of the waiting time.
         steps: steps of an epoch.
     """
     waited = state.epoch - state.best_epoch

@@ -89,7 +89,7 @@ class UnlearnResult:
         setup_seconds: time spent on what would exist before any request, such as shard models.
         best_epoch, valid: epoch that validated best, and its score; 0 and None for a method that chooses nothing by
             validation.
-        carried: what a later request to the same method needs to know: numbers that name nobody, in JSON's types.
+        carried: facts that a later request to the same method reads, in JSON's types; no ids or rows.
     """
 
     model: Recommender

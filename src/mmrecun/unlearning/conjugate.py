@@ -65,7 +65,7 @@ class ConjugateSteps:
         self._size = inner(self._residual, self._direction)
         self._enough = tolerance**2 * self._size
         self.taken = torch.zeros((), dtype=torch.int64, device=target[0].device)
-        self.going = ~(self._size <= self._enough)  # so that a size that is no number goes on, and is found out
+        self.going = ~(self._size <= self._enough)  # negated, so that NaN goes on and is found later
 
     def take(self) -> None:
         """Take a step; it changes nothing when no other is wanted."""

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch.distributed as dist
 
-from mmrecun.data.columns_import import columns_of
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.models.registry import model_class
-from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.checkpoint import Checkpoints, LocalFolders
 from mmrecun.training.distributed.fit import ShardTask, fit_shard
 from mmrecun.training.distributed.graph_trainer import GraphTrainer
 from mmrecun.training.distributed.row_exchange import Shard
@@ -31,9 +31,9 @@ def main(model: str, folder: str, out: str, stop_after: str) -> None:
 
     work = place / f"work-{shard.rank}"
     work.mkdir(exist_ok=True)
-    keep = Checkpoints(FolderShelf(place / "shelf"), "key", shard, work, 0.0)
+    keep = Checkpoints(LocalFolders(place / "store"), "key", shard, work, 0.0)
     cls = model_class(model)
-    config, columns = cls.Config.model_validate(SETTINGS[model]), columns_of(Path(folder))
+    config, columns = cls.Config.model_validate(SETTINGS[model]), open_mapped(Path(folder))
     task = ShardTask(cls, config, columns, TRAINING, SEED, work, shard)
     made = (GraphTrainer if cls.user_parts else RowTrainer)(task)
     began, epoch = [], made.epoch

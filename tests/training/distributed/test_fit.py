@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from mmrecun.data import files
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.graph import build_inputs
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
-from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.checkpoint import Checkpoints, LocalFolders
 from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.graph_trainer import GraphTrainer
 from mmrecun.training.distributed.row_exchange import Shard
@@ -56,13 +56,13 @@ def alone(name: str, folder: Path, work: Path, checkpoints: Checkpoints | None =
     work.mkdir()
     cls = model_class(name)
     config = cls.Config.model_validate(SETTINGS[name])
-    return fit_distributed(ShardTask(cls, config, columns_of(folder), TRAINING, SEED, work), checkpoints=checkpoints)
+    return fit_distributed(ShardTask(cls, config, open_mapped(folder), TRAINING, SEED, work), checkpoints=checkpoints)
 
 
 def test_a_model_begins_with_the_values_of_one_in_memory(wanted, folder: Path, tmp_path: Path):
     """Of three processes, the second has every third row of what is split, and all of the rest."""
     name, cls = wanted[0], model_class(wanted[0])
-    config, columns = cls.Config.model_validate(SETTINGS[name]), columns_of(folder)
+    config, columns = cls.Config.model_validate(SETTINGS[name]), open_mapped(folder)
     trainer = GraphTrainer if cls.user_parts else RowTrainer
     made = trainer(ShardTask(cls, config, columns, TRAINING, SEED, tmp_path, Shard(1, 3)))
     split = (
@@ -105,7 +105,7 @@ def test_two_processes_are_the_training_in_memory(wanted, two, folder: Path):
         assert_equal(each["history"], {key: pair.rows(key) for key in model.state_dict()}, model, whole)
         assert each["best_epoch"] == whole.best_epoch
         if name == "lightgcn":
-            assert each["sent"] == sent_by_lightgcn(len(columns_of(folder).train), model.config.layers)
+            assert each["sent"] == sent_by_lightgcn(len(open_mapped(folder).train), model.config.layers)
 
 
 def test_two_that_were_killed_go_on_to_the_same_bits_and_one_goes_on_as_well(wanted, two, folder: Path, tmp_path: Path):
@@ -116,12 +116,12 @@ def test_two_that_were_killed_go_on_to_the_same_bits_and_one_goes_on_as_well(wan
     for process in broken.processes:
         process.kill()
         process.communicate()
-    shelf = FolderShelf(tmp_path / "shelf")
-    assert Checkpoints(shelf, "key", Shard(), tmp_path).newest() == ("epoch-000003", 2)
-    for each in shelf.names():
-        shelf_copy = FolderShelf(tmp_path / "copy")
-        shelf.get(each, tmp_path / "moved")
-        shelf_copy.put(tmp_path / "moved", each)
+    store = LocalFolders(tmp_path / "store")
+    assert Checkpoints(store, "key", Shard(), tmp_path).newest() == ("epoch-000003", 2)
+    for each in store.names():
+        store_copy = LocalFolders(tmp_path / "copy")
+        store.get(each, tmp_path / "moved")
+        store_copy.put(tmp_path / "moved", each)
     again = Pair(name, folder, tmp_path)
     found = again.end()
     pair, calm = two
@@ -130,6 +130,6 @@ def test_two_that_were_killed_go_on_to_the_same_bits_and_one_goes_on_as_well(wan
     for each in model.state_dict():
         np.testing.assert_array_equal(again.rows(each), pair.rows(each))
     one = alone(
-        name, folder, tmp_path / "alone", Checkpoints(FolderShelf(tmp_path / "copy"), "key", Shard(), tmp_path, 0.0)
+        name, folder, tmp_path / "alone", Checkpoints(LocalFolders(tmp_path / "copy"), "key", Shard(), tmp_path, 0.0)
     )
     assert_equal(one.result.history, one.best, model, whole)

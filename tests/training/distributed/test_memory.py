@@ -12,7 +12,7 @@ CHILD = """
 import itertools, resource, sys
 from pathlib import Path
 import numpy as np
-from mmrecun.data.columns import Columns, PairColumns
+from mmrecun.data.mapped_dataset import MappedDataset, MappedPairs
 from mmrecun.data.interactions import Split
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
@@ -21,9 +21,9 @@ from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.row_trainer import RowTrainer
 
 def trainer(users, folder):
-    pairs = PairColumns(np.arange(users, dtype=np.int32), np.arange(users, dtype=np.int32) % 50, np.arange(users + 1))
+    pairs = MappedPairs(np.arange(users, dtype=np.int32), np.arange(users, dtype=np.int32) % 50, np.arange(users + 1))
     splits = {split: pairs for split in Split}
-    columns = Columns("made", "0", np.zeros((users, 1), np.uint8), np.zeros((100, 1), np.uint8), splits)
+    columns = MappedDataset("made", "0", np.zeros((users, 1), np.uint8), np.zeros((100, 1), np.uint8), splits)
     folder.mkdir()
     return RowTrainer(ShardTask(BPRMF, BPRMFConfig(dim=64), columns, TrainConfig(batch_size=512), Seed(0), folder))
 

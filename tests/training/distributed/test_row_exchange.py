@@ -9,9 +9,9 @@ import pytest
 
 from mmrecun.data import files
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
-from mmrecun.data.columns_import import columns_of
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
-from mmrecun.training.distributed.checkpoint import Checkpoints, FolderShelf
+from mmrecun.training.distributed.checkpoint import Checkpoints, LocalFolders
 from mmrecun.training.distributed.fit import ShardFit, ShardTask
 from mmrecun.training.distributed.row_adam import RowStates
 from mmrecun.training.distributed.row_exchange import Shard
@@ -23,7 +23,7 @@ CONFIG, TABLES = BPRMFConfig(dim=16), ("users.weight", "items.weight")
 
 def alone(folder: Path, work: Path, checkpoints: Checkpoints | None = None) -> ShardFit:
     work.mkdir()
-    return fit_distributed(ShardTask(BPRMF, CONFIG, columns_of(folder), TRAINING, SEED, work), checkpoints=checkpoints)
+    return fit_distributed(ShardTask(BPRMF, CONFIG, open_mapped(folder), TRAINING, SEED, work), checkpoints=checkpoints)
 
 
 @pytest.fixture(scope="module")
@@ -91,19 +91,19 @@ def test_a_process_that_is_killed_costs_one_checkpoint_and_no_bit(folder: Path, 
 
 
 def test_what_two_left_one_goes_on_with(folder: Path, broken: Path, tmp_path: Path, one: ShardFit):
-    shutil.copytree(broken / "shelf", tmp_path / "shelf")
-    shelf = FolderShelf(tmp_path / "shelf")
-    checkpoints = Checkpoints(shelf, "key", Shard(), tmp_path, 0.0)
+    shutil.copytree(broken / "store", tmp_path / "store")
+    store = LocalFolders(tmp_path / "store")
+    checkpoints = Checkpoints(store, "key", Shard(), tmp_path, 0.0)
     assert checkpoints.newest() == ("epoch-000003", 2)
     found = alone(folder, tmp_path / "alone", checkpoints)
     losses = [[row["loss"] for row in each.result.history] for each in (found, one)]
     np.testing.assert_allclose(*losses, rtol=0, atol=1e-6)
-    assert shelf.names() == ["key/epoch-000005/0-of-1"]
+    assert store.names() == ["key/epoch-000005/0-of-1"]
 
 
 @pytest.mark.parametrize(("then", "now"), [(1, 1), (1, 3), (3, 2), (2, 4), (4, 2)])
 def test_a_checkpoint_is_read_by_any_number_of_processes(tmp_path: Path, then: int, now: int):
-    rng, shelf = np.random.default_rng(0), FolderShelf(tmp_path / "shelf")
+    rng, store = np.random.default_rng(0), LocalFolders(tmp_path / "store")
     whole, used, best = (
         rng.random((11, 3, 2), np.float32),
         np.arange(11, dtype=np.int32),
@@ -111,22 +111,22 @@ def test_a_checkpoint_is_read_by_any_number_of_processes(tmp_path: Path, then: i
     )
     for rank in range(then):
         part = slice(rank, None, then)
-        checkpoints = Checkpoints(shelf, "key", Shard(rank, then), tmp_path)
+        checkpoints = Checkpoints(store, "key", Shard(rank, then), tmp_path)
         checkpoints.save(4, {"t": RowStates(whole[part], used[part])}, {"t": best[part]}, {"epoch": 4})
     for rank in range(now):
         shard = Shard(rank, now)
         table = RowStates(np.zeros((shard.count(11), 3, 2), np.float32), np.zeros(shard.count(11), np.int32))
         found = {"t": np.zeros((shard.count(11), 2), np.float32)}
-        assert Checkpoints(shelf, "key", shard, tmp_path).load({"t": table}, found, {"t": 11}) == {"epoch": 4}
+        assert Checkpoints(store, "key", shard, tmp_path).load({"t": table}, found, {"t": 11}) == {"epoch": 4}
         np.testing.assert_array_equal(table.records, whole[rank::now])
         np.testing.assert_array_equal(table.last, used[rank::now])
         np.testing.assert_array_equal(found["t"], best[rank::now])
 
 
 def test_half_a_checkpoint_is_none(tmp_path: Path):
-    shelf = FolderShelf(tmp_path / "shelf")
+    store = LocalFolders(tmp_path / "store")
     table = RowStates(np.zeros((2, 3, 2), np.float32), np.zeros(2, np.int32))
     for epoch, rank in ((4, 0), (4, 1), (5, 0)):
-        Checkpoints(shelf, "key", Shard(rank, 2), tmp_path).save(epoch, {"t": table}, {}, {})
-    assert Checkpoints(shelf, "key", Shard(), tmp_path).newest() == ("epoch-000004", 2)
-    assert Checkpoints(shelf, "another", Shard(), tmp_path).newest() is None
+        Checkpoints(store, "key", Shard(rank, 2), tmp_path).save(epoch, {"t": table}, {}, {})
+    assert Checkpoints(store, "key", Shard(), tmp_path).newest() == ("epoch-000004", 2)
+    assert Checkpoints(store, "another", Shard(), tmp_path).newest() is None

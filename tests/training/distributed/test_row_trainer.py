@@ -8,10 +8,10 @@ import torch
 
 from mmrecun.data import files
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.models.base import Sizes
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
@@ -45,7 +45,7 @@ def with_one_who_has_all(folder: Path, out: Path) -> Path:
 @pytest.mark.parametrize("everything", [False, True], ids=["as made", "one has every item"])
 def test_the_triples_are_those_of_an_epoch_in_memory(folder: Path, tmp_path: Path, everything: bool):
     place = with_one_who_has_all(folder, tmp_path / "data") if everything else folder
-    data, columns = files.load(place), columns_of(place)
+    data, columns = files.load(place), open_mapped(place)
     sampler = NegativeSampler(data.train, len(data.users), len(data.items))
     wanted = list(bpr_batches(data.train, sampler, 500, np.random.default_rng(4)))
     triples = MappedTriples(columns.train, len(columns.items), tmp_path)
@@ -56,7 +56,7 @@ def test_the_triples_are_those_of_an_epoch_in_memory(folder: Path, tmp_path: Pat
 
 
 def test_nothing_can_be_drawn_where_everybody_has_everything(folder: Path, tmp_path: Path):
-    columns = columns_of(folder)
+    columns = open_mapped(folder)
     with pytest.raises(DataError, match="everybody has every item"):
         MappedTriples(columns.train, 1, tmp_path)
 
@@ -70,7 +70,7 @@ def test_tables_begin_with_the_values_of_a_model_in_memory(tmp_path: Path):
 
 
 def test_a_training_on_disk_is_the_training_in_memory(folder: Path, tmp_path: Path):
-    data, columns, seed = files.load(folder), columns_of(folder), Seed(5)
+    data, columns, seed = files.load(folder), open_mapped(folder), Seed(5)
     config, training = BPRMFConfig(dim=16), TrainConfig(epochs=40, batch_size=100)
     model = BPRMF(config, Sizes.of_dataset(data), seed.child("model").torch())
     inputs = GraphInputs(len(data.users), len(data.items))

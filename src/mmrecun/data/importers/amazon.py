@@ -33,10 +33,10 @@ _BRANDS, _TOP = ("brand", "store"), ("main_category", "main_cat")
 
 
 def open_reviews(path: Path, options: ImportOptions) -> tuple[Table, ImportOptions]:
-    """Open reviews or ratings; the options that come back name the columns of this edition.
+    """Open reviews or ratings, with the column names of their edition in the returned options.
 
     Raises:
-        DataError: when the file is none of these, or it cannot be told which column holds the products.
+        DataError: when the file is none of these, or its columns of users and products cannot be distinguished.
     """
     if plain(path).suffix.lower() in (".json", ".jsonl", ".ndjson"):
         fields = _edition(path, _first_object(path))
@@ -81,7 +81,7 @@ def _first_object(path: Path) -> dict[str, Any]:
 
 
 def _headless(path: Path) -> tuple[str, str, str, str]:
-    """Return the columns of ratings without a header: which of the first two holds products, is told by its values."""
+    """Return the columns of ratings without a header; the values show which of the first two holds products."""
     table = open_table(path, ",", ("a", "b", "rating", "timestamp"))
     sample = next(iter(table.batches(("a", "b")))).table.head(_SAMPLE)
     products = [bool(sample[name].str.contains(_PRODUCT).all()) for name in ("a", "b")]
@@ -101,31 +101,31 @@ def product_attributes(path: Path, items: IdMap, report: Report) -> pl.DataFrame
     Categories are joined by " > "; of 2014, the first of several. Products without interactions are left out.
 
     Args:
-        path: metadata as JSON Lines; of 2014 its lines are Python literals.
-        items: of the dataset.
-        report: grows by what is left out or lacking.
+        path: metadata as JSON Lines; the lines of 2014 are Python literals.
+        items: items of the dataset.
+        report: its warnings grow by what is left out or missing.
 
     Returns:
-        One row an item, null where nothing is known.
+        One row for each item, null where nothing is known.
 
     Raises:
         DataError: naming the line of a record that cannot be read.
     """
     found: dict[str, dict[str, Any]] = {}
     known = dict(zip(items.names, range(len(items)), strict=True))
-    strangers = repeated = 0
+    left_out = repeated = 0
     for number, record in _records(path):
         name = record.get("parent_asin") or record.get("asin")
         if not isinstance(name, str) or not name:
             raise DataError(f"{path}, line {number}: neither 'parent_asin' nor 'asin' names the product")
-        strangers += name not in known
+        left_out += name not in known
         repeated += name in found
         if name in known and name not in found:
-            found[name] = _told(record)
+            found[name] = _attributes_of(record)
     if not found:
         raise DataError(f"{path}: none of its products is an item of the dataset")
     for count, noun, what in (
-        (strangers, "product", "left out, without an interaction"),
+        (left_out, "product", "left out, without an interaction"),
         (repeated, "record", "of a product that was there already; the first was kept"),
         (len(items) - len(found), "item", "of the interactions not in it, and so without attributes"),
     ):
@@ -137,7 +137,7 @@ def product_attributes(path: Path, items: IdMap, report: Report) -> pl.DataFrame
     return table.select([column for column in table.get_columns() if column.null_count() < len(column)])
 
 
-def _told(record: dict[str, Any]) -> dict[str, Any]:
+def _attributes_of(record: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": _text(record.get("title")),
         "brand": next((text for key in _BRANDS if (text := _text(record.get(key)))), None),

@@ -29,7 +29,7 @@ def arrow_batches(path: Path, rows: int = 500_000) -> Iterator[pl.DataFrame]:
     """Yield the rows of an Arrow file, first of all an empty table of its columns.
 
     Args:
-        path: of the file.
+        path: the file.
         rows: how many a table of a file with a footer has; in a stream the writer has decided that.
 
     Raises:
@@ -101,10 +101,10 @@ def _messages(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _check_footer(file: BinaryIO) -> None:
-    """Refuse a file whose footer places dictionaries or record batches where there is no room for them.
+    """Refuse a file whose footer places dictionaries or record batches beyond its end.
 
     Raises:
-        ValueError: saying so.
+        ValueError: naming the block.
     """
     whole = os.fstat(file.fileno()).st_size
     file.seek(max(whole - len(_MAGIC) - 4, 0))

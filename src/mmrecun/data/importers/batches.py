@@ -30,7 +30,7 @@ from mmrecun.data.importers.readers import (
     scan_json,
     separator_for,
 )
-from mmrecun.data.importers.undeclared import told_apart, without_bytes
+from mmrecun.data.importers.undeclared import classify_bytes, without_bytes
 from mmrecun.data.parquet import readable_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import preview, unknown_name
@@ -45,12 +45,12 @@ class Table:
     """A table that is read in batches, each a `Source` whose errors name the line in the file.
 
     Attributes:
-        path: of the file, for messages.
+        path: the file, for messages.
         columns: names of its columns.
         read: yields the batches of the columns named.
         header: whether the names are the first line of a text file, which might be a row.
-        warnings: what its owner should know; complete once the last batch was read.
-        cut_valid: whether validation is to be cut from train, since nobody has published one.
+        warnings: complete once the last batch was read.
+        cut_valid: whether validation is to be cut from train, because none was published.
     """
 
     path: Path
@@ -149,11 +149,11 @@ def _collected(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
 def _typed_first(typed: pl.LazyFrame | None, number: str | None, text: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """Yield batches of `typed` until its column `number` holds something else than a number, then those of `text`.
 
-    To parse a number at once takes less time than to keep its text; what is no number has its text in the messages.
+    Parsing a number at once takes less time than keeping its text; anything else is shown as text in the messages.
     """
     rows = 0
     if typed is not None and number is not None:
-        with suppress(pl.exceptions.PolarsError):  # whatever is wrong is wrong as text, too, and told then
+        with suppress(pl.exceptions.PolarsError):  # the same fault is found in the text below, and reported then
             for batch in _collected(typed):
                 if batch[number].null_count():
                     break
@@ -167,7 +167,7 @@ def _typed_first(typed: pl.LazyFrame | None, number: str | None, text: pl.LazyFr
 
 
 def _without_blank_end(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Yield batches without the blank lines at the end, which are nobody's mistake; those before other rows stay."""
+    """Yield batches without the blank lines at the end of the file; blank lines before other rows stay."""
     held: pl.DataFrame | None = None
     for batch in batches:
         if held is None and batch.height and batch.row(-1) != (None,) * batch.width:
@@ -229,13 +229,13 @@ def _arrow(path: Path) -> Table:
 
 
 def typed_table(path: Path, names: Sequence[str], batches: Callable[[Sequence[str]], Iterator[pl.DataFrame]]) -> Table:
-    """Return a table whose columns have types; bytes become text where all rows let them."""
+    """Return a table whose columns have types; bytes become text where all rows allow it."""
 
     def read(wanted: Sequence[str]) -> Iterator[Source]:
-        told = told_apart(batches(wanted))
+        columns = classify_bytes(batches(wanted))
         rows = 0
         for batch in batches(wanted):
-            yield Source(path, without_bytes(batch, told), None, first=rows)
+            yield Source(path, without_bytes(batch, columns), None, first=rows)
             rows += batch.height
 
     return Table(path, tuple(names), read)

@@ -10,7 +10,7 @@ import polars as pl
 
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.batches import Table
-from mmrecun.data.importers.columns import refuse_headless
+from mmrecun.data.importers.columns import blanks_removed, refuse_headless
 from mmrecun.data.importers.id_codes import IdCodes, IdOrder, row_numbers, sorted_by_number, without_blanks
 from mmrecun.data.importers.interactions import Events, Weights, attributes_of, given_labels
 from mmrecun.data.importers.options import ImportOptions
@@ -22,7 +22,7 @@ from mmrecun.text import preview
 
 
 class _Places:
-    """Where the rows are, for messages; no row is held."""
+    """Places of rows in their files, for messages, without the rows themselves."""
 
     def __init__(self) -> None:
         self._batches: list[Source] = []
@@ -44,7 +44,7 @@ class Listed:
     Attributes:
         ids: in the order of the table.
         attributes: its other columns.
-        path: of the table, for messages.
+        path: path of the table, for messages.
     """
 
     ids: IdMap
@@ -63,13 +63,13 @@ def collect(
     """Read the interactions of a table.
 
     Args:
-        table: of interactions.
-        options: name its columns.
+        table: table of interactions.
+        options: the names of its columns.
         label: the column with split labels, if there is one.
-        report: grows by the rows read, those that weigh too little, and warnings.
-        listed: "user" or "item" -> those that there are, where a table lists them.
-        order: of ids that no table lists; by number only if all are whole numbers. Where they are row numbers, there
-            are as many users and items as the largest says.
+        report: its counts and warnings grow.
+        listed: "user" or "item" -> those that a table lists, where there is one.
+        order: order of ids that no table lists; by number only if all are whole numbers. Where ids are row numbers, the
+            largest one decides how many users and items there are.
 
     Returns:
         The users and items, and the events.
@@ -81,7 +81,7 @@ def collect(
     weights, places, clocks = Weights(options), _Places(), _Clocks(options.timestamp)
     attributes, labels = list[pl.DataFrame](), list[np.ndarray]()
     wanted = [options.user, options.item, options.timestamp, options.weight, label]
-    with ThreadPoolExecutor(max_workers=1) as beside:  # polars lets go of Python's lock, so two columns go at once
+    with ThreadPoolExecutor(max_workers=1) as beside:  # polars releases the GIL, so two columns are read at once
         for batch in table.batches([name for name in wanted if name]):
             report.rows += batch.table.height
             heavy = weights.heavy_enough(batch)
@@ -146,8 +146,7 @@ def _resolved(
         raise DataError(f"{places.at(int(blank[codes].argmax()))}: '{column.column}' is missing")
     names, codes, padded = without_blanks(written, codes)
     if padded:
-        told = f"{padded} entries of '{column.column}' had blank spaces around them, which were taken off"
-        report.warnings.append(f"{table.path}: {told}")
+        report.warnings.append(blanks_removed(table.path, column.column, padded))
     if table.header:
         refuse_headless(table.path, column.column, kind, names)
     if order is IdOrder.ROW_NUMBER:

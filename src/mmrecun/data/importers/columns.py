@@ -14,7 +14,7 @@ from mmrecun.text import listing, preview, quoted
 
 _INTEGERS_END = 2.0**63
 _EARLIEST, _LATEST = 100_000_000, 100_000_000_000  # 1973 and 5138 in seconds, 1973 in milliseconds
-_MOST = 0.5  # of a column that are numbers: the others are told, since they make it text
+_MOST = 0.5  # share of numbers in a text column from which its other values are worth a warning
 _KEYS = {
     "user": ("user", "userid", "uid", "username", "account", "accountid", "customer", "customerid"),
     "item": ("item", "itemid", "iid", "product", "productid", "movieid", "videoid", "trackid", "asin"),
@@ -30,7 +30,7 @@ def header_name(cell: str, kind: str, further: str = "") -> bool:
     Args:
         cell: such as `user_id:token`.
         kind: "user" or "item".
-        further: another name that counts.
+        further: another accepted name.
 
     >>> header_name("userID", "user"), header_name("u42", "user"), header_name("Account No", "user", "account no")
     (True, False, True)
@@ -41,7 +41,7 @@ def header_name(cell: str, kind: str, further: str = "") -> bool:
 
 
 def looks_like_row(header: Sequence[str]) -> bool:
-    """Say whether a header holds a number or a date, and nothing that reads like the name of a column of ids.
+    """Say whether a header holds a number or a date, and no name of a column of ids.
 
     >>> looks_like_row(["u1", "i7", "4.5"]), looks_like_row(["user_id", "i", "2019"]), looks_like_row(["a", "b"])
     (True, False, False)
@@ -55,7 +55,7 @@ def id_columns(names: Sequence[str], kind: str, further: str = "") -> list[str]:
     """Return the columns that may hold the ids of a table, likeliest first.
 
     Args:
-        names: of all columns.
+        names: names of all columns.
         kind: "user" or "item".
         further: another name that such a column may have.
 
@@ -67,16 +67,16 @@ def id_columns(names: Sequence[str], kind: str, further: str = "") -> list[str]:
 
 
 def id_column(source: Source, kind: str, further: str = "", wanted: pl.Series | None = None) -> str:
-    """Return the column of ids in a table of users or items: one that is named so, or called `further`.
+    """Return the column of ids in a table of users or items: one with a usual name, or called `further`.
 
     Args:
         source: the table.
         kind: "user" or "item".
         further: another name that the column may have.
-        wanted: ids that must be among its entries, where that is known; they decide between several columns.
+        wanted: ids that must be among its entries, if known; they decide between several columns.
 
     Raises:
-        DataError: listing the columns there are, or when several could be meant.
+        DataError: when there is no such column, or several fit.
     """
     names = id_columns(source.table.columns, kind, further)
     if not names:
@@ -102,8 +102,12 @@ def ids(source: Source, column: str) -> tuple[pl.Series, list[str]]:
     if len(missing):
         raise DataError(f"{source.at(int(missing[0]))}: '{column}' is missing")
     padded = int((bare != values).sum())
-    warning = f"{source.path}: {padded} entries of '{column}' had blank spaces around them, which were taken off"
-    return bare, [warning] if padded else []
+    return bare, [blanks_removed(source.path, column, padded)] if padded else []
+
+
+def blanks_removed(path: Path, column: str, entries: int) -> str:
+    """Return the warning that blanks around `entries` ids of a column were removed."""
+    return f"{path}: {entries} entries of '{column}' had blank spaces around them, which were taken off"
 
 
 def as_ids(values: pl.Series, where: str) -> pl.Series:
@@ -178,7 +182,7 @@ def times(source: Source, column: str) -> pl.Series:
     given = source.column(column)
     if given.dtype == pl.String:
         whole = given.cast(pl.Int64, strict=False)
-        if not whole.null_count():  # nothing around the numbers, so that there is nothing to take off
+        if not whole.null_count():  # no blanks to strip
             return whole
     given = _bare(given)
     if given.dtype.is_temporal():
@@ -210,7 +214,7 @@ def mixed_units(values: pl.Series) -> bool:
 
 
 def without_date(values: pl.Series) -> int:
-    """Return how many times are zero or less where others look like seconds since 1970 or less: often none is known.
+    """Count times of zero or less where others look like seconds since 1970 or less: a usual mark of unknown times.
 
     >>> without_date(pl.Series([0, -1, 1_600_000_000])), without_date(pl.Series([0, 1, 2]))
     (2, 0)
@@ -244,10 +248,10 @@ def _clock(text: pl.Series) -> pl.Series:
 
 
 def attributes(source: Source, table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return text columns that hold numbers alone as numbers, so that `year < 2010` works; and warnings.
+    """Return text columns that hold only numbers as numbers, so that `year < 2010` works; and warnings.
 
-    A leading zero is part of a code, such as 007, and stays. A column that nearly is one of numbers stays text, and is
-    told; one without a name is left out.
+    A leading zero is part of a code, such as 007, and stays. A column of mostly numbers stays text, with a warning; one
+    without a name is left out.
     """
     columns, warnings = [], []
     for column in table.get_columns():

@@ -53,7 +53,7 @@ def open_text(path: Path, errors: str = "strict", newline: str | None = None) ->
 
 @contextmanager
 def readable_text(path: Path) -> Iterator[TextIO]:
-    """Open a text file as `open_text` does; whatever goes wrong names the file.
+    """Open a text file as `open_text` does; every error names the file.
 
     Raises:
         DataError: when it cannot be read, is damaged, or is not UTF-8 text.

@@ -24,7 +24,7 @@ def open_tuples(path: Path, kind: Format, separator: str | None, options: Import
         path: the file.
         kind: UI, UIR, UIRT or UITUP.
         separator: one character; a tab when not given.
-        options: of the import.
+        options: options of the import.
 
     Raises:
         DataError: when the lines have another number of columns.

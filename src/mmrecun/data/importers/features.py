@@ -31,7 +31,7 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
         raise DataError(f"{path}: holds {features.dtype}, not numbers")
     if features.dtype.kind in "iub":
         features = np.asarray(features, dtype=np.float32)
-    elif not features.dtype.isnative:  # written on a machine of the other byte order; torch reads none of that
+    elif not features.dtype.isnative:  # torch reads only the machine's own byte order
         features = np.asarray(features, dtype=features.dtype.newbyteorder("="))
     count = len(items)
     if len(features) < count:
@@ -49,7 +49,7 @@ def from_npy(name: str, path: Path, items: IdMap) -> Modality:
     if len(partly):
         row = int(partly[0])
         raise DataError(
-            f"{path}: features hold NaN or infinity in row {row} (item '{items.names[row]}'); mend them; "
+            f"{path}: features hold NaN or infinity in row {row} (item '{items.names[row]}'); correct them; "
             "NaN in the whole row would mean that the item has none"
         )
     return _modality(name, path, features, present)
@@ -59,10 +59,10 @@ def with_ids(name: str, path: Path, ids_path: Path, items: IdMap, warnings: list
     """Read an npy file whose row r belongs to the item on line r of another file.
 
     Args:
-        name: of the modality.
+        name: name of the modality.
         path: the npy file.
         ids_path: a table with a column of item ids, an npy file of ids, or text with one id a line and no header.
-        items: of the dataset.
+        items: items of the dataset.
         warnings: grow by what was left out.
 
     Raises:
@@ -112,10 +112,10 @@ def from_table(
     """Sort features by id: a column of item ids, and one list column or several numeric columns.
 
     Args:
-        name: of the modality.
+        name: name of the modality.
         path: the file, for messages.
         table: its rows.
-        items: of the dataset.
+        items: items of the dataset.
         further: another name that the column of ids may have.
         warnings: grow by what was left out.
 

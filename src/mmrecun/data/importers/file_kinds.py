@@ -1,8 +1,8 @@
-"""Files that are not the text their name says they are, told from their first bytes."""
+"""Recognise files by their first bytes, where their name claims text."""
 
 import re
 
-FIRST_BYTES = 256  # enough to tell
+FIRST_BYTES = 256
 _SIGNS = (
     (b"PK\x03\x04", "an Excel workbook or a ZIP archive; save the sheet as CSV, or unpack the archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save the sheet as CSV"),

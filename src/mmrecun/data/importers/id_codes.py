@@ -13,12 +13,12 @@ from mmrecun.data.importers.readers import Source
 from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError
 
-_FEWEST_REFUSED = 10_000_000  # row numbers from here on must be borne out by as many lines / 100
+_FEWEST_REFUSED = 10_000_000  # a row number from here on is refused where the file has fewer lines than a hundredth
 _MOST_KNOWN, _SLOTS_PER_ID, _FEWEST_SLOTS = 1 << 20, 8, 1 << 12
 
 
 class IdOrder(Enum):
-    """Which row an id has: in the order of first appearance, of the numbers that the ids are, or the number itself."""
+    """Order of rows: by first appearance of the ids, by their numerical value, or that value itself."""
 
     APPEARANCE = auto()
     BY_NUMBER = auto()
@@ -28,9 +28,9 @@ class IdOrder(Enum):
 class IdCodes:
     """A column of ids as numbers, in the order in which the ids first appear.
 
-    Polars has the numbers, in a table of text; to look each row up there takes most of the time of an import. So ids
-    seen before are first looked for in slots, by their hash: a row whose text is that of the id in its slot has the
-    number of this id. All other rows, those of new ids among them, go to the table of text.
+    Polars keeps the numbers in a table of text, where looking each row up takes most of the time of an import. So ids
+    are first looked for in an array of slots, by their hash: a row with the text of the id in its slot gets the number
+    of this id. All other rows, such as those of new ids, go to the table of text.
     """
 
     def __init__(self, column: str) -> None:
@@ -135,9 +135,9 @@ def without_blanks(names: pl.Series, codes: np.ndarray) -> tuple[pl.Series, np.n
 
 
 def sorted_by_number(names: pl.Series, codes: np.ndarray) -> tuple[pl.Series, np.ndarray]:
-    """Return ids that are whole numbers throughout in the order of these, and the rows' numbers among them.
+    """Return ids in numerical order, if all are whole numbers, and the rows' codes in that order.
 
-    Other ids, such as 007, stay as they are. Arguments as of `without_blanks`.
+    Other ids, such as 007, keep their order. Arguments as of `without_blanks`.
     """
     numbers = names.cast(pl.Int64, strict=False)
     if numbers.null_count() or (numbers.cast(pl.String) != names).any():

@@ -25,6 +25,6 @@ def importer_class(name: str) -> type[Importer]:
     """Import the importer that another package registers as `name`.
 
     Raises:
-        ConfigError: naming the nearest known format, or what is wrong with the package that registers it.
+        ConfigError: with the nearest known format, or with the fault of the package that registers it.
     """
     return REGISTRY.load(name, Importer)

@@ -59,8 +59,8 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     """Return the distinct pairs of events with split labels and attributes.
 
     Args:
-        events: of a source.
-        options: of the import.
+        events: events of a source.
+        options: options of the import.
         report: grows by what is left out.
 
     Raises:
@@ -68,7 +68,7 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     """
     if "timestamp" in events.attributes.columns and mixed_units(events.attributes["timestamp"]):
         report.warnings.append(
-            f"some of '{options.timestamp}' look like seconds and others like milliseconds or less; mend them"
+            f"some of '{options.timestamp}' look like seconds and others like milliseconds or less; correct them"
         )
     if "timestamp" in events.attributes.columns and (count := without_date(events.attributes["timestamp"])):
         report.warnings.append(
@@ -78,14 +78,16 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     users, items, order = _distinct(events, options, report)
     if options.k_core:
         inside = k_core(users, items, options.k_core)
-        told = f"the {options.k_core}-core keeps {int(inside.sum()):,} of {counted(len(events.users), 'interaction')}"
-        report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", told)
+        warning = (
+            f"the {options.k_core}-core keeps {int(inside.sum()):,} of {counted(len(events.users), 'interaction')}"
+        )
+        report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", warning)
         users, items, order = users[inside], items[inside], order[inside]
     labels = _labels(events, users, order, options, report)
     _check_splits(labels, events, options, report)
     attributes = events.attributes[pl.Series(order)] if events.attributes.width else events.attributes
     for column in (users, items, labels):
-        column.flags.writeable = False  # so that they are taken as they are, and not copied
+        column.flags.writeable = False  # read-only arrays are used without a copy
     return Interactions(users, items, labels, attributes)
 
 
@@ -100,7 +102,7 @@ def _check_splits(labels: Labels, events: Events, options: ImportOptions, report
     for split in Split if options.split is not SplitKind.NONE else ():
         if (labels == split).any():
             continue
-        name = split.name.lower()
+        name = split.label
         if split is Split.TRAIN:
             raise DataError(f"{events.where}: the train split is empty; at least some interactions must be in it")
         if events.labels is None:
@@ -111,7 +113,7 @@ def _check_splits(labels: Labels, events: Events, options: ImportOptions, report
 
 
 class Weights:
-    """Leaves out events that weigh too little, batch by batch, and says in the end what weights do not do."""
+    """Leaves out events of too small a weight, batch by batch; a final warning says what weights do not do."""
 
     def __init__(self, options: ImportOptions) -> None:
         if options.weight is None and options.min_weight is not None:
@@ -140,7 +142,7 @@ class Weights:
         """Report what was left out.
 
         Raises:
-            DataError: when nothing is heavy enough.
+            DataError: when no event has the weight asked for.
         """
         if self._column is None:
             return
@@ -154,8 +156,8 @@ class Weights:
         if self._low == self._rows:
             raise DataError(f"{path}: no '{self._column}' reaches {self._least:g}")
         reason = f"'{self._column}' below {self._least:g}"
-        told = f"{self._low} of {self._rows} rows have a '{self._column}' below {self._least:g} and were left out"
-        report.leave_out(self._low, reason, told)
+        warning = f"{self._low} of {self._rows} rows have a '{self._column}' below {self._least:g} and were left out"
+        report.leave_out(self._low, reason, warning)
 
 
 def _gathered(lines: Callable[[], Iterator[int]], places: Ints) -> Iterator[int]:
@@ -180,7 +182,7 @@ def _distinct(events: Events, options: ImportOptions, report: Report) -> tuple[I
         here, there = events.at(int(order[place])), events.at(int(earlier))
         there = there.rpartition(", ")[2] if there.rpartition(", ")[0] == here.rpartition(", ")[0] else there
         raise DataError(
-            f"{here}: the same user and item as in {there}; mend the file, or keep the first with --duplicates first"
+            f"{here}: the same user and item as in {there}; correct the file, or keep the first with --duplicates first"
         )
     count = int(again.sum())
     report.leave_out(count, "repeated pair", f"{count} repeated pairs were dropped; the first of each was kept")

@@ -19,9 +19,9 @@ def from_item_folder(name: str, folder: Path, items: IdMap, report: Report) -> M
     model and layer are then noted as what made the features.
 
     Args:
-        name: of the modality.
+        name: name of the modality.
         folder: with npy files in it, or in its only innermost folder.
-        items: of the dataset.
+        items: items of the dataset.
         report: grows by files of items that are not in the dataset.
 
     Raises:

@@ -18,12 +18,12 @@ _OTHER_SEPARATORS = ",;|"
 def open_item_lists(path: Path, separator: str | None = None, most: int | None = None) -> Table:
     """Open a file of lines `user item item ...` as a table of the columns `user`, `item` and `position`.
 
-    A line without items holds no pair; it is told in the warnings, as is what is left out of a line.
+    A line without items holds no pair; warnings count such lines and what is left out of others.
 
     Args:
         path: the file.
-        separator: one character; blanks and tabs when not given.
-        most: how many items a line has; what follows them is something else, and left out.
+        separator: one character; blanks and tabs by default.
+        most: maximum number of items of a line; what follows them is left out.
     """
     warnings: list[str] = []
 

@@ -1,4 +1,4 @@
-"""JSON that is not one object a line, such as an array, read a block at a time, whatever its size."""
+"""Read JSON that is not one object a line, such as an array, one block at a time."""
 
 import json
 import re
@@ -11,15 +11,15 @@ from typing import IO, Any, NamedTuple, TextIO
 from mmrecun.data.importers.compressed import readable_text
 from mmrecun.errors import DataError
 
-_BLOCK = 1 << 20  # signs read at once
+_BLOCK = 1 << 20  # characters read at once
 _BLANKS = re.compile(r"[ \t\r\n]*")
-_NEAR_END = 16  # what the decoder finds wrong this near to the end of what was read, more of the file may mend
+_NEAR_END = 16  # an error this close to the end of the block may be an incomplete value, so more is read
 _ALIKE = "each must be an object, or each an id"
 _ONE = 'write each as an object, such as {"user": "u1", "item": "i1"}'
 
 
 class JsonValue(NamedTuple):
-    """A value in a file: the line on which it begins, its text, and what the text stands for."""
+    """A value in a file: the line on which it begins, its text, and the parsed value."""
 
     line: int
     text: str
@@ -41,7 +41,7 @@ def json_values(path: Path) -> Iterator[JsonValue]:
 def as_json_lines(path: Path) -> Iterator[IO[bytes]]:
     """Write the values of a file as JSON Lines to a file without a name; plain ones become a column `id`.
 
-    Nobody else can open it, and it is gone with the process; it lies where Python keeps temporary files (TMPDIR).
+    The temporary file is in Python's folder for them (TMPDIR); no other process can open it, and it ends with this one.
 
     Raises:
         DataError: naming the line that is not JSON, or a value that is neither an object nor an id.
@@ -54,7 +54,7 @@ def as_json_lines(path: Path) -> Iterator[IO[bytes]]:
             if value is None or objects not in (None, isinstance(value, dict)):
                 raise DataError(f"{path}, line {line}: an array of several kinds of things; {_ALIKE}")
             objects = isinstance(value, dict)
-            row = text.replace("\n", " ") if objects else f'{{"id": {text}}}'  # a line end stands in no string
+            row = text.replace("\n", " ") if objects else f'{{"id": {text}}}'  # JSON strings hold no line ends
             lines.write(row.encode() + b"\n")
         if objects is None:
             raise DataError(f"{path}: the array is empty")
@@ -75,7 +75,7 @@ class _Window:
         self._text, self._at, self._line = "", 0, 1
 
     def sign(self) -> str:
-        """Pass over blanks; return what stands there, and nothing at the end of the file."""
+        """Skip blanks; return the next character, or "" at the end of the file."""
         while True:
             blanks = _BLANKS.match(self._text, self._at)
             self._pass_to(blanks.end() if blanks else self._at)
@@ -83,11 +83,11 @@ class _Window:
                 return self._text[self._at : self._at + 1]
 
     def step(self) -> None:
-        """Pass over the sign that stands there."""
+        """Skip the next character."""
         self._pass_to(self._at + 1)
 
     def take(self) -> JsonValue:
-        """Pass over the value that stands there, and return it."""
+        """Return the next value, and move behind it."""
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
@@ -98,7 +98,7 @@ class _Window:
                 continue
             except (ValueError, RecursionError) as error:
                 raise self.wrong(str(error).partition(";")[0], self._at) from None
-            if end < len(self._text) - _NEAR_END or not self._grow():  # a number may go on in the next block
+            if end < len(self._text) - _NEAR_END or not self._grow():  # a number may continue in the next block
                 found = JsonValue(self._line, self._text[self._at : end], value)
                 self._pass_to(end)
                 return found
@@ -113,7 +113,7 @@ class _Window:
         self._at = end
 
     def _grow(self) -> bool:
-        """Read on, and let go of what was passed; at the end of the file nothing changes."""
+        """Read the next block and drop what was passed; return False at the end of the file."""
         left = len(self._text) - self._at
         block = self._file.read(max(_BLOCK, left))  # a value over many blocks is begun anew at each
         if block:

@@ -62,16 +62,16 @@ def find_titles(path: Path, report: Report) -> Listed | None:
     if len(found) > 1:
         report.warnings.append(f"{folder}: of {', '.join(file.name for file in found)} the first was read")
     columns = () if "item" in first_line(found[0]).lower().split(",")[0] else ("item", "title")
-    ids, told = id_table(read_table(found[0], ",", columns), "item", "item", report.warnings)
+    ids, attributes = id_table(read_table(found[0], ",", columns), "item", "item", report.warnings)
     for counts in sorted(folder.glob("*_likes_and_views.txt*")):
         listed, numbers = id_table(
             read_table(counts, "\t", ("item", "likes", "views")), "item", "item", report.warnings
         )
         rows = listed.find(ids.names)
-        strangers = int((ids.find(listed.names) < 0).sum())
-        if strangers:
+        left_out = int((ids.find(listed.names) < 0).sum())
+        if left_out:
             report.warnings.append(
-                f"{counts}: {counted(strangers, 'item', 'has no title and was', 'have no title and were')} left out"
+                f"{counts}: {counted(left_out, 'item', 'has no title and was', 'have no title and were')} left out"
             )
-        told = told.hstack(numbers[pl.Series(rows).replace(-1, None)])
-    return Listed(ids, told, found[0])
+        attributes = attributes.hstack(numbers[pl.Series(rows).replace(-1, None)])
+    return Listed(ids, attributes, found[0])

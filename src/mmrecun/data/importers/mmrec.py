@@ -1,4 +1,4 @@
-"""MMRec's dataset folder: one `.inter` table with `x_label`, and `*_feat.npy` files whose rows are item ids."""
+"""MMRec's dataset folder: one `.inter` table with `x_label`, and `*_feat.npy` files with a row for each item id."""
 
 from pathlib import Path
 
@@ -27,11 +27,11 @@ _SUFFIX = "_feat.npy"
 def read(path: Path, options: ImportOptions) -> Imported:
     """Read a folder, or one `.inter` file and the features beside it.
 
-    Ids are row numbers, so gaps are real and counts are the largest id plus one. RecBole's atomic files (typed
+    Ids are row numbers, so there are as many users and items as the largest id plus one. RecBole's atomic files (typed
     headers, no features) are read the same way, with ids as plain names and the attributes of its `.user` and `.item`.
 
     Raises:
-        DataError: with file and line, or for options that have no meaning here.
+        DataError: with file and line, or for options that do not apply.
     """
     _refuse(options)
     folder = path if path.is_dir() else path.parent
@@ -55,8 +55,10 @@ def read(path: Path, options: ImportOptions) -> Imported:
     pairs = interactions(events, options, report)
     modalities = {name: from_npy(name, path, item_map) for name, path in feature_files.items()}
     name = options.name or (folder.resolve().name if path.is_dir() else path.stem)
-    told = [_beside(tables[0].with_suffix(f".{ids.kind}"), ids, read_as, report.warnings) for ids in (users, item_map)]
-    dataset = Dataset(name, users, item_map, pairs, modalities, told[0], told[1], columns)
+    user_attributes, item_attributes = (
+        _beside(tables[0].with_suffix(f".{ids.kind}"), ids, read_as, report.warnings) for ids in (users, item_map)
+    )
+    dataset = Dataset(name, users, item_map, pairs, modalities, user_attributes, item_attributes, columns)
     return Imported(dataset, report)
 
 
@@ -79,9 +81,9 @@ def _beside(path: Path, known: IdMap, separator: str | None, warnings: list[str]
         return pl.DataFrame()
     listed, attributes = id_table(read_table(path, separator), known.kind, "", warnings)
     rows = listed.find(known.names)
-    strangers, lacking = int((known.find(listed.names) < 0).sum()), int((rows < 0).sum())
-    if strangers:
-        warnings.append(f"{path}: {counted(strangers, known.kind)} left out, without an interaction")
+    unused, lacking = int((known.find(listed.names) < 0).sum()), int((rows < 0).sum())
+    if unused:
+        warnings.append(f"{path}: {counted(unused, known.kind)} left out, without an interaction")
     if lacking:
         warnings.append(
             f"{path}: {counted(lacking, known.kind)} of the interactions not in it, and so without attributes"

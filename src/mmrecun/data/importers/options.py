@@ -12,7 +12,7 @@ from mmrecun.settings import Settings
 
 
 class Format(StrEnum):
-    """How the source is laid out."""
+    """Layout of a source."""
 
     AUTO = "auto"
     MMREC = "mmrec"
@@ -28,7 +28,7 @@ class Format(StrEnum):
 
 
 class SplitKind(StrEnum):
-    """How pairs without a label are split."""
+    """Rule by which pairs without a label are split."""
 
     RANDOM = "random"
     TEMPORAL = "temporal"
@@ -37,7 +37,7 @@ class SplitKind(StrEnum):
 
 
 class Duplicates(StrEnum):
-    """What to do with a pair that occurs again."""
+    """Treatment of a pair that occurs again."""
 
     ERROR = "error"
     FIRST = "first"
@@ -47,9 +47,9 @@ class ImportOptions(Settings):
     """Settings of an import.
 
     Attributes:
-        name: of the dataset; that of the file or folder by default.
+        name: name of the dataset; that of the file or folder by default.
         user, item, timestamp, weight, split_column: names of columns.
-        separator: of text files, such as "comma"; by the suffix when not given.
+        separator: separator of text files, such as "comma"; that of the suffix by default.
         columns: names of the columns of a table without a header.
         min_weight: leave out events of a smaller weight; every event that is kept counts as a positive.
         features: modality -> npy, Parquet or Arrow file, or a folder with an npy file an item.
@@ -60,7 +60,7 @@ class ImportOptions(Settings):
         k: held out per user and part, for leave-k-out.
         k_core: smallest number of pairs of every user and item; 0 keeps everything.
         duplicates: refuse a repeated pair, or keep the first.
-        seed: of a random split.
+        seed: seed of a random split.
         train, valid, test: files of published splits, in place of a source; validation is cut from train where absent.
         sql, query: URL of a database and a SELECT, in place of a source.
     """
@@ -92,12 +92,12 @@ class ImportOptions(Settings):
 
 @dataclass(frozen=True)
 class Imported:
-    """A dataset as read, and what its owner should know about it."""
+    """A dataset as read, with the report of its import."""
 
     dataset: Dataset
     report: Report
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What its owner should know, a line each."""
+        """Warnings of the import, a line each."""
         return tuple(self.report.warnings)

@@ -13,9 +13,9 @@ SPLIT = "split"
 
 
 def joined(parts: Mapping[Split, Table]) -> Table:
-    """Return several tables as one, with a further column `split` that says which each row is from.
+    """Return several tables as one, with a further column `split` that names the source of each row.
 
-    Columns that are not in all of them are not there; rows keep the file and line they are from.
+    Only columns that all of them have are kept; errors name the file and line of a row.
     """
     first = next(iter(parts.values()))
     columns = [name for name in first.columns if name != SPLIT and all(name in part.columns for part in parts.values())]
@@ -23,7 +23,7 @@ def joined(parts: Mapping[Split, Table]) -> Table:
 
     def read(wanted: Sequence[str]) -> Iterator[Source]:
         for split, part in parts.items():
-            label = pl.lit(split.name.lower()).alias(SPLIT)
+            label = pl.lit(split.label).alias(SPLIT)
             for batch in part.batches([name for name in wanted if name != SPLIT]):
                 yield replace(batch, table=batch.table.with_columns(label))
             warnings.extend(part.warnings)

@@ -30,8 +30,8 @@ Rows = Iterator[pl.DataFrame]
 def open_query(url: str, query: str) -> Table:
     """Run a query and return its rows as a table.
 
-    A SQLite file is opened read-only, by the standard library; any other database through SQLAlchemy, and nothing is
-    ever committed. Errors never repeat the URL, which may hold a password.
+    A SQLite file is opened read-only, by the standard library; any other database through SQLAlchemy, without a
+    commit. Errors never repeat the URL, which may hold a password.
 
     Args:
         url: as SQLAlchemy writes it, such as `sqlite:///shop.db` or `postgresql+psycopg://user@host/shop`.
@@ -58,7 +58,7 @@ def open_query(url: str, query: str) -> Table:
 
 
 class _Reader:
-    """Reads the rows; those of the run that told the columns first, and those of a further run when asked again."""
+    """Reads the rows: first those of the query that gave the columns, and again with a new query for further passes."""
 
     def __init__(self, first: pl.DataFrame, rest: Rows, again: Callable[[], Rows]) -> None:
         self._started: Rows | None = chain([first], rest)

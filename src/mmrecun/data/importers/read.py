@@ -1,4 +1,4 @@
-"""One way in: recognise the source, read it, and say what its owner should know."""
+"""Recognise the layout of a source, read it, and collect warnings."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ _FOLDERS = (Format.MMREC, Format.MICROLENS, Format.DATASETS, Format.LISTS)
 
 @dataclass(frozen=True)
 class _Opened:
-    """A source that is ready to be read, with the options that fit it and what it lists beside its pairs."""
+    """A source ready to be read, with its options and the users and items that it lists."""
 
     table: Table
     options: ImportOptions
@@ -51,13 +51,13 @@ class _Opened:
 def read(source: Path | None, options: ImportOptions, layout: Format | str = Format.AUTO) -> Imported:
     """Read a dataset as another tool wrote it.
 
-    With a k-core, users and items outside it are gone, and so are their features and attributes.
+    With a k-core, users and items outside it are left out, with their features and attributes.
 
     Args:
         source: a folder or file; None where `options` name files of splits, or a database.
-        options: of the import.
-        layout: how the source is laid out; told from its suffix and content by default. Another name is that of an
-            importer of another package.
+        options: options of the import.
+        layout: layout of the source; recognised by its suffix and content by default. A name that is no `Format` is
+            that of an importer of another package.
 
     Raises:
         DataError: with file and line.
@@ -70,7 +70,7 @@ def read(source: Path | None, options: ImportOptions, layout: Format | str = For
 
 @contextmanager
 def _in_one_line(where: Path) -> Iterator[None]:
-    """Turn whatever polars says of damaged content into one line.
+    """Shorten the errors of polars about damaged content to one line.
 
     Raises:
         DataError: naming the source.
@@ -153,7 +153,7 @@ def _folder_format(folder: Path) -> Format:
 
 
 def _looks_like_lists(path: Path) -> bool:
-    """Say whether a .txt file begins with whole numbers separated by single blanks: a user and that user's items."""
+    """Say whether a .txt file begins with whole numbers separated by single blanks: a user and its items."""
     if plain(path).suffix.lower() != ".txt" or not path.is_file():
         return False
     words = first_line(path).rstrip("\r\n").split(" ")
@@ -175,8 +175,8 @@ def _read(source: Path | None, options: ImportOptions, layout: Format) -> Import
     imported = assemble(opened.table, opened.options, name, report, opened.listed, opened.order)
     if products is None:
         return imported
-    told = product_attributes(products, imported.dataset.items, report)
-    return Imported(replace(imported.dataset, item_attributes=told), report)
+    attributes = product_attributes(products, imported.dataset.items, report)
+    return Imported(replace(imported.dataset, item_attributes=attributes), report)
 
 
 def _open(path: Path, options: ImportOptions, layout: Format, report: Report) -> _Opened:
@@ -203,10 +203,10 @@ def _published(folder: Path | None, options: ImportOptions, layout: Format, repo
         named = (options.train, options.valid, options.test)
         files = {split: path for split, path in zip(Split, named, strict=True) if path is not None}
     else:
-        files = {split: path for split in Split if (path := folder / f"{split.name.lower()}.txt").is_file()}
+        files = {split: path for split in Split if (path := folder / f"{split.label}.txt").is_file()}
     for split in (Split.TRAIN, Split.TEST):
         if split not in files:
-            raise DataError(f"{folder}: no {split.name.lower()}.txt in it")
+            raise DataError(f"{folder}: no {split.label}.txt in it")
     parts = {split: _open(path, options, layout, report) for split, path in files.items()}
     first = parts[Split.TRAIN]
     name = files[Split.TRAIN].resolve().parent.name
@@ -250,7 +250,7 @@ def _warnings(dataset: Dataset) -> list[str]:
             names = preview(f"'{name}'" for name in twins)
             warnings.append(
                 f"{counted(len(twins), kind)} differ from another in {DIFFERENCES} alone ({names}); "
-                "if they are one, mend the file: a request for one leaves the other"
+                "if they are one, correct the file: a request for one leaves the other"
             )
         called = ids.names.filter(ids.names.str.to_lowercase().is_in(list(_NO_VALUES)))
         if len(called):

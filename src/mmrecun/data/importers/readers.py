@@ -33,7 +33,7 @@ _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 class Kind(Enum):
-    """How a table is written."""
+    """Layout of a text table."""
 
     DELIMITED = auto()
     JSON_LINES = auto()
@@ -46,10 +46,10 @@ class Source:
     """A table with what its errors need.
 
     Attributes:
-        path: of the file.
-        table: its rows; of text files every column is text.
+        path: the file.
+        table: its rows; every column of a text file is text.
         lines: yields the line on which each row begins; None for Parquet, which has no lines.
-        warnings: what its owner should know.
+        warnings: warnings of reading it.
         first: number of its first row, where there are no lines and it is a part of a table.
     """
 
@@ -90,7 +90,7 @@ def read_table(path: Path, separator: str | None = None, columns: Sequence[str] 
     Args:
         path: a .csv, .tsv, .inter, .item, .user, .txt, .jsonl, .ndjson or .parquet file; of any suffix where the
             separator is given.
-        separator: of a text file, when it is not the one its suffix stands for.
+        separator: separator of a text file, if not the one of its suffix.
         columns: names of the columns of a text file without a header.
 
     Raises:
@@ -138,7 +138,7 @@ def kind_of(path: Path, separator: str | None, columns: Sequence[str]) -> Kind:
 
 
 def separator_for(path: Path, separator: str | None) -> str:
-    """Return the separator that was given, or that the suffix stands for."""
+    """Return the given separator, or that of the suffix."""
     return separator or _BY_SUFFIX[plain(path).suffix.lower()]
 
 
@@ -186,7 +186,7 @@ def holds_json_array(path: Path) -> bool:
 def scan_json(path: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
     """Scan JSON with types that fit every line or entry, however late they change; or only the fields of `schema`."""
     if holds_json_array(path):
-        with as_json_lines(path) as lines:  # polars keeps an open file of its own
+        with as_json_lines(path) as lines:  # polars reads from the open file
             return pl.scan_ndjson(lines, schema=schema, infer_schema_length=None)
     with open_bytes(path) as file:
         marked = file.read(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK
@@ -206,7 +206,7 @@ def json_starts(path: Path) -> Iterator[int]:
 
 
 def not_json(path: Path, error: Exception) -> str:
-    """Return what is wrong with JSON that polars refused with `error`: the line, where it can be told."""
+    """Return the fault in JSON that polars refused with `error`, with its line where that can be found."""
     if holds_json_array(path):
         return f"{path}: not readable as JSON: {reason_of(error)}"
     return _not_an_object(path) or f"{path}: not readable as JSON Lines: {reason_of(error)}"

@@ -1,4 +1,4 @@
-"""What an import has to tell besides its dataset: how many rows it read, which it left out and why, and warnings."""
+"""The report of an import: rows read, rows left out with the reason, and warnings."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
     def leave_out(self, count: int, reason: str, warning: str) -> None:
-        """Count rows that are left out, and say so; nothing happens when there are none."""
+        """Count rows that are left out, with a warning; nothing happens for a count of 0."""
         if count:
             self.left_out[reason] = self.left_out.get(reason, 0) + count
             self.warnings.append(warning)

@@ -45,15 +45,15 @@ def assemble(
     given: Mapping[str, Listed] | None = None,
     order: IdOrder = IdOrder.APPEARANCE,
 ) -> Imported:
-    """Build a dataset from a table of interactions and whatever `options` name beside it.
+    """Build a dataset from a table of interactions and the further files that `options` name.
 
     Args:
-        table: of interactions.
-        options: of the import.
-        name: of the dataset.
-        report: may hold what is known so far.
-        given: "user" or "item" -> those that there are, where the format lists them.
-        order: of ids, as for `collect`.
+        table: table of interactions.
+        options: options of the import.
+        name: name of the dataset.
+        report: report to continue.
+        given: "user" or "item" -> those that the format itself lists.
+        order: order of ids, as for `collect`.
 
     Raises:
         DataError: with file and line.
@@ -70,8 +70,8 @@ def assemble(
         kind: _modality(kind, file, items, options, report, "item" in listed or _numbered(items))
         for kind, file in options.features.items()
     }
-    told = {kind: entry.attributes for kind, entry in listed.items()}
-    about_users, about_items = told.get("user", pl.DataFrame()), told.get("item", pl.DataFrame())
+    about = {kind: entry.attributes for kind, entry in listed.items()}
+    about_users, about_items = about.get("user", pl.DataFrame()), about.get("item", pl.DataFrame())
     columns = {"user": options.user, "item": options.item}
     dataset = Dataset(name, users, items, pairs, modalities, about_users, about_items, columns)
     return Imported(dataset, report)
@@ -96,7 +96,7 @@ def _label(table: Table, options: ImportOptions) -> str | None:
 
 
 def _first_ids(table: Table, column: str) -> pl.Series:
-    """Return ids of the first batch: enough to tell which column of a table of users or items holds them."""
+    """Return ids of the first batch: enough to recognise the column of ids in a table of users or items."""
     return ids(next(table.batches([column])), column)[0].unique()
 
 
@@ -123,7 +123,7 @@ def refuse_header(path: Path, separator: str, options: ImportOptions) -> None:
 def id_table(
     listed: Source, kind: str, column: str, warnings: list[str], wanted: pl.Series | None = None
 ) -> tuple[IdMap, pl.DataFrame]:
-    """Return the ids of a table of users or items, and its attributes; `warnings` grow by what its owner should know.
+    """Return the ids of a table of users or items, and its attributes; `warnings` grow.
 
     Among several columns that may hold the ids, the one with all those `wanted` is taken.
 
@@ -136,13 +136,13 @@ def id_table(
         known = IdMap(kind, names.alias("id"))
     except DataError as error:
         raise DataError(f"{listed.path}: {error}") from None
-    told, odd = attributes(listed, listed.table.drop(key))
+    others, odd = attributes(listed, listed.table.drop(key))
     warnings += [*listed.warnings, *padded, *odd]
-    return known, told
+    return known, others
 
 
 def _modality(name: str, path: Path, items: IdMap, options: ImportOptions, report: Report, ordered: bool) -> Modality:
-    """Read features; `ordered` says that a table fixes the order of the items, so that npy rows can be theirs."""
+    """Read features; npy rows need `ordered`: whether a table fixes the order of the items."""
     named = options.feature_ids.get(name)
     if path.is_dir():
         return from_item_folder(name, path, items, report)

@@ -1,4 +1,4 @@
-"""Bytes that are text or UUIDs without saying so, as Parquet and Arrow files may hold them."""
+"""Columns of bytes that hold text or UUIDs without declaring it, as in some Parquet and Arrow files."""
 
 import uuid
 from collections.abc import Iterable
@@ -8,20 +8,20 @@ import polars as pl
 _UUID = 16  # bytes
 
 
-class Bytes:
-    """What the bytes of a column can be, told from all of its rows: text, UUIDs, or neither."""
+class ByteColumn:
+    """A column of bytes, recognised from all of its rows as text, as UUIDs, or as neither."""
 
     def __init__(self) -> None:
         self._text = self._uuids = True
 
     def see(self, values: pl.Series) -> None:
-        """Look at some rows of the column, Binary."""
+        """Examine some rows of the column, Binary."""
         given: list[bytes] = values.drop_nulls().to_list()
         self._text = self._text and all(_is_text(value) for value in given)
         self._uuids = self._uuids and all(len(value) == _UUID for value in given)
 
     def read(self, values: pl.Series) -> pl.Series:
-        """Return some rows as String, or as they are where the column holds neither text nor UUIDs."""
+        """Return some rows as String, or unchanged where the column holds neither text nor UUIDs."""
         if self._text:
             return values.cast(pl.String)
         if not self._uuids:
@@ -37,14 +37,14 @@ def _is_text(value: bytes) -> bool:
         return False
 
 
-def binary_columns(table: pl.DataFrame) -> dict[str, Bytes]:
-    """Return what is to be told of each column of bytes in a table."""
-    return {name: Bytes() for name, dtype in table.schema.items() if dtype == pl.Binary}
+def binary_columns(table: pl.DataFrame) -> dict[str, ByteColumn]:
+    """Return the columns of bytes of a table, not yet examined."""
+    return {name: ByteColumn() for name, dtype in table.schema.items() if dtype == pl.Binary}
 
 
-def told_apart(batches: Iterable[pl.DataFrame]) -> dict[str, Bytes]:
-    """Return what each column of bytes holds, from all rows of a table; nothing where no column is of bytes."""
-    found: dict[str, Bytes] = {}
+def classify_bytes(batches: Iterable[pl.DataFrame]) -> dict[str, ByteColumn]:
+    """Examine the columns of bytes of a table in all batches; return none where no column is of bytes."""
+    found: dict[str, ByteColumn] = {}
     for number, batch in enumerate(batches):
         found = found if number else binary_columns(batch)
         if not found:
@@ -54,7 +54,7 @@ def told_apart(batches: Iterable[pl.DataFrame]) -> dict[str, Bytes]:
     return found
 
 
-def without_bytes(table: pl.DataFrame, found: dict[str, Bytes] | None = None) -> pl.DataFrame:
-    """Return a table with text for what is text or UUIDs; `found` tells it for a table that this is a part of."""
-    told = told_apart([table]) if found is None else found
-    return table.with_columns([kind.read(table[name]) for name, kind in told.items()]) if told else table
+def without_bytes(table: pl.DataFrame, found: dict[str, ByteColumn] | None = None) -> pl.DataFrame:
+    """Return a table with columns of text or UUIDs as String; `found` is given where `table` is one batch of many."""
+    columns = classify_bytes([table]) if found is None else found
+    return table.with_columns([kind.read(table[name]) for name, kind in columns.items()]) if columns else table

@@ -1,1 +1,1 @@
-"""Training whose tables lie on disk, or are spread over processes; with the losses of one process in memory."""
+"""Training with tables on disk or divided among processes, with the same losses as in one process in memory."""

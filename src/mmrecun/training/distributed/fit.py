@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from mmrecun.data.columns import Columns
 from mmrecun.data.interactions import Split
-from mmrecun.evaluation.mapped import RowsOf, evaluate_columns, users_to_rank
+from mmrecun.data.mapped_dataset import MappedDataset
+from mmrecun.evaluation.mapped import RowsOf, evaluate_mapped_pairs, users_to_rank
 from mmrecun.models.base import ModelConfig, Recommender
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
@@ -19,25 +19,25 @@ from mmrecun.training.distributed.checkpoint import Checkpoints
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
 from mmrecun.training.fit import FitResult, TrainConfig, should_stop
 from mmrecun.training.loop import Progress, no_progress
-from mmrecun.training.validation import VALIDATION_CUTOFF
+from mmrecun.training.validation import VALIDATION_CUTOFF, VALIDATION_METRIC
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A training in which this process takes a share; all that are joined are given the same but for the last two.
+    """The share of one process in a training; only `work` and `shard` differ between the processes.
 
     Attributes:
-        cls, config: of the model, which has `user_parts`, or is `row_wise` and trained on disk.
-        columns: to be learned from.
+        cls, config: class and settings of the model, which has `user_parts`, or is `row_wise` and trained on disk.
+        dataset: data to train on.
         training: settings of the training.
-        seed: of the whole run, as given to `jobs.train`.
+        seed: seed of the run, as given to `jobs.train`.
         work: an empty folder of this process, for its files.
-        shard: of this process.
+        shard: number of this process, and of all.
     """
 
     cls: type[Recommender]
     config: ModelConfig
-    columns: Columns
+    dataset: MappedDataset
     training: TrainConfig
     seed: Seed
     work: Path
@@ -46,12 +46,12 @@ class ShardTask:
 
 @dataclass(frozen=True)
 class ShardFit:
-    """What a process has of a finished training.
+    """The share of one process in the result of a training.
 
     Attributes:
-        result: what the training did.
-        best: parameter -> float32 [R, D]: of the rows that validated best, row r lies on process r mod W, as its row
-            r div W. A parameter of one axis has one column.
+        result: result of the training.
+        best: parameter -> values of the best epoch on validation, float32 [R, D]; row r is on process r mod W, as its
+            row r div W. A parameter of one axis has one column.
     """
 
     result: FitResult
@@ -80,7 +80,7 @@ class ShardTrainer(Protocol):
         """Compute recall@20 on the validation pairs, as `validation_score` does."""
 
     def keep_best(self) -> dict[str, Tensor]:
-        """Keep the parameters as they are now, and return what `ShardFit.best` holds of them.
+        """Keep the present parameters, and return them as in `ShardFit.best`.
 
         Raises:
             DivergedError: when one is no longer finite.
@@ -90,7 +90,7 @@ class ShardTrainer(Protocol):
         """Leave a checkpoint, and return its name."""
 
     def restore(self, checkpoints: Checkpoints) -> TrainState:
-        """Return the state of the newest checkpoint, with all parameters as they were; a new one if there is none."""
+        """Load the newest checkpoint and return its state; a new state if there is none."""
 
 
 def fit_shard(
@@ -98,14 +98,14 @@ def fit_shard(
 ) -> ShardFit:
     """Train until validation no longer improves.
 
-    Every epoch draws from its own child of the seed, so a training that goes on from a checkpoint gives the same bits
-    as one that was not interrupted. On another number of processes sums are added in another order.
+    Every epoch draws from its own child of the seed, so a resumed training gives the same bits as an uninterrupted one.
+    Another number of processes changes the order of sums.
 
     Args:
-        trainer: of this process.
-        task: what it was made for.
-        progress: told of every epoch.
-        checkpoints: where to go on from, and what to leave.
+        trainer: trainer of this process.
+        task: the share of this process.
+        progress: called after every epoch.
+        checkpoints: where to resume from, and to save to.
 
     Raises:
         DivergedError: when the loss is no longer finite.
@@ -138,7 +138,7 @@ def fit_shard(
 
 
 def agree(exchange: RowExchange, wish: bool) -> bool:
-    """Say whether any process wishes something; then all do it."""
+    """Return on all processes whether `wish` is set on any."""
     return exchange.total(float(wish))[0] > 0
 
 
@@ -150,21 +150,16 @@ def _save(trainer: ShardTrainer, checkpoints: Checkpoints, state: TrainState) ->
         checkpoints.remove_before(name)
 
 
-def facts_of(state: TrainState) -> dict[str, object]:
-    """Return what a checkpoint says of a training, beside its parameters."""
-    return {name: getattr(state, name) for name in ("epoch", "best_epoch", "best_score", "history", "seconds")}
-
-
-def validation_of(columns: Columns, exchange: RowExchange, rows_of: RowsOf) -> float:
+def validation_of(dataset: MappedDataset, exchange: RowExchange, rows_of: RowsOf) -> float:
     """Compute recall@20 on the validation pairs; each process ranks its own users, with `rows_of` their vectors."""
-    truth, shard = columns.splits[Split.VALID], exchange.shard
-    chosen = users_to_rank(np.flatnonzero(np.diff(truth.starts)), len(columns.items))
+    truth, shard = dataset.splits[Split.VALID], exchange.shard
+    chosen = users_to_rank(np.flatnonzero(np.diff(truth.starts)), len(dataset.items))
     own, whole, users = chosen[shard.owns(chosen)], 0.0, 0
     if len(own):
-        report = evaluate_columns(
-            columns.train, truth, len(columns.items), rows_of, own, (VALIDATION_CUTOFF,), lists=False
+        report = evaluate_mapped_pairs(
+            dataset.train, truth, len(dataset.items), rows_of, own, (VALIDATION_CUTOFF,), lists=False
         )
-        whole, users = report.metrics[f"recall@{VALIDATION_CUTOFF}"], report.users
+        whole, users = report.metrics[VALIDATION_METRIC], report.users
     if shard.size == 1:
         return whole
     added, counted = exchange.total(whole * users if users else 0.0, users)

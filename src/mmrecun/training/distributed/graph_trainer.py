@@ -1,7 +1,7 @@
-"""Train a recommender that reads graphs in several processes, each with a part of the users; the same losses.
+"""Train a recommender that reads graphs in several processes, each with a part of the users; losses are as in `fit`.
 
-Everything is in memory, and Adam is that of `fit`: over the users of a process, and over items and all other parameters
-on every process alike (see `user_graphs`).
+Everything is in memory. Adam is that of `fit`; each process updates its own users, and all of them update items and
+other parameters in the same way (see `user_graphs`).
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from mmrecun.models.base import Recommender, Sizes
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
-from mmrecun.training.distributed.fit import ShardTask, agree, facts_of, validation_of
+from mmrecun.training.distributed.fit import ShardTask, agree, validation_of
 from mmrecun.training.distributed.initial_values import initial_rows
 from mmrecun.training.distributed.row_adam import RowStates
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
@@ -27,26 +27,26 @@ _MOMENTS = "exp_avg", "exp_avg_sq"  # torch's names
 
 
 class GraphTrainer:
-    """The parts of such a training; see `ShardTask`.
+    """The trainer of one process; see `ShardTask`.
 
-    `work` needs room for 8 bytes a training pair.
+    `work` needs 8 bytes for each training pair.
     """
 
     def __init__(self, task: ShardTask) -> None:
-        columns, training = task.columns, task.training
-        self._columns, self._training = columns, training
+        dataset, training = task.dataset, task.training
+        self._dataset, self._training = dataset, training
         self.exchange = RowExchange(task.shard)
         self.model = _begun(task)
-        self._inputs = joined_inputs(columns, self.model.required_inputs(), self.exchange)
+        self._inputs = joined_inputs(dataset, self.model.required_inputs(), self.exchange)
         self._optimizer = adam(self.model, training.learning_rate)
-        self._triples = MappedTriples(columns.train, len(columns.items), task.work)
+        self._triples = MappedTriples(dataset.train, len(dataset.items), task.work)
         tables = self.model.tables()
         self._rows = {
-            name: len(columns.users) if name in tables and tables[name].side == "users" else len(value)
+            name: len(dataset.users) if name in tables and tables[name].side == "users" else len(value)
             for name, value in self.model.named_parameters()
         }
         self._whole = {name for name, value in self.model.named_parameters() if self._rows[name] == len(value)}
-        self.steps_per_epoch = -(-len(columns.train) // training.batch_size)
+        self.steps_per_epoch = -(-len(dataset.train) // training.batch_size)
 
     def epoch(self, seed: Seed) -> float:
         """Train for one epoch; see `ShardTrainer`."""
@@ -61,13 +61,13 @@ class GraphTrainer:
         """Compute recall@20; see `ShardTrainer`."""
         vectors, size = self.model.vectors(self._inputs), self.exchange.shard.size
         return validation_of(
-            self._columns,
+            self._dataset,
             self.exchange,
             lambda side, at: vectors.items if side == "items" else vectors.users[torch.from_numpy(at // size)],
         )
 
     def keep_best(self) -> dict[str, Tensor]:
-        """Copy the rows that this process answers for; see `ShardTrainer`."""
+        """Copy the rows of this process; see `ShardTrainer`."""
         best = {name: self._own(name, value.detach()).clone() for name, value in self.model.named_parameters()}
         finite = all(bool(value.isfinite().all()) for value in best.values())
         if agree(self.exchange, not finite):
@@ -80,7 +80,7 @@ class GraphTrainer:
         return rows[shard.rank :: shard.size] if name in self._whole else rows
 
     def save(self, checkpoints: Checkpoints, state: TrainState) -> str:
-        """Leave a checkpoint; see `ShardTrainer`."""
+        """Save a checkpoint; see `ShardTrainer`."""
         tables, steps = {}, 0
         for name, value in self.model.named_parameters():
             moments = self._optimizer.state[value]
@@ -89,10 +89,10 @@ class GraphTrainer:
             records = torch.stack(parts, dim=1).numpy()
             tables[name] = RowStates(records, np.full(len(records), steps, dtype=np.int32))
         best = {name: value.numpy() for name, value in state.best.items()}
-        return checkpoints.save(state.epoch, tables, best, {**facts_of(state), "steps": steps})
+        return checkpoints.save(state.epoch, tables, best, {**state.facts(), "steps": steps})
 
     def restore(self, checkpoints: Checkpoints) -> TrainState:
-        """Go on from the newest checkpoint; see `ShardTrainer`."""
+        """Resume from the newest checkpoint; see `ShardTrainer`."""
         tables, best = {}, {}
         for name, value in self.model.named_parameters():
             width = value.numel() // len(value)
@@ -114,15 +114,15 @@ class GraphTrainer:
 
 def _begun(task: ShardTask) -> Recommender:
     """Build a model with the users of this process, and the values of one with all users."""
-    columns, shard = task.columns, task.shard
-    rows = {"users": len(columns.users), "items": len(columns.items)}
-    widths = {name: each.width for name, each in columns.features.items()}
+    dataset, shard = task.dataset, task.shard
+    rows = {"users": len(dataset.users), "items": len(dataset.items)}
+    widths = {name: each.width for name, each in dataset.features.items()}
     sizes = Sizes(users=shard.count(rows["users"]), items=rows["items"], widths=widths)
     model = task.cls(task.config, sizes, None)
     values, tables = model.state_dict(), model.tables()
     shapes = {name: tuple(value.shape) for name, value in values.items()}
     for name, start, block in initial_rows(shapes, tables, rows, task.seed.child("model").torch()):
         own = shard if name in tables and tables[name].side == "users" else Shard()
-        part, first = block[(own.rank - start) % own.size :: own.size], -(-(start - own.rank) // own.size)
+        first, part = own.part_of(start, block)
         values[name][first : first + len(part)] = part
     return model

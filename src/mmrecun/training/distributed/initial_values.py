@@ -23,7 +23,7 @@ def initial_rows(
     Bengio 2010). What is zero is left out.
 
     Args:
-        shapes: of all parameters, in the order of the model's own; of a table the width counts alone.
+        shapes: shape of every parameter, in the order of the model's own; of a table only the width matters.
         tables: those of them that are tables.
         rows: "users" and "items" -> U and I.
         rng: on the CPU.

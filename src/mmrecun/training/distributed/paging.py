@@ -1,4 +1,4 @@
-"""How the system reads mapped files: a page here and there, or ahead of where it is read."""
+"""Read-ahead of mapped files, which slows reads of scattered rows."""
 
 import mmap
 from collections.abc import Iterable, Iterator
@@ -9,10 +9,10 @@ import numpy as np
 
 @contextmanager
 def read_at_random(arrays: Iterable[np.ndarray]) -> Iterator[None]:
-    """Have no more than the pages that are touched read while the block runs, where the system can be told so.
+    """Turn read-ahead off during the block, where the system allows it.
 
-    It reads 128 KiB around each otherwise, which is nearly all for nothing where a batch touches rows all over a table,
-    and drives out of the memory what is needed. An array in memory is left alone.
+    Otherwise the system reads 128 KiB around each page, which displaces needed pages from memory when a batch reads
+    rows all over a table. Arrays in memory are ignored.
     """
     maps = [found for found in map(_mapping, arrays) if found is not None and hasattr(mmap, "MADV_RANDOM")]
     for each in maps:

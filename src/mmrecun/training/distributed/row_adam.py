@@ -1,15 +1,16 @@
-"""Adam that touches the rows of a batch only, and yet moves every row as Adam over whole tables does.
+"""Adam that updates only the rows of a batch, with the result of dense Adam over whole tables.
 
-Dense Adam also moves a row that has no gradient: its moments decay, and it drifts on along the first of them. That
-drift is known beforehand, so it is made up for when the row is next used: the cost of a step follows the batch, not the
-tables. A row last used at step s that missed G steps has drifted by (Kingma and Ba, ICLR 2015, algorithm 1, with
+Dense Adam also moves a row without a gradient: its moments decay, and it drifts along the first of them. That drift
+is known in advance, so it is applied when the row is next read: a step costs in proportion to the batch, not the
+tables. A row last updated at step s that missed G steps has drifted by (Kingma and Ba, ICLR 2015, algorithm 1, with
 gradients of zero)
 
     sum over j = 1..G of  lr / (1 - b1^(s+j)) * b1^j m / (sqrt(b2^j v / (1 - b2^(s+j))) + eps).
 
-Beyond `b1^j`, a term changes with j by less than a thousandth a step once the bias corrections have settled. So the sum
-is a Gauss quadrature with the weights b1^j: three nodes stand for hundreds of steps, with an error below 1e-8 of the
-sum. Before that (s below `_SETTLED`) every term is added. Terms from j = `_FORGOTTEN` on are below 1e-9 of the first.
+Apart from `b1^j`, a term changes with j by less than a thousandth a step once the bias corrections have settled. So
+the sum is a Gauss quadrature with the weights b1^j: three nodes replace hundreds of steps, with an error below 1e-8
+of the sum. Before that (s below `_SETTLED`) every term is added. Terms from j = `_FORGOTTEN` on are below 1e-9 of the
+first.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from torch import Tensor
 from mmrecun.arrays import Doubles, Ints
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # those of torch.optim.Adam
-_FORGOTTEN = 200  # missed steps after which the first moment is nothing
+_FORGOTTEN = 200  # missed steps after which the first moment is negligible
 _SETTLED = 200  # steps after which both bias corrections are smooth
 _NODES = 3
 _BLOCK = 1 << 14  # rows that are caught up at a time
@@ -47,7 +48,7 @@ class RowAdam:
 
     Args:
         tables: their rows.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     Attributes:
         steps: taken so far; raised before the rows of a step are moved.
@@ -76,7 +77,7 @@ class RowAdam:
         """Move rows `at` (distinct) by the gradients of the step that `steps` counts last.
 
         Args:
-            name: of the table.
+            name: name of the table.
             at: int64 [K].
             state: float32 [K, 3, D], of `states` before that step; changed in place.
             gradient: float32 [K, D].

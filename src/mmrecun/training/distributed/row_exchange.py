@@ -1,11 +1,12 @@
-"""Tables whose rows lie on several processes: a step sends the rows of its batch there and back, and nothing else.
+"""Tables with rows on several processes: a step sends the rows of its batch and their gradients, and nothing else.
 
-Row r lies on process r mod W, so the popular rows of one end of a table are spread. A step asks the owners for the
-distinct rows of its share of the batch, and sends them their gradients; the owners add those up in the order of
-processes and move their rows. With T rows asked of others, a process sends 8 T bytes of row numbers and, as an owner of
-as many, 4 T D bytes of rows and 4 T D of gradients: linear in batch and width, whatever the number of users.
+Row r is on process r mod W, which spreads popular rows at one end of a table. For a step, a process requests the
+distinct rows of its share of the batch from their owners, and returns their gradients; the owners add these up in
+the order of processes and update the rows. With T rows requested from others, a process sends 8 T bytes of row
+numbers and, as the owner of as many, 4 T D bytes of rows and 4 T D of gradients: linear in batch and width, whatever
+the number of users.
 
-Rows are read from mapped files, so they travel from host memory by gloo, on machines with cards as well.
+Rows are read from mapped files, so they are sent from host memory by gloo, even on machines with GPUs.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from mmrecun.training.distributed.row_adam import RowAdam
 
 @dataclass(frozen=True)
 class Shard:
-    """Which of W processes this one is.
+    """The number of this process among W.
 
     Attributes:
         rank: from 0 to W - 1.
@@ -38,24 +39,36 @@ class Shard:
         return cls(dist.get_rank(), dist.get_world_size())
 
     def count(self, rows: int) -> int:
-        """Return how many of `rows` rows lie here."""
+        """Return how many of `rows` rows are on this process."""
         return len(range(self.rank, rows, self.size))
 
     def owns(self, rows: Ints) -> Bools:
-        """Say of each row, int64 [K], whether it lies here."""
+        """Say for each row, int64 [K], whether it is on this process: bool [K]."""
         found: Bools = rows % self.size == self.rank
         return found
+
+    def part_of(self, start: int, block: Tensor) -> tuple[int, Tensor]:
+        """Select from a block of consecutive rows those of this process.
+
+        Args:
+            start: number of the first row of the block.
+            block: [B, D].
+
+        Returns:
+            The index of the first selected row among those of this process, and the selected rows.
+        """
+        return -(-(start - self.rank) // self.size), block[(self.rank - start) % self.size :: self.size]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Rows that processes have asked of one another.
+    """A request for rows, and the requests of the other processes at the same step.
 
     Attributes:
-        order: int64 [K], which of the rows that this process asked for comes back at each place.
-        to_each: how many of them each process owns.
-        wanted: int64 [M], rows that others, and this process itself, want from here, process after process.
-        from_each: how many each of them wants.
+        order: int64 [K], index into the rows requested by this process of each row that comes back.
+        to_each: number of them owned by each process.
+        wanted: int64 [M], rows of this process that others, or it itself, requested; sorted by requesting process.
+        from_each: number of them for each process.
     """
 
     order: Ints
@@ -65,20 +78,20 @@ class Asked:
 
 
 class RowExchange:
-    """What a process says to the others, all of which must make the same calls in the same order.
+    """Exchange of rows with the other processes, which must all make the same calls in the same order.
 
     Args:
-        shard: its place among them.
+        shard: number of this process, and of all.
 
     Attributes:
-        sent: bytes that this process has sent to others; a sum over processes counts as a ring sends it.
+        sent: bytes sent to other processes; a sum over processes counts as in a ring.
     """
 
     def __init__(self, shard: Shard) -> None:
         self.shard, self.sent = shard, 0
 
     def ask(self, rows: Ints) -> Asked:
-        """Tell their owners that this process wants `rows` (distinct, int64 [K])."""
+        """Send a request for `rows` (distinct, int64 [K]) to their owners."""
         owners = rows % self.shard.size
         order = np.argsort(owners, kind="stable")
         to_each = np.bincount(owners, minlength=self.shard.size)
@@ -88,14 +101,14 @@ class RowExchange:
         return Asked(order, counts[0], wanted.numpy(), counts[1])
 
     def answer(self, asked: Asked, values: Tensor) -> Tensor:
-        """Send the wanted rows, float32 [M, D], to those who asked; returns those asked for: [K, D]."""
+        """Send the wanted rows, float32 [M, D], to those who requested them; return the rows requested here: [K, D]."""
         found = self._swapped(values, asked.from_each, asked.to_each)
         answer = torch.empty_like(found)
         answer[torch.from_numpy(asked.order)] = found
         return answer
 
     def give_back(self, asked: Asked, values: Tensor) -> Tensor:
-        """Send values of the rows asked for, float32 [K, D], to the owners; returns those of the wanted: [M, D]."""
+        """Send values of the requested rows, float32 [K, D], to their owners; return those of the wanted: [M, D]."""
         return self._swapped(values[torch.from_numpy(asked.order)], asked.to_each, asked.from_each)
 
     def total(self, *numbers: float) -> list[float]:
@@ -114,7 +127,7 @@ class RowExchange:
         return values
 
     def _swapped(self, values: Tensor, sends: list[int], takes: list[int]) -> Tensor:
-        """Send so many of `values` to each process, in order, and return what came from each, in order."""
+        """Send `sends[p]` of `values` to each process p, in order, and return what each sent, in order."""
         if self.shard.size == 1:
             return values
         row = values.element_size() * values[:1].numel() if len(values) else 0
@@ -125,22 +138,22 @@ class RowExchange:
 
 
 class SharedRows:
-    """Adam over tables whose rows lie on several processes, to each of which `RowAdam` gives its own.
+    """Adam over tables with rows on several processes; each process updates its own rows by `RowAdam`.
 
     Args:
-        adam: over the rows that lie here; row r of a table is its row r div W.
-        exchange: with the others.
+        adam: optimiser of the rows of this process; row r of a table is its row r div W.
+        exchange: exchange with the others.
     """
 
     def __init__(self, adam: RowAdam, exchange: RowExchange) -> None:
         self.adam, self.exchange = adam, exchange
 
     def own(self, name: str, rows: Ints) -> Tensor:
-        """Return rows that lie here (int64 [K]), as they are now: float32 [K, D]. No other process takes part."""
+        """Return the present values of rows of this process (int64 [K]): float32 [K, D], without communication."""
         return self.adam.rows(name, rows // self.exchange.shard.size)
 
     def rows(self, name: str, rows: Ints) -> Tensor:
-        """Return rows of everywhere (distinct, int64 [K]): float32 [K, D]. All processes must ask for some or none."""
+        """Return rows of any process (distinct, int64 [K]): float32 [K, D]. All processes must call it together."""
         asked = self.exchange.ask(rows)
         return self.exchange.answer(asked, self.own(name, asked.wanted))
 
@@ -151,8 +164,8 @@ class SharedRows:
 
         Args:
             at: table -> distinct rows, int64 [K], that the loss of this process reads.
-            loss_of: its loss of these rows, float32 [K, D] each; a scalar.
-            whole: further tables, few rows that lie on every process, of which the loss reads all.
+            loss_of: computes the loss of this process, a scalar, from these rows, float32 [K, D] each.
+            whole: further small tables, held by every process, of which the loss reads all rows.
 
         Returns:
             The loss of this process, detached.

@@ -19,16 +19,16 @@ from mmrecun.training.losses import training_loss
 
 
 class RowModel:
-    """A model of one kind without parameters of its own, which is given the rows of a batch.
+    """A model without parameters of its own, which computes from the rows of a batch.
 
     Args:
-        cls: of the model; `row_wise`.
+        cls: class of the model; `row_wise`.
         config: its settings.
         features: modality -> F.
 
     Attributes:
         sides: table -> "users" or "items".
-        shapes: parameter -> its shape; that of a table counts one row.
+        shapes: parameter -> its shape; that of a table has one row.
         whole: the parameters that are no tables, which every batch reads whole.
     """
 
@@ -59,7 +59,7 @@ class RowModel:
 
     @torch.no_grad()
     def vectors_of(self, side: str, rows: Mapping[str, Tensor], features: Mapping[str, Tensor]) -> Tensor:
-        """Compute the vectors of K users or K items, given their rows alone (see `loss`): float32 [K, D']."""
+        """Compute the vectors of K users or K items from their rows alone (see `loss`): float32 [K, D']."""
         found = self.model.vectors(self._given(rows, features))
         return found.users if side == "users" else found.items
 
@@ -106,16 +106,16 @@ def create_tables(
     rng: torch.Generator,
     shard: Shard = Shard(),  # noqa: B008
 ) -> dict[str, RowStates]:
-    """Make the files of all parameters with the values that a model in memory begins with.
+    """Make the files of all parameters with the initial values of a model in memory.
 
-    A parameter that is no table lies whole on every process; one of one axis has one column.
+    Every process holds parameters that are no tables whole; one of one axis has one column.
 
     Args:
-        model: names the parameters.
+        model: the parameters.
         rows: "users" and "items" -> U and I.
-        folder: of the files.
-        rng: on the CPU.
-        shard: which rows of tables lie here.
+        folder: folder of the files.
+        rng: generator on the CPU.
+        shard: decides which rows of tables are on this process.
     """
     made = {}
     for name, shape in model.shapes.items():
@@ -126,8 +126,8 @@ def create_tables(
         made[name] = RowStates(records, last)
     for name, start, block in initial_rows(model.shapes, model.model.tables(), rows, rng):
         own = Shard() if name in model.whole else shard
-        values, first = block[(own.rank - start) % own.size :: own.size].numpy(), -(-(start - own.rank) // own.size)
-        made[name].records[first : first + len(values), 0] = values
+        first, values = own.part_of(start, block)
+        made[name].records[first : first + len(values), 0] = values.numpy()
     return made
 
 
@@ -135,7 +135,7 @@ def refuse_whole_tables(cls: type[Recommender], name: str) -> None:
     """Refuse a model whose batch reads more than the rows of its users and items.
 
     Raises:
-        ConfigError: naming what can be done instead.
+        ConfigError: with what to do instead.
     """
     if not cls.row_wise:
         also = "; with --workers, several processes share its users in memory" if cls.user_parts else ""

@@ -1,8 +1,8 @@
-"""Train a recommender whose rows, moments and pairs stay on disk, in one process or in several; the same losses.
+"""Train a recommender with rows, moments and pairs on disk, in one process or in several; losses are as in `fit`.
 
-The triples are those of `fit`, bit for bit, and Adam moves every row as there (see `row_adam`), so that losses and
-validation differ by rounding alone. Several processes share the rows (see `row_exchange`): each learns from the triples
-whose users lie with it, and the sum of their losses is that of the batch.
+The triples are those of `fit`, bit for bit, and Adam updates every row in the same way (see `row_adam`), so that
+losses and validation differ by rounding alone. Several processes share the rows (see `row_exchange`): each trains on
+the triples of its own users, and the sum of their losses is that of the batch.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from mmrecun.errors import DivergedError
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
-from mmrecun.training.distributed.fit import ShardTask, agree, blocks, facts_of, validation_of
+from mmrecun.training.distributed.fit import ShardTask, agree, blocks, validation_of
 from mmrecun.training.distributed.paging import read_at_random
 from mmrecun.training.distributed.row_adam import RowAdam, RowStates
 from mmrecun.training.distributed.row_exchange import RowExchange, SharedRows
@@ -29,17 +29,17 @@ _BLOCK = 1 << 14
 
 
 class RowTrainer:
-    """The parts of a training on disk; see `ShardTask`.
+    """The trainer of one process; see `ShardTask`.
 
-    `work` needs room for 16 bytes times D a row, and 8 bytes a training pair.
+    `work` needs 16 D bytes for each row, and 8 bytes for each training pair.
     """
 
     def __init__(self, task: ShardTask) -> None:
-        columns, training, seed, work = task.columns, task.training, task.seed, task.work
-        self._columns, self._training, self._shard = columns, training, task.shard
-        self.model = RowModel(task.cls, task.config, {name: each.width for name, each in columns.features.items()})
-        self._read = columns.features if self.model.model.required_inputs().features else {}
-        sizes = {"users": len(columns.users), "items": len(columns.items)}
+        dataset, training, seed, work = task.dataset, task.training, task.seed, task.work
+        self._dataset, self._training, self._shard = dataset, training, task.shard
+        self.model = RowModel(task.cls, task.config, {name: each.width for name, each in dataset.features.items()})
+        self._read = dataset.features if self.model.model.required_inputs().features else {}
+        sizes = {"users": len(dataset.users), "items": len(dataset.items)}
         self._rows = {name: sizes[side] for name, side in self.model.sides.items()}
         self._rows |= {name: self.model.shapes[name][0] for name in self.model.whole}
         tables = create_tables(self.model, sizes, work, seed.child("model").torch(), task.shard)
@@ -51,8 +51,8 @@ class RowTrainer:
             ).view(np.ndarray)
             for name, table in tables.items()
         }
-        self._triples = MappedTriples(columns.train, sizes["items"], work)
-        self.steps_per_epoch = -(-len(columns.train) // training.batch_size)
+        self._triples = MappedTriples(dataset.train, sizes["items"], work)
+        self.steps_per_epoch = -(-len(dataset.train) // training.batch_size)
 
     def epoch(self, seed: Seed) -> float:
         """Train for one epoch; see `ShardTrainer`."""
@@ -66,7 +66,7 @@ class RowTrainer:
         return mean
 
     def steps(self, seed: Seed) -> Iterator[Tensor]:
-        """Take the steps of an epoch one by one; yields what this process adds to the loss of each."""
+        """Take the steps of an epoch, and yield the loss of this process at each."""
         tables = (array for table in self.rows.adam.tables.values() for array in (table.records, table.last))
         with read_at_random(tables):
             for batch in self._triples.epoch(self._training.batch_size, seed.numpy()):
@@ -79,7 +79,7 @@ class RowTrainer:
 
         def loss_of(rows: dict[str, Tensor]) -> Tensor:
             if not len(own):
-                return torch.stack([0 * part.sum() for part in rows.values()]).sum()  # of nothing
+                return torch.stack([0 * part.sum() for part in rows.values()]).sum()  # a loss of zero with gradients
             return self.model.loss(rows, self._features(at["items"]), local) * share
 
         return self.rows.step({name: at[side] for name, side in self.model.sides.items()}, loss_of, self.model.whole)
@@ -88,10 +88,10 @@ class RowTrainer:
         return {name: torch.from_numpy(each.rows(items)) for name, each in self._read.items()}
 
     def validate(self) -> float:
-        """Compute recall@20; see `ShardTrainer`. The vectors of all items are made on every process."""
-        items = torch.cat([self._vectors("items", at) for at in blocks(len(self._columns.items), _BLOCK)])
+        """Compute recall@20; see `ShardTrainer`. Every process computes the vectors of all items."""
+        items = torch.cat([self._vectors("items", at) for at in blocks(len(self._dataset.items), _BLOCK)])
         return validation_of(
-            self._columns, self.exchange, lambda side, at: items if side == "items" else self._vectors("users", at)
+            self._dataset, self.exchange, lambda side, at: items if side == "items" else self._vectors("users", at)
         )
 
     def _vectors(self, side: str, at: Ints) -> Tensor:
@@ -105,7 +105,7 @@ class RowTrainer:
         return self.model.vectors_of(side, rows, self._features(at if side == "items" else at[:0]))
 
     def keep_best(self) -> dict[str, Tensor]:
-        """Write every row of this process as it is now to files of their own, over the ones before."""
+        """Write the present rows of this process to files of the best rows, over those before."""
         finite = True
         for name, best in self._best.items():
             for at in blocks(len(best), _BLOCK):
@@ -120,20 +120,20 @@ class RowTrainer:
         return {name: torch.from_numpy(self._own(name, best)) for name, best in self._best.items()}
 
     def _own(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """Return the rows that this process answers for."""
+        """Return the rows of this process."""
         return rows[self._shard.rank :: self._shard.size] if name in self.model.whole else rows
 
     def save(self, checkpoints: Checkpoints, state: TrainState) -> str:
-        """Leave a checkpoint; see `ShardTrainer`."""
+        """Save a checkpoint; see `ShardTrainer`."""
         tables = {
             name: RowStates(self._own(name, table.records), self._own(name, table.last))
             for name, table in self.rows.adam.tables.items()
         }
         best = {name: self._own(name, rows) for name, rows in self._best.items()} if state.best else {}
-        return checkpoints.save(state.epoch, tables, best, {**facts_of(state), "steps": self.rows.adam.steps})
+        return checkpoints.save(state.epoch, tables, best, {**state.facts(), "steps": self.rows.adam.steps})
 
     def restore(self, checkpoints: Checkpoints) -> TrainState:
-        """Go on from the newest checkpoint; see `ShardTrainer`."""
+        """Resume from the newest checkpoint; see `ShardTrainer`."""
         facts = checkpoints.load(self.rows.adam.tables, self._best, self._rows, self.model.whole)
         if facts is None:
             return TrainState()

@@ -1,4 +1,4 @@
-"""Train a recommender on disk or over processes, in whichever way its kind allows."""
+"""Train a recommender on disk or in several processes, with the trainer of its kind."""
 
 from mmrecun.training.distributed.checkpoint import Checkpoints
 from mmrecun.training.distributed.fit import ShardFit, ShardTask, fit_shard

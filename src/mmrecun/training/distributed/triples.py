@@ -11,7 +11,7 @@ import torch
 
 from mmrecun.arrays import Ints
 from mmrecun.data.bpr_sampling import Triples
-from mmrecun.data.columns import PairColumns
+from mmrecun.data.mapped_dataset import MappedPairs
 from mmrecun.errors import DataError
 
 _BLOCK = 1 << 20
@@ -21,15 +21,15 @@ class MappedTriples:
     """Draws epochs of the same pairs.
 
     Args:
-        pairs: to be learned from; those of users who have every item are passed over.
+        pairs: pairs to train on; those of users who have every item are skipped.
         items: I.
-        scratch: a folder for the two files.
+        scratch: folder of two temporary files.
 
     Raises:
-        DataError: when everybody who has any item has them all, so that nothing can be learned.
+        DataError: when every user with an item has all items, so that there is nothing to learn.
     """
 
-    def __init__(self, pairs: PairColumns, items: int, scratch: Path) -> None:
+    def __init__(self, pairs: MappedPairs, items: int, scratch: Path) -> None:
         self._pairs, self._items, self._scratch = pairs, items, scratch
         counts = np.diff(pairs.starts)
         full = np.flatnonzero(counts >= items)
@@ -67,7 +67,7 @@ class MappedTriples:
         return self._pairs.users[places].astype(np.int64), self._pairs.items[places].astype(np.int64)
 
     def _draw(self, order: np.ndarray, negatives: np.ndarray, rng: np.random.Generator) -> None:
-        """Draw as `NegativeSampler.draw` does: for everybody, then again for those whose item is known."""
+        """Draw as `NegativeSampler.draw` does: for all pairs, then again for those whose draw is a known item."""
         again = [np.zeros(0, dtype=np.int64)]
         for start in range(0, len(self), _BLOCK):
             users, _ = self._at(order[start : start + _BLOCK])

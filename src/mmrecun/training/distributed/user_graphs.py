@@ -1,10 +1,10 @@
-"""Graphs of a part of the users, joined over processes into those of all: users are split, items lie everywhere.
+"""Graphs of a part of the users, joined over processes: users are divided, and every process has all items.
 
-Process r has users r, r + W, r + 2 W, and so on, and all items. In a hop it multiplies its own block of the graph; what
-its users say to items is added up over processes. Vectors of items, the loss and the gradients of items are thus the
-same bits on every process, and rows of users never travel but for those of a batch. An all-reduce sends
-2 (W - 1) / W times its bytes. A step of L hops each way adds up 2 L tables of 4 I D bytes, and one of 4 B D bytes for
-each table of users that a batch of B triples reads; the number of users is in none of them.
+Process r has users r, r + W, r + 2 W, and so on, and all items. In a hop it multiplies its own block of the graph, and
+the messages from users to items are added up over processes. So vectors, loss and gradients of items are the same bits
+on every process, and of users only the rows of a batch are sent. An all-reduce sends 2 (W - 1) / W times its bytes. A
+step of L hops each way adds up 2 L tables of 4 I D bytes, and one of 4 B D bytes for each table of users that a batch
+of B triples reads; none of these depends on the number of users.
 """
 
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Ints
-from mmrecun.data.columns import Columns
 from mmrecun.data.graph import GraphInputs, RequiredInputs, bipartite_adjacency, neighbour_graph, normalised_block
 from mmrecun.data.interactions import Split
+from mmrecun.data.mapped_dataset import MappedDataset
 from mmrecun.data.sparse import SparseMatrix, halves, product
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
 
@@ -46,7 +46,7 @@ class JoinedAdjacency(SparseMatrix):
 
 @dataclass(frozen=True)
 class JoinedBlock(SparseMatrix):
-    """The block [U', I] of that graph, whose gradient by items is added up over processes."""
+    """The block [U', I] of that graph, whose gradient with respect to items is added up over processes."""
 
     exchange: RowExchange
 
@@ -68,7 +68,7 @@ class _JoinedProduct(torch.autograd.Function):
 
 
 class _RowsOfAll(torch.autograd.Function):
-    """Rows of users that lie on several processes. Their gradient is complete on each, which takes that of its own."""
+    """Rows of users of all processes. Each process has their whole gradient, and keeps that of its own users."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, users: Tensor, exchange: RowExchange) -> Tensor:
@@ -111,14 +111,14 @@ class JoinedInputs(GraphInputs):
         return found
 
 
-def joined_inputs(columns: Columns, required: RequiredInputs, exchange: RowExchange) -> JoinedInputs:
-    """Build what `required` asks for, as `build_inputs` does; each process builds the graphs of items for itself."""
-    own, items = own_users(columns, exchange), len(columns.items)
-    pairs = columns.train.of_users(own, Split.TRAIN)
-    block = normalised_block(pairs, len(own), items, columns.train.item_degrees(items))
+def joined_inputs(dataset: MappedDataset, required: RequiredInputs, exchange: RowExchange) -> JoinedInputs:
+    """Build the graphs and features that `required` names, as `build_inputs`; every process builds those of items."""
+    own, items = own_users(dataset, exchange), len(dataset.items)
+    pairs = dataset.train.of_users(own, Split.TRAIN)
+    block = normalised_block(pairs, len(own), items, dataset.train.item_degrees(items))
     whole = bipartite_adjacency(block, _CPU)
     item_graphs, features, present, user_present = {}, {}, {}, {}
-    for name, modality in columns.features.items() if required.features else ():
+    for name, modality in dataset.features.items() if required.features else ():
         values, there = modality.rows(np.arange(items)), np.array(modality.present, dtype=bool)
         reached = np.zeros(len(own), dtype=bool)
         reached[pairs.users[there[pairs.items]]] = True
@@ -129,6 +129,6 @@ def joined_inputs(columns: Columns, required: RequiredInputs, exchange: RowExcha
     return JoinedInputs(len(own), items, graph, item_graphs, features, present, user_present, exchange)
 
 
-def own_users(columns: Columns, exchange: RowExchange) -> Ints:
+def own_users(dataset: MappedDataset, exchange: RowExchange) -> Ints:
     """Return the users of this process: int64 [U']."""
-    return np.arange(exchange.shard.rank, len(columns.users), exchange.shard.size)
+    return np.arange(exchange.shard.rank, len(dataset.users), exchange.shard.size)

@@ -119,7 +119,7 @@ class Obliviate(Unlearner):
         rng, sampler = task.seed.child("moments").numpy(), retained_negatives(partition)
         size = task.training.batch_size
         forgotten = list(bpr_batches(partition.forgotten, sampler, size, rng, device))
-        taught = [gradients(model, inputs, triples, len(triples) / size) for triples in forgotten]
+        forget_gradients = [gradients(model, inputs, triples, len(triples) / size) for triples in forgotten]
         retained = partition.retained_pairs.split(Split.TRAIN)
         sample = islice(bpr_batches(retained, sampler, size, rng, device), self.config.moments)
         squares = [gradients(model, inputs, triples, 1.0) for triples in sample]
@@ -130,7 +130,7 @@ class Obliviate(Unlearner):
         moves: dict[str, Tensor] = {}
         for name in tables:
             moment = torch.stack([gradient[name].square() for gradient in squares]).mean(dim=0)
-            total = torch.stack([gradient[name] for gradient in taught]).sum(dim=0)
+            total = torch.stack([gradient[name] for gradient in forget_gradients]).sum(dim=0)
             moves[name] = length * preconditioned(total, moment)[rows[name]]
         return Adapters(tables, rows, moves, self.config.rank)
 

@@ -1,4 +1,4 @@
-"""What every gradient method shares: a working copy, passes of optimiser steps over it, and the export at the end."""
+"""Base of gradient methods: a working copy, passes of optimiser steps over it, and the export at the end."""
 
 from collections.abc import Callable, Iterator
 from typing import ClassVar
@@ -45,22 +45,22 @@ class GradientConfig(PassConfig):
 
 
 class GradientRun:
-    """One run: a working copy, the steps over it, and what the method needs besides; all in original rows.
+    """A run over a working copy of the model, in original rows.
 
-    What was removed keeps its rows, without an interaction, until the end of the run. A subclass states its `loss` and,
-    where it needs them, what to prepare (a frozen teacher, a Fisher diagonal) when it is made, which `steps` a pass has
-    and a `stop_reason` to end early.
+    Removed users and items keep their rows, without an interaction, until the end of the run. A subclass defines its
+    `loss` and, where needed, prepares a frozen teacher or a Fisher diagonal when it is made, and overrides `steps` of a
+    pass and a `stop_reason` to end early.
 
     Args:
-        task: what is forgotten, and of which model.
-        config: of the method.
+        task: the input of the method.
+        config: settings of the method.
 
     Attributes:
         model: the copy whose parameters change.
-        padded_inputs: the retained graph, with what was removed attached as newcomers.
+        padded_inputs: the retained graph, with removed users, items and features attached as new ones.
         inputs: the same without the removed features of retained items, as the new model will see it; in a pass as an
             epoch of training draws it.
-        sampler: of the steps.
+        sampler: sampler of the steps.
     """
 
     config: PassConfig
@@ -82,7 +82,7 @@ class GradientRun:
         raise NotImplementedError
 
     def stop_reason(self) -> str:
-        """Return why to stop, or nothing to go on; asked before each pass and at the end."""
+        """Return why to stop, or "" to go on; called before each pass and at the end."""
         return ""
 
     def forward(self, step: Step) -> tuple[TripleVectors, list[Tensor]]:
@@ -146,7 +146,7 @@ class GradientUnlearner(Unlearner):
     Run: ClassVar[type[GradientRun]]
 
     def run(self, task: Task) -> UnlearnResult:
-        """Make the passes over a working copy; what left loses its row at the end."""
+        """Make the passes over a working copy; removed users and items lose their rows at the end."""
         self.check(task.partition)
         if not anything_to_push(task):
             stop = "nothing to train: no forgotten pair, no lost branch"

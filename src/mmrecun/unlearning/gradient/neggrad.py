@@ -42,7 +42,7 @@ class NegGradRun(GradientRun):
         self.start = [parameter.detach().clone() for parameter in self.model.parameters()] if config.stay_weight else []
 
     def steps(self, number: int) -> Iterator[Step]:
-        """Yield a pass over the retain set with forgotten triples beside."""
+        """Yield a pass over the retain set, with forgotten triples in each step."""
         return self.sampler.retain_pass(number)
 
     def loss(self, step: Step) -> Tensor:

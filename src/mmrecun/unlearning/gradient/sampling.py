@@ -20,7 +20,7 @@ def no_triples() -> Triples:
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimiser step is given; each part may be empty.
+    """The triples of one optimiser step; each part may be empty.
 
     Attributes:
         forget: forgotten pairs.

@@ -25,7 +25,7 @@ from mmrecun.unlearning.vector_model import vector_model
 
 
 class Unit(StrEnum):
-    """What is assigned to the shards: single training pairs, or users or items with all their pairs."""
+    """The unit of assignment to shards: single training pairs, or users or items with all their pairs."""
 
     INTERACTIONS = "interactions"
     USERS = "users"

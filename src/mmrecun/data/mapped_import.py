@@ -1,7 +1,7 @@
-"""Make the mapped columns of a dataset folder, once; its text is read as a stream and never held.
+"""Convert a dataset folder to the memory-mapped files of `mapped_dataset`, once.
 
-The pairs are encoded in blocks, eight bytes each, and sorted in memory. Beside them there are a table of ids for each
-side and one block.
+The parquet files are read in blocks. In memory are a number of eight bytes for each pair, sorted there, the ids of
+users and items, and one block.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ import polars as pl
 
 from mmrecun.arrays import Ints
 from mmrecun.atomic import link_or_copy, staged_folder
-from mmrecun.data.columns import FEATURES, PARTS, PRESENT, Columns
 from mmrecun.data.dataset import column_buffers
-from mmrecun.data.files import Header, read_header
+from mmrecun.data.files import Header, read_header, refuse_changed
 from mmrecun.data.interactions import Split
+from mmrecun.data.mapped_dataset import FEATURES, PARTS, PRESENT, MappedDataset
 from mmrecun.data.npy import read_npy
 from mmrecun.data.parquet import readable_parquet
 from mmrecun.errors import DataError
@@ -27,12 +27,12 @@ from mmrecun.text import preview
 FOLDER, FACTS = "columns", "columns.json"
 _BLOCK, _PAIRS = 1 << 20, 1 << 21
 _LONGEST = 255  # bytes of an id
-_SPLITS = {split.name.lower(): int(split) for split in Split}
+_SPLITS = {split.label: int(split) for split in Split}
 _PAIR = "user", "item", "split"
 
 
-def columns_of(folder: Path) -> Columns:
-    """Return the columns of a dataset folder; they are made below it, in `columns/`, when they are not there.
+def open_mapped(folder: Path) -> MappedDataset:
+    """Map a dataset folder; the mapped files are made below it, in `columns/`, where they are missing or outdated.
 
     Raises:
         DataError: for what `files.load` refuses as well, and for an id that is empty, holds a NUL or is longer than 255
@@ -52,11 +52,11 @@ def columns_of(folder: Path) -> Columns:
             digest = _Import(folder, header).write(staging)
             (staging / FACTS).write_text(json.dumps({"key": key, "digest": digest}) + "\n", encoding="utf-8")
         facts = {"digest": digest}
-    return Columns.read(place, header.name, facts["digest"])
+    return MappedDataset.read(place, header.name, facts["digest"])
 
 
 def _key(folder: Path, header: Header) -> str:
-    """Name what the columns are made of: the size and time of change of each file."""
+    """Return a digest of the size and the modification time of each file, by which outdated columns are found."""
     state = hashlib.sha256()
     features = [source for name in sorted(header.modalities) for source in _feature_files(name).values()]
     for name in ("dataset.toml", "interactions.parquet", "users.parquet", "items.parquet", *features):
@@ -69,7 +69,7 @@ def _key(folder: Path, header: Header) -> str:
 
 
 def _feature_files(modality: str) -> dict[str, str]:
-    """Return name in the columns -> name in the dataset folder."""
+    """Return name of a mapped file -> name of its source in the dataset folder."""
     return {
         f"{FEATURES}{modality}.npy": f"features/{modality}.npy",
         f"{PRESENT}{modality}.npy": f"features/{modality}.present.npy",
@@ -77,17 +77,17 @@ def _feature_files(modality: str) -> dict[str, str]:
 
 
 def _remove(place: Path) -> None:
-    """Remove columns that no longer fit, and nothing else."""
+    """Remove the files of outdated columns."""
     if place.is_dir():
         for path in place.iterdir():
             path.unlink()
 
 
 class _Import:
-    """Writes the columns of one dataset folder.
+    """Writes the mapped files of one dataset folder.
 
-    A pair is held as one number, its key (see `_sorted_keys`). Its parts are unpacked in blocks each time they are
-    needed: three passes for the digest, which takes all users first, and two for each split.
+    A pair is held as one number, its key (see `_sorted_keys`), and unpacked in blocks each time its parts are needed:
+    three passes for the digest, which covers all users, then all items, then all splits; two passes for each split.
     """
 
     def __init__(self, folder: Path, header: Header) -> None:
@@ -96,10 +96,10 @@ class _Import:
         self._sizes: dict[str, int] = {}
 
     def write(self, out: Path) -> str:
-        """Write all columns and return the digest of the dataset, which is compared with the one in its header.
+        """Write all files and return the digest of the dataset.
 
         Raises:
-            DataError: when the digest is not the one in the header.
+            DataError: when the digest differs from the one in the header.
         """
         state = hashlib.sha256()
         for kind in ("user", "item"):
@@ -113,11 +113,7 @@ class _Import:
         self._hash_attributes(order, state)
         self._link_features(out)
         digest = state.hexdigest()
-        if self._header.digest and digest != self._header.digest:
-            raise DataError(
-                f"{self._folder}: its content has changed since it was written; restore its files, "
-                "or, if the change was meant, remove the line 'digest' from dataset.toml"
-            )
+        refuse_changed(self._folder, self._header, digest)
         return digest
 
     def _write_ids(self, kind: str, out: Path, state: "hashlib._Hash") -> None:
@@ -149,9 +145,9 @@ class _Import:
             )
 
     def _sorted_keys(self) -> tuple[Ints, Ints | None]:
-        """Return (user * I + item) * 4 + split of each pair, ascending: int64 [N]; and the order before.
+        """Return (user * I + item) * 4 + split of each pair, ascending: int64 [N]; and the permutation that sorts them.
 
-        The order is only asked for where there are attributes that follow it.
+        The permutation is None where the pairs are already sorted or have no attributes to be permuted.
         """
         with readable_parquet(self._pairs):
             names = pl.scan_parquet(self._pairs, glob=False).collect_schema().names()
@@ -170,7 +166,7 @@ class _Import:
         return keys, order
 
     def _encoded(self, keep_order: bool) -> Ints:
-        """Encode the pairs block by block; polars' own streaming would hold about fifty bytes of each pair."""
+        """Return the keys of the pairs in the file's order; polars' streaming would need about 50 bytes for a pair."""
         pairs = pl.scan_parquet(self._pairs, glob=False)
         keys = np.empty(pairs.select(pl.len()).collect().item(), dtype=np.int64)
         ids = {kind: self._ids_by_row(kind) for kind in ("user", "item")}
@@ -212,7 +208,7 @@ class _Import:
                 raise DataError(f"{self._pairs}: the pair of user row {user} and item row {item} occurs more than once")
 
     def _unpacked(self, keys: Ints) -> Iterator[tuple[Ints, Ints, np.ndarray]]:
-        """Yield users and items, int64, and splits, int8, of the pairs, in blocks."""
+        """Yield users (int64), items (int64) and splits (int8) of the pairs, in blocks."""
         for start in range(0, len(keys), _BLOCK):
             block = keys[start : start + _BLOCK]
             users, items = np.divmod(block >> 2, self._sizes["item"])
@@ -223,7 +219,7 @@ class _Import:
         for users, _, labels in self._unpacked(keys):
             counts[1:] += np.bincount(users[labels == split], minlength=self._sizes["user"])
         whole = int(counts.sum())
-        names = [out / f"{split.name.lower()}.{part}.npy" for part in PARTS]
+        names = [out / f"{split.label}.{part}.npy" for part in PARTS]
         # no file of zero bytes can be mapped, so an empty column is saved as it is
         columns = [np.lib.format.open_memmap(name, "w+", np.int32, (whole,)) if whole else None for name in names[:2]]
         done = 0
@@ -240,7 +236,7 @@ class _Import:
         np.save(names[2], np.cumsum(counts))
 
     def _hash_attributes(self, order: Ints | None, state: "hashlib._Hash") -> None:
-        """Add attributes and features to the digest, as `Dataset.digest` does, a column at a time."""
+        """Add attributes and features to the digest in the order of `Dataset.digest`, one column at a time."""
         tables = (("interactions", _PAIR, order), ("users", ("id",), None), ("items", ("id",), None))
         for name, others, moved in tables:
             path = self._folder / f"{name}.parquet"
@@ -261,7 +257,7 @@ class _Import:
             for start in range(0, len(features), rows):
                 block = np.ascontiguousarray(features[start : start + rows])
                 if not np.isfinite(block[present[start : start + rows]]).all():
-                    raise DataError(f"{self._folder / 'features' / name}.npy: holds NaN or infinity; mend it")
+                    raise DataError(f"{self._folder / 'features' / name}.npy: holds NaN or infinity; correct it")
                 state.update(block.data)
 
     def _link_features(self, out: Path) -> None:

@@ -1,20 +1,20 @@
-"""This process: one piece after another, so that a time is that of a machine which is otherwise as quiet as it is."""
+"""The executor of this process: it makes one piece after another, so that their times can be compared."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mmrecun.scale.executor import Made, Schedule
 from mmrecun.scale.piece import Piece, perform
-from mmrecun.scale.room import Made, Schedule
 from mmrecun.training.loop import Progress
 
 
-class Here:
+class LocalExecutor:
     """Makes pieces in this process, one by one, in the order given."""
 
     shared = False
 
     def make(self, pieces: Sequence[Piece], root: Path, progress: Progress) -> Iterator[Made]:
-        """Make the pieces; see `Room.make`."""
+        """Make the pieces; see `Executor.make`."""
         schedule = Schedule(pieces, root)
         while found := schedule.ready(1):
             (piece,) = found

@@ -1,6 +1,6 @@
-"""Processes that train together: started on this machine or on a cluster, and all begun again when one dies.
+"""Processes that train together, on this machine or on a cluster; all are restarted when one dies.
 
-They go on from their newest checkpoint, so the loss of one costs at most what was done since.
+They resume from their newest checkpoint, so the loss of a process costs at most the work since then.
 """
 
 import logging
@@ -22,10 +22,10 @@ _LOOK_SECONDS = 2.0
 
 
 def train_here(task: ShardedTraining, workers: int) -> None:
-    """Train with processes of this machine, as torchrun does.
+    """Train with several processes of this machine, as torchrun does.
 
     Raises:
-        MMRecUnError: when they died more than `RETRIES` times.
+        MMRecUnError: when processes died more than `RETRIES` times.
     """
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the error below says it in one line
     config = LaunchConfig(
@@ -44,25 +44,25 @@ def train_here(task: ShardedTraining, workers: int) -> None:
     except ChildFailedError as error:
         _, first = error.get_first_failure()
         raise MMRecUnError(
-            f"process {first.local_rank} of the training ended with {first.exitcode}, {RETRIES + 1} times; what it "
-            "said stands above. The same command goes on from the newest checkpoint"
+            f"process {first.local_rank} of the training ended with {first.exitcode}, {RETRIES + 1} times; its "
+            "output is above. The same command resumes from the newest checkpoint"
         ) from None
 
 
 def train_on_cluster(engine: Engine, task: ShardedTraining, workers: int, share: Share) -> None:
-    """Train with processes on the hosts of a Ray cluster; see `Engine.gang` for the errors."""
-    engine.gang(sharded_training.work, task.model_dump_json(), workers, share, task.store, task.key)
+    """Train with processes on the hosts of a Ray cluster; see `Engine.run_group` for the errors."""
+    engine.run_group(sharded_training.work, task.model_dump_json(), workers, share, task.store, task.key)
 
 
 @contextmanager
 def watched(task: ShardedTraining, epochs: int, progress: Progress) -> Iterator[None]:
-    """Tell `progress` of every checkpoint that appears while the block runs."""
-    ended, shelf = threading.Event(), task.shelf()
+    """Report every checkpoint that appears during the block to `progress`."""
+    ended, store = threading.Event(), task.open_store()
 
     def look() -> None:
         while not ended.wait(_LOOK_SECONDS):
             try:
-                found = [name for name in shelf.names() if name.startswith(f"{task.key}/epoch-")]
+                found = [name for name in store.names() if name.startswith(f"{task.key}/epoch-")]
             except (OSError, MMRecUnError):  # an old checkpoint is just being removed, or the store is away for a while
                 continue
             if found:

@@ -1,8 +1,8 @@
-"""Interactions as columns on disk: three mapped files for each split, and the ids as rows of bytes.
+"""A dataset in memory-mapped files: only the pages that are read take memory.
 
-Nothing of them is resident but the pages that are read. Of each split there are, sorted by user, then item:
-`users` int32 [N], `items` int32 [N], and `starts` int64 [U + 1], where the pairs of each user begin. Ids are uint8
-[U, W], UTF-8 filled up with zeros. Features are the files of the dataset under another name.
+Each split has three files, sorted by user, then item: `users` int32 [N], `items` int32 [N], and `starts` int64
+[U + 1], the index of the first pair of each user. Ids are uint8 [U, W], UTF-8 padded with zeros. The features are
+those of the dataset folder, linked under another name.
 """
 
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from mmrecun.arrays import Bools, Floats, Ints
+from mmrecun.arrays import Bools, Floats, Ints, concatenated_ranges
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.npy import read_npy
 
 
 @dataclass(frozen=True)
-class PairColumns:
+class MappedPairs:
     """The pairs of one split.
 
     Attributes:
         users, items: int32 [N], mapped; sorted by user, then item.
-        starts: int64 [U + 1], mapped: the pairs of user u are at `starts[u]` to `starts[u + 1]`.
+        starts: int64 [U + 1], mapped; the pairs of user u are those from `starts[u]` up to `starts[u + 1]`.
     """
 
     users: np.ndarray
@@ -33,13 +33,16 @@ class PairColumns:
         return len(self.users)
 
     def places_of(self, users: Ints) -> tuple[Ints, Ints]:
-        """Return the indices of the pairs of `users` (int64 [M]) and the number for each user: int64 both."""
+        """Return the indices of the pairs of `users` (int64 [M]), int64 [N'], and how many each has, int64 [M]."""
         starts = self.starts[users]
         counts = self.starts[users + 1] - starts
-        return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts), counts
+        return concatenated_ranges(starts, counts), counts
 
     def contains(self, users: Ints, items: Ints) -> Bools:
-        """Say whether each pair (`users[b]`, `items[b]`), int64 [B] both, is among these, by bisection."""
+        """Say for each pair (`users[b]`, `items[b]`), both int64 [B], whether it is among these: bool [B].
+
+        All pairs are looked up at once by bisection: `low` and `high` bound where pair b can still be.
+        """
         low, high = self.starts[users], self.starts[users + 1]
         end = high.copy()
         while True:
@@ -63,7 +66,7 @@ class PairColumns:
         return Interactions(rows, self.items[places].astype(np.int64), labels)
 
     def item_degrees(self, items: int) -> Ints:
-        """Count the pairs of each item, in blocks: int64 [I]."""
+        """Count the pairs of each of `items` items: int64 [I]."""
         found = np.zeros(items, dtype=np.int64)
         for start in range(0, len(self), 1 << 22):
             found += np.bincount(self.items[start : start + (1 << 22)], minlength=items)
@@ -71,11 +74,11 @@ class PairColumns:
 
 
 @dataclass(frozen=True)
-class FeatureColumns:
+class MappedFeatures:
     """The features of one modality.
 
     Attributes:
-        features: float [I, F], mapped; rows of absent items mean nothing.
+        features: float [I, F], mapped; the rows of absent items are undefined.
         present: bool [I], mapped.
     """
 
@@ -88,19 +91,19 @@ class FeatureColumns:
         return int(self.features.shape[1])
 
     def rows(self, at: Ints) -> Floats:
-        """Return the features of items `at` (int64 [K]): float32 [K, F], zero where absent."""
+        """Return the features of the items `at` (int64 [K]): float32 [K, F], zero where absent."""
         return np.where(self.present[at, None], self.features[at], 0).astype(np.float32)
 
 
 @dataclass(frozen=True)
-class Columns:
+class MappedDataset:
     """A dataset whose pairs and ids stay on disk.
 
     Attributes:
-        name: of the dataset.
-        digest: of the dataset's content.
-        users, items: uint8 [U, W] and [I, W'], ids as bytes, mapped.
-        splits: the pairs of each split.
+        name: name of the dataset.
+        digest: digest of its content, as `Dataset.digest`.
+        users, items: ids as bytes, uint8 [U, W] and [I, W'], mapped.
+        splits: split -> its pairs.
         features: modality -> its features.
     """
 
@@ -108,24 +111,23 @@ class Columns:
     digest: str
     users: np.ndarray
     items: np.ndarray
-    splits: dict[Split, PairColumns]
-    features: Mapping[str, FeatureColumns] = field(default_factory=dict)
+    splits: dict[Split, MappedPairs]
+    features: Mapping[str, MappedFeatures] = field(default_factory=dict)
 
     @property
-    def train(self) -> PairColumns:
+    def train(self) -> MappedPairs:
         """The training pairs."""
         return self.splits[Split.TRAIN]
 
     @classmethod
-    def read(cls, folder: Path, name: str, digest: str) -> "Columns":
-        """Map the files of a folder that `import_columns` wrote."""
+    def read(cls, folder: Path, name: str, digest: str) -> "MappedDataset":
+        """Map the files of a folder that `mapped_import.open_mapped` wrote."""
         splits = {
-            split: PairColumns(*(read_npy(folder / f"{split.name.lower()}.{part}.npy") for part in PARTS))
-            for split in Split
+            split: MappedPairs(*(read_npy(folder / f"{split.label}.{part}.npy") for part in PARTS)) for split in Split
         }
         names = sorted(path.name[len(FEATURES) : -len(".npy")] for path in folder.glob(f"{FEATURES}*.npy"))
         features = {
-            each: FeatureColumns(*(read_npy(folder / f"{part}{each}.npy") for part in (FEATURES, PRESENT)))
+            each: MappedFeatures(*(read_npy(folder / f"{part}{each}.npy") for part in (FEATURES, PRESENT)))
             for each in names
         }
         return cls(name, digest, read_npy(folder / "user_ids.npy"), read_npy(folder / "item_ids.npy"), splits, features)

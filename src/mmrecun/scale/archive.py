@@ -1,4 +1,4 @@
-"""A folder as one stream of bytes, to be sent to another machine; what was cut short is refused there."""
+"""A folder as one stream of bytes, to be sent to another machine, where a stream that was cut short is refused."""
 
 import io
 import tarfile
@@ -8,7 +8,7 @@ from typing import IO
 from mmrecun.atomic import staged_folder
 from mmrecun.errors import ArtifactError
 
-_LAST = ".complete"  # stands at the end of every parcel, so that half of one is not taken for a whole
+_LAST = ".complete"  # the last entry of every archive, by which one that was cut short is recognised
 
 
 def pack_into(folder: Path, stream: IO[bytes]) -> None:
@@ -20,19 +20,19 @@ def pack_into(folder: Path, stream: IO[bytes]) -> None:
 
 
 def pack(folder: Path) -> bytes:
-    """Return the files below `folder` as one piece of memory."""
+    """Return the archive of the files below `folder` as bytes."""
     stream = io.BytesIO()
     pack_into(folder, stream)
     return stream.getvalue()
 
 
 def unpack_from(stream: IO[bytes], place: Path, source: str) -> None:
-    """Make the folder `place` out of a stream of `pack_into`; one that is there already is left as it is.
+    """Make the folder `place` from an archive that `pack_into` wrote; an existing folder is left unchanged.
 
     Args:
-        stream: to be read from where it stands.
-        place: appears whole or not at all.
-        source: where the stream comes from, for the error.
+        stream: the archive, read from the current position.
+        place: the folder; it appears whole or not at all.
+        source: where the stream comes from, for the error message.
 
     Raises:
         ArtifactError: when the stream is damaged or ends too soon.
@@ -44,7 +44,7 @@ def unpack_from(stream: IO[bytes], place: Path, source: str) -> None:
         with staged_folder(place) as staging:
             _extract(stream, staging, source)
     except ArtifactError:
-        if not place.is_dir():  # else somebody was sooner, with the same content
+        if not place.is_dir():  # else another process made it first, with the same content
             raise
 
 
@@ -61,7 +61,7 @@ def _extract(stream: IO[bytes], staging: Path, source: str) -> None:
 
 
 def unpack(content: bytes, place: Path, source: str) -> None:
-    """Make the folder `place` out of what `pack` gave."""
+    """Make the folder `place` from the bytes that `pack` returned."""
     unpack_from(io.BytesIO(content), place, source)
 
 

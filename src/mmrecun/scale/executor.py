@@ -1,4 +1,4 @@
-"""Where pieces are made: what a room promises, and in which order pieces can be begun."""
+"""The contract of executors, which make pieces of work, and the order in which pieces can be started."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,40 +9,40 @@ from mmrecun.training.loop import Progress
 
 
 class Made(NamedTuple):
-    """A piece that has come to its end.
+    """A piece that was made or has failed.
 
     Attributes:
-        piece: which.
-        failure: why its folder is not there; None where it is.
+        piece: the piece.
+        failure: why its folder does not exist; None if it does.
     """
 
     piece: Piece
     failure: Failure | None
 
 
-class Room(Protocol):
+class Executor(Protocol):
     """Makes pieces.
 
     Attributes:
-        shared: whether pieces are made beside one another, so that their times are not those of a quiet machine.
+        shared: whether several pieces are made at the same time, so that their times cannot be compared.
     """
 
     shared: bool
 
     def make(self, pieces: Sequence[Piece], root: Path, progress: Progress) -> Iterator[Made]:
-        """Yield each piece once, when its folder lies whole below `root` or cannot be made, in any order.
+        """Yield each piece once, in any order, when its folder is complete below `root` or cannot be made.
 
-        A folder that is there already is not made again. A piece may be begun more than once, where a machine dies, but
-        one result is kept. `progress` receives pieces done, pieces in all, and what is being made.
+        An existing folder is not made again. If a machine dies, its pieces are started again; one result is kept.
+        `progress` receives the number of finished pieces, of all pieces, and what is being made.
         """
 
 
 class Schedule:
-    """Which pieces can be begun: those whose needs are there.
+    """The pieces that are still to be made; one can be started when its needs exist.
 
     Args:
-        pieces: in the order in which they had best be made; a name that occurs again is the same piece.
-        root: folder that they lie below.
+        pieces: in the preferred order; two of the same name are one piece.
+        root: folder below which their folders lie.
     """
 
     def __init__(self, pieces: Sequence[Piece], root: Path) -> None:
@@ -52,7 +52,7 @@ class Schedule:
 
     @property
     def done(self) -> int:
-        """How many pieces have come to their end."""
+        """Number of finished pieces."""
         return self.total - len(self._open)
 
     def ready(self, most: int | None = None) -> list[Piece]:
@@ -68,7 +68,7 @@ class Schedule:
         return found
 
     def end(self, piece: Piece, failure: Failure | None) -> list[Made]:
-        """Mark a piece as ended; returns it, and with it those that cannot be made without it."""
+        """Mark a piece as finished; return it and, if it failed, all pieces that cannot be made without it."""
         self._open.discard(piece.name)
         ended = [Made(piece, failure)]
         if failure is not None:
@@ -78,7 +78,7 @@ class Schedule:
         return ended
 
     def lacking(self, piece: Piece) -> Failure | None:
-        """Return what to say of a piece that needs a folder which nobody makes and which is not there."""
+        """Return the failure of a piece that needs a folder which does not exist and which no piece makes."""
         absent = [name for name in piece.needs if not (self.root / name).is_dir()]
         text = f"{self.root / absent[0]} is missing; it is needed for '{piece.note or piece.name}'" if absent else ""
         return Failure(kind="ArtifactError", text=text) if absent else None

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from mmrecun.data import files
-from mmrecun.data.columns_import import columns_of
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Split
+from mmrecun.data.mapped_import import open_mapped
 from mmrecun.errors import DataError
 
 
@@ -38,7 +38,7 @@ def shuffled(folder: Path, out: Path, digest: bool) -> Path:
 @pytest.mark.parametrize("order", ["as saved", "another"])
 def test_columns_hold_what_the_dataset_holds(folder: Path, tmp_path: Path, order: str):
     place = folder if order == "as saved" else shuffled(folder, tmp_path / "data", digest=True)
-    data, columns = files.load(place), columns_of(place)
+    data, columns = files.load(place), open_mapped(place)
     assert columns.digest == data.digest
     assert columns.name == data.name
     for split in Split:
@@ -51,7 +51,7 @@ def test_columns_hold_what_the_dataset_holds(folder: Path, tmp_path: Path, order
 
 
 def test_pairs_are_found_as_in_a_set(folder: Path):
-    columns, rng = columns_of(folder).train, np.random.default_rng(0)
+    columns, rng = open_mapped(folder).train, np.random.default_rng(0)
     known = set(zip(columns.users.tolist(), columns.items.tolist(), strict=True))
     users, items = rng.integers(80, size=2000), rng.integers(60, size=2000)
     wanted = [(user, item) in known for user, item in zip(users.tolist(), items.tolist(), strict=True)]
@@ -66,13 +66,13 @@ def test_pairs_are_found_as_in_a_set(folder: Path):
 
 def test_columns_are_made_once_and_again_when_the_data_change(folder: Path, tmp_path: Path):
     place = shuffled(folder, tmp_path / "data", digest=False)
-    columns_of(place)
+    open_mapped(place)
     made = (place / "columns" / "columns.json").stat().st_mtime_ns
-    columns_of(place)
+    open_mapped(place)
     assert (place / "columns" / "columns.json").stat().st_mtime_ns == made
     table = pl.read_parquet(place / "interactions.parquet")
     table[1:].write_parquet(place / "interactions.parquet")
-    assert sum(map(len, columns_of(place).splits.values())) == table.height - 1
+    assert sum(map(len, open_mapped(place).splits.values())) == table.height - 1
 
 
 @pytest.mark.parametrize(
@@ -91,5 +91,5 @@ def test_what_cannot_be_used_is_one_clear_line_and_leaves_nothing(folder: Path, 
     files.save(files.load(folder), place)
     change(pl.read_parquet(place / "interactions.parquet")).write_parquet(place / "interactions.parquet")
     with pytest.raises(DataError, match=message):
-        columns_of(place)
+        open_mapped(place)
     assert not (place / "columns").exists()

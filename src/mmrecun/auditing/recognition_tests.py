@@ -1,4 +1,4 @@
-"""What an audit asks about: one comparison for each kind of thing that was forgotten, the same for every state."""
+"""Recognition tests of an audit: one comparison for each kind of forgotten data, the same for every model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,12 +45,12 @@ class SinglePairs:
         pairs = partition.forgotten
         pairs = pairs.select(~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items])
         forgotten = pairs.sample(_MOST, rng)
-        aside, seen = (
+        unseen, seen = (
             partition.retained_pairs.select(partition.retained_pairs.splits != Split.TRAIN),
             partition.retained_pairs.split(Split.TRAIN),
         )
         held_out, known = (
-            part.select(np.isin(part.users, forgotten.users)).sample(2 * _MOST, rng) for part in (aside, seen)
+            part.select(np.isin(part.users, forgotten.users)).sample(2 * _MOST, rng) for part in (unseen, seen)
         )
         if not (len(forgotten) and len(held_out) and len(known)):
             return None
@@ -70,18 +70,23 @@ class SinglePairs:
                 np.column_stack([place, score, cosine, traits.users[pairs.users], traits.items[pairs.items]])
             )
         forgotten, held_out, known = groups
-        taught, aside = (
+        of_forgotten, of_held_out = (
             np.column_stack([structure.users[pairs.users], structure.items[pairs.items]])
             for pairs in (self.forgotten, self.held_out)
         )
         return Comparison(
-            forgotten, held_out, known, held_out, (seen_by_attacker[0], seen_by_attacker[1]), (taught, aside)
+            forgotten,
+            held_out,
+            known,
+            held_out,
+            (seen_by_attacker[0], seen_by_attacker[1]),
+            (of_forgotten, of_held_out),
         )
 
 
 @dataclass(frozen=True)
 class RecognitionTests:
-    """Everything that is asked about one request.
+    """The recognition tests of one request.
 
     Attributes:
         partition: original and retained data.
@@ -115,12 +120,12 @@ class RecognitionTests:
     def comparisons(
         self, model: Recommender | None, vectors: Vectors, traits: RowTraits, structure: RowTraits, build: Build
     ) -> dict[Kind, Comparison]:
-        """Make all comparisons of one state.
+        """Make all comparisons of one model.
 
         Args:
-            model: of the retained data; None for the original, which is not asked about lapsed features.
-            vectors: of everybody in original rows.
-            traits, structure: of the retained rows; see `row_traits`.
+            model: model of the retained data; None for the original, which has no comparison of lapsed features.
+            vectors: vectors of all users and items in original rows.
+            traits, structure: traits of the retained rows; see `row_traits`.
             build: see `LapsedFeatures.groups`.
         """
         whole, shown = (_in_original_rows(rows, self.partition) for rows in (traits, structure))
@@ -128,13 +133,15 @@ class RecognitionTests:
         for target, asked in self.co_occurrence.items():
             partners, seen = (vectors.items, whole.items) if asked.of_users else (vectors.users, whole.users)
             forgotten, held_out, known = asked.groups(partners)
-            taught, aside = (
+            of_forgotten, of_held_out = (
                 np.column_stack([group.percentiles, seen[asked.kept[left_out.queries.items]]]).astype(np.float64)
                 for group, left_out in ((forgotten, asked.forgotten), (held_out, asked.held_out))
             )
             theirs = shown.items if asked.of_users else shown.users
             data = tuple(theirs[asked.kept[part.queries.items]] for part in (asked.forgotten, asked.held_out))
-            found[Kind(target)] = Comparison(forgotten, held_out, known, held_out, (taught, aside), (data[0], data[1]))
+            found[Kind(target)] = Comparison(
+                forgotten, held_out, known, held_out, (of_forgotten, of_held_out), (data[0], data[1])
+            )
         if self.pairs is not None:
             found[Kind(Target.INTERACTIONS)] = self.pairs.comparison(vectors, whole, shown)
         for name, lapsed in self.features.items():

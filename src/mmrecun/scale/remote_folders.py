@@ -1,4 +1,4 @@
-"""Folders in a store that every machine reaches: one object each, whole or absent."""
+"""Folders in a store that every host reaches, such as an object store: one object for each folder."""
 
 import secrets
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from pathlib import Path
 
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.extras import library
-from mmrecun.scale.parcel import pack_into, unpack_from
+from mmrecun.scale.archive import pack_into, unpack_from
 from mmrecun.text import reason_of
 
 SUFFIX = ".tar"
 
 
-class Depot:
-    """Folders by name; a name holds a digest, so whoever comes second to a name has nothing to add.
+class RemoteFolders:
+    """Folders by name. A name contains a digest of the content, so a folder that exists is never written again.
 
     Args:
-        url: "file:///shared/depot", "s3://bucket/folder" or "gs://bucket/folder"; credentials come from the
-            environment, as their vendors say.
+        url: "file:///shared/folder", "s3://bucket/folder" or "gs://bucket/folder"; credentials are read from the
+            environment variables that each vendor documents.
 
     Raises:
         ConfigError: for a URL that no file system knows.
@@ -34,15 +34,15 @@ class Depot:
                 raise ConfigError(f"--store {url}: no such kind of store: {reason_of(error)}") from None
 
     def has(self, name: str) -> bool:
-        """Say whether the folder is there."""
+        """Say whether the folder exists."""
         with self._in_one_line("read"):
             found: bool = self._files.get_file_info(self._path(name)).type == self._fs.FileType.File
         return found
 
     def put(self, folder: Path, name: str) -> None:
-        """Store `folder` under `name`, unless it is there; it appears whole or not at all.
+        """Store `folder` under `name`, unless that exists; it appears whole or not at all.
 
-        An object store shows what was written when it is closed. A file system shows it at once, so there it is written
+        An object store shows an object when it is closed. A file system shows a file at once, so there it is written
         under another name and renamed.
         """
         if self.has(name):
@@ -57,15 +57,15 @@ class Depot:
                     pack_into(folder, stream)
                 if staging != final:
                     self._files.move(staging, final)
-            except BaseException:  # an interruption too: half an object would be refused by its readers, but stay
+            except BaseException:  # also when interrupted: readers refuse half an object, but it would remain
                 self._remove(staging)
                 raise
 
     def get(self, name: str, place: Path) -> None:
-        """Make the folder `place` of what is stored under `name`.
+        """Make the folder `place` from what is stored under `name`.
 
         Raises:
-            ArtifactError: when it is not there, or damaged.
+            ArtifactError: when there is nothing, or it is damaged.
         """
         if place.is_dir():
             return
@@ -86,7 +86,7 @@ class Depot:
         return sorted(path[start:].removesuffix(SUFFIX) for path in paths if path.endswith(SUFFIX))
 
     def size(self, name: str) -> int:
-        """Return how many bytes are stored under `name`; 0 where it is not there."""
+        """Return the number of bytes stored under `name`; 0 if there is nothing."""
         with self._in_one_line("read"):
             return int(self._files.get_file_info(self._path(name)).size or 0)
 
@@ -107,31 +107,31 @@ class Depot:
 
     @contextmanager
     def _in_one_line(self, done: str) -> Iterator[None]:
-        """Turn what a store says into one line."""
+        """Turn an error of the store into one line."""
         try:
             yield
         except OSError as error:
             raise ConfigError(f"--store {self.url}: cannot be {done}: {error.strerror or reason_of(error)}") from None
 
 
-def opened(url: str | None) -> Depot | None:
-    """Return the depot at `url`, or None for None."""
-    return Depot(url) if url else None
+def open_folders(url: str | None) -> RemoteFolders | None:
+    """Open the remote folders at `url`; None for no URL."""
+    return RemoteFolders(url) if url else None
 
 
-def check(depot: Depot, scratch: Path) -> None:
-    """Write a small folder into a depot, read it back and remove it.
+def check(folders: RemoteFolders, scratch: Path) -> None:
+    """Store a small folder, read it back and remove it.
 
     Raises:
-        MMRecUnError: when any of that fails.
+        MMRecUnError: when a step fails.
     """
     name, sent, back = f"check-{secrets.token_hex(8)}", scratch / "sent", scratch / "back"
     sent.mkdir(parents=True)
     (sent / "word").write_text(name, encoding="utf-8")
-    depot.put(sent, name)
+    folders.put(sent, name)
     try:
-        depot.get(name, back)
+        folders.get(name, back)
     finally:
-        depot.remove(name)
+        folders.remove(name)
     if (back / "word").read_text(encoding="utf-8") != name:
-        raise ArtifactError(f"{depot.url} gave back something else than was put there")
+        raise ArtifactError(f"{folders.url} gave back something else than was put there")

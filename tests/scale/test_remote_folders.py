@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mmrecun.errors import ArtifactError, ConfigError
-from mmrecun.scale.depot import Depot, check
-from mmrecun.scale.parcel import pack, unpack
+from mmrecun.scale.archive import pack, unpack
+from mmrecun.scale.remote_folders import RemoteFolders, check
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -28,24 +28,24 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def test_a_parcel_is_the_folder_again_and_the_same_bytes_each_time(folder: Path, tmp_path: Path):
+def test_an_archive_unpacks_to_the_same_folder_and_the_same_bytes_each_time(folder: Path, tmp_path: Path):
     os.utime(folder / "word", (1, 1))
-    parcel = pack(folder)
+    archive = pack(folder)
     os.utime(folder / "word", (2, 2))
-    assert pack(folder) == parcel
-    unpack(parcel, tmp_path / "back", "here")
+    assert pack(folder) == archive
+    unpack(archive, tmp_path / "back", "here")
     assert content(tmp_path / "back") == content(folder)
     assert (tmp_path / "back" / "a" / "empty").is_dir()
 
 
 @pytest.mark.parametrize("kept", [0, 100, 40_000, 78_336, 79_000])
-def test_half_a_parcel_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path, kept: int):
+def test_half_an_archive_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path, kept: int):
     with pytest.raises(ArtifactError, match=r"from there: (damaged|cut short); remove it"):
         unpack(pack(folder)[:kept], tmp_path / "back", "from there")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_a_parcel_writes_nowhere_else(tmp_path: Path):
+def test_an_archive_writes_nowhere_else(tmp_path: Path):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("../outside"), io.BytesIO())
@@ -76,14 +76,14 @@ def bucket(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_what_is_put_is_got_and_the_second_writer_leaves_it(url: str, folder: Path, tmp_path: Path):
-    depot, name = Depot(url), "golds/mgcn-1000-0123456789abcdef"
+    depot, name = RemoteFolders(url), "golds/mgcn-1000-0123456789abcdef"
     assert not depot.has(name)
     assert depot.names() == []
     with pytest.raises(ArtifactError, match=f"has no '{name}'"):
         depot.get(name, tmp_path / "absent")
     depot.put(folder, name)
     (folder / "word").write_text("later")
-    Depot(url).put(folder, name)
+    RemoteFolders(url).put(folder, name)
     depot.get(name, tmp_path / "back")
     assert (tmp_path / "back" / "word").read_text() == "word"
     assert depot.names() == [name]
@@ -97,17 +97,17 @@ def test_a_writer_that_is_killed_leaves_nothing_to_be_seen(folder: Path, tmp_pat
     """Killed with half of a file read; the next writer has its way."""
     url = (tmp_path / "depot").as_uri()
     code = (
-        "import sys; from pathlib import Path; import tarfile, mmrecun.scale.depot as d\n"
+        "import sys; from pathlib import Path; import tarfile, mmrecun.scale.remote_folders as d\n"
         "def held(*a, **k):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
         "tarfile.TarFile.addfile = held\n"
-        f"d.Depot({url!r}).put(Path({str(folder)!r}), 'name')"
+        f"d.RemoteFolders({url!r}).put(Path({str(folder)!r}), 'name')"
     )
     writer = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert writer.stdout.readline() == b"held\n"
     writer.send_signal(signal.SIGKILL)
     writer.communicate()
-    depot = Depot(url)
+    depot = RemoteFolders(url)
     assert not depot.has("name")
     assert depot.names() == []
     depot.put(folder, "name")
@@ -116,14 +116,14 @@ def test_a_writer_that_is_killed_leaves_nothing_to_be_seen(folder: Path, tmp_pat
 
 
 def test_a_writer_that_fails_leaves_nothing(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
-    depot = Depot(url)
+    depot = RemoteFolders(url)
 
     def full(folder, stream):
         stream.write(b"x" * 1000)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mmrecun.scale.depot.pack_into", full)
+        patch.setattr("mmrecun.scale.remote_folders.pack_into", full)
         with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
             depot.put(folder, "name")
     assert depot.names() == []
@@ -134,4 +134,4 @@ def test_a_writer_that_fails_leaves_nothing(url: str, folder: Path, monkeypatch:
 @pytest.mark.parametrize("wrong", ["nowhere", "gopher://host/x"])
 def test_another_kind_of_store_is_one_line(wrong: str):
     with pytest.raises(ConfigError, match=f"--store {wrong}: no such kind of store"):
-        Depot(wrong)
+        RemoteFolders(wrong)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mmrecun.data.columns import Columns
+from mmrecun.data.mapped_dataset import MappedDataset
 
 ROOT = Path(__file__).parents[2]
 PAIRS, ITEMS = 600_000, 3_000
@@ -18,10 +18,10 @@ CHILD = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from mmrecun.data import columns_import
+from mmrecun.data import mapped_import
 
-columns_import._BLOCK = columns_import._PAIRS = 1 << 14
-columns_import.columns_of(Path(sys.argv[1]))
+mapped_import._BLOCK = mapped_import._PAIRS = 1 << 14
+mapped_import.open_mapped(Path(sys.argv[1]))
 room, text = int(sys.argv[3]), int(sys.argv[4])
 used = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
 limit = (int(used.split()[1]) << 10) + room
@@ -30,7 +30,7 @@ try:
     np.zeros(text, np.uint8)
 except MemoryError:
     print("no room for the pairs as text")
-columns_import.columns_of(Path(sys.argv[2]))
+mapped_import.open_mapped(Path(sys.argv[2]))
 print("made")
 """
 
@@ -74,5 +74,5 @@ def test_pairs_larger_than_the_allowed_memory_are_imported(tmp_path: Path):
     )
     assert child.returncode == 0, child.stderr
     assert child.stdout.splitlines() == ["no room for the pairs as text", "made"]
-    made = Columns.read(tmp_path / "large" / "columns", "made", "")
+    made = MappedDataset.read(tmp_path / "large" / "columns", "made", "")
     assert sum(map(len, made.splits.values())) == PAIRS
