@@ -1,1 +1,1 @@
-"""The method of this package: take the pull of forgotten pairs out of every row, then settle on what is retained."""
+"""MMRecUn: subtract the gradient of forgotten pairs from every row by Gauss-Newton steps, then train for an epoch."""

@@ -1,11 +1,11 @@
-"""The balance in which training leaves a row: what its pairs teach it, what makes it decay, and what nothing explains.
+"""The stationary point at which training leaves a row: its gradient, a decay, and a remainder.
 
 At the end of a training -g = decay * row + rest, where g is the gradient of BPR over all pairs of the row (see
-`expected_bpr`). The decay stands for the regulariser and for stopping early. It follows a row's degree closely, so that
-it is read off the rows of the same degree. The rest is noise: of the negatives that happened to be drawn.
+`expected_bpr`). The decay combines the regulariser and early stopping. It depends closely on the
+degree, so it is estimated from rows of the same degree. The rest is noise of the negatives that were drawn.
 
-Without the forgotten pairs a row would be in balance with its retained ones: it would decay as a row of its new degree
-does, and have the noise of fewer pairs.
+Without the forgotten pairs a row would be in balance with its retained ones, with the decay of a row of its new degree
+and the noise of fewer pairs.
 """
 
 from dataclasses import dataclass, replace
@@ -24,14 +24,11 @@ Decays = npt.NDArray[np.float64]
 _STRATA, _FEWEST = 12, 4
 _LEAST_DECAY = 1e-3
 _TINY = 1e-9
-_FIXED = 1e4  # a decay beside which no gradient counts
+_FIXED = 1e4  # a decay so large that a row does not move
 
 
 def mean_cosine(rows: Tensor, gradient: Tensor, degree: Ints) -> float:
-    """Compute the mean cosine between rows [R, D] and -gradient [R, D], what their pairs taught them.
-
-    Rows of `degree` 0 do not count.
-    """
+    """Compute the mean cosine between rows [R, D] and -gradient [R, D]; rows of `degree` 0 do not count."""
     known = torch.from_numpy(degree > 0).to(rows.device)
     return float(cosine_similarity(rows[known], -gradient[known]).mean()) if known.any() else 0.0
 
@@ -44,14 +41,14 @@ def own_decay(rows: Tensor, gradient: Tensor) -> Decays:
 
 
 def share_left(before: Tensor, after: Tensor) -> Tensor:
-    """Compute the share of each row's gradient `before` [R, D] that is left `after` a request: float32 [R, 1]."""
+    """Compute the share of each row's gradient `before` [R, D] that remains `after` a request: float32 [R, 1]."""
     along = (before * after).sum(dim=1, keepdim=True)
     return (along / before.square().sum(dim=1, keepdim=True).clamp(min=_TINY)).clamp(0, 1)
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What the R retained rows of a table should be in balance with.
+    """Decay and remainder of R retained rows of a table at the stationary point without the forgotten pairs.
 
     Attributes:
         decay: float32 [R, 1].
@@ -72,15 +69,15 @@ class Balance:
         share: float,
         left: Tensor | None = None,
     ) -> Self:
-        """Carry over to the retained pairs what training left.
+        """Derive the balance of the retained pairs from that of the trained rows.
 
         Args:
             rows: float32 [R, D], as trained.
             gradient: float32 [R, D], over the original pairs.
             decay_at: the decay of the trained rows.
             before, after: int64 [R], degrees.
-            share: of all pairs that are retained. Who loses as many as everybody does is not touched.
-            left: float32 [R, 1], the share of the rest that stays; that of the row's pairs, if it is noise of theirs.
+            share: share of all pairs that is retained. A row that loses the same share is not changed.
+            left: float32 [R, 1], the share of the rest that remains: that of the pairs, if the rest is their noise.
         """
         rest = gradient + _column(decay_at(before), rows) * rows
         if left is None:
@@ -88,12 +85,12 @@ class Balance:
         return cls(_column(share * decay_at(after / share), rows), left * rest)
 
     def with_rest_of(self, others: Ints, share: float) -> Self:
-        """Take `share` of each row's rest, by its square, from another row, at its own length.
+        """Replace `share` of the square of each row's rest by that of another row, scaled to its own length.
 
-        So it would be, had other negatives been drawn: noise of the same size in other directions.
+        Other negatives would have left noise of the same size in other directions.
 
         Args:
-            others: int64 [R], from whom.
+            others: int64 [R], the other row of each.
             share: from 0 to 1.
         """
         drawn = self.rest[torch.from_numpy(others).to(self.rest.device)]
@@ -101,7 +98,7 @@ class Balance:
         return replace(self, rest=(1 - share) ** 0.5 * self.rest + share**0.5 * drawn)
 
     def with_fixed(self, fixed: Ints, rows: Tensor) -> Self:
-        """Keep the rows of these numbers where they are among `rows`, float32 [R, D], whatever pulls at them."""
+        """Keep the rows `fixed`, int64, of `rows`, float32 [R, D], where they are, by a very large decay."""
         at = torch.from_numpy(fixed).to(rows.device)
         decay, rest = self.decay.clone(), self.rest.clone()
         decay[at], rest[at] = _FIXED, _FIXED * rows[at]
@@ -129,10 +126,10 @@ class DecayByDegree(Settings):
 
     @classmethod
     def fitted(cls, decay: Decays, degree: Ints) -> Self:
-        """Take the medians of strata of nearly equal degree, and the nearest values to them that never fall.
+        """Fit the medians of strata of nearly equal degree by values that never decrease with degree.
 
-        Rows that served vectors average over a graph are explained less, and seem to decay less, the more pairs they
-        have. Taken at its word that would let the most popular rows go anywhere.
+        In graph models the estimate can decrease with degree, since rows of many pairs are explained less well. A
+        small decay would let the most popular rows move too far.
 
         Args:
             decay: float64 [R].
@@ -154,10 +151,10 @@ class DecayByDegree(Settings):
         return cls(log_degrees=tuple(logs), decays=tuple(medians.tolist()))
 
     def __call__(self, degree: Decays | Ints) -> Decays:
-        """Read off the decay of rows of these degrees; float64 of the same shape.
+        """Interpolate the decay of rows of these degrees; float64 of the same shape.
 
-        Rows of fewer pairs than any trained row has are left by requests alone. Their decay is on the line through the
-        first two points, by degree, and at least half of the first.
+        Requests can leave rows of fewer pairs than any trained row has. Their decay is on the line through the first
+        two points, by degree, and at least half of the first.
         """
         found: Decays = np.interp(np.log(np.maximum(degree, 1)), self.log_degrees, self.decays)
         if len(self.decays) > 1:

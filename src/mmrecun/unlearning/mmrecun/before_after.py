@@ -19,7 +19,7 @@ _PAIRS = 8  # drawn for every negative; they cost less
 
 
 class BeforeAndAfter(NamedTuple):
-    """BPR over the original and over the retained pairs, with the same draws, so that chance cancels out.
+    """BPR over the original and over the retained pairs, with the same draws, so that sampling errors cancel.
 
     Attributes:
         before: in original rows.
@@ -31,7 +31,7 @@ class BeforeAndAfter(NamedTuple):
 
     @classmethod
     def of(cls, partition: Partition, size: int, rng: np.random.Generator, device: torch.device) -> Self:
-        """Draw `size` negatives, and as many pairs of those that stay and of those that go."""
+        """Draw `size` negatives, and as many retained and as many forgotten pairs."""
         return cls(*_PairedSampler(partition, size, rng, device).losses())
 
 
@@ -39,7 +39,7 @@ class _PairedSampler:
     def __init__(self, partition: Partition, size: int, rng: np.random.Generator, device: torch.device) -> None:
         self._partition, self._size, self._rng, self._device = partition, size, rng, device
         retained, forgotten = partition.retained_pairs.split(Split.TRAIN), partition.forgotten
-        # retained pairs first, in both: what is drawn of them stands at the same places before and after
+        # retained pairs come first in both, so that their draws have the same indices before and after
         self._users, self._items = (
             np.concatenate([getattr(pairs, side) for pairs in (retained, forgotten)]) for side in ("users", "items")
         )

@@ -1,4 +1,4 @@
-"""The curvature of BPR over all pairs, as Gauss and Newton have it."""
+"""The Gauss-Newton approximation of the Hessian of BPR over all pairs."""
 
 import torch
 from torch import Tensor
@@ -8,11 +8,11 @@ from mmrecun.unlearning.mmrecun.links import Links
 
 
 class GaussNewtonMatrix:
-    """The Gauss-Newton matrix of BPR by the vectors, the negatives of a pair taken as one and as all alike.
+    """The Gauss-Newton matrix of BPR with respect to the vectors, with one mean negative for all pairs.
 
     Args:
-        links: of the pairs.
-        hessian_weights: float32 [N], their stiffness.
+        links: the pairs.
+        hessian_weights: float32 [N], their second derivatives.
         vectors: float32 [U, D] and [I, D].
     """
 

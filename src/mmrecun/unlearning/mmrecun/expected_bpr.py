@@ -1,9 +1,10 @@
-"""What BPR taught each vector: its gradient over all pairs, in expectation over negatives.
+"""The gradient of BPR over all pairs with respect to each vector, in expectation over negatives.
 
-A trained row is, up to its length, the sum of what its pairs taught it. How hard a pair pulls falls as its margin x
-grows, and a row still holds what the pair taught it when x was small. So a pair counts with its pull at two thirds of
-the way that its margin went. On four datasets this explains rows of BPR-MF and VBPR with a cosine of 0.88 to 0.97, and
-those of LightGCN with 0.70 to 0.91. The mean pull over the second half of the way, or over all of it, is no better.
+A trained row is, up to its length, the sum of the gradients of its pairs during training. The gradient of a pair
+shrinks as its margin x grows, and a row also holds the larger gradients from when x was small. So a pair is weighted by
+its gradient at two thirds of its final margin. On four datasets this explains rows of BPR-MF and VBPR with a cosine of
+0.88 to 0.97, and those of LightGCN with 0.70 to 0.91. The mean gradient over the second half of the margin, or over all
+of it, is no better.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ _WAY = 2 / 3
 
 
 def gradient_weight(margins: Tensor) -> Tensor:
-    """Compute how hard pairs pulled on their way to these margins: sigmoid(-2/3 x), float32 of the same shape.
+    """Compute the weight of pairs with the final margins x in the gradient: sigmoid(-2/3 x), float32 of the same shape.
 
     >>> [round(force, 3) for force in gradient_weight(torch.tensor([0.0, 4.0])).tolist()]
     [0.5, 0.065]
@@ -33,11 +34,11 @@ def hessian_weight(pulls: Tensor) -> Tensor:
 
 
 class Gradient(NamedTuple):
-    """The gradient of BPR's sum over all pairs, by the vectors.
+    """The gradient of the sum of BPR over all pairs with respect to the vectors.
 
     Attributes:
         users, items: float32 [U, D] and [I, D].
-        hessian_weights: float32 [N], of each pair, averaged over negatives.
+        hessian_weights: float32 [N], second derivative of each pair, averaged over negatives.
     """
 
     users: Tensor
@@ -47,11 +48,11 @@ class Gradient(NamedTuple):
 
 @dataclass(frozen=True)
 class SampledPairs:
-    """Pairs that stand for all of a group when items are asked how often, and by whom, they were the negative.
+    """A sample of a group of pairs, from which the gradients of items as negatives are estimated.
 
     Attributes:
-        pair_indices: int64 [T], which pairs.
-        weights: float32 [T], how many draws of each single item a pair stands for.
+        pair_indices: int64 [T], indices of the pairs.
+        weights: float32 [T], number of draws of each item that a pair represents.
         positives: int64 rows and columns of [T, I], items that a pair's user has.
     """
 
@@ -62,11 +63,11 @@ class SampledPairs:
 
 @dataclass(frozen=True)
 class NewNegatives:
-    """Forgotten pairs of rows that stay: the user may draw the item as a negative from now on.
+    """Forgotten pairs of retained rows, whose item the user can draw as a negative after the request.
 
     Attributes:
         users, positives, negatives: int64 [B], the negative being the forgotten item.
-        weights: float32 [B], how often that happens in an epoch.
+        weights: float32 [B], expected number of such draws in an epoch.
     """
 
     users: Tensor
@@ -77,14 +78,14 @@ class NewNegatives:
 
 @dataclass(frozen=True)
 class ExpectedBPR:
-    """BPR over N pairs, each with all negatives at once; S drawn items stand for them.
+    """BPR over N pairs in expectation over all negatives, which is estimated from S drawn items.
 
     Attributes:
         links: the pairs.
         negatives: int64 [S] items.
         allowed: float32 [U, S], 1 where the user does not have the item.
-        sampled_pairs: of each group of pairs.
-        new_negatives: what training on these pairs does besides; None for nothing.
+        sampled_pairs: sample of each group of pairs.
+        new_negatives: forgotten pairs that can be drawn as negatives; None for none.
     """
 
     links: Links
@@ -96,7 +97,7 @@ class ExpectedBPR:
     def gradient(self, vectors: UserItemVectors) -> Gradient:
         """Compute the gradient of the sum over pairs of the mean over negatives, without autograd.
 
-        It is taken by the float32 vectors [U, D] and [I, D].
+        It is taken with respect to the float32 vectors [U, D] and [I, D].
         """
         users, items = vectors
         links, others = self.links, items[self.negatives]

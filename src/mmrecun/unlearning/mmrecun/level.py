@@ -1,11 +1,11 @@
-"""How well the forgotten pairs are still told from validation pairs of the same users or items.
+"""AUCs of forgotten against validation pairs of the same users or items: how well a model still recognises them.
 
-To a model that never learned them the two are alike, if a random draw split them: the AUC is about 0.5. How far from it
-this draw lies is read off vectors that were made of the retained pairs alone (see `spectral`). So the AUC says, without
-any Gold, whether a model has forgotten too little or too much.
+If the split was random, a model that never saw either has an AUC of about 0.5. The deviation from 0.5 by the chance of
+the draw is measured with vectors computed from the retained pairs alone (see `spectral`). So the AUC shows, without
+Gold, whether a model has forgotten too little or too much.
 
-Single pairs are asked about by popularity of the item. A pair of a rare item is held by the item's row, one of a
-popular item by the user's, so that these figures tell how far the rows of either side should go.
+Single pairs are compared in groups of equally popular items. A pair with a rare item is remembered in the row of the
+item, one with a popular item in that of the user, so that these figures show how far the rows of each side should move.
 """
 
 import math
@@ -27,7 +27,7 @@ from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
 _MOST, _FEWEST = 4096, 10
-_AMONG = 1024  # rivals that are drawn for all of a side; the same ones for all pairs
+_AMONG = 1024  # rows drawn to represent a side in ranks; the same for all pairs
 _GROUPS, _FEWEST_OF_GROUP = 3, 10
 _SPLIT_MARGIN, _SPLIT_ERRORS = 0.05, 2.5  # of the AUC of popularity, from 0.5; the latter in standard errors
 _ALIKE = 0.05  # of mean log popularity: where all are nearly as popular, one pair fewer decides the AUC
@@ -36,7 +36,7 @@ _REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the ra
 
 @dataclass(frozen=True)
 class _FoldedInPairs:
-    """Pairs of those who left, asked about by their partners' vectors; the partners are users where items left."""
+    """Pairs of removed users or items, recognised by the vectors of their partners on the other side."""
 
     of_users: bool
     forgotten: LeaveOneOut
@@ -45,7 +45,7 @@ class _FoldedInPairs:
     among: Ints
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
-        """Rank both by vectors [U', D] and [I', D], each pair by a row fitted to the owner's other pairs."""
+        """Rank forgotten and validation pairs by vectors [U', D] and [I', D] and rows fitted to the owners' others."""
         partners: Tensor = vectors[1 if self.of_users else 0]
         return [
             (
@@ -59,7 +59,7 @@ class _FoldedInPairs:
 
 @dataclass(frozen=True)
 class _SinglePairs:
-    """Forgotten pairs whose ends both stay, and validation pairs of their users, in retained rows."""
+    """Forgotten pairs whose user and item both stay, and validation pairs of their users, in retained rows."""
 
     forgotten: Interactions
     valid: Interactions
@@ -67,7 +67,7 @@ class _SinglePairs:
     among: Ints
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
-        """Rank both by vectors [U', D] and [I', D], in groups of equally popular items."""
+        """Rank forgotten and validation pairs by vectors [U', D] and [I', D], in groups of equally popular items."""
         users, items = vectors
         degree = degrees(self.seen, len(users), len(items))
         first, second = (
@@ -85,12 +85,12 @@ class _SinglePairs:
 
 
 class ForgettingLevel:
-    """The AUCs of one request, by the vectors of any model of the retained data.
+    """The AUCs of one request for the vectors of any model of the retained data.
 
     Args:
         partition: original and retained data.
-        rng: draws pairs where there are many, and the references.
-        device: of the references.
+        rng: generator of samples of pairs and of the references.
+        device: device of the references.
     """
 
     def __init__(self, partition: Partition, rng: np.random.Generator, device: torch.device) -> None:
@@ -115,7 +115,7 @@ class ForgettingLevel:
         """Compare each group of forgotten pairs, by vectors [U', D] and [I', D].
 
         Returns:
-            float64 [G] and [G], AUCs and their standard errors; none where too few pairs can be compared.
+            float64 [G] and [G], AUCs and their standard errors; G is 0 where too few pairs can be compared.
         """
         found = [
             (auc, _error(len(group[0]), len(group[2])))
@@ -187,7 +187,7 @@ def _rivals(count: int, rng: np.random.Generator) -> Ints:
 
 
 def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> bool:
-    """Say whether there are enough of both, alike in popularity as a random split makes them."""
+    """Say whether there are enough forgotten and validation pairs, as similar in popularity as after a random split."""
     if min(len(forgotten), len(valid)) < _FEWEST:
         return False
     popular = [degree[pairs.items].astype(np.float32) for pairs in (forgotten, valid)]
@@ -199,5 +199,5 @@ def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> b
 
 
 def _error(first: int, second: int) -> float:
-    """Return the standard error of the AUC of so many values that are alike."""
+    """Return the standard error of the AUC of two samples of these sizes from one distribution."""
     return math.sqrt((1 / first + 1 / second) / 12)

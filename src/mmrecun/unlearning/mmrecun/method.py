@@ -1,25 +1,26 @@
-"""MMRecUn, solved rather than trained: every row is brought into balance with the pairs that are retained.
+"""MMRecUn: solve for the stationary point of training on the retained pairs, instead of training towards it.
 
-Built on the idea of Sinha, Mandal and Kankanhalli (AAAI 2025): reverse BPR on the forget set beside BPR on the retain
-set. Here both are taken in expectation over all negatives, and what training would reach with many small steps is
-solved for.
+It builds on Sinha, Mandal and Kankanhalli (AAAI 2025): reverse BPR on the forget set together with BPR on the retain
+set. Here both are taken in expectation over all negatives, and the point that training would reach in many small steps
+is solved for.
 
-1. Training left each row in a balance of what its pairs taught it and of what makes it decay (see `balance`). What was
-   forgotten disturbs it: BPR's gradient over the retained pairs, on the retained graph and features, no longer matches.
-   The difference is the gradient of reverse BPR on the forgotten pairs, and of whatever else the request changed.
-2. Gauss-Newton steps restore the balance. They move the rows of all users and items at once, each by what the request
-   has to do with it: its own pairs, and those of its partners. Nobody else moves, but for a little noise that rows of
-   graph models exchange, so that lists change as between two trainings (see `restoring`).
-3. An epoch of ordinary training on the retained data follows, of all parameters. It renews the noise that every
-   training leaves in every row, and with it the order of everybody's lists.
+1. Training leaves each row at a stationary point, where the gradient of its pairs equals a decay (see `balance`).
+   Without the forgotten pairs the gradient of BPR on the retained pairs, graph and features differs from the decay.
+   The difference is the gradient of reverse BPR on the forgotten pairs, and of other changes by the request.
+2. Gauss-Newton steps restore the balance. They move the rows of all users and items together, mostly those that the
+   request affects through their own pairs or those of their partners. In graph models rows also exchange a little
+   noise, so that lists change as between two trainings (see `restoring`).
+3. An epoch of ordinary training of all parameters on the retained data follows. It renews the noise that every
+   training leaves in every row, and with it the order of all lists.
 4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
 
-A small request moves the rows that lost pairs alone, and owes the rest (see `small_request`).
+A small request moves only the rows that lost pairs; the other rows are moved by a later, larger request (see
+`small_request`).
 
-How far to go in step 2 is read off validation pairs of the same users and items, where there are enough that a random
-draw set aside (see `level`). No step needs a Gold, or looks at a test pair. Where what the pairs taught does not
-explain the rows of users and of items, as in some models that do not rank, nothing can be solved for, and the model is
-trained anew. So it is where the solved model validates clearly worse than the trained one.
+The length of step 2 is fitted to validation pairs of the same users and items, if a random split left enough of them
+(see `level`). No step needs Gold or reads a test pair. Where the gradients do not explain the rows of users and of
+items, as in some models that do not rank, or the solved model validates clearly worse than the trained one, the model
+is retrained.
 """
 
 import math
@@ -46,9 +47,9 @@ from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, TrainedBala
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 from mmrecun.unlearning.retrain import Retrain
 
-_SETTLING_RATE = 2.0  # learning rate of the last epochs, in that of the training
-_WHOLE_EPOCH = 0.01  # share of the pairs that a request must take out to be followed by a whole epoch
-_MOST_OWED = 0.005  # share of the pairs that small requests may take out until everybody is brought into balance
+_SETTLING_RATE = 2.0  # learning rate of the last epoch, relative to that of the training
+_WHOLE_EPOCH = 0.01  # share of the pairs from which on a request is followed by a whole epoch
+_MOST_OWED = 0.005  # share of the pairs that small requests may remove before all rows are solved for
 
 
 class MMRecUnConfig(UnlearnConfig):
@@ -90,7 +91,7 @@ class MMRecUnConfig(UnlearnConfig):
 
 
 class MMRecUn(Unlearner):
-    """Restores the balance of every row, and trains on for a moment."""
+    """Solves for all rows on the retained data, then trains for an epoch."""
 
     Config = MMRecUnConfig
     summary = (
@@ -100,10 +101,10 @@ class MMRecUn(Unlearner):
     config: MMRecUnConfig
 
     def unsolved(self, task: Task, why: str) -> UnlearnResult:
-        """Train anew, where the rows cannot be solved for.
+        """Retrain, where the rows cannot be solved for.
 
         Raises:
-            ForgetError: when no validation pair is left that could choose an epoch.
+            ForgetError: when no validation pair is left to choose an epoch by.
         """
         if not can_validate(task.partition.retained):
             raise ForgetError(
@@ -115,7 +116,7 @@ class MMRecUn(Unlearner):
         return replace(anew, stop_reason=f"trained anew, since {why}; {anew.stop_reason}")
 
     def run(self, task: Task) -> UnlearnResult:
-        """Solve, then settle.
+        """Solve for the rows, then train for an epoch.
 
         Raises:
             DivergedError: when a row is no longer finite.
@@ -134,7 +135,7 @@ class MMRecUn(Unlearner):
         return self._small(task, facts)
 
     def _small(self, task: Task, facts: BalanceFacts | None) -> UnlearnResult:
-        """Move the rows that lost pairs alone; the first request finds out what the others need to know."""
+        """Move only the rows that lost pairs; the first small request computes the facts that later ones read."""
         if facts is None:
             rng = task.seed.child("negatives").numpy()
             bpr = BeforeAndAfter.of(task.partition, self.config.negatives, rng, task.device).before
@@ -149,7 +150,7 @@ class MMRecUn(Unlearner):
         return UnlearnResult(model, stop, [], carried=facts.model_copy(update={"owed": owed}).model_dump(mode="json"))
 
     def _whole(self, task: Task, owed: float) -> UnlearnResult:
-        """Bring everybody into balance."""
+        """Solve for all rows."""
         partition = task.partition
         solver = BalanceSolver(task, self.config.negatives, self.config.min_cosine)
         if solver.unsolvable:
@@ -189,8 +190,8 @@ def train_on_retained(
 ) -> float:
     """Train the model for an epoch on retained pairs, in place; returns the mean loss.
 
-    A request for less than a hundredth of the pairs, with those that are owed, gets as much less of an epoch. So many
-    small requests train as long as one large one.
+    For a request of less than a hundredth of the pairs, together with those owed, the epoch is shortened in proportion.
+    So many small requests train as long as one large one.
     """
     retained = task.partition.retained
     share = 1.0 if _features_lost(task) else owed + _share(task)

@@ -21,35 +21,35 @@ from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
-_REDRAWN = 0.25  # at most, of what nothing explains in a row, by its square, is taken from another row
-_REDRAWN_GROWTH = 5.0  # by which that share grows with the cosine, from one of these two on:
+_REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged with another row
+_REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above one of these two:
 _WELL_EXPLAINED = 0.8  # where a graph averages rows; LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
 _NEARLY_ALL_EXPLAINED = 0.9  # elsewhere; BPR-MF has 0.94 and 0.96 on Baby and CiteULike, 0.85 on MovieLens
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
 
 class StepScale(NamedTuple):
-    """How far the rows of users and of items go along the way that was found, from where they were at first."""
+    """Scale of the step of users and of items, from their initial rows."""
 
     users: float
     items: float
 
 
 class BalanceSolver:
-    """A model of the retained data on its way to balance.
+    """A model of the retained data, brought into balance by Gauss-Newton steps.
 
     Args:
-        task: as given to a method.
-        negatives: drawn to stand for all (see `BeforeAndAfter`).
-        min_cosine: mean cosine between a table and what its pairs taught it, from which on it can be solved for.
+        task: the input of the method.
+        negatives: number of negatives to draw (see `BeforeAndAfter`).
+        min_cosine: least mean cosine between the rows of a table and their gradients at which it can be solved for.
         capture: whether conjugate gradient steps on CUDA are replays of a graph.
 
     Attributes:
         model: changed in place.
-        inputs: what it reads.
-        tables: those that move, by name.
+        inputs: graphs and features of the retained data.
+        tables: the tables that move, by name.
         unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
-        facts: of the trained model.
+        facts: facts of the trained model.
     """
 
     def __init__(self, task: Task, negatives: int, min_cosine: float, capture: bool = True) -> None:
@@ -93,14 +93,14 @@ class BalanceSolver:
 
     @torch.no_grad()
     def _reset(self, emptied: dict[str, Ints]) -> None:
-        """Reset the rows that lost all their pairs: what they held would disturb the others."""
+        """Reset the rows that lost all their pairs, since their values would affect other rows."""
         rng = self._seed.child("fresh rows").torch()
         for table in self.tables.values():
             rows = torch.from_numpy(emptied[table.side]).to(table.weight.device)
             table.weight[rows] = table.fresh(len(rows), rng).to(table.weight.device)
 
     def _left(self, trained: TrainedBalance, rows: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Compute which share of the rest stays in tables whose rest is more than noise of a row's own pairs.
+        """Compute the share of the rest to keep, in tables whose rest is more than noise of a row's own pairs.
 
         Where items share features, or graphs join many rows, most of a row may come from the pairs of others.
         """
@@ -113,10 +113,10 @@ class BalanceSolver:
         }
 
     def redraw_rest(self) -> bool:
-        """Exchange a part of what nothing explains in each row with another row of its degree; say whether it was done.
+        """Exchange a part of each row's rest with another row of its degree; return whether it was done.
 
-        A training on the retained pairs would have drawn other negatives. Without their noise everybody's lists stay
-        much as they were, and touched items stand out in them.
+        A training on the retained pairs would have drawn other negatives. Without their noise most lists would not
+        change, and affected items would stand out in them.
         """
         share = redrawn_share(self._cosine, self.model.required_inputs().user_item)
         if not share:
@@ -130,14 +130,14 @@ class BalanceSolver:
         return True
 
     def restart(self) -> None:
-        """Put all rows back to where they were at first, and undo `redraw_rest`."""
+        """Reset all rows to their initial values, and undo `redraw_rest`."""
         self._set_rows([start.clone() for start in self._start])
         self._balance = self._kept
 
     def newton_step(self, cg_steps: int) -> float:
-        """Take one Gauss-Newton step, with at most so many products with the curvature.
+        """Take one Gauss-Newton step, with a limited number of products with the curvature.
 
-        Returns by how much the rows were out of balance before, as a root mean square.
+        Returns the root mean square of the rows' imbalance before the step.
         """
         gradients, vectors, by_vectors = bpr_gradients(self.model, self.inputs, self._bpr)
         rows = [table.weight.detach() for table in self.tables.values()]
@@ -165,7 +165,7 @@ class BalanceSolver:
 
     @torch.no_grad()
     def scaled_vectors(self, scale: StepScale) -> UserItemVectors:
-        """Return the vectors of everybody, had the rows gone `scale` times as far."""
+        """Return the vectors of all users and items for a step scaled by `scale`."""
         rows = [table.weight.detach() for table in self.tables.values()]
         self._set_rows(self._scaled(scale))
         self.check_finite()
@@ -186,10 +186,10 @@ class BalanceSolver:
         ]
 
     def _product(self, curvature: GaussNewtonMatrix, rows: Tensors, captured: bool) -> Callable[[Tensors], Tensors]:
-        """Multiply a change of the tables by decay + J' C J, J being how vectors change with tables.
+        """Multiply a change of the tables by decay + J' C J, J being the Jacobian of the vectors by the tables.
 
-        What is to be `captured` computes the vectors at `rows` anew each time, within the capture; elsewhere they are
-        computed once.
+        A `captured` product computes the vectors at `rows` each time, within the capture; otherwise they are computed
+        once.
         """
         weights = [table.weight for table in self.tables.values()]
         once = None if captured else vectors_of(self.model, self.inputs)
@@ -215,7 +215,7 @@ class BalanceSolver:
             table.weight.data = value  # not in place: the autograd graph of `_product` is used again
 
     def _diagonal(self, curvature: GaussNewtonMatrix) -> Tensors:
-        """Estimate the diagonal: that of the vectors' curvature, scaled by how far a row moves its vector."""
+        """Estimate the diagonal: that of the vectors' curvature times their mean squared derivative by the row."""
         by_side = dict(zip(("users", "items"), curvature.diagonal(), strict=True))
         return [
             self.facts.reach * by_side[table.side][:, None] + balance.decay
@@ -224,7 +224,7 @@ class BalanceSolver:
 
 
 def redrawn_share(cosine: float, averaged: bool) -> float:
-    """Return which share of what nothing explains in rows is noise enough to be exchanged, from 0 to a quarter.
+    """Return the share of the square of each row's rest to exchange, from 0 to a quarter.
 
     Exchanged where pairs explain rows less, it would cost recall: what is left of them is more than noise. Where no
     graph averages rows, they must be explained better.
@@ -241,7 +241,7 @@ def redrawn_share(cosine: float, averaged: bool) -> float:
 
 
 def _others(strata: Ints, rng: np.random.Generator) -> Ints:
-    """Give each row another of its stratum, all of them different; int64 [R]."""
+    """Return a permutation of the rows within strata that leaves no row in place, where possible; int64 [R]."""
     others = np.empty_like(strata)
     others[np.argsort(strata, kind="stable")] = np.lexsort((rng.random(len(strata)), strata))
     return others

@@ -1,10 +1,10 @@
 """Give rows that lost pairs the traits of rows of the same degree that lost none, so that none of them stands out.
 
-However well a row is solved for, it is left a little longer, and agrees a little less with its neighbourhood, than a
-row that never had the forgotten pairs. Whoever holds the model and the retained pairs could tell it by that. So four
-traits are looked at. Of the trained row these are the log length, the cosine with the mean of its partners, and that
-with the rows two hops away; of the served vector, how well it agrees with the mean vector of the other side. What the
-share of pairs that a row lost has to do with its traits is taken out again (see `share_effect`).
+A solved row remains a little longer, and agrees a little less with its neighbourhood, than a row that never had the
+forgotten pairs. An attacker with the model and the retained pairs could recognise it by that. So four traits are
+adjusted: the log length of the trained row, its cosines with the mean of its partners and with the rows two hops away,
+and the agreement of the served vector with the mean vector of the other side. The dependence of these traits on the
+share of lost pairs is removed by regression (see `share_effect`).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Recommender
 from mmrecun.unlearning.mmrecun.share_effect import at_scores, without_effect
 
-_FEWEST = 5  # rows that lost pairs; fewer show nothing that could be found
+_FEWEST = 5  # rows that lost pairs; fewer are too few for a regression
 _MOST_PEERS = 512  # whose traits a single row is ranked among
 _ROUNDS = 2  # the traits of a row depend on its neighbours, which move, too
 _PARALLEL = 1e-6  # is added to the squared lengths of directions, which may be parallel
@@ -37,9 +37,9 @@ def match_rows(model: Recommender, inputs: GraphInputs, partition: Partition, re
 
     Args:
         model: of the retained data.
-        inputs: what it reads.
+        inputs: graphs and features of the retained data.
         partition: original and retained data.
-        reach: how far a row moves its vector, squared; 1 where the vectors are the rows.
+        reach: mean squared derivative of a vector by its row; 1 where the vectors are the rows.
     """
     forgotten, data = partition.forgotten, partition.retained
     affected = (
@@ -62,12 +62,12 @@ def match_rows(model: Recommender, inputs: GraphInputs, partition: Partition, re
 
 @dataclass(frozen=True)
 class _Middle:
-    """How each of R vectors of a side agrees with the mean vector of the other, and how its row could change that.
+    """Agreement of each of R vectors of a side with the mean vector of the other, and its derivative by the row.
 
     Attributes:
         agreement: float32 [R].
-        way: unit float32 [D], along which rows go to agree more.
-        slope: float32 [R], by how much `agreement` grows with a row's cosine with `way`.
+        way: unit float32 [D], the direction of rows in which `agreement` grows.
+        slope: float32 [R], derivative of `agreement` by a row's cosine with `way`.
     """
 
     agreement: Tensor
@@ -99,8 +99,8 @@ class _Side:
         rows: int64 [M], retained rows that have pairs.
         shares: float64 [M], the share of its pairs that each lost.
         strata: int64 [M], rows of nearly equal degree.
-        shown: float64 [M, S], normal scores of what the retained pairs alone show of each row.
-        touched: int64, places of rows that lost a pair.
+        shown: float64 [M, S], normal scores of traits computed from the retained pairs alone.
+        touched: int64, indices of rows that lost a pair.
     """
 
     rows: Ints
@@ -122,7 +122,7 @@ class _Side:
 
     @torch.no_grad()
     def match(self, table: Tensor, near: Tensor, far: Tensor, middle: _Middle) -> None:
-        """Change the touched rows of `table`, given what lies one and two hops away; float32 [R, D] all."""
+        """Change the touched rows of `table`, given the mean rows one and two hops away; float32 [R, D] all."""
         rows = torch.from_numpy(self.rows).to(table.device)
         own, near, far = table[rows], near[rows], far[rows]
         agreement, slope = middle.agreement[rows], middle.slope[rows]
@@ -150,7 +150,7 @@ def _traits(own: Tensor, near: Tensor, far: Tensor) -> Doubles:
 
 @torch.no_grad()
 def keep_standing(before: Sequence[Tensor], after: Sequence[Tensor], partition: Partition) -> None:
-    """Give the few rows that lost pairs the traits of rows that stand where they stood among rows of equal degree.
+    """Give each row that lost pairs the rank that it had, by each trait, among rows of equal degree.
 
     For requests that are too small for a regression. A row that was longer than nine tenths of the rows of its degree
     will be longer than nine tenths of those of its new degree.
@@ -196,7 +196,7 @@ def _graph(data: Dataset, device: torch.device) -> Tensor:
 
 
 def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor) -> tuple[Sequence[Tensor], ...]:
-    """Return the rows of users and items, and what lies one and two hops from each."""
+    """Return the rows of users and items, and the mean rows one and two hops from each."""
     sizes = [len(table) for table in tables]
     own = torch.cat(list(tables))
     near = product(adjacency, own)
@@ -207,9 +207,9 @@ def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor) -> tuple[Sequen
 def with_traits(own: Tensor, towards: Sequence[Tensor], traits: Tensor) -> Tensor:
     """Turn and scale rows until they have the given traits.
 
-    A row is a sum of the unit vectors that it is turned towards, and of the unit vector of what it has outside their
-    span. The cosines give the coefficients of the former, and the last makes up the length. Where no row has all
-    cosines, the last one stays small and the row comes as near as it can.
+    A row is a combination of the unit vectors that it is turned towards and of the unit vector of its component outside
+    their span. The cosines give the coefficients of the former, and the length that of the latter. Where no row has
+    all cosines, that component stays small and the row comes as near as possible.
 
     Args:
         own: float32 [M, D].

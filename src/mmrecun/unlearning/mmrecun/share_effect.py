@@ -1,21 +1,21 @@
-"""What the share of its pairs that a row lost has to do with its traits, found by regression and taken out."""
+"""Remove the effect of the share of lost pairs on the traits of rows, estimated by regression."""
 
 import numpy as np
 
 from mmrecun.arrays import Doubles, Ints
 
 _RIDGE = 1.0
-_FULL = 0.1  # a share of lost pairs from which on it counts in full that any were lost
+_FULL = 0.1  # share of lost pairs from which on the effect of any loss is full
 _LEAST_VARIANCE = 0.05  # of the usual one in any direction, so that spreads can be divided by
 
 
 def without_effect(scores: Doubles, shares: Doubles, context: Doubles) -> Doubles:
-    """Take out of normal scores what the share of lost pairs has to do with them.
+    """Remove the effect of the share of lost pairs from normal scores.
 
-    Their mean is a function of context (with squares), of whether any pair was lost, and of the share, whose effect may
-    depend on context. That any was lost counts in proportion where it is less than a tenth: a popular row that lost one
-    pair of hundreds is as it was. The covariance of what is left is linear in the share. Both are carried over to a
-    share of 0.
+    Their mean is modelled by context (with squares), by whether any pair was lost, and by the share, whose effect may
+    depend on context. The effect of any loss grows with the share up to a tenth, since a popular row that lost one pair
+    of hundreds hardly changes. The covariance of the residuals is linear in the share. Both are evaluated at a share
+    of 0.
 
     Args:
         scores: float64 [M, T].
@@ -43,7 +43,7 @@ def _evened(rest: Doubles, share: Doubles) -> Doubles:
     products = (rest[:, :, None] * rest[:, None, :]).reshape(len(rest), -1)
     weights = np.linalg.lstsq(np.column_stack([np.ones_like(share), share]), products, rcond=None)[0]
     untouched, slope = weights.astype(np.float64).reshape(2, count, count)
-    # a fit may ask for a covariance that there is none of; the smallest that counts is a share of the usual one
+    # the fitted covariance may not be positive definite; its eigenvalues are at least a share of the usual ones
     least = max(_LEAST_VARIANCE * float(products.mean(axis=0).reshape(count, count).diagonal().mean()), 1e-9)
     whiten = _power(untouched + share[:, :, None] * slope, -0.5, least)
     evened: Doubles = (_power(untouched, 0.5, least) @ whiten @ rest[:, :, None])[:, :, 0]
@@ -58,7 +58,7 @@ def _power(matrices: Doubles, exponent: float, least: float) -> Doubles:
 
 
 def at_scores(traits: Doubles, scores: Doubles, wanted: Doubles, strata: Ints) -> Doubles:
-    """Return the values of traits [M, T] at other normal scores, read off the values in each stratum."""
+    """Return the values of traits [M, T] at other normal scores, by the quantiles of each stratum."""
     found = traits.copy()
     for stratum in np.unique(strata):
         inside = strata == stratum

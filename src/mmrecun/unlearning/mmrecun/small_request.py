@@ -1,9 +1,9 @@
-"""Small requests: a step of the rows that lost pairs alone, and a debt that a later request pays.
+"""Small requests: only the rows that lost pairs move, and the other rows wait for a later, larger request.
 
-A user's few pairs hardly move anybody's row, and solving for all rows at once costs the same for one user as for a
-thousand. So a small request moves only the rows that its pairs taught, each by a Newton step of its own. What has to be
-known of the whole model is found once, before the first of them, and kept with the run (see `trained_balance`). So is
-the share of the pairs that small requests have taken out since everybody was last brought into balance.
+The few pairs of a user hardly change other rows, and solving for all rows costs the same for one user as for a
+thousand. So a small request moves only the rows of its pairs, each by a Newton step of its own. Facts of the whole
+model are computed once, before the first small request, and kept with the run (see `trained_balance`), as is the share
+of the pairs that small requests have removed since all rows were last solved for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, vectors_of
 
-_MOST_PAIRS = 4096  # whose curvature is worked out; they stand for all pairs of the same rows
+_MOST_PAIRS = 4096  # pairs sampled for the curvature of their rows
 _MOST_ENTRIES = 1 << 24  # of curvature matrices at a time
 _ITEM_GRAPHS: dict[bytes, sp.csr_array] = {}  # of the last request; the next one often has the same items
 
@@ -39,10 +39,10 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
     """Return a model of the retained data in which only rows that lost pairs have moved.
 
     Args:
-        task: as given to a method.
-        facts: of the model.
-        negatives: items drawn to stand for all.
-        step_scale: how far to go along each row's step, where nothing can be compared.
+        task: the input of the method.
+        facts: facts of the trained model.
+        negatives: number of negatives to draw.
+        step_scale: scale of the steps where no pairs can be compared.
     """
     model = retained_model(task, task.model)
     moves = list(_moves(task, facts, negatives, model))
@@ -66,12 +66,12 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
 
 
 class _Move(NamedTuple):
-    """Where M rows of a table start and how far they go.
+    """Initial values and steps of M rows of a table.
 
     Attributes:
         table: of the model of the retained data.
         places: int64 [M], the rows.
-        emptied: int64, those of them that lost all their pairs.
+        emptied: int64, the rows that lost all their pairs.
         start, step: float32 [M, D].
     """
 
@@ -97,7 +97,7 @@ def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) 
 
 
 def _set_scale(moves: Sequence[_Move], scale: StepScale) -> None:
-    """Put every row `scale` times as far along its step."""
+    """Set every row to its initial value plus `scale` times its step."""
     for move in moves:
         move.table.weight[move.places] = move.start + getattr(scale, move.table.side) * move.step
 
@@ -127,11 +127,11 @@ def _rows_that_lost_pairs(partition: Partition, number: int, at_once: int) -> It
 def _newton_step(
     table: EmbeddingTable, rows: _Rows, taught: Tensor, curvature: Tensor, decay_at: DecayByDegree
 ) -> Tensor:
-    """Return how far each of M rows goes, float32 [M, D'].
+    """Return the step of each of M rows, float32 [M, D'].
 
     Args:
-        table: of the model of the retained data.
-        rows: which.
+        table: table of the model of the retained data.
+        rows: the M rows.
         taught: gradient over the forgotten pairs by all original rows, float32 [R, D'].
         curvature: float32 [M, D, D].
         decay_at: the decay of the table's rows.
@@ -160,7 +160,7 @@ def _solved(curvature: Tensor, decay: Tensor, target: Tensor) -> Tensor:
 
 
 class _Local:
-    """What the forgotten pairs taught each row, and how firmly the pairs of a row hold it; original rows throughout."""
+    """Gradient of BPR over the forgotten pairs, and curvature over all pairs of a row; in original rows."""
 
     def __init__(self, task: Task, negatives: int) -> None:
         self._task, self._rng = task, task.seed.child("small request").numpy()
@@ -185,7 +185,7 @@ class _Local:
 
     @property
     def rows_at_once(self) -> int:
-        """How many rows may have their curvature held in memory."""
+        """Number of rows whose curvature matrices fit the memory limit."""
         return max(1, _MOST_ENTRIES // self._vectors[0].shape[1] ** 2)
 
     def taught(self, table: str) -> Tensor:
@@ -213,14 +213,14 @@ class _Local:
         return found
 
     def _as_negatives(self, users: Tensor) -> Tensor:
-        """Compute the curvature that every item has as everybody's negative: float32 [D, D]."""
+        """Compute the curvature of an item as a negative, which is the same for all items: float32 [D, D]."""
         pairs = self._train.sample(_MOST_PAIRS, self._rng)
         rows = users[torch.tensor(pairs.users, device=users.device)]
         share = len(self._train) / max(len(pairs), 1) / len(self._vectors[1])
         return (rows * (self._stiffness(pairs) * share)[:, None]).T @ rows
 
     def _gradient(self, pairs: Interactions) -> UserItemVectors:
-        """Compute the gradient by the vectors. Items count as positives alone: as negatives all of them share it."""
+        """Compute the gradient by the vectors, of items as positives only: as negatives all items have the same."""
         users, items = self._vectors
         own, good = (torch.tensor(rows, device=users.device) for rows in (pairs.users, pairs.items))
         margins, share = self._margins(pairs)

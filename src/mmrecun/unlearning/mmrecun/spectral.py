@@ -1,6 +1,6 @@
-"""Vectors that know the retained pairs alone and cost next to nothing: a randomised SVD of the user-item graph.
+"""Vectors computed from the retained pairs alone at little cost: a randomised SVD of the user-item graph.
 
-They rank pairs well enough to say how a model that never saw the forgotten pairs tells them from validation pairs.
+They rank pairs well enough to estimate the AUC of forgotten against validation pairs for a model that never saw them.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ _TINY = 1e-8  # of the largest square, so that the rank may be less than D
 def spectral_vectors(data: Dataset, rng: np.random.Generator, device: torch.device) -> UserItemVectors:
     """Factorise the normalised training pairs by random projection (Halko, Martinsson and Tropp 2011, algorithm 4.3).
 
-    One power iteration is made. More come nearer to the SVD, and rank worse: it fits the pairs more closely than a
-    trained model does.
+    One power iteration is made. More come nearer to the SVD but rank worse, since the SVD fits the pairs more closely
+    than a trained model does.
 
     Returns:
         float32 [U, D] and [I, D], each with the square roots of the singular values.

@@ -1,4 +1,4 @@
-"""How far the rows go along the way that was found: until forgotten pairs look like pairs that nobody trained on."""
+"""Fit the scale of the step so that forgotten pairs are recognised no better than pairs that were not trained on."""
 
 from collections.abc import Callable
 
@@ -8,20 +8,20 @@ from mmrecun.arrays import Doubles
 from mmrecun.unlearning.mmrecun.restoring import StepScale
 
 _NEAREST, _FARTHEST = 0.5, 2.0
-_SPREAD, _SPREAD_OF_SIDES = 0.5, 0.1  # of the scale that is right, and of half the difference between the two sides
+_SPREAD, _SPREAD_OF_SIDES = 0.5, 0.1  # standard deviations of the mean scale, and of half the difference of the sides
 _PROBE, _MOST, _CLOSE, _ROUNDS = 0.4, 0.5, 0.005, 4
 
 
 def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expected: float) -> StepScale:
-    """Find the scale at which no AUC exceeds what is expected of it, each as far as its error lets it be known.
+    """Find the scale at which the AUCs equal those expected, weighted by their errors.
 
-    Minimises the squares of the excesses in standard errors, and those of the scales from what is usual:
-    their mean from the expected one, and the two from each other, since rows that go much farther on one side than on
-    the other stand out. By Gauss and Newton, with Broyden's update of the slopes.
+    It minimises the sum of the squared excesses in standard errors and of two squared priors: the deviation of the mean
+    scale from the expected one, and the difference between the two sides, since rows that move much farther on one side
+    stand out. The solver is Gauss-Newton with Broyden's update of the derivatives.
 
     Args:
-        excess: gives AUCs above the expected ones, and standard errors, float64 [G] both, at a scale.
-        expected: the scale where nothing can be compared.
+        excess: computes AUCs above the expected ones, and standard errors, float64 [G] both, at a scale.
+        expected: the scale where no pairs can be compared.
     """
     usual = np.array([expected, expected])
     at = usual

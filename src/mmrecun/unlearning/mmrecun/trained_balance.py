@@ -1,6 +1,7 @@
-"""What training left a model in: how its rows decay with their degree, and how far a row moves its vector.
+"""The balance of a trained model: the decay of its rows by degree, and the derivative of vectors by their rows.
 
-All of it is about the whole model and names nobody, so that it can be kept with a run (see `small_request`).
+These facts describe the whole model and no single user or item, so that they can be kept with a run (see
+`small_request`).
 """
 
 from collections.abc import Sequence
@@ -22,12 +23,12 @@ _PROBE = 1e-2  # length of a random change, relative to that of all rows
 
 
 class BalanceFacts(Settings):
-    """What small requests need to know of the balance that a model was left in.
+    """Facts of a trained model that small requests read.
 
     Attributes:
-        owed: share of the pairs that small requests have taken out since everybody was last brought into balance.
-        reach: how far a row moves its vector, squared; 1 where the vectors are the rows.
-        decays: table -> the decay of its rows; tables that cannot be solved for are left out.
+        owed: share of the pairs that small requests have removed since all rows were last solved for.
+        reach: mean squared derivative of a vector by its row; 1 where the vectors are the rows.
+        decays: table -> decay of its rows; tables that cannot be solved for are left out.
     """
 
     owed: float = 0.0
@@ -36,12 +37,12 @@ class BalanceFacts(Settings):
 
 
 class TrainedBalance(NamedTuple):
-    """What was found out about a trained model.
+    """The balance of a trained model, measured before a request.
 
     Attributes:
-        facts: to be kept.
-        gradients: float32 [R, D] of every table, of BPR over the original pairs, in original rows.
-        cosines: of every table's rows with what their pairs taught them, in the mean.
+        facts: facts to be kept with the run.
+        gradients: table -> gradient of BPR over the original pairs, float32 [R, D], in original rows.
+        cosines: table -> mean cosine of its rows with their negative gradients.
         unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
     """
 
@@ -55,9 +56,9 @@ class TrainedBalance(NamedTuple):
         """Measure the rows that are retained.
 
         Args:
-            task: as given to a method.
-            bpr: over the original pairs.
-            min_cosine: mean cosine between a table and what its pairs taught it, from which on it can be solved for.
+            task: the input of the method.
+            bpr: BPR over the original pairs.
+            min_cosine: least mean cosine between rows and their negative gradients at which a table can be solved for.
         """
         partition, inputs = task.partition, task.inputs(views.original)
         gradients, _, _ = bpr_gradients(task.model, inputs, bpr)
@@ -98,7 +99,7 @@ def bpr_gradients(
 
 @torch.no_grad()
 def _reach(model: Recommender, inputs: GraphInputs, rng: torch.Generator) -> float:
-    """Estimate how far the vectors move with the rows, squared, by a random change of all users and items."""
+    """Estimate the mean squared derivative of the vectors by the rows, from a random change of all of them."""
     if not model.required_inputs().user_item:
         return 1.0
     probe = deepcopy(model)

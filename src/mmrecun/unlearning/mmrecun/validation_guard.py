@@ -1,4 +1,4 @@
-"""Whether a solved model still validates as the trained one does."""
+"""Compare the validation recall of a solved model with that of the trained one."""
 
 import math
 
@@ -10,7 +10,7 @@ from mmrecun.models.base import Recommender
 from mmrecun.training.validation import can_validate, validation_score
 from mmrecun.unlearning.base import Task, retained_model
 
-_MOST_ASKED = 4096  # users
+_MOST_ASKED = 4096  # users whose recall is computed
 _LEAST_KEPT = 0.85  # of the trained model's validation recall; Golds keep 0.95 or more of it
 _NEARLY_ALL = 0.95  # of it; Golds differ by about as much
 
@@ -19,8 +19,8 @@ class ValidationGuard:
     """Compares models of the retained data with the trained one, by validation recall of the same users.
 
     Args:
-        task: as given to a method.
-        inputs: what models of the retained data read.
+        task: the input of the method.
+        inputs: graphs and features of the retained data.
 
     Attributes:
         trained: recall of the trained model; None where no validation pair is left.
@@ -42,7 +42,7 @@ class ValidationGuard:
         return self.trained is not None and self._score(model) >= _NEARLY_ALL * self.trained
 
     def worse(self, model: Recommender) -> str:
-        """Say by how much a model validates worse than the trained one, where that is beyond chance; else ""."""
+        """Return how much worse than the trained model a model validates, in words; "" if within chance."""
         if self.trained is None:
             return ""
         after, before = self._score(model), self.trained
