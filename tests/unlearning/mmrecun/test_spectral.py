@@ -1,11 +1,13 @@
 import numpy as np
 import polars as pl
+import pytest
 import torch
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 CPU = torch.device("cpu")
+ROWS_PER_DIM = "mmrecun.unlearning.mmrecun.spectral._ROWS_PER_DIM"
 
 
 def dense(data: Dataset) -> np.ndarray:
@@ -15,7 +17,8 @@ def dense(data: Dataset) -> np.ndarray:
     return pairs
 
 
-def test_with_as_many_dimensions_as_items_the_pairs_come_back(dataset: Dataset):
+def test_with_as_many_dimensions_as_items_the_pairs_come_back(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ROWS_PER_DIM, 1)
     users, items = spectral_vectors(dataset, np.random.default_rng(0), CPU)
     assert users.shape[1] == min(len(dataset.users), len(dataset.items)) <= 64
     np.testing.assert_allclose((users @ items.T).numpy(), dense(dataset), atol=1e-5)
@@ -28,7 +31,16 @@ def test_with_fewer_they_come_nearly_as_near_as_the_svd(dataset: Dataset, monkey
     assert best <= np.linalg.norm((users @ items.T).numpy() - dense(dataset)) < 1.1 * best
 
 
-def test_both_sides_carry_the_square_roots_of_the_singular_values(dataset: Dataset):
+def test_a_small_dataset_leaves_dimensions_out(dataset: Dataset):
+    """Else all pairs that are not retained would score 0, and rank by rounding errors."""
+    users, items = spectral_vectors(dataset, np.random.default_rng(0), CPU)
+    assert users.shape[1] == items.shape[1] == min(len(dataset.users), len(dataset.items)) // 4
+    scores = (users @ items.T).numpy()[dense(dataset) == 0]
+    assert np.abs(scores).mean() > 0.01
+
+
+def test_both_sides_carry_the_square_roots_of_the_singular_values(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ROWS_PER_DIM, 1)
     users, items = (part.numpy() for part in spectral_vectors(dataset, np.random.default_rng(0), CPU))
     sizes = np.linalg.svd(dense(dataset), compute_uv=False)
     for side in (users, items):

@@ -13,6 +13,7 @@ from mmrecun.data.sparse import SparseMatrix
 from mmrecun.models.base import UserItemVectors
 
 _DIM = 64
+_ROWS_PER_DIM = 4  # at least: as many dimensions as rows would give all pairs that are not retained a score of 0
 _TINY = 1e-8  # of the largest square, so that the rank may be less than D
 
 
@@ -29,7 +30,8 @@ def spectral_vectors(data: Dataset, rng: np.random.Generator, device: torch.devi
     users, items = len(data.users), len(data.items)
     block = normalised_block(data.train, users, items)
     pairs, swapped = SparseMatrix.of(block, device), SparseMatrix.of(block.T, device)
-    drawn = rng.standard_normal((items, min(_DIM, users, items)), dtype=np.float32)
+    dim = max(1, min(_DIM, users // _ROWS_PER_DIM, items // _ROWS_PER_DIM))
+    drawn = rng.standard_normal((items, dim), dtype=np.float32)
     span = _orthogonal(pairs @ torch.from_numpy(drawn).to(device))
     span = _orthogonal(pairs @ _orthogonal(swapped @ span))
     across = swapped @ span

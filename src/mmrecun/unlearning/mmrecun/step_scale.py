@@ -9,7 +9,8 @@ from mmrecun.unlearning.mmrecun.restoring import StepScale
 
 _NEAREST, _FARTHEST = 0.5, 2.0
 _SPREAD, _SPREAD_OF_SIDES = 0.5, 0.1  # standard deviations of the mean scale, and of half the difference of the sides
-_PROBE, _MOST, _CLOSE, _ROUNDS = 0.4, 0.5, 0.005, 4
+_PROBE, _MOST, _ROUNDS = 0.4, 0.5, 4
+_SHORT = 0.05  # a step that is the last: AUCs of few pairs change in jumps, so that it would tell nothing of slopes
 
 
 def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expected: float) -> StepScale:
@@ -37,9 +38,9 @@ def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expec
         pull = precision @ (usual - at) - weighted.T @ found
         step = np.linalg.solve(weighted.T @ slopes + precision, pull).clip(-_MOST, _MOST)
         step = (at + step).clip(_NEAREST, _FARTHEST) - at
-        if np.abs(step).max() < _CLOSE:
+        at = at + step
+        if np.abs(step).max() < _SHORT:
             break
-        before, at = found, at + step
-        found = excess(StepScale(*at))[0]
+        before, found = found, excess(StepScale(*at))[0]
         slopes += np.outer(found - before - slopes @ step, step) / (step @ step)
     return StepScale(*at.tolist())
