@@ -128,7 +128,7 @@ def test_quality_is_that_of_the_file(cli, place, dataset):
     recalls = []
     for user in np.setdiff1d(np.unique(test.users), dataset.users.rows(GONE)):
         scores = items @ users[user]
-        seen = dataset.interactions.select(dataset.interactions.splits < 2)
+        seen = dataset.interactions.select(dataset.interactions.splits == 0)
         scores[seen.items[seen.users == user]] = -np.inf
         wanted = test.items[test.users == user]
         recalls.append(np.isin(np.argsort(-scores, kind="stable")[:5], wanted).sum() / len(wanted))

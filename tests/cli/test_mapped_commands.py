@@ -31,7 +31,11 @@ def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):
     made = keys(cli("unlearn", run, *asked, "--out", after, "--json"))
     assert {"run", "parent", "method", "forgotten", "seconds", "stop"} <= made.keys()
     assert made["forgotten"]["users"] == made["forgotten"]["items"] == 1
-    audited = keys(cli("audit", after, "--json"))["residue"]
+    found = keys(cli("audit", after, "--json"))
+    assert found["sample"] == jobs.evaluate_mapped(after, "valid").users
+    code, out, _ = cli("audit", after, columns=80)
+    assert (code, "jobs.check_mapped takes it" in out) == (0, True)
+    audited = found["residue"]
     assert audited.pop("ids and pairs asked for") is None
     assert set(audited.values()) == {True}
     assert set(jobs.check_mapped(after, {"users": ["u00003"], "items": ["i00004"]})["residue"].values()) == {True}
@@ -134,7 +138,8 @@ def test_a_run_in_parts_is_evaluated_unlearned_and_audited_as_the_whole_is(cli, 
     ],
 )
 def test_options_without_a_meaning_are_refused(cli, data: Path, tmp_path: Path, words, text: str):
-    code, _, err = cli("train", data, "--model", "bprmf", "--out", tmp_path / "run", *words)
+    model = () if "--model" in words else ("--model", "bprmf")
+    code, _, err = cli("train", data, *model, "--out", tmp_path / "run", *words)
     assert (code, text in err) == (2, True), err
 
 

@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from mmrecun import jobs
+from mmrecun import jobs, runs
 from mmrecun.cli import output
+from mmrecun.data.synthetic import SyntheticConfig
+from mmrecun.jobs import _demo
 from tests.report.made import report
 
 main_module = import_module("mmrecun.cli.main")
@@ -97,6 +101,31 @@ def test_a_demo_prints_a_screenful(cli, tmp_path: Path, monkeypatch):
     assert len(lines) < 25
     assert place == f"report: {out}/forgotten/report.html  (1.0 s in all)"
     assert every_figure == f"every figure: mmrecun audit {out}/forgotten --gold {out}/gold-1 --gold {out}/gold-2"
+
+
+def test_a_demo_makes_what_it_names(cli, tmp_path: Path, monkeypatch):
+    train = jobs.train
+
+    def short(data, model, out, settings, **more):
+        return train(data, model, out, settings | {"epochs": 2}, **more)
+
+    small = {"users": 80, "items": 50, "interactions": 1200, "groups": 4, "width": 6}
+    monkeypatch.setattr(_demo, "SyntheticConfig", partial(SyntheticConfig, **small))
+    monkeypatch.setattr(jobs, "train", short)
+    out = tmp_path / "demo"
+    code, told, stages = cli("demo", "--out", out, "--json")
+    assert (code, [line[:3] for line in stages.splitlines()]) == (0, ["1/5", "2/5", "3/5", "4/5", "4/5", "4/5", "5/5"])
+    result = json.loads(told)
+    named = ["original", "forgotten", "gold-1", "gold-2", "gold-3"]
+    assert result["runs"] == [str(out / name) for name in named]
+    opened = [runs.load(Path(run)) for run in result["runs"]]
+    assert len({run.manifest.seed for run in opened[2:]}) == 3
+    items = pl.read_parquet(out / "data" / "items.parquet")
+    retained = items.filter((pl.col("licensor") != "Ember House") | (pl.col("year") >= 2012))["id"]
+    assert 0 < len(retained) < len(items)
+    assert all(run.dataset.items.names.to_list() == retained.to_list() for run in opened[1:])
+    assert result["verdict"] == json.loads((out / "forgotten" / "audit.json").read_text())["verdict"]
+    assert Path(result["report"]).stat().st_size > 1000
 
 
 def test_nothing_printed_is_wider_than_a_terminal(cli, run_folder: Path, data_folder: Path, monkeypatch):

@@ -59,6 +59,32 @@ def test_a_page_that_promises_too_much_is_one_line(tmp_path: Path):
         read_parquet(path)
 
 
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_an_encoding_that_there_is_not_is_one_line(tmp_path: Path, dictionary: bool):
+    path = tmp_path / "t.parquet"
+    pq.write_table(TABLE.select("user").to_arrow(), path, use_dictionary=dictionary)
+    content, column = bytearray(path.read_bytes()), pq.ParquetFile(path).metadata.row_group(0).column(0)
+    place = column.dictionary_page_offset or column.data_page_offset
+    _, end = read_struct(content, place)
+    encoding = content.index(b"\x15\x00", place + 2, end) + 1  # PLAIN, behind the head of the field
+    content[encoding] = 2 * 12
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"t\.parquet: not a readable .* page of column 'user' has an unknown encoding"):
+        read_parquet(path)
+
+
+def test_a_dictionary_beyond_the_file_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    path = tmp_path / "t.parquet"
+    pq.write_table(TABLE.select("user").to_arrow(), path)
+    content, column = path.read_bytes(), pq.ParquetFile(path).metadata.row_group(0).column(0)
+    assert (column.data_page_offset, column.dictionary_page_offset) == (79, 4)
+    place = content.index(b"\x26\x9e\x01\x26\x08")  # both as zigzag numbers, a head before each; here 4 and 8,191
+    path.write_bytes(content[:place] + b"\x26\x08\x26\xfe\x7f" + content[place + 5 :])
+    with pytest.raises(DataError, match=r"t\.parquet: not a readable .* column 'user' goes beyond"):
+        read_parquet(path)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_footer_that_contradicts_the_pages_is_one_line(tmp_path: Path):
     path = tmp_path / "t.parquet"
     TABLE.write_parquet(path)

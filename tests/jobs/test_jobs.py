@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from mmrecun import jobs, runs
 from mmrecun.data import files
+from mmrecun.data.interactions import Split
 from mmrecun.data.synthetic import make
 from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest
@@ -68,6 +70,21 @@ def test_a_share_of_a_modality_that_is_not_there_is_refused(data_folder: Path, t
     with pytest.raises(ConfigError, match=f"^shares: {known}"):
         jobs.train(data_folder, "freedom", tmp_path / "run", {"shares": {"audio": 1, "imgae": 0.5}})
     assert not list(tmp_path.iterdir())
+
+
+def test_named_items_without_the_modality_are_told(cli, run_folder: Path, tmp_path: Path):
+    data = runs.load(run_folder).dataset
+    absent = [name for name, has in zip(data.items.names, data.modalities["audio"].present, strict=True) if not has]
+    present = next(name for name in data.items.names if name not in absent)
+    request = ForgetRequest(modalities={"audio": (absent[0], present)})
+    told = f"1 named item has no 'audio' to take out: {absent[0]}"
+    assert jobs.warnings(run_folder, request) == jobs.scope(run_folder, request)["warnings"] == [told]
+    assert jobs.warnings(run_folder, ForgetRequest(modalities={"audio": (present,)})) == []
+    assert jobs.warnings(run_folder, ForgetRequest(modalities={"audio": None})) == []
+    (tmp_path / "named.txt").write_text(f"{absent[0]}\n{present}\n")
+    code, out, err = cli("unlearn", run_folder, "--modality", f"audio:{tmp_path / 'named.txt'}", "--dry-run")
+    assert (code, err) == (0, f"warning: {told}\n")
+    assert out.startswith("1 feature row would be taken out of ")
 
 
 def test_shares_outlive_the_modality_they_name(data_folder: Path, tmp_path: Path):
@@ -158,6 +175,11 @@ def test_splits_and_users_that_do_not_exist(run_folder: Path):
         jobs.evaluate(run_folder, "tset")
     with pytest.raises(ConfigError, match="masked"):
         jobs.evaluate(run_folder, "train")
+    run = runs.load(run_folder)
+    pairs = run.dataset.interactions
+    untested = replace(run, dataset=replace(run.dataset, interactions=pairs.select(pairs.splits != Split.TEST)))
+    with pytest.raises(DataError, match=r"the dataset has no test pair .* column 'split'"):
+        jobs.evaluate(untested)
     with pytest.raises(DataError, match="unknown user id: nobody"):
         jobs.recommend(run_folder, "nobody")
 

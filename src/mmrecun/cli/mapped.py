@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from mmrecun.cli.absent_ids import show_absent
-from mmrecun.cli.output import facts_table, print_json, rows_table, warn
+from mmrecun.cli.output import facts_table, print_json, print_line, rows_table, warn
 from mmrecun.cli.request_lines import RequestOptions, naming_lines
 from mmrecun.errors import ConfigError
 from mmrecun.text import counted, duration, listing, taken_out
@@ -126,5 +126,7 @@ def audit_mapped(context: typer.Context, run: Path, on: str, as_json: bool) -> N
     before, after = (found["recall@20"][name] for name in ("before", "after"))
     note = f"recall@20 of {found['sample']} users on validation: {before:.4f} before, {after:.4f} after"
     rows_table(rows, f"{run}: {note}")
+    if None in found["residue"].values():
+        print_line("not assessed: a run holds no list of what was asked for; from Python, jobs.check_mapped takes it")
     if found["waiting"]:
         warn(f"chunks of {run} still hold what was forgotten, as its parent does: mmrecun fold {run} --out NEW")

@@ -234,12 +234,15 @@ def _show_scope(unlearning: _Unlearning, further: dict[str, Any], as_json: bool)
         for kind, count in scope["forgotten"].items()
         if count or kind in scope["retained"]
     ]
-    parts = [f"{scope['share']:.1%} of the training pairs"] + [
+    share = [f"{scope['share']:.1%} of the training pairs"] if scope["forgotten"]["interactions"] else []
+    parts = share + [
         counted(scope["forgotten"][kind], word)
         for kind, word in (("held_out", "held-out pair"), ("modalities", "feature row"))
         if scope["forgotten"].get(kind)
     ]
-    rows_table(rows, f"{listing(parts)} would be taken out of {scope['parent']}; nothing was changed")
+    rows_table(
+        rows, f"{listing(parts) or 'no training pair'} would be taken out of {scope['parent']}; nothing was changed"
+    )
     for column, count in scope["references"].items():
         print_line(f"{counted(count, 'reference')} in {column} would be taken out")
     if scope["undecided"]:

@@ -16,6 +16,8 @@ _MAGIC = b"PAR1"
 _REPEATED = 2  # SchemaElement.repetition_type
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3  # PageHeader.type
 _VALUES_IN = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}  # type -> field of PageHeader whose field 1 is num_values
+_ENCODED_IN = {_DATA: (2, 3, 4), _DICTIONARY: (2,), _DATA_V2: (4,)}  # type -> fields of that field which are encodings
+_ENCODINGS = {0, 2, 3, 4, 5, 6, 7, 8, 9}  # Encoding; polars panics at any other
 _DEEPEST = 64  # of a schema
 _UNCOUNTED = 100  # bytes: old versions of parquet-mr leave the header of the dictionary out of a column's length
 
@@ -78,7 +80,7 @@ def _leaves(schema: list[Struct]) -> Iterator[bool]:
 def _check_chunk(content: mmap.mmap, end: int, column: Struct, rows: int | None) -> None:
     """Check the pages of a column chunk; `rows` is the number of values it must have, where known."""
     name, promised = _name(column[3]), column[5]
-    start = min(place for place in (column[9], column.get(11) or column[9]) if place)
+    start = column.get(11) or column[9]  # where polars begins: at the dictionary, where there is one
     stop = min(start + column[7] + _UNCOUNTED, end)
     if start < 0 or column[7] < 0 or start + column[7] > end:
         raise ValueError(f"column '{name}' goes beyond the end of the file")
@@ -94,7 +96,10 @@ def _check_chunk(content: mmap.mmap, end: int, column: Struct, rows: int | None)
         kind: Any = header[1]
         if kind not in _VALUES_IN:
             continue
-        values = header[_VALUES_IN[kind]][1]
+        described = header[_VALUES_IN[kind]]
+        if not {described[field] for field in _ENCODED_IN[kind]} <= _ENCODINGS:
+            raise ValueError(f"a page of column '{name}' has an unknown encoding")
+        values = described[1]
         most = unpacked if kind == _DICTIONARY else promised - found
         if not 0 <= values <= most:
             raise ValueError(f"a page of column '{name}' promises {values} values")

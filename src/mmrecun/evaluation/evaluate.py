@@ -141,9 +141,11 @@ def evaluate_split(
     progress: Progress | None = None,
 ) -> RankingReport:
     """Call `evaluate` on one split of `dataset`, with its training pairs as the seen ones; the errors are the same."""
-    return evaluate(
-        users, items, dataset.train, dataset.interactions.split(split), cutoffs, lists=lists, progress=progress
-    )
+    truth = dataset.interactions.split(split)
+    if not len(truth):
+        name = split.name.lower()
+        raise DataError(f"the dataset has no {name} pair to look for in lists; its column 'split' says which pairs are")
+    return evaluate(users, items, dataset.train, truth, cutoffs, lists=lists, progress=progress)
 
 
 def hits_of(truth: Interactions, rows: Ints, lists: Ints, items: int) -> Bools:

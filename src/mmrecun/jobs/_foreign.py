@@ -161,8 +161,11 @@ def gold_of(path: Path, run: ForeignRun, reading: Mapping[str, Any]) -> ForeignR
             those of the run's file if that has as many rows, or else in the order of the retained data.
 
     Raises:
+        ArtifactError: when there is no such file.
         ConfigError: when the run's model was read with ids of its rows and this one is not.
     """
+    if not path.exists():
+        raise ArtifactError(f"{path}: no such file")
     described = run.manifest.foreign
     assert described is not None
     adapter = _adapter(described.like, {**described.reading, **reading})

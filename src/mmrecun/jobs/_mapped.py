@@ -151,7 +151,8 @@ def check_mapped(
 
     Returns:
         "residue": each check with whether it passed, None where it was not assessed; "recall@20" on validation pairs of
-        a sample, "before" and "after"; "shared" and "written": numbers of chunks; "waiting": number of rows to fold.
+        a sample, "before" and "after"; "sample": users ranked after; "shared" and "written": numbers of chunks;
+        "waiting": number of rows to fold.
 
     Raises:
         ArtifactError: when the run was trained, its parent is gone, or a chunk is damaged.
@@ -161,14 +162,13 @@ def check_mapped(
         removed = removed_rows_of(child)
         parent = read(parent_folder(child))
         asked = None if request is None else ForgetRequest.coerce(request)
-        recall = {
-            name: _ranked(each, Split.VALID, _CHECKED, None).metrics[RECALL]
-            for name, each in (("before", parent), ("after", child))
+        ranked = {
+            name: _ranked(each, Split.VALID, _CHECKED, None) for name, each in (("before", parent), ("after", child))
         }
         return {
             "residue": residue(parent, child, removed, asked),
-            "recall@20": recall,
-            "sample": _CHECKED,
+            "recall@20": {name: report.metrics[RECALL] for name, report in ranked.items()},
+            "sample": ranked["after"].users,
             "written": removed.written,
             "shared": removed.shared,
             "waiting": removed.waiting,

@@ -12,6 +12,7 @@ from mmrecun.arrays import Bools
 from mmrecun.atomic import as_path, refuse_existing, refuse_within, staged_folder
 from mmrecun.claims import claimed
 from mmrecun.data import files
+from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.data.references import Mention, retained_mentions
@@ -43,8 +44,8 @@ def scope(
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Report what an unlearning would remove, without doing it; arguments and errors are those of `unlearn`."""
-    asked, key = opened(run), key or read_key()
-    partition = partition_of(asked, ForgetRequest.coerce(request), key)
+    asked, request, key = opened(run), ForgetRequest.coerce(request), key or read_key()
+    partition = partition_of(asked, request, key)
     if not isinstance(asked, ForeignRun):
         _unlearner(method, settings or {}, partition)
     mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
@@ -59,20 +60,21 @@ def scope(
             "held_out": len(partition.retained.interactions) - len(partition.retained.train),
         },
         "references": _references(mentions),
-        "warnings": _warnings(asked, partition, mentions, key),
+        "warnings": _warnings(asked, request, partition, mentions, key),
     }
 
 
 def warnings(run: Run | PathLike, request: Request, key: bytes | None = None) -> list[str]:
     """Return warnings about a request.
 
-    They concern modalities that the model does not read, ids that occur within other text, and hashes of earlier
-    requests that the new run cannot keep, since `key`, by default that of MMRECUN_KEY, did not make them.
+    They concern modalities that the model does not read or that a named item does not have, ids that occur within other
+    text, and hashes of earlier requests that the new run cannot keep, since `key`, by default that of MMRECUN_KEY, did
+    not make them.
     """
-    asked, key = opened(run), key or read_key()
-    partition = partition_of(asked, ForgetRequest.coerce(request), key)
+    asked, request, key = opened(run), ForgetRequest.coerce(request), key or read_key()
+    partition = partition_of(asked, request, key)
     mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
-    return _warnings(asked, partition, mentions, key)
+    return _warnings(asked, request, partition, mentions, key)
 
 
 def unlearn(
@@ -218,11 +220,14 @@ def _references(mentions: list[Mention]) -> dict[str, int]:
     return {f"{mention.table}.{mention.column}": mention.rows for mention in mentions if mention.refers}
 
 
-def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: bytes | None) -> list[str]:
+def _warnings(
+    run: Run, request: ForgetRequest, partition: Partition, mentions: list[Mention], key: bytes | None
+) -> list[str]:
     unread = sorted(set(partition.removed_features) - set(run.model.modalities()))
     return [
         *_hashes_lost(run, key),
         *(f"'{run.manifest.model}' does not read the modality '{name}'" for name in unread),
+        *_without_features(partition.original, request),
         *(
             f"forgotten ids stand in '{mention.column}' of {counted(mention.rows, mention.table.removesuffix('s'))}, "
             "a column of other values; "
@@ -237,6 +242,20 @@ def _warnings(run: Run, partition: Partition, mentions: list[Mention], key: byte
         *_lookalikes_that_stay("users", partition.original.users, partition.removed_users),
         *_lookalikes_that_stay("items", partition.original.items, partition.removed_items),
     ]
+
+
+def _without_features(dataset: Dataset, request: ForgetRequest) -> list[str]:
+    """Return a warning for each modality that is to be taken out of named items, and that some of them do not have."""
+    found = []
+    for modality, names in request.modalities.items():
+        present = dataset.modalities[modality].present
+        without = [
+            name for name, has in zip(names or (), present[dataset.items.rows(names or ())], strict=True) if not has
+        ]
+        if without:
+            who = counted(len(without), "named item", "has", "have")
+            found.append(f"{who} no '{modality}' to take out: {preview(without)}")
+    return found
 
 
 def _hashes_lost(run: Run, key: bytes | None) -> list[str]:

@@ -107,7 +107,8 @@ class UnlearnerContract:
     settings: dict = {}
 
     @pytest.fixture(scope="class")
-    def results(self) -> dict[str, tuple[Partition, UnlearnResult]]:
+    @classmethod
+    def results(cls) -> dict[str, tuple[Partition, UnlearnResult]]:
         """Keep the result for each target, which several tests read."""
         return {}
 

@@ -180,8 +180,8 @@ class MMRecUn(Unlearner):
         match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
         if why := guard.worse(solver.model):
             return self.unsolved(task, why)
-        settled = f"settled for {counted(self.config.epochs, 'epoch')} at most"
-        stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs; {settled}"
+        settled = f"trained on them for {counted(self.config.epochs, 'epoch')} at most"
+        stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs, then {settled}"
         return UnlearnResult(solver.model, stop, history, carried=solver.facts.model_dump(mode="json"))
 
 
