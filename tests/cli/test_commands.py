@@ -112,7 +112,7 @@ def test_held_out_pairs_are_said_to_people_and_programs(cli, run_folder: Path, t
     pair = data.users.names[int(pairs.users[0])], data.items.names[int(pairs.items[0])]
     (tmp_path / "pairs.csv").write_text(f"uid,iid,val\n{pair[0]},{pair[1]},5\n")
     call = ("unlearn", run_folder, "--pairs", tmp_path / "pairs.csv", "--method", "unlink")
-    assert "0.0% of the training pairs and 1 held-out pair would be taken out" in cli(*call, "--dry-run")[1]
+    assert "1 held-out pair would be taken out" in cli(*call, "--dry-run")[1]
     assert "1 held-out pair" in cli(*call, "--out", tmp_path / "a")[1]
     assert keys(cli(*call, "--out", tmp_path / "b", "--json"))["forgotten"]["held_out"] == 1
 
