@@ -170,6 +170,13 @@ def test_a_shell_can_complete_commands(cli, monkeypatch: pytest.MonkeyPatch):
     assert "_MMRECUN_COMPLETE" in out
 
 
+def test_a_line_that_would_be_refused_is_completed(cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("_MMRECUN_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "mmrecun unlearn run --out a --out b --dry")
+    monkeypatch.setenv("COMP_CWORD", "7")
+    assert cli()[:2] == (0, "--dry-run\n")
+
+
 def test_models_and_methods_are_listed(cli):
     models = keys(cli("models", "--json"))["models"]
     assert [model["name"] for model in models] == list(MODELS)

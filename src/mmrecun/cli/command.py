@@ -23,6 +23,8 @@ class Command(TyperCommand):
         """
         given = list(args)
         rest: list[str] = super().parse_args(ctx, args)
+        if ctx.resilient_parsing:  # a shell asks for completions
+            return rest
         _, _, order = self.make_parser(ctx).parse_args(args=given)
         for option in dict.fromkeys(order):
             once = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)

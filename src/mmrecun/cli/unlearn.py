@@ -80,9 +80,7 @@ def unlearn(
     if is_mapped(run) or in_parts(run, on):
         unlearn_mapped(context, run, out, options, seed, on, (ignore_unknown, unknown_file), as_json)
         return
-    _refuse_absent(run, like)
-    if out is None and not dry_run:
-        raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
+    _refuse_unready(run, like, out, dry_run)
     numbers = seeds_of(seeds, on)
     opened, key = _open_run(run, device, like, data, reading), _read_key(key_file)
     request, further = _request(opened, options, where, ignore_unknown, unknown_file, key)
@@ -96,9 +94,11 @@ def unlearn(
             _show({"run": str(out), "parent": str(run), **_unlearn(unlearning, out, seed, further)}, as_json)
 
 
-def _refuse_absent(run: Path, like: str | None) -> None:
+def _refuse_unready(run: Path, like: str | None, out: Path | None, dry_run: bool) -> None:
     if not run.exists():
         raise ArtifactError(f"{run}: no such file" if like else f"{run} is not a run folder: no such folder")
+    if out is None and not dry_run:
+        raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
 
 
 def _open_run(run: Path, device: str, like: str | None, data: Path | None, reading: list[str]) -> "Run":

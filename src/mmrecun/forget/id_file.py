@@ -9,7 +9,7 @@ from mmrecun.data.importers.columns import header_name
 from mmrecun.data.importers.readers import TYPED_SUFFIXES
 from mmrecun.data.lookalikes import BLANKS
 from mmrecun.errors import ForgetError
-from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, without_comments
+from mmrecun.forget.request_rows import Row, among, header_place, no_warning, without_comments, without_point_zero
 from mmrecun.forget.request_text import SEPARATORS, Line, Warn, cells_of, joined, most_used_separator, read_lines
 from mmrecun.forget.typed_rows import typed_column
 from mmrecun.text import preview
@@ -40,7 +40,7 @@ def read_ids(
             it can be read in several ways.
     """
     if path.suffix.lower() in TYPED_SUFFIXES:
-        return mended(path, typed_column(path, kind, header, known, warn), known, warn)
+        return without_point_zero(path, typed_column(path, kind, header, known, warn), known, warn)
     rows = _rows(path, known, warn)
     if rows and rows[0].whole and header_name(rows[0].text, kind, header) and len(rows) > 1:
         warn(f"{path}, line 1: '{rows[0].text}' was taken for a {kind} of that name, not for a header")
@@ -58,7 +58,7 @@ def read_ids(
     listed = [_one_id(path, row, place, kind, known, there) for row, there in zip(kept, first, strict=True)]
     if not listed:
         raise ForgetError(f"{path}: holds no {kind} id")
-    meant = mended(path, listed, known, warn)
+    meant = without_point_zero(path, listed, known, warn)
     _refuse_header(path, meant, kind, None if lenient or named else known)
     return meant
 

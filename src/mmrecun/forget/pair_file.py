@@ -6,7 +6,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.importers.readers import TYPED_SUFFIXES
 from mmrecun.data.lookalikes import BLANKS
 from mmrecun.errors import ForgetError
-from mmrecun.forget.request_rows import Row, among, header_place, mended, no_warning, without_comments
+from mmrecun.forget.request_rows import Row, among, header_place, no_warning, without_comments, without_point_zero
 from mmrecun.forget.request_text import SEPARATORS, Line, Warn, cells_of, joined, read_lines, separators_in
 from mmrecun.forget.typed_rows import typed_column
 from mmrecun.text import counted
@@ -30,7 +30,9 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
     users, items = (dataset.users, dataset.items) if dataset else (None, None)
     if path.suffix.lower() in TYPED_SUFFIXES:
         sides = [
-            mended(path, typed_column(path, kind, columns.get(kind, ""), known, warn, of_pairs=True), known, warn)
+            without_point_zero(
+                path, typed_column(path, kind, columns.get(kind, ""), known, warn, of_pairs=True), known, warn
+            )
             for kind, known in (("user", users), ("item", items))
         ]
         if len(sides[0]) != len(sides[1]):
@@ -50,7 +52,9 @@ def read_pairs(path: Path, dataset: Dataset | None = None, warn: Warn = no_warni
     if not pairs:
         raise ForgetError(f"{path}: holds no pair")
     named, chosen = zip(*pairs, strict=True)
-    return tuple(zip(mended(path, named, users, warn), mended(path, chosen, items, warn), strict=True))
+    return tuple(
+        zip(without_point_zero(path, named, users, warn), without_point_zero(path, chosen, items, warn), strict=True)
+    )
 
 
 def _both_places(path: Path, header: Row, user: int | None, item: int | None) -> tuple[int, int]:

@@ -102,11 +102,12 @@ def without_comments(path: Path, rows: list[Row], place: int, known: IdMap | Non
     return [row for row in rows if row.number not in remarks]
 
 
-def mended(path: Path, listed: Sequence[str], known: IdMap | None, warn: Warn) -> tuple[str, ...]:
-    """Return ids, of which unknown ones that are known without `.0` behind them lose it."""
+def without_point_zero(path: Path, listed: Sequence[str], known: IdMap | None, warn: Warn) -> tuple[str, ...]:
+    """Return ids; those that are unknown, and known without a `.0` at their end, lose it."""
     odd = {name: found[1] for name in listed if (found := _WHOLE.fullmatch(name))}
-    there, mended = among(known, list(odd)), among(known, list(odd.values()))
-    changed = {name: odd[name] for name, whole, short in zip(odd, there, mended, strict=True) if short and not whole}
+    as_written, as_whole = among(known, list(odd)), among(known, list(odd.values()))
+    forms = zip(odd.items(), as_written, as_whole, strict=True)
+    changed = {name: whole for (name, whole), written, there in forms if there and not written}
     if changed:
         names = preview(f"{name} as {short}" for name, short in changed.items())
         warn(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mmrecun.arrays import Ints
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.batches import Table
 from mmrecun.data.importers.columns import blanks_removed, refuse_headless
@@ -60,7 +61,7 @@ def collect(
     listed: Mapping[str, Listed],
     order: IdOrder = IdOrder.APPEARANCE,
 ) -> tuple[IdMap, IdMap, Events]:
-    """Read the interactions of a table.
+    """Read the interactions of a table: its users, its items, and the events.
 
     Args:
         table: table of interactions.
@@ -71,18 +72,15 @@ def collect(
         order: order of ids that no table lists; by number only if all are whole numbers. Where ids are row numbers, the
             largest one decides how many users and items there are.
 
-    Returns:
-        The users and items, and the events.
-
     Raises:
         DataError: naming the line of a value that cannot be read, or of an id that is not listed.
     """
     users, items = IdCodes(options.user), IdCodes(options.item)
     weights, places, clocks = Weights(options), _Places(), _Clocks(options.timestamp)
     attributes, labels = list[pl.DataFrame](), list[np.ndarray]()
-    wanted = [options.user, options.item, options.timestamp, options.weight, label]
+    wanted = [name for name in (options.user, options.item, options.timestamp, options.weight, label) if name]
     with ThreadPoolExecutor(max_workers=1) as beside:  # polars releases the GIL, so two columns are read at once
-        for batch in table.batches([name for name in wanted if name]):
+        for batch in table.batches(wanted):
             report.rows += batch.table.height
             heavy = weights.heavy_enough(batch)
             if not heavy.table.height:
@@ -99,13 +97,26 @@ def collect(
     weights.tell(table.path, report)
     user_map, user_rows = _resolved(table, "user", users, listed.get("user"), places, report, order)
     item_map, item_rows = _resolved(table, "item", items, listed.get("item"), places, report, order)
-    if table.header:
-        headers = (user_rows == user_map.find([options.user])) & (item_rows == item_map.find([options.item]))
-        if headers.any():
-            raise DataError(f"{places.at(int(headers.argmax()))}: the header once more; take that line out")
+    _refuse_repeated_header(table, options, (user_map, item_map), (user_rows, item_rows), places)
     whole = pl.concat(attributes, how="vertical_relaxed", rechunk=True) if attributes[0].width else pl.DataFrame()
     split = np.concatenate(labels) if label else None
     return user_map, item_map, Events(table.path, user_rows, item_rows, whole, split, places.at, table.cut_valid)
+
+
+def _refuse_repeated_header(
+    table: Table, options: ImportOptions, ids: tuple[IdMap, IdMap], rows: tuple[Ints, Ints], places: _Places
+) -> None:
+    """Refuse a row that names its two columns, as where files were joined with their headers.
+
+    Raises:
+        DataError: naming its line.
+    """
+    user, item = (int(known.find([name])[0]) for known, name in zip(ids, (options.user, options.item), strict=True))
+    if not table.header or min(user, item) < 0:  # as in nearly every table
+        return
+    headers = (rows[0] == user) & (rows[1] == item)
+    if headers.any():
+        raise DataError(f"{places.at(int(headers.argmax()))}: the header once more; take that line out")
 
 
 class _Clocks:

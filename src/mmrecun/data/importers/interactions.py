@@ -73,7 +73,7 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     if "timestamp" in events.attributes.columns and (count := without_date(events.attributes["timestamp"])):
         report.warnings.append(
             f"{count} of '{options.timestamp}' are 0 or less, and others are not: they count as the earliest; if they "
-            "stand for no time, mend them or leave these rows out"
+            "stand for no time, correct them or leave these rows out"
         )
     users, items, order = _distinct(events, options, report)
     if options.k_core:
