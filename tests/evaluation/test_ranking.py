@@ -103,12 +103,14 @@ def test_places_and_percentiles_agree_with_a_loop_whatever_the_block(seed, shape
         places = ranking.ranks(users, items, pairs_of(seen), pairs, within)
         shares = ranking.percentiles(users, items, pairs_of(seen), pairs)
         drawn = np.flatnonzero(rng.random(shape[1]) < 0.7)
-        estimated = ranking.estimated_percentiles(users, items, pairs_of(seen), pairs, drawn)
+        among = ranking.PairsAmong(pairs_of(seen), pairs, drawn, shape[1], users.device)
+        estimated, again = among.percentiles(users, items), among.percentiles(-users, items)
     np.testing.assert_array_equal(places, np.minimum(loop_ranks(users, items, seen, pairs), within))
     assert shares.dtype == np.float32
     np.testing.assert_allclose(shares, loop_percentiles(users, items, seen, pairs), rtol=1e-6)
     ignored = seen | ~np.isin(np.arange(shape[1]), drawn)
     np.testing.assert_allclose(estimated, loop_percentiles(users, items, ignored, pairs), rtol=1e-6)
+    np.testing.assert_allclose(again, loop_percentiles(-users, items, ignored, pairs), rtol=1e-6)
 
 
 def test_unseen_items_with_negative_scores_come_before_nothing():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmrecun.arrays import Ints
 from mmrecun.data.interactions import Interactions
-from mmrecun.evaluation.ranking import estimated_percentiles, percentiles
+from mmrecun.evaluation.ranking import PairsAmong, percentiles
 
 RIDGE = 0.1
 _KERNEL_ENTRIES = 1 << 20  # of the owners whose kernels are inverted together
@@ -109,19 +109,21 @@ class LeaveOneOut:
         found: Ints = order[np.searchsorted(keys[order], self.queries.users * size + self.left_out)]
         return found
 
-    def percentiles(self, partners: Tensor, among: Ints | None = None) -> np.ndarray:
-        """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B].
+    def percentiles(self, partners: Tensor) -> np.ndarray:
+        """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B]."""
+        return percentiles(self.rows(partners), partners, *self._numbered())
 
-        Given `among` (int64 [C]), it is estimated from these partners alone.
-        """
+    def among(self, partners: Ints, count: int, device: torch.device) -> PairsAmong:
+        """Prepare to estimate these percentiles for any `rows`, from some of all `count` partners; int64 [C]."""
+        return PairsAmong(*self._numbered(), partners, count, device)
+
+    def _numbered(self) -> tuple[Interactions, Interactions]:
+        """Return what each query's owner had, and the queries, with the query's number as the user."""
         count = len(self.queries)
         rows, sizes = self.seen.rows_of_users(self.queries.users)
         own = np.repeat(np.arange(count), sizes)
-        labels = np.zeros(len(rows), dtype=np.int8)
-        seen = Interactions(own, self.seen.items[rows], labels)
-        pairs = Interactions(np.arange(count), self.queries.items, self.queries.splits)
-        asked = self.rows(partners), partners, seen, pairs
-        return percentiles(*asked) if among is None else estimated_percentiles(*asked, among)
+        seen = Interactions(own, self.seen.items[rows], np.zeros(len(rows), dtype=np.int8))
+        return seen, Interactions(np.arange(count), self.queries.items, self.queries.splits)
 
 
 def _similar_counts(count: Ints, ratio: float) -> Iterator[Ints]:

@@ -1,7 +1,8 @@
 """Full ranking of all items for many users, in blocks, so that no [U, I] array of scores is ever held."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -85,14 +86,19 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
         DivergedError: when a vector holds NaN or infinity.
     """
     users, items = _checked(users, items)
-    typical = users[torch.from_numpy(np.unique(pairs.users)).to(users.device)].mean(dim=0)
-    order = (items @ typical).argsort(descending=True)
-    head = max(_HEAD, len(items) // 16)
+    if users.device.type == "cpu":
+        typical = users[torch.from_numpy(np.unique(pairs.users))].mean(dim=0)
+        order = (items @ typical).argsort(descending=True).numpy()
+        head = max(_HEAD, len(items) // 16)
+        parts = [order[:head], order[head:]]
+    else:  # all at once: a product costs less there than another wait of the host
+        parts = [np.arange(len(items))]
     reached = np.zeros(len(pairs), dtype=np.int64)
-    for columns in order[:head], order[head:]:
+    for among in parts:
         left = np.flatnonzero(reached < within)
-        if len(left) and len(columns):
-            reached[left] += _counts_among(users, items, columns, seen, pairs.take(left), torch.ge)[0]
+        if len(left) and len(among):
+            blocks = _pair_blocks(seen, pairs.take(left), among, len(items), users.device)
+            reached[left] += _counts(users, items, torch.from_numpy(among).to(users.device), blocks, torch.ge)[0]
     return np.minimum(reached, within)
 
 
@@ -117,16 +123,6 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
     return _shares(*_counts_over_all(users, items, seen, pairs, torch.ge, torch.gt))
 
 
-def estimated_percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, among: Ints) -> Floats:
-    """Estimate `percentiles` [N] from the items `among` (int64 [C]) alone, drawn to stand for all."""
-    columns = torch.from_numpy(among).to(users.device)
-    return _shares(*_counts_among(*_checked(users, items), columns, seen, pairs, _not_hidden, torch.ge, torch.gt))
-
-
-def _not_hidden(scores: Tensor, _: Tensor, out: Tensor) -> Tensor:
-    return torch.gt(scores, -torch.inf, out=out)
-
-
 def _shares(others: Ints, reached: Ints, exceeded: Ints) -> Floats:
     shares: Floats = 1 - (reached + exceeded) / (2 * np.maximum(others, 1))
     return np.where(others > 0, shares, 0.5).astype(np.float32)
@@ -148,6 +144,13 @@ def _dots(users: Tensor, items: Tensor, u_rows: Ints, i_rows: Ints) -> Tensor:
     return (left * items[torch.tensor(i_rows, device=items.device)]).sum(dim=1)
 
 
+def _block_rows(device: torch.device, width: int, most: int) -> int:
+    """Return how many rows of `width` scores to compute at a time, `most` being how many there are in all."""
+    if device.type == "cpu":
+        return max(_FEWEST, _BLOCK_BYTES // (4 * max(1, width)))
+    return max(_FEWEST, min(most, _BLOCK_BYTES_ON_DEVICE // (4 * max(1, width))))
+
+
 class _Table:
     """The table of scores, computed one block at a time, always in the same memory.
 
@@ -155,22 +158,12 @@ class _Table:
         users, items: vectors from `_checked`.
         seen: pairs that do not count.
         most: largest number of rows that will be asked for in all.
-        columns: int64 [C], items to score; all by default.
     """
 
-    def __init__(
-        self, users: Tensor, items: Tensor, seen: Interactions, most: int, columns: Tensor | None = None
-    ) -> None:
-        scored = items if columns is None else items[columns]
-        self.users, self.across, self.seen = users, scored.T.contiguous(), seen
-        if users.device.type == "cpu":
-            self.size = max(_FEWEST, _BLOCK_BYTES // (4 * max(1, len(scored))))
-        else:
-            self.size = max(_FEWEST, min(most, _BLOCK_BYTES_ON_DEVICE // (4 * max(1, len(scored)))))
-        self.memory = items.new_empty(self.size, len(scored))
-        self.place = np.arange(len(items))
-        if columns is not None:
-            self.place = inverse_index(columns.cpu().numpy(), len(items))
+    def __init__(self, users: Tensor, items: Tensor, seen: Interactions, most: int) -> None:
+        self.users, self.across, self.seen = users, items.T.contiguous(), seen
+        self.size = _block_rows(users.device, len(items), most)
+        self.memory = items.new_empty(self.size, len(items))
 
     def blocks(self, rows: int) -> list[tuple[int, int]]:
         """Yield blocks of rows that fit a processor's cache but are large enough for a fast product with the items."""
@@ -184,42 +177,84 @@ class _Table:
     def mask(self, scores: Tensor, rows: Ints) -> Ints:
         """Set the scores of items that the users `rows` have seen to minus infinity; return their number, int64 [B]."""
         places, counts = self.seen.rows_of_users(rows)
-        self.hide(scores, np.repeat(np.arange(len(rows)), counts), self.seen.items[places])
+        cells = np.repeat(np.arange(len(rows)), counts) * scores.shape[1] + self.seen.items[places]
+        scores.view(-1).index_fill_(0, torch.from_numpy(cells).to(scores.device), -torch.inf)
         return counts
 
-    def hide(self, scores: Tensor, rows: Ints, items: Ints) -> None:
-        """Set single scores to minus infinity: those of the block's `rows` and of `items`, both int64 [N]."""
-        columns = self.place[items]
-        cells = (rows * scores.shape[1] + columns)[columns >= 0]
-        scores.view(-1)[torch.from_numpy(cells).to(scores.device)] = -torch.inf
 
+class PairsAmong:
+    """N pairs that are placed among the same items again and again, for vectors that change.
 
-def _counts_among(
-    users: Tensor,
-    items: Tensor,
-    columns: Tensor,
-    seen: Interactions,
-    pairs: Interactions,
-    *comparisons: Callable[..., Tensor],
-) -> Ints:
-    """Count the unseen items among `columns` (int64 [C]) that hold for each of M comparisons with a pair's item.
+    What does not depend on vectors is computed once and stays on the device.
 
-    The result is int64 [M, N]; the item itself is not counted.
-
-    Flags are float32, as in `_counts_over_all`.
+    Args:
+        seen: pairs whose items are not compared.
+        pairs: the pairs to place; their own items are not compared either.
+        among: int64 [C], the items to compare with.
+        items: I.
+        device: device of the vectors.
     """
-    table = _Table(users, items, seen, len(pairs), columns)
-    found = torch.empty((len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
-    flags = torch.empty_like(table.memory)
-    for start, stop in table.blocks(len(pairs)):
-        rows, own = pairs.users[start:stop], pairs.items[start:stop]
-        scores = table.scores(rows)
-        table.mask(scores, rows)
-        table.hide(scores, np.arange(len(rows)), own)
-        bar = _dots(users, items, rows, own)[:, None]
-        for row, compare in enumerate(comparisons):
-            found[row, start:stop] = compare(scores, bar, out=flags[: len(rows)]).sum(dim=1)
-    return found.cpu().numpy()
+
+    def __init__(self, seen: Interactions, pairs: Interactions, among: Ints, items: int, device: torch.device) -> None:
+        self._columns = torch.from_numpy(among).to(device)
+        self._blocks = list(_pair_blocks(seen, pairs, among, items, device))
+        compared = inverse_index(among, items) >= 0
+        before = np.concatenate([[0], compared[seen.items].cumsum()])
+        first, last = (np.searchsorted(seen.users, pairs.users, side) for side in ("left", "right"))
+        own = compared[pairs.items] & ~seen.contains(pairs.users, pairs.items, items)
+        self._others = len(among) - (before[last] - before[first]) - own
+
+    def percentiles(self, users: Tensor, items: Tensor) -> Floats:
+        """Estimate the function `percentiles` [N] from these items alone; vectors and errors are the same."""
+        counts = _counts(*_checked(users, items), self._columns, self._blocks, torch.ge, torch.gt)
+        return _shares(self._others, *counts)
+
+
+class _PairBlock(NamedTuple):
+    """B pairs: their users and items, int64 [B], and the cells of a table [B, C] that are not compared, int64."""
+
+    users: Tensor
+    items: Tensor
+    hidden: Tensor
+
+
+def _pair_blocks(
+    seen: Interactions, pairs: Interactions, among: Ints, items: int, device: torch.device
+) -> Iterator[_PairBlock]:
+    place, width = inverse_index(among, items), len(among)
+    size = _block_rows(device, width, len(pairs))
+    for start in range(0, len(pairs), size):
+        users, own = pairs.users[start : start + size], pairs.items[start : start + size]
+        known, counts = seen.rows_of_users(users)
+        rows = np.arange(len(users))
+        columns = place[np.concatenate([seen.items[known], own])]
+        cells = (np.concatenate([np.repeat(rows, counts), rows]) * width + columns)[columns >= 0]
+        together = torch.from_numpy(np.concatenate([users, own, cells])).to(device)  # one copy instead of three
+        yield _PairBlock(*together.split([len(users), len(users), len(cells)]))
+
+
+def _counts(
+    users: Tensor, items: Tensor, columns: Tensor, blocks: Iterable[_PairBlock], *comparisons: Callable[..., Tensor]
+) -> Ints:
+    """Count the compared items among `columns` (int64 [C]) that hold for each of M comparisons with a pair's item.
+
+    The result is int64 [M, N]. Flags are float32, as in `_counts_over_all`.
+    """
+    across, found = items[columns].T.contiguous(), []
+    memory = flags = items.new_empty(0, len(columns))
+    for block in blocks:
+        size = len(block.users)
+        if len(memory) < size:
+            memory, flags = items.new_empty(size, len(columns)), items.new_empty(size, len(columns))
+        own = users[block.users]
+        scores = torch.mm(own, across, out=memory[:size])
+        scores.view(-1).index_fill_(0, block.hidden, -torch.inf)
+        bar = (own * items[block.items]).sum(dim=1)[:, None]
+        found.append(torch.stack([compare(scores, bar, out=flags[:size]).sum(dim=1) for compare in comparisons]))
+    if not found:
+        return np.zeros((len(comparisons), 0), dtype=np.int64)
+    counted: Ints = torch.cat(found, dim=1).long().cpu().numpy()
+    return counted
 
 
 def _counts_over_all(
@@ -252,8 +287,8 @@ def _counts_over_all(
 def _checked(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
     check_shape("user vectors", users, (None, None))
     check_shape("item vectors", items, (None, users.shape[1]))
-    for kind, vectors in (("user", users), ("item", items)):
-        if not vectors.sum().isfinite():
+    if not torch.stack([users.sum(), items.sum()]).isfinite().all():  # read back once
+        for kind, vectors in (("user", users), ("item", items)):
             _refuse_infinite(kind, vectors)
     return users.detach(), items.detach()
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Doubles, Ints
-from mmrecun.data.dataset import inverse_index
+from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
-from mmrecun.evaluation.ranking import estimated_percentiles
+from mmrecun.evaluation.ranking import PairsAmong
 from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratified_auc
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors
@@ -36,52 +36,64 @@ _REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the ra
 
 @dataclass(frozen=True)
 class _FoldedInPairs:
-    """Pairs of removed users or items, recognised by the vectors of their partners on the other side."""
+    """Pairs of removed users or items, recognised by the vectors of their partners on the other side.
+
+    Attributes:
+        of_users: whether the removed are users.
+        forgotten, valid: the pairs to be recognised.
+        strata: int64 [R], strata of partners.
+        among: the same pairs, to be placed among some of the partners.
+    """
 
     of_users: bool
     forgotten: LeaveOneOut
     valid: LeaveOneOut
     strata: Ints
-    among: Ints
+    among: tuple[PairsAmong, PairsAmong]
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
         """Rank forgotten and validation pairs by vectors [U', D] and [I', D] and rows fitted to the owners' others."""
         partners: Tensor = vectors[1 if self.of_users else 0]
-        return [
-            (
-                self.forgotten.percentiles(partners, self.among),
-                self.strata[self.forgotten.queries.items],
-                self.valid.percentiles(partners, self.among),
-                self.strata[self.valid.queries.items],
-            )
-        ]
+        first, second = (
+            among.percentiles(asked.rows(partners), partners)
+            for asked, among in zip((self.forgotten, self.valid), self.among, strict=True)
+        )
+        return [(first, self.strata[self.forgotten.queries.items], second, self.strata[self.valid.queries.items])]
 
 
 @dataclass(frozen=True)
 class _SinglePairs:
-    """Forgotten pairs whose user and item both stay, and validation pairs of their users, in retained rows."""
+    """Forgotten pairs whose user and item both stay, and validation pairs of their users, in retained rows.
 
-    forgotten: Interactions
-    valid: Interactions
-    seen: Interactions
-    among: Ints
+    Attributes:
+        strata: of the items of both, int64.
+        masks: both of each group of equally popular items, bool.
+        among: both, to be placed among some items.
+    """
 
-    def groups(self, vectors: UserItemVectors) -> list[Group]:
-        """Rank forgotten and validation pairs by vectors [U', D] and [I', D], in groups of equally popular items."""
-        users, items = vectors
-        degree = degrees(self.seen, len(users), len(items))
-        first, second = (
-            estimated_percentiles(users, items, self.seen, pairs, self.among) for pairs in (self.forgotten, self.valid)
-        )
-        popular, others = (strata(pairs, *degree, by="items") for pairs in (self.forgotten, self.valid))
+    strata: tuple[Ints, Ints]
+    masks: list[tuple[np.ndarray, np.ndarray]]
+    among: tuple[PairsAmong, PairsAmong]
+
+    @classmethod
+    def of(
+        cls, forgotten: Interactions, valid: Interactions, data: Dataset, among: Ints, device: torch.device
+    ) -> "_SinglePairs":
+        """Compare pairs of `data`, whose training pairs are not ranked, among the items `among`."""
+        degree = degrees(data.train, len(data.users), len(data.items))
+        popular, others = (strata(pairs, *degree, by="items") for pairs in (forgotten, valid))
         edges = np.quantile(others, np.linspace(0, 1, _GROUPS + 1)[1:-1])  # strata ascend with popularity
         group, other = np.digitize(popular, edges), np.digitize(others, edges)
         masks = [(group == number, other == number) for number in range(_GROUPS)]
-        return [
-            (first[mask], popular[mask], second[aside], others[aside])
-            for mask, aside in masks
-            if min(mask.sum(), aside.sum()) >= _FEWEST_OF_GROUP
-        ]
+        enough = [both for both in masks if min(mask.sum() for mask in both) >= _FEWEST_OF_GROUP]
+        first, second = (PairsAmong(data.train, pairs, among, len(data.items), device) for pairs in (forgotten, valid))
+        return cls((popular, others), enough, (first, second))
+
+    def groups(self, vectors: UserItemVectors) -> list[Group]:
+        """Rank forgotten and validation pairs by vectors [U', D] and [I', D], in groups of equally popular items."""
+        first, second = (among.percentiles(*vectors) for among in self.among)
+        popular, others = self.strata
+        return [(first[mask], popular[mask], second[aside], others[aside]) for mask, aside in self.masks]
 
 
 class ForgettingLevel:
@@ -97,9 +109,9 @@ class ForgettingLevel:
         self._comparisons: list[_FoldedInPairs | _SinglePairs] = []
         if len(partition.forgotten) >= _FEWEST:
             found = (
-                _folded_in_pairs(partition, True, rng),
-                _folded_in_pairs(partition, False, rng),
-                _single_pairs(partition, rng),
+                _folded_in_pairs(partition, True, rng, device),
+                _folded_in_pairs(partition, False, rng, device),
+                _single_pairs(partition, rng, device),
             )
             self._comparisons = [each for each in found if each is not None]
         draws = _REFERENCES if self._comparisons else 0
@@ -132,7 +144,9 @@ class ForgettingLevel:
         return aucs - self._expected, errors
 
 
-def _folded_in_pairs(partition: Partition, of_users: bool, rng: np.random.Generator) -> _FoldedInPairs | None:
+def _folded_in_pairs(
+    partition: Partition, of_users: bool, rng: np.random.Generator, device: torch.device
+) -> _FoldedInPairs | None:
     removed, removed_partners = (
         (partition.removed_users, partition.removed_items)
         if of_users
@@ -159,10 +173,12 @@ def _folded_in_pairs(partition: Partition, of_users: bool, rng: np.random.Genera
     retained = np.bincount(train.items[~removed[train.users]], minlength=int((~removed_partners).sum()))
     if not _comparable(retained, groups[0].queries, groups[1].queries):
         return None
-    return _FoldedInPairs(of_users, groups[0], groups[1], degree_bins(retained, 5), _rivals(len(retained), rng))
+    rivals = _rivals(len(retained), rng)
+    first, second = (group.among(rivals, len(retained), device) for group in groups)
+    return _FoldedInPairs(of_users, groups[0], groups[1], degree_bins(retained, 5), (first, second))
 
 
-def _single_pairs(partition: Partition, rng: np.random.Generator) -> _SinglePairs | None:
+def _single_pairs(partition: Partition, rng: np.random.Generator, device: torch.device) -> _SinglePairs | None:
     stay = partition.forgotten.select(
         ~partition.removed_users[partition.forgotten.users] & ~partition.removed_items[partition.forgotten.items]
     )
@@ -179,7 +195,7 @@ def _single_pairs(partition: Partition, rng: np.random.Generator) -> _SinglePair
     degree = np.bincount(train.items, minlength=len(partition.item_rows))
     if not _comparable(degree, forgotten, valid):
         return None
-    return _SinglePairs(forgotten, valid, train, _rivals(len(degree), rng))
+    return _SinglePairs.of(forgotten, valid, partition.retained, _rivals(len(degree), rng), device)
 
 
 def _rivals(count: int, rng: np.random.Generator) -> Ints:
