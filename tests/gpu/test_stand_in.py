@@ -24,13 +24,13 @@ def test_a_request_on_the_card_gives_the_rows_of_the_cpu(original: Trained, requ
     target = TARGETS[request.node.callspec.params["original"]]
     with stand_in() as card:
         check_unlearning(original, target, CARD, close=0.02)
-    assert card.graphs == 2  # a graph for each Gauss-Newton step
+    assert card.graphs == 1  # for all Gauss-Newton steps
 
 
 def test_captured_conjugate_gradients_are_the_plain_ones(original: Trained):
     with stand_in() as card:
         check_captured_solver(original, CARD)
-    assert card.graphs == 2
+    assert card.graphs == 1
 
 
 def test_settling_and_a_small_request_run_on_the_card(original: Trained):
@@ -38,7 +38,7 @@ def test_settling_and_a_small_request_run_on_the_card(original: Trained):
     with stand_in() as card:
         task = moved_to(task_of(original, "pairs"), CARD)
         assert MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task).history[-1]["loss"] > 0
-        assert card.graphs == 3
+        assert card.graphs == 2  # one more for training steps
         alone = moved_to(small(original), CARD)
         assert "moved alone" in MMRecUn(MMRecUnConfig(min_cosine=-1)).run(alone).stop_reason
 

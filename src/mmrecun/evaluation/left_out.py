@@ -13,8 +13,10 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.ranking import PairsAmong, percentiles
 
 RIDGE = 0.1
-_KERNEL_ENTRIES = 1 << 20  # of the owners whose kernels are inverted together
-_ALIKE, _ALIKE_ON_DEVICE = 5 / 4, 2  # ratio of pair counts; on a device few launches matter more than less arithmetic
+# entries of kernels that are inverted together, and ratio of the pair counts of their owners; on a device few launches
+# matter more than less arithmetic
+_ENTRIES, _ENTRIES_ON_DEVICE = 1 << 20, 1 << 24
+_ALIKE, _ALIKE_ON_DEVICE = 5 / 4, 8
 
 
 class _Fits(NamedTuple):
@@ -93,7 +95,8 @@ class LeaveOneOut:
         first = np.searchsorted(self.trained.users, owners)
         count = np.searchsorted(self.trained.users, owners, "right") - first
         places = self._places_left_out() - first[whose]
-        for group in _similar_counts(count, _ALIKE if device.type == "cpu" else _ALIKE_ON_DEVICE):
+        together = (_ALIKE, _ENTRIES) if device.type == "cpu" else (_ALIKE_ON_DEVICE, _ENTRIES_ON_DEVICE)
+        for group in _similar_counts(count, *together):
             which = np.flatnonzero(np.isin(whose, group))
             rows = first[group, None] + np.arange(count[group].max())
             inside = rows < (first + count)[group, None]
@@ -126,13 +129,16 @@ class LeaveOneOut:
         return seen, Interactions(np.arange(count), self.queries.items, self.queries.splits)
 
 
-def _similar_counts(count: Ints, ratio: float) -> Iterator[Ints]:
-    """Divide owners, with `count` [O] pairs each, into groups of counts within `ratio`; yields ascending indices."""
+def _similar_counts(count: Ints, ratio: float, entries: int) -> Iterator[Ints]:
+    """Divide owners, with `count` [O] pairs each, into groups of counts within `ratio`; yields ascending indices.
+
+    Squares of the largest count of a group are `entries` at most, unless it has one owner.
+    """
     order = np.argsort(count, kind="stable")
     start = 0
     while start < len(order):
         width = max(int(count[order[start]] * ratio), 8)
-        stop = min(int(np.searchsorted(count[order], width, "right")), start + max(1, _KERNEL_ENTRIES // width**2))
+        stop = min(int(np.searchsorted(count[order], width, "right")), start + max(1, entries // width**2))
         yield np.sort(order[start:stop])
         start = stop
 

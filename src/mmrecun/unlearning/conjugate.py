@@ -21,7 +21,6 @@ def solve(
     diagonal: Tensors,
     products: int,
     tolerance: float,
-    captured: bool = False,
 ) -> tuple[Tensors, int]:
     """Solve `product(x)` = `target` approximately from x = 0; return x and the number of products.
 
@@ -34,16 +33,40 @@ def solve(
         diagonal: positive; each can be broadcast to its tensor of `target`.
         products: number of products at most.
         tolerance: norm of the residual at which to stop, relative to that of `target`.
-        captured: whether to take the steps as replays of a CUDA graph. The host then never asks whether the solution is
-            close enough: all steps are taken, and those after the last one that is needed change nothing.
     """
     steps = ConjugateSteps(product, target, diagonal, tolerance)
-    take = CapturedCall(steps.take, torch.cuda.Stream(target[0].device)) if captured else steps.take
     for _ in range(products):
-        if not captured and not steps.going:
+        if not steps.going:
             break
-        take()
+        steps.take()
     return steps.found, int(steps.taken)
+
+
+class CapturedSolver:
+    """Solves as `solve` does, for matrices that change in place, with steps that are replays of one CUDA graph.
+
+    The host never asks whether a solution is close enough: all steps are taken, and those after the last one that is
+    needed change nothing.
+
+    Args:
+        product: multiplies by the matrix; reads the same memory each time, and nothing back.
+    """
+
+    def __init__(self, product: Callable[[Tensors], Tensors]) -> None:
+        self._product = product
+        self._steps: ConjugateSteps | None = None
+        self._take: CapturedCall | None = None
+
+    def solve(self, target: Tensors, diagonal: Tensors, products: int, tolerance: float) -> Tensors:
+        """Return x after `products` steps, in memory that the next call writes over; arguments as for `solve`."""
+        steps = ConjugateSteps(self._product, target, diagonal, tolerance)
+        if self._steps is None or self._take is None:
+            self._steps, self._take = steps, CapturedCall(steps.take, torch.cuda.Stream(target[0].device))
+        else:
+            self._steps.continue_as(steps)
+        for _ in range(products):
+            self._take()
+        return self._steps.found
 
 
 class ConjugateSteps:
@@ -58,7 +81,7 @@ class ConjugateSteps:
     def __init__(
         self, product: Callable[[Tensors], Tensors], target: Tensors, diagonal: Tensors, tolerance: float
     ) -> None:
-        self._product, self._diagonal = product, diagonal
+        self._product, self._diagonal = product, [part.clone() for part in diagonal]
         self.found = [torch.zeros_like(part) for part in target]
         self._residual = [part.clone() for part in target]
         self._direction = list(torch._foreach_div(self._residual, diagonal))
@@ -66,6 +89,15 @@ class ConjugateSteps:
         self._enough = tolerance**2 * self._size
         self.taken = torch.zeros((), dtype=torch.int64, device=target[0].device)
         self.going = ~(self._size <= self._enough)  # negated, so that NaN goes on and is found later
+
+    def continue_as(self, other: "ConjugateSteps") -> None:
+        """Take over the state of `other`, in place."""
+        for mine, theirs in zip(self._state(), other._state(), strict=True):
+            mine.copy_(theirs)
+
+    def _state(self) -> Tensors:
+        parts = (*self.found, *self._residual, *self._direction, *self._diagonal)
+        return [*parts, self._size, self._enough, self.taken, self.going]
 
     def take(self) -> None:
         """Take a step; it changes nothing when no other is wanted."""

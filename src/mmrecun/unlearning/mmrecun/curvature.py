@@ -27,6 +27,12 @@ class GaussNewtonMatrix:
         self._item_covariance = self._items.T @ self._items / len(items)
         self._user_moment = (self._users * self._weight[:, None]).T @ self._users / len(items)
 
+    def become(self, other: "GaussNewtonMatrix") -> None:
+        """Take over the values of another matrix of the same pairs, in place."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                value.copy_(getattr(other, name))
+
     def product(self, users: Tensor, items: Tensor) -> UserItemVectors:
         """Multiply a change of the vectors [U, D] and [I, D] by the matrix."""
         links = self._links

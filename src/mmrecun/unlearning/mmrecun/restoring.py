@@ -14,7 +14,7 @@ from mmrecun.evaluation.row_traits import degree_strata
 from mmrecun.forget import views
 from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
-from mmrecun.unlearning.conjugate import Tensors, inner, solve
+from mmrecun.unlearning.conjugate import CapturedSolver, Tensors, inner, solve
 from mmrecun.unlearning.mmrecun.balance import Balance, share_left
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
@@ -55,6 +55,7 @@ class BalanceSolver:
     def __init__(self, task: Task, negatives: int, min_cosine: float, capture: bool = True) -> None:
         partition = task.partition
         self._capture = capture
+        self._system: _CapturedSystem | None = None
         self.model, self.inputs = retained_model(task, task.model), task.inputs(views.retained)
         bpr = BeforeAndAfter.of(partition, negatives, task.seed.child("negatives").numpy(), task.device)
         self._bpr, self._seed = bpr.after, task.seed.child("probe")
@@ -146,13 +147,26 @@ class BalanceSolver:
             for (name, balance), own in zip(self._balance.items(), rows, strict=True)
         ]
         curvature = GaussNewtonMatrix(self._bpr.links, by_vectors.hessian_weights, vectors)
-        captured = self._capture and rows[0].is_cuda
-        product = self._product(curvature, rows, captured)
-        found, _ = solve(product, imbalance, self._diagonal(curvature), cg_steps, _CLOSE, captured)
+        diagonal = self._diagonal(curvature)
+        if self._capture and rows[0].is_cuda:
+            found = self._system_of(curvature, rows).solver.solve(imbalance, diagonal, cg_steps, _CLOSE)
+        else:
+            found, _ = solve(self._product(curvature, rows, False), imbalance, diagonal, cg_steps, _CLOSE)
         with torch.no_grad():
             for table, own, step in zip(self.tables.values(), rows, found, strict=True):
                 table.weight.copy_(own + step)
         return math.sqrt(float(inner(imbalance, imbalance)) / sum(part.numel() for part in imbalance))
+
+    def _system_of(self, curvature: GaussNewtonMatrix, rows: Tensors) -> "_CapturedSystem":
+        """Return the system that is captured at the first step, with the values of this one."""
+        if self._system is None:
+            solver = CapturedSolver(self._product(curvature, rows, True))
+            self._system = _CapturedSystem(solver, curvature, rows)
+        else:
+            self._system.curvature.become(curvature)
+            torch._foreach_copy_(self._system.rows, rows)
+            self._set_rows(self._system.rows)
+        return self._system
 
     def check_finite(self) -> None:
         """Check that every row is finite.
@@ -175,7 +189,8 @@ class BalanceSolver:
 
     @torch.no_grad()
     def scale_step(self, scale: StepScale) -> None:
-        """Scale the step by `scale`."""
+        """Scale the step by `scale`; no other Gauss-Newton step follows."""
+        self._system = None  # it holds all the memory that a captured step needs
         for table, row in zip(self.tables.values(), self._scaled(scale), strict=True):
             table.weight.copy_(row)
 
@@ -188,16 +203,15 @@ class BalanceSolver:
     def _product(self, curvature: GaussNewtonMatrix, rows: Tensors, captured: bool) -> Callable[[Tensors], Tensors]:
         """Multiply a change of the tables by decay + J' C J, J being the Jacobian of the vectors by the tables.
 
-        A `captured` product computes the vectors at `rows` each time, within the capture; otherwise they are computed
-        once.
+        A `captured` product computes the vectors at `rows` and their length each time, within the capture, since the
+        values of `rows` may change; otherwise they are computed once.
         """
         weights = [table.weight for table in self.tables.values()]
-        once = None if captured else vectors_of(self.model, self.inputs)
-        length = inner(rows, rows).sqrt()
+        once = None if captured else (vectors_of(self.model, self.inputs), inner(rows, rows).sqrt())
         decay = [balance.decay for balance in self._balance.values()]
 
         def product(change: Tensors) -> Tensors:
-            pair = once or vectors_of(self.model, self.inputs)
+            pair, length = once or (vectors_of(self.model, self.inputs), inner(rows, rows).sqrt())
             at = [part.detach() for part in pair]
             size = (_PROBE * length / inner(change, change).sqrt().clamp(min=1e-12)).to(rows[0].dtype)
             self._set_rows(list(torch._foreach_add(rows, torch._foreach_mul(change, size))))
@@ -221,6 +235,14 @@ class BalanceSolver:
             self.facts.reach * by_side[table.side][:, None] + balance.decay
             for table, balance in zip(self.tables.values(), self._balance.values(), strict=True)
         ]
+
+
+class _CapturedSystem(NamedTuple):
+    """A solver of linear systems on CUDA, and the memory that it reads: the curvature, and the rows it is taken at."""
+
+    solver: CapturedSolver
+    curvature: GaussNewtonMatrix
+    rows: Tensors
 
 
 def redrawn_share(cosine: float, averaged: bool) -> float:

@@ -61,7 +61,7 @@ class TrainedBalance(NamedTuple):
             min_cosine: least mean cosine between rows and their negative gradients at which a table can be solved for.
         """
         partition, inputs = task.partition, task.inputs(views.original)
-        gradients, _, _ = bpr_gradients(task.model, inputs, bpr)
+        gradients, vectors, _ = bpr_gradients(task.model, inputs, bpr)
         kept = {"users": partition.user_rows, "items": partition.item_rows}
         degrees = dict(zip(kept, partition.original.degrees, strict=True))
         decays, cosines, unsolvable = {}, dict[str, float](), ""
@@ -73,7 +73,7 @@ class TrainedBalance(NamedTuple):
                 decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
-        facts = BalanceFacts(reach=_reach(task.model, inputs, task.seed.child("probe").torch()), decays=decays)
+        facts = BalanceFacts(reach=_reach(task.model, inputs, vectors, task.seed.child("probe").torch()), decays=decays)
         return cls(facts, gradients, cosines, unsolvable)
 
 
@@ -98,12 +98,11 @@ def bpr_gradients(
 
 
 @torch.no_grad()
-def _reach(model: Recommender, inputs: GraphInputs, rng: torch.Generator) -> float:
-    """Estimate the mean squared derivative of the vectors by the rows, from a random change of all of them."""
+def _reach(model: Recommender, inputs: GraphInputs, before: UserItemVectors, rng: torch.Generator) -> float:
+    """Estimate the mean squared derivative of the vectors, at `before`, by the rows: from a random change of all."""
     if not model.required_inputs().user_item:
         return 1.0
     probe = deepcopy(model)
-    before = [part.clone() for part in vectors_of(probe, inputs)]
     tables = [table.weight for table in probe.id_tables().values()]
     noise = [torch.randn(table.shape, generator=rng).to(table.device) for table in tables]
     size = _PROBE * _length(tables) / _length(noise)
