@@ -110,9 +110,10 @@ def as_read(matrix: Tensor, dense: Tensor) -> Tensor:
 
 def square_diagonal(adjacency: Tensor) -> Tensor:
     """Compute the diagonal of the square of a symmetric CSR matrix [N, N]: float32 [N]."""
-    counts = adjacency.crow_indices().diff()
-    whose = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
-    return adjacency.values().new_zeros(len(counts)).index_add_(0, whose, adjacency.values().square())
+    counts, values = adjacency.crow_indices().diff(), adjacency.values()
+    rows = torch.arange(len(counts), device=counts.device)
+    whose = torch.repeat_interleave(rows, counts, output_size=len(values))  # named, so that no host waits for it
+    return values.new_zeros(len(counts)).index_add_(0, whose, values.square())
 
 
 def halves(adjacency: Tensor, users: int) -> SparseMatrix:

@@ -9,7 +9,7 @@ share of lost pairs is removed by regression (see `share_effect`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -49,33 +49,37 @@ def match_rows(model: Recommender, inputs: GraphInputs, partition: Partition, re
     if max(map(len, affected)) < _FEWEST:
         return
     tables = [table.weight.detach() for table in model.id_tables().values()]
-    adjacency = _graph(data, tables[0].device)
+    graph = inputs.user_item
+    adjacency = _graph(data, tables[0].device) if graph is None else graph.forward
     shown = structure(adjacency, len(data.users))
-    sides = [_Side.of(partition, True, shown.users), _Side.of(partition, False, shown.items)]
+    both = _Side.of(partition, True, shown.users), _Side.of(partition, False, shown.items)
+    sides = [side for side in both if len(side.touched) >= _FEWEST]
+    nodes = [side.first + side.rows[side.touched] for side in sides]
+    whose = [np.full(len(part), number) for part, number in zip(nodes, map(both.index, sides), strict=True)]
+    asked = torch.from_numpy(np.stack([np.concatenate(nodes), np.concatenate(whose)])).to(tables[0].device)
     for _ in range(_ROUNDS):
-        _, near, far = _neighbourhoods(tables, adjacency)
-        middles = _Middle.of(model, inputs, reach)
-        for number, (table, side) in enumerate(zip(tables, sides, strict=True)):
-            if len(side.touched) >= _FEWEST:
-                side.match(table, near[number], far[number], middles[number])
+        seen = _neighbourhoods(tables, adjacency)
+        middle = _Middle.of(model, inputs, reach)
+        measured = _measured(*seen, middle.agreement)
+        wanted = np.concatenate([side.wanted(measured) for side in sides])
+        _match(tables, seen, middle, asked, wanted)
 
 
-@dataclass(frozen=True)
-class _Middle:
-    """Agreement of each of R vectors of a side with the mean vector of the other, and its derivative by the row.
+class _Middle(NamedTuple):
+    """Agreement of each of N vectors with the mean vector of the other side, and its derivative by the row.
 
     Attributes:
-        agreement: float32 [R].
-        way: unit float32 [D], the direction of rows in which `agreement` grows.
-        slope: float32 [R], derivative of `agreement` by a row's cosine with `way`.
+        agreement: float32 [N], users first.
+        ways: unit float32 [2, D], the directions of rows of users and of items in which `agreement` grows.
+        slope: float32 [N], derivative of `agreement` by a row's cosine with its way.
     """
 
     agreement: Tensor
-    way: Tensor
+    ways: Tensor
     slope: Tensor
 
     @classmethod
-    def of(cls, model: Recommender, inputs: GraphInputs, reach: float) -> list[Self]:
+    def of(cls, model: Recommender, inputs: GraphInputs, reach: float) -> Self:
         """Measure both sides, users and items."""
         weights = [table.weight for table in model.id_tables().values()]
         vectors = model.vectors(inputs)
@@ -87,15 +91,17 @@ class _Middle:
             (pull,) = torch.autograd.grad(dots.sum(), weight, retain_graph=True)
             length = own.detach().norm(dim=1).clamp(min=1e-12)
             slope = (reach**0.5 * middle.norm()) * weight.detach().norm(dim=1) / length
-            found.append(cls(dots.detach() / length, normalize(pull.mean(dim=0), dim=0), slope.clamp(min=1e-12)))
-        return found
+            found.append((dots.detach() / length, normalize(pull.mean(dim=0), dim=0), slope.clamp(min=1e-12)))
+        agreement, ways, slopes = zip(*found, strict=True)
+        return cls(torch.cat(agreement), torch.stack(ways), torch.cat(slopes))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Side:
     """Rows of users or of items that can be compared, M of them.
 
     Attributes:
+        first: number of rows before those of this side, users being first.
         rows: int64 [M], retained rows that have pairs.
         shares: float64 [M], the share of its pairs that each lost.
         strata: int64 [M], rows of nearly equal degree.
@@ -103,6 +109,7 @@ class _Side:
         touched: int64, indices of rows that lost a pair.
     """
 
+    first: int
     rows: Ints
     shares: Doubles
     strata: Ints
@@ -118,34 +125,57 @@ class _Side:
         strata = degree_strata((before - lost)[kept])
         rows = np.flatnonzero(strata > 0)
         shares = (lost / np.maximum(before, 1))[kept][rows]
-        return cls(rows, shares, strata[rows], normal_scores(shown[rows], strata[rows]), np.flatnonzero(shares > 0))
+        scores = normal_scores(shown[rows], strata[rows])
+        first = 0 if of_users else len(partition.user_rows)
+        return cls(first, rows, shares, strata[rows], scores, np.flatnonzero(shares > 0))
 
-    @torch.no_grad()
-    def match(self, table: Tensor, near: Tensor, far: Tensor, middle: _Middle) -> None:
-        """Change the touched rows of `table`, given the mean rows one and two hops away; float32 [R, D] all."""
-        rows = torch.from_numpy(self.rows).to(table.device)
-        own, near, far = table[rows], near[rows], far[rows]
-        agreement, slope = middle.agreement[rows], middle.slope[rows]
-        traits = np.column_stack([_traits(own, near, far), agreement.cpu().double().numpy()])
-        lengths = torch.stack([near.norm(dim=1), far.norm(dim=1)], dim=1).cpu().double().numpy()
+    def wanted(self, measured: Doubles) -> Doubles:
+        """Return the traits that the T touched rows should have, float64 [T, 4], given those of all, of `_measured`."""
+        of_side = measured[self.first + self.rows]
+        traits, lengths = of_side[:, :4], of_side[:, 4:]
         context = np.column_stack([self.shown, normal_scores(lengths, self.strata)])
         scores = normal_scores(traits, self.strata)
-        wanted = at_scores(traits, scores, without_effect(scores, self.shares, context), self.strata)
-        places = torch.from_numpy(self.touched).to(table.device)
-        asked = torch.from_numpy(wanted[self.touched]).to(own)
-        own, slope = own[places], slope[places]
-        way = middle.way.expand_as(own)
-        asked[:, 3] = cosine_similarity(own, way) + (asked[:, 3] - agreement[places]) / slope
-        table[rows[places]] = with_traits(own, (near[places], far[places], way), asked)
+        found = at_scores(traits, scores, without_effect(scores, self.shares, context), self.strata)
+        return found[self.touched]
 
 
-def _traits(own: Tensor, near: Tensor, far: Tensor) -> Doubles:
-    """Compute log length, cosine with `near` and cosine with `far` of rows [M, D]: float64 [M, 3]."""
+@torch.no_grad()
+def _measured(own: Tensor, near: Tensor, far: Tensor, agreement: Tensor) -> Doubles:
+    """Return four traits of N rows, and the lengths of the mean rows one and two hops away: float64 [N, 6]."""
+    lengths = [near.norm(dim=1, keepdim=True), far.norm(dim=1, keepdim=True)]
+    found = torch.cat([_traits(own, near, far), agreement[:, None], *lengths], dim=1)
+    return _on_host(found)
+
+
+@torch.no_grad()
+def _match(tables: Sequence[Tensor], seen: Sequence[Tensor], middle: _Middle, asked: Tensor, wanted: Doubles) -> None:
+    """Give touched rows of both `tables` the traits `wanted`, float64 [T, 4].
+
+    Args:
+        seen: the rows and the mean rows one and two hops away, float32 [N, D] each.
+        middle: agreement with the other side.
+        asked: int64 [2, T], the nodes and their sides.
+    """
+    nodes, whose = asked
+    own, near, far = (part[nodes] for part in seen)
+    traits, way = torch.from_numpy(wanted).to(own), middle.ways[whose]
+    traits[:, 3] = cosine_similarity(own, way) + (traits[:, 3] - middle.agreement[nodes]) / middle.slope[nodes]
+    whole = seen[0]
+    whole[nodes] = with_traits(own, (near, far, way), traits)
+    torch._foreach_copy_(list(tables), list(whole.split([len(table) for table in tables])))
+
+
+def _traits(own: Tensor, near: Tensor, far: Tensor) -> Tensor:
+    """Compute log length, cosine with `near` and cosine with `far` of rows [M, D]: float32 [M, 3]."""
     length = own.norm(dim=1).clamp(min=1e-12)
     unit = own / length[:, None]
     found = [length.log(), (unit * normalize(near, dim=1)).sum(dim=1), (unit * normalize(far, dim=1)).sum(dim=1)]
-    traits: Doubles = torch.stack(found, dim=1).cpu().double().numpy()
-    return traits
+    return torch.stack(found, dim=1)
+
+
+def _on_host(traits: Tensor) -> Doubles:
+    found: Doubles = traits.cpu().double().numpy()
+    return found
 
 
 @torch.no_grad()
@@ -160,10 +190,11 @@ def keep_standing(before: Sequence[Tensor], after: Sequence[Tensor], partition: 
         after: float32 [U', D] and [I', D], changed in place.
         partition: original and retained data.
     """
-    seen = [
-        _neighbourhoods(tables, _graph(data, tables[0].device))
-        for tables, data in ((before, partition.original), (after, partition.retained))
-    ]
+    seen = []
+    for tables, data in ((before, partition.original), (after, partition.retained)):
+        _, near, far = _neighbourhoods(tables, _graph(data, tables[0].device))
+        sizes = [len(table) for table in tables]
+        seen.append((tables, near.split(sizes), far.split(sizes)))
     for number, table in enumerate(after):
         kept = partition.item_rows if number else partition.user_rows
         degree, new_degree = partition.original.degrees[number], partition.retained.degrees[number]
@@ -174,11 +205,11 @@ def keep_standing(before: Sequence[Tensor], after: Sequence[Tensor], partition: 
                 _peers(groups, at).to(table.device) for groups, at in ((strata, kept[row]), (new_strata, row))
             )
             scores, values = (
-                _traits(*(part[number][rows] for part in hood))
+                _on_host(_traits(*(part[number][rows] for part in hood)))
                 for hood, rows in zip(seen, (peers, new_peers), strict=True)
             )
             was = torch.tensor([kept[row]], device=table.device)
-            own = _traits(*(part[number][was] for part in seen[0]))
+            own = _on_host(_traits(*(part[number][was] for part in seen[0])))
             rank = (scores < own).mean(axis=0)
             wanted = [np.quantile(values[:, trait], rank[trait]) for trait in range(len(rank))]
             near, far = (part[number][place] for part in seen[1][1:])
@@ -195,13 +226,11 @@ def _graph(data: Dataset, device: torch.device) -> Tensor:
     return user_item_graph(data.train, len(data.users), len(data.items), device).forward
 
 
-def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor) -> tuple[Sequence[Tensor], ...]:
-    """Return the rows of users and items, and the mean rows one and two hops from each."""
-    sizes = [len(table) for table in tables]
+def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows of users and items, and the mean rows one and two hops from each: float32 [U + I, D] all."""
     own = torch.cat(list(tables))
     near = product(adjacency, own)
-    far = product(adjacency, near) - square_diagonal(adjacency)[:, None] * own
-    return tables, torch.split(near, sizes), torch.split(far, sizes)
+    return own, near, product(adjacency, near) - square_diagonal(adjacency)[:, None] * own
 
 
 def with_traits(own: Tensor, towards: Sequence[Tensor], traits: Tensor) -> Tensor:

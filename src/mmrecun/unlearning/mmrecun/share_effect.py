@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmrecun.arrays import Doubles, Ints
+from mmrecun.arrays import Bools, Doubles, Ints
 
 _RIDGE = 1.0
 _FULL = 0.1  # share of lost pairs from which on the effect of any loss is full
@@ -33,20 +33,22 @@ def without_effect(scores: Doubles, shares: Doubles, context: Doubles) -> Double
     penalty[whatever.shape[1] + 2 :] = _RIDGE
     weights = np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ scores)
     rest = scores - design @ weights
-    found: Doubles = scores - effect @ weights[whatever.shape[1] :] + _evened(rest, share) - rest
-    return np.where(share > 0, found, scores)
+    found, lost = scores.copy(), shares > 0
+    without = scores - effect @ weights[whatever.shape[1] :]
+    found[lost] = without[lost] + _evened(rest, share, lost) - rest[lost]
+    return found
 
 
-def _evened(rest: Doubles, share: Doubles) -> Doubles:
-    """Give residuals [M, T] the covariance that they have at a share of 0."""
+def _evened(rest: Doubles, share: Doubles, asked: Bools) -> Doubles:
+    """Give residuals [M, T] the covariance that they have at a share of 0; only the rows `asked`, bool [M]."""
     count = rest.shape[1]
     products = (rest[:, :, None] * rest[:, None, :]).reshape(len(rest), -1)
     weights = np.linalg.lstsq(np.column_stack([np.ones_like(share), share]), products, rcond=None)[0]
     untouched, slope = weights.astype(np.float64).reshape(2, count, count)
     # the fitted covariance may not be positive definite; its eigenvalues are at least a share of the usual ones
     least = max(_LEAST_VARIANCE * float(products.mean(axis=0).reshape(count, count).diagonal().mean()), 1e-9)
-    whiten = _power(untouched + share[:, :, None] * slope, -0.5, least)
-    evened: Doubles = (_power(untouched, 0.5, least) @ whiten @ rest[:, :, None])[:, :, 0]
+    whiten = _power(untouched + share[asked][:, :, None] * slope, -0.5, least)
+    evened: Doubles = (_power(untouched, 0.5, least) @ whiten @ rest[asked][:, :, None])[:, :, 0]
     return evened
 
 
@@ -60,8 +62,8 @@ def _power(matrices: Doubles, exponent: float, least: float) -> Doubles:
 def at_scores(traits: Doubles, scores: Doubles, wanted: Doubles, strata: Ints) -> Doubles:
     """Return the values of traits [M, T] at other normal scores, by the quantiles of each stratum."""
     found = traits.copy()
-    for stratum in np.unique(strata):
-        inside = strata == stratum
+    by_stratum = np.argsort(strata, kind="stable")
+    for inside in np.split(by_stratum, np.flatnonzero(np.diff(strata[by_stratum])) + 1):
         for column in range(traits.shape[1]):
             order = np.argsort(scores[inside, column])
             known = scores[inside, column][order], traits[inside, column][order]
