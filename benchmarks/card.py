@@ -2,11 +2,14 @@
 
 import json
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
@@ -16,11 +19,13 @@ from benchmarks.timing import on_device
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.device_triples import DeviceTriples
+from mmrecun.data.interactions import Split
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.propagation import propagate
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.training.losses import training_loss
+from mmrecun.training.validation import validation_score
 
 _PRODUCTS = ("gemm", "nvjet", "cutlass", "xmma", "aten::mm", "aten::addmm", "aten::bmm")  # kernels; torch's on a CPU
 
@@ -72,6 +77,28 @@ def fresh(name: str, dataset: Dataset, **settings: object) -> Recommender:
 def say(part: str, **facts: object) -> None:
     """Print one line of JSON at once."""
     print(json.dumps({"part": part, **facts}, default=str), flush=True)
+
+
+class Tried:
+    """Blocks of which one that fails costs no other: it is said, with its error, and remembered."""
+
+    def __init__(self) -> None:
+        self._failed: list[str] = []
+
+    @contextmanager
+    def __call__(self, what: str) -> Iterator[None]:
+        """Run a block."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            traceback.print_exc()
+            self._failed.append(what)
+            say("failed", what=what, error=f"{type(error).__name__}: {error}")
+
+    def end(self) -> None:
+        """End the process with an error if any block failed."""
+        if self._failed:
+            raise SystemExit(f"failed: {'; '.join(self._failed)}")
 
 
 def clocked(action: Callable[[], object], rounds: int) -> float:
@@ -131,4 +158,14 @@ def limit_shares(model: Recommender, inputs: Any, dataset: Dataset, limits: Limi
         "dense_gflop_fp32": 1e-9 * full,
         "dense_gflop_bf16": 1e-9 * half,
         "dense_share": best / busy(step).products,
+        "validation_share": _validation_share(model, inputs, dataset, limits),
     }
+
+
+def _validation_share(model: Recommender, inputs: Any, dataset: Dataset, limits: Limits) -> float:
+    """Time of the product of validated users and all items alone, at the card's limit, over that of a validation."""
+    asked = len(np.unique(dataset.interactions.split(Split.VALID).users))
+    with torch.no_grad():
+        width = model.vectors(inputs).users.shape[1]
+    flops = 2e-9 * asked * len(dataset.items) * width
+    return flops / limits.dense_fp32 / clocked(lambda: validation_score(model, inputs, dataset), 5)

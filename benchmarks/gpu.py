@@ -1,7 +1,8 @@
 """Training, evaluation and unlearning on one CUDA card, beside MMRec and the card's limits; about six minutes in all.
 
 `python -m benchmarks.gpu --data DATASET [--mmrec CLONE]`: each part is a process of its own with a time limit, so that
-one that fails costs no other. `DATASET` is a dataset folder with modalities; `CLONE` a clone of MMRec, with its data
+one that fails costs no other, nor does a model or request within it. What was measured by then is printed as tables,
+also into `gpu.md`. `DATASET` is a dataset folder with modalities; `CLONE` a clone of MMRec, with its data
 beside ours (see `benchmarks.mmrec`). `--check` runs every part on small made data, without a card on the CPU: it tells
 whether this script still works, and its figures mean nothing.
 """
@@ -19,6 +20,7 @@ import torch
 from benchmarks import limits
 from benchmarks.card import say
 from benchmarks.cases import made
+from benchmarks.gpu_tables import tables
 from benchmarks.gpu_training import fit, large, steps
 from benchmarks.gpu_unlearning import unlearning
 from benchmarks.page import OUT
@@ -35,7 +37,7 @@ def mmrec(options: argparse.Namespace) -> None:
 
 
 PARTS = {"steps": steps, "fit": fit, "mmrec": mmrec, "large": large, "unlearning": unlearning}
-SECONDS = {"steps": 60, "fit": 50, "mmrec": 65, "large": 85, "unlearning": 95}  # at most; six minutes in all
+SECONDS = {"steps": 60, "fit": 50, "mmrec": 65, "large": 85, "unlearning": 98}  # at most; six minutes in all
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -67,6 +69,12 @@ def main(given: Sequence[str] | None = None) -> None:
             say(part, ended="left out: --mmrec names no clone")
         elif _in_process(part, options, sys.argv[1:] if given is None else given) != 0:
             failed.append(part)
+    logs = [path for part in options.parts if (path := _log(options, part)).exists()]
+    page = "\n".join(
+        table.markdown() for table in tables(line for path in logs for line in path.read_text().splitlines())
+    )
+    (options.out / "gpu.md").write_text(page)
+    print(page)
     if failed:
         raise SystemExit(f"not measured to the end: {', '.join(failed)}; see the logs in {options.out}")
 
@@ -79,9 +87,14 @@ def _made_small(options: argparse.Namespace) -> None:
         files.save(made(*_SMALL, modalities=2, width=16), options.data)
 
 
+def _log(options: argparse.Namespace, part: str) -> Path:
+    path: Path = options.out / f"gpu-{part}.log"
+    return path
+
+
 def _in_process(part: str, options: argparse.Namespace, given: Sequence[str]) -> Any:
     """Run one part in a process of its own; returns its exit code, or why there is none."""
-    started, path = time.perf_counter(), options.out / f"gpu-{part}.log"
+    started, path = time.perf_counter(), _log(options, part)
     with path.open("w") as log:
         command = [sys.executable, "-m", "benchmarks.gpu", *given, "--part", part]
         limit = None if options.check else SECONDS[part]

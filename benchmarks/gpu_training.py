@@ -8,12 +8,13 @@ from typing import Any
 import torch
 
 from benchmarks import limits
-from benchmarks.card import Busy, busy, card, clocked, fresh, limit_shares, say
+from benchmarks.card import Busy, Tried, busy, card, clocked, fresh, limit_shares, say
 from benchmarks.cases import made
 from benchmarks.timing import on_device
 from mmrecun import jobs, runs
 from mmrecun.data import files, sparse
 from mmrecun.data.bpr_sampling import NegativeSampler
+from mmrecun.data.dataset import Dataset
 from mmrecun.data.device_triples import DeviceTriples
 from mmrecun.data.graph import build_inputs
 from mmrecun.models.base import Recommender
@@ -35,29 +36,41 @@ def steps(options: argparse.Namespace) -> None:
     there = torch.cuda.is_available()
     bounds = limits.measure(len(dataset.users) + len(dataset.items), rounds=9 if there else 1, device=card())
     say("limits", card=there and torch.cuda.get_device_name(), torch=torch.__version__, **bounds.as_json())
+    tried = Tried()
     for batch, layers in ((2048, 2), (2048, 4), (4096, 4))[: 1 if options.check else 3]:
-        for capture in (True, False) if there else (False,):
-            model = fresh("mgcn", dataset, layers=layers)
-            inputs = build_inputs(dataset, model.required_inputs(), card())
-            epochs = DeviceEpochs(EpochTask(model, dataset.train, sampler, inputs, batch, adam(model, RATE)), capture)
-            numbers = iter(range(10**6))
+        with tried(f"epochs at batch {batch} with {layers} hops"):
+            _epochs(dataset, sampler, batch, layers)
+    with tried("shares of limits"):
+        model = fresh("mgcn", dataset)
+        inputs = build_inputs(dataset, model.required_inputs(), card())
+        say("shares", **limit_shares(model, inputs, dataset, bounds))
+    tried.end()
 
-            def epoch(epochs: DeviceEpochs = epochs, numbers: Any = numbers) -> float:
-                return epochs.run(Seed(0).child(f"epoch {next(numbers)}"))
 
-            seconds = clocked(epoch, 15 if capture else 3)
-            found = busy(epoch)
-            say("epoch", batch=batch, hops=layers, captured=capture, seconds=seconds, **_busy(found, seconds))
-            if capture is there and batch == 2048:
-                say("kernels", batch=batch, hops=layers, longest=found.longest(14))
+def _epochs(dataset: Dataset, sampler: NegativeSampler, batch: int, layers: int) -> None:
+    """Time epochs and validations at one batch size and number of hops."""
+    there = torch.cuda.is_available()
+    for capture in (True, False) if there else (False,):
+        model = fresh("mgcn", dataset, layers=layers)
+        inputs = build_inputs(dataset, model.required_inputs(), card())
+        epochs = DeviceEpochs(EpochTask(model, dataset.train, sampler, inputs, batch, adam(model, RATE)), capture)
+        numbers = iter(range(10**6))
 
-        def validate(model: Recommender = model, inputs: Any = inputs) -> float:
-            return validation_score(model, inputs, dataset)
+        def epoch(epochs: DeviceEpochs = epochs, numbers: Any = numbers) -> float:
+            return epochs.run(Seed(0).child(f"epoch {next(numbers)}"))
 
-        seconds = clocked(validate, 15)
-        found = busy(validate)
-        say("validation", hops=layers, seconds=seconds, **_busy(found, seconds), longest=found.longest(5))
-    say("shares", **limit_shares(model, inputs, dataset, bounds))
+        seconds = clocked(epoch, 15 if capture else 3)
+        found = busy(epoch)
+        say("epoch", batch=batch, hops=layers, captured=capture, seconds=seconds, **_busy(found, seconds))
+        if capture is there and batch == 2048:
+            say("kernels", batch=batch, hops=layers, longest=found.longest(14))
+
+    def validate() -> float:
+        return validation_score(model, inputs, dataset)
+
+    seconds = clocked(validate, 15)
+    found = busy(validate)
+    say("validation", hops=layers, seconds=seconds, **_busy(found, seconds), longest=found.longest(5))
 
 
 def _busy(found: Busy, seconds: float) -> dict[str, float]:
@@ -66,6 +79,7 @@ def _busy(found: Busy, seconds: float) -> dict[str, float]:
 
 def fit(options: argparse.Namespace) -> None:
     """Time to the best validation, by batch and hops."""
+    tried = Tried()
     for name, settings in {
         "cold": {"epochs": 3},
         "original": {},
@@ -74,23 +88,29 @@ def fit(options: argparse.Namespace) -> None:
         "bfloat16-hops": {"batch_size": 2048, "layers": 2},
     }.items():
         sparse._HALF_FROM = 0 if name == "bfloat16-hops" else HALF_FROM
-        started = time.perf_counter()
-        manifest = jobs.train(options.data, "mgcn", options.work / name, settings | options.short)
-        rows = runs.history(options.work / name)
-        report = jobs.evaluate(options.work / name)
-        say(
-            "fit",
-            name=name,
-            seconds=time.perf_counter() - started,
-            training=manifest.seconds,
-            best_epoch=manifest.best_epoch,
-            epochs=manifest.epochs,
-            valid=manifest.valid,
-            epoch_seconds=sorted(row["seconds"] for row in rows)[len(rows) // 2],
-            to_best=manifest.seconds * manifest.best_epoch / manifest.epochs,
-            test={name: value for name, value in report.metrics.items() if name.endswith("@20")},
-            valid_by_epoch=[round(row["valid"], 4) for row in rows][:60],
-        )
+        with tried(f"fit {name}"):
+            _fitted(options, name, settings)
+    tried.end()
+
+
+def _fitted(options: argparse.Namespace, name: str, settings: dict[str, Any]) -> None:
+    started = time.perf_counter()
+    manifest = jobs.train(options.data, "mgcn", options.work / name, settings | options.short)
+    rows = runs.history(options.work / name)
+    report = jobs.evaluate(options.work / name)
+    say(
+        "fit",
+        name=name,
+        seconds=time.perf_counter() - started,
+        training=manifest.seconds,
+        best_epoch=manifest.best_epoch,
+        epochs=manifest.epochs,
+        valid=manifest.valid,
+        epoch_seconds=sorted(row["seconds"] for row in rows)[len(rows) // 2],
+        to_best=manifest.seconds * manifest.best_epoch / manifest.epochs,
+        test={name: value for name, value in report.metrics.items() if name.endswith("@20")},
+        valid_by_epoch=[round(row["valid"], 4) for row in rows][:60],
+    )
 
 
 def large(options: argparse.Namespace) -> None:
@@ -99,22 +119,26 @@ def large(options: argparse.Namespace) -> None:
     dataset = made(*options.sizes, modalities=1, width=64)
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     say("made", pairs=len(dataset.train), seconds=time.perf_counter() - started)
+    tried = Tried()
     for batch in (4096, 65536, 262144):
-        model = fresh("bprmf", dataset)
-        inputs = build_inputs(dataset, model.required_inputs(), card())
-        task = EpochTask(model, dataset.train, sampler, inputs, batch, adam(model, RATE))
-        epochs = DeviceEpochs(task, card().type == "cuda")
-        seconds = clocked(lambda epochs=epochs: epochs.run(Seed(1)), 1 if batch == 4096 else 3)  # type: ignore[misc]
-        say("bprmf", batch=batch, epoch=seconds, triples_a_second=len(dataset.train) / seconds)
-        del epochs, model
+        with tried(f"bprmf at batch {batch}"):
+            model = fresh("bprmf", dataset)
+            inputs = build_inputs(dataset, model.required_inputs(), card())
+            task = EpochTask(model, dataset.train, sampler, inputs, batch, adam(model, RATE))
+            epochs = DeviceEpochs(task, card().type == "cuda")
+            seconds = clocked(lambda epochs=epochs: epochs.run(Seed(1)), 1 if batch == 4096 else 3)  # type: ignore[misc]
+            say("bprmf", batch=batch, epoch=seconds, triples_a_second=len(dataset.train) / seconds)
+            del epochs, model
     for name in ("lightgcn", "mgcn"):
-        started = time.perf_counter()
-        model = fresh(name, dataset)
-        inputs = build_inputs(dataset, model.required_inputs(), card())
-        say("graphs", model=name, seconds=time.perf_counter() - started)
-        _large_steps(name, model, inputs, DeviceTriples(dataset.train, sampler, card()))
-        if name == "lightgcn":
-            _hops(inputs, model)
+        with tried(f"steps of {name}"):
+            started = time.perf_counter()
+            model = fresh(name, dataset)
+            inputs = build_inputs(dataset, model.required_inputs(), card())
+            say("graphs", model=name, seconds=time.perf_counter() - started)
+            _large_steps(name, model, inputs, DeviceTriples(dataset.train, sampler, card()))
+            if name == "lightgcn":
+                _hops(inputs, model)
+    tried.end()
 
 
 def _large_steps(name: str, model: Recommender, inputs: Any, triples: DeviceTriples) -> None:

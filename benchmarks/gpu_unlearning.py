@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.card import busy, card, clocked, say
+from benchmarks.card import Tried, busy, card, clocked, say
 from benchmarks.originals import share
 from benchmarks.phases import phase_rows
 from mmrecun import jobs, runs
@@ -21,35 +21,41 @@ from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 
 IN_PHASES = "mgcn"
 OTHERS = ("lightgcn", "bprmf")
-TARGETS = ("pairs", "users", "items")
+SHARES = {"pairs": 0.05, "users": 0.05, "items": 0.05, "heavy": 0.01}  # heavy: the most active users
 
 
 def unlearning(options: argparse.Namespace) -> None:
-    """Time requests of 5% against Gold, from the folder of an Original to a finished run."""
+    """Time requests against Gold, from the folder of an Original to a finished run; what fails costs nothing else."""
     dataset = files.load(options.data)
-    settings = {"min_cosine": -1} if options.check else {}  # a model trained for a moment is solved for, too
+    tried = Tried()
     for model in (IN_PHASES, *OTHERS):
-        run = _original(options, model)
+        run = options.work / ("original" if model == IN_PHASES else f"original-{model}")
+        with tried(f"training of {model}"):
+            if not run.exists():  # that of the part `fit` where it has run
+                jobs.train(options.data, model, run, options.short)
+            _forgotten(options, run, share(dataset, "pairs", 0.05), "warm")
+        for target, ratio in SHARES.items() if run.exists() else ():
+            with tried(f"{model}, {target}"):
+                _request(options, model, target, run, share(dataset, target, ratio))
+    for model in (IN_PHASES, *OTHERS):
+        run = options.work / ("original" if model == IN_PHASES else f"original-{model}")
+        with tried(f"solves of {model}"):
+            _solves(model, run, share(dataset, "pairs", 0.05))
+    tried.end()
 
-        def forget(name: str, request: ForgetRequest, method: str = "mmrecun", run: Path = run) -> Manifest:
-            out = options.work / f"{name}-{time.time_ns()}"
-            return jobs.unlearn(run, request, out, method, settings if method == "mmrecun" else {})
 
-        forget("warm", share(dataset, "pairs", 0.05))
-        for target in TARGETS:
-            request = share(dataset, target, 0.05)
-            gold = _against_gold(model, target, lambda method, r=request: forget(method, r, method))  # type: ignore[misc]
-            if model == IN_PHASES:
-                _phases(target, lambda r=request: forget("phases", r), gold)  # type: ignore[misc]
-        _solves(model, run, share(dataset, "pairs", 0.05))
+def _forgotten(
+    options: argparse.Namespace, run: Path, request: ForgetRequest, name: str, method: str = "mmrecun"
+) -> Manifest:
+    settings = {"min_cosine": -1} if options.check and method == "mmrecun" else {}  # a model trained for a moment, too
+    return jobs.unlearn(run, request, options.work / f"{name}-{time.time_ns()}", method, settings)
 
 
-def _original(options: argparse.Namespace, model: str) -> Path:
-    """Return the folder of a trained model; that of the part `fit` where it has run."""
-    folder: Path = options.work / ("original" if model == IN_PHASES else f"original-{model}")
-    if not folder.exists():
-        jobs.train(options.data, model, folder, options.short)
-    return folder
+def _request(options: argparse.Namespace, model: str, target: str, run: Path, request: ForgetRequest) -> None:
+    """Measure one request beside Gold, and by phase for one of the models."""
+    gold = _against_gold(model, target, lambda method: _forgotten(options, run, request, method, method))
+    if model == IN_PHASES:
+        _phases(target, lambda: _forgotten(options, run, request, "phases"), gold)
 
 
 def _against_gold(model: str, target: str, forget: Callable[[str], Manifest]) -> float:

@@ -19,9 +19,12 @@ def trained(data: Path, model: str, out: Path, epochs: int) -> Path:
 def share(dataset: Dataset, target: str, ratio: float) -> ForgetRequest:
     """Return a share of the users, the items or the training pairs, drawn at random.
 
-    At least one of them; `target` is users, items or pairs.
+    At least one of them; `target` is users, items or pairs, or "heavy" for the most active users instead.
     """
     train, rng = dataset.train, Seed(0).numpy()
+    if target == "heavy":
+        most = np.argsort(-np.bincount(train.users), kind="stable")[: max(1, round(ratio * len(dataset.users)))]
+        return ForgetRequest(users=tuple(dataset.users.names.gather(most)))
     if target == "pairs":
         rows = rng.choice(len(train), max(1, round(ratio * len(train))), replace=False)
         users, items = dataset.users.names.gather(train.users[rows]), dataset.items.names.gather(train.items[rows])

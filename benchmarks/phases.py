@@ -22,6 +22,7 @@ from mmrecun import runs
 from mmrecun.data import files
 from mmrecun.forget.partition import Partition
 from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.conjugate import CapturedSolver
 from mmrecun.unlearning.mmrecun import level, links, method, restoring
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
@@ -39,7 +40,7 @@ PHASES: Places = {  # what is called within another phase counts for itself
     "draws": [(BeforeAndAfter, "of")],
     "balance as trained": [(TrainedBalance, "of")],
     "gradient": [(restoring, "bpr_gradients")],
-    CG: [(restoring, "solve")],
+    CG: [(restoring, "solve"), (CapturedSolver, "solve")],
     CURVATURE: [(GaussNewtonMatrix, "product")],
     "SVD reference": [(level, "spectral_vectors")],
     "level": [(method, "ForgettingLevel"), (method, "fit_step_scale")],

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks import cases, gpu, latency, limits, phases, scale, verdicts
+from benchmarks import card, cases, gpu, gpu_tables, latency, limits, phases, scale, verdicts
 from benchmarks.counting import counted
 from benchmarks.limits import Limits
 from benchmarks.page import Table, write
@@ -181,10 +181,29 @@ def test_the_script_for_a_card_still_runs(tmp_path: Path, monkeypatch: pytest.Mo
         line["part"] for line in said
     }
     measured = {(line["model"], line["target"]) for line in said if line["part"] == "unlearning"}
-    assert measured == {(name, kind) for name in ("mgcn", "lightgcn", "bprmf") for kind in ("pairs", "users", "items")}
+    targets = ["pairs", "users", "items", "heavy"]
+    assert measured == {(name, kind) for name in ("mgcn", "lightgcn", "bprmf") for kind in targets}
     products = [line for line in said if line["part"] == "phase" and line["phase"] == phases.CURVATURE]
-    assert [line["target"] for line in products] == ["pairs", "users", "items"]
+    assert [line["target"] for line in products] == targets
     assert all(line["launches"] and line["seconds"] > 0 for line in products)
+    shown = {table.title: table.markdown() for table in gpu_tables.tables(map(json.dumps, said))}
+    assert "Not measured" not in shown
+    assert set(shown) == {title for title, _ in gpu_tables.TABLES.values()} - {"MMRec, s", "Not measured"}
+    assert "| mgcn | heavy |" in shown["Unlearning, s"]
+
+
+def test_what_fails_on_a_card_costs_nothing_else(capsys):
+    tried = card.Tried()
+    for number in (0, 1):
+        with tried(f"division by {number}"):
+            card.say("solve", model="bprmf", captured=True, seconds=1 / number)
+    with pytest.raises(SystemExit, match="failed: division by 0"):
+        tried.end()
+    failed, solved = sorted(gpu_tables.tables(capsys.readouterr().out.splitlines()), key=lambda table: table.title)[
+        ::-1
+    ]
+    assert "| division by 0 | ZeroDivisionError: division by zero |" in failed.markdown()
+    assert "| bprmf | yes |" in solved.markdown()
 
 
 def test_without_a_card_nothing_is_measured_by_the_script_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -79,7 +79,7 @@ def check_captured_training(dataset: Dataset, name: str, card: torch.device) -> 
 
 
 def batches(dataset: Dataset, device: torch.device) -> list:
-    """Return an epoch's triples; the last batch is shorter."""
+    """Return an epoch's triples."""
     sampler = NegativeSampler(dataset.train, len(dataset.users), len(dataset.items))
     drawn = DeviceTriples(dataset.train, sampler, CPU)
     return [triples.to(device) for triples in drawn.epoch(BATCH, torch.Generator().manual_seed(0))]

@@ -34,7 +34,7 @@ def test_its_steps_are_those_of_the_plain_loop(dataset: Dataset, name: str):
     models.append(copy.deepcopy(models[0]))
     inputs = build_inputs(dataset, models[0].required_inputs(), CPU)
     batches = drawn(dataset)
-    assert len(batches[-1]) < BATCH
+    batches.append(batches[0].take(slice(7)))
     plain = train_batches(
         batches, lambda some: training_loss(models[0], models[0].batch_vectors(inputs, some)), adam(models[0], 1e-3)
     )

@@ -57,12 +57,19 @@ class DeviceTriples:
         return self._candidates[torch.where(full, rank, rank + passed)]
 
     def epoch(self, batch_size: int, rng: torch.Generator) -> Iterator[Triples]:
-        """Yield batches of each pair once, in random order, with one negative; the last may be shorter."""
+        """Yield all pairs in random order, with one negative each, in batches of `batch_size` at most.
+
+        All batches are of one length, so that one captured step serves them all. To fill the last one, fewer pairs than
+        there are batches come twice, with another negative.
+        """
+        count = -(-len(self) // batch_size)
+        size = -(-len(self) // max(count, 1))
         order = torch.randperm(len(self), generator=rng, device=self.users.device)
+        order = torch.cat([order, order[: count * size - len(self)]])
         users = self.users[order]
         everything = Triples(users, self.positives[order], self.negatives(users, rng))
-        for start in range(0, len(self), batch_size):
-            yield everything.take(slice(start, start + batch_size))
+        for start in range(0, len(order), max(size, 1)):
+            yield everything.take(slice(start, start + size))
 
 
 def _on(device: torch.device, array: np.ndarray) -> Tensor:

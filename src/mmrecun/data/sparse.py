@@ -110,10 +110,18 @@ def as_read(matrix: Tensor, dense: Tensor) -> Tensor:
 
 def square_diagonal(adjacency: Tensor) -> Tensor:
     """Compute the diagonal of the square of a symmetric CSR matrix [N, N]: float32 [N]."""
-    counts, values = adjacency.crow_indices().diff(), adjacency.values()
-    rows = torch.arange(len(counts), device=counts.device)
-    whose = torch.repeat_interleave(rows, counts, output_size=len(values))  # named, so that no host waits for it
-    return values.new_zeros(len(counts)).index_add_(0, whose, values.square())
+    starts, squares = adjacency.crow_indices(), adjacency.values().square()
+    if squares.device.type != "cpu":  # in a fixed order, and no host waits
+        return embedding_bag(
+            torch.arange(len(squares), dtype=starts.dtype, device=squares.device),
+            squares[:, None],
+            starts,
+            mode="sum",
+            include_last_offset=True,
+        )[:, 0]
+    counts = starts.diff()
+    whose = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    return squares.new_zeros(len(counts)).index_add_(0, whose, squares)
 
 
 def halves(adjacency: Tensor, users: int) -> SparseMatrix:

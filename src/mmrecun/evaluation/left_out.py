@@ -17,6 +17,7 @@ RIDGE = 0.1
 # matter more than less arithmetic
 _ENTRIES, _ENTRIES_ON_DEVICE = 1 << 20, 1 << 24
 _ALIKE, _ALIKE_ON_DEVICE = 5 / 4, 8
+_MOST_OWNERS = (1 << 16) - 1
 
 
 class _Fits(NamedTuple):
@@ -95,8 +96,11 @@ class LeaveOneOut:
         first = np.searchsorted(self.trained.users, owners)
         count = np.searchsorted(self.trained.users, owners, "right") - first
         places = self._places_left_out() - first[whose]
-        together = (_ALIKE, _ENTRIES) if device.type == "cpu" else (_ALIKE_ON_DEVICE, _ENTRIES_ON_DEVICE)
-        for group in _similar_counts(count, *together):
+        if device.type == "cpu":
+            groups = _similar_counts(count, _ALIKE, _ENTRIES)
+        else:
+            groups = _similar_counts(count, _ALIKE_ON_DEVICE, _ENTRIES_ON_DEVICE, int(count.max(initial=8)))
+        for group in groups:
             which = np.flatnonzero(np.isin(whose, group))
             rows = first[group, None] + np.arange(count[group].max())
             inside = rows < (first + count)[group, None]
@@ -129,16 +133,18 @@ class LeaveOneOut:
         return seen, Interactions(np.arange(count), self.queries.items, self.queries.splits)
 
 
-def _similar_counts(count: Ints, ratio: float, entries: int) -> Iterator[Ints]:
+def _similar_counts(count: Ints, ratio: float, entries: int, widest: int = 1 << 31) -> Iterator[Ints]:
     """Divide owners, with `count` [O] pairs each, into groups of counts within `ratio`; yields ascending indices.
 
-    Squares of the largest count of a group are `entries` at most, unless it has one owner.
+    The kernels of a group have `entries` at most in all, unless it has one owner; `widest` bounds their width. A group
+    has less than 2^16 owners, since not every library multiplies or inverts more matrices at once on a device.
     """
     order = np.argsort(count, kind="stable")
     start = 0
     while start < len(order):
-        width = max(int(count[order[start]] * ratio), 8)
-        stop = min(int(np.searchsorted(count[order], width, "right")), start + max(1, entries // width**2))
+        width = min(max(int(count[order[start]] * ratio), 8), widest)
+        most = min(max(1, entries // width**2), _MOST_OWNERS)
+        stop = min(int(np.searchsorted(count[order], width, "right")), start + most)
         yield np.sort(order[start:stop])
         start = stop
 

@@ -16,9 +16,9 @@ from mmrecun.training.losses import training_loss
 class Steps:
     """Takes the training steps of one model, batch by batch, and adds up their losses on its device.
 
-    On a CUDA device there is one captured graph for full batches and one for the shorter last batch. The first step of
-    each length is taken without capture (see `CapturedCall`). New inputs, such as those of a model that prunes its
-    graph each epoch, are captured again.
+    On a CUDA device there is one captured graph for each length of a batch; those of an epoch are of one length (see
+    `DeviceTriples`). The first step is taken without capture (see `CapturedCall`). New inputs, such as those of a model
+    that prunes its graph each epoch, are captured again.
 
     Args:
         model: the model to train, in place.

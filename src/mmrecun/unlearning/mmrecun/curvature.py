@@ -1,6 +1,5 @@
 """The Gauss-Newton approximation of the Hessian of BPR over all pairs."""
 
-import torch
 from torch import Tensor
 
 from mmrecun.models.base import UserItemVectors
@@ -21,9 +20,7 @@ class GaussNewtonMatrix:
         self._users, items = vectors
         self._items = items - items.mean(dim=0)
         self._count = len(items)
-        self._weight = torch.zeros(len(self._users), device=hessian_weights.device).index_add_(
-            0, links.users, hessian_weights
-        )
+        self._weight = links.total_of_users(hessian_weights)
         self._item_covariance = self._items.T @ self._items / len(items)
         self._user_moment = (self._users * self._weight[:, None]).T @ self._users / len(items)
 
@@ -42,10 +39,7 @@ class GaussNewtonMatrix:
         by_user = links.sum_to_users(weighted_change, self._items) + self._weight[:, None] * (
             users @ self._item_covariance
         )
-        sampled = (
-            torch.zeros(len(users), device=weighted_change.device).index_add_(0, links.users, weighted_change)
-            @ self._users
-        )
+        sampled = links.total_of_users(weighted_change) @ self._users
         by_item = links.sum_to_items(weighted_change, self._users) + items @ self._user_moment - sampled / self._count
         return by_user, by_item
 

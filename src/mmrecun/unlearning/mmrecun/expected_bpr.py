@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mmrecun.models.base import UserItemVectors
-from mmrecun.unlearning.mmrecun.links import Links, block
+from mmrecun.unlearning.mmrecun.links import Links, add_rows, block
 
 _WAY = 2 / 3
 
@@ -113,7 +113,7 @@ class ExpectedBPR:
             weights = pulls * shares[rows]
             positive[at] = weights.sum(dim=1)
             hessian_weights[at] = positive[at] - torch.linalg.vecdot(weights, pulls)
-            negative.index_add_(0, rows, weights)
+            add_rows(negative, rows, weights)
         hessian_weights *= _WAY  # the mean of `hessian_weight`
         by_user = negative @ others - links.sum_to_users(positive, items)
         by_item = -links.sum_to_items(positive, users)
@@ -131,6 +131,6 @@ def _add_new_negatives(swapped: NewNegatives, vectors: UserItemVectors, gradient
     (users, items), (by_user, by_item) = vectors, gradient
     rows, good, bad = users[swapped.users], items[swapped.positives], items[swapped.negatives]
     pulls = (gradient_weight((rows * (good - bad)).sum(dim=1)) * swapped.weights)[:, None]
-    by_user.index_add_(0, swapped.users, pulls * (bad - good))
-    by_item.index_add_(0, swapped.negatives, pulls * rows)
-    by_item.index_add_(0, swapped.positives, -pulls * rows)
+    add_rows(by_user, swapped.users, pulls * (bad - good))
+    add_rows(by_item, swapped.negatives, pulls * rows)
+    add_rows(by_item, swapped.positives, -pulls * rows)

@@ -6,6 +6,7 @@ from torch.nn.functional import embedding_bag
 
 from mmrecun.data.sparse import csr_tensor
 from mmrecun.models.base import UserItemVectors
+from mmrecun.models.gathering import add_up
 
 _BLOCK, _BLOCK_ON_DEVICE = 1024, 1 << 18
 
@@ -24,7 +25,7 @@ class Links:
     """
 
     def __init__(self, users: Tensor, items: Tensor, sizes: tuple[int, int]) -> None:
-        self.users, self.items = users, items
+        self.users, self.items, self.sizes = users, items, sizes
         self._by_user, self._by_item = _bags(users, items, sizes[0]), _bags(items, users, sizes[1])
 
     def sum_to_users(self, weights: Tensor, rows: Tensor) -> Tensor:
@@ -36,6 +37,12 @@ class Links:
         """Sum weight * row of the user over each item's pairs; [I, D] from [N] and [U, D]."""
         order, starts, partners = self._by_item
         return _summed(partners, starts, weights[order], rows)
+
+    def total_of_users(self, weights: Tensor) -> Tensor:
+        """Sum the weights [N] of each user's pairs: [U]."""
+        if weights.device.type == "cpu":
+            return torch.zeros(self.sizes[0]).index_add_(0, self.users, weights)
+        return self.sum_to_users(weights, weights.new_ones(self.sizes[1], 1))[:, 0]
 
     def scores(self, *sides: UserItemVectors) -> Tensor:
         """Score every pair by rows [U, D] and [I, D], summed over what is given; float32 [N]."""
@@ -52,6 +59,14 @@ class Links:
             for users, items in sides:
                 found[at] += (users[self.users[at]] * items[self.items[at]]).sum(dim=1)
         return found
+
+
+def add_rows(table: Tensor, rows: Tensor, values: Tensor) -> None:
+    """Add `values` [B, D] to the `rows`, int64 [B], of `table` [R, D], in place; in a fixed order on any device."""
+    if table.device.type == "cpu":
+        table.index_add_(0, rows, values)
+    else:  # `index_add_` adds in any order there
+        table.add_(add_up(rows, values, len(table)))
 
 
 def _bags(rows: Tensor, partners: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -24,6 +24,7 @@ from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
+from mmrecun.unlearning.mmrecun.links import add_rows
 from mmrecun.unlearning.mmrecun.restoring import StepScale
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
@@ -227,8 +228,10 @@ class _Local:
         weights = gradient_weight(margins).mul_(share)
         whole = weights.sum(dim=1, keepdim=True)
         away = weights @ items[torch.from_numpy(self._drawn).to(users.device)]
-        by_user = torch.zeros_like(users).index_add_(0, own, away - whole * items[good])
-        return by_user, torch.zeros_like(items).index_add_(0, good, -whole * users[own])
+        by_user, by_item = torch.zeros_like(users), torch.zeros_like(items)
+        add_rows(by_user, own, away - whole * items[good])
+        add_rows(by_item, good, -whole * users[own])
+        return by_user, by_item
 
     def _stiffness(self, pairs: Interactions) -> Tensor:
         margins, share = self._margins(pairs)
