@@ -13,7 +13,7 @@ TABLES = {  # part -> title and columns; a dotted name is that of a value within
     "shares": ("Shares of the limits", ("hop_share_of_copy", "dense_share", "validation_share")),
     "fit": (
         "Training to the best validation, s",
-        ("name", "training", "to_best", "best_epoch", "valid.recall@20", "epoch_seconds"),
+        ("name", "training", "to_best", "best_epoch", "valid", "epoch_seconds"),
     ),
     "mmrec": ("MMRec, s", ("batch", "epoch", "validation", "to_best", "best_epoch", "best_valid")),
     "bprmf": ("BPR-MF on 10^7 pairs", ("batch", "epoch", "triples_a_second")),

@@ -190,6 +190,7 @@ def test_the_script_for_a_card_still_runs(tmp_path: Path, monkeypatch: pytest.Mo
     assert "Not measured" not in shown
     assert set(shown) == {title for title, _ in gpu_tables.TABLES.values()} - {"MMRec, s", "Not measured"}
     assert "| mgcn | heavy |" in shown["Unlearning, s"]
+    assert not [title for title, table in shown.items() if "| - |" in table]  # a column that no line has
 
 
 def test_what_fails_on_a_card_costs_nothing_else(capsys):
