@@ -10,7 +10,7 @@ def test_names_of_devices():
     assert resolve("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("name", ["mps", "gpu", "cpu:x", ""])
+@pytest.mark.parametrize("name", ["mps", "gpu", "cpu:x", "", None])
 def test_other_devices_are_refused(name: str):
     with pytest.raises(ConfigError, match="choose auto, cpu, cuda or cuda:N"):
         resolve(name)

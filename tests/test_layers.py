@@ -23,6 +23,7 @@ GROUND = {
     "device",
     "cuda_graph",
     "extras",
+    "forks",
     "keys",
     "registry",
     "settings_help",

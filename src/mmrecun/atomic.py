@@ -26,6 +26,8 @@ def as_path(value: object, what: str) -> Path:
         ArtifactError: for any other type.
     """
     if isinstance(value, str | os.PathLike):
+        if "\0" in str(value):
+            raise ArtifactError(f"{what}: {str(value)!r} holds a NUL, which no path can")
         return Path(value)
     raise ArtifactError(f"{what}: a {type(value).__name__} is not a path; give the path of a folder as text")
 

@@ -14,7 +14,7 @@ from mmrecun.atomic import as_path, replace_file
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.parquet import read_parquet, write_parquet
-from mmrecun.device import prepare, resolve
+from mmrecun.device import prepared, resolve
 from mmrecun.errors import ArtifactError
 from mmrecun.manifest import FORMAT, Manifest, reference
 from mmrecun.models.base import Recommender, Sizes
@@ -27,7 +27,7 @@ PathLike = str | Path
 DATASET, WEIGHTS, MANIFEST, HISTORY = "dataset", "weights.safetensors", "manifest.json", "history.parquet"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A run folder, read and checked.
 
@@ -181,9 +181,9 @@ def rehome(folder: Path, parents: Iterable[Path]) -> None:
     raise ArtifactError(f"{folder}: none of the given runs is the one it was unlearned from")
 
 
+@prepared()
 def load(run: Run | PathLike, device: str = "auto") -> Run:
     """Read a run folder with its model and dataset; a `Run` is returned unchanged."""
     if isinstance(run, Run):
         return run
-    prepare()
     return read(as_path(run, "run"), resolve(device))

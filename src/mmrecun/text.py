@@ -46,13 +46,13 @@ def taken_out(counts: Mapping[str, int]) -> str:
     return ", ".join(counted(count, TAKEN_OUT.get(kind, kind)) for kind, count in counts.items() if count)
 
 
-def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) -> str:
+def unknown_name(kind: str, name: object, known: Mapping[str, object] | list[str]) -> str:
     """Return one line about an unknown name, with the nearest known one.
 
     >>> unknown_name("model", "lightgnc", ["bprmf", "lightgcn"])
     "unknown model 'lightgnc'; did you mean 'lightgcn'? known: bprmf, lightgcn"
     """
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = difflib.get_close_matches(str(name), list(known), n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"unknown {kind} '{name}'; {hint}known: {preview(sorted(known), 40) or 'none'}"
 

@@ -80,6 +80,8 @@ def test_the_digest_names_the_content_and_not_the_name():
     whole = build([0, 8, 16])
     image = whole.modalities["image"]
     assert replace(whole, name="other").digest == whole.digest
+    assert replace(whole, name="other") == whole
+    assert hash(replace(whole, name="other")) == hash(whole)
     others = [
         build([0, 8, 17]),
         replace(whole, users=IdMap.of("user", ["x", *USERS[1:]])),
@@ -90,6 +92,7 @@ def test_the_digest_names_the_content_and_not_the_name():
         replace(whole, modalities={"image": replace(image, features=image.features.astype(np.float64))}),
     ]
     assert len({whole.digest, *(other.digest for other in others)}) == 1 + len(others)
+    assert whole not in others
 
 
 def test_parts_that_do_not_fit_are_refused():

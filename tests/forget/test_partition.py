@@ -202,8 +202,10 @@ def test_numbers_of_a_notebook_are_ids(ids):
     ("values", "message"),
     [
         ({"user": ["u0"]}, "unknown target 'user'; did you mean 'users'"),
-        ({"users": "u0"}, r"'u0' is not a list of ids; write \['u0'\]"),
+        ({"users": "u0"}, r"'u0' is not a list of ids; give one, such as \['u1', 'u2'\]"),
         ({"users": 3}, "3 is not a list of ids"),
+        ({"users": bytearray(b"u0")}, "is not a list of ids"),
+        ({"users": pl.LazyFrame({"user": ["u0"]})}, "a data frame is not a list"),
         ({"items": [3.5]}, "3.5 is not an id"),
         ({"items": [None]}, "None is not an id"),
         ({"items": [True]}, "True is not an id"),

@@ -100,6 +100,11 @@ def test_a_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "short")
     with pytest.raises(ConfigError, match="16 bytes or more"):
         read_key()
+    with pytest.raises(ConfigError, match="16 bytes or more"):
+        read_key(b"short")
+    with pytest.raises(ConfigError, match="a str is no key; give bytes"):
+        read_key(OTHER.decode())
+    assert read_key(KEY) == KEY
     with pytest.raises(ConfigError, match="nowhere: no key can be read"):
         read_key(tmp_path / "nowhere")
 

@@ -1,10 +1,15 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmrecun import jobs, runs
 from mmrecun.data import files
@@ -314,3 +319,83 @@ def test_an_audit_needs_the_run_it_came_from_as_it_was(run_folder: Path, data_fo
     shutil.rmtree(tmp_path / "parent")
     with pytest.raises(ArtifactError, match="put it back there"):
         jobs.audit(tmp_path / "after")
+
+
+@contextmanager
+def in_float64():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        in_float64,
+        torch.no_grad,
+        torch.inference_mode,
+        partial(torch.device, "meta"),
+        partial(torch.autocast, "cpu", torch.bfloat16),
+    ],
+    ids=["float64", "no_grad", "inference_mode", "default device", "autocast"],
+)
+def test_what_the_program_around_it_has_set_in_torch_changes_no_bit(around, run_folder: Path, tmp_path: Path):
+    request = ForgetRequest(users=("u00004",))
+    with around():
+        data = runs.load(run_folder).dataset
+        jobs.train(data, "mgcn", tmp_path / "run", TRAINING)
+        jobs.unlearn(tmp_path / "run", request, tmp_path / "after", "unlink")
+        jobs.evaluate(tmp_path / "after")
+        jobs.recommend(tmp_path / "after", "u00005")
+    jobs.unlearn(run_folder, request, tmp_path / "usual", "unlink")
+    for made, usual in (("run", run_folder), ("after", tmp_path / "usual")):
+        assert runs.weights_digest(tmp_path / made) == runs.weights_digest(usual)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_is_refused_and_does_not_wait_for_ever(run_folder: Path):
+    code = f"""
+import multiprocessing
+from mmrecun import MMRecUnError, load
+
+def work(run):
+    try:
+        load(run)
+    except MMRecUnError as error:
+        return str(error)
+
+work({str(run_folder)!r})
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(pool.map(work, [{str(run_folder)!r}])[0])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=100)
+    assert "forked" in done.stdout, done.stderr
+    assert "get_context('spawn')" in done.stdout
+
+
+def test_runs_can_be_compared_and_kept_in_a_set(run_folder: Path):
+    run = runs.load(run_folder)
+    assert run in {run}
+    assert run != runs.load(run_folder)
+    assert run.dataset == runs.load(run_folder).dataset
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sample": 0.5}, "a sample of 0.5 users"),
+        ({"shadows": "4"}, "'4' shadow models: give a whole number"),
+        ({"key": "a key that lies outside the run"}, "a str is no key; give bytes"),
+    ],
+)
+def test_arguments_of_another_type_are_refused_in_one_line(wrong, message, run_folder: Path, tmp_path: Path):
+    jobs.unlearn(run_folder, {"users": ["u00004"]}, tmp_path / "after", "unlink")
+    with pytest.raises(ConfigError, match=message):
+        jobs.audit(tmp_path / "after", **wrong)
+    with pytest.raises(ConfigError, match="unknown split 'None'"):
+        jobs.evaluate(run_folder, None)
+    with pytest.raises(ArtifactError, match="holds a NUL"):
+        jobs.unlearn(run_folder, {"users": ["u00004"]}, "a\0b")

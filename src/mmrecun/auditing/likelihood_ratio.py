@@ -6,6 +6,7 @@ under one of the two. If the attacker is right more often than for Gold, the unl
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,8 @@ def check_number(shadows: int) -> None:
     Raises:
         ConfigError: for an odd number, fewer than four, or more than ten thousand.
     """
+    if not isinstance(shadows, Integral):
+        raise ConfigError(f"{shadows!r} shadow models: give a whole number")
     if shadows > _MOST:
         raise ConfigError(f"{shadows:,} shadow models: each is a training; take {_MOST:,} at most")
     if shadows < 4 or shadows % 2:

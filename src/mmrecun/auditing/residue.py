@@ -39,7 +39,7 @@ def scan(
             holds are compared with its hashes, if they can be read, or else with its counts.
         key: key of the hashes; that of MMRECUN_KEY by default.
     """
-    record = record and record.with_key(key or read_key())
+    record = record and record.with_key(read_key(key))
     return (
         *record_checks(unlearned, partition, record),
         _tables(unlearned, partition),

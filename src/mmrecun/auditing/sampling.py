@@ -1,6 +1,7 @@
 """The users whose lists an audit makes: all, or in large data a sample and all affected users."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -59,8 +60,8 @@ def sample_size(users: int, items: int, sample: int | None = None) -> int:
     >>> sample_size(40_000, 300_000), sample_size(40_000, 7_000), sample_size(40_000, 300_000, 0)
     (6666, 40000, 40000)
     """
-    if sample is not None and sample < 0:
-        raise ConfigError(f"a sample of {sample} users; give 0 for all users, or a positive number")
+    if sample is not None and (not isinstance(sample, Integral) or sample < 0):
+        raise ConfigError(f"a sample of {sample} users; give 0 for all users, or a positive whole number")
     if sample is None:
         return users if users * items <= SCORES else min(users, max(FEWEST, SCORES // max(1, items)))
     return min(users, sample) if sample else users

@@ -14,7 +14,7 @@ from mmrecun.bench.pieces import GroupFile, open_group, pieces_of
 from mmrecun.bench.results import Key, Row, Status, Store
 from mmrecun.bench.runner import row_without_figures
 from mmrecun.bench.scenarios import Scenario
-from mmrecun.device import prepare
+from mmrecun.device import prepared
 from mmrecun.manifest import now
 from mmrecun.runs import rehome
 from mmrecun.scale.executor import Executor, Made
@@ -38,6 +38,7 @@ class BenchPaths:
     retry: bool = False
 
 
+@prepared()
 def run(
     planned: Sequence[Group],
     paths: BenchPaths,
@@ -57,7 +58,6 @@ def run(
     Returns:
         All rows, in the order of the spec.
     """
-    prepare()
     executor = executor or LocalExecutor()
     store = Store(paths.out / ROWS)
     plans = [_Plan.of(group, paths, store, executor) for group in planned]

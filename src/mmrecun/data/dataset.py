@@ -15,10 +15,11 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality
 from mmrecun.data.nested import plain
 from mmrecun.errors import DataError
+from mmrecun.forks import refuse_forked
 from mmrecun.text import counted, facts_html, facts_text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Everything a recommender learns from.
 
@@ -40,7 +41,15 @@ class Dataset:
     item_attributes: pl.DataFrame = field(default_factory=pl.DataFrame)
     columns: Mapping[str, str] = field(default_factory=dict)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same content: the same digest."""
+        return self.digest == other.digest if isinstance(other, Dataset) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     def __post_init__(self) -> None:
+        refuse_forked()
         pairs = self.interactions
         if not (pairs.splits == Split.TRAIN).any():
             raise DataError(f"dataset '{self.name}' has no training interactions")

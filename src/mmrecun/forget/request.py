@@ -13,6 +13,7 @@ from mmrecun.settings import Settings, first_mistake
 from mmrecun.text import unknown_name
 
 _LONGEST = 80  # of a value in a message
+_NO_LIST = (str, bytes, bytearray, memoryview, Mapping)  # can be iterated, but not over ids
 
 
 class Target(StrEnum):
@@ -57,7 +58,7 @@ def _shown(value: object) -> str:
 
 def _refuse_frame(values: object) -> None:
     """Refuse a data frame, since iterating over one yields columns or their names, not rows."""
-    if hasattr(values, "columns"):
+    if hasattr(type(values), "columns"):  # of the type, since a lazy frame warns when asked for its columns
         raise ForgetError(
             "a data frame is not a list; give one column of it for ids, such as frame['user'], and for pairs "
             "list(zip(frame['user'], frame['item']))"
@@ -66,18 +67,17 @@ def _refuse_frame(values: object) -> None:
 
 def _ids(values: object) -> tuple[str, ...]:
     _refuse_frame(values)
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
-        raise ForgetError(f"{_shown(values)} is not a list of ids; write [{_shown(values)}]")
+    if isinstance(values, _NO_LIST) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
+        raise ForgetError(f"{_shown(values)} is not a list of ids; give one, such as ['u1', 'u2']")
     return tuple(as_id(value) for value in values)
 
 
 def _pairs(values: object) -> tuple[tuple[str, ...], ...]:
     _refuse_frame(values)
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+    if isinstance(values, _NO_LIST) or not isinstance(values, Iterable):
         raise ForgetError(f"{_shown(values)} is not a list of pairs; write [(user, item), ...]")
     entries = list(values)
-    unlike = (str, bytes, Set, Mapping)  # text, and what has no order
-    if wrong := [pair for pair in entries if isinstance(pair, unlike) or not isinstance(pair, Iterable)]:
+    if wrong := [pair for pair in entries if isinstance(pair, (*_NO_LIST, Set)) or not isinstance(pair, Iterable)]:
         raise ForgetError(f"{_shown(wrong[0])} is not a pair; write [(user, item), ...]")
     listed = tuple(_ids(pair) for pair in entries)
     if wrong := [pair for pair in listed if len(pair) != 2]:

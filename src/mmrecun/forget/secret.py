@@ -13,23 +13,27 @@ _SHORTEST = 16
 _BYTES = 16
 
 
-def read_key(path: Path | None = None) -> bytes | None:
-    """Return the key from a file, or else from the environment variable MMRECUN_KEY, or None.
+def read_key(given: Path | bytes | None = None) -> bytes | None:
+    """Return the key given, or that in a file, or else that of the environment variable MMRECUN_KEY, or None.
 
-    Blanks around it and a byte order mark do not belong to it.
+    In a file or variable, blanks around it and a byte order mark do not belong to it.
 
     Raises:
-        ConfigError: when the file cannot be read, or the key is shorter than 16 bytes.
+        ConfigError: when the file cannot be read, the key is shorter than 16 bytes, or it is of another type.
     """
-    if path is None:
+    if isinstance(given, bytes):
+        key, where = given, "key"
+    elif given is None:
         key, where = os.environ.get(VARIABLE, "").encode().strip(), VARIABLE
         if not key:
             return None
-    else:
+    elif isinstance(given, Path):
         try:
-            key, where = path.read_bytes().removeprefix(codecs.BOM_UTF8).strip(), str(path)
+            key, where = given.read_bytes().removeprefix(codecs.BOM_UTF8).strip(), str(given)
         except OSError as error:
-            raise ConfigError(f"{path}: no key can be read: {error.strerror}; name a file that holds it") from None
+            raise ConfigError(f"{given}: no key can be read: {error.strerror}; name a file that holds it") from None
+    else:
+        raise ConfigError(f"key: a {type(given).__name__} is no key; give bytes, such as text.encode()")
     if len(key) < _SHORTEST:
         raise ConfigError(f"{where}: a key has {_SHORTEST} bytes or more; such as those of 'openssl rand -hex 32'")
     return key

@@ -123,7 +123,7 @@ def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Abs
     """
     missing = _Ids.of(request).unknown_to(_InDataset(run.dataset))
     unknown = missing
-    for memory in _memories(run, key or read_key()):
+    for memory in _memories(run, read_key(key)):
         if not any(unknown):
             break
         unknown = unknown.unknown_to(memory)

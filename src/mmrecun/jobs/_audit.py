@@ -12,8 +12,10 @@ from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.likelihood_ratio import check_number
 from mmrecun.auditing.result import AuditReport, AuditScope
 from mmrecun.claims import claimed
+from mmrecun.device import prepared
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
+from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
 from mmrecun.jobs._shadows import attack_on
 from mmrecun.manifest import now
@@ -27,6 +29,7 @@ from mmrecun.training.loop import Progress, no_progress
 AUDITS = "audits"
 
 
+@prepared()
 def audit(
     run: PathLike,
     golds: PathLike | Sequence[PathLike] = (),
@@ -82,7 +85,7 @@ def audit(
 def is_other_key(run: PathLike, key: bytes) -> bool:
     """Say whether a run keeps hashes of its request, and `key` did not make them."""
     record = runs.read_manifest(Path(run)).requested
-    return record is not None and record.with_key(key).locked
+    return record is not None and record.with_key(read_key(key)).locked
 
 
 def _refuse_other_key(run: Path, key: bytes | None) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mmrecun.arrays import Bools, Floats, Ints
 from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.data.ids import IdMap
+from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.changes import list_overlap, lists_with, moved, same_lists
 from mmrecun.evaluation.ranking import top_k
@@ -59,6 +60,7 @@ class _Side:
         return np.where(found < 0, -1, np.where(named < 0, self.foreign + found, named))
 
 
+@prepared()
 def diff(
     run: Run | PathLike, other: Run | PathLike, names: bool = False, progress: Progress = no_progress
 ) -> dict[str, Any]:

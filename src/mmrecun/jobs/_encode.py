@@ -9,6 +9,7 @@ from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.modality import Modality, check_name
+from mmrecun.device import prepared
 from mmrecun.encoders.encode import encode as encode_contents
 from mmrecun.encoders.registry import open_encoder
 from mmrecun.encoders.sources import find_contents
@@ -27,6 +28,7 @@ class EncodedDataset:
     warnings: list[str]
 
 
+@prepared()
 def encode(
     data: PathLike,
     modality: str,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mmrecun.data.interactions import Split
+from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
 from mmrecun.evaluation.ranking import checked_length, score_pairs, top_k
@@ -14,6 +15,7 @@ from mmrecun.text import unknown_name
 from mmrecun.training.loop import Progress, no_progress
 
 
+@prepared()
 def evaluate(run: Run | PathLike, split: str = "test", progress: Progress = no_progress) -> RankingReport:
     """Rank all items for every user and measure the lists on one split.
 
@@ -32,6 +34,7 @@ def evaluate(run: Run | PathLike, split: str = "test", progress: Progress = no_p
     return evaluate_split(vectors.users, vectors.items, asked.dataset, names[split], progress=progress)
 
 
+@prepared()
 def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[str, Any]]:
     """Return the k best items for a user, without any the user has, in training or held out.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.claims import claimed
+from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
 from mmrecun.exports import register
 from mmrecun.exports.contents import contents_of
@@ -19,6 +20,7 @@ from mmrecun.training.loop import Progress, no_progress
 DEFAULT_LENGTH = 20
 
 
+@prepared()
 def export(
     run: Run | PathLike, to: str, out: PathLike, length: int | None = None, progress: Progress = no_progress
 ) -> ExportRecord:

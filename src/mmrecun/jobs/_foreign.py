@@ -22,6 +22,7 @@ from mmrecun.adapters.registry import adapter_class
 from mmrecun.atomic import as_path
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.device import prepared
 from mmrecun.errors import ArtifactError, ConfigError, DataError
 from mmrecun.manifest import Foreign, Manifest, Reference, now, reference, versions
 from mmrecun.runs import PathLike, Run
@@ -31,7 +32,7 @@ MODEL, ROWS = "model", "rows.npz"
 _IDS = {"users", "items"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ForeignRun(Run):
     """A run whose model is another library's.
 
@@ -44,6 +45,7 @@ class ForeignRun(Run):
     data: Path | None = None
 
 
+@prepared()
 def open_run(
     run: Run | PathLike,
     device: str = "auto",

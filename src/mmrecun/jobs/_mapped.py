@@ -18,6 +18,7 @@ from mmrecun.chunked.run import MappedManifest, MappedRun
 from mmrecun.claims import claimed
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
+from mmrecun.device import prepared
 from mmrecun.errors import ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest
@@ -32,6 +33,7 @@ from mmrecun.training.loop import Progress
 _CHECKED = 500  # users whose lists an audit compares
 
 
+@prepared()
 def evaluate_mapped(
     run: PathLike, split: str = "test", users: int = 0, progress: Progress | None = None, on: str = HERE
 ) -> RankingReport:
@@ -68,6 +70,7 @@ def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None)
     return evaluate(*vectors, chosen.split(Split.TRAIN), chosen.split(split), CUTOFFS, progress=progress)
 
 
+@prepared()
 def unlearn_mapped(
     run: PathLike,
     request: ForgetRequest | dict[str, Any],
@@ -139,6 +142,7 @@ def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedMani
         return deltas.apply_to(mapped.read(Path(replica)), Path(delta), Path(out))
 
 
+@prepared()
 def check_mapped(
     run: PathLike, request: ForgetRequest | dict[str, Any] | None = None, on: str = HERE
 ) -> dict[str, Any]:
@@ -175,6 +179,7 @@ def check_mapped(
         }
 
 
+@prepared()
 def fold_mapped(run: PathLike, out: PathLike) -> int:
     """Write the rows of a run in chunks that wait in patches into their chunks; returns how many waited.
 

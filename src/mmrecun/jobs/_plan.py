@@ -19,7 +19,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.files import FolderSizes
 from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Split
-from mmrecun.device import prepare, resolve
+from mmrecun.device import prepared, resolve
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.evaluate import evaluate
 from mmrecun.jobs._footprint import FLOAT, PROCESS_BYTES, ROW, footprint
@@ -74,6 +74,7 @@ class Plan:
         return self.memory_bytes < self.available_bytes
 
 
+@prepared()
 def plan(data: Path, model: str | None = None, settings: Mapping[str, Any] | None = None, device: str = "auto") -> Plan:
     """Predict memory from sizes, which are read without the data, and measure a few steps, if they fit.
 
@@ -87,7 +88,6 @@ def plan(data: Path, model: str | None = None, settings: Mapping[str, Any] | Non
         ConfigError: for an unknown model or setting, or another model than the run's.
         DataError: when the folder is neither.
     """
-    prepare()
     data, model, settings = _subject(data, model, settings or {})
     cls = model_class(model)
     config, training = split_settings(cls.Config, TrainConfig, settings)

@@ -14,7 +14,7 @@ from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
-from mmrecun.device import prepare, resolve
+from mmrecun.device import prepared, resolve
 from mmrecun.errors import DataError
 from mmrecun.manifest import Manifest, Reference, reference, stamped
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
@@ -27,6 +27,7 @@ from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate, validation_score
 
 
+@prepared()
 def train(
     data: Dataset | PathLike,
     model: str,
@@ -50,7 +51,6 @@ def train(
         device: "auto", "cpu", "cuda" or "cuda:N".
         progress: called after every epoch.
     """
-    prepare()
     out = as_path(out, "out")
     refuse_existing(out)
     config, training = split_settings(model_class(model).Config, TrainConfig, settings or {})

@@ -10,6 +10,7 @@ import torch
 from mmrecun.atomic import staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.run import MappedManifest
+from mmrecun.device import prepared
 from mmrecun.jobs._shared_training import Trained, Workers, shared_training
 from mmrecun.models.registry import model_class
 from mmrecun.runs import PathLike
@@ -20,6 +21,7 @@ from mmrecun.training.loop import Progress, no_progress
 _BLOCK = 1 << 14
 
 
+@prepared()
 def train_mapped(
     data: PathLike,
     model: str,

@@ -16,6 +16,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.data.references import Mention, retained_mentions
+from mmrecun.device import prepared
 from mmrecun.errors import ForgetError
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
@@ -36,6 +37,7 @@ from mmrecun.unlearning.registry import method_class
 Request = ForgetRequest | Mapping[str, Any]
 
 
+@prepared()
 def scope(
     run: Run | PathLike,
     request: Request,
@@ -44,7 +46,7 @@ def scope(
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Report what an unlearning would remove, without doing it; arguments and errors are those of `unlearn`."""
-    asked, request, key = opened(run), ForgetRequest.coerce(request), key or read_key()
+    asked, request, key = opened(run), ForgetRequest.coerce(request), read_key(key)
     partition = partition_of(asked, request, key)
     if not isinstance(asked, ForeignRun):
         _unlearner(method, settings or {}, partition)
@@ -64,6 +66,7 @@ def scope(
     }
 
 
+@prepared()
 def warnings(run: Run | PathLike, request: Request, key: bytes | None = None) -> list[str]:
     """Return warnings about a request.
 
@@ -71,12 +74,13 @@ def warnings(run: Run | PathLike, request: Request, key: bytes | None = None) ->
     text, and hashes of earlier requests that the new run cannot keep, since `key`, by default that of MMRECUN_KEY, did
     not make them.
     """
-    asked, request, key = opened(run), ForgetRequest.coerce(request), key or read_key()
+    asked, request, key = opened(run), ForgetRequest.coerce(request), read_key(key)
     partition = partition_of(asked, request, key)
     mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     return _warnings(asked, request, partition, mentions, key)
 
 
+@prepared()
 def unlearn(
     run: Run | PathLike,
     request: Request,
@@ -96,7 +100,7 @@ def unlearn(
         ForgetError: when the method cannot forget the request, or an id is unknown.
     """
     started = time.perf_counter()
-    out, request, key = as_path(out, "out"), ForgetRequest.coerce(request), key or read_key()
+    out, request, key = as_path(out, "out"), ForgetRequest.coerce(request), read_key(key)
     refuse_existing(out)
     parent = opened(run)
     if isinstance(parent, Run):

@@ -8,6 +8,7 @@ from typing import Any
 from mmrecun import runs
 from mmrecun.atomic import refuse_within
 from mmrecun.claims import claimed
+from mmrecun.device import prepared
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
@@ -23,6 +24,7 @@ from mmrecun.training.loop import Progress, no_progress
 from mmrecun.unlearning.registry import method_class
 
 
+@prepared()
 def unlearn_seeds(
     run: Run | PathLike,
     request: Request,
@@ -55,7 +57,7 @@ def unlearn_seeds(
         ArtifactError: when another run stands where one is to be made.
         ConfigError: for a model of another library.
     """
-    parent, request, key = opened(run), ForgetRequest.coerce(request), key or read_key()
+    parent, request, key = opened(run), ForgetRequest.coerce(request), read_key(key)
     if isinstance(parent, ForeignRun):
         raise ConfigError(
             f"{parent.folder}: models of other libraries are unlearned with one seed at a time, with --seed"
