@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mmrecun import load
+from mmrecun import ForgetRequest, load
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,37 @@ def test_the_line_or_row_of_an_unknown_id_in_json_is_named(
     given = f"image:{path}" if option == "--modality" else path
     code, _, err = cli("unlearn", run_folder, "--user", "u00003", option, given, "--dry-run")
     assert (code, err.splitlines()[-1].startswith(f"error: {path}, {place}: ")) == (2, True), err
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "content", "told"),
+    [
+        ("--users", "q.json", '{"users": ["u00001"],\n "users": ["u00002"]}', "line 1: not JSON: 'users'"),
+        ("--users", "q.jsonl", '{"user": "u1"}\n{"user": "u2", "user": "u3"}\n', "line 2: not JSON: 'user'"),
+        ("--items", "q.json", '[{"item": "i00001", "item": "i00002"}]', "line 1: not JSON: 'item'"),
+        ("--pairs", "q.jsonl", '{"user": "u1", "user": "u2", "item": "i1"}\n', "line 1: not JSON: 'user'"),
+    ],
+)
+def test_a_name_that_occurs_twice_in_an_object_is_refused(
+    cli, run_folder: Path, tmp_path: Path, option: str, name: str, content: str, told: str
+):
+    (tmp_path / name).write_text(content)
+    code, _, err = cli("unlearn", run_folder, option, tmp_path / name, "--dry-run")
+    assert (code, err) == (2, f"error: {tmp_path / name}, {told} occurs twice in one object\n")
+
+
+def test_fields_of_a_request_that_no_option_reads_are_told(cli, run_folder: Path, tmp_path: Path):
+    path = tmp_path / "request.json"
+    path.write_text('{"users": ["u00001"], "items": ["i00001"], "modalities": {"image": null}, "pairs": []}')
+    for options, left in (
+        (("--users", path), ("items", "modalities")),
+        (("--users", path, "--items", path), ("modalities",)),
+    ):
+        code, _, err = cli("unlearn", run_folder, *options, "--dry-run")
+        assert (code, [field for field in ForgetRequest.model_fields if f"its {field} were passed over" in err]) == (
+            0,
+            list(left),
+        )
 
 
 def test_the_row_of_an_unknown_pair_in_parquet_is_named(cli, run_folder: Path, tmp_path: Path):

@@ -52,6 +52,7 @@ class RequestOptions(NamedTuple):
         from mmrecun.forget.parsing import read_ids, read_modalities, read_pairs
         from mmrecun.forget.request import ForgetRequest
 
+        self._warn_of_other_fields()
         of_users, of_items = ((*each, warn, lenient) for each in _ids_and_headers(data))
         return ForgetRequest(
             users=(*self.user, *(read_ids(self.users, "user", *of_users) if self.users else ())),
@@ -59,6 +60,20 @@ class RequestOptions(NamedTuple):
             pairs=read_pairs(self.pairs, data, warn) if self.pairs else (),
             modalities=read_modalities(self.modality, *of_items),
         )
+
+    def _warn_of_other_fields(self) -> None:
+        """Warn of fields of a request, such as its items, where the file is given for the others alone."""
+        from mmrecun.data.importers.readers import TYPED_SUFFIXES
+        from mmrecun.forget.typed_rows import fields_of_request
+
+        files = [(kind, path) for kind, path in self.files() if path.suffix.lower() in TYPED_SUFFIXES]
+        for path in dict.fromkeys(path for _, path in files if path.is_file()):
+            read, fields = {kind for kind, other in files if other == path}, fields_of_request(path)
+            if "pairs" in read and "pairs" not in fields:
+                read |= {"users", "items"}  # columns of pairs
+            for field in fields:
+                if field not in read:
+                    warn(f"{path}: its {field} were passed over; name them with an option of their own")
 
 
 @contextmanager

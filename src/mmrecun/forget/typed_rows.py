@@ -9,9 +9,11 @@ import polars as pl
 
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import as_ids, id_column, id_columns, ids
+from mmrecun.data.importers.json_values import json_values
 from mmrecun.data.importers.readers import Source, read_table
 from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError, ForgetError
+from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.request_rows import chosen_column, columns_of_ids, no_warning
 from mmrecun.forget.request_text import Warn
 
@@ -38,11 +40,21 @@ def _typed(
     path: Path, kind: str, header: str, known: IdMap | None, warn: Warn, of_pairs: bool = False
 ) -> tuple[Source, pl.Series]:
     """Return the rows of a Parquet or JSON file, and their ids."""
-    source = _one_a_row(read_table(path), kind, header, of_pairs)
+    table = read_table(path)
+    for _ in json_values(path) if table.lines else ():
+        pass  # it refuses an object in which a name occurs twice, of which the reader above keeps one value
+    source = _one_a_row(table, kind, header, of_pairs)
     names = columns_of_ids(source.table.columns, kind, header) or [id_column(source, kind, header)]
     plain = {name: as_ids(source.column(name), str(path)).drop_nulls() for name in names}
     entries = {name: stripped(values).to_list() for name, values in plain.items()}
     return source, ids(source, chosen_column(path, names, entries, known, warn))[0]
+
+
+def fields_of_request(path: Path) -> list[str]:
+    """Return the fields of a forget request that are not empty in a file that holds one object alone."""
+    table = read_table(path).table
+    row = table.row(0, named=True) if table.height == 1 else {}
+    return [name for name in ForgetRequest.model_fields if row.get(name) and isinstance(row[name], list | dict)]
 
 
 def typed_place(path: Path, names: Collection[str], kind: str, header: str, known: IdMap | None) -> str:

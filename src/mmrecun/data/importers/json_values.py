@@ -146,4 +146,12 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"the word {name}, write null")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _refuse_repeated(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(fields)
+    if len(found) < len(fields):  # readers differ in which of the values they keep
+        names = [name for name, _ in fields]
+        raise ValueError(f"'{next(name for name in names if names.count(name) > 1)}' occurs twice in one object")
+    return found
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated)
