@@ -19,6 +19,7 @@ from mmrecun.errors import ArtifactError
 from mmrecun.manifest import FORMAT, Manifest, reference
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
+from mmrecun.settings import first_fault
 from mmrecun.text import facts_html, reason_of
 from mmrecun.training.checkpoint import load_weights, save_weights
 from mmrecun.training.fit import TrainConfig
@@ -94,7 +95,9 @@ def read_manifest(folder: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         hint = "it has no manifest.json" if folder.is_dir() else "it is a file" if folder.exists() else "no such folder"
         raise ArtifactError(f"{folder} is not a run folder: {hint}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        raise ArtifactError(f"{path}: damaged or from another version: {first_fault(error)}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
     if manifest.format != FORMAT:
         raise ArtifactError(f"{path}: format {manifest.format}; this version reads format {FORMAT}")

@@ -87,6 +87,13 @@ def first_mistake(cls: type[BaseModel], error: ValidationError) -> str:
     return f"{name} = {first['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
+def first_fault(error: ValidationError) -> str:
+    """Describe the first mistake in a file in one line: its place and what would do, without the value."""
+    first = error.errors()[0]
+    place, reason = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
+    return f"{place}: {reason[0].lower()}{reason[1:]}" if place else reason
+
+
 def parse_assignments(assignments: list[str], option: str = "--set") -> dict[str, Any]:
     """Parse assignments such as "layers=3"; values are read as TOML, and anything else as text.
 

@@ -399,3 +399,19 @@ def test_arguments_of_another_type_are_refused_in_one_line(wrong, message, run_f
         jobs.evaluate(run_folder, None)
     with pytest.raises(ArtifactError, match="holds a NUL"):
         jobs.unlearn(run_folder, {"users": ["u00004"]}, "a\0b")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": None}, "seed: input should be a valid integer"),
+        ({"more": 1}, "more: extra inputs are not permitted"),
+        (None, "model: field required"),
+    ],
+)
+def test_a_damaged_manifest_says_where(change, message, run_folder: Path, tmp_path: Path):
+    values = json.loads((run_folder / "manifest.json").read_text())
+    values = {"format": 1} if change is None else {**values, **change}
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    with pytest.raises(ArtifactError, match=f"damaged or from another version: {message}"):
+        runs.read_manifest(tmp_path)

@@ -16,7 +16,7 @@ from mmrecun.auditing.keys import LikenessKey, Probe, ProbeKey, Similarity
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.errors import ArtifactError
 from mmrecun.keys import NDCG, RECALL
-from mmrecun.settings import Settings
+from mmrecun.settings import Settings, first_fault
 from mmrecun.text import reason_of
 
 RowFigure = Literal[
@@ -192,7 +192,9 @@ class Store:
             return Row.model_validate({**values, **key.model_dump()})
         except FileNotFoundError:
             return None
-        except (ValidationError, ValueError) as error:
+        except ValidationError as error:
+            raise ArtifactError(f"{path}: damaged or from another version; remove it: {first_fault(error)}") from None
+        except ValueError as error:
             raise ArtifactError(f"{path}: damaged or from another version; remove it: {reason_of(error)}") from None
 
     def put(self, digest: str, row: Row) -> None:

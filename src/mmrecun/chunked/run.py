@@ -26,8 +26,8 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.mapped_dataset import MappedDataset
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.manifest import Reference, now, versions
-from mmrecun.settings import Settings
-from mmrecun.text import preview, reason_of
+from mmrecun.settings import Settings, first_fault
+from mmrecun.text import preview
 
 FORMAT = 1
 MANIFEST, CHUNKS = "mapped.json", "chunks"
@@ -184,8 +184,8 @@ def read(folder: Path, part: bool = False) -> MappedRun:
         manifest = MappedManifest.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(f"{folder} is not a mapped run: it has no {MANIFEST}") from None
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
+    except ValidationError as error:
+        raise ArtifactError(f"{path}: damaged or from another version: {first_fault(error)}") from None
     if manifest.format != FORMAT:
         raise ArtifactError(f"{path}: format {manifest.format}; this version reads format {FORMAT}")
     if manifest.digest != content_digest(manifest.rows, manifest.lists):

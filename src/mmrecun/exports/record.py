@@ -9,8 +9,7 @@ from mmrecun.auditing.result import AuditReport
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.manifest import Manifest, now
 from mmrecun.runs import Run
-from mmrecun.settings import Settings
-from mmrecun.text import reason_of
+from mmrecun.settings import Settings, first_fault
 
 RECORD = "export.json"
 FORMAT = 1
@@ -106,7 +105,7 @@ def read_record(folder: Path) -> ExportRecord:
     except OSError:
         raise ArtifactError(f"{folder} is not an export: it has no {RECORD}") from None
     except ValidationError as error:
-        raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
+        raise ArtifactError(f"{path}: damaged or from another version: {first_fault(error)}") from None
 
 
 def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[ForgottenRequest, ...], bool]:

@@ -14,8 +14,7 @@ from mmrecun.atomic import replace_file
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.exports.record import RECORD, ExportRecord, read_record
 from mmrecun.manifest import Manifest
-from mmrecun.settings import Settings
-from mmrecun.text import reason_of
+from mmrecun.settings import Settings, first_fault
 
 FOLDER = "exports"
 
@@ -130,7 +129,7 @@ def _entries(folder: Path) -> Iterator[Entry]:
         try:
             entries.append(Entry.model_validate_json(path.read_bytes()))
         except ValidationError as error:
-            raise ArtifactError(f"{path}: damaged or from another version: {reason_of(error)}") from None
+            raise ArtifactError(f"{path}: damaged or from another version: {first_fault(error)}") from None
     yield from sorted(entries, key=lambda entry: (entry.record.made, entry.path))
 
 
