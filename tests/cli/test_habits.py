@@ -132,6 +132,13 @@ def test_an_output_that_nobody_reads_is_no_traceback(ending: str, code: int, wor
     assert (done.returncode, done.stderr) == (code, words)
 
 
+def test_a_current_folder_that_was_removed_is_told(tmp_path: Path):
+    command = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m mmrecun models"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: the current folder was removed; change to another one\n"
+
+
 def test_names_with_accents_are_found_whatever_the_locale(tmp_path: Path):
     (tmp_path / "é ü.csv").write_text("user,item\n" + "".join(f"ü{n},i{n % 3}\nü{n},i3\nü{n},i4\n" for n in range(9)))
     place = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -139,6 +139,7 @@ def main() -> None:
         if handler != signal.SIG_IGN or number == signal.SIGINT:  # nohup has a closing terminal ignored
             signal.signal(number, _stop)
     try:
+        _refuse_removed_folder()
         sys.exit(app(prog_name="mmrecun", standalone_mode=False))
     except (KeyboardInterrupt, typer.Abort):
         print_line("stopped", stderr)
@@ -176,6 +177,14 @@ def _begin_again_in_utf8() -> None:
     printed = getattr(sys.stdout, "encoding", "") or "utf-8"
     environment = {"PYTHONIOENCODING": f"{printed}:backslashreplace", **os.environ, "PYTHONUTF8": "1"}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def _refuse_removed_folder() -> None:
+    """Say so where the current folder was removed; torch would end with an error of its own."""
+    try:
+        os.getcwd()  # noqa: PTH109 - nothing is done with it
+    except FileNotFoundError:
+        _refuse("the current folder was removed; change to another one")
 
 
 def _escape_what_cannot_be_shown() -> None:
