@@ -60,7 +60,7 @@ class CoOccurrence:
             return None
         whole = partition.original.interactions if of_users else partition.original.interactions.swapped()
         whole = whole.renumbered(np.arange(len(gone)), inverse_index(kept, len(lost)))
-        train, aside = whole.split(Split.TRAIN), whole.select(whole.splits != Split.TRAIN)
+        train, aside = whole.split(Split.TRAIN), whole.held_out
         degree = np.bincount(train.users, minlength=len(gone))
         alike = _rows_of_similar_degree(degree, gone, rng)
         groups: list[LeaveOneOut] = []

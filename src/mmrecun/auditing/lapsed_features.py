@@ -62,10 +62,7 @@ class LapsedFeatures:
     @classmethod
     def of(cls, partition: Partition, modality: str, rng: np.random.Generator) -> Self | None:
         """Choose the items; None where one of the four kinds of pairs is missing."""
-        train, unseen = (
-            partition.retained_pairs.split(Split.TRAIN),
-            partition.retained_pairs.select(partition.retained_pairs.splits != Split.TRAIN),
-        )
+        train, unseen = partition.retained_pairs.split(Split.TRAIN), partition.retained_pairs.held_out
         lost = partition.removed_features[modality]
         kept = partition.original.modalities[modality].present & ~lost & ~partition.removed_items
         kept = _items_of_similar_degree(lost, kept, np.bincount(train.items, minlength=len(lost)), rng)

@@ -42,15 +42,11 @@ class SinglePairs:
     @classmethod
     def of(cls, partition: Partition, rng: np.random.Generator) -> Self | None:
         """Choose the pairs; None where no such pair was forgotten, or one of the kinds is missing."""
-        pairs = partition.forgotten
-        pairs = pairs.select(~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items])
-        forgotten = pairs.sample(_MOST, rng)
-        unseen, seen = (
-            partition.retained_pairs.select(partition.retained_pairs.splits != Split.TRAIN),
-            partition.retained_pairs.split(Split.TRAIN),
-        )
+        forgotten = partition.single_pairs.split(Split.TRAIN).sample(_MOST, rng)
+        seen = partition.retained_pairs.split(Split.TRAIN)
         held_out, known = (
-            part.select(np.isin(part.users, forgotten.users)).sample(2 * _MOST, rng) for part in (unseen, seen)
+            part.select(np.isin(part.users, forgotten.users)).sample(2 * _MOST, rng)
+            for part in (partition.retained_pairs.held_out, seen)
         )
         if not (len(forgotten) and len(held_out) and len(known)):
             return None

@@ -33,7 +33,7 @@ def _checks_by_counts(unlearned: Recommender, partition: Partition, record: Forg
     """Return the same checks as far as numbers go: has as much left as was requested, and has no edge too many."""
     left = {
         IDS: {"users": int(partition.removed_users.sum()), "items": int(partition.removed_items.sum())},
-        GRAPHS: {"pairs": partition.single_pair_count()},
+        GRAPHS: {"pairs": len(partition.single_pairs)},
         MODALITIES: {"features": sum(int(mask.sum()) for mask in partition.removed_features.values())},
     }
     checks = {name: _count_check(name, record, gone) for name, gone in left.items()}

@@ -25,7 +25,7 @@ from mmrecun.evaluation.ranking import percentiles
 from mmrecun.evaluation.row_traits import RowTraits, row_traits, structure
 from mmrecun.evaluation.stratified import By, degrees, strata
 from mmrecun.forget import views
-from mmrecun.forget.partition import Partition, held_out
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.views import View
 from mmrecun.models.base import Recommender, Sizes, UserItemVectors, Vectors
 from mmrecun.rng import Seed
@@ -186,8 +186,7 @@ def audit_setup(partition: Partition, sample: int | None = None) -> AuditSetup:
         sample: number of users in the retained figures; see `sampling.sample_size`.
     """
     train = partition.retained_pairs.split(Split.TRAIN)
-    branch, forgotten, seen = "", partition.forgotten, train
-    controls = held_out(partition.original.with_interactions(partition.retained_pairs)) if len(train) else train
+    branch, forgotten, seen, controls = "", partition.forgotten, train, partition.retained_pairs.held_out
     if not len(forgotten) and partition.removed_features:
         branch, lost = max(partition.removed_features.items(), key=lambda entry: int(entry[1].sum()))
         inside = lost[train.items]

@@ -13,7 +13,7 @@ from mmrecun.auditing.model_outputs import scored_vectors
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
-from mmrecun.data.interactions import Interactions
+from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import ForgetError, MMRecUnError
 from mmrecun.evaluation.ranking import percentiles
 from mmrecun.forget.partition import Partition
@@ -147,11 +147,10 @@ class Candidates:
             no_rows = np.empty(0, dtype=np.int64)
             none = pairs.select(np.zeros(len(pairs), dtype=bool))
             return cls(no_rows, no_rows, none, np.flatnonzero(partition.removed_features[setup.branch]))
-        single = ~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items]
         return cls(
             np.flatnonzero(partition.removed_users),
             np.flatnonzero(partition.removed_items),
-            pairs.select(single),
+            partition.single_pairs.split(Split.TRAIN),
             np.empty(0, dtype=np.int64),
         )
 

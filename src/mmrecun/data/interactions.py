@@ -96,6 +96,11 @@ class Interactions:
         """Return the pairs of one split."""
         return self.select(self.splits == split)
 
+    @property
+    def held_out(self) -> "Interactions":
+        """The validation and test pairs."""
+        return self.select(self.splits != Split.TRAIN)
+
     def keys(self, items: int) -> Ints:
         """Return one number per pair, user * items + item: int64 [N], ascending."""
         return self.users * items + self.items

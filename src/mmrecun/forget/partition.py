@@ -16,8 +16,6 @@ from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest, Target
 from mmrecun.text import preview, unknown_name
 
-__all__ = ["ForgetRequest", "Partition", "Target", "held_out"]
-
 _EMPTY = "the request is empty: name users, items, pairs or modalities"
 _NOTHING_LEFT = "the request leaves no training interaction; nothing could be recommended any more"
 
@@ -181,10 +179,11 @@ class Partition:
         """The retained interactions of all splits, in original rows."""
         return self.original.interactions.select(self.kept)
 
-    def single_pair_count(self) -> int:
-        """Count removed pairs, of all splits, whose user and item both stay."""
+    @cached_property
+    def single_pairs(self) -> Interactions:
+        """The removed pairs of all splits whose user and item both stay, in original rows."""
         pairs = self.original.interactions.take(np.flatnonzero(~self.kept))
-        return int((~self.removed_users[pairs.users] & ~self.removed_items[pairs.items]).sum())
+        return pairs.select(~self.removed_users[pairs.users] & ~self.removed_items[pairs.items])
 
     def counts(self) -> dict[str, int]:
         """Count the removed users, items, interactions (training pairs), held-out pairs and features of items."""
@@ -199,12 +198,10 @@ class Partition:
 
 def targets_of(partition: Partition) -> frozenset[Target]:
     """Return the targets that were removed; a pair counts as an interaction if its user and item both stay."""
-    pairs = partition.forgotten
-    single = ~partition.removed_users[pairs.users] & ~partition.removed_items[pairs.items]
     found = {
         Target.USERS: partition.removed_users.any(),
         Target.ITEMS: partition.removed_items.any(),
-        Target.INTERACTIONS: single.any(),
+        Target.INTERACTIONS: len(partition.single_pairs.split(Split.TRAIN)) > 0,
         Target.MODALITIES: bool(partition.removed_features),
     }
     return frozenset(target for target, there in found.items() if there)
@@ -219,8 +216,3 @@ def _lost_features(original: Dataset, retained: Dataset, item_rows: Ints) -> dic
         if gone.any():
             lost[name] = gone
     return lost
-
-
-def held_out(dataset: Dataset) -> Interactions:
-    """Return validation and test pairs."""
-    return dataset.interactions.select(dataset.interactions.splits != Split.TRAIN)

@@ -205,7 +205,7 @@ def facts_of_request(parent: Run, request: ForgetRequest, partition: Partition, 
     The digest of a request for one user could be found by trying all users, so it is keyed as well.
     """
     counts = partition.counts()
-    asked = {"users": counts["users"], "items": counts["items"], "pairs": partition.single_pair_count()}
+    asked = {"users": counts["users"], "items": counts["items"], "pairs": len(partition.single_pairs)}
     kept = ForgetRecord.for_manifest(
         request, asked | {"features": counts["modalities"]}, parent.manifest.requested, key
     )
