@@ -59,7 +59,7 @@ def zero_retrain_forgetting(audited: AuditedRun, whole: Vectors, setup: AuditSet
     untrained = setup.cache.untrained(audited.model)
     pairs = [scored_vectors(vectors, setup) for vectors in (whole, untrained)]
     if pairs[0] is None or pairs[1] is None:
-        pairs = [(vectors.users, vectors.items) for vectors in (whole, untrained)]
+        pairs = [whole.sides, untrained.sides]
     first, second = ((pair[0][users], pair[1]) for pair in pairs if pair is not None)
     return 1 - similarity.mean_divergence(first, second)
 

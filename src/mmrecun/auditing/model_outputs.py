@@ -54,11 +54,7 @@ def model_outputs(audited: AuditedRun, partition: Partition, setup: AuditSetup) 
     if audited.kind is RunKind.ORIGINAL:
         whole = cache.original(audited.model)
         return ModelOutputs(whole, _retained_rows(whole, partition))
-    return ModelOutputs(cache.padded(audited.model), _user_item_vectors(cache.retained(audited.model)))
-
-
-def _user_item_vectors(vectors: Vectors) -> UserItemVectors:
-    return vectors.users, vectors.items
+    return ModelOutputs(cache.padded(audited.model), cache.retained(audited.model).sides)
 
 
 def _retained_rows(vectors: Vectors, partition: Partition) -> UserItemVectors:
@@ -70,4 +66,4 @@ def scored_vectors(vectors: Vectors, setup: AuditSetup) -> UserItemVectors | Non
 
     None if the model lacks that branch.
     """
-    return vectors.branches.get(setup.branch) if setup.branch else _user_item_vectors(vectors)
+    return vectors.branches.get(setup.branch) if setup.branch else vectors.sides

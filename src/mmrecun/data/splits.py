@@ -10,22 +10,22 @@ from mmrecun.data.packed_rows import bits_of, place_bits, places_of, sorted_rows
 from mmrecun.errors import DataError
 from mmrecun.rng import Seed
 
+_HELD_OUT = 0.1  # share of each held-out part, which gives the usual 8:1:1
 _SAMPLED, _MORE = 10_000, 1.75  # rows that say what late is; as many times the rows that are wanted count as late
 _FEWEST_BITS = 16  # of a draw, to sort by: with fewer, ties would be many
 
 
-def random_split(users: Ints, seed: Seed, held_out: float = 0.1) -> Labels:
-    """Draw for each user a share `held_out` for valid and as much for test, at least one each from three pairs on.
+def random_split(users: Ints, seed: Seed) -> Labels:
+    """Draw for each user a tenth of the pairs for valid and a tenth for test, at least one each from three pairs on.
 
     Args:
         users: integers [N], user rows.
         seed: random seed.
-        held_out: share of each held-out part; 0.1 gives the usual 8:1:1.
 
     Returns:
         int8 [N] labels.
     """
-    return _per_user(users, seed.numpy().random(len(users)), lambda counts: _shares(counts, held_out))
+    return _per_user(users, seed.numpy().random(len(users)), lambda counts: _tenths(counts, fewest=3))
 
 
 def leave_k_out(users: Ints, order: np.ndarray, k: int = 1) -> Labels:
@@ -36,15 +36,15 @@ def leave_k_out(users: Ints, order: np.ndarray, k: int = 1) -> Labels:
     return _per_user(users, order, lambda counts: np.where(counts > 2 * k, k, 0))
 
 
-def temporal_split(timestamps: np.ndarray, held_out: float = 0.1) -> Labels:
-    """Split by time over all users: the last share `held_out` is test, the one before it valid, the rest train.
+def temporal_split(timestamps: np.ndarray) -> Labels:
+    """Split by time over all users: the last tenth is test, the one before it valid, the rest train.
 
     Pairs with equal timestamps stay together.
 
     Raises:
         DataError: when there are too few distinct timestamps.
     """
-    valid_from, test_from = np.quantile(timestamps, [1 - 2 * held_out, 1 - held_out], method="higher")
+    valid_from, test_from = np.quantile(timestamps, [1 - 2 * _HELD_OUT, 1 - _HELD_OUT], method="higher")
     labels = np.full(len(timestamps), Split.TRAIN, dtype=np.int8)
     labels[timestamps >= valid_from] = Split.VALID
     labels[timestamps >= test_from] = Split.TEST
@@ -53,25 +53,20 @@ def temporal_split(timestamps: np.ndarray, held_out: float = 0.1) -> Labels:
     return labels
 
 
-def cut_validation(users: Ints, labels: Labels, seed: Seed, held_out: float = 0.1) -> Labels:
-    """Draw a share `held_out` of each user's training pairs for valid, at least one from two pairs on.
+def cut_validation(users: Ints, labels: Labels, seed: Seed) -> Labels:
+    """Draw a tenth of each user's training pairs for valid, at least one from two pairs on.
 
     Args:
         users: int64 [N] user rows.
         labels: int8 [N], train and test.
         seed: seed of the draw.
-        held_out: share to draw.
 
     Returns:
         int8 [N] labels; those of test are unchanged.
     """
     trained = np.flatnonzero(labels == Split.TRAIN)
     draws = seed.numpy().random(len(trained))
-    drawn = _per_user(
-        users[trained],
-        draws,
-        lambda counts: np.where(counts >= 2, np.maximum(1, np.rint(counts * held_out)), 0).astype(np.int64),
-    )
+    drawn = _per_user(users[trained], draws, lambda counts: _tenths(counts, fewest=2))
     cut = labels.copy()
     cut[trained[drawn == Split.TEST]] = Split.VALID  # the part next to the end of each user's pairs
     return cut
@@ -94,8 +89,9 @@ def _by_user(users: Ints, order: np.ndarray) -> Ints:
     return sequence
 
 
-def _shares(counts: Ints, held_out: float) -> Ints:
-    return np.where(counts >= 3, np.maximum(1, np.rint(counts * held_out)), 0).astype(np.int64)
+def _tenths(counts: Ints, fewest: int) -> Ints:
+    """Return how many pairs are in a held-out part of users with `counts` [U], none where these are below `fewest`."""
+    return np.where(counts >= fewest, np.maximum(1, np.rint(counts * _HELD_OUT)), 0).astype(np.int64)
 
 
 def _per_user(users: Ints, order: np.ndarray, held_out_counts: Callable[[Ints], Ints]) -> Labels:

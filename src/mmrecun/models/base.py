@@ -73,6 +73,11 @@ class Vectors:
     views: Mapping[str, UserItemVectors] = field(default_factory=dict)
     branches: Mapping[str, UserItemVectors] = field(default_factory=dict)
 
+    @property
+    def sides(self) -> UserItemVectors:
+        """The vectors of users and of items."""
+        return self.users, self.items
+
     def of_triples(self, triples: Triples, inputs: GraphInputs | None = None) -> "TripleVectors":
         """Return the rows of B triples; `inputs` are needed where users of other processes are read."""
         views = {name: _rows(*both, triples, inputs) for name, both in self.views.items()}

@@ -55,8 +55,8 @@ class RRLRun(GradientRun):
     def loss(self, step: Step) -> Tensor:
         """Compute rank-weighted swapped BPR of forgotten triples + stay_weight * sum F (theta - theta_0)^2."""
         vectors = self.model.vectors(self.inputs)
-        triples, pair = step.forget, (vectors.users, vectors.items)
-        above = share_above(list_scores(pair, triples.users, triples.positives, self.candidates()))
+        triples = step.forget
+        above = share_above(list_scores(vectors.sides, triples.users, triples.positives, self.candidates()))
         reverse = ranked_reverse(vectors.of_triples(triples).margins(), above, len(self.task.partition.item_rows))
         moved = zip(self.fisher, self.model.parameters(), self.start, strict=True)
         zero = torch.zeros((), device=self.task.device)

@@ -35,8 +35,8 @@ class Step:
 
 def branch_pairs(partition: Partition, modality: str) -> Interactions:
     """Return the retained training pairs of the items that lost `modality`, in original rows."""
-    pairs = partition.retained_pairs
-    return pairs.select((pairs.splits == Split.TRAIN) & partition.removed_features[modality][pairs.items])
+    pairs = partition.retained_pairs.split(Split.TRAIN)
+    return pairs.select(partition.removed_features[modality][pairs.items])
 
 
 def lost_branches(task: Task) -> dict[str, Interactions]:
@@ -70,7 +70,7 @@ class ForgetSampler:
         self.batch_size, self.minimum, self.seed, self.device = batch_size, steps, task.seed, task.device
         self.forget = partition.forgotten
         self.branches = lost_branches(task)
-        self.retain = partition.retained_pairs.select(partition.retained_pairs.splits == Split.TRAIN)
+        self.retain = partition.retained_pairs.split(Split.TRAIN)
         users, items = len(original.users), len(original.items)
         self.negatives = retained_negatives(partition)
         self._unaware = NegativeSampler(self.retain, users, items, partition.item_rows)

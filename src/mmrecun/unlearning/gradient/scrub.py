@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.forget import views
-from mmrecun.models.base import UserItemVectors, Vectors
+from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.gradient.base import GradientRun, GradientUnlearner, PassConfig
 from mmrecun.unlearning.gradient.candidate_lists import CandidateSampler, divergence, list_scores
@@ -73,12 +73,12 @@ class ScrubRun(GradientRun):
         others = self.candidates()
         if len(step.retain):
             vectors = self.model.vectors(self.inputs)
-            apart = self._apart(_whole(self.teacher), _whole(vectors), step.retain, others)
+            apart = self._apart(self.teacher.sides, vectors.sides, step.retain, others)
             return (
                 self.config.task * self.retain_loss(vectors.of_triples(step.retain)) + self.config.stay_weight * apart
             )
         vectors = self.model.vectors(self.padded_inputs)
-        away = [self._apart(_whole(self.teacher), _whole(vectors), step.forget, others)] if len(step.forget) else []
+        away = [self._apart(self.teacher.sides, vectors.sides, step.forget, others)] if len(step.forget) else []
         away += [
             self._apart(self.teacher.branches[name], vectors.branches[name], triples, others)
             for name, triples in step.branches.items()
@@ -97,7 +97,3 @@ class Scrub(GradientUnlearner):
     Run = ScrubRun
     summary = "trains a student that moves away from the trained model on forgotten pairs and follows it elsewhere"
     source = "Kurmanji et al., NeurIPS 2023"
-
-
-def _whole(vectors: Vectors) -> UserItemVectors:
-    return vectors.users, vectors.items

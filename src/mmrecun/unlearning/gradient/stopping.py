@@ -6,7 +6,6 @@ from torch import Tensor
 from mmrecun.data.bpr_sampling import Triples, bpr_batches
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions, Split
-from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Recommender, Vectors
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.gradient.sampling import ForgetSampler
@@ -35,7 +34,7 @@ class StoppingCriterion:
 
         kinds = ({"": sampler.forget} if len(sampler.forget) else {}) | sampler.branches
         self._forgotten = {name: once(pairs) for name, pairs in kinds.items()}
-        held_out = validation_pairs(task.partition)
+        held_out = task.partition.retained_pairs.split(Split.VALID)
         level = self._read({name: once(held_out) for name in kinds}) if len(held_out) else {}
         self._level = {name: level.get(name, 0.0) for name in kinds}
 
@@ -52,8 +51,3 @@ class StoppingCriterion:
 
 def _margins(vectors: Vectors, branch: str, triples: Triples) -> Tensor:
     return (vectors.branch_of_triples(branch, triples) if branch else vectors.of_triples(triples)).margins()
-
-
-def validation_pairs(partition: Partition) -> Interactions:
-    """Return the retained validation pairs, in original rows."""
-    return partition.retained_pairs.split(Split.VALID)
