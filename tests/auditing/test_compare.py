@@ -123,14 +123,64 @@ def test_a_mark_may_be_as_far_from_chance_as_in_gold(auc: float, outcome: Outcom
     assert found["gold: marks: lists"] is outcome
 
 
+def shown(share: float) -> Bystanders:
+    return Bystanders(users=100, overlap=0.9, share_before=0.1, share_after=share, gain=0, gain_error=0.01)
+
+
+@pytest.mark.parametrize(
+    ("key", "more", "tolerance"),
+    [
+        ("retain_recall@20", {}, 0.05 * 0.11),
+        ("forget_recall@20", {}, 0.02),
+        ("recognition users", {}, 0.02),
+        ("bystanders' places", {"bystanders": shown(0.12)}, 0.25 * 0.12),
+        ("bystanders' places", {"bystanders": shown(0.01)}, 0.005),
+        ("marks items", {"marks": {"items": Mark(rows=50, others=500, auc=0.6, auc_error=0.001)}}, 0.03),
+        ("marks items", {"marks": {"items": Mark(rows=50, others=500, auc=0.6, auc_error=0.02)}}, 0.06),
+    ],
+)
+def test_the_least_difference_that_counts_is_the_figures_own(key: str, more: dict[str, object], tolerance: float):
+    """Two equal Golds have no spread; with a single one, whose spread is not known, twice as much is allowed."""
+    golds = [state("gold", 0.11, **more)] * 2
+    assert gaps_to_gold(state("unlearned", 0.11, **more), golds)[key].tolerance == pytest.approx(tolerance)
+    assert gaps_to_gold(state("unlearned", 0.11, **more), golds[:1])[key].tolerance == pytest.approx(2 * tolerance)
+
+
+@pytest.mark.parametrize(
+    ("kept", "outcome", "edge"),
+    [(0.0790, "failed", False), (0.0805, "passed", True), (0.0829, "passed", True), (0.0831, "passed", False)],
+)
+def test_a_gap_within_a_tenth_of_its_tolerance_is_at_the_edge(kept: float, outcome: str, edge: bool):
+    """The Golds' mean is 0.11 and their standard deviation 0.01, so three of them are allowed."""
+    after = state("unlearned", kept)
+    (check,) = (one for one in gold_checks(gaps_to_gold(after, GOLDS), ORIGINAL, after, GOLDS) if one.name == UTILITY)
+    assert (check.state, "at the edge" in check.detail) == (outcome, edge)
+
+
+@pytest.mark.parametrize(("valid", "poor"), [(0.2685, 1), (0.2695, 0)])
+def test_a_gold_is_poor_below_nine_tenths_of_the_best_less_two_errors(valid: float, poor: int):
+    """All users differ alike, so that the error of gold - 0.9 original is a tenth of that of the users."""
+    error = 0.1 * ORIGINAL.valid_recall.std(ddof=1) / np.sqrt(USERS)
+    assert 0.2685 < 0.9 * 0.3 - 2 * error < 0.2695
+    assert len(undertrained(ORIGINAL, [state("gold", valid=valid)])) == poor
+
+
+@pytest.mark.parametrize(("shared", "outcome"), [(19, "passed"), (18, "passed"), (17, "failed")])
+def test_a_tenth_of_the_overlap_among_golds_may_be_missing(shared: int, outcome: str):
+    gold, other = state("gold", bystanders=shown(0.12)), state("unlearned", bystanders=shown(0.12))
+    lists = gold.lists.copy()
+    lists[:, shared:20] = 60 + np.arange(20 - shared)
+    object.__setattr__(other, "lists", lists)
+    assert judged(other, [gold, gold])["gold: bystanders: lists"] == outcome
+
+
 def test_bystanders_lists_are_as_like_gold_as_golds_are_like_each_other():
-    shown = Bystanders(users=100, overlap=0.9, share_before=0.1, share_after=0.12, gain=0, gain_error=0.01)
-    golds = [state("gold", bystanders=shown), state("gold", bystanders=shown)]
-    other = state("unlearned", bystanders=shown.model_copy(update={"share_after": 0.6}))
+    golds = [state("gold", bystanders=shown(0.12)), state("gold", bystanders=shown(0.12))]
+    other = state("unlearned", bystanders=shown(0.6))
     found = judged(other, golds)
     assert found["gold: bystanders: places"] is Outcome.FAILED
     assert found["gold: bystanders: lists"] is Outcome.FAILED
-    same = state("gold", bystanders=shown)
+    same = state("gold", bystanders=shown(0.12))
     assert judged(same, golds)["gold: bystanders: lists"] is Outcome.PASSED
     assert judged(same, golds[:1])["gold: bystanders: lists"] is Outcome.NOT_ASSESSED
 

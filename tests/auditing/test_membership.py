@@ -64,6 +64,18 @@ def test_pairs_of_one_user_say_little():
     assert clustered_error((np.zeros(3), np.zeros(2)), np.arange(3), np.arange(2)) == 0
 
 
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_the_error_over_a_few_owners_is_that_of_their_sums(count: int):
+    rng = np.random.default_rng(count)
+    own, theirs = np.abs(rng.normal(size=5 * count)), rng.normal(size=4 * count)
+    owners, control_owners = np.arange(len(own)) % count, np.arange(len(theirs)) % count
+    sums = [(own - own.mean())[owners == n].sum() + theirs[control_owners == n].sum() for n in range(count)]
+    sums[0] += 50 - theirs[0]
+    theirs[0] = 50  # so that the owners differ by more than their pairs do
+    expected = np.sqrt(np.square(sums).sum() * count / (count - 1))
+    assert clustered_error((own, theirs), owners, control_owners) == pytest.approx(expected)
+
+
 def test_nothing_to_match_is_no_estimate():
     rng = np.random.default_rng(3)
     empty = PairGroup(np.array([]), np.array([], dtype=int), np.array([], dtype=int))
