@@ -4,6 +4,8 @@ import pytest
 from mmrecun.auditing.bystanders import FEWEST, ListChanges, item_counts, least_affected, weighted_gain
 from mmrecun.auditing.marks import AffectedRows
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.ids import IdMap
+from mmrecun.data.interactions import Interactions
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 
@@ -50,26 +52,53 @@ def test_items_pushed_on_everybody_are_seen_and_listed():
     assert (same.auc, same.rows, same.others) == (0.5, 20, 180)
 
 
-def test_fewer_than_fifty_bystanders_are_not_spoken_of():
-    lists = np.zeros((40, 20), dtype=int)
-    moved = ListChanges(np.arange(40), np.ones(40, dtype=bool), touched_of(np.arange(30) < 3))
-    assert moved.measure(lists, lists, {"before": np.ones(40), "after": np.ones(40)}) is None
+@pytest.mark.parametrize("count", [49, 50])
+def test_fewer_than_fifty_bystanders_are_not_spoken_of(count: int):
+    lists = np.zeros((count, 20), dtype=int)
+    moved = ListChanges(np.arange(count), np.ones(count, dtype=bool), touched_of(np.arange(30) < 3))
+    found = moved.measure(lists, lists, {"before": np.ones(count), "after": np.ones(count)})
+    assert (found is None) == (count < 50)
 
 
-def test_bystanders_share_nothing_with_the_request(dataset: Dataset):
-    pair = (dataset.users.names[int(dataset.train.users[0])], dataset.items.names[int(dataset.train.items[0])])
-    partition = Partition.from_request(dataset, ForgetRequest(pairs=(pair,)))
-    rows = np.unique(partition.retained.train.users)
+def ring(users: int, items: int) -> Dataset:
+    """Each user has four items in a row, from the one after the first of the user before."""
+    rows = np.arange(users).repeat(4)
+    pairs = Interactions(rows, (rows + np.tile(np.arange(4), users)) % items, np.zeros(4 * users, dtype=np.int8))
+    names = ([f"{kind}{row}" for row in range(size)] for kind, size in (("u", users), ("i", items)))
+    return Dataset("ring", *map(IdMap.of, ("user", "item"), names), pairs)
+
+
+def exposures(partition: Partition) -> np.ndarray:
+    """The mean share that a user's retained items lost, and the share that the user lost, in plain loops."""
+    before, after, lost = partition.original.train, partition.retained_pairs, partition.forgotten
+    share = [
+        (lost.items == item).sum() / max((before.items == item).sum(), 1) for item in range(before.items.max() + 1)
+    ]
+    for mask in partition.removed_features.values():
+        share += mask
+    return np.array(
+        [
+            np.mean(np.array(share)[after.items[after.users == user]])
+            + (lost.users == user).sum() / (before.users == user).sum()
+            for user in partition.user_rows
+        ]
+    )
+
+
+@pytest.mark.parametrize("request_", [{"pairs": (("u3", "i5"), ("u90", "i1"))}, {"users": ("u0", "u50")}])
+def test_bystanders_share_nothing_with_the_request(request_: dict[str, tuple]):
+    partition = Partition.from_request(ring(120, 30), ForgetRequest(**request_))
+    rows = np.arange(len(partition.user_rows))
     found = least_affected(partition, rows)
-    train = partition.retained.train
-    item = partition.forgotten.items[0]
-    having = np.unique(train.users[train.items == item])
-    expected = ~np.isin(rows, [*having, partition.forgotten.users[0]])
-    if expected.sum() < FEWEST:
-        assert not (found & ~expected).any() or found.sum() >= len(rows) // 4
-    else:
-        assert (found == expected).all()
-    everybody = ForgetRequest(users=tuple(dataset.users.names[:20]))
-    partition = Partition.from_request(dataset, everybody)
-    rows = np.unique(partition.retained.train.users)
-    assert least_affected(partition, rows).sum() == pytest.approx(len(rows) / 4, abs=3)
+    assert FEWEST <= found.sum() < len(rows)
+    assert (found == (exposures(partition) == 0)).all()
+    assert (least_affected(partition, rows[:-3]) == found[:-3]).all()
+
+
+@pytest.mark.parametrize("request_", [{"pairs": (("u3", "i5"), ("u30", "i1"))}, {"items": ("i0", "i7", "i8")}])
+def test_where_few_share_nothing_the_least_exposed_quarter_does(request_: dict[str, tuple]):
+    partition = Partition.from_request(ring(49, 30), ForgetRequest(**request_))
+    exposure = exposures(partition)
+    rows = np.arange(len(exposure))
+    assert (exposure == 0).sum() < FEWEST
+    assert (least_affected(partition, rows) == (exposure <= np.quantile(exposure, 0.25))).all()

@@ -90,6 +90,13 @@ def test_forgetting_less_and_more_than_gold_both_fail():
     assert outcome(0.20, 0.03, 0.50)[0] is Outcome.PASSED
 
 
+def test_a_figure_that_one_side_lacks_has_no_gap():
+    bare, whole = state("unlearned", retain={}), [state("gold", retain={}), *GOLDS]
+    assert "retain_recall@20" not in gaps_to_gold(bare, GOLDS)
+    assert "retain_recall@20" not in gaps_to_gold(state("unlearned"), whole[:1])
+    assert gaps_to_gold(state("unlearned"), whole)["retain_recall@20"].gold_mean == pytest.approx(0.11)
+
+
 def test_a_level_is_passed_only_where_doing_nothing_would_have_failed():
     near = state("original", 0.11, 0.5, 0.53)
     after = state("unlearned", 0.11, 0.03, 0.51)
@@ -263,7 +270,7 @@ def test_a_kind_that_was_not_compared_is_said_and_not_passed(scene: tuple[Partit
 
 
 def test_likeness_has_gold_against_gold_as_its_yardstick():
-    golds = [state("gold"), state("gold", auc=0.55)]
+    golds = [state("gold"), state("gold", auc=0.55), state("gold", auc=0.45)]
     before = state("original")
     found = likeness(before, state("gold"), golds)
     assert set(found) == {

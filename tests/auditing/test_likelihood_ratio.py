@@ -79,7 +79,11 @@ def test_everything_is_learned_by_every_second_shadow(units: int):
         assert len(np.unique(learned, axis=0)) > 2
 
 
-@pytest.mark.parametrize("shadows", [1, 2, 5])
-def test_a_number_that_cannot_be_shared_out_is_refused(shadows: int):
-    with pytest.raises(ConfigError, match="even number of 4 or more"):
+@pytest.mark.parametrize(
+    ("shadows", "said"),
+    [(1, "even number of 4 or more"), (2, "of 4 or more"), (5, "even number"), (10_002, "10,000 at most")],
+)
+def test_a_number_that_cannot_be_shared_out_is_refused(shadows: int, said: str):
+    with pytest.raises(ConfigError, match=said):
         check_number(shadows)
+    assert check_number(4) is check_number(10_000) is None

@@ -56,7 +56,7 @@ class CoOccurrence:
             else (partition.removed_items, partition.removed_users)
         )
         kept = np.flatnonzero(~lost)
-        if not gone.any() or not len(kept):
+        if not gone.any():
             return None
         whole = partition.original.interactions if of_users else partition.original.interactions.swapped()
         whole = whole.renumbered(np.arange(len(gone)), inverse_index(kept, len(lost)))
