@@ -10,6 +10,8 @@ def test_the_band_of_a_mean_is_that_of_its_standard_error():
         assert (high - low) / 2 == pytest.approx(1.96 * 2 / np.sqrt(4000), rel=0.25)
         assert (high + low) / 2 == pytest.approx(3, abs=0.1)
     assert mean_bands(np.empty((0, 2)), np.random.default_rng(1)) == []
+    alone = mean_bands(np.array([[0.0, 0.3]]), np.random.default_rng(1))  # a draw may leave out whoever there is
+    assert alone == [(0.0, 0.0), (pytest.approx(0.3), pytest.approx(0.3))]
 
 
 def test_parts_of_one_owner_are_drawn_together():

@@ -87,6 +87,32 @@ def test_retained_figures_equal_a_loop_and_split_into_affected_and_others(
         )
 
 
+def test_groups_of_users_and_items_equal_a_loop_over_test_pairs(
+    scene: tuple[Partition, AuditSetup, AuditedRun, MeasuredRun],
+):
+    partition, setup, audited, measured = scene
+    test, train, values = partition.retained.interactions.split(Split.TEST), setup.seen, scores(audited, setup)
+    most = [
+        set(np.argsort(-np.bincount(rows, minlength=size), kind="stable")[: round(share * size)])
+        for rows, size, share in ((train.users, len(values), 0.05), (train.items, values.shape[1], 0.2))
+    ]
+    found: dict[tuple[bool, bool], list[float]] = {}
+    for user in np.intersect1d(test.users, train.users):
+        listed, wanted = np.argsort(-values[user])[:20], test.items[test.users == user]
+        found.setdefault((True, user in most[0]), []).append(np.isin(wanted, listed).mean())
+        for item in wanted:
+            found.setdefault((False, item in most[1]), []).append(item in listed)
+    users, items = ([np.mean(found[side, top]) for top in (True, False)] for side in (True, False))
+    assert measured.figures.groups == {
+        "active_users": pytest.approx(users[0]),
+        "other_users": pytest.approx(users[1]),
+        "a_igf": pytest.approx(abs(users[0] - users[1])),
+        "popular_items": pytest.approx(items[0]),
+        "other_items": pytest.approx(items[1]),
+        "item_gap": pytest.approx(abs(items[0] - items[1])),
+    }
+
+
 def test_lists_hold_no_retained_pair_and_probabilities_add_up(
     scene: tuple[Partition, AuditSetup, AuditedRun, MeasuredRun],
 ):
