@@ -90,6 +90,24 @@ def test_forgetting_less_and_more_than_gold_both_fail():
     assert outcome(0.20, 0.03, 0.50)[0] is Outcome.PASSED
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((0.11, 0.23, 0.50), ("within tolerance", "so it says nothing about them", "within tolerance")),
+        ((0.05, 0.40, 0.60), ("lower", "under-forgotten", "still recognised")),
+        ((0.20, 0.10, 0.40), ("higher", "over-forgotten", "over-forgotten")),
+    ],
+)
+def test_a_check_says_to_which_side_of_gold_a_figure_lies(values: tuple[float, ...], said: tuple[str, ...]):
+    golds = [
+        state("gold", kept, forget, auc)
+        for kept, forget, auc in zip((0.10, 0.12), (0.22, 0.24), (0.5, 0.51), strict=True)
+    ]
+    after = state("unlearned", *values)
+    found = {check.name: check.detail for check in gold_checks(gaps_to_gold(after, golds), ORIGINAL, after, golds)}
+    assert all(found[name].endswith(word) for name, word in zip((UTILITY, LEVEL, TIES), said, strict=True)), found
+
+
 def test_a_figure_that_one_side_lacks_has_no_gap():
     bare, whole = state("unlearned", retain={}), [state("gold", retain={}), *GOLDS]
     assert "retain_recall@20" not in gaps_to_gold(bare, GOLDS)

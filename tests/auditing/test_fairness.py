@@ -20,6 +20,8 @@ def test_gaps_of_a_hand_made_case():
     assert gaps["other_users"] == pytest.approx(0.3)
     assert gaps["a_igf"] == pytest.approx(0.6)
     assert (gaps["popular_items"], gaps["other_items"], gaps["item_gap"]) == (1.0, 0.5, 0.5)
+    worse = group_gaps(np.array([0.1, 0.2, 0.4]), rows, ~found, truth, train, 20, 5)
+    assert (worse["a_igf"], worse["item_gap"]) == (pytest.approx(0.2), 0.5)
 
 
 def test_a_group_that_was_not_tested_has_no_gap():

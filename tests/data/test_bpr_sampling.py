@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import DataError
 
@@ -70,6 +72,14 @@ def test_those_who_know_everything_are_drawn_for_where_there_is_nobody_else():
     theirs = pairs.select(pairs.users == 0)
     (batch,) = bpr_batches(theirs, NegativeSampler(pairs, 2, 3), 10, np.random.default_rng(0))
     assert sorted(batch.positives.tolist()) == [0, 1, 2]
+
+
+def test_users_of_a_dataset_without_a_pair_have_negatives():
+    known = np.eye(5, 3, dtype=bool)
+    data = Dataset("d", IdMap.of("user", "abcde"), IdMap.of("item", "xyz"), pairs_of(known))
+    sampler = NegativeSampler.of_dataset(data)
+    assert sampler.has_negative(np.arange(5)).all()
+    assert not known[np.arange(5), sampler.draw(np.arange(5), np.random.default_rng(0))].any()
 
 
 def test_where_everybody_knows_everything_nothing_can_be_drawn():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrecun.data import splits
 from mmrecun.data.interactions import Split
 from mmrecun.data.splits import k_core, leave_k_out, random_split, temporal_split
 from mmrecun.errors import DataError
@@ -46,6 +47,13 @@ def test_a_random_split_holds_out_the_largest_draws_of_each_user(seed, users, ro
         last = mine[np.argsort(draws[mine])]
         expected = [Split.TRAIN] * (len(mine) - 2 * held) + [Split.VALID] * held + [Split.TEST] * held
         assert labels[last].tolist() == expected
+
+
+def test_draws_that_differ_in_late_digits_alone_are_told_apart():
+    """Many users and rows leave few bits for a draw; equal leading ones are followed by the others."""
+    users = np.array([7, 2**40, 2**40, 2**40, 2**40])
+    draws = np.array([0.1, 0.5 + 2e-9, 0.5, 0.5 + 1e-9, 0.2])
+    assert splits._by_user(users, draws).tolist() == [0, 4, 2, 3, 1]
 
 
 def test_a_split_of_nothing_is_empty_and_times_that_are_no_number_are_the_last():

@@ -41,3 +41,25 @@ def test_rows_are_those_of_the_normal_equations_without_the_pair(asked: LeaveOne
 
 def test_partners_of_zeros_give_rows_of_zeros(asked: LeaveOneOut):
     assert not asked.rows(torch.zeros(50, 6)).any()
+
+
+def pairs(users: list[int], items: list[int]) -> Interactions:
+    return Interactions(np.array(users), np.array(items), np.zeros(len(users), dtype=np.int8))
+
+
+def test_a_trained_pair_that_is_asked_about_is_the_one_left_out():
+    trained = pairs([0, 0, 0, 2, 2], [1, 3, 5, 0, 7])
+    found = LeaveOneOut.of(trained, trained, trained, np.random.default_rng(0))
+    assert found.left_out.tolist() == trained.items.tolist()
+
+
+def test_owners_of_a_single_pair_are_not_asked():
+    trained = pairs([0, 1, 1], [0, 1, 2])
+    assert LeaveOneOut.of(trained, trained, trained, np.random.default_rng(0)).queries.users.tolist() == [1, 1]
+
+
+def test_places_are_among_what_the_owner_never_had():
+    table = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9], [0.8, 0.0]])
+    trained = pairs([0, 0, 0], [0, 1, 4])
+    found = LeaveOneOut.of(trained, trained, trained, np.random.default_rng(0)).percentiles(table)
+    assert found.tolist() == [1.0, 1.0, 1.0]

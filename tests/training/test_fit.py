@@ -74,6 +74,13 @@ def test_it_stops_early_and_keeps_the_best_parameters(dataset: Dataset):
     assert torch.equal(model.users.weight, kept[1])
 
 
+def test_the_last_epoch_is_validated_whatever_the_interval(dataset: Dataset):
+    model = build("bprmf", dataset)
+    config = TrainConfig(epochs=5, validate_every=2, batch_size=512)
+    result = fit(model, dataset, build_inputs(dataset, model.required_inputs(), CPU), config, Seed(0), lambda _: 1.0)
+    assert [row["epoch"] for row in result.history if "valid" in row] == [2, 4, 5]
+
+
 def test_a_learning_rate_beyond_all_bounds_is_an_error(dataset: Dataset):
     model = build("bprmf", dataset)
     config = TrainConfig(epochs=3, batch_size=128, learning_rate=1e30)

@@ -103,3 +103,12 @@ def test_a_fixed_row_is_in_balance_where_it_is():
     step = found.imbalance(values, rows(seed=2)) / found.decay
     assert step[[2, 7]].abs().max() < 1e-2
     assert step[[1, 3]].abs().min() > 1e-2
+
+
+def test_a_share_of_the_rest_is_that_of_another_row_at_ones_own_length():
+    rest, others = rows(count=6), np.array([3, 0, 1, 5, 4, 2])
+    found = Balance(torch.ones(6, 1), rest).with_rest_of(others, 0.36).rest.double().numpy()
+    own = rest.double().numpy()
+    for row, other in enumerate(others):
+        drawn = own[other] / np.linalg.norm(own[other]) * np.linalg.norm(own[row])
+        assert found[row] == pytest.approx(0.8 * own[row] + 0.6 * drawn, rel=1e-5)
