@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmrecun import jobs
+from mmrecun.auditing import fold_in
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.measure import MeasuredRun, measure_state
 from mmrecun.auditing.model_outputs import AuditedRun, scored_vectors
@@ -14,7 +15,7 @@ from mmrecun.data.interactions import Split
 from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.models.base import Sizes
+from mmrecun.models.base import Sizes, Vectors
 from mmrecun.models.bprmf import BPRMF
 from mmrecun.models.inference import vectors_of
 from mmrecun.rng import Seed
@@ -205,3 +206,17 @@ def test_a_lost_modality_is_judged_by_its_branch(dataset: Dataset, runs: tuple[R
     assert set(setup.forgotten.items) <= set(np.flatnonzero(partition.removed_features["image"]))
     vectors = vectors_of(runs[0].model, dataset)
     assert scored_vectors(vectors, setup) is vectors.branches["image"]
+
+
+@pytest.mark.parametrize("kind", ["users", "items"])
+def test_fold_in_asks_whoever_was_removed(dataset: Dataset, kind: str):
+    names = {"users": dataset.users.names, "items": dataset.items.names}
+    partition = Partition.from_request(dataset, ForgetRequest(**{kind: tuple(names[kind][:6])}))
+    rng = torch.Generator().manual_seed(0)
+    whole = Vectors(*(torch.randn(len(names[side]), 5, generator=rng) for side in ("users", "items")))
+    pairs = partition.forgotten if kind == "users" else partition.forgotten.swapped()
+    expected = fold_in.fold_in(whole.users, whole.items, pairs, kind == "users")
+    assert expected is not None
+    assert fold_in.of_removed(whole, partition, audit_setup(partition)) == expected
+    both = Partition.from_request(dataset, ForgetRequest(**{side: (some[0],) for side, some in names.items()}))
+    assert fold_in.of_removed(whole, both, audit_setup(both)) is None

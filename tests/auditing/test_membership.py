@@ -85,6 +85,7 @@ def test_nothing_to_match_is_no_estimate():
 
 def test_histogram_holds_every_percentile():
     assert histogram(np.array([0.0, 0.5, 1.0]), bins=2) == (1 / 3, 2 / 3)
+    assert histogram(np.array([])) == ()
 
 
 def test_random_controls_were_never_seen(dataset: Dataset):

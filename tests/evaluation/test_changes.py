@@ -17,8 +17,8 @@ def test_overlap_by_sets():
 
 
 def test_same_lists_look_at_the_order():
-    before = np.array([[1, 2], [1, 2], [3, -1]])
-    assert same_lists(before, np.array([[1, 2], [2, 1], [3, -1]])).tolist() == [True, False, True]
+    before, after = np.array([[1, 2], [1, 2], [1, 2], [3, -1]]), np.array([[1, 2], [2, 1], [1, 3], [3, -1]])
+    assert same_lists(before, after).tolist() == [True, False, False, True]
 
 
 def test_lists_with_counts_lists():

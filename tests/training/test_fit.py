@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -8,7 +9,7 @@ from mmrecun.data.graph import build_inputs
 from mmrecun.errors import ArtifactError, DivergedError
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
-from mmrecun.training.fit import ResumePoint, TrainConfig, fit, should_stop
+from mmrecun.training.fit import ResumePoint, TrainConfig, fit, should_stop, still_rising
 from tests.contracts.models import CPU, build
 
 CONFIG = TrainConfig(epochs=6, batch_size=128, learning_rate=0.01)
@@ -116,3 +117,16 @@ def test_validation_that_falls_before_it_climbs_is_waited_for():
     assert should_stop(progress([*falls, *[0.04] * 10]), config, steps=20)
     assert not should_stop(progress([*falls, *[0.04 + 0.002 * epoch for epoch in range(10)]]), config, steps=20)
     assert should_stop(progress([*falls, *[0.04 + 0.0005 * (epoch % 2) for epoch in range(12)]]), config, steps=20)
+
+
+@pytest.mark.parametrize(("patience", "width"), [(1, 3), (20, 5)])
+def test_scores_rise_where_two_neighbouring_means_differ_by_two_errors(patience: int, width: int):
+    rng, config, found = np.random.default_rng(0), TrainConfig(patience=patience), []
+    for slope in rng.choice([-0.3, 0, 0.3], 200):
+        scores = rng.normal(size=2 * width + 3) + slope * np.arange(2 * width + 3)
+        before, after = scores[3 : 3 + width], scores[3 + width :]
+        error = np.sqrt((before.var(ddof=1) + after.var(ddof=1)) / width)
+        found.append(bool(after.mean() - before.mean() > 2 * error))
+        assert still_rising(scores.tolist(), config) == found[-1]
+    assert 20 < sum(found) < 180
+    assert not still_rising(list(range(2 * width - 1)), config)

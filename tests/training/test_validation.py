@@ -1,4 +1,4 @@
-"""Data without validation pairs: refused before any training, with a way to mend it."""
+"""The score that chooses epochs; data without validation pairs are refused before any training, with a way out."""
 
 from pathlib import Path
 
@@ -8,9 +8,12 @@ import pytest
 from mmrecun import jobs, runs
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest
+from mmrecun.training.validation import validation_score
+from tests.contracts.models import CPU, build, scores
 
 
 def unseen(done: int, total: int, note: str) -> None:
@@ -20,6 +23,20 @@ def unseen(done: int, total: int, note: str) -> None:
 def relabelled(dataset: Dataset, splits: np.ndarray) -> Dataset:
     pairs = dataset.interactions
     return dataset.with_interactions(Interactions(pairs.users, pairs.items, splits, pairs.attributes))
+
+
+def test_the_score_is_the_mean_recall_of_all_users_or_of_those_that_are_named(dataset: Dataset):
+    model = build("bprmf", dataset)
+    inputs, valid = build_inputs(dataset, model.required_inputs(), CPU), dataset.interactions.split(Split.VALID)
+    ranked = scores(model, dataset).detach().numpy()
+    ranked[dataset.train.users, dataset.train.items] = -np.inf
+    found = {
+        user: np.isin(valid.items[valid.users == user], np.argsort(-ranked[user])[:20]).mean()
+        for user in np.unique(valid.users)
+    }
+    assert validation_score(model, inputs, dataset) == pytest.approx(np.mean(list(found.values())))
+    some = np.array(list(found))[::3]
+    assert validation_score(model, inputs, dataset, some) == pytest.approx(np.mean([found[user] for user in some]))
 
 
 def test_a_training_without_validation_pairs_is_refused_at_once(dataset: Dataset, tmp_path: Path):
