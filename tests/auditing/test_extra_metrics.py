@@ -62,6 +62,24 @@ def test_items_that_still_go_together_give_themselves_away():
     assert fold_in(torch.zeros(10, 8), torch.from_numpy(untold), taste, True) == pytest.approx(0.5, abs=0.1)
 
 
+def test_fold_in_ranks_the_second_half_by_rows_of_a_ridge_regression_on_the_first():
+    rng = np.random.default_rng(5)
+    table, owned = rng.normal(size=(40, 6)), [np.sort(rng.permutation(40)[:count]) for count in (1, 2, 5, 9, 12)]
+    common = table.T @ table / 40
+    common += 0.1 * np.diag(common).mean() * np.eye(6)
+    places = []
+    for items in owned:
+        first, second = items[::2], items[1::2]
+        scores = table @ np.linalg.solve(common + table[first].T @ table[first], table[first].sum(axis=0))
+        for item in second:
+            others = np.delete(scores, [*first, item])
+            places.append((others < scores[item]).mean())
+    taste = pairs(np.repeat(np.arange(5), [len(items) for items in owned]), np.concatenate(owned))
+    for by_user in (True, False):
+        tables = torch.zeros(5, 6), torch.from_numpy(table).float()
+        assert fold_in(*(tables if by_user else tables[::-1]), taste, by_user) == pytest.approx(np.mean(places))
+
+
 def test_features_can_be_read_off_vectors_that_hold_them_only():
     rng = np.random.default_rng(2)
     features = rng.normal(size=(400, 3)).astype(np.float32)
