@@ -64,7 +64,7 @@ def test_items_that_still_go_together_give_themselves_away():
 
 def test_fold_in_ranks_the_second_half_by_rows_of_a_ridge_regression_on_the_first():
     rng = np.random.default_rng(5)
-    table, owned = rng.normal(size=(40, 6)), [np.sort(rng.permutation(40)[:count]) for count in (1, 2, 5, 9, 12)]
+    table, owned = rng.normal(size=(40, 6)), [np.sort(rng.permutation(40)[: 1 + number % 6]) for number in range(60)]
     common = table.T @ table / 40
     common += 0.1 * np.diag(common).mean() * np.eye(6)
     places = []
@@ -74,9 +74,9 @@ def test_fold_in_ranks_the_second_half_by_rows_of_a_ridge_regression_on_the_firs
         for item in second:
             others = np.delete(scores, [*first, item])
             places.append((others < scores[item]).mean())
-    taste = pairs(np.repeat(np.arange(5), [len(items) for items in owned]), np.concatenate(owned))
+    taste = pairs(np.repeat(np.arange(60), [len(items) for items in owned]), np.concatenate(owned))
     for by_user in (True, False):
-        tables = torch.zeros(5, 6), torch.from_numpy(table).float()
+        tables = torch.zeros(60, 6), torch.from_numpy(table).float()
         assert fold_in(*(tables if by_user else tables[::-1]), taste, by_user) == pytest.approx(np.mean(places))
 
 
