@@ -33,7 +33,7 @@ from mmrecun.training.fit import TrainConfig
 
 _MIB, _USERS_AT_ONCE = 1 << 20, 20_000
 ASKED = 500
-DEGREES = {"users": 8, "items": 400}  # training pairs of those who are forgotten
+DEGREES = {"users": 8, "items": 400}  # training pairs of those who are forgotten; a pair is of two such
 
 
 def make(folder: Path, users: int, items: int, pairs: int) -> int:
@@ -158,15 +158,17 @@ def _written(before: Path, after: Path) -> float:
 
 
 def requests_of(data: Path) -> dict[str, dict[str, Any]]:
-    """One user, one item and one pair, whose degrees are the same whatever the size of the data."""
+    """One user, one item and one pair, of users and items whose degrees are the same whatever the size of the data."""
     train, items = open_mapped(data).train, len(open_mapped(data).items)
-    users = np.argsort(np.abs(np.diff(train.starts) - DEGREES["users"]), kind="stable")[:2]
-    item = int(np.argmin(np.abs(train.item_degrees(items) - DEGREES["items"])))
-    other = int(train.items[train.starts[users[1]]])
+    degrees = np.diff(train.starts)
+    item, other = np.argsort(np.abs(train.item_degrees(items) - DEGREES["items"]), kind="stable")[:2]
+    partners = train.users[train.items == other]
+    user = int(np.argmin(np.abs(degrees - DEGREES["users"])))
+    partner = int(partners[np.argmin(np.abs(degrees[partners] - DEGREES["users"]))])
     return {
-        "a user": {"users": [f"u{users[0]}"]},
+        "a user": {"users": [f"u{user}"]},
         "an item": {"items": [f"i{item}"]},
-        "a pair": {"pairs": [(f"u{users[1]}", f"i{other}")]},
+        "a pair": {"pairs": [(f"u{partner}", f"i{other}")]},
     }
 
 
