@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmrecun.atomic import staged_folder
-from mmrecun.chunked import chunks, lists, rows, run
+from mmrecun.chunked import chunks, lists, run
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.mapped_import import open_mapped
@@ -27,7 +27,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def small(monkeypatch):
     """Chunks of a few rows, so that a small run has many."""
-    for module in (chunks, rows, lists):
+    for module in (chunks, lists):
         monkeypatch.setattr(module, "CHUNK_BYTES", 1024)
 
 

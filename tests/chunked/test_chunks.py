@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmrecun.chunked import chunks, lists, patches, rows
+from mmrecun.chunked import chunks, lists, patches
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.lists import ChunkedLists
 from mmrecun.chunked.rows import ChunkedRows
@@ -17,7 +17,7 @@ from mmrecun.errors import ArtifactError
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    for module in (chunks, rows, lists):
+    for module in (chunks, lists):
         monkeypatch.setattr(module, "CHUNK_BYTES", 64)
 
 

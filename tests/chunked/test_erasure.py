@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mmrecun import jobs
 from mmrecun.atomic import staged_folder
-from mmrecun.chunked import chunks, delta, lists, patches, rows, run
+from mmrecun.chunked import chunks, delta, lists, patches, run
 from mmrecun.chunked.erasure import Erasure, apply, erasure_of, lost_partners
 from mmrecun.chunked.folding import fold
 from mmrecun.chunked.local_balance import restore
@@ -156,7 +156,7 @@ def test_what_waits_is_gone_when_it_is_folded_and_the_runs_before_are_removed(
 
 def test_an_erasure_writes_no_more_where_there_is_ten_times_as_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A user with eight pairs, an item with 400 and a pair: the chunks that are written, in bytes."""
-    for module in (chunks, rows, lists):
+    for module in (chunks, lists):
         monkeypatch.setattr(module, "CHUNK_BYTES", 4096)
     written: dict[str, list[int]] = {}
     for users, items, pairs in ((3000, 400, 30_000), (30_000, 1200, 300_000)):

@@ -68,9 +68,9 @@ def test_an_erased_id_is_found_no_more_and_the_others_still_are(made: run.Mapped
 
 
 def test_every_id_of_a_chunk_can_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from mmrecun.chunked import rows
+    from mmrecun.chunked import chunks
 
-    monkeypatch.setattr(rows, "CHUNK_BYTES", 16)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 16)
     folder = ChunkFolder(tmp_path / "chunks")
     array = np.frombuffer(b"".join(name.encode() for name in "abcdefgh"), dtype=np.uint8).reshape(8, 1)
     hashes, places = ids.index_of(array)

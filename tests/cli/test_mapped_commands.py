@@ -48,9 +48,9 @@ def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):
 
 
 def test_rows_that_wait_are_folded_by_command(cli, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from mmrecun.chunked import chunks, lists, patches, rows
+    from mmrecun.chunked import chunks, lists, patches
 
-    for module in (chunks, rows, lists):
+    for module in (chunks, lists):
         monkeypatch.setattr(module, "CHUNK_BYTES", 256)
     monkeypatch.setattr(patches, "DIRECT", 3)
     run, after, folded = (tmp_path / name for name in ("run", "after", "folded"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmrecun import Dataset, jobs
-from mmrecun.chunked import chunks, lists, patches, rows
+from mmrecun.chunked import chunks, lists, patches
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.parts import OwnerHere, RunInParts, part_folders
 from mmrecun.claims import claimed
@@ -108,7 +108,7 @@ def test_what_a_part_still_holds_fails_its_audit(run: Path, tmp_path: Path):
 
 
 def test_parts_are_folded_each_by_itself(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for module in (chunks, rows, lists):
+    for module in (chunks, lists):
         monkeypatch.setattr(module, "CHUNK_BYTES", 256)
     monkeypatch.setattr(patches, "DIRECT", 2)
     jobs.split_mapped(run, tmp_path / "parts", 2)

@@ -10,6 +10,8 @@ import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from mmrecun.arrays import Ints
 from mmrecun.errors import ArtifactError
 
 CHUNK_BYTES = 1 << 20
+_LARGE = 1 << 29  # bytes of a table from which on its chunks are larger
 _FEW = 16  # records of a chunk up to which each is read separately
 _OPEN = 320  # chunks that stay mapped; each takes a file descriptor, of which a process often has 1,024
 
@@ -129,6 +132,18 @@ class ChunkFolder:
                 raise ArtifactError(f"{self.path / digest}: changed since it was written; restore the run")
 
 
+def chunk_bytes(table: int) -> int:
+    """Return the size of the chunks of a table of `table` bytes: CHUNK_BYTES, and more for a large table.
+
+    An erasure copies each chunk that it changes, and links every other one, so large chunks cost as much as many. With
+    a size that follows the square root of the table's, neither cost grows faster than that.
+
+    >>> [chunk_bytes(table << 20) >> 20 for table in (1, 512, 2048, 8192)]
+    [1, 1, 2, 4]
+    """
+    return CHUNK_BYTES * isqrt(max(table, _LARGE)) // isqrt(_LARGE)
+
+
 def by_chunk(numbers: Ints) -> Iterator[tuple[int, Ints]]:
     """Yield each chunk that occurs among `numbers` (int64 [K]), ascending, and where: int64, ascending.
 
@@ -137,10 +152,10 @@ def by_chunk(numbers: Ints) -> Iterator[tuple[int, Ints]]:
     """
     order = np.argsort(numbers, kind="stable")
     ascending = numbers[order]
-    first = np.flatnonzero(np.diff(ascending, prepend=-1))
-    bounds = [*first.tolist(), len(order)]
-    for number, start, stop in zip(ascending[first].tolist(), bounds, bounds[1:], strict=False):
-        yield number, order[start:stop]
+    bounds = [0, *(np.flatnonzero(ascending[1:] != ascending[:-1]) + 1).tolist(), len(order)]
+    for start, stop in pairwise(bounds):
+        if start < stop:  # not so if `numbers` is empty
+            yield int(ascending[start]), order[start:stop]
 
 
 def _mapped(path: str) -> np.ndarray:

@@ -119,7 +119,7 @@ def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
     """Solve for every retained row that lost a training pair; a row that lost all of them is drawn anew."""
     affected, emptied = {}, {}
     for side in SIDES:
-        found = _Neighbourhoods(run, side, seed.child(side).numpy()).affected(lost)
+        found = _Neighbourhoods(run, side, seed.child(side).numpy()).affected(lost) if lost.lost[side] else {}
         affected[side] = {row: each for row, each in found.items() if each is not None}
         emptied[side] = [row for row, each in found.items() if each is None]
     everyone = [each for of in affected.values() for each in of.values()]
@@ -152,9 +152,11 @@ class _Neighbourhoods:
         self._run, self._side, self._rng = run, side, rng
         self._items = run.size("items")
         drawn = rng.integers(self._items, size=2 * _NEGATIVES)
-        vectors = run.vectors("items", drawn)
-        alive = vectors.any(dim=1).numpy()
-        self._negatives, self._drawn = vectors[alive][:_NEGATIVES], drawn[alive][:_NEGATIVES]
+        vectors = run.vectors("items", drawn[:_NEGATIVES])
+        if not vectors.any(dim=1).all():  # some are removed; others take their places
+            vectors = run.vectors("items", drawn)
+        alive = np.flatnonzero(vectors.any(dim=1))[:_NEGATIVES]
+        self._negatives, self._drawn = vectors[alive], drawn[alive]
         fixed = run.manifest.fixed.get(side, [])
         self._free = torch.from_numpy(np.setdiff1d(np.arange(vectors.shape[1]), fixed))
         self._train = run.manifest.pairs[Split.TRAIN.label]
@@ -164,7 +166,7 @@ class _Neighbourhoods:
         rows = np.array(list(lost.lost[self._side]), dtype=np.int64)
         found: dict[int, ReducedRow | None] = {}
         own = self._run.vectors(self._side, rows)
-        as_negative = self._as_negative() if self._side == "items" and len(rows) else None
+        as_negative = self._as_negative() if self._side == "items" else None
         for row, vector, values in zip(rows.tolist(), own, self._run.pairs_of(self._side).lists(rows), strict=True):
             partners = (values[(values & 3) == Split.TRAIN] >> 2).astype(np.int64)
             leaves = np.isin(partners, lost.lost[self._side][row])

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from mmrecun.arrays import Ints
-from mmrecun.chunked.chunks import CHUNK_BYTES, ChunkFolder, by_chunk
+from mmrecun.chunked.chunks import ChunkFolder, by_chunk, chunk_bytes
 from mmrecun.chunked.patches import Mask, places_in, written_now
 from mmrecun.settings import Settings
 
@@ -54,7 +54,7 @@ class ChunkedRows:
         """Write an array, which may be mapped, chunk by chunk."""
         dtype = values.dtype.newbyteorder("<")
         width = dtype.itemsize * int(np.prod(values.shape[1:], dtype=np.int64))
-        per_chunk = max(1, CHUNK_BYTES // width)
+        per_chunk = max(1, chunk_bytes(width * len(values)) // width)
         chunks = [
             folder.put(np.ascontiguousarray(values[start : start + per_chunk], dtype=dtype).tobytes())
             for start in range(0, len(values), per_chunk)
