@@ -55,16 +55,11 @@ class Schedule:
         """Number of finished pieces."""
         return self.total - len(self._open)
 
-    def ready(self, most: int | None = None) -> list[Piece]:
-        """Remove and return the next pieces, at most `most`, whose needs are finished."""
-        found: list[Piece] = []
-        for piece in self._waiting.values():
-            if len(found) == most:
-                break
-            if not self._open.intersection(piece.needs):
-                found.append(piece)
-        for piece in found:
-            del self._waiting[piece.name]
+    def next_ready(self) -> Piece | None:
+        """Remove and return the next piece whose needs are finished; None if every other waits or there is none."""
+        found = next((piece for piece in self._waiting.values() if not self._open.intersection(piece.needs)), None)
+        if found is not None:
+            del self._waiting[found.name]
         return found
 
     def end(self, piece: Piece, failure: Failure | None) -> list[Made]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mmrecun.claims import is_claimed
 from mmrecun.errors import ArtifactError
 from mmrecun.scale.ray_engine import connected
-from mmrecun.scale.remote_folders import RemoteFolders
+from mmrecun.scale.remote_folders import RemoteFolders, open_folders
 
 _KINDS = {
     "resume.safetensors": "interrupted training",
@@ -104,10 +104,10 @@ def remove(found: Iterable[Leftover], store: str | None = None, address: str | N
     Raises:
         ArtifactError: when one cannot be removed.
     """
-    here = [one for one in found if not one.host]
-    for one in here:
-        if store and one.place.startswith(RemoteFolders(store).url + "/"):
-            RemoteFolders(store).remove(one.place.removeprefix(RemoteFolders(store).url + "/"))
+    remote = open_folders(store)
+    for one in (one for one in found if not one.host):
+        if remote is not None and one.place.startswith(f"{remote.url}/"):
+            remote.remove(one.place.removeprefix(f"{remote.url}/"))
         else:
             _remove(one.place)
     elsewhere = [one.place for one in found if one.host]

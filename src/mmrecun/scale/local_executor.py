@@ -16,8 +16,7 @@ class LocalExecutor:
     def make(self, pieces: Sequence[Piece], root: Path, progress: Progress) -> Iterator[Made]:
         """Make the pieces; see `Executor.make`."""
         schedule = Schedule(pieces, root)
-        while found := schedule.ready(1):
-            (piece,) = found
+        while piece := schedule.next_ready():
             begun = schedule.done
 
             def report(done: int, total: int, _: str, begun: int = begun, note: str = piece.note) -> None:

@@ -13,20 +13,15 @@ _BESIDE = ("audits", "audit.json", "report.html")  # audits are left out: unlear
 
 
 def portable_copy(run: Run, root: Path) -> str:
-    """Write a portable copy of `run` below `root`, unless it is there, and return its name: the path from `root`."""
-    name = f"runs/{run.weights[:16]}-{run.manifest.dataset.digest[:16]}"
-    write_portable(run, root / name)
-    return name
-
-
-def write_portable(run: Run, place: Path) -> None:
-    """Copy `run` to the folder `place`, with its dataset inside, unless the folder exists.
+    """Write a portable copy of `run` below `root`, unless it is there, and return its name: the path from `root`.
 
     Files are linked where that is possible. The reference to the parent run is left out, since the parent does not
     exist on another machine.
     """
+    name = f"runs/{run.weights[:16]}-{run.manifest.dataset.digest[:16]}"
+    place = root / name
     if place.is_dir():
-        return
+        return name
     place.parent.mkdir(parents=True, exist_ok=True)
     dataset = (run.folder / run.manifest.dataset.path).resolve()
     with staged_folder(place) as staging:
@@ -35,6 +30,7 @@ def write_portable(run: Run, place: Path) -> None:
         inside = Reference(path=runs.DATASET, digest=run.manifest.dataset.digest)
         manifest = run.manifest.model_copy(update={"dataset": inside, "parent": None})
         runs.write_manifest(staging, manifest)
+    return name
 
 
 def _copy(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]] | None = None) -> None:

@@ -57,8 +57,7 @@ class RayExecutor:
         scratch = f"{SCRATCH}{secrets.token_hex(8)}"
         try:
             while True:
-                if found := schedule.ready(1):
-                    (piece,) = found
+                if piece := schedule.next_ready():
                     failure = schedule.lacking(piece)
                     if failure is not None or self._is_there(piece, root):
                         yield from sent.ended(schedule.end(piece, failure))
