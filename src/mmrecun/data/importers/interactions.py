@@ -1,6 +1,7 @@
 """From a table of events to distinct, split interactions; shared by all importers."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -66,29 +67,41 @@ def interactions(events: Events, options: ImportOptions, report: Report) -> Inte
     Raises:
         DataError: for repeated pairs, or a split that cannot be made; the line is named.
     """
-    if "timestamp" in events.attributes.columns and mixed_units(events.attributes["timestamp"]):
+    with ThreadPoolExecutor(max_workers=1) as beside:  # the split is drawn meanwhile; NumPy and SciPy release the GIL
+        all_stay = events.labels is None and not options.k_core
+        drawn = beside.submit(_made, events.users, events.attributes, options) if all_stay else None
+        _tell_of_times(events, options, report)
+        users, items, order = _distinct(events, options, report)
+        if options.k_core:
+            users, items, order = _in_core(users, items, order, options.k_core, events, report)
+        attributes = events.attributes[pl.Series(order)] if events.attributes.width else events.attributes
+        labels = _labels(events, users, order, options, report, drawn)
+    _check_splits(labels, events, options, report)
+    for column in (users, items, labels):
+        column.flags.writeable = False  # read-only arrays are used without a copy
+    return Interactions(users, items, labels, attributes)
+
+
+def _tell_of_times(events: Events, options: ImportOptions, report: Report) -> None:
+    if "timestamp" not in events.attributes.columns:
+        return
+    times = events.attributes["timestamp"]
+    if mixed_units(times):
         report.warnings.append(
             f"some of '{options.timestamp}' look like seconds and others like milliseconds or less; correct them"
         )
-    if "timestamp" in events.attributes.columns and (count := without_date(events.attributes["timestamp"])):
+    if count := without_date(times):
         report.warnings.append(
             f"{count} of '{options.timestamp}' are 0 or less, and others are not: they count as the earliest; if they "
             "stand for no time, correct them or leave these rows out"
         )
-    users, items, order = _distinct(events, options, report)
-    if options.k_core:
-        inside = k_core(users, items, options.k_core)
-        warning = (
-            f"the {options.k_core}-core keeps {int(inside.sum()):,} of {counted(len(events.users), 'interaction')}"
-        )
-        report.leave_out(int((~inside).sum()), f"outside the {options.k_core}-core", warning)
-        users, items, order = users[inside], items[inside], order[inside]
-    labels = _labels(events, users, order, options, report)
-    _check_splits(labels, events, options, report)
-    attributes = events.attributes[pl.Series(order)] if events.attributes.width else events.attributes
-    for column in (users, items, labels):
-        column.flags.writeable = False  # read-only arrays are used without a copy
-    return Interactions(users, items, labels, attributes)
+
+
+def _in_core(users: Ints, items: Ints, order: Ints, k: int, events: Events, report: Report) -> tuple[Ints, Ints, Ints]:
+    inside = k_core(users, items, k)
+    warning = f"the {k}-core keeps {int(inside.sum()):,} of {counted(len(events.users), 'interaction')}"
+    report.leave_out(int((~inside).sum()), f"outside the {k}-core", warning)
+    return users[inside], items[inside], order[inside]
 
 
 _WITHOUT = {
@@ -220,17 +233,23 @@ def given_labels(source: Source, label: str) -> Labels:
     return labels.to_numpy()
 
 
-def _labels(events: Events, users: Ints, order: Ints, options: ImportOptions, report: Report) -> Labels:
-    """Return the splits of the pairs in canonical order; chance and ties go by their order in the source."""
+def _labels(
+    events: Events, users: Ints, order: Ints, options: ImportOptions, report: Report, drawn: Future[Labels] | None
+) -> Labels:
+    """Return the splits of the pairs in canonical order; chance and ties go by their order in the source.
+
+    Those `drawn` for all rows meanwhile are used unless some rows were left out.
+    """
     if events.labels is not None:
         given = _at(events.labels, order)
         return _cut(users, given, options, report) if events.cut_valid else given
-    if len(order) == len(events.users):
-        return _at(_made(events.users, events.attributes, options, report.warnings), order)
+    _tell_of_split(events, options, report.warnings)
+    if drawn and len(order) == len(events.users):
+        return _at(drawn.result(), order)
     kept = np.zeros(len(events.users), dtype=bool)
     kept[order] = True
     attributes = events.attributes.filter(kept) if events.attributes.width else events.attributes
-    made = _made(events.users[kept], attributes, options, report.warnings)
+    made = _made(events.users[kept], attributes, options)
     place = np.cumsum(kept) - 1
     labels: Labels = made[place[order]]
     return labels
@@ -250,21 +269,23 @@ def _cut(users: Ints, labels: Labels, options: ImportOptions, report: Report) ->
     return cut
 
 
-def _made(users: Ints, attributes: pl.DataFrame, options: ImportOptions, warnings: list[str]) -> Labels:
-    kind = options.split
-    if kind is None:
+def _tell_of_split(events: Events, options: ImportOptions, warnings: list[str]) -> None:
+    if options.split is None:
         warnings.append("no split was given or chosen: random 8:1:1 per user was made; see --split")
-        kind = SplitKind.RANDOM
+    if options.split is SplitKind.LEAVE_K_OUT and "timestamp" not in events.attributes.columns:
+        warnings.append("leave-k-out without --timestamp draws the held-out pairs at random")
+
+
+def _made(users: Ints, attributes: pl.DataFrame, options: ImportOptions) -> Labels:
+    kind = options.split or SplitKind.RANDOM
     if kind is SplitKind.NONE:
         return np.full(len(users), Split.TRAIN, dtype=np.int8)
     seed = Seed(options.seed).child("split")
     if kind is SplitKind.RANDOM:
         return random_split(users, seed)
     times = attributes["timestamp"].to_numpy() if "timestamp" in attributes.columns else None
-    if kind is SplitKind.TEMPORAL:
-        if times is None:
-            raise DataError("a temporal split needs --timestamp COLUMN")
-        return temporal_split(times)
+    if kind is SplitKind.LEAVE_K_OUT:
+        return leave_k_out(users, seed.numpy().random(len(users)) if times is None else times, options.k)
     if times is None:
-        warnings.append("leave-k-out without --timestamp draws the held-out pairs at random")
-    return leave_k_out(users, seed.numpy().random(len(users)) if times is None else times, options.k)
+        raise DataError("a temporal split needs --timestamp COLUMN")
+    return temporal_split(times)
