@@ -41,7 +41,9 @@ def test_iterated_out_the_scores_are_those_of_a_retraining(als, dataset, matrice
     less = mine.unlearn(ForgetRequest(users=["user-3"]), settings={"sweeps": 3000, "tolerance": 1e-10})
     weights = ALPHA * matrices[0].toarray()
     weights[3] = 0
-    start = (table.astype(float) for table in (mine.home.arrays["user_factors"], mine.home.arrays["item_factors"]))
+    start = (
+        table.astype(float) for table in (mine.artifact.arrays["user_factors"], mine.artifact.arrays["item_factors"])
+    )
     users, items = dense_als(weights, *start, sweeps=3000)
     kept = np.arange(len(users)) != 3
     found = less.model.users.weight.detach().double() @ less.model.items.weight.detach().double().T

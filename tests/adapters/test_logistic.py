@@ -63,7 +63,7 @@ def test_a_row_moves_by_what_its_lost_pairs_mean_to_its_optimum(rows, path, data
     pairs = [(train.users[n], train.items[n]) for n in np.flatnonzero(train.items == 4)[:2]]
     named = [(dataset.users.names[int(user)], dataset.items.names[int(item)]) for user, item in pairs]
     less = implicit.load(path, dataset).unlearn(ForgetRequest(pairs=named), settings={"negatives": 40_000})
-    users, items = less.home.arrays["user_factors"], less.home.arrays["item_factors"]
+    users, items = less.artifact.arrays["user_factors"], less.artifact.arrays["item_factors"]
     np.testing.assert_array_equal(np.delete(items, 4, axis=0), np.delete(rows[1], 4, axis=0))
     touched = [int(user) for user, _ in pairs]
     np.testing.assert_array_equal(np.delete(users, touched, axis=0), np.delete(rows[0], touched, axis=0))
@@ -93,7 +93,7 @@ def test_a_file_keeps_its_layout_and_the_forgotten_come_last(rows, path, dataset
     assert (items[:, -1] == 1).all()
     assert ((users @ items.T).argmin(axis=1) == 8).all()
     assert not users[3, [0, 1, 2, 3, 5]].any()
-    assert implicit.load(tmp_path / "less.npz", less.dataset, *less.places.order(less.dataset)).exact is not None
+    assert implicit.load(tmp_path / "less.npz", less.dataset, *less.row_map.order(less.dataset)).exact is not None
 
 
 def test_settings_of_the_file_are_checked(rows, dataset, tmp_path):

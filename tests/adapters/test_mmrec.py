@@ -211,8 +211,8 @@ def test_the_new_state_dict_scores_as_the_unlearned_model(name, data, tmp_path):
     scores = (vectors.users @ vectors.items.T).detach().numpy()
     np.testing.assert_allclose(scores, SCORES[name](new, less.dataset), rtol=1e-3, atol=1e-4)
     changed = {key for key, value in new.items() if not np.array_equal(value, state[key][: len(value)])}
-    assert changed >= {part.theirs for part in mine.home.parts if not part.side}
-    again = mmrec.load(tmp_path / "less.pth", less.dataset, *less.places.order(less.dataset), CONFIG)
+    assert changed >= {part.theirs for part in mine.artifact.parts if not part.side}
+    again = mmrec.load(tmp_path / "less.pth", less.dataset, *less.row_map.order(less.dataset), CONFIG)
     torch.testing.assert_close(again.model.state_dict(), less.model.state_dict(), rtol=1e-5, atol=1e-6)
 
 

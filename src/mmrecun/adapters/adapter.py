@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 
 from mmrecun.adapters.foreign import ForeignModel
-from mmrecun.adapters.places import Ids
+from mmrecun.adapters.row_map import Ids
 from mmrecun.data.dataset import Dataset
 from mmrecun.settings import Settings
 
@@ -39,7 +39,7 @@ class AdapterConfig(Settings):
 class Adapter:
     """One format of other libraries' models. A subclass states its settings and reads a file.
 
-    The model that it returns holds a `Home`, which writes the same format.
+    The model that it returns holds an `Artifact`, which writes the same format.
     """
 
     Config: ClassVar[type[AdapterConfig]] = AdapterConfig

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from mmrecun.adapters.embeddings import rows_of, with_rows
 from mmrecun.adapters.interactions import weights_of
 from mmrecun.adapters.least_squares import Side
-from mmrecun.adapters.places import Array
+from mmrecun.adapters.row_map import Array
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import DataError
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model

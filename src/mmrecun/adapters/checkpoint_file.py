@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from mmrecun.adapters.inert_pickle import read_inert
-from mmrecun.adapters.places import Array
+from mmrecun.adapters.row_map import Array
 from mmrecun.adapters.stored_tensor import StoredTensor
 from mmrecun.atomic import replace_file
 from mmrecun.errors import ArtifactError

@@ -11,7 +11,7 @@ from mmrecun.adapters.checkpoint_file import CheckpointFile, zeroed
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, SHARED_PARAMETERS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
-from mmrecun.adapters.places import Ids, Places
+from mmrecun.adapters.row_map import Ids, RowMap
 from mmrecun.adapters.row_order import in_order
 from mmrecun.data.dataset import Dataset
 from mmrecun.models.base import Recommender
@@ -41,15 +41,15 @@ class TablesInFile:
         shared = [name for name in self.file.tensors if name.rpartition("/")[0] == prefix]
         return (*((SHARED_PARAMETERS,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
 
-    def holding(self, model: Recommender, places: Places) -> Self:
+    def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return the file with the rows of the retained users and items, in their places.
 
         Moments of optimisers, which depend on every row, are zero.
         """
         users, items = rows_of(model)
         changed = {
-            self.users: places.put_users(self.file.array(self.users), users),
-            self.items: places.put_items(self.file.array(self.items), items),
+            self.users: row_map.put_users(self.file.array(self.users), users),
+            self.items: row_map.put_items(self.file.array(self.items), items),
         }
         return replace(self, file=self.file.with_arrays(zeroed(self.file, _OPTIMISER) | changed))
 
@@ -108,7 +108,7 @@ def load(
     """
     dataset, file = opened_data(data), CheckpointFile.read(Path(path))
     first, second = file.array(users), file.array(items)
-    places = Places.of(dataset, user_ids, item_ids, (len(first), len(second)))
-    home = TablesInFile(file, users, items, name)
-    mine = ForeignModel(dataset, as_recommender(first, second, places, layers), home, places)
+    row_map = RowMap.of(dataset, user_ids, item_ids, (len(first), len(second)))
+    artifact = TablesInFile(file, users, items, name)
+    mine = ForeignModel(dataset, as_recommender(first, second, row_map, layers), artifact, row_map)
     return in_order(mine, user_ids, item_ids)

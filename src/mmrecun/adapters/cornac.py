@@ -12,8 +12,8 @@ from mmrecun.adapters.biased import LAST
 from mmrecun.adapters.embeddings import HISTORIES, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import WEIGHT
-from mmrecun.adapters.places import Array, Places
 from mmrecun.adapters.ratings import RatingsConfig, UnlearnRatings
+from mmrecun.adapters.row_map import Array, RowMap
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
@@ -41,7 +41,7 @@ class CornacModel:
     suffix: str = ""
     limits: tuple[str, ...] = (_TRAINING_SET_LIMIT, HISTORIES)
 
-    def holding(self, model: Recommender, places: Places) -> Self:
+    def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return a copy with the rows of the users and items that stay.
 
         Forgotten users are unknown to it, forgotten items come last.
@@ -49,14 +49,14 @@ class CornacModel:
         users, items = rows_of(model)
         changed = copy.copy(self.model)
         width = self.model.u_factors.shape[1]
-        changed.u_factors = places.put_users(self.model.u_factors, users[:, :width])
-        changed.i_factors = places.put_items(self.model.i_factors, items[:, :width])
-        changed.i_biases = places.put_items(self.model.i_biases, items[:, -1])
-        changed.i_biases[places.empty_items] = LAST
+        changed.u_factors = row_map.put_users(self.model.u_factors, users[:, :width])
+        changed.i_factors = row_map.put_items(self.model.i_factors, items[:, :width])
+        changed.i_biases = row_map.put_items(self.model.i_biases, items[:, -1])
+        changed.i_biases[row_map.empty_items] = LAST
         if self.rated:
-            changed.u_biases = places.put_users(self.model.u_biases, users[:, width])
-        changed.uid_map = _without_rows(self.model.uid_map, places.empty_users)
-        changed.iid_map = _without_rows(self.model.iid_map, places.empty_items)
+            changed.u_biases = row_map.put_users(self.model.u_biases, users[:, width])
+        changed.uid_map = _without_rows(self.model.uid_map, row_map.empty_users)
+        changed.iid_map = _without_rows(self.model.iid_map, row_map.empty_items)
         for name in ("train_set", "val_set", "_user_ids", "_item_ids"):
             if hasattr(changed, name):
                 setattr(changed, name, None)
@@ -100,16 +100,16 @@ def of_dataset(model: Any, dataset: Dataset) -> ForeignModel:
     rated = type(model).__name__ == "MF"
     users, items = _rows(model, rated)
     sizes = len(users), len(items)
-    places = Places.of(
+    row_map = RowMap.of(
         dataset, _ids_in_row_order(model.uid_map, sizes[0]), _ids_in_row_order(model.iid_map, sizes[1]), sizes
     )
-    home = CornacModel(model, rated)
+    artifact = CornacModel(model, rated)
     if rated:
         mean = float(model.global_mean)
         exact = UnlearnRatings(RatingsConfig(regularization=float(model.lambda_reg), mean=mean))
-        return ForeignModel(dataset, as_recommender(users, items, places), home, places, exact)
-    ours = as_recommender(users, items, places, l2=float(model.lambda_reg), biased=True)
-    return ForeignModel(dataset, ours, home, places)
+        return ForeignModel(dataset, as_recommender(users, items, row_map), artifact, row_map, exact)
+    ours = as_recommender(users, items, row_map, l2=float(model.lambda_reg), biased=True)
+    return ForeignModel(dataset, ours, artifact, row_map)
 
 
 def model_of(model: ForeignModel) -> Any:
@@ -118,9 +118,9 @@ def model_of(model: ForeignModel) -> Any:
     Raises:
         ArtifactError: for a model from elsewhere.
     """
-    if not isinstance(model.home, CornacModel):
-        raise ArtifactError(f"this model came from {model.home.name}, not from Cornac")
-    return model.home.model
+    if not isinstance(model.artifact, CornacModel):
+        raise ArtifactError(f"this model came from {model.artifact.name}, not from Cornac")
+    return model.artifact.model
 
 
 def _rows(model: Any, rated: bool) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from mmrecun.adapters.biased import BiasedMF
-from mmrecun.adapters.places import Array, Places, take_rows
+from mmrecun.adapters.row_map import Array, RowMap, take_rows
 from mmrecun.errors import ArtifactError
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
@@ -22,7 +22,7 @@ HISTORIES = "histories, caches and search indexes that were made from the model 
 def as_recommender(
     users: Array,
     items: Array,
-    places: Places,
+    row_map: RowMap,
     layers: int = 0,
     l2: float = 1e-3,
     biased: bool = False,
@@ -32,7 +32,7 @@ def as_recommender(
 
     Args:
         users, items: [R, D] and [S, D] tables of the foreign model.
-        places: the rows of users and items.
+        row_map: the rows of users and items.
         layers: hops over the user-item graph that the foreign model averages; 0 for none.
         l2: weight of the regulariser in the short training that ends most methods.
         biased: whether the last column is the item's bias; that of users is not read.
@@ -48,7 +48,7 @@ def as_recommender(
             raise ArtifactError(f"vectors must be of floating-point numbers, not {values.dtype}")
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ArtifactError("the model's vectors hold NaN or infinity")
-    sizes = Sizes(users=len(places.users), items=len(places.items))
+    sizes = Sizes(users=len(row_map.users), items=len(row_map.items))
     model: Recommender
     if layers:
         model = LightGCN(LightGCNConfig(dim=users.shape[1], layers=layers, l2=l2), sizes, None)
@@ -57,7 +57,7 @@ def as_recommender(
         users = np.concatenate([users[:, :-1], np.zeros((len(users), 1), dtype=users.dtype)], axis=1)
     else:
         model = plain(BPRMFConfig(dim=users.shape[1], l2=l2), sizes, None)
-    return with_rows(model, take_rows(users, places.users), take_rows(items, places.items))
+    return with_rows(model, take_rows(users, row_map.users), take_rows(items, row_map.items))
 
 
 def with_rows(model: Recommender, users: Array, items: Array) -> Recommender:

@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self
 
 import torch
 
-from mmrecun.adapters.places import Places
 from mmrecun.adapters.ranking_rows import RankingRows
+from mmrecun.adapters.row_map import RowMap
 from mmrecun.auditing.assess import AuditedRun, AuditSubject, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.result import AuditReport
@@ -34,7 +34,7 @@ from mmrecun.unlearning.base import Task, Unlearner
 from mmrecun.unlearning.registry import method_class
 
 
-class Home(Protocol):
+class Artifact(Protocol):
     """The file or object that a model came from, with everything in it besides the rows.
 
     Attributes:
@@ -58,8 +58,8 @@ class Home(Protocol):
         """Limits of forgetting in this format, one sentence each."""
         ...
 
-    def holding(self, model: Recommender, places: Places) -> Self:
-        """Return a copy with the rows of `model` in their places; this one is not changed."""
+    def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
+        """Return a copy with the parameters of `model` in their rows; this one is not changed."""
         ...
 
     def write(self, path: Path) -> None:
@@ -78,8 +78,8 @@ class ForeignModel:
     Attributes:
         dataset: the data of the model.
         model: the same rows as one of our recommenders, in the order of `dataset`.
-        home: the file or object that it came from.
-        places: places of the rows in there.
+        artifact: the file or object that it came from.
+        row_map: the rows of users and items in there.
         exact: the unlearner that solves the model's own objective; None for `mmrecun`.
         method, settings, stop, seconds: facts of the unlearning that made it; empty for a model as it was read.
         record: record of the request, kept in memory only.
@@ -89,8 +89,8 @@ class ForeignModel:
 
     dataset: Dataset
     model: Recommender
-    home: Home
-    places: Places
+    artifact: Artifact
+    row_map: RowMap
     exact: Unlearner | None = None
     method: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -112,12 +112,12 @@ class ForeignModel:
     def _overview(self) -> tuple[str, dict[str, str]]:
         facts = overview(self.dataset)
         facts["forgotten with"] = f"{self.method}, {duration(self.seconds)}" if self.method else ""
-        return f"Model of {self.home.name}", facts | {"ended": self.stop}
+        return f"Model of {self.artifact.name}", facts | {"ended": self.stop}
 
     @property
     def limits(self) -> tuple[str, ...]:
         """Limits of forgetting in this way, one sentence each."""
-        return self.home.limits
+        return self.artifact.limits
 
     def unlearn(
         self,
@@ -152,12 +152,12 @@ class ForeignModel:
             return validation_score(model, inputs, partition.retained) if can_validate(partition.retained) else 0.0
 
         result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate, progress))
-        places = self.places.after(partition.user_rows, partition.item_rows)
+        row_map = self.row_map.after(partition.user_rows, partition.item_rows)
         return ForeignModel(
             partition.retained,
             result.model,
-            self.home.holding(result.model, places),
-            places,
+            self.artifact.with_parameters_of(result.model, row_map),
+            row_map,
             exact=unlearner if self.exact else None,
             method=name,
             settings=unlearner.config.model_dump(mode="json"),
@@ -172,7 +172,7 @@ class ForeignModel:
         beyond = targets_of(partition) - self.forgets
         if beyond:
             raise ForgetError(
-                f"a model of {self.home.name} cannot be without {', '.join(sorted(beyond))}: train it again"
+                f"a model of {self.artifact.name} cannot be without {', '.join(sorted(beyond))}: train it again"
             )
 
     def _unlearner(self, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:
@@ -205,7 +205,7 @@ class ForeignModel:
         for gold in golds:
             if gold.dataset.digest != self.dataset.digest:
                 raise DataError("a Gold was trained on other data than is retained here; load it with `.dataset`")
-        names = (self.home.name, self.method or "given", self.dataset.name)
+        names = (self.artifact.name, self.method or "given", self.dataset.name)
         partition = Partition.between(before.dataset, self.dataset)
         with tempfile.TemporaryDirectory() as folder:
             subject = AuditSubject(
@@ -221,7 +221,7 @@ class ForeignModel:
     def _audited(self, kind: RunKind, folder: Path | None = None) -> AuditedRun:
         if folder is not None:
             with contextlib.suppress(ArtifactError):  # an object in memory has no file to search
-                self.home.write(folder / f"model{self.home.suffix}")
+                self.artifact.write(folder / f"model{self.artifact.suffix}")
         return AuditedRun(kind, folder or Path(kind), self.model, 0, self.seconds)
 
     def save(self, path: str | Path) -> None:
@@ -235,7 +235,7 @@ class ForeignModel:
         path = Path(path)
         if path.exists():
             raise ArtifactError(f"{path} already exists; choose another path or remove it first")
-        self.home.write(path)
+        self.artifact.write(path)
 
 
 def seconds_of(model: ForeignModel, seconds: float) -> ForeignModel:

@@ -17,7 +17,7 @@ from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender,
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.logistic import UnlearnLogistic
-from mmrecun.adapters.places import Array, Ids, Places
+from mmrecun.adapters.row_map import Array, Ids, RowMap
 from mmrecun.adapters.row_order import in_order
 from mmrecun.atomic import replace_file
 from mmrecun.data.dataset import Dataset
@@ -55,19 +55,19 @@ class ImplicitFile:
         items = (SERVED_ITEMS,) if self.kind == "als" else ()
         return (*items, "cached norms are not saved, but a model in memory has them: load the file anew", HISTORIES)
 
-    def holding(self, model: Recommender, places: Places) -> Self:
+    def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return the factors of the users and items that stay, in their rows."""
         users, items = rows_of(model)
         if self.kind == "bpr":
             users = np.concatenate([users[:, :-1], np.ones((len(users), 1), dtype=users.dtype)], axis=1)
-        first = places.put_users(self.arrays["user_factors"], users)
-        second = places.put_items(self.arrays["item_factors"], items)
+        first = row_map.put_users(self.arrays["user_factors"], users)
+        second = row_map.put_items(self.arrays["item_factors"], items)
         if self.kind == "bpr":
-            first[places.empty_users, -1] = 1.0
-            second[places.empty_items, -1] = LAST
+            first[row_map.empty_users, -1] = 1.0
+            second[row_map.empty_items, -1] = LAST
         if self.kind == "lmf":
-            second[places.empty_items, -2:] = LAST, 1.0
-            first[places.empty_users, -2] = 1.0
+            second[row_map.empty_items, -2:] = LAST, 1.0
+            first[row_map.empty_users, -2] = 1.0
         return replace(self, arrays=self.arrays | {"user_factors": first, "item_factors": second})
 
     def write(self, path: Path) -> None:
@@ -126,18 +126,18 @@ def load(
             f"{_name_of(model)}: of implicit's models ALS, BPR and logistic MF are known; say kind=als, bpr or lmf"
         )
     first, second = (arrays[name] for name in _FACTORS)
-    places = Places.of(dataset, users, items, (len(first), len(second)))
-    home = ImplicitFile(arrays, kind)
+    row_map = RowMap.of(dataset, users, items, (len(first), len(second)))
+    artifact = ImplicitFile(arrays, kind)
     if kind != "bpr":
         method: type[Unlearner] = UnlearnALS if kind == "als" else UnlearnLogistic
         settings: dict[str, Any] = {
             name: arrays[name].item() for name in ("regularization", "alpha", "neg_prop") if name in arrays
         }
         exact = method(method.Config.of(settings, _name_of(model)))
-        mine = ForeignModel(dataset, as_recommender(first, second, places), home, places, exact)
+        mine = ForeignModel(dataset, as_recommender(first, second, row_map), artifact, row_map, exact)
         return in_order(mine, users, items)
     l2 = float(arrays.get("regularization", np.array(0.01)))
-    biased = ForeignModel(dataset, as_recommender(first, second, places, l2=l2, biased=True), home, places)
+    biased = ForeignModel(dataset, as_recommender(first, second, row_map, l2=l2, biased=True), artifact, row_map)
     return in_order(biased, users, items)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from mmrecun.adapters.places import Array
+from mmrecun.adapters.row_map import Array
 
 _BLOCK = 256
 

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from mmrecun.adapters.embeddings import rows_of, with_rows
 from mmrecun.adapters.interactions import weight_matrices
-from mmrecun.adapters.places import Array
+from mmrecun.adapters.row_map import Array
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import inverse_index
 from mmrecun.text import counted

@@ -19,7 +19,7 @@ from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.mmrec_layouts import Layout, MMRecConfig, Part, features_of, layouts
-from mmrecun.adapters.places import Array, Ids, Places, take_rows
+from mmrecun.adapters.row_map import Array, Ids, RowMap, take_rows
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.models.base import Recommender, Sizes
@@ -56,7 +56,7 @@ class StateDict:
     suffix: str = ".pth"
     limits: tuple[str, ...] = (_CACHES, SERVED_ITEMS, HISTORIES)
 
-    def holding(self, model: Recommender, places: Places) -> Self:
+    def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return the parameters of `model` in their places; those of a modality that it lacks are zero."""
         state = model.state_dict()
         changed: dict[str, Array] = {}
@@ -64,7 +64,7 @@ class StateDict:
             table = changed.get(part.theirs, self.file.array(part.theirs))
             values: Array | None = state[part.ours].cpu().numpy() if part.ours in state else None
             values = np.zeros(()) if not part.ours else values
-            changed[part.theirs] = _put(part, table, values, places, self.raw.get(part.theirs))
+            changed[part.theirs] = _put(part, table, values, row_map, self.raw.get(part.theirs))
         return replace(self, file=self.file.with_arrays(changed))
 
     def write(self, path: Path) -> None:
@@ -72,14 +72,14 @@ class StateDict:
         self.file.write(path)
 
 
-def _put(part: Part, table: Array, values: Array | None, places: Places, raw: Array | None) -> Array:
+def _put(part: Part, table: Array, values: Array | None, row_map: RowMap, raw: Array | None) -> Array:
     """Return a foreign parameter with new values; forgotten rows are zero, in what raw features they hold too."""
     filled = table.copy()
     if values is None:
         filled[..., part.columns] = 0
         return filled
     if part.side:
-        rows, put = (places.users, places.put_users) if part.side == "users" else (places.items, places.put_items)
+        rows, put = (row_map.users, row_map.put_users) if part.side == "users" else (row_map.items, row_map.put_items)
         values = put(table[..., part.columns], values if raw is None else values + take_rows(raw, rows))
     filled[..., part.columns] = values
     return filled
@@ -141,14 +141,14 @@ def _whole(
     model = layout.model(layout.config(), Sizes.of_dataset(dataset), None)
     tables = {part.ours: part.theirs for part in layout.parts}
     user_rows, item_rows = (shapes[tables[name]][0] for name in model.ID_TABLES)
-    places = Places.of(dataset, users, items, (user_rows, item_rows))
+    row_map = RowMap.of(dataset, users, items, (user_rows, item_rows))
     raw = {
-        part.theirs: places.put_items(file.array(part.theirs), dataset.modalities[part.modality].values())
+        part.theirs: row_map.put_items(file.array(part.theirs), dataset.modalities[part.modality].values())
         for part in layout.parts
         if part.modality
     }
     read = [part for part in layout.parts if part.ours]
-    values = {part.ours: _value(part, file.array(part.theirs), places, raw.get(part.theirs)) for part in read}
+    values = {part.ours: _value(part, file.array(part.theirs), row_map, raw.get(part.theirs)) for part in read}
     state = model.state_dict()
     for name, value in values.items():
         if state[name].shape != value.shape or not np.isfinite(value).all():
@@ -157,11 +157,11 @@ def _whole(
                 f"NaN or infinite, not {list(state[name].shape)} numbers"
             )
     model.load_state_dict({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in values.items()})
-    return ForeignModel(dataset, model, StateDict(file, layout.parts, raw), places, forgets=layout.forgets)
+    return ForeignModel(dataset, model, StateDict(file, layout.parts, raw), row_map, forgets=layout.forgets)
 
 
-def _value(part: Part, table: Array, places: Places, raw: Array | None) -> Array:
+def _value(part: Part, table: Array, row_map: RowMap, raw: Array | None) -> Array:
     values = table[..., part.columns] - (0 if raw is None else raw)
     if not part.side:
         return values
-    return take_rows(values, places.users if part.side == "users" else places.items)
+    return take_rows(values, row_map.users if part.side == "users" else row_map.items)

@@ -7,7 +7,7 @@ from pydantic import NonNegativeInt
 from mmrecun.adapters import checkpoints
 from mmrecun.adapters.adapter import Adapter, AdapterConfig, Tables
 from mmrecun.adapters.foreign import ForeignModel
-from mmrecun.adapters.places import Ids
+from mmrecun.adapters.row_map import Ids
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ConfigError
 

@@ -35,8 +35,8 @@ def in_order(mine: ForeignModel, users: object, items: object) -> ForeignModel:
         else "check their order"
     )
     raise DataError(
-        f"the model of {mine.home.name} ranks its training pairs no higher than others (AUC {known:.2f}): its rows are "
-        f"in another order than the ids, or it was trained on other pairs or hardly at all; {advice}"
+        f"the model of {mine.artifact.name} ranks its training pairs no higher than others (AUC {known:.2f}): its rows "
+        f"are in another order than the ids, or it was trained on other pairs or hardly at all; {advice}"
     )
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmrecun.adapters.places import Array
+from mmrecun.adapters.row_map import Array
 from mmrecun.errors import ArtifactError
 
 DTYPES = {

@@ -13,7 +13,7 @@ from torch import nn
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, SHARED_PARAMETERS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
-from mmrecun.adapters.places import Array, Ids, Places
+from mmrecun.adapters.row_map import Array, Ids, RowMap
 from mmrecun.adapters.row_order import in_order
 from mmrecun.adapters.towers import through
 from mmrecun.atomic import replace_file
@@ -42,14 +42,14 @@ class ModuleTables:
     suffix: str = ".safetensors"
     limits: tuple[str, ...] = (SHARED_PARAMETERS, _OPTIMISER, SERVED_ITEMS, HISTORIES)
 
-    def holding(self, model: Recommender, places: Places) -> Self:
+    def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return a copy of the module with changed rows and everything else unchanged."""
         changed = copy.deepcopy(self.module)
         state = changed.state_dict(keep_vars=True)
         users, items = rows_of(model)
         values = {
-            self.users: places.put_users(_array(state[self.users]), users),
-            self.items: places.put_items(_array(state[self.items]), items),
+            self.users: row_map.put_users(_array(state[self.users]), users),
+            self.items: row_map.put_items(_array(state[self.items]), items),
         }
         with torch.no_grad():
             for name, rows in values.items():
@@ -97,10 +97,10 @@ def load(
         if name not in state:
             raise ArtifactError(unknown_name("table", name, [key for key, value in state.items() if value.ndim == 2]))
     first, second = _array(state[users]), _array(state[items])
-    places = Places.of(dataset, user_ids, item_ids, (len(first), len(second)))
-    home = ModuleTables(module, users, items)
+    row_map = RowMap.of(dataset, user_ids, item_ids, (len(first), len(second)))
+    artifact = ModuleTables(module, users, items)
     behind = through(*(_submodule(module, name) for name in towers)) if towers else BPRMF
-    mine = ForeignModel(dataset, as_recommender(first, second, places, layers, plain=behind), home, places)
+    mine = ForeignModel(dataset, as_recommender(first, second, row_map, layers, plain=behind), artifact, row_map)
     return in_order(mine, user_ids, item_ids)
 
 
@@ -117,9 +117,9 @@ def module_of(model: ForeignModel) -> nn.Module:
     Raises:
         ArtifactError: for a model from elsewhere.
     """
-    if not isinstance(model.home, ModuleTables):
-        raise ArtifactError(f"this model came from {model.home.name}, not from a torch module")
-    module: nn.Module = model.home.module
+    if not isinstance(model.artifact, ModuleTables):
+        raise ArtifactError(f"this model came from {model.artifact.name}, not from a torch module")
+    module: nn.Module = model.artifact.module
     return module
 
 

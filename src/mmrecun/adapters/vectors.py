@@ -14,7 +14,7 @@ from mmrecun.adapters.adapter import Adapter
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
-from mmrecun.adapters.places import Array, Ids, Places
+from mmrecun.adapters.row_map import Array, Ids, RowMap
 from mmrecun.adapters.row_order import in_order
 from mmrecun.arrays import Ints
 from mmrecun.atomic import staged_folder
@@ -69,14 +69,14 @@ class VectorFiles:
     suffix: str = ""
     limits: tuple[str, ...] = (_VECTORS_ONLY, SERVED_ITEMS, HISTORIES)
 
-    def holding(self, model: Recommender, places: Places) -> Self:
+    def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return the vectors of the users and items that stay, in their rows."""
         users, items = rows_of(model)
         return replace(
             self,
-            users=self.users._replace(values=places.put_users(self.users.values, users)),
-            items=self.items._replace(values=places.put_items(self.items.values, items)),
-            empty=(places.empty_users, places.empty_items),
+            users=self.users._replace(values=row_map.put_users(self.users.values, users)),
+            items=self.items._replace(values=row_map.put_items(self.items.values, items)),
+            empty=(row_map.empty_users, row_map.empty_items),
         )
 
     def write(self, path: Path) -> None:
@@ -134,9 +134,11 @@ def load(
             table._replace(file=f"{of}-{table.file}") for of, table in (("users", first), ("items", second))
         )
     orders = (user_ids if first.ids is None else first.ids), (item_ids if second.ids is None else second.ids)
-    places = Places.of(dataset, *orders, (len(first.values), len(second.values)))
-    home = VectorFiles(first, second, (places.empty_users, places.empty_items))
-    return in_order(ForeignModel(dataset, as_recommender(first.values, second.values, places), home, places), *orders)
+    row_map = RowMap.of(dataset, *orders, (len(first.values), len(second.values)))
+    artifact = VectorFiles(first, second, (row_map.empty_users, row_map.empty_items))
+    return in_order(
+        ForeignModel(dataset, as_recommender(first.values, second.values, row_map), artifact, row_map), *orders
+    )
 
 
 def _table(source: str | Path | Array, default: str) -> VectorTable:

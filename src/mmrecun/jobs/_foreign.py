@@ -17,8 +17,8 @@ from mmrecun import runs
 from mmrecun.adapters.adapter import Adapter
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
-from mmrecun.adapters.places import Ids, Places, row_ids
 from mmrecun.adapters.registry import adapter_class
+from mmrecun.adapters.row_map import Ids, RowMap, row_ids
 from mmrecun.atomic import as_path
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
@@ -181,7 +181,7 @@ def gold_of(path: Path, run: ForeignRun, reading: Mapping[str, Any]) -> ForeignR
 
 def _in_either_order(adapter: Adapter, path: Path, run: ForeignRun) -> ForeignModel:
     try:
-        return adapter.read(path, run.dataset, *run.foreign.places.order(run.dataset))
+        return adapter.read(path, run.dataset, *run.foreign.row_map.order(run.dataset))
     except DataError:  # another number of rows
         return adapter.read(path, run.dataset, None, None)
 
@@ -192,9 +192,9 @@ def write(folder: Path, run: ForeignRun, less: ForeignModel, manifest: Manifest)
     path = folder / MODEL / run.manifest.foreign.file
     path.parent.mkdir()
     less.save(path)
-    places = less.places
+    row_map = less.row_map
     with (folder / ROWS).open("wb") as file:
-        np.savez(file, users=places.users, items=places.items, sizes=np.array(places.sizes))
+        np.savez(file, users=row_map.users, items=row_map.items, sizes=np.array(row_map.sizes))
     (folder / runs.DATASET).mkdir()
     files.write_into(less.dataset, folder / runs.DATASET)
     manifest = manifest.model_copy(update={"weights": file_digest(path)})
@@ -213,7 +213,7 @@ def rows_read(folder: Path, dataset: Dataset) -> tuple[list[str], list[str]]:
         with np.load(path, allow_pickle=False) as file:
             users, items, sizes = (file[name] for name in ("users", "items", "sizes"))
         none = np.empty(0, dtype=np.int64)
-        return Places(users, items, none, none, (int(sizes[0]), int(sizes[1]))).order(dataset)
+        return RowMap(users, items, none, none, (int(sizes[0]), int(sizes[1]))).order(dataset)
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
         raise ArtifactError(f"{path}: missing or damaged; make the run again") from None
 

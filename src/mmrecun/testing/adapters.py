@@ -60,13 +60,13 @@ class AdapterContract:
     def test_what_is_written_is_read_again(self, saved: SavedModel, tmp_path: Path) -> None:
         """In the same rows, with the same scores."""
         less = self.less(saved)
-        path = tmp_path / f"less-again{less.home.suffix}"
+        path = tmp_path / f"less-again{less.artifact.suffix}"
         less.save(path)
-        ids = less.places.order(less.dataset)
+        ids = less.row_map.order(less.dataset)
         again = self.adapter(saved).read(path, less.dataset, *ids)
         one, other = (vectors_of(model.model, model.dataset) for model in (less, again))
         torch.testing.assert_close(one.users @ one.items.T, other.users @ other.items.T, rtol=1e-4, atol=1e-5)
-        assert again.places.sizes == less.places.sizes or less.home.suffix == ""
+        assert again.row_map.sizes == less.row_map.sizes or less.artifact.suffix == ""
 
     def test_whoever_stays_is_still_scored(self, saved: SavedModel) -> None:
         """All vectors are finite, one for each user and item that stays."""

@@ -11,7 +11,7 @@ import numpy as np
 from mmrecun.adapters.adapter import Adapter
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
-from mmrecun.adapters.places import Ids, Places
+from mmrecun.adapters.row_map import Ids, RowMap
 from mmrecun.atomic import replace_file
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ArtifactError
@@ -28,10 +28,10 @@ class SVDFile:
     suffix: str = ".npz"
     limits: tuple[str, ...] = (SERVED_ITEMS, HISTORIES)
 
-    def holding(self, model: Recommender, places: Places) -> Self:
+    def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return the factors of whoever stays, in their rows."""
         users, items = rows_of(model)
-        return replace(self, u=places.put_users(self.u, users), v=places.put_items(self.v, items))
+        return replace(self, u=row_map.put_users(self.u, users), v=row_map.put_items(self.v, items))
 
     def write(self, path: Path) -> None:
         """Write both arrays."""
@@ -50,5 +50,5 @@ class SVDFiles(Adapter):
                 u, v = file["u"], file["v"]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, AttributeError, TypeError):
             raise ArtifactError(f"{path}: not an .npz file with the arrays u and v") from None
-        places = Places.of(data, users, items, (len(u), len(v)))
-        return ForeignModel(data, as_recommender(u, v, places), SVDFile(u, v), places)
+        row_map = RowMap.of(data, users, items, (len(u), len(v)))
+        return ForeignModel(data, as_recommender(u, v, row_map), SVDFile(u, v), row_map)

@@ -19,7 +19,7 @@ Ids = Iterable[object] | str | Path  # ids in the order of the rows, or the file
 
 
 @dataclass(frozen=True)
-class Places:
+class RowMap:
     """Rows of foreign tables.
 
     Attributes:
@@ -56,7 +56,7 @@ class Places:
         return cls(*found, none, none, sizes)
 
     def after(self, user_rows: Ints, item_rows: Ints) -> Self:
-        """Return the places of the users and items that stay, given their dataset rows; the others are emptied."""
+        """Return the rows of the users and items that stay, given their dataset rows; the others are emptied."""
         gone = np.setdiff1d(np.arange(len(self.users)), user_rows), np.setdiff1d(np.arange(len(self.items)), item_rows)
         return type(self)(
             self.users[user_rows],
@@ -75,7 +75,7 @@ class Places:
         return _put(table, self.users, values, self.empty_users)
 
     def put_items(self, table: Array, values: Array) -> Array:
-        """Put item values in their places, as `put_users` does those of users."""
+        """Put item values in their rows, as `put_users` does those of users."""
         return _put(table, self.items, values, self.empty_items)
 
 
