@@ -170,14 +170,16 @@ def test_a_chosen_split_replaces_the_labels(tmp_path: Path):
 def test_without_a_split_every_pair_is_one_of_training(tmp_path: Path):
     whole = read(mmrec(tmp_path / "set"), ImportOptions(split="none"))
     assert whole.dataset.interactions.splits.tolist() == [0] * 5
-    assert not any("split" in warning for warning in whole.warnings)
+    assert whole.warnings[0].endswith("x.inter: 1 column left out: 'x_label'")
+    assert not any("split" in warning for warning in whole.warnings[1:])
 
 
 def test_typed_headers_need_a_split(tmp_path: Path):
     rows = "".join(f"{user}\t{item}\t3.0\t{user + item}\n" for user in (7, 9) for item in (100, 200, 300))
     (tmp_path / "r.inter").write_text("user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + rows)
     imported = read(tmp_path, ImportOptions())
-    assert imported.warnings[0].startswith("no split was given or chosen")
+    assert imported.warnings[0].endswith("r.inter: 1 column left out: 'rating'")
+    assert imported.warnings[1].startswith("no split was given or chosen")
     assert imported.dataset.users.names.to_list() == ["7", "9"]
     assert imported.dataset.interactions.attributes["timestamp"].to_list() == [107, 207, 307, 109, 209, 309]
     last = read(tmp_path, ImportOptions(split="leave-k-out")).dataset.interactions

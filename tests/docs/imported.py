@@ -20,6 +20,7 @@ ITEMS = TABLE["item"].unique().sort()
 def make() -> None:
     mmrec()
     tables()
+    movielens()
     lightgcn(Path("gowalla"))
     amazon()
     microlens(Path("MicroLens-50k"))
@@ -51,6 +52,17 @@ def tables() -> None:
     split.filter(pl.int_range(pl.len()) % 5 > 0).write_csv("train.csv")
     split.filter(pl.int_range(pl.len()) % 5 == 0).write_csv("test.csv")
     Path("rating.txt").write_text("".join(f"{user}\t{item}\t4.5\t1363245118\n" for user, item in NAMES))
+
+
+def movielens() -> None:
+    """As GroupLens lays its files out, of 1998 without a header and of today."""
+    Path("ml-100k").mkdir()
+    Path("ml-100k/u.data").write_text("".join(f"{user[1:]}\t{item[1:]}\t4\t881250949\n" for user, item in NAMES))
+    Path("ml-32m").mkdir()
+    rated = "".join(f"{user[1:]},{item[1:]},4.5,944249077\n" for user, item in NAMES)
+    Path("ml-32m/ratings.csv").write_text("userId,movieId,rating,timestamp\n" + rated)
+    titles = "".join(f'{item[1:]},"American President, The (1995)",Comedy|Drama\n' for item in ITEMS)
+    Path("ml-32m/movies.csv").write_text("movieId,title,genres\n" + titles)
 
 
 def amazon() -> None:

@@ -51,6 +51,7 @@ class Table:
         header: whether the names are the first line of a text file, which might be a row.
         warnings: complete once the last batch was read.
         cut_valid: whether validation is to be cut from train, because none was published.
+        added: columns that the reader added, which are not in the file.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Table:
     header: bool = False
     warnings: list[str] = field(default_factory=list)
     cut_valid: bool = False
+    added: tuple[str, ...] = ()
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Source]:
         """Yield the batches of some columns.

@@ -19,7 +19,7 @@ from mmrecun.data.importers.readers import Source
 from mmrecun.data.importers.report import Report
 from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError
-from mmrecun.text import preview
+from mmrecun.text import counted, preview
 
 
 class _Places:
@@ -94,6 +94,8 @@ def collect(
             if label:
                 labels.append(given_labels(heavy, label))
     report.warnings += table.warnings
+    if others := [f"'{name}'" for name in table.columns if name not in {*wanted, *table.added}]:
+        report.warnings.append(f"{table.path}: {counted(len(others), 'column')} left out: {preview(others)}")
     weights.tell(table.path, report)
     user_map, user_rows = _resolved(table, "user", users, listed.get("user"), places, report, order)
     item_map, item_rows = _resolved(table, "item", items, listed.get("item"), places, report, order)

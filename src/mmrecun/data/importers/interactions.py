@@ -198,7 +198,8 @@ def _distinct(events: Events, options: ImportOptions, report: Report) -> tuple[I
             f"{here}: the same user and item as in {there}; correct the file, or keep the first with --duplicates first"
         )
     count = int(again.sum())
-    report.leave_out(count, "repeated pair", f"{count} repeated pairs were dropped; the first of each was kept")
+    dropped = counted(count, "repeated pair", "was", "were")
+    report.leave_out(count, "repeated pair", f"{dropped} dropped; the first of each was kept")
     return users[~again], items[~again], order[~again]
 
 

@@ -44,7 +44,7 @@ def open_item_lists(path: Path, separator: str | None = None, most: int | None =
         if longer:
             warnings.append(f"{path}: {counted(longer, 'line', 'goes', 'go')} on after the pair; that was left out")
 
-    return Table(path, ("user", "item", "position"), read, False, warnings)
+    return Table(path, ("user", "item", "position"), read, False, warnings, added=("position",))
 
 
 class _Batch:

@@ -28,4 +28,5 @@ def joined(parts: Mapping[Split, Table]) -> Table:
                 yield replace(batch, table=batch.table.with_columns(label))
             warnings.extend(part.warnings)
 
-    return Table(first.path, (*columns, SPLIT), read, first.header, warnings, Split.VALID not in parts)
+    added = (*first.added, SPLIT)
+    return Table(first.path, (*columns, SPLIT), read, first.header, warnings, Split.VALID not in parts, added)
