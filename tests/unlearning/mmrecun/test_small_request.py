@@ -171,9 +171,10 @@ def test_rows_go_as_far_as_comparable_pairs_say(factorised: Trained, monkeypatch
     start, once = retained_model(task, factorised.model), moved_alone(task, facts, 64, 1.0)
     monkeypatch.setattr(ForgettingLevel, "known", True)
     monkeypatch.setattr(small_request, "fit_step_scale", lambda excess, usual: StepScale(users=7 * usual, items=3.0))
-    thrice = moved_alone(task, facts, 64, 1.0)
+    farther = moved_alone(task, facts, 64, 1.0)
     first, second = (
-        model.get_parameter("items.weight") - start.get_parameter("items.weight") for model in (once, thrice)
+        model.get_parameter("items.weight") - start.get_parameter("items.weight") for model in (once, farther)
     )
     assert first.abs().max() > 0
-    torch.testing.assert_close(second, 3 * first)
+    before, after = (torch.from_numpy(data.degrees[1]) for data in (task.partition.original, task.partition.retained))
+    torch.testing.assert_close(second, (1 + 2 * (after / before) ** 4).float()[:, None] * first)

@@ -68,7 +68,7 @@ class MMRecUnConfig(UnlearnConfig):
     newton_steps: PositiveInt = Field(default=2, description="Gauss-Newton steps")
     cg_steps: PositiveInt = Field(default=8, description="conjugate gradient steps at most in each Gauss-Newton step")
     step_scale: float = Field(
-        default=1.1,
+        default=1.3,
         gt=0,
         le=100,
         description=(

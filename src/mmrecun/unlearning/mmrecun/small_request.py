@@ -25,7 +25,7 @@ from mmrecun.unlearning.mmrecun.balance import DecayByDegree
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.links import add_rows
-from mmrecun.unlearning.mmrecun.restoring import StepScale
+from mmrecun.unlearning.mmrecun.restoring import StepScale, row_scale
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, vectors_of
@@ -52,12 +52,12 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
         inputs = task.inputs(views.retained)
 
         def excess(scale: StepScale) -> tuple[Doubles, Doubles]:
-            _set_scale(moves, scale)
+            _set_scale(model, moves, scale)
             return level.excess(vectors_of(model, inputs))
 
-        _set_scale(moves, fit_step_scale(excess, step_scale))
+        _set_scale(model, moves, fit_step_scale(excess, step_scale))
     else:
-        _set_scale(moves, StepScale(step_scale, step_scale))
+        _set_scale(model, moves, StepScale(step_scale, step_scale))
     rng = task.seed.child("fresh rows").torch()
     for move in moves:
         move.table.weight[move.emptied] = move.table.fresh(len(move.emptied), rng).to(move.step)
@@ -73,12 +73,14 @@ class _Move(NamedTuple):
         table: of the model of the retained data.
         places: int64 [M], the rows.
         emptied: int64, the rows that lost all their pairs.
+        kept: float32 [M, 1], the share of its pairs that each row keeps.
         start, step: float32 [M, D].
     """
 
     table: EmbeddingTable
     places: Tensor
     emptied: Tensor
+    kept: Tensor
     start: Tensor
     step: Tensor
 
@@ -94,13 +96,16 @@ def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) 
                     step = _newton_step(table, rows, local.taught(name), curvature, facts.decays[name])
                     places = torch.from_numpy(rows.retained).to(step.device)
                     emptied = places[torch.from_numpy(rows.after == 0).to(step.device)]
-                    yield _Move(table, places, emptied, table.weight[places], step)
+                    kept = torch.from_numpy(rows.after / np.maximum(rows.before, 1)).to(step)[:, None]
+                    yield _Move(table, places, emptied, kept, table.weight[places], step)
 
 
-def _set_scale(moves: Sequence[_Move], scale: StepScale) -> None:
-    """Set every row to its initial value plus `scale` times its step."""
+def _set_scale(model: Recommender, moves: Sequence[_Move], scale: StepScale) -> None:
+    """Set every row that moves to its initial value plus its scale times its step."""
+    averaged = model.required_inputs().user_item
     for move in moves:
-        move.table.weight[move.places] = move.start + getattr(scale, move.table.side) * move.step
+        scales = row_scale(getattr(scale, move.table.side), move.kept, averaged)
+        move.table.weight[move.places] = move.start + scales * move.step
 
 
 class _Rows(NamedTuple):
