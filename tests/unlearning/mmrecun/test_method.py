@@ -13,7 +13,7 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
 from mmrecun.unlearning.base import Task, retained_model
-from mmrecun.unlearning.mmrecun import method, restoring
+from mmrecun.unlearning.mmrecun import method, restoring, trained_balance
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
@@ -101,10 +101,21 @@ def test_forgotten_pairs_stand_where_a_retraining_puts_them(converged: Trained):
 
 def test_without_an_epoch_of_training_only_solved_tables_move(trained: Trained):
     partition = taken_out(trained.dataset, "pairs")
-    model = unlearned(trained, partition, epochs=0).model
-    for name, value in model.state_dict().items():
+    result = unlearned(trained, partition, epochs=0)
+    solved = set(result.carried["decays"])
+    assert set(trained.model.ID_TABLES) <= solved <= set(result.model.tables())
+    for name, value in result.model.state_dict().items():
         same = torch.equal(value, trained.model.state_dict()[name])
-        assert same == (name not in model.tables()), name
+        assert same == (name not in solved), name
+
+
+def test_tables_of_features_are_solved_only_where_pairs_explain_them_well(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+):
+    partition, tables = taken_out(trained.dataset, "pairs"), set(trained.model.tables())
+    for least, expected in ((-1.0, tables), (1.0, set(trained.model.ID_TABLES))):
+        monkeypatch.setattr(trained_balance, "_MIN_COSINE_OF_FEATURES", least)
+        assert set(unlearned(trained, partition, epochs=0).carried["decays"]) == expected
 
 
 def test_a_user_without_any_pair_left_starts_anew(converged: Trained):

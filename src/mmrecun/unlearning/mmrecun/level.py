@@ -179,9 +179,7 @@ def _folded_in_pairs(
 
 
 def _single_pairs(partition: Partition, rng: np.random.Generator, device: torch.device) -> _SinglePairs | None:
-    stay = partition.forgotten.select(
-        ~partition.removed_users[partition.forgotten.users] & ~partition.removed_items[partition.forgotten.items]
-    )
+    stay = partition.single_pairs.split(Split.TRAIN)
     rows = [
         inverse_index(kept, len(removed))
         for kept, removed in (
