@@ -101,8 +101,8 @@ def test_relearning_counts_steps_until_the_old_loss():
         weight.square().backward()
         optimizer.step()
 
-    assert relearn_time(step, weight.item, target=0.5) == 3
-    assert relearn_time(step, weight.item, target=0.5) == 0
+    assert relearn_time(step, weight.item, target=0.5, most=10) == 3
+    assert relearn_time(step, weight.item, target=0.5, most=10) == 0
     assert relearn_time(step, weight.item, target=-1, most=5) is None
 
 

@@ -62,9 +62,7 @@ def _unassessed(reason: str, audited_runs: Sequence[AuditedRun]) -> list[dict[Pr
     return [{STEPS: reason} for _ in audited_runs]
 
 
-def relearn_time(
-    step: Callable[[], None], level: Callable[[], float], target: float, most: int = MOST_STEPS
-) -> int | None:
+def relearn_time(step: Callable[[], None], level: Callable[[], float], target: float, most: int) -> int | None:
     """Count the training steps on the forgotten pairs that bring their error down to `target`; None if `most` do not.
 
     Divided by Gold's count: far below 1 means that something was left to build on, far above 1 that it was pushed away.
@@ -132,4 +130,4 @@ class _Lesson:
         def level() -> float:
             return misranked(self.cache.padded_of(model), watched)
 
-        return relearn_time(step, level, target)
+        return relearn_time(step, level, target, MOST_STEPS)
