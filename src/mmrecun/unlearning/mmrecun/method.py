@@ -82,7 +82,8 @@ class MMRecUnConfig(UnlearnConfig):
         le=1,
         description=(
             "mean cosine between a table's rows and what their pairs taught them, below which the table is left "
-            "as trained; if it is that of users or items, the model is trained anew"
+            "as trained (below 0.5 if it holds features of items); if it is that of users or items, the model is "
+            "trained anew"
         ),
     )
     epochs: NonNegativeInt = Field(

@@ -19,7 +19,7 @@ from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, mean_cosine, own_decay
 from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, Gradient
 
-_MIN_COSINE_OF_FEATURES = 0.5  # MGCN on CiteULike has 0.34, and its steps went astray; VBPR has 0.62 to 0.93
+_MIN_COSINE_OF_FEATURES = 0.5  # of items; MGCN's of tags on CiteULike have 0.34, and their steps went astray
 _PROBE = 1e-2  # length of a random change, relative to that of all rows
 
 
@@ -60,7 +60,7 @@ class TrainedBalance(NamedTuple):
             task: the input of the method.
             bpr: BPR over the original pairs.
             min_cosine: least mean cosine between rows and their negative gradients at which a table can be solved for;
-                at least 0.5 for tables other than those of IDs.
+                at least 0.5 for tables of the items' features.
         """
         partition, inputs = task.partition, task.inputs(views.original)
         gradients, vectors, _ = bpr_gradients(task.model, inputs, bpr)
@@ -71,8 +71,8 @@ class TrainedBalance(NamedTuple):
             rows, degree = torch.from_numpy(kept[table.side]).to(task.device), degrees[table.side][kept[table.side]]
             own, gradient = table.weight.detach()[rows], gradients[name][rows]
             cosine = cosines[name] = mean_cosine(own, gradient, degree) if own.shape[1] > 1 else 0.0
-            least = min_cosine if name in task.model.ID_TABLES else max(min_cosine, _MIN_COSINE_OF_FEATURES)
-            if cosine >= least:
+            of_features = table.side == "items" and name not in task.model.ID_TABLES
+            if cosine >= (max(min_cosine, _MIN_COSINE_OF_FEATURES) if of_features else min_cosine):
                 decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
