@@ -46,6 +46,11 @@ def share_left(before: Tensor, after: Tensor) -> Tensor:
     return (along / before.square().sum(dim=1, keepdim=True).clamp(min=_TINY)).clamp(0, 1)
 
 
+def pairs_kept(before: Ints, after: Ints, like: Tensor) -> Tensor:
+    """Compute the share of its pairs that each row keeps, from degrees [R]: [R, 1] of the type and device of `like`."""
+    return _column(after / np.maximum(before, 1), like)
+
+
 @dataclass(frozen=True)
 class Balance:
     """Decay and remainder of R retained rows of a table at the stationary point without the forgotten pairs.
@@ -81,7 +86,7 @@ class Balance:
         """
         rest = gradient + _column(decay_at(before), rows) * rows
         if left is None:
-            left = _column(after / np.maximum(before, 1), rows)
+            left = pairs_kept(before, after, rows)
         return cls(_column(share * decay_at(after / share), rows), left * rest)
 
     def with_rest_of(self, others: Ints, share: float) -> Self:

@@ -15,7 +15,7 @@ from mmrecun.forget import views
 from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.conjugate import CapturedSolver, Tensors, inner, solve
-from mmrecun.unlearning.mmrecun.balance import Balance, share_left
+from mmrecun.unlearning.mmrecun.balance import Balance, pairs_kept, share_left
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
@@ -89,8 +89,7 @@ class BalanceSolver:
             for name, table in self.tables.items()
         }
         self._pairs_kept = {
-            side: torch.from_numpy(after / np.maximum(before, 1)).float()[:, None].to(task.device)
-            for side, (before, after) in degrees.items()
+            table.side: pairs_kept(*degrees[table.side], table.weight.detach()) for table in self.tables.values()
         }
         self._strata = {side: degree_strata(after) for side, (_, after) in degrees.items()}
         self._kept = self._balance

@@ -118,6 +118,7 @@ class _Side:
 
     @classmethod
     def of(cls, partition: Partition, of_users: bool, shown: Doubles) -> Self:
+        """Compare the rows of a side, with traits `shown` of the retained pairs alone: float64 [R, S]."""
         before = partition.original.degrees[0 if of_users else 1]
         forgotten = partition.forgotten.users if of_users else partition.forgotten.items
         kept = partition.user_rows if of_users else partition.item_rows

@@ -21,7 +21,7 @@ from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import EmbeddingTable, Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
-from mmrecun.unlearning.mmrecun.balance import DecayByDegree
+from mmrecun.unlearning.mmrecun.balance import DecayByDegree, pairs_kept
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.links import add_rows
@@ -96,7 +96,7 @@ def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) 
                     step = _newton_step(table, rows, local.taught(name), curvature, facts.decays[name])
                     places = torch.from_numpy(rows.retained).to(step.device)
                     emptied = places[torch.from_numpy(rows.after == 0).to(step.device)]
-                    kept = torch.from_numpy(rows.after / np.maximum(rows.before, 1)).to(step)[:, None]
+                    kept = pairs_kept(rows.before, rows.after, step)
                     yield _Move(table, places, emptied, kept, table.weight[places], step)
 
 
