@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mmrecun import __version__
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.models.base import Recommender
 from mmrecun.models.registry import model_name
@@ -126,8 +127,8 @@ class Manifest(Settings):
 @cache
 def versions() -> Mapping[str, str]:
     """Return the versions of the packages that affect a run."""
-    packages = ("mmrecun", "torch", "numpy", "scipy", "polars")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+    own = {"python": platform.python_version(), "mmrecun": __version__}  # run from its sources, it has no metadata
+    return own | {name: version(name) for name in ("torch", "numpy", "scipy", "polars")}
 
 
 def now() -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun import jobs
+from mmrecun import jobs, runs
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs, neighbour_graph
@@ -135,7 +135,7 @@ def test_neighbour_graphs_are_those_of_the_cpu():
 def test_a_run_is_trained_unlearned_and_audited_on_the_card(data_folder: Path, tmp_path: Path):
     settings = {"epochs": 8, "batch_size": 128, "learning_rate": 0.02, "dim": 8}
     jobs.train(data_folder, "mgcn", tmp_path / "run", settings, device="cuda")
-    users = jobs.load(tmp_path / "run").dataset.users.names[:4].to_list()
+    users = runs.load(tmp_path / "run").dataset.users.names[:4].to_list()
     for method in ("mmrecun", "retrain"):
         jobs.unlearn(tmp_path / "run", {"users": users}, tmp_path / method, method=method)
     report = jobs.audit(tmp_path / "mmrecun", [tmp_path / "retrain"])

@@ -18,6 +18,7 @@ from mmrecun.unlearning.conjugate import CapturedSolver, Tensors, inner, solve
 from mmrecun.unlearning.mmrecun.balance import Balance, pairs_kept, share_left
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
+from mmrecun.unlearning.mmrecun.expected_bpr import Gradient
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
@@ -60,6 +61,7 @@ class BalanceSolver:
         self.model, self.inputs = retained_model(task, task.model), task.inputs(views.retained)
         bpr = BeforeAndAfter.of(partition, negatives, task.seed.child("negatives").numpy(), task.device)
         self._bpr, self._seed = bpr.after, task.seed.child("probe")
+        self._known: tuple[dict[str, Tensor], UserItemVectors, Gradient] | None = None
         degrees = {
             "users": (partition.original.degrees[0][partition.user_rows], partition.retained.degrees[0]),
             "items": (partition.original.degrees[1][partition.item_rows], partition.retained.degrees[1]),
@@ -112,10 +114,15 @@ class BalanceSolver:
         names = [name for name in self.tables if trained.cosines[name] < _WELL_EXPLAINED]
         if not names:
             return {}
-        gradients, _, _ = bpr_gradients(self.model, self.inputs, self._bpr)
+        gradients, _, _ = self._gradients()
         return {
             name: share_left(trained.gradients[name][rows[self.tables[name].side]], gradients[name]) for name in names
         }
+
+    def _gradients(self) -> tuple[dict[str, Tensor], UserItemVectors, Gradient]:
+        """Return what `bpr_gradients` does, at the present rows; it is computed once until they move."""
+        self._known = self._known or bpr_gradients(self.model, self.inputs, self._bpr)
+        return self._known
 
     def redraw_rest(self) -> bool:
         """Exchange a part of each row's rest with another row of its degree; return whether it was done.
@@ -137,14 +144,15 @@ class BalanceSolver:
     def restart(self) -> None:
         """Reset all rows to their initial values, and undo `redraw_rest`."""
         self._set_rows([start.clone() for start in self._start])
-        self._balance = self._kept
+        self._balance, self._known = self._kept, None
 
     def newton_step(self, cg_steps: int) -> float:
         """Take one Gauss-Newton step, with a limited number of products with the curvature.
 
         Returns the root mean square of the rows' imbalance before the step.
         """
-        gradients, vectors, by_vectors = bpr_gradients(self.model, self.inputs, self._bpr)
+        gradients, vectors, by_vectors = self._gradients()
+        self._known = None
         rows = [table.weight.detach() for table in self.tables.values()]
         imbalance = [
             balance.imbalance(own, gradients[name])
