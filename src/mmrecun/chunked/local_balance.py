@@ -15,6 +15,7 @@ before and after are the same, so that sampling errors cancel. So the cost of a 
 model.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,7 @@ from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 
 _MOST, _NEGATIVES, _USERS = 4096, 64, 128
+_ROWS = 32  # affected rows whose partners are read at once
 _STEPS = 3
 _LEAST_DECAY = 1e-6
 
@@ -117,22 +119,22 @@ class LocalBalance:
 
 def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
     """Solve for every retained row that lost a training pair; a row that lost all of them is drawn anew."""
-    affected, emptied = {}, {}
+    moved, cosines = {}, []
     for side in SIDES:
-        found = _Neighbourhoods(run, side, seed.child(side).numpy()).affected(lost) if lost.lost[side] else {}
-        affected[side] = {row: each for row, each in found.items() if each is not None}
-        emptied[side] = [row for row, each in found.items() if each is None]
-    everyone = [each for of in affected.values() for each in of.values()]
-    explained = float(np.mean([each.explained() for each in everyone] or [0.0]))
-    moved = {}
-    for side in SIDES:
-        fresh = _fresh(run, side, np.array(emptied[side], dtype=np.int64), seed)
-        rows = np.array([*affected[side], *emptied[side]], dtype=np.int64)
-        values = [*(each.solved().numpy() for each in affected[side].values()), *fresh]
+        solved: dict[int, np.ndarray] = {}
+        emptied = []
+        for row, reduced in _Neighbourhoods(run, side, seed.child(side).numpy()).affected(lost.lost[side]):
+            if reduced is None:
+                emptied.append(row)
+            else:
+                cosines.append(reduced.explained())
+                solved[row] = reduced.solved().numpy()
+        fresh = _fresh(run, side, np.array(emptied, dtype=np.int64), seed)
+        rows = np.array([*solved, *emptied], dtype=np.int64)
+        values = np.array([*solved.values(), *fresh], dtype=np.float32).reshape(-1, fresh.shape[1])
         order = np.argsort(rows)
-        width = run.manifest.rows["users.vectors"].shape[1]
-        moved[side] = rows[order], np.array(values, dtype=np.float32).reshape(-1, width)[order]
-    return LocalBalance(moved, explained)
+        moved[side] = rows[order], values[order]
+    return LocalBalance(moved, float(np.mean(cosines or [0.0])))
 
 
 def _fresh(run: MappedRun, side: str, at: Ints, seed: Seed) -> np.ndarray:
@@ -145,62 +147,106 @@ def _fresh(run: MappedRun, side: str, at: Ints, seed: Seed) -> np.ndarray:
     return drawn
 
 
+@dataclass(frozen=True)
+class _Partners:
+    """The training partners of a row.
+
+    Attributes:
+        all: int64 [P], partners before the request.
+        stay: int64 [M], those that stay, or a sample of them.
+        go: int64 [P - P'], those that leave.
+        retained: P', number of those that stay.
+    """
+
+    all: Ints
+    stay: Ints
+    go: Ints
+    retained: int
+
+    def sampled(self) -> Ints:
+        """Return those whose terms are computed: int64 [M + P - P']."""
+        return np.concatenate([self.stay, self.go])
+
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """Return how many partners each of those stands for, before and after: float32 [M + P - P']."""
+        stay = torch.full((len(self.stay),), self.retained / max(len(self.stay), 1))
+        return torch.cat([stay, torch.ones(len(self.go))]), torch.cat([stay, torch.zeros(len(self.go))])
+
+
 class _Neighbourhoods:
     """Collects the gradient terms of rows of one side."""
 
     def __init__(self, run: MappedRun, side: str, rng: np.random.Generator) -> None:
         self._run, self._side, self._rng = run, side, rng
         self._items = run.size("items")
-        drawn = rng.integers(self._items, size=2 * _NEGATIVES)
-        vectors = run.vectors("items", drawn[:_NEGATIVES])
-        if not vectors.any(dim=1).all():  # some are removed; others take their places
-            vectors = run.vectors("items", drawn)
-        alive = np.flatnonzero(vectors.any(dim=1))[:_NEGATIVES]
-        self._negatives, self._drawn = vectors[alive], drawn[alive]
-        fixed = run.manifest.fixed.get(side, [])
-        self._free = torch.from_numpy(np.setdiff1d(np.arange(vectors.shape[1]), fixed))
         self._train = run.manifest.pairs[Split.TRAIN.label]
 
-    def affected(self, lost: LostPartners) -> dict[int, ReducedRow | None]:
-        """Return the rows that lost training pairs; None for one that lost all of them."""
-        rows = np.array(list(lost.lost[self._side]), dtype=np.int64)
-        found: dict[int, ReducedRow | None] = {}
-        own = self._run.vectors(self._side, rows)
-        as_negative = self._as_negative() if self._side == "items" else None
-        for row, vector, values in zip(rows.tolist(), own, self._run.pairs_of(self._side).lists(rows), strict=True):
-            partners = (values[(values & 3) == Split.TRAIN] >> 2).astype(np.int64)
-            leaves = np.isin(partners, lost.lost[self._side][row])
-            if leaves.all() and len(partners):
-                found[row] = None
-            elif leaves.any():
-                found[row] = self._one(vector, partners, leaves, as_negative)
-        return found
+    def affected(self, lost: Mapping[int, Ints]) -> Iterator[tuple[int, ReducedRow | None]]:
+        """Yield the rows that lost training pairs, ascending; None for one that lost all of them.
 
-    def _one(self, vector: Tensor, partners: Ints, leaves: np.ndarray, as_negative: PairTerms | None) -> ReducedRow:
-        stay, go = partners[~leaves], partners[leaves]
+        Args:
+            lost: row -> the partners that it loses, int64.
+        """
+        if not lost:
+            return
+        self._draw_negatives()
+        as_negative = self._as_negative() if self._side == "items" else None
+        rows = np.array(list(lost), dtype=np.int64)
+        for start in range(0, len(rows), _ROWS):
+            yield from self._block(rows[start : start + _ROWS], lost, as_negative)
+
+    def _draw_negatives(self) -> None:
+        drawn = self._rng.integers(self._items, size=2 * _NEGATIVES)
+        vectors = self._run.vectors("items", drawn[:_NEGATIVES])
+        if not vectors.any(dim=1).all():  # some are removed; others take their places
+            vectors = self._run.vectors("items", drawn)
+        alive = np.flatnonzero(vectors.any(dim=1))[:_NEGATIVES]
+        self._negatives, self._drawn = vectors[alive], drawn[alive]
+        fixed = self._run.manifest.fixed.get(self._side, [])
+        self._free = torch.from_numpy(np.setdiff1d(np.arange(vectors.shape[1]), fixed))
+
+    def _block(
+        self, rows: Ints, lost: Mapping[int, Ints], as_negative: PairTerms | None
+    ) -> Iterator[tuple[int, ReducedRow | None]]:
+        """Yield some rows; the vectors of all their partners are read at once, so that a chunk is opened only once."""
+        lists = self._run.pairs_of(self._side).lists(rows)
+        found = {row: self._partners(values, lost[row]) for row, values in zip(rows.tolist(), lists, strict=True)}
+        affected = {row: partners for row, partners in found.items() if len(partners.go)}
+        own = self._run.vectors(self._side, np.array(list(affected), dtype=np.int64))
+        at = np.unique(np.concatenate([np.zeros(0, np.int64), *(each.sampled() for each in affected.values())]))
+        vectors = self._run.vectors(OTHER[self._side], at)
+        for vector, (row, partners) in zip(own, affected.items(), strict=True):
+            theirs = vectors[torch.from_numpy(np.searchsorted(at, partners.sampled()))]
+            yield row, self._reduced(vector, partners, theirs, as_negative) if partners.retained else None
+
+    def _partners(self, values: np.ndarray, lost: Ints) -> _Partners:
+        partners = (values[(values & 3) == Split.TRAIN] >> 2).astype(np.int64)
+        leaves = np.isin(partners, lost)
+        stay = partners[~leaves]
         drawn = stay if len(stay) <= _MOST else self._rng.choice(stay, _MOST, replace=False)
-        each = len(stay) / len(drawn)
-        vectors = self._run.vectors(OTHER[self._side], np.concatenate([drawn, go]))
-        after = torch.cat([torch.full((len(drawn),), each), torch.zeros(len(go))])
-        before = torch.cat([torch.full((len(drawn),), each), torch.ones(len(go))])
-        signs = torch.ones(len(vectors))
-        if self._side == "users":
+        return _Partners(partners, drawn, partners[leaves], len(stay))
+
+    def _reduced(
+        self, vector: Tensor, partners: _Partners, vectors: Tensor, as_negative: PairTerms | None
+    ) -> ReducedRow:
+        """Return a row with its terms; `vectors` are those of `partners.sampled()`."""
+        before, after = partners.weights()
+        if as_negative is None:
             # the margin x . (q_p - q_n) is linear in q_p - q_n, so each combination of positive and negative is a term
-            others = self._negatives[torch.from_numpy(~np.isin(self._drawn, partners))]
+            others = self._negatives[torch.from_numpy(~np.isin(self._drawn, partners.all))]
             apart = (vectors[:, None] - others[None]).flatten(0, 1)
             shares = [part.repeat_interleave(len(others)) / len(others) for part in (before, after)]
             terms = PairTerms(apart, torch.zeros(len(apart), 1), torch.ones(len(apart)), *shares)
-            return ReducedRow(vector, terms, len(stay) / len(partners), self._free)
-        assert as_negative is not None
+            return ReducedRow(vector, terms, partners.retained / len(partners.all), self._free)
         whole = PairTerms(
             torch.cat([vectors, as_negative.vectors]),
             torch.cat([-vectors @ self._negatives.T, as_negative.offsets.expand(-1, len(self._negatives))]),
-            torch.cat([signs, as_negative.signs]),
+            torch.cat([torch.ones(len(vectors)), as_negative.signs]),
             torch.cat([before, as_negative.before]),
             torch.cat([after, as_negative.after]),
         )
         drawn_as_negative = self._train / self._items  # times in an epoch
-        kept = (len(stay) + drawn_as_negative) / (len(partners) + drawn_as_negative)
+        kept = (partners.retained + drawn_as_negative) / (len(partners.all) + drawn_as_negative)
         return ReducedRow(vector, whole, kept, self._free)
 
     def _as_negative(self) -> PairTerms:
