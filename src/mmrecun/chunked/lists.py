@@ -123,7 +123,7 @@ class ChunkedLists:
         rows, lists = self.spec.patch
         return ChunkedRows(rows, self.folder).whole(), type(self)(lists, self.folder)
 
-    def _replaced(self, number: int, rows: Ints, changed: Mapping[int, np.ndarray]) -> bytes:
+    def _replaced(self, number: int, rows: Ints, changed: Mapping[int, np.ndarray]) -> memoryview:
         """Return the content of a chunk with the lists of some of its rows (ascending) replaced."""
         lengths, values = self._chunk(number)
         ends, kept = np.cumsum(lengths, dtype=np.int64), lengths.astype(np.int64)
@@ -150,5 +150,5 @@ def _written_patch(changed: Mapping[int, np.ndarray], folder: ChunkFolder) -> tu
     return rows.spec, ChunkedLists.write([block], folder).spec
 
 
-def _packed(lengths: Ints, values: np.ndarray) -> bytes:
-    return np.concatenate([lengths.astype(_UINT), values.astype(_UINT, copy=False)]).tobytes()
+def _packed(lengths: Ints, values: np.ndarray) -> memoryview:
+    return np.concatenate([lengths.astype(_UINT), values.astype(_UINT, copy=False)]).data

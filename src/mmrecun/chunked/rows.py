@@ -56,7 +56,7 @@ class ChunkedRows:
         width = dtype.itemsize * int(np.prod(values.shape[1:], dtype=np.int64))
         per_chunk = max(1, chunk_bytes(width * len(values)) // width)
         chunks = [
-            folder.put(np.ascontiguousarray(values[start : start + per_chunk], dtype=dtype).tobytes())
+            folder.put(np.ascontiguousarray(values[start : start + per_chunk], dtype=dtype).data)
             for start in range(0, len(values), per_chunk)
         ]
         return cls(RowsSpec(dtype=dtype.str, shape=values.shape, per_chunk=per_chunk, chunks=tuple(chunks)), folder)
@@ -100,7 +100,7 @@ class ChunkedRows:
         for number, places in by_chunk(at[now] // self.spec.per_chunk):
             rows = self.chunk(number).copy()
             rows[at[now][places] - number * self.spec.per_chunk] = values[now][places]
-            chunks[number] = folder.put(rows.tobytes())
+            chunks[number] = folder.put(rows.data)
         patch = None
         if not now.all():
             patch = type(self).write(at[~now], folder).spec, type(self).write(values[~now], folder).spec
@@ -127,5 +127,5 @@ class ChunkedRows:
     def with_chunk(self, number: int, rows: np.ndarray, folder: ChunkFolder) -> Self:
         """Return the table with one chunk replaced by `rows`, of the same number."""
         chunks = list(self.spec.chunks)
-        chunks[number] = folder.put(np.ascontiguousarray(rows, dtype=self.spec.dtype).tobytes())
+        chunks[number] = folder.put(np.ascontiguousarray(rows, dtype=self.spec.dtype).data)
         return type(self)(self.spec.model_copy(update={"chunks": tuple(chunks)}), folder)
