@@ -19,6 +19,7 @@ from mmrecun.scale.ray_engine import KEEPALIVE
 
 ROOT = Path(__file__).parents[2]
 PORT = 6379
+PATIENCE = 900.0  # seconds, after which a wait fails; two processors with ten times as much to do have needed 350
 COMMAND = [sys.executable, "-c", "from mmrecun.cli import main; main()"]
 _BEGIN = """
 mount -t tmpfs -o size=2g tmpfs {scratch} && mount -t tmpfs -o size=1g tmpfs /dev/shm && hostname {name} || exit 1
@@ -47,14 +48,14 @@ def why_not() -> str:
     return "" if made.returncode == 0 else f"namespaces are not allowed here: {made.stderr.decode().strip()}"
 
 
-def until(found: Callable[[], object], what: str | Callable[[], str], seconds: float = 300.0):
-    """Ask again and again until there is an answer; fail after `seconds`."""
-    end = time.monotonic() + seconds
+def until(found: Callable[[], object], what: str | Callable[[], str]):
+    """Ask again and again until there is an answer; fail after `PATIENCE`."""
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if answer := found():
             return answer
         time.sleep(0.05)
-    raise AssertionError(f"not within {seconds:g} s: {what() if callable(what) else what}")
+    raise AssertionError(f"not within {PATIENCE:g} s: {what() if callable(what) else what}")
 
 
 class Hosts:
@@ -99,7 +100,7 @@ class Hosts:
             subprocess.run(["ip", "link", "set", cards[name], "netns", str(self._first[name])], check=True)
         if "A" not in missing:
             self._rejoin(cards["A"])
-        until(lambda: self.size() == 2, lambda: f"two hosts in the cluster; {self._logs()}", 600.0)
+        until(lambda: self.size() == 2, lambda: f"two hosts in the cluster; {self._logs()}")
 
     def _begin(self, name: str, card: str) -> None:
         place = ["--head", f"--port={PORT}", f"--temp-dir={self.scratch}", "--include-dashboard=false"]
@@ -145,7 +146,13 @@ class Hosts:
     def run(self, name: str, command: Sequence[object], check: bool = True) -> subprocess.CompletedProcess:
         """Run a command on a host to its end."""
         found = subprocess.run(
-            self._inside(name, command), env=self.environment, capture_output=True, text=True, check=False, cwd=ROOT
+            self._inside(name, command),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            timeout=PATIENCE,
         )
         assert not check or found.returncode == 0, found.stderr
         return found

@@ -22,7 +22,7 @@ from mmrecun.bench.groups import groups
 from mmrecun.bench.run import BenchPaths, run
 from mmrecun.bench.spec import load
 from mmrecun.scale.ray_engine import KEEPALIVE
-from tests.scale.hosts import COMMAND, Hosts, until, why_not
+from tests.scale.hosts import COMMAND, PATIENCE, Hosts, until, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "hosts can be made")
 
@@ -97,8 +97,8 @@ class Traced:
     def _ended_early(self) -> None:
         assert self.process.poll() is None, self.process.communicate()[1]
 
-    def end(self, seconds: float = 600.0) -> None:
-        _, err = self.process.communicate(timeout=seconds)
+    def end(self) -> None:
+        _, err = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0, err
 
     def counts(self) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from mmrecun import Dataset, jobs, runs
 from mmrecun.chunked import run as mapped
 from mmrecun.data import files
 from mmrecun.scale.remote_folders import RemoteFolders
-from tests.scale.hosts import Hosts, until
+from tests.scale.hosts import PATIENCE, Hosts, until
 
 SETTINGS = {"dim": 8, "epochs": 40, "batch_size": 400, "patience": 40, "patience_steps": 0}
 
@@ -67,10 +67,10 @@ def test_two_hosts_make_the_run_of_one_process(one: mapped.MappedRun, calm: mapp
 def train_and_kill_a_worker(hosts: Hosts, asked: list[str], store: Path) -> None:
     """Kill the worker on host B after a checkpoint; Train begins both again, and they go on from it."""
     begun = hosts.begin("A", asked)
-    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 600.0)
+    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint")
     workers = hosts.run("B", ["pgrep", "-f", "^ray::RayTrainWorker"]).stdout.split()
     hosts.run("B", ["kill", f"-{signal.SIGKILL}", *workers])
-    _, err = begun.communicate(timeout=600)
+    _, err = begun.communicate(timeout=PATIENCE)
     assert begun.returncode == 0, err
 
 
@@ -106,14 +106,14 @@ def test_a_killed_command_goes_on_when_it_is_repeated(hosts: Hosts, data: Path, 
     """The command is killed after a checkpoint, and its workers with it; no epoch before that is trained again."""
     store = tmp_path / "store"
     begun = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
-    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 600.0)
+    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint")
     os.killpg(begun.pid, signal.SIGKILL)
     begun.communicate()
     until(lambda: not workers_of(hosts), "the end of the workers")
     assert not (tmp_path / "run").exists()
     left, seen = max(epochs(store)), set()
     again = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
-    until(lambda: seen.update(epochs(store)) or again.poll() is not None, "the end of the training", 600.0)
+    until(lambda: seen.update(epochs(store)) or again.poll() is not None, "the end of the training")
     _, err = again.communicate()
     assert again.returncode == 0, err
     assert min(seen) == left
@@ -132,7 +132,7 @@ def test_a_lost_host_costs_one_checkpoint_and_no_bit(
     """
     store = tmp_path / "store"
     begun = hosts.begin("A", command(hosts, data, tmp_path / "run", store))
-    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint", 600.0)
+    until(lambda: begun.poll() is not None or epochs(store), "a checkpoint")
     if loss == "cable":
         hosts.pull_cable()
     if loss == "stopped":
@@ -140,10 +140,10 @@ def test_a_lost_host_costs_one_checkpoint_and_no_bit(
         assert len(both) == 2
         hosts.run("B", ["kill", f"-{signal.SIGSTOP}", *both])
     if loss != "killed":
-        until(lambda: hosts.size() == 1, "the loss of host B", 120.0)
+        until(lambda: hosts.size() == 1, "the loss of host B")
         assert begun.poll() is None, begun.communicate()[1]
     hosts.kill("B")
     hosts.up()
-    _, err = begun.communicate(timeout=600)
+    _, err = begun.communicate(timeout=PATIENCE)
     assert begun.returncode == 0, err
     assert mapped.read(tmp_path / "run").manifest.digest == calm.manifest.digest
