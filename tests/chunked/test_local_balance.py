@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmrecun.chunked import run
+from mmrecun.chunked import local_balance, run
 from mmrecun.chunked.erasure import erasure_of, lost_partners
 from mmrecun.chunked.local_balance import PairTerms, ReducedRow, restore
 from mmrecun.data.interactions import Split
@@ -80,3 +80,20 @@ def test_forgotten_pairs_fall_and_others_stay(parent: run.MappedRun):
 
     others = [(user, item) for user in chosen for item in of_user[user][1:]]
     assert fall(list(chosen.items())) > 5 * abs(fall(others)) > 0
+
+
+@pytest.mark.parametrize("side", run.SIDES)
+def test_rows_read_together_are_those_read_one_by_one(parent: run.MappedRun, monkeypatch, side: str):
+    """Also where a sample of partners is drawn for each."""
+    monkeypatch.setattr(local_balance, "_MOST", 5)
+    request = ForgetRequest(**{side: parent.names(side, np.array([3, 5]))})
+    lost = lost_partners(parent, erasure_of(parent, request))
+    found = []
+    for rows in (1, 7, 32):
+        monkeypatch.setattr(local_balance, "_ROWS", rows)
+        found.append(restore(parent, lost, Seed(0)).moved)
+    assert max(len(rows) for rows, _ in found[0].values()) > 7
+    for other in found[1:]:
+        for name in run.SIDES:
+            for one, both in zip(found[0][name], other[name], strict=True):
+                np.testing.assert_array_equal(one, both)
