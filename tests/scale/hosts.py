@@ -28,7 +28,8 @@ until ip link show {card} >/dev/null 2>&1; do sleep 0.05; done
 ip link set lo up && ip addr add {address}/32 dev lo || exit 1
 ip link set {card} name eth0 && ip addr add {address}/24 dev eth0 && ip link set eth0 up || exit 1
 # Ray gives up when it is not up within 30 s, which a busy machine exceeds; what it leaves is ended before the next try.
-for again in 1 2 3 4 5; do
+# On two processors with fifteen times as much to do, five tries have not been enough.
+for again in {{1..20}}; do
     {head_first}
     {ray}
     kill -9 -1
