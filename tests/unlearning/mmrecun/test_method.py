@@ -16,6 +16,7 @@ from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun import method, restoring, trained_balance
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
+from mmrecun.unlearning.mmrecun.step_scale import StepScale
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained_on, validate
 
@@ -75,6 +76,20 @@ def test_each_step_leaves_less_out_of_balance(converged: Trained):
     first, second, third = (solver.newton_step(8) for _ in range(3))
     assert second < first
     assert third < first
+
+
+@pytest.mark.parametrize(("kind", "following"), [("users", 0), ("items", 1)])
+def test_a_side_that_lost_no_pair_goes_as_far_as_solved(converged: Trained, kind: str, following: int):
+    solver = BalanceSolver(task_of(converged, taken_out(converged.dataset, kind)), 64, -1)
+    tables = solver.model.users.weight, solver.model.items.weight
+    start = [table.detach().clone() for table in tables]
+    solver.newton_step(8)
+    solved = [table.detach().clone() for table in tables]
+    scaled = solver.scaled_vectors(StepScale(users=2.0, items=2.0))
+    moved = [(rows - before).norm() for rows, before in zip(solved, start, strict=True)]
+    torch.testing.assert_close(scaled[following], solved[following])
+    assert moved[following] > 0
+    assert (scaled[1 - following] - start[1 - following]).norm() > 1.2 * moved[1 - following]
 
 
 def scored(users: torch.Tensor, items: torch.Tensor, pairs) -> float:

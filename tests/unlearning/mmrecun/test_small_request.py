@@ -16,9 +16,9 @@ from mmrecun.unlearning.base import retained_model
 from mmrecun.unlearning.mmrecun import method, small_request
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
-from mmrecun.unlearning.mmrecun.restoring import StepScale
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.small_request import _Local, moved_alone
+from mmrecun.unlearning.mmrecun.step_scale import StepScale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
 from tests.contracts.unlearning import TRAINING, Trained, trained_on
 from tests.unlearning.mmrecun.test_method import task_of

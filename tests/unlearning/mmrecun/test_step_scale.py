@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from mmrecun.unlearning.mmrecun.restoring import StepScale
-from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
+from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_step_scale
 
 EVERY = np.array([0.01, 0.01, 0.01])
 

@@ -19,6 +19,7 @@ from mmrecun.unlearning.mmrecun.balance import Balance, pairs_kept, share_left
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.expected_bpr import Gradient
+from mmrecun.unlearning.mmrecun.step_scale import StepScale, row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
@@ -26,15 +27,7 @@ _REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged
 _REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above one of these two:
 _WELL_EXPLAINED = 0.8  # where a graph averages rows; LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
 _NEARLY_ALL_EXPLAINED = 0.9  # elsewhere; BPR-MF has 0.94 and 0.96 on Baby and CiteULike, 0.85 on MovieLens
-_DAMPING = 4  # power of the share of its pairs that a row keeps, by which the scale of its step is drawn to 1
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
-
-
-class StepScale(NamedTuple):
-    """Scale of the step of users and of items, from their initial rows."""
-
-    users: float
-    items: float
 
 
 class BalanceSolver:
@@ -93,6 +86,8 @@ class BalanceSolver:
         self._pairs_kept = {
             table.side: pairs_kept(*degrees[table.side], table.weight.detach()) for table in self.tables.values()
         }
+        intact = {side for side, (before, after) in degrees.items() if (before == after).all()}
+        self._following = intact if len(intact) == 1 else set[str]()  # lapsed features change both sides
         self._strata = {side: degree_strata(after) for side, (_, after) in degrees.items()}
         self._kept = self._balance
         self._cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
@@ -207,8 +202,13 @@ class BalanceSolver:
             table.weight.copy_(row)
 
     def _scaled(self, scale: StepScale) -> Tensors:
+        """Return the rows for a scaled step; a side that lost no pair, where the other did, moves as solved."""
         averaged = self.model.required_inputs().user_item
-        by_side = {side: row_scale(getattr(scale, side), kept, averaged) for side, kept in self._pairs_kept.items()}
+        following = set[str]() if averaged else self._following  # a graph averages the rows of both sides
+        by_side = {
+            side: row_scale(1.0 if side in following else getattr(scale, side), kept, averaged)
+            for side, kept in self._pairs_kept.items()
+        }
         return [
             torch.lerp(start, table.weight.detach(), by_side[table.side])
             for table, start in zip(self.tables.values(), self._start, strict=True)
@@ -257,23 +257,6 @@ class _CapturedSystem(NamedTuple):
     solver: CapturedSolver
     curvature: GaussNewtonMatrix
     rows: Tensors
-
-
-def row_scale(scale: float, kept: Tensor, averaged: bool) -> Tensor:
-    """Return the scale of each row's step: `scale` where it keeps most of its pairs, near 1 where it keeps few.
-
-    The step of a row that lost one of many pairs comes short. That of a row that lost half of them does not, and
-    scaled by as much it would end on the other side of what was forgotten. A graph averages both kinds of rows.
-
-    >>> row_scale(1.5, torch.tensor([1.0, 0.5, 0.0]), averaged=False)
-    tensor([1.5000, 1.0312, 1.0000])
-
-    Args:
-        scale: of its side.
-        kept: the share of its pairs that each row keeps, float32 [R, 1].
-        averaged: whether vectors are averages of rows over a graph.
-    """
-    return torch.full_like(kept, scale) if averaged else 1 + (scale - 1) * kept**_DAMPING
 
 
 def redrawn_share(cosine: float, averaged: bool) -> float:

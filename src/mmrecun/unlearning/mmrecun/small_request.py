@@ -25,9 +25,8 @@ from mmrecun.unlearning.mmrecun.balance import DecayByDegree, pairs_kept
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.links import add_rows
-from mmrecun.unlearning.mmrecun.restoring import StepScale, row_scale
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
-from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
+from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_step_scale, row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, vectors_of
 
 _MOST_PAIRS = 4096  # pairs sampled for the curvature of their rows

@@ -1,16 +1,26 @@
 """Fit the scale of the step so that forgotten pairs are recognised no better than pairs that were not trained on."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from mmrecun.arrays import Doubles
-from mmrecun.unlearning.mmrecun.restoring import StepScale
 
 _NEAREST, _FARTHEST = 0.5, 2.0
 _SPREAD, _SPREAD_OF_SIDES = 0.5, 0.1  # standard deviations of the mean scale, and of half the difference of the sides
+_DAMPING = 4  # power of the share of its pairs that a row keeps, by which the scale of its step is drawn to 1
 _PROBE, _MOST, _ROUNDS = 0.4, 0.5, 4
 _SHORT = 0.05  # a step that is the last: AUCs of few pairs change in jumps, so that it would tell nothing of slopes
+
+
+class StepScale(NamedTuple):
+    """Scale of the step of users and of items, from their initial rows."""
+
+    users: float
+    items: float
 
 
 def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expected: float) -> StepScale:
@@ -44,3 +54,20 @@ def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expec
         before, found = found, excess(StepScale(*at))[0]
         slopes += np.outer(found - before - slopes @ step, step) / (step @ step)
     return StepScale(*at.tolist())
+
+
+def row_scale(scale: float, kept: Tensor, averaged: bool) -> Tensor:
+    """Return the scale of each row's step: `scale` where it keeps most of its pairs, near 1 where it keeps few.
+
+    The step of a row that lost one of many pairs comes short. That of a row that lost half of them does not, and
+    scaled by as much it would end on the other side of what was forgotten. A graph averages both kinds of rows.
+
+    >>> row_scale(1.5, torch.tensor([1.0, 0.5, 0.0]), averaged=False)
+    tensor([1.5000, 1.0312, 1.0000])
+
+    Args:
+        scale: of its side.
+        kept: the share of its pairs that each row keeps, float32 [R, 1].
+        averaged: whether vectors are averages of rows over a graph.
+    """
+    return torch.full_like(kept, scale) if averaged else 1 + (scale - 1) * kept**_DAMPING
