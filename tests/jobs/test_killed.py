@@ -20,12 +20,6 @@ import torch._dynamo  # Adam loads it, which takes longer than all else
 from scipy.io import wavfile
 
 from mmrecun import jobs
-from mmrecun.bench import output
-from mmrecun.bench.cache import Cache
-from mmrecun.bench.groups import groups
-from mmrecun.bench.results import Status
-from mmrecun.bench.run import BenchPaths, run as run_bench
-from mmrecun.bench.spec import parse
 from mmrecun.cli.data import _imported
 from mmrecun.data import files
 from mmrecun.data.importers.options import ImportOptions
@@ -38,16 +32,6 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 root = Path(sys.argv[2])
 data, run, out = root / "data", root / "run", root / "out"
 SIZES = {"users": 30, "items": 20, "interactions": 300, "groups": 3}
-BENCH = {
-    "name": "tiny",
-    "seeds": [0],
-    "golds": 1,
-    "datasets": [{"name": "made", "synthetic": SIZES}],
-    "backbones": [{"model": "bprmf", "settings": {"epochs": 1, "dim": 4}}],
-    "requests": [{"target": "users", "ratio": 0.1}],
-    "methods": ["unlink"],
-    "keep_runs": True,
-}
 
 
 def make_data(place):
@@ -83,16 +67,8 @@ def encode(place):
     jobs.encode(place, "sound", str(root / "sounds"), "log-mel")
 
 
-def bench(place):
-    spec, paths = parse(BENCH, "tiny.toml"), BenchPaths(place, Cache(place / "cache"))
-    with output.begun(place, spec, paths.cache.folder) as header:
-        rows = run_bench(groups(spec, root), paths, on_group_done=lambda made: output.write_tables(place, made))
-        output.write_page(place, spec, header, rows)
-    assert {row.status for row in rows} == {Status.DONE}, rows
-
-
 CHANGED = {"audit": "after", "encode": "data"}  # work that changes a folder -> what that folder is a copy of
-LAST = {"audit": "audit.json", "encode": "features/sound.present.npy", "bench": "bench.html"}
+LAST = {"audit": "audit.json", "encode": "features/sound.present.npy"}
 
 
 def prepare():
@@ -175,7 +151,7 @@ status, writes = forked(lambda: work(out), 0)
 assert status == 0
 wanted = content()
 found = {"writes": writes, "tried": 0, "died": 0, "whole": 0, "left": []}
-tried = range(1, writes + 1, {"train": 1, "import_": 1, "bench": 23}.get(sys.argv[1], 3))
+tried = range(1, writes + 1, {"train": 1, "import_": 1}.get(sys.argv[1], 3))
 for write in tried:
     clear()
     found["tried"] += 1
@@ -191,7 +167,7 @@ print(json.dumps(found))
 '''
 
 
-@pytest.mark.parametrize("work", ["train", "unlearn", "export", "audit", "import_", "encode", "bench"])
+@pytest.mark.parametrize("work", ["train", "unlearn", "export", "audit", "import_", "encode"])
 def test_a_killed_command_is_made_good_by_itself(tmp_path: Path, work: str):
     done = subprocess.run(
         [sys.executable, "-c", DYING, work, str(tmp_path)], capture_output=True, text=True, check=False, timeout=900
