@@ -18,9 +18,9 @@ from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs._shadows import attack_on
+from mmrecun.progress import no_progress
 from mmrecun.runs import Run, load
 from mmrecun.scale.local_executor import LocalExecutor
-from mmrecun.training.loop import no_progress
 from tests.conftest import TRAINING
 
 ATTACK = {f"attack_{name}" for name in Attack._fields}

@@ -16,7 +16,7 @@ from mmrecun.bench.run import run as run_planned
 from mmrecun.bench.spec import BenchSpec, parse
 from mmrecun.errors import ConfigError, DivergedError
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.training.loop import no_progress
+from mmrecun.progress import no_progress
 from mmrecun.unlearning.mmrecun.method import MMRecUn
 from tests.cli.calling import call
 

@@ -1,5 +1,7 @@
 """Interruptions: one line that says how to go on, and exit code 130."""
 
+import shutil
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -49,6 +51,21 @@ def test_an_interruption_elsewhere_is_one_word(cli, run_folder: Path, tmp_path: 
     answer = cli("unlearn", run_folder, "--user", "u00001", "--out", tmp_path / "after")
     assert answer == (130, "", "stopped\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_ctrl_c_does_not_end_the_clearing_up(cli, run_folder: Path, tmp_path: Path, monkeypatch):
+    def removed(place: Path, **options: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        rmtree(place, **options)
+
+    rmtree = shutil.rmtree
+    for module in ("mmrecun.atomic", "mmrecun.claims"):
+        monkeypatch.setattr(f"{module}.shutil.rmtree", removed)
+    monkeypatch.setattr("mmrecun.runs.weights_digest", lambda _: signal.raise_signal(signal.SIGINT))
+    call = ("unlearn", run_folder, "--user", "u00001", "--method", "unlink", "--out", tmp_path / "after")
+    for _ in range(2):
+        assert cli(*call) == (130, "", "stopped\n")
+        assert not list(tmp_path.iterdir())
 
 
 def test_an_interruption_while_modules_are_loaded_is_one_word(tmp_path: Path):

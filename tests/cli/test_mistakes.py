@@ -20,6 +20,8 @@ MISTAKES = {
     "a setting without value": (("train", "nowhere", "--out", "run", "--set", "layers"), "write it as name=value"),
     "two files of users": (("unlearn", "x", "--users", "a", "--users=b"), "--users is given 2 times; give it once"),
     "two conditions": (("unlearn", "x", "--where", "a == 1", "--where", "b == 1"), "--where is given 2 times"),
+    "seed and seeds": (("unlearn", "x", "--seed", "0", "--seeds", "1,2"), "with --seeds, an unlearning has no --seed"),
+    "processors of nothing": (("unlearn", "x", "--cpus", "2"), "without --seeds, an unlearning has no --cpus"),
     "no source": (("data", "import", "nowhere", "--out", "data"), "nowhere: no such file or folder"),
 }
 

@@ -152,7 +152,7 @@ MISTAKES = [
     ("no user has three", {"interactions": EVENTS.drop("split").head(2)}),
     ("row 0: weight is 'x'", {"interactions": events(weight=["x"] * 6)}),
     ("row 0: timestamp is 'noon'", {"interactions": events(timestamp=["noon"] * 6)}),
-    ("1 item ids are not in the frame of items: c", {"items": CATALOGUE.filter(pl.col("id") != "c")}),
+    ("1 item id is not in the frame of items: c", {"items": CATALOGUE.filter(pl.col("id") != "c")}),
     ("column 'id' is missing", {"items": CATALOGUE.rename({"id": "sku"})}),
     ("item ids occur more than once: a", {"items": pl.concat([CATALOGUE, CATALOGUE.head(1)])}),
     ("users: column 'note' mixes", {"users": pd.DataFrame({"id": ["u1", "u2", "u3"], "note": [1, "x", 2]})}),

@@ -64,7 +64,7 @@ BAD_FOLDERS = {
     "no training pairs": (GOOD.replace("\t0\n", "\t1\n"), None, "the train split is empty"),
     "blank line": (GOOD.replace("2\t2\t0\n", "\n2\t2\t0\n"), None, "line 5: 'userID' is missing"),
     "no label": (GOOD.replace("2\t2\t0", "2\t2\t"), None, "line 5: x_label is missing"),
-    "column twice": (GOOD.replace("x_label", "itemID:float"), None, "line 1: columns occur more than once: itemID"),
+    "column twice": (GOOD.replace("x_label", "itemID:float"), None, "line 1: several columns are called 'itemID'"),
     "one dimension": (GOOD, np.ones(6), "expected one row of features per item"),
 }
 

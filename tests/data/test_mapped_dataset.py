@@ -1,5 +1,7 @@
 """Columns on disk against the dataset in memory."""
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,14 @@ def test_columns_hold_what_the_dataset_holds(folder: Path, tmp_path: Path, order
         np.testing.assert_array_equal(np.diff(mine.starts), np.bincount(pairs.users, minlength=len(data.users)))
     for ids, names in ((columns.users, data.users.names), (columns.items, data.items.names)):
         assert [bytes(row).rstrip(b"\0").decode() for row in ids] == names.to_list()
+
+
+def test_two_that_open_at_once_get_the_same_columns(folder: Path, tmp_path: Path):
+    shutil.copytree(folder, tmp_path / "data", ignore=shutil.ignore_patterns("columns"))
+    with ThreadPoolExecutor(2) as pool:
+        opened = list(pool.map(open_mapped, [tmp_path / "data"] * 2))
+    assert {data.digest for data in opened} == {files.load(folder).digest}
+    assert not list((tmp_path / "data").glob(".*"))
 
 
 def test_pairs_are_found_as_in_a_set(folder: Path):

@@ -1,5 +1,6 @@
 """Requests as people write them."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +209,30 @@ def test_an_expression_widens_a_request(expression: str, field: str, dataset: Da
 def test_an_expression_that_selects_nothing_is_refused(dataset: Dataset):
     with pytest.raises(ForgetError, match="no row of items fits"):
         add_matching(ForgetRequest(), dataset, "year > 3000")
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"users": [1.5]}, "1.5 is not an id; ids are text or whole numbers"),
+        ({"users": [True]}, "True is not an id"),
+        ({"users": "u1"}, "'u1' is not a list of ids; give one, such as"),
+        ({"items": 7}, "7 is not a list of ids"),
+        ({"items": np.array("i1")}, "is not a list of ids"),
+        ({"pairs": "u1"}, "'u1' is not a list of pairs"),
+        ({"pairs": 7}, "7 is not a list of pairs"),
+        ({"pairs": ["u1"]}, "'u1' is not a pair; write"),
+        ({"pairs": [{"u1", "i1"}]}, "is not a pair; write"),
+        ({"pairs": [("u1", "i1", "i2")]}, "is not a pair of a user and an item"),
+        ({"user": ["u1"]}, "unknown target 'user'; did you mean 'users'"),
+    ],
+)
+def test_what_is_no_request_is_named(named: dict[str, object], message: str):
+    with pytest.raises(ForgetError, match=re.escape(message)):
+        ForgetRequest(**named)  # type: ignore[arg-type]
+
+
+def test_a_closed_standard_input_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(ForgetError, match="-: standard input is closed; name a file"):
+        read_ids(Path("-"), "user")

@@ -14,23 +14,33 @@ DYING = '''
 import json, os, shutil, signal, sys, tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch._dynamo  # Adam loads it, which takes longer than all else
+from scipy.io import wavfile
 
 from mmrecun import jobs
+from mmrecun.cli.data import _imported
 from mmrecun.data import files
+from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.rng import Seed
 
 torch.set_num_threads(1)
-EVENTS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir"}
+EVENTS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 root = Path(sys.argv[2])
 data, run, out = root / "data", root / "run", root / "out"
+SIZES = {"users": 30, "items": 20, "interactions": 300, "groups": 3}
 
 
 def make_data(place):
-    files.save(make(SyntheticConfig(users=30, items=20, interactions=300, groups=3), Seed(0))[0], place)
+    files.save(make(SyntheticConfig(**SIZES), Seed(0))[0], place)
+    (root / "sounds").mkdir()
+    for row in range(3):
+        wavfile.write(root / "sounds" / f"i{row:05d}.wav", 16_000, np.full(800, row, dtype=np.int16))
+    pairs = dict.fromkeys(f"u{n % 7},i{n % 5 + n // 35}" for n in range(140))
+    (root / "events.csv").write_text("\\n".join(["user,item", *pairs]))
 
 
 def train(place):
@@ -49,20 +59,33 @@ def audit(place):
     jobs.audit(place)
 
 
+def import_(place):
+    _imported(root / "events.csv", place, "auto", ImportOptions(), False)
+
+
+def encode(place):
+    jobs.encode(place, "sound", str(root / "sounds"), "log-mel")
+
+
+CHANGED = {"audit": "after", "encode": "data"}  # work that changes a folder -> what that folder is a copy of
+LAST = {"audit": "audit.json", "encode": "features/sound.present.npy"}
+
+
 def prepare():
-    """Put the run that is audited in its place."""
-    if sys.argv[1] == "audit":
-        shutil.copytree(root / "after", out)
+    """Put the folder that is changed in its place."""
+    if sys.argv[1] in CHANGED:
+        shutil.copytree(root / CHANGED[sys.argv[1]], out)
 
 
 def finished():
-    if sys.argv[1] == "audit":
-        return not unfinished() and (out / "audit.json").exists() and bool(json.loads((out / "audit.json").read_text()))
-    return out.exists()
+    """Say whether the work is done."""
+    if sys.argv[1] == "encode" and "[modalities.sound]" not in (out / "dataset.toml").read_text():
+        return False
+    return not unfinished() and (out / LAST.get(sys.argv[1], "")).exists()
 
 
 def unfinished():
-    return [path.name for path in out.rglob(".*")] if sys.argv[1] == "audit" else []
+    return [path.name for path in out.rglob(".*")] if sys.argv[1] in LAST else []
 
 
 def die_before(write, seen):
@@ -102,7 +125,12 @@ def forked(work, write=0):
     return status, int(counter.read() or 0)
 
 
-KEPT = ("data", "run", "after")
+def content():
+    """Return the names of the files of the output; those of audits are named by the time."""
+    return sorted(path.name for path in out.rglob("*") if path.is_file() and path.parent.parent.name != "audits")
+
+
+KEPT = ("data", "run", "after", "sounds", "events.csv")
 
 
 def clear():
@@ -113,15 +141,17 @@ def clear():
 
 
 assert forked(lambda: make_data(data), -1)[0] == 0
-assert forked(lambda: train(run), -1)[0] == 0
+if sys.argv[1] in ("unlearn", "export", "audit"):
+    assert forked(lambda: train(run), -1)[0] == 0
 if sys.argv[1] == "audit":
     assert forked(lambda: unlearn(root / "after"), -1)[0] == 0
 prepare()
 work = globals()[sys.argv[1]]
 status, writes = forked(lambda: work(out), 0)
 assert status == 0
+wanted = content()
 found = {"writes": writes, "tried": 0, "died": 0, "whole": 0, "left": []}
-tried = range(1, writes + 1, 1 if sys.argv[1] == "train" else 3)
+tried = range(1, writes + 1, {"train": 1, "import_": 1}.get(sys.argv[1], 3))
 for write in tried:
     clear()
     found["tried"] += 1
@@ -132,12 +162,12 @@ for write in tried:
         assert status == 0, write
         found["left"] += [[write, path.name] for path in root.iterdir() if path.name not in (*KEPT, "out")]
         found["left"] += [[write, name] for name in unfinished()]
-    found["whole"] += finished() and any(out.iterdir())
+    found["whole"] += finished() and content() == wanted
 print(json.dumps(found))
 '''
 
 
-@pytest.mark.parametrize("work", ["train", "unlearn", "export", "audit"])
+@pytest.mark.parametrize("work", ["train", "unlearn", "export", "audit", "import_", "encode"])
 def test_a_killed_command_is_made_good_by_itself(tmp_path: Path, work: str):
     done = subprocess.run(
         [sys.executable, "-c", DYING, work, str(tmp_path)], capture_output=True, text=True, check=False, timeout=900

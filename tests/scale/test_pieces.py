@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from mmrecun.errors import ForgetError, MMRecUnError
+from mmrecun.progress import no_progress
 from mmrecun.scale.choice import chosen_executor, head_of
 from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.scale.piece import Failure, Piece, perform
-from mmrecun.training.loop import no_progress
 
 MAKERS = "tests.scale.makers"
 

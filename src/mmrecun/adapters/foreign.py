@@ -25,10 +25,10 @@ from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest, Target
 from mmrecun.models.base import Recommender
+from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.text import duration, facts_html, facts_text
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import can_validate, validation_score
 from mmrecun.unlearning.base import Task, Unlearner
 from mmrecun.unlearning.registry import method_class

@@ -1,5 +1,6 @@
 """The rows of users and items in foreign tables, and how values are put back there."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from mmrecun.arrays import Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.errors import DataError
-from mmrecun.text import preview
+from mmrecun.text import counted, preview
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Ids = Iterable[object] | str | Path  # ids in the order of the rows, or the file that lists them, one a line
@@ -120,10 +121,11 @@ def row_ids(path: Path) -> list[str]:
 
 
 def _found(known: IdMap, order: Ids | None, size: int, degrees: Ints) -> Ints:
+    rows_of_model = counted(size, f"{known.kind} row")
     if order is None:
         if len(known) != size:
             raise DataError(
-                f"the model has {size} {known.kind} rows and the data {len(known)} {known.kind}s; "
+                f"the model has {rows_of_model} and the data {counted(len(known), known.kind)}; "
                 f"give the ids of its rows in order, as a list or a file (--reading {known.kind}s=F)"
             )
         return np.arange(size)
@@ -132,10 +134,12 @@ def _found(known: IdMap, order: Ids | None, size: int, degrees: Ints) -> Ints:
         first = f", the first of them '{names[0]}'" if names else ""
         if len(names) == size + 1 and (known.find(pl.Series(names[:1])) < 0).all():
             first += f", which is no {known.kind} of the data: leave out a line that names the column"
-        raise DataError(f"the model has {size} {known.kind} rows, but {len(names)} {known.kind} ids were given{first}")
+        given = counted(len(names), f"{known.kind} id", "was", "were")
+        raise DataError(f"the model has {rows_of_model}, but {given} given{first}")
     row_of = dict(zip(names, range(size), strict=True))
     if len(row_of) != size:
-        raise DataError(f"{known.kind} ids of the model's rows occur more than once")
+        repeated = preview(f"'{name}'" for name, count in Counter(names).items() if count > 1)
+        raise DataError(f"{known.kind} ids of the model's rows occur more than once: {repeated}; give each row its own")
     rows = np.array([row_of.get(name, -1) for name in known.names], dtype=np.int64)
     missing = known.names.gather(np.flatnonzero((rows < 0) & (degrees > 0)))
     if len(missing):

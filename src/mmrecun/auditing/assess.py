@@ -15,8 +15,8 @@ from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
+from mmrecun.progress import Progress, no_progress
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Progress, no_progress
 
 __all__ = ["AuditSubject", "AuditedRun", "assess"]
 

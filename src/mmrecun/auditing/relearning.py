@@ -10,9 +10,10 @@ from mmrecun.auditing.model_outputs import AuditedRun
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.bpr_sampling import NegativeSampler, Triples, bpr_batches
 from mmrecun.models.base import Recommender, Vectors
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Progress, adam, train_batches
+from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
 
 STEPS, MOST_STEPS, NEGATIVES, NEAR = ProbeKey.named(Probe.RELEARN_STEPS), 200, 8, 0.95

@@ -19,9 +19,9 @@ from mmrecun.evaluation.ranking import percentiles
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 from mmrecun.runs import Run
-from mmrecun.training.loop import Progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task, UnlearnConfig
 from mmrecun.unlearning.registry import method_class

@@ -16,9 +16,9 @@ from mmrecun.bench.spec import GOLD, REFERENCES, Backbone, BenchSpec
 from mmrecun.data import files
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
+from mmrecun.progress import Progress
 from mmrecun.scale.piece import Piece, digest_of
 from mmrecun.settings import Settings
-from mmrecun.training.loop import Progress
 
 _GROUP = "group.json"
 

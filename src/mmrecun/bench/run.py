@@ -16,11 +16,11 @@ from mmrecun.bench.runner import row_without_figures
 from mmrecun.bench.scenarios import Scenario
 from mmrecun.device import prepared
 from mmrecun.manifest import now
+from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import rehome
 from mmrecun.scale.executor import Executor, Made
 from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.scale.piece import Failure, Piece
-from mmrecun.training.loop import Progress, no_progress
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from mmrecun.bench.results import Key, Row, Status, Store, gaps, of_figures, of_
 from mmrecun.bench.scenarios import Scenario
 from mmrecun.bench.spec import GOLD, ORIGINAL, Method
 from mmrecun.errors import ForgetError
+from mmrecun.progress import Progress
 from mmrecun.runs import Run
 from mmrecun.scale.piece import Failure
-from mmrecun.training.loop import Progress
 from mmrecun.unlearning.registry import method_class
 
 

@@ -22,8 +22,8 @@ from mmrecun.bench.spec import GOLD, BenchSpec, Method
 from mmrecun.bench.summary import Summary, summarise
 from mmrecun.bench.table import markdown_table
 from mmrecun.errors import ConfigError
+from mmrecun.progress import Progress, no_progress
 from mmrecun.text import unknown_name
-from mmrecun.training.loop import Progress, no_progress
 
 REQUEST_SEED = 7
 RATES: list[dict[str, Any]] = [{}, {"learning_rate": 3e-3}]

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
@@ -36,23 +37,28 @@ from mmrecun.errors import MMRecUnError
 from mmrecun.text import escape_control
 
 _NARROWEST = 20  # columns of a terminal
+_REPEATED = 2.0  # seconds in which a second Ctrl-C is the same one
 _UsageError: Any = typer.BadParameter.__base__
 
 
 class _Stop:
     """Handle a request to stop the command: Ctrl-C, a signal of a supervisor, or a closed terminal.
 
-    All raise the same exception, so that temporary files are removed.
+    All raise the same exception, so that temporary files are removed. Others that follow within two seconds do
+    nothing, since they would end the removal.
     """
 
     exit_code = 128 + signal.SIGINT
+    last = -_REPEATED
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Raise the interruption; exit at once while modules are imported, since C modules turn it into other errors.
 
         Nothing is being written then.
         """
-        self.exit_code = 128 + number
+        if time.monotonic() - self.last < _REPEATED:
+            return
+        self.exit_code, self.last = 128 + number, time.monotonic()
         while frame is not None:
             if frame.f_code.co_filename.startswith("<frozen importlib"):
                 os.write(2, b"stopped\n")
@@ -134,6 +140,7 @@ def main() -> None:
     if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) < _NARROWEST:
         del os.environ["COLUMNS"]  # terminals of unknown width set it to 0, and tables would be empty
     _escape_what_cannot_be_shown()
+    _stop.last = -_REPEATED
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number, handler in before.items():
         if handler != signal.SIG_IGN or number == signal.SIGINT:  # nohup has a closing terminal ignored

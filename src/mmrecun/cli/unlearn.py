@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from mmrecun.cli.absent_ids import refuse_unused_file, show_absent
-from mmrecun.cli.mapped import in_parts, is_mapped, unlearn_mapped
+from mmrecun.cli.mapped import in_parts, is_mapped, refuse_other_options, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table, warn
 from mmrecun.cli.request_lines import RequestOptions, naming_lines
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from mmrecun.jobs import Absent
     from mmrecun.manifest import Manifest
     from mmrecun.runs import Run
+
+_OF_SEEDS = {"store", "cpus", "gpus"}  # parameters that only the runs of several seeds have
 
 
 def unlearn(
@@ -80,8 +82,8 @@ def unlearn(
     if is_mapped(run) or in_parts(run, on):
         unlearn_mapped(context, run, out, options, seed, on, (ignore_unknown, unknown_file), as_json)
         return
+    numbers = _seeds(context, seeds, on)
     _refuse_unready(run, like, out, dry_run)
-    numbers = seeds_of(seeds, on)
     opened, key = _open_run(run, device, like, data, reading), _read_key(key_file)
     request, further = _request(opened, options, where, ignore_unknown, unknown_file, key)
     unlearning = _Unlearning(opened, request, method, parse_assignments(assignments), key)
@@ -92,6 +94,16 @@ def unlearn(
             _show_seeds(_unlearn_seeds(unlearning, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
         else:
             _show({"run": str(out), "parent": str(run), **_unlearn(unlearning, out, seed, further)}, as_json)
+
+
+def _seeds(context: typer.Context, text: str | None, on: str) -> tuple[int, ...]:
+    """Return the seeds that `--seeds` lists, and refuse options that would be ignored with or without them."""
+    seeds = seeds_of(text, on)
+    ignored, subject = (
+        ({"seed"}, "with --seeds, an unlearning") if seeds else (_OF_SEEDS, "without --seeds, an unlearning")
+    )
+    refuse_other_options(context, context.params.keys() - ignored, subject)
+    return seeds
 
 
 def _refuse_unready(run: Path, like: str | None, out: Path | None, dry_run: bool) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 import tomli_w
 
 from mmrecun.arrays import check_shape
-from mmrecun.atomic import replace_file, staged_folder
+from mmrecun.atomic import replace_file, replacing, staged_folder
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interaction_rows import interaction_rows
@@ -66,14 +66,15 @@ def _write_content(dataset: Dataset, folder: Path) -> None:
         write_parquet(_with_attributes(pl.DataFrame({"id": ids.names}), attributes), folder / f"{table}.parquet")
     (folder / "features").mkdir()
     for modality in dataset.modalities.values():
-        _write_features(modality, folder / "features")
+        for name, values in _feature_files(modality):
+            write_npy(folder / "features" / name, values)
 
 
 def add_modality(dataset: Dataset, modality: Modality, folder: Path) -> Dataset:
     """Add a modality to the dataset folder that `dataset` was read from, and return the new dataset.
 
-    `dataset.toml` is replaced last, in one step, so an interruption leaves the dataset unchanged. Runs that were
-    trained on the dataset refuse it afterwards, since its digest differs.
+    Each file is written in one step, and `dataset.toml` last, so an interruption leaves the dataset unchanged. Runs
+    that were trained on the dataset refuse it afterwards, since its digest differs.
 
     Raises:
         DataError: when the dataset has a modality of that name.
@@ -83,14 +84,17 @@ def add_modality(dataset: Dataset, modality: Modality, folder: Path) -> Dataset:
         raise DataError(f"{folder} already has a modality '{modality.name}'; choose another name")
     whole = replace(dataset, modalities={**dataset.modalities, modality.name: modality})
     (folder / "features").mkdir(exist_ok=True)
-    _write_features(modality, folder / "features")
+    for name, values in _feature_files(modality):
+        with replacing(folder / "features" / name) as staging:
+            write_npy(staging, values)
     replace_file(folder / "dataset.toml", _header_of(whole).encode())
     return whole
 
 
-def _write_features(modality: Modality, folder: Path) -> None:
-    for suffix, values in (("npy", modality.features), ("present.npy", modality.present)):
-        write_npy(folder / f"{modality.name}.{suffix}", values)
+def _feature_files(modality: Modality) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the name and the content of each file of a modality."""
+    yield f"{modality.name}.npy", modality.features
+    yield f"{modality.name}.present.npy", modality.present
 
 
 def _header_of(dataset: Dataset) -> str:

@@ -145,7 +145,8 @@ def _entities(events: Source, kind: str, frame: Frame | None) -> tuple[IdMap, pl
     rows = known.find(named)
     unknown = named.filter(rows < 0).unique(maintain_order=True)
     if len(unknown):
-        raise DataError(f"interactions: {len(unknown)} {kind} ids are not in the frame of {kind}s: {preview(unknown)}")
+        strangers = counted(len(unknown), f"{kind} id", "is", "are")
+        raise DataError(f"interactions: {strangers} not in the frame of {kind}s: {preview(unknown)}")
     return known, listed.table.drop(key), rows
 
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from mmrecun.arrays import Ints
 from mmrecun.atomic import link_or_copy, staged_folder
+from mmrecun.claims import claimed
 from mmrecun.data.dataset import column_buffers
 from mmrecun.data.files import Header, read_header, refuse_changed
 from mmrecun.data.interactions import Split
@@ -42,17 +43,23 @@ def open_mapped(folder: Path) -> MappedDataset:
     header = read_header(folder)
     key = _key(folder, header)
     place = folder / FOLDER
+    if _facts(place).get("key") != key:
+        with claimed(place, wait=True):
+            if _facts(place).get("key") != key:  # another command may have made them meanwhile
+                _remove(place)
+                with staged_folder(place) as staging:
+                    facts = {"key": key, "digest": _Import(folder, header).write(staging)}
+                    (staging / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    return MappedDataset.read(place, header.name, _facts(place)["digest"])
+
+
+def _facts(place: Path) -> dict[str, str]:
+    """Return the key and the digest of the dataset that mapped files are of; empty where there are none."""
     try:
-        facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
+        facts: dict[str, str] = json.loads((place / FACTS).read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
-        facts = {}
-    if facts.get("key") != key:
-        _remove(place)
-        with staged_folder(place) as staging:
-            digest = _Import(folder, header).write(staging)
-            (staging / FACTS).write_text(json.dumps({"key": key, "digest": digest}) + "\n", encoding="utf-8")
-        facts = {"digest": digest}
-    return MappedDataset.read(place, header.name, facts["digest"])
+        return {}
+    return facts
 
 
 def _key(folder: Path, header: Header) -> str:

@@ -38,7 +38,8 @@ def write_npy(path: Path, values: np.ndarray) -> None:
         ArtifactError: naming the file, such as when the disk is full.
     """
     try:
-        np.save(path, values, allow_pickle=False)
+        with path.open("wb") as file:  # by its name alone, NumPy would add .npy to others
+            np.save(file, values, allow_pickle=False)
     except OSError as error:  # NumPy's error lacks the reason, such as a full disk
         reason = error.strerror or f"{error}; the disk may be full"
         raise ArtifactError(f"{path}: cannot be written: {reason}") from None

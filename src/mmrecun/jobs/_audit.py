@@ -19,12 +19,12 @@ from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
 from mmrecun.jobs._shadows import attack_on
 from mmrecun.manifest import now
+from mmrecun.progress import Progress, no_progress
 from mmrecun.report.page import render
 from mmrecun.runs import PathLike, Run, load
 from mmrecun.scale.executor import Executor
 from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.text import duration
-from mmrecun.training.loop import Progress, no_progress
 
 AUDITS = "audits"
 
@@ -107,6 +107,10 @@ def _runs_compared_with(
     golds = [golds] if isinstance(golds, str | Path | Run) else golds
     if isinstance(after, ForeignRun):
         return parent_of(after), _refuse_repeated([gold_of(Path(gold), after, reading) for gold in golds])
+    if reading:
+        raise ConfigError(
+            f"{after.folder}: its Golds are run folders, which have no settings of reading; leave them out"
+        )
     original = load(runs.parent_folder(after.folder, after.manifest))
     return original, _refuse_repeated([_gold(load(gold), after, original) for gold in golds])
 

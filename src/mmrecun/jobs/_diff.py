@@ -15,8 +15,8 @@ from mmrecun.errors import ConfigError
 from mmrecun.evaluation.changes import list_overlap, lists_with, moved, same_lists
 from mmrecun.evaluation.ranking import top_k
 from mmrecun.models.inference import vectors_of
+from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike, Run, load
-from mmrecun.training.loop import Progress, no_progress
 
 LENGTH = 20
 _MOVERS = 10

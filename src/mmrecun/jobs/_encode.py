@@ -14,9 +14,9 @@ from mmrecun.encoders.encode import encode as encode_contents
 from mmrecun.encoders.registry import open_encoder
 from mmrecun.encoders.sources import find_contents
 from mmrecun.errors import DataError
+from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike
 from mmrecun.text import counted, preview
-from mmrecun.training.loop import Progress, no_progress
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from mmrecun.evaluation.ranking import checked_length, score_pairs, top_k
 from mmrecun.forget.request import as_id
 from mmrecun.jobs._foreign import opened
 from mmrecun.models.inference import vectors_of
+from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike, Run
 from mmrecun.text import unknown_name
-from mmrecun.training.loop import Progress, no_progress
 
 
 @prepared()

@@ -13,9 +13,9 @@ from mmrecun.exports.contents import contents_of
 from mmrecun.exports.formats import LISTS, WRITERS
 from mmrecun.exports.lists import write_lists
 from mmrecun.exports.record import ExportRecord, write_record
+from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike, Run, load
 from mmrecun.text import unknown_name
-from mmrecun.training.loop import Progress, no_progress
 
 DEFAULT_LENGTH = 20
 

@@ -25,10 +25,10 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
 from mmrecun.keys import RECALL
 from mmrecun.manifest import reference
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
 from mmrecun.text import counted, unknown_name
-from mmrecun.training.loop import Progress
 
 _CHECKED = 500  # users whose lists an audit compares
 

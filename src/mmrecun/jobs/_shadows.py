@@ -15,11 +15,11 @@ from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.forget.partition import Partition
 from mmrecun.manifest import versions
+from mmrecun.progress import Progress
 from mmrecun.runs import Run
 from mmrecun.scale.executor import Executor
 from mmrecun.scale.piece import Piece, digest_of
 from mmrecun.scale.portable import portable_copy
-from mmrecun.training.loop import Progress
 
 _SCORES, _LEARNED = "scores.npy", "learned.npy"
 

@@ -20,6 +20,7 @@ from mmrecun.errors import ConfigError
 from mmrecun.jobs._train import no_validation
 from mmrecun.models.base import ModelConfig
 from mmrecun.models.registry import model_class
+from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 from mmrecun.scale.choice import HERE, head_of
 from mmrecun.scale.process_group import train_here, train_on_cluster, watched
@@ -33,7 +34,6 @@ from mmrecun.training.distributed.fit import ShardTask
 from mmrecun.training.distributed.row_exchange import Shard
 from mmrecun.training.distributed.train import fit_distributed
 from mmrecun.training.fit import FitResult, TrainConfig
-from mmrecun.training.loop import Progress
 
 _CHECKPOINTS, _FILES = "checkpoints", "files"
 

@@ -19,11 +19,11 @@ from mmrecun.errors import DataError
 from mmrecun.manifest import Manifest, Reference, reference, stamped
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.models.registry import model_class
+from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
 from mmrecun.settings import split_settings
 from mmrecun.training.fit import FitResult, ResumePoint, TrainConfig, fit
-from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate, validation_score
 
 

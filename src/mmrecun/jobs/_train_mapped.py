@@ -13,10 +13,10 @@ from mmrecun.chunked.run import MappedManifest
 from mmrecun.device import prepared
 from mmrecun.jobs._shared_training import Trained, Workers, shared_training
 from mmrecun.models.registry import model_class
+from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike
 from mmrecun.training.distributed.fit import blocks
 from mmrecun.training.distributed.row_tables import RowModel, refuse_whole_tables
-from mmrecun.training.loop import Progress, no_progress
 
 _BLOCK = 1 << 14
 

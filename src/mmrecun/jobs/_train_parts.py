@@ -13,9 +13,9 @@ from mmrecun.jobs._shared_training import Trained, Workers, shared_training
 from mmrecun.manifest import Manifest, reference, stamped
 from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import MODELS, model_class
+from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike
 from mmrecun.text import listing
-from mmrecun.training.loop import Progress, no_progress
 
 
 def train_parts(

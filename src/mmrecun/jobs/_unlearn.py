@@ -26,10 +26,10 @@ from mmrecun.jobs import _foreign
 from mmrecun.jobs._absent import explain
 from mmrecun.jobs._foreign import ForeignRun, opened
 from mmrecun.manifest import Manifest, Reference, reference, stamped
+from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike, Run
 from mmrecun.text import counted, preview
-from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task, Unlearner
 from mmrecun.unlearning.registry import method_class

@@ -15,12 +15,12 @@ from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import ForeignRun, opened
 from mmrecun.jobs._unlearn import Request, facts_of_request, partition_of, unlearn
 from mmrecun.manifest import Manifest, reference, versions
+from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike, Run
 from mmrecun.scale.executor import Executor
 from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.scale.piece import Piece, digest_of
 from mmrecun.scale.portable import portable_copy
-from mmrecun.training.loop import Progress, no_progress
 from mmrecun.unlearning.registry import method_class
 
 

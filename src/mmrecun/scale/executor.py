@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from mmrecun.progress import Progress
 from mmrecun.scale.piece import Failure, Piece
-from mmrecun.training.loop import Progress
 
 
 class Made(NamedTuple):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mmrecun.progress import Progress
 from mmrecun.scale.executor import Made, Schedule
 from mmrecun.scale.piece import Piece, perform
-from mmrecun.training.loop import Progress
 
 
 class LocalExecutor:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from mmrecun import errors
 from mmrecun.errors import ArtifactError, MMRecUnError
+from mmrecun.progress import Progress
 from mmrecun.settings import Settings
-from mmrecun.training.loop import Progress
 
 SCRATCH = "mmrecun-scratch-"  # prefix of the folders that work makes in the temporary folder of a host
 

@@ -13,10 +13,10 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from mmrecun.errors import MMRecUnError
+from mmrecun.progress import Progress
 from mmrecun.scale import sharded_training
 from mmrecun.scale.ray_engine import RETRIES, Engine, Share
 from mmrecun.scale.sharded_training import ShardedTraining
-from mmrecun.training.loop import Progress
 
 _LOOK_SECONDS = 2.0
 

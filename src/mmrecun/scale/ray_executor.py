@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from mmrecun.device import prepare
 from mmrecun.errors import MMRecUnError
+from mmrecun.progress import Progress, no_progress
 from mmrecun.scale.archive import pack, unpack
 from mmrecun.scale.executor import Made, Schedule
 from mmrecun.scale.piece import SCRATCH, Failure, Piece, perform
 from mmrecun.scale.ray_engine import Engine, Reference, Share, fetch
 from mmrecun.scale.remote_folders import RemoteFolders, open_folders
-from mmrecun.training.loop import Progress, no_progress
 
 
 class Reply(NamedTuple):

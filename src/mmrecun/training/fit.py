@@ -17,11 +17,12 @@ from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import DivergedError
 from mmrecun.models.base import Recommender
+from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.settings import Hyperparameters
 from mmrecun.training.checkpoint import TrainState, load_train_state, save_train_state
 from mmrecun.training.epochs import EpochTask, epochs_of
-from mmrecun.training.loop import Progress, adam, no_progress
+from mmrecun.training.loop import adam
 
 Validate = Callable[[Recommender], float]
 

@@ -7,9 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from mmrecun.errors import DivergedError
-from mmrecun.progress import Progress, no_progress
-
-__all__ = ["Progress", "adam", "diverged", "no_progress", "train_batches"]
 
 Batch = TypeVar("Batch")
 

@@ -17,10 +17,10 @@ from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target
 from mmrecun.forget.views import View
 from mmrecun.models.base import Recommender, Sizes, transfer_rows
+from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.settings import Hyperparameters
 from mmrecun.training.fit import TrainConfig
-from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import validation_score
 
 

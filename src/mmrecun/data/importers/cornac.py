@@ -10,6 +10,7 @@ from mmrecun.data.importers.delimited import first_line
 from mmrecun.data.importers.item_lists import open_item_lists
 from mmrecun.data.importers.options import Format, ImportOptions
 from mmrecun.errors import DataError
+from mmrecun.text import counted
 
 _COLUMNS = {
     Format.UIR: ("user", "item", "rating"),
@@ -36,7 +37,7 @@ def open_tuples(path: Path, kind: Format, separator: str | None, options: Import
     columns = _COLUMNS[kind]
     if width != len(columns):
         raise DataError(
-            f"{path}, line 1: {width} columns; {kind.upper()} has {len(columns)}: {', '.join(columns)}; "
+            f"{path}, line 1: {counted(width, 'column')}; {kind.upper()} has {len(columns)}: {', '.join(columns)}; "
             "for others, or another separator, give --format table with --columns, or --separator"
         )
     named = {"weight": options.weight or "rating"}

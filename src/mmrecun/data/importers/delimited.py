@@ -94,7 +94,8 @@ def header_names(path: Path, header: Sequence[str], separator: str, columns: Seq
             cell.strip().strip(_MARK).partition(":")[0].strip() or name for cell, name in zip(cells, names, strict=True)
         ]
     if repeated := [name for name in dict.fromkeys(given) if given.count(name) > 1]:
-        raise DataError(f"{path}, line 1: columns occur more than once: {preview(repeated)}")
+        quoted = preview(f"'{name}'" for name in repeated)
+        raise DataError(f"{path}, line 1: several columns are called {quoted}; rename all but one")
     return names
 
 
@@ -189,6 +190,8 @@ def _refuse_other_content(path: Path, start: bytes) -> None:
         raise DataError(f"{path}: not a table as text; it is {what}")
     if wide := wide_encoding(start):
         raise DataError(f"{path}: not UTF-8 text, but {wide}; save it as UTF-8")
+    if b"\x00" in start[:8]:
+        raise DataError(f"{path}: not a table as text; it holds other data than text; export the table as CSV")
 
 
 def _records(path: Path, separator: str, quoted: bool = True) -> Iterator[tuple[int, int, list[str]]]:

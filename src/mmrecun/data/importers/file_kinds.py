@@ -16,6 +16,11 @@ _SIGNS = (
     (b"\x93NUMPY", "an array of NumPy; export the table as CSV"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself; fetch it with git lfs pull"),
 )
+_DUCKDB = re.compile(rb".{8}DUCK", re.DOTALL)
+_WIDE = {  # a byte order mark, or two signs of ASCII of which all but one byte are zero
+    "UTF-32": re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff|([^\0]\0\0\0){2}|(\0\0\0[^\0]){2}", re.DOTALL),
+    "UTF-16": re.compile(rb"\xff\xfe|\xfe\xff|([^\0]\0){2}|(\0[^\0]){2}", re.DOTALL),
+}
 _MARKUP = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 
 
@@ -27,6 +32,8 @@ def other_kind(start: bytes) -> str:
     """
     if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
         return "a web page or XML, such as a server's answer to a failed download"
+    if _DUCKDB.match(start):
+        return "a DuckDB database; export the table as Parquet or CSV"
     return next((what for sign, what in _SIGNS if start.startswith(sign)), "")
 
 
@@ -35,7 +42,7 @@ def wide_encoding(start: bytes) -> str:
 
     >>> wide_encoding("user,item".encode("utf-16")), wide_encoding("user,item".encode("utf-16-le"))
     ('UTF-16', 'UTF-16')
+    >>> wide_encoding(bytes(8))
+    ''
     """
-    if start.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")) or b"\x00\x00\x00" in start[:8]:
-        return "UTF-32"
-    return "UTF-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in start[:4] else ""
+    return next((name for name, sign in _WIDE.items() if sign.match(start)), "")

@@ -96,6 +96,8 @@ class _Window:
                 if not (mendable and self._grow()):
                     raise self.wrong(error.msg, error.pos) from None
                 continue
+            except _RepeatedNameError as error:
+                raise DataError(f"{self._path}, line {self._line}: {error}") from None
             except (ValueError, RecursionError) as error:
                 raise self.wrong(str(error).partition(";")[0], self._at) from None
             if end < len(self._text) - _NEAR_END or not self._grow():  # a number may continue in the next block
@@ -146,11 +148,17 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"the word {name}, write null")
 
 
+class _RepeatedNameError(ValueError):
+    """A name that occurs twice in one object."""
+
+
 def _refuse_repeated(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(fields)
     if len(found) < len(fields):  # readers differ in which of the values they keep
         names = [name for name, _ in fields]
-        raise ValueError(f"'{next(name for name in names if names.count(name) > 1)}' occurs twice in one object")
+        raise _RepeatedNameError(
+            f"'{next(name for name in names if names.count(name) > 1)}' occurs twice in one object"
+        )
     return found
 
 

@@ -13,12 +13,12 @@ from mmrecun.data.interactions import Split
 from mmrecun.data.mapped_dataset import MappedDataset
 from mmrecun.evaluation.mapped import RowsOf, evaluate_mapped_pairs, users_to_rank
 from mmrecun.models.base import ModelConfig, Recommender
+from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
 from mmrecun.training.distributed.checkpoint import Checkpoints
 from mmrecun.training.distributed.row_exchange import RowExchange, Shard
 from mmrecun.training.fit import FitResult, TrainConfig, should_stop
-from mmrecun.training.loop import Progress, no_progress
 from mmrecun.training.validation import VALIDATION_CUTOFF, VALIDATION_METRIC
 
 

@@ -1,10 +1,10 @@
 """Train a recommender on disk or in several processes, with the trainer of its kind."""
 
+from mmrecun.progress import Progress, no_progress
 from mmrecun.training.distributed.checkpoint import Checkpoints
 from mmrecun.training.distributed.fit import ShardFit, ShardTask, fit_shard
 from mmrecun.training.distributed.graph_trainer import GraphTrainer
 from mmrecun.training.distributed.row_trainer import RowTrainer
-from mmrecun.training.loop import Progress, no_progress
 
 
 def fit_distributed(
