@@ -23,8 +23,6 @@ from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
 
-NAME = "users5"
-
 
 def one_by_one(court: Court, method: str) -> tuple[Recommender, list[float]]:
     """Forget the users of a request in a random order; return the last model, and the CPU seconds of each request."""
@@ -63,6 +61,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = arguments("small_requests", rounds=1)
     parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
     parser.add_argument("--only", default="tiktok mgcn", help="such as 'ml100k bprmf'")
+    parser.add_argument("--request", default="users5", help="share of the users, such as 'users11'")
     parser.add_argument("--golds", type=int, default=2)
     parser.add_argument("--method", default="mmrecun")
     options = parser.parse_args(given)
@@ -70,9 +69,9 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 def _rows(options: Namespace) -> list[dict[str, Any]]:
-    kept = Kept(options.kept)
-    chosen = [trial for trial, name in trials(options.only) if name == NAME]
-    return [row_of(court_of(kept, trial, NAME, DRAW, options.golds), options.method) for trial in chosen]
+    kept, name = Kept(options.kept), options.request
+    chosen = [trial for trial, own in trials(options.only) if own == "users5"]
+    return [row_of(court_of(kept, trial, name, DRAW, options.golds), options.method) for trial in chosen]
 
 
 if __name__ == "__main__":

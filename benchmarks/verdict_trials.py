@@ -50,17 +50,18 @@ REQUESTS = Seed(5)
 
 
 def request(dataset: Dataset, name: str, seed: Seed, half: bool = False) -> ForgetRequest:
-    """Return a share, in per cent, of users, most active users, items, training pairs or a modality's items.
+    """Return a share, in per cent, of users, items, training pairs or a modality's items.
 
-    With `half`, the first half of the same draw.
+    Users may be the most active ones, items the most popular ones. With `half`, the first half of the same draw.
 
     Args:
         dataset: to draw from.
-        name: such as `users5`, or `feataudio-20` for the audio of a fifth of the items.
+        name: such as `users5`, `active2`, `popular0.01`, or `feataudio-20` for the audio of a fifth of the items;
+            `nearaudio-20` chooses them for having a near-duplicate that keeps its audio.
         seed: of the draw.
         half: whether to take half of it.
     """
-    kind, modality, percent = re.fullmatch(r"([a-z]+?)(?:(?<=feat)([a-z]+)-)?(\d+)", name).groups()
+    kind, modality, percent = re.fullmatch(r"([a-z]+?)(?:(?<=feat|near)([a-z]+)-)?([\d.]+)", name).groups()
     train, ratio, rng = dataset.train, float(percent) / 100, seed.child(name).numpy()
     users, items = np.unique(train.users), np.unique(train.items)
 
@@ -72,15 +73,44 @@ def request(dataset: Dataset, name: str, seed: Seed, half: bool = False) -> Forg
         rows = drawn(np.arange(len(train)))
         names = dataset.users.names.gather(train.users[rows]), dataset.items.names.gather(train.items[rows])
         return ForgetRequest(pairs=tuple(zip(*names, strict=True)))
+
+    def most(degree: np.ndarray) -> np.ndarray:
+        chosen = np.argsort(-degree, kind="stable")[: max(1, round(ratio * len(degree)))]
+        return chosen[: len(chosen) // 2] if half else chosen
+
     if kind in ("users", "active"):
-        degree = dataset.degrees[0]
-        most = np.argsort(-degree, kind="stable")[: round(ratio * len(degree))]
-        rows = drawn(users) if kind == "users" else most[: len(most) // (2 if half else 1)]
+        rows = drawn(users) if kind == "users" else most(dataset.degrees[0])
         return ForgetRequest(users=tuple(dataset.users.names.gather(rows)))
-    if kind == "items":
-        return ForgetRequest(items=tuple(dataset.items.names.gather(drawn(items))))
+    if kind in ("items", "popular"):
+        rows = drawn(items) if kind == "items" else most(dataset.degrees[1])
+        return ForgetRequest(items=tuple(dataset.items.names.gather(rows)))
     carriers = np.intersect1d(np.flatnonzero(dataset.modalities[modality].present), items)
-    return ForgetRequest(modalities={modality: tuple(dataset.items.names.gather(drawn(carriers)))})
+    if kind == "near":
+        rows = carriers[with_near_duplicate(dataset.modalities[modality].features[carriers], ratio)]
+    else:
+        rows = drawn(carriers)
+    return ForgetRequest(modalities={modality: tuple(dataset.items.names.gather(rows))})
+
+
+def with_near_duplicate(features: np.ndarray, ratio: float) -> np.ndarray:
+    """Choose a share of the rows of [I, F], those most like one that is not chosen, by the cosine of centred features.
+
+    >>> with_near_duplicate(np.array([[1.0, 0.0], [1.0, 0.1], [-1.0, 1.0], [-1.0, -1.0]]), 0.25).tolist()
+    [0]
+    """
+    centred = features.astype(np.float32) - features.astype(np.float32).mean(axis=0)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True).clip(1e-9)
+    cosines = centred @ centred.T
+    np.fill_diagonal(cosines, -1)
+    nearest, best = cosines.argmax(axis=1), cosines.max(axis=1)
+    chosen, others = dict[int, None](), set[int]()
+    for row in np.argsort(-best, kind="stable").tolist():
+        if len(chosen) == max(1, round(ratio * len(features))):
+            break
+        if row not in others and int(nearest[row]) not in chosen:
+            chosen[row] = None
+            others.add(int(nearest[row]))
+    return np.sort(np.array(list(chosen), dtype=np.int64))
 
 
 def trials(only: str) -> list[tuple[Trial, str]]:

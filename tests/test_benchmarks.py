@@ -16,6 +16,7 @@ from benchmarks.page import Table, write
 from benchmarks.plain import PlainTraining, adjacency
 from benchmarks.timing import Spread, in_child, interleaved, ratios
 from benchmarks.training import MODELS
+from benchmarks.verdict_trials import request, with_near_duplicate
 
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
@@ -70,6 +71,21 @@ def test_a_request_that_is_not_in_the_grid_is_refused():
     assert {name for _, name in verdicts.trials("baby bprmf")} == {"users5", "items5", "pairs5"}
     with pytest.raises(SystemExit, match="--only babe: no request"):
         verdicts.trials("babe")
+
+
+def test_the_most_popular_items_and_those_with_a_near_duplicate_are_chosen(dataset: Dataset):
+    degree = np.bincount(dataset.train.items, minlength=len(dataset.items))
+    (popular,) = request(dataset, "popular0.01", Seed(0)).items
+    assert degree[dataset.items.names.to_list().index(popular)] == degree.max()
+    many = request(dataset, "popular10", Seed(0)).items
+    chosen = np.isin(dataset.items.names.to_list(), many)
+    assert chosen.sum() == round(len(degree) / 10)
+    assert degree[chosen].min() >= degree[~chosen].max()
+
+    rows = np.random.default_rng(0).normal(size=(20, 6))
+    rows[[3, 11]] = rows[[4, 0]] + 1e-3  # the only near-duplicates; one of each two keeps its features
+    near = with_near_duplicate(rows, 0.1).tolist()
+    assert sorted({3: 4, 11: 0}.get(row, row) for row in near) == [0, 4]
 
 
 def test_a_folder_without_the_known_datasets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
