@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from mmrecun.adapters.embeddings import rows_of, with_rows
-from mmrecun.adapters.interactions import weights_of
+from mmrecun.adapters.interactions import weight_matrices
 from mmrecun.adapters.least_squares import Side
 from mmrecun.adapters.row_map import Array
 from mmrecun.data.dataset import Dataset
@@ -74,13 +74,11 @@ def sides(dataset: Dataset, config: ALSConfig) -> tuple[Side, Side]:
     Raises:
         DataError: when a pair has no positive weight.
     """
-    train = dataset.train
-    weights = config.alpha * weights_of(train)
-    if (weights <= 0).any():
+    confidences = [config.alpha * weights for weights in weight_matrices(dataset)]
+    if (confidences[0].data <= 0).any():
         raise DataError("ALS needs positive weights; a pair with weight 0 or less is not a preference")
-    shape = len(dataset.users), len(dataset.items)
-    confidence = sp.csr_array((weights, (train.users, train.items)), shape=shape)
-    return _side(confidence, config.regularization), _side(confidence.T.tocsr(), config.regularization)
+    of_users, of_items = (_side(confidence, config.regularization) for confidence in confidences)
+    return of_users, of_items
 
 
 def _side(confidence: sp.csr_array, ridge: float) -> Side:

@@ -13,7 +13,7 @@ from mmrecun.adapters.embeddings import HISTORIES, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import WEIGHT
 from mmrecun.adapters.ratings import RatingsConfig, UnlearnRatings
-from mmrecun.adapters.row_map import Array, RowMap
+from mmrecun.adapters.row_map import Array, RowMap, ids_in_row_order
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
@@ -100,9 +100,8 @@ def of_dataset(model: Any, dataset: Dataset) -> ForeignModel:
     rated = type(model).__name__ == "MF"
     users, items = _rows(model, rated)
     sizes = len(users), len(items)
-    row_map = RowMap.of(
-        dataset, _ids_in_row_order(model.uid_map, sizes[0]), _ids_in_row_order(model.iid_map, sizes[1]), sizes
-    )
+    first, second = ids_in_row_order(model.uid_map.items(), sizes[0]), ids_in_row_order(model.iid_map.items(), sizes[1])
+    row_map = RowMap.of(dataset, first, second, sizes)
     artifact = CornacModel(model, rated)
     if rated:
         mean = float(model.global_mean)
@@ -138,14 +137,6 @@ def _without_rows(ids: Any, rows: Array) -> Any:
     return type(ids)((name, row) for name, row in ids.items() if row not in gone)
 
 
-def _ids_in_row_order(ids: Any, size: int) -> list[str]:
-    """Return the id of each row; rows without one get a name that is not an id."""
-    names = [f"\x00{row}" for row in range(size)]
-    for name, row in ids.items():
-        names[row] = str(name)
-    return names
-
-
 def dataset_of_model(model: Any, valid: list[tuple[Any, ...]], test: list[tuple[Any, ...]]) -> Dataset:
     """Return the training set that a model keeps, with held-out pairs of its users and items.
 
@@ -165,5 +156,5 @@ def dataset_of_model(model: Any, valid: list[tuple[Any, ...]], test: list[tuple[
     if model.train_set.num_users > len(users) or model.train_set.num_items > len(items):
         raise DataError("the training set of this model has users or items without an id")
     trained = Interactions(first.astype(np.int64), second.astype(np.int64), labels, pl.DataFrame({WEIGHT: values}))
-    known_users, known_items = (_ids_in_row_order(ids, len(ids)) for ids in (model.uid_map, model.iid_map))
+    known_users, known_items = (ids_in_row_order(ids.items(), len(ids)) for ids in (model.uid_map, model.iid_map))
     return Dataset("cornac", IdMap.of("user", known_users), IdMap.of("item", known_items), trained)

@@ -35,27 +35,21 @@ from mmrecun.unlearning.registry import method_class
 
 
 class Artifact(Protocol):
-    """The file or object that a model came from, with everything in it besides the rows.
-
-    Attributes:
-        name: name of the format, such as "implicit".
-        suffix: suffix of its files, "" for folders.
-        limits: what cannot be forgotten in this way, one sentence each.
-    """
+    """The file or object that a model came from, with everything in it besides the rows."""
 
     @property
     def name(self) -> str:
-        """The format's name."""
+        """Name of the format, such as "implicit"."""
         ...
 
     @property
     def suffix(self) -> str:
-        """The files' suffix."""
+        """Suffix of its files, "" for folders."""
         ...
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """Limits of forgetting in this format, one sentence each."""
+        """What cannot be forgotten in this format, one sentence each."""
         ...
 
     def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:

@@ -69,7 +69,9 @@ class RowMap:
 
     def order(self, dataset: Dataset) -> tuple[list[str], list[str]]:
         """Return the ids of `dataset` in the order of the foreign rows; other rows have a name that is not an id."""
-        return _ordered(dataset.users, self.users, self.sizes[0]), _ordered(dataset.items, self.items, self.sizes[1])
+        sides = (dataset.users, self.users, self.sizes[0]), (dataset.items, self.items, self.sizes[1])
+        users, items = (ids_in_row_order(zip(ids.names, rows.tolist(), strict=True), size) for ids, rows, size in sides)
+        return users, items
 
     def put_users(self, table: Array, values: Array) -> Array:
         """Copy `table` [R, ...] with the users' `values` [U, ...] in their rows, and zeros in emptied ones."""
@@ -80,11 +82,12 @@ class RowMap:
         return _put(table, self.items, values, self.empty_items)
 
 
-def _ordered(ids: IdMap, rows: Ints, size: int) -> list[str]:
+def ids_in_row_order(rows: Iterable[tuple[object, int]], size: int) -> list[str]:
+    """Return the id of each of `size` rows, given ids with their rows, -1 for none; other rows get no possible id."""
     names = [f"\x00{row}" for row in range(size)]
-    for name, row in zip(ids.names, rows.tolist(), strict=True):
+    for name, row in rows:
         if row >= 0:
-            names[row] = name
+            names[row] = str(name)
     return names
 
 
