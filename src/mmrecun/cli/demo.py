@@ -19,7 +19,9 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder to make; it must not exist yet.")] = Path("demo"),
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="Begin with synthetic pictures, words and sounds, and encode them."),
+        typer.Option(
+            "--raw", help="Begin with synthetic pictures, words and sounds, and encode them; needs mmrecun[raw]."
+        ),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
