@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Ints, check_shape
 from mmrecun.atomic import link_or_copy, staged_folder
 from mmrecun.claims import claimed
 from mmrecun.data.dataset import column_buffers
@@ -258,6 +258,8 @@ class _Import:
         for name in sorted(self._header.modalities):
             features = read_npy(self._folder / "features" / f"{name}.npy")
             present = np.array(read_npy(self._folder / "features" / f"{name}.present.npy"), dtype=bool)
+            check_shape(f"{self._folder}: features of '{name}'", features, (None, None))
+            check_shape(f"{self._folder}: presence mask of '{name}'", present, (len(features),))
             state.update(f"{name}\x01{features.dtype.str}{features.shape}".encode())
             state.update(present.data)
             rows = max(1, _BLOCK // max(features.shape[1], 1))
