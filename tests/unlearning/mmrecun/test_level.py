@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def few_are_enough(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(level, "_FEWEST", 5)
+    monkeypatch.setattr(level, "FEWEST", 5)
     monkeypatch.setattr(level, "_FEWEST_OF_GROUP", 5)
     monkeypatch.setattr(level, "_SPLIT_MARGIN", 0.3)
 
@@ -60,7 +60,7 @@ def test_the_references_exceed_nothing(dataset: Dataset, kind: str, monkeypatch:
 
 
 def test_nothing_is_told_where_too_few_can_be_compared(dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(level, "_FEWEST", 10_000)
+    monkeypatch.setattr(level, "FEWEST", 10_000)
     partition = taken_out(dataset, "pairs")
     vectors = torch.randn(len(partition.user_rows), 4), torch.randn(len(partition.item_rows), 4)
     assert not len(ForgettingLevel(partition, np.random.default_rng(0), CPU).aucs(vectors)[0])

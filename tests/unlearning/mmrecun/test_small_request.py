@@ -14,11 +14,10 @@ from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.unlearning.base import retained_model
 from mmrecun.unlearning.mmrecun import method, small_request
-from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
+from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.small_request import _Local, moved_alone
-from mmrecun.unlearning.mmrecun.step_scale import StepScale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
 from tests.contracts.unlearning import TRAINING, Trained, trained_on
 from tests.unlearning.mmrecun.test_method import task_of
@@ -112,6 +111,7 @@ def test_items_turn_away_from_the_user_who_left(factorised: Trained):
 def test_small_requests_owe_until_one_pays(factorised: Trained, monkeypatch: pytest.MonkeyPatch):
     share = 1 / len(factorised.dataset.train)
     monkeypatch.setattr(method, "_MOST_OWED", 25 * share)
+    monkeypatch.setattr(method, "FEWEST", 1000)
     settled: list[float] = []
     train = method.train_on_retained
 
@@ -130,6 +130,18 @@ def test_small_requests_owe_until_one_pays(factorised: Trained, monkeypatch: pyt
     assert 0 < max(owed) < 25 * share
     assert len(settled) == owed.count(0) > 0
     assert min(settled) > 0  # what was owed is paid, not dropped
+
+
+def test_a_request_that_an_audit_can_judge_moves_all_rows(factorised: Trained, monkeypatch: pytest.MonkeyPatch):
+    """All of them: their noise, too, belongs to a request that is large in the data, not to each of a hundred."""
+    monkeypatch.setattr(BalanceSolver, "redraw_rest", lambda solver: pytest.fail("noise was exchanged"))
+    monkeypatch.setattr(method, "_MOST_OWED", 1.0)
+    data = factorised.dataset
+    degree = np.bincount(data.train.users)
+    for user in (int(np.argmax(degree)), int(np.argmin(np.where(degree > 0, degree, 1000)))):
+        task = task_of(factorised, Partition.from_request(data, ForgetRequest(users=(data.users.names[user],))))
+        result = MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task)
+        assert ("moved alone" in result.stop_reason) == (degree[user] < method.FEWEST)
 
 
 def test_what_is_kept_with_a_run_names_nobody(factorised: Trained):
@@ -165,13 +177,11 @@ def test_rows_stand_among_their_new_peers_as_among_their_old(factorised: Trained
     assert np.abs(cosines[0] - cosines[1])[liked].mean() < 0.15
 
 
-def test_rows_go_as_far_as_comparable_pairs_say(factorised: Trained, monkeypatch: pytest.MonkeyPatch):
+def test_rows_that_keep_their_pairs_go_as_far_as_the_scale_says(factorised: Trained, monkeypatch: pytest.MonkeyPatch):
     task, facts = task_of(factorised, without_user(factorised.dataset, 3)), facts_of(factorised)
     monkeypatch.setattr(small_request, "keep_standing", lambda *_: None)
     start, once = retained_model(task, factorised.model), moved_alone(task, facts, 64, 1.0)
-    monkeypatch.setattr(ForgettingLevel, "known", True)
-    monkeypatch.setattr(small_request, "fit_step_scale", lambda excess, usual: StepScale(users=7 * usual, items=3.0))
-    farther = moved_alone(task, facts, 64, 1.0)
+    farther = moved_alone(task, facts, 64, 3.0)
     first, second = (
         model.get_parameter("items.weight") - start.get_parameter("items.weight") for model in (once, farther)
     )

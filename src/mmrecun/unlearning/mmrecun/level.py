@@ -26,7 +26,8 @@ from mmrecun.models.base import UserItemVectors
 from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
-_MOST, _FEWEST = 4096, 10
+_MOST = 4096
+FEWEST = 10  # pairs that can be compared
 _AMONG = 1024  # rows drawn to represent a side in ranks; the same for all pairs
 _GROUPS, _FEWEST_OF_GROUP = 3, 10
 _SPLIT_MARGIN, _SPLIT_ERRORS = 0.05, 2.5  # of the AUC of popularity, from 0.5; the latter in standard errors
@@ -107,7 +108,7 @@ class ForgettingLevel:
 
     def __init__(self, partition: Partition, rng: np.random.Generator, device: torch.device) -> None:
         self._comparisons: list[_FoldedInPairs | _SinglePairs] = []
-        if len(partition.forgotten) >= _FEWEST:
+        if len(partition.forgotten) >= FEWEST:
             found = (
                 _folded_in_pairs(partition, True, rng, device),
                 _folded_in_pairs(partition, False, rng, device),
@@ -117,11 +118,6 @@ class ForgettingLevel:
         draws = _REFERENCES if self._comparisons else 0
         references = [self.aucs(spectral_vectors(partition.retained, rng, device))[0] for _ in range(draws)]
         self._expected = np.mean(references, axis=0) if references else np.zeros(0)
-
-    @property
-    def known(self) -> bool:
-        """Whether any pairs can be compared."""
-        return bool(self._comparisons)
 
     def aucs(self, vectors: UserItemVectors) -> tuple[Doubles, Doubles]:
         """Compare each group of forgotten pairs, by vectors [U', D] and [I', D].
@@ -202,7 +198,7 @@ def _rivals(count: int, rng: np.random.Generator) -> Ints:
 
 def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> bool:
     """Say whether there are enough forgotten and validation pairs, as similar in popularity as after a random split."""
-    if min(len(forgotten), len(valid)) < _FEWEST:
+    if min(len(forgotten), len(valid)) < FEWEST:
         return False
     popular = [degree[pairs.items].astype(np.float32) for pairs in (forgotten, valid)]
     one_stratum = [np.zeros(len(each), dtype=np.int64) for each in popular]

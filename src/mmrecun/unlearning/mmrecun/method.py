@@ -14,7 +14,7 @@ is solved for.
    training leaves in every row, and with it the order of all lists.
 4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
 
-A small request moves only the rows that lost pairs; the other rows are moved by a later, larger request (see
+A request of a few pairs moves only the rows that lost them; the other rows are moved by a later, larger request (see
 `small_request`).
 
 The length of step 2 is fitted to validation pairs of the same users and items, if a random split left enough of them
@@ -38,7 +38,7 @@ from mmrecun.training.loop import adam
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
-from mmrecun.unlearning.mmrecun.level import ForgettingLevel
+from mmrecun.unlearning.mmrecun.level import FEWEST, ForgettingLevel
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.mmrecun.small_request import moved_alone
@@ -131,8 +131,9 @@ class MMRecUn(Unlearner):
             )
         carried = {name: task.carried[name] for name in BalanceFacts.model_fields if name in task.carried}
         facts = BalanceFacts.of(carried) if carried else None
-        if _features_lost(task) or (facts.owed if facts else 0) + _share(task) >= _MOST_OWED:
-            return self._whole(task, facts.owed if facts else 0.0)
+        owed = facts.owed if facts else 0.0
+        if len(task.partition.forgotten) >= FEWEST or _large(task, owed):
+            return self._whole(task, owed)
         return self._small(task, facts)
 
     def _small(self, task: Task, facts: BalanceFacts | None) -> UnlearnResult:
@@ -147,7 +148,7 @@ class MMRecUn(Unlearner):
         model = moved_alone(task, facts, self.config.negatives, self.config.step_scale)
         owed = facts.owed + _share(task)
         task.progress(1, 1, f"{owed:.2%} of the pairs owed")
-        stop = f"rows that lost pairs moved alone; settling is owed for {owed:.2%} of the pairs"
+        stop = f"rows that lost pairs moved alone; {_owing(owed)}"
         return UnlearnResult(model, stop, [], carried=facts.model_copy(update={"owed": owed}).model_dump(mode="json"))
 
     def _whole(self, task: Task, owed: float) -> UnlearnResult:
@@ -157,9 +158,11 @@ class MMRecUn(Unlearner):
         if solver.unsolvable:
             return self.unsolved(task, solver.unsolvable)
         guard = ValidationGuard(task, solver.inputs)
-        in_all = self.config.newton_steps + self.config.epochs
+        large = _large(task, owed)
+        epochs = self.config.epochs if large else 0
+        in_all = self.config.newton_steps + epochs
         history = []
-        redrawn = solver.redraw_rest()
+        redrawn = large and solver.redraw_rest()  # many requests would exchange all noise
         for step in range(1, self.config.newton_steps + 1):
             imbalance = solver.newton_step(self.config.cg_steps)
             if step == 1 and redrawn and not guard.keeps_recall(solver.model):
@@ -174,16 +177,18 @@ class MMRecUn(Unlearner):
         solver.check_finite()
         retained = partition.retained
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
-        for epoch in range(1, self.config.epochs + 1):
+        for epoch in range(1, epochs + 1):
             loss = train_on_retained(task, solver, sampler, epoch, owed)
             history.append({"step": self.config.newton_steps + epoch, "loss": loss})
             task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
         match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
         if why := guard.worse(solver.model):
             return self.unsolved(task, why)
-        settled = f"trained on them for {counted(self.config.epochs, 'epoch')} at most"
-        stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs, then {settled}"
-        return UnlearnResult(solver.model, stop, history, carried=solver.facts.model_dump(mode="json"))
+        owed = 0.0 if large else owed + _share(task)
+        settled = f"then trained on them for {counted(epochs, 'epoch')} at most" if large else _owing(owed)
+        stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs, {settled}"
+        carried = solver.facts.model_copy(update={"owed": owed})
+        return UnlearnResult(solver.model, stop, history, carried=carried.model_dump(mode="json"))
 
 
 def train_on_retained(
@@ -207,6 +212,15 @@ def train_on_retained(
 def _share(task: Task) -> float:
     """Compute the share of the model's training pairs that is forgotten."""
     return len(task.partition.forgotten) / max(len(task.partition.original.train), 1)
+
+
+def _owing(owed: float) -> str:
+    return f"settling is owed for {owed:.2%} of the pairs"
+
+
+def _large(task: Task, owed: float) -> bool:
+    """Say whether the request, or the share of the pairs that it and those that are `owed` remove, changes all rows."""
+    return _features_lost(task) or owed + _share(task) >= _MOST_OWED
 
 
 def _features_lost(task: Task) -> bool:

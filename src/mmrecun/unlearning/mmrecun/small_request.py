@@ -6,7 +6,7 @@ model are computed once, before the first small request, and kept with the run (
 of the pairs that small requests have removed since all rows were last solved for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,20 +14,18 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Doubles, Ints
+from mmrecun.arrays import Ints
 from mmrecun.data.graph import build_inputs
 from mmrecun.data.interactions import Interactions
-from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import EmbeddingTable, Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, pairs_kept
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
-from mmrecun.unlearning.mmrecun.level import ForgettingLevel
 from mmrecun.unlearning.mmrecun.links import add_rows
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
-from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_step_scale, row_scale
-from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, vectors_of
+from mmrecun.unlearning.mmrecun.step_scale import row_scale
+from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
 
 _MOST_PAIRS = 4096  # pairs sampled for the curvature of their rows
 _MOST_ENTRIES = 1 << 24  # of curvature matrices at a time
@@ -42,21 +40,13 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
         task: the input of the method.
         facts: facts of the trained model.
         negatives: number of negatives to draw.
-        step_scale: scale of the steps where no pairs can be compared.
+        step_scale: scale of the steps.
     """
     model = retained_model(task, task.model)
     moves = list(_moves(task, facts, negatives, model))
-    level = ForgettingLevel(task.partition, task.seed.child("level").numpy(), task.device)
-    if level.known:
-        inputs = task.inputs(views.retained)
-
-        def excess(scale: StepScale) -> tuple[Doubles, Doubles]:
-            _set_scale(model, moves, scale)
-            return level.excess(vectors_of(model, inputs))
-
-        _set_scale(model, moves, fit_step_scale(excess, step_scale))
-    else:
-        _set_scale(model, moves, StepScale(step_scale, step_scale))
+    averaged = model.required_inputs().user_item
+    for move in moves:
+        move.table.weight[move.places] = move.start + row_scale(step_scale, move.kept, averaged) * move.step
     rng = task.seed.child("fresh rows").torch()
     for move in moves:
         move.table.weight[move.emptied] = move.table.fresh(len(move.emptied), rng).to(move.step)
@@ -97,14 +87,6 @@ def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) 
                     emptied = places[torch.from_numpy(rows.after == 0).to(step.device)]
                     kept = pairs_kept(rows.before, rows.after, step)
                     yield _Move(table, places, emptied, kept, table.weight[places], step)
-
-
-def _set_scale(model: Recommender, moves: Sequence[_Move], scale: StepScale) -> None:
-    """Set every row that moves to its initial value plus its scale times its step."""
-    averaged = model.required_inputs().user_item
-    for move in moves:
-        scales = row_scale(getattr(scale, move.table.side), move.kept, averaged)
-        move.table.weight[move.places] = move.start + scales * move.step
 
 
 class _Rows(NamedTuple):
