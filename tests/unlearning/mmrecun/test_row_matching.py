@@ -50,6 +50,21 @@ def test_traits_as_they_are_leave_a_row_as_it_is():
     torch.testing.assert_close(with_traits(own, (near, far), traits), own, atol=1e-5, rtol=1e-5)
 
 
+def test_cosines_that_no_row_has_are_approached_from_those_of_the_row():
+    """Two directions that nearly agree, of which one is to come nearer and the other to go away."""
+    own, near, noise = torch.randn(3, 50, 8, generator=Seed(5).torch(), dtype=torch.float64)
+    far = near + 0.1 * noise
+    before = torch.stack([cosine_similarity(own, way) for way in (near, far)], dim=1)
+    wanted = before + torch.tensor([0.2, -0.2])
+    found = with_traits(own, (near, far), torch.cat([torch.zeros(50, 1), wanted], dim=1))
+    after = torch.stack([cosine_similarity(found, way) for way in (near, far)], dim=1)
+    away = (after - before) / (wanted - before)  # 0 for as before, 1 for as wanted
+    assert away.min() > -0.1
+    assert away.max() < 1.1
+    assert (away[:, 0] - away[:, 1]).abs().max() < 0.1
+    assert away.max() > 0.2
+
+
 def test_parallel_neighbourhoods_stay_finite():
     own, near = torch.randn(4, 6, generator=Seed(4).torch()), torch.ones(4, 6)
     assert with_traits(own, (near, 2 * near), torch.tensor([[0.0, 0.9, 0.1]]).expand(4, 3)).isfinite().all()

@@ -19,8 +19,8 @@ A request of a few pairs moves only the rows that lost them; the other rows are 
 
 The length of step 2 is fitted to validation pairs of the same users and items, if a random split left enough of them
 (see `level`). No step needs Gold or reads a test pair. Where the gradients do not explain the rows of users and of
-items, as in some models that do not rank, or the solved model validates clearly worse than the trained one, the model
-is retrained.
+items, as in some models that do not rank, the solved model validates clearly worse than the trained one, or more than
+half of the pairs are forgotten, the model is retrained.
 """
 
 import math
@@ -49,6 +49,7 @@ from mmrecun.unlearning.retrain import Retrain
 
 _SETTLING_RATE = 2.0  # learning rate of the last epoch, relative to that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs from which on a request is followed by a whole epoch
+_MOST_SOLVED = 0.5  # share of the pairs that a request may remove; what is left would train another model
 _MOST_OWED = 0.005  # share of the pairs that small requests may remove before all rows are solved for
 
 
@@ -129,6 +130,8 @@ class MMRecUn(Unlearner):
                 [],
                 carried=task.carried,
             )
+        if _share(task) > _MOST_SOLVED:
+            return self.unsolved(task, f"{_share(task):.0%} of the pairs are forgotten")
         carried = {name: task.carried[name] for name in BalanceFacts.model_fields if name in task.carried}
         facts = BalanceFacts.of(carried) if carried else None
         owed = facts.owed if facts else 0.0

@@ -239,24 +239,35 @@ def with_traits(own: Tensor, towards: Sequence[Tensor], traits: Tensor) -> Tenso
 
     A row is a combination of the unit vectors that it is turned towards and of the unit vector of its component outside
     their span. The cosines give the coefficients of the former, and the length that of the latter. Where no row has
-    all cosines, that component stays small and the row comes as near as possible.
+    all cosines, as where two of the directions are nearly parallel, all go as far from the present ones to those
+    wanted as a row can.
 
     Args:
         own: float32 [M, D].
         towards: [M, D] each.
         traits: [M, 1 + number of `towards`], log length and cosines.
     """
-    ways = torch.stack([normalize(way, dim=1) for way in towards], dim=1)
-    gram = (ways @ ways.mT).double()
+    ways = torch.stack([normalize(way.double(), dim=1) for way in towards], dim=1)
+    gram = ways @ ways.mT
     gram += _PARALLEL * torch.eye(len(towards)).to(gram)
-    unit = normalize(own, dim=1)
+    unit = normalize(own.double(), dim=1)
 
     def in_span(cosines: Tensor) -> Tensor:
-        coefficients: Tensor = torch.linalg.solve(gram, cosines.double()).to(own.dtype)
+        coefficients: Tensor = torch.linalg.solve(gram, cosines)
         return (coefficients[:, :, None] * ways).sum(dim=1)
 
-    outside = normalize(unit - in_span((ways @ unit[:, :, None])[:, :, 0]), dim=1)
-    inside = in_span(traits[:, 1:])
+    now = (ways @ unit[:, :, None])[:, :, 0]
+    present, change = in_span(now), in_span(traits[:, 1:] - now)
+    outside = normalize(unit - present, dim=1)
+    inside = present + _feasible(present, change) * change
     rest = (1 - inside.square().sum(dim=1, keepdim=True)).clamp(min=_LEAST_REST**2).sqrt()
     turned: Tensor = normalize(inside + rest * outside, dim=1) * traits[:, :1].exp()
-    return turned
+    return turned.to(own.dtype)
+
+
+def _feasible(start: Tensor, change: Tensor) -> Tensor:
+    """Return the share, from 0 to 1, of each `change` [M, D] after which `start` [M, D] fits in a unit row: [M, 1]."""
+    along, square = ((change * other).sum(dim=1, keepdim=True) for other in (start, change))
+    room = (1 - _LEAST_REST**2 - start.square().sum(dim=1, keepdim=True)).clamp(min=0)
+    # |start + share * change|^2 = 1 - least^2 is quadratic in the share
+    return (((along.square() + square * room).sqrt() - along) / square.clamp(min=1e-12)).clamp(0, 1)
