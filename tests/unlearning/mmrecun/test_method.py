@@ -201,7 +201,7 @@ def test_a_small_request_is_followed_by_as_much_less_of_an_epoch(converged: Trai
         request = ForgetRequest(pairs=tuple(names[:: len(names) // wanted][:wanted]))
         unlearned(converged, Partition.from_request(dataset, request))
     assert counts[-1] == len(train) - 50
-    assert counts[0] == pytest.approx((len(train) - 1) * 100 / len(train), abs=1)
+    assert counts[0] == pytest.approx((len(train) - 1) * (100 / len(train)) ** 3, abs=1)
 
 
 def test_a_solved_model_that_validates_worse_is_not_handed_out(converged: Trained, monkeypatch: pytest.MonkeyPatch):
