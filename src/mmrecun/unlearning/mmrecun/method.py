@@ -166,7 +166,7 @@ class MMRecUn(Unlearner):
         epochs = self.config.epochs if large else 0
         in_all = self.config.newton_steps + epochs
         history = []
-        redrawn = large and solver.redraw_rest()  # many requests would exchange all noise
+        redrawn = _large(task) and solver.redraw_rest()  # not for what is owed: many requests would exchange all noise
         for step in range(1, self.config.newton_steps + 1):
             imbalance = solver.newton_step(self.config.cg_steps)
             if step == 1 and redrawn and not guard.keeps_recall(solver.model):
@@ -222,7 +222,7 @@ def _owing(owed: float) -> str:
     return f"settling is owed for {owed:.2%} of the pairs"
 
 
-def _large(task: Task, owed: float) -> bool:
+def _large(task: Task, owed: float = 0.0) -> bool:
     """Say whether the request, or the share of the pairs that it and those that are `owed` remove, changes all rows."""
     return _features_lost(task) or owed + _share(task) >= _MOST_OWED
 
