@@ -103,14 +103,14 @@ def with_near_duplicate(features: np.ndarray, ratio: float) -> np.ndarray:
     cosines = centred @ centred.T
     np.fill_diagonal(cosines, -1)
     nearest, best = cosines.argmax(axis=1), cosines.max(axis=1)
-    chosen, others = dict[int, None](), set[int]()
+    chosen, others = set[int](), set[int]()
     for row in np.argsort(-best, kind="stable").tolist():
         if len(chosen) == max(1, round(ratio * len(features))):
             break
         if row not in others and int(nearest[row]) not in chosen:
-            chosen[row] = None
+            chosen.add(row)
             others.add(int(nearest[row]))
-    return np.sort(np.array(list(chosen), dtype=np.int64))
+    return np.array(sorted(chosen), dtype=np.int64)
 
 
 def trials(only: str) -> list[tuple[Trial, str]]:

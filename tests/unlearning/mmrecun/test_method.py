@@ -211,6 +211,16 @@ def test_a_solved_model_that_validates_worse_is_not_handed_out(converged: Traine
     assert found.stop_reason.startswith("trained anew, since it is worse")
 
 
+def test_a_request_for_most_of_the_pairs_is_answered_by_training_anew(converged: Trained):
+    names = converged.dataset.users.names
+    degree = converged.dataset.degrees[0]
+    most = np.argsort(-degree)[: int(np.searchsorted(np.sort(degree)[::-1].cumsum(), 0.6 * degree.sum()))]
+    partition = Partition.from_request(converged.dataset, ForgetRequest(users=tuple(names.gather(most))))
+    found = MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task_of(converged, partition))
+    assert found.stop_reason.startswith("trained anew, since 5")
+    assert "% of the pairs are forgotten" in found.stop_reason
+
+
 @pytest.fixture(scope="module")
 def propagating(dataset: Dataset) -> Trained:
     """A model that averages its rows over the graph."""

@@ -27,7 +27,7 @@ from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
 _MOST = 4096
-FEWEST = 10  # pairs that can be compared
+FEWEST = 10  # forgotten pairs, and validation pairs, that can be compared
 _AMONG = 1024  # rows drawn to represent a side in ranks; the same for all pairs
 _GROUPS, _FEWEST_OF_GROUP = 3, 10
 _SPLIT_MARGIN, _SPLIT_ERRORS = 0.05, 2.5  # of the AUC of popularity, from 0.5; the latter in standard errors

@@ -1,6 +1,6 @@
 """Small requests: only the rows that lost pairs move, and the other rows wait for a later, larger request.
 
-The few pairs of a user hardly change other rows, and solving for all rows costs the same for one user as for a
+The few pairs of most users hardly change other rows, and solving for all rows costs the same for one user as for a
 thousand. So a small request moves only the rows of its pairs, each by a Newton step of its own. Facts of the whole
 model are computed once, before the first small request, and kept with the run (see `trained_balance`), as is the share
 of the pairs that small requests have removed since all rows were last solved for.
@@ -46,7 +46,7 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
     moves = list(_moves(task, facts, negatives, model))
     averaged = model.required_inputs().user_item
     for move in moves:
-        move.table.weight[move.places] = move.start + row_scale(step_scale, move.kept, averaged) * move.step
+        move.table.weight[move.places] += row_scale(step_scale, move.kept, averaged) * move.step
     rng = task.seed.child("fresh rows").torch()
     for move in moves:
         move.table.weight[move.emptied] = move.table.fresh(len(move.emptied), rng).to(move.step)
@@ -56,21 +56,20 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
 
 
 class _Move(NamedTuple):
-    """Initial values and steps of M rows of a table.
+    """The steps of M rows of a table.
 
     Attributes:
         table: of the model of the retained data.
         places: int64 [M], the rows.
         emptied: int64, the rows that lost all their pairs.
         kept: float32 [M, 1], the share of its pairs that each row keeps.
-        start, step: float32 [M, D].
+        step: float32 [M, D].
     """
 
     table: EmbeddingTable
     places: Tensor
     emptied: Tensor
     kept: Tensor
-    start: Tensor
     step: Tensor
 
 
@@ -86,7 +85,7 @@ def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) 
                     places = torch.from_numpy(rows.retained).to(step.device)
                     emptied = places[torch.from_numpy(rows.after == 0).to(step.device)]
                     kept = pairs_kept(rows.before, rows.after, step)
-                    yield _Move(table, places, emptied, kept, table.weight[places], step)
+                    yield _Move(table, places, emptied, kept, step)
 
 
 class _Rows(NamedTuple):
