@@ -108,9 +108,7 @@ def _runs_compared_with(
     if isinstance(after, ForeignRun):
         return parent_of(after), _refuse_repeated([gold_of(Path(gold), after, reading) for gold in golds])
     if reading:
-        raise ConfigError(
-            f"{after.folder}: its Golds are run folders, which have no settings of reading; leave them out"
-        )
+        raise ConfigError(f"{after.folder}: Golds of this run are run folders, which take no settings of reading")
     original = load(runs.parent_folder(after.folder, after.manifest))
     return original, _refuse_repeated([_gold(load(gold), after, original) for gold in golds])
 
