@@ -24,6 +24,7 @@ from mmrecun.data.interactions import Split
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
+from mmrecun.models.base import EmbeddingTable
 from mmrecun.runs import Run, load
 from tests.conftest import TRAINING
 
@@ -88,6 +89,16 @@ def test_a_row_that_survived(runs: tuple[Run, Run, Partition]):
         assert failed(runs) == {"residue: rows"}
     finally:
         after.model.users.weight.data[0] = row
+
+
+def test_a_number_that_agrees_by_chance(runs: tuple[Run, Run, Partition], monkeypatch: pytest.MonkeyPatch):
+    original, after, partition = runs
+    for run, rows in ((original, len(partition.removed_items)), (after, len(partition.item_rows))):
+        bias = EmbeddingTable("items", rows, 1, None)
+        torch.nn.init.ones_(bias.weight)
+        tables = {**run.model.tables(), "bias.weight": bias}
+        monkeypatch.setattr(run.model, "tables", lambda tables=tables: tables)
+    assert failed(runs) == set()
 
 
 def test_a_table_of_the_old_size(runs: tuple[Run, Run, Partition]):

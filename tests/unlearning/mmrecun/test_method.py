@@ -78,6 +78,36 @@ def test_each_step_leaves_less_out_of_balance(converged: Trained):
     assert third < first
 
 
+def test_a_step_is_as_long_as_the_rows_losses_allow(converged: Trained, monkeypatch: pytest.MonkeyPatch):
+    partition = taken_out(converged.dataset, "pairs")
+    solver = BalanceSolver(task_of(converged, partition), 64, -1)
+    monkeypatch.setattr(restoring, "solve", lambda _, imbalance, *__: ([9 * part.sign() for part in imbalance], 0))
+    for (table, before, after), start in zip(
+        zip(solver.tables.values(), partition.original.degrees, partition.retained.degrees, strict=True),
+        [table.weight.detach().clone() for table in solver.tables.values()],
+        strict=True,
+    ):
+        solver.newton_step(8)
+        moved = (table.weight.detach() - start).norm(dim=1)
+        lost = 1 - after / np.maximum(before, 1)
+        assert lost.any()
+        assert moved.numpy() == pytest.approx((0.2 + lost) * float(start.norm(dim=1).mean()), rel=1e-4)
+        solver.restart()
+
+
+@pytest.mark.parametrize("kept", [9, 1.95, 1.6, 0])
+def test_a_scale_above_the_usual_must_keep_recall(converged: Trained, kept: float, monkeypatch: pytest.MonkeyPatch):
+    """It is lowered by quarters of what exceeds the usual one, to that one at least."""
+    monkeypatch.setattr(method, "fit_step_scale", lambda *_: StepScale(users=2.1, items=1.0))
+    tried, used = [], []
+    scaled, scale_step = BalanceSolver.scaled, BalanceSolver.scale_step
+    monkeypatch.setattr(BalanceSolver, "scaled", lambda own, scale: tried.append(scale) or scaled(own, scale))
+    monkeypatch.setattr(BalanceSolver, "scale_step", lambda own, scale: used.append(scale) or scale_step(own, scale))
+    monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: tried[-1].users <= kept)
+    unlearned(converged, taken_out(converged.dataset, "pairs"))
+    assert used == [StepScale(pytest.approx({9: 2.1, 1.95: 1.9, 1.6: 1.5, 0: 1.3}[kept]), 1.0)]
+
+
 @pytest.mark.parametrize(("kind", "following"), [("users", 0), ("items", 1)])
 def test_a_side_that_lost_no_pair_goes_as_far_as_solved(converged: Trained, kind: str, following: int):
     solver = BalanceSolver(task_of(converged, taken_out(converged.dataset, kind)), 64, -1)

@@ -42,7 +42,7 @@ from mmrecun.unlearning.mmrecun.level import FEWEST, ForgettingLevel
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.mmrecun.small_request import moved_alone
-from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
+from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_step_scale, shorter_scales
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, TrainedBalance
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 from mmrecun.unlearning.retrain import Retrain
@@ -175,9 +175,9 @@ class MMRecUn(Unlearner):
             history.append({"step": step, "missing": imbalance})
             task.progress(step, in_all, f"out of balance by {imbalance:.3g}")
         level = ForgettingLevel(partition, task.seed.child("level").numpy(), task.device)
-        solver.scale_step(
-            fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), self.config.step_scale)
-        )
+        usual = self.config.step_scale
+        fitted = fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual)
+        solver.scale_step(_keeping_recall(guard, solver, fitted, usual))
         solver.check_finite()
         retained = partition.retained
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
@@ -193,6 +193,18 @@ class MMRecUn(Unlearner):
         stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs, {settled}"
         carried = solver.facts.model_copy(update={"owed": owed})
         return UnlearnResult(solver.model, stop, history, carried=carried.model_dump(mode="json"))
+
+
+def _keeping_recall(guard: ValidationGuard, solver: BalanceSolver, scale: StepScale, usual: float) -> StepScale:
+    """Return the scale, or one nearer to the usual that keeps validation recall, if it exceeds the usual one."""
+    if guard.trained is None or max(scale) <= usual:
+        return scale
+    for shorter in shorter_scales(scale, usual):
+        with solver.scaled(scale) as model:
+            if guard.keeps_recall(model):
+                break
+        scale = shorter
+    return scale
 
 
 def train_on_retained(

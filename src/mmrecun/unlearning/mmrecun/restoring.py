@@ -1,7 +1,8 @@
 """Bring the rows of a trained model into balance with the retained pairs, by Gauss-Newton steps."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -12,14 +13,14 @@ from mmrecun.arrays import Ints
 from mmrecun.errors import DivergedError
 from mmrecun.evaluation.row_traits import degree_strata
 from mmrecun.forget import views
-from mmrecun.models.base import UserItemVectors
+from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.conjugate import CapturedSolver, Tensors, inner, solve
 from mmrecun.unlearning.mmrecun.balance import Balance, pairs_kept, share_left
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.expected_bpr import Gradient
-from mmrecun.unlearning.mmrecun.step_scale import StepScale, row_scale
+from mmrecun.unlearning.mmrecun.step_scale import StepScale, limited, row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
@@ -27,6 +28,9 @@ _REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged
 _REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above one of these two:
 _WELL_EXPLAINED = 0.8  # where a graph averages rows; LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
 _NEARLY_ALL_EXPLAINED = 0.9  # elsewhere; BPR-MF has 0.94 and 0.96 on Baby and CiteULike, 0.85 on MovieLens
+_LONGEST = (
+    0.2  # of a row's step, in mean lengths of rows; those of few pairs hardly resist, and went 15 lengths in MGCN
+)
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
 
@@ -144,6 +148,8 @@ class BalanceSolver:
     def newton_step(self, cg_steps: int) -> float:
         """Take one Gauss-Newton step, with a limited number of products with the curvature.
 
+        A row moves by a fifth of the mean length of rows at most, or farther by the share of its pairs that it lost.
+
         Returns the root mean square of the rows' imbalance before the step.
         """
         gradients, vectors, by_vectors = self._gradients()
@@ -161,7 +167,8 @@ class BalanceSolver:
             found, _ = solve(self._product(curvature, rows, False), imbalance, diagonal, cg_steps, _CLOSE)
         with torch.no_grad():
             for table, own, step in zip(self.tables.values(), rows, found, strict=True):
-                table.weight.copy_(own + step)
+                longest = (_LONGEST + 1 - self._pairs_kept[table.side]) * own.norm(dim=1).mean()
+                table.weight.copy_(own + limited(step, longest))
         return math.sqrt(float(inner(imbalance, imbalance)) / sum(part.numel() for part in imbalance))
 
     def _system_of(self, curvature: GaussNewtonMatrix, rows: Tensors) -> "_CapturedSystem":
@@ -184,14 +191,20 @@ class BalanceSolver:
         if not torch.stack([table.weight.isfinite().all() for table in self.tables.values()]).all():
             raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
 
+    @contextmanager
+    def scaled(self, scale: StepScale) -> Iterator[Recommender]:
+        """Scale the step by `scale` within the context, which gets the model."""
+        rows = [table.weight.detach() for table in self.tables.values()]
+        self._set_rows(self._scaled(scale))
+        yield self.model
+        self._set_rows(rows)
+
     @torch.no_grad()
     def scaled_vectors(self, scale: StepScale) -> UserItemVectors:
         """Return the vectors of all users and items for a step scaled by `scale`."""
-        rows = [table.weight.detach() for table in self.tables.values()]
-        self._set_rows(self._scaled(scale))
-        self.check_finite()
-        users, items = (part.detach() for part in vectors_of(self.model, self.inputs))
-        self._set_rows(rows)
+        with self.scaled(scale) as model:
+            self.check_finite()
+            users, items = (part.detach() for part in vectors_of(model, self.inputs))
         return users, items
 
     @torch.no_grad()
