@@ -71,6 +71,16 @@ def test_a_trained_matrix_factorisation_follows_from_its_pairs(converged: Traine
     assert set(solver.tables) == {"users.weight", "items.weight"}
 
 
+def test_items_that_lost_pairs_lose_bias(dataset: Dataset):
+    """A bias would tell how popular its item was."""
+    trained = trained_on(dataset, "vbpr", LONG)
+    partition = taken_out(dataset, "pairs")
+    bias = retained_model(task_of(trained, partition), trained.model).bias.weight.detach()[:, 0].numpy()
+    change = unlearned(trained, partition, epochs=0).model.bias.weight.detach()[:, 0].numpy() - bias
+    before, after = partition.original.degrees[1], partition.retained.degrees[1]
+    assert np.corrcoef(change, after / np.maximum(before, 1))[0, 1] > 0.3
+
+
 def test_each_step_leaves_less_out_of_balance(converged: Trained):
     solver = BalanceSolver(task_of(converged, taken_out(converged.dataset, "pairs")), 64, -1)
     first, second, third = (solver.newton_step(8) for _ in range(3))

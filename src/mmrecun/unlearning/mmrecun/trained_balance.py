@@ -70,8 +70,8 @@ class TrainedBalance(NamedTuple):
         for name, table in task.model.tables().items():
             rows, degree = torch.from_numpy(kept[table.side]).to(task.device), degrees[table.side][kept[table.side]]
             own, gradient = table.weight.detach()[rows], gradients[name][rows]
-            cosine = cosines[name] = mean_cosine(own, gradient, degree) if own.shape[1] > 1 else 0.0
-            of_features = table.side == "items" and name not in task.model.ID_TABLES
+            cosine = cosines[name] = mean_cosine(own, gradient, degree)
+            of_features = table.side == "items" and table.modality is not None
             if cosine >= (max(min_cosine, _MIN_COSINE_OF_FEATURES) if of_features else min_cosine):
                 decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
             elif name in task.model.ID_TABLES:
