@@ -13,6 +13,7 @@ from mmrecun.unlearning.base import Task, retained_model
 _MOST_ASKED = 4096  # users whose recall is computed
 _LEAST_KEPT = 0.85  # of the trained model's validation recall; Golds keep 0.95 or more of it
 _NEARLY_ALL = 0.95  # of it; Golds differ by about as much
+_SHARED = 0.5  # the error of a difference, in that of one recall: two models serve most users alike
 
 
 class ValidationGuard:
@@ -38,15 +39,20 @@ class ValidationGuard:
         return validation_score(model, self._inputs, self._retained, self._asked)
 
     def keeps_recall(self, model: Recommender) -> bool:
-        """Say whether a model keeps nearly all of the trained model's recall."""
-        return self.trained is not None and self._score(model) >= _NEARLY_ALL * self.trained
+        """Say whether a model keeps nearly all of the trained model's recall, or misses it by chance."""
+        return self.trained is not None and (
+            self._score(model) >= _NEARLY_ALL * self.trained - _SHARED * self._error(self.trained)
+        )
 
     def worse(self, model: Recommender) -> str:
         """Return how much worse than the trained model a model validates, in words; "" if within chance."""
         if self.trained is None:
             return ""
         after, before = self._score(model), self.trained
-        chance = 2 * math.sqrt(max(before * (1 - before), 0) / len(self._asked))
-        if after >= _LEAST_KEPT * before - chance:
+        if after >= _LEAST_KEPT * before - 2 * self._error(before):
             return ""
         return f"the solved model validates at {after:.4f}, where the trained one does at {before:.4f}"
+
+    def _error(self, recall: float) -> float:
+        """Return the standard error of a recall of the users asked, each of whom has it or has not."""
+        return math.sqrt(max(recall * (1 - recall), 0) / len(self._asked))
