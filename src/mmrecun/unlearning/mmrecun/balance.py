@@ -51,6 +51,13 @@ def pairs_kept(before: Ints, after: Ints, like: Tensor) -> Tensor:
     return _column(after / np.maximum(before, 1), like)
 
 
+def other_rows(strata: Ints, rng: np.random.Generator) -> Ints:
+    """Return a permutation of the rows within strata that leaves no row in place, where possible; int64 [R]."""
+    others = np.empty_like(strata)
+    others[np.argsort(strata, kind="stable")] = np.lexsort((rng.random(len(strata)), strata))
+    return others
+
+
 @dataclass(frozen=True)
 class Balance:
     """Decay and remainder of R retained rows of a table at the stationary point without the forgotten pairs.

@@ -169,8 +169,8 @@ def _folded_in_pairs(
     retained = np.bincount(train.items[~removed[train.users]], minlength=int((~removed_partners).sum()))
     if not _comparable(retained, groups[0].queries, groups[1].queries):
         return None
-    rivals = _rivals(len(retained), rng)
-    first, second = (group.among(rivals, len(retained), device) for group in groups)
+    among = _drawn_rows(len(retained), rng)
+    first, second = (group.among(among, len(retained), device) for group in groups)
     return _FoldedInPairs(of_users, groups[0], groups[1], degree_bins(retained, 5), (first, second))
 
 
@@ -189,10 +189,11 @@ def _single_pairs(partition: Partition, rng: np.random.Generator, device: torch.
     degree = np.bincount(train.items, minlength=len(partition.item_rows))
     if not _comparable(degree, forgotten, valid):
         return None
-    return _SinglePairs.of(forgotten, valid, partition.retained, _rivals(len(degree), rng), device)
+    return _SinglePairs.of(forgotten, valid, partition.retained, _drawn_rows(len(degree), rng), device)
 
 
-def _rivals(count: int, rng: np.random.Generator) -> Ints:
+def _drawn_rows(count: int, rng: np.random.Generator) -> Ints:
+    """Draw the rows that represent a side in ranks."""
     return np.sort(rng.permutation(count)[:_AMONG])
 
 

@@ -50,6 +50,8 @@ from mmrecun.unlearning.retrain import Retrain
 _SETTLING_RATE = 2.0  # learning rate of the last epoch, relative to that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs from which on a request is followed by a whole epoch
 _SHORTENING = 3  # power of the part of that share by which an epoch is shortened; see `train_on_retained`
+_NO_NEARER = 0.9  # of the imbalance is left by a step after which another would lead away
+_INSTEAD = 1.5  # times the usual scale where one step is taken, instead of the others
 _MOST_SOLVED = 0.5  # share of the pairs that a request may remove; what is left would train another model
 _MOST_OWED = 0.005  # share of the pairs that small requests may remove before all rows are solved for
 
@@ -165,17 +167,9 @@ class MMRecUn(Unlearner):
         large = _large(task, owed)
         epochs = self.config.epochs if large else 0
         in_all = self.config.newton_steps + epochs
-        history = []
-        redrawn = _large(task) and solver.redraw_rest()  # not for what is owed: many requests would exchange all noise
-        for step in range(1, self.config.newton_steps + 1):
-            imbalance = solver.newton_step(self.config.cg_steps)
-            if step == 1 and redrawn and not guard.keeps_recall(solver.model):
-                solver.restart()
-                imbalance = solver.newton_step(self.config.cg_steps)
-            history.append({"step": step, "missing": imbalance})
-            task.progress(step, in_all, f"out of balance by {imbalance:.3g}")
+        history = self._steps(task, solver, guard, in_all)
+        usual = self.config.step_scale * (1 if len(history) == self.config.newton_steps else _INSTEAD)
         level = ForgettingLevel(partition, task.seed.child("level").numpy(), task.device)
-        usual = self.config.step_scale
         fitted = fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual)
         solver.scale_step(_keeping_recall(guard, solver, fitted, usual))
         solver.check_finite()
@@ -183,7 +177,7 @@ class MMRecUn(Unlearner):
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
         for epoch in range(1, epochs + 1):
             loss = train_on_retained(task, solver, sampler, epoch, owed)
-            history.append({"step": self.config.newton_steps + epoch, "loss": loss})
+            history.append({"step": len(history) + 1, "loss": loss})
             task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
         match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
         if why := guard.worse(solver.model):
@@ -193,6 +187,21 @@ class MMRecUn(Unlearner):
         stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs, {settled}"
         carried = solver.facts.model_copy(update={"owed": owed})
         return UnlearnResult(solver.model, stop, history, carried=carried.model_dump(mode="json"))
+
+    def _steps(self, task: Task, solver: BalanceSolver, guard: ValidationGuard, in_all: int) -> list[dict[str, float]]:
+        """Take Gauss-Newton steps, as long as they bring rows nearer to balance; returns what each found."""
+        history: list[dict[str, float]] = []
+        redrawn = _large(task) and solver.redraw_rest()  # not for what is owed: many requests would exchange all noise
+        for step in range(1, self.config.newton_steps + 1):
+            missing = solver.newton_step(self.config.cg_steps)
+            if step == 1 and redrawn and not guard.keeps_recall(solver.model):
+                solver.restart()
+                missing = solver.newton_step(self.config.cg_steps)
+            history.append({"step": step, "missing": missing})
+            task.progress(step, in_all, f"out of balance by {missing:.3g}")
+            if step < self.config.newton_steps and solver.imbalance() > _NO_NEARER * missing:
+                break
+        return history
 
 
 def _keeping_recall(guard: ValidationGuard, solver: BalanceSolver, scale: StepScale, usual: float) -> StepScale:

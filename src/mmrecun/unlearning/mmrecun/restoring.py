@@ -16,7 +16,7 @@ from mmrecun.forget import views
 from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.conjugate import CapturedSolver, Tensors, inner, solve
-from mmrecun.unlearning.mmrecun.balance import Balance, pairs_kept, share_left
+from mmrecun.unlearning.mmrecun.balance import Balance, other_rows, pairs_kept, share_left
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.expected_bpr import Gradient
@@ -111,9 +111,7 @@ class BalanceSolver:
         Where items share features, or graphs join many rows, most of a row may come from the pairs of others.
         """
         names = [name for name in self.tables if trained.cosines[name] < _WELL_EXPLAINED]
-        if not names:
-            return {}
-        gradients, _, _ = self._gradients()
+        gradients = self._gradients()[0] if names else {}
         return {
             name: share_left(trained.gradients[name][rows[self.tables[name].side]], gradients[name]) for name in names
         }
@@ -133,7 +131,7 @@ class BalanceSolver:
         if not share:
             return False
         rng = self._seed.child("rest").numpy()
-        others = {side: _others(strata, rng) for side, strata in self._strata.items()}
+        others = {side: other_rows(strata, rng) for side, strata in self._strata.items()}
         self._kept = self._balance
         self._balance = {
             name: balance.with_rest_of(others[self.tables[name].side], share) for name, balance in self._balance.items()
@@ -145,6 +143,17 @@ class BalanceSolver:
         self._set_rows([start.clone() for start in self._start])
         self._balance, self._known = self._kept, None
 
+    def imbalance(self) -> float:
+        """Compute the root mean square of the rows' imbalance."""
+        return _root_mean_square(self._imbalance())
+
+    def _imbalance(self) -> Tensors:
+        gradients, _, _ = self._gradients()
+        return [
+            balance.imbalance(table.weight.detach(), gradients[name])
+            for (name, balance), table in zip(self._balance.items(), self.tables.values(), strict=True)
+        ]
+
     def newton_step(self, cg_steps: int) -> float:
         """Take one Gauss-Newton step, with a limited number of products with the curvature.
 
@@ -152,13 +161,10 @@ class BalanceSolver:
 
         Returns the root mean square of the rows' imbalance before the step.
         """
-        gradients, vectors, by_vectors = self._gradients()
+        imbalance = self._imbalance()
+        _, vectors, by_vectors = self._gradients()
         self._known = None
         rows = [table.weight.detach() for table in self.tables.values()]
-        imbalance = [
-            balance.imbalance(own, gradients[name])
-            for (name, balance), own in zip(self._balance.items(), rows, strict=True)
-        ]
         curvature = GaussNewtonMatrix(self._bpr.links, by_vectors.hessian_weights, vectors)
         diagonal = self._diagonal(curvature)
         if self._capture and rows[0].is_cuda:
@@ -169,7 +175,7 @@ class BalanceSolver:
             for table, own, step in zip(self.tables.values(), rows, found, strict=True):
                 longest = (_LONGEST + 1 - self._pairs_kept[table.side]) * own.norm(dim=1).mean()
                 table.weight.copy_(own + limited(step, longest))
-        return math.sqrt(float(inner(imbalance, imbalance)) / sum(part.numel() for part in imbalance))
+        return _root_mean_square(imbalance)
 
     def _system_of(self, curvature: GaussNewtonMatrix, rows: Tensors) -> "_CapturedSystem":
         """Return the system that is captured at the first step, with the values of this one."""
@@ -272,6 +278,10 @@ class _CapturedSystem(NamedTuple):
     rows: Tensors
 
 
+def _root_mean_square(parts: Tensors) -> float:
+    return math.sqrt(float(inner(parts, parts)) / sum(part.numel() for part in parts))
+
+
 def redrawn_share(cosine: float, averaged: bool) -> float:
     """Return the share of the square of each row's rest to exchange, from 0 to a quarter.
 
@@ -287,10 +297,3 @@ def redrawn_share(cosine: float, averaged: bool) -> float:
     """
     least = _WELL_EXPLAINED if averaged else _NEARLY_ALL_EXPLAINED
     return min(max(_REDRAWN_GROWTH * (cosine - least), 0.0), _REDRAWN)
-
-
-def _others(strata: Ints, rng: np.random.Generator) -> Ints:
-    """Return a permutation of the rows within strata that leaves no row in place, where possible; int64 [R]."""
-    others = np.empty_like(strata)
-    others[np.argsort(strata, kind="stable")] = np.lexsort((rng.random(len(strata)), strata))
-    return others

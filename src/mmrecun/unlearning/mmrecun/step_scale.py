@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmrecun.arrays import Doubles
 
-_NEAREST, _FARTHEST = 0.5, 2.0
+_NEAREST, _FARTHEST = 0.4, 1.6  # of the expected scale
 _SPREAD, _SPREAD_OF_SIDES = 0.5, 0.1  # standard deviations of the mean scale, and of half the difference of the sides
 _DAMPING = 4  # power of the share of its pairs that a row keeps, by which the scale of its step is drawn to 1
 _PROBE, _MOST, _ROUNDS = 0.4, 0.5, 4
@@ -48,7 +48,7 @@ def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expec
         weighted = slopes / errors[:, None] ** 2
         pull = precision @ (usual - at) - weighted.T @ found
         step = np.linalg.solve(weighted.T @ slopes + precision, pull).clip(-_MOST, _MOST)
-        step = (at + step).clip(_NEAREST, _FARTHEST) - at
+        step = (at + step).clip(_NEAREST * expected, _FARTHEST * expected) - at
         at = at + step
         if np.abs(step).max() < _SHORT:
             break
