@@ -22,6 +22,7 @@ except ImportError:  # Windows
 _PARTIAL = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{16}\.partial", re.DOTALL)
 _LOCK = re.compile(r"\.(?P<target>.+)\.lock", re.DOTALL)
 _STATE = re.compile(r"\.(?P<target>.+)\.(?:resume\.safetensors|training)", re.DOTALL)
+_HELD: set[Path] = set()  # lock files that this process holds
 _RUN = ("manifest.json", "mapped.json")  # one of them is in every run folder
 
 
@@ -65,6 +66,11 @@ def _make(folder: Path, target: Path) -> None:
         raise ArtifactError(f"cannot write {target}: {error.strerror}") from None
 
 
+def makes_something() -> bool:
+    """Say whether this process holds a claim now, so that its end would leave something behind."""
+    return bool(_HELD)
+
+
 def is_claimed(target: Path) -> bool:
     """Say whether a command is making `target` now."""
     path = _lock_file(target)
@@ -91,11 +97,13 @@ def _locked(path: Path, target: Path, wait: bool) -> Iterator[bool]:
     if file is None:
         yield False
         return
+    _HELD.add(path)
     try:
         yield True
     finally:
         path.unlink(missing_ok=True)
         os.close(file)
+        _HELD.discard(path)
 
 
 def _opened(path: Path, target: Path, wait: bool) -> int | None:
