@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -15,9 +16,9 @@ from mmrecun import jobs, runs
 from mmrecun.data import files
 from mmrecun.data.interactions import Split
 from mmrecun.data.synthetic import make
-from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
+from mmrecun.errors import ArtifactError, ConfigError, DataError, DiskError, ForgetError
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs import _train
+from mmrecun.jobs import _audit, _train
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun.method import MMRecUn
 from tests.conftest import SMALL, TRAINING
@@ -268,6 +269,25 @@ def test_a_changed_dataset_and_damaged_weights_are_noticed(data_folder: Path, tm
     shutil.rmtree(tmp_path / "data")
     with pytest.raises(ArtifactError, match="put it back"):
         runs.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("room_for", [0, 1])
+def test_an_audit_that_finds_the_disk_full_leaves_the_earlier_one(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room_for: int
+):
+    jobs.unlearn(run_folder, {"users": ["u00004"]}, tmp_path / "after", "unlink")
+    jobs.audit(tmp_path / "after")
+    before, written = digests(tmp_path / "after"), list[Path]()
+
+    def full(source: Path, target: Path) -> None:
+        if len(written) == room_for:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        written.append(Path(shutil.copyfile(source, target)))
+
+    monkeypatch.setattr(_audit, "link_or_copy", full)
+    with pytest.raises(DiskError, match="cannot be written: No space left on device"):
+        jobs.audit(tmp_path / "after")
+    assert digests(tmp_path / "after") == before
 
 
 def test_an_audit_refuses_what_does_not_belong_together(run_folder: Path, tmp_path: Path):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrecun import runs
-from mmrecun.atomic import refuse_unwritable, replace_file, staged_folder
+from mmrecun.atomic import link_or_copy, refuse_unwritable, replacing, staged_folder
 from mmrecun.auditing.assess import AuditedRun, AuditSubject, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.likelihood_ratio import check_number
@@ -140,9 +140,10 @@ def _written(report: AuditReport, page: bytes, run: Run) -> AuditReport:
     with staged_folder(place) as staging:
         (staging / "audit.json").write_bytes(text)
         (staging / "report.html").write_bytes(page)
-    if first:
-        replace_file(run.folder / "audit.json", text)
-        replace_file(run.folder / "report.html", page)
+        if first:  # both are written before either is replaced, so that they fit if the disk is full
+            with replacing(run.folder / "audit.json") as values, replacing(run.folder / "report.html") as shown:
+                link_or_copy(staging / "audit.json", values)
+                link_or_copy(staging / "report.html", shown)
     return report
 
 
