@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from pydantic import ValidationError
 
-from mmrecun.atomic import as_path, replace_file
+from mmrecun.atomic import as_path, followed, replace_file
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.parquet import read_parquet, write_parquet
@@ -64,9 +64,16 @@ class Run:
 
 
 def weights_digest(folder: Path) -> str:
-    """Compute SHA-256 of the weights file, as hexadecimal text."""
-    with (folder / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Compute SHA-256 of the weights file, as hexadecimal text.
+
+    Raises:
+        ArtifactError: when there is none.
+    """
+    try:
+        with (folder / WEIGHTS).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise ArtifactError(f"{folder / WEIGHTS}: no such file") from None
 
 
 def write(folder: Path, manifest: Manifest, model: Recommender, history: list[dict[str, float]]) -> None:
@@ -186,7 +193,10 @@ def rehome(folder: Path, parents: Iterable[Path]) -> None:
 
 @prepared()
 def load(run: Run | PathLike, device: str = "auto") -> Run:
-    """Read a run folder with its model and dataset; a `Run` is returned unchanged."""
+    """Read a run folder with its model and dataset; a `Run` is returned unchanged.
+
+    A symbolic link is followed once, so that one that is turned to another run meanwhile gives the earlier run whole.
+    """
     if isinstance(run, Run):
         return run
-    return read(as_path(run, "run"), resolve(device))
+    return read(followed(as_path(run, "run")), resolve(device))

@@ -290,6 +290,26 @@ def test_an_audit_that_finds_the_disk_full_leaves_the_earlier_one(
     assert digests(tmp_path / "after") == before
 
 
+def test_a_link_that_is_turned_to_another_run_while_it_is_read_gives_the_earlier_one(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    jobs.unlearn(run_folder, {"users": ["u00004"]}, tmp_path / "after", "unlink")
+    (tmp_path / "release").symlink_to(run_folder)
+    (tmp_path / "next").symlink_to("after")
+    read_dataset = runs.read_dataset
+
+    def turned(*arguments):
+        (tmp_path / "next").replace(tmp_path / "release")
+        return read_dataset(*arguments)
+
+    monkeypatch.setattr(runs, "read_dataset", turned)
+    read = runs.load(tmp_path / "release")
+    monkeypatch.undo()
+    assert read.weights == runs.load(run_folder).weights
+    assert "u00004" in read.dataset.users.names
+    assert runs.load(tmp_path / "release").weights == runs.load(tmp_path / "after").weights
+
+
 def test_an_audit_refuses_what_does_not_belong_together(run_folder: Path, tmp_path: Path):
     jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), tmp_path / "one")
     jobs.unlearn(run_folder, ForgetRequest(users=("u00002",)), tmp_path / "other", "retrain")
