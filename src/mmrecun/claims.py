@@ -37,7 +37,7 @@ def claimed(target: Path, wait: bool = False, within: Iterable[Path] = ()) -> It
     Args:
         target: folder or file to make.
         wait: wait until another command that makes it has ended; for short writes.
-        within: folders that only commands with this claim write to; half-written files there are removed, too.
+        within: folders that only commands with this claim write to; what is unfinished there is removed, too.
 
     Raises:
         ArtifactError: when another command is making `target` and `wait` is not set, or nothing can be made there.
@@ -50,7 +50,8 @@ def claimed(target: Path, wait: bool = False, within: Iterable[Path] = ()) -> It
         with _locked(_lock_file(target), target, wait) as alone:
             if alone:
                 _remove_unfinished(target)
-                _remove_finished_states(target.parent)
+                for folder in (target.parent, *filter(Path.is_dir, within)):
+                    _remove_finished_states(folder)
                 _remove_partials(within)
             yield
     finally:

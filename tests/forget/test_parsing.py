@@ -153,6 +153,7 @@ def test_a_refusal_is_one_line_whatever_stands_in_the_id(tmp_path: Path):
         "u1,i2,4\n",
         "u1|i2\n",
         "# why\nu1,i2\n",
+        "# why\nu1;i2\n",
         "konto,ware\nu1,i2\n",
     ],
 )

@@ -84,7 +84,9 @@ def _decoded(path: Path, content: bytes, warn: Warn) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8-sig" or b"\x00" in content:
-            raise ForgetError(f"{path}: not readable as {encoding.upper()} text: {error.reason}") from None
+            raise ForgetError(
+                f"{path}: not readable as {encoding.upper().removesuffix('-SIG')} text: {error.reason}"
+            ) from None
     try:
         text = content.decode("cp1252")
     except UnicodeDecodeError as error:

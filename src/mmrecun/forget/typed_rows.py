@@ -67,7 +67,7 @@ def typed_place_of_pair(
     source, users = _typed(path, "user", headers[0], known[0], no_warning, of_pairs=True)
     items = _typed(path, "item", headers[1], known[1], no_warning, of_pairs=True)[1]
     wanted = set(pairs)
-    return _first(source, pl.Series([pair in wanted for pair in zip(users, items, strict=True)], dtype=pl.Boolean))
+    return _first(source, pl.Series([pair in wanted for pair in zip(users, items, strict=True)]))
 
 
 def _first(source: Source, fits: pl.Series) -> str:
