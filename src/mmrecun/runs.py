@@ -159,17 +159,20 @@ def history(folder: Path) -> list[dict[str, float]]:
     return read_parquet(folder / HISTORY).to_dicts()
 
 
-def parent_folder(folder: Path, manifest: Manifest) -> Path:
-    """Return the folder of the run that the run in `folder` was unlearned from.
+def parent_folder(folder: Path, manifest: Manifest, moved: Path | None = None) -> Path:
+    """Return the folder of the run that the run in `folder` was unlearned from: `moved`, if it was moved there.
 
     Raises:
         ArtifactError: when the run was trained, or its parent is gone or has changed.
     """
     if manifest.parent is None:
         raise ArtifactError(f"{folder} was trained, not unlearned; there is nothing to audit")
-    place = (folder / manifest.parent.path).resolve()
+    place = (moved or folder / manifest.parent.path).resolve()
     if not (place / WEIGHTS).is_file():
-        raise ArtifactError(f"{folder}: the run it was unlearned from is not at {place}; put it back there")
+        raise ArtifactError(
+            f"{folder}: the run it was unlearned from is not at {place}; put it back there, or say where it is with "
+            "--original"
+        )
     if weights_digest(place) != manifest.parent.digest:
         raise ArtifactError(f"{folder}: the run at {place} is no longer the one it was unlearned from")
     return place

@@ -356,9 +356,15 @@ def test_an_audit_needs_the_run_it_came_from_as_it_was(run_folder: Path, data_fo
     weights.write_bytes(bytes(content))
     with pytest.raises(ArtifactError, match="no longer the one it was unlearned from"):
         jobs.audit(tmp_path / "after")
-    shutil.rmtree(tmp_path / "parent")
-    with pytest.raises(ArtifactError, match="put it back there"):
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    (tmp_path / "parent").rename(tmp_path / "moved")
+    with pytest.raises(ArtifactError, match="put it back there, or say where it is with --original"):
         jobs.audit(tmp_path / "after")
+    with pytest.raises(ArtifactError, match="no longer the one it was unlearned from"):
+        jobs.audit(tmp_path / "after", original=tmp_path / "after")
+    assert jobs.shadow_seconds(tmp_path / "after", 4, tmp_path / "moved") > 0
+    assert jobs.audit(tmp_path / "after", original=tmp_path / "moved").forgotten["users"] == 1
 
 
 @contextmanager
