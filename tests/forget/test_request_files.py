@@ -81,7 +81,7 @@ REFUSED = {
     "nothing": ("x.json", b"[]", "the array is empty"),
     "nobody": ("x.json", b'{"users": []}', "'users' is empty"),
     "an id with a separator": ("x.csv", b"user,why\na,b,x\n", "line 2: the user may be 'a' or 'a,b'; put an id"),
-    "an id with a separator, at the end": ("x.csv", b"user,why\na,b\n", "line 2: the user may be 'a' or 'a,b'"),
+    "an id with a separator, at the end": ("x.csv", b"when,user\n1,a,b\n", "line 2: the user may be 'a' or 'a,b'"),
     "an id with a separator and a blank": ("x.csv", b"user,why\na,b ,x\n", "line 2: the user may be 'a' or 'a,b'"),
     "an id with a separator, no header": ("x.csv", b"a,b,x\nu1,y\n", "line 1: the user may be 'a' or 'a,b'"),
     "pairs, not users": ("x.json", b'{"pairs": [{"user": "u1", "item": "i1"}]}', "column 'id' is missing"),
