@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from mmrecun.auditing.compare import BEYOND
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.report import extra_tables, figures, forgetting, outcome, tables, to_gold, wording
 from mmrecun.report.template import page_template
@@ -42,7 +43,7 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
         occasion=wording.occasion(report),
         summary=wording.summary(report),
         outcome=outcome.paragraphs(report),
-        beyond=outcome.BEYOND,
+        beyond=BEYOND,
         counts=wording.counts(report),
         columns=tables.state_columns(report),
         state_rows=tables.state_rows(report),
