@@ -12,6 +12,7 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.lookalikes import folded, stripped
 from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.parsing import read_ids, read_pairs
+from mmrecun.forget.typed_rows import typed_place_of_pair
 from mmrecun.text import escape_control
 from tests.forget.test_parsing import named
 
@@ -189,3 +190,14 @@ def test_ids_that_look_alike_are_one_when_folded_and_named_when_unknown(one: str
 
 def test_blanks_are_taken_off_the_ends_and_joiners_stay():
     assert stripped(pl.Series(["\ufeff u 1\u200b ", "a\u200d"])).to_list() == ["u 1", "a\u200d"]
+
+
+def test_the_place_of_a_pair_is_found_by_the_columns_that_its_reading_takes(tmp_path: Path):
+    """Named as in the dataset, or those of several that hold known ids."""
+    path, pair = tmp_path / "x.parquet", [("u2", "i9")]
+    users, items = IdMap.of("user", ["u1", "u2"]), IdMap.of("item", ["i1", "i9"])
+    pl.DataFrame({"konto": ["u1", "u2"], "ware": ["i1", "i9"]}).write_parquet(path)
+    assert typed_place_of_pair(path, pair, ("konto", "ware"), (users, items)) == f"{path}, row 1"
+    ids = {"username": ["a", "b"], "user_id": ["u1", "u2"], "item": ["c", "d"], "item_id": ["i1", "i9"]}
+    pl.DataFrame(ids).write_parquet(path)
+    assert typed_place_of_pair(path, pair, ("", ""), (users, items)) == f"{path}, row 1"
