@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmrecun.atomic import refuse_existing, replace_file, replacing, staged_folder, usual_permissions
-from mmrecun.errors import ArtifactError
+from mmrecun.errors import ArtifactError, DiskError
 
 
 def test_a_folder_appears_when_the_block_ends(tmp_path):
@@ -118,7 +118,7 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch):
 def test_a_full_disk_is_told_with_the_name_of_the_target(tmp_path):
     full = OSError(errno.ENOSPC, "No space left on device")
     for block in (staged_folder, replacing):
-        with pytest.raises(ArtifactError, match="run: cannot be written: No space left"), block(tmp_path / "run"):
+        with pytest.raises(DiskError, match="run: cannot be written: No space left"), block(tmp_path / "run"):
             raise full
     assert not list(tmp_path.iterdir())
 

@@ -98,9 +98,10 @@ def test_a_state_that_can_be_resumed_stays(tmp_path):
         assert state.exists()
 
 
+@pytest.mark.parametrize("within", [False, True])
 @pytest.mark.parametrize("manifest", ["manifest.json", "mapped.json"])
-def test_the_state_of_a_training_whose_run_is_whole_goes(tmp_path, manifest: str):
-    """It was killed between the two; only commands beside it can still do so, as the same one is refused."""
+def test_the_state_of_a_training_whose_run_is_whole_goes(tmp_path, manifest: str, within: bool):
+    """It was killed between the two; only commands beside it, or that own its folder, can still remove it."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / manifest).touch()
     (tmp_path / ".run.resume.safetensors").touch()
@@ -108,7 +109,10 @@ def test_the_state_of_a_training_whose_run_is_whole_goes(tmp_path, manifest: str
     (tmp_path / ".other.resume.safetensors").touch()
     with claimed(tmp_path / "run"), claimed(tmp_path / "next"):  # the training is at its end
         assert (tmp_path / ".run.training").exists()
-    with claimed(tmp_path / "next"):
+    other = {"target": tmp_path / "next"}
+    if within:
+        other = {"target": tmp_path / "bench" / "rows", "within": [tmp_path, tmp_path / "missing"]}
+    with claimed(**other):
         pass
     assert {path.name for path in tmp_path.iterdir()} == {"run", ".other.resume.safetensors"}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmrecun.errors import ArtifactError, MMRecUnError
+from mmrecun.errors import ArtifactError, DiskError, MMRecUnError
 
 _DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 _NUMBER = re.compile(r"(?:os error |errno )(\d+)")
@@ -127,10 +127,16 @@ def _naming(target: Path, staging: Path) -> Iterator[None]:
         if named and not inside:
             raise
         if fault is not None:
-            raise ArtifactError(f"{target}: cannot be written: {os.strerror(fault)}") from None
+            raise unwritable(target, fault) from None
         if isinstance(error, ArtifactError):
-            raise ArtifactError(str(error).replace(str(staging), str(target))) from None
+            raise type(error)(str(error).replace(str(staging), str(target))) from None
         raise
+
+
+def unwritable(target: Path, fault: int) -> ArtifactError:
+    """Return the error that `target` cannot be written, by the number of the system's error."""
+    kind = DiskError if fault in _DISK_FAULTS else ArtifactError
+    return kind(f"{target}: cannot be written: {os.strerror(fault)}")
 
 
 def _fault(error: Exception) -> int | None:

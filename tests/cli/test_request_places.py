@@ -14,6 +14,8 @@ from mmrecun import ForgetRequest, load
     [
         ("--users", "u00001\r\n\r\nnobody\r\n", 3),
         ("--users", "user;since\nu00001;2020\nu00002;2021\n  nobody ;2022\n", 4),
+        ("--users", "sep=:\nuser:why\nnobody:x\n", 3),
+        ("--users", 'sep=;\n"nobody"\n', 2),
         ("--items", '# of March\ni00001\n"a, b"\n', 3),
         ("--pairs", "user,item\nnobody,i00001\n", 2),
         ("--pairs", "5,i00001,nobody\n", 1),
@@ -38,6 +40,7 @@ def test_the_line_of_an_unknown_id_is_named(
         ("--users", "q.json", '{"users": ["u00001", "u00002", "nobody"]}', "row 2"),
         ("--items", "q.jsonl", '{"item": "i00001"}\n\n{"item": "nothing"}\n', "line 3"),
         ("--pairs", "q.jsonl", '{"user": "nobody", "item": "i00001"}\n', "line 1"),
+        ("--pairs", "q.json", '{"pairs": [["u00001", "nothing"]]}', "row 0"),
         ("--modality", "q.json", '["nothing", "i00001"]', "line 1"),
         ("--users", "q.json", '[\n  {"user": "u00001"},\n  {"user": "nobody"}\n]\n', "line 3"),
     ],
@@ -96,6 +99,13 @@ def test_fields_of_a_request_that_no_option_reads_are_told(cli, run_folder: Path
             0,
             list(left),
         )
+
+
+def test_lists_in_several_rows_are_no_request(cli, run_folder: Path, tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"user": "u00001", "items": ["i00001"]}\n{"user": "u00002", "items": ["i00001"]}\n')
+    code, _, err = cli("unlearn", run_folder, "--users", path, "--dry-run")
+    assert (code, "passed over" in err) == (0, False), err
 
 
 def test_the_row_of_an_unknown_pair_in_parquet_is_named(cli, run_folder: Path, tmp_path: Path):

@@ -154,6 +154,10 @@ def test_bad_reviews(case: str, tmp_path: Path):
 
 
 BAD_META = {
+    "a field twice": (
+        '{"asin": "B1"}\n{"asin": "B2", "title": "a", "title": "b"}\n',
+        "line 2: 'title' occurs twice in one object",
+    ),
     "call": ("__import__('os').getcwd()\n", "line 1: neither a JSON object nor a Python literal"),
     "no name": ('{"title": "x"}\n', "line 1: neither 'parent_asin' nor 'asin'"),
     "strangers": (json.dumps(STRANGER) + "\n", "none of its products is an item"),

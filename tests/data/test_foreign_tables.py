@@ -147,7 +147,7 @@ def test_blanks_around_an_id_make_nobody_else(tmp_path: Path):
     path = written(tmp_path / "e.csv", [(u + " " * (n % 2), f" {i}", "a") for n, (u, i) in enumerate(PAIRS)])
     found = imported(path)
     assert sizes(found) == (12, 5, COUNT)
-    assert any("30 entries of 'user' had blank spaces around them" in warning for warning in found.warnings)
+    assert any("30 entries of 'user' had blank spaces at an end" in warning for warning in found.warnings)
     table = written(tmp_path / "items.csv", [(f"i{n} ", n) for n in range(5)], "id,year")
     assert imported(path, items=table).dataset.items.names[0] == "i0"
     with pytest.raises(DataError, match="the same user and item as in line 2"):

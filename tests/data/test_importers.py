@@ -220,6 +220,21 @@ BAD_EVENTS = {
     "unknown kind": ("e.xlsx", EVENTS, "'.xlsx' is not a known kind of table"),
     "lists": ("e.jsonl", '{"user": [1], "item": "b", "at": 1}\n', r"column 'user' holds List\(Int64\)"),
     "broken line": ("e.jsonl", '{"user": "a", "item": "b", "at": 1}\n{"user":\n', "line 2: not JSON Lines"),
+    "a field twice": (
+        "e.jsonl",
+        '{"user": "a", "item": "b", "at": 1}\n\n{"user": "a", "item": "c", "at": 1, "user": "b"}\n',
+        "line 3: 'user' occurs twice in one object",
+    ),
+    "a field twice, in other words": (
+        "e.jsonl",
+        '{"user": "user", "item": "user", "at": 1}\n{"user": "a", "item": "b", "at": 1, "\\u0061t": 2}\n',
+        "line 2: 'at' occurs twice in one object",
+    ),
+    "a field twice in an array": (
+        "e.json",
+        '[{"user": "a", "item": "b"},\n{"item": "a", "item": "c"}]',
+        "line 2: 'item' occurs twice in one object",
+    ),
     "mixed array": ("e.json", '[{"user": "a", "item": "b"}, 3]', "an array of several kinds of things"),
     "empty": ("e.jsonl", "", "the file is empty"),
 }

@@ -1,5 +1,7 @@
 """Columns on disk against the dataset in memory."""
 
+import errno
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,8 @@ from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Split
 from mmrecun.data.mapped_import import open_mapped
-from mmrecun.errors import DataError
+from mmrecun.data.npy import new_mapped_npy
+from mmrecun.errors import DataError, DiskError
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,25 @@ def test_what_cannot_be_used_is_one_clear_line_and_leaves_nothing(folder: Path, 
     with pytest.raises(DataError, match=message):
         open_mapped(place)
     assert not (place / "columns").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system cannot set space aside")
+def test_a_mapped_file_has_its_space_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A full disk is an error then; without that, the process would be killed when it writes to the mapping."""
+    path = tmp_path / "a.npy"
+    mapped = new_mapped_npy(path, np.float32, (1 << 16, 2))
+    assert path.stat().st_blocks * 512 >= mapped.nbytes
+    mapped[:] = 1
+    assert np.load(path).sum() == mapped.size
+
+    def refused(number: int) -> None:
+        def fallocate(file: int, start: int, size: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "posix_fallocate", fallocate)
+
+    refused(errno.ENOSPC)
+    with pytest.raises(DiskError, match=r"a\.npy: cannot be written: No space left on device"):
+        new_mapped_npy(path, np.float32, (4,))
+    refused(errno.EOPNOTSUPP)
+    assert not new_mapped_npy(path, np.float32, (4,)).any()

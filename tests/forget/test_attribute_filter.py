@@ -154,6 +154,7 @@ def test_all_else_is_refused(expression):
         ('itmes.licensor == "X"', "unknown table 'itmes'; did you mean 'items'"),
         ('items.country == "AT"', "belong to different tables"),
         ('country == "AT" and licensor == "X"', "belong to different tables"),
+        ('user == "u1" and licensor == "X"', "'user' is not an attribute"),
         ("year < 2010", r"users and items both have it; write users\.year"),
         ("1 == 1", "no attribute is named"),
         ("rating", "not a condition on items"),

@@ -14,6 +14,7 @@ ITEMS = pl.DataFrame(
         "genre": pl.Series(
             ["Drama|War", "War", "Drama|War", "Drama", "War", "War", "War", "War"], dtype=pl.Categorical
         ),
+        "kind": pl.Series(["a", "A", "b", "b", "b", "b", "b", "b"], dtype=pl.Enum(["a", "A", "b"])),
         "year": range(8),
     }
 )
@@ -26,6 +27,7 @@ ITEMS = pl.DataFrame(
         ('"acme" == items.licensor', "4 items that stay have 'Acme', ' Acme', 'ACME' in 'licensor'"),
         ('licensor in ["Acme", "ACME"] and year < 9', "1 item that stays has ' Acme' in 'licensor'"),
         ('genre == "drama"', "1 item that stays has 'Drama' in 'genre'"),
+        ('kind == "a"', "1 item that stays has 'A' in 'kind'"),
     ],
 )
 def test_values_that_look_like_a_named_one_are_told(expression: str, told: str):
@@ -61,7 +63,7 @@ def test_who_asks_is_warned_and_a_refusal_says_what_there_is():
     data, warned = Dataset.from_frames(events, items=items), []
     request, _ = add_matching(ForgetRequest(), data, 'licensor == "Acme"', warned.append)
     assert (request.items, len(warned)) == (("i",), 1)
-    assert "1 item that stays has 'ACME " in warned[0]
+    assert warned[0].startswith('--where licensor == "Acme": 1 item that stays has \'ACME ')
     with pytest.raises(ForgetError, match="no row of items fits; 2 items that stay have 'Acme', 'ACME"):
         add_matching(ForgetRequest(), data, 'licensor == "acme"')
     with pytest.raises(

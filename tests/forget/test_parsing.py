@@ -108,6 +108,8 @@ def named(users: list[str], items: list[str] | None = None, columns: dict[str, s
         (["Smith, John", "Smith"], "Smith, John\n", ["Smith, John"]),
         (["Smith"], "Smith, John\n", ["Smith, John"]),
         (["a;b", "c"], "a;b\nc\n", ["a;b", "c"]),
+        (["u3"], "u3,,\nu9,,\n", ["u3", "u9"]),
+        (["u3"], "u3,why,\nu9,why,\n", ["u3", "u9,why,"]),
         (["u3"], " u3 \r\n", ["u3"]),
         (["u3", "u4"], "u3\ru4\r", ["u3", "u4"]),
     ],
@@ -153,6 +155,7 @@ def test_a_refusal_is_one_line_whatever_stands_in_the_id(tmp_path: Path):
         "u1,i2,4\n",
         "u1|i2\n",
         "# why\nu1,i2\n",
+        "# why\nu1;i2\n",
         "konto,ware\nu1,i2\n",
     ],
 )

@@ -12,10 +12,11 @@ from mmrecun.data.ids import IdMap
 from mmrecun.data.lookalikes import folded, stripped
 from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.parsing import read_ids, read_pairs
+from mmrecun.forget.typed_rows import typed_place_of_pair
 from mmrecun.text import escape_control
 from tests.forget.test_parsing import named
 
-KNOWN = IdMap.of("user", ["u1", "u2", "u3", "7", "007", "12", "# 9", "a,b", "user_x", "id"])
+KNOWN = IdMap.of("user", ["u1", "u2", "u3", "7", "007", "12", "# 9", "a,b", "user_x", "id", 'a"b'])
 
 FILES = {
     "utf-16": ("x.txt", "user_id\tname\r\nu1\tAnna\r\nu2\tBob\r\n".encode("utf-16"), ("u1", "u2")),
@@ -43,6 +44,7 @@ FILES = {
     "a header of one column": ("x.csv", b"user_id\na,b\nu1,why\n", ("a,b", "u1")),
     "an id in quotation marks that reads like a header": ("x.csv", b'"id"\n"u1"\n', ("id", "u1")),
     "an id with a separator in quotation marks": ("x.csv", b'user,why\n"a,b",x\nu1,y\n', ("a,b", "u1")),
+    "an id with a mark, and another at the end": ("x.csv", b'user,why\n"a""b",7\n', ('a"b',)),
     "a list under a plural": ("x.json", b'{"user_ids": ["u1", 7]}', ("u1", "7")),
     "an object around objects": ("x.json", b'{"count": 2, "data": [{"id": "u1"}, {"id": "u2"}]}', ("u1", "u2")),
     "a list beside the id": ("x.json", b'{"user": "u1", "reasons": ["u2", "u3"]}', ("u1",)),
@@ -64,6 +66,11 @@ REFUSED = {
     "a header that is an id": ("x.csv", b"id,why\nu1,x\n", "line 1: 'id' may be a header or a user"),
     "two columns of ids": ("x.csv", b"uid,username\nu1,u2\n", "may be those of uid and username"),
     "thousands": ("x.txt", b"7,012\n12,345,678\n", "line 1: 7,012 may be one number"),
+    "thousands beside an id": ("x.txt", b"7,012\nu1\n", "line 1: 7,012 may be one number"),
+    "a line that ends before its id": ("x.csv", b"when,user_id\n1,u1\n2\n", "line 3: no user id in column 2"),
+    "a line without its id": ("x.csv", b"user_id,why\n,x\nu1,y\n", "line 2: no user id in column 1"),
+    "half a sign": ("x.txt", b"\xff\xfe\x42\x30\x42", "not readable as UTF-16 text"),
+    "no text": ("x.txt", b"u1\x00\xff\n", "not readable as UTF-8 text"),
     "thousands below a header": ("x.csv", b"user_id\n7,012\n", "line 2: 7,012 may be one number"),
     "two columns of one name": ("x.csv", b"user_id,user_id\nu1,u2\n", "2 columns are called 'user_id'"),
     "pairs as lists": ("x.json", b'[["u1", "i1"]]', "an array of lists; write each as an object"),
@@ -75,6 +82,8 @@ REFUSED = {
     "nothing": ("x.json", b"[]", "the array is empty"),
     "nobody": ("x.json", b'{"users": []}', "'users' is empty"),
     "an id with a separator": ("x.csv", b"user,why\na,b,x\n", "line 2: the user may be 'a' or 'a,b'; put an id"),
+    "an id with a separator, at the end": ("x.csv", b"when,user\n1,a,b\n", "line 2: the user may be 'a' or 'a,b'"),
+    "an id with a separator and a blank": ("x.csv", b"user,why\na,b ,x\n", "line 2: the user may be 'a' or 'a,b'"),
     "an id with a separator, no header": ("x.csv", b"a,b,x\nu1,y\n", "line 1: the user may be 'a' or 'a,b'"),
     "pairs, not users": ("x.json", b'{"pairs": [{"user": "u1", "item": "i1"}]}', "column 'id' is missing"),
 }
@@ -181,3 +190,14 @@ def test_ids_that_look_alike_are_one_when_folded_and_named_when_unknown(one: str
 
 def test_blanks_are_taken_off_the_ends_and_joiners_stay():
     assert stripped(pl.Series(["\ufeff u 1\u200b ", "a\u200d"])).to_list() == ["u 1", "a\u200d"]
+
+
+def test_the_place_of_a_pair_is_found_by_the_columns_that_its_reading_takes(tmp_path: Path):
+    """Named as in the dataset, or those of several that hold known ids."""
+    path, pair = tmp_path / "x.parquet", [("u2", "i9")]
+    users, items = IdMap.of("user", ["u1", "u2"]), IdMap.of("item", ["i1", "i9"])
+    pl.DataFrame({"konto": ["u1", "u2"], "ware": ["i1", "i9"]}).write_parquet(path)
+    assert typed_place_of_pair(path, pair, ("konto", "ware"), (users, items)) == f"{path}, row 1"
+    ids = {"username": ["a", "b"], "user_id": ["u1", "u2"], "item": ["c", "d"], "item_id": ["i1", "i9"]}
+    pl.DataFrame(ids).write_parquet(path)
+    assert typed_place_of_pair(path, pair, ("", ""), (users, items)) == f"{path}, row 1"

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -15,9 +16,9 @@ from mmrecun import jobs, runs
 from mmrecun.data import files
 from mmrecun.data.interactions import Split
 from mmrecun.data.synthetic import make
-from mmrecun.errors import ArtifactError, ConfigError, DataError, ForgetError
+from mmrecun.errors import ArtifactError, ConfigError, DataError, DiskError, ForgetError
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs import _train
+from mmrecun.jobs import _audit, _train
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun.method import MMRecUn
 from tests.conftest import SMALL, TRAINING
@@ -270,6 +271,45 @@ def test_a_changed_dataset_and_damaged_weights_are_noticed(data_folder: Path, tm
         runs.load(tmp_path / "run")
 
 
+@pytest.mark.parametrize("room_for", [0, 1])
+def test_an_audit_that_finds_the_disk_full_leaves_the_earlier_one(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room_for: int
+):
+    jobs.unlearn(run_folder, {"users": ["u00004"]}, tmp_path / "after", "unlink")
+    jobs.audit(tmp_path / "after")
+    before, written = digests(tmp_path / "after"), list[Path]()
+
+    def full(source: Path, target: Path) -> None:
+        if len(written) == room_for:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        written.append(Path(shutil.copyfile(source, target)))
+
+    monkeypatch.setattr(_audit, "link_or_copy", full)
+    with pytest.raises(DiskError, match="cannot be written: No space left on device"):
+        jobs.audit(tmp_path / "after")
+    assert digests(tmp_path / "after") == before
+
+
+def test_a_link_that_is_turned_to_another_run_while_it_is_read_gives_the_earlier_one(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    jobs.unlearn(run_folder, {"users": ["u00004"]}, tmp_path / "after", "unlink")
+    (tmp_path / "release").symlink_to(run_folder)
+    (tmp_path / "next").symlink_to("after")
+    read_dataset = runs.read_dataset
+
+    def turned(*arguments):
+        (tmp_path / "next").replace(tmp_path / "release")
+        return read_dataset(*arguments)
+
+    monkeypatch.setattr(runs, "read_dataset", turned)
+    read = runs.load(tmp_path / "release")
+    monkeypatch.undo()
+    assert read.weights == runs.load(run_folder).weights
+    assert "u00004" in read.dataset.users.names
+    assert runs.load(tmp_path / "release").weights == runs.load(tmp_path / "after").weights
+
+
 def test_an_audit_refuses_what_does_not_belong_together(run_folder: Path, tmp_path: Path):
     jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), tmp_path / "one")
     jobs.unlearn(run_folder, ForgetRequest(users=("u00002",)), tmp_path / "other", "retrain")
@@ -316,9 +356,15 @@ def test_an_audit_needs_the_run_it_came_from_as_it_was(run_folder: Path, data_fo
     weights.write_bytes(bytes(content))
     with pytest.raises(ArtifactError, match="no longer the one it was unlearned from"):
         jobs.audit(tmp_path / "after")
-    shutil.rmtree(tmp_path / "parent")
-    with pytest.raises(ArtifactError, match="put it back there"):
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    (tmp_path / "parent").rename(tmp_path / "moved")
+    with pytest.raises(ArtifactError, match="put it back there, or say where it is with --original"):
         jobs.audit(tmp_path / "after")
+    with pytest.raises(ArtifactError, match="no longer the one it was unlearned from"):
+        jobs.audit(tmp_path / "after", original=tmp_path / "after")
+    assert jobs.shadow_seconds(tmp_path / "after", 4, tmp_path / "moved") > 0
+    assert jobs.audit(tmp_path / "after", original=tmp_path / "moved").forgotten["users"] == 1
 
 
 @contextmanager

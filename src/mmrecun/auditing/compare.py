@@ -30,6 +30,11 @@ from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target
 from mmrecun.keys import RECALL
 
+BEYOND = (
+    "Not taken away: the model before the request and its dataset, which hold what was forgotten until they are "
+    "removed. Not looked at: backups, logs, caches and indexes outside the run folder, and copies made by others."
+)
+
 
 class CheckedRun(NamedTuple):
     """The checks of one run.
@@ -246,5 +251,5 @@ def _notes(partition: Partition, golds: int) -> tuple[str, ...]:
         notes.append("No Gold run was given: the verdict rests on comparisons within this run.")
     if golds == 1:
         notes.append("A single Gold has no spread; three or more make the gaps meaningful.")
-    notes.append("Not looked at: backups, logs, caches and indexes outside the run folder, and copies made by others.")
+    notes.append(BEYOND)
     return tuple(notes)

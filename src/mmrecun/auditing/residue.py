@@ -81,8 +81,8 @@ def _surviving_rows(original: Recommender, unlearned: Recommender, partition: Pa
         if table.modality is not None:
             lost = lost | partition.removed_features.get(table.modality, np.zeros_like(lost))
         rows = table.weight.detach().cpu().numpy()
-        standing = held_in(after[name].weight.detach().cpu().numpy(), rows[lost])
-        found += [f"{name}[{row}]" for row in np.flatnonzero(lost)[standing & rows[lost].any(axis=1)]]
+        survives = held_in(after[name].weight.detach().cpu().numpy(), rows[lost])
+        found += [f"{name}[{row}]" for row in np.flatnonzero(lost)[survives & rows[lost].any(axis=1)]]
     return Check.of_findings(
         ROWS,
         found,

@@ -15,6 +15,7 @@ from mmrecun.bench.results import Key, Row, Status, Store
 from mmrecun.bench.runner import row_without_figures
 from mmrecun.bench.scenarios import Scenario
 from mmrecun.device import prepared
+from mmrecun.errors import DiskError
 from mmrecun.manifest import now
 from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import rehome
@@ -57,6 +58,9 @@ def run(
 
     Returns:
         All rows, in the order of the spec.
+
+    Raises:
+        DiskError: when the disk is full; the same call then goes on where it stopped.
     """
     executor = executor or LocalExecutor()
     store = Store(paths.out / ROWS)
@@ -64,6 +68,8 @@ def run(
     collector = _Collector(paths, store, plans, executor)
     try:
         for made in executor.make([piece for plan in plans for piece in plan.pieces], paths.cache.folder, progress):
+            if made.failure and made.failure.kind == DiskError.__name__:
+                raise made.failure.error()
             if collector.collect(made):
                 on_group_done([row for plan in plans for row in plan.rows(store)])
     finally:

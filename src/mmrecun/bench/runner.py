@@ -20,7 +20,7 @@ from mmrecun.bench.memory import peak_memory
 from mmrecun.bench.results import Key, Row, Status, Store, gaps, of_figures, of_report
 from mmrecun.bench.scenarios import Scenario
 from mmrecun.bench.spec import GOLD, ORIGINAL, Method
-from mmrecun.errors import ForgetError
+from mmrecun.errors import DiskError, ForgetError
 from mmrecun.progress import Progress
 from mmrecun.runs import Run
 from mmrecun.scale.piece import Failure
@@ -116,6 +116,9 @@ class RowMaker:
         """Write every wanted row.
 
         A method that cannot forget the target, or fails, gives a row with the reason.
+
+        Raises:
+            DiskError: when the disk is full; later rows would fail, too.
         """
         try:
             self.group_run.refuse_unread()
@@ -123,6 +126,8 @@ class RowMaker:
                 self._put(self._of_original(key))
             for key in self._keys_of(GOLD):
                 self._put(self._of_gold(key))
+        except DiskError:
+            raise
         except Exception as error:  # noqa: BLE001
             self._put_failure(self.wanted, error)
             return
@@ -176,6 +181,8 @@ class RowMaker:
                     self._put(self._audited(left.pop(checkpoint), timed))
                 if not left:
                     break
+        except DiskError:
+            raise
         except Exception as error:  # noqa: BLE001
             self._put_failure(left.values(), error)
         if not self.group_run.group.spec.keep_runs:

@@ -24,6 +24,7 @@ from mmrecun.chunked.lists import ChunkedLists, ListsSpec
 from mmrecun.chunked.rows import ChunkedRows, RowsSpec
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.mapped_dataset import MappedDataset
+from mmrecun.data.npy import new_mapped_npy
 from mmrecun.errors import ArtifactError, DataError
 from mmrecun.manifest import Reference, now, versions
 from mmrecun.settings import Settings, first_fault
@@ -258,7 +259,7 @@ def _by_item(dataset: MappedDataset, scratch: Path) -> Iterator[tuple[Ints, np.n
     counts = sum((part.item_degrees(items) for part in dataset.splits.values()), np.zeros(items, dtype=np.int64))
     ends = np.cumsum(counts)
     free = ends - counts
-    whole = np.lib.format.open_memmap(scratch, "w+", np.uint32, (int(ends[-1]),))
+    whole = new_mapped_npy(scratch, np.uint32, (int(ends[-1]),))
     for split, part in dataset.splits.items():
         for start in range(0, len(part), _BLOCK << 4):
             at = slice(start, start + (_BLOCK << 4))

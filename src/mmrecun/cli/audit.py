@@ -23,6 +23,10 @@ Golds = Annotated[
         "that it trained again on what is retained.",
     ),
 ]
+Original = Annotated[
+    Path | None,
+    typer.Option("--original", help="The run that RUN was unlearned from, if it is no longer where it was then."),
+]
 Reading = Annotated[
     list[str],
     typer.Option("--reading", metavar="NAME=VALUE", help="How those files are read, as in unlearn; for all of them."),
@@ -63,6 +67,7 @@ def audit(
     context: typer.Context,
     run: RunFolder,
     gold: Golds = [],
+    original: Original = None,
     reading: Reading = [],
     relearn: Relearn = False,
     shadows: Shadows = 0,
@@ -86,11 +91,11 @@ def audit(
     if on != "here" and not shadows:
         raise ConfigError("--on shares out shadow models; ask for some with --shadows, such as --shadows 16")
     if shadows:
-        seconds = duration(jobs.shadow_seconds(run, shadows))
+        seconds = duration(jobs.shadow_seconds(run, shadows, original))
         print_line(f"{shadows} shadow models are trained and unlearned; about {seconds}", stderr)
     how, key = parse_assignments(reading, "--reading"), _key(run, key_file)
     with chosen_executor(on, store, cpus, gpus) as executor, progress_bar(f"auditing {run.name}") as progress:
-        report = jobs.audit(run, gold, relearn, shadows, progress, key, how, sample, executor)
+        report = jobs.audit(run, gold, relearn, shadows, progress, key, how, sample, executor, original)
     copies = [one._asdict() for one in name_leftovers(run)]
     if as_json:
         place = {"run": str(run), "report": str(run / report.folder / "report.html")}

@@ -1,6 +1,8 @@
 """`mmrecun bench` and `mmrecun bench tune`."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -78,18 +80,24 @@ def bench(
     parsed, base = load(spec)
     planned = groups(parsed, base)
     paths = BenchPaths(out, Cache(cache or out / "cache", device), retry)
-    with output.begun(out, parsed, paths.cache.folder) as header:
-        try:
-            with chosen_executor(on, store, cpus, gpus) as executor, progress_bar(f"bench {parsed.name}") as progress:
-                rows = run(planned, paths, progress, lambda made: output.write_tables(out, made), executor)
-        except KeyboardInterrupt:
-            made = counted(len(list(out.glob("rows/*.json"))), "row")
-            raise KeyboardInterrupt(f"stopped; the same command resumes with the {made} made") from None
+    with _resumable(out), output.begun(out, parsed, paths.cache.folder) as header:
+        with chosen_executor(on, store, cpus, gpus) as executor, progress_bar(f"bench {parsed.name}") as progress:
+            rows = run(planned, paths, progress, lambda made: output.write_tables(out, made), executor)
         page = output.write_page(out, parsed, header, rows)
     if as_json:
         print_json(output.as_json(out, rows, time.perf_counter() - started))
         return
     show(rows, str(page), Console())
+
+
+@contextmanager
+def _resumable(out: Path) -> Iterator[None]:
+    """Say how many rows of a bench are there, if the block is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        made = counted(len(list(out.glob("rows/*.json"))), "row")
+        raise KeyboardInterrupt(f"stopped; the same command resumes with the {made} made") from None
 
 
 @app.command(cls=Command)
@@ -114,7 +122,7 @@ def tune(
 
     started = time.perf_counter()
     parsed, base = load(spec)
-    with progress_bar(f"tuning on {parsed.name}") as report:
+    with _resumable(out), progress_bar(f"tuning on {parsed.name}") as report:
         tried = tune_methods(parsed, base, out, method, Cache(cache or out / "cache", device), report)
     table = out / "tuning.md"
     if as_json:

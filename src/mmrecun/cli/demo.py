@@ -29,7 +29,11 @@ def demo(
     from mmrecun.jobs import run_demo
     from mmrecun.report.terminal import show_briefly
 
-    result, report = run_demo(out, _stage, raw)
+    try:
+        result, report = run_demo(out, _stage, raw)
+    except KeyboardInterrupt:
+        left = f"; remove {out} before you repeat the command" if out.exists() else ""
+        raise KeyboardInterrupt(f"stopped{left}") from None
     if as_json:
         print_json(result)
         return

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from io import TextIOWrapper
 from pathlib import Path
@@ -38,6 +39,7 @@ from mmrecun.text import escape_control
 
 _NARROWEST = 20  # columns of a terminal
 _REPEATED = 2.0  # seconds in which a second Ctrl-C is the same one
+_SOON = 0.05  # seconds after which a signal is sent again
 _UsageError: Any = typer.BadParameter.__base__
 
 
@@ -52,19 +54,38 @@ class _Stop:
     last = -_REPEATED
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Raise the interruption; exit at once while modules are imported, since C modules turn it into other errors.
+        """Raise the interruption, but not while modules are imported, since C modules turn it into other errors.
 
-        Nothing is being written then.
+        Then the command exits at once if it makes nothing yet, and otherwise after the import.
         """
         if time.monotonic() - self.last < _REPEATED:
             return
+        if _is_importing(frame):
+            if _makes_something():
+                _send_again(number)
+                return
+            os.write(2, b"stopped\n")
+            os._exit(128 + number)
         self.exit_code, self.last = 128 + number, time.monotonic()
-        while frame is not None:
-            if frame.f_code.co_filename.startswith("<frozen importlib"):
-                os.write(2, b"stopped\n")
-                os._exit(self.exit_code)
-            frame = frame.f_back
         raise KeyboardInterrupt
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _makes_something() -> bool:
+    claims = sys.modules.get("mmrecun.claims")  # loaded by the first command that makes something
+    return claims is not None and claims.makes_something()
+
+
+def _send_again(number: int) -> None:
+    main_thread = threading.main_thread().ident or 0
+    timer = threading.Timer(_SOON, signal.pthread_kill, [main_thread, number])
+    timer.daemon = True
+    timer.start()
 
 
 _stop = _Stop()

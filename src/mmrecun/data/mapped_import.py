@@ -20,7 +20,7 @@ from mmrecun.data.dataset import column_buffers
 from mmrecun.data.files import Header, read_header, refuse_changed
 from mmrecun.data.interactions import Split
 from mmrecun.data.mapped_dataset import FEATURES, PARTS, PRESENT, MappedDataset
-from mmrecun.data.npy import read_npy
+from mmrecun.data.npy import new_mapped_npy, read_npy
 from mmrecun.data.parquet import readable_parquet
 from mmrecun.errors import DataError
 from mmrecun.text import preview
@@ -129,7 +129,7 @@ class _Import:
             names = pl.scan_parquet(path, glob=False).select(pl.col("id").cast(pl.String)).collect()["id"]
         self._refuse_ids(names, kind, path)
         width = int(names.str.len_bytes().max() or 1)  # type: ignore[arg-type]
-        ids = np.lib.format.open_memmap(out / f"{kind}_ids.npy", "w+", np.uint8, (len(names), width))
+        ids = new_mapped_npy(out / f"{kind}_ids.npy", np.uint8, (len(names), width))
         for start in range(0, len(names), _BLOCK):
             block = [name.encode() for name in names[start : start + _BLOCK].to_list()]
             ids[start : start + len(block)] = np.array(block, dtype=f"S{width}").view(np.uint8).reshape(-1, width)
@@ -228,7 +228,7 @@ class _Import:
         whole = int(counts.sum())
         names = [out / f"{split.label}.{part}.npy" for part in PARTS]
         # no file of zero bytes can be mapped, so an empty column is saved as it is
-        columns = [np.lib.format.open_memmap(name, "w+", np.int32, (whole,)) if whole else None for name in names[:2]]
+        columns = [new_mapped_npy(name, np.int32, (whole,)) if whole else None for name in names[:2]]
         done = 0
         for users, items, labels in self._unpacked(keys):
             chosen = labels == split

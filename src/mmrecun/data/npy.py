@@ -1,12 +1,18 @@
 """Read and write npy files; every error names the file, and nothing is unpickled."""
 
+import errno
+import os
 import warnings
 from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
+import numpy.typing as npt
 
-from mmrecun.errors import ArtifactError, DataError
+from mmrecun.atomic import unwritable
+from mmrecun.errors import ArtifactError, DataError, DiskError
+
+_NO_RESERVING = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}  # of file systems that cannot set space aside
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -41,8 +47,40 @@ def write_npy(path: Path, values: np.ndarray) -> None:
         with path.open("wb") as file:  # by its name alone, NumPy would add .npy to others
             np.save(file, values, allow_pickle=False)
     except OSError as error:  # NumPy's error lacks the reason, such as a full disk
-        reason = error.strerror or f"{error}; the disk may be full"
-        raise ArtifactError(f"{path}: cannot be written: {reason}") from None
+        raise _unwritable(path, error) from None
+
+
+def new_mapped_npy(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.ndarray:
+    """Make an npy file that is mapped for writing, and set aside its space on the disk.
+
+    Without that, a full disk would kill the process when the mapping is written to.
+
+    Raises:
+        ArtifactError: naming the file, such as when the disk is too small for it.
+    """
+    try:
+        mapped = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        _set_aside(path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    return mapped.view(np.ndarray)
+
+
+def _set_aside(path: Path) -> None:
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            if error.errno not in _NO_RESERVING:
+                raise
+
+
+def _unwritable(path: Path, error: OSError) -> ArtifactError:
+    if error.errno is None:
+        return DiskError(f"{path}: cannot be written: {error}; the disk may be full")
+    return unwritable(path, error.errno)
 
 
 def _begins_as_npy(path: Path) -> bool:

@@ -115,7 +115,7 @@ def _fitted(value: Any, column: Column) -> Any:
 def _seconds(text: str) -> int | None:
     """Return a date of ISO 8601, with a dash, as seconds since 1970; None for any other text."""
     try:
-        return int(_time(text, "").replace(tzinfo=UTC).timestamp()) if "-" in text[1:] else None
+        return int(_time(text, "").replace(tzinfo=UTC).timestamp()) if "-" in text else None
     except TypeError:
         return None
 

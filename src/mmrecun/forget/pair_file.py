@@ -112,7 +112,7 @@ def _rows_of_pairs(path: Path, dataset: Dataset | None, warn: Warn) -> list[Row]
 
 def _fitting(texts: list[str], dataset: Dataset | None) -> str:
     present = separators_in(texts)
-    if dataset is None or len(present) < 2:
+    if dataset is None:
         return ""
     fits = {mark: sum(_known_pair(cells_of(text, mark), dataset) for text in texts) for mark in present}
     return max(present, key=lambda mark: fits[mark]) if any(fits.values()) else ""

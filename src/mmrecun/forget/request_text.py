@@ -84,7 +84,9 @@ def _decoded(path: Path, content: bytes, warn: Warn) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8-sig" or b"\x00" in content:
-            raise ForgetError(f"{path}: not readable as {encoding.upper()} text: {error.reason}") from None
+            raise ForgetError(
+                f"{path}: not readable as {encoding.upper().removesuffix('-SIG')} text: {error.reason}"
+            ) from None
     try:
         text = content.decode("cp1252")
     except UnicodeDecodeError as error:
@@ -110,9 +112,7 @@ def line_of(path: Path, names: Collection[str] | Collection[tuple[str, str]]) ->
     lines, named = read_lines(path, lambda _: None)
     wanted: set[str | tuple[str, str]] = set(names)
     for number, text in lines:
-        fields = {text.strip(BLANKS)}
-        for mark in {"", named, *separators_in([text])}:
-            fields.update(cells_of(text, mark))
+        fields = {cell for mark in (named, *separators_in([text])) for cell in cells_of(text, mark)}
         if not wanted.isdisjoint(fields) or not wanted.isdisjoint(product(fields, repeat=2)):
             return number
     return None

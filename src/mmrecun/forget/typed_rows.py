@@ -9,7 +9,6 @@ import polars as pl
 
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.columns import as_ids, id_column, id_columns, ids
-from mmrecun.data.importers.json_values import json_values
 from mmrecun.data.importers.readers import Source, read_table
 from mmrecun.data.lookalikes import stripped
 from mmrecun.errors import DataError, ForgetError
@@ -41,8 +40,6 @@ def _typed(
 ) -> tuple[Source, pl.Series]:
     """Return the rows of a Parquet or JSON file, and their ids."""
     table = read_table(path)
-    for _ in json_values(path) if table.lines else ():
-        pass  # it refuses an object in which a name occurs twice, of which the reader above keeps one value
     source = _one_a_row(table, kind, header, of_pairs)
     names = columns_of_ids(source.table.columns, kind, header) or [id_column(source, kind, header)]
     plain = {name: as_ids(source.column(name), str(path)).drop_nulls() for name in names}
@@ -70,7 +67,7 @@ def typed_place_of_pair(
     source, users = _typed(path, "user", headers[0], known[0], no_warning, of_pairs=True)
     items = _typed(path, "item", headers[1], known[1], no_warning, of_pairs=True)[1]
     wanted = set(pairs)
-    return _first(source, pl.Series([pair in wanted for pair in zip(users, items, strict=True)], dtype=pl.Boolean))
+    return _first(source, pl.Series([pair in wanted for pair in zip(users, items, strict=True)]))
 
 
 def _first(source: Source, fits: pl.Series) -> str:

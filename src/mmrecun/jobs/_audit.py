@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrecun import runs
-from mmrecun.atomic import refuse_unwritable, replace_file, staged_folder
+from mmrecun.atomic import as_path, link_or_copy, refuse_unwritable, replacing, staged_folder
 from mmrecun.auditing.assess import AuditedRun, AuditSubject, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.likelihood_ratio import check_number
@@ -40,6 +40,7 @@ def audit(
     reading: Mapping[str, Any] | None = None,
     sample: int | None = None,
     executor: Executor | None = None,
+    original: PathLike | None = None,
 ) -> AuditReport:
     """Audit an unlearned run, against Gold runs of the same request if there are any.
 
@@ -59,6 +60,7 @@ def audit(
         sample: number of users in the retained figures, beside all affected users; 0 for all. By default all, unless
             users times items are more than two thousand million.
         executor: where to make the shadow models; this process by default.
+        original: folder of the run that it was unlearned from, if that was moved.
 
     Raises:
         ArtifactError: when the run was not unlearned, a Gold has other data or another method, or a Gold is given
@@ -69,17 +71,17 @@ def audit(
     refuse_unwritable(after.folder)
     _refuse_other_key(after.folder, key)
     _refuse_training(after, relearn, shadows)
-    original, golds_read = _runs_compared_with(after, golds, reading or {})
-    attack = attack_on(executor or LocalExecutor(), original, after, shadows) if shadows else None
-    begun, training = now(), original.training if relearn else None
-    made = assess(_subject(original, after, golds_read, key), training, attack, sample, progress)
+    before, golds_read = _runs_compared_with(after, golds, reading or {}, original)
+    attack = attack_on(executor or LocalExecutor(), before, after, shadows) if shadows else None
+    begun, training = now(), before.training if relearn else None
+    made = assess(_subject(before, after, golds_read, key), training, attack, sample, progress)
     facts = {
         "made": begun,
-        "digests": {"run": after.weights, "original": original.weights, "dataset": after.manifest.dataset.digest},
+        "digests": {"run": after.weights, "original": before.weights, "dataset": after.manifest.dataset.digest},
         "compared": _scope(made, golds_read, relearn, shadows),
         "notes": (*made.notes, *_short_trainings(golds_read)),
     }
-    return _write_report(made.model_copy(update=facts), after, original)
+    return _write_report(made.model_copy(update=facts), after, before)
 
 
 def is_other_key(run: PathLike, key: bytes) -> bool:
@@ -101,15 +103,20 @@ def _scope(made: AuditReport, golds: Sequence[Run], relearn: bool, shadows: int)
 
 
 def _runs_compared_with(
-    after: Run, golds: PathLike | Sequence[PathLike], reading: Mapping[str, Any]
+    after: Run, golds: PathLike | Sequence[PathLike], reading: Mapping[str, Any], moved: PathLike | None
 ) -> tuple[Run, list[Run]]:
-    """Read the run that `after` was unlearned from, and its Golds."""
+    """Read the run that `after` was unlearned from, at `moved` if that is given, and its Golds."""
+    place = None if moved is None else as_path(moved, "original")
     golds = [golds] if isinstance(golds, str | Path | Run) else golds
     if isinstance(after, ForeignRun):
+        if place:
+            raise ConfigError(
+                f"{after.folder}: --original is for models of this package; put the model back in its place"
+            )
         return parent_of(after), _refuse_repeated([gold_of(Path(gold), after, reading) for gold in golds])
     if reading:
         raise ConfigError(f"{after.folder}: Golds of this run are run folders, which take no settings of reading")
-    original = load(runs.parent_folder(after.folder, after.manifest))
+    original = load(runs.parent_folder(after.folder, after.manifest, place))
     return original, _refuse_repeated([_gold(load(gold), after, original) for gold in golds])
 
 
@@ -140,9 +147,10 @@ def _written(report: AuditReport, page: bytes, run: Run) -> AuditReport:
     with staged_folder(place) as staging:
         (staging / "audit.json").write_bytes(text)
         (staging / "report.html").write_bytes(page)
-    if first:
-        replace_file(run.folder / "audit.json", text)
-        replace_file(run.folder / "report.html", page)
+        if first:  # both are written before either is replaced, so that they fit if the disk is full
+            with replacing(run.folder / "audit.json") as values, replacing(run.folder / "report.html") as shown:
+                link_or_copy(staging / "audit.json", values)
+                link_or_copy(staging / "report.html", shown)
     return report
 
 
@@ -228,8 +236,13 @@ def _facts(run: Run, original: Run) -> dict[str, str]:
     return facts | {f"version of {name}": value for name, value in manifest.versions.items()}
 
 
-def shadow_seconds(run: PathLike, shadows: int) -> float:
+def shadow_seconds(run: PathLike, shadows: int, original: PathLike | None = None) -> float:
     """Estimate how long the shadow models take, each as long as the original's training and the unlearning.
+
+    Args:
+        run: an unlearned run.
+        shadows: their number.
+        original: folder of the run that it was unlearned from, if that was moved.
 
     Raises:
         ArtifactError: when `run` is not a run, was trained, or its parent is gone.
@@ -239,7 +252,7 @@ def shadow_seconds(run: PathLike, shadows: int) -> float:
     folder = Path(run)
     manifest = runs.read_manifest(folder)
     unlearning = manifest.seconds + manifest.setup_seconds
-    folder = runs.parent_folder(folder, manifest)
+    folder = runs.parent_folder(folder, manifest, Path(original) if original else None)
     manifest = runs.read_manifest(folder)
     training = manifest.seconds
     while manifest.parent is not None and (folder / manifest.parent.path).is_dir():

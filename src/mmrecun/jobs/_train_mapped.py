@@ -10,6 +10,7 @@ import torch
 from mmrecun.atomic import staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.run import MappedManifest
+from mmrecun.data.npy import new_mapped_npy
 from mmrecun.device import prepared
 from mmrecun.jobs._shared_training import Trained, Workers, shared_training
 from mmrecun.models.registry import model_class
@@ -77,7 +78,7 @@ def _vectors(side: str, model: RowModel, done: Trained) -> np.ndarray:
         block = model.vectors_of(side, rows, features).numpy()
         if whole is None:
             path = done.files / f"vectors.{side}.npy"
-            whole = np.lib.format.open_memmap(path, "w+", np.float32, (count, block.shape[1])).view(np.ndarray)
+            whole = new_mapped_npy(path, np.float32, (count, block.shape[1]))
         whole[at] = block
     assert whole is not None
     return whole

@@ -26,7 +26,6 @@ _LEADS = {
     Outcome.PASSED: "Measured, and held",
     Outcome.NOT_APPLICABLE: "Does not apply to this request",
 }
-BEYOND = "Not looked at: backups, logs, caches and indexes outside this run's folder, and copies made by others."
 _ORDER = {
     Outcome.PASSED: (Outcome.PASSED, Outcome.NOT_ASSESSED, Outcome.NOT_APPLICABLE),
     Outcome.FAILED: (Outcome.FAILED, Outcome.PASSED, Outcome.NOT_ASSESSED, Outcome.NOT_APPLICABLE),

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from mmrecun.auditing.compare import BEYOND
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.report import extra_tables, figures, forgetting, outcome, tables, to_gold, wording
 from mmrecun.report.template import page_template
@@ -42,7 +43,7 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
         occasion=wording.occasion(report),
         summary=wording.summary(report),
         outcome=outcome.paragraphs(report),
-        beyond=outcome.BEYOND,
+        beyond=BEYOND,
         counts=wording.counts(report),
         columns=tables.state_columns(report),
         state_rows=tables.state_rows(report),
@@ -51,8 +52,8 @@ def render(report: AuditReport, facts: Mapping[str, str], history: Sequence[Mapp
         persons=wording.persons(report),
         gap_rows=to_gold.gap_rows(report),
         likeness_rows=to_gold.likeness_rows(report),
-        closer_rows=extra_tables.rows(report),
-        closer_gaps=extra_tables.gaps(report),
+        extra_rows=extra_tables.rows(report),
+        extra_gaps=extra_tables.gaps(report),
         open_questions=wording.open_questions(report),
         pictures=_pictures(report),
         golds=wording.gold_count(report),

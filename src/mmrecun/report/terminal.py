@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmrecun.auditing.compare import BEYOND
 from mmrecun.auditing.result import AuditReport, Outcome
 from mmrecun.report import extra_tables, forgetting, outcome, tables, to_gold, wording
 
@@ -42,7 +43,7 @@ def show(report: AuditReport, console: Console) -> None:
     console.print(Text.assemble("removal verdict: ", (removal.value, _COLOURS[removal])))
     for paragraph in outcome.paragraphs(report):
         _show_paragraph(paragraph, console)
-    console.print(Text(outcome.BEYOND))
+    console.print(Text(BEYOND))
     console.print(
         Text(f"without Gold: {report.verdict_without_gold.value}; against Gold: {report.verdict_against_gold.value}")
     )

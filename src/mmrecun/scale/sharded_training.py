@@ -21,7 +21,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from mmrecun.data.mapped_dataset import MappedDataset
-from mmrecun.data.npy import read_npy
+from mmrecun.data.npy import new_mapped_npy, read_npy
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
@@ -194,7 +194,7 @@ def collect(task: ShardedTraining, place: Path) -> tuple[FitResult, dict[str, np
 def _joined(parts: list[np.ndarray], path: Path) -> np.ndarray:
     """Write the rows of all processes into one file: row r from process r mod W."""
     rows, width = sum(map(len, parts)), parts[0].shape[1]
-    whole = np.lib.format.open_memmap(path, "w+", np.float32, (rows, width)).view(np.ndarray)
+    whole = new_mapped_npy(path, np.float32, (rows, width))
     for rank, part in enumerate(parts):
         whole[rank :: len(parts)] = part
     return whole

@@ -178,7 +178,7 @@ class ModelContract:
             assert parameter.grad.isfinite().all(), name
             assert parameter.grad.abs().sum() > 0, name
 
-    def test_carry_over_keeps_rows_and_makes_fresh_ones(self, dataset: Dataset) -> None:
+    def test_transferred_rows_stay_and_new_ones_are_untrained(self, dataset: Dataset) -> None:
         """Kept rows and shared parameters are copied, and rows of new items are drawn anew."""
         model = disturb(build(self.name, dataset))
         before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -17,6 +17,7 @@ import polars as pl
 from mmrecun.data.ids import IdMap
 from mmrecun.data.importers.batches import Table, open_json, open_table
 from mmrecun.data.importers.compressed import plain, readable_text
+from mmrecun.data.importers.json_values import RepeatedNameError, without_repeated
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.report import Report
 from mmrecun.errors import DataError
@@ -177,7 +178,9 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _record(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=without_repeated)
+    except RepeatedNameError as repeated:
+        raise DataError(f"{path}, line {number}: {repeated}") from None
     except (ValueError, RecursionError):
         try:
             record = ast.literal_eval(line.strip())  # of 2014: a literal is read, never run

@@ -107,7 +107,8 @@ def ids(source: Source, column: str) -> tuple[pl.Series, list[str]]:
 
 def blanks_removed(path: Path, column: str, entries: int) -> str:
     """Return the warning that blanks around `entries` ids of a column were removed."""
-    return f"{path}: {entries} entries of '{column}' had blank spaces around them, which were taken off"
+    which = "1 entry" if entries == 1 else f"{entries:,} entries"
+    return f"{path}: {which} of '{column}' had blank spaces at an end, which were taken off"
 
 
 def as_ids(values: pl.Series, where: str) -> pl.Series:

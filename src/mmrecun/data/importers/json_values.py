@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple, TextIO
 
-from mmrecun.data.importers.compressed import readable_text
+import polars as pl
+
+from mmrecun.data.importers.compressed import open_text, readable_text
 from mmrecun.errors import DataError
 
 _BLOCK = 1 << 20  # characters read at once
@@ -67,6 +69,45 @@ def value_lines(path: Path) -> Iterator[int]:
     return (value.line for value in json_values(path))
 
 
+def parsed(line: str) -> Any:
+    """Return the value of a line.
+
+    Raises:
+        RepeatedNameError: when a name occurs twice in one object.
+        ValueError: when it is not JSON.
+    """
+    return _DECODER.decode(line)
+
+
+def refuse_repeated(path: Path, names: Sequence[str]) -> None:
+    """Refuse JSON Lines in which an object holds one of `names` twice; polars would keep the first value.
+
+    Only lines that hold a name twice anywhere, or spell a sign by its number, are parsed again here.
+
+    Raises:
+        DataError: naming the line and the name.
+    """
+    line = pl.col("line")
+    twice = [line.str.count_matches(json.dumps(name, ensure_ascii=False), literal=True) > 1 for name in names]
+    suspect = pl.any_horizontal(line.str.contains(r"\\[u/]"), *twice)
+    first = 1
+    with open_text(path, "replace", "\n") as file:
+        while block := file.readlines(_BLOCK):
+            table = pl.DataFrame({"line": block}).with_row_index("number", offset=first)
+            for number, text in table.filter(suspect).iter_rows():
+                _refuse_repeated_in(path, number, text)
+            first += len(block)
+
+
+def _refuse_repeated_in(path: Path, number: int, text: str) -> None:
+    try:
+        parsed(text)
+    except RepeatedNameError as error:
+        raise DataError(f"{path}, line {number}: {error}") from None
+    except (ValueError, RecursionError):
+        return  # whoever reads the line says what else is wrong with it
+
+
 class _Window:
     """The part of a file that was read and not yet passed."""
 
@@ -96,7 +137,7 @@ class _Window:
                 if not (mendable and self._grow()):
                     raise self.wrong(error.msg, error.pos) from None
                 continue
-            except _RepeatedNameError as error:
+            except RepeatedNameError as error:
                 raise DataError(f"{self._path}, line {self._line}: {error}") from None
             except (ValueError, RecursionError) as error:
                 raise self.wrong(str(error).partition(";")[0], self._at) from None
@@ -148,18 +189,21 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"the word {name}, write null")
 
 
-class _RepeatedNameError(ValueError):
+class RepeatedNameError(ValueError):
     """A name that occurs twice in one object."""
 
 
-def _refuse_repeated(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_repeated(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON as a dict.
+
+    Raises:
+        RepeatedNameError: when a name occurs twice in it.
+    """
     found = dict(fields)
     if len(found) < len(fields):  # readers differ in which of the values they keep
         names = [name for name, _ in fields]
-        raise _RepeatedNameError(
-            f"'{next(name for name in names if names.count(name) > 1)}' occurs twice in one object"
-        )
+        raise RepeatedNameError(f"'{next(name for name in names if names.count(name) > 1)}' occurs twice in one object")
     return found
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=without_repeated)

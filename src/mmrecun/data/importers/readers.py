@@ -1,6 +1,5 @@
 """Tables as companies write them: CSV, TSV, JSON Lines and Parquet, with errors that name file and line."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from mmrecun.data.importers.arrow import arrow_batches
 from mmrecun.data.importers.compressed import decompressing, open_bytes, open_text, plain
 from mmrecun.data.importers.delimited import SEPARATORS, read_delimited, starts
 from mmrecun.data.importers.file_kinds import FIRST_BYTES, other_kind
-from mmrecun.data.importers.json_values import as_json_lines, value_lines
+from mmrecun.data.importers.json_values import RepeatedNameError, as_json_lines, parsed, refuse_repeated, value_lines
 from mmrecun.data.importers.undeclared import without_bytes
 from mmrecun.data.parquet import read_parquet
 from mmrecun.errors import DataError
@@ -184,7 +183,11 @@ def holds_json_array(path: Path) -> bool:
 
 
 def scan_json(path: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
-    """Scan JSON with types that fit every line or entry, however late they change; or only the fields of `schema`."""
+    """Scan JSON with types that fit every line or entry, however late they change; or only the fields of `schema`.
+
+    Raises:
+        DataError: naming the line of an object that holds a name twice.
+    """
     if holds_json_array(path):
         with as_json_lines(path) as lines:  # polars reads from the open file
             return pl.scan_ndjson(lines, schema=schema, infer_schema_length=None)
@@ -193,7 +196,9 @@ def scan_json(path: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
         content = file.read() if marked else b""
     if not marked and any(sign in str(path) for sign in "*?["):  # such a name would be taken for a pattern
         content = path.read_bytes()
-    return pl.scan_ndjson(content or path, schema=schema, infer_schema_length=None)
+    frame = pl.scan_ndjson(content or path, schema=schema, infer_schema_length=None)
+    refuse_repeated(path, frame.collect_schema().names())
+    return frame
 
 
 def json_starts(path: Path) -> Iterator[int]:
@@ -217,18 +222,15 @@ def _not_an_object(path: Path) -> str:
         number = 0
         for number, line in enumerate(file, start=1):
             try:
-                fits = not line.strip() or isinstance(json.loads(line, parse_constant=_no_constant), dict)
+                fits = not line.strip() or isinstance(parsed(line), dict)
+            except RepeatedNameError as repeated:
+                return f"{path}, line {number}: {repeated}"
             except (ValueError, RecursionError):
                 fits = False
             if not fits:
                 hint = "; NaN and Infinity are not JSON; write null" if _CONSTANT.search(line) else ""
                 return f"{path}, line {number}: not JSON Lines; each line must be one JSON object{hint}"
     return "" if number else f"{path}: the file is empty"
-
-
-def _no_constant(name: str) -> float:
-    """Refuse NaN and Infinity, which Python writes and reads as if they were JSON."""
-    raise ValueError(name)
 
 
 def separator_of(name: str | None) -> str | None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mmrecun.arrays import Ints
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs
+from mmrecun.data.npy import new_mapped_npy
 from mmrecun.errors import ConfigError
 from mmrecun.models.base import ModelConfig, Recommender, Sizes
 from mmrecun.training.distributed.initial_values import initial_rows
@@ -121,8 +122,8 @@ def create_tables(
     for name, shape in model.shapes.items():
         here = shape[0] if name in model.whole else shard.count(rows[model.sides[name]])
         width = shape[1] if len(shape) > 1 else 1
-        records = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, (here, 3, width))
-        last = np.lib.format.open_memmap(folder / f"{name}.last.npy", "w+", np.int32, (here,))
+        records = new_mapped_npy(folder / f"{name}.npy", np.float32, (here, 3, width))
+        last = new_mapped_npy(folder / f"{name}.last.npy", np.int32, (here,))
         made[name] = RowStates(records, last)
     for name, start, block in initial_rows(model.shapes, model.model.tables(), rows, rng):
         own = Shard() if name in model.whole else shard

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmrecun.arrays import Ints
 from mmrecun.data.bpr_sampling import Triples
+from mmrecun.data.npy import new_mapped_npy
 from mmrecun.errors import DivergedError
 from mmrecun.rng import Seed
 from mmrecun.training.checkpoint import TrainState
@@ -46,9 +47,7 @@ class RowTrainer:
         self.rows = SharedRows(RowAdam(tables, training.learning_rate), RowExchange(task.shard))
         self.exchange = self.rows.exchange
         self._best = {
-            name: np.lib.format.open_memmap(
-                work / f"{name}.best.npy", "w+", np.float32, (len(table.records), table.records.shape[2])
-            ).view(np.ndarray)
+            name: new_mapped_npy(work / f"{name}.best.npy", np.float32, (len(table.records), table.records.shape[2]))
             for name, table in tables.items()
         }
         self._triples = MappedTriples(dataset.train, sizes["items"], work)

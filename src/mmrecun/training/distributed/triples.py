@@ -12,6 +12,7 @@ import torch
 from mmrecun.arrays import Ints
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.mapped_dataset import MappedPairs
+from mmrecun.data.npy import new_mapped_npy
 from mmrecun.errors import DataError
 
 _BLOCK = 1 << 20
@@ -59,7 +60,7 @@ class MappedTriples:
     def _file(self, name: str) -> np.ndarray:
         dtype = np.int32 if max(len(self), self._items) <= np.iinfo(np.int32).max else np.int64
         path = self._scratch / f"{name}.npy"
-        return np.lib.format.open_memmap(path, "w+", dtype, (len(self),)).view(np.ndarray)
+        return new_mapped_npy(path, dtype, (len(self),))
 
     def _at(self, chosen: np.ndarray) -> tuple[Ints, Ints]:
         """Return the users and items of the pairs that an order names; int64 both."""
