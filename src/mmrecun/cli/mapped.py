@@ -81,10 +81,11 @@ def unlearn_mapped(
         raise ConfigError("name the new run with --out")
     from mmrecun import jobs
 
-    request, absent = options.read(None), jobs.Absent()
+    request, unknown = options.read(None), {}
     if skipping[0]:
         request, absent = jobs.present_part_mapped(run, request, on)
         show_absent(absent, skipping[1])
+        unknown = dict(absent.unknown)
     with naming_lines(options, None, lambda: jobs.absent_of_mapped(run, request, on)):
         if parts:
             made = jobs.unlearn_parts(run, request, out, seed, on)
@@ -93,7 +94,7 @@ def unlearn_mapped(
             made = whole.model_dump(include={"forgotten", "seconds", "stop"}) | {"waiting": whole.waiting()}
     facts = {name: made[name] for name in ("forgotten", "seconds", "stop", "waiting")}
     result: dict[str, Any] = {"run": str(out), "parent": str(run), "method": "local", "references": {}, **facts}
-    result["unknown"] = absent.unknown
+    result["unknown"] = unknown
     if as_json:
         print_json(result)
         return
