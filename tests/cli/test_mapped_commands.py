@@ -33,6 +33,7 @@ def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):
     assert made["forgotten"]["users"] == made["forgotten"]["items"] == 1
     found = keys(cli("audit", after, "--json"))
     assert found["sample"] == jobs.evaluate_mapped(after, "valid").users
+    assert keys(cli("audit", after, "--sample", "20", "--json"))["sample"] == 20
     code, out, _ = cli("audit", after, columns=80)
     assert (code, "jobs.check_mapped takes it" in out) == (0, True)
     audited = found["residue"]
