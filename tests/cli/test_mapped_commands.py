@@ -66,8 +66,15 @@ def test_rows_that_wait_are_folded_by_command(cli, data: Path, tmp_path: Path, m
     assert (audited["waiting"], audited["residue"].pop("ids and pairs asked for")) == (0, None)
     assert set(audited["residue"].values()) == {True}
     assert jobs.evaluate_mapped(folded).metrics == jobs.evaluate_mapped(after).metrics
-    code, _, err = cli("fold", data, "--out", tmp_path / "none")
-    assert (code, "is not a run in chunks" in err) == (2, True)
+    for words, text in (
+        (("fold", data, "--out", tmp_path / "none"), "is not a run in chunks"),
+        (("recommend", folded, "--user", "u00001"), "which only evaluate, unlearn, audit and fold take"),
+    ):
+        code, _, err = cli(*words)
+        assert (code, text in err) == (2, True)
+    run.rename(tmp_path / "elsewhere")
+    code, _, err = cli("audit", folded)
+    assert (code, f"the run before, which is no longer at {run}" in err) == (2, True)
 
 
 def test_unknown_ids_of_a_batch_are_named_or_passed_over(cli, data: Path, tmp_path: Path):
