@@ -33,6 +33,7 @@ def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):
     assert made["forgotten"]["users"] == made["forgotten"]["items"] == 1
     found = keys(cli("audit", after, "--json"))
     assert found["sample"] == jobs.evaluate_mapped(after, "valid").users
+    assert keys(cli("audit", after, "--sample", "20", "--json"))["sample"] == 20
     code, out, _ = cli("audit", after, columns=80)
     assert (code, "jobs.check_mapped takes it" in out) == (0, True)
     audited = found["residue"]
@@ -65,8 +66,15 @@ def test_rows_that_wait_are_folded_by_command(cli, data: Path, tmp_path: Path, m
     assert (audited["waiting"], audited["residue"].pop("ids and pairs asked for")) == (0, None)
     assert set(audited["residue"].values()) == {True}
     assert jobs.evaluate_mapped(folded).metrics == jobs.evaluate_mapped(after).metrics
-    code, _, err = cli("fold", data, "--out", tmp_path / "none")
-    assert (code, "is not a run in chunks" in err) == (2, True)
+    for words, text in (
+        (("fold", data, "--out", tmp_path / "none"), "is not a run in chunks"),
+        (("recommend", folded, "--user", "u00001"), "which only evaluate, unlearn, audit and fold take"),
+    ):
+        code, _, err = cli(*words)
+        assert (code, text in err) == (2, True)
+    run.rename(tmp_path / "elsewhere")
+    code, _, err = cli("audit", folded)
+    assert (code, f"the run before, which is no longer at {run}" in err) == (2, True)
 
 
 def test_unknown_ids_of_a_batch_are_named_or_passed_over(cli, data: Path, tmp_path: Path):

@@ -22,7 +22,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (place / "mmrecun-scratch-0f").mkdir(parents=True)
     (place / "mmrecun-scratch-0f" / "pairs").write_text("u1,i1")
     (place / "ray" / "session_2026" / "ray_spilled_objects_7").mkdir(parents=True)
-    (place / "another").mkdir()
+    for name in ("another", "mmrecun-results", "mmrecun-ray-5_x"):
+        (place / name).mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
     return place
 
@@ -65,30 +66,48 @@ def test_the_command_lists_and_removes(cli, tmp_path: Path, temporary: Path):
     RemoteFolders(store).put(temporary / "another", "columns/0123")
     listed = keys(cli("leftovers", runs, "--store", store, "--json"))
     places = [one["place"] for one in listed["leftovers"]]
-    assert [Path(place).name for place in places[:3]] == [
+    assert [Path(place).name for place in places[:4]] == [
         ".run.training",
         "mmrecun-scratch-0f",
+        "mmrecun-ray-5_x",
         "ray_spilled_objects_7",
     ]
-    assert places[3:] == [f"{store}/columns/0123"]
+    assert places[4:] == [f"{store}/columns/0123"]
     assert [one["size"] for one in listed["leftovers"]][1] == 5
     assert keys(cli("leftovers", runs, "--store", store, "--remove", "--json"))["removed"] is True
     assert sorted(path.name for path in runs.iterdir()) == [".hidden", "run"]
-    assert [path.name for path in temporary.iterdir() if path.name.startswith("mmrecun")] == []
-    assert (temporary / "another").is_dir()
+    assert sorted(path.name for path in temporary.iterdir()) == ["another", "mmrecun-results", "ray"]
     assert RemoteFolders(store).names() == []
     assert keys(cli("leftovers", runs, "--store", store, "--json"))["leftovers"] == []
 
 
-def test_an_audit_names_what_lies_beside_a_run(cli, tmp_path: Path):
-    run, after = tmp_path / "before" / "run", tmp_path / "runs" / "after"
-    jobs.train(Dataset.synthetic(users=60, items=40, interactions=900), "bprmf", run, {"epochs": 2, "dim": 8})
-    jobs.unlearn(run, {"users": ["u00003"]}, after, "unlink")
-    resume_file(run).write_bytes(b"rows")
+@pytest.mark.parametrize("kind", ["in memory", "in chunks", "in parts"])
+def test_an_audit_names_what_lies_beside_a_run_and_on_this_machine(cli, tmp_path: Path, temporary: Path, kind: str):
+    dataset, settings = Dataset.synthetic(users=60, items=40, interactions=900), {"epochs": 2, "dim": 8}
+    run, after, request = tmp_path / "before" / "run", tmp_path / "runs" / "after", {"users": ["u00003"]}
+    if kind == "in memory":
+        jobs.train(dataset, "bprmf", run, settings)
+        jobs.unlearn(run, request, after, "unlink")
+    else:
+        files.save(dataset, tmp_path / "data")
+        jobs.train_mapped(tmp_path / "data", "bprmf", run, settings)
+    if kind == "in chunks":
+        jobs.unlearn_mapped(run, request, after)
+    beside = [resume_file(run)]
+    if kind == "in parts":
+        parts = tmp_path / "parts" / "run"
+        jobs.split_mapped(run, parts, 2)
+        jobs.unlearn_parts(parts, request, after)
+        beside = [parts / f".0-of-2.{'0' * 16}.partial", after / f".1-of-2.{'0' * 16}.partial"]
+    for path in beside:
+        path.write_bytes(b"rows")
     code, out, err = cli("audit", after, "--json")
     assert code == 0
-    assert [one["place"] for one in json.loads(out)["leftovers"]] == [str(resume_file(run))]
-    assert "may hold what was forgotten" in err
+    temporaries = ["mmrecun-scratch-0f", "mmrecun-ray-5_x", "ray_spilled_objects_7"]
+    assert [Path(one["place"]).name for one in json.loads(out)["leftovers"]] == [
+        path.name for path in beside
+    ] + temporaries
+    assert err.count("may hold what was forgotten") == len(beside) + 3
 
 
 def test_a_cluster_of_this_machine_is_no_other_place(cli, tmp_path: Path):

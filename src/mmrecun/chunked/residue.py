@@ -48,7 +48,12 @@ def removed_rows_here(child: MappedRun) -> RemovedRows:
     Raises:
         ArtifactError: when the parent is missing or another run, or a chunk is damaged.
     """
-    parent = runs.read(parent_folder(child), part=child.manifest.part is not None)
+    place = parent_folder(child)
+    if not place.exists():
+        raise ArtifactError(
+            f"{child.folder}: an audit compares with the run before, which is no longer at {place}; put it back there"
+        )
+    parent = runs.read(place, part=child.manifest.part is not None)
     assert child.manifest.parent is not None
     if parent.manifest.digest != child.manifest.parent.digest:
         raise ArtifactError(f"{child.folder}: the run at {parent.folder} is no longer the one it was unlearned from")

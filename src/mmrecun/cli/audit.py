@@ -82,10 +82,11 @@ def audit(
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
     if is_mapped(run) or in_parts(run, on):
-        audit_mapped(context, run, on, as_json)
+        audit_mapped(context, run, sample, on, as_json)
         return
     from mmrecun import jobs
     from mmrecun.report.terminal import show
+    from mmrecun.runs import read_manifest
     from mmrecun.scale.choice import chosen_executor
 
     if on != "here" and not shadows:
@@ -96,7 +97,9 @@ def audit(
     how, key = parse_assignments(reading, "--reading"), _key(run, key_file)
     with chosen_executor(on, store, cpus, gpus) as executor, progress_bar(f"auditing {run.name}") as progress:
         report = jobs.audit(run, gold, relearn, shadows, progress, key, how, sample, executor, original)
-    copies = [one._asdict() for one in name_leftovers(run)]
+    parent = read_manifest(run).parent
+    before = original or (run / parent.path if parent else None)
+    copies = name_leftovers([run.parent, *([before.parent] if before else [])])
     if as_json:
         place = {"run": str(run), "report": str(run / report.folder / "report.html")}
         print_json({**place, **report.contract(), "leftovers": copies})

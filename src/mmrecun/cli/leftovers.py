@@ -1,16 +1,14 @@
 """`mmrecun leftovers`."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mmrecun.cli.options import StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, rows_table, warn
 from mmrecun.errors import ConfigError
-
-if TYPE_CHECKING:
-    from mmrecun.scale.leftovers import Leftover
 
 
 def leftovers(
@@ -48,16 +46,14 @@ def leftovers(
     rows_table(rows, f"{len(rows)} left by interrupted commands{', now removed' if remove else ''}")
 
 
-def name_leftovers(run: Path) -> list["Leftover"]:
-    """Warn of leftovers of interrupted commands beside a run and its parent; return them."""
-    from mmrecun.runs import read_manifest
-    from mmrecun.scale.leftovers import beside
+def name_leftovers(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """Warn of leftovers of interrupted commands in `folders`, which contain runs, and on this machine; return them."""
+    from mmrecun.scale.leftovers import beside, on_host
 
-    parent = read_manifest(run).parent
-    found = beside([run.parent, *([(run / parent.path).parent] if parent else [])])
+    found = beside(folders) + on_host()
     for one in found:
         warn(
             f"{one.place}: {one.kind}, which may hold what was forgotten; once no command runs here any more, "
             "mmrecun leftovers --remove takes it away"
         )
-    return found
+    return [one._asdict() for one in found]

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from mmrecun.cli.absent_ids import show_absent
+from mmrecun.cli.leftovers import name_leftovers
 from mmrecun.cli.output import facts_table, print_json, print_line, rows_table, warn
 from mmrecun.cli.request_lines import RequestOptions, naming_lines
 from mmrecun.errors import ConfigError
@@ -81,10 +82,11 @@ def unlearn_mapped(
         raise ConfigError("name the new run with --out")
     from mmrecun import jobs
 
-    request, absent = options.read(None), jobs.Absent()
+    request, unknown = options.read(None), {}
     if skipping[0]:
         request, absent = jobs.present_part_mapped(run, request, on)
         show_absent(absent, skipping[1])
+        unknown = dict(absent.unknown)
     with naming_lines(options, None, lambda: jobs.absent_of_mapped(run, request, on)):
         if parts:
             made = jobs.unlearn_parts(run, request, out, seed, on)
@@ -93,7 +95,7 @@ def unlearn_mapped(
             made = whole.model_dump(include={"forgotten", "seconds", "stop"}) | {"waiting": whole.waiting()}
     facts = {name: made[name] for name in ("forgotten", "seconds", "stop", "waiting")}
     result: dict[str, Any] = {"run": str(out), "parent": str(run), "method": "local", "references": {}, **facts}
-    result["unknown"] = absent.unknown
+    result["unknown"] = unknown
     if as_json:
         print_json(result)
         return
@@ -112,14 +114,16 @@ def _show_unlearned(run: Path, out: Path, facts: Mapping[str, Any]) -> None:
     facts_table({"run": out, **shown}, "forgotten with local")
 
 
-def audit_mapped(context: typer.Context, run: Path, on: str, as_json: bool) -> None:
+def audit_mapped(context: typer.Context, run: Path, sample: int | None, on: str, as_json: bool) -> None:
     """Check whether an unlearned run in chunks, whole or in parts, still holds forgotten rows."""
-    _refuse_other_options(context, {"run", "as_json"}, run, in_parts(run, on))
+    _refuse_other_options(context, {"run", "sample", "as_json"}, run, in_parts(run, on))
     from mmrecun import jobs
 
-    found = jobs.check_mapped(run, on=on)
+    found = jobs.check_mapped(run, on=on, users=sample)
+    parent = Path(found["parent"])
+    copies = name_leftovers([run.parent, parent.parent, *([run, parent] if in_parts(run) else [])])
     if as_json:
-        print_json({"run": str(run), **found})
+        print_json({"run": str(run), **found, "leftovers": copies})
         return
     words = {True: "passed", False: "failed", None: "not assessed"}
     rows = [{"check": f"residue: {name}", "state": words[state]} for name, state in found["residue"].items()]

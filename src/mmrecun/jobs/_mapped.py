@@ -30,7 +30,8 @@ from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
 from mmrecun.text import counted, unknown_name
 
-_CHECKED = 500  # users whose lists an audit compares
+_CHECKED, _FEWEST = 500, 50  # users whose lists an audit compares: at most, and at least
+_SCORES = 50_000_000  # users times items up to which an audit compares more than `_FEWEST`; some tenths of a second
 
 
 @prepared()
@@ -144,7 +145,7 @@ def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedMani
 
 @prepared()
 def check_mapped(
-    run: PathLike, request: ForgetRequest | dict[str, Any] | None = None, on: str = HERE
+    run: PathLike, request: ForgetRequest | dict[str, Any] | None = None, on: str = HERE, users: int | None = None
 ) -> dict[str, Any]:
     """Check what an unlearned run in chunks still holds, and compare the recall of a sample with the parent's.
 
@@ -152,11 +153,12 @@ def check_mapped(
         run: an unlearned run, whole or in parts; its parent must be where it was.
         request: the request, for the check that it was carried out.
         on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
+        users: how many are drawn for the sample; 0 for all; by default 500, fewer where there are many items.
 
     Returns:
-        "residue": each check with whether it passed, None where it was not assessed; "recall@20" on validation pairs of
-        a sample, "before" and "after"; "sample": users ranked after; "shared" and "written": numbers of chunks;
-        "waiting": number of rows to fold.
+        "parent": folder of the run before; "residue": each check with whether it passed, None where it was not
+        assessed; "recall@20" on validation pairs of a sample, "before" and "after"; "sample": users ranked after;
+        "shared" and "written": numbers of chunks; "waiting": number of rows to fold.
 
     Raises:
         ArtifactError: when the run was trained, its parent is gone, or a chunk is damaged.
@@ -166,10 +168,12 @@ def check_mapped(
         removed = removed_rows_of(child)
         parent = read(parent_folder(child))
         asked = None if request is None else ForgetRequest.coerce(request)
+        drawn = checked_users(child.size("items")) if users is None else users
         ranked = {
-            name: _ranked(each, Split.VALID, _CHECKED, None) for name, each in (("before", parent), ("after", child))
+            name: _ranked(each, Split.VALID, drawn, None) for name, each in (("before", parent), ("after", child))
         }
         return {
+            "parent": str(parent.folder),
             "residue": residue(parent, child, removed, asked),
             "recall@20": {name: report.metrics[RECALL] for name, report in ranked.items()},
             "sample": ranked["after"].users,
@@ -177,6 +181,15 @@ def check_mapped(
             "shared": removed.shared,
             "waiting": removed.waiting,
         }
+
+
+def checked_users(items: int) -> int:
+    """Return how many users' lists an audit compares, so that its cost hardly grows with the number of items.
+
+    >>> [checked_users(items) for items in (30_000, 200_000, 1_000_000, 10_000_000)]
+    [500, 250, 50, 50]
+    """
+    return min(_CHECKED, max(_FEWEST, _SCORES // items))
 
 
 @prepared()

@@ -7,12 +7,14 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from mmrecun.claims import is_claimed
 from mmrecun.errors import ArtifactError
-from mmrecun.scale.ray_engine import connected
+from mmrecun.scale.piece import SCRATCH
+from mmrecun.scale.ray_engine import CLUSTER, connected
 from mmrecun.scale.remote_folders import RemoteFolders, open_folders
 
 _KINDS = {
@@ -28,7 +30,8 @@ _BESIDE = re.compile(
     r"(?:(?:resume\.safetensors\.)?[0-9a-f]{16}\.partial|(?P<kind>resume\.safetensors|training|pieces|shadows|encoding))",
     re.DOTALL,
 )
-_SCRATCH = "mmrecun-*"  # folders of `scale.ray_executor`, `scale.sharded_training` and clusters of this machine
+_SCRATCH = f"{SCRATCH}*"  # folders of `scale.ray_executor` and `scale.sharded_training`
+_CLUSTER = f"{CLUSTER}*"  # Ray's files for a cluster of this machine
 _SPILLED = "ray/session_2*/*spilled*"  # objects that Ray wrote to disk for want of memory
 
 
@@ -65,7 +68,11 @@ def beside(folders: Iterable[Path]) -> list[Leftover]:
 def on_host() -> list[Leftover]:
     """Find what commands left in the temporary folder of the host that runs this."""
     temporary = Path(tempfile.gettempdir())
-    patterns = ((_SCRATCH, "scratch of a cluster's command"), (_SPILLED, "objects that Ray spilled"))
+    patterns = (
+        (_SCRATCH, "scratch of a cluster's command"),
+        (_CLUSTER, "cluster of this machine"),
+        (_SPILLED, "objects that Ray spilled"),
+    )
     return [
         Leftover("", str(path), kind, _size(path))
         for pattern, kind in patterns
@@ -136,4 +143,9 @@ def _remove(place: str) -> None:
 
 
 def _size(path: Path) -> int:
-    return sum(part.stat().st_size for part in (path, *path.rglob("*")) if part.is_file())
+    """Return the bytes of a file, or of all files in a folder but those that a running command removes meanwhile."""
+    found = 0
+    for part in (path, *path.rglob("*")):
+        with suppress(OSError):
+            found += part.lstat().st_size if part.is_file() else 0
+    return found

@@ -24,6 +24,7 @@ KEEPALIVE: Mapping[str, str] = {
     "RAY_health_check_failure_threshold": "3",
 }
 _QUIET: Mapping[str, str] = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
+CLUSTER = "mmrecun-ray-"  # prefix of the temporary folder of a cluster of this machine
 RETRIES = 3  # of a task whose worker or host died; a task that raises an error is not repeated
 ANSWER_SECONDS = 60.0  # time limit for the answer of a host to a small task
 
@@ -255,7 +256,7 @@ def _joined(ray: ModuleType, address: str) -> Iterator[None]:
 @contextmanager
 def _started(ray: ModuleType) -> Iterator[None]:
     """Start a cluster of this machine alone, in a temporary folder that is removed with it."""
-    folder = Path(tempfile.mkdtemp(prefix="mmrecun-"))  # short: the paths of Ray's sockets begin with it
+    folder = Path(tempfile.mkdtemp(prefix=CLUSTER))  # short: the paths of Ray's sockets begin with it
     try:
         ray.init(
             address="local",
