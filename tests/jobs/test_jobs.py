@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -162,6 +163,17 @@ def test_a_report_is_never_hidden_by_one_that_looked_at_less(run_folder: Path, t
     assert full.digests["run"] == runs.weights_digest(after)
     again = jobs.audit(after, [tmp_path / "gold"])
     assert again.folder == ""
+    checksum = hashlib.sha256((after / "audit.json").read_bytes()).hexdigest()
+    assert checksum in (after / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_audit_says_where_what_was_forgotten_lies_still(run_folder: Path, tmp_path: Path):
+    between, after = tmp_path / "between", tmp_path / "after"
+    jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), between)
+    jobs.unlearn(between, ForgetRequest(users=("u00002",)), after)
+    trained_on = (run_folder / runs.read_manifest(run_folder).dataset.path).resolve()
+    places = [between.resolve(), between.resolve() / "dataset", run_folder.resolve(), trained_on]
+    assert f"What was forgotten is still in {', '.join(map(str, places))}, from" in " ".join(jobs.audit(after).notes)
 
 
 def test_the_same_gold_does_not_count_twice(run_folder: Path, tmp_path: Path):

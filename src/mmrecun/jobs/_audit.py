@@ -1,5 +1,6 @@
 """Audit a run and write its report."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ def audit(
         "made": begun,
         "digests": {"run": after.weights, "original": before.weights, "dataset": after.manifest.dataset.digest},
         "compared": _scope(made, golds_read, relearn, shadows),
-        "notes": (*made.notes, *_short_trainings(golds_read)),
+        "notes": (*made.notes, _still_held(before), *_short_trainings(golds_read)),
     }
     return _write_report(made.model_copy(update=facts), after, before)
 
@@ -129,12 +130,11 @@ def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
 
 def _write_report(report: AuditReport, run: Run, original: Run) -> AuditReport:
     """Write a report beside earlier ones, and into the run folder unless one there assessed more."""
-    page = render(report, _facts(run, original), _history(run))
     with claimed(run.folder / AUDITS, wait=True, within=[run.folder, run.folder / AUDITS]):
-        return _written(report, page.encode(), run)
+        return _written(report, run, original)
 
 
-def _written(report: AuditReport, page: bytes, run: Run) -> AuditReport:
+def _written(report: AuditReport, run: Run, original: Run) -> AuditReport:
     name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
     place, number = run.folder / AUDITS / name, 1
     while place.exists():
@@ -144,6 +144,8 @@ def _written(report: AuditReport, page: bytes, run: Run) -> AuditReport:
     first = before is None or report.compared.at_least(before)
     report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})
     text = report.json_text().encode()
+    checksum = {"SHA-256 of audit.json": hashlib.sha256(text).hexdigest()}
+    page = render(report, _facts(run, original) | checksum, _history(run)).encode()
     with staged_folder(place) as staging:
         (staging / "audit.json").write_bytes(text)
         (staging / "report.html").write_bytes(page)
@@ -166,6 +168,20 @@ def _scope_of_report(path: Path) -> AuditScope | None:
         return AuditScope.model_validate(values.get("compared", {"golds": golds}))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _still_held(original: Run) -> str:
+    """Say where what was forgotten lies still: in the models before the request, and their datasets."""
+    places, folder, manifest = list[Path](), original.folder.resolve(), original.manifest
+    while True:
+        places += [folder, (folder / manifest.dataset.path).resolve()]
+        if manifest.parent is None:
+            break
+        folder = (folder / manifest.parent.path).resolve()
+        if not (folder / runs.MANIFEST).is_file():
+            break
+        manifest = runs.read_manifest(folder)
+    return f"What was forgotten is still in {', '.join(dict.fromkeys(map(str, places)))}, from before the request."
 
 
 def _short_trainings(golds: Sequence[Run]) -> list[str]:
