@@ -34,11 +34,11 @@ test-gpu: $(VENV)/ready
 	$(BIN)/python -m pytest -rs tests/gpu tests/data/test_sparse_kernel.py tests/data/test_device_triples.py \
 		tests/models/test_gathering.py tests/training/test_epochs.py
 
-# Libraries of other people's models, each in an environment in which it works.
+# Libraries of other people's models and encoders, each in an environment in which it works.
 .venv-adapters/ready: pyproject.toml constraints.txt
 	test -x .venv-adapters/bin/python || $(PYTHON) -m venv .venv-adapters
-	.venv-adapters/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' \
-		implicit cornac
+	.venv-adapters/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[dev,raw,onnx,huggingface]' implicit cornac
 	touch $@
 
 .venv-recbole/ready: constraints-recbole.txt
@@ -48,7 +48,8 @@ test-gpu: $(VENV)/ready
 	touch $@
 
 test-adapters: .venv-adapters/ready .venv-recbole/ready
-	MMRECUN_RECBOLE_PYTHON=$(CURDIR)/.venv-recbole/bin/python .venv-adapters/bin/python -m pytest tests/adapters
+	MMRECUN_RECBOLE_PYTHON=$(CURDIR)/.venv-recbole/bin/python .venv-adapters/bin/python -m pytest tests/adapters \
+		tests/encoders
 
 # On two hosts in network namespaces where root may make them; else the tests say why they are skipped.
 .venv-ray/ready: pyproject.toml constraints.txt

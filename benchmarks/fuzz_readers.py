@@ -16,6 +16,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -119,6 +120,8 @@ def samples() -> dict[str, Sample]:
         "parquet": Sample({"e.parquet": _bytes(TABLE.write_parquet)}, "e.parquet", named),
         "arrow": Sample({"e.arrow": stream}, "e.arrow", named),
         "feather": Sample({"e.feather": _bytes(TABLE.write_ipc)}, "e.feather", named),
+        "arrow.zst": Sample({"e.arrow": _bytes(partial(TABLE.write_ipc_stream, compression="zstd"))}, "e.arrow", named),
+        "feather.lz4": Sample({"e.feather": _bytes(partial(TABLE.write_ipc, compression="lz4"))}, "e.feather", named),
         "features": Sample({"e.csv": CSV.encode(), "items.csv": items.encode(), **features}, "e.csv", beside),
         "mmrec": Sample({"s/x.inter": inter.encode(), "s/v_feat.npy": _npy(np.eye(5))}, "s", {}),
         "lists": Sample({"s/train.txt": LISTS.encode(), "s/test.txt": b"0 7\n1 8\n2\n"}, "s", {}),

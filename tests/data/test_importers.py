@@ -137,7 +137,7 @@ def test_bad_tables(tmp_path: Path):
     with pytest.raises(DataError, match=r"events\.parquet: not a readable Parquet file"):
         read(path, OPTIONS)
     events().write_parquet(path)
-    with pytest.raises(DataError, match="unknown column 'user'; known: what, when, who"):
+    with pytest.raises(DataError, match=r"unknown column 'user'; known: what, when, who; .* `data import --user`"):
         read(path, ImportOptions())
     ragged = pl.DataFrame({"id": ["i1", "i2", "i3"], "vector": [[1.0, 2.0], [3.0], [5.0, 6.0]]})
     ragged.write_parquet(tmp_path / "text.parquet")

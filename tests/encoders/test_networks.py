@@ -144,6 +144,23 @@ def test_a_hugging_face_folder_gives_what_transformers_gives(tmp_path: Path):
             np.testing.assert_allclose(row, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
+def test_a_hugging_face_folder_of_pictures_gives_what_transformers_gives(tmp_path: Path):
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    pytest.importorskip("PIL", reason="Pillow is not installed")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    torch.manual_seed(0)
+    model = transformers.ViTModel(transformers.ViTConfig(image_size=8, patch_size=4, **sizes)).eval()
+    model.save_pretrained(tmp_path)
+    settings = {"size": {"height": 8, "width": 8}, "image_mean": [0.5] * 3, "image_std": [0.25] * 3}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    pictures = np.random.default_rng(0).integers(256, size=(2, 8, 8, 3), dtype=np.uint8)
+    rows = open_encoder(str(tmp_path), "image").encode(list(pictures))
+    prepared = torch.from_numpy((pictures / 255 - 0.5) / 0.25).permute(0, 3, 1, 2).float()
+    with torch.inference_mode():
+        expected = model(pixel_values=prepared).last_hidden_state.mean(dim=1)
+    np.testing.assert_allclose(rows, expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
 def test_a_folder_of_nothing_known_is_told(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"neither tokenizer\.json"):
         open_encoder(str(tmp_path), "text")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from mmrecun.arrays import Ints
 
@@ -34,7 +35,7 @@ def sorted_rows(first: Ints, second: Callable[[slice], npt.NDArray[np.generic]],
         bits: how many bits these take; those of all three must be 64 at most.
 
     Returns:
-        uint64 [N].
+        uint64 [N], read-only.
     """
     rows, low = len(first), np.uint64(place_bits(len(first)))
     packed = np.empty(rows, dtype=np.uint64)
@@ -47,8 +48,7 @@ def sorted_rows(first: Ints, second: Callable[[slice], npt.NDArray[np.generic]],
         keys <<= low
         keys |= places[: len(keys)] + np.uint64(start)
         packed[part] = keys
-    packed.sort()
-    return packed
+    return pl.Series(packed).sort().to_numpy()  # half of NumPy's time
 
 
 def places_of(packed: Packed) -> Ints:

@@ -80,7 +80,7 @@ def _by_user(users: Ints, order: np.ndarray) -> Ints:
         return np.lexsort((order, users))
     packed = sorted_rows(users, lambda part: order[part] * 2.0**bits, bits)  # by the leading digits of the draw
     sequence = places_of(packed)
-    packed >>= np.uint64(low)
+    packed = packed >> np.uint64(low)
     same = packed[1:] == packed[:-1]
     if same.any():  # draws of one user that differ in later digits alone
         tied = np.flatnonzero(np.append(same, False) | np.append(False, same))

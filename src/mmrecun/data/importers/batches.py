@@ -70,7 +70,8 @@ class Table:
         """
         for name in wanted:
             if name not in self.columns:
-                ask = "; if line 1 is a row and not a header, name the columns with --columns" if self.header else ""
+                ask = f"; name it with `data import --{name}`" if name in ("user", "item") else ""
+                ask += "; if line 1 is a row and not a header, name the columns with --columns" if self.header else ""
                 raise DataError(f"{self.path}: {unknown_name('column', name, list(self.columns))}{ask}")
         empty = True
         for batch in self.read(list(dict.fromkeys(wanted))):
