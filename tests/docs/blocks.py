@@ -31,6 +31,7 @@ _REASONS: dict[str, dict[str, str]] = {
     },
     "docs/speed.md": {"": _MEASURED},
     "docs/trials.md": {"": _MEASURED},
+    "docs/choices.md": {"": _MEASURED},
     "docs/your-model.md": {
         "field2id_token": _THEIRS,
         "torch.save(model": _THEIRS,
