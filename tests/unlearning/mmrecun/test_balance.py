@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrecun.rng import Seed
-from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, mean_cosine, own_decay, share_left
+from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, mean_cosine, own_decay, pairs_kept, share_left
 
 
 def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
@@ -112,3 +112,8 @@ def test_a_share_of_the_rest_is_that_of_another_row_at_ones_own_length():
     for row, other in enumerate(others):
         drawn = own[other] / np.linalg.norm(own[other]) * np.linalg.norm(own[row])
         assert found[row] == pytest.approx(0.8 * own[row] + 0.6 * drawn, rel=1e-5)
+
+
+def test_a_row_without_pairs_loses_none():
+    kept = pairs_kept(np.array([0, 4, 4]), np.array([0, 4, 1]), torch.zeros(3, 2))
+    assert kept[:, 0].tolist() == [1, 1, 0.25]

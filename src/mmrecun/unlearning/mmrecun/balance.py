@@ -28,7 +28,10 @@ _FIXED = 1e4  # a decay so large that a row does not move
 
 
 def mean_cosine(rows: Tensor, gradient: Tensor, degree: Ints) -> float:
-    """Compute the mean cosine between rows [R, D] and -gradient [R, D]; rows of `degree` 0 do not count."""
+    """Compute the mean cosine between rows [R, D] and -gradient [R, D]; rows of `degree` 0 do not count.
+
+    For rows of one number, such as biases, it is how much more often their signs agree than not.
+    """
     known = torch.from_numpy(degree > 0).to(rows.device)
     return float(cosine_similarity(rows[known], -gradient[known]).mean()) if known.any() else 0.0
 
@@ -47,8 +50,11 @@ def share_left(before: Tensor, after: Tensor) -> Tensor:
 
 
 def pairs_kept(before: Ints, after: Ints, like: Tensor) -> Tensor:
-    """Compute the share of its pairs that each row keeps, from degrees [R]: [R, 1] of the type and device of `like`."""
-    return _column(after / np.maximum(before, 1), like)
+    """Compute the share of its pairs that each row keeps, from degrees [R]: [R, 1] of the type and device of `like`.
+
+    It is 1 for a row that had none.
+    """
+    return _column(np.where(before > 0, after / np.maximum(before, 1), 1.0), like)
 
 
 def other_rows(strata: Ints, rng: np.random.Generator) -> Ints:

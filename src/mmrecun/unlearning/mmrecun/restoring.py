@@ -28,9 +28,7 @@ _REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged
 _REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above one of these two:
 _WELL_EXPLAINED = 0.8  # where a graph averages rows; LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
 _NEARLY_ALL_EXPLAINED = 0.9  # elsewhere; BPR-MF has 0.94 and 0.96 on Baby and CiteULike, 0.85 on MovieLens
-_LONGEST = (
-    0.2  # of a row's step, in mean lengths of rows; those of few pairs hardly resist, and went 15 lengths in MGCN
-)
+_LONGEST = 0.2  # of a row's step, in mean lengths; rows of few pairs hardly resist, and went 15 lengths in MGCN
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
 
