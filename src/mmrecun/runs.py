@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,6 +178,17 @@ def parent_folder(folder: Path, manifest: Manifest, moved: Path | None = None) -
     if weights_digest(place) != manifest.parent.digest:
         raise ArtifactError(f"{folder}: the run at {place} is no longer the one it was unlearned from")
     return place
+
+
+def ancestors(folder: Path, manifest: Manifest) -> Iterator[tuple[Path, Manifest]]:
+    """Yield the run that the run in `folder` was unlearned from, and so on, as far as they can be read."""
+    while manifest.parent is not None:
+        folder = (folder / manifest.parent.path).resolve()
+        try:
+            manifest = read_manifest(folder)
+        except ArtifactError:  # it may have been removed
+            return
+        yield folder, manifest
 
 
 def rehome(folder: Path, parents: Iterable[Path]) -> None:

@@ -255,11 +255,8 @@ def _memories(run: Run, key: bytes | None) -> Iterator[_Memory]:
     requested = run.manifest.requested
     if requested is not None and (record := requested.with_key(key)).readable:
         yield _Requested(record)
-    folder, manifest = run.folder, run.manifest
-    while manifest.parent is not None:
-        folder = (folder / manifest.parent.path).resolve()
+    for folder, manifest in runs.ancestors(run.folder, run.manifest):
         try:
-            manifest = runs.read_manifest(folder)
             yield _InDataset(files.load((folder / manifest.dataset.path).resolve()))
         except MMRecUnError:  # it may have been removed
             return

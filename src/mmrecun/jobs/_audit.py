@@ -135,6 +135,7 @@ def _write_report(report: AuditReport, run: Run, original: Run) -> AuditReport:
 
 
 def _written(report: AuditReport, run: Run, original: Run) -> AuditReport:
+    """Do so, while no other audit of the run writes."""
     name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
     place, number = run.folder / AUDITS / name, 1
     while place.exists():
@@ -172,15 +173,9 @@ def _scope_of_report(path: Path) -> AuditScope | None:
 
 def _still_held(original: Run) -> str:
     """Say where what was forgotten lies still: in the models before the request, and their datasets."""
-    places, folder, manifest = list[Path](), original.folder.resolve(), original.manifest
-    while True:
-        places += [folder, (folder / manifest.dataset.path).resolve()]
-        if manifest.parent is None:
-            break
-        folder = (folder / manifest.parent.path).resolve()
-        if not (folder / runs.MANIFEST).is_file():
-            break
-        manifest = runs.read_manifest(folder)
+    folder, manifest = original.folder.resolve(), original.manifest
+    line = [(folder, manifest), *runs.ancestors(folder, manifest)]
+    places = [place for where, own in line for place in (where, (where / own.dataset.path).resolve())]
     return f"What was forgotten is still in {', '.join(dict.fromkeys(map(str, places)))}, from before the request."
 
 
@@ -270,9 +265,5 @@ def shadow_seconds(run: PathLike, shadows: int, original: PathLike | None = None
     unlearning = manifest.seconds + manifest.setup_seconds
     folder = runs.parent_folder(folder, manifest, Path(original) if original else None)
     manifest = runs.read_manifest(folder)
-    training = manifest.seconds
-    while manifest.parent is not None and (folder / manifest.parent.path).is_dir():
-        folder = (folder / manifest.parent.path).resolve()
-        manifest = runs.read_manifest(folder)
-        training = max(training, manifest.seconds)
+    training = max(own.seconds for own in (manifest, *(own for _, own in runs.ancestors(folder, manifest))))
     return shadows * (training + unlearning)
