@@ -78,13 +78,14 @@ _HOST_GENERATOR = torch.Generator
 class CardGenerator(_HOST_GENERATOR):
     """A generator for draws on the card; asked for one of the host, it is an ordinary one."""
 
-    known: ClassVar[set[int]] = set()  # by the address of what torch's core holds, which is all that an operation sees
+    # by the address of what torch's core holds, which is all that an operation sees; held, so that none is used again
+    known: ClassVar[dict[int, torch.Generator]] = {}
 
     def __new__(cls, device: Any = "cpu") -> torch.Generator:
         if torch.device(device).type != "cuda":
             return _HOST_GENERATOR(device)
         made = super().__new__(cls, "cpu")
-        cls.known.add(made._cdata)
+        cls.known[made._cdata] = made
         return made
 
 

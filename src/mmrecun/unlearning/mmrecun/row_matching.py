@@ -27,6 +27,7 @@ from mmrecun.unlearning.mmrecun.share_effect import at_scores, without_effect
 
 _FEWEST = 5  # rows that lost pairs; fewer are too few for a regression
 _MOST_PEERS = 512  # whose traits a single row is ranked among
+_DIGITS = 3  # of traits that are ranked
 _ROUNDS = 2  # the traits of a row depend on its neighbours, which move, too
 _PARALLEL = 1e-6  # is added to the squared lengths of directions, which may be parallel
 _LEAST_REST = 0.05  # of a row's length that always lies outside the span of its directions
@@ -135,7 +136,8 @@ class _Side:
         of_side = measured[self.first + self.rows]
         traits, lengths = of_side[:, :4], of_side[:, 4:]
         context = np.column_stack([self.shown, normal_scores(lengths, self.strata)])
-        scores = normal_scores(traits, self.strata)
+        # rows at the end of their stratum were given equal traits in the first round; rounding errors do not rank them
+        scores = normal_scores(traits.round(_DIGITS), self.strata)
         found = at_scores(traits, scores, without_effect(scores, self.shares, context), self.strata)
         return found[self.touched]
 
