@@ -78,8 +78,8 @@ def _surviving_rows(original: Recommender, unlearned: Recommender, partition: Pa
         if name not in after or table.weight.shape[1] == 1:
             continue
         lost = partition.removed_users if table.side == "users" else partition.removed_items
-        if table.modality is not None:
-            lost = lost | partition.removed_features.get(table.modality, np.zeros_like(lost))
+        if table.feature is not None:
+            lost = lost | partition.removed_features.get(table.feature, np.zeros_like(lost))
         rows = table.weight.detach().cpu().numpy()
         survives = held_in(after[name].weight.detach().cpu().numpy(), rows[lost])
         found += [f"{name}[{row}]" for row in np.flatnonzero(lost)[survives & rows[lost].any(axis=1)]]

@@ -137,7 +137,7 @@ class EmbeddingTable(nn.Module):
         side: "users" or "items".
         rows, width: size.
         rng: draws the initial values; None leaves zeros, to be filled later.
-        modality: modality of the rows, if any; an item without it gets a fresh row.
+        modality: modality that the rows are learned with, if any; an item without it gets a fresh row.
         zeros: start training from zeros instead of Glorot-uniform values.
     """
 
@@ -157,6 +157,11 @@ class EmbeddingTable(nn.Module):
         self.weight = nn.Parameter(torch.zeros(rows, width))
         if rng is not None and not zeros:
             nn.init.xavier_uniform_(self.weight, generator=rng)
+
+    @property
+    def feature(self) -> str | None:
+        """The modality of an item's feature that each row belongs to, and goes with; None of tables of users."""
+        return self.modality if self.side == "items" else None
 
     def fresh(self, count: int, rng: torch.Generator) -> Tensor:
         """Draw `count` untrained rows from `rng`, on the CPU: float32 [count, width]."""
@@ -275,8 +280,8 @@ def transfer_rows(
                 continue
             table = tables[name]
             rows = user_rows if table.side == "users" else item_rows
-            if table.modality is not None:
-                rows = np.where(present[table.modality], rows, -1)
+            if table.feature is not None:
+                rows = np.where(present[table.feature], rows, -1)
             kept = rows >= 0
             torch.index_select(origin[name], 0, torch.from_numpy(rows.clip(min=0)).to(device), out=parameter)
             if not kept.all():

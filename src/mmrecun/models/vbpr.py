@@ -46,7 +46,7 @@ class VBPR(Recommender):
         self.items = EmbeddingTable("items", sizes.items, config.dim, rng)
         self.bias = EmbeddingTable("items", sizes.items, 1, rng, zeros=True)
         self.tastes = PerModality(
-            {name: EmbeddingTable("users", sizes.users, config.dim, rng) for name in sizes.widths}
+            {name: EmbeddingTable("users", sizes.users, config.dim, rng, modality=name) for name in sizes.widths}
         )
         self.projections = PerModality(
             {name: linear(width, config.dim, rng, bias=False) for name, width in sizes.widths.items()}

@@ -169,7 +169,9 @@ class UnlearnerContract:
         for name, table in before.tables().items():
             if name not in tables:
                 continue
-            lost = gone[table.side] | partition.removed_features.get(table.modality, False)
+            lost = gone[table.side]
+            if table.feature is not None:
+                lost = lost | partition.removed_features.get(table.feature, False)
             rows = {row.tobytes() for row in table.weight[lost].detach().numpy() if row.any()}
             assert not rows & {row.tobytes() for row in tables[name].weight.detach().numpy()}, name
         for name in partition.original.modalities.keys() - partition.retained.modalities.keys():

@@ -193,7 +193,7 @@ class ModelContract:
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
         for name, table in other.tables().items():
             kept = before[name][3:] if table.side == "users" else before[name][2:]
-            there = np.ones(len(kept), dtype=bool) if table.modality is None else present[table.modality][:-1]
+            there = np.ones(len(kept), dtype=bool) if table.feature is None else present[table.feature][:-1]
             assert torch.equal(table.weight[: len(kept)][there], kept[there]), name
             old = {row.tobytes() for row in before[name].numpy()}
             fresh = torch.cat([table.weight[: len(kept)][~there], table.weight[len(kept) :]]).detach().numpy()

@@ -71,12 +71,11 @@ def test_a_trained_matrix_factorisation_follows_from_its_pairs(converged: Traine
     assert set(solver.tables) == {"users.weight", "items.weight"}
 
 
-def test_items_that_lost_pairs_lose_bias(dataset: Dataset):
+def test_items_that_lost_pairs_lose_bias(with_tastes: Trained):
     """A bias would tell how popular its item was."""
-    trained = trained_on(dataset, "vbpr", LONG)
-    partition = taken_out(dataset, "pairs")
-    bias = retained_model(task_of(trained, partition), trained.model).bias.weight.detach()[:, 0].numpy()
-    change = unlearned(trained, partition, epochs=0).model.bias.weight.detach()[:, 0].numpy() - bias
+    partition = taken_out(with_tastes.dataset, "pairs")
+    bias = retained_model(task_of(with_tastes, partition), with_tastes.model).bias.weight.detach()[:, 0].numpy()
+    change = unlearned(with_tastes, partition, epochs=0).model.bias.weight.detach()[:, 0].numpy() - bias
     before, after = partition.original.degrees[1], partition.retained.degrees[1]
     assert np.corrcoef(change, after / np.maximum(before, 1))[0, 1] > 0.3
 
@@ -173,16 +172,58 @@ def test_tables_of_features_are_solved_only_where_pairs_explain_them_well(
         assert set(unlearned(trained, partition, epochs=0).carried["decays"]) == expected
 
 
-def test_a_user_without_any_pair_left_starts_anew(converged: Trained):
-    dataset = converged.dataset
-    name, mine = dataset.users.names[3], dataset.train.items[dataset.train.users == 3]
+def without_pairs_of(dataset: Dataset, user: int) -> Partition:
+    name, mine = dataset.users.names[user], dataset.train.items[dataset.train.users == user]
     request = ForgetRequest(pairs=tuple((name, dataset.items.names[int(item)]) for item in mine))
-    partition = Partition.from_request(dataset, request)
+    return Partition.from_request(dataset, request)
+
+
+def test_a_user_without_any_pair_left_starts_anew(converged: Trained):
+    partition = without_pairs_of(converged.dataset, 3)
     model = unlearned(converged, partition, epochs=0).model
-    row = partition.retained.users.find([name])[0]
+    row = partition.retained.users.find([converged.dataset.users.names[3]])[0]
     bound = (6 / sum(model.users.weight.shape)) ** 0.5
     assert model.users.weight[row].abs().max() <= bound
     assert model.users.weight[row].any()
+
+
+@pytest.fixture(scope="module")
+def with_tastes(dataset: Dataset) -> Trained:
+    """A model whose users have a row for each modality."""
+    return trained_on(dataset, "vbpr", LONG)
+
+
+def without_audio(dataset: Dataset) -> Partition:
+    """Let all items of user 3 that have audio lose it."""
+    mine = np.unique(dataset.train.items[dataset.train.users == 3])
+    mine = mine[dataset.modalities["audio"].present[mine]]
+    return Partition.from_request(dataset, ForgetRequest(modalities={"audio": dataset.items.names.gather(mine)}))
+
+
+def test_pairs_teach_a_modality_only_where_the_item_has_it(with_tastes: Trained):
+    for data in (without_audio(with_tastes.dataset).original, without_audio(with_tastes.dataset).retained):
+        pairs = list(zip(data.train.users.tolist(), data.train.items.tolist(), strict=True))
+        for name, table in with_tastes.model.tables().items():
+            counted = [0] * len(table.weight)
+            for pair in pairs:
+                if table.modality is None or data.modalities[table.modality].present[pair[1]]:
+                    counted[pair[table.side == "items"]] += 1
+            assert trained_balance.degrees_of(table, data).tolist() == counted, name
+
+
+def test_a_user_whose_items_lost_a_modality_has_no_taste_in_it(with_tastes: Trained):
+    """The row of that modality starts anew, and stays what it became; the others go on."""
+    partition = without_audio(with_tastes.dataset)
+    solver = BalanceSolver(task_of(with_tastes, partition), 64, -1)
+    trained = with_tastes.model.tables()
+    lost, own = "tastes.audio.weight", ["users.weight", "tastes.image.weight"]
+    fresh = solver.tables[lost].weight[3].detach().clone()
+    assert fresh.abs().max() <= (6 / sum(trained[lost].weight.shape)) ** 0.5
+    assert not torch.equal(fresh, trained[lost].weight[3])
+    assert all(torch.equal(solver.tables[name].weight[3], trained[name].weight[3]) for name in own)
+    solver.newton_step(8)
+    torch.testing.assert_close(solver.tables[lost].weight[3], fresh, atol=1e-3, rtol=0)
+    assert not any(torch.equal(solver.tables[name].weight[3], trained[name].weight[3]) for name in own)
 
 
 def test_a_model_that_nothing_could_validate_is_not_trained_anew(trained: Trained):
@@ -299,13 +340,21 @@ def test_other_noise_is_as_long_and_comes_from_rows_of_the_same_degree(
     assert all(torch.equal(balance.rest, before[name]) for name, balance in solver._balance.items())
 
 
-def test_noise_stays_where_little_is_explained_and_without_a_graph_sooner(
-    propagating: Trained, monkeypatch: pytest.MonkeyPatch
+def test_a_row_that_starts_anew_takes_no_noise_from_another(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    solver = BalanceSolver(task_of(propagating, without_pairs_of(propagating.dataset, 3)), 64, -1)
+    assert solver.redraw_rest()
+    table, balance = solver.tables["users.weight"], solver._balance["users.weight"]
+    torch.testing.assert_close((balance.rest / balance.decay)[3], table.weight[3])
+
+
+@pytest.mark.parametrize(
+    ("model", "least", "redrawn"), [("propagating", -1, 1), ("propagating", 1, 0), ("converged", -1, 0)]
+)
+def test_noise_stays_where_little_is_explained_or_no_graph_averages_rows(
+    model: str, least: float, redrawn: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ):
-    shares = [
-        [restoring.redrawn_share(cosine, averaged) for cosine in (0.75, 0.86, 0.96)] for averaged in (True, False)
-    ]
-    assert shares == [[0, 0.25, 0.25], [0, 0, 0.25]]
-    solver = BalanceSolver(task_of(propagating, taken_out(propagating.dataset, "users")), 64, -1)
-    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", 1)
-    assert not solver.redraw_rest()
+    trained = request.getfixturevalue(model)
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", least)
+    solver = BalanceSolver(task_of(trained, taken_out(trained.dataset, "users")), 64, -1)
+    assert solver.redraw_rest() == redrawn

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Ints
 from mmrecun.errors import DivergedError
 from mmrecun.evaluation.row_traits import degree_strata
 from mmrecun.forget import views
@@ -21,13 +20,12 @@ from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
 from mmrecun.unlearning.mmrecun.expected_bpr import Gradient
 from mmrecun.unlearning.mmrecun.step_scale import StepScale, limited, row_scale
-from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, vectors_of
+from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, degrees_of, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
 _REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged with another row
-_REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above one of these two:
-_WELL_EXPLAINED = 0.8  # where a graph averages rows; LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
-_NEARLY_ALL_EXPLAINED = 0.9  # elsewhere; BPR-MF has 0.94 and 0.96 on Baby and CiteULike, 0.85 on MovieLens
+_REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above this one:
+_WELL_EXPLAINED = 0.8  # LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
 _LONGEST = 0.2  # of a row's step, in mean lengths; rows of few pairs hardly resist, and went 15 lengths in MGCN
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
@@ -57,50 +55,49 @@ class BalanceSolver:
         bpr = BeforeAndAfter.of(partition, negatives, task.seed.child("negatives").numpy(), task.device)
         self._bpr, self._seed = bpr.after, task.seed.child("probe")
         self._known: tuple[dict[str, Tensor], UserItemVectors, Gradient] | None = None
-        degrees = {
-            "users": (partition.original.degrees[0][partition.user_rows], partition.retained.degrees[0]),
-            "items": (partition.original.degrees[1][partition.item_rows], partition.retained.degrees[1]),
-        }
-        rows = {
-            side: torch.from_numpy(kept).to(task.device)
-            for side, kept in (("users", partition.user_rows), ("items", partition.item_rows))
-        }
+        kept = {"users": partition.user_rows, "items": partition.item_rows}
+        rows = {side: torch.from_numpy(own).to(task.device) for side, own in kept.items()}
         trained = TrainedBalance.of(task, bpr.before, min_cosine)
         tables = self.model.tables()  # a modality may be gone
         decays = {name: law for name, law in trained.facts.decays.items() if name in tables}
         self.facts, self.unsolvable = trained.facts.model_copy(update={"decays": decays}), trained.unsolvable
         share = max(len(partition.retained.train), 1) / max(len(partition.original.train), 1)
         self.tables = {name: tables[name] for name in decays}
-        emptied = {side: np.flatnonzero((before > 0) & (after == 0)) for side, (before, after) in degrees.items()}
-        self._reset(emptied)
+        degrees = {
+            name: (degrees_of(table, partition.original)[kept[table.side]], degrees_of(table, partition.retained))
+            for name, table in self.tables.items()
+        }
+        self._emptied = {name: np.flatnonzero((before > 0) & (after == 0)) for name, (before, after) in degrees.items()}
+        self._reset()
         left = self._left(trained, rows)
         self._balance = {
             name: Balance.of(
                 table.weight.detach(),
                 trained.gradients[name][rows[table.side]],
                 decays[name],
-                *degrees[table.side],
+                *degrees[name],
                 share,
                 left.get(name),
-            ).with_fixed(emptied[table.side], table.weight.detach())
+            ).with_fixed(self._emptied[name], table.weight.detach())
             for name, table in self.tables.items()
         }
         self._pairs_kept = {
-            table.side: pairs_kept(*degrees[table.side], table.weight.detach()) for table in self.tables.values()
+            name: pairs_kept(*degrees[name], table.weight.detach()) for name, table in self.tables.items()
         }
-        intact = {side for side, (before, after) in degrees.items() if (before == after).all()}
+        sides = dict(zip(kept, zip(partition.original.degrees, partition.retained.degrees, strict=True), strict=True))
+        intact = {side for side, (before, after) in sides.items() if (before[kept[side]] == after).all()}
         self._following = intact if len(intact) == 1 else set[str]()  # lapsed features change both sides
-        self._strata = {side: degree_strata(after) for side, (_, after) in degrees.items()}
+        self._strata = {side: degree_strata(after) for side, (_, after) in sides.items()}
         self._kept = self._balance
         self._cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
         self._start = [table.weight.detach().clone() for table in self.tables.values()]
 
     @torch.no_grad()
-    def _reset(self, emptied: dict[str, Ints]) -> None:
+    def _reset(self) -> None:
         """Reset the rows that lost all their pairs, since their values would affect other rows."""
         rng = self._seed.child("fresh rows").torch()
-        for table in self.tables.values():
-            rows = torch.from_numpy(emptied[table.side]).to(table.weight.device)
+        for name, table in self.tables.items():
+            rows = torch.from_numpy(self._emptied[name]).to(table.weight.device)
             table.weight[rows] = table.fresh(len(rows), rng).to(table.weight.device)
 
     def _left(self, trained: TrainedBalance, rows: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -123,16 +120,18 @@ class BalanceSolver:
         """Exchange a part of each row's rest with another row of its degree; return whether it was done.
 
         A training on the retained pairs would have drawn other negatives. Without their noise most lists would not
-        change, and affected items would stand out in them.
+        change, and affected items would stand out in them. Where no graph averages rows, it costs recall and hardly
+        changes lists.
         """
-        share = redrawn_share(self._cosine, self.model.required_inputs().user_item)
-        if not share:
+        share = redrawn_share(self._cosine)
+        if not share or not self.model.required_inputs().user_item:
             return False
         rng = self._seed.child("rest").numpy()
         others = {side: other_rows(strata, rng) for side, strata in self._strata.items()}
         self._kept = self._balance
         self._balance = {
-            name: balance.with_rest_of(others[self.tables[name].side], share) for name, balance in self._balance.items()
+            name: balance.with_rest_of(others[table.side], share).with_fixed(self._emptied[name], table.weight.detach())
+            for (name, table), balance in zip(self.tables.items(), self._balance.values(), strict=True)
         }
         return True
 
@@ -170,8 +169,8 @@ class BalanceSolver:
         else:
             found, _ = solve(self._product(curvature, rows, False), imbalance, diagonal, cg_steps, _CLOSE)
         with torch.no_grad():
-            for table, own, step in zip(self.tables.values(), rows, found, strict=True):
-                longest = (_LONGEST + 1 - self._pairs_kept[table.side]) * own.norm(dim=1).mean()
+            for (name, table), own, step in zip(self.tables.items(), rows, found, strict=True):
+                longest = (_LONGEST + 1 - self._pairs_kept[name]) * own.norm(dim=1).mean()
                 table.weight.copy_(own + limited(step, longest))
         return _root_mean_square(imbalance)
 
@@ -222,13 +221,10 @@ class BalanceSolver:
         """Return the rows for a scaled step; a side that lost no pair, where the other did, moves as solved."""
         averaged = self.model.required_inputs().user_item
         following = set[str]() if averaged else self._following  # a graph averages the rows of both sides
-        by_side = {
-            side: row_scale(1.0 if side in following else getattr(scale, side), kept, averaged)
-            for side, kept in self._pairs_kept.items()
-        }
+        by_side = {side: 1.0 if side in following else getattr(scale, side) for side in ("users", "items")}
         return [
-            torch.lerp(start, table.weight.detach(), by_side[table.side])
-            for table, start in zip(self.tables.values(), self._start, strict=True)
+            torch.lerp(start, table.weight.detach(), row_scale(by_side[table.side], self._pairs_kept[name], averaged))
+            for (name, table), start in zip(self.tables.items(), self._start, strict=True)
         ]
 
     def _product(self, curvature: GaussNewtonMatrix, rows: Tensors, captured: bool) -> Callable[[Tensors], Tensors]:
@@ -280,18 +276,15 @@ def _root_mean_square(parts: Tensors) -> float:
     return math.sqrt(float(inner(parts, parts)) / sum(part.numel() for part in parts))
 
 
-def redrawn_share(cosine: float, averaged: bool) -> float:
+def redrawn_share(cosine: float) -> float:
     """Return the share of the square of each row's rest to exchange, from 0 to a quarter.
 
-    Exchanged where pairs explain rows less, it would cost recall: what is left of them is more than noise. Where no
-    graph averages rows, they must be explained better.
+    Exchanged where pairs explain rows less, it would cost recall: what is left of them is more than noise.
 
     Args:
         cosine: the mean one between rows and what their pairs taught them.
-        averaged: whether vectors are averages of rows over a graph.
 
-    >>> [round(redrawn_share(cosine, True), 3) for cosine in (0.7, 0.83, 0.87)], redrawn_share(0.87, False)
-    ([0.0, 0.15, 0.25], 0.0)
+    >>> [round(redrawn_share(cosine), 3) for cosine in (0.7, 0.83, 0.87)]
+    [0.0, 0.15, 0.25]
     """
-    least = _WELL_EXPLAINED if averaged else _NEARLY_ALL_EXPLAINED
-    return min(max(_REDRAWN_GROWTH * (cosine - least), 0.0), _REDRAWN)
+    return min(max(_REDRAWN_GROWTH * (cosine - _WELL_EXPLAINED), 0.0), _REDRAWN)

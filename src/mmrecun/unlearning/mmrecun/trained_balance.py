@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from mmrecun.arrays import Ints
+from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.forget import views
-from mmrecun.models.base import Recommender, UserItemVectors
+from mmrecun.models.base import EmbeddingTable, Recommender, UserItemVectors
 from mmrecun.settings import Settings
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, mean_cosine, own_decay
@@ -65,19 +68,31 @@ class TrainedBalance(NamedTuple):
         partition, inputs = task.partition, task.inputs(views.original)
         gradients, vectors, _ = bpr_gradients(task.model, inputs, bpr)
         kept = {"users": partition.user_rows, "items": partition.item_rows}
-        degrees = dict(zip(kept, partition.original.degrees, strict=True))
         decays, cosines, unsolvable = {}, dict[str, float](), ""
         for name, table in task.model.tables().items():
-            rows, degree = torch.from_numpy(kept[table.side]).to(task.device), degrees[table.side][kept[table.side]]
+            degree = degrees_of(table, partition.original)[kept[table.side]]
+            rows = torch.from_numpy(kept[table.side]).to(task.device)
             own, gradient = table.weight.detach()[rows], gradients[name][rows]
             cosine = cosines[name] = mean_cosine(own, gradient, degree)
-            of_features = table.side == "items" and table.modality is not None
-            if cosine >= (max(min_cosine, _MIN_COSINE_OF_FEATURES) if of_features else min_cosine):
+            if cosine >= (max(min_cosine, _MIN_COSINE_OF_FEATURES) if table.feature is not None else min_cosine):
                 decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
         facts = BalanceFacts(reach=_reach(task.model, inputs, vectors, task.seed.child("probe").torch()), decays=decays)
         return cls(facts, gradients, cosines, unsolvable)
+
+
+def degrees_of(table: EmbeddingTable, data: Dataset) -> Ints:
+    """Count the training pairs that teach each row of a table, int64 [R]; items without its modality teach it nothing.
+
+    A user all of whose items lost a modality keeps every pair, and nothing of what these pairs taught of the modality.
+    """
+    if table.modality is None:
+        return data.degrees[0 if table.side == "users" else 1]
+    present = data.modalities[table.modality].present
+    if table.side == "items":
+        return data.degrees[1] * present
+    return np.bincount(data.train.users[present[data.train.items]], minlength=len(data.users))
 
 
 def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
