@@ -192,6 +192,11 @@ class RunInParts(MappedRun):
             if len(places):
                 yield places, owner.ask(what, side, at[places] // parts)
 
+    def retained(self, side: str) -> Ints:
+        """Return the rows that were not removed; see `MappedRun`."""
+        each = [part + len(self.owners) * owner.ask("retained", side) for part, owner in enumerate(self.owners)]
+        return np.sort(np.concatenate(each))
+
     def find(self, side: str, names: tuple[str, ...]) -> Ints:
         """Find the rows of ids; see `MappedRun`."""
         found = np.full(len(names), -1, dtype=np.int64)
@@ -263,6 +268,7 @@ def _erase(run: MappedRun, erasure: Erasure, lost: LostPartners, out: Path, fact
 
 _ANSWERS: dict[str, Callable[..., Any]] = {
     "manifest": lambda run: run.manifest.model_dump(),
+    "retained": MappedRun.retained,
     "find": MappedRun.find,
     "names": MappedRun.names,
     "vectors": lambda run, side, at: run.vectors(side, at).numpy(),

@@ -130,6 +130,12 @@ class MappedRun:
         """Return U or I, with the rows of removed ones."""
         return self.manifest.rows[f"{side}.vectors"].shape[0]
 
+    def retained(self, side: str) -> Ints:
+        """Return the rows of all but the removed users or items, which have no id: int64, ascending."""
+        table = self.table(f"{side}.ids")
+        each = [np.flatnonzero(table.chunk(number).any(axis=1)) for number in range(len(table.spec.chunks))]
+        return np.concatenate([number * table.spec.per_chunk + rows for number, rows in enumerate(each)])
+
     def find(self, side: str, names: tuple[str, ...]) -> Ints:
         """Find the rows of ids, -1 where one is unknown: int64 [K]."""
         return ids.find(names, *(self.table(f"{side}.{part}") for part in ("ids", "hashes", "hash_rows")))

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from mmrecun.cli.mapped import in_parts, is_mapped
-from mmrecun.cli.options import RunFolder
+from mmrecun.cli.mapped import in_chunks
+from mmrecun.cli.options import OnParts, RunFolder
 from mmrecun.cli.output import JsonFlag, metrics_table, print_json, progress_bar
 from mmrecun.errors import ConfigError
 from mmrecun.text import counted
@@ -18,17 +18,15 @@ def evaluate(
         int,
         typer.Option("--sample", metavar="N", min=0, help="Users drawn, of a run in chunks; 0: all of them."),
     ] = 0,
-    on: Annotated[
-        str, typer.Option("--on", metavar="here|ray:HOST:PORT", help="Where the parts of a run in parts are.")
-    ] = "here",
+    on: OnParts = "here",
     as_json: JsonFlag = False,
 ) -> None:
     """Rank all items for every user of RUN and measure the lists; training pairs are masked."""
     from mmrecun import jobs
 
-    chunks = is_mapped(run) or in_parts(run, on)
-    if not chunks and (sample or on != "here"):
-        raise ConfigError(f"{run} is not a run in chunks; --sample and --on are about those alone")
+    chunks = in_chunks(run, on)
+    if not chunks and sample:
+        raise ConfigError(f"{run} is not a run in chunks; --sample is about those alone")
     with progress_bar(f"evaluating {run.name}") as progress:
         if chunks:
             report = jobs.evaluate_mapped(run, split, sample, progress, on)

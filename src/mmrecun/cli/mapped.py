@@ -24,6 +24,18 @@ def in_parts(place: Path, on: str = "here") -> bool:
     return any(place.glob("*-of-*/mapped.json")) or (on != "here" and not place.exists())
 
 
+def in_chunks(run: Path, on: str = "here") -> bool:
+    """Say whether a folder holds a run in chunks, whole or in parts.
+
+    Raises:
+        ConfigError: for another run with parts elsewhere.
+    """
+    found = is_mapped(run) or in_parts(run, on)
+    if not found and on != "here":
+        raise ConfigError(f"{run} is not a run in chunks; --on is about those alone")
+    return found
+
+
 def refuse_other_options(context: typer.Context, taken: Collection[str], subject: str) -> None:
     """Refuse options that do not apply.
 

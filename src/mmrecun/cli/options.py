@@ -53,6 +53,9 @@ On = Annotated[
     str,
     typer.Option("--on", metavar="here|ray|ray:HOST:PORT", help="Where to make the pieces: this process or a cluster."),
 ]
+OnParts = Annotated[
+    str, typer.Option("--on", metavar="here|ray:HOST:PORT", help="Where the parts of a run in parts are.")
+]
 StoreUrl = Annotated[
     str | None,
     typer.Option(

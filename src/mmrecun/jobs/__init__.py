@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._foreign import not_reached, open_run
-    from mmrecun.jobs._mapped import apply_delta, check_mapped, evaluate_mapped, fold_mapped, unlearn_mapped
+    from mmrecun.jobs._mapped import (
+        apply_delta,
+        check_mapped,
+        evaluate_mapped,
+        fold_mapped,
+        recommend_mapped,
+        unlearn_mapped,
+    )
     from mmrecun.jobs._parts import split_mapped, unlearn_parts
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
@@ -63,6 +70,7 @@ __all__ = [
     "present_part",
     "present_part_mapped",
     "recommend",
+    "recommend_mapped",
     "refuse_impossible",
     "resume_file",
     "run_demo",
@@ -97,7 +105,7 @@ _HOMES = {
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
     "_foreign": ("not_reached", "open_run"),
-    "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "fold_mapped", "unlearn_mapped"),
+    "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "fold_mapped", "recommend_mapped", "unlearn_mapped"),
     "_parts": ("split_mapped", "unlearn_parts"),
     "_plan": ("plan", "refuse_impossible"),
     "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from mmrecun.data.interactions import Split
+from mmrecun.arrays import Ints
+from mmrecun.data.interactions import Interactions, Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
 from mmrecun.evaluation.ranking import checked_length, score_pairs, top_k
 from mmrecun.forget.request import as_id
 from mmrecun.jobs._foreign import opened
+from mmrecun.models.base import UserItemVectors
 from mmrecun.models.inference import vectors_of
 from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike, Run
@@ -48,9 +50,7 @@ def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[st
     data = asked.dataset
     row = data.users.rows([as_id(user)])
     vectors = vectors_of(asked.model, data)
-    items = top_k(vectors.users, vectors.items, data.interactions, row, min(checked_length(k), len(data.items)))[0]
-    items = items[items >= 0]
-    scores = score_pairs(vectors.users, vectors.items, row.repeat(len(items)), items).tolist()
+    items, scores = best_items(vectors.sides, data.interactions, row, k)
     titles = (
         data.item_attributes["title"].gather(items) if "title" in data.item_attributes.columns else [None] * len(items)
     )
@@ -58,3 +58,21 @@ def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[st
     return [
         {"item": name, "title": title, "score": score} for name, title, score in zip(names, titles, scores, strict=True)
     ]
+
+
+def best_items(vectors: UserItemVectors, pairs: Interactions, row: Ints, k: int) -> tuple[Ints, list[float]]:
+    """Return the k best items for the user in `row` (int64 [1]), and their scores; fewer where the user has the rest.
+
+    Args:
+        vectors: float32 [U, D] and [I, D].
+        pairs: pairs of the user, whose items are left out.
+        row: the user.
+        k: length of the list.
+
+    Raises:
+        ConfigError: when k is not positive.
+    """
+    users, items = vectors
+    best = top_k(users, items, pairs, row, min(checked_length(k), len(items)))[0]
+    best = best[best >= 0]
+    return best, score_pairs(users, items, row.repeat(len(best)), best).tolist()

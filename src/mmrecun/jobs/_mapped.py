@@ -10,18 +10,19 @@ from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
 from mmrecun.chunked import delta as deltas
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply, erasure_of, lost_partners
+from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.folding import fold
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.parts import part_folders
 from mmrecun.chunked.residue import parent_folder, residue
 from mmrecun.chunked.run import MappedManifest, MappedRun
 from mmrecun.claims import claimed
-from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
-from mmrecun.forget.request import ForgetRequest
+from mmrecun.forget.request import ForgetRequest, as_id
+from mmrecun.jobs._evaluate import best_items
 from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
 from mmrecun.keys import RECALL
 from mmrecun.manifest import reference
@@ -66,9 +67,34 @@ def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None)
     asked = np.unique(whole.users[whole.splits == split])
     if users and len(asked) > users:
         asked = np.sort(Seed(0).child("of them").numpy().choice(asked, users, replace=False))
-    chosen = whole.renumbered(inverse_index(asked, len(order)), np.arange(run.size("items")))
-    vectors = run.vectors("users", order[asked]), run.vectors("items", np.arange(run.size("items")))
-    return evaluate(*vectors, chosen.split(Split.TRAIN), chosen.split(split), CUTOFFS, progress=progress)
+    excerpt = Excerpt.of(run, order[asked])
+    pairs = excerpt.interactions
+    return evaluate(*excerpt.vectors, pairs.split(Split.TRAIN), pairs.split(split), CUTOFFS, progress=progress)
+
+
+@prepared()
+def recommend_mapped(run: PathLike, user: str | int, k: int = 10, on: str = HERE) -> list[dict[str, Any]]:
+    """Return the k best items for a user of a run in chunks, without any the user has, in training or held out.
+
+    Args:
+        run: a run folder, or that of the parts of a run.
+        user: the user's id.
+        k: length of the list.
+        on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
+
+    Returns:
+        Id, title, which is None since a run in chunks holds no titles, and score of each item.
+
+    Raises:
+        ConfigError: when k is not positive.
+        DataError: for an unknown user.
+    """
+    with reader(on) as read:
+        whole = read(Path(run))
+        excerpt = Excerpt.of(whole, whole.require("users", (as_id(user),)))
+        items, scores = best_items(excerpt.vectors, excerpt.interactions, np.zeros(1, dtype=np.int64), k)
+        names = whole.names("items", excerpt.item_rows[items])
+    return [{"item": name, "title": None, "score": score} for name, score in zip(names, scores, strict=True)]
 
 
 @prepared()

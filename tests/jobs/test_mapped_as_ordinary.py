@@ -1,0 +1,89 @@
+"""What is asked of a run in chunks has the answer that the same run in ordinary form gives."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from mmrecun import Dataset, ForgetRequest, jobs, runs
+from mmrecun.chunked import run as mapped
+from mmrecun.data import files
+from mmrecun.errors import ConfigError, DataError
+from mmrecun.forget.partition import Partition
+from mmrecun.forget.record import ForgetRecord
+from mmrecun.manifest import Reference, reference, stamped
+from mmrecun.models.base import Sizes
+from mmrecun.models.bprmf import BPRMF, BPRMFConfig
+
+ASKED = {"users": ["u00003"], "items": ["i00004", "i00030"]}
+
+
+class Pair(NamedTuple):
+    """A trained run and one that was unlearned from it, in one form."""
+
+    before: Path
+    after: Path
+
+
+def in_ordinary_form(run: Path, data: Dataset, rows: tuple[np.ndarray, np.ndarray], out: Path, **facts: object) -> Path:
+    """Write a run folder with the data that are left, and the vectors of the rows of a run in chunks that are left."""
+    chunks = mapped.read(run)
+    model = BPRMF(BPRMFConfig(dim=8), Sizes.of_dataset(data), None)
+    for side, table, at in zip(mapped.SIDES, (model.users, model.items), rows, strict=True):
+        table.weight.data.copy_(chunks.vectors(side, at))
+    (out / runs.DATASET).mkdir(parents=True)
+    files.write_into(data, out / runs.DATASET)
+    place = Reference(path=runs.DATASET, digest=data.digest)
+    manifest = stamped(model, training={}, seed=0, dataset=place, dataset_name=data.name, seconds=0.0, **facts)
+    runs.write(out, manifest, model, [{"epoch": 1.0, "loss": 0.0}])
+    return out
+
+
+def both_forms(place: Path, request: dict) -> tuple[Pair, Pair]:
+    """Unlearn from the run in chunks in `place`, and write it and its parent in ordinary form."""
+    chunks = Pair(place / "run", place / "run2")
+    jobs.unlearn_mapped(chunks.before, request, chunks.after)
+    whole = replace(files.load(place / "data"), modalities={})
+    everybody = np.arange(len(whole.users)), np.arange(len(whole.items))
+    before = in_ordinary_form(chunks.before, whole, everybody, place / "ordinary")
+    split = Partition.from_request(whole, ForgetRequest(**request))
+    asked = {kind: len(request.get(kind, ())) for kind in ("users", "items", "pairs")}
+    facts = {
+        "parent": reference(before, runs.weights_digest(before), place / "ordinary2"),
+        "method": "local",
+        "requested": ForgetRecord(counts=asked | {"features": 0}),
+        "forgotten": split.counts(),
+    }
+    rows = split.user_rows, split.item_rows
+    after = in_ordinary_form(chunks.after, split.retained, rows, place / "ordinary2", **facts)
+    return chunks, Pair(before, after)
+
+
+@pytest.fixture(scope="module")
+def forms(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pair, Pair]:
+    """The runs in chunks and in ordinary form, before and after a request for a user and two items."""
+    place = tmp_path_factory.mktemp("forms")
+    files.save(Dataset.synthetic(users=160, items=60, interactions=3200), place / "data")
+    jobs.train_mapped(place / "data", "bprmf", place / "run", {"dim": 8, "epochs": 12, "batch_size": 128})
+    return both_forms(place, ASKED)
+
+
+def test_lists_of_everybody_are_measured_alike(forms):
+    chunks, ordinary = forms
+    for mine, theirs in zip(chunks, ordinary, strict=True):
+        assert jobs.evaluate_mapped(mine).metrics == jobs.evaluate(theirs).metrics
+
+
+def test_nobody_is_recommended_what_was_removed(forms):
+    chunks, ordinary = forms
+    for mine, theirs in zip(chunks, ordinary, strict=True):
+        for user in ("u00001", "u00117"):
+            listed, wanted = jobs.recommend_mapped(mine, user, 60), jobs.recommend(theirs, user, 60)
+            assert listed == [{**entry, "title": None} for entry in wanted]
+    assert not {"i00004", "i00030", ""} & {entry["item"] for entry in listed}
+    with pytest.raises(DataError, match="unknown user id: u00003"):
+        jobs.recommend_mapped(chunks.after, "u00003")
+    with pytest.raises(ConfigError, match="choose a whole number of 1 or more"):
+        jobs.recommend_mapped(chunks.after, "u00001", 0)
