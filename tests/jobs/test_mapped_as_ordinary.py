@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mmrecun import Dataset, ForgetRequest, jobs, runs
+from mmrecun.auditing.result import About, AuditReport, Outcome
 from mmrecun.chunked import run as mapped
 from mmrecun.data import files
 from mmrecun.errors import ConfigError, DataError
@@ -87,3 +88,22 @@ def test_nobody_is_recommended_what_was_removed(forms):
         jobs.recommend_mapped(chunks.after, "u00003")
     with pytest.raises(ConfigError, match="choose a whole number of 1 or more"):
         jobs.recommend_mapped(chunks.after, "u00001", 0)
+
+
+def test_a_run_in_chunks_is_audited_as_the_ordinary_one_is(forms):
+    """Of all users, every figure and check agrees but those of the folder's own files."""
+    chunks, ordinary = forms
+    mine, theirs = jobs.audit_mapped(chunks.after, users=0).report, jobs.audit(ordinary.after)
+    for figures in ("forgotten", "users"):
+        assert getattr(mine, figures) == getattr(theirs, figures)
+    for one, other in zip(mine.states, theirs.states, strict=True):
+        left_out = {"run", "seconds"}
+        assert one.model_dump(exclude=left_out) == other.model_dump(exclude=left_out)
+    measured, wanted = (
+        [check for check in report.checks if check.about is not About.REMOVAL] for report in (mine, theirs)
+    )
+    assert measured == wanted
+    assert {check.state for check in mine.checks if check.about is About.REMOVAL} == {Outcome.PASSED}
+    assert (mine.verdict, mine.headline) == (theirs.verdict, theirs.headline)
+    assert AuditReport.model_validate_json((chunks.after / "audit.json").read_text()) == mine
+    assert "report.html" in {path.name for path in chunks.after.iterdir()}

@@ -10,7 +10,8 @@ from mmrecun.auditing.keys import ProbeKey
 from mmrecun.auditing.measure import MeasuredRun, measure_state
 from mmrecun.auditing.model_outputs import AuditedRun, model_outputs
 from mmrecun.auditing.relearning import relearning, relearning_note
-from mmrecun.auditing.result import AuditReport
+from mmrecun.auditing.result import AuditReport, Check
+from mmrecun.auditing.sampling import MeasuredUsers
 from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.forget.partition import Partition
@@ -32,6 +33,8 @@ class AuditSubject:
         record: salted hashes of what the request named, from the run's manifest; without them three of the residue
             checks are not assessed.
         key: reads the hashes; that of MMRECUN_KEY by default.
+        removal: checks that what was requested is out, of a run that `residue.scan` cannot read; None for its own.
+        measured: the users whose lists are made, where they are already drawn; see `sampling.measured_users`.
     """
 
     names: tuple[str, str, str]
@@ -41,6 +44,8 @@ class AuditSubject:
     golds: Sequence[AuditedRun] = ()
     record: ForgetRecord | None = None
     key: bytes | None = None
+    removal: tuple[Check, ...] | None = None
+    measured: MeasuredUsers | None = None
 
     @property
     def runs(self) -> tuple[AuditedRun, ...]:
@@ -64,7 +69,7 @@ def assess(
         sample: number of users in the retained figures; see `sampling.sample_size`.
         progress: called with the number of ranked users, of those of all runs together.
     """
-    partition, setup = subject.partition, audit_setup(subject.partition, sample)
+    partition, setup = subject.partition, audit_setup(subject.partition, sample, subject.measured)
     states = [
         _measured(audited, partition, setup, _progress_of_all(progress, audited, number, len(subject.runs)))
         for number, audited in enumerate(subject.runs)
@@ -78,8 +83,9 @@ def assess(
         attacks = shadows.measure(setup, states, progress)
         notes += [shadows.note] if _any_figure(attacks) else []
         states = [_with_figures(*pair) for pair in zip(states, attacks, strict=True)]
-    after = subject.unlearned
-    checks = residue.scan(subject.original.model, after.model, partition, after.folder, subject.record, subject.key)
+    checks, after = subject.removal, subject.unlearned
+    if checks is None:
+        checks = residue.scan(subject.original.model, after.model, partition, after.folder, subject.record, subject.key)
     report = compare(subject.names, partition, setup, states[0], states[1], states[2:], checks)
     return report.model_copy(
         update={"notes": (*report.notes, *filter(None, [setup.measured.note]), *notes), "users": _users(setup)}

@@ -176,7 +176,7 @@ class AuditSetup:
         return pairs.items if self.by == "users" else pairs.users
 
 
-def audit_setup(partition: Partition, sample: int | None = None) -> AuditSetup:
+def audit_setup(partition: Partition, sample: int | None = None, measured: MeasuredUsers | None = None) -> AuditSetup:
     """Choose the pairs under audit, their controls and the measured users.
 
     The pairs are the forgotten ones or, for a request of modalities alone, those of items that lost features.
@@ -184,6 +184,7 @@ def audit_setup(partition: Partition, sample: int | None = None) -> AuditSetup:
     Args:
         partition: original and retained data.
         sample: number of users in the retained figures; see `sampling.sample_size`.
+        measured: the users whose lists are made, if they are already drawn.
     """
     train = partition.retained_pairs.split(Split.TRAIN)
     branch, forgotten, seen, controls = "", partition.forgotten, train, partition.retained_pairs.held_out
@@ -196,7 +197,7 @@ def audit_setup(partition: Partition, sample: int | None = None) -> AuditSetup:
     rng = _SEED.numpy()
     random = random_controls(forgotten, partition.original.train, users, items, rng) if len(forgotten) else forgotten
     affected = _affected(partition, forgotten, train)
-    measured = measured_users(partition, affected, sample)
+    measured = measured or measured_users(partition, affected, sample)
     return AuditSetup(
         branch=branch,
         forgotten=forgotten,

@@ -138,6 +138,7 @@ def apply(
                 "held_out": lost.counts["valid"] + lost.counts["test"],
                 "modalities": 0,
             },
+            "requested": None,
             "moved": {side: len(rows) for side, (rows, _) in erasure.moved.items()},
             "versions": dict(versions()),
             "created": now(),

@@ -5,8 +5,9 @@ emptied list keeps only a length of zero. Where an erasure changes many chunks, 
 first (`chunked.patches`).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -84,6 +85,19 @@ class ChunkedLists:
         for place, values in zip(here, waiting.lists(there) if len(there) else (), strict=True):
             found[place] = values
         return found
+
+    def candidates(self, other: Self) -> Iterator[Ints]:
+        """Yield the rows, int64, ascending, whose lists may differ from those in `other`, lists of as many rows.
+
+        They are those in chunks that only one of both has, and those that wait in a patch.
+        """
+        waiting = np.union1d(self._patch()[0], other._patch()[0])
+        one, two = self.spec, other.spec
+        for number, (first, last) in enumerate(pairwise(one.starts)):
+            if one.starts == two.starts and one.chunks[number] == two.chunks[number]:
+                yield waiting[(waiting >= first) & (waiting < last)]
+            else:
+                yield np.arange(first, last)
 
     def edited(
         self, changed: Mapping[int, np.ndarray], folder: ChunkFolder, urgent: Collection[int] | None = None

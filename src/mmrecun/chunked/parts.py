@@ -23,7 +23,7 @@ from mmrecun.chunked import run as runs
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply
 from mmrecun.chunked.lists import ChunkedLists
-from mmrecun.chunked.residue import RemovedRows, removed_rows_here
+from mmrecun.chunked.residue import RemovedRows, removed_rows_here, users_who_lost_pairs
 from mmrecun.chunked.rows import ChunkedRows
 from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_manifest
 from mmrecun.claims import claimed
@@ -184,6 +184,11 @@ class RunInParts(MappedRun):
             *(sum(getattr(each, name) for each in answers) for name in ("written", "shared", "waiting")),
         )
 
+    def users_who_lost_pairs(self) -> Ints:
+        """Collect the users who lost pairs from all owners; see `chunked.residue`."""
+        each = [part + len(self.owners) * owner.ask("lost_pairs") for part, owner in enumerate(self.owners)]
+        return np.sort(np.concatenate(each))
+
     def asked(self, what: str, side: str, at: Ints) -> Iterator[tuple[Ints, Any]]:
         """Ask the owners of rows `at` (int64 [K]); yield which of these rows an answer is about, and the answer."""
         parts = len(self.owners)
@@ -274,5 +279,6 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "vectors": lambda run, side, at: run.vectors(side, at).numpy(),
     "lists": lambda run, side, at: [np.array(each) for each in run.pairs_of(side).lists(at)],
     "removed_rows": removed_rows_here,
+    "lost_pairs": users_who_lost_pairs,
     "erase": _erase,
 }

@@ -31,32 +31,61 @@ class RemovedRows:
     waiting: int
 
 
-def parent_folder(child: MappedRun) -> Path:
-    """Return where the parent of an unlearned run is.
+def parent_folder(child: MappedRun, moved: Path | None = None) -> Path:
+    """Return where the parent of an unlearned run is: `moved`, if it was moved there.
 
     Raises:
         ArtifactError: when the run was trained.
     """
     if child.manifest.parent is None:
         raise ArtifactError(f"{child.folder} was trained, not unlearned; there is nothing to audit")
-    return (child.folder / child.manifest.parent.path).resolve()
+    return (moved or child.folder / child.manifest.parent.path).resolve()
 
 
-def removed_rows_here(child: MappedRun) -> RemovedRows:
-    """Find the rows removed from a run, or a part, whose parent is on this machine.
+def parent_here(child: MappedRun, moved: Path | None = None) -> MappedRun:
+    """Read the parent of a run, or of a part, on this machine; at `moved`, if it was moved there.
 
     Raises:
-        ArtifactError: when the parent is missing or another run, or a chunk is damaged.
+        ArtifactError: when it is missing or another run.
     """
-    place = parent_folder(child)
+    place = parent_folder(child, moved)
     if not place.exists():
         raise ArtifactError(
             f"{child.folder}: an audit compares with the run before, which is no longer at {place}; put it back there"
+            f"{'' if child.manifest.part else ', or say where it is with --original'}"
         )
     parent = runs.read(place, part=child.manifest.part is not None)
     assert child.manifest.parent is not None
     if parent.manifest.digest != child.manifest.parent.digest:
         raise ArtifactError(f"{child.folder}: the run at {parent.folder} is no longer the one it was unlearned from")
+    return parent
+
+
+def users_who_lost_pairs(child: MappedRun, moved: Path | None = None) -> Ints:
+    """Return the users of a run, or of a part, whose parent on this machine has more of their pairs: rows, int64."""
+    return users_with_other_pairs(parent_here(child, moved), child)
+
+
+def users_with_other_pairs(run: MappedRun, other: MappedRun) -> Ints:
+    """Return the users whose pairs differ in two runs on one dataset: rows, int64, ascending.
+
+    Lists in chunks that both runs have are not read.
+    """
+    one, two = run.pairs_of("users"), other.pairs_of("users")
+    found = []
+    for rows in one.candidates(two):
+        before, after = one.lists(rows), two.lists(rows)
+        found.append(rows[[not np.array_equal(*both) for both in zip(before, after, strict=True)]])
+    return np.concatenate([np.zeros(0, dtype=np.int64), *found])
+
+
+def removed_rows_here(child: MappedRun, moved: Path | None = None) -> RemovedRows:
+    """Find the rows removed from a run, or a part, whose parent is on this machine.
+
+    Raises:
+        ArtifactError: when the parent is missing or another run, or a chunk is damaged.
+    """
+    parent = parent_here(child, moved)
     whole = child.manifest.chunks()
     new = whole - parent.manifest.chunks()
     child.chunks.refuse_changed(sorted(new))

@@ -26,6 +26,7 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.mapped_dataset import MappedDataset
 from mmrecun.data.npy import new_mapped_npy
 from mmrecun.errors import ArtifactError, DataError
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.manifest import Reference, now, versions
 from mmrecun.settings import Settings, first_fault
 from mmrecun.text import preview
@@ -51,6 +52,7 @@ class MappedManifest(Settings):
         digest: digest of `rows` and `lists`, that is, of all content.
         parent: the run that was unlearned; None for a trained run.
         forgotten: numbers of removed users, items and pairs, in this run alone.
+        requested: sizes of the request and, with a key, hashes of its ids; None for a trained run.
         moved: numbers of users and items that the unlearning moved.
         best_epoch, epochs, valid, seconds: as in the manifest of a run in memory.
     """
@@ -72,6 +74,7 @@ class MappedManifest(Settings):
     parent: Reference | None = None
     method: str = ""
     forgotten: dict[str, int] = {}
+    requested: ForgetRecord | None = None
     moved: dict[str, int] = {}
     stop: str = ""
     references: dict[str, int] = {}
@@ -202,6 +205,19 @@ def read(folder: Path, part: bool = False) -> MappedRun:
             f"{folder} is {'a whole run, not one part' if part else 'one part of a run, not the whole'}"
         )
     return MappedRun(folder, manifest)
+
+
+def ancestors(run: MappedRun) -> Iterator[MappedRun]:
+    """Yield the run that a run was unlearned from, and so on, as far as they can be read on this machine."""
+    while run.manifest.parent is not None:
+        digest = run.manifest.parent.digest
+        try:
+            run = read((run.folder / run.manifest.parent.path).resolve())
+        except ArtifactError:  # it may have been removed
+            return
+        if run.manifest.digest != digest:
+            return
+        yield run
 
 
 def write_manifest(folder: Path, manifest: MappedManifest) -> MappedManifest:

@@ -8,10 +8,11 @@ from rich.console import Console
 
 from mmrecun.auditing.result import Outcome
 from mmrecun.cli.leftovers import name_leftovers
-from mmrecun.cli.mapped import audit_mapped, in_parts, is_mapped
+from mmrecun.cli.mapped import AuditOptions, audit_mapped, in_parts, is_mapped
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError
+from mmrecun.forget.secret import VARIABLE, read_key
 from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
@@ -82,7 +83,8 @@ def audit(
 ) -> None:
     """Measure whether RUN has forgotten what it should; writes audit.json and report.html into it."""
     if is_mapped(run) or in_parts(run, on):
-        audit_mapped(context, run, sample, on, as_json)
+        options = AuditOptions(sample, read_key(key_file) if key_file else None, original, on)
+        _require(require, audit_mapped(context, run, options, as_json))
         return
     from mmrecun import jobs
     from mmrecun.report.terminal import show
@@ -108,14 +110,17 @@ def audit(
         if report.folder:
             print_line(f"{run / 'report.html'} looked at more and stays; this audit is kept beside it")
         print_line(f"report: {run / report.folder / 'report.html'}")
-    if require is not None and report.verdict is not require:
+    _require(require, report.verdict)
+
+
+def _require(wanted: Outcome | None, verdict: Outcome) -> None:
+    if wanted is not None and verdict is not wanted:
         raise typer.Exit(1)
 
 
 def _key(run: Path, file: Path | None) -> bytes | None:
     """Return the key in a file; the audit itself reads that of the environment, and refuses a wrong one."""
     from mmrecun import jobs
-    from mmrecun.forget.secret import VARIABLE, read_key
 
     key = read_key(file)
     if key is None or not jobs.is_other_key(run, key):

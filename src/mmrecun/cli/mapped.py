@@ -2,16 +2,20 @@
 
 from collections.abc import Collection, Mapping, Set
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
+from rich.console import Console
 
 from mmrecun.cli.absent_ids import show_absent
 from mmrecun.cli.leftovers import name_leftovers
-from mmrecun.cli.output import facts_table, print_json, print_line, rows_table, warn
+from mmrecun.cli.output import facts_table, print_json, print_line, progress_bar, warn
 from mmrecun.cli.request_lines import RequestOptions, naming_lines
 from mmrecun.errors import ConfigError
 from mmrecun.text import counted, duration, listing, taken_out
+
+if TYPE_CHECKING:
+    from mmrecun.auditing.result import Outcome
 
 
 def is_mapped(run: Path) -> bool:
@@ -126,23 +130,32 @@ def _show_unlearned(run: Path, out: Path, facts: Mapping[str, Any]) -> None:
     facts_table({"run": out, **shown}, "forgotten with local")
 
 
-def audit_mapped(context: typer.Context, run: Path, sample: int | None, on: str, as_json: bool) -> None:
-    """Check whether an unlearned run in chunks, whole or in parts, still holds forgotten rows."""
-    _refuse_other_options(context, {"run", "sample", "as_json"}, run, in_parts(run, on))
+def audit_mapped(context: typer.Context, run: Path, options: "AuditOptions", as_json: bool) -> "Outcome":
+    """Audit an unlearned run in chunks, whole or in parts, and print the report; return the verdict."""
+    taken = {"run", "sample", "as_json", "require", "key_file"} | ({"original"} if is_mapped(run) else set())
+    _refuse_other_options(context, taken, run, in_parts(run, options.on))
     from mmrecun import jobs
+    from mmrecun.report.terminal import show
 
-    found = jobs.check_mapped(run, on=on, users=sample)
+    with progress_bar(f"auditing {run.name}") as progress:
+        report, found = jobs.audit_mapped(run, options.on, options.sample, options.key, options.original, progress)
     parent = Path(found["parent"])
     copies = name_leftovers([run.parent, parent.parent, *([run, parent] if in_parts(run) else [])])
+    page = run / report.folder / "report.html"
     if as_json:
-        print_json({"run": str(run), **found, "leftovers": copies})
-        return
-    words = {True: "passed", False: "failed", None: "not assessed"}
-    rows = [{"check": f"residue: {name}", "state": words[state]} for name, state in found["residue"].items()]
-    before, after = (found["recall@20"][name] for name in ("before", "after"))
-    note = f"recall@20 of {found['sample']} users on validation: {before:.4f} before, {after:.4f} after"
-    rows_table(rows, f"{run}: {note}")
-    if None in found["residue"].values():
-        print_line("not assessed: a run holds no list of what was asked for; from Python, jobs.check_mapped takes it")
+        print_json({"run": str(run), "report": str(page), **report.contract(), **found, "leftovers": copies})
+    else:
+        show(report, Console())
+        print_line(f"report: {page}")
     if found["waiting"]:
         warn(f"chunks of {run} still hold what was forgotten, as its parent does: mmrecun fold {run} --out NEW")
+    return report.verdict
+
+
+class AuditOptions(NamedTuple):
+    """Options of `audit` that a run in chunks takes."""
+
+    sample: int | None
+    key: bytes | None
+    original: Path | None
+    on: str

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         present_part_mapped,
     )
     from mmrecun.jobs._audit import audit, is_other_key, shadow_seconds
+    from mmrecun.jobs._audit_mapped import MappedAudit, audit_mapped
     from mmrecun.jobs._demo import run_demo
     from mmrecun.jobs._diff import diff
     from mmrecun.jobs._doctor import checks
@@ -43,12 +44,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Absent",
+    "MappedAudit",
     "Workers",
     "absent_of",
     "absent_of_mapped",
     "absent_table",
     "apply_delta",
     "audit",
+    "audit_mapped",
     "check_mapped",
     "checks",
     "diff",
@@ -98,6 +101,7 @@ _HOMES = {
         "present_part_mapped",
     ),
     "_audit": ("audit", "is_other_key", "shadow_seconds"),
+    "_audit_mapped": ("MappedAudit", "audit_mapped"),
     "_demo": ("run_demo",),
     "_doctor": ("checks",),
     "_diff": ("diff",),

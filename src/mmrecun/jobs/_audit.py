@@ -82,7 +82,8 @@ def audit(
         "compared": _scope(made, golds_read, relearn, shadows),
         "notes": (*made.notes, _still_held(before), *_short_trainings(golds_read)),
     }
-    return _write_report(made.model_copy(update=facts), after, before)
+    history = [] if isinstance(after, ForeignRun) else runs.history(after.folder)
+    return write_report(made.model_copy(update=facts), after.folder, _facts(after, before), history)
 
 
 def is_other_key(run: PathLike, key: bytes) -> bool:
@@ -128,37 +129,43 @@ def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
         raise ConfigError(f"{run.folder}: {name} trains models, and those of other libraries are not trained here")
 
 
-def _write_report(report: AuditReport, run: Run, original: Run) -> AuditReport:
-    """Write a report beside earlier ones, and into the run folder unless one there assessed more."""
-    with claimed(run.folder / AUDITS, wait=True, within=[run.folder, run.folder / AUDITS]):
-        return _written(report, run, original)
+def write_report(
+    report: AuditReport, folder: Path, facts: Mapping[str, str], history: Sequence[Mapping[str, float]] = ()
+) -> AuditReport:
+    """Write a report beside earlier ones in the run folder `folder`, and into it unless one there assessed more.
+
+    Args:
+        report: the report.
+        folder: the run folder.
+        facts, history: as for `report.page.render`.
+    """
+    with claimed(folder / AUDITS, wait=True, within=[folder, folder / AUDITS]):
+        return _written(report, folder, facts, history)
 
 
-def _written(report: AuditReport, run: Run, original: Run) -> AuditReport:
+def _written(
+    report: AuditReport, folder: Path, facts: Mapping[str, str], history: Sequence[Mapping[str, float]]
+) -> AuditReport:
     """Do so, while no other audit of the run writes."""
     name = f"{report.made.replace(':', '').replace('+0000', 'Z')}-{report.compared.name()}"
-    place, number = run.folder / AUDITS / name, 1
+    place, number = folder / AUDITS / name, 1
     while place.exists():
         number += 1
-        place = run.folder / AUDITS / f"{name}-{number}"
-    before = _scope_of_report(run.folder / "audit.json")
+        place = folder / AUDITS / f"{name}-{number}"
+    before = _scope_of_report(folder / "audit.json")
     first = before is None or report.compared.at_least(before)
     report = report.model_copy(update={"folder": "" if first else f"{AUDITS}/{place.name}"})
     text = report.json_text().encode()
     checksum = {"SHA-256 of audit.json": hashlib.sha256(text).hexdigest()}
-    page = render(report, _facts(run, original) | checksum, _history(run)).encode()
+    page = render(report, dict(facts) | checksum, history).encode()
     with staged_folder(place) as staging:
         (staging / "audit.json").write_bytes(text)
         (staging / "report.html").write_bytes(page)
         if first:  # both are written before either is replaced, so that they fit if the disk is full
-            with replacing(run.folder / "audit.json") as values, replacing(run.folder / "report.html") as shown:
+            with replacing(folder / "audit.json") as values, replacing(folder / "report.html") as shown:
                 link_or_copy(staging / "audit.json", values)
                 link_or_copy(staging / "report.html", shown)
     return report
-
-
-def _history(run: Run) -> list[dict[str, float]]:
-    return [] if isinstance(run, ForeignRun) else runs.history(run.folder)
 
 
 def _scope_of_report(path: Path) -> AuditScope | None:

@@ -1,8 +1,9 @@
 """Evaluate, unlearn and check runs in chunks, whose data and tables stay on disk."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,14 +15,16 @@ from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.folding import fold
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.parts import part_folders
-from mmrecun.chunked.residue import parent_folder, residue
+from mmrecun.chunked.residue import RemovedRows, parent_folder, residue
 from mmrecun.chunked.run import MappedManifest, MappedRun
 from mmrecun.claims import claimed
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError, ForgetError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
+from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest, as_id
+from mmrecun.forget.secret import read_key
 from mmrecun.jobs._evaluate import best_items
 from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
 from mmrecun.keys import RECALL
@@ -104,11 +107,12 @@ def unlearn_mapped(
     out: PathLike,
     seed: int = 0,
     delta: PathLike | None = None,
+    key: bytes | None = None,
 ) -> MappedManifest:
     """Take users, items or pairs out of a run in chunks, at a cost that follows the request; return the new manifest.
 
     Rows that lost pairs are moved to a stationary point without them (see `chunked.local_balance`). The new run shares
-    every unchanged chunk.
+    every unchanged chunk. Under a key it also keeps hashes of what was asked for, and otherwise counts alone.
 
     Args:
         run: a run folder, which is not changed.
@@ -116,15 +120,17 @@ def unlearn_mapped(
         out: folder to make.
         seed: seed of all random draws.
         delta: file to write for replicas.
+        key: key of these hashes; that of MMRECUN_KEY by default.
 
     Raises:
         ForgetError: when the request leaves no training interaction.
     """
     started, out = time.perf_counter(), Path(out)
+    request, key = ForgetRequest.coerce(request), read_key(key)
     refuse_existing(out)
     refuse_within(Path(run), out)
     parent = mapped.read(Path(run))
-    erasure, lost, explained = solved(parent, ForgetRequest.coerce(request), seed)
+    erasure, lost, explained = solved(parent, request, seed)
     with claimed(out), staged_folder(out) as staging:
         made = apply(
             parent,
@@ -135,6 +141,7 @@ def unlearn_mapped(
             parent=reference(parent.folder, parent.manifest.digest, out),
             method="local",
             stop=stop_of(erasure, explained),
+            requested=record_of(parent, request, erasure, key),
             seconds=time.perf_counter() - started,
         )
     if delta is not None:
@@ -154,6 +161,13 @@ def solved(parent: MappedRun, request: ForgetRequest, seed: int) -> tuple[Erasur
         raise ForgetError("the request leaves no training interaction; nothing could be recommended any more")
     balance = restore(parent, lost, Seed(seed).child("local balance"))
     return Erasure(asked.gone, asked.pairs, balance.moved), lost, balance.explained
+
+
+def record_of(parent: MappedRun, request: ForgetRequest, erasure: Erasure, key: bytes | None) -> ForgetRecord:
+    """Return what a new run keeps of a request: its size and, under a key, hashes, with those of its parent."""
+    counts = {side: len(erasure.gone[side]) for side in mapped.SIDES}
+    counts |= {"pairs": len(erasure.pairs), "features": 0}
+    return ForgetRecord.for_manifest(request, counts, parent.manifest.requested, key).with_key(None)
 
 
 def stop_of(erasure: Erasure, explained: float) -> str:
@@ -189,24 +203,41 @@ def check_mapped(
     Raises:
         ArtifactError: when the run was trained, its parent is gone, or a chunk is damaged.
     """
+    asked = None if request is None else ForgetRequest.coerce(request)
     with reader(on) as read:
-        child = read(Path(run))
-        removed = removed_rows_of(child)
-        parent = read(parent_folder(child))
-        asked = None if request is None else ForgetRequest.coerce(request)
-        drawn = checked_users(child.size("items")) if users is None else users
-        ranked = {
-            name: _ranked(each, Split.VALID, drawn, None) for name, each in (("before", parent), ("after", child))
-        }
-        return {
-            "parent": str(parent.folder),
-            "residue": residue(parent, child, removed, asked),
-            "recall@20": {name: report.metrics[RECALL] for name, report in ranked.items()},
-            "sample": ranked["after"].users,
-            "written": removed.written,
-            "shared": removed.shared,
-            "waiting": removed.waiting,
-        }
+        return checked(read, Path(run), asked, users)[2].facts
+
+
+class Checked(NamedTuple):
+    """The rows that a run lacks, and what `check_mapped` returns."""
+
+    removed: RemovedRows
+    facts: dict[str, Any]
+
+
+def checked(
+    read: Callable[[Path], MappedRun],
+    run: Path,
+    asked: ForgetRequest | None,
+    users: int | None,
+    moved: Path | None = None,
+) -> tuple[MappedRun, MappedRun, Checked]:
+    """Do as `check_mapped`, with a function that reads runs; return the parent, `moved` or not, and the run as well."""
+    child = read(run)
+    removed = removed_rows_of(child, moved)
+    parent = read(parent_folder(child, moved))
+    drawn = checked_users(child.size("items")) if users is None else users
+    ranked = {name: _ranked(each, Split.VALID, drawn, None) for name, each in (("before", parent), ("after", child))}
+    facts = {
+        "parent": str(parent.folder),
+        "residue": residue(parent, child, removed, asked),
+        "recall@20": {name: report.metrics[RECALL] for name, report in ranked.items()},
+        "sample": ranked["after"].users,
+        "written": removed.written,
+        "shared": removed.shared,
+        "waiting": removed.waiting,
+    }
+    return parent, child, Checked(removed, facts)
 
 
 def checked_users(items: int) -> int:

@@ -11,7 +11,8 @@ from mmrecun.chunked.parts import RunInParts, split
 from mmrecun.claims import claimed
 from mmrecun.errors import ConfigError
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs._mapped import solved, stop_of
+from mmrecun.forget.secret import read_key
+from mmrecun.jobs._mapped import record_of, solved, stop_of
 from mmrecun.jobs._part_reader import HERE, owners_of
 from mmrecun.manifest import now
 from mmrecun.runs import PathLike
@@ -38,7 +39,12 @@ def split_mapped(run: PathLike, out: PathLike, parts: int) -> None:
 
 
 def unlearn_parts(
-    run: PathLike, request: ForgetRequest | dict[str, Any], out: PathLike, seed: int = 0, on: str = HERE
+    run: PathLike,
+    request: ForgetRequest | dict[str, Any],
+    out: PathLike,
+    seed: int = 0,
+    on: str = HERE,
+    key: bytes | None = None,
 ) -> dict[str, Any]:
     """Take users, items or pairs out of a run in parts; the result is that of `unlearn_mapped` on the whole run.
 
@@ -50,6 +56,7 @@ def unlearn_parts(
         out: folder to make there.
         seed: seed of all random draws.
         on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
+        key: key of the hashes of the request that the new run keeps; that of MMRECUN_KEY by default.
 
     Returns:
         "parts", "forgotten", "moved", "seconds", "stop", and "waiting", rows that are to be folded.
@@ -59,11 +66,12 @@ def unlearn_parts(
         ArtifactError: when a part is missing, or another command is making `out`.
     """
     started, place, out = time.perf_counter(), Path(run), Path(out)
+    request, key = ForgetRequest.coerce(request), read_key(key)
     claim = claimed(out) if on == HERE else nullcontext()  # each owner claims its part as well
     with owners_of(on) as found, claim:
         owners = found(place)
         parent = RunInParts.of(place, owners)
-        erasure, lost, explained = solved(parent, ForgetRequest.coerce(request), seed)
+        erasure, lost, explained = solved(parent, request, seed)
         gone = {side: len(erasure.gone[side]) for side in mapped.SIDES}
         held_out = lost.counts["valid"] + lost.counts["test"]
         facts = {
@@ -72,5 +80,7 @@ def unlearn_parts(
             "seconds": time.perf_counter() - started,
             "stop": stop_of(erasure, explained),
         }
-        waiting = parent.erase(erasure, lost, out, {**facts, "seed": seed, "method": "local", "created": now()})
+        more = {"seed": seed, "method": "local", "created": now()}
+        more["requested"] = record_of(parent, request, erasure, key)
+        waiting = parent.erase(erasure, lost, out, facts | more)
     return {"parts": len(owners), **facts, "waiting": waiting}
