@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mmrecun import jobs
+from mmrecun import ForgetRequest, jobs
 from mmrecun.data import files
 from tests.cli.calling import keys
 
+HINT = "--ignore-unknown forgets the others"
 SETTINGS = ("--set", "epochs=3", "--set", "batch_size=256", "--set", "dim=8")
 
 
@@ -34,11 +35,11 @@ def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):
     found = keys(cli("audit", after, "--json"))
     assert found["sample"] == jobs.evaluate_mapped(after, "valid").users
     assert keys(cli("audit", after, "--sample", "20", "--json"))["sample"] == 20
-    code, out, _ = cli("audit", after, columns=80)
-    assert (code, "jobs.check_mapped takes it" in out) == (0, True)
-    audited = found["residue"]
-    assert audited.pop("ids and pairs asked for") is None
-    assert set(audited.values()) == {True}
+    assert set(found["residue"].values()) == {True}
+    code, out, _ = cli("audit", after, "--require", found["verdict"], columns=400)
+    assert (code, "the right ones was not checked" in out, f"report: {after / 'report.html'}" in out) == (0, True, True)
+    assert {"not assessed", "failed"} >= {found["verdict"]}
+    assert cli("audit", after, "--require", "passed", "--json")[0] == 1
     assert set(jobs.check_mapped(after, {"users": ["u00003"], "items": ["i00004"]})["residue"].values()) == {True}
     stayed = jobs.check_mapped(after, {"users": ["u00005"]})["residue"]
     assert stayed["ids and pairs asked for"] is False
@@ -63,18 +64,19 @@ def test_rows_that_wait_are_folded_by_command(cli, data: Path, tmp_path: Path, m
     assert (code, "mmrecun fold" in err) == (0, True)
     assert keys(cli("fold", after, "--out", folded, "--json"))["folded"] == waiting
     audited = keys(cli("audit", folded, "--json"))
-    assert (audited["waiting"], audited["residue"].pop("ids and pairs asked for")) == (0, None)
-    assert set(audited["residue"].values()) == {True}
+    assert (audited["waiting"], set(audited["residue"].values())) == (0, {True})
     assert jobs.evaluate_mapped(folded).metrics == jobs.evaluate_mapped(after).metrics
     for words, text in (
         (("fold", data, "--out", tmp_path / "none"), "is not a run in chunks"),
-        (("recommend", folded, "--user", "u00001"), "which only evaluate, unlearn, audit and fold take"),
+        (("recommend", folded, "--user", "nobody"), "unknown user id: nobody"),
     ):
         code, _, err = cli(*words)
         assert (code, text in err) == (2, True)
     run.rename(tmp_path / "elsewhere")
     code, _, err = cli("audit", folded)
-    assert (code, f"the run before, which is no longer at {run}" in err) == (2, True)
+    assert (code, f"the run before, which is no longer at {run}" in err, "--original" in err) == (2, True, True)
+    again = keys(cli("audit", folded, "--original", tmp_path / "elsewhere", "--json"))
+    assert (again["checks"], again["parent"]) == (audited["checks"], str(tmp_path / "elsewhere"))
 
 
 def test_unknown_ids_of_a_batch_are_named_or_passed_over(cli, data: Path, tmp_path: Path):
@@ -97,7 +99,7 @@ def test_unknown_ids_of_a_batch_are_named_or_passed_over(cli, data: Path, tmp_pa
     pairs.write_text(f"user,item\n{known[0]},{known[1]}\n{known[0]},{absent}\nnobody,{known[1]}\n")
     for place in (run, parts):
         code, _, err = cli("unlearn", place, "--users", users, "--out", tmp_path / "no")
-        assert (code, err) == (2, f"error: {users}, line 3: unknown user ids: nobody, none\n")
+        assert (code, err) == (2, f"error: {users}, line 3: unknown user ids: nobody, none; {HINT}\n")
         code, _, err = cli("unlearn", place, "--pairs", pairs, "--out", tmp_path / "no")
         assert (code, err.startswith(f"error: {pairs}, line 3: unknown user id: nobody")) == (2, True), err
         given = ("--users", users, "--pairs", pairs, "--ignore-unknown", "--unknown-file", listed, "--json")
@@ -125,7 +127,7 @@ def test_a_run_in_parts_is_evaluated_unlearned_and_audited_as_the_whole_is(cli, 
         for of in ("parts", "run")
     )
     assert found["evaluate"]["metrics"] == whole["evaluate"]["metrics"]
-    for name in ("residue", "recall@20", "waiting"):
+    for name in ("residue", "recall@20", "waiting", "checks", "verdict", "users", "retain"):
         assert found["audit"][name] == whole["audit"][name]
     assert found["audit"]["written"] > 0
     code, _, err = cli("unlearn", parts, "--user", "u00001", "--method", "retrain", "--out", tmp_path / "third")
@@ -134,6 +136,63 @@ def test_a_run_in_parts_is_evaluated_unlearned_and_audited_as_the_whole_is(cli, 
     assert (code, "was trained, not unlearned" in err) == (2, True), err
     code, _, err = cli("evaluate", data, "--sample", "9")
     assert (code, "is not a run in chunks" in err) == (2, True), err
+
+
+def test_a_request_has_the_scope_and_the_errors_of_an_ordinary_run(cli, data: Path, tmp_path: Path):
+    """Asked twice, in part unknown, or before it is carried out."""
+    settings = {"dim": 8, "epochs": 1, "batch_size": 256}
+    for name, train in (("chunks", jobs.train_mapped), ("ordinary", jobs.train)):
+        train(data, "bprmf", tmp_path / name, settings)
+    jobs.split_mapped(tmp_path / "chunks", tmp_path / "parts", 2)
+    said = {}
+    for name in ("chunks", "parts", "ordinary"):
+        run, after, no = tmp_path / name, tmp_path / f"{name}2", tmp_path / "no"
+        asked = ("--user", "u00003", "--item", "i00004")
+        scope = keys(cli("unlearn", run, *asked, "--dry-run", "--json"))
+        keys(cli("unlearn", run, *asked, "--out", after, "--json"))
+        further = ("--user", "u00003", "--user", "u00005", "--item", "none")
+        narrowed = keys(cli("unlearn", after, *further, "--ignore-unknown", "--dry-run", "--json"))
+        errors = [cli("unlearn", after, *words, "--out", no) for words in (asked[:2], further, ("--user", "x"))]
+        shown = {**scope, "parent": "", "warnings": []}, {**narrowed, "parent": "", "warnings": []}
+        for each in shown:
+            each["forgotten"] = {**each["forgotten"], "modalities": 0}
+            each["references"] = {}
+        said[name] = (shown, errors, not no.exists())
+    assert said["chunks"] == said["parts"] == said["ordinary"]
+    assert said["chunks"][1][0] == (2, "", "error: already forgotten: 1 user, u00003\n")
+
+
+def test_hashes_under_a_key_say_whether_the_right_ones_are_out(cli, data: Path, tmp_path: Path):
+    from mmrecun.chunked import run as mapped
+
+    key, run, after = tmp_path / "key", tmp_path / "run", tmp_path / "after"
+    key.write_text("0123456789abcdef")
+    jobs.train_mapped(data, "bprmf", run, {"dim": 8, "epochs": 1, "batch_size": 256})
+    whole = files.load(data)
+    pair = [
+        names.names[int(rows[0])]
+        for names, rows in ((whole.users, whole.train.users), (whole.items, whole.train.items))
+    ]
+    jobs.split_mapped(run, tmp_path / "parts", 2)
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(f"user,item\n{pair[0]},{pair[1]}\n")
+    for place, out in ((run, after), (tmp_path / "parts", tmp_path / "parts2")):
+        given = ("--user", "u00007", "--pairs", pairs, "--key-file", key)
+        keys(cli("unlearn", place, *given, "--out", out, "--json"))
+        check = keys(cli("audit", out, "--key-file", key, "--json"))["checks"][0]
+        assert check["detail"] == "all that was asked for is out: 1 user and 1 pair"
+        assert "the key of the run was not given" in keys(cli("audit", out, "--json"))["checks"][0]["detail"]
+    assert pair[0] not in (after / "mapped.json").read_text()
+    code, _, err = cli("unlearn", after, "--user", "u00008", "--out", tmp_path / "third")
+    assert (code, "keeps hashes of earlier requests, and no key was given" in err) == (0, True)
+    (tmp_path / "other").write_text("another key that is long")
+    code, _, err = cli("audit", after, "--key-file", tmp_path / "other")
+    assert (code, "not the one under which" in err) == (2, True)
+    manifest = mapped.read(after).manifest
+    record = manifest.requested.with_key(key.read_bytes()).joined(ForgetRequest(users=("u00009",)))
+    mapped.write_manifest(after, manifest.model_copy(update={"requested": record}))
+    check = keys(cli("audit", after, "--key-file", key, "--json"))["checks"][0]
+    assert (check["state"], check["detail"]) == ("failed", "not all that was asked for left: 1 of 2 users")
 
 
 @pytest.mark.parametrize(

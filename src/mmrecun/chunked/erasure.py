@@ -108,6 +108,16 @@ def lost_partners(run: MappedRun, erasure: Erasure) -> LostPartners:
     )
 
 
+def forgotten_counts(erasure: Erasure, lost: LostPartners) -> dict[str, int]:
+    """Count what an erasure removes, as `Partition.counts` does."""
+    return {
+        **{side: len(erasure.gone[side]) for side in SIDES},
+        "interactions": lost.counts["train"],
+        "held_out": lost.counts["valid"] + lost.counts["test"],
+        "modalities": 0,
+    }
+
+
 def apply(
     run: MappedRun, erasure: Erasure, staging: Path, lost: LostPartners | None = None, **facts: Any
 ) -> MappedManifest:
@@ -132,12 +142,7 @@ def apply(
             "pairs": {split: count - lost.counts[split] for split, count in before.pairs.items()},
             "rows": rows,
             "lists": lists,
-            "forgotten": {
-                **{side: len(erasure.gone[side]) for side in SIDES},
-                "interactions": lost.counts["train"],
-                "held_out": lost.counts["valid"] + lost.counts["test"],
-                "modalities": 0,
-            },
+            "forgotten": forgotten_counts(erasure, lost),
             "requested": None,
             "moved": {side: len(rows) for side, (rows, _) in erasure.moved.items()},
             "versions": dict(versions()),

@@ -6,7 +6,7 @@ renumbered: a forgotten user or item leaves a row of zeros.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -207,8 +207,11 @@ def read(folder: Path, part: bool = False) -> MappedRun:
     return MappedRun(folder, manifest)
 
 
-def ancestors(run: MappedRun) -> Iterator[MappedRun]:
-    """Yield the run that a run was unlearned from, and so on, as far as they can be read on this machine."""
+ReadMapped = Callable[[Path], MappedRun]
+
+
+def ancestors(run: MappedRun, read: ReadMapped = read) -> Iterator[MappedRun]:
+    """Yield the run that a run was unlearned from, and so on, as far as `read` can read them."""
     while run.manifest.parent is not None:
         digest = run.manifest.parent.digest
         try:

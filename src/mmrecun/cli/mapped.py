@@ -9,10 +9,10 @@ from rich.console import Console
 
 from mmrecun.cli.absent_ids import show_absent
 from mmrecun.cli.leftovers import name_leftovers
-from mmrecun.cli.output import facts_table, print_json, print_line, progress_bar, warn
+from mmrecun.cli.output import print_json, print_line, progress_bar, warn
 from mmrecun.cli.request_lines import RequestOptions, naming_lines
 from mmrecun.errors import ConfigError
-from mmrecun.text import counted, duration, listing, taken_out
+from mmrecun.text import listing
 
 if TYPE_CHECKING:
     from mmrecun.auditing.result import Outcome
@@ -40,94 +40,115 @@ def in_chunks(run: Path, on: str = "here") -> bool:
     return found
 
 
-def refuse_other_options(context: typer.Context, taken: Collection[str], subject: str) -> None:
+def refuse_other_options(
+    context: typer.Context, taken: Collection[str], subject: str, instead: Mapping[str, str] | None = None
+) -> None:
     """Refuse options that do not apply.
 
     Args:
         context: context of the command.
         taken: names of the parameters that apply.
         subject: what the others do not apply to, as the first words of the error.
+        instead: name of a parameter -> why it does not apply, or what to do instead.
 
     Raises:
         ConfigError: naming the options that were given and do not apply.
     """
     named = {option.name: option.opts[0] for option in context.command.params}
     given = [
-        named[name]
+        name
         for name in context.params
         if name not in taken and (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
     ]
     if given:
-        raise ConfigError(f"{subject} has no {listing(sorted(given))}")
+        reasons = dict.fromkeys(instead[name] for name in given if instead and name in instead)
+        because = f": {'; '.join(reasons)}" if reasons else ""
+        raise ConfigError(f"{subject} has no {listing(sorted(named[name] for name in given))}{because}")
+
+
+_ONE_METHOD = "it has one method, 'local'"
+_TRAINS = "an ordinary run is needed to train models for comparison"
+_INSTEAD = {
+    "where": "it holds no attributes; select the ids in a table of yours, and name them with --users or --items",
+    "modality": "it holds no features; train again without them",
+    "method": _ONE_METHOD,
+    "assignments": _ONE_METHOD,
+    "seeds": "make one run at a time with --seed",
+    "gold": "no Gold can be made of it, and its audit rests on drawn users",
+    "relearn": _TRAINS,
+    "shadows": _TRAINS,
+}
 
 
 def _refuse_other_options(context: typer.Context, taken: Set[str], run: Path, parts: bool) -> None:
     kind = "in parts" if parts else "in chunks"
-    refuse_other_options(context, taken | ({"on"} if parts else set()), f"{run} is a run {kind}, which")
+    refuse_other_options(context, taken | ({"on"} if parts else set()), f"{run} is a run {kind}, which", _INSTEAD)
 
 
-_OF_UNLEARN = frozenset(
-    ["run", "out", "users", "items", "pairs", "user", "item", "seed", "as_json", "ignore_unknown", "unknown_file"]
-)  # the parameters of `unlearn` that apply to a run in chunks
+# the parameters of `unlearn` that apply to a run in chunks
+_OF_REQUEST = frozenset(["users", "items", "pairs", "user", "item", "ignore_unknown", "unknown_file", "key_file"])
+_OF_UNLEARN = _OF_REQUEST | {"run", "out", "seed", "dry_run", "as_json"}
+
+
+class UnlearnOptions(NamedTuple):
+    """Options of `unlearn`, beside those of the request, that a run in chunks takes.
+
+    Attributes:
+        out: folder of the new run.
+        seed: seed of all random draws.
+        on: where the parts are: "here", "ray" or "ray:HOST:PORT".
+        ignore_unknown, unknown_file: whether unknown ids are skipped, and the file that lists them then.
+        key: key of the hashes of the request.
+        dry_run: report the scope alone.
+    """
+
+    out: Path | None
+    seed: int
+    on: str
+    ignore_unknown: bool
+    unknown_file: Path | None
+    key: bytes | None
+    dry_run: bool
 
 
 def unlearn_mapped(
-    context: typer.Context,
-    run: Path,
-    out: Path | None,
-    options: RequestOptions,
-    seed: int,
-    on: str,
-    skipping: tuple[bool, Path | None],
-    as_json: bool,
-) -> None:
+    context: typer.Context, run: Path, request_of: RequestOptions, options: UnlearnOptions
+) -> tuple[dict[str, Any], bool]:
     """Take users, items and pairs out of a run in chunks, whole or in parts.
 
     Args:
         context: context of the command.
-        run, out: folders.
-        options: options of the request; a run in chunks has no `modality`.
-        seed: seed of all random draws.
-        on: where the parts are: "here", "ray" or "ray:HOST:PORT".
-        skipping: whether unknown ids are skipped, and the file that lists them then.
-        as_json: print one JSON object.
+        run: folder of the run.
+        request_of: options of the request; a run in chunks has no `modality`.
+        options: the other options.
+
+    Returns:
+        What the command prints with `--json`; and whether that is the scope alone.
     """
+    out, seed, on, ignore_unknown, unknown_file, key, dry_run = options
     parts = in_parts(run, on)
     _refuse_other_options(context, _OF_UNLEARN, run, parts)
-    if out is None:
-        raise ConfigError("name the new run with --out")
+    if out is None and not dry_run:
+        raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     from mmrecun import jobs
 
-    request, unknown = options.read(None), {}
-    if skipping[0]:
-        request, absent = jobs.present_part_mapped(run, request, on)
-        show_absent(absent, skipping[1])
-        unknown = dict(absent.unknown)
-    with naming_lines(options, None, lambda: jobs.absent_of_mapped(run, request, on)):
+    request, absent = request_of.read(None), jobs.Absent()
+    if ignore_unknown:
+        request, absent = jobs.present_part_mapped(run, request, on, key)
+        show_absent(absent, unknown_file)
+    further = {"undecided": 0, "unknown": dict(absent.unknown), "already_forgotten": dict(absent.forgotten)}
+    with naming_lines(request_of, None, lambda: jobs.absent_of_mapped(run, request, on, key)):
+        if dry_run or out is None:
+            return {**jobs.scope_mapped(run, request, on, key), **further}, True
+        for line in jobs.warnings_mapped(run, on, key):
+            warn(line)
         if parts:
-            made = jobs.unlearn_parts(run, request, out, seed, on)
+            made = jobs.unlearn_parts(run, request, out, seed, on, key)
         else:
-            whole = jobs.unlearn_mapped(run, request, out, seed)
+            whole = jobs.unlearn_mapped(run, request, out, seed, key=key)
             made = whole.model_dump(include={"forgotten", "seconds", "stop"}) | {"waiting": whole.waiting()}
     facts = {name: made[name] for name in ("forgotten", "seconds", "stop", "waiting")}
-    result: dict[str, Any] = {"run": str(out), "parent": str(run), "method": "local", "references": {}, **facts}
-    result["unknown"] = unknown
-    if as_json:
-        print_json(result)
-        return
-    _show_unlearned(run, out, facts)
-
-
-def _show_unlearned(run: Path, out: Path, facts: Mapping[str, Any]) -> None:
-    shown = {
-        "from": run,
-        "taken out": taken_out(facts["forgotten"]),
-        "time": duration(facts["seconds"]),
-        "ended": facts["stop"],
-    }
-    if facts["waiting"]:
-        shown["to fold"] = f"{counted(facts['waiting'], 'row')}: mmrecun fold {out} --out NEW, then remove older runs"
-    facts_table({"run": out, **shown}, "forgotten with local")
+    return {"run": str(out), "parent": str(run), "method": "local", "references": {}, **facts, **further}, False
 
 
 def audit_mapped(context: typer.Context, run: Path, options: "AuditOptions", as_json: bool) -> "Outcome":

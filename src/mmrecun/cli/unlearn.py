@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from mmrecun.cli.absent_ids import refuse_unused_file, show_absent
-from mmrecun.cli.mapped import in_parts, is_mapped, refuse_other_options, unlearn_mapped
+from mmrecun.cli.mapped import UnlearnOptions, in_parts, is_mapped, refuse_other_options, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table, warn
 from mmrecun.cli.request_lines import RequestOptions, naming_lines
@@ -80,7 +80,9 @@ def unlearn(
     options = RequestOptions(users, items, pairs, user, item, modality)
     refuse_unused_file(unknown_file, ignore_unknown)
     if is_mapped(run) or in_parts(run, on):
-        unlearn_mapped(context, run, out, options, seed, on, (ignore_unknown, unknown_file), as_json)
+        others = UnlearnOptions(out, seed, on, ignore_unknown, unknown_file, _read_key(key_file), dry_run)
+        made, scope_alone = unlearn_mapped(context, run, options, others)
+        (_show_scope if scope_alone else _show)(made, as_json)
         return
     numbers = _seeds(context, seeds, on)
     _refuse_unready(run, like, out, dry_run)
@@ -89,7 +91,7 @@ def unlearn(
     unlearning = _Unlearning(opened, request, method, parse_assignments(assignments), key)
     with naming_lines(options, opened.dataset, unlearning.absent):
         if dry_run or out is None:
-            _show_scope(unlearning, further, as_json)
+            _show_scope(_scope(unlearning, further), as_json)
         elif numbers:
             _show_seeds(_unlearn_seeds(unlearning, out, numbers, (on, store, cpus, gpus)), run, further, as_json)
         else:
@@ -228,16 +230,22 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
         "time": duration(result["seconds"]),
         "ended": result["stop"],
     }
+    if waiting := result.get("waiting"):
+        new = result["run"]
+        facts["to fold"] = f"{counted(waiting, 'row')}: mmrecun fold {new} --out NEW, then remove older runs"
     if "model" in result:
         facts |= {"model": result["model"], "not reached": result["limits"]}
     facts_table(facts, f"forgotten with {result['method']}")
 
 
-def _show_scope(unlearning: _Unlearning, further: dict[str, Any], as_json: bool) -> None:
+def _scope(unlearning: _Unlearning, further: dict[str, Any]) -> dict[str, Any]:
     from mmrecun import jobs
 
     opened, request, method, settings, key = unlearning
-    scope = {**jobs.scope(opened, request, key, method, settings), **further}
+    return {**jobs.scope(opened, request, key, method, settings), **further}
+
+
+def _show_scope(scope: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(scope)
         return

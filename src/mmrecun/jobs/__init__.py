@@ -24,14 +24,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
     from mmrecun.jobs._foreign import not_reached, open_run
-    from mmrecun.jobs._mapped import (
-        apply_delta,
-        check_mapped,
-        evaluate_mapped,
-        fold_mapped,
-        recommend_mapped,
-        unlearn_mapped,
-    )
+    from mmrecun.jobs._mapped import check_mapped, evaluate_mapped, fold_mapped, recommend_mapped
     from mmrecun.jobs._parts import split_mapped, unlearn_parts
     from mmrecun.jobs._plan import plan, refuse_impossible
     from mmrecun.jobs._registered import list_methods, list_models, method_settings, model_settings
@@ -40,6 +33,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._train_mapped import train_mapped
     from mmrecun.jobs._train_parts import train_parts
     from mmrecun.jobs._unlearn import scope, unlearn, warnings
+    from mmrecun.jobs._unlearn_mapped import apply_delta, scope_mapped, unlearn_mapped, warnings_mapped
     from mmrecun.jobs._unlearn_seeds import unlearn_seeds
 
 __all__ = [
@@ -78,6 +72,7 @@ __all__ = [
     "resume_file",
     "run_demo",
     "scope",
+    "scope_mapped",
     "shadow_seconds",
     "split_mapped",
     "train",
@@ -89,6 +84,7 @@ __all__ = [
     "unlearn_parts",
     "unlearn_seeds",
     "warnings",
+    "warnings_mapped",
 ]
 
 _HOMES = {
@@ -109,7 +105,7 @@ _HOMES = {
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
     "_foreign": ("not_reached", "open_run"),
-    "_mapped": ("apply_delta", "check_mapped", "evaluate_mapped", "fold_mapped", "recommend_mapped", "unlearn_mapped"),
+    "_mapped": ("check_mapped", "evaluate_mapped", "fold_mapped", "recommend_mapped"),
     "_parts": ("split_mapped", "unlearn_parts"),
     "_plan": ("plan", "refuse_impossible"),
     "_registered": ("list_methods", "list_models", "method_settings", "model_settings"),
@@ -118,6 +114,7 @@ _HOMES = {
     "_train_mapped": ("train_mapped",),
     "_train_parts": ("train_parts",),
     "_unlearn": ("scope", "unlearn", "warnings"),
+    "_unlearn_mapped": ("apply_delta", "scope_mapped", "unlearn_mapped", "warnings_mapped"),
     "_unlearn_seeds": ("unlearn_seeds",),
 }
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import NamedTuple, Protocol, Self, TypeVar
 
 from mmrecun import runs
 from mmrecun.arrays import Bools
-from mmrecun.chunked.run import SIDES, MappedRun
+from mmrecun.chunked.run import SIDES, MappedRun, ReadMapped, ancestors
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ForgetError, MMRecUnError
@@ -80,9 +81,11 @@ def present_part(run: Run | PathLike, request: ForgetRequest, key: bytes | None 
     return _narrowed(request, absent_of(opened(run), request, key))
 
 
-def present_part_mapped(run: PathLike, request: ForgetRequest, on: str = HERE) -> tuple[ForgetRequest, Absent]:
+def present_part_mapped(
+    run: PathLike, request: ForgetRequest, on: str = HERE, key: bytes | None = None
+) -> tuple[ForgetRequest, Absent]:
     """Do as `present_part` for a run in chunks, whole or in parts; `on` names the hosts that have the parts."""
-    return _narrowed(request, absent_of_mapped(run, request, on))
+    return _narrowed(request, absent_of_mapped(run, request, on, key))
 
 
 def _narrowed(request: ForgetRequest, absent: Absent) -> tuple[ForgetRequest, Absent]:
@@ -109,7 +112,19 @@ def explain(run: Run, request: ForgetRequest, error: ForgetError, key: bytes | N
 
     Where nothing is absent, it is `error` itself.
     """
-    absent = absent_of(run, request, key)
+    return _explained(absent_of(run, request, key), request, error)
+
+
+@contextmanager
+def explaining(read: ReadMapped, run: MappedRun, request: ForgetRequest, key: bytes | None) -> Iterator[None]:
+    """Do as `explain` with an error about a run in chunks; `read` reads the runs that it descends from."""
+    try:
+        yield
+    except ForgetError as error:
+        raise _explained(_absent_of_mapped(read, run, request, key), request, error) from None
+
+
+def _explained(absent: Absent, request: ForgetRequest, error: ForgetError) -> ForgetError:
     if not (absent.forgotten or absent.unknown):
         return error
     message = "; ".join(absent.lines()) if absent.forgotten else str(error)
@@ -121,19 +136,32 @@ def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Abs
 
     Hashes of earlier requests are searched first, then the runs it descends from.
     """
-    missing = _Ids.of(request).unknown_to(_InDataset(run.dataset))
+    return _absent(request, _InDataset(run.dataset), _memories(run, read_key(key)))
+
+
+def absent_of_mapped(run: PathLike, request: ForgetRequest, on: str = HERE, key: bytes | None = None) -> Absent:
+    """Do as `absent_of` for a run in chunks, whole or in parts; `on` names the hosts that have the parts."""
+    with reader(on) as read:
+        return _absent_of_mapped(read, read(Path(run)), request, read_key(key))
+
+
+def _absent_of_mapped(read: ReadMapped, run: MappedRun, request: ForgetRequest, key: bytes | None) -> Absent:
+    def memories() -> Iterator[_Memory]:
+        yield from _requested(run.manifest.requested, key)
+        yield from map(_InChunks, ancestors(run, read))
+
+    return _absent(request, _InChunks(run), memories())
+
+
+def _absent(request: ForgetRequest, here: "_Memory", memories: "Iterable[_Memory]") -> Absent:
+    """Return what is not `here`, divided by whether one of the memories knows it."""
+    missing = _Ids.of(request).unknown_to(here)
     unknown = missing
-    for memory in _memories(run, read_key(key)):
+    for memory in memories if any(missing) else ():
+        unknown = unknown.unknown_to(memory)
         if not any(unknown):
             break
-        unknown = unknown.unknown_to(memory)
     return Absent(unknown.by_kind(), missing.without(unknown).by_kind())
-
-
-def absent_of_mapped(run: PathLike, request: ForgetRequest, on: str = HERE) -> Absent:
-    """Return what a run in chunks does not have of `request`, all of it as unknown."""
-    with reader(on) as read:
-        return Absent(_Ids.of(request).unknown_to(_InChunks(read(Path(run)))).by_kind())
 
 
 class _Memory(Protocol):
@@ -252,11 +280,15 @@ class _Requested:
 
 def _memories(run: Run, key: bytes | None) -> Iterator[_Memory]:
     """Yield the hashes of earlier requests, where `key` reads them, then the datasets that `run` descends from."""
-    requested = run.manifest.requested
-    if requested is not None and (record := requested.with_key(key)).readable:
-        yield _Requested(record)
+    yield from _requested(run.manifest.requested, key)
     for folder, manifest in runs.ancestors(run.folder, run.manifest):
         try:
             yield _InDataset(files.load((folder / manifest.dataset.path).resolve()))
         except MMRecUnError:  # it may have been removed
             return
+
+
+def _requested(record: ForgetRecord | None, key: bytes | None) -> Iterator[_Memory]:
+    """Yield the hashes of a record, where `key` reads them."""
+    if record is not None and (known := record.with_key(key)).readable:
+        yield _Requested(known)

@@ -222,9 +222,9 @@ class _Left(NamedTuple):
         gone = old.select(~new.contains(old.users, old.items, before.size("items")))
         users = touched[gone.users]
         single = ~np.isin(users, removed.rows["users"]) & ~np.isin(gone.items, removed.rows["items"])
-        names = (before.names(side, removed.rows[side]) for side in SIDES)
+        names = {side: before.names(side, removed.rows[side]) for side in SIDES}
         pairs = zip(before.names("users", users), before.names("items", gone.items), strict=True)
-        return cls(*names, list(pairs), int(single.sum()))
+        return cls(names["users"], names["items"], list(pairs), int(single.sum()))
 
     def counts(self) -> dict[str, int]:
         """Count users, items and single pairs."""

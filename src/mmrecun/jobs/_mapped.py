@@ -1,38 +1,31 @@
-"""Evaluate, unlearn and check runs in chunks, whose data and tables stay on disk."""
+"""Evaluate, recommend from, check and fold runs in chunks, whose data and tables stay on disk."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
-from mmrecun.chunked import delta as deltas
+from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.chunked import run as mapped
-from mmrecun.chunked.erasure import Erasure, LostPartners, apply, erasure_of, lost_partners
 from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.folding import fold
-from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.parts import part_folders
 from mmrecun.chunked.residue import RemovedRows, parent_folder, residue
-from mmrecun.chunked.run import MappedManifest, MappedRun
+from mmrecun.chunked.run import MappedRun
 from mmrecun.claims import claimed
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
-from mmrecun.errors import ConfigError, ForgetError
+from mmrecun.errors import ConfigError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
-from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest, as_id
-from mmrecun.forget.secret import read_key
 from mmrecun.jobs._evaluate import best_items
 from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
 from mmrecun.keys import RECALL
-from mmrecun.manifest import reference
 from mmrecun.progress import Progress
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
-from mmrecun.text import counted, unknown_name
+from mmrecun.text import unknown_name
 
 _CHECKED, _FEWEST = 500, 50  # users whose lists an audit compares: at most, and at least
 _SCORES = 50_000_000  # users times items up to which an audit compares more than `_FEWEST`; some tenths of a second
@@ -98,89 +91,6 @@ def recommend_mapped(run: PathLike, user: str | int, k: int = 10, on: str = HERE
         items, scores = best_items(excerpt.vectors, excerpt.interactions, np.zeros(1, dtype=np.int64), k)
         names = whole.names("items", excerpt.item_rows[items])
     return [{"item": name, "title": None, "score": score} for name, score in zip(names, scores, strict=True)]
-
-
-@prepared()
-def unlearn_mapped(
-    run: PathLike,
-    request: ForgetRequest | dict[str, Any],
-    out: PathLike,
-    seed: int = 0,
-    delta: PathLike | None = None,
-    key: bytes | None = None,
-) -> MappedManifest:
-    """Take users, items or pairs out of a run in chunks, at a cost that follows the request; return the new manifest.
-
-    Rows that lost pairs are moved to a stationary point without them (see `chunked.local_balance`). The new run shares
-    every unchanged chunk. Under a key it also keeps hashes of what was asked for, and otherwise counts alone.
-
-    Args:
-        run: a run folder, which is not changed.
-        request: what to forget.
-        out: folder to make.
-        seed: seed of all random draws.
-        delta: file to write for replicas.
-        key: key of these hashes; that of MMRECUN_KEY by default.
-
-    Raises:
-        ForgetError: when the request leaves no training interaction.
-    """
-    started, out = time.perf_counter(), Path(out)
-    request, key = ForgetRequest.coerce(request), read_key(key)
-    refuse_existing(out)
-    refuse_within(Path(run), out)
-    parent = mapped.read(Path(run))
-    erasure, lost, explained = solved(parent, request, seed)
-    with claimed(out), staged_folder(out) as staging:
-        made = apply(
-            parent,
-            erasure,
-            staging,
-            lost,
-            seed=seed,
-            parent=reference(parent.folder, parent.manifest.digest, out),
-            method="local",
-            stop=stop_of(erasure, explained),
-            requested=record_of(parent, request, erasure, key),
-            seconds=time.perf_counter() - started,
-        )
-    if delta is not None:
-        deltas.write(Path(delta), erasure, parent.manifest.digest, made.digest)
-    return made
-
-
-def solved(parent: MappedRun, request: ForgetRequest, seed: int) -> tuple[Erasure, LostPartners, float]:
-    """Work out an unlearning: what is to be done, who loses which partners, and how well pairs explain touched rows.
-
-    Raises:
-        ForgetError: when the request leaves no training interaction.
-    """
-    asked = erasure_of(parent, request)
-    lost = lost_partners(parent, asked)
-    if lost.counts["train"] >= parent.manifest.pairs["train"]:
-        raise ForgetError("the request leaves no training interaction; nothing could be recommended any more")
-    balance = restore(parent, lost, Seed(seed).child("local balance"))
-    return Erasure(asked.gone, asked.pairs, balance.moved), lost, balance.explained
-
-
-def record_of(parent: MappedRun, request: ForgetRequest, erasure: Erasure, key: bytes | None) -> ForgetRecord:
-    """Return what a new run keeps of a request: its size and, under a key, hashes, with those of its parent."""
-    counts = {side: len(erasure.gone[side]) for side in mapped.SIDES}
-    counts |= {"pairs": len(erasure.pairs), "features": 0}
-    return ForgetRecord.for_manifest(request, counts, parent.manifest.requested, key).with_key(None)
-
-
-def stop_of(erasure: Erasure, explained: float) -> str:
-    """Describe how an unlearning ended."""
-    moved = sum(len(rows) for rows, _ in erasure.moved.values())
-    return f"{counted(moved, 'row')} in balance with their pairs, explained with a cosine of {explained:.2f}"
-
-
-def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedManifest:
-    """Make the erasure of a delta in a replica's copy of the run; returns the manifest of the new run at `out`."""
-    refuse_existing(Path(out))
-    with claimed(Path(out)):
-        return deltas.apply_to(mapped.read(Path(replica)), Path(delta), Path(out))
 
 
 @prepared()

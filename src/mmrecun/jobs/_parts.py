@@ -7,13 +7,15 @@ from typing import Any
 
 from mmrecun.atomic import refuse_existing
 from mmrecun.chunked import run as mapped
+from mmrecun.chunked.erasure import forgotten_counts
 from mmrecun.chunked.parts import RunInParts, split
 from mmrecun.claims import claimed
 from mmrecun.errors import ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
-from mmrecun.jobs._mapped import record_of, solved, stop_of
+from mmrecun.jobs._absent import explaining
 from mmrecun.jobs._part_reader import HERE, owners_of
+from mmrecun.jobs._unlearn_mapped import record_of, solved, stop_of
 from mmrecun.manifest import now
 from mmrecun.runs import PathLike
 
@@ -71,11 +73,10 @@ def unlearn_parts(
     with owners_of(on) as found, claim:
         owners = found(place)
         parent = RunInParts.of(place, owners)
-        erasure, lost, explained = solved(parent, request, seed)
-        gone = {side: len(erasure.gone[side]) for side in mapped.SIDES}
-        held_out = lost.counts["valid"] + lost.counts["test"]
+        with explaining(lambda before: RunInParts.of(before, found(before)), parent, request, key):
+            erasure, lost, explained = solved(parent, request, seed)
         facts = {
-            "forgotten": {**gone, "interactions": lost.counts["train"], "held_out": held_out, "modalities": 0},
+            "forgotten": forgotten_counts(erasure, lost),
             "moved": {side: len(rows) for side, (rows, _) in erasure.moved.items()},
             "seconds": time.perf_counter() - started,
             "stop": stop_of(erasure, explained),

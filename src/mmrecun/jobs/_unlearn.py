@@ -229,7 +229,7 @@ def _warnings(
 ) -> list[str]:
     unread = sorted(set(partition.removed_features) - set(run.model.modalities()))
     return [
-        *_hashes_lost(run, key),
+        *hashes_lost(run.folder, run.manifest.requested, key),
         *(f"'{run.manifest.model}' does not read the modality '{name}'" for name in unread),
         *_without_features(partition.original, request),
         *(
@@ -262,14 +262,13 @@ def _without_features(dataset: Dataset, request: ForgetRequest) -> list[str]:
     return found
 
 
-def _hashes_lost(run: Run, key: bytes | None) -> list[str]:
-    """Return a warning if the run keeps hashes that a new one made under this key, or without one, would not keep."""
-    earlier = run.manifest.requested
+def hashes_lost(run: Path, earlier: ForgetRecord | None, key: bytes | None) -> list[str]:
+    """Return a warning if a run keeps hashes, `earlier`, that a new one under this key, or without one, would not."""
     if earlier is None or not earlier.with_key(key).locked:
         return []
     given = "no key was given" if key is None else "the key is another one"
     return [
-        f"{run.folder} keeps hashes of earlier requests, and {given}: the new run keeps none of them, "
+        f"{run} keeps hashes of earlier requests, and {given}: the new run keeps none of them, "
         "and its audit cannot look for what they asked for"
     ]
 
