@@ -1,7 +1,8 @@
 """What one machine carries with mapped storage: import, training, evaluation and forgetting, each in its own process.
 
 Every stage may run inside a memory control group (cgroup v1, whose folder is given), which counts the page cache, too.
-A whole epoch is extrapolated from some steps of it, after all its triples were drawn.
+A whole epoch is extrapolated from some steps of it, after all its triples were drawn. With `--bound GIB` the program fails
+when an evaluation, an erasure, its audit or the comparison of two runs takes more anonymous memory than that.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from mmrecun.atomic import staged_folder
 from mmrecun.chunked import run as runs
 from mmrecun.data.mapped_import import open_mapped
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.jobs import evaluate_mapped, fold_mapped, unlearn_mapped
+from mmrecun.jobs import audit_mapped, diff_mapped, evaluate_mapped, fold_mapped, recommend_mapped, unlearn_mapped
 from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 from mmrecun.rng import Seed
 from mmrecun.training.distributed.fit import ShardTask
@@ -144,6 +145,27 @@ def forget_stage(run: Path, request: dict[str, Any], out: Path, group: Path | No
     )
 
 
+def recommend_stage(run: Path, user: str, group: Path | None) -> dict[str, float]:
+    """List the best items of a user."""
+    watch = Watch(group)
+    recommend_mapped(run, user)
+    return watch.facts()
+
+
+def audit_stage(run: Path, group: Path | None) -> dict[str, float]:
+    """Audit a run that was unlearned."""
+    watch = Watch(group)
+    report = audit_mapped(run).report
+    return watch.facts() | {"users": report.users["measured"]}
+
+
+def diff_stage(run: Path, other: Path, group: Path | None) -> dict[str, float]:
+    """Compare two runs."""
+    watch = Watch(group)
+    found = diff_mapped(run, other)
+    return watch.facts() | {"users": found["sample"]}
+
+
 def fold_stage(run: Path, out: Path, group: Path | None) -> dict[str, float]:
     """Write the rows that wait into their chunks."""
     watch = Watch(group)
@@ -196,7 +218,21 @@ def measured(folder: Path, sizes: tuple[int, int, int], steps: int, batch: int, 
     for name, request in requests_of(data).items():
         told(name, forget_stage, run, request, folder / name.replace(" ", "-"))
     told("fold", fold_stage, folder / "an-item", folder / "folded")
+    told("recommend", recommend_stage, folder / "folded", "u0")
+    for name in ("a-user", "an-item", "a-pair"):
+        told(f"audit of {name.replace('-', ' ')}", audit_stage, folder / name)
+    told("diff", diff_stage, run, folder / "an-item")
     return found
+
+
+def above(found: dict[str, Any], gib: float) -> list[str]:
+    """Return the stages after training that took more anonymous memory than `gib`."""
+    stages = {
+        name: facts for name, facts in found.items() if isinstance(facts, dict) and name not in ("import", "train")
+    }
+    return [
+        f"{name}: {facts['anonymous GiB']:.2f} GiB" for name, facts in stages.items() if facts["anonymous GiB"] > gib
+    ]
 
 
 def main() -> None:
@@ -207,8 +243,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch", type=int, default=4096)
     parser.add_argument("--group", type=Path, help="folder of a memory control group (cgroup v1) to run in")
+    parser.add_argument("--bound", type=float, help="GiB of anonymous memory that no stage after training may exceed")
     options = parser.parse_args()
-    measured(options.folder, tuple(options.sizes), options.steps, options.batch, options.group)
+    found = measured(options.folder, tuple(options.sizes), options.steps, options.batch, options.group)
+    if options.bound is not None and (beyond := above(found, options.bound)):
+        parser.exit(1, f"more than {options.bound} GiB: {', '.join(beyond)}\n")
 
 
 if __name__ == "__main__":

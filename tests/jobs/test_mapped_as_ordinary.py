@@ -107,3 +107,19 @@ def test_a_run_in_chunks_is_audited_as_the_ordinary_one_is(forms):
     assert (mine.verdict, mine.headline) == (theirs.verdict, theirs.headline)
     assert AuditReport.model_validate_json((chunks.after / "audit.json").read_text()) == mine
     assert "report.html" in {path.name for path in chunks.after.iterdir()}
+
+
+def test_two_runs_in_chunks_differ_as_the_ordinary_ones_do(forms):
+    """Either way round, of all users; and of a sample the counts are still everybody's."""
+    chunks, ordinary = forms
+    for mine, theirs in ((chunks, ordinary), (chunks[::-1], ordinary[::-1])):
+        found, wanted = jobs.diff_mapped(*mine, names=True, users=0), jobs.diff(*theirs, names=True)
+        assert found.pop("sample") == 159
+        left_out = ("run", "other", "movers")
+        assert {name: found[name] for name in found if name not in left_out} == {
+            name: wanted[name] for name in wanted if name not in left_out
+        }
+        assert found["movers"] == [{**each, "title": None} for each in wanted["movers"]]
+        some = jobs.diff_mapped(*mine, users=20)
+        assert (some["sample"], some["lists"]["all"]["users"], some["rows"]) == (20, 20, wanted["rows"])
+        assert some["lists"]["who lost pairs"] == wanted["lists"]["who lost pairs"]

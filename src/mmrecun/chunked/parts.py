@@ -132,6 +132,11 @@ class _ListsOfParts:
                 found[place] = each
         return found
 
+    def candidates(self, _other: object) -> Iterator[Ints]:
+        """Yield all rows in blocks, since their chunks are elsewhere; see `ChunkedLists`."""
+        for start in range(0, self.run.size(self.side), _BLOCK):
+            yield np.arange(start, min(start + _BLOCK, self.run.size(self.side)))
+
 
 @dataclass(frozen=True)
 class RunInParts(MappedRun):

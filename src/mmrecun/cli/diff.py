@@ -6,25 +6,58 @@ from typing import Annotated, Any
 
 import typer
 
-from mmrecun.cli.options import RunFolder
+from mmrecun.cli.mapped import in_chunks
+from mmrecun.cli.options import OnParts, RunFolder
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, progress_bar, rows_table
+from mmrecun.errors import ConfigError
+from mmrecun.text import counted
 
 
 def diff(
     run: RunFolder,
     other: Annotated[Path, typer.Argument(metavar="RUN2", help="Another run folder.", show_default=False)],
     names: Annotated[bool, typer.Option("--names", help="Name the users whose lists changed most, too.")] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            metavar="N",
+            min=0,
+            help="Users drawn, of runs in chunks; 0: all. By default 500, fewer where there are many items.",
+            show_default=False,
+        ),
+    ] = None,
+    on: OnParts = "here",
     as_json: JsonFlag = False,
 ) -> None:
     """Compare two runs: what was removed, whose lists changed, and by how much."""
     from mmrecun import jobs
 
+    chunks = _both_in_chunks(run, other, on)
+    if not chunks and sample is not None:
+        raise ConfigError(f"{run} is not a run in chunks; --sample is about those alone")
     with progress_bar(f"comparing {run.name} and {other.name}") as progress:
-        found = jobs.diff(run, other, names, progress)
+        if chunks:
+            found = jobs.diff_mapped(run, other, names, progress, sample, on)
+        else:
+            found = jobs.diff(run, other, names, progress)
     if as_json:
         print_json(found)
         return
     _show(found)
+
+
+def _both_in_chunks(run: Path, other: Path, on: str) -> bool:
+    """Say whether both runs are in chunks.
+
+    Raises:
+        ConfigError: when one is and the other is another run folder.
+    """
+    first, second = in_chunks(run, on), in_chunks(other, on)
+    if first != second and run.exists() and other.exists():
+        one, two = (run, other) if first else (other, run)
+        raise ConfigError(f"{one} is a run in chunks and {two} is not; compare two of one kind")
+    return first and second
 
 
 def _show(found: Mapping[str, Any]) -> None:
@@ -45,7 +78,8 @@ def _show(found: Mapping[str, Any]) -> None:
         if name != "k" and of["users"]
     ]
     shares = ("overlap", "among retained items", "unchanged")
-    rows_table(groups, f"lists of {lists['k']} before and after", shares)
+    of = f", of {counted(found['sample'], 'drawn user')} and of those who lost pairs" if "sample" in found else ""
+    rows_table(groups, f"lists of {lists['k']} before and after{of}", shares)
     if found["vectors"] is None:
         facts_table({"vectors": "differ in size, so their movement was not measured"})
     else:

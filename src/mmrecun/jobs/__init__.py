@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._audit_mapped import MappedAudit, audit_mapped
     from mmrecun.jobs._demo import run_demo
     from mmrecun.jobs._diff import diff
+    from mmrecun.jobs._diff_mapped import diff_mapped
     from mmrecun.jobs._doctor import checks
     from mmrecun.jobs._encode import encode, partial_folder
     from mmrecun.jobs._evaluate import evaluate, recommend
@@ -49,6 +50,7 @@ __all__ = [
     "check_mapped",
     "checks",
     "diff",
+    "diff_mapped",
     "encode",
     "evaluate",
     "evaluate_mapped",
@@ -101,6 +103,7 @@ _HOMES = {
     "_demo": ("run_demo",),
     "_doctor": ("checks",),
     "_diff": ("diff",),
+    "_diff_mapped": ("diff_mapped",),
     "_encode": ("encode", "partial_folder"),
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),

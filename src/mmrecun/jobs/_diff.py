@@ -1,7 +1,8 @@
 """Differences between two runs: what was removed, whose lists changed, and by how much."""
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.changes import list_overlap, lists_with, moved, same_lists
 from mmrecun.evaluation.ranking import top_k
+from mmrecun.models.base import UserItemVectors
 from mmrecun.models.inference import vectors_of
 from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike, Run, load
@@ -22,28 +24,38 @@ LENGTH = 20
 _MOVERS = 10
 
 
+class Compared(NamedTuple):
+    """One of the two runs.
+
+    Attributes:
+        folder: its folder.
+        data: its dataset.
+        vectors: of its users and items, on the CPU.
+    """
+
+    folder: Path
+    data: Dataset
+    vectors: UserItemVectors
+
+
 @dataclass(frozen=True)
 class _Side:
     """One of the two runs, with the rows of the users and items that both have.
 
     Attributes:
-        run: as read.
+        folder, data: as in `Compared`.
         users, items: int64, rows of the common users and items, in the order of the first run.
         foreign: number of its first item in lists where the other run does not have that item.
         user_vectors, item_vectors: all of its vectors.
     """
 
-    run: Run
+    folder: Path
+    data: Dataset
     users: Ints
     items: Ints
     foreign: int
     user_vectors: Tensor
     item_vectors: Tensor
-
-    @property
-    def data(self) -> Dataset:
-        """The dataset of the run."""
-        return self.run.dataset
 
     def lists(self, progress: Progress, only_common: bool) -> Ints:
         """Return lists of the common users, int64 [M, K].
@@ -80,18 +92,33 @@ def diff(
     Raises:
         ConfigError: when the runs share no user or no item.
     """
-    first, second = _sides(load(run), load(other))
+    return compare(_of_run(load(run)), _of_run(load(other)), names, progress)
+
+
+def compare(
+    run: Compared, other: Compared, names: bool, progress: Progress, drawn: Bools | None = None
+) -> dict[str, Any]:
+    """Do as `diff` for runs that were read.
+
+    Args:
+        run, other: the runs.
+        names, progress: as for `diff`.
+        drawn: bool [U] over the first run's users, those who are a random sample of all; None for all of them. The
+            figures of the group "all" and the movers are theirs.
+    """
+    first, second = _sides(run, other)
+    everybody = np.ones(len(first.users), dtype=bool) if drawn is None else drawn[first.users]
     before, after = (side.lists(progress, only_common=False) for side in (first, second))
     kept_before, kept_after = (side.lists(progress, only_common=True) for side in (first, second))
     lost = _lost_pairs(first, second)
     overlap = list_overlap(before, after)
     among_kept = list_overlap(kept_before, kept_after)
     same = same_lists(kept_before, kept_after)
-    groups = {"all": np.ones(len(lost), dtype=bool), "who lost pairs": lost, "others": ~lost}
-    served = before, after
+    groups = {"all": everybody, "who lost pairs": lost, "others": ~lost}
+    served = before[everybody], after[everybody]
     return {
-        "run": str(first.run.folder),
-        "other": str(second.run.folder),
+        "run": str(first.folder),
+        "other": str(second.folder),
         "rows": _rows(first, second),
         "modalities": {
             "removed": sorted(set(first.data.modalities) - set(second.data.modalities)),
@@ -107,11 +134,16 @@ def diff(
     }
 
 
-def _sides(first: Run, second: Run) -> tuple[_Side, _Side]:
+def _of_run(run: Run) -> Compared:
+    vectors = vectors_of(run.model, run.dataset)
+    return Compared(run.folder, run.dataset, (vectors.users.detach().cpu(), vectors.items.detach().cpu()))
+
+
+def _sides(first: Compared, second: Compared) -> tuple[_Side, _Side]:
     rows = []
     for kind, one, two in (
-        ("user", first.dataset.users, second.dataset.users),
-        ("item", first.dataset.items, second.dataset.items),
+        ("user", first.data.users, second.data.users),
+        ("item", first.data.items, second.data.items),
     ):
         rows.append(_common(one, two))
         if not len(rows[-1][0]):
@@ -119,14 +151,9 @@ def _sides(first: Run, second: Run) -> tuple[_Side, _Side]:
     (first_users, second_users), (first_items, second_items) = rows
     common = len(first_items)
     return (
-        _side(first, first_users, first_items, common),
-        _side(second, second_users, second_items, common + len(first.dataset.items)),
+        _Side(first.folder, first.data, first_users, first_items, common, *first.vectors),
+        _Side(second.folder, second.data, second_users, second_items, common + len(first.data.items), *second.vectors),
     )
-
-
-def _side(run: Run, users: Ints, items: Ints, foreign: int) -> _Side:
-    vectors = vectors_of(run.model, run.dataset)
-    return _Side(run, users, items, foreign, vectors.users.detach().cpu(), vectors.items.detach().cpu())
 
 
 def _common(one: IdMap, two: IdMap) -> tuple[Ints, Ints]:
