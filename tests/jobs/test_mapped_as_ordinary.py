@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mmrecun import Dataset, ForgetRequest, jobs, runs
@@ -123,3 +124,28 @@ def test_two_runs_in_chunks_differ_as_the_ordinary_ones_do(forms):
         some = jobs.diff_mapped(*mine, users=20)
         assert (some["sample"], some["lists"]["all"]["users"], some["rows"]) == (20, 20, wanted["rows"])
         assert some["lists"]["who lost pairs"] == wanted["lists"]["who lost pairs"]
+
+
+@pytest.mark.parametrize(("to", "files_of"), [("vectors", ["users", "items"]), ("lists", ["lists"])])
+def test_exports_hold_what_those_of_the_ordinary_run_hold(
+    forms, to: str, files_of: list[str], tmp_path: Path, monkeypatch
+):
+    """In blocks of fifty users; an export of the run before is stale, and so are those of older runs."""
+    monkeypatch.setattr("mmrecun.jobs._export_mapped.BLOCK_ROWS", 50)
+    chunks, ordinary = forms
+    length = 7 if to == "lists" else None
+    for mine, theirs in zip(chunks, ordinary, strict=True):
+        record = jobs.export_mapped(mine, to, tmp_path / mine.name, length)
+        wanted = jobs.export(theirs, to, tmp_path / f"{theirs.name} as was", length)
+        for file in files_of:
+            one, other = (
+                pl.read_parquet(tmp_path / name / f"{file}.parquet") for name in (mine.name, f"{theirs.name} as was")
+            )
+            assert one.equals(other)
+        left_out = {"run", "dataset", "parent", "made", "requests", "verdict"}
+        assert record.model_dump(exclude=left_out) == wanted.model_dump(exclude=left_out)
+        assert [each.counts for each in record.requests] == [each.counts for each in wanted.requests]
+    states, wanted = jobs.exports_mapped(chunks.after), jobs.exports(ordinary.after)
+    assert [(each["kind"], each["state"]) for each in states] == [(each["kind"], each["state"]) for each in wanted]
+    with pytest.raises(ConfigError, match="which is exported to vectors or lists"):
+        jobs.export_mapped(chunks.after, "faiss", tmp_path / "faiss")

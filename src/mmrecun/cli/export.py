@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmrecun.cli.mapped import in_chunks
 from mmrecun.cli.options import Out, RunFolder
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table
 from mmrecun.text import counted, taken_out
@@ -20,7 +21,8 @@ def export(
         str,
         typer.Option(
             "--to",
-            help="vectors (Parquet), npy, safetensors, lists, faiss, onnx, mlflow or huggingface.",
+            help="vectors (Parquet), npy, safetensors, lists, faiss, onnx, mlflow or huggingface; of a run in chunks the "
+            "first or lists.",
             show_default=False,
         ),
     ],
@@ -34,7 +36,7 @@ def export(
     from mmrecun import jobs
 
     with progress_bar(f"exporting {run.name}") as progress:
-        record = jobs.export(run, to, out, k, progress)
+        record = (jobs.export_mapped if in_chunks(run) else jobs.export)(run, to, out, k, progress)
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     if as_json:
         print_json({"export": str(out), "files": files, "record": record.model_dump(mode="json")})
@@ -71,7 +73,7 @@ def exports(
     """List the exports of RUN and of the runs it descends from, and which of them a later request has made stale."""
     from mmrecun import jobs
 
-    entries = jobs.exports(run, among)
+    entries = (jobs.exports_mapped if in_chunks(run) else jobs.exports)(run, among)
     stale = sum(entry["state"] == "stale" for entry in entries)
     if as_json:
         print_json({"run": str(run), "exports": entries, "stale": stale})

@@ -1,5 +1,6 @@
 """The input of every format: a run, its vectors on the CPU, and the record of the export."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,11 +60,20 @@ def write_ids(contents: ExportContents, folder: Path, *kinds: str) -> None:
 
 def write_vectors(ids: pl.Series, vectors: Tensor, path: Path) -> None:
     """Write a Parquet file of `id` and `vector` (fixed-size list of D float32), one block of rows at a time."""
-    pa, width = pyarrow(), vectors.shape[1]
+    starts = range(0, len(ids), BLOCK_ROWS)
+    write_vector_blocks(
+        ((ids.slice(start, BLOCK_ROWS), vectors[start : start + BLOCK_ROWS]) for start in starts),
+        vectors.shape[1],
+        path,
+    )
+
+
+def write_vector_blocks(blocks: Iterable[tuple[pl.Series, Tensor]], width: int, path: Path) -> None:
+    """Write the same from blocks of ids, [B], and vectors, float32 [B, `width`]."""
+    pa = pyarrow()
     schema = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32(), width))])
     with pa.parquet.ParquetWriter(path, schema) as writer:
-        for start in range(0, len(ids), BLOCK_ROWS):
-            values = vectors[start : start + BLOCK_ROWS].numpy().reshape(-1)
-            block = pa.FixedSizeListArray.from_arrays(pa.array(values), width)
-            names = ids.slice(start, BLOCK_ROWS).to_arrow().cast(pa.string())
-            writer.write_table(pa.Table.from_arrays([names, block], schema=schema))
+        for ids, vectors in blocks:
+            values = pa.FixedSizeListArray.from_arrays(pa.array(vectors.numpy().reshape(-1)), width)
+            names = ids.to_arrow().cast(pa.string())
+            writer.write_table(pa.Table.from_arrays([names, values], schema=schema))

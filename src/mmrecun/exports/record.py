@@ -79,7 +79,7 @@ def record_of(run: Run, kind: str, dim: int) -> ExportRecord:
         dataset_name=manifest.dataset_name,
         requests=requests,
         complete=complete,
-        verdict=_verdict(run),
+        verdict=verdict_in(run.folder, run.weights),
         users=len(run.dataset.users),
         items=len(run.dataset.items),
         dim=dim,
@@ -131,12 +131,12 @@ def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[ForgottenRequest,
     return tuple(found), True
 
 
-def _verdict(run: Run) -> str:
-    """Return the headline of `audit.json`, where it is about these weights."""
+def verdict_in(folder: Path, digest: str) -> str:
+    """Return the headline of `audit.json` in a run folder, where it is about the run with this digest."""
     try:
-        report = AuditReport.model_validate_json((run.folder / "audit.json").read_bytes())
+        report = AuditReport.model_validate_json((folder / "audit.json").read_bytes())
     except OSError:
         return "not audited"
     except ValidationError:
         return "not audited: audit.json cannot be read"
-    return report.headline if report.digests.get("run") == run.weights else "not audited: audit.json is of another run"
+    return report.headline if report.digests.get("run") == digest else "not audited: audit.json is of another run"

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -78,18 +78,46 @@ def list_exports(run: Path, among: Iterable[Path] = ()) -> list[ListedExport]:
     Raises:
         ArtifactError: when `run` is not a run folder, an entry is damaged, or one of `among` is not a folder.
     """
-    line = list(_line(run))
+    line = [(folder, manifest.weights or runs.weights_digest(folder)) for folder, manifest in _line(run)]
+    return list_of_line(line, among, runs.MANIFEST, _parent_of)
+
+
+def list_of_line(
+    line: Sequence[tuple[Path, str]],
+    among: Iterable[Path],
+    manifest: str,
+    parent_of: Callable[[Path], str | None],
+) -> list[ListedExport]:
+    """Do as `list_exports` for runs of another kind.
+
+    Args:
+        line: the run and its ancestors, with their digests.
+        among: as there.
+        manifest: name of the manifest in the folder of such a run.
+        parent_of: returns the digest of the parent of the run in a folder; None for a trained one, or none of its kind.
+    """
     places = {folder.resolve().parent for folder, _ in line}
     for folder in among:
         if not folder.is_dir():
             raise ArtifactError(f"{folder} is not a folder to look for runs in")
         places.add(folder.resolve())
-    children = _children([folder for folder, _ in line], places)
+    folders = {folder.resolve() for folder, _ in line}
+    folders |= {path.parent for place in places for path in place.glob(f"*/{manifest}")}
+    children = defaultdict(list)
+    for folder in sorted(folders):
+        if (digest := parent_of(folder)) is not None:
+            children[digest].append(os.path.relpath(folder))
     return [
-        _with_state(entry, folder, children.get(manifest.weights or runs.weights_digest(folder), ()))
-        for folder, manifest in line
-        for entry in _entries(folder)
+        _with_state(entry, folder, children.get(digest, ())) for folder, digest in line for entry in _entries(folder)
     ]
+
+
+def _parent_of(folder: Path) -> str | None:
+    try:
+        parent = runs.read_manifest(folder).parent
+    except MMRecUnError:  # not one of ours
+        return None
+    return parent.digest if parent else None
 
 
 def _line(folder: Path) -> Iterator[tuple[Path, Manifest]]:
@@ -106,21 +134,6 @@ def _line(folder: Path) -> Iterator[tuple[Path, Manifest]]:
             return
         folder = place
         yield folder, manifest
-
-
-def _children(known: Iterable[Path], places: Iterable[Path]) -> dict[str, list[str]]:
-    """Map the digest of a run's weights to the folders of the runs that were unlearned from it."""
-    folders = {folder.resolve() for folder in known}
-    folders |= {path.parent for place in places for path in place.glob(f"*/{runs.MANIFEST}")}
-    found = defaultdict(list)
-    for folder in sorted(folders):
-        try:
-            manifest = runs.read_manifest(folder)
-        except MMRecUnError:  # not one of ours
-            continue
-        if manifest.parent is not None:
-            found[manifest.parent.digest].append(os.path.relpath(folder))
-    return found
 
 
 def _entries(folder: Path) -> Iterator[Entry]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mmrecun.jobs._encode import encode, partial_folder
     from mmrecun.jobs._evaluate import evaluate, recommend
     from mmrecun.jobs._export import export, exports
+    from mmrecun.jobs._export_mapped import export_mapped, exports_mapped
     from mmrecun.jobs._foreign import not_reached, open_run
     from mmrecun.jobs._mapped import check_mapped, evaluate_mapped, fold_mapped, recommend_mapped
     from mmrecun.jobs._parts import split_mapped, unlearn_parts
@@ -55,7 +56,9 @@ __all__ = [
     "evaluate",
     "evaluate_mapped",
     "export",
+    "export_mapped",
     "exports",
+    "exports_mapped",
     "fold_mapped",
     "is_other_key",
     "list_methods",
@@ -107,6 +110,7 @@ _HOMES = {
     "_encode": ("encode", "partial_folder"),
     "_evaluate": ("evaluate", "recommend"),
     "_export": ("export", "exports"),
+    "_export_mapped": ("export_mapped", "exports_mapped"),
     "_foreign": ("not_reached", "open_run"),
     "_mapped": ("check_mapped", "evaluate_mapped", "fold_mapped", "recommend_mapped"),
     "_parts": ("split_mapped", "unlearn_parts"),
