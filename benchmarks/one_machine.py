@@ -1,8 +1,8 @@
 """What one machine carries with mapped storage: import, training, evaluation and forgetting, each in its own process.
 
 Every stage may run inside a memory control group (cgroup v1, whose folder is given), which counts the page cache, too.
-A whole epoch is extrapolated from some steps of it, after all its triples were drawn. With `--bound GIB` the program fails
-when an evaluation, an erasure, its audit or the comparison of two runs takes more anonymous memory than that.
+A whole epoch is extrapolated from some steps of it, after all its triples were drawn. With `--bound GIB` the program
+fails when an evaluation, an erasure, its audit or the comparison of two runs takes more anonymous memory than that.
 """
 
 import argparse

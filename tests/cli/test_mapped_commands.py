@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrecun import ForgetRequest, jobs
+from mmrecun import Dataset, ForgetRequest, jobs
 from mmrecun.data import files
 from tests.cli.calling import keys
 
@@ -14,9 +14,6 @@ SETTINGS = ("--set", "epochs=3", "--set", "batch_size=256", "--set", "dim=8")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from mmrecun import Dataset
-    from mmrecun.data import files
-
     out = tmp_path_factory.mktemp("mapped") / "data"
     files.save(Dataset.synthetic(users=80, items=50, interactions=1200), out)
     return out
@@ -47,6 +44,44 @@ def test_the_whole_way_on_disk(cli, data: Path, tmp_path: Path):
     assert (code, "1 user" in out) == (0, True)
     sample = keys(cli("evaluate", run, "--sample", "30", "--json"))
     assert (sample["users"], sample["metrics"]) == (30, jobs.evaluate_mapped(run, users=30).metrics)
+
+
+def test_lists_differences_and_exports_by_command(cli, data: Path, tmp_path: Path):
+    run, after, parts = tmp_path / "run", tmp_path / "after", tmp_path / "parts"
+    jobs.train_mapped(data, "bprmf", run, {"dim": 8, "epochs": 1, "batch_size": 256})
+    jobs.split_mapped(run, parts, 2)
+    keys(cli("unlearn", run, "--user", "u00003", "--out", after, "--json"))
+    listed = keys(cli("recommend", run, "--user", "u00001", "-k", 5, "--json"))["items"]
+    assert listed == jobs.recommend_mapped(run, "u00001", 5)
+    assert keys(cli("recommend", parts, "--user", "u00001", "-k", 5, "--json"))["items"] == listed
+    assert listed[0]["item"] in cli("recommend", run, "--user", "u00001")[1]
+    found = keys(cli("diff", run, after, "--sample", 30, "--json"))
+    assert (found["sample"], found["rows"]["users"]["removed"]) == (30, 1)
+    assert keys(cli("diff", parts, after, "--sample", 30, "--json"))["lists"] == found["lists"]
+    assert "of 30 drawn users and of those who lost pairs" in cli("diff", run, after, "--sample", 30)[1]
+    made = keys(cli("export", run, "--to", "lists", "--out", tmp_path / "lists", "--json"))
+    assert made["files"] == ["export.json", "lists.parquet"]
+    assert keys(cli("exports", run, "--json"))["stale"] == 1
+    assert "1 of 1 export is stale" in cli("exports", after)[1]
+    files.save(Dataset.synthetic(users=30, items=20, interactions=300, seed=1), tmp_path / "other")
+    jobs.train_mapped(tmp_path / "other", "bprmf", tmp_path / "foreign", {"dim": 8, "epochs": 1})
+    for words, text in (
+        (("diff", run, data), "is a run in chunks and"),
+        (("diff", run, tmp_path / "foreign"), "were trained on different data"),
+        (("diff", data, data, "--sample", 5), "--sample is about those alone"),
+        (("export", parts, "--to", "lists", "--out", tmp_path / "no"), "is a run in parts, and this takes whole ones"),
+        (("exports", parts), "is a run in parts, and this takes whole ones"),
+        (("export", run, "--to", "onnx", "--out", tmp_path / "no"), "which is exported to vectors or lists"),
+        (("export", run, "--to", "npz", "--out", tmp_path / "no"), "unknown format 'npz'"),
+        (("export", run, "--to", "vectors", "-k", 3, "--out", tmp_path / "no"), "a length goes with --to lists"),
+        (("plan", run), "name the dataset folder"),
+        (("unlearn", run, "--where", "x == 1", "--out", tmp_path / "no"), "select the ids in a table of yours"),
+        (("audit", after, "--gold", run), "no Gold can be made of it"),
+        (("unlearn", run, "--user", "u00001"), "or ask for the scope alone with --dry-run"),
+    ):
+        code, _, err = cli(*words)
+        assert (code, text in err, err.count("\n")) == (2, True, 1), err
+    assert not (tmp_path / "no").exists()
 
 
 def test_rows_that_wait_are_folded_by_command(cli, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -121,8 +121,8 @@ def test_two_runs_in_chunks_differ_as_the_ordinary_ones_do(forms):
             name: wanted[name] for name in wanted if name not in left_out
         }
         assert found["movers"] == [{**each, "title": None} for each in wanted["movers"]]
-        some = jobs.diff_mapped(*mine, users=20)
-        assert (some["sample"], some["lists"]["all"]["users"], some["rows"]) == (20, 20, wanted["rows"])
+        some = jobs.diff_mapped(*mine, users=40)
+        assert (some["sample"], some["lists"]["all"]["users"], some["rows"]) == (40, 40, wanted["rows"])
         assert some["lists"]["who lost pairs"] == wanted["lists"]["who lost pairs"]
 
 

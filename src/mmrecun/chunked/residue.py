@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from mmrecun.arrays import Ints
-from mmrecun.chunked import run as runs
 from mmrecun.chunked.erasure import OTHER
+from mmrecun.chunked.lineage import parent_here
 from mmrecun.chunked.run import SIDES, MappedRun
-from mmrecun.errors import ArtifactError
 from mmrecun.forget.request import ForgetRequest
 
 
@@ -29,36 +28,6 @@ class RemovedRows:
     written: int
     shared: int
     waiting: int
-
-
-def parent_folder(child: MappedRun, moved: Path | None = None) -> Path:
-    """Return where the parent of an unlearned run is: `moved`, if it was moved there.
-
-    Raises:
-        ArtifactError: when the run was trained.
-    """
-    if child.manifest.parent is None:
-        raise ArtifactError(f"{child.folder} was trained, not unlearned; there is nothing to audit")
-    return (moved or child.folder / child.manifest.parent.path).resolve()
-
-
-def parent_here(child: MappedRun, moved: Path | None = None) -> MappedRun:
-    """Read the parent of a run, or of a part, on this machine; at `moved`, if it was moved there.
-
-    Raises:
-        ArtifactError: when it is missing or another run.
-    """
-    place = parent_folder(child, moved)
-    if not place.exists():
-        raise ArtifactError(
-            f"{child.folder}: an audit compares with the run before, which is no longer at {place}; put it back there"
-            f"{'' if child.manifest.part else ', or say where it is with --original'}"
-        )
-    parent = runs.read(place, part=child.manifest.part is not None)
-    assert child.manifest.parent is not None
-    if parent.manifest.digest != child.manifest.parent.digest:
-        raise ArtifactError(f"{child.folder}: the run at {parent.folder} is no longer the one it was unlearned from")
-    return parent
 
 
 def users_who_lost_pairs(child: MappedRun, moved: Path | None = None) -> Ints:

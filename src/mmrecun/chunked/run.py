@@ -6,7 +6,7 @@ renumbered: a forgotten user or item leaves a row of zeros.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -193,7 +193,8 @@ def read(folder: Path, part: bool = False) -> MappedRun:
     try:
         manifest = MappedManifest.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        raise ArtifactError(f"{folder} is not a mapped run: it has no {MANIFEST}") from None
+        hint = "a run in parts, and this takes whole ones" if any(folder.glob(f"*-of-*/{MANIFEST}")) else ""
+        raise ArtifactError(f"{folder} is {hint or f'not a mapped run: it has no {MANIFEST}'}") from None
     except ValidationError as error:
         raise ArtifactError(f"{path}: damaged or from another version: {first_fault(error)}") from None
     if manifest.format != FORMAT:
@@ -205,22 +206,6 @@ def read(folder: Path, part: bool = False) -> MappedRun:
             f"{folder} is {'a whole run, not one part' if part else 'one part of a run, not the whole'}"
         )
     return MappedRun(folder, manifest)
-
-
-ReadMapped = Callable[[Path], MappedRun]
-
-
-def ancestors(run: MappedRun, read: ReadMapped = read) -> Iterator[MappedRun]:
-    """Yield the run that a run was unlearned from, and so on, as far as `read` can read them."""
-    while run.manifest.parent is not None:
-        digest = run.manifest.parent.digest
-        try:
-            run = read((run.folder / run.manifest.parent.path).resolve())
-        except ArtifactError:  # it may have been removed
-            return
-        if run.manifest.digest != digest:
-            return
-        yield run
 
 
 def write_manifest(folder: Path, manifest: MappedManifest) -> MappedManifest:

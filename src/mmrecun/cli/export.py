@@ -21,8 +21,8 @@ def export(
         str,
         typer.Option(
             "--to",
-            help="vectors (Parquet), npy, safetensors, lists, faiss, onnx, mlflow or huggingface; of a run in chunks the "
-            "first or lists.",
+            help="vectors (Parquet), npy, safetensors, lists, faiss, onnx, mlflow or huggingface; of a run in chunks "
+            "vectors or lists.",
             show_default=False,
         ),
     ],

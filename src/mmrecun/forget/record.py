@@ -8,6 +8,7 @@ are read in runs of earlier versions.
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -133,3 +134,14 @@ class ForgetRecord(Settings):
             return np.zeros(sum(1 for _ in names), dtype=bool)
         wanted = {bytes.fromhex(text) for text in hashes}
         return np.fromiter((self._digest(*parts) in wanted for parts in names), dtype=bool)
+
+
+def hashes_lost(run: Path, earlier: ForgetRecord | None, key: bytes | None) -> list[str]:
+    """Return a warning if a run keeps hashes, `earlier`, that a new one under this key, or without one, would not."""
+    if earlier is None or not earlier.with_key(key).locked:
+        return []
+    given = "no key was given" if key is None else "the key is another one"
+    return [
+        f"{run} keeps hashes of earlier requests, and {given}: the new run keeps none of them, "
+        "and its audit cannot look for what they asked for"
+    ]

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import NamedTuple, Protocol, Self, TypeVar
 
 from mmrecun import runs
 from mmrecun.arrays import Bools
-from mmrecun.chunked.run import SIDES, MappedRun, ReadMapped, ancestors
+from mmrecun.chunked.lineage import ReadMapped, ancestors
+from mmrecun.chunked.run import SIDES, MappedRun
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ForgetError, MMRecUnError
@@ -115,13 +115,11 @@ def explain(run: Run, request: ForgetRequest, error: ForgetError, key: bytes | N
     return _explained(absent_of(run, request, key), request, error)
 
 
-@contextmanager
-def explaining(read: ReadMapped, run: MappedRun, request: ForgetRequest, key: bytes | None) -> Iterator[None]:
-    """Do as `explain` with an error about a run in chunks; `read` reads the runs that it descends from."""
-    try:
-        yield
-    except ForgetError as error:
-        raise _explained(_absent_of_mapped(read, run, request, key), request, error) from None
+def explain_mapped(
+    read: ReadMapped, run: MappedRun, request: ForgetRequest, error: ForgetError, key: bytes | None
+) -> ForgetError:
+    """Do as `explain` for a run in chunks; `read` reads the runs that it descends from."""
+    return _explained(_absent_of_mapped(read, run, request, key), request, error)
 
 
 def _explained(absent: Absent, request: ForgetRequest, error: ForgetError) -> ForgetError:

@@ -13,8 +13,9 @@ from mmrecun.auditing.keys import CheckName, Question
 from mmrecun.auditing.result import AuditReport, AuditScope, Check, Outcome
 from mmrecun.auditing.sampling import MeasuredUsers
 from mmrecun.chunked.excerpt import Excerpt
+from mmrecun.chunked.lineage import ancestors
 from mmrecun.chunked.residue import RemovedRows
-from mmrecun.chunked.run import SIDES, MappedRun, ancestors
+from mmrecun.chunked.run import SIDES, MappedRun
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError, DataError
@@ -22,7 +23,7 @@ from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._audit import write_report
-from mmrecun.jobs._mapped import checked, checked_users
+from mmrecun.jobs._mapped import checked, checked_users, most_touched
 from mmrecun.jobs._part_reader import HERE, reader, users_who_lost_pairs_in
 from mmrecun.manifest import now
 from mmrecun.progress import Progress, no_progress
@@ -32,7 +33,6 @@ from mmrecun.text import counted, listing
 
 _SEED = Seed(20).child("audit of a run in chunks")
 ASKED, _KINDS = "ids and pairs asked for", ("users", "items", "pairs")
-_MOST = 2_000  # users who lost pairs that are measured, at most
 _DETAILS = {
     "vectors": ("the rows of removed users and items are blank", "removed users or items still have a vector"),
     "lists": ("removed users and items are in nobody's list of pairs", "removed users or items still have pairs"),
@@ -62,8 +62,8 @@ def audit_mapped(
 ) -> MappedAudit:
     """Audit an unlearned run in chunks, and write audit.json and report.html into its folder if it is on this machine.
 
-    The lists, ranks and traits of ordinary audits are measured for drawn users and at most 2,000 of those who lost
-    pairs, with all items. So memory follows the number of items.
+    The lists, ranks and traits of ordinary audits are measured for drawn users and at most four times as many of those
+    who lost pairs, with all items. So memory follows the number of items.
 
     Args:
         run: an unlearned run, whole or in parts.
@@ -109,21 +109,21 @@ class _Sample(NamedTuple):
         before, after: the excerpts.
         partition: their difference.
         measured: the retained users among them.
-        touched: how many users lost pairs.
+        touched: how many users lost pairs, and how many of them are measured.
     """
 
     before: Excerpt
     after: Excerpt
     partition: Partition
     measured: MeasuredUsers
-    touched: int
+    touched: tuple[int, int]
 
     @classmethod
     def of(cls, before: MappedRun, after: MappedRun, removed: RemovedRows, touched: Ints, users: int) -> "_Sample":
-        """Draw `users` of the retained users (0 for all), and at most 2,000 of `touched`, those who lost pairs."""
+        """Draw `users` of the retained users (0 for all), and at most `most_touched` of those who lost pairs."""
         retained = after.retained("users")
         drawn = retained if not users else _with_pairs(after, retained, users)
-        some = touched if len(touched) <= _MOST or not users else _drawn(touched, _MOST, "touched")
+        some = _drawn(touched, most_touched(users), "touched") if users else touched
         rows, items = np.union1d(drawn, some), before.retained("items")
         whole = Excerpt(before, rows, items)
         kept_users, kept_items = (
@@ -137,7 +137,7 @@ class _Sample(NamedTuple):
         partition = Partition(whole.dataset, kept_users, kept_items, kept, {})
         train = np.unique(left.interactions.split(Split.TRAIN).users)
         measured = MeasuredUsers(train, np.isin(left.user_rows[train], drawn), len(retained) if users else len(train))
-        return cls(whole, left, partition, measured, len(touched))
+        return cls(whole, left, partition, measured, (len(touched), len(some)))
 
     def subject(self, removal: tuple[Check, ...]) -> AuditSubject:
         """Return what is audited; `removal` are the checks that were made on the whole run."""
@@ -153,10 +153,10 @@ class _Sample(NamedTuple):
     @property
     def notes(self) -> tuple[str, ...]:
         """Return a note on the users who lost pairs that were not measured, if there are any."""
-        left_out = self.touched - _MOST
-        if left_out <= 0 or not self.measured.sampled:
+        touched, some = self.touched
+        if some == touched:
             return ()
-        return (f"Of {self.touched:,} users who lost pairs, {_MOST:,} were drawn and measured.",)
+        return (f"Of {touched:,} users who lost pairs, {some:,} were drawn and measured.",)
 
 
 def _drawn(rows: Ints, count: int, what: str) -> Ints:

@@ -13,14 +13,14 @@ from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
 from mmrecun.jobs._diff import Compared, compare
-from mmrecun.jobs._mapped import checked_users
+from mmrecun.jobs._mapped import checked_users, most_touched
 from mmrecun.jobs._part_reader import HERE, reader
 from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
 
 _SEED = Seed(20).child("difference of runs in chunks")
-_MOST, _BLOCK = 2_000, 1 << 16  # users who lost pairs whose lists are compared, at most; users whose pairs are read
+_BLOCK = 1 << 16  # users whose pairs are read at once
 
 
 @prepared()
@@ -38,8 +38,8 @@ def diff_mapped(
         run, other: their folders.
         names: whether to name the users whose lists changed most.
         progress: called with the number of finished lists.
-        users: how many are drawn, beside at most 2,000 who lost pairs; 0 for all; by default 500, fewer where there are
-            many items.
+        users: how many are drawn, beside at most four times as many who lost pairs; 0 for all; by default 500, fewer
+            where there are many items.
         on: "here", or "ray:HOST:PORT" for parts on the hosts of a cluster.
 
     Returns:
@@ -62,7 +62,7 @@ def diff_mapped(
         count = checked_users(first.size("items")) if users is None else users
         drawn = common if not count else _drawn(common, count)
         lost = np.intersect1d(common, differ[removed > 0])
-        chosen = np.union1d(drawn, lost if not count else _drawn(lost, _MOST))
+        chosen = np.union1d(drawn, lost if not count else _drawn(lost, most_touched(count)))
         found = compare(_part(first, chosen), _part(second, chosen), names, progress, np.isin(chosen, drawn))
     counts = {side: _counts(len(one), len(two), len(np.intersect1d(one, two))) for side, (one, two) in rows.items()}
     totals = [sum(each.manifest.pairs.values()) for each in (first, second)]

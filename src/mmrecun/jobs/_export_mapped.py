@@ -13,7 +13,8 @@ from mmrecun.arrays import Ints
 from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.excerpt import Excerpt
-from mmrecun.chunked.run import MappedRun, ancestors
+from mmrecun.chunked.lineage import ancestors
+from mmrecun.chunked.run import MappedRun
 from mmrecun.claims import claimed
 from mmrecun.data.ids import IdMap
 from mmrecun.device import prepared

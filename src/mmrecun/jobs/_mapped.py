@@ -10,8 +10,9 @@ from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.folding import fold
+from mmrecun.chunked.lineage import parent_folder
 from mmrecun.chunked.parts import part_folders
-from mmrecun.chunked.residue import RemovedRows, parent_folder, residue
+from mmrecun.chunked.residue import RemovedRows, residue
 from mmrecun.chunked.run import MappedRun
 from mmrecun.claims import claimed
 from mmrecun.data.interactions import Split
@@ -157,6 +158,11 @@ def checked_users(items: int) -> int:
     [500, 250, 50, 50]
     """
     return min(_CHECKED, max(_FEWEST, _SCORES // items))
+
+
+def most_touched(drawn: int) -> int:
+    """Return how many users who lost pairs are measured at most, beside `drawn` others."""
+    return 4 * drawn
 
 
 @prepared()

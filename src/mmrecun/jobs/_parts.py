@@ -13,9 +13,8 @@ from mmrecun.claims import claimed
 from mmrecun.errors import ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
-from mmrecun.jobs._absent import explaining
 from mmrecun.jobs._part_reader import HERE, owners_of
-from mmrecun.jobs._unlearn_mapped import record_of, solved, stop_of
+from mmrecun.jobs._unlearn_mapped import explaining, record_of, solved, stop_of
 from mmrecun.manifest import now
 from mmrecun.runs import PathLike
 

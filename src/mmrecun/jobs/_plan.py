@@ -13,6 +13,7 @@ import torch
 
 from mmrecun import runs
 from mmrecun.auditing.sampling import sample_size
+from mmrecun.chunked.run import is_mapped
 from mmrecun.data import files
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
@@ -114,6 +115,8 @@ def plan(data: Path, model: str | None = None, settings: Mapping[str, Any] | Non
 
 def _subject(data: Path, model: str | None, settings: Mapping[str, Any]) -> tuple[Path, str, Mapping[str, Any]]:
     """Return the dataset folder, model and settings that are meant."""
+    if is_mapped(data):
+        raise ConfigError(f"{data} is a run in chunks, which does not say where its data lie; name the dataset folder")
     if not (data / runs.MANIFEST).is_file():
         return data, model or "mgcn", settings
     manifest = runs.read_manifest(data)

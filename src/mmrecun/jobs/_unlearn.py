@@ -19,7 +19,7 @@ from mmrecun.data.references import Mention, retained_mentions
 from mmrecun.device import prepared
 from mmrecun.errors import ForgetError
 from mmrecun.forget.partition import Partition
-from mmrecun.forget.record import ForgetRecord
+from mmrecun.forget.record import ForgetRecord, hashes_lost
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import keyed, read_key
 from mmrecun.jobs import _foreign
@@ -260,17 +260,6 @@ def _without_features(dataset: Dataset, request: ForgetRequest) -> list[str]:
             who = counted(len(without), "named item", "has", "have")
             found.append(f"{who} no '{modality}' to take out: {preview(without)}")
     return found
-
-
-def hashes_lost(run: Path, earlier: ForgetRecord | None, key: bytes | None) -> list[str]:
-    """Return a warning if a run keeps hashes, `earlier`, that a new one under this key, or without one, would not."""
-    if earlier is None or not earlier.with_key(key).locked:
-        return []
-    given = "no key was given" if key is None else "the key is another one"
-    return [
-        f"{run} keeps hashes of earlier requests, and {given}: the new run keeps none of them, "
-        "and its audit cannot look for what they asked for"
-    ]
 
 
 def _lookalikes_that_stay(kind: str, ids: IdMap, lost: Bools) -> list[str]:

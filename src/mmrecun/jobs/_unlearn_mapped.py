@@ -1,6 +1,8 @@
 """Forget from a run in chunks, or report what would be forgotten."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +10,16 @@ from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
 from mmrecun.chunked import delta as deltas
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply, erasure_of, forgotten_counts, lost_partners
+from mmrecun.chunked.lineage import ReadMapped
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.run import MappedManifest, MappedRun
 from mmrecun.claims import claimed
 from mmrecun.device import prepared
 from mmrecun.errors import ForgetError
-from mmrecun.forget.record import ForgetRecord
+from mmrecun.forget.record import ForgetRecord, hashes_lost
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
-from mmrecun.jobs._absent import explaining
 from mmrecun.jobs._part_reader import HERE, reader
-from mmrecun.jobs._unlearn import hashes_lost
 from mmrecun.manifest import reference
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
@@ -73,6 +74,17 @@ def unlearn_mapped(
     if delta is not None:
         deltas.write(Path(delta), erasure, parent.manifest.digest, made.digest)
     return made
+
+
+@contextmanager
+def explaining(read: ReadMapped, run: MappedRun, request: ForgetRequest, key: bytes | None) -> Iterator[None]:
+    """Let an error about the request say what was forgotten before; `read` reads the runs that `run` descends from."""
+    try:
+        yield
+    except ForgetError as error:
+        from mmrecun.jobs._absent import explain_mapped  # loads what other runs need as well
+
+        raise explain_mapped(read, run, request, error, key) from None
 
 
 def solved(parent: MappedRun, request: ForgetRequest, seed: int) -> tuple[Erasure, LostPartners, float]:

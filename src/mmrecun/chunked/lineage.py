@@ -1,0 +1,53 @@
+"""The runs in chunks that a run was unlearned from."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mmrecun.chunked import run as runs
+from mmrecun.chunked.run import MappedRun
+from mmrecun.errors import ArtifactError
+
+ReadMapped = Callable[[Path], MappedRun]
+
+
+def parent_folder(child: MappedRun, moved: Path | None = None) -> Path:
+    """Return where the parent of an unlearned run is: `moved`, if it was moved there.
+
+    Raises:
+        ArtifactError: when the run was trained.
+    """
+    if child.manifest.parent is None:
+        raise ArtifactError(f"{child.folder} was trained, not unlearned; there is nothing to audit")
+    return (moved or child.folder / child.manifest.parent.path).resolve()
+
+
+def parent_here(child: MappedRun, moved: Path | None = None) -> MappedRun:
+    """Read the parent of a run, or of a part, on this machine; at `moved`, if it was moved there.
+
+    Raises:
+        ArtifactError: when it is missing or another run.
+    """
+    place = parent_folder(child, moved)
+    if not place.exists():
+        raise ArtifactError(
+            f"{child.folder}: an audit compares with the run before, which is no longer at {place}; put it back there"
+            f"{'' if child.manifest.part else ', or say where it is with --original'}"
+        )
+    parent = runs.read(place, part=child.manifest.part is not None)
+    assert child.manifest.parent is not None
+    if parent.manifest.digest != child.manifest.parent.digest:
+        raise ArtifactError(f"{child.folder}: the run at {parent.folder} is no longer the one it was unlearned from")
+    return parent
+
+
+def ancestors(run: MappedRun, read: ReadMapped = runs.read) -> Iterator[MappedRun]:
+    """Yield the run that a run was unlearned from, and so on, as far as `read` can read them."""
+    while run.manifest.parent is not None:
+        digest = run.manifest.parent.digest
+        try:
+            run = read((run.folder / run.manifest.parent.path).resolve())
+        except ArtifactError:  # it may have been removed
+            return
+        if run.manifest.digest != digest:
+            return
+        yield run
