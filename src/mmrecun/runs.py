@@ -102,7 +102,7 @@ def read_manifest(folder: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         hint = "it has no manifest.json" if folder.is_dir() else "it is a file" if folder.exists() else "no such folder"
         if (folder / "mapped.json").is_file():
-            hint = "it is a run in chunks, and this takes ordinary ones alone"
+            hint = "it is a run in chunks, which jobs.evaluate_mapped, audit_mapped and so on take"
         raise ArtifactError(f"{folder} is not a run folder: {hint}") from None
     except ValidationError as error:
         raise ArtifactError(f"{path}: damaged or from another version: {first_fault(error)}") from None

@@ -162,12 +162,12 @@ def audit_mapped(context: typer.Context, run: Path, options: "AuditOptions", as_
         report, found = jobs.audit_mapped(run, options.on, options.sample, options.key, options.original, progress)
     parent = Path(found["parent"])
     copies = name_leftovers([run.parent, parent.parent, *([run, parent] if in_parts(run) else [])])
-    page = run / report.folder / "report.html"
+    page = str(run / report.folder / "report.html") if run.is_dir() else None
     if as_json:
-        print_json({"run": str(run), "report": str(page), **report.contract(), **found, "leftovers": copies})
+        print_json({"run": str(run), "report": page, **report.contract(), **found, "leftovers": copies})
     else:
         show(report, Console())
-        print_line(f"report: {page}")
+        print_line(f"report: {page or f'not written, since {run} is not on this machine'}")
     if found["waiting"]:
         warn(f"chunks of {run} still hold what was forgotten, as its parent does: mmrecun fold {run} --out NEW")
     return report.verdict
