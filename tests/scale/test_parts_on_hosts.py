@@ -71,9 +71,10 @@ def test_commands_measure_and_audit_what_lies_on_hosts(hosts: Hosts, run: Path, 
     assert told("unlearn", parts, "--user", *REQUESTS["user"]["users"], "--out", after)["forgotten"] == made.forgotten
     ranked, here = told("evaluate", after, "--sample", 60), jobs.evaluate_mapped(tmp_path / "run", "test", 60)
     assert (ranked["metrics"], ranked["users"]) == (here.metrics, here.users)
-    audited, checked = told("audit", after), jobs.check_mapped(tmp_path / "run")
+    audited, (report, checked) = told("audit", after), jobs.audit_mapped(tmp_path / "run")
     assert (audited["residue"], audited["recall@20"]) == (checked["residue"], checked["recall@20"])
-    assert set(audited["residue"].values()) == {True, None}
+    assert set(audited["residue"].values()) == {True}
+    assert (audited["verdict"], audited["retain"]) == (report.verdict, report.contract()["retain"])
     (row,) = mapped.read(run).find("users", tuple(REQUESTS["user"]["users"])).tolist()
     assert row % 2 == 1  # so that it lies on host B
     hosts.run("B", [sys.executable, "-c", PUT_BACK, after / "1-of-2", row // 2])

@@ -130,7 +130,11 @@ def _refuse_training(run: Run, relearn: bool, shadows: int) -> None:
 
 
 def write_report(
-    report: AuditReport, folder: Path, facts: Mapping[str, str], history: Sequence[Mapping[str, float]] = ()
+    report: AuditReport,
+    folder: Path,
+    facts: Mapping[str, str],
+    history: Sequence[Mapping[str, float]] = (),
+    shared: bool = False,
 ) -> AuditReport:
     """Write a report beside earlier ones in the run folder `folder`, and into it unless one there assessed more.
 
@@ -138,8 +142,10 @@ def write_report(
         report: the report.
         folder: the run folder.
         facts, history: as for `report.page.render`.
+        shared: whether other commands make something in the folder, too, such as a part of a run.
     """
-    with claimed(folder / AUDITS, wait=True, within=[folder, folder / AUDITS]):
+    own = [folder / AUDITS] if shared else [folder, folder / AUDITS]
+    with claimed(folder / AUDITS, wait=True, within=own):
         return _written(report, folder, facts, history)
 
 

@@ -15,7 +15,7 @@ from mmrecun.auditing.sampling import MeasuredUsers
 from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.lineage import ancestors
 from mmrecun.chunked.residue import RemovedRows
-from mmrecun.chunked.run import SIDES, MappedRun
+from mmrecun.chunked.run import SIDES, MappedRun, is_mapped
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError, DataError
@@ -99,7 +99,9 @@ def audit_mapped(
         }
     )
     facts = {**found.facts, "residue": {**found.facts["residue"], ASKED: _as_answer(asked)}}
-    return MappedAudit(write_report(report, place, _page_facts(after)) if place.is_dir() else report, facts)
+    if place.is_dir():
+        report = write_report(report, place, _page_facts(after), shared=not is_mapped(place))
+    return MappedAudit(report, facts)
 
 
 class _Sample(NamedTuple):
