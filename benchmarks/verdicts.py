@@ -22,7 +22,7 @@ from mmrecun.auditing.compare import check_run
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.measure import MeasuredRun, measure_state
 from mmrecun.auditing.model_outputs import AuditedRun
-from mmrecun.auditing.result import Outcome
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.errors import ArtifactError
 from mmrecun.forget.partition import Partition

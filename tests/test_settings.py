@@ -7,9 +7,10 @@ from typing import ClassVar
 import pytest
 from pydantic import PositiveInt, ValidationError
 
+from mmrecun.cli.assignments import parse_assignments
 from mmrecun.errors import ConfigError
 from mmrecun.models.registry import MODELS, model_class
-from mmrecun.settings import Hyperparameters, Settings, load_toml, parse_assignments, split_settings
+from mmrecun.settings import Hyperparameters, Settings, load_toml, split_settings
 from mmrecun.text import unknown_name
 from mmrecun.training.fit import TrainConfig
 from mmrecun.unlearning.registry import METHODS, method_class

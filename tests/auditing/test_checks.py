@@ -11,7 +11,8 @@ from mmrecun.auditing.checks import (
 )
 from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
 from mmrecun.auditing.keys import Kind, MarkKind
-from mmrecun.auditing.result import About, Check, Outcome, conclude
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import About, Check, conclude
 
 
 def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.0, 0.1), **more: float) -> Recognition:

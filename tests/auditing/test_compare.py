@@ -10,8 +10,9 @@ from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
 from mmrecun.auditing.gaps import gaps_to_gold
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.membership import PairGroup, clustered_error, contributions
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.recognition import Comparison
-from mmrecun.auditing.result import AuditScope, Check, Outcome
+from mmrecun.auditing.result import AuditScope, Check
 from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.data.dataset import Dataset
 from mmrecun.forget.partition import Partition

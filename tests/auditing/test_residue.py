@@ -16,7 +16,8 @@ from hypothesis.extra.numpy import arrays
 
 from mmrecun import jobs
 from mmrecun.auditing import residue, residue_record
-from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import AuditReport
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from mmrecun import jobs, runs
-from mmrecun.auditing.result import Outcome
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.groups import groups
 from mmrecun.bench.results import Row, Status

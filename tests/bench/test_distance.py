@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mmrecun.auditing.result import Outcome
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.bench.agreement import agreement, as_json, golds_passing
 from mmrecun.bench.distance import distance, gold_levels, nearest
 from mmrecun.bench.results import Row, Status, frame, gaps

@@ -10,7 +10,7 @@ from torch import nn
 
 from mmrecun import jobs
 from mmrecun.auditing import residue
-from mmrecun.auditing.result import Outcome
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.modality import Modality
 from mmrecun.forget.partition import Partition

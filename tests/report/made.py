@@ -3,7 +3,8 @@
 from html.parser import HTMLParser
 
 from mmrecun.auditing.figures import Bystanders, Gap, Harm, Likeness, Mark, Measurements, Persons, Recognition
-from mmrecun.auditing.result import About, AuditReport, AuditScope, Check, Outcome, conclude
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import About, AuditReport, AuditScope, Check, conclude
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>[bold]{{ 7 * 7 }}"
 BINS = tuple([0.05] * 20)

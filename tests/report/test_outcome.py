@@ -3,7 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from mmrecun.auditing.result import About, Check, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import About, Check
 from mmrecun.report import wording
 from mmrecun.report.outcome import outcome, paragraphs
 from mmrecun.report.page import render

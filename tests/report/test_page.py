@@ -6,7 +6,8 @@ from rich.console import Console
 
 from mmrecun.auditing.figures import Measurements
 from mmrecun.auditing.keys import GapKey
-from mmrecun.auditing.result import Check, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import Check
 from mmrecun.report import extra_tables, figures, tables, to_gold, wording
 from mmrecun.report.page import render
 from mmrecun.report.terminal import show, show_briefly

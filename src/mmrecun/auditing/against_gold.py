@@ -24,8 +24,9 @@ from mmrecun.auditing.keys import (
     recognition_name,
 )
 from mmrecun.auditing.measure import MeasuredRun
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.ranked_lists import K
-from mmrecun.auditing.result import About, Check, Outcome
+from mmrecun.auditing.result import About, Check
 from mmrecun.forget.request import Target
 
 EDGE = 0.9  # share of a tolerance from which a gap is called at the edge

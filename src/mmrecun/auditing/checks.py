@@ -17,7 +17,8 @@ from mmrecun.auditing.keys import (
     recognition_name,
 )
 from mmrecun.auditing.membership import auc_standard_error
-from mmrecun.auditing.result import About, Check, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import About, Check
 from mmrecun.forget.request import Target
 from mmrecun.keys import MetricKey
 from mmrecun.text import counted

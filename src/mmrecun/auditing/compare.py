@@ -23,8 +23,9 @@ from mmrecun.auditing.figures import Gap, Likeness
 from mmrecun.auditing.gaps import gaps_to_gold
 from mmrecun.auditing.keys import GOLD_TRAINING, CheckName, GapKey, Kind, LikenessKey, MarkKind, Similarity, Users
 from mmrecun.auditing.measure import MeasuredRun
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.ranked_lists import K
-from mmrecun.auditing.result import About, AuditReport, Check, Outcome, conclude
+from mmrecun.auditing.result import About, AuditReport, Check, conclude
 from mmrecun.auditing.setup import AuditSetup, removed_row_count
 from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target

@@ -5,7 +5,8 @@ import polars as pl
 import torch
 
 from mmrecun.auditing.keys import CheckName, Question
-from mmrecun.auditing.result import Check, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import Check
 from mmrecun.data.graph import RequiredInputs, build_inputs
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord

@@ -9,17 +9,9 @@ from pydantic import Field
 
 from mmrecun.auditing.figures import Gap, Likeness, Measurements, Persons, RunKind
 from mmrecun.auditing.keys import CheckName, GapKey, LikenessKey
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.settings import Settings
 from mmrecun.text import facts_html, facts_text, preview, taken_out
-
-
-class Outcome(StrEnum):
-    """Outcome of a check, and of an audit as a whole."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_ASSESSED = "not assessed"
-    NOT_APPLICABLE = "not applicable"
 
 
 class About(StrEnum):

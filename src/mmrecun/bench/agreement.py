@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from mmrecun.auditing.result import Outcome
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.bench.results import Row
 from mmrecun.bench.spec import GOLD, REFERENCES
 

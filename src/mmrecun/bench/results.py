@@ -13,7 +13,8 @@ from pydantic import ConfigDict, Field, ValidationError
 from mmrecun.atomic import replace_file
 from mmrecun.auditing.figures import Measurements
 from mmrecun.auditing.keys import LikenessKey, Probe, ProbeKey, Similarity
-from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import AuditReport
 from mmrecun.errors import ArtifactError
 from mmrecun.keys import NDCG, RECALL
 from mmrecun.settings import Settings, first_fault

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from mmrecun.auditing.result import Outcome
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.bench.distance import Nearest, distance, nearest
 from mmrecun.bench.results import Row, RowFigure
 from mmrecun.bench.spec import GOLD

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mmrecun.auditing.result import Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.cli.assignments import parse_assignments
 from mmrecun.cli.leftovers import name_leftovers
 from mmrecun.cli.mapped import AuditOptions, audit_mapped, in_parts, is_mapped
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError
 from mmrecun.forget.secret import VARIABLE, read_key
-from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
 Golds = Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmrecun.cli.assignments import parse_assignments
 from mmrecun.cli.command import Command, with_home
 from mmrecun.cli.facts import show_degrees, show_sizes
 from mmrecun.cli.import_options import (
@@ -40,7 +41,6 @@ from mmrecun.cli.import_options import (
 from mmrecun.cli.options import Data, Out, SeedOption, Set
 from mmrecun.cli.output import JsonFlag, bars, facts_table, print_json, print_line, progress_bar, warn
 from mmrecun.errors import ConfigError, DataError
-from mmrecun.settings import parse_assignments
 
 if TYPE_CHECKING:
     from mmrecun.data.dataset import Dataset

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from mmrecun.cli.assignments import parse_assignments
 from mmrecun.cli.options import MODEL_NAMES, Device, Set, known_model
 from mmrecun.cli.output import JsonFlag, facts_table, print_json
 from mmrecun.errors import ConfigError
-from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
 

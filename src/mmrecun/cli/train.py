@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmrecun.cli.assignments import parse_assignments
 from mmrecun.cli.mapped import refuse_other_options
 from mmrecun.cli.options import Cpus, Data, Device, Model, On, Out, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, progress_bar
 from mmrecun.cli.registered import settings_of_model
-from mmrecun.settings import parse_assignments
 from mmrecun.text import duration
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from mmrecun.cli.absent_ids import refuse_unused_file, show_absent
+from mmrecun.cli.assignments import parse_assignments
 from mmrecun.cli.mapped import UnlearnOptions, in_parts, is_mapped, refuse_other_options, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table, warn
@@ -33,7 +34,6 @@ from mmrecun.cli.unlearn_options import (
     seeds_of,
 )
 from mmrecun.errors import ArtifactError, ConfigError
-from mmrecun.settings import parse_assignments
 from mmrecun.text import TAKEN_OUT, counted, duration, listing, taken_out
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from mmrecun.auditing.figures import Bystanders, Harm, Mark, Measurements, Recognition, RunKind
 from mmrecun.auditing.keys import Kind, MarkKind, recognition_name
-from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import AuditReport
 from mmrecun.forget.request import Target
 from mmrecun.report.tables import RowGroup, StateRow, by_kind, cell
 

@@ -13,7 +13,8 @@ from mmrecun.auditing.keys import (
     MarkKind,
     Question,
 )
-from mmrecun.auditing.result import About, AuditReport, Check, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import About, AuditReport, Check
 from mmrecun.forget.request import Target
 from mmrecun.keys import RECALL
 from mmrecun.report.to_gold import GAP_NAMES

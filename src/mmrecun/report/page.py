@@ -6,7 +6,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from mmrecun.auditing.compare import BEYOND
-from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import AuditReport
 from mmrecun.report import extra_tables, figures, forgetting, outcome, tables, to_gold, wording
 from mmrecun.report.template import page_template
 

@@ -5,7 +5,8 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 from mmrecun.auditing.figures import Measurements, RunKind
-from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import AuditReport
 from mmrecun.keys import NDCG, RECALL
 from mmrecun.text import duration
 

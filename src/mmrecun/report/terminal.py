@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mmrecun.auditing.compare import BEYOND
-from mmrecun.auditing.result import AuditReport, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import AuditReport
 from mmrecun.report import extra_tables, forgetting, outcome, tables, to_gold, wording
 
 _COLOURS = {
