@@ -231,8 +231,7 @@ def _warnings(dataset: Dataset) -> list[str]:
         ("user", pairs.users, dataset.degrees[0]),
         ("item", pairs.items, dataset.degrees[1]),
     ):
-        seen = np.zeros(len(degrees), dtype=bool)
-        seen[rows] = True
+        seen = np.bincount(rows, minlength=len(degrees)) > 0
         cold, gaps = int((seen & (degrees == 0)).sum()), int((~seen).sum())
         if cold:
             warnings.append(f"{counted(cold, kind, 'is', 'are')} only in valid or test: cold")
