@@ -7,7 +7,7 @@ import torch
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.errors import ConfigError, DataError, DivergedError
-from mmrecun.evaluation.evaluate import evaluate, evaluate_split
+from mmrecun.evaluation.evaluate import RankingReport, evaluate, evaluate_split
 from mmrecun.rng import Seed
 
 
@@ -114,3 +114,9 @@ def test_what_cannot_be_evaluated_is_refused(vectors):
     for cutoffs in ((), (0, 5)):
         with pytest.raises(ConfigError, match="cutoffs"):
             evaluate(users, items, some, some, cutoffs)
+
+
+def test_what_a_notebook_shows_has_a_line_a_metric():
+    report = RankingReport({"recall@5": 1 / 3, "ndcg@5": 0.25}, users=1_200, cold_users=1, seconds=0.5)
+    assert repr(report) == "Ranking for 1,200 users; 1 cold user left out\n  recall@5: 0.3333\n  ndcg@5: 0.2500"
+    assert report._repr_html_().count("<tr>") == 2

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from mmrecun import Dataset, ForgetRequest, jobs, runs
-from mmrecun.auditing.result import About, AuditReport, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import About, AuditReport
 from mmrecun.chunked import run as mapped
 from mmrecun.data import files
 from mmrecun.errors import ConfigError, DataError

@@ -15,7 +15,7 @@ from mmrecun.errors import ConfigError
 from mmrecun.text import listing
 
 if TYPE_CHECKING:
-    from mmrecun.auditing.result import Outcome
+    from mmrecun.auditing.outcome import Outcome
 
 
 def is_mapped(run: Path) -> bool:

@@ -19,6 +19,7 @@ from mmrecun.evaluation import metrics
 from mmrecun.evaluation.ranking import ranks, top_k
 from mmrecun.keys import MetricKey
 from mmrecun.progress import Progress
+from mmrecun.text import counted, facts_html, facts_text
 
 CUTOFFS = (5, 10, 20, 50)
 
@@ -46,6 +47,23 @@ class RankingReport:
     users: int
     cold_users: int
     seconds: float
+
+    def __repr__(self) -> str:
+        """Return the metrics, one a line."""
+        return facts_text(self._title, self._facts)
+
+    def _repr_html_(self) -> str:
+        """Return the same as a small table, for notebooks."""
+        return facts_html(self._title, self._facts)
+
+    @property
+    def _title(self) -> str:
+        cold = f"; {counted(self.cold_users, 'cold user')} left out" if self.cold_users else ""
+        return f"Ranking for {counted(self.users, 'user')}{cold}"
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        return {name: f"{value:.4f}" for name, value in self.metrics.items()}
 
 
 def evaluate(

@@ -10,7 +10,8 @@ from mmrecun.arrays import Ints
 from mmrecun.auditing.assess import AuditedRun, AuditSubject, assess
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.keys import CheckName, Question
-from mmrecun.auditing.result import AuditReport, AuditScope, Check, Outcome
+from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import AuditReport, AuditScope, Check
 from mmrecun.auditing.sampling import MeasuredUsers
 from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.lineage import ancestors
