@@ -52,6 +52,51 @@ def test_rows_of_the_forgotten_are_empty_and_everything_else_is_as_it_was(saved,
     assert not torch.equal(users[1:5], before["state_dict"]["user_embedding.weight"][1:5])
 
 
+def test_further_tables_lose_the_rows_of_the_forgotten(ranked, dataset, tmp_path):
+    """Biases, second tables and moments of any optimiser hold rows of persons, too; layers of the same size do not."""
+    users, items = (torch.from_numpy(rows) for rows in ranked)
+    bias = torch.arange(1.0, 1 + len(users))
+    model = OrderedDict(
+        {
+            "user.weight": users,
+            "item.weight": items,
+            "user.bias": bias,
+            "best/user_mlp": torch.ones(len(users), 3),
+            "item_pop.weight": torch.ones(len(items), 1),
+            "user_tower.0.weight": torch.ones(len(users), 2),  # as wide as there are users
+            "user_tower.0.bias": torch.ones(len(users)),
+            "anything": torch.ones(len(items), 2),
+        }
+    )
+    moments = torch.ones_like(users, dtype=torch.bfloat16)
+    ids = {name: row for row, name in enumerate(dataset.users.names)}
+    content = {"model": model, "optimizer_states": [{"state": {0: {"exp_avg": moments}}}], "user2row": ids, "epoch": 4}
+    torch.save(content, tmp_path / "mine.pth")
+    mine = checkpoints.load(tmp_path / "mine.pth", "model/user.weight", "model/item.weight", dataset)
+    less = mine.unlearn(ForgetRequest(users=["user-4"], items=["item-9"]))
+    less.save(tmp_path / "less.pth")
+    after = torch.load(tmp_path / "less.pth", weights_only=True)
+    for name, gone in (("user.weight", 4), ("user.bias", 4), ("best/user_mlp", 4), ("item_pop.weight", 9)):
+        found = after["model"][name].reshape(len(after["model"][name]), -1).any(dim=1)
+        assert found.logical_not().nonzero().flatten().tolist() == [gone], name
+    assert torch.equal(after["model"]["user.bias"][5:], bias[5:])
+    assert all(after["model"][name].all() for name in ("user_tower.0.weight", "user_tower.0.bias", "anything"))
+    assert not after["optimizer_states"][0]["state"][0]["exp_avg"].any()
+    said = " ".join(less.limits)
+    assert "(model/anything) stay as they were trained" in said
+    assert "lists of ids in the file (user2row) keep the forgotten" in said
+    plain = two_tables(ranked, tmp_path / "two.pth")
+    assert not any(
+        word in " ".join(checkpoints.load(plain, "u", "i", dataset).limits) for word in ("lists of", "tables")
+    )
+
+
+def two_tables(ranked, path):
+    """A file of the two tables alone."""
+    torch.save(OrderedDict(zip(("u", "i"), map(torch.from_numpy, ranked), strict=True)), path)
+    return path
+
+
 def test_what_was_written_reads_as_what_was_unlearned(saved, tokens, dataset, tmp_path):
     mine = recbole.load(saved, dataset, *tokens)
     less = mine.unlearn(ForgetRequest(users=["user-4"]))

@@ -79,6 +79,22 @@ def test_the_file_has_the_same_arrays_and_empty_rows(als, dataset, tmp_path):
         assert np.abs(np.delete(after["user_factors"], 3, axis=0)).sum(axis=1).all()
 
 
+def test_arrays_that_a_program_added_lose_the_forgotten_too(als, dataset, tmp_path):
+    names = np.array(dataset.users.names.to_list())
+    with np.load(als) as file:
+        added = {"user_ids": names, "item_norms": np.ones(len(dataset.items)), "uid": names, "threshold": np.ones(3)}
+        np.savez(tmp_path / "added.npz", **file, **added)
+    less = implicit.load(tmp_path / "added.npz", dataset).unlearn(ForgetRequest(users=["user-3"], items=["item-8"]))
+    less.save(tmp_path / "less.npz")
+    with np.load(tmp_path / "less.npz", allow_pickle=False) as after:
+        assert after["user_ids"].tolist() == ["" if name == "user-3" else name for name in names]
+        assert np.flatnonzero(after["item_norms"] == 0).tolist() == [8]
+        assert after["threshold"].all()
+    assert any("(uid) stay as they were trained" in limit for limit in less.limits)
+    (failed,) = (check for check in less.audit().checks if check.name == "residue: files")
+    assert failed.detail == "forgotten ids stand in files: 1 in model.npz"
+
+
 def test_it_is_audited_against_a_retraining_by_its_own_library(als, dataset, matrices, tmp_path):
     mine = implicit.load(als, dataset)
     less = mine.unlearn(ForgetRequest(users=["user-3", "user-7"]))

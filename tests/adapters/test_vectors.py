@@ -91,6 +91,8 @@ class TwoTower(nn.Module):
         self.user = nn.Embedding.from_pretrained(torch.from_numpy(users), freeze=False)
         self.item = nn.Embedding.from_pretrained(torch.from_numpy(items), freeze=False)
         self.tower = nn.Linear(users.shape[1], users.shape[1])
+        self.user_bias = nn.Parameter(torch.ones(len(users)))
+        self.register_buffer("item_counts", torch.ones(len(items), dtype=torch.int64))
 
 
 def test_a_module_comes_back_as_the_same_class_with_its_towers_as_they_were(ranked, dataset, tmp_path):
@@ -101,6 +103,10 @@ def test_a_module_comes_back_as_the_same_class_with_its_towers_as_they_were(rank
     assert type(new) is TwoTower
     assert torch.equal(new.tower.weight, module.tower.weight)
     assert not new.user.weight[3].any()
+    assert torch.equal(new.user_bias == 0, torch.arange(len(new.user_bias)) == 3)
+    assert torch.equal(module.user_bias, torch.ones_like(module.user_bias))
+    assert torch.equal(new.item_counts == 0, torch.arange(len(new.item_counts)) == 8)
+    assert any("(user_bias, item_counts)" in limit for limit in less.limits)
     assert torch.equal(module.user.weight, torch.from_numpy(ranked[0]))
     assert any("towers" in limit for limit in less.limits)
     less.save(tmp_path / "less.pt")

@@ -65,6 +65,20 @@ def test_an_id_in_a_file(runs: tuple[Run, Run, Partition], tmp_path: Path):
     assert failed(runs, folder=folder) == {"residue: files"}
 
 
+@pytest.mark.parametrize("save", [np.save, np.savez, np.savez_compressed])
+def test_an_id_in_an_array_of_text(save, runs: tuple[Run, Run, Partition], tmp_path: Path):
+    """NumPy writes four bytes a character, and numbers of one digit are ids, too."""
+    folder = tmp_path / "copy"
+    shutil.copytree(runs[1].folder, folder)
+    for ids, expected in (
+        (np.array(["i00000", "i00003"]), set()),
+        (np.array(["i00000", "i00001"]), {"residue: files"}),
+    ):
+        for names in (ids, ids.astype("S")):
+            save(folder / ("ids.npy" if save is np.save else "ids.npz"), names)
+            assert failed(runs, folder=folder) == expected
+
+
 def test_an_id_in_a_table(runs: tuple[Run, Run, Partition], tmp_path: Path):
     folder = tmp_path / "copy"
     shutil.copytree(runs[1].folder, folder)
@@ -260,6 +274,18 @@ def test_a_report_of_survivors_is_no_survivor_itself(run_folder: Path, tmp_path:
     assert not [path for path in tmp_path.rglob("*.html") if name in path.read_text()]
     (tmp_path / "after" / "notes.json").unlink()
     assert residue_states(jobs.audit(tmp_path / "after"))["residue: files"] is Outcome.PASSED
+
+
+def test_a_folder_that_is_called_like_an_id_is_told_and_audited_alike_twice(run_folder: Path, tmp_path: Path):
+    """A report says where the run lies, and the next audit reads it."""
+    request, out = {"users": ["u00003"]}, tmp_path / "without-u00003"
+    (warning,) = jobs.warnings(run_folder, request, out=out)
+    assert warning.endswith("a forgotten id stands in 'without-u00003': give folders other names")
+    assert not jobs.warnings(run_folder, request, out=tmp_path / "without-u000031")
+    jobs.unlearn(run_folder, request, out, "unlink")
+    assert [residue_states(jobs.audit(out))["residue: files"] for _ in range(2)] == [Outcome.PASSED] * 2
+    (out / "audits" / "notes.json").write_text('["u00003"]')
+    assert residue_states(jobs.audit(out))["residue: files"] is Outcome.FAILED
 
 
 def residue_states(report: AuditReport) -> dict[str, Outcome]:

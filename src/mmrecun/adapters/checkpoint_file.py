@@ -5,13 +5,11 @@ each storage. Changing numbers needs no pickle to be written, so the file is of 
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
 
 from mmrecun.adapters.inert_pickle import read_inert
 from mmrecun.adapters.row_map import Array
@@ -31,13 +29,15 @@ class CheckpointFile:
     Attributes:
         path: the file.
         entries: the entries of the zip, in order: name -> bytes.
-        tensors: tensors by their path in the dictionaries of the pickle, such as
+        tensors: tensors by their path in the dictionaries and lists of the pickle, such as
             "state_dict/user_embedding.weight".
+        whole: what the pickle holds, as `read_inert` returns it.
     """
 
     path: str
     entries: Mapping[str, bytes]
     tensors: Mapping[str, StoredTensor] = field(repr=False)
+    whole: Any = field(default=None, repr=False)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -51,7 +51,7 @@ class CheckpointFile:
         if len(pickles) != 1:
             raise ArtifactError(f"{path}: not a checkpoint of torch; save it with torch 1.6 or later")
         whole = read_inert(entries[pickles[0]], str(path))
-        return cls(str(path), entries, dict(_tensors(whole)))
+        return cls(str(path), entries, dict(_tensors(whole)), whole)
 
     def _entry(self, tensor: StoredTensor) -> str:
         wanted = f"/data/{tensor.storage.key}"
@@ -86,6 +86,13 @@ class CheckpointFile:
             entries[entry] = bytes(content)
         return replace(self, entries=entries)
 
+    def without_numbers(self, names: Iterable[str]) -> Self:
+        """Return a copy with zeros in the storages of some tensors, of whatever type these are."""
+        emptied = {self._entry(self._known(name)) for name in names}
+        return replace(
+            self, entries={name: bytes(len(old)) if name in emptied else old for name, old in self.entries.items()}
+        )
+
     def write(self, path: Path) -> None:
         """Write the zip as torch lays it out: uncompressed, the same entries in the same order."""
         buffer = BytesIO()
@@ -116,19 +123,10 @@ def _entries(path: Path) -> dict[str, bytes]:
 
 
 def _tensors(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, StoredTensor]]:
-    """Find every tensor in dictionaries, by the path to it; the depth is bounded, since a pickle can hold itself."""
+    """Find every tensor in dictionaries and lists, by the path to it; to some depth, since a pickle can hold itself."""
     if isinstance(value, StoredTensor):
         yield name, value
-    elif isinstance(value, dict) and depth < _DEEPEST:
-        for key, inner in value.items():
+    elif isinstance(value, dict | list | tuple) and depth < _DEEPEST:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(key, str | int):
                 yield from _tensors(inner, f"{name}/{key}" if name else str(key), depth + 1)
-
-
-def zeroed(file: CheckpointFile, prefix: str) -> dict[str, Array]:
-    """Return zeros for every numeric tensor whose name begins with `prefix`, such as an optimiser's."""
-    return {
-        name: np.zeros(tensor.shape, dtype=tensor.storage.dtype)
-        for name, tensor in file.tensors.items()
-        if name.startswith(prefix) and tensor.storage.dtype and tensor.shape
-    }

@@ -7,16 +7,17 @@ from typing import Self
 from pydantic import NonNegativeInt
 
 from mmrecun.adapters.adapter import Adapter, AdapterConfig, Tables
-from mmrecun.adapters.checkpoint_file import CheckpointFile, zeroed
+from mmrecun.adapters.checkpoint_file import CheckpointFile
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, SHARED_PARAMETERS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
+from mmrecun.adapters.further_rows import FurtherRows, lists_of_ids
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.row_map import Ids, RowMap
 from mmrecun.adapters.row_order import in_order
 from mmrecun.data.dataset import Dataset
 from mmrecun.models.base import Recommender
 
-_OPTIMISER = "optimizer/"
+_OPTIMISER = "optim"  # with which the names of what torch's optimisers hold begin, in the keys of a checkpoint
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class TablesInFile:
     Attributes:
         file: the checkpoint.
         users, items: names of the tables.
+        further: other tables with a row for each user or item, of which those of the forgotten are emptied.
     """
 
     file: CheckpointFile
     users: str
     items: str
+    further: FurtherRows
     name: str
     suffix: str = ".pth"
 
@@ -39,7 +42,8 @@ class TablesInFile:
         """Limits of forgetting in this format, one sentence each."""
         prefix = self.users.rpartition("/")[0]
         shared = [name for name in self.file.tensors if name.rpartition("/")[0] == prefix]
-        return (*((SHARED_PARAMETERS,) if len(shared) > 2 else ()), SERVED_ITEMS, HISTORIES)
+        layers = (SHARED_PARAMETERS,) if len(shared) > 2 else ()
+        return (*layers, *self.further.limits, SERVED_ITEMS, HISTORIES)
 
     def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return the file with the rows of the retained users and items, in their places.
@@ -47,15 +51,21 @@ class TablesInFile:
         Moments of optimisers, which depend on every row, are zero.
         """
         users, items = rows_of(model)
-        changed = {
+        changed = {name: self.further.emptied(name, self.file.array(name), row_map) for name in self.further.owned}
+        changed |= {
             self.users: row_map.put_users(self.file.array(self.users), users),
             self.items: row_map.put_items(self.file.array(self.items), items),
         }
-        return replace(self, file=self.file.with_arrays(zeroed(self.file, _OPTIMISER) | changed))
+        moments = [name for name, tensor in self.file.tensors.items() if _is_moment(name) and tensor.shape]
+        return replace(self, file=self.file.without_numbers(moments).with_arrays(changed))
 
     def write(self, path: Path) -> None:
         """Write the checkpoint with these values, and everything else unchanged."""
         self.file.write(path)
+
+
+def _is_moment(name: str) -> bool:
+    return any(part.lower().startswith(_OPTIMISER) for part in name.split("/")[:-1])
 
 
 class TorchConfig(AdapterConfig):
@@ -109,6 +119,10 @@ def load(
     dataset, file = opened_data(data), CheckpointFile.read(Path(path))
     first, second = file.array(users), file.array(items)
     row_map = RowMap.of(dataset, user_ids, item_ids, (len(first), len(second)))
-    artifact = TablesInFile(file, users, items, name)
+    shapes = {table: tensor.shape for table, tensor in file.tensors.items() if not _is_moment(table)}
+    further = FurtherRows.of(shapes, (users, items), lists_of_ids(file.whole, dataset))
+    for table in further.owned:
+        file.array(table)  # refused now if it cannot be read, and not after the work
+    artifact = TablesInFile(file, users, items, further, name)
     mine = ForeignModel(dataset, as_recommender(first, second, row_map, layers), artifact, row_map)
     return in_order(mine, user_ids, item_ids)

@@ -15,6 +15,7 @@ from mmrecun.adapters.als import UnlearnALS
 from mmrecun.adapters.biased import LAST
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
+from mmrecun.adapters.further_rows import FurtherRows
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.logistic import UnlearnLogistic
 from mmrecun.adapters.row_map import Array, Ids, RowMap
@@ -50,10 +51,20 @@ class ImplicitFile:
     suffix: str = ".npz"
 
     @property
+    def further(self) -> FurtherRows:
+        """Arrays that a program added to the file, such as the ids of the rows."""
+        return FurtherRows.of({name: array.shape for name, array in self.arrays.items()}, _FACTORS)
+
+    @property
     def limits(self) -> tuple[str, ...]:
         """Limits of forgetting in this format, one sentence each."""
         items = (SERVED_ITEMS,) if self.kind == "als" else ()
-        return (*items, "cached norms are not saved, but a model in memory has them: load the file anew", HISTORIES)
+        return (
+            *self.further.limits,
+            *items,
+            "cached norms are not saved, but a model in memory has them: load the file anew",
+            HISTORIES,
+        )
 
     def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return the factors of the users and items that stay, in their rows."""
@@ -68,7 +79,9 @@ class ImplicitFile:
         if self.kind == "lmf":
             second[row_map.empty_items, -2:] = LAST, 1.0
             first[row_map.empty_users, -2] = 1.0
-        return replace(self, arrays=self.arrays | {"user_factors": first, "item_factors": second})
+        further = self.further
+        emptied = {name: further.emptied(name, self.arrays[name], row_map) for name in further.owned}
+        return replace(self, arrays=self.arrays | emptied | {"user_factors": first, "item_factors": second})
 
     def write(self, path: Path) -> None:
         """Write it as `model.save` does."""

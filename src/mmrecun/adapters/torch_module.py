@@ -12,6 +12,7 @@ from torch import nn
 
 from mmrecun.adapters.embeddings import HISTORIES, SERVED_ITEMS, SHARED_PARAMETERS, as_recommender, rows_of
 from mmrecun.adapters.foreign import ForeignModel
+from mmrecun.adapters.further_rows import FurtherRows
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.row_map import Array, Ids, RowMap
 from mmrecun.adapters.row_order import in_order
@@ -33,14 +34,20 @@ class ModuleTables:
     Attributes:
         module: a copy, with the rows of the users and items that stay.
         users, items: names of parameters, as in its state dict.
+        further: other tables with a row for each user or item, of which those of the forgotten are emptied.
     """
 
     module: nn.Module
     users: str
     items: str
+    further: FurtherRows
     name: str = "torch"
     suffix: str = ".safetensors"
-    limits: tuple[str, ...] = (SHARED_PARAMETERS, _OPTIMISER, SERVED_ITEMS, HISTORIES)
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Limits of forgetting in a module, one sentence each."""
+        return (SHARED_PARAMETERS, *self.further.limits, _OPTIMISER, SERVED_ITEMS, HISTORIES)
 
     def with_parameters_of(self, model: Recommender, row_map: RowMap) -> Self:
         """Return a copy of the module with changed rows and everything else unchanged."""
@@ -51,9 +58,12 @@ class ModuleTables:
             self.users: row_map.put_users(_array(state[self.users]), users),
             self.items: row_map.put_items(_array(state[self.items]), items),
         }
+        emptied = {"user": row_map.empty_users, "item": row_map.empty_items}
         with torch.no_grad():
             for name, rows in values.items():
                 state[name].copy_(torch.from_numpy(rows))
+            for name, kind in self.further.owned.items():
+                state[name][torch.from_numpy(emptied[kind])] = 0
         return replace(self, module=changed)
 
     def write(self, path: Path) -> None:
@@ -98,7 +108,8 @@ def load(
             raise ArtifactError(unknown_name("table", name, [key for key, value in state.items() if value.ndim == 2]))
     first, second = _array(state[users]), _array(state[items])
     row_map = RowMap.of(dataset, user_ids, item_ids, (len(first), len(second)))
-    artifact = ModuleTables(module, users, items)
+    shapes = {name: tuple(value.shape) for name, value in state.items() if isinstance(value, torch.Tensor)}
+    artifact = ModuleTables(module, users, items, FurtherRows.of(shapes, (users, items)))
     behind = through(*(_submodule(module, name) for name in towers)) if towers else BPRMF
     mine = ForeignModel(dataset, as_recommender(first, second, row_map, layers, plain=behind), artifact, row_map)
     return in_order(mine, user_ids, item_ids)

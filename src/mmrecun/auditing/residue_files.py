@@ -1,11 +1,14 @@
 """Forgotten ids, looked for in the files of an unlearned run and in the attributes of what is retained."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
+import numpy as np
 import polars as pl
 
 from mmrecun.auditing.keys import CheckName, Question
@@ -25,33 +28,42 @@ _OWN = {
     "dataset.toml",
     "export.json",
 }  # full of words of the program itself
+_REPORTS = {"audit.json", "report.html"}
+_UNREADABLE = (OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError, BadZipFile)
 _OWN_WORD = re.compile(rb"[a-z_]+@\d+")  # names of figures
 
 
 def files_check(partition: Partition, folder: Path) -> Check:
-    """Look for forgotten ids in Parquet columns and attributes, and as words in any other file.
+    """Look for forgotten ids in Parquet columns, attributes and arrays of text, and as words in any other file.
 
     Short and numeric ids are looked for in Parquet alone. In the program's own files, ids that are plain words cannot
-    be distinguished from its own words, and are skipped.
+    be distinguished from its own words, and are skipped. Reports of audits say where the run lies, so a folder that is
+    called like an id is no finding in them; unlearning warns of it.
     """
     names = partition.removed_ids.all().to_list()
-    words = [name for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
-    odd = [name for name in words if not name.isalpha() and not _OWN_WORD.fullmatch(name.encode())]
+    words = _words(names)
+    odd = unlike_words(names)
+    own_name = [os.fsencode(part) for part in named_after(folder, names)]
+    lost = set(names).difference(_kept(names, partition))
     found: list[str] = []
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
         hits = 0
         if path.suffix == ".parquet":
             hits = _in_columns(path, names, partition) + _in_types(path, odd)
-        elif path.suffix not in (".npy", ".safetensors"):
+        elif path.suffix in (".npy", ".npz"):
+            hits = len(_texts_of_arrays(path).intersection(lost))
+        elif path.suffix != ".safetensors":
             content = _content(path)
+            for part in own_name if path.name in _REPORTS else ():
+                content = content.replace(part, b"")
             sought = odd if path.name in _OWN else words
             hits = sum(_holds(content, name.encode()) for name in sought)
         if hits:
             found.append(f"{hits} in {path.name}")
     notes = [f"{counted(len(names), 'id', 'was', 'were')} looked for in {counted(len(files), 'file')}"]
     if len(words) < len(names):
-        notes.append("short or purely numeric ids in Parquet only")
+        notes.append("short or purely numeric ids in Parquet and arrays only")
     for mention in mentions(partition.retained, partition.removed_ids):
         if mention.plain:
             notes.append(
@@ -63,12 +75,32 @@ def files_check(partition: Partition, folder: Path) -> Check:
     return Check.of_findings(FILES, found, "; ".join(notes), "forgotten ids stand in files")
 
 
-def _in_columns(path: Path, names: list[str], partition: Partition) -> int:
-    """Count the forgotten ids in the id columns of a Parquet file."""
+def _words(names: list[str]) -> list[str]:
+    return [name for name in names if len(name) >= _LONG_ENOUGH and not name.isdigit()]
+
+
+def unlike_words(names: list[str]) -> list[str]:
+    """Return those of `names` that are neither short, nor numbers, nor like words of the program itself."""
+    return [name for name in _words(names) if not name.isalpha() and not _OWN_WORD.fullmatch(name.encode())]
+
+
+def named_after(folder: Path, names: list[str]) -> list[str]:
+    """Return the parts of a path that hold one of `names` as a word, if that is unlike words of the program."""
+    sought = [name.encode() for name in unlike_words(names)]
+    return [part for part in folder.resolve().parts if any(_holds(os.fsencode(part), name) for name in sought)]
+
+
+def _kept(names: list[str], partition: Partition) -> pl.Series:
+    """Return those of `names` that are also ids of what stays, such as an item with the id of a forgotten user."""
     wanted = pl.Series(names, dtype=pl.String).implode()
-    kept = pl.concat(
+    return pl.concat(
         [ids.names.filter(ids.names.is_in(wanted)) for ids in (partition.retained.users, partition.retained.items)]
     )
+
+
+def _in_columns(path: Path, names: list[str], partition: Partition) -> int:
+    """Count the forgotten ids in the id columns of a Parquet file."""
+    wanted, kept = pl.Series(names, dtype=pl.String).implode(), _kept(names, partition)
     frame = read_parquet(path)
     columns = [frame[column].cast(pl.String) for column in frame.columns if column in ("id", "user", "item")]
     held = pl.concat(columns).unique() if columns else kept.clear()
@@ -81,6 +113,25 @@ def _in_types(path: Path, names: list[str]) -> int:
         schema = pl.read_parquet_schema(path)
     used = {text for column, dtype in schema.items() for text in (column, *names_in(dtype))}
     return len(used.intersection(names))
+
+
+def _texts_of_arrays(path: Path) -> set[str]:
+    """Return the texts in a file of NumPy's arrays, where a character may take four bytes, and may be compressed.
+
+    Arrays of objects, which a file of numbers does not have, are passed over, and so is a file that is none of NumPy's.
+    """
+    try:
+        if path.suffix == ".npy":
+            arrays = [np.load(path, mmap_mode="r", allow_pickle=False)]
+        else:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = list(file.values())
+    except _UNREADABLE:
+        return set()
+    texts = [np.unique(array) for array in arrays if array.dtype.kind in "US"]
+    return {
+        text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for found in texts for text in found
+    }
 
 
 def _content(path: Path) -> bytes:

@@ -173,7 +173,7 @@ def _unlearn(unlearning: _Unlearning, out: Path, seed: int, further: dict[str, A
     from mmrecun import jobs
 
     opened, request, method, settings, key = unlearning
-    _warn_all(jobs.warnings(opened, request, key))
+    _warn_all(jobs.warnings(opened, request, key, out))
     with progress_bar(f"forgetting with {method}") as progress:
         manifest = jobs.unlearn(opened, request, out, method, settings, seed, progress, key)
     return {
@@ -197,7 +197,7 @@ def _unlearn_seeds(
     from mmrecun.scale.choice import chosen_executor
 
     opened, request, method, settings, key = unlearning
-    _warn_all(jobs.warnings(opened, request, key))
+    _warn_all(jobs.warnings(opened, request, key, out))
     with chosen_executor(*where) as executor, progress_bar(f"forgetting with {method}") as progress:
         return jobs.unlearn_seeds(opened, request, out, seeds, method, settings, progress, key, executor)
 

@@ -10,6 +10,7 @@ import polars as pl
 from mmrecun import runs
 from mmrecun.arrays import Bools
 from mmrecun.atomic import as_path, refuse_existing, refuse_within, staged_folder
+from mmrecun.auditing.residue_files import named_after
 from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
@@ -67,17 +68,18 @@ def scope(
 
 
 @prepared()
-def warnings(run: Run | PathLike, request: Request, key: bytes | None = None) -> list[str]:
-    """Return warnings about a request.
+def warnings(run: Run | PathLike, request: Request, key: bytes | None = None, out: PathLike | None = None) -> list[str]:
+    """Return warnings about a request whose new run will be `out`.
 
     They concern modalities that the model does not read or that a named item does not have, ids that occur within other
-    text, and hashes of earlier requests that the new run cannot keep, since `key`, by default that of MMRECUN_KEY, did
-    not make them.
+    text, folders that are called like a forgotten id, and hashes of earlier requests that the new run cannot keep,
+    since `key`, by default that of MMRECUN_KEY, did not make them.
     """
     asked, request, key = opened(run), ForgetRequest.coerce(request), read_key(key)
     partition = partition_of(asked, request, key)
     mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
-    return _warnings(asked, request, partition, mentions, key)
+    folders = [asked.folder] if out is None else [asked.folder, as_path(out, "out")]
+    return [*_warnings(asked, request, partition, mentions, key), *_folders_named_after(folders, partition)]
 
 
 @prepared()
@@ -246,6 +248,15 @@ def _warnings(
         *_lookalikes_that_stay("users", partition.original.users, partition.removed_users),
         *_lookalikes_that_stay("items", partition.original.items, partition.removed_items),
     ]
+
+
+def _folders_named_after(folders: list[Path], partition: Partition) -> list[str]:
+    """Return a warning if paths that manifests and reports will hold have a forgotten id in them."""
+    names = partition.removed_ids.all().to_list()
+    parts = dict.fromkeys(part for folder in folders for part in named_after(folder, names))
+    quoted = preview(f"'{part}'" for part in parts)
+    line = f"manifests and reports say where runs lie, and a forgotten id stands in {quoted}: give folders other names"
+    return [line] if parts else []
 
 
 def _without_features(dataset: Dataset, request: ForgetRequest) -> list[str]:
