@@ -229,7 +229,11 @@ def test_what_was_changed_since_is_refused(cli, place):
 
 def test_what_needs_our_own_training_is_refused(cli, place):
     keys(cli(*split("unlearn als.npz --like implicit --data data --users gone.txt --out less --json")))
-    for arguments in (("audit", "less", "--relearn"), ("export", "less", "--to", "vectors", "--out", "x")):
+    for arguments in (
+        ("audit", "less", "--relearn"),
+        ("export", "less", "--to", "vectors", "--out", "x"),
+        ("plan", "less"),
+    ):
         code, _, err = cli(*arguments)
         assert (code, err.count("\n")) == (2, 1)
         assert "librar" in err

@@ -19,6 +19,8 @@ MISTAKES = {
     "no such data": (("train", "nowhere", "--out", "run"), "nowhere: no such folder; make a dataset folder"),
     "no such run, and no out": (("unlearn", "nowhere", "--user", "u"), "nowhere is not a run folder: no such folder"),
     "nothing to fold": (("fold", "nowhere", "--out", "run"), "nowhere is not a run in chunks: no such folder"),
+    "a setting twice": (("train", "x", "--out", "run", "--set", "dim=4", "--set", "dim = 8"), "'dim' is given twice"),
+    "a reading twice": (("audit", "x", "--reading", "users=a", "--reading", "users=b"), "'users' is given twice"),
     "a setting without value": (("train", "nowhere", "--out", "run", "--set", "layers"), "write it as name=value"),
     "two files of users": (("unlearn", "x", "--users", "a", "--users=b"), "--users is given 2 times; give it once"),
     "two conditions": (("unlearn", "x", "--where", "a == 1", "--where", "b == 1"), "--where is given 2 times"),

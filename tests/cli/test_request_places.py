@@ -1,7 +1,9 @@
 """Refusals of unknown ids say where in a request they stand."""
 
 import io
+import os
 from pathlib import Path
+from threading import Thread
 
 import polars as pl
 import pytest
@@ -31,6 +33,17 @@ def test_the_line_of_an_unknown_id_is_named(
     code, _, err = cli("unlearn", run_folder, "--user", "u00003", option, given, "--dry-run")
     assert code == 2
     assert err.splitlines()[-1].startswith(f"error: {path}, line {line}: ")
+
+
+def test_a_pipe_is_read_once(cli, run_folder: Path, tmp_path: Path):
+    """A second reading, for the line, would wait for another writer without end."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=("u00001\nnobody\n",), daemon=True)
+    writer.start()
+    code, _, err = cli("unlearn", run_folder, "--users", pipe, "--dry-run")
+    assert (code, err) == (2, "error: unknown user id: nobody; --ignore-unknown forgets the others\n")
+    writer.join()
 
 
 @pytest.mark.parametrize(

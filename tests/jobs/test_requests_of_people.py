@@ -1,6 +1,7 @@
 """Requests as they come: repeated, with strangers among them, about items that somebody else has all of."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,20 @@ def test_strangers_are_passed_over_when_it_is_asked_for(twice: Path):
     ]
     with pytest.raises(ForgetError, match="nothing is left to forget; unknown: 1 user, nobody"):
         jobs.present_part(twice / "second", ForgetRequest(users=["nobody"]))
+
+
+def test_unknown_ids_in_attributes_are_told(tmp_path: Path):
+    """An uploader who never watched anything is no user, and stays in the data all the same."""
+    data = full_user()
+    uploader = [f"u{n % 5 + 1}" if n else "bob-7" for n in range(len(data.items))]
+    files.save(replace(data, item_attributes=pl.DataFrame({"uploader": uploader})), tmp_path / "data")
+    jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", {"epochs": 1, "dim": 4})
+    told = "unknown ids stand in 1 row of items.uploader: correct the column, or forget these rows with --where"
+    with pytest.raises(ForgetError, match=f"^unknown user id: bob-7; {told}$"):
+        jobs.scope(tmp_path / "run", ForgetRequest(users=["bob-7"]))
+    request = ForgetRequest(users=["bob-7", "u3", "nobody"])
+    assert jobs.present_part(tmp_path / "run", request)[1].mentioned() == told
+    assert jobs.present_part(tmp_path / "run", ForgetRequest(users=["u3", "nobody"]))[1].mentioned() == ""
 
 
 def test_what_is_held_out_is_no_recommendation(run_folder: Path):

@@ -37,6 +37,8 @@ def show_absent(absent: "Absent", unknown_file: Path | None) -> None:
     """
     for line in absent.lines():
         warn(f"passed over, {line}")
+    if mentioned := absent.mentioned():
+        warn(mentioned)
     if unknown_file is None:
         return
     from mmrecun.jobs import absent_table

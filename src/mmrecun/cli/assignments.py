@@ -13,13 +13,15 @@ def parse_assignments(assignments: list[str], option: str = "--set") -> dict[str
     {'layers': 3, 'form': 'swapped'}
 
     Raises:
-        ConfigError: for an assignment without a name or an equals sign.
+        ConfigError: for an assignment without a name or an equals sign, or of a name that has a value already.
     """
     parsed: dict[str, Any] = {}
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
         if not separator or not name.strip():
             raise ConfigError(f"{option} {assignment}: write it as name=value, for example {option} layers=3")
+        if name.strip() in parsed:
+            raise ConfigError(f"{option} {assignment}: '{name.strip()}' is given twice")
         try:
             parsed[name.strip()] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:

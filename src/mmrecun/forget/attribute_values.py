@@ -106,7 +106,8 @@ def _fitted(value: Any, column: Column) -> Any:
     if kind == "texts" and not text:
         raise TypeError(f"'{column.name}' holds texts; write the value in quotation marks")
     if kind == "numbers" and text and (seconds := _seconds(value)) is not None:
-        raise TypeError(f"'{column.name}' holds numbers; as seconds since 1970, in UTC, {value} is {seconds}")
+        meant = f"as seconds since 1970, in UTC, {value} is {seconds}, as milliseconds {1000 * seconds}"
+        raise TypeError(f"'{column.name}' holds numbers; {meant}")
     if kind in ("numbers", "True and False") and text:
         raise TypeError(f"'{column.name}' holds {kind}; write the value without quotation marks")
     return value

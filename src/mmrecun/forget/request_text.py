@@ -105,9 +105,9 @@ def cells_of(text: str, separator: str) -> list[str]:
 def line_of(path: Path, names: Collection[str] | Collection[tuple[str, str]]) -> int | None:
     """Return the number of the first line of a text file that has one of `names` in it, alone or as a field.
 
-    Of a pair, both must be fields. None where there is no such line.
+    Of a pair, both must be fields. None where there is no such line, or the file can be read only once, as a pipe.
     """
-    if not names:
+    if not names or not (str(path) == "-" or path.is_file()):
         return None
     lines, named = read_lines(path, lambda _: None)
     wanted: set[str | tuple[str, str]] = set(names)

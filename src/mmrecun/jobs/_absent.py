@@ -7,12 +7,15 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self, TypeVar
 
+import polars as pl
+
 from mmrecun import runs
 from mmrecun.arrays import Bools
 from mmrecun.chunked.lineage import ReadMapped, ancestors
 from mmrecun.chunked.run import SIDES, MappedRun
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.references import Mention, RemovedIds, mentions
 from mmrecun.errors import ForgetError, MMRecUnError
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
@@ -20,7 +23,7 @@ from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import opened
 from mmrecun.jobs._part_reader import HERE, reader
 from mmrecun.runs import PathLike, Run
-from mmrecun.text import counted, preview
+from mmrecun.text import counted, listing, preview
 
 Names = tuple[str, ...] | tuple[tuple[str, str], ...]
 Name = TypeVar("Name")
@@ -35,10 +38,12 @@ class Absent:
     Attributes:
         unknown: kind -> users, items or pairs that neither the run nor its ancestors are known to have had.
         forgotten: kind -> those that were forgotten before.
+        mentions: where attributes hold unknown ids, such as those of an uploader who is no user.
     """
 
     unknown: Mapping[str, Names] = field(default_factory=dict)
     forgotten: Mapping[str, Names] = field(default_factory=dict)
+    mentions: tuple[Mention, ...] = ()
 
     def lines(self) -> list[str]:
         """Describe what is absent, one line for each kind, naming the first few."""
@@ -48,6 +53,12 @@ class Absent:
             for state, kinds in states
             for kind, named in kinds.items()
         ]
+
+    def mentioned(self) -> str:
+        """Describe where unknown ids stand in attributes; "" where they do not."""
+        places = [f"{counted(mention.rows, 'row')} of {mention.table}.{mention.column}" for mention in self.mentions]
+        where = "correct the column, or forget these rows with --where"
+        return f"unknown ids stand in {listing(places)}: {where}" if places else ""
 
 
 def absent_table(absent: Absent) -> str:
@@ -126,6 +137,7 @@ def _explained(absent: Absent, request: ForgetRequest, error: ForgetError) -> Fo
     if not (absent.forgotten or absent.unknown):
         return error
     message = "; ".join(absent.lines()) if absent.forgotten else str(error)
+    message += f"; {mentioned}" if (mentioned := absent.mentioned()) else ""
     return ForgetError(message if _without(request, absent).empty() else f"{message}; {_HINT}")
 
 
@@ -134,7 +146,8 @@ def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Abs
 
     Hashes of earlier requests are searched first, then the runs it descends from.
     """
-    return _absent(request, _InDataset(run.dataset), _memories(run, read_key(key)))
+    unknown, forgotten = _absent(request, _InDataset(run.dataset), _memories(run, read_key(key)))
+    return Absent(unknown.by_kind(), forgotten.by_kind(), _mentions(run.dataset, unknown))
 
 
 def absent_of_mapped(run: PathLike, request: ForgetRequest, on: str = HERE, key: bytes | None = None) -> Absent:
@@ -148,18 +161,24 @@ def _absent_of_mapped(read: ReadMapped, run: MappedRun, request: ForgetRequest, 
         yield from _requested(run.manifest.requested, key)
         yield from map(_InChunks, ancestors(run, read))
 
-    return _absent(request, _InChunks(run), memories())
+    unknown, forgotten = _absent(request, _InChunks(run), memories())
+    return Absent(unknown.by_kind(), forgotten.by_kind())
 
 
-def _absent(request: ForgetRequest, here: "_Memory", memories: "Iterable[_Memory]") -> Absent:
-    """Return what is not `here`, divided by whether one of the memories knows it."""
+def _absent(request: ForgetRequest, here: "_Memory", memories: "Iterable[_Memory]") -> tuple["_Ids", "_Ids"]:
+    """Return what is not `here`: that which no memory knows, and that which one does."""
     missing = _Ids.of(request).unknown_to(here)
     unknown = missing
     for memory in memories if any(missing) else ():
         unknown = unknown.unknown_to(memory)
         if not any(unknown):
             break
-    return Absent(unknown.by_kind(), missing.without(unknown).by_kind())
+    return unknown, missing.without(unknown)
+
+
+def _mentions(data: Dataset, unknown: "_Ids") -> tuple[Mention, ...]:
+    names = (pl.Series(ids, dtype=pl.String) for ids in (unknown.users, unknown.items))
+    return tuple(found for found in mentions(data, RemovedIds(data, *names)) if not found.plain)
 
 
 class _Memory(Protocol):

@@ -120,6 +120,8 @@ def _subject(data: Path, model: str | None, settings: Mapping[str, Any]) -> tupl
     if not (data / runs.MANIFEST).is_file():
         return data, model or "mgcn", settings
     manifest = runs.read_manifest(data)
+    if manifest.foreign is not None:
+        raise ConfigError(f"{data} holds a model of {manifest.foreign.like}, which that library trains: name a dataset")
     if model not in (None, manifest.model):
         raise ConfigError(f"{data} is a run of '{manifest.model}'; leave out --model {model}, or name a dataset folder")
     return data / manifest.dataset.path, manifest.model, {**manifest.settings, **manifest.training, **settings}
