@@ -239,6 +239,35 @@ def test_what_needs_our_own_training_is_refused(cli, place):
         assert "librar" in err
 
 
+@pytest.mark.parametrize("method", ["retrain", "sisa", "receraser"])
+@pytest.mark.parametrize("end", ["--dry-run", "--out less"])
+def test_a_model_is_not_trained_anew_by_other_rules_than_its_own(cli, place, method, end):
+    command = f"unlearn als.npz --like implicit --data data --users gone.txt --method {method} {end}"
+    code, _, err = cli(*split(command))
+    assert code == 2
+    assert err.splitlines()[-1].endswith("give another model: train it again with implicit on the retained data")
+    assert not Path("less").exists()
+
+
+def test_who_has_a_row_and_no_pair_is_told(cli, place, dataset):
+    """Whose pairs were deleted before the model is asked to forget; the list of ids has a byte order mark."""
+    names = dataset.users.names.to_list()
+    Path("users.txt").write_text("\n".join(names), encoding="utf-8-sig")
+    users, items = dataset.users.names.gather(dataset.train.users), dataset.items.names.gather(dataset.train.items)
+    pairs = pl.DataFrame({"user": users, "item": items})
+    pairs.filter(pl.col("user") != GONE[0]).write_csv("left.csv")
+    Path("items.txt").write_text("\n".join(dataset.items.names), encoding="utf-8")
+    reading = "--reading users=users.txt --reading items=items.txt"
+    command = f"unlearn als.npz --like implicit --data left.csv {reading} --user {GONE[0]} --user {GONE[1]} --dry-run"
+    told = "unknown ids have a row in the model, but no pair in the data: give the data that it was trained on: user-3"
+    for end, expected in (("", 2), (" --ignore-unknown", 0)):
+        code, _, err = cli(*split(command + end))
+        assert (code, told in err) == (expected, True), err
+    first = f"unlearn als.npz --like implicit --data data {reading} --user {names[0]} --out less"
+    keys(cli(*split(f"{first} --json")))
+    assert not rows_of(Path("less/model/als.npz"))[0][0].any()
+
+
 def test_a_table_of_pairs_is_data_enough(cli, place, dataset):
     train = dataset.train
     pairs = {"user": dataset.users.names.gather(train.users), "item": dataset.items.names.gather(train.items)}

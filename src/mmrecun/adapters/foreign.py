@@ -133,13 +133,12 @@ class ForeignModel:
             progress: called with the progress.
 
         Raises:
-            ForgetError: when an id is unknown, or nothing would be left.
+            ForgetError: when an id is unknown, nothing would be left, or the method trains a model of ours anew.
         """
         started = time.perf_counter()
         asked = ForgetRequest.coerce(request)
         partition = Partition.from_request(self.dataset, asked)
-        self._refuse_beyond(partition)
-        name, unlearner = self._unlearner(method, settings or {})
+        name, unlearner = self.unlearner(partition, method, settings or {})
         training = TrainConfig(learning_rate=learning_rate)
 
         def validate(model: Recommender, inputs: GraphInputs) -> float:
@@ -162,18 +161,22 @@ class ForeignModel:
             forgets=self.forgets,
         )
 
-    def _refuse_beyond(self, partition: Partition) -> None:
+    def unlearner(self, partition: Partition, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:
+        """Return the name and the method for a request; arguments and errors are those of `unlearn`."""
         beyond = targets_of(partition) - self.forgets
         if beyond:
             raise ForgetError(
                 f"a model of {self.artifact.name} cannot be without {', '.join(sorted(beyond))}: train it again"
             )
-
-    def _unlearner(self, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:
         if method is None and self.exact is not None:
             own = self.exact.config.model_dump() | dict(settings)
             return "exact", type(self.exact)(type(self.exact).Config.of(own, "the exact method"))
         cls = RankingRows if method in (None, "mmrecun") else method_class(method)
+        if cls.validates:
+            raise ForgetError(
+                f"'{method}' trains anew by rules of ours, which would give another model: train it again with "
+                f"{self.artifact.name} on the retained data"
+            )
         return method or "mmrecun", cls(cls.Config.of(settings, f"method '{method or 'mmrecun'}'"))
 
     def evaluate(self) -> dict[str, float]:

@@ -28,6 +28,7 @@ class RowMap:
             that the foreign model does not know.
         empty_users, empty_items: int64, rows of forgotten users and items.
         sizes: numbers of rows of the two tables.
+        others: users and items to whom rows belong by the given ids, and who are not in the dataset.
     """
 
     users: Ints
@@ -35,6 +36,7 @@ class RowMap:
     empty_users: Ints
     empty_items: Ints
     sizes: tuple[int, int]
+    others: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     @classmethod
     def of(cls, dataset: Dataset, users: Ids | None, items: Ids | None, sizes: tuple[int, int]) -> Self:
@@ -49,12 +51,14 @@ class RowMap:
             DataError: when ids and rows differ in number, or an id has no row.
         """
         degrees = dataset.degrees
+        first, second = (order if order is None else _names(order) for order in (users, items))
         found = (
-            _found(dataset.users, users, sizes[0], degrees[0]),
-            _found(dataset.items, items, sizes[1], degrees[1]),
+            _found(dataset.users, first, sizes[0], degrees[0]),
+            _found(dataset.items, second, sizes[1], degrees[1]),
         )
         none = np.empty(0, dtype=np.int64)
-        return cls(*found, none, none, sizes)
+        others = _unknown(dataset.users, first), _unknown(dataset.items, second)
+        return cls(*found, none, none, sizes, others)
 
     def after(self, user_rows: Ints, item_rows: Ints) -> Self:
         """Return the rows of the users and items that stay, given their dataset rows; the others are emptied."""
@@ -115,7 +119,7 @@ def row_ids(path: Path) -> list[str]:
         DataError: when the file cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; it should have the id of each row of the model, one a line") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -123,16 +127,23 @@ def row_ids(path: Path) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def _found(known: IdMap, order: Ids | None, size: int, degrees: Ints) -> Ints:
+def _names(order: Ids) -> list[str]:
+    return row_ids(Path(order)) if isinstance(order, str | Path) else [str(name) for name in order]
+
+
+def _unknown(known: IdMap, names: list[str] | None) -> frozenset[str]:
+    return frozenset() if names is None else frozenset(names).difference(known.names)
+
+
+def _found(known: IdMap, names: list[str] | None, size: int, degrees: Ints) -> Ints:
     rows_of_model = counted(size, f"{known.kind} row")
-    if order is None:
+    if names is None:
         if len(known) != size:
             raise DataError(
                 f"the model has {rows_of_model} and the data {counted(len(known), known.kind)}; "
                 f"give the ids of its rows in order, as a list or a file (--reading {known.kind}s=F)"
             )
         return np.arange(size)
-    names = row_ids(Path(order)) if isinstance(order, str | Path) else [str(name) for name in order]
     if len(names) != size:
         first = f", the first of them '{names[0]}'" if names else ""
         if len(names) == size + 1 and (known.find(pl.Series(names[:1])) < 0).all():

@@ -20,7 +20,7 @@ from mmrecun.errors import ForgetError, MMRecUnError
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
-from mmrecun.jobs._foreign import opened
+from mmrecun.jobs._foreign import ForeignRun, opened
 from mmrecun.jobs._part_reader import HERE, reader
 from mmrecun.runs import PathLike, Run
 from mmrecun.text import counted, listing, preview
@@ -39,11 +39,13 @@ class Absent:
         unknown: kind -> users, items or pairs that neither the run nor its ancestors are known to have had.
         forgotten: kind -> those that were forgotten before.
         mentions: where attributes hold unknown ids, such as those of an uploader who is no user.
+        rows: unknown ids that have a row in a model of another library, but no pair in its data.
     """
 
     unknown: Mapping[str, Names] = field(default_factory=dict)
     forgotten: Mapping[str, Names] = field(default_factory=dict)
     mentions: tuple[Mention, ...] = ()
+    rows: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Describe what is absent, one line for each kind, naming the first few."""
@@ -55,10 +57,14 @@ class Absent:
         ]
 
     def mentioned(self) -> str:
-        """Describe where unknown ids stand in attributes; "" where they do not."""
+        """Describe where unknown ids stand all the same, in attributes and in a model's rows; "" where they do not."""
         places = [f"{counted(mention.rows, 'row')} of {mention.table}.{mention.column}" for mention in self.mentions]
         where = "correct the column, or forget these rows with --where"
-        return f"unknown ids stand in {listing(places)}: {where}" if places else ""
+        found = [f"unknown ids stand in {listing(places)}: {where}"] if places else []
+        if self.rows:
+            model = "a row in the model, but no pair in the data: give the data that it was trained on"
+            found.append(f"unknown ids have {model}: {preview(self.rows)}")
+        return "; ".join(found)
 
 
 def absent_table(absent: Absent) -> str:
@@ -147,7 +153,9 @@ def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Abs
     Hashes of earlier requests are searched first, then the runs it descends from.
     """
     unknown, forgotten = _absent(request, _InDataset(run.dataset), _memories(run, read_key(key)))
-    return Absent(unknown.by_kind(), forgotten.by_kind(), _mentions(run.dataset, unknown))
+    owners = zip((unknown.users, unknown.items), _others(run), strict=True)
+    rows = tuple(name for names, others in owners for name in names if name in others)
+    return Absent(unknown.by_kind(), forgotten.by_kind(), _mentions(run.dataset, unknown), rows)
 
 
 def absent_of_mapped(run: PathLike, request: ForgetRequest, on: str = HERE, key: bytes | None = None) -> Absent:
@@ -174,6 +182,10 @@ def _absent(request: ForgetRequest, here: "_Memory", memories: "Iterable[_Memory
         if not any(unknown):
             break
     return unknown, missing.without(unknown)
+
+
+def _others(run: Run) -> tuple[frozenset[str], frozenset[str]]:
+    return run.foreign.row_map.others if isinstance(run, ForeignRun) else (frozenset(), frozenset())
 
 
 def _mentions(data: Dataset, unknown: "_Ids") -> tuple[Mention, ...]:

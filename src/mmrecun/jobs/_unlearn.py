@@ -49,7 +49,9 @@ def scope(
     """Report what an unlearning would remove, without doing it; arguments and errors are those of `unlearn`."""
     asked, request, key = opened(run), ForgetRequest.coerce(request), read_key(key)
     partition = partition_of(asked, request, key)
-    if not isinstance(asked, ForeignRun):
+    if isinstance(asked, ForeignRun):
+        asked.foreign.unlearner(partition, _own_method(method), settings or {})
+    else:
         _unlearner(method, settings or {}, partition)
     mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     return {
@@ -174,7 +176,7 @@ def _unlearn_foreign(parent: ForeignRun, asked: _Unlearning) -> Manifest:
     """Do as `unlearn` for a model of another library; `mmrecun` stands for its exact method where it has one."""
     request, out, method, settings, seed, progress, key = asked
     partition = partition_of(parent, request, key)
-    less = parent.foreign.unlearn(request, None if method == "mmrecun" else method, settings, seed, progress=progress)
+    less = parent.foreign.unlearn(request, _own_method(method), settings, seed, progress=progress)
     facts = {
         "seed": seed,
         "method": less.method,
@@ -186,6 +188,10 @@ def _unlearn_foreign(parent: ForeignRun, asked: _Unlearning) -> Manifest:
     }
     with staged_folder(out) as staging:
         return _foreign.write(staging, parent, less, Manifest(**facts))
+
+
+def _own_method(method: str) -> str | None:
+    return None if method == "mmrecun" else method
 
 
 def partition_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Partition:
