@@ -86,6 +86,23 @@ def test_an_id_in_a_table(runs: tuple[Run, Run, Partition], tmp_path: Path):
     assert failed(runs, folder=folder) == {"residue: files"}
 
 
+@pytest.mark.parametrize(
+    ("column", "there"),
+    [
+        ({"items": [["i00000", "i00001"], None]}, True),
+        ({"best": [["i00000"], ["i00001"]]}, True),
+        ({"account": ["u00003", "u00000"]}, True),
+        ({"best": [["i00000"], []], "scores": [[1.0], []], "parts": [{"a": 1}, None]}, False),
+    ],
+)
+def test_an_id_in_an_exported_list(runs: tuple[Run, Run, Partition], tmp_path: Path, column: dict, there: bool):
+    folder = tmp_path / "copy"
+    shutil.copytree(runs[1].folder, folder)
+    (folder / "old").mkdir()
+    pl.DataFrame({"user": ["u00000", "u00001"], **column}).write_parquet(folder / "old" / "lists.parquet")
+    assert failed(runs, folder=folder) == ({"residue: files"} if there else set())
+
+
 def test_an_id_in_the_type_of_a_column(runs: tuple[Run, Run, Partition], tmp_path: Path):
     folder = tmp_path / "copy"
     shutil.copytree(runs[1].folder, folder)

@@ -29,6 +29,8 @@ _OWN = {
     "export.json",
 }  # full of words of the program itself
 _REPORTS = {"audit.json", "report.html"}
+_TABLES = {"users.parquet", "items.parquet", "interactions.parquet"}
+_ID_COLUMNS, _LISTS = ("id", "user", "item"), ("users", "items")
 _UNREADABLE = (OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError, BadZipFile)
 _OWN_WORD = re.compile(rb"[a-z_]+@\d+")  # names of figures
 
@@ -99,12 +101,23 @@ def _kept(names: list[str], partition: Partition) -> pl.Series:
 
 
 def _in_columns(path: Path, names: list[str], partition: Partition) -> int:
-    """Count the forgotten ids in the id columns of a Parquet file."""
+    """Count the forgotten ids in a Parquet file: in its columns of ids, and those unlike words in any texts and lists.
+
+    The tables of the dataset are searched for the latter by `mentions`.
+    """
     wanted, kept = pl.Series(names, dtype=pl.String).implode(), _kept(names, partition)
     frame = read_parquet(path)
-    columns = [frame[column].cast(pl.String) for column in frame.columns if column in ("id", "user", "item")]
-    held = pl.concat(columns).unique() if columns else kept.clear()
-    return int((held.is_in(wanted) & ~held.is_in(kept.implode())).sum())
+    unlike = pl.Series(unlike_words(names), dtype=pl.String).implode()
+    others = path.name not in _TABLES
+    held: set[str] = set()
+    for column in frame.get_columns():
+        values = column.explode() if isinstance(column.dtype, pl.List) else column
+        if column.name in (*_ID_COLUMNS, *(_LISTS if others else ())) and not values.dtype.is_nested():
+            texts = values.cast(pl.String)
+            held.update(texts.filter(texts.is_in(wanted)))
+        elif others and values.dtype == pl.String:
+            held.update(values.filter(values.is_in(unlike)))
+    return len(held.difference(kept))
 
 
 def _in_types(path: Path, names: list[str]) -> int:
