@@ -62,7 +62,8 @@ def test_further_tables_lose_the_rows_of_the_forgotten(ranked, dataset, tmp_path
             "item.weight": items,
             "user.bias": bias,
             "best/user_mlp": torch.ones(len(users), 3),
-            "item_pop.weight": torch.ones(len(items), 1),
+            "item_pop.weight": torch.ones(len(items), 1, dtype=torch.bfloat16),
+            "item_seen": torch.ones(len(items), dtype=torch.uint8),
             "user_tower.0.weight": torch.ones(len(users), 2),  # as wide as there are users
             "user_tower.0.bias": torch.ones(len(users)),
             "anything": torch.ones(len(items), 2),
@@ -76,7 +77,8 @@ def test_further_tables_lose_the_rows_of_the_forgotten(ranked, dataset, tmp_path
     less = mine.unlearn(ForgetRequest(users=["user-4"], items=["item-9"]))
     less.save(tmp_path / "less.pth")
     after = torch.load(tmp_path / "less.pth", weights_only=True)
-    for name, gone in (("user.weight", 4), ("user.bias", 4), ("best/user_mlp", 4), ("item_pop.weight", 9)):
+    rows = {"user.weight": 4, "user.bias": 4, "best/user_mlp": 4, "item_pop.weight": 9, "item_seen": 9}
+    for name, gone in rows.items():
         found = after["model"][name].reshape(len(after["model"][name]), -1).any(dim=1)
         assert found.logical_not().nonzero().flatten().tolist() == [gone], name
     assert torch.equal(after["model"]["user.bias"][5:], bias[5:])
@@ -129,6 +131,16 @@ def test_a_table_that_is_not_there_is_named(saved, tokens, dataset):
 def test_tokens_must_fit_the_rows(saved, dataset):
     with pytest.raises(DataError, match="the model has 31 user rows, but 30 user ids were given"):
         recbole.load(saved, dataset, dataset.users.names, dataset.items.names)
+
+
+def test_tables_of_another_type_are_refused(ranked, dataset, tmp_path):
+    for dtype, told in ((torch.bfloat16, "not bfloat16; save them as float32"), (torch.int16, "not int16; save")):
+        torch.save(
+            {name: torch.from_numpy(rows).to(dtype) for name, rows in zip("ui", ranked, strict=True)},
+            tmp_path / "m.pth",
+        )
+        with pytest.raises(ArtifactError, match=told):
+            checkpoints.load(tmp_path / "m.pth", "u", "i", dataset)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02}."], ids=["empty", "cut", "legacy"])

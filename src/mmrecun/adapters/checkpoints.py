@@ -122,7 +122,7 @@ def load(
     shapes = {table: tensor.shape for table, tensor in file.tensors.items() if not _is_moment(table)}
     further = FurtherRows.of(shapes, (users, items), lists_of_ids(file.whole, dataset))
     for table in further.owned:
-        file.array(table)  # refused now if it cannot be read, and not after the work
+        file.array(table)  # which refuses a damaged one before the work
     artifact = TablesInFile(file, users, items, further, name)
     mine = ForeignModel(dataset, as_recommender(first, second, row_map, layers), artifact, row_map)
     return in_order(mine, user_ids, item_ids)

@@ -45,7 +45,8 @@ def as_recommender(
         raise ArtifactError(f"user and item vectors must be [U, D] and [I, D], not {users.shape} and {items.shape}")
     for values in (users, items):
         if not np.issubdtype(values.dtype, np.floating):
-            raise ArtifactError(f"vectors must be of floating-point numbers, not {values.dtype}")
+            given = "bfloat16" if values.dtype.kind == "V" else values.dtype
+            raise ArtifactError(f"vectors must be of floating-point numbers, not {given}; save them as float32")
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise ArtifactError("the model's vectors hold NaN or infinity")
     sizes = Sizes(users=len(row_map.users), items=len(row_map.items))

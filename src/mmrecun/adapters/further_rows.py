@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import polars as pl
 
 from mmrecun.adapters.row_map import Array, RowMap
@@ -69,7 +70,7 @@ class FurtherRows:
         """Copy an owned `table` [R, ...] with zeros, or empty text, in the rows of the forgotten."""
         filled = table.copy()
         rows = row_map.empty_users if self.owned[name] == "user" else row_map.empty_items
-        filled[rows] = "" if table.dtype.kind == "U" else b"" if table.dtype.kind == "S" else 0
+        filled[rows] = np.zeros((), dtype=table.dtype)
         return filled
 
 

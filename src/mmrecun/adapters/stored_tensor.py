@@ -15,6 +15,10 @@ DTYPES = {
     "LongStorage": "<i8",
     "IntStorage": "<i4",
     "BoolStorage": "?",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BFloat16Storage": "V2",  # two bytes, which NumPy cannot read as a number; their zeros are those of the number
 }
 
 
