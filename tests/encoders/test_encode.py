@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy.io import wavfile
 
-from mmrecun import jobs
+from mmrecun import jobs, runs
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.encoders import encode as encode_module
@@ -18,7 +18,7 @@ from mmrecun.encoders.log_mel import LogMel
 from mmrecun.encoders.made_content import sound_of
 from mmrecun.encoders.registry import ENCODERS, open_encoder
 from mmrecun.encoders.sources import find_contents
-from mmrecun.errors import ConfigError, DataError
+from mmrecun.errors import ArtifactError, ConfigError, DataError
 
 MISSING, BROKEN, SILENT = 4, 9, 12
 
@@ -88,6 +88,16 @@ def test_a_copy_leaves_the_dataset_as_it_was(data: Path, sounds: Path, tmp_path:
     assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
     assert files.load(tmp_path / "copy").modalities["audio"].provenance.encoder == "log-mel"
     assert set(tmp_path.iterdir()) == {data, tmp_path / "copy"}
+
+
+def test_the_dataset_of_a_run_is_not_added_to(run_folder: Path, tmp_path: Path, sounds: Path):
+    """The run would not be readable any more, since its manifest knows the dataset by digest."""
+    after = tmp_path / "after"
+    jobs.unlearn(run_folder, {"users": ["u00003"]}, after, "unlink")
+    with pytest.raises(ArtifactError, match=r"is the dataset of a run, which could not be read any more; .* --out"):
+        jobs.encode(after / "dataset", "sound", str(sounds), "log-mel")
+    assert not list(after.glob(".*"))
+    runs.load(after)
 
 
 def test_an_interrupted_call_goes_on(data: Path, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmrecun import runs
 from mmrecun.atomic import refuse_existing
 from mmrecun.claims import claimed
 from mmrecun.data import files
@@ -13,7 +14,7 @@ from mmrecun.device import prepared
 from mmrecun.encoders.encode import encode as encode_contents
 from mmrecun.encoders.registry import open_encoder
 from mmrecun.encoders.sources import find_contents
-from mmrecun.errors import DataError
+from mmrecun.errors import ArtifactError, DataError
 from mmrecun.progress import Progress, no_progress
 from mmrecun.runs import PathLike
 from mmrecun.text import counted, preview
@@ -53,13 +54,15 @@ def encode(
     Raises:
         DataError: when the dataset has that modality, or the source holds no content of its items.
         ConfigError: for an unknown encoder or a missing library.
-        ArtifactError: when `out` exists, or another command is making it or adding to `data`.
+        ArtifactError: when `out` exists, another command is making it or adding to `data`, or `data` is that of a run.
     """
     data, copy = Path(data), None if out is None else Path(out)
     check_name(modality)
     partial = partial_folder(data, modality)
     if copy is not None:
         refuse_existing(copy)
+    else:
+        _refuse_of_run(data)
     files.read_header(data)  # a claim would make folders on the way to a dataset that is not there
     with claimed(copy or data, within=() if copy else (data, data / "features")):
         dataset = files.load(data)
@@ -76,6 +79,19 @@ def encode(
         shutil.rmtree(partial, ignore_errors=True)
     absent = [row for row, piece in enumerate(contents.pieces) if piece is None]
     return EncodedDataset(dataset, copy or data, _warnings(dataset, absent, encoded.unreadable, contents.ignored))
+
+
+def _refuse_of_run(data: Path) -> None:
+    """Refuse to add to the dataset inside a run folder, which its manifest knows by digest."""
+    folder = data.resolve().parent
+    try:
+        within = (folder / runs.read_manifest(folder).dataset.path).resolve() == data.resolve()
+    except ArtifactError:
+        return
+    if within:
+        raise ArtifactError(
+            f"{data} is the dataset of a run, which could not be read any more; write a copy with --out"
+        )
 
 
 def _written(dataset: Dataset, made: Modality, data: Path, copy: Path | None) -> Dataset:
