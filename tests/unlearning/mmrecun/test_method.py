@@ -226,6 +226,16 @@ def test_a_user_whose_items_lost_a_modality_has_no_taste_in_it(with_tastes: Trai
     assert not any(torch.equal(solver.tables[name].weight[3], trained[name].weight[3]) for name in own)
 
 
+@pytest.mark.parametrize(("least", "in_part"), [(1, True), (-1, False)])
+def test_lapsed_features_that_are_forgotten_in_part_are_said_to_be(
+    with_tastes: Trained, least: float, in_part: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(method, "WELL_EXPLAINED", least)
+    ended = unlearned(with_tastes, without_audio(with_tastes.dataset), epochs=0).stop_reason
+    assert ("forgotten in part" in ended) == in_part
+    assert "in part" not in unlearned(with_tastes, taken_out(with_tastes.dataset, "pairs"), epochs=0).stop_reason
+
+
 def test_a_model_that_nothing_could_validate_is_not_trained_anew(trained: Trained):
     pairs = trained.dataset.interactions
     asked = pairs.splits == Split.VALID
@@ -311,7 +321,7 @@ def propagating(dataset: Dataset) -> Trained:
 def test_where_a_model_is_harmed_by_other_noise_it_keeps_its_own(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
     """Then the solution is the one that would have been found without a try."""
     partition = taken_out(propagating.dataset, "users")
-    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
     monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: True)
     redrawn = unlearned(propagating, partition).model.state_dict()
     monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: False)
@@ -325,7 +335,7 @@ def test_where_a_model_is_harmed_by_other_noise_it_keeps_its_own(propagating: Tr
 def test_other_noise_is_as_long_and_comes_from_rows_of_the_same_degree(
     propagating: Trained, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
     solver = BalanceSolver(task_of(propagating, taken_out(propagating.dataset, "users")), 64, -1)
     before = {name: balance.rest for name, balance in solver._balance.items()}
     assert solver.redraw_rest()
@@ -341,7 +351,7 @@ def test_other_noise_is_as_long_and_comes_from_rows_of_the_same_degree(
 
 
 def test_a_row_that_starts_anew_takes_no_noise_from_another(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
     solver = BalanceSolver(task_of(propagating, without_pairs_of(propagating.dataset, 3)), 64, -1)
     assert solver.redraw_rest()
     table, balance = solver.tables["users.weight"], solver._balance["users.weight"]
@@ -355,6 +365,6 @@ def test_noise_stays_where_little_is_explained_or_no_graph_averages_rows(
     model: str, least: float, redrawn: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ):
     trained = request.getfixturevalue(model)
-    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", least)
+    monkeypatch.setattr(restoring, "WELL_EXPLAINED", least)
     solver = BalanceSolver(task_of(trained, taken_out(trained.dataset, "users")), 64, -1)
     assert solver.redraw_rest() == redrawn

@@ -39,7 +39,7 @@ from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.level import FEWEST, ForgettingLevel
-from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
+from mmrecun.unlearning.mmrecun.restoring import WELL_EXPLAINED, BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.mmrecun.small_request import moved_alone
 from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_step_scale, shorter_scales
@@ -186,7 +186,9 @@ class MMRecUn(Unlearner):
         settled = f"then trained on them for {counted(epochs, 'epoch')} at most" if large else _owing(owed)
         stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs, {settled}"
         carried = solver.facts.model_copy(update={"owed": owed})
-        return UnlearnResult(solver.model, stop, history, carried=carried.model_dump(mode="json"))
+        return UnlearnResult(
+            solver.model, stop + _in_part(task, solver), history, carried=carried.model_dump(mode="json")
+        )
 
     def _steps(self, task: Task, solver: BalanceSolver, guard: ValidationGuard, in_all: int) -> list[dict[str, float]]:
         """Take Gauss-Newton steps, as long as they bring rows nearer to balance; returns what each found."""
@@ -232,6 +234,14 @@ def train_on_retained(
     )
     optimizer = adam(solver.model, _SETTLING_RATE * task.training.learning_rate)
     return train_epoch(solver.model, pairs, sampler, solver.inputs, task.training.batch_size, seed, optimizer)
+
+
+def _in_part(task: Task, solver: BalanceSolver) -> str:
+    """Say that features which items lost are forgotten in part; "" where rows follow from pairs well enough."""
+    if not _features_lost(task) or solver.cosine >= WELL_EXPLAINED:
+        return ""
+    why = f"pairs explain rows with a cosine of {solver.cosine:.2f} only"
+    return f"; lapsed features are forgotten in part, since {why}: --method retrain forgets all of them"
 
 
 def _share(task: Task) -> float:

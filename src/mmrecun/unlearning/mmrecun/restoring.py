@@ -25,7 +25,7 @@ from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradi
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
 _REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged with another row
 _REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above this one:
-_WELL_EXPLAINED = 0.8  # LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
+WELL_EXPLAINED = 0.8  # LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
 _LONGEST = 0.2  # of a row's step, in mean lengths; rows of few pairs hardly resist, and went 15 lengths in MGCN
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
@@ -45,6 +45,7 @@ class BalanceSolver:
         tables: the tables that move, by name.
         unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
         facts: facts of the trained model.
+        cosine: of rows with what their pairs taught them; the smaller of the means of users and of items.
     """
 
     def __init__(self, task: Task, negatives: int, min_cosine: float, capture: bool = True) -> None:
@@ -89,7 +90,7 @@ class BalanceSolver:
         self._following = intact if len(intact) == 1 else set[str]()  # lapsed features change both sides
         self._strata = {side: degree_strata(after) for side, (_, after) in sides.items()}
         self._kept = self._balance
-        self._cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
+        self.cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
         self._start = [table.weight.detach().clone() for table in self.tables.values()]
 
     @torch.no_grad()
@@ -105,7 +106,7 @@ class BalanceSolver:
 
         Where items share features, or graphs join many rows, most of a row may come from the pairs of others.
         """
-        names = [name for name in self.tables if trained.cosines[name] < _WELL_EXPLAINED]
+        names = [name for name in self.tables if trained.cosines[name] < WELL_EXPLAINED]
         gradients = self._gradients()[0] if names else {}
         return {
             name: share_left(trained.gradients[name][rows[self.tables[name].side]], gradients[name]) for name in names
@@ -123,7 +124,7 @@ class BalanceSolver:
         change, and affected items would stand out in them. Where no graph averages rows, it costs recall and hardly
         changes lists.
         """
-        share = redrawn_share(self._cosine)
+        share = redrawn_share(self.cosine)
         if not share or not self.model.required_inputs().user_item:
             return False
         rng = self._seed.child("rest").numpy()
@@ -287,4 +288,4 @@ def redrawn_share(cosine: float) -> float:
     >>> [round(redrawn_share(cosine), 3) for cosine in (0.7, 0.83, 0.87)]
     [0.0, 0.15, 0.25]
     """
-    return min(max(_REDRAWN_GROWTH * (cosine - _WELL_EXPLAINED), 0.0), _REDRAWN)
+    return min(max(_REDRAWN_GROWTH * (cosine - WELL_EXPLAINED), 0.0), _REDRAWN)
