@@ -10,7 +10,7 @@ from mmrecun.models.base import Recommender
 from mmrecun.training.validation import can_validate, validation_score
 from mmrecun.unlearning.base import Task, retained_model
 
-_MOST_ASKED = 4096  # users whose recall is computed
+_MOST_ASKED = 2048  # users whose recall is computed
 _LEAST_KEPT = 0.85  # of the trained model's validation recall; Golds keep 0.95 or more of it
 _NEARLY_ALL = 0.95  # of it; Golds differ by about as much
 _SHARED = 0.5  # the error of a difference, in that of one recall: two models serve most users alike
