@@ -5,22 +5,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import polars as pl
 
-from mmrecun import runs
 from mmrecun.arrays import Bools
 from mmrecun.chunked.lineage import ReadMapped, ancestors
-from mmrecun.chunked.run import SIDES, MappedRun
-from mmrecun.data import files
+from mmrecun.chunked.run import MappedRun
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.references import Mention, RemovedIds, mentions
-from mmrecun.errors import ForgetError, MMRecUnError
-from mmrecun.forget.record import ForgetRecord
+from mmrecun.errors import ForgetError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import ForeignRun, opened
+from mmrecun.jobs._known_ids import InChunks, InDataset, KnownIds, earlier_ids, requested_ids
 from mmrecun.jobs._part_reader import HERE, reader
 from mmrecun.runs import PathLike, Run
 from mmrecun.text import counted, listing, preview
@@ -152,7 +150,7 @@ def absent_of(run: Run, request: ForgetRequest, key: bytes | None = None) -> Abs
 
     Hashes of earlier requests are searched first, then the runs it descends from.
     """
-    unknown, forgotten = _absent(request, _InDataset(run.dataset), _memories(run, read_key(key)))
+    unknown, forgotten = _absent(request, InDataset(run.dataset), earlier_ids(run, read_key(key)))
     owners = zip((unknown.users, unknown.items), _others(run), strict=True)
     rows = tuple(name for names, others in owners for name in names if name in others)
     return Absent(unknown.by_kind(), forgotten.by_kind(), _mentions(run.dataset, unknown), rows)
@@ -165,20 +163,20 @@ def absent_of_mapped(run: PathLike, request: ForgetRequest, on: str = HERE, key:
 
 
 def _absent_of_mapped(read: ReadMapped, run: MappedRun, request: ForgetRequest, key: bytes | None) -> Absent:
-    def memories() -> Iterator[_Memory]:
-        yield from _requested(run.manifest.requested, key)
-        yield from map(_InChunks, ancestors(run, read))
+    def earlier() -> Iterator[KnownIds]:
+        yield from requested_ids(run.manifest.requested, key)
+        yield from map(InChunks, ancestors(run, read))
 
-    unknown, forgotten = _absent(request, _InChunks(run), memories())
+    unknown, forgotten = _absent(request, InChunks(run), earlier())
     return Absent(unknown.by_kind(), forgotten.by_kind())
 
 
-def _absent(request: ForgetRequest, here: "_Memory", memories: "Iterable[_Memory]") -> tuple["_Ids", "_Ids"]:
-    """Return what is not `here`: that which no memory knows, and that which one does."""
+def _absent(request: ForgetRequest, here: KnownIds, earlier: Iterable[KnownIds]) -> tuple["_Ids", "_Ids"]:
+    """Return what is not `here`: that which nothing `earlier` knows, and that which something does."""
     missing = _Ids.of(request).unknown_to(here)
     unknown = missing
-    for memory in memories if any(missing) else ():
-        unknown = unknown.unknown_to(memory)
+    for known in earlier if any(missing) else ():
+        unknown = unknown.unknown_to(known)
         if not any(unknown):
             break
     return unknown, missing.without(unknown)
@@ -191,19 +189,6 @@ def _others(run: Run) -> tuple[frozenset[str], frozenset[str]]:
 def _mentions(data: Dataset, unknown: "_Ids") -> tuple[Mention, ...]:
     names = (pl.Series(ids, dtype=pl.String) for ids in (unknown.users, unknown.items))
     return tuple(found for found in mentions(data, RemovedIds(data, *names)) if not found.plain)
-
-
-class _Memory(Protocol):
-    """A source of known users, items and pairs. Each method answers for N names: bool [N]."""
-
-    def users_in(self, names: tuple[str, ...]) -> Bools:
-        """Say which users are known."""
-
-    def items_in(self, names: tuple[str, ...]) -> Bools:
-        """Say which items are known."""
-
-    def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
-        """Say which pairs are known."""
 
 
 class _Ids(NamedTuple):
@@ -219,11 +204,11 @@ class _Ids(NamedTuple):
         items = [*request.items, *(item for items in request.modalities.values() for item in items or ())]
         return cls(_once(request.users), _once(items), _once(request.pairs))
 
-    def unknown_to(self, memory: _Memory) -> Self:
-        """Return the parts that `memory` does not have."""
+    def unknown_to(self, known: KnownIds) -> Self:
+        """Return the parts that `known` does not have."""
         users, items, pairs = self
         return type(self)(
-            _unknown(users, memory.users_in), _unknown(items, memory.items_in), _unknown(pairs, memory.pairs_in)
+            _unknown(users, known.users_in), _unknown(items, known.items_in), _unknown(pairs, known.pairs_in)
         )
 
     def without(self, others: Self) -> Self:
@@ -247,77 +232,3 @@ def _left(names: tuple[Name, ...], others: tuple[Name, ...]) -> tuple[Name, ...]
 
 def _unknown(names: tuple[Name, ...], known: Callable[[tuple[Name, ...]], Bools]) -> tuple[Name, ...]:
     return tuple(name for name, there in zip(names, known(names), strict=True) if not there) if names else ()
-
-
-class _InDataset:
-    """The users, items and pairs of a dataset."""
-
-    def __init__(self, data: Dataset) -> None:
-        self.data = data
-
-    def users_in(self, names: tuple[str, ...]) -> Bools:
-        there: Bools = self.data.users.find(names) >= 0
-        return there
-
-    def items_in(self, names: tuple[str, ...]) -> Bools:
-        there: Bools = self.data.items.find(names) >= 0
-        return there
-
-    def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
-        data = self.data
-        users, items = data.users.find(user for user, _ in pairs), data.items.find(item for _, item in pairs)
-        known: Bools = (users >= 0) & (items >= 0)
-        return known & data.interactions.contains(users, items, len(data.items))
-
-
-class _InChunks:
-    """The users, items and pairs of a run in chunks."""
-
-    def __init__(self, run: MappedRun) -> None:
-        self.run = run
-
-    def users_in(self, names: tuple[str, ...]) -> Bools:
-        there: Bools = self.run.find("users", names) >= 0
-        return there
-
-    def items_in(self, names: tuple[str, ...]) -> Bools:
-        there: Bools = self.run.find("items", names) >= 0
-        return there
-
-    def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
-        users, items = (self.run.find(side, names) for side, names in zip(SIDES, zip(*pairs, strict=True), strict=True))
-        known: Bools = (users >= 0) & (items >= 0)
-        lists = self.run.pairs_of("users").lists(users[known])
-        known[known] = [item in partners >> 2 for item, partners in zip(items[known], lists, strict=True)]
-        return known
-
-
-class _Requested:
-    """The ids of earlier requests, by the hashes that a run keeps of them."""
-
-    def __init__(self, record: ForgetRecord) -> None:
-        self.record = record
-        self.users_in, self.items_in = record.users_in, record.items_in
-
-    def pairs_in(self, pairs: tuple[tuple[str, str], ...]) -> Bools:
-        """Say which pairs were requested, by themselves or by their user or item."""
-        users, items = zip(*pairs, strict=True)
-        record = self.record
-        found: Bools = record.pairs_in(users, items) | record.users_in(users) | record.items_in(items)
-        return found
-
-
-def _memories(run: Run, key: bytes | None) -> Iterator[_Memory]:
-    """Yield the hashes of earlier requests, where `key` reads them, then the datasets that `run` descends from."""
-    yield from _requested(run.manifest.requested, key)
-    for folder, manifest in runs.ancestors(run.folder, run.manifest):
-        try:
-            yield _InDataset(files.load((folder / manifest.dataset.path).resolve()))
-        except MMRecUnError:  # it may have been removed
-            return
-
-
-def _requested(record: ForgetRecord | None, key: bytes | None) -> Iterator[_Memory]:
-    """Yield the hashes of a record, where `key` reads them."""
-    if record is not None and (known := record.with_key(key)).readable:
-        yield _Requested(known)
