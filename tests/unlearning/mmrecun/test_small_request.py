@@ -188,3 +188,21 @@ def test_rows_that_keep_their_pairs_go_as_far_as_the_scale_says(factorised: Trai
     assert first.abs().max() > 0
     before, after = (torch.from_numpy(data.degrees[1]) for data in (task.partition.original, task.partition.retained))
     torch.testing.assert_close(second, (1 + 2 * (after / before) ** 4).float()[:, None] * first)
+
+
+def test_a_user_left_with_no_pair_of_a_modality_has_no_taste_in_it(dataset: Dataset):
+    """The row of that modality starts anew; rows of users count the pairs that have it, not all."""
+    trained, train = trained_on(dataset, "vbpr", TRAINING), dataset.train
+    heard = dataset.modalities["audio"].present[train.items]
+    user = int(np.setdiff1d(train.users[~heard], np.setdiff1d(train.users, train.users[heard]))[0])
+    rows = np.flatnonzero(heard & (train.users == user))
+    names = dataset.users.names.gather(train.users[rows]), dataset.items.names.gather(train.items[rows])
+    partition = Partition.from_request(dataset, ForgetRequest(pairs=tuple(zip(*names, strict=True))))
+    assert partition.retained.degrees[0][user] > 0
+    task = task_of(trained, partition)
+    model = moved_alone(task, facts_of(trained), 64, 1.2)
+    lost, own = (model.get_parameter(f"{name}.weight")[user] for name in ("tastes.audio", "users"))
+    bound = (6 / sum(model.get_parameter("tastes.audio.weight").shape)) ** 0.5
+    assert lost.abs().max() <= bound
+    assert not torch.equal(lost, trained.model.get_parameter("tastes.audio.weight")[user])
+    assert own.abs().max() > bound

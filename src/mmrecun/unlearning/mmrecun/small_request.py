@@ -25,7 +25,7 @@ from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_wei
 from mmrecun.unlearning.mmrecun.links import add_rows
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.step_scale import row_scale
-from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
+from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, degrees_of
 
 _MOST_PAIRS = 4096  # pairs sampled for the curvature of their rows
 _MOST_ENTRIES = 1 << 24  # of curvature matrices at a time
@@ -74,27 +74,30 @@ class _Move(NamedTuple):
 
 
 def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) -> Iterator[_Move]:
-    local = _Local(task, negatives)
-    tables = [(name, table) for name, table in model.tables().items() if name in facts.decays]
+    local, partition = _Local(task, negatives), task.partition
+    tables = [
+        (name, table, degrees_of(table, partition.original), degrees_of(table, partition.retained))
+        for name, table in model.tables().items()
+        if name in facts.decays
+    ]
     for number, side in enumerate(("users", "items")):
-        for rows in _rows_that_lost_pairs(task.partition, number, local.rows_at_once):
+        for rows in _rows_that_lost_pairs(partition, number, local.rows_at_once):
             curvature = facts.reach * local.curvature(side, rows.original)
-            for name, table in tables:
+            for name, table, old, new in tables:
                 if table.side == side:
-                    step = _newton_step(table, rows, local.taught(name), curvature, facts.decays[name])
+                    degrees = old[rows.original], new[rows.retained]
+                    step = _newton_step(table, rows, local.taught(name), curvature, facts.decays[name], degrees)
                     places = torch.from_numpy(rows.retained).to(step.device)
-                    emptied = places[torch.from_numpy(rows.after == 0).to(step.device)]
-                    kept = pairs_kept(rows.before, rows.after, step)
+                    emptied = places[torch.from_numpy((degrees[0] > 0) & (degrees[1] == 0)).to(step.device)]
+                    kept = pairs_kept(*degrees, step)
                     yield _Move(table, places, emptied, kept, step)
 
 
 class _Rows(NamedTuple):
-    """M retained rows of one side that lost pairs: their places and degrees in both datasets, int64 [M] each."""
+    """M retained rows of one side that lost pairs: their places in both datasets, int64 [M] each."""
 
     original: Ints
     retained: Ints
-    before: Ints
-    after: Ints
 
 
 def _rows_that_lost_pairs(partition: Partition, number: int, at_once: int) -> Iterator[_Rows]:
@@ -105,13 +108,16 @@ def _rows_that_lost_pairs(partition: Partition, number: int, at_once: int) -> It
     affected = np.unique(pairs[~removed[pairs]])
     for start in range(0, len(affected), at_once):
         rows = affected[start : start + at_once]
-        places = np.searchsorted(kept, rows)
-        before, after = partition.original.degrees[number][rows], partition.retained.degrees[number][places]
-        yield _Rows(rows, places, before, after)
+        yield _Rows(rows, np.searchsorted(kept, rows))
 
 
 def _newton_step(
-    table: EmbeddingTable, rows: _Rows, taught: Tensor, curvature: Tensor, decay_at: DecayByDegree
+    table: EmbeddingTable,
+    rows: _Rows,
+    taught: Tensor,
+    curvature: Tensor,
+    decay_at: DecayByDegree,
+    degrees: tuple[Ints, Ints],
 ) -> Tensor:
     """Return the step of each of M rows, float32 [M, D'].
 
@@ -121,9 +127,10 @@ def _newton_step(
         taught: gradient over the forgotten pairs by all original rows, float32 [R, D'].
         curvature: float32 [M, D, D].
         decay_at: the decay of the table's rows.
+        degrees: int64 [M] each, before and after.
     """
     at, to = (torch.from_numpy(each).to(taught.device) for each in (rows.original, rows.retained))
-    old, new = (torch.from_numpy(decay_at(degree)).to(taught)[:, None] for degree in (rows.before, rows.after))
+    old, new = (torch.from_numpy(decay_at(degree)).to(taught)[:, None] for degree in degrees)
     return _solved(curvature, new, taught[at] + (old - new) * table.weight[to])
 
 
