@@ -80,3 +80,9 @@ def test_links_lead_somewhere(path: Path):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (path.parent / target).exists(), target
+
+
+def test_help_keeps_its_words_in_brackets():
+    """A terminal's help takes "[raw]" for a style, and leaves it out."""
+    cells = [line for line in page().splitlines() if line.startswith("| `--")]
+    assert not [line for line in cells if re.search(r" \w+\[[a-z]+\]", line)]

@@ -20,7 +20,7 @@ def demo(
     raw: Annotated[
         bool,
         typer.Option(
-            "--raw", help="Begin with synthetic pictures, words and sounds, and encode them; needs mmrecun[raw]."
+            "--raw", help="Begin with synthetic pictures, words and sounds, and encode them; needs the extra raw."
         ),
     ] = False,
     as_json: JsonFlag = False,
