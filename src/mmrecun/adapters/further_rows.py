@@ -34,7 +34,7 @@ class FurtherRows:
     def of(cls, shapes: Mapping[str, tuple[int, ...]], tables: tuple[str, str], lists: tuple[str, ...] = ()) -> Self:
         """Find further tables by their shapes; those with weight and bias are layers, unless one is of `tables`."""
         sizes = shapes[tables[0]][0], shapes[tables[1]][0]
-        modules = {name.rpartition(".")[0] for name in tables}
+        modules = set(map(_module, tables))
         others = {
             name: shape
             for name, shape in shapes.items()

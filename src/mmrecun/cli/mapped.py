@@ -151,7 +151,16 @@ def unlearn_mapped(
     return {"run": str(out), "parent": str(run), "method": "local", "references": {}, **facts, **further}, False
 
 
-def audit_mapped(context: typer.Context, run: Path, options: "AuditOptions", as_json: bool) -> "Outcome":
+class AuditOptions(NamedTuple):
+    """Options of `audit` that a run in chunks takes."""
+
+    sample: int | None
+    key: bytes | None
+    original: Path | None
+    on: str
+
+
+def audit_mapped(context: typer.Context, run: Path, options: AuditOptions, as_json: bool) -> "Outcome":
     """Audit an unlearned run in chunks, whole or in parts, and print the report; return the verdict."""
     taken = {"run", "sample", "as_json", "require", "key_file"} | ({"original"} if is_mapped(run) else set())
     _refuse_other_options(context, taken, run, in_parts(run, options.on))
@@ -171,12 +180,3 @@ def audit_mapped(context: typer.Context, run: Path, options: "AuditOptions", as_
     if found["waiting"]:
         warn(f"chunks of {run} still hold what was forgotten, as its parent does: mmrecun fold {run} --out NEW")
     return report.verdict
-
-
-class AuditOptions(NamedTuple):
-    """Options of `audit` that a run in chunks takes."""
-
-    sample: int | None
-    key: bytes | None
-    original: Path | None
-    on: str
