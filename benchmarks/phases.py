@@ -25,7 +25,8 @@ from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.conjugate import CapturedSolver
 from mmrecun.unlearning.mmrecun import level, links, method, restoring
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
-from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
+from mmrecun.unlearning.mmrecun.curvature import LossCurvature
+from mmrecun.unlearning.mmrecun.expected_loss import ExpectedLoss
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 
@@ -39,9 +40,9 @@ PHASES: Places = {  # what is called within another phase counts for itself
     "copy of the model": [(restoring, "retained_model")],
     "draws": [(BeforeAndAfter, "of")],
     "balance as trained": [(TrainedBalance, "of")],
-    "gradient": [(restoring, "bpr_gradients")],
+    "gradient": [(ExpectedLoss, "at")],
     CG: [(restoring, "solve"), (CapturedSolver, "solve")],
-    CURVATURE: [(GaussNewtonMatrix, "product")],
+    CURVATURE: [(LossCurvature, "product")],
     "SVD reference": [(level, "spectral_vectors")],
     "level": [(method, "ForgettingLevel"), (method, "fit_step_scale")],
     "settling": [(method, "train_on_retained")],

@@ -15,6 +15,7 @@ from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, RequiredInputs
 from mmrecun.models.gathering import gather
+from mmrecun.models.info_nce import InfoNCETerm
 from mmrecun.rng import Seed
 from mmrecun.settings import Hyperparameters, Settings
 
@@ -224,6 +225,10 @@ class Recommender(nn.Module):
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """Compute what the model's paper adds to BPR (regulariser, contrastive terms); a scalar."""
         raise NotImplementedError
+
+    def info_nce_term(self) -> InfoNCETerm | None:
+        """Return the contrastive term of `auxiliary_loss`, if it is InfoNCE between two views."""
+        return None
 
     def tables(self) -> dict[str, EmbeddingTable]:
         """Return parameter name -> table, for every table."""

@@ -1,10 +1,26 @@
 """InfoNCE: each row of one view is to be found among the rows of the other (van den Oord et al., 2018)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear, normalize
+
+
+class InfoNCETerm(NamedTuple):
+    """InfoNCE between two views of users and of items, as a part of a model's loss.
+
+    Attributes:
+        views: names of the two in `Vectors.views`; the first is matched to the second.
+        weight: of the term.
+        temperature, negatives_per_block: see `info_nce`.
+    """
+
+    views: tuple[str, str]
+    weight: float
+    temperature: float
+    negatives_per_block: int
+
 
 _BLOCK_ROWS, _BLOCK_ROWS_ON_DEVICE = 512, 8192
 

@@ -23,7 +23,7 @@ from mmrecun.models.base import (
 )
 from mmrecun.models.fusion import attend, mean_with
 from mmrecun.models.gathering import gather
-from mmrecun.models.info_nce import info_nce
+from mmrecun.models.info_nce import InfoNCETerm, info_nce
 from mmrecun.models.per_modality import PerModality
 from mmrecun.models.propagation import propagate, propagate_at
 
@@ -178,15 +178,23 @@ class MGCN(Recommender):
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """Return the L2 regulariser plus InfoNCE between side and content view (equation 14)."""
         loss = self.config.l2 * squared_norm(batch.users, batch.positives, batch.negatives)
-        if "side" in batch.views and self.config.contrast:
+        term = self.info_nce_term()
+        if term is not None:
             assert batch.triples is not None
-            views, whose = zip(batch.views["side"], batch.views["content"], strict=True), batch.triples
+            (one, other), whose = (batch.views[name] for name in term.views), batch.triples
             agreement = sum(
-                info_nce(*both, who, self.config.temperature, self.config.negatives_per_block)
-                for both, who in zip(views, (whose.users, whose.positives), strict=False)
+                info_nce(first, second, who, term.temperature, term.negatives_per_block)
+                for first, second, who in zip(one, other, (whose.users, whose.positives), strict=False)
             )
-            loss = loss + self.config.contrast * agreement
+            loss = loss + term.weight * agreement
         return loss
+
+    def info_nce_term(self) -> InfoNCETerm | None:
+        """Return the term between side and content view; None without modalities or weight."""
+        if not (self.sizes.widths and self.config.contrast):
+            return None
+        config = self.config
+        return InfoNCETerm(("side", "content"), config.contrast, config.temperature, config.negatives_per_block)
 
 
 def _thirds(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -46,7 +46,7 @@ def test_with_everybody_drawn_the_gradient_is_that_of_loops(dataset: Dataset, ki
     had = train.matrix(len(users), len(items)).toarray() > 0
     pairs = list(zip(train.users.tolist(), train.items.tolist(), strict=True))
     wanted = looped(users, items, pairs, {u: [j for j in partition.item_rows if not had[u, j]] for u, _ in pairs})
-    made = found.before.gradient((users, items))
+    made = found.before.bpr.gradient((users, items))
     torch.testing.assert_close(made.users, wanted[0], atol=1e-4, rtol=1e-4)
     # items that leave were negatives, too: they are asked about in `Drawn`, but not drawn for users
     if not partition.removed_items.any():
@@ -67,7 +67,7 @@ def looped(users: Tensor, items: Tensor, pairs: list, negatives: dict) -> tuple[
 def test_pairs_that_leave_become_negatives_of_their_users(dataset: Dataset):
     partition = taken_out(dataset, "pairs")
     users, items = vectors(partition)
-    after = BeforeAndAfter.of(partition, EVERYBODY, np.random.default_rng(0), CPU).after
+    after = BeforeAndAfter.of(partition, EVERYBODY, np.random.default_rng(0), CPU).after.bpr
     assert after.new_negatives is not None
     assert len(after.new_negatives.users) == len(partition.forgotten)
     kept = partition.retained_pairs.matrix(len(users), len(items))
@@ -81,8 +81,8 @@ def test_what_is_drawn_of_retained_pairs_is_the_same_before_and_after(dataset: D
     partition = taken_out(dataset, "users")
     users, items = vectors(partition)
     before, after = BeforeAndAfter.of(partition, 4, np.random.default_rng(0), CPU)
-    first = before.gradient((users, items)).users[partition.user_rows]
-    second = after.gradient((users[partition.user_rows], items[partition.item_rows])).users
+    first = before.bpr.gradient((users, items)).users[partition.user_rows]
+    second = after.bpr.gradient((users[partition.user_rows], items[partition.item_rows])).users
     torch.testing.assert_close(first, second, atol=1e-6, rtol=1e-5)
 
 

@@ -211,6 +211,19 @@ def test_pairs_teach_a_modality_only_where_the_item_has_it(with_tastes: Trained)
             assert trained_balance.degrees_of(table, data).tolist() == counted, name
 
 
+def test_a_row_may_move_farther_by_the_share_of_its_features_that_it_lost(with_tastes: Trained):
+    partition = without_audio(with_tastes.dataset)
+    gone, original = partition.removed_features["audio"], partition.original.modalities
+    items = [int(lost) / max(1, sum(held.present[row] for held in original.values())) for row, lost in enumerate(gone)]
+    train = partition.retained.train
+    of_users = [[items[i] for u, i in zip(train.users, train.items, strict=True) if u == user] for user in range(80)]
+    found = trained_balance.features_lost(partition, ("audio", "image"))
+    np.testing.assert_allclose(found["items"], items, rtol=1e-6)
+    np.testing.assert_allclose(found["users"], [np.mean(each) if each else 0 for each in of_users], rtol=1e-6)
+    assert 0 < max(items) < 1
+    assert not trained_balance.features_lost(partition, ("image",))["users"].any()
+
+
 def test_a_user_whose_items_lost_a_modality_has_no_taste_in_it(with_tastes: Trained):
     """The row of that modality starts anew, and stays what it became; the others go on."""
     partition = without_audio(with_tastes.dataset)
@@ -230,7 +243,7 @@ def test_a_user_whose_items_lost_a_modality_has_no_taste_in_it(with_tastes: Trai
 def test_lapsed_features_that_are_forgotten_in_part_are_said_to_be(
     with_tastes: Trained, least: float, in_part: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(method, "WELL_EXPLAINED", least)
+    monkeypatch.setattr(method, "_PARTLY_EXPLAINED", least)
     ended = unlearned(with_tastes, without_audio(with_tastes.dataset), epochs=0).stop_reason
     assert ("forgotten in part" in ended) == in_part
     assert "in part" not in unlearned(with_tastes, taken_out(with_tastes.dataset, "pairs"), epochs=0).stop_reason
@@ -321,7 +334,7 @@ def propagating(dataset: Dataset) -> Trained:
 def test_where_a_model_is_harmed_by_other_noise_it_keeps_its_own(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
     """Then the solution is the one that would have been found without a try."""
     partition = taken_out(propagating.dataset, "users")
-    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
     monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: True)
     redrawn = unlearned(propagating, partition).model.state_dict()
     monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: False)
@@ -335,7 +348,7 @@ def test_where_a_model_is_harmed_by_other_noise_it_keeps_its_own(propagating: Tr
 def test_other_noise_is_as_long_and_comes_from_rows_of_the_same_degree(
     propagating: Trained, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
     solver = BalanceSolver(task_of(propagating, taken_out(propagating.dataset, "users")), 64, -1)
     before = {name: balance.rest for name, balance in solver._balance.items()}
     assert solver.redraw_rest()
@@ -351,7 +364,7 @@ def test_other_noise_is_as_long_and_comes_from_rows_of_the_same_degree(
 
 
 def test_a_row_that_starts_anew_takes_no_noise_from_another(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
     solver = BalanceSolver(task_of(propagating, without_pairs_of(propagating.dataset, 3)), 64, -1)
     assert solver.redraw_rest()
     table, balance = solver.tables["users.weight"], solver._balance["users.weight"]
@@ -365,6 +378,6 @@ def test_noise_stays_where_little_is_explained_or_no_graph_averages_rows(
     model: str, least: float, redrawn: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ):
     trained = request.getfixturevalue(model)
-    monkeypatch.setattr(restoring, "WELL_EXPLAINED", least)
+    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", least)
     solver = BalanceSolver(task_of(trained, taken_out(trained.dataset, "users")), 64, -1)
     assert solver.redraw_rest() == redrawn

@@ -1,4 +1,4 @@
-"""BPR over the pairs before a request and after it, with the same draws."""
+"""The loss over the pairs before a request and after it, with the same draws."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Self
@@ -11,7 +11,10 @@ from mmrecun.arrays import Ints
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
 from mmrecun.forget.partition import Partition
+from mmrecun.models.info_nce import InfoNCETerm
 from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, NewNegatives, SampledPairs
+from mmrecun.unlearning.mmrecun.expected_info_nce import ExpectedInfoNCE
+from mmrecun.unlearning.mmrecun.expected_loss import ExpectedLoss
 from mmrecun.unlearning.mmrecun.links import Links
 from mmrecun.unlearning.vector_model import blocks
 
@@ -19,20 +22,31 @@ _PAIRS = 8  # drawn for every negative; they cost less
 
 
 class BeforeAndAfter(NamedTuple):
-    """BPR over the original and over the retained pairs, with the same draws, so that sampling errors cancel.
+    """The loss over the original and over the retained pairs, with the same draws, so that sampling errors cancel.
 
     Attributes:
         before: in original rows.
         after: in retained rows.
     """
 
-    before: ExpectedBPR
-    after: ExpectedBPR
+    before: ExpectedLoss
+    after: ExpectedLoss
 
     @classmethod
-    def of(cls, partition: Partition, size: int, rng: np.random.Generator, device: torch.device) -> Self:
-        """Draw `size` negatives, and as many retained and as many forgotten pairs."""
-        return cls(*_PairedSampler(partition, size, rng, device).losses())
+    def of(
+        cls,
+        partition: Partition,
+        size: int,
+        rng: np.random.Generator,
+        device: torch.device,
+        term: InfoNCETerm | None = None,
+    ) -> Self:
+        """Draw `size` negatives, as many retained and forgotten pairs, and rows to be met in batches for a `term`."""
+        before, after = _PairedSampler(partition, size, rng, device).losses()
+        if term is None:
+            return cls(ExpectedLoss(before), ExpectedLoss(after))
+        old, new = ExpectedInfoNCE.before_and_after(term, partition, size, rng, device)
+        return cls(ExpectedLoss(before, old), ExpectedLoss(after, new))
 
 
 class _PairedSampler:

@@ -1,8 +1,12 @@
-"""The Gauss-Newton approximation of the Hessian of BPR over all pairs."""
+"""The Gauss-Newton approximation of the Hessian of the loss over all pairs."""
+
+from typing import NamedTuple
 
 from torch import Tensor
 
 from mmrecun.models.base import UserItemVectors
+from mmrecun.unlearning.conjugate import Tensors
+from mmrecun.unlearning.mmrecun.expected_info_nce import InfoNCEAt
 from mmrecun.unlearning.mmrecun.links import Links
 
 
@@ -53,3 +57,29 @@ class GaussNewtonMatrix:
         )
         by_item = self._links.sum_to_items(self._hessian_weights, other)[:, 0] + self._user_moment.diagonal().sum()
         return by_user / width, by_item / width
+
+
+class LossCurvature(NamedTuple):
+    """The Gauss-Newton matrix of BPR with respect to the vectors, and that of InfoNCE with respect to two views."""
+
+    bpr: GaussNewtonMatrix
+    info_nce: InfoNCEAt | None
+
+    def product(self, changes: Tensors) -> Tensors:
+        """Multiply a change of the vectors [U, D] and [I, D], and of the views, by the matrix."""
+        users, items, *views = changes
+        of_views = self.info_nce.product((views[0], views[1], views[2], views[3])) if self.info_nce else ()
+        return [*self.bpr.product(users, items), *of_views]
+
+    def diagonal(self) -> UserItemVectors:
+        """Return the mean of each row's block diagonal, float32 [U] and [I], of BPR alone.
+
+        That of InfoNCE lies in a few directions, and to precondition with its mean took twice as many steps.
+        """
+        return self.bpr.diagonal()
+
+    def become(self, other: "LossCurvature") -> None:
+        """Take over the values of another of the same pairs, in place."""
+        self.bpr.become(other.bpr)
+        if self.info_nce is not None and other.info_nce is not None:
+            self.info_nce.become(other.info_nce)

@@ -17,15 +17,15 @@ from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.conjugate import CapturedSolver, Tensors, inner, solve
 from mmrecun.unlearning.mmrecun.balance import Balance, other_rows, pairs_kept, share_left
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
-from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
-from mmrecun.unlearning.mmrecun.expected_bpr import Gradient
+from mmrecun.unlearning.mmrecun.curvature import LossCurvature
+from mmrecun.unlearning.mmrecun.expected_loss import LossAt
 from mmrecun.unlearning.mmrecun.step_scale import StepScale, limited, row_scale
-from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, bpr_gradients, degrees_of, vectors_of
+from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, degrees_of, features_lost, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
 _REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged with another row
 _REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above this one:
-WELL_EXPLAINED = 0.8  # LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
+_WELL_EXPLAINED = 0.8  # LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
 _LONGEST = 0.2  # of a row's step, in mean lengths; rows of few pairs hardly resist, and went 15 lengths in MGCN
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
@@ -53,12 +53,13 @@ class BalanceSolver:
         self._capture = capture
         self._system: _CapturedSystem | None = None
         self.model, self.inputs = retained_model(task, task.model), task.inputs(views.retained)
-        bpr = BeforeAndAfter.of(partition, negatives, task.seed.child("negatives").numpy(), task.device)
-        self._bpr, self._seed = bpr.after, task.seed.child("probe")
-        self._known: tuple[dict[str, Tensor], UserItemVectors, Gradient] | None = None
+        rng = task.seed.child("negatives").numpy()
+        loss = BeforeAndAfter.of(partition, negatives, rng, task.device, self.model.info_nce_term())
+        self._loss, self._seed = loss.after, task.seed.child("probe")
+        self._known: LossAt | None = None
         kept = {"users": partition.user_rows, "items": partition.item_rows}
         rows = {side: torch.from_numpy(own).to(task.device) for side, own in kept.items()}
-        trained = TrainedBalance.of(task, bpr.before, min_cosine)
+        trained = TrainedBalance.of(task, loss.before, min_cosine)
         tables = self.model.tables()  # a modality may be gone
         decays = {name: law for name, law in trained.facts.decays.items() if name in tables}
         self.facts, self.unsolvable = trained.facts.model_copy(update={"decays": decays}), trained.unsolvable
@@ -85,6 +86,14 @@ class BalanceSolver:
         self._pairs_kept = {
             name: pairs_kept(*degrees[name], table.weight.detach()) for name, table in self.tables.items()
         }
+        lost = {
+            side: torch.from_numpy(share).to(task.device)[:, None]
+            for side, share in features_lost(partition, task.model.modalities()).items()
+        }
+        self._longest = {
+            name: _LONGEST + 1 - self._pairs_kept[name] + (lost[table.side] if table.modality is None else 0)
+            for name, table in self.tables.items()
+        }
         sides = dict(zip(kept, zip(partition.original.degrees, partition.retained.degrees, strict=True), strict=True))
         intact = {side for side, (before, after) in sides.items() if (before[kept[side]] == after).all()}
         self._following = intact if len(intact) == 1 else set[str]()  # lapsed features change both sides
@@ -106,15 +115,15 @@ class BalanceSolver:
 
         Where items share features, or graphs join many rows, most of a row may come from the pairs of others.
         """
-        names = [name for name in self.tables if trained.cosines[name] < WELL_EXPLAINED]
-        gradients = self._gradients()[0] if names else {}
+        names = [name for name in self.tables if trained.cosines[name] < _WELL_EXPLAINED]
+        gradients = self._loss_now().gradients if names else {}
         return {
             name: share_left(trained.gradients[name][rows[self.tables[name].side]], gradients[name]) for name in names
         }
 
-    def _gradients(self) -> tuple[dict[str, Tensor], UserItemVectors, Gradient]:
-        """Return what `bpr_gradients` does, at the present rows; it is computed once until they move."""
-        self._known = self._known or bpr_gradients(self.model, self.inputs, self._bpr)
+    def _loss_now(self) -> LossAt:
+        """Evaluate the loss at the present rows; it is done once until they move."""
+        self._known = self._known or self._loss.at(self.model, self.inputs)
         return self._known
 
     def redraw_rest(self) -> bool:
@@ -146,7 +155,7 @@ class BalanceSolver:
         return _root_mean_square(self._imbalance())
 
     def _imbalance(self) -> Tensors:
-        gradients, _, _ = self._gradients()
+        gradients = self._loss_now().gradients
         return [
             balance.imbalance(table.weight.detach(), gradients[name])
             for (name, balance), table in zip(self._balance.items(), self.tables.values(), strict=True)
@@ -155,15 +164,15 @@ class BalanceSolver:
     def newton_step(self, cg_steps: int) -> float:
         """Take one Gauss-Newton step, with a limited number of products with the curvature.
 
-        A row moves by a fifth of the mean length of rows at most, or farther by the share of its pairs that it lost.
+        A row moves by a fifth of the mean length of rows at most, or farther by the shares of its pairs and of its
+        features that it lost.
 
         Returns the root mean square of the rows' imbalance before the step.
         """
         imbalance = self._imbalance()
-        _, vectors, by_vectors = self._gradients()
+        curvature = self._loss_now().curvature
         self._known = None
         rows = [table.weight.detach() for table in self.tables.values()]
-        curvature = GaussNewtonMatrix(self._bpr.links, by_vectors.hessian_weights, vectors)
         diagonal = self._diagonal(curvature)
         if self._capture and rows[0].is_cuda:
             found = self._system_of(curvature, rows).solver.solve(imbalance, diagonal, cg_steps, _CLOSE)
@@ -171,11 +180,10 @@ class BalanceSolver:
             found, _ = solve(self._product(curvature, rows, False), imbalance, diagonal, cg_steps, _CLOSE)
         with torch.no_grad():
             for (name, table), own, step in zip(self.tables.items(), rows, found, strict=True):
-                longest = (_LONGEST + 1 - self._pairs_kept[name]) * own.norm(dim=1).mean()
-                table.weight.copy_(own + limited(step, longest))
+                table.weight.copy_(own + limited(step, self._longest[name] * own.norm(dim=1).mean()))
         return _root_mean_square(imbalance)
 
-    def _system_of(self, curvature: GaussNewtonMatrix, rows: Tensors) -> "_CapturedSystem":
+    def _system_of(self, curvature: LossCurvature, rows: Tensors) -> "_CapturedSystem":
         """Return the system that is captured at the first step, with the values of this one."""
         if self._system is None:
             solver = CapturedSolver(self._product(curvature, rows, True))
@@ -228,26 +236,26 @@ class BalanceSolver:
             for (name, table), start in zip(self.tables.items(), self._start, strict=True)
         ]
 
-    def _product(self, curvature: GaussNewtonMatrix, rows: Tensors, captured: bool) -> Callable[[Tensors], Tensors]:
+    def _product(self, curvature: LossCurvature, rows: Tensors, captured: bool) -> Callable[[Tensors], Tensors]:
         """Multiply a change of the tables by decay + J' C J, J being the Jacobian of the vectors by the tables.
 
         A `captured` product computes the vectors at `rows` and their length each time, within the capture, since the
         values of `rows` may change; otherwise they are computed once.
         """
         weights = [table.weight for table in self.tables.values()]
-        once = None if captured else (vectors_of(self.model, self.inputs), inner(rows, rows).sqrt())
+        once = None if captured else (self._loss.outputs(self.model, self.inputs), inner(rows, rows).sqrt())
         decay = [balance.decay for balance in self._balance.values()]
 
         def product(change: Tensors) -> Tensors:
-            pair, length = once or (vectors_of(self.model, self.inputs), inner(rows, rows).sqrt())
-            at = [part.detach() for part in pair]
+            outputs, length = once or (self._loss.outputs(self.model, self.inputs), inner(rows, rows).sqrt())
+            at = [part.detach() for part in outputs]
             size = (_PROBE * length / inner(change, change).sqrt().clamp(min=1e-12)).to(rows[0].dtype)
             self._set_rows(list(torch._foreach_add(rows, torch._foreach_mul(change, size))))
             with torch.no_grad():  # before the rows are put back: vectors may be the tables themselves
-                moved = [(new - old) / size for new, old in zip(vectors_of(self.model, self.inputs), at, strict=True)]
+                after = self._loss.outputs(self.model, self.inputs)
+                moved = [(new - old) / size for new, old in zip(after, at, strict=True)]
             self._set_rows(rows)
-            image = curvature.product(moved[0], moved[1])
-            back = torch.autograd.grad(pair, weights, image, retain_graph=not captured)
+            back = torch.autograd.grad(outputs, weights, curvature.product(moved), retain_graph=not captured)
             return [part + rate * own for part, rate, own in zip(back, decay, change, strict=True)]
 
         return product
@@ -256,7 +264,7 @@ class BalanceSolver:
         for table, value in zip(self.tables.values(), values, strict=True):
             table.weight.data = value  # not in place: the autograd graph of `_product` is used again
 
-    def _diagonal(self, curvature: GaussNewtonMatrix) -> Tensors:
+    def _diagonal(self, curvature: LossCurvature) -> Tensors:
         """Estimate the diagonal: that of the vectors' curvature times their mean squared derivative by the row."""
         by_side = dict(zip(("users", "items"), curvature.diagonal(), strict=True))
         return [
@@ -269,7 +277,7 @@ class _CapturedSystem(NamedTuple):
     """A solver of linear systems on CUDA, and the memory that it reads: the curvature, and the rows it is taken at."""
 
     solver: CapturedSolver
-    curvature: GaussNewtonMatrix
+    curvature: LossCurvature
     rows: Tensors
 
 
@@ -288,4 +296,4 @@ def redrawn_share(cosine: float) -> float:
     >>> [round(redrawn_share(cosine), 3) for cosine in (0.7, 0.83, 0.87)]
     [0.0, 0.15, 0.25]
     """
-    return min(max(_REDRAWN_GROWTH * (cosine - WELL_EXPLAINED), 0.0), _REDRAWN)
+    return min(max(_REDRAWN_GROWTH * (cosine - _WELL_EXPLAINED), 0.0), _REDRAWN)

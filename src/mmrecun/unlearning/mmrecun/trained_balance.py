@@ -4,7 +4,7 @@ These facts describe the whole model and no single user or item, so that they ca
 `small_request`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import NamedTuple, Self
 
@@ -12,15 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Floats, Ints
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.forget import views
+from mmrecun.forget.partition import Partition
 from mmrecun.models.base import EmbeddingTable, Recommender, UserItemVectors
 from mmrecun.settings import Settings
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, mean_cosine, own_decay
-from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR, Gradient
+from mmrecun.unlearning.mmrecun.expected_loss import ExpectedLoss
 
 _MIN_COSINE_OF_FEATURES = 0.5  # of items; MGCN's of tags on CiteULike have 0.34, and their steps went astray
 _PROBE = 1e-2  # length of a random change, relative to that of all rows
@@ -45,7 +46,7 @@ class TrainedBalance(NamedTuple):
 
     Attributes:
         facts: facts to be kept with the run.
-        gradients: table -> gradient of BPR over the original pairs, float32 [R, D], in original rows.
+        gradients: table -> gradient over the original pairs, float32 [R, D], in original rows.
         cosines: table -> mean cosine of its rows with their negative gradients.
         unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
     """
@@ -56,17 +57,17 @@ class TrainedBalance(NamedTuple):
     unsolvable: str
 
     @classmethod
-    def of(cls, task: Task, bpr: ExpectedBPR, min_cosine: float) -> Self:
+    def of(cls, task: Task, loss: ExpectedLoss, min_cosine: float) -> Self:
         """Measure the rows that are retained.
 
         Args:
             task: the input of the method.
-            bpr: BPR over the original pairs.
+            loss: over the original pairs.
             min_cosine: least mean cosine between rows and their negative gradients at which a table can be solved for;
                 at least 0.5 for tables of the items' features.
         """
         partition, inputs = task.partition, task.inputs(views.original)
-        gradients, vectors, _ = bpr_gradients(task.model, inputs, bpr)
+        gradients, vectors, _ = loss.at(task.model, inputs)
         kept = {"users": partition.user_rows, "items": partition.item_rows}
         decays, cosines, unsolvable = {}, dict[str, float](), ""
         for name, table in task.model.tables().items():
@@ -95,24 +96,29 @@ def degrees_of(table: EmbeddingTable, data: Dataset) -> Ints:
     return np.bincount(data.train.users[present[data.train.items]], minlength=len(data.users))
 
 
+def features_lost(partition: Partition, modalities: Iterable[str]) -> dict[str, Floats]:
+    """Compute the share of its features that each retained row lost: side -> float32 [R].
+
+    Those of a user are the features of its items.
+
+    Args:
+        partition: the request.
+        modalities: those that the model reads.
+    """
+    rows, train = partition.item_rows, partition.retained.train
+    read = [name for name in modalities if name in partition.removed_features]
+    lost = sum((partition.removed_features[name][rows] for name in read), start=np.zeros(len(rows)))
+    had = sum(partition.original.modalities[name].present[rows] for name in modalities)
+    items = lost / np.maximum(had, 1)
+    degree = np.maximum(partition.retained.degrees[0], 1)
+    users = np.bincount(train.users, items[train.items], minlength=len(degree)) / degree
+    return {"users": users.astype(np.float32), "items": items.astype(np.float32)}
+
+
 def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
     """Return the vectors of users and of items, float32 [U, D] and [I, D]."""
     vectors = model.vectors(inputs)
     return vectors.users, vectors.items
-
-
-def bpr_gradients(
-    model: Recommender, inputs: GraphInputs, bpr: ExpectedBPR
-) -> tuple[dict[str, Tensor], UserItemVectors, Gradient]:
-    """Return the gradient of `bpr` by every table of `model`, the vectors it was taken at, and its gradient by them."""
-    weights = {name: table.weight for name, table in model.tables().items()}
-    pair = vectors_of(model, inputs)
-    at = pair[0].detach(), pair[1].detach()
-    by_vectors = bpr.gradient(at)
-    found = torch.autograd.grad(
-        pair, list(weights.values()), [by_vectors.users, by_vectors.items], materialize_grads=True, allow_unused=True
-    )
-    return dict(zip(weights, found, strict=True)), at, by_vectors
 
 
 @torch.no_grad()
