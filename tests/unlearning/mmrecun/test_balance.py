@@ -76,6 +76,14 @@ def test_the_decay_never_falls_with_the_degree():
     assert found[-1] == pytest.approx((3 + 2 + 0.5) / 3)
 
 
+def test_the_decay_never_rises_faster_than_the_degree():
+    degree = np.repeat([10, 36, 37, 38, 39, 40], 20)
+    law = DecayByDegree.fitted(np.where(degree < 36, 0.1, (degree / 36.0) ** 4 * 0.2), degree)
+    at = np.unique(degree)
+    assert (np.diff(law(at) / at) <= 1e-12).all()
+    assert law(np.array([10]))[0] < law(np.array([36]))[0] < law(np.array([40]))[0]
+
+
 def test_rows_of_fewer_pairs_than_any_was_trained_with_decay_less():
     law = DecayByDegree.fitted(np.repeat([0.5, 0.6, 0.7], 50), np.repeat([5, 6, 7], 50))
     np.testing.assert_allclose(law(np.array([1, 3, 4, 5])), [0.25, 0.3, 0.4, 0.5])

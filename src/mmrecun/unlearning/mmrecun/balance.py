@@ -144,10 +144,12 @@ class DecayByDegree(Settings):
 
     @classmethod
     def fitted(cls, decay: Decays, degree: Ints) -> Self:
-        """Fit the medians of strata of nearly equal degree by values that never decrease with degree.
+        """Fit the medians of strata of nearly equal degree by values that neither fall nor rise faster than the degree.
 
-        In graph models the estimate can decrease with degree, since rows of many pairs are explained less well. A
-        small decay would let the most popular rows move too far.
+        In graph models the estimate can fall with degree, since rows of many pairs are explained less well. A small
+        decay would let the most popular rows move too far. A regulariser that each pair adds to makes the decay grow
+        as the degree does. Where it seems to grow faster, other users have that degree: on LastFM those whose taste is
+        common, and rows that lose pairs of many would grow.
 
         Args:
             decay: float64 [R].
@@ -164,7 +166,10 @@ class DecayByDegree(Settings):
         groups = [group for group in groups if len(group) >= _FEWEST] or [known]
         logs = [float(np.log(degree[group]).mean()) if len(group) else 0.0 for group in groups]
         medians = np.array([np.median(decay[group]) if len(group) else 1.0 for group in groups])
-        medians = isotonic_regression(medians, weights=[max(len(group), 1) for group in groups]).x
+        sizes, degrees = [max(len(group), 1) for group in groups], np.exp(logs)
+        medians = isotonic_regression(medians, weights=sizes).x
+        medians = isotonic_regression(medians / degrees, weights=sizes, increasing=False).x * degrees
+        medians = isotonic_regression(medians, weights=sizes).x
         medians = np.maximum(medians, _LEAST_DECAY * max(medians.max(), _LEAST_DECAY))
         return cls(log_degrees=tuple(logs), decays=tuple(medians.tolist()))
 
