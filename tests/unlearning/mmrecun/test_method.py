@@ -13,7 +13,7 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.training.fit import TrainConfig
 from mmrecun.unlearning.base import Task, retained_model
-from mmrecun.unlearning.mmrecun import method, restoring, trained_balance
+from mmrecun.unlearning.mmrecun import method, restoring, row_change, trained_balance
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.step_scale import StepScale
@@ -208,7 +208,7 @@ def test_pairs_teach_a_modality_only_where_the_item_has_it(with_tastes: Trained)
             for pair in pairs:
                 if table.modality is None or data.modalities[table.modality].present[pair[1]]:
                     counted[pair[table.side == "items"]] += 1
-            assert trained_balance.degrees_of(table, data).tolist() == counted, name
+            assert row_change.degrees_of(table, data).tolist() == counted, name
 
 
 def test_a_row_may_move_farther_by_the_share_of_its_features_that_it_lost(with_tastes: Trained):
@@ -217,11 +217,11 @@ def test_a_row_may_move_farther_by_the_share_of_its_features_that_it_lost(with_t
     items = [int(lost) / max(1, sum(held.present[row] for held in original.values())) for row, lost in enumerate(gone)]
     train = partition.retained.train
     of_users = [[items[i] for u, i in zip(train.users, train.items, strict=True) if u == user] for user in range(80)]
-    found = trained_balance.features_lost(partition, ("audio", "image"))
+    found = row_change.features_lost(partition, ("audio", "image"))
     np.testing.assert_allclose(found["items"], items, rtol=1e-6)
     np.testing.assert_allclose(found["users"], [np.mean(each) if each else 0 for each in of_users], rtol=1e-6)
     assert 0 < max(items) < 1
-    assert not trained_balance.features_lost(partition, ("image",))["users"].any()
+    assert not row_change.features_lost(partition, ("image",))["users"].any()
 
 
 def test_a_user_whose_items_lost_a_modality_has_no_taste_in_it(with_tastes: Trained):

@@ -144,7 +144,7 @@ class DecayByDegree(Settings):
 
     @classmethod
     def fitted(cls, decay: Decays, degree: Ints) -> Self:
-        """Fit the medians of strata of nearly equal degree by values that never fall with it, and rise no faster than it.
+        """Fit the medians of strata of nearly equal degree by values that never fall with it, nor rise faster than it.
 
         In graph models the estimate can fall with degree, since rows of many pairs are explained less well. A small
         decay would let the most popular rows move too far. A regulariser that each pair adds to makes the decay grow

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,12 +14,13 @@ from mmrecun.forget import views
 from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.conjugate import CapturedSolver, Tensors, inner, solve
-from mmrecun.unlearning.mmrecun.balance import Balance, other_rows, pairs_kept, share_left
+from mmrecun.unlearning.mmrecun.balance import Balance, other_rows, share_left
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import LossCurvature
 from mmrecun.unlearning.mmrecun.expected_loss import LossAt
+from mmrecun.unlearning.mmrecun.row_change import row_changes
 from mmrecun.unlearning.mmrecun.step_scale import StepScale, limited, row_scale
-from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, degrees_of, features_lost, vectors_of
+from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
 _REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged with another row
@@ -65,39 +65,27 @@ class BalanceSolver:
         self.facts, self.unsolvable = trained.facts.model_copy(update={"decays": decays}), trained.unsolvable
         share = max(len(partition.retained.train), 1) / max(len(partition.original.train), 1)
         self.tables = {name: tables[name] for name in decays}
-        degrees = {
-            name: (degrees_of(table, partition.original)[kept[table.side]], degrees_of(table, partition.retained))
-            for name, table in self.tables.items()
-        }
-        self._emptied = {name: np.flatnonzero((before > 0) & (after == 0)) for name, (before, after) in degrees.items()}
+        self._changes = row_changes(partition, tables, task.model.modalities())
         self._reset()
         left = self._left(trained, rows)
         self._balance = {
-            name: Balance.of(
-                table.weight.detach(),
-                trained.gradients[name][rows[table.side]],
-                decays[name],
-                *degrees[name],
-                share,
-                left.get(name),
-            ).with_fixed(self._emptied[name], table.weight.detach())
+            name: self._with_emptied_fixed(
+                name,
+                Balance.of(
+                    table.weight.detach(),
+                    trained.gradients[name][rows[table.side]],
+                    decays[name],
+                    *self._changes[name].degrees,
+                    share,
+                    left.get(name),
+                ),
+            )
             for name, table in self.tables.items()
         }
-        self._pairs_kept = {
-            name: pairs_kept(*degrees[name], table.weight.detach()) for name, table in self.tables.items()
-        }
-        lost = {
-            side: torch.from_numpy(share).to(task.device)[:, None]
-            for side, share in features_lost(partition, task.model.modalities()).items()
-        }
-        self._longest = {
-            name: _LONGEST + 1 - self._pairs_kept[name] + (lost[table.side] if table.modality is None else 0)
-            for name, table in self.tables.items()
-        }
-        sides = dict(zip(kept, zip(partition.original.degrees, partition.retained.degrees, strict=True), strict=True))
-        intact = {side for side, (before, after) in sides.items() if (before[kept[side]] == after).all()}
+        degrees = {table.side: self._changes[name].degrees for name, table in self.model.id_tables().items()}
+        intact = {side for side, (before, after) in degrees.items() if (before == after).all()}
         self._following = intact if len(intact) == 1 else set[str]()  # lapsed features change both sides
-        self._strata = {side: degree_strata(after) for side, (_, after) in sides.items()}
+        self._strata = {side: degree_strata(after) for side, (_, after) in degrees.items()}
         self._kept = self._balance
         self.cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
         self._start = [table.weight.detach().clone() for table in self.tables.values()]
@@ -107,8 +95,12 @@ class BalanceSolver:
         """Reset the rows that lost all their pairs, since their values would affect other rows."""
         rng = self._seed.child("fresh rows").torch()
         for name, table in self.tables.items():
-            rows = torch.from_numpy(self._emptied[name]).to(table.weight.device)
+            rows = torch.from_numpy(self._changes[name].emptied).to(table.weight.device)
             table.weight[rows] = table.fresh(len(rows), rng).to(table.weight.device)
+
+    def _with_emptied_fixed(self, name: str, balance: Balance) -> Balance:
+        """Keep the rows of a table that lost all their pairs where they are."""
+        return balance.with_fixed(self._changes[name].emptied, self.tables[name].weight.detach())
 
     def _left(self, trained: TrainedBalance, rows: dict[str, Tensor]) -> dict[str, Tensor]:
         """Compute the share of the rest to keep, in tables whose rest is more than noise of a row's own pairs.
@@ -140,8 +132,8 @@ class BalanceSolver:
         others = {side: other_rows(strata, rng) for side, strata in self._strata.items()}
         self._kept = self._balance
         self._balance = {
-            name: balance.with_rest_of(others[table.side], share).with_fixed(self._emptied[name], table.weight.detach())
-            for (name, table), balance in zip(self.tables.items(), self._balance.values(), strict=True)
+            name: self._with_emptied_fixed(name, balance.with_rest_of(others[self.tables[name].side], share))
+            for name, balance in self._balance.items()
         }
         return True
 
@@ -180,7 +172,9 @@ class BalanceSolver:
             found, _ = solve(self._product(curvature, rows, False), imbalance, diagonal, cg_steps, _CLOSE)
         with torch.no_grad():
             for (name, table), own, step in zip(self.tables.items(), rows, found, strict=True):
-                table.weight.copy_(own + limited(step, self._longest[name] * own.norm(dim=1).mean()))
+                change = self._changes[name]
+                longest = (_LONGEST + 1 - change.pairs_kept + change.features_lost) * own.norm(dim=1).mean()
+                table.weight.copy_(own + limited(step, longest))
         return _root_mean_square(imbalance)
 
     def _system_of(self, curvature: LossCurvature, rows: Tensors) -> "_CapturedSystem":
@@ -232,7 +226,9 @@ class BalanceSolver:
         following = set[str]() if averaged else self._following  # a graph averages the rows of both sides
         by_side = {side: 1.0 if side in following else getattr(scale, side) for side in ("users", "items")}
         return [
-            torch.lerp(start, table.weight.detach(), row_scale(by_side[table.side], self._pairs_kept[name], averaged))
+            torch.lerp(
+                start, table.weight.detach(), row_scale(by_side[table.side], self._changes[name].pairs_kept, averaged)
+            )
             for (name, table), start in zip(self.tables.items(), self._start, strict=True)
         ]
 

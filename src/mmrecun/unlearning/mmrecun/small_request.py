@@ -23,9 +23,10 @@ from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, pairs_kept
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.links import add_rows
+from mmrecun.unlearning.mmrecun.row_change import degrees_of
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.step_scale import row_scale
-from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, degrees_of
+from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
 
 _MOST_PAIRS = 4096  # pairs sampled for the curvature of their rows
 _MOST_ENTRIES = 1 << 24  # of curvature matrices at a time

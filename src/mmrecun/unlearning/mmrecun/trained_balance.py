@@ -4,24 +4,21 @@ These facts describe the whole model and no single user or item, so that they ca
 `small_request`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import NamedTuple, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Floats, Ints
-from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.forget import views
-from mmrecun.forget.partition import Partition
-from mmrecun.models.base import EmbeddingTable, Recommender, UserItemVectors
+from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.settings import Settings
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, mean_cosine, own_decay
 from mmrecun.unlearning.mmrecun.expected_loss import ExpectedLoss
+from mmrecun.unlearning.mmrecun.row_change import degrees_of
 
 _MIN_COSINE_OF_FEATURES = 0.5  # of items; MGCN's of tags on CiteULike have 0.34, and their steps went astray
 _PROBE = 1e-2  # length of a random change, relative to that of all rows
@@ -81,38 +78,6 @@ class TrainedBalance(NamedTuple):
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
         facts = BalanceFacts(reach=_reach(task.model, inputs, vectors, task.seed.child("probe").torch()), decays=decays)
         return cls(facts, gradients, cosines, unsolvable)
-
-
-def degrees_of(table: EmbeddingTable, data: Dataset) -> Ints:
-    """Count the training pairs that teach each row of a table, int64 [R]; items without its modality teach it nothing.
-
-    A user all of whose items lost a modality keeps every pair, and nothing of what these pairs taught of the modality.
-    """
-    if table.modality is None:
-        return data.degrees[0 if table.side == "users" else 1]
-    present = data.modalities[table.modality].present
-    if table.side == "items":
-        return data.degrees[1] * present
-    return np.bincount(data.train.users[present[data.train.items]], minlength=len(data.users))
-
-
-def features_lost(partition: Partition, modalities: Iterable[str]) -> dict[str, Floats]:
-    """Compute the share of its features that each retained row lost: side -> float32 [R].
-
-    Those of a user are the features of its items.
-
-    Args:
-        partition: the request.
-        modalities: those that the model reads.
-    """
-    rows, train = partition.item_rows, partition.retained.train
-    read = [name for name in modalities if name in partition.removed_features]
-    lost = sum((partition.removed_features[name][rows] for name in read), start=np.zeros(len(rows)))
-    had = sum(partition.original.modalities[name].present[rows] for name in modalities)
-    items = lost / np.maximum(had, 1)
-    degree = np.maximum(partition.retained.degrees[0], 1)
-    users = np.bincount(train.users, items[train.items], minlength=len(degree)) / degree
-    return {"users": users.astype(np.float32), "items": items.astype(np.float32)}
 
 
 def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
