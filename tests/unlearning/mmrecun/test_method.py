@@ -334,7 +334,7 @@ def propagating(dataset: Dataset) -> Trained:
 def test_where_a_model_is_harmed_by_other_noise_it_keeps_its_own(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
     """Then the solution is the one that would have been found without a try."""
     partition = taken_out(propagating.dataset, "users")
-    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
     monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: True)
     redrawn = unlearned(propagating, partition).model.state_dict()
     monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: False)
@@ -348,7 +348,7 @@ def test_where_a_model_is_harmed_by_other_noise_it_keeps_its_own(propagating: Tr
 def test_other_noise_is_as_long_and_comes_from_rows_of_the_same_degree(
     propagating: Trained, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
     solver = BalanceSolver(task_of(propagating, taken_out(propagating.dataset, "users")), 64, -1)
     before = {name: balance.rest for name, balance in solver._balance.items()}
     assert solver.redraw_rest()
@@ -364,7 +364,7 @@ def test_other_noise_is_as_long_and_comes_from_rows_of_the_same_degree(
 
 
 def test_a_row_that_starts_anew_takes_no_noise_from_another(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", -1)
+    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
     solver = BalanceSolver(task_of(propagating, without_pairs_of(propagating.dataset, 3)), 64, -1)
     assert solver.redraw_rest()
     table, balance = solver.tables["users.weight"], solver._balance["users.weight"]
@@ -378,6 +378,6 @@ def test_noise_stays_where_little_is_explained_or_no_graph_averages_rows(
     model: str, least: float, redrawn: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ):
     trained = request.getfixturevalue(model)
-    monkeypatch.setattr(restoring, "_WELL_EXPLAINED", least)
+    monkeypatch.setattr(restoring, "WELL_EXPLAINED", least)
     solver = BalanceSolver(task_of(trained, taken_out(trained.dataset, "users")), 64, -1)
     assert solver.redraw_rest() == redrawn

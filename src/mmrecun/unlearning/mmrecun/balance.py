@@ -115,6 +115,10 @@ class Balance:
         drawn = normalize(drawn, dim=1) * self.rest.norm(dim=1, keepdim=True)
         return replace(self, rest=(1 - share) ** 0.5 * self.rest + share**0.5 * drawn)
 
+    def with_decay_scaled(self, scale: Tensor) -> Self:
+        """Multiply the decay of each row by `scale`, float32 [R, 1]."""
+        return replace(self, decay=self.decay * scale)
+
     def with_fixed(self, fixed: Ints, rows: Tensor) -> Self:
         """Keep the rows `fixed`, int64, of `rows`, float32 [R, D], where they are, by a very large decay."""
         at = torch.from_numpy(fixed).to(rows.device)

@@ -18,11 +18,13 @@ class LossAt(NamedTuple):
     Attributes:
         gradients: table -> gradient by its rows, float32 [R, D].
         vectors: of users and of items, float32 [U, D] and [I, D].
-        curvature: with respect to what `ExpectedLoss.outputs` returns.
+        by_outputs: gradient by what `ExpectedLoss.outputs` returns.
+        curvature: with respect to the same.
     """
 
     gradients: dict[str, Tensor]
     vectors: UserItemVectors
+    by_outputs: list[Tensor]
     curvature: LossCurvature
 
 
@@ -55,4 +57,5 @@ class ExpectedLoss(NamedTuple):
             outputs, list(weights.values()), by_outputs, materialize_grads=True, allow_unused=True
         )
         matrix = GaussNewtonMatrix(self.bpr.links, bpr.hessian_weights, (users, items))
-        return LossAt(dict(zip(weights, found, strict=True)), (users, items), LossCurvature(matrix, info_nce))
+        gradients = dict(zip(weights, found, strict=True))
+        return LossAt(gradients, (users, items), by_outputs, LossCurvature(matrix, info_nce))

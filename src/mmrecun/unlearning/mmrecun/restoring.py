@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from mmrecun.errors import DivergedError
 from mmrecun.evaluation.row_traits import degree_strata
@@ -14,10 +13,11 @@ from mmrecun.forget import views
 from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.conjugate import CapturedSolver, Tensors, inner, solve
-from mmrecun.unlearning.mmrecun.balance import Balance, other_rows, share_left
+from mmrecun.unlearning.mmrecun.balance import other_rows
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import LossCurvature
 from mmrecun.unlearning.mmrecun.expected_loss import LossAt
+from mmrecun.unlearning.mmrecun.retained_balance import WELL_EXPLAINED, gradient_scales, retained_balances
 from mmrecun.unlearning.mmrecun.row_change import row_changes
 from mmrecun.unlearning.mmrecun.step_scale import StepScale, limited, row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, vectors_of
@@ -25,7 +25,6 @@ from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, vectors_o
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
 _REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged with another row
 _REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above this one:
-_WELL_EXPLAINED = 0.8  # LightGCN has 0.87 and 0.83 on Baby and CiteULike, 0.7 on MovieLens
 _LONGEST = 0.2  # of a row's step, in mean lengths; rows of few pairs hardly resist, and went 15 lengths in MGCN
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
@@ -57,31 +56,16 @@ class BalanceSolver:
         loss = BeforeAndAfter.of(partition, negatives, rng, task.device, self.model.info_nce_term())
         self._loss, self._seed = loss.after, task.seed.child("probe")
         self._known: LossAt | None = None
-        kept = {"users": partition.user_rows, "items": partition.item_rows}
-        rows = {side: torch.from_numpy(own).to(task.device) for side, own in kept.items()}
         trained = TrainedBalance.of(task, loss.before, min_cosine)
         tables = self.model.tables()  # a modality may be gone
         decays = {name: law for name, law in trained.facts.decays.items() if name in tables}
         self.facts, self.unsolvable = trained.facts.model_copy(update={"decays": decays}), trained.unsolvable
-        share = max(len(partition.retained.train), 1) / max(len(partition.original.train), 1)
         self.tables = {name: tables[name] for name in decays}
         self._changes = row_changes(partition, tables, task.model.modalities())
         self._reset()
-        left = self._left(trained, rows)
-        self._balance = {
-            name: self._with_emptied_fixed(
-                name,
-                Balance.of(
-                    table.weight.detach(),
-                    trained.gradients[name][rows[table.side]],
-                    decays[name],
-                    *self._changes[name].degrees,
-                    share,
-                    left.get(name),
-                ),
-            )
-            for name, table in self.tables.items()
-        }
+        lapsed = any(bool(change.features_lost.any()) for change in self._changes.values())
+        scales = gradient_scales(partition, trained, self._loss, self.model, self.inputs) if lapsed else {}
+        self._balance = retained_balances(partition, trained, self.tables, self._changes, self._loss_now, scales)
         degrees = {table.side: self._changes[name].degrees for name, table in self.model.id_tables().items()}
         intact = {side for side, (before, after) in degrees.items() if (before == after).all()}
         self._following = intact if len(intact) == 1 else set[str]()  # lapsed features change both sides
@@ -97,21 +81,6 @@ class BalanceSolver:
         for name, table in self.tables.items():
             rows = torch.from_numpy(self._changes[name].emptied).to(table.weight.device)
             table.weight[rows] = table.fresh(len(rows), rng).to(table.weight.device)
-
-    def _with_emptied_fixed(self, name: str, balance: Balance) -> Balance:
-        """Keep the rows of a table that lost all their pairs where they are."""
-        return balance.with_fixed(self._changes[name].emptied, self.tables[name].weight.detach())
-
-    def _left(self, trained: TrainedBalance, rows: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Compute the share of the rest to keep, in tables whose rest is more than noise of a row's own pairs.
-
-        Where items share features, or graphs join many rows, most of a row may come from the pairs of others.
-        """
-        names = [name for name in self.tables if trained.cosines[name] < _WELL_EXPLAINED]
-        gradients = self._loss_now().gradients if names else {}
-        return {
-            name: share_left(trained.gradients[name][rows[self.tables[name].side]], gradients[name]) for name in names
-        }
 
     def _loss_now(self) -> LossAt:
         """Evaluate the loss at the present rows; it is done once until they move."""
@@ -132,8 +101,10 @@ class BalanceSolver:
         others = {side: other_rows(strata, rng) for side, strata in self._strata.items()}
         self._kept = self._balance
         self._balance = {
-            name: self._with_emptied_fixed(name, balance.with_rest_of(others[self.tables[name].side], share))
-            for name, balance in self._balance.items()
+            name: balance.with_rest_of(others[table.side], share).with_fixed(
+                self._changes[name].emptied, table.weight.detach()
+            )
+            for (name, table), balance in zip(self.tables.items(), self._balance.values(), strict=True)
         }
         return True
 
@@ -292,4 +263,4 @@ def redrawn_share(cosine: float) -> float:
     >>> [round(redrawn_share(cosine), 3) for cosine in (0.7, 0.83, 0.87)]
     [0.0, 0.15, 0.25]
     """
-    return min(max(_REDRAWN_GROWTH * (cosine - _WELL_EXPLAINED), 0.0), _REDRAWN)
+    return min(max(_REDRAWN_GROWTH * (cosine - WELL_EXPLAINED), 0.0), _REDRAWN)

@@ -44,12 +44,14 @@ class TrainedBalance(NamedTuple):
     Attributes:
         facts: facts to be kept with the run.
         gradients: table -> gradient over the original pairs, float32 [R, D], in original rows.
+        by_outputs: gradient by what `ExpectedLoss.outputs` returns, in original rows.
         cosines: table -> mean cosine of its rows with their negative gradients.
         unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
     """
 
     facts: BalanceFacts
     gradients: dict[str, Tensor]
+    by_outputs: list[Tensor]
     cosines: dict[str, float]
     unsolvable: str
 
@@ -64,7 +66,7 @@ class TrainedBalance(NamedTuple):
                 at least 0.5 for tables of the items' features.
         """
         partition, inputs = task.partition, task.inputs(views.original)
-        gradients, vectors, _ = loss.at(task.model, inputs)
+        gradients, vectors, by_outputs, _ = loss.at(task.model, inputs)
         kept = {"users": partition.user_rows, "items": partition.item_rows}
         decays, cosines, unsolvable = {}, dict[str, float](), ""
         for name, table in task.model.tables().items():
@@ -77,7 +79,7 @@ class TrainedBalance(NamedTuple):
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
         facts = BalanceFacts(reach=_reach(task.model, inputs, vectors, task.seed.child("probe").torch()), decays=decays)
-        return cls(facts, gradients, cosines, unsolvable)
+        return cls(facts, gradients, by_outputs, cosines, unsolvable)
 
 
 def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
