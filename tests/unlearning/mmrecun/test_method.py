@@ -239,16 +239,6 @@ def test_a_user_whose_items_lost_a_modality_has_no_taste_in_it(with_tastes: Trai
     assert not any(torch.equal(solver.tables[name].weight[3], trained[name].weight[3]) for name in own)
 
 
-@pytest.mark.parametrize(("least", "in_part"), [(1, True), (-1, False)])
-def test_lapsed_features_that_are_forgotten_in_part_are_said_to_be(
-    with_tastes: Trained, least: float, in_part: bool, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(method, "_PARTLY_EXPLAINED", least)
-    ended = unlearned(with_tastes, without_audio(with_tastes.dataset), epochs=0).stop_reason
-    assert ("forgotten in part" in ended) == in_part
-    assert "in part" not in unlearned(with_tastes, taken_out(with_tastes.dataset, "pairs"), epochs=0).stop_reason
-
-
 def test_a_model_that_nothing_could_validate_is_not_trained_anew(trained: Trained):
     pairs = trained.dataset.interactions
     asked = pairs.splits == Split.VALID

@@ -53,7 +53,6 @@ _SHORTENING = 3  # power of the part of that share by which an epoch is shortene
 _NO_NEARER = 0.9  # of the imbalance is left by a step after which another would lead away
 _INSTEAD = 1.5  # times the usual scale where one step is taken, instead of the others
 _MOST_SOLVED = 0.5  # share of the pairs that a request may remove; what is left would train another model
-_PARTLY_EXPLAINED = 0.6  # cosine below which lapsed features stay in part: 0.45 of MGCN on MovieLens, 0.68 on TikTok
 _MOST_OWED = 0.005  # share of the pairs that small requests may remove before all rows are solved for
 
 
@@ -188,9 +187,7 @@ class MMRecUn(Unlearner):
         settled = f"then trained on them for {counted(epochs, 'epoch')} at most" if large else _owing(owed)
         stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs, {settled}"
         carried = solver.facts.model_copy(update={"owed": owed})
-        return UnlearnResult(
-            solver.model, stop + _in_part(task, solver), history, carried=carried.model_dump(mode="json")
-        )
+        return UnlearnResult(solver.model, stop, history, carried=carried.model_dump(mode="json"))
 
     def _steps(self, task: Task, solver: BalanceSolver, guard: ValidationGuard, in_all: int) -> list[dict[str, float]]:
         """Take Gauss-Newton steps, as long as they bring rows nearer to balance; returns what each found."""
@@ -236,14 +233,6 @@ def train_on_retained(
     )
     optimizer = adam(solver.model, _SETTLING_RATE * task.training.learning_rate)
     return train_epoch(solver.model, pairs, sampler, solver.inputs, task.training.batch_size, seed, optimizer)
-
-
-def _in_part(task: Task, solver: BalanceSolver) -> str:
-    """Say that features which items lost are forgotten in part; "" where rows follow from pairs well enough."""
-    if not _features_lost(task) or solver.cosine >= _PARTLY_EXPLAINED:
-        return ""
-    why = f"pairs explain rows with a cosine of {solver.cosine:.2f} only"
-    return f"; lapsed features are forgotten in part, since {why}: --method retrain forgets all of them"
 
 
 def _share(task: Task) -> float:
