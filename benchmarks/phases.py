@@ -47,7 +47,7 @@ PHASES: Places = {  # what is called within another phase counts for itself
     "level": [(method, "ForgettingLevel"), (method, "fit_step_scale")],
     "settling": [(method, "train_on_retained")],
     "matching of rows": [(method, "match_rows")],
-    "validation": [(ValidationGuard, "_score")],
+    "validation": [(ValidationGuard, "score")],
     "save": [(files, "write_into"), (runs, "write")],
 }
 _SOMETIMES = ("SVD reference",)  # made only where forgotten pairs can be compared with validation pairs

@@ -52,7 +52,7 @@ def check_captured_solver(trained: Trained, card: torch.device) -> None:
     for capture in (False, True):
         solver = BalanceSolver(moved_to(task_of(trained, "pairs"), card), 64, -1, capture)
         missing = [solver.newton_step(8) for _ in range(2)]
-        solver.restart()
+        solver.resume()
         missing.append(solver.newton_step(8))
         found.append((missing, [table.weight.detach().cpu() for table in solver.tables.values()]))
     (one, rows), (other, others) = found

@@ -115,7 +115,7 @@ def test_a_fixed_row_is_in_balance_where_it_is():
 
 def test_a_share_of_the_rest_is_that_of_another_row_at_ones_own_length():
     rest, others = rows(count=6), np.array([3, 0, 1, 5, 4, 2])
-    found = Balance(torch.ones(6, 1), rest).with_rest_of(others, 0.36).rest.double().numpy()
+    found = Balance(torch.ones(6, 1), rest).with_other_rest(rest[others], 0.36).rest.double().numpy()
     own = rest.double().numpy()
     for row, other in enumerate(others):
         drawn = own[other] / np.linalg.norm(own[other]) * np.linalg.norm(own[row])

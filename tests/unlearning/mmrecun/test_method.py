@@ -3,7 +3,6 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import normalize
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.interactions import Split
@@ -101,7 +100,7 @@ def test_a_step_is_as_long_as_the_rows_losses_allow(converged: Trained, monkeypa
         lost = 1 - after / np.maximum(before, 1)
         assert lost.any()
         assert moved.numpy() == pytest.approx((0.2 + lost) * float(start.norm(dim=1).mean()), rel=1e-4)
-        solver.restart()
+        solver.resume()
 
 
 @pytest.mark.parametrize("kept", [9, 1.95, 1.6, 0])
@@ -313,61 +312,3 @@ def test_a_request_for_most_of_the_pairs_is_answered_by_training_anew(converged:
     found = MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task_of(converged, partition))
     assert found.stop_reason.startswith("trained anew, since 5")
     assert "% of the pairs are forgotten" in found.stop_reason
-
-
-@pytest.fixture(scope="module")
-def propagating(dataset: Dataset) -> Trained:
-    """A model that averages its rows over the graph."""
-    return trained_on(dataset, "lightgcn", TRAINING)
-
-
-def test_where_a_model_is_harmed_by_other_noise_it_keeps_its_own(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
-    """Then the solution is the one that would have been found without a try."""
-    partition = taken_out(propagating.dataset, "users")
-    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
-    monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: True)
-    redrawn = unlearned(propagating, partition).model.state_dict()
-    monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: False)
-    kept = unlearned(propagating, partition).model.state_dict()
-    monkeypatch.setattr(BalanceSolver, "redraw_rest", lambda *_: False)
-    plain = unlearned(propagating, partition).model.state_dict()
-    assert all(torch.equal(value, plain[name]) for name, value in kept.items())
-    assert not any(torch.equal(value, plain[name]) for name, value in redrawn.items())
-
-
-def test_other_noise_is_as_long_and_comes_from_rows_of_the_same_degree(
-    propagating: Trained, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
-    solver = BalanceSolver(task_of(propagating, taken_out(propagating.dataset, "users")), 64, -1)
-    before = {name: balance.rest for name, balance in solver._balance.items()}
-    assert solver.redraw_rest()
-    for name, balance in solver._balance.items():
-        own, taken = before[name], balance.rest - (1 - restoring._REDRAWN) ** 0.5 * before[name]
-        torch.testing.assert_close(taken.norm(dim=1), restoring._REDRAWN**0.5 * own.norm(dim=1))
-        whose = (normalize(taken, dim=1) @ normalize(own, dim=1).T).argmax(dim=1)
-        strata = torch.from_numpy(solver._strata[solver.tables[name].side])
-        assert torch.equal(strata[whose], strata)
-        assert len(whose.unique()) == len(own)
-    solver.restart()
-    assert all(torch.equal(balance.rest, before[name]) for name, balance in solver._balance.items())
-
-
-def test_a_row_that_starts_anew_takes_no_noise_from_another(propagating: Trained, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(restoring, "WELL_EXPLAINED", -1)
-    solver = BalanceSolver(task_of(propagating, without_pairs_of(propagating.dataset, 3)), 64, -1)
-    assert solver.redraw_rest()
-    table, balance = solver.tables["users.weight"], solver._balance["users.weight"]
-    torch.testing.assert_close((balance.rest / balance.decay)[3], table.weight[3])
-
-
-@pytest.mark.parametrize(
-    ("model", "least", "redrawn"), [("propagating", -1, 1), ("propagating", 1, 0), ("converged", -1, 0)]
-)
-def test_noise_stays_where_little_is_explained_or_no_graph_averages_rows(
-    model: str, least: float, redrawn: bool, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-):
-    trained = request.getfixturevalue(model)
-    monkeypatch.setattr(restoring, "WELL_EXPLAINED", least)
-    solver = BalanceSolver(task_of(trained, taken_out(trained.dataset, "users")), 64, -1)
-    assert solver.redraw_rest() == redrawn

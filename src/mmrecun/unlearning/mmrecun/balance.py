@@ -102,16 +102,11 @@ class Balance:
             left = pairs_kept(before, after, rows)
         return cls(_column(share * decay_at(after / share), rows), left * rest)
 
-    def with_rest_of(self, others: Ints, share: float) -> Self:
-        """Replace `share` of the square of each row's rest by that of another row, scaled to its own length.
+    def with_other_rest(self, drawn: Tensor, share: float) -> Self:
+        """Replace `share` of the square of each row's rest by `drawn`, float32 [R, D], scaled to the rest's own length.
 
         Other negatives would have left noise of the same size in other directions.
-
-        Args:
-            others: int64 [R], the other row of each.
-            share: from 0 to 1.
         """
-        drawn = self.rest[torch.from_numpy(others).to(self.rest.device)]
         drawn = normalize(drawn, dim=1) * self.rest.norm(dim=1, keepdim=True)
         return replace(self, rest=(1 - share) ** 0.5 * self.rest + share**0.5 * drawn)
 

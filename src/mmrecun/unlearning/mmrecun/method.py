@@ -38,6 +38,7 @@ from mmrecun.training.loop import adam
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
+from mmrecun.unlearning.mmrecun.first_step import first_step
 from mmrecun.unlearning.mmrecun.level import FEWEST, ForgettingLevel
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
@@ -192,12 +193,9 @@ class MMRecUn(Unlearner):
     def _steps(self, task: Task, solver: BalanceSolver, guard: ValidationGuard, in_all: int) -> list[dict[str, float]]:
         """Take Gauss-Newton steps, as long as they bring rows nearer to balance; returns what each found."""
         history: list[dict[str, float]] = []
-        redrawn = _large(task) and solver.redraw_rest()  # not for what is owed: many requests would exchange all noise
+        cg_steps, other_noise = self.config.cg_steps, _large(task)  # not for what is owed: all noise would go in time
         for step in range(1, self.config.newton_steps + 1):
-            missing = solver.newton_step(self.config.cg_steps)
-            if step == 1 and redrawn and not guard.keeps_recall(solver.model):
-                solver.restart()
-                missing = solver.newton_step(self.config.cg_steps)
+            missing = first_step(solver, guard, cg_steps, other_noise) if step == 1 else solver.newton_step(cg_steps)
             history.append({"step": step, "missing": missing})
             task.progress(step, in_all, f"out of balance by {missing:.3g}")
             if step < self.config.newton_steps and solver.imbalance() > _NO_NEARER * missing:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from mmrecun.errors import DivergedError
 from mmrecun.evaluation.row_traits import degree_strata
@@ -13,18 +14,17 @@ from mmrecun.forget import views
 from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.conjugate import CapturedSolver, Tensors, inner, solve
-from mmrecun.unlearning.mmrecun.balance import other_rows
+from mmrecun.unlearning.mmrecun.balance import Balance, other_rows
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import LossCurvature
 from mmrecun.unlearning.mmrecun.expected_loss import LossAt
-from mmrecun.unlearning.mmrecun.retained_balance import WELL_EXPLAINED, gradient_scales, retained_balances
+from mmrecun.unlearning.mmrecun.negative_noise import negative_noise
+from mmrecun.unlearning.mmrecun.retained_balance import gradient_scales, retained_balances
 from mmrecun.unlearning.mmrecun.row_change import row_changes
 from mmrecun.unlearning.mmrecun.step_scale import StepScale, limited, row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, vectors_of
 
 _CLOSE = 0.2  # residual of a step's linear system, relative to its right-hand side
-_REDRAWN = 0.25  # largest share of the square of a row's rest that is exchanged with another row
-_REDRAWN_GROWTH = 5.0  # growth of that share with the cosine, above this one:
 _LONGEST = 0.2  # of a row's step, in mean lengths; rows of few pairs hardly resist, and went 15 lengths in MGCN
 _PROBE = 1e-2  # length of a finite difference, relative to that of all rows
 
@@ -44,12 +44,13 @@ class BalanceSolver:
         tables: the tables that move, by name.
         unsolvable: why the rows of users or of items cannot be solved for; empty where they can.
         facts: facts of the trained model.
+        averages: whether vectors are averages of rows over a graph.
         cosine: of rows with what their pairs taught them; the smaller of the means of users and of items.
     """
 
     def __init__(self, task: Task, negatives: int, min_cosine: float, capture: bool = True) -> None:
         partition = task.partition
-        self._capture = capture
+        self._capture, self._retained = capture, partition.retained
         self._system: _CapturedSystem | None = None
         self.model, self.inputs = retained_model(task, task.model), task.inputs(views.retained)
         rng = task.seed.child("negatives").numpy()
@@ -70,9 +71,9 @@ class BalanceSolver:
         intact = {side for side, (before, after) in degrees.items() if (before == after).all()}
         self._following = intact if len(intact) == 1 else set[str]()  # lapsed features change both sides
         self._strata = {side: degree_strata(after) for side, (_, after) in degrees.items()}
-        self._kept = self._balance
+        self.averages = self.model.required_inputs().user_item
         self.cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
-        self._start = [table.weight.detach().clone() for table in self.tables.values()]
+        self._started = self.state()
 
     @torch.no_grad()
     def _reset(self) -> None:
@@ -87,31 +88,51 @@ class BalanceSolver:
         self._known = self._known or self._loss.at(self.model, self.inputs)
         return self._known
 
-    def redraw_rest(self) -> bool:
-        """Exchange a part of each row's rest with another row of its degree; return whether it was done.
-
-        A training on the retained pairs would have drawn other negatives. Without their noise most lists would not
-        change, and affected items would stand out in them. Where no graph averages rows, it costs recall and hardly
-        changes lists.
-        """
-        share = redrawn_share(self.cosine)
-        if not share or not self.model.required_inputs().user_item:
-            return False
+    def redraw_rest(self, share: float) -> None:
+        """Exchange `share` of the square of each row's rest with another row of its degree."""
         rng = self._seed.child("rest").numpy()
         others = {side: other_rows(strata, rng) for side, strata in self._strata.items()}
-        self._kept = self._balance
+        self._exchange(
+            {
+                name: self._balance[name].rest[torch.from_numpy(others[table.side]).to(table.weight.device)]
+                for name, table in self.tables.items()
+            },
+            share,
+        )
+
+    def renew_noise(self) -> None:
+        """Replace the whole rest of each row by noise of the same length, which other negatives would have left."""
+        noise = negative_noise(self.model, self.inputs, self._retained, self._seed.child("rest").numpy())
+        self._exchange(noise, 1.0)
+
+    def _exchange(self, drawn: dict[str, Tensor], share: float) -> None:
         self._balance = {
-            name: balance.with_rest_of(others[table.side], share).with_fixed(
+            name: balance.with_other_rest(drawn[name], share).with_fixed(
                 self._changes[name].emptied, table.weight.detach()
             )
             for (name, table), balance in zip(self.tables.items(), self._balance.values(), strict=True)
         }
-        return True
 
-    def restart(self) -> None:
-        """Reset all rows to their initial values, and undo `redraw_rest`."""
-        self._set_rows([start.clone() for start in self._start])
-        self._balance, self._known = self._kept, None
+    @contextmanager
+    def moved_by_noise(self) -> Iterator[Recommender]:
+        """Move each trained row by what its rest was exchanged for, over its decay, within the context."""
+        start = self._started
+        moved = [
+            row + (self._balance[name].rest - kept.rest) / kept.decay
+            for (name, kept), row in zip(start.balance.items(), start.rows, strict=True)
+        ]
+        with self._at(moved) as model:
+            yield model
+
+    def state(self) -> "SolverState":
+        """Return the present rows, and the balance that they are brought into."""
+        return SolverState([table.weight.detach().clone() for table in self.tables.values()], self._balance)
+
+    def resume(self, state: "SolverState | None" = None) -> None:
+        """Go back to a state: by default to the trained rows, and undo what was done to their rest."""
+        rows, self._balance = state or self._started
+        self._set_rows([row.clone() for row in rows])
+        self._known = None
 
     def imbalance(self) -> float:
         """Compute the root mean square of the rows' imbalance."""
@@ -171,8 +192,14 @@ class BalanceSolver:
     @contextmanager
     def scaled(self, scale: StepScale) -> Iterator[Recommender]:
         """Scale the step by `scale` within the context, which gets the model."""
+        with self._at(self._scaled(scale)) as model:
+            yield model
+
+    @contextmanager
+    def _at(self, moved: Tensors) -> Iterator[Recommender]:
+        """Set the rows to `moved` within the context."""
         rows = [table.weight.detach() for table in self.tables.values()]
-        self._set_rows(self._scaled(scale))
+        self._set_rows(moved)
         yield self.model
         self._set_rows(rows)
 
@@ -193,14 +220,14 @@ class BalanceSolver:
 
     def _scaled(self, scale: StepScale) -> Tensors:
         """Return the rows for a scaled step; a side that lost no pair, where the other did, moves as solved."""
-        averaged = self.model.required_inputs().user_item
+        averaged = self.averages
         following = set[str]() if averaged else self._following  # a graph averages the rows of both sides
         by_side = {side: 1.0 if side in following else getattr(scale, side) for side in ("users", "items")}
         return [
             torch.lerp(
                 start, table.weight.detach(), row_scale(by_side[table.side], self._changes[name].pairs_kept, averaged)
             )
-            for (name, table), start in zip(self.tables.items(), self._start, strict=True)
+            for (name, table), start in zip(self.tables.items(), self._started.rows, strict=True)
         ]
 
     def _product(self, curvature: LossCurvature, rows: Tensors, captured: bool) -> Callable[[Tensors], Tensors]:
@@ -240,6 +267,13 @@ class BalanceSolver:
         ]
 
 
+class SolverState(NamedTuple):
+    """The rows of the tables that move, and the balance that they are brought into."""
+
+    rows: Tensors
+    balance: dict[str, Balance]
+
+
 class _CapturedSystem(NamedTuple):
     """A solver of linear systems on CUDA, and the memory that it reads: the curvature, and the rows it is taken at."""
 
@@ -250,17 +284,3 @@ class _CapturedSystem(NamedTuple):
 
 def _root_mean_square(parts: Tensors) -> float:
     return math.sqrt(float(inner(parts, parts)) / sum(part.numel() for part in parts))
-
-
-def redrawn_share(cosine: float) -> float:
-    """Return the share of the square of each row's rest to exchange, from 0 to a quarter.
-
-    Exchanged where pairs explain rows less, it would cost recall: what is left of them is more than noise.
-
-    Args:
-        cosine: the mean one between rows and what their pairs taught them.
-
-    >>> [round(redrawn_share(cosine), 3) for cosine in (0.7, 0.83, 0.87)]
-    [0.0, 0.15, 0.25]
-    """
-    return min(max(_REDRAWN_GROWTH * (cosine - WELL_EXPLAINED), 0.0), _REDRAWN)

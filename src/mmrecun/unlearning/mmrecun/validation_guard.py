@@ -33,22 +33,23 @@ class ValidationGuard:
         if len(self._asked) > _MOST_ASKED:
             rng = task.seed.child("validation").numpy()
             self._asked = np.sort(rng.choice(self._asked, _MOST_ASKED, replace=False))
-        self.trained = self._score(retained_model(task, task.model)) if can_validate(self._retained) else None
+        self.trained = self.score(retained_model(task, task.model)) if can_validate(self._retained) else None
 
-    def _score(self, model: Recommender) -> float:
+    def score(self, model: Recommender) -> float:
+        """Compute the validation recall of a model."""
         return validation_score(model, self._inputs, self._retained, self._asked)
 
     def keeps_recall(self, model: Recommender) -> bool:
         """Say whether a model keeps nearly all of the trained model's recall, or misses it by chance."""
         return self.trained is not None and (
-            self._score(model) >= _NEARLY_ALL * self.trained - _SHARED * self._error(self.trained)
+            self.score(model) >= _NEARLY_ALL * self.trained - _SHARED * self._error(self.trained)
         )
 
     def worse(self, model: Recommender) -> str:
         """Return how much worse than the trained model a model validates, in words; "" if within chance."""
         if self.trained is None:
             return ""
-        after, before = self._score(model), self.trained
+        after, before = self.score(model), self.trained
         if after >= _LEAST_KEPT * before - 2 * self._error(before):
             return ""
         return f"the solved model validates at {after:.4f}, where the trained one does at {before:.4f}"
