@@ -180,7 +180,7 @@ class ForeignModel:
                 f"'{method}' trains anew by rules of ours, which would give another model: train it again with "
                 f"{self.artifact.name} on the retained data"
             )
-        own = {**self.suited, **settings} if cls is RankingRows else settings
+        own = {**(self.suited if cls is RankingRows else {}), **settings}
         return method or "mmrecun", cls(cls.Config.of(own, f"method '{method or 'mmrecun'}'"))
 
     def evaluate(self) -> dict[str, float]:
