@@ -1,7 +1,8 @@
 """MMRec's MGCN, run from a clone of its own beside ours; nothing of it is kept here.
 
 It is started as it stands (commit e775373). What it imports without need for this (lmdb, torchvision, torch_scatter's
-one function) is replaced where it is missing.
+one function) is replaced where it is missing. `python -m benchmarks.mmrec CLONE DATA EPOCHS SEED FILE` trains for so
+many epochs, writes the state dict, and prints the seconds.
 """
 
 import os
@@ -59,7 +60,24 @@ def measured(clone: Path, data: Path, most_seconds: float, say: Callable[..., No
     )
 
 
-def _opened(data: Path, batch: int) -> tuple[Any, Any, Any]:
+def trained(clone: Path, data: Path, epochs: int, seed: int, file: Path) -> float:
+    """Train its MGCN for so many epochs and save its state dict as the pages say; the time it took."""
+    data, file = data.resolve(), file.resolve()
+    os.chdir(clone / "src")
+    sys.path.insert(0, str(Path.cwd()))
+    _stand_ins()
+    trainer, train, _ = _opened(data, 2048, seed)
+    started = time.perf_counter()
+    for epoch in range(epochs):
+        trainer.model.pre_epoch_processing()
+        trainer._train_epoch(train, epoch)
+        trainer.lr_scheduler.step()
+    seconds = time.perf_counter() - started
+    torch.save(trainer.model.state_dict(), file)
+    return seconds
+
+
+def _opened(data: Path, batch: int, seed: int = 999) -> tuple[Any, Any, Any]:
     from utils.configurator import Config  # type: ignore[import-not-found]
     from utils.dataloader import EvalDataLoader, TrainDataLoader  # type: ignore[import-not-found]
     from utils.dataset import RecDataset  # type: ignore[import-not-found]
@@ -79,10 +97,10 @@ def _opened(data: Path, batch: int) -> tuple[Any, Any, Any]:
         "save_recommended_topk": False,
     }
     config = Config("MGCN", "tiktok", settings)
-    config["cl_loss"], config["seed"] = 0.01, 999
+    config["cl_loss"], config["seed"] = 0.01, seed
     train, valid, _ = RecDataset(config).split()
     str(train), str(valid)  # which counts their pairs
-    init_seed(999)
+    init_seed(seed)
     loader = TrainDataLoader(config, train, batch_size=batch, shuffle=True)
     held = EvalDataLoader(config, valid, additional_dataset=train, batch_size=config["eval_batch_size"])
     loader.pretrain_setup()
@@ -103,3 +121,8 @@ def _stand_ins() -> None:
     sys.modules.setdefault("torch_scatter", scatter)
     if not torch.cuda.is_available():
         torch.Tensor.cuda = lambda tensor: tensor  # type: ignore[assignment,method-assign]
+
+
+if __name__ == "__main__":
+    clone, data, epochs, seed, file = sys.argv[1:]
+    print(trained(Path(clone), Path(data), int(epochs), int(seed), Path(file)))

@@ -1,12 +1,14 @@
 """Models of other libraries on TikTok: unlearned here, beside one retraining by their library.
 
-`python -m benchmarks.other_libraries [als|bpr|lightgcn]`, in an environment with implicit (`make test-adapters` builds
-one), with MMRECUN_DATA naming a folder that has `tiktok`, and for LightGCN with MMRECUN_RECBOLE_PYTHON naming a Python
-that has RecBole. One seed each: the spread of retrainings is not measured.
+`python -m benchmarks.other_libraries [als|bpr|lightgcn|mgcn]`, in an environment with implicit (`make test-adapters`
+builds one), with MMRECUN_DATA naming a folder that has `tiktok`, for LightGCN with MMRECUN_RECBOLE_PYTHON naming a
+Python that has RecBole, and for MGCN with MMRECUN_MMREC naming a clone of MMRec. One seed each: the spread of
+retrainings is not measured.
 """
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,22 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 
 from mmrecun import Dataset, ForgetRequest
-from mmrecun.adapters import implicit, recbole
+from mmrecun.adapters import implicit, mmrec, recbole
 from mmrecun.adapters.foreign import ForeignModel, seconds_of
+from mmrecun.adapters.mmrec_layouts import MMRecConfig
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.read import read
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-EPOCHS = {"LightGCN": 15}
+EPOCHS = {"LightGCN": 15, "MGCN": 10}
 
 
-def dataset() -> Dataset:
-    """TikTok with its own split, without its features, which these models do not read."""
+def dataset(features: bool) -> Dataset:
+    """TikTok with its own split, without its features where models do not read them."""
     data = read(Path(os.environ["MMRECUN_DATA"]) / "tiktok", ImportOptions()).dataset
-    return Dataset(data.name, data.users, data.items, data.interactions)
+    return data if features else Dataset(data.name, data.users, data.items, data.interactions)
 
 
 def matrix(data: Dataset, part: Dataset) -> sp.csr_matrix:
@@ -70,13 +74,31 @@ def of_recbole(part: Dataset, seed: int, folder: Path) -> ForeignModel:
     return seconds_of(model, told["seconds"])
 
 
+def of_mmrec(part: Dataset, seed: int, folder: Path) -> ForeignModel:
+    """Train MMRec's MGCN on `part`, all of whose items stay, in a process of its own."""
+    place = folder / f"seed{seed}" / "tiktok"
+    place.mkdir(parents=True)
+    pairs = part.interactions
+    columns = {"userID": pairs.users, "itemID": pairs.items, "x_label": pairs.splits}
+    pl.DataFrame(columns).write_csv(place / "tiktok.inter", separator="\t")
+    for file in (Path(os.environ["MMRECUN_DATA"]) / "tiktok").glob("*_feat.npy"):
+        np.save(place / file.name, np.load(file).astype(np.float32))
+    asked = [os.environ["MMRECUN_MMREC"], place.parent, EPOCHS["MGCN"], seed, place / "MGCN.pth"]
+    command = [sys.executable, "-m", "benchmarks.mmrec", *map(str, asked)]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=EXAMPLES.parent).stdout
+    model = mmrec.load(place / "MGCN.pth", part, config=MMRecConfig(text="audio"))
+    return seconds_of(model, float(told.split()[-1]))
+
+
 def compare(name: str, folder: Path) -> None:
     """Train, forget two per cent of the users, train again, audit; print a line for each state."""
-    data = dataset()
+    data = dataset(features=name == "mgcn")
     drawn = np.random.default_rng(0).permutation(data.users.names.to_numpy())
     request = ForgetRequest(users=drawn[: len(drawn) // 50].tolist())
 
     def trained(part: Dataset, seed: int) -> ForeignModel:
+        if name == "mgcn":
+            return of_mmrec(part, seed, folder)
         return of_recbole(part, seed, folder) if name == "lightgcn" else of_implicit(name, data, part, seed)
 
     mine = trained(data, 1)
@@ -101,6 +123,6 @@ def compare(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    for asked in sys.argv[1:] or ["als", "bpr", "lightgcn"]:
+    for asked in sys.argv[1:] or ["als", "bpr", "lightgcn", "mgcn"]:
         with tempfile.TemporaryDirectory() as made:
             compare(asked, Path(made))

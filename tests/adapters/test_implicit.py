@@ -127,6 +127,9 @@ def test_bpr_keeps_its_bias_and_lists_a_forgotten_item_last(ranked, dataset, tmp
         assert (after["user_factors"][:, -1] == 1).all()
         scores = after["user_factors"] @ after["item_factors"].T
         assert (scores.argmin(axis=1) == 8).all()
+    # implicit draws popular negatives: an epoch with even draws would lead away from its retraining, unless asked for
+    assert less.settings["epochs"] == less.unlearn({"users": ["user-5"]}).settings["epochs"] == 0
+    assert mine.unlearn({"users": ["user-3"]}, settings={"epochs": 2}).settings["epochs"] == 2
 
 
 def test_what_was_not_trained_to_rank_on_these_data_is_refused(dataset, tmp_path):

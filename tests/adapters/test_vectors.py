@@ -128,6 +128,24 @@ def test_towers_are_looked_through_and_stay(ranked, dataset):
     assert not torch.equal(new.item.weight[0], module.item.weight[0])
     with pytest.raises(ArtifactError, match=r"unknown tower 'towr'; did you mean 'tower'"):
         torch_module.load(module, "user.weight", "item.weight", dataset, towers=("towr", "tower"))
+    module.tower = nn.Linear(module.tower.in_features + 1, 2)
+    with pytest.raises(ArtifactError, match=r"tower 'tower' does not take rows of \d+ numbers alone: mat1 and mat2"):
+        torch_module.load(module, "user.weight", "item.weight", dataset, towers=("tower", "tower"))
+
+
+def test_short_rows_behind_towers_move_as_the_vectors_that_the_towers_make_of_them(ranked, dataset):
+    """Towers that only lengthen rows leave the model that the lengthened rows are without towers."""
+    users, items = ranked
+    module = TwoTower(users / 8, items / 8)
+    with torch.no_grad():
+        module.tower.weight.copy_(8 * torch.eye(len(module.tower.weight)))
+        module.tower.bias.zero_()
+    less = torch_module.load(module, "user.weight", "item.weight", dataset, towers=("tower", "tower")).unlearn(REQUEST)
+    plain = vectors.load(users, items, dataset).unlearn(REQUEST)
+    new = torch_module.module_of(less)
+    for table, expected in ((new.user, plain.model.users), (new.item, plain.model.items)):
+        rows = table.weight.detach()[table.weight.any(dim=1)]
+        torch.testing.assert_close(8 * rows, expected.weight.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_table_that_is_not_there_is_named(ranked, dataset):

@@ -49,7 +49,7 @@ def test_mistakes_about_a_run_are_one_line_too(cli, run_folder: Path, tmp_path: 
         (("unlearn", run_folder, "--modality", "adio", "--dry-run"), "did you mean 'audio'"),
         (("unlearn", run_folder, "--dry-run"), "the request is empty"),
         (("unlearn", run_folder, "--user", "u00001"), "name the new run with --out"),
-        (("unlearn", run_folder, "--user", "u00001", "--out", run_folder), "already exists"),
+        (("unlearn", run_folder, "--user", "u00001", "--out", run_folder), "already exists; choose another --out"),
     ):
         code, out, err = cli(*arguments, "--json")
         assert (code, out, len(err.strip().splitlines())) == (2, "", 1), err

@@ -63,6 +63,18 @@ def test_microlens(suffix: str, tmp_path: Path):
     assert held == {str(user): str(item) for user, item in last.items()}
 
 
+def test_items_without_a_title_stay(tmp_path: Path):
+    folder = microlens(tmp_path / "50k")
+    titles = folder / "MicroLens-50k_titles.csv"
+    titles.write_text("".join(titles.read_text().splitlines(keepends=True)[:5]))  # of items 1 to 4
+    found = read(folder, ImportOptions())
+    data = found.dataset
+    assert found_pairs(data) == as_text(PAIRS)
+    titled = dict(zip(data.items.names, data.item_attributes["title"], strict=True))
+    assert titled == {str(n): f"Video {n}, the best" if n < 5 else None for n in range(1, 8)}
+    assert any("3 items of the pairs are not in it, and so without attributes" in told for told in found.warnings)
+
+
 def test_titles_without_a_header(tmp_path: Path):
     folder = microlens(tmp_path / "50k")
     titles = folder / "MicroLens-50k_titles.csv"

@@ -94,7 +94,7 @@ def test_the_dataset_of_a_run_is_not_added_to(run_folder: Path, tmp_path: Path, 
     """The run would not be readable any more, since its manifest knows the dataset by digest."""
     after = tmp_path / "after"
     jobs.unlearn(run_folder, {"users": ["u00003"]}, after, "unlink")
-    with pytest.raises(ArtifactError, match=r"is the dataset of a run, which could not be read any more; .* --out"):
+    with pytest.raises(ArtifactError, match=r"is the dataset of a run, which could not be read any more; .* 'out'"):
         jobs.encode(after / "dataset", "sound", str(sounds), "log-mel")
     assert not list(after.glob(".*"))
     runs.load(after)
@@ -167,7 +167,7 @@ def test_a_source_of_no_use_is_said(data: Path, source: str, message: str):
 
 
 def test_mistakes_are_said_before_anything_is_read(data: Path, sounds: Path, tmp_path: Path):
-    with pytest.raises(DataError, match=r"already has a modality 'audio'; .* --out"):
+    with pytest.raises(DataError, match=r"already has a modality 'audio'; .* 'out'"):
         jobs.encode(data, "audio", str(sounds))
     with pytest.raises(ConfigError, match=r"unknown encoder 'logmel'; did you mean 'log-mel'.*local folder"):
         jobs.encode(data, "sound", str(sounds), "logmel")

@@ -202,6 +202,14 @@ def test_splits_and_users_that_do_not_exist(run_folder: Path):
         jobs.recommend(run_folder, "nobody")
 
 
+def test_a_forgotten_user_has_no_list(run_folder: Path, tmp_path: Path):
+    jobs.unlearn(run_folder, {"users": ["u00003"]}, tmp_path / "less", "unlink")
+    with pytest.raises(DataError, match=r"^user 'u00003' was forgotten from this run, so there is no list$"):
+        jobs.recommend(tmp_path / "less", "u00003")
+    with pytest.raises(DataError, match="unknown user id: nobody"):
+        jobs.recommend(tmp_path / "less", "nobody")
+
+
 def test_recommendations_leave_out_what_the_user_has(run_folder: Path):
     run = runs.load(run_folder)
     user = run.dataset.users.names[0]
@@ -215,7 +223,7 @@ def test_recommendations_leave_out_what_the_user_has(run_folder: Path):
 
 
 def test_what_exists_is_never_replaced(data_folder: Path, run_folder: Path):
-    with pytest.raises(ArtifactError, match="already exists"):
+    with pytest.raises(ArtifactError, match="already exists; choose another 'out'"):
         jobs.train(data_folder, "mgcn", run_folder)
     with pytest.raises(ArtifactError, match="already exists"):
         jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), run_folder)
@@ -371,7 +379,7 @@ def test_an_audit_needs_the_run_it_came_from_as_it_was(run_folder: Path, data_fo
     content[-1] ^= 1
     weights.write_bytes(bytes(content))
     (tmp_path / "parent").rename(tmp_path / "moved")
-    with pytest.raises(ArtifactError, match="put it back there, or say where it is with --original"):
+    with pytest.raises(ArtifactError, match="put it back there, or say where it is with 'original'"):
         jobs.audit(tmp_path / "after")
     with pytest.raises(ArtifactError, match="no longer the one it was unlearned from"):
         jobs.audit(tmp_path / "after", original=tmp_path / "after")

@@ -105,7 +105,7 @@ def test_an_error_of_the_training_is_its_own(data: Path, tmp_path: Path):
     ("model", "workers", "text"),
     [
         ("lightgcn", Workers(), "reads whole tables"),
-        ("bprmf", Workers(2, "ray"), "--on ray needs --store"),
+        ("bprmf", Workers(2, "ray"), "'on' ray needs 'store'"),
         ("bprmf", Workers(2, store="file:///x"), "are for a cluster"),
         ("bprmf", Workers(2, "rya"), "write here, ray"),
     ],

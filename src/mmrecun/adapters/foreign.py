@@ -75,6 +75,7 @@ class ForeignModel:
         artifact: the file or object that it came from.
         row_map: the rows of users and items in there.
         exact: the unlearner that solves the model's own objective; None for `mmrecun`.
+        suited: settings of `mmrecun` that suit how the model was trained, where they are not the usual ones.
         method, settings, stop, seconds: facts of the unlearning that made it; empty for a model as it was read.
         record: record of the request, kept in memory only.
         original: the model that it was unlearned from.
@@ -93,6 +94,7 @@ class ForeignModel:
     record: ForgetRecord | None = field(default=None, repr=False)
     original: "ForeignModel | None" = field(default=None, repr=False)
     forgets: frozenset[Target] = frozenset(Target)
+    suited: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return the most important facts in a few lines."""
@@ -159,6 +161,7 @@ class ForeignModel:
             record=ForgetRecord.extended(asked, self.record),
             original=self,
             forgets=self.forgets,
+            suited=self.suited,
         )
 
     def unlearner(self, partition: Partition, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:
@@ -177,7 +180,8 @@ class ForeignModel:
                 f"'{method}' trains anew by rules of ours, which would give another model: train it again with "
                 f"{self.artifact.name} on the retained data"
             )
-        return method or "mmrecun", cls(cls.Config.of(settings, f"method '{method or 'mmrecun'}'"))
+        own = {**(self.suited if cls is RankingRows else {}), **settings}
+        return method or "mmrecun", cls(cls.Config.of(own, f"method '{method or 'mmrecun'}'"))
 
     def evaluate(self) -> dict[str, float]:
         """Return Recall, NDCG and the other metrics on the test pairs of the dataset."""

@@ -32,6 +32,8 @@ _CLASSES = {
     "BayesianPersonalizedRanking": "bpr",
     "LogisticMatrixFactorization": "lmf",
 }
+# implicit draws negatives as often as they occur: an epoch with even draws would begin to train another model
+_SUITED_TO_BPR = {"epochs": 0}
 _CLASS_OF_SETTING = {"neg_prop": "lmf", "alpha": "als", "learning_rate": "bpr"}  # a setting that only this model saves
 
 
@@ -150,8 +152,8 @@ def load(
         mine = ForeignModel(dataset, as_recommender(first, second, row_map), artifact, row_map, exact)
         return in_order(mine, users, items)
     l2 = float(arrays.get("regularization", np.array(0.01)))
-    biased = ForeignModel(dataset, as_recommender(first, second, row_map, l2=l2, biased=True), artifact, row_map)
-    return in_order(biased, users, items)
+    biased = as_recommender(first, second, row_map, l2=l2, biased=True)
+    return in_order(ForeignModel(dataset, biased, artifact, row_map, suited=_SUITED_TO_BPR), users, items)
 
 
 def _name_of(model: object) -> str:

@@ -16,7 +16,7 @@ from mmrecun.adapters.further_rows import FurtherRows
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.row_map import Array, Ids, RowMap
 from mmrecun.adapters.row_order import in_order
-from mmrecun.adapters.towers import through
+from mmrecun.adapters.towers import TowerMF, stretch_of, through
 from mmrecun.atomic import replace_file
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ArtifactError
@@ -35,12 +35,14 @@ class ModuleTables:
         module: a copy, with the rows of the users and items that stay.
         users, items: names of parameters, as in its state dict.
         further: other tables with a row for each user or item, of which those of the forgotten are emptied.
+        stretches: what the rows of users and of items are multiplied by while they are unlearned.
     """
 
     module: nn.Module
     users: str
     items: str
     further: FurtherRows
+    stretches: tuple[float, float] = (1.0, 1.0)
     name: str = "torch"
     suffix: str = ".safetensors"
 
@@ -53,7 +55,7 @@ class ModuleTables:
         """Return a copy of the module with changed rows and everything else unchanged."""
         changed = copy.deepcopy(self.module)
         state = changed.state_dict(keep_vars=True)
-        users, items = rows_of(model)
+        users, items = (rows / stretch for rows, stretch in zip(rows_of(model), self.stretches, strict=True))
         values = {
             self.users: row_map.put_users(_array(state[self.users]), users),
             self.items: row_map.put_items(_array(state[self.items]), items),
@@ -109,10 +111,24 @@ def load(
     first, second = _array(state[users]), _array(state[items])
     row_map = RowMap.of(dataset, user_ids, item_ids, (len(first), len(second)))
     shapes = {name: tuple(value.shape) for name, value in state.items() if isinstance(value, torch.Tensor)}
-    artifact = ModuleTables(module, users, items, FurtherRows.of(shapes, (users, items)))
-    behind = through(*(_submodule(module, name) for name in towers)) if towers else BPRMF
-    mine = ForeignModel(dataset, as_recommender(first, second, row_map, layers, plain=behind), artifact, row_map)
+    behind = _behind(module, towers, (first, second)) if towers else None
+    stretches = behind.stretches if behind else (1.0, 1.0)
+    artifact = ModuleTables(module, users, items, FurtherRows.of(shapes, (users, items)), stretches)
+    stretched = first * stretches[0], second * stretches[1]
+    mine = ForeignModel(dataset, as_recommender(*stretched, row_map, layers, plain=behind or BPRMF), artifact, row_map)
     return in_order(mine, user_ids, item_ids)
+
+
+def _behind(module: nn.Module, towers: tuple[str, str], tables: tuple[Array, Array]) -> type[TowerMF]:
+    user, item = found = [_submodule(module, name) for name in towers]
+    stretches = []
+    for name, tower, rows in zip(towers, found, tables, strict=True):
+        try:
+            stretches.append(stretch_of(tower, rows))
+        except (RuntimeError, TypeError) as error:
+            why = str(error).splitlines()[0]
+            raise ArtifactError(f"tower '{name}' does not take rows of {rows.shape[1]} numbers alone: {why}") from error
+    return through(user, item, (stretches[0], stretches[1]))
 
 
 def _submodule(module: nn.Module, name: str) -> nn.Module:

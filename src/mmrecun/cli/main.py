@@ -173,6 +173,7 @@ def main() -> None:
         print_line("stopped", stderr)
         sys.exit(_stop.exit_code)
     except MMRecUnError as error:
+        error.names_arguments = False
         _refuse(str(error))
     except _UsageError as error:
         message = error.format_message().rstrip(".").replace("Value error, ", "")

@@ -4,7 +4,10 @@ Each is imported at its first use, so that commands without plots do not load ma
 """
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
+
+from mmrecun.errors import naming_arguments
 
 if TYPE_CHECKING:
     from mmrecun.jobs._absent import (
@@ -135,4 +138,6 @@ def __getattr__(name: str) -> Any:
     home = next((module for module, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    found = getattr(import_module(f"{__name__}.{home}"), name)
+    named = naming_arguments(found) if isinstance(found, FunctionType) else found
+    return globals().setdefault(name, named)

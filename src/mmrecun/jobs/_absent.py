@@ -14,7 +14,7 @@ from mmrecun.chunked.lineage import ReadMapped, ancestors
 from mmrecun.chunked.run import MappedRun
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.references import Mention, RemovedIds, mentions
-from mmrecun.errors import ForgetError
+from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import ForeignRun, opened
@@ -135,6 +135,12 @@ def explain_mapped(
 ) -> ForgetError:
     """Do as `explain` for a run in chunks; `read` reads the runs that it descends from."""
     return _explained(_absent_of_mapped(read, run, request, key), request, error)
+
+
+def no_list(absent: Absent, user: str, error: DataError) -> DataError:
+    """Return what to raise where a user of whom a list is asked is `absent`; `error` unless the user was forgotten."""
+    known = user in absent.forgotten.get("users", ())
+    return DataError(f"user '{user}' was forgotten from this run, so there is no list") if known else error
 
 
 def _explained(absent: Absent, request: ForgetRequest, error: ForgetError) -> ForgetError:

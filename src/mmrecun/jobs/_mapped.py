@@ -17,9 +17,10 @@ from mmrecun.chunked.run import MappedRun
 from mmrecun.claims import claimed
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
-from mmrecun.errors import ConfigError
+from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest, as_id
+from mmrecun.jobs._absent import absent_of_mapped, no_list
 from mmrecun.jobs._evaluate import best_items
 from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
 from mmrecun.keys import RECALL
@@ -84,11 +85,15 @@ def recommend_mapped(run: PathLike, user: str | int, k: int = 10, on: str = HERE
 
     Raises:
         ConfigError: when k is not positive.
-        DataError: for an unknown user.
+        DataError: for a user who is unknown, or was forgotten.
     """
     with reader(on) as read:
         whole = read(Path(run))
-        excerpt = Excerpt.of(whole, whole.require("users", (as_id(user),)))
+        try:
+            row = whole.require("users", (as_id(user),))
+        except DataError as error:
+            raise no_list(absent_of_mapped(run, ForgetRequest(users=(user,)), on), as_id(user), error) from None
+        excerpt = Excerpt.of(whole, row)
         items, scores = best_items(excerpt.vectors, excerpt.interactions, np.zeros(1, dtype=np.int64), k)
         names = whole.names("items", excerpt.item_rows[items])
     return [{"item": name, "title": None, "score": score} for name, score in zip(names, scores, strict=True)]

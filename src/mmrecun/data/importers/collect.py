@@ -46,11 +46,13 @@ class Listed:
         ids: in the order of the table.
         attributes: its other columns.
         path: path of the table, for messages.
+        whole: whether an id that it does not list is an error, and not one without attributes.
     """
 
     ids: IdMap
     attributes: pl.DataFrame
     path: Path
+    whole: bool = True
 
 
 def collect(
@@ -171,6 +173,11 @@ def _resolved(
         return IdMap(kind, names), codes
     rows = listed.ids.find(names)
     unknown = np.flatnonzero(rows < 0)
+    if len(unknown) and not listed.whole:
+        has = counted(len(unknown), kind, "of the pairs is", "of the pairs are")
+        report.warnings.append(f"{listed.path}: {has} not in it, and so without attributes")
+        rows[unknown] = len(listed.ids) + np.arange(len(unknown))
+        return IdMap(kind, pl.concat([listed.ids.names, names.gather(unknown)])), rows[codes]
     if len(unknown):
         first = int((rows < 0)[codes].argmax())
         raise DataError(

@@ -74,4 +74,4 @@ def find_titles(path: Path, report: Report) -> Listed | None:
                 f"{counts}: {counted(left_out, 'item', 'has no title and was', 'have no title and were')} left out"
             )
         attributes = attributes.hstack(numbers[pl.Series(rows).replace(-1, None)])
-    return Listed(ids, attributes, found[0])
+    return Listed(ids, attributes, found[0], whole=False)

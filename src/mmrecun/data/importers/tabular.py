@@ -71,10 +71,16 @@ def assemble(
         for kind, file in options.features.items()
     }
     about = {kind: entry.attributes for kind, entry in listed.items()}
-    about_users, about_items = about.get("user", pl.DataFrame()), about.get("item", pl.DataFrame())
+    about_users, about_items = (_lengthened(about.get(ids.kind, pl.DataFrame()), len(ids)) for ids in (users, items))
     columns = {"user": options.user, "item": options.item}
     dataset = Dataset(name, users, items, pairs, modalities, about_users, about_items, columns)
     return Imported(dataset, report)
+
+
+def _lengthened(attributes: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """Return attributes with null rows for the ids behind those that a table lists."""
+    more = rows - attributes.height
+    return pl.concat([attributes, attributes.clear(more)]) if attributes.width and more else attributes
 
 
 def _numbered(items: IdMap) -> bool:
