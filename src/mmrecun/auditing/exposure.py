@@ -9,6 +9,7 @@ from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.ranking import top_k
 
 _BLOCK_BYTES = 32 << 20
+_FEW = 64  # removed items up to which scores are not sorted
 
 
 def exposure(
@@ -42,8 +43,20 @@ def _places(users: Tensor, items: Tensor, removed: Bools) -> float:
     total, block = 0.0, max(1, _BLOCK_BYTES // (4 * len(items)))
     for start in range(0, len(users), block):
         scores = users[start : start + block] @ items.T
-        ranked = scores.sort(dim=1).values
-        own = scores[:, gone].contiguous()
-        below = torch.searchsorted(ranked, own, right=False) + torch.searchsorted(ranked, own, right=True) - 1
-        total += float(below.double().sum() / 2)
+        total += _outranked(scores, scores[:, gone].contiguous())
     return total / (len(users) * len(gone) * max(1, len(items) - 1))
+
+
+def _outranked(scores: Tensor, own: Tensor) -> float:
+    """Count the other scores of a row, float32 [B, I], that are below each of `own` [B, G] in it; ties count half.
+
+    A score below counts 2, an equal one 1: together 1 + sign(difference). Comparing all scores costs a hundredth of
+    sorting them, so only many removed items are worth a sort.
+    """
+    if own.shape[1] <= _FEW:
+        signs = sum((each[:, None] - scores).sign_().sum(dim=1).double() for each in own.T)
+        twice = signs + own.shape[1] * (scores.shape[1] - 1)
+    else:
+        ranked = scores.sort(dim=1).values
+        twice = torch.searchsorted(ranked, own, right=False) + torch.searchsorted(ranked, own, right=True) - 1
+    return float(twice.double().sum() / 2)

@@ -157,7 +157,9 @@ class MappedRun:
 
     def names(self, side: str, at: Ints) -> list[str]:
         """Return the ids of rows `at` (int64 [K]); empty text for a removed one."""
-        return [bytes(row).rstrip(b"\0").decode() for row in self.table(f"{side}.ids").rows(at)]
+        rows = self.table(f"{side}.ids").rows(at)
+        # as text of fixed length, which NumPy returns without the zeros at its end
+        return [name.decode() for name in rows.view(f"S{rows.shape[1]}").ravel().tolist()]
 
     def vectors(self, side: str, at: Ints) -> Tensor:
         """Return the vectors of rows `at` (int64 [K]): float32 [K, D], a copy."""

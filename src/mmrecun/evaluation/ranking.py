@@ -120,11 +120,12 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
         ShapeError: when users and items differ in D.
         DivergedError: when a vector holds NaN or infinity.
     """
-    return _shares(*_counts_over_all(users, items, seen, pairs, torch.ge, torch.gt))
+    return _shares(*_counts_over_all(users, items, seen, pairs))
 
 
-def _shares(others: Ints, reached: Ints, exceeded: Ints) -> Floats:
-    shares: Floats = 1 - (reached + exceeded) / (2 * np.maximum(others, 1))
+def _shares(others: Ints, above: Ints) -> Floats:
+    """Return percentiles, `above` being twice the number of items that score higher, and once that of equal ones."""
+    shares: Floats = 1 - above / (2 * np.maximum(others, 1))
     return np.where(others > 0, shares, 0.5).astype(np.float32)
 
 
@@ -207,7 +208,7 @@ class PairsAmong:
     def percentiles(self, users: Tensor, items: Tensor) -> Floats:
         """Estimate the function `percentiles` [N] from these items alone; vectors and errors are the same."""
         counts = _counts(*_checked(users, items), self._columns, self._blocks, torch.ge, torch.gt)
-        return _shares(self._others, *counts)
+        return _shares(self._others, counts.sum(axis=0))
 
 
 class _PairBlock(NamedTuple):
@@ -257,31 +258,36 @@ def _counts(
     return counted
 
 
-def _counts_over_all(
-    users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, *comparisons: Callable[..., Tensor]
-) -> Ints:
-    """Count the unseen items other than each pair's, and those that hold for each of C comparisons: int64 [1 + C, N].
+def _counts_over_all(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions) -> tuple[Ints, Ints]:
+    """Count the unseen items other than each pair's, and those above it as `_shares` wants them; int64 [N] each.
 
-    Flags are float32, which torch compares and adds several times faster than booleans. They are exact below 2^24
-    items.
+    An item at or above a pair's counts 1, and one above it 1 more: together 1 + sign(difference). Seen items have the
+    sign -1 and count 0. Signs are added in float32, which is exact below 2^24 items.
     """
-    found = torch.empty((1 + len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
+    found = torch.empty((2, len(pairs)), dtype=torch.int64, device=users.device)
     table = _Table(*_checked(users, items), seen, len(pairs))
-    copies, flags = torch.empty_like(table.memory), torch.empty_like(table.memory)
     for start, stop in table.blocks(len(pairs)):
         owners, inverse = np.unique(pairs.users[start:stop], return_inverse=True)
-        which, own = (torch.tensor(rows, device=flags.device) for rows in (inverse, pairs.items[start:stop]))
+        which, own = (torch.tensor(rows, device=users.device) for rows in (inverse, pairs.items[start:stop]))
         scores = table.scores(owners)
         bar = scores[which, own][:, None]
-        hidden = torch.from_numpy(table.mask(scores, owners)[inverse]).to(flags.device)
+        hidden = torch.from_numpy(table.mask(scores, owners)[inverse]).to(users.device)
         itself = (scores[which, own] > -torch.inf).long()
         found[0, start:stop] = len(items) - hidden - itself
-        if len(owners) < len(inverse):
-            scores = torch.index_select(scores, 0, which, out=copies[: len(inverse)])
-        for row, compare in enumerate(comparisons, start=1):
-            counts = compare(scores, bar, out=flags[: len(inverse)]).sum(dim=1).long()
-            found[row, start:stop] = counts - itself * (compare is torch.ge)  # the item itself is counted, too
-    return found.cpu().numpy()
+        found[1, start:stop] = len(items) + _signs(scores, which, bar) - itself  # the item itself is counted, too
+    return tuple(found.cpu().numpy())
+
+
+def _signs(scores: Tensor, which: Tensor, bar: Tensor) -> Tensor:
+    """Add up the signs of rows `which` (int64 [B]) of `scores` less `bar` [B, 1], a few columns at a time; int64 [B].
+
+    On a CPU so many columns are compared at once that their differences stay in its cache.
+    """
+    width = scores.shape[1] if scores.is_cuda else max(1, _BLOCK_BYTES // (8 * max(1, len(which))))
+    total = torch.zeros(len(which), dtype=torch.int64, device=scores.device)
+    for columns in scores.split(width, dim=1):
+        total += columns.index_select(0, which).sub_(bar).sign_().sum(dim=1).long()
+    return total
 
 
 def _checked(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:

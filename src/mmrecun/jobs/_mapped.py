@@ -18,7 +18,7 @@ from mmrecun.claims import claimed
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
-from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
+from mmrecun.evaluation.evaluate import RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest, as_id
 from mmrecun.jobs._evaluate import best_items
 from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
@@ -55,8 +55,13 @@ def evaluate_mapped(
         return _ranked(read(Path(run)), names[split], users, progress)
 
 
-def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None) -> RankingReport:
-    """Rank users in a drawn order until enough have a pair in the split; removed ones never do."""
+def _ranked(
+    run: MappedRun, split: Split, users: int, progress: Progress | None = None, lists: bool = True
+) -> RankingReport:
+    """Rank for users, in a drawn order until enough have a pair in the split; removed ones never do.
+
+    Without `lists` only their held-out items are placed, which costs less.
+    """
     order = np.arange(run.size("users"))
     if users:
         order = np.unique(Seed(0).child("users to rank").numpy().integers(len(order), size=4 * users))
@@ -66,7 +71,7 @@ def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None)
         asked = np.sort(Seed(0).child("of them").numpy().choice(asked, users, replace=False))
     excerpt = Excerpt.of(run, order[asked])
     pairs = excerpt.interactions
-    return evaluate(*excerpt.vectors, pairs.split(Split.TRAIN), pairs.split(split), CUTOFFS, progress=progress)
+    return evaluate(*excerpt.vectors, pairs.split(Split.TRAIN), pairs.split(split), lists=lists, progress=progress)
 
 
 @prepared()
@@ -138,7 +143,7 @@ def checked(
     removed = removed_rows_of(child, moved)
     parent = read(parent_folder(child, moved))
     drawn = checked_users(child.size("items")) if users is None else users
-    ranked = {name: _ranked(each, Split.VALID, drawn, None) for name, each in (("before", parent), ("after", child))}
+    ranked = {name: _ranked(each, Split.VALID, drawn, lists=False) for name, each in (("before", parent), ("after", child))}
     facts = {
         "parent": str(parent.folder),
         "residue": residue(parent, child, removed, asked),
