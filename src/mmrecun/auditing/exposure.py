@@ -6,9 +6,9 @@ from torch import Tensor
 
 from mmrecun.arrays import Bools, Ints
 from mmrecun.data.interactions import Interactions
-from mmrecun.evaluation.ranking import top_k
+from mmrecun.evaluation.ranking import ScoreTable
+from mmrecun.topk import top_k_per_row
 
-_BLOCK_BYTES = 32 << 20
 _FEW = 64  # removed items up to which scores are not sorted
 
 
@@ -29,22 +29,19 @@ def exposure(
     """
     if not removed.any() or not len(rows):
         return {}
-    lists = top_k(users, items, seen, rows, k)
-    listed = removed[lists] & (lists >= 0)
+    table = ScoreTable(users, items, seen, len(rows))
+    out = torch.from_numpy(removed).to(users.device)
+    gone, shown, outranked = out.nonzero()[:, 0], 0, 0.0
+    for start, stop in table.blocks(len(rows)):
+        scores = table.scores(rows[start:stop])
+        outranked += _outranked(scores, scores[:, gone].contiguous())
+        table.mask(scores, rows[start:stop])
+        values, listed = top_k_per_row(scores, min(k, len(items)))
+        shown += int((out[listed] & (values > -torch.inf)).any(dim=1).sum())
     return {
-        f"top{k}": float(listed.any(axis=1).mean()),
-        "percentile": _places(users[torch.tensor(rows)], items, removed),
+        f"top{k}": shown / len(rows),
+        "percentile": outranked / (len(rows) * len(gone) * max(1, len(items) - 1)),
     }
-
-
-def _places(users: Tensor, items: Tensor, removed: Bools) -> float:
-    """Compute the average share of other items that a removed one outranks; ties count half."""
-    gone = torch.from_numpy(np.flatnonzero(removed))
-    total, block = 0.0, max(1, _BLOCK_BYTES // (4 * len(items)))
-    for start in range(0, len(users), block):
-        scores = users[start : start + block] @ items.T
-        total += _outranked(scores, scores[:, gone].contiguous())
-    return total / (len(users) * len(gone) * max(1, len(items) - 1))
 
 
 def _outranked(scores: Tensor, own: Tensor) -> float:

@@ -29,7 +29,7 @@ from mmrecun.runs import PathLike
 from mmrecun.text import unknown_name
 
 _CHECKED, _FEWEST = 500, 50  # users whose lists an audit compares: at most, and at least
-_SCORES = 50_000_000  # users times items up to which an audit compares more than `_FEWEST`; some tenths of a second
+_SCORES = 25_000_000  # users times items up to which an audit compares more than `_FEWEST`; some tenths of a second
 
 
 @prepared()
@@ -160,7 +160,7 @@ def checked_users(items: int) -> int:
     """Return how many users' lists an audit compares, so that its cost hardly grows with the number of items.
 
     >>> [checked_users(items) for items in (30_000, 200_000, 1_000_000, 10_000_000)]
-    [500, 250, 50, 50]
+    [500, 125, 50, 50]
     """
     return min(_CHECKED, max(_FEWEST, _SCORES // items))
 
