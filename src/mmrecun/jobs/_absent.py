@@ -14,7 +14,7 @@ from mmrecun.chunked.lineage import ReadMapped, ancestors
 from mmrecun.chunked.run import MappedRun
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.references import Mention, RemovedIds, mentions
-from mmrecun.errors import ForgetError
+from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._foreign import ForeignRun, opened
@@ -135,6 +135,11 @@ def explain_mapped(
 ) -> ForgetError:
     """Do as `explain` for a run in chunks; `read` reads the runs that it descends from."""
     return _explained(_absent_of_mapped(read, run, request, key), request, error)
+
+
+def forgotten_user(absent: Absent, error: DataError) -> DataError:
+    """Return an error that says so if an unknown user was forgotten before; otherwise `error` itself."""
+    return DataError("; ".join(absent.lines())) if absent.forgotten else error
 
 
 def _explained(absent: Absent, request: ForgetRequest, error: ForgetError) -> ForgetError:

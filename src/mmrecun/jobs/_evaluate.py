@@ -5,10 +5,10 @@ from typing import Any
 from mmrecun.arrays import Ints
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.device import prepared
-from mmrecun.errors import ConfigError
+from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
 from mmrecun.evaluation.ranking import checked_length, score_pairs, top_k
-from mmrecun.forget.request import as_id
+from mmrecun.forget.request import ForgetRequest, as_id
 from mmrecun.jobs._foreign import opened
 from mmrecun.models.base import UserItemVectors
 from mmrecun.models.inference import vectors_of
@@ -44,11 +44,16 @@ def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[st
 
     Raises:
         ConfigError: when k is not positive.
-        DataError: for an unknown user.
+        DataError: for an unknown user, or one that was forgotten.
     """
-    asked = opened(run)
+    asked, name = opened(run), as_id(user)
     data = asked.dataset
-    row = data.users.rows([as_id(user)])
+    try:
+        row = data.users.rows([name])
+    except DataError as error:
+        from mmrecun.jobs._absent import absent_of, forgotten_user
+
+        raise forgotten_user(absent_of(asked, ForgetRequest(users=(name,))), error) from None
     vectors = vectors_of(asked.model, data)
     items, scores = best_items(vectors.sides, data.interactions, row, k)
     titles = (

@@ -17,7 +17,7 @@ from mmrecun.chunked.run import MappedRun
 from mmrecun.claims import claimed
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
-from mmrecun.errors import ConfigError
+from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest, as_id
 from mmrecun.jobs._evaluate import best_items
@@ -89,11 +89,18 @@ def recommend_mapped(run: PathLike, user: str | int, k: int = 10, on: str = HERE
 
     Raises:
         ConfigError: when k is not positive.
-        DataError: for an unknown user.
+        DataError: for an unknown user, or one that was forgotten.
     """
+    name = as_id(user)
     with reader(on) as read:
         whole = read(Path(run))
-        excerpt = Excerpt.of(whole, whole.require("users", (as_id(user),)))
+        try:
+            row = whole.require("users", (name,))
+        except DataError as error:
+            from mmrecun.jobs._absent import absent_of_mapped, forgotten_user
+
+            raise forgotten_user(absent_of_mapped(run, ForgetRequest(users=(name,)), on), error) from None
+        excerpt = Excerpt.of(whole, row)
         items, scores = best_items(excerpt.vectors, excerpt.interactions, np.zeros(1, dtype=np.int64), k)
         names = whole.names("items", excerpt.item_rows[items])
     return [{"item": name, "title": None, "score": score} for name, score in zip(names, scores, strict=True)]

@@ -72,7 +72,7 @@ def unlearn_mapped(
             seconds=time.perf_counter() - started,
         )
     if delta is not None:
-        deltas.write(Path(delta), erasure, parent.manifest.digest, made.digest)
+        deltas.write(Path(delta), erasure, parent.manifest.digest, made)
     return made
 
 
