@@ -87,9 +87,9 @@ def test_nobody_is_recommended_what_was_removed(forms):
             assert listed == [{**entry, "title": None} for entry in wanted]
     assert not {"i00004", "i00030", ""} & {entry["item"] for entry in listed}
     for recommend, run in ((jobs.recommend_mapped, chunks.after), (jobs.recommend, ordinary.after)):
-        with pytest.raises(DataError, match="^already forgotten: 1 user, u00003$"):
+        with pytest.raises(DataError, match=r"^already forgotten: 1 user, u00003$"):
             recommend(run, "u00003")
-        with pytest.raises(DataError, match="^unknown user id: nobody"):
+        with pytest.raises(DataError, match=r"^unknown user id: nobody"):
             recommend(run, "nobody")
     with pytest.raises(ConfigError, match="choose a whole number of 1 or more"):
         jobs.recommend_mapped(chunks.after, "u00001", 0)

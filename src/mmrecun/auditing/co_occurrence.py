@@ -79,7 +79,9 @@ class CoOccurrence:
         vectors = partners[torch.from_numpy(self.kept).to(partners.device)]
         factor = common_factor(vectors)
         forgotten, held_out, known = (
-            PairGroup(asked.percentiles(vectors, factor), ITEM_STEP * self.strata[asked.queries.items], asked.queries.users)
+            PairGroup(
+                asked.percentiles(vectors, factor), ITEM_STEP * self.strata[asked.queries.items], asked.queries.users
+            )
             for asked in (self.forgotten, self.held_out, self.known)
         )
         return forgotten, held_out, known

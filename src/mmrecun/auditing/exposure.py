@@ -1,6 +1,5 @@
 """Exposure of removed items in the rankings of a model, and in the lists that are served."""
 
-import numpy as np
 import torch
 from torch import Tensor
 

@@ -1,8 +1,8 @@
 """An erase delta: the small file by which a replica makes the same erasure in its copy of a run.
 
 It is one safetensors file: the removed rows and pairs, the rows that move with their new vectors, the digests of the
-run before and after, and how it was unlearned. It contains no ids, but identifies the removed rows to anybody with the run before; so it
-is to be deleted once every replica has applied it.
+run before and after, and how it was unlearned. It contains no ids, but identifies the removed rows to anybody with the
+run before; so it is to be deleted once every replica has applied it.
 """
 
 import time
@@ -77,8 +77,8 @@ def apply_to(replica: MappedRun, path: Path, out: Path) -> MappedManifest:
     started, (erasure, facts) = time.perf_counter(), read(path)
     if replica.manifest.digest != facts[_BEFORE]:
         raise ArtifactError(
-            f"{path}: made for a run of digest {facts[_BEFORE][:12]}, but {replica.folder} has {replica.manifest.digest[:12]}; "
-            "apply earlier deltas first"
+            f"{path}: made for a run of digest {facts[_BEFORE][:12]}, but {replica.folder} has "
+            f"{replica.manifest.digest[:12]}; apply earlier deltas first"
         )
     with staged_folder(out) as staging:
         made = apply(

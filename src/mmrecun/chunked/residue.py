@@ -51,7 +51,7 @@ def users_with_other_pairs(run: MappedRun, other: MappedRun) -> Ints:
 def _differ(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Bools:
     """Say which of M lists differ from those in the same places of `second`: bool [M]."""
     lengths, others = (np.fromiter(map(len, lists), np.int64, len(lists)) for lists in (first, second))
-    differ = lengths != others
+    differ: Bools = lengths != others
     same = np.flatnonzero(~differ)
     if len(same):  # all at once, one after another: a comparison for each of thousands costs ten times as much
         values, theirs = (np.concatenate([lists[at] for at in same.tolist()]) for lists in (first, second))

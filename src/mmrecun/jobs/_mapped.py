@@ -150,7 +150,9 @@ def checked(
     removed = removed_rows_of(child, moved)
     parent = read(parent_folder(child, moved))
     drawn = checked_users(child.size("items")) if users is None else users
-    ranked = {name: _ranked(each, Split.VALID, drawn, lists=False) for name, each in (("before", parent), ("after", child))}
+    ranked = {
+        name: _ranked(each, Split.VALID, drawn, lists=False) for name, each in (("before", parent), ("after", child))
+    }
     facts = {
         "parent": str(parent.folder),
         "residue": residue(parent, child, removed, asked),
