@@ -106,7 +106,7 @@ def residue(
     """
     return {
         "ids and pairs asked for": None if asked is None else _all_left(parent, child, asked),
-        "vectors": not any(child.vectors(side, removed.rows[side]).any() for side in SIDES),
+        "vectors": not any(child.rows(side, removed.rows[side]).any() for side in SIDES),
         "lists": not any(_in_lists(parent, child, side, removed.rows[side]) for side in SIDES),
         "bytes of ids in new chunks": not removed.ids_in_chunks,
         "chunks shared with the run before": not removed.waiting,
