@@ -4,12 +4,15 @@ U users, I items, D vector size, F features of a modality, N interactions, B bat
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from mmrecun.errors import ShapeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -32,7 +35,7 @@ def concatenated_ranges(starts: Ints, counts: Ints) -> Ints:
     return found
 
 
-def check_shape(name: str, array: np.ndarray | torch.Tensor, expected: Sequence[int | None]) -> None:
+def check_shape(name: str, array: "np.ndarray | Tensor", expected: Sequence[int | None]) -> None:
     """Refuse an array whose dimensions differ from `expected` (None: any length).
 
     >>> check_shape("scores", np.zeros((2, 3)), (2, None))

@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmrecun import __version__
 from mmrecun.forget.record import ForgetRecord
-from mmrecun.models.base import Recommender
-from mmrecun.models.registry import model_name
 from mmrecun.settings import Settings
 from mmrecun.text import duration, facts_html, facts_text, taken_out
+
+if TYPE_CHECKING:
+    from mmrecun.models.base import Recommender
 
 FORMAT = 1
 
@@ -141,8 +142,10 @@ def reference(to: Path, digest: str, seen_from: Path) -> Reference:
     return Reference(path=os.path.relpath(to.resolve(), seen_from.resolve()), digest=digest)
 
 
-def stamped(model: Recommender, **facts: Any) -> Manifest:
+def stamped(model: "Recommender", **facts: Any) -> Manifest:
     """Return a manifest of `model` with the current versions and time; `facts` are its other fields."""
+    from mmrecun.models.registry import model_name  # loads torch, which the manifest of a run in chunks does not need
+
     return Manifest(
         model=model_name(model),
         settings=model.config.model_dump(mode="json"),

@@ -3,11 +3,14 @@
 import hashlib
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from mmrecun.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Seed:
         """Return a NumPy generator started from this seed."""
         return np.random.default_rng(self.value)
 
-    def torch(self, device: torch.device | str = "cpu") -> torch.Generator:
+    def torch(self, device: "torch.device | str" = "cpu") -> "torch.Generator":
         """Return a torch generator on `device` started from this seed."""
+        import torch  # takes longer to load than a small request to a run in chunks
+
         return torch.Generator(device).manual_seed(self.value)

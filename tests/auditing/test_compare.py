@@ -52,7 +52,7 @@ def state(
         bystanders=np.arange(USERS) >= 100,
         neighbours=np.arange(USERS) < 10,
         comparisons={KIND: Comparison(group, group, group, group, *[(np.empty((PAIRS, 0)), np.empty((PAIRS, 0)))] * 2)},
-        shares=torch.full((3, 4), 0.25, dtype=torch.float64),
+        sampled=(torch.zeros(3, 2), torch.zeros(4, 2)),
     )
 
 

@@ -5,6 +5,7 @@ import torch
 from mmrecun.auditing import exposure as module
 from mmrecun.auditing.exposure import exposure
 from mmrecun.data.interactions import Interactions
+from mmrecun.evaluation import ranking
 
 NOTHING = Interactions(*(np.empty(0, dtype=np.int64) for _ in range(2)), np.empty(0, dtype=np.int8))
 
@@ -37,5 +38,8 @@ def test_small_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch):
     users, items = torch.randn(9, 4, generator=rng), torch.randn(12, 4, generator=rng)
     arguments = (users, items, NOTHING, np.arange(9), np.arange(12) < 3)
     whole = exposure(*arguments)
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 4 * 12 * 2)
+    monkeypatch.setattr(module, "_FEW", 2)  # sorted instead of compared
+    assert exposure(*arguments) == whole
+    monkeypatch.setattr(ranking, "_FEWEST", 2)
+    monkeypatch.setattr(ranking, "_BLOCK_BYTES", 4 * 12 * 2)
     assert exposure(*arguments) == pytest.approx(whole)

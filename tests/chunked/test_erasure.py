@@ -86,7 +86,7 @@ def test_what_is_left_is_what_a_set_would_hold(parent: run.MappedRun, tmp_path_f
         same = np.setdiff1d(everybody, np.concatenate([gone, moved]))
         assert torch.equal(before[same], after[same])
         assert child.names(side, gone) == [""] * len(gone)
-    delta.write(place / "delta", erasure, parent.manifest.digest, child.manifest.digest)
+    delta.write(place / "delta", erasure, parent.manifest.digest, child.manifest)
     shutil.copytree(parent.folder, place / "replica")
     made = delta.apply_to(run.read(place / "replica"), place / "delta", place / "replica2")
     assert made.digest == child.manifest.digest
@@ -248,10 +248,11 @@ def test_a_delta_of_another_run_or_a_damaged_one_is_refused(parent: run.MappedRu
     erasure = erasure_of(parent, ForgetRequest(users=tuple(parent.names("users", np.array([1])))))
     nothing = np.zeros(0, dtype=np.int64), np.zeros((0, 16), dtype=np.float32)
     erasure = Erasure(erasure.gone, erasure.pairs, dict.fromkeys(run.SIDES, nothing))
-    delta.write(tmp_path / "delta", erasure, "0" * 64, "1" * 64)
+    other = parent.manifest.model_copy(update={"digest": "1" * 64})
+    delta.write(tmp_path / "delta", erasure, "0" * 64, other)
     with pytest.raises(ArtifactError, match="apply earlier deltas first"):
         delta.apply_to(parent, tmp_path / "delta", tmp_path / "out")
-    delta.write(tmp_path / "delta", erasure, parent.manifest.digest, "1" * 64)
+    delta.write(tmp_path / "delta", erasure, parent.manifest.digest, other)
     with pytest.raises(ArtifactError, match="another run than its maker has"):
         delta.apply_to(parent, tmp_path / "delta", tmp_path / "out")
     (tmp_path / "delta").write_bytes(b"nothing")

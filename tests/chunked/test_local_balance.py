@@ -10,6 +10,7 @@ from mmrecun.chunked.local_balance import PairTerms, ReducedRow, restore
 from mmrecun.data.interactions import Split
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
+from mmrecun.unlearning.mmrecun import expected_bpr
 from tests.chunked.test_erasure import pairs_of
 
 
@@ -33,9 +34,9 @@ def test_a_solved_row_is_in_balance_with_what_is_retained(free: list[int]):
             total -= weight * mean * sign * vector
         return total
 
-    tensors = [torch.from_numpy(each.astype(np.float32)) for each in (vectors, offsets, signs, before, after)]
-    touched = ReducedRow(torch.from_numpy(row.astype(np.float32)), PairTerms(*tensors), kept, torch.tensor(free))
-    found = touched.solved().double().numpy()
+    terms = PairTerms(*(each.astype(np.float32) for each in (vectors, offsets, signs, before, after)))
+    touched = ReducedRow(row.astype(np.float32), terms, kept, np.array(free))
+    found = touched.solved().astype(np.float64)
     old = gradient(row, before)
     decay = max(-(old[free] @ row[free]) / (row[free] @ row[free]), 1e-6)
     rest = kept * (old + decay * row)
@@ -49,10 +50,18 @@ def test_a_solved_row_is_in_balance_with_what_is_retained(free: list[int]):
 def test_a_row_that_lost_nothing_stays(parent: run.MappedRun):
     """The balance of before, solved for again, is the row itself."""
     rng = np.random.default_rng(1)
-    weights = torch.ones(30)
-    terms = PairTerms(torch.randn(30, 4), torch.randn(30, 2), torch.ones(30), weights, weights)
-    row = torch.from_numpy(rng.normal(size=4).astype(np.float32))
-    torch.testing.assert_close(ReducedRow(row, terms, 1.0, torch.arange(4)).solved(), row, rtol=1e-4, atol=1e-4)
+    vectors, offsets = (rng.normal(size=(30, width)).astype(np.float32) for width in (4, 2))
+    ones, row = np.ones(30, dtype=np.float32), rng.normal(size=4).astype(np.float32)
+    terms = PairTerms(vectors, offsets, ones, ones, ones)
+    np.testing.assert_allclose(ReducedRow(row, terms, 1.0, np.arange(4)).solved(), row, rtol=1e-4, atol=1e-4)
+
+
+def test_pairs_weigh_as_in_the_method_in_memory():
+    margins = np.linspace(-300, 300, 5001, dtype=np.float32)
+    pulls = local_balance.gradient_weight(margins)
+    wanted = expected_bpr.gradient_weight(torch.from_numpy(margins))
+    np.testing.assert_allclose(pulls, wanted.numpy(), atol=2e-7)
+    np.testing.assert_allclose(local_balance.hessian_weight(pulls), expected_bpr.hessian_weight(wanted), atol=2e-7)
 
 
 def test_forgotten_pairs_fall_and_others_stay(parent: run.MappedRun):

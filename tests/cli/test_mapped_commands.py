@@ -1,5 +1,7 @@
 """Commands on runs whose data and tables stay on disk."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,6 +197,17 @@ def test_a_request_has_the_scope_and_the_errors_of_an_ordinary_run(cli, data: Pa
         said[name] = (shown, errors, not no.exists())
     assert said["chunks"] == said["parts"] == said["ordinary"]
     assert said["chunks"][1][0] == (2, "", "error: already forgotten: 1 user, u00003\n")
+
+
+def test_a_request_to_a_run_in_chunks_loads_no_torch(data: Path, tmp_path: Path):
+    """It would take longer to load than the request takes."""
+    jobs.train_mapped(data, "bprmf", tmp_path / "run", {"dim": 8, "epochs": 1, "batch_size": 256})
+    code = "import sys; sys.modules['torch'] = None; from mmrecun.cli import main; main()"
+    words = ["unlearn", tmp_path / "run", "--user", "u00003", "--out", tmp_path / "after"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_hashes_under_a_key_say_whether_the_right_ones_are_out(cli, data: Path, tmp_path: Path):

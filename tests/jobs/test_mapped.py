@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmrecun import Dataset, jobs
+from mmrecun.chunked import run as mapped
 from mmrecun.data import files
 
 PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
@@ -25,3 +26,9 @@ def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert set(names[1]) <= set(names[0])
     figures = [jobs.evaluate_mapped(run, "test", users=50).metrics for run in ("run2", "replica2")]
     assert figures[0] == figures[1]
+    facts = [
+        mapped.read(Path(run)).manifest.model_dump(include={"method", "stop", "seed"}) for run in ("run2", "replica2")
+    ]
+    assert facts[0] == facts[1]
+    audited = jobs.audit_mapped("replica2")
+    assert (audited.report.method, audited.found["parent"]) == ("local", str(tmp_path / "replica"))

@@ -86,8 +86,11 @@ def test_nobody_is_recommended_what_was_removed(forms):
             listed, wanted = jobs.recommend_mapped(mine, user, 60), jobs.recommend(theirs, user, 60)
             assert listed == [{**entry, "title": None} for entry in wanted]
     assert not {"i00004", "i00030", ""} & {entry["item"] for entry in listed}
-    with pytest.raises(DataError, match="user 'u00003' was forgotten from this run"):
-        jobs.recommend_mapped(chunks.after, "u00003")
+    for recommend, run in ((jobs.recommend_mapped, chunks.after), (jobs.recommend, ordinary.after)):
+        with pytest.raises(DataError, match="user 'u00003' was forgotten from this run"):
+            recommend(run, "u00003")
+        with pytest.raises(DataError, match=r"^unknown user id: nobody"):
+            recommend(run, "nobody")
     with pytest.raises(ConfigError, match="choose a whole number of 1 or more"):
         jobs.recommend_mapped(chunks.after, "u00001", 0)
 

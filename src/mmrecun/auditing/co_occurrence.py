@@ -19,7 +19,7 @@ from mmrecun.arrays import Bools, Ints
 from mmrecun.auditing.membership import PairGroup
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
-from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
+from mmrecun.evaluation.left_out import LeaveOneOut, common_factor, of_whole_owners
 from mmrecun.evaluation.stratified import ITEM_STEP, degree_bins, nearest_free
 from mmrecun.forget.partition import Partition
 
@@ -77,8 +77,11 @@ class CoOccurrence:
     def groups(self, partners: Tensor) -> tuple[PairGroup, PairGroup, PairGroup]:
         """Rank forgotten, held-out and known pairs by the vectors of all partners in original rows [., D]."""
         vectors = partners[torch.from_numpy(self.kept).to(partners.device)]
+        factor = common_factor(vectors)
         forgotten, held_out, known = (
-            PairGroup(asked.percentiles(vectors), ITEM_STEP * self.strata[asked.queries.items], asked.queries.users)
+            PairGroup(
+                asked.percentiles(vectors, factor), ITEM_STEP * self.strata[asked.queries.items], asked.queries.users
+            )
             for asked in (self.forgotten, self.held_out, self.known)
         )
         return forgotten, held_out, known

@@ -6,6 +6,7 @@ the few arrays that a comparison needs.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -55,7 +56,7 @@ class MeasuredRun:
         neighbours: bool [M], users nearest to what was forgotten, by this state's vectors; those of the original are
             used.
         comparisons: one for each kind of forgotten data; see `recognition_tests`.
-        shares: float64 [S, I], distribution of a sample of users over the retained items.
+        sampled: vectors [S, D] and [I', D] of a sample of users and of the retained items.
     """
 
     figures: Measurements
@@ -69,7 +70,12 @@ class MeasuredRun:
     bystanders: Bools
     neighbours: Bools
     comparisons: Mapping[Kind, Comparison]
-    shares: Tensor
+    sampled: UserItemVectors
+
+    @cached_property
+    def shares(self) -> Tensor:
+        """The distribution of the sample of users over the retained items, float64 [S, I']; Golds alone need it."""
+        return similarity.shares(*self.sampled).cpu()
 
 
 def measure_state(
@@ -120,7 +126,7 @@ def measure_state(
         bystanders=setup.list_changes.bystanders,
         neighbours=persons.neighbours(padded.users, partition, setup.affected, rows),
         comparisons=comparisons,
-        shares=_shares(users, items, rows),
+        sampled=_sampled(users, items, rows),
     )
 
 
@@ -259,6 +265,6 @@ def _auc_band(value: float, forgotten: PairGroup, controls: PairGroup) -> Band:
     return sum_band(value, np.concatenate([own - own.mean(), theirs]), owners, _SEED.child("auc").numpy())
 
 
-def _shares(users: Tensor, items: Tensor, rows: Ints) -> Tensor:
+def _sampled(users: Tensor, items: Tensor, rows: Ints) -> UserItemVectors:
     chosen = rows[np.linspace(0, len(rows) - 1, min(_SAMPLE, len(rows))).astype(np.int64)]
-    return similarity.shares(users[torch.from_numpy(chosen)], items).cpu()
+    return users[torch.from_numpy(chosen)], items

@@ -71,8 +71,8 @@ def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     Args:
         first, second: float64 [M, I], rows that sum to 1.
     """
-    middle = (first + second) / 2
-    return (_relative(first, middle) + _relative(second, middle)).clamp(min=0) / 2
+    mixed = _entropy((first + second) / 2)
+    return (mixed - (_entropy(first) + _entropy(second)) / 2).clamp(min=0)
 
 
 def mean_divergence(first: UserItemVectors, second: UserItemVectors) -> float:
@@ -83,6 +83,6 @@ def mean_divergence(first: UserItemVectors, second: UserItemVectors) -> float:
     return float(torch.cat(each).mean())
 
 
-def _relative(first: Tensor, second: Tensor) -> Tensor:
-    bits: Tensor = (torch.xlogy(first, first) - torch.xlogy(first, second)).sum(dim=1) / math.log(2)
+def _entropy(shares: Tensor) -> Tensor:
+    bits: Tensor = torch.special.entr(shares).sum(dim=1) / math.log(2)
     return bits

@@ -1,12 +1,13 @@
 """An erase delta: the small file by which a replica makes the same erasure in its copy of a run.
 
-It is one safetensors file: the removed rows and pairs, the rows that move with their new vectors, and the digests of
-the run before and after. It contains no ids, but identifies the removed rows to anybody with the run before; so it
-is to be deleted once every replica has applied it.
+It is one safetensors file: the removed rows and pairs, the rows that move with their new vectors, the digests of the
+run before and after, and how it was unlearned. It contains no ids, but identifies the removed rows to anybody with the
+run before; so it is to be deleted once every replica has applied it.
 """
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors
@@ -16,17 +17,20 @@ from mmrecun.atomic import replacing, staged_folder, usual_permissions
 from mmrecun.chunked.erasure import Erasure, apply
 from mmrecun.chunked.run import SIDES, MappedManifest, MappedRun
 from mmrecun.errors import ArtifactError
+from mmrecun.manifest import reference
 
 _BEFORE, _AFTER = "before", "after"
+_FACTS = (_BEFORE, _AFTER, "method", "stop", "seed")
 
 
-def write(path: Path, erasure: Erasure, before: str, after: str) -> None:
+def write(path: Path, erasure: Erasure, before: str, after: MappedManifest) -> None:
     """Write a delta in one step.
 
     Args:
         path: the file.
         erasure: what was done.
-        before, after: digests of the run that it was done to, and of what came out.
+        before: digest of the run that it was done to.
+        after: manifest of what came out.
 
     Raises:
         ArtifactError: when it cannot be written.
@@ -35,28 +39,29 @@ def write(path: Path, erasure: Erasure, before: str, after: str) -> None:
     for side in SIDES:
         tensors[f"{side}.gone"] = erasure.gone[side]
         tensors[f"{side}.rows"], tensors[f"{side}.values"] = erasure.moved[side]
+    facts = {_BEFORE: before, _AFTER: after.digest, "method": after.method, "stop": after.stop, "seed": str(after.seed)}
     contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
     with replacing(path) as staging:
         try:
             with usual_permissions(staging):
-                safetensors.numpy.save_file(contiguous, staging, {_BEFORE: before, _AFTER: after})
+                safetensors.numpy.save_file(contiguous, staging, facts)
         except safetensors.SafetensorError as error:
             raise ArtifactError(f"{path}: cannot be written: {error}") from None
 
 
-def read(path: Path) -> tuple[Erasure, str, str]:
-    """Read a delta: the erasure, and the digests before and after.
+def read(path: Path) -> tuple[Erasure, Mapping[str, str]]:
+    """Read a delta: the erasure, and the facts written with it, such as the digests `before` and `after`.
 
     Raises:
         ArtifactError: when it is missing or damaged.
     """
     try:
         with safetensors.safe_open(path, "np") as file:
-            facts: dict[str, Any] = file.metadata() or {}
+            facts = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         gone = {side: tensors[f"{side}.gone"] for side in SIDES}
         moved = {side: (tensors[f"{side}.rows"], tensors[f"{side}.values"]) for side in SIDES}
-        return Erasure(gone, tensors["pairs"], moved), facts[_BEFORE], facts[_AFTER]
+        return Erasure(gone, tensors["pairs"], moved), {name: facts[name] for name in _FACTS}
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file") from None
     except (safetensors.SafetensorError, KeyError) as error:
@@ -69,15 +74,24 @@ def apply_to(replica: MappedRun, path: Path, out: Path) -> MappedManifest:
     Raises:
         ArtifactError: when the delta is damaged or of another run, or what comes out is not what its maker has.
     """
-    erasure, before, after = read(path)
-    if replica.manifest.digest != before:
+    started, (erasure, facts) = time.perf_counter(), read(path)
+    if replica.manifest.digest != facts[_BEFORE]:
         raise ArtifactError(
-            f"{path}: made for a run of digest {before[:12]}, but {replica.folder} has {replica.manifest.digest[:12]}; "
-            "apply earlier deltas first"
+            f"{path}: made for a run of digest {facts[_BEFORE][:12]}, but {replica.folder} has "
+            f"{replica.manifest.digest[:12]}; apply earlier deltas first"
         )
     with staged_folder(out) as staging:
-        made = apply(replica, erasure, staging)
-        if made.digest != after:
+        made = apply(
+            replica,
+            erasure,
+            staging,
+            parent=reference(replica.folder, replica.manifest.digest, out),
+            method=facts["method"],
+            stop=facts["stop"],
+            seed=int(facts["seed"]),
+            seconds=time.perf_counter() - started,
+        )
+        if made.digest != facts[_AFTER]:
             raise ArtifactError(
                 f"{path}: applied to {replica.folder}, it gives another run than its maker has; copy the run instead"
             )

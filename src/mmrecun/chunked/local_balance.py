@@ -19,20 +19,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Floats, Ints
 from mmrecun.chunked.erasure import OTHER, LostPartners, Moved
 from mmrecun.chunked.run import SIDES, MappedRun
 from mmrecun.data.interactions import Split
 from mmrecun.rng import Seed
-from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 
 _MOST, _NEGATIVES, _USERS = 4096, 64, 128
 _ROWS = 32  # affected rows whose partners are read at once
 _STEPS = 3
 _LEAST_DECAY = 1e-6
+_WAY = np.float32(2 / 3)  # as in `expected_bpr`, whose two functions are written here without torch
+
+
+def gradient_weight(margins: Floats) -> Floats:
+    """Compute the weight of pairs with the final margins x in the gradient: sigmoid(-2/3 x), of the same shape."""
+    weights: Floats = (1 - np.tanh(margins * (_WAY / 2))) / 2
+    return weights
+
+
+def hessian_weight(pulls: Floats) -> Floats:
+    """Compute -d `gradient_weight` / d margins from gradient weights; of the same shape."""
+    weights: Floats = pulls * (1 - pulls) * _WAY
+    return weights
 
 
 @dataclass(frozen=True)
@@ -48,24 +58,27 @@ class PairTerms:
         before, after: float32 [M], number of pairs that a term stands for, before the request and after it.
     """
 
-    vectors: Tensor
-    offsets: Tensor
-    signs: Tensor
-    before: Tensor
-    after: Tensor
+    vectors: Floats
+    offsets: Floats
+    signs: Floats
+    before: Floats
+    after: Floats
 
-    def gradient(self, row: Tensor, weights: Tensor) -> Tensor:
+    def gradient(self, row: Floats, weights: Floats) -> Floats:
         """Compute the gradient of the sum of BPR over all terms by the row: float32 [D]."""
-        slope = gradient_weight(self._margins(row)).mean(dim=1)
-        return -(slope * self.signs * weights) @ self.vectors
+        slope = gradient_weight(self._margins(row)).mean(axis=1)
+        found: Floats = -(slope * self.signs * weights) @ self.vectors
+        return found
 
-    def curvature(self, row: Tensor, weights: Tensor) -> Tensor:
+    def curvature(self, row: Floats, weights: Floats) -> Floats:
         """Compute the Gauss-Newton matrix: float32 [D, D]."""
-        stiffness = hessian_weight(gradient_weight(self._margins(row))).mean(dim=1) * weights
-        return (self.vectors * stiffness[:, None]).T @ self.vectors
+        stiffness = hessian_weight(gradient_weight(self._margins(row))).mean(axis=1) * weights
+        found: Floats = (self.vectors * stiffness[:, None]).T @ self.vectors
+        return found
 
-    def _margins(self, row: Tensor) -> Tensor:
-        return self.signs[:, None] * (self.vectors @ row)[:, None] + self.offsets
+    def _margins(self, row: Floats) -> Floats:
+        found: Floats = self.signs[:, None] * (self.vectors @ row)[:, None] + self.offsets
+        return found
 
 
 @dataclass(frozen=True)
@@ -79,28 +92,28 @@ class ReducedRow:
         free: int64 [D'], the trainable columns of the row.
     """
 
-    row: Tensor
+    row: Floats
     terms: PairTerms
     kept: float
-    free: Tensor
+    free: Ints
 
     def explained(self) -> float:
         """Compute the cosine between the row and the negative gradient of its pairs."""
-        descent = -self.terms.gradient(self.row, self.terms.before)
-        return float(torch.nn.functional.cosine_similarity(self.row[self.free], descent[self.free], dim=0))
+        own, descent = self.row[self.free], -self.terms.gradient(self.row, self.terms.before)[self.free]
+        return float(own @ descent) / max(float(np.linalg.norm(own) * np.linalg.norm(descent)), 1e-8)
 
-    def solved(self) -> Tensor:
+    def solved(self) -> Floats:
         """Return the stationary row without the removed pairs, by damped Newton steps: float32 [D]."""
         own, free = self.row[self.free], self.free
         gradient = self.terms.gradient(self.row, self.terms.before)[free]
-        decay = max(float(-(gradient @ own) / own.square().sum().clamp(min=1e-9)), _LEAST_DECAY)
+        decay = max(-float(gradient @ own) / max(float(own @ own), 1e-9), _LEAST_DECAY)
         rest = self.kept * (gradient + decay * own)
-        row, after, decay_after = self.row.clone(), self.terms.after, self.kept * decay
+        row, after, decay_after = self.row.copy(), self.terms.after, self.kept * decay
         for _ in range(_STEPS):
             missing = rest - self.terms.gradient(row, after)[free] - decay_after * row[free]
-            curvature = self.terms.curvature(row, after)[free[:, None], free] + decay_after * torch.eye(len(free))
-            step = torch.linalg.solve(curvature, missing)
-            row[free] += step * min(1.0, float(row[free].norm() / step.norm().clamp(min=1e-12)))
+            curvature = self.terms.curvature(row, after)[free[:, None], free] + decay_after * np.eye(len(free))
+            step = np.linalg.solve(curvature, missing)
+            row[free] += step * min(1.0, float(np.linalg.norm(row[free])) / max(float(np.linalg.norm(step)), 1e-12))
         return row
 
 
@@ -128,7 +141,7 @@ def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
                 emptied.append(row)
             else:
                 cosines.append(reduced.explained())
-                solved[row] = reduced.solved().numpy()
+                solved[row] = reduced.solved()
         fresh = _fresh(run, side, np.array(emptied, dtype=np.int64), seed)
         rows = np.array([*solved, *emptied], dtype=np.int64)
         values = np.array([*solved.values(), *fresh], dtype=np.float32).reshape(-1, fresh.shape[1])
@@ -143,7 +156,7 @@ def _fresh(run: MappedRun, side: str, at: Ints, seed: Seed) -> np.ndarray:
     bound = (6 / (rows + width)) ** 0.5
     drawn = seed.child(f"fresh {side}").numpy().uniform(-bound, bound, (len(at), width)).astype(np.float32)
     fixed = run.manifest.fixed.get(side, [])
-    drawn[:, fixed] = run.vectors(side, at).numpy()[:, fixed]
+    drawn[:, fixed] = run.rows(side, at)[:, fixed]
     return drawn
 
 
@@ -167,10 +180,13 @@ class _Partners:
         """Return those whose terms are computed: int64 [M + P - P']."""
         return np.concatenate([self.stay, self.go])
 
-    def weights(self) -> tuple[Tensor, Tensor]:
+    def weights(self) -> tuple[Floats, Floats]:
         """Return how many partners each of those stands for, before and after: float32 [M + P - P']."""
-        stay = torch.full((len(self.stay),), self.retained / max(len(self.stay), 1))
-        return torch.cat([stay, torch.ones(len(self.go))]), torch.cat([stay, torch.zeros(len(self.go))])
+        before = np.ones(len(self.stay) + len(self.go), dtype=np.float32)
+        before[: len(self.stay)] = self.retained / max(len(self.stay), 1)
+        after = before.copy()
+        after[len(self.stay) :] = 0
+        return before, after
 
 
 class _Neighbourhoods:
@@ -197,13 +213,13 @@ class _Neighbourhoods:
 
     def _draw_negatives(self) -> None:
         drawn = self._rng.integers(self._items, size=2 * _NEGATIVES)
-        vectors = self._run.vectors("items", drawn[:_NEGATIVES])
-        if not vectors.any(dim=1).all():  # some are removed; others take their places
-            vectors = self._run.vectors("items", drawn)
-        alive = np.flatnonzero(vectors.any(dim=1))[:_NEGATIVES]
+        vectors = self._run.rows("items", drawn[:_NEGATIVES])
+        if not vectors.any(axis=1).all():  # some are removed; others take their places
+            vectors = self._run.rows("items", drawn)
+        alive = np.flatnonzero(vectors.any(axis=1))[:_NEGATIVES]
         self._negatives, self._drawn = vectors[alive], drawn[alive]
         fixed = self._run.manifest.fixed.get(self._side, [])
-        self._free = torch.from_numpy(np.setdiff1d(np.arange(vectors.shape[1]), fixed))
+        self._free = np.setdiff1d(np.arange(vectors.shape[1]), fixed)
 
     def _block(
         self, rows: Ints, lost: Mapping[int, Ints], as_negative: PairTerms | None
@@ -212,11 +228,11 @@ class _Neighbourhoods:
         lists = self._run.pairs_of(self._side).lists(rows)
         found = {row: self._partners(values, lost[row]) for row, values in zip(rows.tolist(), lists, strict=True)}
         affected = {row: partners for row, partners in found.items() if len(partners.go)}
-        own = self._run.vectors(self._side, np.array(list(affected), dtype=np.int64))
+        own = self._run.rows(self._side, np.array(list(affected), dtype=np.int64))
         at = np.unique(np.concatenate([np.zeros(0, np.int64), *(each.sampled() for each in affected.values())]))
-        vectors = self._run.vectors(OTHER[self._side], at)
+        vectors = self._run.rows(OTHER[self._side], at)
         for vector, (row, partners) in zip(own, affected.items(), strict=True):
-            theirs = vectors[torch.from_numpy(np.searchsorted(at, partners.sampled()))]
+            theirs = vectors[np.searchsorted(at, partners.sampled())]
             yield row, self._reduced(vector, partners, theirs, as_negative) if partners.retained else None
 
     def _partners(self, values: np.ndarray, lost: Ints) -> _Partners:
@@ -227,23 +243,24 @@ class _Neighbourhoods:
         return _Partners(partners, drawn, partners[leaves], len(stay))
 
     def _reduced(
-        self, vector: Tensor, partners: _Partners, vectors: Tensor, as_negative: PairTerms | None
+        self, vector: Floats, partners: _Partners, vectors: Floats, as_negative: PairTerms | None
     ) -> ReducedRow:
         """Return a row with its terms; `vectors` are those of `partners.sampled()`."""
         before, after = partners.weights()
         if as_negative is None:
             # the margin x . (q_p - q_n) is linear in q_p - q_n, so each combination of positive and negative is a term
-            others = self._negatives[torch.from_numpy(~np.isin(self._drawn, partners.all))]
-            apart = (vectors[:, None] - others[None]).flatten(0, 1)
-            shares = [part.repeat_interleave(len(others)) / len(others) for part in (before, after)]
-            terms = PairTerms(apart, torch.zeros(len(apart), 1), torch.ones(len(apart)), *shares)
+            others = self._negatives[~np.isin(self._drawn, partners.all)]
+            apart = (vectors[:, None] - others[None]).reshape(-1, vectors.shape[1])
+            shares = [np.repeat(part, len(others)) / np.float32(len(others)) for part in (before, after)]
+            ones = np.ones(len(apart), dtype=np.float32)
+            terms = PairTerms(apart, np.zeros((len(apart), 1), dtype=np.float32), ones, *shares)
             return ReducedRow(vector, terms, partners.retained / len(partners.all), self._free)
         whole = PairTerms(
-            torch.cat([vectors, as_negative.vectors]),
-            torch.cat([-vectors @ self._negatives.T, as_negative.offsets.expand(-1, len(self._negatives))]),
-            torch.cat([torch.ones(len(vectors)), as_negative.signs]),
-            torch.cat([before, as_negative.before]),
-            torch.cat([after, as_negative.after]),
+            np.concatenate([vectors, as_negative.vectors]),
+            np.concatenate([-vectors @ self._negatives.T, np.tile(as_negative.offsets, len(self._negatives))]),
+            np.concatenate([np.ones(len(vectors), dtype=np.float32), as_negative.signs]),
+            np.concatenate([before, as_negative.before]),
+            np.concatenate([after, as_negative.after]),
         )
         drawn_as_negative = self._train / self._items  # times in an epoch
         kept = (partners.retained + drawn_as_negative) / (len(partners.all) + drawn_as_negative)
@@ -253,7 +270,7 @@ class _Neighbourhoods:
         """Return terms for the pairs in which an item may be the negative, from pairs of some users."""
         users = np.unique(self._rng.integers(self._run.size("users"), size=_USERS))
         pairs = self._run.interactions(users, Split.TRAIN)
-        own = self._run.vectors("users", users)[torch.tensor(pairs.users)]
-        scores = (own * self._run.vectors("items", pairs.items)).sum(dim=1, keepdim=True)
-        share = torch.full((len(pairs),), self._train / max(len(pairs), 1) / self._items)
-        return PairTerms(own, scores, -torch.ones(len(pairs)), share, share)
+        own = self._run.rows("users", users)[pairs.users]
+        scores = (own * self._run.rows("items", pairs.items)).sum(axis=1, keepdims=True)
+        share = np.full(len(pairs), self._train / max(len(pairs), 1) / self._items, dtype=np.float32)
+        return PairTerms(own, scores, np.full(len(pairs), -1, dtype=np.float32), share, share)

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Floats, Ints
 from mmrecun.atomic import staged_folder
 from mmrecun.chunked import ids
 from mmrecun.chunked import run as runs
@@ -222,12 +220,12 @@ class RunInParts(MappedRun):
             found[places] = values
         return found.tolist()
 
-    def vectors(self, side: str, at: Ints) -> Tensor:
+    def rows(self, side: str, at: Ints) -> Floats:
         """Return the vectors of rows `at`; see `MappedRun`."""
         found = np.empty((len(at), self.manifest.rows[f"{side}.vectors"].shape[1]), dtype=np.float32)
         for places, values in self.asked("vectors", side, at):
             found[places] = values
-        return torch.from_numpy(found)
+        return found
 
     def pairs_of(self, side: str) -> _ListsOfParts:  # type: ignore[override]
         """Return the lists of one side; see `MappedRun`."""
@@ -281,7 +279,7 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "retained": MappedRun.retained,
     "find": MappedRun.find,
     "names": MappedRun.names,
-    "vectors": lambda run, side, at: run.vectors(side, at).numpy(),
+    "vectors": MappedRun.rows,
     "lists": lambda run, side, at: [np.array(each) for each in run.pairs_of(side).lists(at)],
     "removed_rows": removed_rows_here,
     "lost_pairs": users_who_lost_pairs,

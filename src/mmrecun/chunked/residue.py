@@ -1,11 +1,12 @@
 """Check what an unlearned run in chunks still holds of removed rows; only chunks that the parent lacks are read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Bools, Ints
 from mmrecun.chunked.erasure import OTHER
 from mmrecun.chunked.lineage import parent_here
 from mmrecun.chunked.run import SIDES, MappedRun
@@ -43,9 +44,19 @@ def users_with_other_pairs(run: MappedRun, other: MappedRun) -> Ints:
     one, two = run.pairs_of("users"), other.pairs_of("users")
     found = []
     for rows in one.candidates(two):
-        before, after = one.lists(rows), two.lists(rows)
-        found.append(rows[[not np.array_equal(*both) for both in zip(before, after, strict=True)]])
+        found.append(rows[_differ(one.lists(rows), two.lists(rows))])
     return np.concatenate([np.zeros(0, dtype=np.int64), *found])
+
+
+def _differ(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Bools:
+    """Say which of M lists differ from those in the same places of `second`: bool [M]."""
+    lengths, others = (np.fromiter(map(len, lists), np.int64, len(lists)) for lists in (first, second))
+    differ: Bools = lengths != others
+    same = np.flatnonzero(~differ)
+    if len(same):  # all at once, one after another: a comparison for each of thousands costs ten times as much
+        values, theirs = (np.concatenate([lists[at] for at in same.tolist()]) for lists in (first, second))
+        differ[np.repeat(same, lengths[same])[values != theirs]] = True
+    return differ
 
 
 def removed_rows_here(child: MappedRun, moved: Path | None = None) -> RemovedRows:
@@ -95,7 +106,7 @@ def residue(
     """
     return {
         "ids and pairs asked for": None if asked is None else _all_left(parent, child, asked),
-        "vectors": not any(child.vectors(side, removed.rows[side]).any() for side in SIDES),
+        "vectors": not any(child.rows(side, removed.rows[side]).any() for side in SIDES),
         "lists": not any(_in_lists(parent, child, side, removed.rows[side]) for side in SIDES),
         "bytes of ids in new chunks": not removed.ids_in_chunks,
         "chunks shared with the run before": not removed.waiting,

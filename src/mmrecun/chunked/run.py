@@ -10,14 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from pydantic import ValidationError
-from torch import Tensor
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Floats, Ints
 from mmrecun.chunked import ids
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.lists import ChunkedLists, ListsSpec
@@ -35,6 +33,9 @@ FORMAT = 1
 MANIFEST, CHUNKS = "mapped.json", "chunks"
 SIDES = ("users", "items")
 _BLOCK = 1 << 16
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class MappedManifest(Settings):
@@ -157,11 +158,19 @@ class MappedRun:
 
     def names(self, side: str, at: Ints) -> list[str]:
         """Return the ids of rows `at` (int64 [K]); empty text for a removed one."""
-        return [bytes(row).rstrip(b"\0").decode() for row in self.table(f"{side}.ids").rows(at)]
+        rows = self.table(f"{side}.ids").rows(at)
+        # as text of fixed length, which NumPy returns without the zeros at its end
+        return [name.decode() for name in rows.view(f"S{rows.shape[1]}").ravel().tolist()]
 
-    def vectors(self, side: str, at: Ints) -> Tensor:
+    def rows(self, side: str, at: Ints) -> Floats:
         """Return the vectors of rows `at` (int64 [K]): float32 [K, D], a copy."""
-        return torch.from_numpy(self.table(f"{side}.vectors").rows(at))
+        return self.table(f"{side}.vectors").rows(at)
+
+    def vectors(self, side: str, at: Ints) -> "Tensor":
+        """Return the same as a tensor."""
+        import torch  # takes longer to load than a request to forget takes
+
+        return torch.from_numpy(self.rows(side, at))
 
     def interactions(self, users: Ints, *splits: Split) -> Interactions:
         """Return the pairs of `users` (int64 [M], ascending) in some splits, with users renumbered as 0 to M - 1."""

@@ -132,11 +132,11 @@ def unlearn_mapped(
         raise ConfigError("name the new run with --out, or ask for the scope alone with --dry-run")
     from mmrecun import jobs
 
-    request, absent = request_of.read(None), jobs.Absent()
-    if ignore_unknown:
+    request, further = request_of.read(None), {"undecided": 0, "unknown": {}, "already_forgotten": {}}
+    if ignore_unknown:  # loads what other runs need as well
         request, absent = jobs.present_part_mapped(run, request, on, key)
         show_absent(absent, unknown_file)
-    further = {"undecided": 0, "unknown": dict(absent.unknown), "already_forgotten": dict(absent.forgotten)}
+        further |= {"unknown": dict(absent.unknown), "already_forgotten": dict(absent.forgotten)}
     with naming_lines(request_of, None, lambda: jobs.absent_of_mapped(run, request, on, key)):
         if dry_run or out is None:
             return {**jobs.scope_mapped(run, request, on, key), **further}, True

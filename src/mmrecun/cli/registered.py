@@ -50,23 +50,23 @@ def _show(found: Sequence["Registered"], further: Sequence[Mapping[str, str]], t
 
 def settings_of_model(context: typer.Context, asked: bool) -> None:
     """Print the settings of the model that `--model` names, and stop."""
-    from mmrecun.jobs import model_settings
+    if asked:
+        from mmrecun.jobs import model_settings
 
-    _explain(context, asked, "model", model_settings)
+        _explain(context, "model", model_settings)
 
 
 def settings_of_method(context: typer.Context, asked: bool) -> None:
     """Print the settings of the method that `--method` names, and stop."""
-    from mmrecun.jobs import method_settings
+    if asked:
+        from mmrecun.jobs import method_settings
 
-    _explain(context, asked, "method", method_settings)
+        _explain(context, "method", method_settings)
 
 
 def _explain(
-    context: typer.Context, asked: bool, kind: str, settings: Callable[[str], Mapping[str, Sequence["SettingHelp"]]]
+    context: typer.Context, kind: str, settings: Callable[[str], Mapping[str, Sequence["SettingHelp"]]]
 ) -> None:
-    if not asked:
-        return
     name = context.params[kind]
     parts = settings(name)
     if context.params["as_json"]:

@@ -25,7 +25,7 @@ class _Fits(NamedTuple):
 
     Attributes:
         queries: int64 [B], which queries.
-        partners: int64 [G, P], the owners' partners.
+        partners: int64 [G, P], the owners' partners, numbered among those in `trained`.
         inside: bool [G, P], where an owner has that many.
         owners, places: int64 [B], each query's owner, and the place of what it leaves out.
     """
@@ -53,7 +53,7 @@ class LeaveOneOut:
     queries: Interactions
     left_out: Ints
     seen: Interactions
-    _fits_on: dict[torch.device, list[_Fits]] = field(default_factory=dict, repr=False, compare=False)
+    _fits_on: dict[torch.device, tuple[Tensor, list[_Fits]]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, trained: Interactions, queries: Interactions, seen: Interactions, rng: np.random.Generator) -> Self:
@@ -66,7 +66,7 @@ class LeaveOneOut:
         among = trained.contains(queries.users, queries.items, size)
         return cls(trained, queries, np.where(among, queries.items, other), seen)
 
-    def rows(self, partners: Tensor) -> Tensor:
+    def rows(self, partners: Tensor, factor: Tensor | None = None) -> Tensor:
         """Fit a row for each pair: float32 [B, D].
 
         A row w minimises the sum of (w v - 1)^2 over the owner's pairs without the one left out, plus the mean of
@@ -75,17 +75,16 @@ class LeaveOneOut:
 
         Args:
             partners: float32 [N, D], vectors of all partners.
+            factor: `common_factor(partners)`, if already computed.
         """
-        table = partners.double()
-        common = table.T @ table / len(table)
-        ridge = (RIDGE * common.diagonal().mean()).clamp(min=1e-12)  # all vectors may be 0
-        unit = torch.eye(len(common), dtype=table.dtype, device=table.device)
-        factor = torch.linalg.cholesky_ex(common + ridge * unit).L
-        white = torch.linalg.solve_triangular(factor, table.T, upper=False).T.contiguous()
-        fitted = torch.empty(len(self.queries), table.shape[1], dtype=table.dtype, device=table.device)
-        if table.device not in self._fits_on:
-            self._fits_on[table.device] = list(self._fits(table.device))
-        for fits in self._fits_on[table.device]:
+        factor = common_factor(partners) if factor is None else factor
+        if partners.device not in self._fits_on:
+            at = torch.from_numpy(np.unique(self.trained.items)).to(partners.device)
+            self._fits_on[partners.device] = at, list(self._fits(partners.device))
+        at, groups = self._fits_on[partners.device]
+        white = torch.linalg.solve_triangular(factor, partners[at].double().T, upper=False).T.contiguous()
+        fitted = white.new_empty(len(self.queries), partners.shape[1])
+        for fits in groups:
             known = white[fits.partners] * fits.inside[:, :, None]
             fitted[fits.queries] = _fits_without_one(known, fits.owners, fits.places)
         found: Tensor = torch.linalg.solve_triangular(factor.T, fitted.T, upper=True).T.to(partners.dtype)
@@ -95,7 +94,7 @@ class LeaveOneOut:
         owners, whose = np.unique(self.queries.users, return_inverse=True)
         first = np.searchsorted(self.trained.users, owners)
         count = np.searchsorted(self.trained.users, owners, "right") - first
-        places = self._places_left_out() - first[whose]
+        places, known = self._places_left_out() - first[whose], np.unique(self.trained.items)
         if device.type == "cpu":
             groups = _similar_counts(count, _ALIKE, _ENTRIES)
         else:
@@ -105,7 +104,8 @@ class LeaveOneOut:
             rows = first[group, None] + np.arange(count[group].max())
             inside = rows < (first + count)[group, None]
             items = self.trained.items[np.minimum(rows, len(self.trained) - 1)]
-            arrays = which, items, inside, np.searchsorted(group, whose[which]), places[which]
+            partners = np.searchsorted(known, items)
+            arrays = which, partners, inside, np.searchsorted(group, whose[which]), places[which]
             yield _Fits(*(torch.from_numpy(array).to(device) for array in arrays))
 
     def _places_left_out(self) -> Ints:
@@ -116,9 +116,12 @@ class LeaveOneOut:
         found: Ints = order[np.searchsorted(keys[order], self.queries.users * size + self.left_out)]
         return found
 
-    def percentiles(self, partners: Tensor) -> np.ndarray:
-        """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B]."""
-        return percentiles(self.rows(partners), partners, *self._numbered())
+    def percentiles(self, partners: Tensor, factor: Tensor | None = None) -> np.ndarray:
+        """Compute the rank percentile of each query's partner among those that the owner never had: float32 [B].
+
+        Arguments as for `rows`.
+        """
+        return percentiles(self.rows(partners, factor), partners, *self._numbered())
 
     def among(self, partners: Ints, count: int, device: torch.device) -> PairsAmong:
         """Prepare to estimate these percentiles for any `rows`, from some of all `count` partners; int64 [C]."""
@@ -131,6 +134,16 @@ class LeaveOneOut:
         own = np.repeat(np.arange(count), sizes)
         seen = Interactions(own, self.seen.items[rows], np.zeros(len(rows), dtype=np.int8))
         return seen, Interactions(np.arange(count), self.queries.items, self.queries.splits)
+
+
+def common_factor(partners: Tensor) -> Tensor:
+    """Factor the mean of v v' over all `partners` v (float32 [N, D]) and a ridge: float64 [D, D], lower triangular."""
+    table = partners.double()
+    common = table.T @ table / len(table)
+    ridge = (RIDGE * common.diagonal().mean()).clamp(min=1e-12)  # all vectors may be 0
+    unit = torch.eye(len(common), dtype=table.dtype, device=table.device)
+    factor: Tensor = torch.linalg.cholesky_ex(common + ridge * unit).L
+    return factor
 
 
 def _similar_counts(count: Ints, ratio: float, entries: int, widest: int = 1 << 31) -> Iterator[Ints]:

@@ -54,7 +54,7 @@ def top_k(
     k = checked_length(k)
     lists = torch.full((len(rows), k), -1, device=users.device)
     width = min(k, len(items))
-    table = _Table(*_checked(users, items), seen, len(rows))
+    table = ScoreTable(users, items, seen, len(rows))
     for start, stop in table.blocks(len(rows)):
         scores = table.scores(rows[start:stop])
         table.mask(scores, rows[start:stop])
@@ -90,7 +90,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
         typical = users[torch.from_numpy(np.unique(pairs.users))].mean(dim=0)
         order = (items @ typical).argsort(descending=True).numpy()
         head = max(_HEAD, len(items) // 16)
-        parts = [order[:head], order[head:]]
+        parts = [np.sort(order[:head]), np.sort(order[head:])]  # in their order, rows are copied faster
     else:  # all at once: a product costs less there than another wait of the host
         parts = [np.arange(len(items))]
     reached = np.zeros(len(pairs), dtype=np.int64)
@@ -106,25 +106,17 @@ def percentiles(users: Tensor, items: Tensor, seen: Interactions, pairs: Interac
     """Compute the rank percentile of each pair's item among the items its user has not seen: 1 on top, 0 at the bottom.
 
     It is the share of items outside the user's `seen`, other than the item itself, that score lower; ties count half.
-
-    Args:
-        users: float32 [U, D] user vectors.
-        items: float32 [I, D] item vectors.
-        seen: pairs whose items are not compared.
-        pairs: N pairs to place; one that is itself in `seen` is placed among the unseen items all the same.
+    Arguments and errors are those of `ranks`.
 
     Returns:
         float32 [N], in the order of `pairs`; 0.5 where there is no other item to compare with.
-
-    Raises:
-        ShapeError: when users and items differ in D.
-        DivergedError: when a vector holds NaN or infinity.
     """
-    return _shares(*_counts_over_all(users, items, seen, pairs, torch.ge, torch.gt))
+    return _shares(*_counts_over_all(users, items, seen, pairs))
 
 
-def _shares(others: Ints, reached: Ints, exceeded: Ints) -> Floats:
-    shares: Floats = 1 - (reached + exceeded) / (2 * np.maximum(others, 1))
+def _shares(others: Ints, above: Ints) -> Floats:
+    """Return percentiles, `above` being twice the number of items that score higher, and once that of equal ones."""
+    shares: Floats = 1 - above / (2 * np.maximum(others, 1))
     return np.where(others > 0, shares, 0.5).astype(np.float32)
 
 
@@ -151,17 +143,19 @@ def _block_rows(device: torch.device, width: int, most: int) -> int:
     return max(_FEWEST, min(most, _BLOCK_BYTES_ON_DEVICE // (4 * max(1, width))))
 
 
-class _Table:
+class ScoreTable:
     """The table of scores, computed one block at a time, always in the same memory.
 
     Args:
-        users, items: vectors from `_checked`.
+        users, items: float32 [U, D] and [I, D].
         seen: pairs that do not count.
         most: largest number of rows that will be asked for in all.
     """
 
     def __init__(self, users: Tensor, items: Tensor, seen: Interactions, most: int) -> None:
-        self.users, self.across, self.seen = users, items.T.contiguous(), seen
+        # a copy of all items makes each product a little faster, which pays from the second block on
+        self.users, items = _checked(users, items)
+        self.across, self.seen = items.T if most <= _FEWEST else items.T.contiguous(), seen
         self.size = _block_rows(users.device, len(items), most)
         self.memory = items.new_empty(self.size, len(items))
 
@@ -207,7 +201,7 @@ class PairsAmong:
     def percentiles(self, users: Tensor, items: Tensor) -> Floats:
         """Estimate the function `percentiles` [N] from these items alone; vectors and errors are the same."""
         counts = _counts(*_checked(users, items), self._columns, self._blocks, torch.ge, torch.gt)
-        return _shares(self._others, *counts)
+        return _shares(self._others, counts.sum(axis=0))
 
 
 class _PairBlock(NamedTuple):
@@ -257,31 +251,36 @@ def _counts(
     return counted
 
 
-def _counts_over_all(
-    users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions, *comparisons: Callable[..., Tensor]
-) -> Ints:
-    """Count the unseen items other than each pair's, and those that hold for each of C comparisons: int64 [1 + C, N].
+def _counts_over_all(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions) -> tuple[Ints, Ints]:
+    """Count the unseen items other than each pair's, and those above it as `_shares` wants them; int64 [N] each.
 
-    Flags are float32, which torch compares and adds several times faster than booleans. They are exact below 2^24
-    items.
+    An item at or above a pair's counts 1, and one above it 1 more: together 1 + sign(difference). Seen items have the
+    sign -1 and count 0. Signs are added in float32, which is exact below 2^24 items.
     """
-    found = torch.empty((1 + len(comparisons), len(pairs)), dtype=torch.int64, device=users.device)
-    table = _Table(*_checked(users, items), seen, len(pairs))
-    copies, flags = torch.empty_like(table.memory), torch.empty_like(table.memory)
+    found = torch.empty((2, len(pairs)), dtype=torch.int64, device=users.device)
+    table = ScoreTable(users, items, seen, len(pairs))
     for start, stop in table.blocks(len(pairs)):
         owners, inverse = np.unique(pairs.users[start:stop], return_inverse=True)
-        which, own = (torch.tensor(rows, device=flags.device) for rows in (inverse, pairs.items[start:stop]))
+        which, own = (torch.tensor(rows, device=users.device) for rows in (inverse, pairs.items[start:stop]))
         scores = table.scores(owners)
         bar = scores[which, own][:, None]
-        hidden = torch.from_numpy(table.mask(scores, owners)[inverse]).to(flags.device)
+        hidden = torch.from_numpy(table.mask(scores, owners)[inverse]).to(users.device)
         itself = (scores[which, own] > -torch.inf).long()
         found[0, start:stop] = len(items) - hidden - itself
-        if len(owners) < len(inverse):
-            scores = torch.index_select(scores, 0, which, out=copies[: len(inverse)])
-        for row, compare in enumerate(comparisons, start=1):
-            counts = compare(scores, bar, out=flags[: len(inverse)]).sum(dim=1).long()
-            found[row, start:stop] = counts - itself * (compare is torch.ge)  # the item itself is counted, too
-    return found.cpu().numpy()
+        found[1, start:stop] = len(items) + _signs(scores, which, bar) - itself  # the item itself is counted, too
+    return tuple(found.cpu().numpy())
+
+
+def _signs(scores: Tensor, which: Tensor, bar: Tensor) -> Tensor:
+    """Add up the signs of rows `which` (int64 [B]) of `scores` less `bar` [B, 1], a few columns at a time; int64 [B].
+
+    On a CPU so many columns are compared at once that their differences stay in its cache.
+    """
+    width = scores.shape[1] if scores.is_cuda else max(1, _BLOCK_BYTES // (8 * max(1, len(which))))
+    total = torch.zeros(len(which), dtype=torch.int64, device=scores.device)
+    for columns in scores.split(width, dim=1):
+        total += columns.index_select(0, which).sub_(bar).sign_().sum(dim=1).long()
+    return total
 
 
 def _checked(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:

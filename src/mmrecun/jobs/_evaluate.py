@@ -9,7 +9,6 @@ from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
 from mmrecun.evaluation.ranking import checked_length, score_pairs, top_k
 from mmrecun.forget.request import ForgetRequest, as_id
-from mmrecun.jobs._absent import absent_of, no_list
 from mmrecun.jobs._foreign import opened
 from mmrecun.models.base import UserItemVectors
 from mmrecun.models.inference import vectors_of
@@ -47,12 +46,14 @@ def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[st
         ConfigError: when k is not positive.
         DataError: for a user who is unknown, or was forgotten.
     """
-    asked = opened(run)
+    asked, name = opened(run), as_id(user)
     data = asked.dataset
     try:
-        row = data.users.rows([as_id(user)])
+        row = data.users.rows([name])
     except DataError as error:
-        raise no_list(absent_of(asked, ForgetRequest(users=(user,))), as_id(user), error) from None
+        from mmrecun.jobs._absent import absent_of, no_list
+
+        raise no_list(absent_of(asked, ForgetRequest(users=(name,))), name, error) from None
     vectors = vectors_of(asked.model, data)
     items, scores = best_items(vectors.sides, data.interactions, row, k)
     titles = (

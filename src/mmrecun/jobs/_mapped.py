@@ -18,9 +18,8 @@ from mmrecun.claims import claimed
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError, DataError
-from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
+from mmrecun.evaluation.evaluate import RankingReport, evaluate
 from mmrecun.forget.request import ForgetRequest, as_id
-from mmrecun.jobs._absent import absent_of_mapped, no_list
 from mmrecun.jobs._evaluate import best_items
 from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
 from mmrecun.keys import RECALL
@@ -30,7 +29,7 @@ from mmrecun.runs import PathLike
 from mmrecun.text import unknown_name
 
 _CHECKED, _FEWEST = 500, 50  # users whose lists an audit compares: at most, and at least
-_SCORES = 50_000_000  # users times items up to which an audit compares more than `_FEWEST`; some tenths of a second
+_SCORES = 25_000_000  # users times items up to which an audit compares more than `_FEWEST`; some tenths of a second
 
 
 @prepared()
@@ -56,8 +55,13 @@ def evaluate_mapped(
         return _ranked(read(Path(run)), names[split], users, progress)
 
 
-def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None) -> RankingReport:
-    """Rank users in a drawn order until enough have a pair in the split; removed ones never do."""
+def _ranked(
+    run: MappedRun, split: Split, users: int, progress: Progress | None = None, lists: bool = True
+) -> RankingReport:
+    """Rank for users, in a drawn order until enough have a pair in the split; removed ones never do.
+
+    Without `lists` only their held-out items are placed, which costs less.
+    """
     order = np.arange(run.size("users"))
     if users:
         order = np.unique(Seed(0).child("users to rank").numpy().integers(len(order), size=4 * users))
@@ -67,7 +71,7 @@ def _ranked(run: MappedRun, split: Split, users: int, progress: Progress | None)
         asked = np.sort(Seed(0).child("of them").numpy().choice(asked, users, replace=False))
     excerpt = Excerpt.of(run, order[asked])
     pairs = excerpt.interactions
-    return evaluate(*excerpt.vectors, pairs.split(Split.TRAIN), pairs.split(split), CUTOFFS, progress=progress)
+    return evaluate(*excerpt.vectors, pairs.split(Split.TRAIN), pairs.split(split), lists=lists, progress=progress)
 
 
 @prepared()
@@ -87,12 +91,15 @@ def recommend_mapped(run: PathLike, user: str | int, k: int = 10, on: str = HERE
         ConfigError: when k is not positive.
         DataError: for a user who is unknown, or was forgotten.
     """
+    name = as_id(user)
     with reader(on) as read:
         whole = read(Path(run))
         try:
-            row = whole.require("users", (as_id(user),))
+            row = whole.require("users", (name,))
         except DataError as error:
-            raise no_list(absent_of_mapped(run, ForgetRequest(users=(user,)), on), as_id(user), error) from None
+            from mmrecun.jobs._absent import absent_of_mapped, no_list
+
+            raise no_list(absent_of_mapped(run, ForgetRequest(users=(name,)), on), name, error) from None
         excerpt = Excerpt.of(whole, row)
         items, scores = best_items(excerpt.vectors, excerpt.interactions, np.zeros(1, dtype=np.int64), k)
         names = whole.names("items", excerpt.item_rows[items])
@@ -143,7 +150,9 @@ def checked(
     removed = removed_rows_of(child, moved)
     parent = read(parent_folder(child, moved))
     drawn = checked_users(child.size("items")) if users is None else users
-    ranked = {name: _ranked(each, Split.VALID, drawn, None) for name, each in (("before", parent), ("after", child))}
+    ranked = {
+        name: _ranked(each, Split.VALID, drawn, lists=False) for name, each in (("before", parent), ("after", child))
+    }
     facts = {
         "parent": str(parent.folder),
         "residue": residue(parent, child, removed, asked),
@@ -160,7 +169,7 @@ def checked_users(items: int) -> int:
     """Return how many users' lists an audit compares, so that its cost hardly grows with the number of items.
 
     >>> [checked_users(items) for items in (30_000, 200_000, 1_000_000, 10_000_000)]
-    [500, 250, 50, 50]
+    [500, 125, 50, 50]
     """
     return min(_CHECKED, max(_FEWEST, _SCORES // items))
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
 from mmrecun.chunked import delta as deltas
@@ -14,25 +14,26 @@ from mmrecun.chunked.lineage import ReadMapped
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.run import MappedManifest, MappedRun
 from mmrecun.claims import claimed
-from mmrecun.device import prepared
 from mmrecun.errors import ForgetError
 from mmrecun.forget.record import ForgetRecord, hashes_lost
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
+from mmrecun.forks import refuse_forked
 from mmrecun.jobs._part_reader import HERE, reader
 from mmrecun.manifest import reference
 from mmrecun.rng import Seed
-from mmrecun.runs import PathLike
 from mmrecun.text import counted
 
+if TYPE_CHECKING:
+    from mmrecun.runs import PathLike
 
-@prepared()
+
 def unlearn_mapped(
-    run: PathLike,
+    run: "PathLike",
     request: ForgetRequest | dict[str, Any],
-    out: PathLike,
+    out: "PathLike",
     seed: int = 0,
-    delta: PathLike | None = None,
+    delta: "PathLike | None" = None,
     key: bytes | None = None,
 ) -> MappedManifest:
     """Take users, items or pairs out of a run in chunks, at a cost that follows the request; return the new manifest.
@@ -51,6 +52,7 @@ def unlearn_mapped(
     Raises:
         ForgetError: when the request leaves no training interaction.
     """
+    refuse_forked()
     started, out = time.perf_counter(), Path(out)
     request, key = ForgetRequest.coerce(request), read_key(key)
     refuse_existing(out)
@@ -72,7 +74,7 @@ def unlearn_mapped(
             seconds=time.perf_counter() - started,
         )
     if delta is not None:
-        deltas.write(Path(delta), erasure, parent.manifest.digest, made.digest)
+        deltas.write(Path(delta), erasure, parent.manifest.digest, made)
     return made
 
 
@@ -109,11 +111,11 @@ def _partition(parent: MappedRun, request: ForgetRequest) -> tuple[Erasure, Lost
     return asked, lost
 
 
-@prepared()
 def scope_mapped(
-    run: PathLike, request: ForgetRequest | dict[str, Any], on: str = HERE, key: bytes | None = None
+    run: "PathLike", request: ForgetRequest | dict[str, Any], on: str = HERE, key: bytes | None = None
 ) -> dict[str, Any]:
     """Report what an unlearning would remove from a run in chunks, whole or in parts, as `scope` does for any other."""
+    refuse_forked()
     asked, key = ForgetRequest.coerce(request), read_key(key)
     with reader(on) as read:
         parent = read(Path(run))
@@ -133,7 +135,7 @@ def scope_mapped(
     }
 
 
-def warnings_mapped(run: PathLike, on: str = HERE, key: bytes | None = None) -> list[str]:
+def warnings_mapped(run: "PathLike", on: str = HERE, key: bytes | None = None) -> list[str]:
     """Return a warning if a run in chunks keeps hashes of earlier requests that a new run under `key` cannot keep."""
     with reader(on) as read:
         return hashes_lost(Path(run), read(Path(run)).manifest.requested, read_key(key))
@@ -152,7 +154,7 @@ def stop_of(erasure: Erasure, explained: float) -> str:
     return f"{counted(moved, 'row')} in balance with their pairs, explained with a cosine of {explained:.2f}"
 
 
-def apply_delta(replica: PathLike, delta: PathLike, out: PathLike) -> MappedManifest:
+def apply_delta(replica: "PathLike", delta: "PathLike", out: "PathLike") -> MappedManifest:
     """Make the erasure of a delta in a replica's copy of the run; returns the manifest of the new run at `out`."""
     refuse_existing(Path(out))
     with claimed(Path(out)):

@@ -7,7 +7,6 @@ from mmrecun.errors import ConfigError
 from mmrecun.scale.executor import Executor
 from mmrecun.scale.local_executor import LocalExecutor
 from mmrecun.scale.ray_engine import Share, connected
-from mmrecun.scale.ray_executor import RayExecutor
 
 HERE, RAY = "here", "ray"
 
@@ -33,6 +32,8 @@ def chosen_executor(
                 raise ConfigError(f"{name} is for a cluster; add --on ray or --on ray:HOST:PORT")
         yield LocalExecutor()
         return
+    from mmrecun.scale.ray_executor import RayExecutor  # loads torch
+
     with connected(address) as engine:
         yield RayExecutor(engine, store, Share(1.0 if cpus is None else cpus, gpus or 0.0))
 
