@@ -8,8 +8,8 @@ is solved for.
    Without the forgotten pairs the gradient of the loss of the retained pairs, graph and features differs from it.
    The difference is the gradient of reverse BPR on the forgotten pairs, and of other changes by the request.
 2. Gauss-Newton steps restore the balance. They move the rows of all users and items together, mostly those that the
-   request affects through their own pairs or those of their partners. In graph models whose pairs explain rows
-   well, they also exchange some noise, so that lists change as between two trainings (see `restoring`).
+   request affects through their own pairs or those of their partners. Where it costs no recall, rows get other noise
+   of negatives, so that lists change as between two trainings (see `first_step`).
 3. An epoch of ordinary training of all parameters on the retained data follows. It renews the noise that every
    training leaves in every row, and with it the order of all lists.
 4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
