@@ -66,7 +66,10 @@ class BalanceSolver:
         self._reset()
         lapsed = any(bool(change.features_lost.any()) for change in self._changes.values())
         scales = gradient_scales(partition, trained, self._loss, self.model, self.inputs) if lapsed else {}
-        self._balance = retained_balances(partition, trained, self.tables, self._changes, self._loss_now, scales)
+        contrast = self._loss.info_nce is not None
+        self._balance = retained_balances(
+            partition, trained, self.tables, self._changes, self._loss_now, scales, contrast
+        )
         degrees = {table.side: self._changes[name].degrees for name, table in self.model.id_tables().items()}
         intact = {side for side, (before, after) in degrees.items() if (before == after).all()}
         self._following = intact if len(intact) == 1 else set[str]()  # lapsed features change both sides

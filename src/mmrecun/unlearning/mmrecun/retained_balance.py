@@ -24,6 +24,7 @@ def retained_balances(
     changes: Mapping[str, RowChange],
     loss_now: Callable[[], LossAt],
     gradient_scales: Mapping[str, Tensor],
+    contrast: bool,
 ) -> dict[str, Balance]:
     """Return the balance of each of `tables`.
 
@@ -34,16 +35,17 @@ def retained_balances(
         changes: what their rows lose.
         loss_now: evaluates the loss of the retained pairs at the trained rows.
         gradient_scales: see `gradient_scales`; of no table where no features were lost.
+        contrast: whether rows learn by contrast with those that they meet, too.
     """
     share = max(len(partition.retained.train), 1) / max(len(partition.original.train), 1)
     found = {}
     for name, table in tables.items():
         rows, own = _rows(partition, table), table.weight.detach()
         gradient, change = trained.gradients[name][rows], changes[name]
-        # where items share features, or graphs join many rows, most of a row may come from the pairs of others, and
-        # its rest is more than noise of its own
-        explained = trained.cosines[name] >= WELL_EXPLAINED
-        left = None if explained else share_left(gradient, loss_now().gradients[name])
+        # by contrast, or where items share features or graphs join many rows, most of a row may come from the pairs of
+        # others, and its rest is more than noise of its own
+        alone = trained.cosines[name] >= WELL_EXPLAINED and not contrast
+        left = None if alone else share_left(gradient, loss_now().gradients[name])
         balance = Balance.of(own, gradient, trained.facts.decays[name], *change.degrees, share, left)
         if name in gradient_scales:
             balance = balance.with_decay_scaled(gradient_scales[name])
