@@ -94,6 +94,7 @@ def naming_lines(options: RequestOptions, data: "Dataset | None", absent_of: Cal
         place = next((place for place in places if place), "")
         if not place:
             raise
+        error.names_arguments = False  # the text is that of a command
         raise ForgetError(f"{place}: {error}") from None
 
 
