@@ -132,8 +132,9 @@ def test_unknown_ids_in_attributes_are_told(tmp_path: Path):
     uploader = [f"u{n % 5 + 1}" if n else "bob-7" for n in range(len(data.items))]
     files.save(replace(data, item_attributes=pl.DataFrame({"uploader": uploader})), tmp_path / "data")
     jobs.train(tmp_path / "data", "bprmf", tmp_path / "run", {"epochs": 1, "dim": 4})
-    told = "unknown ids stand in 1 row of items.uploader: correct the column, or forget these rows with 'where'"
-    with pytest.raises(ForgetError, match=f"^unknown user id: bob-7; {told}$"):
+    told = "unknown ids stand in 1 row of items.uploader: correct the column, or forget these rows with --where"
+    named = told.replace("--where", "'where'")
+    with pytest.raises(ForgetError, match=f"^unknown user id: bob-7; {named}$"):
         jobs.scope(tmp_path / "run", ForgetRequest(users=["bob-7"]))
     request = ForgetRequest(users=["bob-7", "u3", "nobody"])
     assert jobs.present_part(tmp_path / "run", request)[1].mentioned() == told
