@@ -58,7 +58,7 @@ def test_where_a_model_is_harmed_by_rests_of_other_rows_it_keeps_its_own(
 
 @pytest.mark.parametrize(
     ("bearable", "recalls", "renewed"),
-    [(0.0, (0.2, 0.9, 0.3), True), (0.0, (0.3, 0.9, 0.2), False), (9.9, (0.2, 0.1), False)],
+    [(0.0, (0.9, 0.2, 0.3), True), (0.0, (0.9, 0.3, 0.2), False), (9.9, (0.9,), False)],
 )
 def test_noise_is_renewed_only_where_recall_is_higher_with_it(
     factorised: Trained,

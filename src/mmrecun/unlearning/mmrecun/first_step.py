@@ -48,15 +48,20 @@ def _with_renewed_noise(solver: BalanceSolver, guard: ValidationGuard, trained: 
     """Renew the noise of all rows, if recall is clearly higher with it."""
     missing = solver.newton_step(cg_steps)
     solver.check_finite()
-    own, recall = solver.state(), guard.score(solver.model)
+    own = solver.state()
     solver.resume()
     solver.renew_noise()
+    other = solver.state()
     with solver.moved_by_noise() as model:
         bearable = guard.score(model) >= _BEARABLE * trained
-    if bearable:
-        renewed = solver.newton_step(cg_steps)
-        if guard.score(solver.model) >= _BETTER * recall:
-            return renewed
+    solver.resume(own)
+    if not bearable:
+        return missing
+    recall = guard.score(solver.model)
+    solver.resume(other)
+    renewed = solver.newton_step(cg_steps)
+    if guard.score(solver.model) >= _BETTER * recall:
+        return renewed
     solver.resume(own)
     return missing
 

@@ -9,7 +9,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.models.base import Recommender
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight
-from mmrecun.unlearning.mmrecun.links import add_rows
+from mmrecun.unlearning.mmrecun.links import add_rows, block
 from mmrecun.unlearning.mmrecun.trained_balance import vectors_of
 
 
@@ -34,13 +34,17 @@ def negative_noise(
     users, items = (side.detach() for side in vectors)
     of_users, of_items = torch.zeros_like(users), torch.zeros_like(items)
     rows, positives = (torch.from_numpy(column.copy()).to(users.device) for column in (train.users, train.items))
+    size = block(users.device)
     for sign in (1, -1):
-        negatives = torch.from_numpy(sampler.draw(train.users, rng)).to(users.device)
-        gaps = items[negatives] - items[positives]
-        pulls = sign * gradient_weight(-(users[rows] * gaps).sum(dim=1))[:, None]
-        add_rows(of_users, rows, pulls * gaps)
-        add_rows(of_items, negatives, pulls * users[rows])
-        add_rows(of_items, positives, -pulls * users[rows])
+        drawn = torch.from_numpy(sampler.draw(train.users, rng)).to(users.device)
+        for start in range(0, len(rows), size):
+            user, positive, negative = (column[start : start + size] for column in (rows, positives, drawn))
+            own, gaps = users[user], items[negative] - items[positive]
+            pulls = sign * gradient_weight(-(own * gaps).sum(dim=1))[:, None]
+            add_rows(of_users, user, pulls * gaps)
+            own *= pulls
+            add_rows(of_items, negative, own)
+            add_rows(of_items, positive, -own)
     weights = {name: table.weight for name, table in model.tables().items()}
     found = torch.autograd.grad(
         vectors, list(weights.values()), [of_users, of_items], materialize_grads=True, allow_unused=True
