@@ -68,10 +68,7 @@ def audit(
             twice.
         ConfigError: for an invalid number of shadows, or a `key` that is not that of the run.
     """
-    after = opened(run)
-    refuse_unwritable(after.folder)
-    _refuse_other_key(after.folder, key)
-    _refuse_training(after, relearn, shadows)
+    after = _to_audit(run, key, relearn, shadows)
     before, golds_read = _runs_compared_with(after, golds, reading or {}, original)
     attack = attack_on(executor or LocalExecutor(), before, after, shadows) if shadows else None
     begun, training = now(), before.training if relearn else None
@@ -90,6 +87,15 @@ def is_other_key(run: PathLike, key: bytes) -> bool:
     """Say whether a run keeps hashes of its request, and `key` did not make them."""
     record = runs.read_manifest(Path(run)).requested
     return record is not None and record.with_key(read_key(key)).locked
+
+
+def _to_audit(run: PathLike, key: bytes | None, relearn: bool, shadows: int) -> Run:
+    """Open a run to be audited; refuse one that cannot be audited in this way."""
+    after = opened(run)
+    refuse_unwritable(after.folder)
+    _refuse_other_key(after.folder, key)
+    _refuse_training(after, relearn, shadows)
+    return after
 
 
 def _refuse_other_key(run: Path, key: bytes | None) -> None:

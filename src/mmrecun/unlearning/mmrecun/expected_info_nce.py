@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 from mmrecun.forget.partition import Partition
 from mmrecun.models.info_nce import InfoNCETerm
 
-_EARLIER = 3.0  # times the gradient at the end: its mean over a training, as found for MGCN; BPR's is 3 to 5 times
+_EARLIER = 3.0  # times the gradient at the end: its mean over a training, as found for MGCN; BPR's is 2.7 to 4.7
 _DRAWN = 2  # rows drawn for every negative of BPR; four times as many change no figure
 _TINY = 1e-9
 

@@ -9,7 +9,8 @@ from mmrecun.data.graph import GraphInputs
 from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix, LossCurvature
 from mmrecun.unlearning.mmrecun.expected_bpr import ExpectedBPR
-from mmrecun.unlearning.mmrecun.expected_info_nce import ExpectedInfoNCE
+from mmrecun.unlearning.mmrecun.expected_info_nce import ExpectedInfoNCE, InfoNCEAt
+from mmrecun.unlearning.mmrecun.links import Links
 
 
 class LossAt(NamedTuple):
@@ -19,13 +20,21 @@ class LossAt(NamedTuple):
         gradients: table -> gradient by its rows, float32 [R, D].
         vectors: of users and of items, float32 [U, D] and [I, D].
         by_outputs: gradient by what `ExpectedLoss.outputs` returns.
-        curvature: with respect to the same.
+        links: the pairs.
+        hessian_weights: float32 [N], their second derivatives.
+        info_nce: at the views; None for a model without it.
     """
 
     gradients: dict[str, Tensor]
     vectors: UserItemVectors
     by_outputs: list[Tensor]
-    curvature: LossCurvature
+    links: Links
+    hessian_weights: Tensor
+    info_nce: InfoNCEAt | None
+
+    def curvature(self) -> LossCurvature:
+        """Return the curvature with respect to what `ExpectedLoss.outputs` returns."""
+        return LossCurvature(GaussNewtonMatrix(self.links, self.hessian_weights, self.vectors), self.info_nce)
 
 
 class ExpectedLoss(NamedTuple):
@@ -56,6 +65,5 @@ class ExpectedLoss(NamedTuple):
         found = torch.autograd.grad(
             outputs, list(weights.values()), by_outputs, materialize_grads=True, allow_unused=True
         )
-        matrix = GaussNewtonMatrix(self.bpr.links, bpr.hessian_weights, (users, items))
         gradients = dict(zip(weights, found, strict=True))
-        return LossAt(gradients, (users, items), by_outputs, LossCurvature(matrix, info_nce))
+        return LossAt(gradients, (users, items), by_outputs, self.bpr.links, bpr.hessian_weights, info_nce)

@@ -157,7 +157,7 @@ class BalanceSolver:
         Returns the root mean square of the rows' imbalance before the step.
         """
         imbalance = self._imbalance()
-        curvature = self._loss_now().curvature
+        curvature = self._loss_now().curvature()
         self._known = None
         rows = [table.weight.detach() for table in self.tables.values()]
         diagonal = self._diagonal(curvature)

@@ -59,7 +59,7 @@ def gradient_scales(
     """Compute how large the gradient of each row is without the lost features: table -> float32 [R, 1], at most 1.
 
     Adam's steps do not shrink with the gradient. So a row that is reached through one branch less is not trained less:
-    what decays is in proportion to its gradient. In MGCN on MovieLens a third of the length of items without text
+    what decays is in proportion to its gradient. In MGCN on MovieLens a quarter of the length of items without text
     would be missing otherwise.
 
     The gradient by the vectors is that of the trained model; only the way from there to the rows has changed.

@@ -66,20 +66,20 @@ class TrainedBalance(NamedTuple):
                 at least 0.5 for tables of the items' features.
         """
         partition, inputs = task.partition, task.inputs(views.original)
-        gradients, vectors, by_outputs, _ = loss.at(task.model, inputs)
+        found = loss.at(task.model, inputs)
         kept = {"users": partition.user_rows, "items": partition.item_rows}
         decays, cosines, unsolvable = {}, dict[str, float](), ""
         for name, table in task.model.tables().items():
             degree = degrees_of(table, partition.original)[kept[table.side]]
             rows = torch.from_numpy(kept[table.side]).to(task.device)
-            own, gradient = table.weight.detach()[rows], gradients[name][rows]
+            own, gradient = table.weight.detach()[rows], found.gradients[name][rows]
             cosine = cosines[name] = mean_cosine(own, gradient, degree)
             if cosine >= (max(min_cosine, _MIN_COSINE_OF_FEATURES) if table.feature is not None else min_cosine):
                 decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
-        facts = BalanceFacts(reach=_reach(task.model, inputs, vectors, task.seed.child("probe").torch()), decays=decays)
-        return cls(facts, gradients, by_outputs, cosines, unsolvable)
+        reach = _reach(task.model, inputs, found.vectors, task.seed.child("probe").torch())
+        return cls(BalanceFacts(reach=reach, decays=decays), found.gradients, found.by_outputs, cosines, unsolvable)
 
 
 def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
