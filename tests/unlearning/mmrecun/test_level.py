@@ -78,15 +78,20 @@ def test_nothing_is_told_where_no_random_draw_set_pairs_aside(dataset: Dataset, 
     assert len(partition.retained_pairs.split(Split.VALID))
 
 
-def test_where_all_users_are_as_active_one_pair_fewer_does_not_hinder_the_comparison(monkeypatch: pytest.MonkeyPatch):
-    """Of eighty pairs a user eight are set aside at random: who lost a pair has 71 left, who lost none has 72."""
+def test_only_removed_users_and_items_are_compared_where_validation_pairs_are_of_other_items(monkeypatch):
+    """Forgotten and validation pairs of one owner are both new to the references, so that these tell how they differ."""
     monkeypatch.setattr(level, "_SPLIT_MARGIN", 0.05)
     rng = np.random.default_rng(3)
-    users = np.repeat(np.arange(100), 80)
-    items = np.concatenate([rng.permutation(400)[:80] for _ in range(100)])
-    splits = np.concatenate([rng.permutation(np.r_[np.zeros(72), np.ones(8)]) for _ in range(100)])
-    pairs = pl.DataFrame({"user": users, "item": items, "split": np.where(splits, "valid", "train")})
-    dataset = Dataset.from_frames(pairs)
-    partition = Partition.from_request(dataset, ForgetRequest(items=tuple(list(dataset.items.names)[:4])))
-    vectors = torch.randn(100, 4), torch.randn(396, 4)
-    assert len(ForgettingLevel(partition, np.random.default_rng(0), CPU).aucs(vectors)[0]) == 1
+    users = np.repeat(np.arange(100), 40)
+    items = np.concatenate([np.r_[rng.permutation(300)[:32], 300 + rng.permutation(20)[:8]] for _ in range(100)])
+    pairs = pl.DataFrame({"user": users, "item": items, "split": np.where(items < 300, "train", "valid")})
+    dataset = Dataset.from_frames(
+        pairs.with_columns(split=pl.when(pl.int_range(pl.len()) % 40 == 39).then(pl.lit("train")).otherwise("split"))
+    )
+    vectors = torch.randn(len(dataset.users), 4), torch.randn(len(dataset.items), 4)
+    found = []
+    for kind in ("users", "pairs"):
+        partition = taken_out(dataset, kind)
+        known = vectors[0][partition.user_rows], vectors[1][partition.item_rows]
+        found.append(len(ForgettingLevel(partition, np.random.default_rng(0), CPU).aucs(known)[0]))
+    assert found == [1, 0]

@@ -1,11 +1,12 @@
 """AUCs of forgotten against validation pairs of the same users or items: how well a model still recognises them.
 
-If the split was random, a model that never saw either has an AUC of about 0.5. The deviation from 0.5 by the chance of
-the draw is measured with vectors computed from the retained pairs alone (see `spectral`). So the AUC shows, without
-Gold, whether a model has forgotten too little or too much.
+If the split was random, a model that never saw either has an AUC of about 0.5. The deviation from 0.5, by the chance of
+the draw or since validation pairs are later ones, is measured with vectors computed from the retained pairs alone (see
+`spectral`). So the AUC shows, without Gold, whether a model has forgotten too little or too much.
 
 Single pairs are compared in groups of equally popular items. A pair with a rare item is remembered in the row of the
 item, one with a popular item in that of the user, so that these figures show how far the rows of each side should move.
+They are compared after a random split alone: models differ in how far the other pairs of a user tell of later ones.
 """
 
 import math
@@ -31,7 +32,6 @@ FEWEST = 10  # forgotten pairs, and validation pairs, that can be compared
 _AMONG = 1024  # rows drawn to represent a side in ranks; the same for all pairs
 _GROUPS, _FEWEST_OF_GROUP = 3, 10
 _SPLIT_MARGIN, _SPLIT_ERRORS = 0.05, 2.5  # of the AUC of popularity, from 0.5; the latter in standard errors
-_ALIKE = 0.05  # of mean log popularity: where all are nearly as popular, one pair fewer decides the AUC
 _REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the random projection
 
 
@@ -167,7 +167,7 @@ def _folded_in_pairs(
         for pairs in (train, valid)
     ]
     retained = np.bincount(train.items[~removed[train.users]], minlength=int((~removed_partners).sum()))
-    if not _comparable(retained, groups[0].queries, groups[1].queries):
+    if min(len(group.queries) for group in groups) < FEWEST:
         return None
     among = _drawn_rows(len(retained), rng)
     first, second = (group.among(among, len(retained), device) for group in groups)
@@ -187,7 +187,7 @@ def _single_pairs(partition: Partition, rng: np.random.Generator, device: torch.
     held_out, train = partition.retained.interactions.split(Split.VALID), partition.retained.train
     valid = held_out.select(np.isin(held_out.users, forgotten.users)).sample(_MOST, rng)
     degree = np.bincount(train.items, minlength=len(partition.item_rows))
-    if not _comparable(degree, forgotten, valid):
+    if min(len(forgotten), len(valid)) < FEWEST or not _as_popular(degree[forgotten.items], degree[valid.items]):
         return None
     return _SinglePairs.of(forgotten, valid, partition.retained, _drawn_rows(len(degree), rng), device)
 
@@ -197,16 +197,12 @@ def _drawn_rows(count: int, rng: np.random.Generator) -> Ints:
     return np.sort(rng.permutation(count)[:_AMONG])
 
 
-def _comparable(degree: Ints, forgotten: Interactions, valid: Interactions) -> bool:
-    """Say whether there are enough forgotten and validation pairs, as similar in popularity as after a random split."""
-    if min(len(forgotten), len(valid)) < FEWEST:
-        return False
-    popular = [degree[pairs.items].astype(np.float32) for pairs in (forgotten, valid)]
-    one_stratum = [np.zeros(len(each), dtype=np.int64) for each in popular]
-    auc = stratified_auc(popular[0], one_stratum[0], popular[1], one_stratum[1])
-    margin = max(_SPLIT_MARGIN, _SPLIT_ERRORS * _error(len(forgotten), len(valid)))
-    ratio = np.log1p(popular[0]).mean() - np.log1p(popular[1]).mean()
-    return auc is not None and bool(abs(auc - 0.5) <= margin or abs(ratio) <= _ALIKE)
+def _as_popular(first: Ints, second: Ints) -> bool:
+    """Say whether pairs of items of these degrees, int64 [N] and [M], are as popular as after a random split."""
+    popular, others = first.astype(np.float32), second.astype(np.float32)
+    auc = stratified_auc(popular, np.zeros_like(first), others, np.zeros_like(second))
+    margin = max(_SPLIT_MARGIN, _SPLIT_ERRORS * _error(len(first), len(second)))
+    return auc is not None and bool(abs(auc - 0.5) <= margin)
 
 
 def _error(first: int, second: int) -> float:
