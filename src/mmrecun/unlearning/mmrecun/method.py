@@ -170,11 +170,11 @@ class MMRecUn(Unlearner):
         epochs = self.config.epochs if large else 0
         in_all = self.config.newton_steps + epochs
         history = self._steps(task, solver, guard, in_all)
+        solver.check_finite()
         usual = self.config.step_scale * (1 if len(history) == self.config.newton_steps else _INSTEAD)
         level = ForgettingLevel(partition, task.seed.child("level").numpy(), task.device)
         fitted = fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual)
         solver.scale_step(_keeping_recall(guard, solver, fitted, usual))
-        solver.check_finite()
         retained = partition.retained
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
         for epoch in range(1, epochs + 1):

@@ -76,6 +76,7 @@ class BalanceSolver:
         self._strata = {side: degree_strata(after) for side, (_, after) in degrees.items()}
         self.averages = self.model.required_inputs().user_item
         self.cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
+        self._loss_now()  # the first step needs it, and each that is tried in its place
         self._started = self.state()
 
     @torch.no_grad()
@@ -129,13 +130,13 @@ class BalanceSolver:
 
     def state(self) -> "SolverState":
         """Return the present rows, and the balance that they are brought into."""
-        return SolverState([table.weight.detach().clone() for table in self.tables.values()], self._balance)
+        rows = [table.weight.detach().clone() for table in self.tables.values()]
+        return SolverState(rows, self._balance, self._known)
 
     def resume(self, state: "SolverState | None" = None) -> None:
         """Go back to a state: by default to the trained rows, and undo what was done to their rest."""
-        rows, self._balance = state or self._started
+        rows, self._balance, self._known = state or self._started
         self._set_rows([row.clone() for row in rows])
-        self._known = None
 
     def imbalance(self) -> float:
         """Compute the root mean square of the rows' imbalance."""
@@ -156,8 +157,10 @@ class BalanceSolver:
 
         Returns the root mean square of the rows' imbalance before the step.
         """
-        imbalance = self._imbalance()
-        curvature = self._loss_now().curvature()
+        imbalance, loss = self._imbalance(), self._loss_now()
+        if loss is not self._started.loss:  # its memory is written over by that of other rows
+            self._started = self._started._replace(loss=None)
+        curvature = loss.curvature()
         self._known = None
         rows = [table.weight.detach() for table in self.tables.values()]
         diagonal = self._diagonal(curvature)
@@ -166,10 +169,12 @@ class BalanceSolver:
         else:
             found, _ = solve(self._product(curvature, rows, False), imbalance, diagonal, cg_steps, _CLOSE)
         with torch.no_grad():
-            for (name, table), own, step in zip(self.tables.items(), rows, found, strict=True):
+            moved = []
+            for name, own, step in zip(self.tables, rows, found, strict=True):
                 change = self._changes[name]
                 longest = (_LONGEST + 1 - change.pairs_kept + change.features_lost) * own.norm(dim=1).mean()
-                table.weight.copy_(own + limited(step, longest))
+                moved.append(own + limited(step, longest))
+            self._set_rows(moved)  # not in place: a loss that is known may read the memory of the rows
         return _root_mean_square(imbalance)
 
     def _system_of(self, curvature: LossCurvature, rows: Tensors) -> "_CapturedSystem":
@@ -189,7 +194,8 @@ class BalanceSolver:
         Raises:
             DivergedError: when one is not.
         """
-        if not torch.stack([table.weight.isfinite().all() for table in self.tables.values()]).all():
+        total = torch.stack([table.weight.detach().sum() for table in self.tables.values()]).sum()
+        if not math.isfinite(float(total)):
             raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
 
     @contextmanager
@@ -210,7 +216,6 @@ class BalanceSolver:
     def scaled_vectors(self, scale: StepScale) -> UserItemVectors:
         """Return the vectors of all users and items for a step scaled by `scale`."""
         with self.scaled(scale) as model:
-            self.check_finite()
             users, items = (part.detach() for part in vectors_of(model, self.inputs))
         return users, items
 
@@ -271,10 +276,11 @@ class BalanceSolver:
 
 
 class SolverState(NamedTuple):
-    """The rows of the tables that move, and the balance that they are brought into."""
+    """The rows of the tables that move, the balance that they are brought into, and the loss where it is known."""
 
     rows: Tensors
     balance: dict[str, Balance]
+    loss: LossAt | None
 
 
 class _CapturedSystem(NamedTuple):
