@@ -86,6 +86,11 @@ class Interactions:
             return self
         return self.take(np.sort(rng.choice(len(self), most, replace=False)))
 
+    def joined(self, other: "Interactions") -> "Interactions":
+        """Return these pairs and those of `other`, which has none of them, without attributes."""
+        columns = ([getattr(part, name) for part in (self, other)] for name in ("users", "items", "splits"))
+        return Interactions(*(np.concatenate(column) for column in columns))
+
     def rows_of_users(self, users: Ints) -> tuple[Ints, Ints]:
         """Return the indices of the pairs of `users` (int64 [M]), user by user, and how many each has; both int64."""
         starts, stops = (np.searchsorted(self.users, users, side) for side in ("left", "right"))

@@ -66,6 +66,15 @@ class LeaveOneOut:
         among = trained.contains(queries.users, queries.items, size)
         return cls(trained, queries, np.where(among, queries.items, other), seen)
 
+    def joined(self, other: "LeaveOneOut") -> "LeaveOneOut":
+        """Return the same for the queries of both, which have the same trained pairs and no query in common."""
+        queries = self.queries.joined(other.queries)
+        size = int(queries.items.max(initial=0)) + 1
+        left_out = np.empty(len(queries), dtype=np.int64)
+        for part in (self, other):
+            left_out[queries.find(part.queries.users, part.queries.items, size)] = part.left_out
+        return LeaveOneOut(self.trained, queries, left_out, self.seen)
+
     def rows(self, partners: Tensor, factor: Tensor | None = None) -> Tensor:
         """Fit a row for each pair: float32 [B, D].
 
@@ -171,12 +180,12 @@ def _fits_without_one(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
     """
     count, width = known.shape[1:]
     if count > width:  # w = A^-1 V' 1 with A = V' V + 1; a pair is left out by Sherman and Morrison's formula
-        inverse = _inverse(known.mT @ known + torch.eye(width, dtype=known.dtype, device=known.device))
+        inverse = _inverse_with_ridge(known.mT @ known)
         away, left_out = (known @ inverse)[owners, places], known[owners, places]
         whole = (known.sum(dim=1)[:, None] @ inverse)[owners, 0]
         share = (1 - (whole * left_out).sum(dim=1)) / (1 - (away * left_out).sum(dim=1))
     else:
-        inverse = _inverse(known @ known.mT + torch.eye(count, dtype=known.dtype, device=known.device))
+        inverse = _inverse_with_ridge(known @ known.mT)
         away, coefficients = (inverse @ known)[owners, places], inverse.sum(dim=2)
         whole = (coefficients[:, None] @ known)[owners, 0]
         share = coefficients[owners, places] / inverse[owners, places, places]
@@ -184,8 +193,9 @@ def _fits_without_one(known: Tensor, owners: Tensor, places: Tensor) -> Tensor:
     return found
 
 
-def _inverse(matrices: Tensor) -> Tensor:
-    """Invert positive definite matrices, without the check that would make the host wait for the device."""
+def _inverse_with_ridge(matrices: Tensor) -> Tensor:
+    """Invert matrices plus one, without the check that would make the host wait for the device; writes over them."""
+    matrices.diagonal(dim1=1, dim2=2).add_(1)
     found: Tensor = torch.linalg.inv_ex(matrices).inverse
     return found
 

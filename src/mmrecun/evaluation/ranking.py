@@ -1,5 +1,6 @@
 """Full ranking of all items for many users, in blocks, so that no [U, I] array of scores is ever held."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral
 from typing import NamedTuple
@@ -98,7 +99,8 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
         left = np.flatnonzero(reached < within)
         if len(left) and len(among):
             blocks = _pair_blocks(seen, pairs.take(left), among, len(items), users.device)
-            reached[left] += _counts(users, items, torch.from_numpy(among).to(users.device), blocks, torch.ge)[0]
+            columns = torch.from_numpy(among).to(users.device)
+            reached[left] += _counts(users, items, columns, blocks, lambda scores, bar: scores.ge_(bar).sum(dim=1))
     return np.minimum(reached, within)
 
 
@@ -200,8 +202,13 @@ class PairsAmong:
 
     def percentiles(self, users: Tensor, items: Tensor) -> Floats:
         """Estimate the function `percentiles` [N] from these items alone; vectors and errors are the same."""
-        counts = _counts(*_checked(users, items), self._columns, self._blocks, torch.ge, torch.gt)
-        return _shares(self._others, counts.sum(axis=0))
+        signs = _counts(
+            *_checked(users, items),
+            self._columns,
+            self._blocks,
+            lambda scores, bar: scores.sub_(bar).sign_().sum(dim=1),  # -1 for what is not compared
+        )
+        return _shares(self._others, len(self._columns) + signs)
 
 
 class _PairBlock(NamedTuple):
@@ -228,26 +235,31 @@ def _pair_blocks(
 
 
 def _counts(
-    users: Tensor, items: Tensor, columns: Tensor, blocks: Iterable[_PairBlock], *comparisons: Callable[..., Tensor]
+    users: Tensor,
+    items: Tensor,
+    columns: Tensor,
+    blocks: Iterable[_PairBlock],
+    count: Callable[[Tensor, Tensor], Tensor],
 ) -> Ints:
-    """Count the compared items among `columns` (int64 [C]) that hold for each of M comparisons with a pair's item.
+    """Count, among the compared items `columns` (int64 [C]), those that hold in a comparison with a pair's item.
 
-    The result is int64 [M, N]. Flags are float32, as in `_counts_over_all`.
+    The result is int64 [N]. `count` may write over the scores [B, C], minus infinity for what is not compared, and
+    adds up in float32, as in `_counts_over_all`.
     """
     across, found = items[columns].T.contiguous(), []
-    memory = flags = items.new_empty(0, len(columns))
+    memory = items.new_empty(0, len(columns))
     for block in blocks:
         size = len(block.users)
         if len(memory) < size:
-            memory, flags = items.new_empty(size, len(columns)), items.new_empty(size, len(columns))
+            memory = items.new_empty(size, len(columns))
         own = users[block.users]
         scores = torch.mm(own, across, out=memory[:size])
         scores.view(-1).index_fill_(0, block.hidden, -torch.inf)
         bar = (own * items[block.items]).sum(dim=1)[:, None]
-        found.append(torch.stack([compare(scores, bar, out=flags[:size]).sum(dim=1) for compare in comparisons]))
+        found.append(count(scores, bar))
     if not found:
-        return np.zeros((len(comparisons), 0), dtype=np.int64)
-    counted: Ints = torch.cat(found, dim=1).long().cpu().numpy()
+        return np.zeros(0, dtype=np.int64)
+    counted: Ints = torch.cat(found).long().cpu().numpy()
     return counted
 
 
@@ -286,10 +298,11 @@ def _signs(scores: Tensor, which: Tensor, bar: Tensor) -> Tensor:
 def _checked(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
     check_shape("user vectors", users, (None, None))
     check_shape("item vectors", items, (None, users.shape[1]))
-    if not torch.stack([users.sum(), items.sum()]).isfinite().all():  # read back once
+    users, items = users.detach(), items.detach()
+    if not math.isfinite(users.sum() + items.sum()):  # read back once
         for kind, vectors in (("user", users), ("item", items)):
             _refuse_infinite(kind, vectors)
-    return users.detach(), items.detach()
+    return users, items
 
 
 def _refuse_infinite(kind: str, vectors: Tensor) -> None:

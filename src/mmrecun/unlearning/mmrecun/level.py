@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Doubles, Ints
+from mmrecun.arrays import Bools, Doubles, Floats, Ints
 from mmrecun.data.dataset import Dataset, inverse_index
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
@@ -35,31 +35,34 @@ _SPLIT_MARGIN, _SPLIT_ERRORS = 0.05, 2.5  # of the AUC of popularity, from 0.5; 
 _REFERENCES = 2  # factorisations whose AUCs are averaged; they differ by the random projection
 
 
+def _compared(pairs: Interactions, percentiles: Floats, strata: Ints, inside: Bools) -> Group:
+    """Divide those of `pairs` that are `inside` into the forgotten, which were trained on, and validation pairs."""
+    forgotten = pairs.splits == Split.TRAIN
+    first, second = inside & forgotten, inside & ~forgotten
+    return percentiles[first], strata[first], percentiles[second], strata[second]
+
+
 @dataclass(frozen=True)
 class _FoldedInPairs:
     """Pairs of removed users or items, recognised by the vectors of their partners on the other side.
 
     Attributes:
         of_users: whether the removed are users.
-        forgotten, valid: the pairs to be recognised.
-        strata: int64 [R], strata of partners.
+        asked: the forgotten and validation pairs to be recognised.
+        strata: int64 [N], strata of their partners.
         among: the same pairs, to be placed among some of the partners.
     """
 
     of_users: bool
-    forgotten: LeaveOneOut
-    valid: LeaveOneOut
+    asked: LeaveOneOut
     strata: Ints
-    among: tuple[PairsAmong, PairsAmong]
+    among: PairsAmong
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
         """Rank forgotten and validation pairs by vectors [U', D] and [I', D] and rows fitted to the owners' others."""
         partners: Tensor = vectors[1 if self.of_users else 0]
-        first, second = (
-            among.percentiles(asked.rows(partners), partners)
-            for asked, among in zip((self.forgotten, self.valid), self.among, strict=True)
-        )
-        return [(first, self.strata[self.forgotten.queries.items], second, self.strata[self.valid.queries.items])]
+        found = self.among.percentiles(self.asked.rows(partners), partners)
+        return [_compared(self.asked.queries, found, self.strata, np.ones(len(found), dtype=bool))]
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,16 @@ class _SinglePairs:
     """Forgotten pairs whose user and item both stay, and validation pairs of their users, in retained rows.
 
     Attributes:
-        strata: of the items of both, int64.
-        masks: both of each group of equally popular items, bool.
-        among: both, to be placed among some items.
+        pairs: both, N in all.
+        strata: int64 [N], of their items.
+        masks: bool [N], each group of equally popular items.
+        among: the pairs, to be placed among some items.
     """
 
-    strata: tuple[Ints, Ints]
-    masks: list[tuple[np.ndarray, np.ndarray]]
-    among: tuple[PairsAmong, PairsAmong]
+    pairs: Interactions
+    strata: Ints
+    masks: list[Bools]
+    among: PairsAmong
 
     @classmethod
     def of(
@@ -82,19 +87,18 @@ class _SinglePairs:
     ) -> "_SinglePairs":
         """Compare pairs of `data`, whose training pairs are not ranked, among the items `among`."""
         degree = degrees(data.train, len(data.users), len(data.items))
-        popular, others = (strata(pairs, *degree, by="items") for pairs in (forgotten, valid))
-        edges = np.quantile(others, np.linspace(0, 1, _GROUPS + 1)[1:-1])  # strata ascend with popularity
-        group, other = np.digitize(popular, edges), np.digitize(others, edges)
-        masks = [(group == number, other == number) for number in range(_GROUPS)]
-        enough = [both for both in masks if min(mask.sum() for mask in both) >= _FEWEST_OF_GROUP]
-        first, second = (PairsAmong(data.train, pairs, among, len(data.items), device) for pairs in (forgotten, valid))
-        return cls((popular, others), enough, (first, second))
+        pairs = forgotten.joined(valid)
+        popular, trained = strata(pairs, *degree, by="items"), pairs.splits == Split.TRAIN
+        edges = np.quantile(popular[~trained], np.linspace(0, 1, _GROUPS + 1)[1:-1])  # strata ascend with popularity
+        group = np.digitize(popular, edges)
+        masks = [group == number for number in range(_GROUPS)]
+        enough = [mask for mask in masks if min((mask & trained).sum(), (mask & ~trained).sum()) >= _FEWEST_OF_GROUP]
+        return cls(pairs, popular, enough, PairsAmong(data.train, pairs, among, len(data.items), device))
 
     def groups(self, vectors: UserItemVectors) -> list[Group]:
         """Rank forgotten and validation pairs by vectors [U', D] and [I', D], in groups of equally popular items."""
-        first, second = (among.percentiles(*vectors) for among in self.among)
-        popular, others = self.strata
-        return [(first[mask], popular[mask], second[aside], others[aside]) for mask, aside in self.masks]
+        found = self.among.percentiles(*vectors)
+        return [_compared(self.pairs, found, self.strata, mask) for mask in self.masks]
 
 
 class ForgettingLevel:
@@ -169,9 +173,9 @@ def _folded_in_pairs(
     retained = np.bincount(train.items[~removed[train.users]], minlength=int((~removed_partners).sum()))
     if min(len(group.queries) for group in groups) < FEWEST:
         return None
-    among = _drawn_rows(len(retained), rng)
-    first, second = (group.among(among, len(retained), device) for group in groups)
-    return _FoldedInPairs(of_users, groups[0], groups[1], degree_bins(retained, 5), (first, second))
+    asked = groups[0].joined(groups[1])
+    among = asked.among(_drawn_rows(len(retained), rng), len(retained), device)
+    return _FoldedInPairs(of_users, asked, degree_bins(retained, 5)[asked.queries.items], among)
 
 
 def _single_pairs(partition: Partition, rng: np.random.Generator, device: torch.device) -> _SinglePairs | None:
