@@ -65,6 +65,13 @@ class GraphInputs:
         """The upper right block [U, I] of `user_item`, cut out of it at the first use."""
         return None if self.user_item is None else halves(self.user_item.forward, self.users)
 
+    @cached_property
+    def nodes_present(self) -> Tensor:
+        """Whether each user and then each item has each modality, in the order of their names; bool [U + I, M]."""
+        names = sorted(self.present)
+        sides = (torch.stack([has[name] for name in names], dim=1) for has in (self.user_present, self.present))
+        return torch.cat(list(sides))
+
     def rows_of_users(self, users: Tensor, table: Tensor) -> Tensor:
         """Return rows `users` (int64 [B]) of a `table` [U, D] of all users: [B, D], differentiable in `table`."""
         return embedding(users, table)

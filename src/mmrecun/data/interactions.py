@@ -88,8 +88,10 @@ class Interactions:
 
     def joined(self, other: "Interactions") -> "Interactions":
         """Return these pairs and those of `other`, which has none of them, without attributes."""
-        columns = ([getattr(part, name) for part in (self, other)] for name in ("users", "items", "splits"))
-        return Interactions(*(np.concatenate(column) for column in columns))
+        users, items, splits = (
+            np.concatenate([getattr(part, name) for part in (self, other)]) for name in ("users", "items", "splits")
+        )
+        return Interactions(users, items, splits)
 
     def rows_of_users(self, users: Ints) -> tuple[Ints, Ints]:
         """Return the indices of the pairs of `users` (int64 [M]), user by user, and how many each has; both int64."""

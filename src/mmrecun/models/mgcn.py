@@ -7,6 +7,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import embedding
+from torch.nn.functional import linear as linear_map
 
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs, RequiredInputs
@@ -25,7 +26,7 @@ from mmrecun.models.fusion import attend, mean_with
 from mmrecun.models.gathering import gather
 from mmrecun.models.info_nce import InfoNCETerm, info_nce
 from mmrecun.models.per_modality import PerModality
-from mmrecun.models.propagation import propagate, propagate_at
+from mmrecun.models.propagation import propagate_at, propagate_table
 
 
 class MGCNConfig(ModelConfig):
@@ -82,10 +83,10 @@ class MGCN(Recommender):
 
     def vectors(self, inputs: GraphInputs) -> Vectors:
         """Return the content view plus the side view; the views `content` and `side` feed the contrastive terms."""
-        content = self._content(inputs)
+        content, sizes = self._content(inputs), (inputs.users, inputs.items)
         if not self.sizes.widths:
-            return Vectors(*content)
-        return self._fused(content, self._branches(inputs), self._present(inputs))
+            return Vectors(*_sides(content, sizes))
+        return self._fused(content, torch.cat(self._branches(inputs)), inputs.nodes_present, sizes)
 
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
         """Return `vectors(inputs).of_triples(triples)`, computing the side view for the batch's users and items only.
@@ -99,11 +100,16 @@ class MGCN(Recommender):
             return self._at_rows(inputs, triples)
         users, user_rows = triples.users.unique(return_inverse=True)
         items, item_rows = torch.cat([triples.positives, triples.negatives]).unique(return_inverse=True)
+        sizes = inputs.users, inputs.items
         content, stacked, present = (
-            (inputs.rows_of_users(users, of_users), embedding(items, of_items))
-            for of_users, of_items in (self._content(inputs), self._branches(inputs), self._present(inputs))
+            torch.cat([inputs.rows_of_users(users, of_users), embedding(items, of_items)])
+            for of_users, of_items in (
+                _sides(self._content(inputs), sizes),
+                self._branches(inputs),
+                _sides(inputs.nodes_present, sizes),
+            )
         )
-        met = self._fused(content, stacked, present)
+        met = self._fused(content, stacked, present, (len(users), len(items)))
         return met.of_triples(Triples(user_rows, *item_rows.chunk(2)))
 
     def _at_rows(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
@@ -114,48 +120,40 @@ class MGCN(Recommender):
         nodes = torch.cat([triples.users, items + inputs.users])
         smooth = propagate_at(inputs.user_item, table, nodes, self.config.layers)
         of_users, of_items = self._branches(inputs)
-        stacked = gather(triples.users, of_users), gather(items, of_items)
-        of_user, of_item = self._present(inputs)
-        users, others = torch.split(smooth, [size, 2 * size])
-        vectors = self._fused((users, others), stacked, (of_user[triples.users], of_item[items]))
+        stacked = torch.cat([gather(triples.users, of_users), gather(items, of_items)])
+        vectors = self._fused(smooth, stacked, inputs.nodes_present[nodes], (size, 2 * size))
         views = {name: _thirds(*pair) for name, pair in vectors.views.items()}
         return TripleVectors(*_thirds(vectors.users, vectors.items), views, triples)
 
-    def _content(self, inputs: GraphInputs) -> UserItemVectors:
-        """Propagate IDs over the user-item graph (equations 4 and 5); float32 [U, D] and [I, D]."""
+    def _content(self, inputs: GraphInputs) -> Tensor:
+        """Propagate IDs over the user-item graph (equations 4 and 5); float32 [U + I, D]."""
         assert inputs.user_item is not None
-        return propagate(inputs.user_item, self.users.weight, self.items.weight, self.config.layers)
+        table = torch.cat([self.users.weight, self.items.weight])
+        return propagate_table(inputs.user_item, table, self.config.layers)
 
     def _branches(self, inputs: GraphInputs) -> UserItemVectors:
-        """Compute every modality's vectors, side by side (equations 1 to 3, 6 and 7); float32 [U, M D] and [I, M D]."""
+        """Compute every modality's vectors, side by side (equations 1 to 3, 6 and 7); float32 [U, M D] and [I, M D].
+
+        An item without a modality has no neighbours in its graph.
+        """
         assert inputs.user_block is not None
         branches = []
         for name in self.sizes.widths:
             features = self.projections[name](inputs.features[name] + self.offsets[name].get_parameter("weight"))
-            items = self.items.weight * self.gates[name](features).sigmoid() * inputs.present[name].unsqueeze(1)
+            items = self.items.weight * self.gates[name](features).sigmoid()
             for _ in range(self.config.item_layers):
                 items = inputs.item_graphs[name] @ items
             branches.append(items)
         stacked = torch.cat(branches, dim=1)
         return inputs.user_block @ stacked, stacked
 
-    def _present(self, inputs: GraphInputs) -> UserItemVectors:
-        """Say which modalities each user and each item has; bool [U, M] and [I, M]."""
-        users, items = (
-            torch.stack([has[name] for name in self.sizes.widths], dim=1)
-            for has in (inputs.user_present, inputs.present)
-        )
-        return users, items
-
-    def _fused(self, content: UserItemVectors, stacked: UserItemVectors, present: UserItemVectors) -> Vectors:
-        """Combine `_content`, `_branches` and `_present` of some users and some items."""
-        of_users, of_items = zip(content, stacked, present, strict=True)
-        side = self._side(*of_users), self._side(*of_items)
-        parts = (torch.split(nodes, self.config.dim, dim=1) for nodes in stacked)
+    def _fused(self, content: Tensor, stacked: Tensor, present: Tensor, sizes: tuple[int, int]) -> Vectors:
+        """Combine `_content`, `_branches` and `nodes_present` of some users and, after them, some items: `sizes`."""
+        side = self._side(content, stacked, present)
+        parts = (torch.split(nodes, self.config.dim, dim=1) for nodes in _sides(stacked, sizes))
         return Vectors(
-            content[0] + side[0],
-            content[1] + side[1],
-            views={"content": content, "side": side},
+            *_sides(content + side, sizes),
+            views={"content": _sides(content, sizes), "side": _sides(side, sizes)},
             branches=dict(zip(self.sizes.widths, zip(*parts, strict=True), strict=True)),
         )
 
@@ -169,11 +167,12 @@ class MGCN(Recommender):
             stacked: float32 [N, M D], the modalities' vectors side by side.
             present: bool [N, M].
         """
-        vectors = torch.split(stacked, self.config.dim, dim=1)
-        shared = attend(vectors, [self.attention(vector) for vector in vectors], present)
-        gates = [self.preferences[name](content).sigmoid() for name in self.sizes.widths]
-        own = [gate * (vector - shared) for gate, vector in zip(gates, vectors, strict=True)]
-        return mean_with(shared, own, present)
+        vectors = stacked.unflatten(1, (-1, self.config.dim))
+        shared = attend(vectors, self.attention(vectors).squeeze(2), present)
+        layers = [self.preferences[name] for name in self.sizes.widths]
+        weight, bias = (torch.cat([getattr(layer, part) for layer in layers]) for part in ("weight", "bias"))
+        gates = linear_map(content, weight, bias).sigmoid().unflatten(1, (-1, self.config.dim))
+        return mean_with(shared, gates * (vectors - shared.unsqueeze(1)), present)
 
     def auxiliary_loss(self, batch: TripleVectors) -> Tensor:
         """Return the L2 regulariser plus InfoNCE between side and content view (equation 14)."""
@@ -195,6 +194,12 @@ class MGCN(Recommender):
             return None
         config = self.config
         return InfoNCETerm(("side", "content"), config.contrast, config.temperature, config.negatives_per_block)
+
+
+def _sides(nodes: Tensor, sizes: tuple[int, int]) -> UserItemVectors:
+    """Divide rows of users and items, [U + I, ...]."""
+    users, items = nodes.split(sizes)
+    return users, items
 
 
 def _thirds(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -17,8 +17,14 @@ def propagate(graph: SparseMatrix, users: Tensor, items: Tensor, layers: int) ->
         users, items: float32 [U, D] and [I, D].
         layers: number of hops.
     """
-    mean: Tensor = _Smooth.apply(graph, torch.cat([users, items]), layers)  # type: ignore[no-untyped-call]
-    return mean[: len(users)], mean[len(users) :]
+    of_users, of_items = propagate_table(graph, torch.cat([users, items]), layers).split([len(users), len(items)])
+    return of_users, of_items
+
+
+def propagate_table(graph: SparseMatrix, table: Tensor, layers: int) -> Tensor:
+    """Return the same for users and items in one `table`, float32 [U + I, D], users first."""
+    mean: Tensor = _Smooth.apply(graph, table, layers)  # type: ignore[no-untyped-call]
+    return mean
 
 
 def propagate_at(graph: SparseMatrix, table: Tensor, nodes: Tensor, layers: int) -> Tensor:
