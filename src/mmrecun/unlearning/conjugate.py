@@ -12,7 +12,7 @@ Tensors = list[Tensor]
 
 def inner(first: Tensors, second: Tensors) -> Tensor:
     """Return the inner product of two lists of tensors of the same shapes, as a float64 scalar on their device."""
-    return torch.stack([part.sum() for part in torch._foreach_mul(first, second)]).sum().double()
+    return torch.stack([part.sum() for part in torch._foreach_mul(first, second)]).sum(dtype=torch.float64)
 
 
 def solve(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrecun.rng import Seed
-from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, mean_cosine, own_decay, pairs_kept, share_left
+from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, RowsAndGradient, pairs_kept, share_left
 
 
 def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
@@ -13,16 +13,16 @@ def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
 
 
 def balance(rows: torch.Tensor, gradient: torch.Tensor, before: np.ndarray, after: np.ndarray, share: float) -> Balance:
-    law = DecayByDegree.fitted(own_decay(rows, gradient), before)
+    law = DecayByDegree.fitted(RowsAndGradient.of(rows, gradient).decay(), before)
     return Balance.of(rows, gradient, law, before, after, share)
 
 
 def test_rows_that_their_pairs_taught_alone_are_explained():
     values, degree = rows(), np.ones(40, dtype=np.int64)
-    assert mean_cosine(values, -3 * values, degree) == pytest.approx(1)
-    assert mean_cosine(values, values, degree) == pytest.approx(-1)
+    assert RowsAndGradient.of(values, -3 * values).mean_cosine(degree) == pytest.approx(1)
+    assert RowsAndGradient.of(values, values).mean_cosine(degree) == pytest.approx(-1)
     degree[:] = 0
-    assert mean_cosine(values, -values, degree) == 0
+    assert RowsAndGradient.of(values, -values).mean_cosine(degree) == 0
 
 
 def test_a_row_whose_pairs_all_stay_is_in_balance():
@@ -99,7 +99,7 @@ def test_the_share_that_is_left_is_read_off_the_gradient_within_bounds():
 
 def test_of_what_nothing_explains_stays_what_is_said_to_be_left():
     values, gradient, degree = rows(), rows(seed=1), np.full(40, 4)
-    law = DecayByDegree.fitted(own_decay(values, gradient), degree)
+    law = DecayByDegree.fitted(RowsAndGradient.of(values, gradient).decay(), degree)
     left = torch.linspace(0, 1, 40)[:, None]
     whole = Balance.of(values, gradient, law, degree, degree, 1.0)
     torch.testing.assert_close(Balance.of(values, gradient, law, degree, degree, 1.0, left).rest, left * whole.rest)

@@ -9,13 +9,13 @@ and the noise of fewer pairs.
 """
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, normalize
+from torch.nn.functional import normalize
 
 from mmrecun.arrays import Ints
 from mmrecun.settings import Settings
@@ -23,24 +23,41 @@ from mmrecun.settings import Settings
 Decays = npt.NDArray[np.float64]
 _STRATA, _FEWEST = 12, 4
 _LEAST_DECAY = 1e-3
-_TINY = 1e-9
+_TINY, _LARGEST = 1e-9, 1e38
 _FIXED = 1e4  # a decay so large that a row does not move
 
 
-def mean_cosine(rows: Tensor, gradient: Tensor, degree: Ints) -> float:
-    """Compute the mean cosine between rows [R, D] and -gradient [R, D]; rows of `degree` 0 do not count.
+class RowsAndGradient(NamedTuple):
+    """Products of R rows and their gradients: float64 [R] all.
 
-    For rows of one number, such as biases, it is how much more often their signs agree than not.
+    Attributes:
+        along: inner product of rows and -gradient.
+        square: squared length of the rows.
+        of_gradient: squared length of the gradient.
     """
-    known = torch.from_numpy(degree > 0).to(rows.device)
-    return float(cosine_similarity(rows[known], -gradient[known]).mean()) if known.any() else 0.0
 
+    along: Decays
+    square: Decays
+    of_gradient: Decays
 
-def own_decay(rows: Tensor, gradient: Tensor) -> Decays:
-    """Return the decay that balances each row [R, D] with its gradient [R, D] best; float64 [R]."""
-    decay = -(gradient * rows).sum(dim=1) / rows.square().sum(dim=1).clamp(min=_TINY)
-    found: Decays = decay.double().cpu().numpy()
-    return found
+    @classmethod
+    def of(cls, rows: Tensor, gradient: Tensor) -> Self:
+        """Compare rows with their gradient, float32 [R, D] both; one array is read back."""
+        pairs = (rows, -gradient), (rows, rows), (gradient, gradient)
+        found = torch.stack([(one * other).sum(dim=1) for one, other in pairs]).cpu().double().numpy()
+        return cls(*found.clip(-_LARGEST, _LARGEST))  # rows that are about to overflow are found out later
+
+    def mean_cosine(self, degree: Ints) -> float:
+        """Compute the mean cosine between rows and -gradient; rows of `degree` 0 do not count.
+
+        For rows of one number, such as biases, it is how much more often their signs agree than not.
+        """
+        cosine = self.along / np.sqrt(np.maximum(self.square * self.of_gradient, _TINY**4))
+        return float(cosine[degree > 0].mean()) if (degree > 0).any() else 0.0
+
+    def decay(self) -> Decays:
+        """Return the decay that balances each row with its gradient best; float64 [R]."""
+        return self.along / np.maximum(self.square, _TINY)
 
 
 def share_left(before: Tensor, after: Tensor) -> Tensor:
@@ -116,6 +133,8 @@ class Balance:
 
     def with_fixed(self, fixed: Ints, rows: Tensor) -> Self:
         """Keep the rows `fixed`, int64, of `rows`, float32 [R, D], where they are, by a very large decay."""
+        if not len(fixed):
+            return self
         at = torch.from_numpy(fixed).to(rows.device)
         decay, rest = self.decay.clone(), self.rest.clone()
         decay[at], rest[at] = _FIXED, _FIXED * rows[at]

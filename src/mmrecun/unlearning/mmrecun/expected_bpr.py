@@ -111,8 +111,8 @@ class ExpectedBPR:
             rows = links.users[at]
             pulls = gradient_weight(own[at, None] - scores[rows])
             weights = pulls * shares[rows]
-            positive[at] = weights.sum(dim=1)
-            hessian_weights[at] = positive[at] - torch.linalg.vecdot(weights, pulls)
+            torch.sum(weights, dim=1, out=positive[at])
+            torch.sub(positive[at], torch.linalg.vecdot(weights, pulls), out=hessian_weights[at])
             add_rows(negative, rows, weights)
         hessian_weights *= _WAY  # the mean of `hessian_weight`
         by_user = negative @ others - links.sum_to_users(positive, items)

@@ -18,7 +18,9 @@ from torch import Tensor
 
 from mmrecun.arrays import Bools, Doubles, Floats, Ints
 from mmrecun.data.dataset import Dataset, inverse_index
+from mmrecun.data.graph import normalised_block
 from mmrecun.data.interactions import Interactions, Split
+from mmrecun.data.sparse import SparseMatrix
 from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
 from mmrecun.evaluation.ranking import PairsAmong
 from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratified_auc
@@ -108,9 +110,16 @@ class ForgettingLevel:
         partition: original and retained data.
         rng: generator of samples of pairs and of the references.
         device: device of the references.
+        pairs: the normalised retained pairs [U', I'], if they are there already.
     """
 
-    def __init__(self, partition: Partition, rng: np.random.Generator, device: torch.device) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        rng: np.random.Generator,
+        device: torch.device,
+        pairs: SparseMatrix | None = None,
+    ) -> None:
         self._comparisons: list[_FoldedInPairs | _SinglePairs] = []
         if len(partition.forgotten) >= FEWEST:
             found = (
@@ -119,9 +128,11 @@ class ForgettingLevel:
                 _single_pairs(partition, rng, device),
             )
             self._comparisons = [each for each in found if each is not None]
-        draws = _REFERENCES if self._comparisons else 0
-        references = [self.aucs(spectral_vectors(partition.retained, rng, device))[0] for _ in range(draws)]
-        self._expected = np.mean(references, axis=0) if references else np.zeros(0)
+        self._expected = np.zeros(0)
+        if self._comparisons:
+            data = partition.retained
+            pairs = pairs or SparseMatrix.of(normalised_block(data.train, len(data.users), len(data.items)), device)
+            self._expected = np.mean([self.aucs(spectral_vectors(pairs, rng))[0] for _ in range(_REFERENCES)], axis=0)
 
     def aucs(self, vectors: UserItemVectors) -> tuple[Doubles, Doubles]:
         """Compare each group of forgotten pairs, by vectors [U', D] and [I', D].

@@ -172,9 +172,11 @@ class MMRecUn(Unlearner):
         history = self._steps(task, solver, guard, in_all)
         solver.check_finite()
         usual = self.config.step_scale * (1 if len(history) == self.config.newton_steps else _INSTEAD)
-        level = ForgettingLevel(partition, task.seed.child("level").numpy(), task.device)
+        rng = task.seed.child("level").numpy()
+        level = ForgettingLevel(partition, rng, task.device, solver.inputs.user_block)
         fitted = fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual)
         solver.scale_step(_keeping_recall(guard, solver, fitted, usual))
+        solver.check_finite()
         retained = partition.retained
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
         for epoch in range(1, epochs + 1):

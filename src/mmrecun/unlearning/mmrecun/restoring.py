@@ -84,8 +84,10 @@ class BalanceSolver:
         """Reset the rows that lost all their pairs, since their values would affect other rows."""
         rng = self._seed.child("fresh rows").torch()
         for name, table in self.tables.items():
-            rows = torch.from_numpy(self._changes[name].emptied).to(table.weight.device)
-            table.weight[rows] = table.fresh(len(rows), rng).to(table.weight.device)
+            emptied = self._changes[name].emptied
+            if len(emptied):
+                rows = torch.from_numpy(emptied).to(table.weight.device)
+                table.weight[rows] = table.fresh(len(rows), rng).to(table.weight.device)
 
     def _loss_now(self) -> LossAt:
         """Evaluate the loss at the present rows; it is done once until they move."""

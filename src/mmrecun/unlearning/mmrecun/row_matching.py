@@ -58,8 +58,9 @@ def match_rows(model: Recommender, inputs: GraphInputs, partition: Partition, re
     nodes = [side.first + side.rows[side.touched] for side in sides]
     whose = [np.full(len(part), number) for part, number in zip(nodes, map(both.index, sides), strict=True)]
     asked = torch.from_numpy(np.stack([np.concatenate(nodes), np.concatenate(whose)])).to(tables[0].device)
+    own_share = square_diagonal(adjacency)
     for _ in range(_ROUNDS):
-        seen = _neighbourhoods(tables, adjacency)
+        seen = _neighbourhoods(tables, adjacency, own_share)
         middle = _Middle.of(model, inputs, reach)
         measured = _measured(*seen, middle.agreement)
         wanted = np.concatenate([side.wanted(measured) for side in sides])
@@ -195,7 +196,8 @@ def keep_standing(before: Sequence[Tensor], after: Sequence[Tensor], partition: 
     """
     seen = []
     for tables, data in ((before, partition.original), (after, partition.retained)):
-        _, near, far = _neighbourhoods(tables, _graph(data, tables[0].device))
+        graph = _graph(data, tables[0].device)
+        _, near, far = _neighbourhoods(tables, graph, square_diagonal(graph))
         sizes = [len(table) for table in tables]
         seen.append((tables, near.split(sizes), far.split(sizes)))
     for number, table in enumerate(after):
@@ -229,11 +231,14 @@ def _graph(data: Dataset, device: torch.device) -> Tensor:
     return user_item_graph(data.train, len(data.users), len(data.items), device).forward
 
 
-def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the rows of users and items, and the mean rows one and two hops from each: float32 [U + I, D] all."""
+def _neighbourhoods(tables: Sequence[Tensor], adjacency: Tensor, own_share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows of users and items, and the mean rows one and two hops from each: float32 [U + I, D] all.
+
+    Two hops lead back to a row itself with a weight of `own_share`, float32 [U + I], the diagonal of the square.
+    """
     own = torch.cat(list(tables))
     near = product(adjacency, own)
-    return own, near, product(adjacency, near) - square_diagonal(adjacency)[:, None] * own
+    return own, near, product(adjacency, near) - own_share[:, None] * own
 
 
 def with_traits(own: Tensor, towards: Sequence[Tensor], traits: Tensor) -> Tensor:

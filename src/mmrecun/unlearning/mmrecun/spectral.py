@@ -7,9 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.data.dataset import Dataset
-from mmrecun.data.graph import normalised_block
-from mmrecun.data.sparse import SparseMatrix
+from mmrecun.data.sparse import SparseMatrix, product
 from mmrecun.models.base import UserItemVectors
 
 _DIM = 64
@@ -18,23 +16,25 @@ _TINY = 1e-8  # of the largest square, so that the rank may be less than D
 
 
 @torch.no_grad()
-def spectral_vectors(data: Dataset, rng: np.random.Generator, device: torch.device) -> UserItemVectors:
+def spectral_vectors(pairs: SparseMatrix, rng: np.random.Generator) -> UserItemVectors:
     """Factorise the normalised training pairs by random projection (Halko, Martinsson and Tropp 2011, algorithm 4.3).
 
     One power iteration is made. More come nearer to the SVD but rank worse, since the SVD fits the pairs more closely
     than a trained model does.
 
+    Args:
+        pairs: [U, I], the normalised pairs (see `normalised_block`).
+        rng: draws the projection.
+
     Returns:
         float32 [U, D] and [I, D], each with the square roots of the singular values.
     """
-    users, items = len(data.users), len(data.items)
-    block = normalised_block(data.train, users, items)
-    pairs, swapped = SparseMatrix.of(block, device), SparseMatrix.of(block.T, device)
+    users, items = pairs.forward.shape
     dim = max(1, min(_DIM, users // _ROWS_PER_DIM, items // _ROWS_PER_DIM))
     drawn = rng.standard_normal((items, dim), dtype=np.float32)
-    span = _orthogonal(pairs @ torch.from_numpy(drawn).to(device))
-    span = _orthogonal(pairs @ _orthogonal(swapped @ span))
-    across = swapped @ span
+    span = _orthogonal(product(pairs.forward, torch.from_numpy(drawn).to(pairs.forward.device)))
+    span = _orthogonal(product(pairs.forward, _orthogonal(product(pairs.transposed, span))))
+    across = product(pairs.transposed, span)
     squares, left = torch.linalg.eigh((across.T @ across).double())  # of D x D, instead of an SVD of I x D
     sizes = squares.flip(0).clamp(min=_TINY * float(squares[-1])).sqrt().to(span)  # the largest first, as in an SVD
     left = left.flip(1).to(span)

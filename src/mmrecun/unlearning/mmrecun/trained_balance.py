@@ -16,7 +16,7 @@ from mmrecun.forget import views
 from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.settings import Settings
 from mmrecun.unlearning.base import Task
-from mmrecun.unlearning.mmrecun.balance import DecayByDegree, mean_cosine, own_decay
+from mmrecun.unlearning.mmrecun.balance import DecayByDegree, RowsAndGradient
 from mmrecun.unlearning.mmrecun.expected_loss import ExpectedLoss
 from mmrecun.unlearning.mmrecun.row_change import degrees_of
 
@@ -72,10 +72,10 @@ class TrainedBalance(NamedTuple):
         for name, table in task.model.tables().items():
             degree = degrees_of(table, partition.original)[kept[table.side]]
             rows = torch.from_numpy(kept[table.side]).to(task.device)
-            own, gradient = table.weight.detach()[rows], found.gradients[name][rows]
-            cosine = cosines[name] = mean_cosine(own, gradient, degree)
+            seen = RowsAndGradient.of(table.weight.detach()[rows], found.gradients[name][rows])
+            cosine = cosines[name] = seen.mean_cosine(degree)
             if cosine >= (max(min_cosine, _MIN_COSINE_OF_FEATURES) if table.feature is not None else min_cosine):
-                decays[name] = DecayByDegree.fitted(own_decay(own, gradient), degree)
+                decays[name] = DecayByDegree.fitted(seen.decay(), degree)
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
         reach = _reach(task.model, inputs, found.vectors, task.seed.child("probe").torch())
@@ -93,12 +93,12 @@ def _reach(model: Recommender, inputs: GraphInputs, before: UserItemVectors, rng
     """Estimate the mean squared derivative of the vectors, at `before`, by the rows: from a random change of all."""
     if not model.required_inputs().user_item:
         return 1.0
-    probe = deepcopy(model)
-    tables = [table.weight for table in probe.id_tables().values()]
-    noise = [torch.randn(table.shape, generator=rng).to(table.device) for table in tables]
-    size = _PROBE * _length(tables) / _length(noise)
+    probe = deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})  # shares them
+    tables = list(probe.id_tables().values())
+    noise = [torch.randn(table.weight.shape, generator=rng).to(table.weight.device) for table in tables]
+    size = _PROBE * _length([table.weight for table in tables]) / _length(noise)
     for table, change in zip(tables, noise, strict=True):
-        table.add_(change, alpha=size)
+        table.weight = torch.nn.Parameter(table.weight.add(change, alpha=size))
     moved = [after - was for after, was in zip(vectors_of(probe, inputs), before, strict=True)]
     return max((_length(moved) / (size * _length(noise))) ** 2, 1e-3)
 
