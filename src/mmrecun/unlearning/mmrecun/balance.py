@@ -23,7 +23,7 @@ from mmrecun.settings import Settings
 Decays = npt.NDArray[np.float64]
 _STRATA, _FEWEST = 12, 4
 _LEAST_DECAY = 1e-3
-_TINY, _LARGEST = 1e-9, 1e38
+_TINY = 1e-9
 _FIXED = 1e4  # a decay so large that a row does not move
 
 
@@ -44,20 +44,22 @@ class RowsAndGradient(NamedTuple):
     def of(cls, rows: Tensor, gradient: Tensor) -> Self:
         """Compare rows with their gradient, float32 [R, D] both; one array is read back."""
         pairs = (rows, -gradient), (rows, rows), (gradient, gradient)
-        found = torch.stack([(one * other).sum(dim=1) for one, other in pairs]).cpu().double().numpy()
-        return cls(*found.clip(-_LARGEST, _LARGEST))  # rows that are about to overflow are found out later
+        return cls(*torch.stack([(one * other).sum(dim=1) for one, other in pairs]).cpu().double().numpy())
 
     def mean_cosine(self, degree: Ints) -> float:
         """Compute the mean cosine between rows and -gradient; rows of `degree` 0 do not count.
 
         For rows of one number, such as biases, it is how much more often their signs agree than not.
         """
-        cosine = self.along / np.sqrt(np.maximum(self.square * self.of_gradient, _TINY**4))
+        with np.errstate(invalid="ignore"):  # rows that overflow have none; they are found out when they move
+            cosine = np.nan_to_num(self.along / np.sqrt(np.maximum(self.square * self.of_gradient, _TINY**4)))
         return float(cosine[degree > 0].mean()) if (degree > 0).any() else 0.0
 
     def decay(self) -> Decays:
         """Return the decay that balances each row with its gradient best; float64 [R]."""
-        return self.along / np.maximum(self.square, _TINY)
+        with np.errstate(invalid="ignore"):
+            found: Decays = self.along / np.maximum(self.square, _TINY)
+        return found
 
 
 def share_left(before: Tensor, after: Tensor) -> Tensor:
