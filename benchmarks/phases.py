@@ -27,6 +27,7 @@ from mmrecun.unlearning.mmrecun import level, links, method, restoring
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import LossCurvature
 from mmrecun.unlearning.mmrecun.expected_loss import ExpectedLoss
+from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 
@@ -40,9 +41,12 @@ PHASES: Places = {  # what is called within another phase counts for itself
     "copy of the model": [(restoring, "retained_model")],
     "draws": [(BeforeAndAfter, "of")],
     "balance as trained": [(TrainedBalance, "of")],
+    "balance as retained": [(restoring, "retained_balances")],
     "gradient": [(ExpectedLoss, "at")],
     CG: [(restoring, "solve"), (CapturedSolver, "solve")],
     CURVATURE: [(LossCurvature, "product")],
+    "Gauss-Newton steps, the rest": [(BalanceSolver, "newton_step")],
+    "other noise": [(restoring, "negative_noise")],
     "SVD reference": [(level, "spectral_vectors")],
     "level": [(method, "ForgettingLevel"), (method, "fit_step_scale")],
     "settling": [(method, "train_on_retained")],
@@ -50,7 +54,8 @@ PHASES: Places = {  # what is called within another phase counts for itself
     "validation": [(ValidationGuard, "score")],
     "save": [(files, "write_into"), (runs, "write")],
 }
-_SOMETIMES = ("SVD reference",)  # made only where forgotten pairs can be compared with validation pairs
+# made only where forgotten pairs can be compared with validation pairs, and for a model without a graph
+_SOMETIMES = ("SVD reference", "other noise")
 _FREE = ("empty", "empty_like", "empty_strided", "new_empty", "lift_fresh", "_unsafe_view", "_reshape_alias", "set_")
 _TO_DEVICE = ("to", "cuda")
 

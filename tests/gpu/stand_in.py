@@ -31,6 +31,7 @@ _WAITS = (
     "bincount",
 )
 _INDEXED = ("index", "index_put_", "index_put", "_index_put_impl_")  # a card takes indices of the host, and copies them
+_FREE = ("empty", "empty_like", "empty_strided", "new_empty", "lift_fresh", "_unsafe_view", "_reshape_alias", "set_")
 _SHARING = ("sparse_csr_tensor", "_sparse_compressed_tensor_unsafe", "_sparse_csr_tensor_unsafe", "lift_fresh")
 
 
@@ -94,14 +95,17 @@ class StandIn(TorchDispatchMode):
 
     Attributes:
         waits: how often the host waited, by operation.
-        launches: operations of the card, but for those in replayed graphs.
+        phase: names what is being done.
+        launches: operations that the host asks the card for, by phase; a replay of a graph is one.
         graphs: captured graphs.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: Counter[str] = Counter()
-        self.launches, self.graphs = 0, 0
+        self.phase: Callable[[], str] = str
+        self.launches: Counter[str] = Counter()
+        self.graphs = 0
         self.tape: Tape | None = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -152,8 +156,10 @@ class StandIn(TorchDispatchMode):
         out = func(*args, **kwargs)
         if self.tape is not None:
             self.tape.after(func, name, args, kwargs, out)
-        if not func.is_view:
-            self.launches += 1
+        # without another device or dtype, a card's `to` returns what it was given
+        same = name == "_to_copy" and bool(there) and to_card and isinstance(out, Tensor) and out.dtype == args[0].dtype
+        if not func.is_view and name not in _FREE and not same:
+            self.launches[self.phase()] += 1
         if name == "_to_copy" and out is args[0]:
             out = out.clone()
         wrap = CardTensor if to_card else lambda each: each
@@ -240,6 +246,7 @@ def _graph_of(mode: StandIn) -> type:
 
         def replay(self) -> None:
             assert self._tape is not None
+            mode.launches[mode.phase()] += 1
             with torch.utils._python_dispatch._disable_current_modes():
                 self._tape.replay()
 

@@ -13,7 +13,6 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from mmrecun.forget.partition import Partition
 from mmrecun.models.info_nce import InfoNCETerm
@@ -126,7 +125,8 @@ class _SideAt(NamedTuple):
 
     @classmethod
     def of(cls, term: InfoNCETerm, met: MetRows, first: Tensor, second: Tensor) -> Self:
-        one, other = normalize(first, dim=1), normalize(second, dim=1)
+        one_length, other_length = (view.norm(dim=1, keepdim=True).clamp(min=_TINY) for view in (first, second))
+        one, other = first / one_length, second / other_length
         pairs = met.degrees.sum()
         often = (pairs.clamp(max=term.negatives_per_block) - 1).clamp(min=_TINY) / pairs.clamp(min=1)
         agreement = (one * other).sum(dim=1, keepdim=True) / term.temperature
@@ -137,8 +137,8 @@ class _SideAt(NamedTuple):
         return cls(
             one,
             other,
-            first.norm(dim=1, keepdim=True).clamp(min=_TINY),
-            second.norm(dim=1, keepdim=True).clamp(min=_TINY),
+            one_length,
+            other_length,
             met.degrees[:, None],
             met.drawn,
             met.weights[:, None],
