@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from benchmarks.phases import PHASES, Phases
+
 from mmrecun.cuda_graph import CapturedCall
 from mmrecun.data.dataset import Dataset
 from mmrecun.forget.request import ForgetRequest
