@@ -1,7 +1,7 @@
 """Full ranking of all items for many users, in blocks, so that no [U, I] array of scores is ever held."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from numbers import Integral
 from typing import NamedTuple
 
@@ -99,8 +99,7 @@ def ranks(users: Tensor, items: Tensor, seen: Interactions, pairs: Interactions,
         left = np.flatnonzero(reached < within)
         if len(left) and len(among):
             blocks = _pair_blocks(seen, pairs.take(left), among, len(items), users.device)
-            columns = torch.from_numpy(among).to(users.device)
-            reached[left] += _counts(users, items, columns, blocks, lambda scores, bar: scores.ge_(bar).sum(dim=1))
+            reached[left] += _counts(users, items, torch.from_numpy(among).to(users.device), blocks)
     return np.minimum(reached, within)
 
 
@@ -202,12 +201,7 @@ class PairsAmong:
 
     def percentiles(self, users: Tensor, items: Tensor) -> Floats:
         """Estimate the function `percentiles` [N] from these items alone; vectors and errors are the same."""
-        signs = _counts(
-            *_checked(users, items),
-            self._columns,
-            self._blocks,
-            lambda scores, bar: scores.sub_(bar).sign_().sum(dim=1),  # -1 for what is not compared
-        )
+        signs = _counts(*_checked(users, items), self._columns, self._blocks, signs=True)
         return _shares(self._others, len(self._columns) + signs)
 
 
@@ -234,17 +228,10 @@ def _pair_blocks(
         yield _PairBlock(*together.split([len(users), len(users), len(cells)]))
 
 
-def _counts(
-    users: Tensor,
-    items: Tensor,
-    columns: Tensor,
-    blocks: Iterable[_PairBlock],
-    count: Callable[[Tensor, Tensor], Tensor],
-) -> Ints:
-    """Count, among the compared items `columns` (int64 [C]), those that hold in a comparison with a pair's item.
+def _counts(users: Tensor, items: Tensor, columns: Tensor, blocks: Iterable[_PairBlock], signs: bool = False) -> Ints:
+    """Count those items of `columns` (int64 [C]) that are at or above each pair's: int64 [N].
 
-    The result is int64 [N]. `count` may write over the scores [B, C], minus infinity for what is not compared, and
-    adds up in float32, as in `_counts_over_all`.
+    With `signs` those above less those below and those not compared. Added up in float32, as in `_counts_over_all`.
     """
     across, found = items[columns].T.contiguous(), []
     memory = items.new_empty(0, len(columns))
@@ -256,7 +243,7 @@ def _counts(
         scores = torch.mm(own, across, out=memory[:size])
         scores.view(-1).index_fill_(0, block.hidden, -torch.inf)
         bar = (own * items[block.items]).sum(dim=1)[:, None]
-        found.append(count(scores, bar))
+        found.append((scores.sub_(bar).sign_() if signs else scores.ge_(bar)).sum(dim=1))
     if not found:
         return np.zeros(0, dtype=np.int64)
     counted: Ints = torch.cat(found).long().cpu().numpy()
