@@ -83,7 +83,7 @@ def test_nothing_is_told_where_no_random_draw_set_pairs_aside(dataset: Dataset, 
 
 
 def test_only_removed_users_and_items_are_compared_where_validation_pairs_are_of_other_items(monkeypatch):
-    """Forgotten and validation pairs of one owner are both new to the references, so that these tell how they differ."""
+    """The references know neither the forgotten nor the validation pairs of an owner, and tell how they differ."""
     monkeypatch.setattr(level, "_SPLIT_MARGIN", 0.05)
     rng = np.random.default_rng(3)
     users = np.repeat(np.arange(100), 40)
