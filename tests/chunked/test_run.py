@@ -58,6 +58,7 @@ def test_the_best_items_of_some_are_among_those_that_are_listed(
         wanted = [row for row in range(4) for row in np.argsort(-scores[row])[: min(k, (scores[row] > -np.inf).sum())]]
         found = listed_items.listed_items(made, users, among, k)
         np.testing.assert_array_equal(found, np.union1d(own.items, wanted))
+    assert not len(listed_items.listed_items(made, users[:0], among, 5))
 
 
 def test_ids_that_are_not_there_are_listed(made: run.MappedRun):

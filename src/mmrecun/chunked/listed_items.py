@@ -33,6 +33,8 @@ def listed_items(run: MappedRun, users: Ints, among: Ints, k: int) -> Ints:
     Raises:
         DivergedError: when a vector holds NaN or infinity.
     """
+    if not len(users):
+        return np.zeros(0, dtype=np.int64)
     own, vectors = run.interactions(users, *Split), run.vectors("users", users)
     best = torch.full((len(users), k), -torch.inf)
     found = torch.zeros(len(users), k, dtype=torch.int64)
