@@ -37,3 +37,17 @@ def test_long_rows_of_distinct_scores_give_what_topk_gives(k):
     values, found = top_k_per_row(scores, k)
     assert torch.equal(found, scores.topk(k, dim=1).indices)
     assert torch.equal(values, scores.topk(k, dim=1).values)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_with_a_bound_the_best_that_reach_it_are_found(share):
+    """Scores of rows whose k-th best exceeds the bound are all found; of others, those that reach it."""
+    scores = torch.randn(4, 900, generator=torch.Generator().manual_seed(0))
+    best = scores.sort(dim=1, descending=True).values
+    bound = best[:, [int(30 * share)]]
+    values, found = top_k_per_row(scores, 20, bound)
+    for row in range(4):
+        wanted = best[row, :20][best[row, :20] >= bound[row]]
+        assert torch.equal(values[row, : len(wanted)], wanted)
+        assert torch.equal(scores[row, found[row, : len(wanted)]], wanted)
+        assert (values[row, len(wanted) :] == -torch.inf).all()

@@ -24,8 +24,9 @@ on_node() { # a step does not take over the --cpus-per-task of its job
     srun --nodes=1 --ntasks=1 --nodelist="$1" --cpus-per-task="$SLURM_CPUS_PER_TASK" --overlap "${@:2}"
 }
 start=(ray start --num-cpus="$SLURM_CPUS_PER_TASK" --disable-usage-stats --block)
-address=$(on_node "$head" hostname --ip-address | cut -d' ' -f1):6379
-on_node "$head" "${start[@]}" --head --port=6379 --temp-dir="$folder" --include-dashboard=false &
+ip=$(on_node "$head" hostname --ip-address | cut -d' ' -f1)
+address=$ip:6379
+on_node "$head" "${start[@]}" --head --node-ip-address="$ip" --port=6379 --temp-dir="$folder" --include-dashboard=false &
 for node in "${nodes[@]:1}"; do
     on_node "$node" "${start[@]}" --address="$address" &
 done

@@ -117,6 +117,10 @@ def test_lists_are_lists_and_what_they_were_before_stays(tmp_path_factory, seed,
     wanted = [changed.get(row, values).tolist() for row, values in enumerate(known)]
     everything = np.arange(len(known))
     assert [each.tolist() for each in edited.lists(everything)] == wanted
+    differ = [row for row, values in enumerate(known) if wanted[row] != values.tolist()]
+    if edited.spec.patch is None:
+        assert np.concatenate(list(edited.candidates(made))).tolist() == differ
+    assert set(differ) <= set(np.concatenate(list(made.candidates(edited))).tolist())
     assert [each.tolist() for each in made.lists(everything)] == [each.tolist() for each in known]
 
 

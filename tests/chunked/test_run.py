@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmrecun.atomic import staged_folder
-from mmrecun.chunked import ids, run
+from mmrecun.chunked import ids, listed_items, run
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.rows import ChunkedRows
 from mmrecun.data import files
@@ -41,6 +41,24 @@ def test_a_run_holds_what_it_was_made_of(made: run.MappedRun, folder: Path, vect
         assert [divmod(int(value), 4) for value in values] == wanted
     assert made.manifest.dataset == data.digest
     assert made.manifest.pairs == {split.name.lower(): len(pairs.split(split)) for split in Split}
+
+
+@pytest.mark.parametrize("block", [7, 400])
+def test_the_best_items_of_some_are_among_those_that_are_listed(
+    made: run.MappedRun, vectors, monkeypatch: pytest.MonkeyPatch, block: int
+):
+    """Against sorting the scores of all items: without the own ones of any split, and without those not ranked."""
+    monkeypatch.setattr(listed_items, "_BLOCK", block)
+    users, among = np.array([0, 5, 6, 150]), np.setdiff1d(np.arange(90), [3, 44])
+    own = made.interactions(users, *Split)
+    scores = vectors["users"][users] @ vectors["items"].T
+    scores[own.users, own.items] = -np.inf
+    scores[:, [3, 44]] = -np.inf
+    for k in (1, 5, 90):
+        wanted = [row for row in range(4) for row in np.argsort(-scores[row])[: min(k, (scores[row] > -np.inf).sum())]]
+        found = listed_items.listed_items(made, users, among, k)
+        np.testing.assert_array_equal(found, np.union1d(own.items, wanted))
+    assert not len(listed_items.listed_items(made, users[:0], among, 5))
 
 
 def test_ids_that_are_not_there_are_listed(made: run.MappedRun):

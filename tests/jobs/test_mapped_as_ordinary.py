@@ -130,6 +130,27 @@ def test_two_runs_in_chunks_differ_as_the_ordinary_ones_do(forms):
         assert some["lists"]["who lost pairs"] == wanted["lists"]["who lost pairs"]
 
 
+def test_lists_do_not_depend_on_the_items_that_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Figures of lists are those of all items; percentiles are of fewer."""
+    files.save(Dataset.synthetic(users=160, items=500, interactions=3200), tmp_path / "data")
+    before, after = tmp_path / "run", tmp_path / "run2"
+    jobs.train_mapped(tmp_path / "data", "bprmf", before, {"dim": 8, "epochs": 12, "batch_size": 128})
+    jobs.unlearn_mapped(before, {"users": ["u00003"], "items": ["i00004"]}, after)
+    found = []
+    for items in (20_000, 10):
+        monkeypatch.setattr("mmrecun.jobs._mapped._ITEMS", items)
+        report, differences = jobs.audit_mapped(after, users=5).report, jobs.diff_mapped(before, after, users=5)
+        found.append((report, {name: differences[name] for name in ("rows", "lists", "movers", "sample")}))
+    (whole, all_items), (part, some_items) = found
+    assert all_items == some_items
+    for state, other in zip(part.states, whole.states, strict=True):
+        for figures in ("retain", "affected", "unaffected", "valid", "harm"):
+            assert getattr(state, figures) == getattr(other, figures)
+    assert part.states[0].forget == whole.states[0].forget
+    assert part.states[0].percentiles != whole.states[0].percentiles
+    assert any("of all 499 items. Percentiles and distributions of scores are over" in note for note in part.notes)
+
+
 @pytest.mark.parametrize(("to", "files_of"), [("vectors", ["users", "items"]), ("lists", ["lists"])])
 def test_exports_hold_what_those_of_the_ordinary_run_hold(
     forms, to: str, files_of: list[str], tmp_path: Path, monkeypatch

@@ -241,7 +241,7 @@ def _forgotten(pair: UserItemVectors | None, setup: AuditSetup) -> _Forgotten:
     """Rank the forgotten pairs and their controls; empty where there are none, or the branch is missing."""
     if pair is None or not len(setup.forgotten):
         return _Forgotten({}, {}, np.empty(0), None)
-    asked = ranked_lists(*pair, setup.seen, setup.forgotten)
+    asked = ranked_lists(*pair, setup.seen, setup.forgotten, setup.measured.unlisted)
     forgotten, controls = (setup.placed(pair, pairs) for pairs in (setup.forgotten, setup.controls))
     matched = matched_auc(forgotten, controls)
     figures = {

@@ -28,7 +28,7 @@ class RankedLists:
         lists: int64 [M, K] item rows.
         hits: bool [M, K].
         relevant: int64 [M], how many items each user should find.
-        items: I.
+        items: I, with those that are left out of the audit.
     """
 
     rows: Ints
@@ -80,12 +80,18 @@ def lists_of_measured(
     rows = measured.rows
     lists = top_k(users, items, train, rows, max(CUTOFFS), progress)
     relevant = np.bincount(test.users, minlength=len(users))[rows]
-    every = RankedLists(rows, lists, hits_of(test, rows, lists, len(items)), relevant, len(items))
+    every = RankedLists(rows, lists, hits_of(test, rows, lists, len(items)), relevant, len(items) + measured.unlisted)
     return every, every.some(relevant > 0)
 
 
-def ranked_lists(users: Tensor, items: Tensor, seen: Interactions, truth: Interactions) -> RankedLists:
-    """Return the lists of everybody with a `truth`, also of users without a seen pair."""
+def ranked_lists(
+    users: Tensor, items: Tensor, seen: Interactions, truth: Interactions, unlisted: int = 0
+) -> RankedLists:
+    """Return the lists of everybody with a `truth`, also of users without a seen pair.
+
+    `unlisted` is the number of further items, which are in no list.
+    """
     rows, relevant = np.unique(truth.users, return_counts=True)
     lists = top_k(users, items, seen, rows, max(CUTOFFS))
-    return RankedLists(rows, lists, hits_of(truth, rows, lists, len(items)), relevant.astype(np.int64), len(items))
+    hits = hits_of(truth, rows, lists, len(items))
+    return RankedLists(rows, lists, hits, relevant.astype(np.int64), len(items) + unlisted)

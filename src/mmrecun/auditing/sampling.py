@@ -24,11 +24,13 @@ class MeasuredUsers:
         rows: int64 [M] ascending, of the retained data.
         drawn: bool [M], those that retained figures are means over: a simple random sample, or everybody.
         of: how many there are to be drawn from.
+        unlisted: number of further items, which are in nobody's list and left out of the audit.
     """
 
     rows: Ints
     drawn: Bools
     of: int
+    unlisted: int = 0
 
     @property
     def sampled(self) -> int:

@@ -1,11 +1,10 @@
-"""An excerpt of a run in chunks: some users and all items in memory, so that they are ranked as those of any other run.
+"""An excerpt of a run in chunks: some users and items in memory, so that they are ranked as those of any other run.
 
 Removed users and items, whose rows are blank, are left out.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import torch
 
@@ -20,21 +19,16 @@ from mmrecun.models.bprmf import BPRMF, BPRMFConfig
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Some users of a run in chunks, with their pairs and all items; rows are those of the excerpt.
+    """Some users of a run in chunks with their pairs, and some items; rows are those of the excerpt.
 
     Attributes:
         run: the run.
-        user_rows, item_rows: int64 [M] and [I'], the rows in the run, ascending.
+        user_rows, item_rows: int64 [M] and [I'], the rows in the run, ascending; the items of all pairs are among them.
     """
 
     run: MappedRun
     user_rows: Ints
     item_rows: Ints
-
-    @classmethod
-    def of(cls, run: MappedRun, users: Ints) -> Self:
-        """Return the excerpt with the users `users` (int64 [M], ascending), none of them removed."""
-        return cls(run, users, run.retained("items"))
 
     @cached_property
     def interactions(self) -> Interactions:

@@ -89,15 +89,18 @@ class ChunkedLists:
     def candidates(self, other: Self) -> Iterator[Ints]:
         """Yield the rows, int64, ascending, whose lists may differ from those in `other`, lists of as many rows.
 
-        They are those in chunks that only one of both has, and those that wait in a patch.
+        They are those that differ in their chunks, and those that wait in a patch.
         """
         waiting = np.union1d(self._patch()[0], other._patch()[0])
         one, two = self.spec, other.spec
         for number, (first, last) in enumerate(pairwise(one.starts)):
-            if one.starts == two.starts and one.chunks[number] == two.chunks[number]:
-                yield waiting[(waiting >= first) & (waiting < last)]
-            else:
+            inside = waiting[(waiting >= first) & (waiting < last)]
+            if one.starts != two.starts:
                 yield np.arange(first, last)
+            elif one.chunks[number] == two.chunks[number]:
+                yield inside
+            else:
+                yield np.union1d(first + lists_that_differ(self._chunk(number), other._chunk(number)), inside)
 
     def edited(
         self, changed: Mapping[int, np.ndarray], folder: ChunkFolder, urgent: Collection[int] | None = None
@@ -155,6 +158,22 @@ class ChunkedLists:
         content = self.folder.get(self.spec.chunks[number]).view(_UINT)
         rows = self.spec.starts[number + 1] - self.spec.starts[number]
         return content[:rows], content[rows:]
+
+
+def lists_that_differ(one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray]) -> Ints:
+    """Find which of M lists differ in two sets of them: int64, ascending.
+
+    Args:
+        one, two: the length of each list, [M], and the values of all lists, one after another.
+
+    >>> lists_that_differ((np.array([2, 1]), np.array([5, 6, 7])), (np.array([2, 1]), np.array([5, 6, 8]))).tolist()
+    [1]
+    """
+    differ = one[0] != two[0]
+    values, theirs = (all_values[np.repeat(~differ, lengths)] for lengths, all_values in (one, two))
+    owners = np.repeat(np.flatnonzero(~differ), one[0][~differ])
+    differ[owners[values != theirs]] = True
+    return np.flatnonzero(differ)
 
 
 def _written_patch(changed: Mapping[int, np.ndarray], folder: ChunkFolder) -> tuple[RowsSpec, ListsSpec]:

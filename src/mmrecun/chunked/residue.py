@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmrecun.arrays import Bools, Ints
+from mmrecun.arrays import Ints
 from mmrecun.chunked.erasure import OTHER
 from mmrecun.chunked.lineage import parent_here
+from mmrecun.chunked.lists import lists_that_differ
 from mmrecun.chunked.run import SIDES, MappedRun
 from mmrecun.forget.request import ForgetRequest
 
@@ -42,21 +43,15 @@ def users_with_other_pairs(run: MappedRun, other: MappedRun) -> Ints:
     Lists in chunks that both runs have are not read.
     """
     one, two = run.pairs_of("users"), other.pairs_of("users")
-    found = []
+    found = [np.zeros(0, dtype=np.int64)]
     for rows in one.candidates(two):
-        found.append(rows[_differ(one.lists(rows), two.lists(rows))])
-    return np.concatenate([np.zeros(0, dtype=np.int64), *found])
+        if len(rows):
+            found.append(rows[lists_that_differ(*(_joined(lists.lists(rows)) for lists in (one, two)))])
+    return np.concatenate(found)
 
 
-def _differ(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Bools:
-    """Say which of M lists differ from those in the same places of `second`: bool [M]."""
-    lengths, others = (np.fromiter(map(len, lists), np.int64, len(lists)) for lists in (first, second))
-    differ: Bools = lengths != others
-    same = np.flatnonzero(~differ)
-    if len(same):  # all at once, one after another: a comparison for each of thousands costs ten times as much
-        values, theirs = (np.concatenate([lists[at] for at in same.tolist()]) for lists in (first, second))
-        differ[np.repeat(same, lengths[same])[values != theirs]] = True
-    return differ
+def _joined(lists: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return np.fromiter(map(len, lists), np.int64, len(lists)), np.concatenate(lists)
 
 
 def removed_rows_here(child: MappedRun, moved: Path | None = None) -> RemovedRows:

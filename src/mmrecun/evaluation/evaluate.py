@@ -75,6 +75,7 @@ def evaluate(
     include_cold: bool = False,
     lists: bool = True,
     progress: Progress | None = None,
+    unlisted: int = 0,
 ) -> RankingReport:
     """Rank all items for every user that has both a `truth` and a `seen` pair, and measure the lists.
 
@@ -90,6 +91,7 @@ def evaluate(
         include_cold: also evaluate users without a seen pair, as an audit needs for removed users.
         lists: whether to build the lists, which only coverage needs.
         progress: called with the number of ranked users, if lists are built.
+        unlisted: number of further items, known to be in nobody's list; coverage counts them.
 
     Raises:
         ConfigError: when there is no cutoff, or one below 1.
@@ -103,7 +105,8 @@ def evaluate(
     rows, relevant, cold = _users_with_truth(seen, truth, include_cold)
     if lists:
         best = top_k(users, items, seen, rows, max(cutoffs), progress)
-        figures = measure_lists(best, hits_of(truth, rows, best, len(items)), relevant, len(items), cutoffs)
+        hits = hits_of(truth, rows, best, len(items))
+        figures = measure_lists(best, hits, relevant, len(items) + unlisted, cutoffs)
     else:
         asked = truth.select(np.isin(truth.users, rows))
         within = max(cutoffs) + int(relevant.max())

@@ -1,4 +1,4 @@
-"""Audit a run in chunks: users are drawn, and what ordinary audits measure is measured on them, with all items."""
+"""Audit a run in chunks: users and items are drawn, and what ordinary audits measure is measured on them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,32 +7,27 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmrecun.arrays import Ints
-from mmrecun.auditing.assess import AuditedRun, AuditSubject, assess
-from mmrecun.auditing.figures import RunKind
+from mmrecun.auditing.assess import assess
 from mmrecun.auditing.keys import CheckName, Question
 from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.result import AuditReport, AuditScope, Check
-from mmrecun.auditing.sampling import MeasuredUsers
-from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.lineage import ancestors
 from mmrecun.chunked.residue import RemovedRows
 from mmrecun.chunked.run import SIDES, MappedRun, is_mapped
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
-from mmrecun.errors import ConfigError, DataError
-from mmrecun.forget.partition import Partition
+from mmrecun.errors import ConfigError
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.secret import read_key
 from mmrecun.jobs._audit import write_report
-from mmrecun.jobs._mapped import checked, checked_users, most_touched
+from mmrecun.jobs._audit_sample import AuditSample
+from mmrecun.jobs._mapped import checked, checked_users
 from mmrecun.jobs._part_reader import HERE, reader, users_who_lost_pairs_in
 from mmrecun.manifest import now
 from mmrecun.progress import Progress, no_progress
-from mmrecun.rng import Seed
 from mmrecun.runs import PathLike
 from mmrecun.text import counted, listing
 
-_SEED = Seed(20).child("audit of a run in chunks")
 ASKED, _KINDS = "ids and pairs asked for", ("users", "items", "pairs")
 _DETAILS = {
     "vectors": ("the rows of removed users and items are blank", "removed users or items still have a vector"),
@@ -64,7 +59,8 @@ def audit_mapped(
     """Audit an unlearned run in chunks, and write audit.json and report.html into its folder if it is on this machine.
 
     The lists, ranks and traits of ordinary audits are measured for drawn users and at most four times as many of those
-    who lost pairs, with all items. So memory follows the number of items.
+    who lost pairs. Lists are those of all items, which are ranked block by block. Anything else is measured on the
+    items that are in lists or pairs and on 20,000 drawn ones. So memory follows what is drawn.
 
     Args:
         run: an unlearned run, whole or in parts.
@@ -88,7 +84,7 @@ def audit_mapped(
         touched = users_who_lost_pairs_in(after, None if original is None else Path(original))
         asked = _asked_check(before, after, found.removed, touched, record and record.with_key(read_key(key)))
         removal = (asked, *_removal(found.facts["residue"]))
-        sample = _Sample.of(before, after, found.removed, touched, drawn)
+        sample = AuditSample.of(before, after, found.removed, touched, drawn)
         made = assess(sample.subject(removal), progress=progress)
     report = made.model_copy(
         update={
@@ -103,74 +99,6 @@ def audit_mapped(
     if place.is_dir():
         report = write_report(report, place, _page_facts(after), shared=not is_mapped(place))
     return MappedAudit(report, facts)
-
-
-class _Sample(NamedTuple):
-    """The users that are measured, before and after.
-
-    Attributes:
-        before, after: the excerpts.
-        partition: their difference.
-        measured: the retained users among them.
-        touched: how many users lost pairs, and how many of them are measured.
-    """
-
-    before: Excerpt
-    after: Excerpt
-    partition: Partition
-    measured: MeasuredUsers
-    touched: tuple[int, int]
-
-    @classmethod
-    def of(cls, before: MappedRun, after: MappedRun, removed: RemovedRows, touched: Ints, users: int) -> "_Sample":
-        """Draw `users` of the retained users (0 for all), and at most `most_touched` of those who lost pairs."""
-        retained = after.retained("users")
-        drawn = retained if not users else _with_pairs(after, retained, users)
-        some = _drawn(touched, most_touched(users), "touched") if users else touched
-        rows, items = np.union1d(drawn, some), before.retained("items")
-        whole = Excerpt(before, rows, items)
-        kept_users, kept_items = (
-            np.flatnonzero(~np.isin(at, removed.rows[side])) for side, at in (("users", rows), ("items", items))
-        )
-        left = Excerpt(after, rows[kept_users], items[kept_items])
-        pairs = left.interactions.renumbered(kept_users, kept_items)
-        kept = pairs.contains(whole.interactions.users, whole.interactions.items, len(items))
-        if int(kept.sum()) != len(pairs):
-            raise DataError(f"{after.folder} holds interactions that {before.folder} does not")
-        partition = Partition(whole.dataset, kept_users, kept_items, kept, {})
-        train = np.unique(left.interactions.split(Split.TRAIN).users)
-        measured = MeasuredUsers(train, np.isin(left.user_rows[train], drawn), len(retained) if users else len(train))
-        return cls(whole, left, partition, measured, (len(touched), len(some)))
-
-    def subject(self, removal: tuple[Check, ...]) -> AuditSubject:
-        """Return what is audited; `removal` are the checks that were made on the whole run."""
-        kinds = (RunKind.ORIGINAL, self.before), (RunKind.UNLEARNED, self.after)
-        original, unlearned = (
-            AuditedRun(kind, part.run.folder, part.model, part.run.manifest.seed, part.run.manifest.seconds)
-            for kind, part in kinds
-        )
-        own = self.after.run.manifest
-        names = (own.model, own.method, own.dataset_name)
-        return AuditSubject(names, self.partition, original, unlearned, removal=removal, measured=self.measured)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Return a note on the users who lost pairs that were not measured, if there are any."""
-        touched, some = self.touched
-        if some == touched:
-            return ()
-        return (f"Of {touched:,} users who lost pairs, {some:,} were drawn and measured.",)
-
-
-def _drawn(rows: Ints, count: int, what: str) -> Ints:
-    return np.sort(_SEED.child(what).numpy().choice(rows, min(count, len(rows)), replace=False))
-
-
-def _with_pairs(run: MappedRun, users: Ints, count: int) -> Ints:
-    """Draw `count` of `users` (int64 [M]) that have a training pair, or as many as are found among four times more."""
-    some = _drawn(users, 4 * count, "users")
-    found = some[np.unique(run.interactions(some, Split.TRAIN).users)]
-    return found if len(found) <= count else _drawn(found, count, "of them")
 
 
 def _removal(found: Mapping[str, bool | None]) -> Iterable[Check]:

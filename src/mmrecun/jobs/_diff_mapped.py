@@ -12,8 +12,8 @@ from mmrecun.chunked.run import SIDES, MappedRun
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
-from mmrecun.jobs._diff import Compared, compare
-from mmrecun.jobs._mapped import checked_users, most_touched
+from mmrecun.jobs._diff import LENGTH, Compared, compare
+from mmrecun.jobs._mapped import checked_users, compared_items, most_touched
 from mmrecun.jobs._part_reader import HERE, reader
 from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
@@ -44,7 +44,8 @@ def diff_mapped(
 
     Returns:
         What `diff` returns, of which `rows` counts everybody, and the group "all", the movers and "others" are the
-        users drawn; and `sample`, the number of users drawn.
+        users drawn; and `sample`, the number of users drawn. Lists are those of all items; `vectors` are of the users
+        measured and of the items that are in their lists or pairs, beside 20,000 drawn ones.
 
     Raises:
         ConfigError: when the runs were trained on different data.
@@ -58,13 +59,21 @@ def diff_mapped(
         rows = {side: (first.retained(side), second.retained(side)) for side in SIDES}
         differ = users_with_other_pairs(first, second)
         removed, added = (_pairs_without(*pair, differ) for pair in ((first, second), (second, first)))
-        common = np.intersect1d(*rows["users"], assume_unique=True)
+        common = {side: _common(*both) for side, both in rows.items()}
         count = checked_users(first.size("items")) if users is None else users
-        drawn = common if not count else _drawn(common, count)
-        lost = np.intersect1d(common, differ[removed > 0])
+        drawn = common["users"] if not count else _drawn(common["users"], count)
+        lost = _common(common["users"], differ[removed > 0])
         chosen = np.union1d(drawn, lost if not count else _drawn(lost, most_touched(count)))
-        found = compare(_part(first, chosen), _part(second, chosen), names, progress, np.isin(chosen, drawn))
-    counts = {side: _counts(len(one), len(two), len(np.intersect1d(one, two))) for side, (one, two) in rows.items()}
+        items = common["items"]
+        if count:
+            items = compared_items([(first, chosen), (second, chosen)], items, LENGTH)
+        shared = _common(items, common["items"])
+        one, two = (
+            _part(run, chosen, np.union1d(shared, np.setdiff1d(every, common["items"], assume_unique=True)))
+            for run, every in zip((first, second), rows["items"], strict=True)
+        )
+        found = compare(one, two, names, progress, np.isin(chosen, drawn))
+    counts = {side: _counts(*map(len, (*both, common[side]))) for side, both in rows.items()}
     totals = [sum(each.manifest.pairs.values()) for each in (first, second)]
     counts["interactions"] = {
         "before": totals[0],
@@ -75,13 +84,18 @@ def diff_mapped(
     return found | {"rows": counts, "sample": len(drawn)}
 
 
-def _part(run: MappedRun, users: Ints) -> Compared:
-    excerpt = Excerpt.of(run, users)
+def _part(run: MappedRun, users: Ints, items: Ints) -> Compared:
+    excerpt = Excerpt(run, users, items)
     return Compared(run.folder, excerpt.dataset, excerpt.vectors)
 
 
 def _drawn(rows: Ints, count: int) -> Ints:
     return np.sort(_SEED.numpy().choice(rows, min(count, len(rows)), replace=False))
+
+
+def _common(first: Ints, second: Ints) -> Ints:
+    """Return the rows that both have, in the order of the first; int64."""
+    return first[np.isin(first, second, kind="table")]  # a table of the rows: sorting ten million takes seconds
 
 
 def _counts(before: int, after: int, both: int) -> dict[str, int]:

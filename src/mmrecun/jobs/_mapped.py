@@ -1,16 +1,19 @@
 """Evaluate, recommend from, check and fold runs in chunks, whose data and tables stay on disk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmrecun.arrays import Ints
 from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.folding import fold
 from mmrecun.chunked.lineage import parent_folder
+from mmrecun.chunked.listed_items import listed_items
 from mmrecun.chunked.parts import part_folders
 from mmrecun.chunked.residue import RemovedRows, residue
 from mmrecun.chunked.run import MappedRun
@@ -18,7 +21,8 @@ from mmrecun.claims import claimed
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError, DataError
-from mmrecun.evaluation.evaluate import RankingReport, evaluate
+from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
+from mmrecun.evaluation.ranking import checked_length
 from mmrecun.forget.request import ForgetRequest, as_id
 from mmrecun.jobs._evaluate import best_items
 from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
@@ -29,6 +33,7 @@ from mmrecun.runs import PathLike
 from mmrecun.text import unknown_name
 
 _CHECKED, _FEWEST = 500, 50  # users whose lists an audit compares: at most, and at least
+_ITEMS = 20_000  # items with which an audit compares, beside those of pairs and lists
 _SCORES = 25_000_000  # users times items up to which an audit compares more than `_FEWEST`; some tenths of a second
 
 
@@ -62,16 +67,18 @@ def _ranked(
 
     Without `lists` only their held-out items are placed, which costs less.
     """
-    order = np.arange(run.size("users"))
-    if users:
-        order = np.unique(Seed(0).child("users to rank").numpy().integers(len(order), size=4 * users))
+    number = run.size("users")
+    draw = Seed(0).child("users to rank").numpy()
+    order = np.unique(draw.integers(number, size=4 * users)) if users else np.arange(number)
     whole = run.interactions(order, Split.TRAIN, split)
     asked = np.unique(whole.users[whole.splits == split])
     if users and len(asked) > users:
         asked = np.sort(Seed(0).child("of them").numpy().choice(asked, users, replace=False))
-    excerpt = Excerpt.of(run, order[asked])
-    pairs = excerpt.interactions
-    return evaluate(*excerpt.vectors, pairs.split(Split.TRAIN), pairs.split(split), lists=lists, progress=progress)
+    rows, every = order[asked], run.retained("items")
+    items = listed_items(run, rows, every, max(CUTOFFS)) if users else every
+    excerpt, unlisted = Excerpt(run, rows, items), len(every) - len(items)
+    seen, truth = (excerpt.interactions.split(part) for part in (Split.TRAIN, split))
+    return evaluate(*excerpt.vectors, seen, truth, lists=lists, progress=progress, unlisted=unlisted)
 
 
 @prepared()
@@ -100,8 +107,9 @@ def recommend_mapped(run: PathLike, user: str | int, k: int = 10, on: str = HERE
             from mmrecun.jobs._absent import absent_of_mapped, no_list
 
             raise no_list(absent_of_mapped(run, ForgetRequest(users=(name,)), on), name, error) from None
-        excerpt = Excerpt.of(whole, row)
-        items, scores = best_items(excerpt.vectors, excerpt.interactions, np.zeros(1, dtype=np.int64), k)
+        length = min(checked_length(k), whole.size("items"))
+        excerpt = Excerpt(whole, row, listed_items(whole, row, whole.retained("items"), length))
+        items, scores = best_items(excerpt.vectors, excerpt.interactions, np.zeros(1, dtype=np.int64), length)
         names = whole.names("items", excerpt.item_rows[items])
     return [{"item": name, "title": None, "score": score} for name, score in zip(names, scores, strict=True)]
 
@@ -172,6 +180,25 @@ def checked_users(items: int) -> int:
     [500, 125, 50, 50]
     """
     return min(_CHECKED, max(_FEWEST, _SCORES // items))
+
+
+def compared_items(parts: Sequence[tuple[MappedRun, Ints]], among: Ints, k: int) -> Ints:
+    """Return the items with which the users of an audit are compared: all, or with more than 20,000 some of them.
+
+    These are the items that their lists can hold, their own, and 20,000 drawn ones, the same ones each time.
+
+    Args:
+        parts: runs, and the users of each, int64, rows.
+        among: int64, rows of the items, ascending.
+        k: length of the lists.
+
+    Returns:
+        Int64, rows, ascending; own items of users may be beside those of `among`.
+    """
+    if len(among) <= _ITEMS:
+        return among
+    drawn = np.sort(Seed(20).child("items to compare").numpy().choice(among, _ITEMS, replace=False))
+    return reduce(np.union1d, (listed_items(run, users, among, k) for run, users in parts), drawn)
 
 
 def most_touched(drawn: int) -> int:
