@@ -103,19 +103,6 @@ def test_a_step_is_as_long_as_the_rows_losses_allow(converged: Trained, monkeypa
         solver.resume()
 
 
-@pytest.mark.parametrize("kept", [9, 1.95, 1.6, 0])
-def test_a_scale_above_the_usual_must_keep_recall(converged: Trained, kept: float, monkeypatch: pytest.MonkeyPatch):
-    """It is lowered by quarters of what exceeds the usual one, to that one at least."""
-    monkeypatch.setattr(method, "fit_step_scale", lambda *_: StepScale(users=2.1, items=1.0))
-    tried, used = [], []
-    scaled, scale_step = BalanceSolver.scaled, BalanceSolver.scale_step
-    monkeypatch.setattr(BalanceSolver, "scaled", lambda own, scale: tried.append(scale) or scaled(own, scale))
-    monkeypatch.setattr(BalanceSolver, "scale_step", lambda own, scale: used.append(scale) or scale_step(own, scale))
-    monkeypatch.setattr(ValidationGuard, "keeps_recall", lambda *_: tried[-1].users <= kept)
-    unlearned(converged, taken_out(converged.dataset, "pairs"))
-    assert used == [StepScale(pytest.approx({9: 2.1, 1.95: 1.9, 1.6: 1.5, 0: 1.3}[kept]), 1.0)]
-
-
 @pytest.mark.parametrize(("kind", "following"), [("users", 0), ("items", 1)])
 def test_a_side_that_lost_no_pair_goes_as_far_as_solved(converged: Trained, kind: str, following: int):
     solver = BalanceSolver(task_of(converged, taken_out(converged.dataset, kind)), 64, -1)

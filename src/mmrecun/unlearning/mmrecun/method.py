@@ -43,7 +43,7 @@ from mmrecun.unlearning.mmrecun.level import FEWEST, ForgettingLevel
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.mmrecun.small_request import moved_alone
-from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_step_scale, shorter_scales
+from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, TrainedBalance
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 from mmrecun.unlearning.retrain import Retrain
@@ -174,8 +174,7 @@ class MMRecUn(Unlearner):
         usual = self.config.step_scale * (1 if len(history) == self.config.newton_steps else _INSTEAD)
         rng = task.seed.child("level").numpy()
         level = ForgettingLevel(partition, rng, task.device, solver.inputs.user_block)
-        fitted = fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual)
-        solver.scale_step(_keeping_recall(guard, solver, fitted, usual))
+        solver.scale_step(fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual))
         solver.check_finite()
         retained = partition.retained
         sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
@@ -203,18 +202,6 @@ class MMRecUn(Unlearner):
             if step < self.config.newton_steps and solver.imbalance() > _NO_NEARER * missing:
                 break
         return history
-
-
-def _keeping_recall(guard: ValidationGuard, solver: BalanceSolver, scale: StepScale, usual: float) -> StepScale:
-    """Return the scale, or one nearer to the usual that keeps validation recall, if it exceeds the usual one."""
-    if guard.trained is None or max(scale) <= usual:
-        return scale
-    for shorter in shorter_scales(scale, usual):
-        with solver.scaled(scale) as model:
-            if guard.keeps_recall(model):
-                break
-        scale = shorter
-    return scale
 
 
 def train_on_retained(

@@ -201,12 +201,6 @@ class BalanceSolver:
             raise DivergedError("a row is no longer finite; lower step_scale, or take fewer newton_steps or cg_steps")
 
     @contextmanager
-    def scaled(self, scale: StepScale) -> Iterator[Recommender]:
-        """Scale the step by `scale` within the context, which gets the model."""
-        with self._at(self._scaled(scale)) as model:
-            yield model
-
-    @contextmanager
     def _at(self, moved: Tensors) -> Iterator[Recommender]:
         """Set the rows to `moved` within the context."""
         rows = [table.weight.detach() for table in self.tables.values()]
@@ -217,7 +211,7 @@ class BalanceSolver:
     @torch.no_grad()
     def scaled_vectors(self, scale: StepScale) -> UserItemVectors:
         """Return the vectors of all users and items for a step scaled by `scale`."""
-        with self.scaled(scale) as model:
+        with self._at(self._scaled(scale)) as model:
             users, items = (part.detach() for part in vectors_of(model, self.inputs))
         return users, items
 

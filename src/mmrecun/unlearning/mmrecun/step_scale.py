@@ -13,7 +13,6 @@ _NEAREST, _FARTHEST = 0.4, 1.6  # of the expected scale
 _SPREAD, _SPREAD_OF_SIDES = 0.5, 0.1  # standard deviations of the mean scale, and of half the difference of the sides
 _DAMPING = 4  # power of the share of its pairs that a row keeps, by which the scale of its step is drawn to 1
 _PROBE, _MOST, _ROUNDS = 0.4, 0.5, 4
-_SHORTER = 4  # scales to try where that found costs recall
 _SHORT = 0.05  # a step that is the last: AUCs of few pairs change in jumps, so that it would tell nothing of slopes
 
 
@@ -55,17 +54,6 @@ def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expec
         before, found = found, excess(StepScale(*at))[0]
         slopes += np.outer(found - before - slopes @ step, step) / (step @ step)
     return StepScale(*at.tolist())
-
-
-def shorter_scales(scale: StepScale, usual: float) -> list[StepScale]:
-    """Return scales that exceed the usual one by less and less, the last by nothing.
-
-    >>> shorter_scales(StepScale(2.0, 0.9), usual=1.2)[::3]
-    [StepScale(users=1.8, items=0.9), StepScale(users=1.2, items=0.9)]
-    """
-    least = [min(side, usual) for side in scale]
-    left = [1 - (number + 1) / _SHORTER for number in range(_SHORTER)]
-    return [StepScale(*(low + part * (side - low) for low, side in zip(least, scale, strict=True))) for part in left]
 
 
 def limited(step: Tensor, longest: Tensor) -> Tensor:
