@@ -1,8 +1,8 @@
 """Train a model that draws no negatives anew, in few large steps, each over all retained pairs.
 
 Its loss over all pairs costs little more than that of a batch, since the partners of a row are added up first. Its
-gradient has no noise of batches, so that steps can be several times as long. Nothing of the trained model is kept: what
-comes out knows of the forgotten pairs as little as Gold does.
+gradient has no noise of batches, so that steps can be several times as long. Of the trained model only its
+validation recall is read: what comes out knows of the forgotten pairs as little as Gold does.
 """
 
 import math
@@ -33,7 +33,7 @@ class _Best:
 
 
 def trained_in_full_batches(task: Task, inputs: GraphInputs, guard: ValidationGuard) -> UnlearnResult:
-    """Train a fresh model of the retained data, and keep the parameters that validate best.
+    """Train a fresh model of the retained data until it validates as well as the trained one, or no better for a while.
 
     Raises:
         DivergedError: when the loss is no longer finite.
@@ -45,8 +45,9 @@ def trained_in_full_batches(task: Task, inputs: GraphInputs, guard: ValidationGu
     optimizer = _adam(model, task.training.learning_rate)
     shared = optimizer.param_groups[1]
     noise = seed.child("noise").torch(task.device)
+    enough = math.inf if guard.trained is None else guard.trained
     best, done, history = _Best(), 0, list[dict[str, float]]()
-    while done < min(best.step + _PATIENCE, _MOST):
+    while best.score < enough and done < min(best.step + _PATIENCE, _MOST):
         model.dropout_rng = noise
         for step in range(done + 1, done + _BETWEEN + 1):
             shared["lr"] = shared_rate(step) * task.training.learning_rate
