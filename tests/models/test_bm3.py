@@ -9,6 +9,7 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import build_inputs
 from mmrecun.models.base import Sizes, TripleVectors
 from mmrecun.models.bm3 import BM3, BM3Config, distance
+from mmrecun.models.full_batch import AllPairs
 from mmrecun.rng import Seed
 from mmrecun.training.losses import training_loss
 from tests.contracts.models import CPU, ModelContract, build, disturb, scores, with_modalities
@@ -89,6 +90,34 @@ def test_the_loss_of_a_tiny_batch_by_hand():
     # the predictor swaps both entries: pairs (0, 1) x (0, 2) and (4, 3) x (4, 3) agree, and so the other way round;
     # the one image becomes (5, 0), at right angles to its item and to itself
     assert training_loss(model, batch).item() == pytest.approx(0.5 * (1 + 1) + 0.1 * (26 + 29) / 4, rel=1e-6)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_loss_of_all_pairs_at_once_is_that_of_a_batch_of_them(dataset: Dataset, layers: int):
+    model, train = configured(dataset, alignment=0.7, l2=0.05, layers=layers), dataset.train
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
+    users, items = (torch.from_numpy(rows.astype(np.int64)) for rows in (train.users, train.items))
+    batch = training_loss(model, model.batch_vectors(inputs, Triples(users, items, items)))
+    at_once = model.full_batch_loss(inputs, AllPairs(train, (len(dataset.users), len(dataset.items)), CPU))
+    assert at_once.item() == pytest.approx(batch.item(), rel=1e-5)
+    parameters = list(model.parameters())
+    for one, other in zip(*(torch.autograd.grad(loss, parameters) for loss in (at_once, batch)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
+
+
+def test_with_dropout_the_loss_of_all_pairs_draws_masks_and_items(dataset: Dataset):
+    model = configured(dataset, dropout=0.3)
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
+    pairs = AllPairs(dataset.train, (len(dataset.users), len(dataset.items)), CPU)
+    whole = model.full_batch_loss(inputs, pairs).item()
+    model.dropout_rng = torch.Generator().manual_seed(0)
+    drawn = [model.full_batch_loss(inputs, pairs).item() for _ in range(20)]
+    model.config = model.config.model_copy(update={"dropout": 0.0})
+    items = [model.full_batch_loss(inputs, pairs).item() for _ in range(20)]
+    assert len(set(drawn)) == len(set(items)) == 20
+    assert np.mean(items) == pytest.approx(whole, rel=0.01)
+    assert len(pairs.draw_items(5, model.dropout_rng)) == 5
+    assert torch.equal(pairs.draw_items(5, None), torch.from_numpy(dataset.train.items.astype(np.int64)))
 
 
 def test_targets_take_no_gradient_and_negatives_no_part(dataset: Dataset):

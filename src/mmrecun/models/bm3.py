@@ -5,22 +5,25 @@ from typing import ClassVar
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, embedding
+from torch.nn.functional import cosine_similarity, embedding, normalize
 
 from mmrecun.data.bpr_sampling import Triples
 from mmrecun.data.graph import GraphInputs, RequiredInputs
 from mmrecun.models.base import (
     EmbeddingTable,
     ModelConfig,
-    Recommender,
     Sizes,
     TripleVectors,
     Vectors,
     linear,
     squared_norm,
 )
+from mmrecun.models.full_batch import AllPairs, FullBatchRecommender
 from mmrecun.models.per_modality import PerModality, own_view
 from mmrecun.models.propagation import propagate
+
+_TINY = 1e-8
+_CONTENTS = 1024  # items in a step over all pairs whose features are aligned; 512 and all items end alike
 
 
 class BM3Config(ModelConfig):
@@ -40,7 +43,7 @@ class BM3Config(ModelConfig):
     )
 
 
-class BM3(Recommender):
+class BM3(FullBatchRecommender):
     """Draws the online vector of each side of a positive pair to the target of the other side, without gradient there.
 
     Online vectors are outputs of one linear predictor, shared by users, items and modalities; targets are its inputs,
@@ -99,11 +102,29 @@ class BM3(Recommender):
         target = self._target(items)
         loss = distance(batch.users, target) + distance(batch.positives, self._target(users))
         for name in self.sizes.widths:
-            content = batch.views[own_view(name)][1]
-            online, there = self.predictor(content), content.any(dim=1)
-            terms = distance(online, target, there) + distance(online, self._target(content), there)
-            loss = loss + self.config.alignment * terms
+            loss = loss + self.config.alignment * self._content_loss(batch.views[own_view(name)][1], target)
         return loss + self.config.l2 * squared_norm(users, items)
+
+    def full_batch_loss(self, inputs: GraphInputs, pairs: AllPairs) -> Tensor:
+        """Compute `auxiliary_loss` over all pairs; modalities take part through the items of some pairs, drawn anew.
+
+        The unit vectors of a row's partners are summed first, so that no pair needs rows of its own.
+        """
+        users, items = self._before(inputs)
+        target, target_users = self._target(items), self._target(users)
+        loss = 2 - _total_cosine(self.predictor(users), pairs.sum_to_users(normalize(target)))
+        loss = loss - _total_cosine(self.predictor(items), pairs.sum_to_items(normalize(target_users)))
+        drawn = pairs.draw_items(_CONTENTS, self.dropout_rng)
+        for name in self.sizes.widths:
+            content = self._content(name, inputs, drawn)
+            loss = loss + self.config.alignment * self._content_loss(content, target[drawn])
+        squares = pairs.user_shares @ users.square().sum(dim=1) + pairs.item_shares @ items.square().sum(dim=1)
+        return loss + self.config.l2 * squares / 2
+
+    def _content_loss(self, content: Tensor, target: Tensor) -> Tensor:
+        """Return the alignment of `content` [B, D] with its items' `target` [B, D] and with itself; a scalar."""
+        online, there = self.predictor(content), content.any(dim=1)
+        return distance(online, target, there) + distance(online, self._target(content), there)
 
     def _before(self, inputs: GraphInputs) -> tuple[Tensor, Tensor]:
         """Propagate users and items, and add the items' own rows again (equation 3)."""
@@ -122,6 +143,12 @@ class BM3(Recommender):
             return rows.detach()
         kept = torch.rand(rows.shape, generator=self.dropout_rng, device=rows.device) >= self.config.dropout
         return rows.detach() * kept
+
+
+def _total_cosine(online: Tensor, partners: Tensor) -> Tensor:
+    """Add up the cosines of rows [R, D] with all their partners, whose unit vectors are summed in [R, D]; a scalar."""
+    cosines: Tensor = (online * partners).sum(dim=1) / online.norm(dim=1).clamp(min=_TINY)
+    return cosines.sum()
 
 
 def distance(online: Tensor, target: Tensor, there: Tensor | None = None) -> Tensor:

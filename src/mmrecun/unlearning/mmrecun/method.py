@@ -19,8 +19,8 @@ A request of a few pairs moves only the rows that lost them; the other rows are 
 
 The length of step 2 is fitted to validation pairs of the same users and items, if a random split left enough of them
 (see `level`). No step needs Gold or reads a test pair. Where the gradients do not explain the rows of users and of
-items, as in some models that do not rank, the solved model validates clearly worse than the trained one, or more than
-half of the pairs are forgotten, the model is retrained.
+items, the solved model validates clearly worse than the trained one, or more than half of the pairs are forgotten, the
+model is retrained. A model that draws no negatives is trained anew in few large steps (see `full_batch_training`).
 """
 
 import math
@@ -32,6 +32,8 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.errors import ForgetError
+from mmrecun.forget import views
+from mmrecun.models.full_batch import FullBatchRecommender
 from mmrecun.text import counted
 from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
@@ -39,6 +41,7 @@ from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.first_step import first_step
+from mmrecun.unlearning.mmrecun.full_batch_training import trained_in_full_batches
 from mmrecun.unlearning.mmrecun.level import FEWEST, ForgettingLevel
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
@@ -136,12 +139,24 @@ class MMRecUn(Unlearner):
             )
         if _share(task) > _MOST_SOLVED:
             return self.unsolved(task, f"{_share(task):.0%} of the pairs are forgotten")
+        if isinstance(task.model, FullBatchRecommender):
+            return self._anew(task)
         carried = {name: task.carried[name] for name in BalanceFacts.model_fields if name in task.carried}
         facts = BalanceFacts.of(carried) if carried else None
         owed = facts.owed if facts else 0.0
         if len(task.partition.forgotten) >= FEWEST or _large(task, owed):
             return self._whole(task, owed)
         return self._small(task, facts)
+
+    def _anew(self, task: Task) -> UnlearnResult:
+        """Train a model anew that has no balance of ranked pairs, on all retained pairs at once."""
+        inputs = task.inputs(views.retained)
+        guard = ValidationGuard(task, inputs)
+        if guard.trained is None:
+            return self.unsolved(task, "the model was not trained to rank pairs")
+        result = trained_in_full_batches(task, inputs, guard)
+        why = guard.worse(result.model)
+        return self.unsolved(task, why) if why else result
 
     def _small(self, task: Task, facts: BalanceFacts | None) -> UnlearnResult:
         """Move only the rows that lost pairs; the first small request computes the facts that later ones read."""
