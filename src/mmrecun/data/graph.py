@@ -4,7 +4,7 @@ A model holds no graph and no features itself, so an unlearned model keeps none 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -65,12 +65,17 @@ class GraphInputs:
         """The upper right block [U, I] of `user_item`, cut out of it at the first use."""
         return None if self.user_item is None else halves(self.user_item.forward, self.users)
 
+    def nodes_present(self, modalities: Iterable[str]) -> Tensor:
+        """Say whether each user and then each item has each of some `modalities`; bool [U + I, M], computed once."""
+        names = tuple(modalities)
+        if names not in self._nodes_present:
+            sides = (torch.stack([has[name] for name in names], dim=1) for has in (self.user_present, self.present))
+            self._nodes_present[names] = torch.cat(list(sides))
+        return self._nodes_present[names]
+
     @cached_property
-    def nodes_present(self) -> Tensor:
-        """Whether each user and then each item has each modality, in the order of their names; bool [U + I, M]."""
-        names = sorted(self.present)
-        sides = (torch.stack([has[name] for name in names], dim=1) for has in (self.user_present, self.present))
-        return torch.cat(list(sides))
+    def _nodes_present(self) -> dict[tuple[str, ...], Tensor]:
+        return {}
 
     def rows_of_users(self, users: Tensor, table: Tensor) -> Tensor:
         """Return rows `users` (int64 [B]) of a `table` [U, D] of all users: [B, D], differentiable in `table`."""

@@ -86,7 +86,7 @@ class MGCN(Recommender):
         content, sizes = self._content(inputs), (inputs.users, inputs.items)
         if not self.sizes.widths:
             return Vectors(*_sides(content, sizes))
-        return self._fused(content, torch.cat(self._branches(inputs)), inputs.nodes_present, sizes)
+        return self._fused(content, torch.cat(self._branches(inputs)), self._present(inputs), sizes)
 
     def batch_vectors(self, inputs: GraphInputs, triples: Triples) -> TripleVectors:
         """Return `vectors(inputs).of_triples(triples)`, computing the side view for the batch's users and items only.
@@ -106,7 +106,7 @@ class MGCN(Recommender):
             for of_users, of_items in (
                 _sides(self._content(inputs), sizes),
                 self._branches(inputs),
-                _sides(inputs.nodes_present, sizes),
+                _sides(self._present(inputs), sizes),
             )
         )
         met = self._fused(content, stacked, present, (len(users), len(items)))
@@ -121,7 +121,7 @@ class MGCN(Recommender):
         smooth = propagate_at(inputs.user_item, table, nodes, self.config.layers)
         of_users, of_items = self._branches(inputs)
         stacked = torch.cat([gather(triples.users, of_users), gather(items, of_items)])
-        vectors = self._fused(smooth, stacked, inputs.nodes_present[nodes], (size, 2 * size))
+        vectors = self._fused(smooth, stacked, self._present(inputs)[nodes], (size, 2 * size))
         views = {name: _thirds(*pair) for name, pair in vectors.views.items()}
         return TripleVectors(*_thirds(vectors.users, vectors.items), views, triples)
 
@@ -147,8 +147,15 @@ class MGCN(Recommender):
         stacked = torch.cat(branches, dim=1)
         return inputs.user_block @ stacked, stacked
 
+    def _present(self, inputs: GraphInputs) -> Tensor:
+        """Say which of the model's modalities each user and then each item has; bool [U + I, M].
+
+        The inputs may have more: those of the data before a modality was forgotten.
+        """
+        return inputs.nodes_present(self.sizes.widths)
+
     def _fused(self, content: Tensor, stacked: Tensor, present: Tensor, sizes: tuple[int, int]) -> Vectors:
-        """Combine `_content`, `_branches` and `nodes_present` of some users and, after them, some items: `sizes`."""
+        """Combine `_content`, `_branches` and `_present` of some users and, after them, some items: `sizes`."""
         side = self._side(content, stacked, present)
         parts = (torch.split(nodes, self.config.dim, dim=1) for nodes in _sides(stacked, sizes))
         return Vectors(

@@ -98,6 +98,12 @@ class ModelContract:
         lesser = transfer_rows(model, Sizes.of_dataset(gone), users, items, present, Seed(0))
         torch.testing.assert_close(scores(model, absent), scores(lesser, gone))
 
+    def test_modalities_that_the_model_lacks_are_not_read(self, dataset: Dataset) -> None:
+        """Inputs may have more modalities than the model: those of the data before one was forgotten."""
+        image = with_modalities(dataset, "image")
+        model = disturb(build(self.name, image))
+        torch.testing.assert_close(scores(model, dataset), scores(model, image))
+
     def test_an_item_without_features_is_not_touched_by_what_stands_in_their_place(self, dataset: Dataset) -> None:
         """Values in the feature rows of absent items do not change scores."""
         image = dataset.modalities["image"]
