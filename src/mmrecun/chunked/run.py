@@ -137,9 +137,8 @@ class MappedRun:
     def retained(self, side: str) -> Ints:
         """Return the rows of all but the removed users or items, which have no id: int64, ascending."""
         table = self.table(f"{side}.ids")
-        each = [
-            np.flatnonzero(table.chunk(number)[:, 0]) for number in range(len(table.spec.chunks))
-        ]  # no id has a NUL
+        # an id is never empty and has no NUL, so that its first byte says whether the row has one
+        each = [np.flatnonzero(table.chunk(number)[:, 0]) for number in range(len(table.spec.chunks))]
         return np.concatenate([number * table.spec.per_chunk + rows for number, rows in enumerate(each)])
 
     def find(self, side: str, names: tuple[str, ...]) -> Ints:

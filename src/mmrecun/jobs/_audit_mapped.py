@@ -59,8 +59,7 @@ def audit_mapped(
     """Audit an unlearned run in chunks, and write audit.json and report.html into its folder if it is on this machine.
 
     The lists, ranks and traits of ordinary audits are measured for drawn users and at most four times as many of those
-    who lost pairs. Lists are those of all items, which are ranked block by block. Anything else is measured on the
-    items that are in lists or pairs and on 20,000 drawn ones. So memory follows what is drawn.
+    who lost pairs. Lists are those of all items; all else is measured on those in lists or pairs and 20,000 others.
 
     Args:
         run: an unlearned run, whole or in parts.
@@ -77,14 +76,14 @@ def audit_mapped(
     place, begun = Path(run), now()
     with reader(on) as read:
         before, after, found = checked(read, place, None, users, None if original is None else Path(original))
-        drawn = checked_users(after.size("items")) if users is None else users
         record = after.manifest.requested
         if key is not None and record is not None and record.with_key(key).locked:
             raise ConfigError(f"key: not the one under which {place} keeps what was asked for; give that one, or none")
         touched = users_who_lost_pairs_in(after, None if original is None else Path(original))
         asked = _asked_check(before, after, found.removed, touched, record and record.with_key(read_key(key)))
         removal = (asked, *_removal(found.facts["residue"]))
-        sample = AuditSample.of(before, after, found.removed, touched, drawn)
+        count = checked_users(after.size("items")) if users is None else users
+        sample = AuditSample.of(before, after, found.removed, touched, count)
         made = assess(sample.subject(removal), progress=progress)
     report = made.model_copy(
         update={

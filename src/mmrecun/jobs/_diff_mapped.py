@@ -64,29 +64,31 @@ def diff_mapped(
         drawn = common["users"] if not count else _drawn(common["users"], count)
         lost = _common(common["users"], differ[removed > 0])
         chosen = np.union1d(drawn, lost if not count else _drawn(lost, most_touched(count)))
-        items = common["items"]
-        if count:
-            items = compared_items([(first, chosen), (second, chosen)], items, LENGTH)
-        shared = _common(items, common["items"])
-        one, two = (
-            _part(run, chosen, np.union1d(shared, np.setdiff1d(every, common["items"], assume_unique=True)))
-            for run, every in zip((first, second), rows["items"], strict=True)
-        )
-        found = compare(one, two, names, progress, np.isin(chosen, drawn))
+        parts = _compared((first, second), chosen, rows["items"], common["items"], bool(count))
+        found = compare(*parts, names, progress, np.isin(chosen, drawn))
     counts = {side: _counts(*map(len, (*both, common[side]))) for side, both in rows.items()}
-    totals = [sum(each.manifest.pairs.values()) for each in (first, second)]
-    counts["interactions"] = {
-        "before": totals[0],
-        "after": totals[1],
-        "removed": int(removed.sum()),
-        "added": int(added.sum()),
-    }
+    before, after = (sum(each.manifest.pairs.values()) for each in (first, second))
+    gone, come = int(removed.sum()), int(added.sum())
+    counts["interactions"] = {"before": before, "after": after, "removed": gone, "added": come}
     return found | {"rows": counts, "sample": len(drawn)}
 
 
-def _part(run: MappedRun, users: Ints, items: Ints) -> Compared:
-    excerpt = Excerpt(run, users, items)
-    return Compared(run.folder, excerpt.dataset, excerpt.vectors)
+def _compared(
+    runs: tuple[MappedRun, MappedRun], users: Ints, items: tuple[Ints, Ints], common: Ints, some: bool
+) -> tuple[Compared, Compared]:
+    """Return the `users` of both runs and the items that they are compared on: all, or `some` of the `common` ones.
+
+    All of int64, rows. Items that only one of the runs has are compared in any case.
+    """
+    chosen = common
+    if some:
+        chosen = _common(compared_items([(run, users) for run in runs], common, LENGTH), common)
+    excerpts = (
+        Excerpt(run, users, np.union1d(chosen, np.setdiff1d(every, common, assume_unique=True)))
+        for run, every in zip(runs, items, strict=True)
+    )
+    one, two = (Compared(part.run.folder, part.dataset, part.vectors) for part in excerpts)
+    return one, two
 
 
 def _drawn(rows: Ints, count: int) -> Ints:

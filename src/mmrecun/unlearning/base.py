@@ -158,6 +158,12 @@ def working_copy(task: Task) -> Recommender:
     return transfer_rows(source, source.sizes, users, items, presence(original), task.seed.child("fresh rows"))
 
 
+def untrained_model(task: Task, data: Dataset, seed: Seed) -> Recommender:
+    """Build the model anew for `data`, with the settings of the trained one, on its device."""
+    model = type(task.model)(task.model.config, Sizes.of_dataset(data), seed.child("model").torch())
+    return model.to(task.device)
+
+
 def retained_model(task: Task, working: Recommender) -> Recommender:
     """Copy the retained rows and branches of `working` into a model of the retained data."""
     partition = task.partition

@@ -1,9 +1,8 @@
 """Gold: train again from scratch on the retained data, with the settings of the original training."""
 
 from mmrecun.forget import views
-from mmrecun.models.base import Sizes
 from mmrecun.training.fit import fit
-from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult
+from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, untrained_model
 
 
 class Retrain(Unlearner):
@@ -16,8 +15,7 @@ class Retrain(Unlearner):
     def run(self, task: Task) -> UnlearnResult:
         """Train a fresh model; `task.training` decides when it stops."""
         inputs, retained = task.inputs(views.retained), task.partition.retained
-        fresh = type(task.model)(task.model.config, Sizes.of_dataset(retained), task.seed.child("model").torch())
-        fresh.to(task.device)
+        fresh = untrained_model(task, retained, task.seed)
         result = fit(
             fresh,
             retained,

@@ -12,10 +12,9 @@ import torch
 
 from mmrecun.data.graph import GraphInputs
 from mmrecun.errors import DivergedError
-from mmrecun.models.base import Sizes
 from mmrecun.models.full_batch import AllPairs, FullBatchRecommender
 from mmrecun.training.loop import diverged
-from mmrecun.unlearning.base import Task, UnlearnResult
+from mmrecun.unlearning.base import Task, UnlearnResult, untrained_model
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 
 _FASTER = 3.0  # learning rate, relative to that of the training
@@ -39,15 +38,15 @@ def trained_in_full_batches(task: Task, inputs: GraphInputs, guard: ValidationGu
         DivergedError: when the loss is no longer finite.
     """
     retained, seed = task.partition.retained, task.seed
-    model = type(task.model)(task.model.config, Sizes.of_dataset(retained), seed.child("model").torch()).to(task.device)
+    model = untrained_model(task, retained, seed)
     assert isinstance(model, FullBatchRecommender)
+    assert guard.trained is not None
     pairs = AllPairs(retained.train, (len(retained.users), len(retained.items)), task.device)
     optimizer = _adam(model, task.training.learning_rate)
     shared = optimizer.param_groups[1]
     noise = seed.child("noise").torch(task.device)
-    enough = math.inf if guard.trained is None else guard.trained
     best, done, history = _Best(), 0, list[dict[str, float]]()
-    while best.score < enough and done < min(best.step + _PATIENCE, _MOST):
+    while best.score < guard.trained and done < min(best.step + _PATIENCE, _MOST):
         model.dropout_rng = noise
         for step in range(done + 1, done + _BETWEEN + 1):
             shared["lr"] = shared_rate(step) * task.training.learning_rate

@@ -18,9 +18,9 @@ from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.forget.partition import Partition
-from mmrecun.models.base import Recommender, Sizes
+from mmrecun.models.base import Recommender
 from mmrecun.training.fit import fit
-from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.base import Task, untrained_model
 from mmrecun.unlearning.vector_model import vector_model
 
 
@@ -178,7 +178,7 @@ def train_shard(
     users, items = np.unique(pairs.users), np.unique(pairs.items)
     data = task.partition.retained.with_interactions(pairs).restrict(users, items)
     seed = task.seed.child(f"shard {number}")
-    model = type(task.model)(task.model.config, Sizes.of_dataset(data), seed.child("model").torch()).to(task.device)
+    model = untrained_model(task, data, seed)
     inputs = build_inputs(data, model.required_inputs(), task.device)
 
     def state(current: Recommender) -> Shard:
