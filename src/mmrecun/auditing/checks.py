@@ -64,18 +64,29 @@ def recognition_check(kind: Kind, found: Recognition) -> Check:
     """
     if kind.target is Target.MODALITIES:
         return lapsed_check(kind, found)
-    allowed = max(RECOGNITION_MARGIN, ERRORS * error_floor(found.auc_error, found.pairs, found.held_out))
+    allowed = _allowed(found)
     state, reading = _recognition_outcome(found, allowed)
     whose = "items" if kind.target is Target.ITEMS else "users"
     detail = (
         f"AUC {found.auc:.3f} of {found.pairs:,} forgotten against {found.held_out:,} held-out pairs of the same "
         f"{whose} ({CHANCE} ± {min(allowed, CHANCE):.3f})"
     )
+    if found.reference_auc is not None:
+        detail += f"; {found.reference_auc:.3f} by the retained pairs alone"
     if allowed <= TOO_VAGUE and found.known_auc - CHANCE >= allowed:
         detail += f"; {share_words(found)} still look known"
     if found.attack_auc is not None:
         detail += f"; attack with labels {found.attack_auc:.3f}, {found.attack_level or CHANCE:.3f} without the model"
     return Check(name=recognition_name(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
+
+
+def differs_from_chance(found: Recognition) -> bool:
+    """Say whether the AUC differs from chance by more than is allowed after a random split."""
+    return abs(found.auc - CHANCE) > _allowed(found)
+
+
+def _allowed(found: Recognition) -> float:
+    return max(RECOGNITION_MARGIN, ERRORS * error_floor(found.auc_error, found.pairs, found.held_out))
 
 
 def lapsed_check(kind: Kind, found: Recognition) -> Check:
@@ -110,7 +121,8 @@ def lapsed_check(kind: Kind, found: Recognition) -> Check:
 def _recognition_outcome(found: Recognition, allowed: float) -> tuple[Outcome, str]:
     away, level = found.auc - CHANCE, found.attack_level or CHANCE
     # an attacker without information guesses, so a level below chance counts as chance
-    attack, apart = (found.attack_auc or level) - max(level, CHANCE), level - CHANCE
+    attack = (found.attack_auc or level) - max(level, CHANCE)
+    apart = max(level - CHANCE, abs((found.reference_auc or CHANCE) - CHANCE))
     apart = apart if apart > SPLIT_MARGIN else 0.0
     if away < -allowed - apart:
         return Outcome.FAILED, "over-forgotten"

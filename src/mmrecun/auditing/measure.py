@@ -100,6 +100,9 @@ def measure_state(
     traits, structure = setup.cache.traits(audited.model, (users, items)), setup.cache.structure(users.device)
     model, served = (None, None) if audited.kind is RunKind.ORIGINAL else (audited.model, retained.lists.lists)
     comparisons = setup.recognition_tests.comparisons(model, padded, traits, structure, setup.cache.inputs)
+    recognition = {kind: comparison.figures() for kind, comparison in comparisons.items()}
+    if model is not None:
+        recognition = {kind: setup.references.beside(kind, each, users.device) for kind, each in recognition.items()}
     rows = retained.lists.rows
     return MeasuredRun(
         figures=Measurements(
@@ -112,7 +115,7 @@ def measure_state(
             exposure=_exposure(padded, partition, setup, served),
             groups=_groups(retained.tested, partition),
             probes=_folded_in(padded, partition, setup),
-            recognition={kind: comparison.figures() for kind, comparison in comparisons.items()},
+            recognition=recognition,
             marks=_marks(setup, traits, structure),
             bands=retained.tested.bands("retain") | forgotten.bands,
         ),

@@ -120,9 +120,23 @@ class RecognitionTests:
 
         Args:
             model: model of the retained data; None for the original, which has no comparison of lapsed features.
+            vectors, traits, structure: see `of_pairs`.
+            build: see `LapsedFeatures.groups`.
+        """
+        found = self.of_pairs(vectors, traits, structure)
+        for name, lapsed in self.features.items():
+            if model is not None and (groups := lapsed.groups(model, self.partition, build)) is not None:
+                empty = tuple(np.empty((len(group.owners), 0)) for group in groups[:2])
+                none = empty[0], empty[1]
+                found[Kind.of_features(name)] = Comparison(*groups, none, none)
+        return found
+
+    def of_pairs(self, vectors: Vectors, traits: RowTraits, structure: RowTraits) -> dict[Kind, Comparison]:
+        """Compare the pairs of removed users, of removed items and of those that stay.
+
+        Args:
             vectors: vectors of all users and items in original rows.
             traits, structure: traits of the retained rows; see `row_traits`.
-            build: see `LapsedFeatures.groups`.
         """
         whole, shown = (_in_original_rows(rows, self.partition) for rows in (traits, structure))
         found: dict[Kind, Comparison] = {}
@@ -140,11 +154,6 @@ class RecognitionTests:
             )
         if self.pairs is not None:
             found[Kind(Target.INTERACTIONS)] = self.pairs.comparison(vectors, whole, shown)
-        for name, lapsed in self.features.items():
-            if model is not None and (groups := lapsed.groups(model, self.partition, build)) is not None:
-                empty = tuple(np.empty((len(group.owners), 0)) for group in groups[:2])
-                none = empty[0], empty[1]
-                found[Kind.of_features(name)] = Comparison(*groups, none, none)
         return found
 
 

@@ -18,6 +18,7 @@ from mmrecun.auditing.cold_start import with_newcomers
 from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import PairGroup, random_controls
 from mmrecun.auditing.recognition_tests import RecognitionTests
+from mmrecun.auditing.reference import ReferenceLevels
 from mmrecun.auditing.sampling import MeasuredUsers, measured_users
 from mmrecun.data.graph import GraphInputs, RequiredInputs, user_item_graph
 from mmrecun.data.interactions import Interactions, Split
@@ -143,6 +144,7 @@ class AuditSetup:
             removed ones.
         measured: the users whose lists are made.
         recognition_tests: the comparisons of each kind of thing that was forgotten.
+        references: what the retained pairs alone give in these.
         affected_user_rows, affected_item_rows: retained rows that the request touched more than others.
         list_changes: the users whose lists are compared with those before.
         cache: the inputs of every view of the data.
@@ -157,6 +159,7 @@ class AuditSetup:
     affected: Bools
     measured: MeasuredUsers
     recognition_tests: RecognitionTests
+    references: ReferenceLevels
     affected_user_rows: AffectedRows
     affected_item_rows: AffectedRows
     list_changes: ListChanges
@@ -198,6 +201,7 @@ def audit_setup(partition: Partition, sample: int | None = None, measured: Measu
     random = random_controls(forgotten, partition.original.train, users, items, rng) if len(forgotten) else forgotten
     affected = _affected(partition, forgotten, train)
     measured = measured or measured_users(partition, affected, sample)
+    tests = RecognitionTests.of(partition)
     return AuditSetup(
         branch=branch,
         forgotten=forgotten,
@@ -207,7 +211,8 @@ def audit_setup(partition: Partition, sample: int | None = None, measured: Measu
         by=_matched_on(partition),
         affected=affected,
         measured=measured,
-        recognition_tests=RecognitionTests.of(partition),
+        recognition_tests=tests,
+        references=ReferenceLevels(tests),
         affected_user_rows=AffectedRows.of(partition, users=True),
         affected_item_rows=AffectedRows.of(partition, users=False),
         list_changes=ListChanges(

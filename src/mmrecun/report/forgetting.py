@@ -79,6 +79,12 @@ _RECOGNISED: tuple[tuple[str, str, str, Callable[[Recognition], FigureWithError]
         ".3f",
         lambda found: (found.attack_level, ""),
     ),
+    (
+        "without the model (AUC)",
+        "The first AUC by the retained pairs alone. Far from 0.5: held-out pairs are of another kind, such as later.",
+        ".3f",
+        lambda found: (found.reference_auc, ""),
+    ),
 )
 _NEIGHBOURS: tuple[tuple[str, str, Callable[[Harm], float]], ...] = (
     ("mean change of recall@20", "After minus before. Below zero: their lists got worse.", lambda found: found.mean),

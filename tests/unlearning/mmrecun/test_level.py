@@ -7,12 +7,12 @@ from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import normalised_block
 from mmrecun.data.interactions import Split
 from mmrecun.data.sparse import SparseMatrix
+from mmrecun.evaluation.spectral import spectral_vectors
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun import level
 from mmrecun.unlearning.mmrecun.level import ForgettingLevel
-from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 CPU = torch.device("cpu")
 

@@ -2,7 +2,7 @@
 
 If the split was random, a model that never saw either has an AUC of about 0.5. The deviation from 0.5, by the chance of
 the draw or since validation pairs are later ones, is measured with vectors computed from the retained pairs alone (see
-`spectral`). So the AUC shows, without Gold, whether a model has forgotten too little or too much.
+`evaluation.spectral`). So the AUC shows, without Gold, whether a model has forgotten too little or too much.
 
 Single pairs are compared in groups of equally popular items. A pair with a rare item is remembered in the row of the
 item, one with a popular item in that of the user, so that these figures show how far the rows of each side should move.
@@ -23,10 +23,10 @@ from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.sparse import SparseMatrix
 from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
 from mmrecun.evaluation.ranking import PairsAmong
+from mmrecun.evaluation.spectral import spectral_vectors
 from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratified_auc
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors
-from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
 
 Group = tuple[np.ndarray, Ints, np.ndarray, Ints]  # percentiles and strata of forgotten and of validation pairs
 _MOST = 4096

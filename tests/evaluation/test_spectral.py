@@ -6,10 +6,10 @@ import torch
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import normalised_block
 from mmrecun.data.sparse import SparseMatrix
-from mmrecun.unlearning.mmrecun.spectral import spectral_vectors
+from mmrecun.evaluation.spectral import spectral_vectors
 
 CPU = torch.device("cpu")
-ROWS_PER_DIM = "mmrecun.unlearning.mmrecun.spectral._ROWS_PER_DIM"
+ROWS_PER_DIM = "mmrecun.evaluation.spectral._ROWS_PER_DIM"
 
 
 def factors(data: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,7 +32,7 @@ def test_with_as_many_dimensions_as_items_the_pairs_come_back(dataset: Dataset, 
 
 
 def test_with_fewer_they_come_nearly_as_near_as_the_svd(dataset: Dataset, monkeypatch):
-    monkeypatch.setattr("mmrecun.unlearning.mmrecun.spectral._DIM", 8)
+    monkeypatch.setattr("mmrecun.evaluation.spectral._DIM", 8)
     users, items = factors(dataset)
     best = np.sqrt((np.linalg.svd(dense(dataset), compute_uv=False)[8:] ** 2).sum())
     assert best <= np.linalg.norm((users @ items.T).numpy() - dense(dataset)) < 1.1 * best
