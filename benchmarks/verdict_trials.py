@@ -57,7 +57,8 @@ def request(dataset: Dataset, name: str, seed: Seed, half: bool = False) -> Forg
     Args:
         dataset: to draw from.
         name: such as `users5`, `active2`, `popular0.01`, or `feataudio-20` for the audio of a fifth of the items;
-            `nearaudio-20` chooses them for having a near-duplicate that keeps its audio.
+            `nearaudio-20` chooses them for having a near-duplicate that keeps its audio, `median0.01` a user of median
+            activity.
         seed: of the draw.
         half: whether to take half of it.
     """
@@ -78,8 +79,10 @@ def request(dataset: Dataset, name: str, seed: Seed, half: bool = False) -> Forg
         chosen = np.argsort(-degree, kind="stable")[: max(1, round(ratio * len(degree)))]
         return chosen[: len(chosen) // 2] if half else chosen
 
-    if kind in ("users", "active"):
-        rows = drawn(users) if kind == "users" else most(dataset.degrees[0])
+    if kind in ("users", "active", "median"):
+        degree = dataset.degrees[0]
+        far = np.where(degree > 0, np.abs(degree - np.median(degree[users])), np.inf)
+        rows = drawn(users) if kind == "users" else most(degree if kind == "active" else -far)
         return ForgetRequest(users=tuple(dataset.users.names.gather(rows)))
     if kind in ("items", "popular"):
         rows = drawn(items) if kind == "items" else most(dataset.degrees[1])

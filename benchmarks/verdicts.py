@@ -7,10 +7,11 @@ import json
 import shutil
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.cases import imported
 from benchmarks.fakes import FAKES, Case, graph_swap
@@ -76,6 +77,12 @@ class Court:
         self.setup: AuditSetup = audit_setup(self.partition)
         self.before = self.measured(RunKind.ORIGINAL, self.original, self.original.model)
         self.targets = [self.measured(RunKind.GOLD, gold, gold.model) for gold in self.golds]
+
+    def beside(self, original: Run) -> Self:
+        """Return the same request to another training of the same data; what is known of Golds stays."""
+        other = copy(self)
+        other.original, other.before = original, self.measured(RunKind.ORIGINAL, original, original.model)
+        return other
 
     def measured(self, kind: RunKind, run: Run, model: Recommender) -> MeasuredRun:
         """Everything that an audit measures of one state."""

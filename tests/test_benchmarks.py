@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks import card, cases, gpu, gpu_tables, latency, limits, phases, scale, verdicts
+from benchmarks import card, cases, every_kind, gpu, gpu_tables, latency, limits, phases, scale, verdicts
 from benchmarks.counting import counted
 from benchmarks.limits import Limits
 from benchmarks.page import Table, write
 from benchmarks.plain import PlainTraining, adjacency
 from benchmarks.timing import Spread, in_child, interleaved, ratios
 from benchmarks.training import MODELS
-from benchmarks.verdict_trials import request, with_near_duplicate
+from benchmarks.verdict_trials import Trial, request, with_near_duplicate
 
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset
@@ -147,6 +147,31 @@ def test_products_and_hops_are_counted():
     shares = found.shares(Limits(dense_fp32=1, dense_bf16=2, copy=1, sparse=1))
     assert shares["dense"] == pytest.approx(1e-9 * 180 / found.seconds["dense"])
     assert counted(lambda: left + 1).shares(Limits(1, 1, 1, 1)) == {"dense": None, "hops": None}
+
+
+def test_the_user_of_median_activity_is_found(dataset: Dataset):
+    (name,) = request(dataset, "median0.01", Seed(0)).users
+    degree = dataset.degrees[0]
+    assert abs(degree[dataset.users.rows([name])[0]] - np.median(degree)) <= 0.5
+
+
+def test_every_kind_of_request_is_judged_beside_golds_that_are_judged_too(
+    tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = {"epochs": 12, "dim": 8}
+    trials = (Trial(str(data_folder), "bprmf", ("users5", "median0.01"), 2, (), settings),)
+    monkeypatch.setattr(every_kind, "TRIALS", trials)
+    monkeypatch.setattr(every_kind, "ORIGINALS", (6, 7))
+    words = ["--kept", str(tmp_path / "kept"), "--out", str(tmp_path), "--only", "users5"]
+    every_kind.main(words)
+    (line,) = json.loads((tmp_path / "every_kind.json").read_text(encoding="utf-8"))["tables"][0]["rows"]
+    assert (line["request"], line["Golds"]) == ("users5", 2)
+    assert line["with Gold"].count(" of 2") == 2
+    kept = json.loads(next((tmp_path / "kept" / "every_kind").iterdir()).read_text(encoding="utf-8"))
+    assert [row["kind"] for row in kept] == ["gold", "gold", "method", "method"]
+    assert kept[2]["before"] != kept[3]["before"]
+    every_kind.main(words)  # reads what is kept
+    assert json.loads((tmp_path / "every_kind.json").read_text(encoding="utf-8"))["tables"][0]["rows"] == [line]
 
 
 def test_a_table_shows_what_does_not_apply():
