@@ -1,8 +1,9 @@
 """The stationary point at which training leaves a row: its gradient, a decay, and a remainder.
 
-At the end of a training -g = decay * row + rest, where g is the gradient of BPR over all pairs of the row (see
-`expected_bpr`). The decay combines the regulariser and early stopping. It depends closely on the
-degree, so it is estimated from rows of the same degree. The rest is noise of the negatives that were drawn.
+At the end of a training g + decay * row = rest, where g is the gradient of the loss over all pairs by the row (see
+`expected_loss`). The decay combines the regulariser and early stopping. It depends closely on the degree, so it is
+estimated from rows of the same degree. The rest is what they leave: noise of the negatives that were drawn and, where
+items share features or graphs join rows, a part of what neighbours taught the row.
 
 Without the forgotten pairs a row would be in balance with its retained ones, with the decay of a row of its new degree
 and the noise of fewer pairs.

@@ -96,7 +96,8 @@ class MMRecUnConfig(UnlearnConfig):
         ),
     )
     epochs: NonNegativeInt = Field(
-        default=1, description="epochs of training on the retained data at the end; a part of one after small requests"
+        default=1,
+        description="epochs of training on the retained data at the end; less than one for less than 1 % of the pairs",
     )
 
 
