@@ -66,31 +66,46 @@ def unlearned(court: Court, method: str) -> Judged:
     seconds = time.process_time() - started
     state = court.measured(RunKind.UNLEARNED, court.original, model)
     found = _row(court.row("method", method, state, model, court.targets), state)
-    return {**found, "before": all_figures(court.before), "CPU s": round(seconds, 2)}
+    lists = [_places_lost(court, each) for each in (state, *court.targets)]
+    return {**found, "before": all_figures(court.before), "lists": lists, "CPU s": round(seconds, 2)}
 
 
 def _row(row: Judged, state: MeasuredRun) -> Judged:
     return {**row, "figures": all_figures(state)}
 
 
+def _places_lost(court: Court, state: MeasuredRun) -> float | None:
+    """Return how well touched items are told by the places that they lost in everybody's lists; None without any."""
+    mark = court.setup.list_changes.lists_mark(court.before.lists, state.lists)
+    return mark.auc if mark else None
+
+
 def all_figures(state: MeasuredRun) -> dict[str, float]:
-    """Return recall, AUCs, places by fold-in and forget recall."""
+    """Return recall, AUCs, those of attacks with labels, places by fold-in and forget recall."""
     figures = state.figures
-    places = {f"place {name}": found.place for name, found in figures.recognition.items()}
-    forget = {"forget recall": figures.forget["recall@20"]} if figures.forget else {}
-    return {**figures_of(state), **places, **forget}
+    found = figures_of(state)
+    for name, recognition in figures.recognition.items():
+        found[f"place {name}"] = recognition.place
+        if recognition.attack_auc is not None:
+            found[f"attack {name}"] = recognition.attack_auc
+    return found | ({"forget recall": figures.forget["recall@20"]} if figures.forget else {})
 
 
 def summary(trial: Trial, name: str, rows: Sequence[Judged]) -> dict[str, Any]:
     """Return a line for a request: means over the Originals before those over the Golds, and how many pass."""
     own, golds = ([row for row in rows if row["kind"] == kind] for kind in ("method", "gold"))
     line: dict[str, Any] = {"data": Path(trial.data).name, "model": trial.model, "request": name, "Golds": len(golds)}
-    for shown, prefix in (("retained recall", "retained recall"), ("AUC", "AUC "), ("fold-in", "place ")):
+    for shown, prefix in (
+        ("retained recall", "retained recall"),
+        ("AUC", "AUC "),
+        ("fold-in", "place "),
+        ("attack", "attack "),
+    ):
         names = [key for key in own[0]["figures"] if key.startswith(prefix)]
-        line[shown] = ", ".join(_beside(own, golds, key) for key in names)
-    marks = [key for key in own[0]["figures"] if key.startswith("marks ") and key != "marks lists"]
+        line[shown] = ", ".join(_beside(own, golds, key) for key in names) or "-"
+    marks = [key for key in own[0]["figures"] if key.startswith("marks ")]
     line["marks"] = ", ".join(f"{key.removeprefix('marks ')} {_beside(own, golds, key)}" for key in marks) or "-"
-    line["lists"] = _beside(own, golds, "marks lists") if "marks lists" in own[0]["figures"] else "-"
+    line["lists"] = _lists(own)
     for verdict in ("without Gold", "with Gold"):
         line[verdict] = f"{_passes(own, verdict)} / {_passes(golds, verdict)}"
     line["CPU s"] = round(mean(row["CPU s"] for row in own), 1)
@@ -110,6 +125,13 @@ def _failed(row: Mapping[str, Any]) -> set[str]:
 def _beside(own: Sequence[Judged], golds: Sequence[Judged], key: str) -> str:
     ours, theirs = ([row["figures"][key] for row in rows if key in row["figures"]] for rows in (own, golds))
     return f"{mean(ours):.3f} / {mean(theirs):.3f}" if theirs else f"{mean(ours):.3f}"
+
+
+def _lists(own: Sequence[Judged]) -> str:
+    found = [row["lists"] for row in own if None not in row["lists"]]
+    if not found:
+        return "-"
+    return f"{mean(lists[0] for lists in found):.3f} / {mean(mean(lists[1:]) for lists in found):.3f}"
 
 
 def _passes(rows: Sequence[Judged], verdict: str) -> str:
