@@ -13,9 +13,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from benchmarks.against_gold import DRAW, SEED, court_of, figures_of
+from benchmarks.against_gold import SEED, court_of, figures_of
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdict_trials import trials
+from benchmarks.verdict_trials import DRAW, trials
 from benchmarks.verdicts import Court, Kept
 from mmrecun.auditing.figures import RunKind
 from mmrecun.text import counted

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdict_trials import Trial, request, trials
-from benchmarks.verdicts import FIRST_GOLD, Court, Kept
+from benchmarks.verdict_trials import DRAW, Trial, trials
+from benchmarks.verdicts import Court, Kept
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.keys import CheckName
 from mmrecun.auditing.measure import MeasuredRun
@@ -21,7 +21,7 @@ from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
 
-DRAW, SEED = 5, Seed(7)
+SEED = Seed(7)
 
 
 def row_of(court: Court, method: str) -> dict[str, Any]:
@@ -69,9 +69,7 @@ def beside(value: float, golds: Sequence[MeasuredRun], name: str) -> str:
 def court_of(kept: Kept, trial: Trial, name: str, draw: int, golds: int, seed: int = 0) -> Court:
     """Return the original of a seed, the Golds and the probe of one request."""
     original = kept.original(trial, seed)
-    asked = request(original.dataset, name, Seed(draw))
-    called = name if draw == DRAW else f"{name}-draw{draw}"
-    runs = [kept.retrained(original, called, asked, FIRST_GOLD + number) for number in range(golds)]
+    asked, runs = kept.golds(original, name, draw, golds)
     return Court(Path(trial.data).name, trial.model, name, original, asked, runs)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from benchmarks import every_kind
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdict_trials import REQUESTS, Trial, request, trials
-from benchmarks.verdicts import FIRST_GOLD, Kept
+from benchmarks.verdict_trials import DRAW, GRID, Trial, trials
+from benchmarks.verdicts import Kept
 from mmrecun import runs
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.forget import views
@@ -29,8 +30,9 @@ SEED = Seed(7)
 
 def row_of(kept: Kept, trial: Trial, name: str, options: Namespace) -> dict[str, Any]:
     """Time a method and an epoch of Gold's training, in turns; the first turn warms up and does not count."""
-    original, kind = kept.original(trial), method_class(options.method)
-    asked = request(original.dataset, name, REQUESTS)
+    original = kept.original(trial, every_kind.ORIGINALS[0] if options.every_kind else 0)
+    draw, kind = every_kind.DRAW if options.every_kind else DRAW, method_class(options.method)
+    asked, golds = kept.golds(original, name, draw, trial.golds)
     task = Task.of(original.model, Partition.from_request(original.dataset, asked), original.training, SEED)
     model, inputs = retained_model(task, task.model), task.inputs(views.retained)
     retained, training = task.partition.retained, task.training
@@ -47,7 +49,6 @@ def row_of(kept: Kept, trial: Trial, name: str, options: Namespace) -> dict[str,
         for _ in range(1 + options.rounds)
     ]
     own, epoch, validation = (median(part) for part in zip(*turns[1:], strict=True))
-    golds = [kept.retrained(original, name, asked, FIRST_GOLD + number) for number in range(trial.golds)]
     epochs = mean(len(runs.history(gold.folder)) for gold in golds)
     gold_seconds = epochs * (epoch + validation / training.validate_every)
     return {
@@ -74,8 +75,10 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
     parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
     parser.add_argument("--method", default="mmrecun")
+    parser.add_argument("--every-kind", action="store_true", help="the requests of `benchmarks.every_kind`")
     options = parser.parse_args(given)
-    rows = [row_of(Kept(options.kept), trial, name, options) for trial, name in trials(options.only)]
+    chosen = trials(options.only, every_kind.TRIALS if options.every_kind else GRID)
+    rows = [row_of(Kept(options.kept), trial, name, options) for trial, name in chosen]
     write(options.out, "cost_of_gold", [Table(f"{options.method} beside Gold", rows)])
 
 

@@ -6,22 +6,20 @@ a check that Golds fail, too, says little of a method. Everything trained is kep
 
 import json
 import time
-from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from benchmarks.against_gold import SEED, figures_of
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdict_trials import BABY, CITEULIKE, Trial, request
-from benchmarks.verdicts import FIRST_GOLD, Court, Kept
+from benchmarks.verdict_trials import BABY, CITEULIKE, Trial, trials
+from benchmarks.verdicts import Court, Kept
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.keys import CheckName
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.outcome import Outcome
-from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
 
@@ -46,8 +44,7 @@ def judged(kept: Kept, trial: Trial, name: str, method: str, golds: int) -> list
         rows: list[Judged] = json.loads(path.read_text(encoding="utf-8"))
         return rows
     originals = [kept.original(trial, seed) for seed in ORIGINALS]
-    asked = request(originals[0].dataset, name, Seed(DRAW))
-    runs = [kept.retrained(originals[0], f"{name}-draw{DRAW}", asked, FIRST_GOLD + number) for number in range(golds)]
+    asked, runs = kept.golds(originals[0], name, DRAW, golds)
     court = Court(trial.data, trial.model, name, originals[0], asked, runs)
     rows = [_row(row, state) for row, state in zip(court.gold_rows(), court.targets, strict=True)]
     for original in originals:
@@ -141,13 +138,6 @@ def _passes(rows: Sequence[Judged], verdict: str) -> str:
     return f"{found[Outcome.PASSED.value]}{f' +{still_open} open' if still_open else ''} of {len(rows)}"
 
 
-def _asked(options: Namespace) -> Iterator[tuple[Trial, str]]:
-    for trial in TRIALS:
-        for name in trial.requests:
-            if options.only in f"{trial.data} {trial.model} {name}":
-                yield trial, name
-
-
 def main(given: Sequence[str] | None = None) -> None:
     """Judge a method on every request, or on those whose names hold a word that is given."""
     parser = arguments("every_kind", rounds=1)
@@ -157,7 +147,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--method", default="mmrecun")
     options = parser.parse_args(given)
     kept, lines = Kept(options.kept), []
-    for trial, name in _asked(options):
+    for trial, name in trials(options.only, TRIALS):
         rows = judged(kept, trial, name, options.method, options.golds or trial.golds)
         lines.append(summary(trial, name, rows))
         print(lines[-1], flush=True)

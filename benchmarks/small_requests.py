@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.against_gold import DRAW, beside, court_of, figures_of
+from benchmarks.against_gold import beside, court_of, figures_of
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdict_trials import trials
+from benchmarks.verdict_trials import DRAW, trials
 from benchmarks.verdicts import Court, Kept
 from mmrecun.auditing.figures import RunKind
 from mmrecun.forget.partition import Partition

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch.nn.functional import cosine_similarity
 
-from benchmarks.against_gold import DRAW, SEED, court_of
+from benchmarks.against_gold import SEED, court_of
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdict_trials import trials
+from benchmarks.verdict_trials import DRAW, trials
 from benchmarks.verdicts import Court, Kept
 from mmrecun.arrays import Doubles
 from mmrecun.auditing.classifier import cross_validated

@@ -46,7 +46,7 @@ GRID = (
     Trial("citeulike", "lightgcn", ALL, 2, (), CITEULIKE),
     Trial("tiktok", "mgcn", (*ALL, "feataudio-20"), 2),
 )
-REQUESTS = Seed(5)
+DRAW = 5  # seed of the requests that were looked at while `mmrecun` was made
 
 
 def request(dataset: Dataset, name: str, seed: Seed, half: bool = False) -> ForgetRequest:
@@ -116,13 +116,13 @@ def with_near_duplicate(features: np.ndarray, ratio: float) -> np.ndarray:
     return np.array(sorted(chosen), dtype=np.int64)
 
 
-def trials(only: str) -> list[tuple[Trial, str]]:
+def trials(only: str, grid: tuple[Trial, ...] = GRID) -> list[tuple[Trial, str]]:
     """Return the requests of the grid whose data, model and name hold the words `only`; all for "".
 
     Raises:
         SystemExit: when there is none.
     """
-    found = [(trial, name) for trial in GRID for name in trial.requests if only in f"{trial.data} {trial.model} {name}"]
+    found = [(trial, name) for trial in grid for name in trial.requests if only in f"{trial.data} {trial.model} {name}"]
     if not found:
         raise SystemExit(f"--only {only}: no request of the grid is called so; write it as 'baby bprmf items5'")
     return found

@@ -16,7 +16,7 @@ from typing import Any, Self
 from benchmarks.cases import imported
 from benchmarks.fakes import FAKES, Case, graph_swap
 from benchmarks.page import OUT, Table, arguments, write
-from benchmarks.verdict_trials import REQUESTS, Trial, request, trials
+from benchmarks.verdict_trials import DRAW, Trial, request, trials
 from mmrecun import jobs, runs
 from mmrecun.auditing import residue
 from mmrecun.auditing.compare import check_run
@@ -30,6 +30,7 @@ from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.models.base import Recommender
+from mmrecun.rng import Seed
 from mmrecun.runs import WEIGHTS, Run
 from mmrecun.training.checkpoint import save_weights
 
@@ -52,6 +53,12 @@ class Kept:
             data = Path(trial.data) if own else imported(trial.data, self.folder / "data")
             jobs.train(data, trial.model, place, trial.settings, seed)
         return runs.load(place)
+
+    def golds(self, original: Run, name: str, draw: int, count: int) -> tuple[ForgetRequest, list[Run]]:
+        """Return a request of a draw, and `count` models trained without what it asks for."""
+        asked = request(original.dataset, name, Seed(draw))
+        called = name if draw == DRAW else f"{name}-draw{draw}"
+        return asked, [self.retrained(original, called, asked, FIRST_GOLD + number) for number in range(count)]
 
     def retrained(self, original: Run, name: str, asked: ForgetRequest, seed: int) -> Run:
         """Return a model trained without what was asked for."""
@@ -160,17 +167,16 @@ def judged(kept: Kept, trial: Trial, name: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
         return rows
     original = kept.original(trial)
-    asked = request(original.dataset, name, REQUESTS)
-    runs = [kept.retrained(original, name, asked, FIRST_GOLD + number) for number in range(trial.golds)]
+    asked, runs = kept.golds(original, name, DRAW, trial.golds)
     court = Court(trial.data, trial.model, name, original, asked, runs)
     rows = list(court.gold_rows())
     if name in trial.faked:
         half = None
         if trial.model in HALVED:
-            part = request(original.dataset, name, REQUESTS, half=True)
+            part = request(original.dataset, name, Seed(DRAW), half=True)
             run = kept.retrained(original, f"half-{name}", part, FIRST_GOLD)
             half = run.model, run.dataset
-        other = request(original.dataset, name, REQUESTS.child("another"))
+        other = request(original.dataset, name, Seed(DRAW).child("another"))
         case = Case(original, court.partition, court.setup, kept.original(trial, 1), runs[0].model, half, other)
         rows += court.fake_rows(case)
     path.parent.mkdir(parents=True, exist_ok=True)
