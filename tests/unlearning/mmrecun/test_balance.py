@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrecun.rng import Seed
-from mmrecun.unlearning.mmrecun.balance import Balance, DecayByDegree, RowsAndGradient, pairs_kept, share_left
+from mmrecun.unlearning.mmrecun.balance import (
+    Balance,
+    DecayByDegree,
+    RowsAndGradient,
+    other_rows,
+    pairs_kept,
+    share_left,
+)
 
 
 def rows(count: int = 40, width: int = 8, seed: int = 0) -> torch.Tensor:
@@ -125,3 +132,23 @@ def test_a_share_of_the_rest_is_that_of_another_row_at_ones_own_length():
 def test_a_row_without_pairs_loses_none():
     kept = pairs_kept(np.array([0, 4, 4]), np.array([0, 4, 1]), torch.zeros(3, 2))
     assert kept[:, 0].tolist() == [1, 1, 0.25]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 99))
+def test_every_row_gets_that_of_another_of_its_stratum(strata: list[int], seed: int):
+    where = np.array(strata)
+    others = other_rows(where, np.random.default_rng(seed))
+    assert sorted(others) == list(range(len(where)))
+    assert (where[others] == where).all()
+    alone = np.bincount(where)[where] == 1
+    assert ((others == np.arange(len(where))) == alone).all()
+
+
+def test_a_row_without_a_gradient_keeps_its_remainder():
+    """Such as that of a user without a pair."""
+    gradient, rest = rows(), rows(seed=1)
+    gradient[3] = 0
+    assert share_left(gradient, gradient)[:, 0].tolist() == [1] * 40
+    found = Balance(torch.ones(40, 1), rest).with_other_rest(gradient, 1.0).rest
+    assert torch.equal(found[3], rest[3])
+    assert not torch.isclose(found[4], rest[4]).any()

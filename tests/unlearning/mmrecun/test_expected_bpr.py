@@ -5,6 +5,7 @@ from torch import Tensor
 
 from mmrecun.data.dataset import Dataset
 from mmrecun.forget.partition import Partition
+from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import GaussNewtonMatrix
@@ -62,6 +63,34 @@ def looped(users: Tensor, items: Tensor, pairs: list, negatives: dict) -> tuple[
         by_item[item] -= forces.sum() * users[user]
         by_item[negatives[user]] += forces[:, None] * users[user]
     return by_user, by_item
+
+
+@pytest.mark.parametrize("kind", ["users", "items", "some audio"])
+def test_after_a_request_the_gradient_is_that_of_loops_over_what_is_left(dataset: Dataset, kind: str):
+    check_after(taken_out(dataset, kind))
+
+
+def test_what_leaves_is_drawn_as_often_as_any_negative(dataset: Dataset):
+    """Of users who keep one pair, so that it is known which one a new negative is drawn for."""
+    train = dataset.train
+    keep = np.unique(train.users, return_index=True)[1][::2]  # the first pair of every second user, all of the others
+    some = np.isin(train.users, train.users[keep]) & ~np.isin(np.arange(len(train)), keep)
+    names = dataset.users.names.gather(train.users[some]), dataset.items.names.gather(train.items[some])
+    check_after(Partition.from_request(dataset, ForgetRequest(pairs=tuple(zip(*names, strict=True)))))
+
+
+def check_after(partition: Partition) -> None:
+    users, items = (
+        side[rows] for side, rows in zip(vectors(partition), (partition.user_rows, partition.item_rows), strict=True)
+    )
+    train = partition.retained.train
+    had = train.matrix(len(users), len(items)).toarray() > 0
+    pairs = list(zip(train.users.tolist(), train.items.tolist(), strict=True))
+    wanted = looped(users, items, pairs, {user: np.flatnonzero(~had[user]).tolist() for user, _ in pairs})
+    after = BeforeAndAfter.of(partition, EVERYBODY, np.random.default_rng(0), CPU).after.bpr
+    made = after.gradient((users, items))
+    torch.testing.assert_close(made.users, wanted[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(made.items, wanted[1], atol=1e-4, rtol=1e-4)
 
 
 def test_pairs_that_leave_become_negatives_of_their_users(dataset: Dataset):

@@ -15,7 +15,9 @@ from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun import method, restoring, row_change, trained_balance
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
+from mmrecun.unlearning.mmrecun.small_request import moved_alone
 from mmrecun.unlearning.mmrecun.step_scale import StepScale
+from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 from tests.contracts.unlearning import TRAINING, Trained, UnlearnerContract, requests, trained_on, validate
 
@@ -299,3 +301,20 @@ def test_a_request_for_most_of_the_pairs_is_answered_by_training_anew(converged:
     found = MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task_of(converged, partition))
     assert found.stop_reason.startswith("trained anew, since 5")
     assert "% of the pairs are forgotten" in found.stop_reason
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_lost_all_its_pairs_starts_anew_in_tables_that_are_left_as_trained_too(with_tastes: Trained, alone: bool):
+    """Whether all rows are solved for or those that lost pairs move alone."""
+    partition = without_audio(with_tastes.dataset)
+    task, trained = task_of(with_tastes, partition), with_tastes.model.tables()
+    if alone:
+        model = moved_alone(task, BalanceFacts(), 8, 1.0)
+    else:
+        solver = BalanceSolver(task, 64, 2.0)
+        assert not solver.tables
+        model = solver.model
+    left, was = (tables["tastes.audio.weight"].weight[3] for tables in (model.tables(), trained))
+    assert left.abs().max() <= (6 / sum(trained["tastes.audio.weight"].weight.shape)) ** 0.5
+    assert not torch.equal(left, was)
+    assert torch.equal(model.users.weight, with_tastes.model.users.weight)

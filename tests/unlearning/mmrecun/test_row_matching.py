@@ -4,7 +4,10 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from mmrecun.auditing.marks import AffectedRows
+from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs, build_inputs, user_item_graph
+from mmrecun.data.ids import IdMap
+from mmrecun.data.interactions import Interactions
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.evaluation.row_traits import row_traits, structure
 from mmrecun.forget.partition import Partition
@@ -48,6 +51,21 @@ def test_traits_as_they_are_leave_a_row_as_it_is():
     own, near, far = (torch.randn(20, 8, generator=rng, dtype=torch.float64) for _ in range(3))
     traits = torch.stack([own.norm(dim=1).log(), cosine_similarity(own, near), cosine_similarity(own, far)], dim=1)
     torch.testing.assert_close(with_traits(own, (near, far), traits), own, atol=1e-5, rtol=1e-5)
+
+
+def test_nothing_is_matched_where_few_of_the_rows_that_lost_pairs_have_any_left():
+    """One user leaves with twelve pairs: eight items lose their only one, and four keep others."""
+    users = np.repeat(np.arange(9), [12, *[2] * 8])
+    items = np.concatenate([np.arange(12), np.array([8, 9, 10, 11] * 4)])
+    order = np.lexsort((items, users))
+    pairs = Interactions(users[order], items[order], np.zeros(len(users), dtype=np.int8))
+    names = IdMap.of("user", [f"u{n}" for n in range(9)]), IdMap.of("item", [f"i{n:02}" for n in range(12)])
+    partition = Partition.from_request(Dataset("few", *names, pairs), ForgetRequest(users=("u0",)))
+    model, inputs = factorisation(partition, dim=4)
+    before = [table.weight.detach().clone() for table in model.id_tables().values()]
+    match_rows(model, inputs, partition)
+    for table, was in zip(model.id_tables().values(), before, strict=True):
+        assert torch.equal(table.weight, was)
 
 
 def test_cosines_that_no_row_has_are_approached_from_those_of_the_row():

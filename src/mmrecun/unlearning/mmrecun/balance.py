@@ -64,9 +64,12 @@ class RowsAndGradient(NamedTuple):
 
 
 def share_left(before: Tensor, after: Tensor) -> Tensor:
-    """Compute the share of each row's gradient `before` [R, D] that remains `after` a request: float32 [R, 1]."""
-    along = (before * after).sum(dim=1, keepdim=True)
-    return (along / before.square().sum(dim=1, keepdim=True).clamp(min=_TINY)).clamp(0, 1)
+    """Compute the share of each row's gradient `before` [R, D] that remains `after` a request: float32 [R, 1].
+
+    It is 1 for a row that had none, as a user without a pair.
+    """
+    along, square = (before * after).sum(dim=1, keepdim=True), before.square().sum(dim=1, keepdim=True)
+    return torch.where(square > 0, along / square.clamp(min=_TINY), 1.0).clamp(0, 1)
 
 
 def pairs_kept(before: Ints, after: Ints, like: Tensor) -> Tensor:
@@ -78,9 +81,11 @@ def pairs_kept(before: Ints, after: Ints, like: Tensor) -> Tensor:
 
 
 def other_rows(strata: Ints, rng: np.random.Generator) -> Ints:
-    """Return a permutation of the rows within strata that leaves no row in place, where possible; int64 [R]."""
-    others = np.empty_like(strata)
-    others[np.argsort(strata, kind="stable")] = np.lexsort((rng.random(len(strata)), strata))
+    """Return a permutation of the rows within strata that leaves no row in place, unless it is alone; int64 [R]."""
+    order = np.lexsort((rng.random(len(strata)), strata))
+    others, first = np.empty_like(strata), np.searchsorted(strata[order], strata[order])
+    last = np.r_[np.diff(strata[order]) != 0, True][: len(order)]
+    others[order] = np.where(last, order[first], np.roll(order, -1))  # each takes the next one's, the last the first's
     return others
 
 
@@ -125,10 +130,12 @@ class Balance:
     def with_other_rest(self, drawn: Tensor, share: float) -> Self:
         """Replace `share` of the square of each row's rest by `drawn`, float32 [R, D], scaled to the rest's own length.
 
-        Other negatives would have left noise of the same size in other directions.
+        Other negatives would have left noise of the same size in other directions. A row for which nothing is drawn, as
+        that of a user without a pair, keeps its own.
         """
+        there = drawn.any(dim=1, keepdim=True)
         drawn = normalize(drawn, dim=1) * self.rest.norm(dim=1, keepdim=True)
-        return replace(self, rest=(1 - share) ** 0.5 * self.rest + share**0.5 * drawn)
+        return replace(self, rest=torch.where(there, (1 - share) ** 0.5 * self.rest + share**0.5 * drawn, self.rest))
 
     def with_decay_scaled(self, scale: Tensor) -> Self:
         """Multiply the decay of each row by `scale`, float32 [R, 1]."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Floats, Ints
 from mmrecun.data.dataset import inverse_index
 from mmrecun.data.interactions import Split
 from mmrecun.forget.partition import Partition
@@ -41,7 +41,7 @@ class BeforeAndAfter(NamedTuple):
         device: torch.device,
         term: InfoNCETerm | None = None,
     ) -> Self:
-        """Draw `size` negatives, as many retained and forgotten pairs, and rows to be met in batches for a `term`."""
+        """Draw `size` negatives, eight times as many pairs of either kind, and rows to meet in batches for a `term`."""
         before, after = _PairedSampler(partition, size, rng, device).losses()
         if term is None:
             return cls(ExpectedLoss(before), ExpectedLoss(after))
@@ -60,7 +60,10 @@ class _PairedSampler:
         self._retained_count = len(retained)
         self._sizes = len(partition.original.users), len(partition.original.items)
         self._positives = partition.original.train.matrix(*self._sizes)
-        self._degree = np.bincount(self._users, minlength=self._sizes[0])
+        self._kept = np.bincount(retained.users, minlength=self._sizes[0])
+        # how many items each user may draw as a negative, before the request and after it
+        counts = self._sizes[1] - partition.original.degrees[0], len(partition.item_rows) - self._kept
+        self._negative_counts = tuple(np.maximum(count, 1) for count in counts)
         self._row_of = tuple(
             inverse_index(rows, size)
             for rows, size in zip((partition.user_rows, partition.item_rows), self._sizes, strict=True)
@@ -70,6 +73,7 @@ class _PairedSampler:
         partition = self._partition
         items = np.sort(self._rng.permutation(partition.item_rows)[: self._size])
         allowed = 1 - self._positives[:, items].toarray().astype(np.float32)
+        shares = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
         retained, forgotten = (
             np.sort(self._rng.permutation(np.arange(*span))[: _PAIRS * self._size])
             for span in ((0, self._retained_count), (self._retained_count, len(self._users)))
@@ -77,7 +81,7 @@ class _PairedSampler:
         before = ExpectedBPR(
             Links(self._tensor(self._users), self._tensor(self._items), self._sizes),
             self._tensor(items),
-            self._tensor(allowed),
+            self._tensor(shares),
             (
                 *self._sampled_pairs(retained, self._retained_count),
                 *self._sampled_pairs(forgotten, len(self._users) - self._retained_count),
@@ -90,7 +94,7 @@ class _PairedSampler:
         after = ExpectedBPR(
             Links(self._tensor(users), self._tensor(kept), (len(partition.user_rows), len(partition.item_rows))),
             self._tensor(self._row_of[1][items]),
-            self._tensor(allowed[partition.user_rows]),
+            self._tensor((shares * (1 - self._new_share())[:, None])[partition.user_rows]),
             tuple(self._sampled_pairs(retained, self._retained_count, retained=True)),
             self._new_negatives(),
         )
@@ -100,8 +104,7 @@ class _PairedSampler:
         """Yield the pairs at `places` for `number` of them, in pieces, since each is compared with every item."""
         for part in blocks(len(places), self._sizes[1]):
             users = self._users[places[part]]
-            negative_counts = np.maximum(self._sizes[1] - self._degree[users], 1)
-            weights = (number / len(places) / negative_counts).astype(np.float32)
+            weights = (number / len(places) / self._negative_counts[retained][users]).astype(np.float32)
             rows, columns = (axis.astype(np.int64) for axis in self._positives[users].nonzero())
             if retained:
                 columns = self._row_of[1][columns]
@@ -109,16 +112,24 @@ class _PairedSampler:
             positives = self._tensor(rows), self._tensor(columns)
             yield SampledPairs(self._tensor(places[part]), self._tensor(weights), positives)
 
-    def _new_negatives(self) -> NewNegatives | None:
+    def _new_pairs(self) -> tuple[Ints, Ints]:
+        """Return the users and items of forgotten pairs that become negatives, in original rows."""
         users, items = self._users[self._retained_count :], self._items[self._retained_count :]
-        kept = np.bincount(self._users[: self._retained_count], minlength=self._sizes[0])
-        stay = (self._row_of[0][users] >= 0) & (self._row_of[1][items] >= 0) & (kept[users] > 0)
-        if not stay.any():
+        stay = (self._row_of[0][users] >= 0) & (self._row_of[1][items] >= 0) & (self._kept[users] > 0)
+        return users[stay], items[stay]
+
+    def _new_share(self) -> Floats:
+        """Return the share of each user's negatives after the request that were no negatives before: float32 [U]."""
+        found = np.bincount(self._new_pairs()[0], minlength=self._sizes[0]) / self._negative_counts[1]
+        return found.astype(np.float32)
+
+    def _new_negatives(self) -> NewNegatives | None:
+        users, items = self._new_pairs()
+        if not len(users):
             return None
-        users, items = users[stay], items[stay]
         start = np.searchsorted(self._users[: self._retained_count], users)
-        positives = self._items[start + (self._rng.random(len(users)) * kept[users]).astype(np.int64)]
-        weights = kept[users] / np.maximum(self._sizes[1] - self._degree[users], 1)
+        positives = self._items[start + (self._rng.random(len(users)) * self._kept[users]).astype(np.int64)]
+        weights = self._kept[users] / self._negative_counts[1][users]
         rows = self._row_of[0][users], self._row_of[1][positives], self._row_of[1][items]
         first, second, third = (self._tensor(column) for column in rows)
         return NewNegatives(first, second, third, self._tensor(weights.astype(np.float32)))

@@ -83,14 +83,15 @@ class ExpectedBPR:
     Attributes:
         links: the pairs.
         negatives: int64 [S] items.
-        allowed: float32 [U, S], 1 where the user does not have the item.
+        shares: float32 [U, S], the share of the user's negatives that each of the drawn items stands for; 0 for an item
+            that the user has.
         sampled_pairs: sample of each group of pairs.
         new_negatives: forgotten pairs that can be drawn as negatives; None for none.
     """
 
     links: Links
     negatives: Tensor
-    allowed: Tensor
+    shares: Tensor
     sampled_pairs: tuple[SampledPairs, ...]
     new_negatives: NewNegatives | None = None
 
@@ -104,13 +105,12 @@ class ExpectedBPR:
         scores, own = users @ others.T, links.scores((users, items))
         positive, hessian_weights = torch.empty_like(own), torch.empty_like(own)
         negative = torch.zeros_like(scores)
-        shares = self.allowed / self.allowed.sum(dim=1, keepdim=True).clamp(min=1)
         size = block(own.device)
         for start in range(0, len(own), size):
             at = slice(start, start + size)
             rows = links.users[at]
             pulls = gradient_weight(own[at, None] - scores[rows])
-            weights = pulls * shares[rows]
+            weights = pulls * self.shares[rows]
             torch.sum(weights, dim=1, out=positive[at])
             torch.sub(positive[at], torch.linalg.vecdot(weights, pulls), out=hessian_weights[at])
             add_rows(negative, rows, weights)
@@ -127,10 +127,10 @@ class ExpectedBPR:
         return Gradient(by_user, by_item, hessian_weights)
 
 
-def _add_new_negatives(swapped: NewNegatives, vectors: UserItemVectors, gradient: UserItemVectors) -> None:
+def _add_new_negatives(new: NewNegatives, vectors: UserItemVectors, gradient: UserItemVectors) -> None:
     (users, items), (by_user, by_item) = vectors, gradient
-    rows, good, bad = users[swapped.users], items[swapped.positives], items[swapped.negatives]
-    pulls = (gradient_weight((rows * (good - bad)).sum(dim=1)) * swapped.weights)[:, None]
-    add_rows(by_user, swapped.users, pulls * (bad - good))
-    add_rows(by_item, swapped.negatives, pulls * rows)
-    add_rows(by_item, swapped.positives, -pulls * rows)
+    rows, good, bad = users[new.users], items[new.positives], items[new.negatives]
+    pulls = (gradient_weight((rows * (good - bad)).sum(dim=1)) * new.weights)[:, None]
+    add_rows(by_user, new.users, pulls * (bad - good))
+    add_rows(by_item, new.negatives, pulls * rows)
+    add_rows(by_item, new.positives, -pulls * rows)

@@ -20,7 +20,7 @@ from mmrecun.unlearning.mmrecun.curvature import LossCurvature
 from mmrecun.unlearning.mmrecun.expected_loss import LossAt
 from mmrecun.unlearning.mmrecun.negative_noise import negative_noise
 from mmrecun.unlearning.mmrecun.retained_balance import gradient_scales, retained_balances
-from mmrecun.unlearning.mmrecun.row_change import row_changes
+from mmrecun.unlearning.mmrecun.row_change import reset_emptied, row_changes
 from mmrecun.unlearning.mmrecun.step_scale import StepScale, limited, row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, vectors_of
 
@@ -63,7 +63,7 @@ class BalanceSolver:
         self.facts, self.unsolvable = trained.facts.model_copy(update={"decays": decays}), trained.unsolvable
         self.tables = {name: tables[name] for name in decays}
         self._changes = row_changes(partition, tables, task.model.modalities())
-        self._reset()
+        reset_emptied(tables, partition, self._seed.child("fresh rows").torch())
         lapsed = any(bool(change.features_lost.any()) for change in self._changes.values())
         scales = gradient_scales(partition, trained, self._loss, self.model, self.inputs) if lapsed else {}
         contrast = self._loss.info_nce is not None
@@ -78,16 +78,6 @@ class BalanceSolver:
         self.cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
         self._loss_now()  # the first step needs it, and each that is tried in its place
         self._started = self.state()
-
-    @torch.no_grad()
-    def _reset(self) -> None:
-        """Reset the rows that lost all their pairs, since their values would affect other rows."""
-        rng = self._seed.child("fresh rows").torch()
-        for name, table in self.tables.items():
-            emptied = self._changes[name].emptied
-            if len(emptied):
-                rows = torch.from_numpy(emptied).to(table.weight.device)
-                table.weight[rows] = table.fresh(len(rows), rng).to(table.weight.device)
 
     def _loss_now(self) -> LossAt:
         """Evaluate the loss at the present rows; it is done once until they move."""

@@ -74,7 +74,8 @@ def gradient_scales(
     scales = {}
     for (name, table), gradient in zip(tables.items(), after, strict=True):
         before = trained.gradients[name][_rows(partition, table)]
-        ratio = gradient.norm(dim=1, keepdim=True) / before.norm(dim=1, keepdim=True).clamp(min=_TINY)
+        length = before.norm(dim=1, keepdim=True)
+        ratio = torch.where(length > 0, gradient.norm(dim=1, keepdim=True) / length.clamp(min=_TINY), 1.0)
         scales[name] = ratio.clamp(_LEAST_SCALE, 1)
     return scales
 

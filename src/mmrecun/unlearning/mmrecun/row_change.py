@@ -49,6 +49,24 @@ def row_changes(
     return changes
 
 
+@torch.no_grad()
+def reset_emptied(tables: Mapping[str, EmbeddingTable], partition: Partition, rng: torch.Generator) -> None:
+    """Draw the rows anew that lost all their pairs, in place: they hold what is forgotten, and affect other rows.
+
+    Args:
+        tables: all tables of a model of the retained data, whether they can be solved for or not.
+        partition: the request.
+        rng: draws the rows.
+    """
+    kept = {"users": partition.user_rows, "items": partition.item_rows}
+    for table in tables.values():
+        before = degrees_of(table, partition.original)[kept[table.side]]
+        emptied = np.flatnonzero((before > 0) & (degrees_of(table, partition.retained) == 0))
+        if len(emptied):
+            fresh = table.fresh(len(emptied), rng).to(table.weight)
+            table.weight[torch.from_numpy(emptied).to(fresh.device)] = fresh
+
+
 def degrees_of(table: EmbeddingTable, data: Dataset) -> Ints:
     """Count the training pairs that teach each row of a table, int64 [R]; items without its modality teach it nothing.
 

@@ -55,6 +55,8 @@ def match_rows(model: Recommender, inputs: GraphInputs, partition: Partition, re
     shown = structure(adjacency, len(data.users))
     both = _Side.of(partition, True, shown.users), _Side.of(partition, False, shown.items)
     sides = [side for side in both if len(side.touched) >= _FEWEST]
+    if not sides:
+        return
     nodes = [side.first + side.rows[side.touched] for side in sides]
     whose = [np.full(len(part), number) for part, number in zip(nodes, map(both.index, sides), strict=True)]
     asked = torch.from_numpy(np.stack([np.concatenate(nodes), np.concatenate(whose)])).to(tables[0].device)

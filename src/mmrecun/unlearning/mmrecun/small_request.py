@@ -23,7 +23,7 @@ from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, pairs_kept
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.links import add_rows
-from mmrecun.unlearning.mmrecun.row_change import degrees_of
+from mmrecun.unlearning.mmrecun.row_change import degrees_of, reset_emptied
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.step_scale import row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
@@ -48,9 +48,7 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
     averaged = model.required_inputs().user_item
     for move in moves:
         move.table.weight[move.places] += row_scale(step_scale, move.kept, averaged) * move.step
-    rng = task.seed.child("fresh rows").torch()
-    for move in moves:
-        move.table.weight[move.emptied] = move.table.fresh(len(move.emptied), rng).to(move.step)
+    reset_emptied(model.tables(), task.partition, task.seed.child("fresh rows").torch())
     trained, changed = ([table.weight.detach() for table in each.id_tables().values()] for each in (task.model, model))
     keep_standing(trained, changed, task.partition)
     return model
@@ -62,14 +60,12 @@ class _Move(NamedTuple):
     Attributes:
         table: of the model of the retained data.
         places: int64 [M], the rows.
-        emptied: int64, the rows that lost all their pairs.
         kept: float32 [M, 1], the share of its pairs that each row keeps.
         step: float32 [M, D].
     """
 
     table: EmbeddingTable
     places: Tensor
-    emptied: Tensor
     kept: Tensor
     step: Tensor
 
@@ -89,9 +85,7 @@ def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) 
                     degrees = old[rows.original], new[rows.retained]
                     step = _newton_step(table, rows, local.taught(name), curvature, facts.decays[name], degrees)
                     places = torch.from_numpy(rows.retained).to(step.device)
-                    emptied = places[torch.from_numpy((degrees[0] > 0) & (degrees[1] == 0)).to(step.device)]
-                    kept = pairs_kept(*degrees, step)
-                    yield _Move(table, places, emptied, kept, step)
+                    yield _Move(table, places, pairs_kept(*degrees, step), step)
 
 
 class _Rows(NamedTuple):
