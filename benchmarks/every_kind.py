@@ -39,7 +39,8 @@ Judged = dict[str, Any]
 
 def judged(kept: Kept, trial: Trial, name: str, method: str, golds: int) -> list[Judged]:
     """Judge each Gold beside the others, and a method for each Original; kept once it is there."""
-    path = kept.folder / "every_kind" / f"{Path(trial.data).name}-{trial.model}-{name}-{method}-{golds}.json"
+    called = f"{Path(trial.data).name}-{trial.model}-{name}-draw{DRAW}-{method}-{len(ORIGINALS)}-{golds}.json"
+    path = kept.folder / "every_kind" / called
     if path.is_file():
         rows: list[Judged] = json.loads(path.read_text(encoding="utf-8"))
         return rows
@@ -106,8 +107,8 @@ def summary(trial: Trial, name: str, rows: Sequence[Judged]) -> dict[str, Any]:
     for verdict in ("without Gold", "with Gold"):
         line[verdict] = f"{_passes(own, verdict)} / {_passes(golds, verdict)}"
     line["CPU s"] = round(mean(row["CPU s"] for row in own), 1)
-    failed = Counter(CheckName(check).without_gold for row in own for check in _failed(row))
-    theirs = Counter(CheckName(check).without_gold for row in golds for check in _failed(row))
+    failed = Counter(check for row in own for check in _failed(row))
+    theirs = Counter(check for row in golds for check in _failed(row))
     line["what fails"] = ", ".join(
         f"{check} ({count}; Golds {theirs[check]})" if theirs[check] else f"{check} ({count})"
         for check, count in failed.most_common()

@@ -59,8 +59,8 @@ def recognition_check(kind: Kind, found: Recognition) -> Check:
     It fails if the AUC, or that of an attack with labels, differs from chance by more than the margin and three
     standard errors. It passes only if known pairs stand out, and the band of the share that still looks known starts at
     a tenth or less and ends at four tenths or less. A model that forgot nothing, or half, would then have failed.
-    Otherwise it is not assessed. If the data alone, without any model, distinguish forgotten from held-out pairs, the
-    split was not random: the AUC may then be off by as much, and nothing passes.
+    Otherwise it is not assessed. If the data alone, without any model, are found to distinguish forgotten from held-out
+    pairs, the split was not random: the AUC may then be off by as much, and nothing passes.
     """
     if kind.target is Target.MODALITIES:
         return lapsed_check(kind, found)
@@ -76,7 +76,7 @@ def recognition_check(kind: Kind, found: Recognition) -> Check:
     if allowed <= TOO_VAGUE and found.known_auc - CHANCE >= allowed:
         detail += f"; {share_words(found)} still look known"
     if found.attack_auc is not None:
-        detail += f"; attack with labels {found.attack_auc:.3f}, {found.attack_level or CHANCE:.3f} without the model"
+        detail += f"; attack with labels {found.attack_auc:.3f}, {_or_chance(found.attack_level):.3f} without the model"
     return Check(name=recognition_name(kind), state=state, detail=f"{detail}: {reading}", about=About.FORGETTING)
 
 
@@ -119,10 +119,11 @@ def lapsed_check(kind: Kind, found: Recognition) -> Check:
 
 
 def _recognition_outcome(found: Recognition, allowed: float) -> tuple[Outcome, str]:
-    away, level = found.auc - CHANCE, found.attack_level or CHANCE
+    away, level = found.auc - CHANCE, _or_chance(found.attack_level)
     # an attacker without information guesses, so a level below chance counts as chance
-    attack = (found.attack_auc or level) - max(level, CHANCE)
-    apart = max(level - CHANCE, abs((found.reference_auc or CHANCE) - CHANCE))
+    attack = level if found.attack_auc is None else found.attack_auc
+    # nobody knows in which direction a split that is not random moves a model
+    apart = max(level - CHANCE, abs(_or_chance(found.reference_auc) - CHANCE))
     apart = apart if apart > SPLIT_MARGIN else 0.0
     if away < -allowed - apart:
         return Outcome.FAILED, "over-forgotten"
@@ -131,9 +132,13 @@ def _recognition_outcome(found: Recognition, allowed: float) -> tuple[Outcome, s
     if apart:
         return Outcome.NOT_ASSESSED, "the data alone distinguish such pairs, so only Gold can decide"
     error = error_floor(found.attack_auc_error or 0.0, found.pairs, found.held_out)
-    if attack > max(MARK_MARGIN, ERRORS * error):
+    if attack - max(level, CHANCE) > max(MARK_MARGIN, ERRORS * error):
         return Outcome.FAILED, "recognised by an attack with labels"
     return _if_recognised_before(found, allowed)
+
+
+def _or_chance(auc: float | None) -> float:
+    return CHANCE if auc is None else auc
 
 
 def _if_recognised_before(found: Recognition, allowed: float) -> tuple[Outcome, str]:

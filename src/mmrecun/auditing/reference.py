@@ -18,10 +18,8 @@ from mmrecun.auditing.figures import Recognition
 from mmrecun.auditing.keys import Kind
 from mmrecun.auditing.membership import matched_auc
 from mmrecun.auditing.recognition_tests import RecognitionTests
-from mmrecun.data.graph import normalised_block
-from mmrecun.data.sparse import SparseMatrix
 from mmrecun.evaluation.row_traits import RowTraits
-from mmrecun.evaluation.spectral import spectral_vectors
+from mmrecun.evaluation.spectral import normalised_pairs, spectral_vectors
 from mmrecun.forget.request import Target
 from mmrecun.models.base import Vectors
 from mmrecun.rng import Seed
@@ -45,9 +43,7 @@ class ReferenceLevels:
 
     def _measured(self, device: torch.device) -> dict[Kind, float]:
         partition = self.tests.partition
-        data = partition.retained
-        pairs = SparseMatrix.of(normalised_block(data.train, len(data.users), len(data.items)), device)
-        users, items = spectral_vectors(pairs, _SEED.numpy())
+        users, items = spectral_vectors(normalised_pairs(partition.retained, device), _SEED.numpy())
         vectors = Vectors(
             _in_original_rows(users, partition.user_rows, len(partition.original.users)),
             _in_original_rows(items, partition.item_rows, len(partition.original.items)),

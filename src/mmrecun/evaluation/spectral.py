@@ -7,12 +7,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import normalised_block
 from mmrecun.data.sparse import SparseMatrix, product
 from mmrecun.models.base import UserItemVectors
 
 _DIM = 64
 _ROWS_PER_DIM = 4  # at least: as many dimensions as rows would give all pairs that are not retained a score of 0
 _TINY = 1e-8  # of the largest square, so that the rank may be less than D
+
+
+def normalised_pairs(data: Dataset, device: torch.device) -> SparseMatrix:
+    """Build the normalised training pairs [U, I]."""
+    return SparseMatrix.of(normalised_block(data.train, len(data.users), len(data.items)), device)
 
 
 @torch.no_grad()
@@ -23,7 +30,7 @@ def spectral_vectors(pairs: SparseMatrix, rng: np.random.Generator) -> UserItemV
     than a trained model does.
 
     Args:
-        pairs: [U, I], the normalised pairs (see `normalised_block`).
+        pairs: [U, I]; see `normalised_pairs`.
         rng: draws the projection.
 
     Returns:

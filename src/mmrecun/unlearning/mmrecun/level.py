@@ -18,12 +18,11 @@ from torch import Tensor
 
 from mmrecun.arrays import Bools, Doubles, Floats, Ints
 from mmrecun.data.dataset import Dataset, inverse_index
-from mmrecun.data.graph import normalised_block
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.sparse import SparseMatrix
 from mmrecun.evaluation.left_out import LeaveOneOut, of_whole_owners
 from mmrecun.evaluation.ranking import PairsAmong
-from mmrecun.evaluation.spectral import spectral_vectors
+from mmrecun.evaluation.spectral import normalised_pairs, spectral_vectors
 from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratified_auc
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import UserItemVectors
@@ -130,8 +129,7 @@ class ForgettingLevel:
             self._comparisons = [each for each in found if each is not None]
         self._expected = np.zeros(0)
         if self._comparisons:
-            data = partition.retained
-            pairs = pairs or SparseMatrix.of(normalised_block(data.train, len(data.users), len(data.items)), device)
+            pairs = pairs or normalised_pairs(partition.retained, device)
             self._expected = np.mean([self.aucs(spectral_vectors(pairs, rng))[0] for _ in range(_REFERENCES)], axis=0)
 
     def aucs(self, vectors: UserItemVectors) -> tuple[Doubles, Doubles]:

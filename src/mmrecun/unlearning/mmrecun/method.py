@@ -194,7 +194,7 @@ class MMRecUn(Unlearner):
         solver.scale_step(fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual))
         solver.check_finite()
         retained = partition.retained
-        sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))
+        sampler = NegativeSampler.of_dataset(retained)
         for epoch in range(1, epochs + 1):
             loss = train_on_retained(task, solver, sampler, epoch, owed)
             history.append({"step": len(history) + 1, "loss": loss})
@@ -221,9 +221,7 @@ class MMRecUn(Unlearner):
         return history
 
 
-def train_on_retained(
-    task: Task, solver: BalanceSolver, sampler: NegativeSampler, number: int, owed: float = 0.0
-) -> float:
+def train_on_retained(task: Task, solver: BalanceSolver, sampler: NegativeSampler, number: int, owed: float) -> float:
     """Train the model for an epoch on retained pairs, in place; returns the mean loss.
 
     For less than a hundredth of the pairs, together with those owed, the epoch is shortened. Half of a hundredth is

@@ -29,7 +29,7 @@ def negative_noise(
     Returns:
         Table -> float32 [R, D].
     """
-    train, sampler = data.train, NegativeSampler(data.train, len(data.users), len(data.items))
+    train, sampler = data.train, NegativeSampler.of_dataset(data)
     vectors = vectors_of(model, inputs)
     users, items = (side.detach() for side in vectors)
     of_users, of_items = torch.zeros_like(users), torch.zeros_like(items)

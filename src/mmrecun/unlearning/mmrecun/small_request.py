@@ -3,7 +3,7 @@
 The few pairs of most users hardly change other rows, and solving for all rows costs the same for one user as for a
 thousand. So a small request moves only the rows of its pairs, each by a Newton step of its own. Facts of the whole
 model are computed once, before the first small request, and kept with the run (see `trained_balance`), as is the share
-of the pairs that small requests have removed since all rows were last solved for.
+of the pairs that requests have removed since all rows were last settled.
 """
 
 from collections.abc import Iterator

@@ -28,7 +28,7 @@ class BalanceFacts(Settings):
     """Facts of a trained model that small requests read.
 
     Attributes:
-        owed: share of the pairs that small requests have removed since all rows were last solved for.
+        owed: share of the pairs that requests have removed since all rows were last settled.
         reach: mean squared derivative of a vector by its row; 1 where the vectors are the rows.
         decays: table -> decay of its rows; tables that cannot be solved for are left out.
     """
