@@ -19,7 +19,6 @@ from benchmarks.verdict_trials import DRAW, trials
 from benchmarks.verdicts import Court, Kept
 from mmrecun.auditing.figures import RunKind
 from mmrecun.text import counted
-from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.mmrecun import balance, method, restoring
 from mmrecun.unlearning.mmrecun.method import MMRecUn
 from mmrecun.unlearning.mmrecun.step_scale import StepScale
@@ -74,7 +73,7 @@ PARTS = (
 def row_of(court: Court, part: Part) -> dict[str, Any]:
     """Unlearn without a part, and compare with the mean of the Golds."""
     with part.left_out() as settings:
-        task = Task.of(court.original.model, court.partition, court.original.training, SEED)
+        task = court.task(SEED)
         started = time.process_time()
         model = MMRecUn(MMRecUn.Config(**settings)).run(task).model
         seconds = time.process_time() - started

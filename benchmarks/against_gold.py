@@ -18,7 +18,6 @@ from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.keys import CheckName
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.rng import Seed
-from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
 
 SEED = Seed(7)
@@ -27,7 +26,7 @@ SEED = Seed(7)
 def row_of(court: Court, method: str) -> dict[str, Any]:
     """Unlearn, time it and judge it; each figure stands before its mean over the Golds."""
     kind = method_class(method)
-    task = Task.of(court.original.model, court.partition, court.original.training, SEED)
+    task = court.task(SEED)
     started = time.perf_counter()
     model = kind(kind.Config()).run(task).model
     seconds = time.perf_counter() - started

@@ -33,7 +33,8 @@ def row_of(kept: Kept, trial: Trial, name: str, options: Namespace) -> dict[str,
     original = kept.original(trial, every_kind.ORIGINALS[0] if options.every_kind else 0)
     draw, kind = every_kind.DRAW if options.every_kind else DRAW, method_class(options.method)
     asked, golds = kept.golds(original, name, draw, trial.golds)
-    task = Task.of(original.model, Partition.from_request(original.dataset, asked), original.training, SEED)
+    partition = Partition.from_request(original.dataset, asked)
+    task = Task.of(original.model, partition, original.training, SEED, epochs=original.manifest.epochs)
     model, inputs = retained_model(task, task.model), task.inputs(views.retained)
     retained, training = task.partition.retained, task.training
     sampler = NegativeSampler(retained.train, len(retained.users), len(retained.items))

@@ -20,7 +20,6 @@ from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.keys import CheckName
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.outcome import Outcome
-from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
 
 KINDS = ("users5", "items5", "pairs5", "active1", "popular1", "active0.01", "median0.01")
@@ -58,7 +57,7 @@ def judged(kept: Kept, trial: Trial, name: str, method: str, golds: int) -> list
 def unlearned(court: Court, method: str) -> Judged:
     """Unlearn, time it by CPU seconds and judge it."""
     kind = method_class(method)
-    task = Task.of(court.original.model, court.partition, court.original.training, SEED)
+    task = court.task(SEED)
     started = time.process_time()
     model = kind(kind.Config()).run(task).model
     seconds = time.process_time() - started

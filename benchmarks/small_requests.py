@@ -32,7 +32,14 @@ def one_by_one(court: Court, method: str) -> tuple[Recommender, list[float]]:
     for number, user in enumerate(Seed(1).numpy().permutation(np.array(court.asked.users))):
         started = time.process_time()
         partition = Partition.from_request(data, ForgetRequest(users=(str(user),)))
-        task = Task.of(model, partition, court.original.training, Seed(number), carried=carried)
+        task = Task.of(
+            model,
+            partition,
+            court.original.training,
+            Seed(number),
+            carried=carried,
+            epochs=court.original.manifest.epochs,
+        )
         result = kind(kind.Config()).run(task)
         model, data, carried = result.model, partition.retained, result.carried
         seconds.append(time.process_time() - started)

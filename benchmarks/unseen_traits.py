@@ -27,7 +27,6 @@ from mmrecun.data.sparse import product
 from mmrecun.evaluation.row_traits import normal_scores, structure
 from mmrecun.models.base import Recommender
 from mmrecun.models.inference import vectors_of
-from mmrecun.unlearning.base import Task
 from mmrecun.unlearning.registry import method_class
 
 METHODS = ("unlink", "mmrecun")
@@ -96,7 +95,7 @@ def rows_of(court: Court) -> list[dict[str, Any]]:
     models = {f"Gold {number}": gold.model for number, gold in enumerate(court.golds, 1)}
     for name in METHODS:
         kind = method_class(name)
-        task = Task.of(court.original.model, court.partition, court.original.training, SEED)
+        task = court.task(SEED)
         models[name] = kind(kind.Config()).run(task).model
     found = []
     for side, affected, pairs in (

@@ -33,6 +33,7 @@ from mmrecun.models.base import Recommender
 from mmrecun.rng import Seed
 from mmrecun.runs import WEIGHTS, Run
 from mmrecun.training.checkpoint import save_weights
+from mmrecun.unlearning.base import Task
 
 FIRST_GOLD = 1001
 HALVED = ("bprmf", "vbpr")  # models that train fast enough to forget half of each request as Gold would
@@ -90,6 +91,11 @@ class Court:
         other = copy(self)
         other.original, other.before = original, self.measured(RunKind.ORIGINAL, original, original.model)
         return other
+
+    def task(self, seed: Seed) -> Task:
+        """Return what a method is given."""
+        run = self.original
+        return Task.of(run.model, self.partition, run.training, seed, epochs=run.manifest.epochs)
 
     def measured(self, kind: RunKind, run: Run, model: Recommender) -> MeasuredRun:
         """Everything that an audit measures of one state."""

@@ -135,7 +135,8 @@ def _unlearn_ours(parent: Run, asked: _Unlearning, started: float) -> Manifest:
     partition = partition_of(parent, request, key)
     unlearner = _unlearner(method, settings, partition)
     carried = parent.manifest.carried if parent.manifest.method == method else {}
-    result = unlearner.run(Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried))
+    task = Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried, parent.manifest.epochs)
+    result = unlearner.run(task)
     facts = {
         "seed": seed,
         "parent": reference(parent.folder, parent.weights, out),

@@ -40,6 +40,7 @@ class Task:
         validate: computes Recall@20 of a model of the retained data on the retained validation pairs.
         progress: called with the progress.
         carried: what the method left with the model when it unlearned it last (see `UnlearnResult`); empty at first.
+        epochs: for which the model was trained; 0 if that is not known.
     """
 
     model: Recommender
@@ -49,6 +50,7 @@ class Task:
     validate: Callable[[Recommender, GraphInputs], float]
     progress: Progress = no_progress
     carried: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int = 0
     _item_graphs: dict[bytes, sp.csr_array] = field(default_factory=dict, repr=False)  # views may share them
 
     @classmethod
@@ -60,13 +62,14 @@ class Task:
         seed: Seed,
         progress: Progress = no_progress,
         carried: Mapping[str, Any] | None = None,
+        epochs: int = 0,
     ) -> Self:
         """Set up a task whose models are validated on the retained validation pairs."""
 
         def validate(current: Recommender, inputs: GraphInputs) -> float:
             return validation_score(current, inputs, partition.retained)
 
-        return cls(model, partition, training, seed, validate, progress, carried or {})
+        return cls(model, partition, training, seed, validate, progress, carried or {}, epochs)
 
     @property
     def device(self) -> torch.device:

@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -301,6 +302,18 @@ def test_a_request_for_most_of_the_pairs_is_answered_by_training_anew(converged:
     found = MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task_of(converged, partition))
     assert found.stop_reason.startswith("trained anew, since 5")
     assert "% of the pairs are forgotten" in found.stop_reason
+
+
+@pytest.mark.parametrize(("trained_for", "least", "settled"), [(99, 1, 1), (364, 1, 3), (364, 5, 5), (364, 0, 0)])
+def test_a_model_settles_for_an_epoch_for_each_hundred_of_its_training(
+    trained: Trained, trained_for: int, least: int, settled: int
+):
+    """Also when it is unlearned again, as what it was trained for stays with it."""
+    task = task_of(trained, Partition.from_request(trained.dataset, requests(trained.dataset)["users"]))
+    first = MMRecUn(MMRecUnConfig(epochs=least)).run(replace(task, epochs=trained_for))
+    again = MMRecUn(MMRecUnConfig(epochs=least)).run(replace(task, carried=first.carried, epochs=3))
+    for result in (first, again):
+        assert sum("loss" in row for row in result.history) == settled
 
 
 @pytest.mark.parametrize("alone", [False, True])

@@ -10,8 +10,8 @@ is solved for.
 2. Gauss-Newton steps restore the balance. They move the rows of all users and items together, mostly those that the
    request affects through their own pairs or those of their partners. Where it costs no recall, rows get other noise
    of negatives, so that lists change as between two trainings (see `first_step`).
-3. An epoch of ordinary training of all parameters on the retained data follows. It renews the noise that every
-   training leaves in every row, and with it the order of all lists.
+3. An epoch of ordinary training of all parameters on the retained data follows, or one for each hundred that the
+   training took. It renews the noise that every training leaves in every row, and with it the order of all lists.
 4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
 
 A request of a few pairs moves only the rows that lost them; the other rows are moved by a later, larger request (see
@@ -54,6 +54,7 @@ from mmrecun.unlearning.retrain import Retrain
 
 _SETTLING_RATE = 2.0  # learning rate of the last epoch, relative to that of the training
 _WHOLE_EPOCH = 0.01  # share of the pairs from which on a request is followed by a whole epoch
+_SETTLED = 0.01  # of the epochs of the training, for which a model settles; at least `epochs`
 _SHORTENING = 3  # power of the part of that share by which an epoch is shortened; see `train_on_retained`
 _NO_NEARER = 0.9  # of the imbalance is left by a step after which another would lead away
 _INSTEAD = 1.5  # times the usual scale where one step is taken, instead of the others
@@ -97,12 +98,15 @@ class MMRecUnConfig(UnlearnConfig):
     )
     epochs: NonNegativeInt = Field(
         default=1,
-        description="epochs of training on the retained data at the end; less than one for less than 1 % of the pairs",
+        description=(
+            "epochs of training on the retained data at the end, at least; one for each hundred of the training, if "
+            "that is more; less than one for less than 1 % of the pairs"
+        ),
     )
 
 
 class MMRecUn(Unlearner):
-    """Solves for all rows on the retained data, then trains for an epoch."""
+    """Solves for all rows on the retained data, then trains for an epoch or a few."""
 
     Config = MMRecUnConfig
     summary = (
@@ -184,7 +188,7 @@ class MMRecUn(Unlearner):
             return self.unsolved(task, solver.unsolvable)
         guard = ValidationGuard(task, solver.inputs)
         large = _large(task, owed)
-        epochs = self.config.epochs if large else 0
+        epochs = self._settling_epochs(solver.facts.epochs) if large else 0
         in_all = self.config.newton_steps + epochs
         history = self._steps(task, solver, guard, in_all)
         solver.check_finite()
@@ -207,6 +211,10 @@ class MMRecUn(Unlearner):
         stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs, {settled}"
         carried = solver.facts.model_copy(update={"owed": owed})
         return UnlearnResult(solver.model, stop, history, carried=carried.model_dump(mode="json"))
+
+    def _settling_epochs(self, trained: int) -> int:
+        """Return for how many epochs to settle: the longer a training was, the longer its noise lasts."""
+        return max(self.config.epochs, int(_SETTLED * trained)) if self.config.epochs else 0
 
     def _steps(self, task: Task, solver: BalanceSolver, guard: ValidationGuard, in_all: int) -> list[dict[str, float]]:
         """Take Gauss-Newton steps, as long as they bring rows nearer to balance; returns what each found."""

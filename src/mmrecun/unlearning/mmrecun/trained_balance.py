@@ -29,11 +29,13 @@ class BalanceFacts(Settings):
 
     Attributes:
         owed: share of the pairs that requests have removed since all rows were last settled.
+        epochs: of the training; 0 if that is not known.
         reach: mean squared derivative of a vector by its row; 1 where the vectors are the rows.
         decays: table -> decay of its rows; tables that cannot be solved for are left out.
     """
 
     owed: float = 0.0
+    epochs: int = 0
     reach: float = 1.0
     decays: dict[str, DecayByDegree] = {}
 
@@ -79,7 +81,14 @@ class TrainedBalance(NamedTuple):
             elif name in task.model.ID_TABLES:
                 unsolvable = f"what pairs taught {name} explains it with a cosine of {cosine:.2f} only"
         reach = _reach(task.model, inputs, found.vectors, task.seed.child("probe").torch())
-        return cls(BalanceFacts(reach=reach, decays=decays), found.gradients, found.by_outputs, cosines, unsolvable)
+        epochs = task.carried.get("epochs", task.epochs)
+        return cls(
+            BalanceFacts(epochs=epochs, reach=reach, decays=decays),
+            found.gradients,
+            found.by_outputs,
+            cosines,
+            unsolvable,
+        )
 
 
 def vectors_of(model: Recommender, inputs: GraphInputs) -> UserItemVectors:
