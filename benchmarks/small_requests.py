@@ -26,19 +26,14 @@ from mmrecun.unlearning.registry import method_class
 
 def one_by_one(court: Court, method: str) -> tuple[Recommender, list[float]]:
     """Forget the users of a request in a random order; return the last model, and the CPU seconds of each request."""
-    kind = method_class(method)
-    model, data, seconds = court.original.model, court.original.dataset, list[float]()
+    kind, original = method_class(method), court.original
+    model, data, seconds = original.model, original.dataset, list[float]()
     carried: Mapping[str, Any] = {}
     for number, user in enumerate(Seed(1).numpy().permutation(np.array(court.asked.users))):
         started = time.process_time()
         partition = Partition.from_request(data, ForgetRequest(users=(str(user),)))
         task = Task.of(
-            model,
-            partition,
-            court.original.training,
-            Seed(number),
-            carried=carried,
-            epochs=court.original.manifest.epochs,
+            model, partition, original.training, Seed(number), carried=carried, epochs=original.manifest.epochs
         )
         result = kind(kind.Config()).run(task)
         model, data, carried = result.model, partition.retained, result.carried

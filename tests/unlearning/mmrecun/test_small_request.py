@@ -148,7 +148,7 @@ def test_what_is_kept_with_a_run_names_nobody(factorised: Trained):
     """Nothing in it has a length of users, of items or of their pairs: no row of anybody can be read off it."""
     facts = facts_of(factorised)
     assert all(len(law.decays) <= 12 for law in facts.decays.values())
-    assert set(facts.model_dump()) == {"owed", "reach", "decays"}
+    assert set(facts.model_dump()) == {"owed", "epochs", "reach", "decays"}
 
 
 def test_rows_stand_among_their_new_peers_as_among_their_old(factorised: Trained):
