@@ -28,31 +28,38 @@ def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expec
 
     It minimises the sum of the squared excesses in standard errors and of two squared priors: the deviation of the mean
     scale from the expected one, and the difference between the two sides, since rows that move much farther on one side
-    stand out. The solver is Gauss-Newton with Broyden's update of the derivatives.
+    stand out. The solver is Gauss-Newton with Broyden's update of the derivatives; a step that makes it worse is not
+    taken, and the next one is half as long at most.
 
     Args:
         excess: computes AUCs above the expected ones, and standard errors, float64 [G] both, at a scale.
         expected: the scale where no pairs can be compared.
     """
-    usual = np.array([expected, expected])
-    at = np.ones(2)  # the step as solved; far beyond it, AUCs may rise again
+    usual, both, apart = np.full(2, expected), np.ones((2, 2)) / 4, np.array([[1, -1], [-1, 1]]) / 4
+    precision = both / _SPREAD**2 + apart / _SPREAD_OF_SIDES**2  # of the squared mean, and of half the difference
+
+    def badness(scale: Doubles, found: Doubles) -> float:
+        return float(np.sum((found / errors) ** 2) + (scale - usual) @ precision @ (scale - usual))
+
+    at, longest = np.ones(2), _MOST  # the step as solved; far beyond it, AUCs may rise again
     found, errors = excess(StepScale(*at))
     if not len(found):
         return StepScale(expected, expected)
-    sides = np.eye(2) * _PROBE
-    slopes = np.stack([excess(StepScale(*(at + side)))[0] - found for side in sides], axis=1) / _PROBE
-    both, apart = np.ones((2, 2)) / 4, np.array([[1, -1], [-1, 1]]) / 4  # squared mean, squared half of the difference
-    precision = both / _SPREAD**2 + apart / _SPREAD_OF_SIDES**2
+    slopes = np.stack([excess(StepScale(*(at + side)))[0] - found for side in np.eye(2) * _PROBE], axis=1) / _PROBE
     for _ in range(_ROUNDS):
         weighted = slopes / errors[:, None] ** 2
         pull = precision @ (usual - at) - weighted.T @ found
-        step = np.linalg.solve(weighted.T @ slopes + precision, pull).clip(-_MOST, _MOST)
+        step = np.linalg.solve(weighted.T @ slopes + precision, pull).clip(-longest, longest)
         step = (at + step).clip(_NEAREST * expected, _FARTHEST * expected) - at
-        at = at + step
         if np.abs(step).max() < _SHORT:
+            at = at + step
             break
-        before, found = found, excess(StepScale(*at))[0]
-        slopes += np.outer(found - before - slopes @ step, step) / (step @ step)
+        there = excess(StepScale(*(at + step)))[0]
+        slopes += np.outer(there - found - slopes @ step, step) / (step @ step)
+        if badness(at + step, there) < badness(at, found):
+            at, found = at + step, there
+        else:
+            longest /= 2
     return StepScale(*at.tolist())
 
 
