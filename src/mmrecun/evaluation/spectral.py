@@ -10,7 +10,6 @@ from torch import Tensor
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import normalised_block
 from mmrecun.data.sparse import SparseMatrix, product
-from mmrecun.models.base import UserItemVectors
 
 _DIM = 64
 _ROWS_PER_DIM = 4  # at least: as many dimensions as rows would give all pairs that are not retained a score of 0
@@ -23,7 +22,7 @@ def normalised_pairs(data: Dataset, device: torch.device) -> SparseMatrix:
 
 
 @torch.no_grad()
-def spectral_vectors(pairs: SparseMatrix, rng: np.random.Generator) -> UserItemVectors:
+def spectral_vectors(pairs: SparseMatrix, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Factorise the normalised training pairs by random projection (Halko, Martinsson and Tropp 2011, algorithm 4.3).
 
     One power iteration is made. More come nearer to the SVD but rank worse, since the SVD fits the pairs more closely
