@@ -18,17 +18,15 @@ from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.keys import CheckName
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.rng import Seed
-from mmrecun.unlearning.registry import method_class
+from mmrecun.unlearning.registry import METHODS
 
 SEED = Seed(7)
 
 
 def row_of(court: Court, method: str) -> dict[str, Any]:
     """Unlearn, time it and judge it; each figure stands before its mean over the Golds."""
-    kind = method_class(method)
-    task = court.task(SEED)
     started = time.perf_counter()
-    model = kind(kind.Config()).run(task).model
+    model = court.unlearned(method, SEED)
     seconds = time.perf_counter() - started
     state = court.measured(RunKind.UNLEARNED, court.original, model)
     judged = court.row("method", method, state, model, court.targets)
@@ -82,7 +80,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--draw", type=int, default=DRAW, help="seed of the requests")
     parser.add_argument("--original", type=int, default=0, help="seed of the training of the original")
     parser.add_argument("--golds", type=int, default=0, help="of each request; as in the grid by default")
-    parser.add_argument("--method", default="mmrecun")
+    parser.add_argument("--method", default="mmrecun", choices=METHODS)
     options = parser.parse_args(given)
     write(options.out, "against_gold", _tables(options))
 

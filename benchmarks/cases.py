@@ -67,7 +67,10 @@ def imported(name: str, folder: Path) -> Path:
     place = folder / name
     if place.is_dir():
         return place
-    source = Path(os.environ[VARIABLE]) / name.replace("ml100k", "ml-100k")
+    root = os.environ.get(VARIABLE)
+    if not root:
+        raise SystemExit(f"{VARIABLE} is not set; set it to the folder that holds the data of {name}")
+    source = Path(root) / name.replace("ml100k", "ml-100k")
     folder.mkdir(parents=True, exist_ok=True)
     options = {"name": name, "split": "random"}
     if name == "citeulike":

@@ -23,7 +23,7 @@ from mmrecun.rng import Seed
 from mmrecun.training.fit import train_epoch
 from mmrecun.training.loop import adam
 from mmrecun.unlearning.base import Task, retained_model
-from mmrecun.unlearning.registry import method_class
+from mmrecun.unlearning.registry import METHODS, method_class
 
 SEED = Seed(7)
 
@@ -75,7 +75,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = arguments("cost_of_gold", rounds=3)
     parser.add_argument("--kept", type=Path, default=OUT / "verdicts", help="folder of what is trained")
     parser.add_argument("--only", default="", help="such as 'baby bprmf' or 'items5'")
-    parser.add_argument("--method", default="mmrecun")
+    parser.add_argument("--method", default="mmrecun", choices=METHODS)
     parser.add_argument("--every-kind", action="store_true", help="the requests of `benchmarks.every_kind`")
     options = parser.parse_args(given)
     chosen = trials(options.only, every_kind.TRIALS if options.every_kind else GRID)

@@ -5,7 +5,6 @@ a check that Golds fail, too, says little of a method. Everything trained is kep
 """
 
 import json
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.keys import CheckName
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.outcome import Outcome
-from mmrecun.unlearning.registry import method_class
+from mmrecun.unlearning.registry import METHODS
 
 KINDS = ("users5", "items5", "pairs5", "active1", "popular1", "active0.01", "median0.01")
 TRIALS = (
@@ -38,7 +37,7 @@ Judged = dict[str, Any]
 
 def judged(kept: Kept, trial: Trial, name: str, method: str, golds: int) -> list[Judged]:
     """Judge each Gold beside the others, and a method for each Original; kept once it is there."""
-    called = f"{Path(trial.data).name}-{trial.model}-{name}-draw{DRAW}-{method}-{len(ORIGINALS)}-{golds}.json"
+    called = f"{Path(trial.data).name}-{trial.model}-{name}-draw{DRAW}-{method}-{golds}.json"
     path = kept.folder / "every_kind" / called
     if path.is_file():
         rows: list[Judged] = json.loads(path.read_text(encoding="utf-8"))
@@ -55,16 +54,12 @@ def judged(kept: Kept, trial: Trial, name: str, method: str, golds: int) -> list
 
 
 def unlearned(court: Court, method: str) -> Judged:
-    """Unlearn, time it by CPU seconds and judge it."""
-    kind = method_class(method)
-    task = court.task(SEED)
-    started = time.process_time()
-    model = kind(kind.Config()).run(task).model
-    seconds = time.process_time() - started
+    """Unlearn and judge it; `benchmarks.cost_of_gold` times it."""
+    model = court.unlearned(method, SEED)
     state = court.measured(RunKind.UNLEARNED, court.original, model)
     found = _row(court.row("method", method, state, model, court.targets), state)
     lists = [_places_lost(court, each) for each in (state, *court.targets)]
-    return {**found, "before": all_figures(court.before), "lists": lists, "CPU s": round(seconds, 2)}
+    return {**found, "before": all_figures(court.before), "lists": lists}
 
 
 def _row(row: Judged, state: MeasuredRun) -> Judged:
@@ -105,7 +100,6 @@ def summary(trial: Trial, name: str, rows: Sequence[Judged]) -> dict[str, Any]:
     line["lists"] = _lists(own)
     for verdict in ("without Gold", "with Gold"):
         line[verdict] = f"{_passes(own, verdict)} / {_passes(golds, verdict)}"
-    line["CPU s"] = round(mean(row["CPU s"] for row in own), 1)
     failed = Counter(check for row in own for check in _failed(row))
     theirs = Counter(check for row in golds for check in _failed(row))
     line["what fails"] = ", ".join(
@@ -144,7 +138,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--kept", type=Path, default=OUT / "every_kind", help="folder of what is trained")
     parser.add_argument("--only", default="", help="such as 'baby lightgcn' or 'active1'")
     parser.add_argument("--golds", type=int, default=0, help="of each request; three by default")
-    parser.add_argument("--method", default="mmrecun")
+    parser.add_argument("--method", default="mmrecun", choices=METHODS)
     options = parser.parse_args(given)
     kept, lines = Kept(options.kept), []
     for trial, name in trials(options.only, TRIALS):

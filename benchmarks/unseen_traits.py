@@ -27,7 +27,6 @@ from mmrecun.data.sparse import product
 from mmrecun.evaluation.row_traits import normal_scores, structure
 from mmrecun.models.base import Recommender
 from mmrecun.models.inference import vectors_of
-from mmrecun.unlearning.registry import method_class
 
 METHODS = ("unlink", "mmrecun")
 
@@ -94,9 +93,7 @@ def rows_of(court: Court) -> list[dict[str, Any]]:
     shown = structure(graph, len(data.users))
     models = {f"Gold {number}": gold.model for number, gold in enumerate(court.golds, 1)}
     for name in METHODS:
-        kind = method_class(name)
-        task = court.task(SEED)
-        models[name] = kind(kind.Config()).run(task).model
+        models[name] = court.unlearned(name, SEED)
     found = []
     for side, affected, pairs in (
         ("users", court.setup.affected_user_rows, shown.users),

@@ -34,6 +34,7 @@ from mmrecun.rng import Seed
 from mmrecun.runs import WEIGHTS, Run
 from mmrecun.training.checkpoint import save_weights
 from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.registry import method_class
 
 FIRST_GOLD = 1001
 HALVED = ("bprmf", "vbpr")  # models that train fast enough to forget half of each request as Gold would
@@ -96,6 +97,11 @@ class Court:
         """Return what a method is given."""
         run = self.original
         return Task.of(run.model, self.partition, run.training, seed, epochs=run.manifest.epochs)
+
+    def unlearned(self, method: str, seed: Seed) -> Recommender:
+        """Return what a method makes of the original with its defaults."""
+        kind = method_class(method)
+        return kind(kind.Config()).run(self.task(seed)).model
 
     def measured(self, kind: RunKind, run: Run, model: Recommender) -> MeasuredRun:
         """Everything that an audit measures of one state."""

@@ -18,12 +18,13 @@ from mmrecun.auditing import fold_in, persons, similarity
 from mmrecun.auditing.bands import Band, sum_band
 from mmrecun.auditing.exposure import exposure
 from mmrecun.auditing.fairness import group_gaps
-from mmrecun.auditing.figures import Mark, Measurements, RunKind
+from mmrecun.auditing.figures import Mark, Measurements, Recognition, RunKind
 from mmrecun.auditing.keys import Kind, MarkKind, Probe, ProbeKey
 from mmrecun.auditing.membership import PairGroup, auc, contributions, histogram, matched_auc
 from mmrecun.auditing.model_outputs import AuditedRun, ModelOutputs, model_outputs, scored_vectors
 from mmrecun.auditing.ranked_lists import K, RankedLists, lists_of_measured, ranked_lists
 from mmrecun.auditing.recognition import Comparison
+from mmrecun.auditing.reference import ReferenceLevels
 from mmrecun.auditing.setup import AuditSetup
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.evaluation import metrics
@@ -100,9 +101,6 @@ def measure_state(
     traits, structure = setup.cache.traits(audited.model, (users, items)), setup.cache.structure(users.device)
     model, served = (None, None) if audited.kind is RunKind.ORIGINAL else (audited.model, retained.lists.lists)
     comparisons = setup.recognition_tests.comparisons(model, padded, traits, structure, setup.cache.inputs)
-    recognition = {kind: comparison.figures() for kind, comparison in comparisons.items()}
-    if model is not None:
-        recognition = {kind: setup.references.beside(kind, each, users.device) for kind, each in recognition.items()}
     rows = retained.lists.rows
     return MeasuredRun(
         figures=Measurements(
@@ -115,7 +113,7 @@ def measure_state(
             exposure=_exposure(padded, partition, setup, served),
             groups=_groups(retained.tested, partition),
             probes=_folded_in(padded, partition, setup),
-            recognition=recognition,
+            recognition=_recognition(comparisons, None if model is None else setup.references, users.device),
             marks=_marks(setup, traits, structure),
             bands=retained.tested.bands("retain") | forgotten.bands,
         ),
@@ -181,6 +179,16 @@ class _Retained(NamedTuple):
 def _folded_in(padded: Vectors, partition: Partition, setup: AuditSetup) -> dict[ProbeKey, float]:
     folded_in = fold_in.of_removed(padded, partition, setup)
     return {} if folded_in is None else {ProbeKey.named(Probe.FOLD_IN): folded_in}
+
+
+def _recognition(
+    comparisons: Mapping[Kind, Comparison], references: ReferenceLevels | None, device: torch.device
+) -> dict[Kind, Recognition]:
+    """Return how well the pairs of each comparison are recognised, beside `references`; the original has none."""
+    found = {kind: comparison.figures() for kind, comparison in comparisons.items()}
+    if references is None:
+        return found
+    return {kind: references.beside(kind, each, device) for kind, each in found.items()}
 
 
 def _marks(setup: AuditSetup, traits: RowTraits, structure: RowTraits) -> dict[MarkKind, Mark]:

@@ -42,7 +42,7 @@ def row_changes(
         features = torch.from_numpy(lost[table.side]).to(share)[:, None]
         changes[name] = RowChange(
             (before, after),
-            np.flatnonzero((before > 0) & (after == 0)),
+            _emptied(before, after),
             share,
             features if table.modality is None else torch.zeros_like(features),
         )
@@ -61,10 +61,14 @@ def reset_emptied(tables: Mapping[str, EmbeddingTable], partition: Partition, rn
     kept = {"users": partition.user_rows, "items": partition.item_rows}
     for table in tables.values():
         before = degrees_of(table, partition.original)[kept[table.side]]
-        emptied = np.flatnonzero((before > 0) & (degrees_of(table, partition.retained) == 0))
+        emptied = _emptied(before, degrees_of(table, partition.retained))
         if len(emptied):
             fresh = table.fresh(len(emptied), rng).to(table.weight)
             table.weight[torch.from_numpy(emptied).to(fresh.device)] = fresh
+
+
+def _emptied(before: Ints, after: Ints) -> Ints:
+    return np.flatnonzero((before > 0) & (after == 0))
 
 
 def degrees_of(table: EmbeddingTable, data: Dataset) -> Ints:
