@@ -163,10 +163,8 @@ def _erased_rows(run: MappedRun, side: str, erasure: Erasure, folder: ChunkFolde
     changed = vectors.edited(np.concatenate([gone, at]), np.concatenate([nothing, values]), folder, urgent=leaves)
     found = {f"{side}.vectors": changed.spec}
     if len(gone):
-        names = [f"{side}.{part}" for part in ("ids", "hashes", "hash_rows")]
-        first, second, third = (run.table(name) for name in names)
-        kept = ids.without(gone, first, second, third, folder)
-        found |= {name: table.spec for name, table in zip(names, kept, strict=True)}
+        kept = ids.without(gone, *run.index(side), folder)
+        found |= {f"{side}.{part}": table.spec for part, table in zip(ids.TABLES, kept, strict=True)}
     return found
 
 

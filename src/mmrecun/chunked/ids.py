@@ -2,7 +2,8 @@
 
 The hash is FNV-1a, 64 bit (Fowler, Noll, Vo), over the id padded with zeros; it only finds candidates, whose bytes are
 compared. An erased id leaves a row of zeros. Its hash is removed from its chunk, where the other hashes move up and
-the last one is repeated at the end. So all that remains is which chunk it was in.
+the last one is repeated at the end. A chunk that lost all of its own is filled with a hash of a neighbour. When the id
+of a repeated hash is erased, the repetitions go with it. So all that remains is which chunk an id was in.
 """
 
 from collections.abc import Sequence
@@ -10,12 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mmrecun.arrays import Ints
+from mmrecun.arrays import Bools, Ints
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.rows import ChunkedRows
 
 _PRIME, _BASIS = np.uint64(0x100000001B3), np.uint64(0xCBF29CE484222325)
 _BLOCK = 1 << 20
+TABLES = ("ids", "hashes", "hash_rows")  # of each side of a run
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -76,23 +78,62 @@ def without(
     """Return ids, hashes and rows without the ids of rows `gone` (int64 [K])."""
     erased = ids.edited(gone, np.zeros((len(gone), ids.spec.shape[1]), dtype=np.uint8), folder)
     sought = np.unique(hashes_of(ids.rows(gone)))
-    for number in _chunks_with(sought, hashes):
-        kept = ~np.isin(rows.chunk(number), gone)
-        if kept.all():
-            continue
-        short = int((~kept).sum())
-        left, whose = hashes.chunk(number)[kept], rows.chunk(number)[kept]
-        last = left[-1:] if len(left) else _neighbour(number, hashes)
+    visited = {number: _retained(number, gone, sought, hashes, rows) for number in _chunks_with(sought, hashes)}
+    due = {number: stays for number, stays in visited.items() if stays is not None}
+    empty = [number for number, stays in due.items() if not stays.any()]
+    for number in sorted(
+        due, key=lambda number: number in empty
+    ):  # they come last: no neighbour holds a sought hash then
+        stays = due[number]
+        left, whose, short = hashes.chunk(number)[stays], rows.chunk(number)[stays], int((~stays).sum())
+        last = left[-1:] if len(left) else _neighbour(number, hashes, empty)
         hashes = hashes.with_chunk(number, np.concatenate([left, np.repeat(last, short)]), folder)
         rows = rows.with_chunk(number, np.concatenate([whose, np.full(short, -1, dtype=whose.dtype)]), folder)
     return erased, hashes, rows
 
 
-def _neighbour(number: int, hashes: ChunkedRows) -> Hashes:
-    """Return a hash of an adjacent chunk, which keeps a chunk that lost all of its own in order."""
+def _retained(number: int, gone: Ints, sought: Hashes, hashes: ChunkedRows, rows: ChunkedRows) -> Bools | None:
+    """Say which entries of a chunk are of retained ids, bool; None for a chunk without an entry of the erased ones.
+
+    An entry without a row repeats the hash of another, which may be one of theirs.
+    """
+    whose = rows.chunk(number)
+    leaves = np.isin(whose, gone)
+    if not (leaves | ((whose < 0) & np.isin(hashes.chunk(number), sought))).any():
+        return None
+    return ~leaves & (whose >= 0)
+
+
+def _neighbour(number: int, hashes: ChunkedRows, empty: Sequence[int]) -> Hashes:
+    """Return a retained hash, [1], that keeps a chunk which lost all of its own in order.
+
+    Args:
+        number: the chunk; those of `empty` before it are filled.
+        hashes: the table.
+        empty: the chunks that lost all of their own, ascending.
+    """
     if number:
         return hashes.chunk(number - 1)[-1:]
-    return hashes.chunk(1)[:1] if len(hashes.spec.chunks) > 1 else np.zeros(1, dtype=np.uint64)
+    after = next((other for other in range(len(hashes.spec.chunks)) if other not in empty), None)
+    return np.zeros(1, dtype=np.uint64) if after is None else hashes.chunk(after)[:1]
+
+
+def holds_hash(names: np.ndarray, ids: ChunkedRows, hashes: ChunkedRows, rows: ChunkedRows) -> bool:
+    """Say whether the index holds the hash of an id that is not in its tables.
+
+    Args:
+        names: the erased ids, uint8 [K, W], padded with zeros.
+        ids, hashes, rows: the tables.
+    """
+    sought = np.unique(hashes_of(names))
+    for number in _chunks_with(sought, hashes):
+        at = np.isin(hashes.chunk(number), sought)
+        whose = rows.chunk(number)[at]
+        # the hash of an erased id may also be that of a retained one, whose row says so
+        own = hashes_of(ids.rows(np.maximum(whose, 0)))
+        if ((whose < 0) | (own != hashes.chunk(number)[at])).any():
+            return True
+    return False
 
 
 def _chunks_with(sought: Hashes, hashes: ChunkedRows) -> list[int]:

@@ -184,6 +184,7 @@ class RunInParts(MappedRun):
         return RemovedRows(
             {side: np.sort(np.concatenate([rows[side] for rows in numbered])) for side in SIDES},
             any(each.ids_in_chunks for each in answers),
+            any(each.hashes_in_chunks for each in answers),
             *(sum(getattr(each, name) for each in answers) for name in ("written", "shared", "waiting")),
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mmrecun.arrays import Ints
+from mmrecun.chunked import ids
 from mmrecun.chunked.erasure import OTHER
 from mmrecun.chunked.lineage import parent_here
 from mmrecun.chunked.lists import lists_that_differ
@@ -20,13 +21,15 @@ class RemovedRows:
 
     Attributes:
         rows: "users" and "items" -> removed rows, int64 [K], ascending.
-        ids_in_chunks: whether the bytes of a removed id are in a chunk that is not the parent's.
+        ids_in_chunks: whether a removed id is in a chunk of ids that is not the parent's.
+        hashes_in_chunks: whether the hash of a removed id is in a chunk of hashes.
         written, shared: number of new chunks, and of the parent's.
         waiting: number of rows in patches (`chunked.patches`); shared chunks still hold their former values.
     """
 
     rows: dict[str, Ints]
     ids_in_chunks: bool
+    hashes_in_chunks: bool
     written: int
     shared: int
     waiting: int
@@ -65,8 +68,10 @@ def removed_rows_here(child: MappedRun, moved: Path | None = None) -> RemovedRow
     new = whole - parent.manifest.chunks()
     child.chunks.refuse_changed(sorted(new))
     rows = {side: _blank(parent, child, side) for side in SIDES}
-    found = any(_holds_ids(child, side, parent.names(side, rows[side]), new) for side in SIDES)
-    return RemovedRows(rows, found, len(new), len(whole) - len(new), child.manifest.waiting())
+    names = {side: parent.table(f"{side}.ids").rows(rows[side]) for side in SIDES}
+    found = any(_holds_ids(child, side, names[side], new) for side in SIDES)
+    hashed = any(ids.holds_hash(names[side], *child.index(side)) for side in SIDES)
+    return RemovedRows(rows, found, hashed, len(new), len(whole) - len(new), child.manifest.waiting())
 
 
 def _blank(parent: MappedRun, child: MappedRun, side: str) -> Ints:
@@ -80,10 +85,16 @@ def _blank(parent: MappedRun, child: MappedRun, side: str) -> Ints:
     return np.concatenate(rows)
 
 
-def _holds_ids(child: MappedRun, side: str, names: list[str], new: set[str]) -> bool:
-    ids = child.table(f"{side}.ids").spec
-    content = [child.chunks.get(digest).tobytes() for digest in ids.chunks if digest in new]
-    return any(name.encode().ljust(ids.shape[1], b"\0") in part for name in names for part in content)
+def _holds_ids(child: MappedRun, side: str, names: np.ndarray, new: set[str]) -> bool:
+    """Say whether one of `names` (uint8 [K, W]) is a row of a new chunk; across two rows its bytes mean nothing."""
+    table = child.table(f"{side}.ids")
+    width = table.spec.shape[1]
+    sought = names.reshape(-1).view(f"S{width}")  # a row as one text
+    return any(
+        np.isin(table.chunk(number).reshape(-1).view(f"S{width}"), sought).any()
+        for number, digest in enumerate(table.spec.chunks)
+        if digest in new
+    )
 
 
 def residue(
@@ -104,6 +115,7 @@ def residue(
         "vectors": not any(child.rows(side, removed.rows[side]).any() for side in SIDES),
         "lists": not any(_in_lists(parent, child, side, removed.rows[side]) for side in SIDES),
         "bytes of ids in new chunks": not removed.ids_in_chunks,
+        "hashes of ids": not removed.hashes_in_chunks,
         "chunks shared with the run before": not removed.waiting,
     }
 

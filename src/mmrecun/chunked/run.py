@@ -143,7 +143,12 @@ class MappedRun:
 
     def find(self, side: str, names: tuple[str, ...]) -> Ints:
         """Find the rows of ids, -1 where one is unknown: int64 [K]."""
-        return ids.find(names, *(self.table(f"{side}.{part}") for part in ("ids", "hashes", "hash_rows")))
+        return ids.find(names, *self.index(side))
+
+    def index(self, side: str) -> tuple[ChunkedRows, ChunkedRows, ChunkedRows]:
+        """Return the tables by which an id is found: ids, hashes, and the rows of the hashes; see `chunked.ids`."""
+        names, hashes, rows = (self.table(f"{side}.{part}") for part in ids.TABLES)
+        return names, hashes, rows
 
     def require(self, side: str, names: tuple[str, ...]) -> Ints:
         """Find the rows of ids: int64 [K].

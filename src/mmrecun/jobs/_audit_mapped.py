@@ -33,6 +33,7 @@ _DETAILS = {
     "vectors": ("the rows of removed users and items are blank", "removed users or items still have a vector"),
     "lists": ("removed users and items are in nobody's list of pairs", "removed users or items still have pairs"),
     "bytes of ids in new chunks": ("no removed id is in a chunk that was written", "a removed id is in a new chunk"),
+    "hashes of ids": ("no hash of a removed id is left to find it by", "the hash of a removed id is left"),
     "chunks shared with the run before": (
         "no chunk holds what was forgotten",
         "chunks hold what rows were before, until the run is folded (mmrecun fold) and the runs before are removed",
