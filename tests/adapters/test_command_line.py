@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 import torch
 
-from mmrecun import jobs
-from mmrecun.adapters import implicit
+from mmrecun import Dataset, jobs, load
+from mmrecun.adapters import implicit, vectors
 from mmrecun.data import files
 from tests.cli.calling import keys
 
@@ -281,3 +281,35 @@ def test_a_table_of_pairs_is_data_enough(cli, place, dataset):
     assert not rows_of(Path(done["model"]))[0][dataset.users.rows(GONE)].any()
     left = jobs.open_run("less").dataset
     assert len(left.train) == (~np.isin(train.users, dataset.users.rows(GONE))).sum()
+
+
+@pytest.mark.parametrize("way", ["commands", "Python"])
+def test_small_requests_owe_their_settling_together(cli, tmp_path, monkeypatch, way):
+    """Single pairs, one after another, of rows that were trained here and are told as another library's."""
+    monkeypatch.chdir(tmp_path)
+    data = Dataset.synthetic(users=80, items=50, interactions=1200)
+    files.save(data, Path("data"))
+    jobs.train("data", "bprmf", "trained", {"epochs": 8, "batch_size": 128, "learning_rate": 0.02, "dim": 8})
+    trained = load("trained").model
+    Path("m").mkdir()
+    np.save("m/users.npy", trained.users.weight.detach().numpy())
+    np.save("m/items.npy", trained.items.weight.detach().numpy())
+    pairs = [
+        (data.users.names[row], data.items.names[int(data.train.items[data.train.users == row][0])])
+        for row in (1, 2, 3)
+    ]
+    stops = []
+    if way == "Python":
+        model = vectors.load("m/users.npy", "m/items.npy", data)
+        for pair in pairs:
+            model = model.unlearn({"pairs": [pair]})
+            stops.append(model.stop)
+    for number, (user, item) in enumerate(pairs if way == "commands" else ()):
+        Path("pair.csv").write_text(f"user,item\n{user},{item}\n", encoding="utf-8")
+        model = f"k{number - 1}" if number else "m --like vectors --data data"
+        made = keys(cli(*split(f"unlearn {model} --pairs pair.csv --out k{number} --json")))
+        stops.append(made["stop"])
+    shares = np.cumsum([1 / (len(data.train) - number) for number in range(3)])
+    assert [stop.split("; ")[1] for stop in stops] == [
+        f"settling is owed for {share:.2%} of the pairs" for share in shares
+    ]

@@ -77,6 +77,7 @@ class ForeignModel:
         exact: the unlearner that solves the model's own objective; None for `mmrecun`.
         suited: settings of `mmrecun` that suit how the model was trained, where they are not the usual ones.
         method, settings, stop, seconds: facts of the unlearning that made it; empty for a model as it was read.
+        carried: facts that the method reads when the model is unlearned again (see `UnlearnResult`).
         record: record of the request, kept in memory only.
         original: the model that it was unlearned from.
         forgets: targets that a model of this kind can forget and its format can express.
@@ -95,6 +96,7 @@ class ForeignModel:
     original: "ForeignModel | None" = field(default=None, repr=False)
     forgets: frozenset[Target] = frozenset(Target)
     suited: Mapping[str, Any] = field(default_factory=dict)
+    carried: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return the most important facts in a few lines."""
@@ -146,7 +148,8 @@ class ForeignModel:
         def validate(model: Recommender, inputs: GraphInputs) -> float:
             return validation_score(model, inputs, partition.retained) if can_validate(partition.retained) else 0.0
 
-        result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate, progress))
+        carried = self.carried if name == self.method else {}
+        result = unlearner.run(Task(self.model, partition, training, Seed(seed), validate, progress, carried))
         row_map = self.row_map.after(partition.user_rows, partition.item_rows)
         return ForeignModel(
             partition.retained,
@@ -162,6 +165,7 @@ class ForeignModel:
             original=self,
             forgets=self.forgets,
             suited=self.suited,
+            carried=dict(result.carried),
         )
 
     def unlearner(self, partition: Partition, method: str | None, settings: Mapping[str, Any]) -> tuple[str, Unlearner]:

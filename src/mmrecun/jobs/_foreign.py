@@ -6,7 +6,7 @@ of the rows of its tables in `rows.npz`, so that it can be read again without na
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -125,6 +125,7 @@ def _of_folder(folder: Path) -> ForeignRun:
     _check_digest(path, manifest.weights, "changed since this run was made; restore the file or make the run again")
     ids = rows_read(folder, dataset)
     foreign = _adapter(manifest.foreign.like, manifest.foreign.reading).read(path, dataset, *ids)
+    foreign = replace(foreign, method=manifest.method, carried=manifest.carried)
     return ForeignRun(folder, manifest, foreign.dataset, foreign.model, foreign)
 
 

@@ -184,6 +184,7 @@ def _unlearn_foreign(parent: ForeignRun, asked: _Unlearning) -> Manifest:
         "method_settings": dict(less.settings),
         "stop": less.stop,
         "seconds": less.seconds,
+        "carried": dict(less.carried),
         **_foreign.described(parent, out),
         **facts_of_request(parent, request, partition, key),
     }
