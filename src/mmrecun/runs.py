@@ -181,11 +181,13 @@ def parent_folder(folder: Path, manifest: Manifest, moved: Path | None = None) -
 
 
 def ancestors(folder: Path, manifest: Manifest) -> Iterator[tuple[Path, Manifest]]:
-    """Yield the run that the run in `folder` was unlearned from, and so on, as far as they can be read."""
+    """Yield the run that the run in `folder` was unlearned from, and so on, as far as they are still there."""
     while manifest.parent is not None:
-        folder = (folder / manifest.parent.path).resolve()
+        folder, digest = (folder / manifest.parent.path).resolve(), manifest.parent.digest
         try:
             manifest = read_manifest(folder)
+            if (manifest.weights or weights_digest(folder)) != digest:  # another run took its place
+                return
         except ArtifactError:  # it may have been removed
             return
         yield folder, manifest

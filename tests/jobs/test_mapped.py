@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmrecun import Dataset, jobs
+from mmrecun.chunked import chunks, lists, patches
 from mmrecun.chunked import run as mapped
 from mmrecun.data import files
 
@@ -32,3 +33,51 @@ def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert facts[0] == facts[1]
     audited = jobs.audit_mapped("replica2")
     assert (audited.report.method, audited.found["parent"]) == ("local", str(tmp_path / "replica"))
+
+
+@pytest.fixture
+def waiting(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a trained run, exported, and of a second one whose rows wait in patches."""
+    for module in (chunks, lists):
+        monkeypatch.setattr(module, "CHUNK_BYTES", 256)
+    monkeypatch.setattr(patches, "DIRECT", 3)
+    jobs.train_mapped(data, "bprmf", tmp_path / "s0", {"dim": 8, "epochs": 1, "batch_size": 128})
+    jobs.unlearn_mapped(tmp_path / "s0", {"items": ["i00004"]}, tmp_path / "s1")
+    for name in ("s0", "s1"):
+        jobs.export_mapped(tmp_path / name, "vectors", tmp_path / "out" / f"of {name}")
+    return tmp_path
+
+
+def states(run: Path) -> dict[str, tuple[str, set[str]]]:
+    """Name of the export -> its state, and the names of the runs that have forgotten more."""
+    found = jobs.exports_mapped(run)
+    told = {Path(each["path"]).name: (each["state"], {Path(one).name for one in each["because"]}) for each in found}
+    assert len(told) == len(found)
+    return told
+
+
+def test_a_fold_keeps_the_line_of_exports(waiting: Path):
+    place = waiting
+    s1, s2, s3 = (place / f"s{number}" for number in (1, 2, 3))
+    assert jobs.fold_mapped(s1, s2) > 0
+    old, new = {"of s0": ("stale", {"s1", "s2"})}, {"of s1": ("current", set())}
+    assert states(s1) == states(s2) == old | new
+    jobs.export_mapped(s1, "lists", place / "out" / "afterwards", 3)
+    assert states(s2) == old | new | {"afterwards": ("current", set())}
+    jobs.unlearn_mapped(s2, {"users": ["u00003"]}, s3)
+    late = {"of s1": ("stale", {"s3"}), "afterwards": ("stale", {"s3"})}
+    assert states(s1) == states(s2) == states(s3) == old | late
+
+
+def test_exports_are_known_when_the_runs_before_a_fold_are_removed(waiting: Path):
+    place = waiting
+    jobs.fold_mapped(place / "s1", place / "deeper" / "s2")
+    for name in ("s0", "s1"):
+        shutil.rmtree(place / name)
+    s2, s3 = place / "deeper" / "s2", place / "deeper" / "s3"
+    assert states(s2) == {"of s0": ("stale", {"s2"}), "of s1": ("current", set())}
+    jobs.unlearn_mapped(s2, {"users": ["u00003"]}, s3)
+    assert states(s3) == {"of s0": ("stale", {"s2"}), "of s1": ("stale", {"s3"})}
+    jobs.fold_mapped(s3, place / "s4")
+    shutil.rmtree(place / "deeper")
+    assert states(place / "s4") == {"of s0": ("stale", {"s4"}), "of s1": ("stale", {"s4"})}

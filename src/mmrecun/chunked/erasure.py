@@ -144,6 +144,7 @@ def apply(
             "lists": lists,
             "forgotten": forgotten_counts(erasure, lost),
             "requested": None,
+            "folded": None,
             "moved": {side: len(rows) for side, (rows, _) in erasure.moved.items()},
             "versions": dict(versions()),
             "created": now(),

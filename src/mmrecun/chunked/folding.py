@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.run import CHUNKS, MappedManifest, MappedRun, write_manifest
-from mmrecun.manifest import Reference, versions
+from mmrecun.manifest import Reference, reference, versions
 
 
 def fold(run: MappedRun, staging: Path, out: Path) -> MappedManifest:
@@ -22,6 +22,9 @@ def fold(run: MappedRun, staging: Path, out: Path) -> MappedManifest:
             "rows": {name: run.table(name).folded(folder).spec for name in before.rows},
             "lists": {side: run.pairs_of(side).folded(folder).spec for side in before.lists},
             "parent": _moved(before.parent, run.folder, out),
+            "folded": reference(run.folder, before.digest, out)
+            if before.waiting()
+            else _moved(before.folded, run.folder, out),
             "versions": dict(versions()),
         }
     )
@@ -29,9 +32,9 @@ def fold(run: MappedRun, staging: Path, out: Path) -> MappedManifest:
     return write_manifest(staging, whole)
 
 
-def _moved(parent: Reference | None, old: Path, new: Path) -> Reference | None:
-    """Name the same parent, which may be gone, from another folder."""
-    if parent is None:
+def _moved(to: Reference | None, old: Path, new: Path) -> Reference | None:
+    """Name the same run, which may be gone, from another folder."""
+    if to is None:
         return None
-    place = os.path.relpath((old / parent.path).resolve(), new.resolve())
-    return parent.model_copy(update={"path": place})
+    place = os.path.relpath((old / to.path).resolve(), new.resolve())
+    return to.model_copy(update={"path": place})

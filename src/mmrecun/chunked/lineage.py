@@ -1,11 +1,12 @@
 """The runs in chunks that a run was unlearned from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mmrecun.chunked import run as runs
 from mmrecun.chunked.run import MappedRun
 from mmrecun.errors import ArtifactError
+from mmrecun.manifest import Reference
 
 ReadMapped = Callable[[Path], MappedRun]
 
@@ -42,12 +43,31 @@ def parent_here(child: MappedRun, moved: Path | None = None) -> MappedRun:
 
 def ancestors(run: MappedRun, read: ReadMapped = runs.read) -> Iterator[MappedRun]:
     """Yield the run that a run was unlearned from, and so on, as far as `read` can read them."""
-    while run.manifest.parent is not None:
-        digest = run.manifest.parent.digest
-        try:
-            run = read((run.folder / run.manifest.parent.path).resolve())
-        except ArtifactError:  # it may have been removed
-            return
-        if run.manifest.digest != digest:
-            return
+    before = _referred(run, run.manifest.parent, read)
+    while before is not None:
+        yield before
+        before = _referred(before, before.manifest.parent, read)
+
+
+def unfolded(run: MappedRun, read: ReadMapped = runs.read) -> MappedRun | None:
+    """Return the run that a run was folded from; None where there is none, or `read` cannot read it."""
+    return _referred(run, run.manifest.folded, read)
+
+
+def with_unfolded(line: Iterable[MappedRun], read: ReadMapped = runs.read) -> Iterator[MappedRun]:
+    """Yield each run of a line, and the one that it was folded from, if that is still there."""
+    for run in line:
         yield run
+        if (before := unfolded(run, read)) is not None:
+            yield before
+
+
+def _referred(run: MappedRun, to: Reference | None, read: ReadMapped) -> MappedRun | None:
+    """Read a run that another refers to; None where it was removed, or is another now."""
+    if to is None:
+        return None
+    try:
+        found = read((run.folder / to.path).resolve())
+    except ArtifactError:
+        return None
+    return found if found.manifest.digest == to.digest else None

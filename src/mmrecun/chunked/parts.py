@@ -26,7 +26,7 @@ from mmrecun.chunked.rows import ChunkedRows
 from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_manifest
 from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError
-from mmrecun.manifest import reference
+from mmrecun.manifest import Reference, reference
 
 _NAME = re.compile(r"(\d+)-of-(\d+)")
 _BLOCK = 1 << 16
@@ -169,11 +169,8 @@ class RunInParts(MappedRun):
             )
             for name, spec in found[0].rows.items()
         }
-        above = found[0].parent
-        if above is not None:  # of the part `0-of-W`, to that of the parent
-            path = os.path.normpath(Path(_folder(0, len(found))) / above.path / "..")
-            above = above.model_copy(update={"path": path})
-        return cls(place, found[0].model_copy(update={"rows": rows, "lists": {}, "parent": above}), owners)
+        others = {name: _of_the_whole(getattr(found[0], name), len(found)) for name in ("parent", "folded")}
+        return cls(place, found[0].model_copy(update={"rows": rows, "lists": {}, **others}), owners)
 
     def removed_rows(self) -> RemovedRows:
         """Collect the removed rows from all owners; see `chunked.residue`."""
@@ -242,6 +239,14 @@ class RunInParts(MappedRun):
             owner.ask("erase", *_share(erasure, lost, part, len(self.owners)), out, whole)
             for part, owner in enumerate(self.owners)
         )
+
+
+def _of_the_whole(to: Reference | None, parts: int) -> Reference | None:
+    """Turn the reference of the part `0-of-W` to a part of another run into one to the folder of that run's parts."""
+    if to is None:
+        return None
+    path = os.path.normpath(Path(_folder(0, parts)) / to.path / "..")
+    return to.model_copy(update={"path": path})
 
 
 def _share(erasure: Erasure, lost: LostPartners, part: int, parts: int) -> tuple[Erasure, LostPartners]:

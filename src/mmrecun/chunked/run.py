@@ -52,6 +52,7 @@ class MappedManifest(Settings):
         change: digest of the erasure that made this part, the same in all parts.
         digest: digest of `rows` and `lists`, that is, of all content.
         parent: the run that was unlearned; None for a trained run.
+        folded: the run, with rows in patches, that this one was folded from; None for any other.
         forgotten: numbers of removed users, items and pairs, in this run alone.
         requested: sizes of the request and, with a key, hashes of its ids; None for a trained run.
         moved: numbers of users and items that the unlearning moved.
@@ -73,6 +74,7 @@ class MappedManifest(Settings):
     change: str = ""
     digest: str
     parent: Reference | None = None
+    folded: Reference | None = None
     method: str = ""
     forgotten: dict[str, int] = {}
     requested: ForgetRecord | None = None

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from mmrecun import runs
 from mmrecun.auditing.result import AuditReport
-from mmrecun.errors import ArtifactError, MMRecUnError
+from mmrecun.errors import ArtifactError
 from mmrecun.manifest import Manifest, now
 from mmrecun.runs import Run
 from mmrecun.settings import Settings, first_fault
@@ -110,25 +110,13 @@ def read_record(folder: Path) -> ExportRecord:
 
 def _requests(folder: Path, manifest: Manifest) -> tuple[tuple[ForgottenRequest, ...], bool]:
     """Return the requests since the trained run, and whether the ancestors could be followed back to it."""
-    found: list[ForgottenRequest] = []
-    while manifest.parent is not None:
-        found.insert(
-            0,
-            ForgottenRequest(
-                method=manifest.method,
-                counts=manifest.forgotten,
-                request_digest=manifest.request_digest,
-                made=manifest.created,
-            ),
-        )
-        folder, expected = (folder / manifest.parent.path).resolve(), manifest.parent.digest
-        try:
-            manifest = runs.read_manifest(folder)
-        except MMRecUnError:
-            return tuple(found), False
-        if manifest.weights and manifest.weights != expected:
-            return tuple(found), False
-    return tuple(found), True
+    line = [manifest, *(own for _, own in runs.ancestors(folder, manifest))]
+    requests = [
+        ForgottenRequest(method=own.method, counts=own.forgotten, request_digest=own.request_digest, made=own.created)
+        for own in reversed(line)
+        if own.parent is not None
+    ]
+    return tuple(requests), line[-1].parent is None
 
 
 def verdict_in(folder: Path, digest: str) -> str:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,7 +14,6 @@ from mmrecun import runs
 from mmrecun.atomic import replace_file
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.exports.record import RECORD, ExportRecord, read_record
-from mmrecun.manifest import Manifest
 from mmrecun.settings import Settings, first_fault
 
 FOLDER = "exports"
@@ -54,19 +54,43 @@ class ListedExport(Settings):
     because: tuple[str, ...] = ()
 
 
-def add_entry(run: Path, record: ExportRecord, out: Path) -> None:
+def add_entry(run: Path, record: ExportRecord, out: Path, seen_from: Path | None = None) -> None:
     """Record in the folder `run` that it was exported to `out`; a later export to the same place replaces the entry.
+
+    Args:
+        run: the run folder.
+        record: record of the export.
+        out: folder of the export.
+        seen_from: final path of a staged run folder; `run` by default.
 
     Raises:
         ArtifactError: when the run folder cannot be written: an export without a record could not be found again.
     """
-    path = os.path.relpath(out.resolve(), run.resolve())
+    path = os.path.relpath(out.resolve(), (seen_from or run).resolve())
     place = run / FOLDER / f"{record.kind}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     try:
         place.mkdir(parents=True, exist_ok=True)
         replace_file(place / RECORD, Entry(path=path, record=record).json_text().encode())
     except OSError as error:
         raise ArtifactError(f"{run}: the export cannot be recorded in its folder: {error.strerror or error}") from None
+
+
+def carry_entries(line: Iterable[Path], staging: Path, out: Path) -> None:
+    """Write what is recorded of exports in the folders of a run and its ancestors into a staged folder.
+
+    The folder stands for all of them then, and they can be removed.
+
+    Args:
+        line: the folders.
+        staging: the staged run folder.
+        out: its final path.
+
+    Raises:
+        ArtifactError: when an entry is damaged.
+    """
+    for folder in line:
+        for entry in _entries(folder):
+            add_entry(staging, entry.record, folder / entry.path, seen_from=out)
 
 
 def list_exports(run: Path, among: Iterable[Path] = ()) -> list[ListedExport]:
@@ -78,15 +102,26 @@ def list_exports(run: Path, among: Iterable[Path] = ()) -> list[ListedExport]:
     Raises:
         ArtifactError: when `run` is not a run folder, an entry is damaged, or one of `among` is not a folder.
     """
-    line = [(folder, manifest.weights or runs.weights_digest(folder)) for folder, manifest in _line(run)]
-    return list_of_line(line, among, runs.MANIFEST, _parent_of)
+    own = runs.read_manifest(run)
+    line = [(run, own.weights or runs.weights_digest(run))]
+    for folder, manifest in runs.ancestors(run, own):
+        line.append((Path(os.path.relpath(folder)), manifest.weights or runs.weights_digest(folder)))
+    return list_of_line(line, among, runs.MANIFEST, _kin_of)
+
+
+class Kin(NamedTuple):
+    """The digest of a run, and those of its parent and of the run that it was folded from; None without one."""
+
+    digest: str
+    parent: str | None
+    folded: str | None = None
 
 
 def list_of_line(
     line: Sequence[tuple[Path, str]],
     among: Iterable[Path],
     manifest: str,
-    parent_of: Callable[[Path], str | None],
+    kin_of: Callable[[Path], Kin | None],
 ) -> list[ListedExport]:
     """Do as `list_exports` for runs of another kind.
 
@@ -94,7 +129,7 @@ def list_of_line(
         line: the run and its ancestors, with their digests.
         among: as there.
         manifest: name of the manifest in the folder of such a run.
-        parent_of: returns the digest of the parent of the run in a folder; None for a trained one, or none of its kind.
+        kin_of: returns the digests of the run in a folder; None for none of its kind.
     """
     places = {folder.resolve().parent for folder, _ in line}
     for folder in among:
@@ -103,37 +138,39 @@ def list_of_line(
         places.add(folder.resolve())
     folders = {folder.resolve() for folder, _ in line}
     folders |= {path.parent for place in places for path in place.glob(f"*/{manifest}")}
-    children = defaultdict(list)
-    for folder in sorted(folders):
-        if (digest := parent_of(folder)) is not None:
-            children[digest].append(os.path.relpath(folder))
-    return [
-        _with_state(entry, folder, children.get(digest, ())) for folder, digest in line for entry in _entries(folder)
-    ]
+    kin = {folder: own for folder in sorted(folders) if (own := kin_of(folder)) is not None}
+    unfolded = {own.digest: own.folded for own in kin.values() if own.folded is not None}
+    children = defaultdict(list)  # by the digest that a model had before it was folded
+    for folder, own in kin.items():
+        if own.parent is not None:
+            children[unfolded.get(own.parent, own.parent)].append(os.path.relpath(folder))
+    listed = []
+    for entry, folder, digest in _recorded(line):
+        of, here = (unfolded.get(one, one) for one in (entry.record.run, digest))
+        # an entry that was carried is of a run before this one, of which perhaps nothing else is left
+        because = children.get(of) or ([] if of == here else [os.path.relpath(folder)])
+        listed.append(_with_state(entry, folder, because))
+    return listed
 
 
-def _parent_of(folder: Path) -> str | None:
+def _recorded(line: Sequence[tuple[Path, str]]) -> list[tuple[Entry, Path, str]]:
+    """Return the entries in the folders of a line, each once: a folded run has those of the runs before it, too."""
+    found: dict[tuple[str, str, Path], tuple[Entry, Path, str]] = {}
+    for folder, digest in line:
+        for entry in _entries(folder):
+            name = entry.record.run, entry.record.kind, (folder / entry.path).resolve()
+            known = found.get(name)
+            if known is None or entry.record.made > known[0].record.made or digest == entry.record.run != known[2]:
+                found[name] = entry, folder, digest
+    return list(found.values())
+
+
+def _kin_of(folder: Path) -> Kin | None:
     try:
-        parent = runs.read_manifest(folder).parent
+        own = runs.read_manifest(folder)
     except MMRecUnError:  # not one of ours
         return None
-    return parent.digest if parent else None
-
-
-def _line(folder: Path) -> Iterator[tuple[Path, Manifest]]:
-    """Yield a run and its ancestors, as far as they exist."""
-    manifest = runs.read_manifest(folder)
-    yield folder, manifest
-    while manifest.parent is not None:
-        place, digest = Path(os.path.relpath((folder / manifest.parent.path).resolve())), manifest.parent.digest
-        try:
-            manifest = runs.read_manifest(place)
-        except MMRecUnError:
-            return
-        if manifest.weights != digest:
-            return
-        folder = place
-        yield folder, manifest
+    return Kin(own.weights, own.parent.digest if own.parent else None)
 
 
 def _entries(folder: Path) -> Iterator[Entry]:

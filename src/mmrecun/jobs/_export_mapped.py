@@ -13,7 +13,7 @@ from mmrecun.arrays import Ints
 from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.excerpt import Excerpt
-from mmrecun.chunked.lineage import ancestors
+from mmrecun.chunked.lineage import ancestors, with_unfolded
 from mmrecun.chunked.run import MappedRun
 from mmrecun.claims import claimed
 from mmrecun.data.ids import IdMap
@@ -24,6 +24,7 @@ from mmrecun.exports.contents import BLOCK_ROWS, write_vector_blocks
 from mmrecun.exports.formats import LISTS, WRITERS
 from mmrecun.exports.lists import UserBlock, write_list_blocks
 from mmrecun.exports.record import ExportRecord, ForgottenRequest, verdict_in, write_record
+from mmrecun.exports.register import Kin
 from mmrecun.jobs._export import DEFAULT_LENGTH
 from mmrecun.manifest import now
 from mmrecun.progress import Progress, no_progress
@@ -71,18 +72,20 @@ def export_mapped(
 def exports_mapped(run: PathLike, among: Iterable[PathLike] = ()) -> list[dict[str, Any]]:
     """List the exports of a run in chunks and of the runs it came from, with their states; see `exports`."""
     asked = mapped.read(Path(run))
-    line = [(asked.folder, asked.manifest.digest)]
-    line += [(Path(os.path.relpath(each.folder)), each.manifest.digest) for each in ancestors(asked)]
-    found = register.list_of_line(line, map(Path, among), mapped.MANIFEST, _parent_of)
+    first, *others = with_unfolded([asked, *ancestors(asked)])
+    line = [(first.folder, first.manifest.digest)]
+    line += [(Path(os.path.relpath(each.folder)), each.manifest.digest) for each in others]
+    found = register.list_of_line(line, map(Path, among), mapped.MANIFEST, _kin_of)
     return [entry.model_dump(mode="json") for entry in found]
 
 
-def _parent_of(folder: Path) -> str | None:
+def _kin_of(folder: Path) -> Kin | None:
     try:
-        parent = mapped.read(folder).manifest.parent
+        own = mapped.read(folder).manifest
     except ArtifactError:  # a part, or damaged
         return None
-    return parent.digest if parent else None
+    parent, folded = (to.digest if to else None for to in (own.parent, own.folded))
+    return Kin(own.digest, parent, folded)
 
 
 def _record(run: MappedRun, kind: str) -> ExportRecord:

@@ -12,7 +12,7 @@ from mmrecun.atomic import refuse_existing, staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.folding import fold
-from mmrecun.chunked.lineage import parent_folder
+from mmrecun.chunked.lineage import ancestors, parent_folder, with_unfolded
 from mmrecun.chunked.listed_items import listed_items
 from mmrecun.chunked.parts import part_folders
 from mmrecun.chunked.residue import RemovedRows, residue
@@ -23,6 +23,7 @@ from mmrecun.device import prepared
 from mmrecun.errors import ConfigError, DataError
 from mmrecun.evaluation.evaluate import CUTOFFS, RankingReport, evaluate
 from mmrecun.evaluation.ranking import checked_length
+from mmrecun.exports import register
 from mmrecun.forget.request import ForgetRequest, as_id
 from mmrecun.jobs._evaluate import best_items
 from mmrecun.jobs._part_reader import HERE, reader, removed_rows_of
@@ -210,8 +211,8 @@ def most_touched(drawn: int) -> int:
 def fold_mapped(run: PathLike, out: PathLike) -> int:
     """Write the rows of a run in chunks that wait in patches into their chunks; returns how many waited.
 
-    The new run is the same model. What earlier requests took out is in no chunk of it; it leaves the disk when the runs
-    before are removed.
+    The new run is the same model, and records the exports of the runs before. What earlier requests took out is in no
+    chunk of it; it leaves the disk when the runs before are removed.
 
     Args:
         run: a run, or the folder of its parts, of which those on this machine are folded.
@@ -226,5 +227,8 @@ def fold_mapped(run: PathLike, out: PathLike) -> int:
         unfolded = mapped.read(folder, part=bool(parts))
         with claimed(target), staged_folder(target) as staging:
             fold(unfolded, staging, target)
+            if not parts:  # which are not exported
+                line = with_unfolded([unfolded, *ancestors(unfolded)])
+                register.carry_entries((each.folder for each in line), staging, target)
         waited += unfolded.manifest.waiting()
     return waited
