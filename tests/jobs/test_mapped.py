@@ -81,3 +81,13 @@ def test_exports_are_known_when_the_runs_before_a_fold_are_removed(waiting: Path
     jobs.fold_mapped(s3, place / "s4")
     shutil.rmtree(place / "deeper")
     assert states(place / "s4") == {"of s0": ("stale", {"s4"}), "of s1": ("stale", {"s4"})}
+
+
+def test_an_audit_names_what_still_holds_the_forgotten(waiting: Path):
+    jobs.fold_mapped(waiting / "s1", waiting / "s2")
+    jobs.unlearn_mapped(waiting / "s2", {"users": ["u00003"]}, waiting / "s3")
+    for run, places in (("s1", ["s0"]), ("s2", ["s1", "s0"]), ("s3", ["s2", "s1", "s0"])):
+        held = ", ".join(str(waiting / place) for place in places)
+        data = "the dataset 'synthetic' that was trained on"
+        wanted = f"What was forgotten is still in {held}, from before the request, and in {data}."
+        assert wanted in jobs.audit_mapped(waiting / run, users=20).report.notes

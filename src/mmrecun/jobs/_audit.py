@@ -17,7 +17,7 @@ from mmrecun.device import prepared
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.secret import read_key
-from mmrecun.jobs._foreign import ForeignRun, gold_of, opened, parent_of
+from mmrecun.jobs._foreign import ForeignRun, files_before, gold_of, opened, parent_of
 from mmrecun.jobs._shadows import attack_on
 from mmrecun.manifest import now
 from mmrecun.progress import Progress, no_progress
@@ -195,6 +195,8 @@ def _still_held(original: Run) -> str:
     folder, manifest = original.folder.resolve(), original.manifest
     line = [(folder, manifest), *runs.ancestors(folder, manifest)]
     places = [place for where, own in line for place in (where, (where / own.dataset.path).resolve())]
+    if (first := files_before(*line[-1])) is not None:
+        places += [place for place in (first.model, first.data) if place.exists()]
     return f"What was forgotten is still in {', '.join(dict.fromkeys(map(str, places)))}, from before the request."
 
 

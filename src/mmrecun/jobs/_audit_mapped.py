@@ -11,7 +11,7 @@ from mmrecun.auditing.assess import assess
 from mmrecun.auditing.keys import CheckName, Question
 from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.result import AuditReport, AuditScope, Check
-from mmrecun.chunked.lineage import ancestors
+from mmrecun.chunked.lineage import ReadMapped, ancestors, with_unfolded
 from mmrecun.chunked.residue import RemovedRows
 from mmrecun.chunked.run import SIDES, MappedRun, is_mapped
 from mmrecun.data.interactions import Split
@@ -86,13 +86,14 @@ def audit_mapped(
         count = checked_users(after.size("items")) if users is None else users
         sample = AuditSample.of(before, after, found.removed, touched, count)
         made = assess(sample.subject(removal), progress=progress)
+        still_held = _still_held(read, before, after)
     report = made.model_copy(
         update={
             "made": begun,
             "forgotten": dict(after.manifest.forgotten),
             "digests": _digests(before, after),
             "compared": AuditScope(sample=sample.measured.sampled),
-            "notes": (*made.notes, *sample.notes, _still_held(before)),
+            "notes": (*made.notes, *sample.notes, still_held),
         }
     )
     facts = {**found.facts, "residue": {**found.facts["residue"], ASKED: _as_answer(asked)}}
@@ -197,6 +198,9 @@ def _page_facts(run: MappedRun) -> dict[str, str]:
     return facts | {f"version of {name}": value for name, value in own.versions.items()}
 
 
-def _still_held(before: MappedRun) -> str:
-    places = [str(run.folder.resolve()) for run in (before, *ancestors(before))]
-    return f"What was forgotten is still in {', '.join(places)}, from before the request."
+def _still_held(read: ReadMapped, before: MappedRun, after: MappedRun) -> str:
+    """Say where what was forgotten lies still: in the runs before the request or before a fold, and in the dataset."""
+    line = [*with_unfolded([after], read), *with_unfolded([before, *ancestors(before, read)], read)]
+    places = ", ".join(str(run.folder.resolve()) for run in line[1:])
+    data = f"the dataset '{before.manifest.dataset_name}' that was trained on"
+    return f"What was forgotten is still in {places}, from before the request, and in {data}."

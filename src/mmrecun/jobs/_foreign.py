@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -135,23 +135,64 @@ def parent_of(run: ForeignRun) -> ForeignRun:
     Raises:
         ArtifactError: when it was not unlearned, or its parent or the parent's data are gone or changed.
     """
-    parent, foreign = run.manifest.parent, run.manifest.foreign
-    if parent is None or foreign is None:
+    if run.manifest.parent is None or run.manifest.foreign is None:
         raise ArtifactError(f"{run.folder} was not unlearned here; there is nothing to audit")
-    place = (run.folder / parent.path).resolve()
+    return _parent(run.folder, run.manifest, run.manifest.parent, run.manifest.foreign)
+
+
+def _parent(folder: Path, manifest: Manifest, parent: Reference, foreign: Foreign) -> ForeignRun:
+    place = (folder / parent.path).resolve()
     if not place.exists():
-        raise ArtifactError(f"{run.folder}: the model it was unlearned from is not at {place}; put it back there")
-    if foreign.data is None:
+        raise ArtifactError(f"{folder}: the model it was unlearned from is not at {place}; put it back there")
+    if (files_read := files_before(folder, manifest)) is None:
         before = _of_folder(place)
         if before.manifest.weights != parent.digest:
-            raise ArtifactError(f"{run.folder}: the run at {place} is no longer the one it was unlearned from")
+            raise ArtifactError(f"{folder}: the run at {place} is no longer the one it was unlearned from")
         return before
-    _check_digest(place, parent.digest, f"no longer the model that {run.folder} was unlearned from")
-    data = (run.folder / foreign.data.path).resolve()
-    before = _of_file(place, foreign.like, data, foreign.reading)
-    if before.dataset.digest != foreign.data.digest:
-        raise ArtifactError(f"{data}: changed since {run.folder} was made; restore it")
+    _check_digest(place, parent.digest, f"no longer the model that {folder} was unlearned from")
+    before = _of_file(place, foreign.like, files_read.data, foreign.reading)
+    if before.dataset.digest != files_read.digest:
+        raise ArtifactError(f"{files_read.data}: changed since {folder} was made; restore it")
     return before
+
+
+class FilesBefore(NamedTuple):
+    """The files of a model of another library from before its first request.
+
+    Attributes:
+        model: the model.
+        data: the data that it was trained on.
+        digest: that of the data, as far as the model reads them.
+    """
+
+    model: Path
+    data: Path
+    digest: str
+
+
+def files_before(folder: Path, manifest: Manifest) -> FilesBefore | None:
+    """Return the files that the run in `folder` was unlearned from; None where its parent is a run, or it has none."""
+    parent, foreign = manifest.parent, manifest.foreign
+    if parent is None or foreign is None or foreign.data is None:
+        return None
+    return FilesBefore((folder / parent.path).resolve(), (folder / foreign.data.path).resolve(), foreign.data.digest)
+
+
+def data_before(folder: Path, manifest: Manifest) -> Dataset | None:
+    """Read the data of the files that the run in `folder` was unlearned from; None where its parent is a run.
+
+    Raises:
+        ArtifactError: when they have changed.
+        DataError: when they are gone.
+    """
+    found = files_before(folder, manifest)
+    if found is None or manifest.parent is None or manifest.foreign is None:
+        return None
+    data = opened_data(found.data)
+    if data.digest == found.digest:
+        return data
+    # perhaps the model reads a part of them, which it alone tells
+    return _parent(folder, manifest, manifest.parent, manifest.foreign).dataset
 
 
 def gold_of(path: Path, run: ForeignRun, reading: Mapping[str, Any]) -> ForeignRun:

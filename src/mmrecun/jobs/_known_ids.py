@@ -6,10 +6,10 @@ from typing import Protocol
 from mmrecun import runs
 from mmrecun.arrays import Bools
 from mmrecun.chunked.run import SIDES, MappedRun
-from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import MMRecUnError
 from mmrecun.forget.record import ForgetRecord
+from mmrecun.jobs._foreign import data_before
 from mmrecun.runs import Run
 
 
@@ -86,13 +86,18 @@ class _Requested:
 
 
 def earlier_ids(run: Run, key: bytes | None) -> Iterator[KnownIds]:
-    """Yield the hashes of earlier requests, where `key` reads them, then the datasets that `run` descends from."""
+    """Yield the hashes of earlier requests, where `key` reads them, then the data of which `run` has a part.
+
+    These are the datasets of the runs that it descends from and, of a model of another library, those of its file.
+    """
     yield from requested_ids(run.manifest.requested, key)
-    for folder, manifest in runs.ancestors(run.folder, run.manifest):
-        try:
-            yield InDataset(files.load((folder / manifest.dataset.path).resolve()))
-        except MMRecUnError:  # it may have been removed
-            return
+    line = [(run.folder, run.manifest), *runs.ancestors(run.folder, run.manifest)]
+    try:
+        yield from (InDataset(runs.read_dataset(folder, manifest)) for folder, manifest in line[1:])
+        if (data := data_before(*line[-1])) is not None:
+            yield InDataset(data)
+    except MMRecUnError:  # it may have been removed, or have changed
+        return
 
 
 def requested_ids(record: ForgetRecord | None, key: bytes | None) -> Iterator[KnownIds]:
