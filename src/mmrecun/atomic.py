@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmrecun.errors import ArtifactError, DiskError, MMRecUnError
@@ -37,6 +37,8 @@ def refuse_existing(target: Path) -> None:
 
     Long work calls this before it begins, so that its result is not lost at the end.
     """
+    if _is_current(target):
+        raise ArtifactError(f"{target} is the folder that this command runs in; choose an --out in it or beside it")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise ArtifactError(f"{target} already exists; choose another --out or remove it first")
     if target.parts[:1] and target.parts[0].startswith("~"):
@@ -44,10 +46,18 @@ def refuse_existing(target: Path) -> None:
     refuse_unwritable(followed(target).parent, target)
 
 
+def _is_current(target: Path) -> bool:
+    with suppress(OSError):  # the current folder may have been removed
+        return target.samefile(os.curdir)
+    return False
+
+
 def refuse_within(run: Path, target: Path) -> None:
-    """Raise ArtifactError if `target` lies in the folder of a run, and would be removed with it."""
-    if run.resolve() in target.resolve().parents:
-        raise ArtifactError(f"{target} lies within {run}, and would go with it; choose an --out beside it")
+    """Raise ArtifactError if `target` is the folder of a run or lies in it, and would be removed with it."""
+    place = target.resolve()
+    if run.resolve() in (place, *place.parents):
+        where = "is the run itself" if place == run.resolve() else f"lies within {run}, and would go with it"
+        raise ArtifactError(f"{target} {where}; choose an --out beside it")
 
 
 def refuse_unwritable(folder: Path, target: Path | None = None) -> None:
@@ -63,6 +73,21 @@ def refuse_unwritable(folder: Path, target: Path | None = None) -> None:
         raise ArtifactError(f"cannot write {target or folder}: {there}: {os.strerror(fault)}")
 
 
+def beside(target: Path, ending: str) -> Path:
+    """Return the hidden path beside a file or folder that is named after it and ends in `ending`.
+
+    >>> str(beside(Path("runs/mine"), "lock"))
+    'runs/.mine.lock'
+    """
+    target = with_own_name(target)
+    return target.with_name(f".{target.name}.{ending}")
+
+
+def with_own_name(target: Path) -> Path:
+    """Return the same path, absolute where its last part names no file or folder, as in `.` and `..`."""
+    return target.resolve() if target.name in ("", "..") else target
+
+
 def followed(target: Path) -> Path:
     """Return the target of a symbolic link, whether or not it exists; any other path unchanged."""
     return Path(os.path.realpath(target)) if target.is_symlink() else target
@@ -76,8 +101,8 @@ def staged_folder(target: Path) -> Iterator[Path]:
         ArtifactError: when `target` exists already, or its parent cannot be written.
     """
     refuse_existing(target)
-    target = followed(target)
-    staging = _beside(target)
+    target = with_own_name(followed(target))
+    staging = _unused(target)
     try:
         staging.mkdir(parents=True)
     except OSError as error:
@@ -93,9 +118,9 @@ def staged_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _beside(target: Path) -> Path:
+def _unused(target: Path) -> Path:
     """Return a hidden name that no other process uses, even in a folder that several machines share."""
-    return target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
+    return beside(target, f"{secrets.token_hex(8)}.partial")
 
 
 @contextmanager
@@ -104,7 +129,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Readers see the old file or the new one, never a part.
     """
-    staging = _beside(path)
+    staging = _unused(path)
     try:
         with _naming(path, staging):
             yield staging

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mmrecun.atomic import followed, refuse_unwritable
+from mmrecun.atomic import beside, followed, refuse_unwritable, with_own_name
 from mmrecun.errors import ArtifactError
 
 try:
@@ -23,7 +23,7 @@ _PARTIAL = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{16}\.partial", re.DOTALL)
 _LOCK = re.compile(r"\.(?P<target>.+)\.lock", re.DOTALL)
 _STATE = re.compile(r"\.(?P<target>.+)\.(?:resume\.safetensors|training)", re.DOTALL)
 _HELD: set[Path] = set()  # lock files that this process holds
-_RUN = ("manifest.json", "mapped.json")  # one of them is in every run folder
+_MANIFESTS = ("manifest.json", "mapped.json")  # one of them is in every run folder
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def claimed(target: Path, wait: bool = False, within: Iterable[Path] = ()) -> It
     Raises:
         ArtifactError: when another command is making `target` and `wait` is not set, or nothing can be made there.
     """
-    target = followed(target)
+    target = with_own_name(followed(target))
     refuse_unwritable(target.parent, target)
     missing = [folder for folder in target.parents if not folder.exists()]
     try:
@@ -88,7 +88,7 @@ def is_claimed(target: Path) -> bool:
 
 
 def _lock_file(target: Path) -> Path:
-    return target.with_name(f".{target.name}.lock")
+    return beside(target, "lock")
 
 
 @contextmanager
@@ -171,8 +171,18 @@ def _remove_finished_states(folder: Path) -> None:
         match = _STATE.fullmatch(path.name)
         if match is None or is_claimed(run := folder / match["target"]):
             continue
-        if any((run / name).is_file() for name in _RUN):
+        if _is_run(run):
             _remove(path)
+
+
+def refuse_run(target: Path) -> None:
+    """Raise ArtifactError if `target`, a folder for several runs or parts of one, is a run itself."""
+    if _is_run(target):
+        raise ArtifactError(f"{target} is a run, in which no others are made; choose another --out")
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _MANIFESTS)
 
 
 def _remove(path: Path) -> None:

@@ -273,12 +273,14 @@ def _show_encoded(done: "EncodedDataset", modality: str) -> None:
 @app.command(cls=Command)
 def make(out: Out, assignments: Set = [], seed: SeedOption = 0, as_json: JsonFlag = False) -> None:
     """Make a synthetic dataset with planted tastes; settings are those of SyntheticConfig."""
+    from mmrecun.atomic import refuse_existing
     from mmrecun.claims import claimed
     from mmrecun.data import files
     from mmrecun.data.synthetic import SyntheticConfig
     from mmrecun.data.synthetic import make as make_dataset
     from mmrecun.rng import Seed
 
+    refuse_existing(out)
     dataset, _ = make_dataset(SyntheticConfig.of(parse_assignments(assignments), "data make"), Seed(seed))
     with claimed(out):
         files.save(dataset, out)

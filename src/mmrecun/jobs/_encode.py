@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmrecun import runs
-from mmrecun.atomic import refuse_existing
+from mmrecun.atomic import refuse_existing, with_own_name
 from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
@@ -104,7 +104,7 @@ def _written(dataset: Dataset, made: Modality, data: Path, copy: Path | None) ->
 
 def partial_folder(data: Path, modality: str) -> Path:
     """Return the folder, beside the dataset's, where an interrupted encoding keeps finished batches."""
-    return data.with_name(f".{data.resolve().name}.{modality}.encoding")
+    return with_own_name(data).with_name(f".{data.resolve().name}.{modality}.encoding")
 
 
 def _warnings(dataset: Dataset, absent: list[int], unreadable: dict[int, str], ignored: int) -> list[str]:

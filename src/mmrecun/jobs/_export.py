@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
 from mmrecun.claims import claimed
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
@@ -38,7 +38,7 @@ def export(
 
     Raises:
         ConfigError: for an unknown format, a length where there are no lists, or a library that is missing.
-        ArtifactError: when `out` exists, or the run folder cannot be written.
+        ArtifactError: when `out` exists or lies in the run, or the run folder cannot be written.
     """
     out = Path(out)
     if to not in (LISTS, *WRITERS):
@@ -47,6 +47,7 @@ def export(
         raise ConfigError(f"an export to {to} has no lists; a length goes with --to lists")
     refuse_existing(out)
     asked = load(run)
+    refuse_within(asked.folder, out)
     contents = contents_of(asked, to)
     with claimed(out), staged_folder(out) as staging:
         if to == LISTS:

@@ -10,7 +10,7 @@ import polars as pl
 from torch import Tensor
 
 from mmrecun.arrays import Ints
-from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.lineage import ancestors, with_unfolded
@@ -42,7 +42,7 @@ def export_mapped(
 
     Raises:
         ConfigError: for another format, or a length where there are no lists.
-        ArtifactError: when `out` exists, or the run folder cannot be written.
+        ArtifactError: when `out` exists or lies in the run, or the run folder cannot be written.
     """
     out = Path(out)
     if to not in (LISTS, *WRITERS):
@@ -54,6 +54,7 @@ def export_mapped(
     if length is not None and to != LISTS:
         raise ConfigError(f"an export to {to} has no lists; a length goes with --to lists")
     refuse_existing(out)
+    refuse_within(Path(run), out)
     asked = mapped.read(Path(run))
     record = _record(asked, to)
     with claimed(out), staged_folder(out) as staging:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmrecun.arrays import Ints
-from mmrecun.atomic import refuse_existing, staged_folder
+from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.excerpt import Excerpt
 from mmrecun.chunked.folding import fold
@@ -220,6 +220,7 @@ def fold_mapped(run: PathLike, out: PathLike) -> int:
     """
     place, out = Path(run), Path(out)
     refuse_existing(out)
+    refuse_within(place, out)
     parts = part_folders(place)
     folders = {folder.name: (folder, out / folder.name) for folder in parts.values()} or {"": (place, out)}
     waited = 0

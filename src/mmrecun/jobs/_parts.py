@@ -5,11 +5,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from mmrecun.atomic import refuse_existing
+from mmrecun.atomic import refuse_existing, refuse_within
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import forgotten_counts
 from mmrecun.chunked.parts import RunInParts, split
-from mmrecun.claims import claimed
+from mmrecun.claims import claimed, refuse_run
 from mmrecun.errors import ConfigError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
@@ -32,6 +32,7 @@ def split_mapped(run: PathLike, out: PathLike, parts: int) -> None:
     """
     whole, out = mapped.read(Path(run)), Path(out)
     refuse_existing(out)
+    refuse_within(Path(run), out)
     most = min(whole.size(side) for side in mapped.SIDES)
     if not 1 <= parts <= most:
         raise ConfigError(f"{parts} parts: choose 1 to {most}")
@@ -68,6 +69,8 @@ def unlearn_parts(
     """
     started, place, out = time.perf_counter(), Path(run), Path(out)
     request, key = ForgetRequest.coerce(request), read_key(key)
+    refuse_within(place, out)
+    refuse_run(out)
     claim = claimed(out) if on == HERE else nullcontext()  # each owner claims its part as well
     with owners_of(on) as found, claim:
         owners = found(place)

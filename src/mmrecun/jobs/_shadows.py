@@ -10,7 +10,7 @@ import numpy as np
 
 from mmrecun import runs
 from mmrecun.arrays import Bools, Floats
-from mmrecun.atomic import staged_folder
+from mmrecun.atomic import beside, staged_folder
 from mmrecun.auditing.setup import AuditSetup, audit_setup
 from mmrecun.auditing.shadow_models import ShadowAttack
 from mmrecun.forget.partition import Partition
@@ -31,7 +31,7 @@ def attack_on(executor: Executor, original: Run, run: Run, shadows: int) -> Shad
     """
 
     def learned(_: AuditSetup, progress: Progress) -> Iterator[tuple[Floats, Bools]]:
-        root = run.folder.with_name(f".{run.folder.name}.shadows")
+        root = beside(run.folder, "shadows")
         yield from _learned(executor, root, (original, run), shadows, progress)
         open_attack.cache_clear()
         shutil.rmtree(root)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmrecun.atomic import refuse_existing
+from mmrecun.atomic import beside, refuse_existing
 from mmrecun.claims import claimed
 from mmrecun.data.interactions import Split
 from mmrecun.data.mapped_dataset import MappedDataset
@@ -154,7 +154,7 @@ def _checked(
 
 def training_folder(out: Path) -> Path:
     """Return the folder of temporary files of a training on disk, beside the run folder `out`."""
-    return out.with_name(f".{out.name}.training")
+    return beside(out, "training")
 
 
 def _on_cluster(workers: Workers) -> bool:

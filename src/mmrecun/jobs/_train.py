@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmrecun import runs
-from mmrecun.atomic import as_path, refuse_existing, staged_folder
+from mmrecun.atomic import as_path, beside, refuse_existing, staged_folder
 from mmrecun.claims import claimed
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
@@ -119,4 +119,4 @@ def _fitted(
 
 def resume_file(out: Path) -> Path:
     """Return the file, beside the run folder, where an interrupted training keeps its state."""
-    return out.with_name(f".{out.name}.resume.safetensors")
+    return beside(out, "resume.safetensors")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
+from mmrecun.atomic import refuse_existing, refuse_unwritable, refuse_within, staged_folder
 from mmrecun.chunked import delta as deltas
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply, erasure_of, forgotten_counts, lost_partners
@@ -14,7 +14,7 @@ from mmrecun.chunked.lineage import ReadMapped
 from mmrecun.chunked.local_balance import restore
 from mmrecun.chunked.run import MappedManifest, MappedRun
 from mmrecun.claims import claimed
-from mmrecun.errors import ForgetError
+from mmrecun.errors import ArtifactError, ForgetError
 from mmrecun.forget.record import ForgetRecord, hashes_lost
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.forget.secret import read_key
@@ -51,12 +51,15 @@ def unlearn_mapped(
 
     Raises:
         ForgetError: when the request leaves no training interaction.
+        ArtifactError: when `out` or `delta` cannot be written.
     """
     refuse_forked()
     started, out = time.perf_counter(), Path(out)
     request, key = ForgetRequest.coerce(request), read_key(key)
     refuse_existing(out)
     refuse_within(Path(run), out)
+    if delta is not None:
+        _refuse_unwritable(Path(delta))
     parent = mapped.read(Path(run))
     with explaining(mapped.read, parent, request, key):
         erasure, lost, explained = solved(parent, request, seed)
@@ -73,9 +76,17 @@ def unlearn_mapped(
             requested=record_of(parent, request, erasure, key),
             seconds=time.perf_counter() - started,
         )
-    if delta is not None:
-        deltas.write(Path(delta), erasure, parent.manifest.digest, made)
+        if delta is not None:  # before the run appears, so that none is without it
+            deltas.write(Path(delta), erasure, parent.manifest.digest, made)
     return made
+
+
+def _refuse_unwritable(delta: Path) -> None:
+    if not delta.parent.is_dir():
+        raise ArtifactError(f"{delta}: cannot be written: there is no folder {delta.parent}")
+    if delta.is_dir():
+        raise ArtifactError(f"{delta}: cannot be written: it is a folder")
+    refuse_unwritable(delta.parent, delta)
 
 
 @contextmanager
@@ -157,5 +168,6 @@ def stop_of(erasure: Erasure, explained: float) -> str:
 def apply_delta(replica: "PathLike", delta: "PathLike", out: "PathLike") -> MappedManifest:
     """Make the erasure of a delta in a replica's copy of the run; returns the manifest of the new run at `out`."""
     refuse_existing(Path(out))
+    refuse_within(Path(replica), Path(out))
     with claimed(Path(out)):
         return deltas.apply_to(mapped.read(Path(replica)), Path(delta), Path(out))

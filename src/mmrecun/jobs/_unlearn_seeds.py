@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mmrecun import runs
-from mmrecun.atomic import refuse_within
-from mmrecun.claims import claimed
+from mmrecun.atomic import beside, refuse_within
+from mmrecun.claims import claimed, refuse_run
 from mmrecun.device import prepared
 from mmrecun.errors import ArtifactError, ConfigError
 from mmrecun.forget.request import ForgetRequest
@@ -63,11 +63,12 @@ def unlearn_seeds(
             f"{parent.folder}: models of other libraries are unlearned with one seed at a time, with --seed"
         )
     refuse_within(parent.folder, Path(out))
+    refuse_run(Path(out))
     config = method_class(method).Config.of(settings or {}, f"method '{method}'").model_dump(mode="json")
     facts = facts_of_request(parent, request, partition_of(parent, request, key), key)
     places = {Path(out) / f"seed-{seed}": seed for seed in seeds}
     expected = {"method": method, "method_settings": config, "dataset": facts["dataset"]}
-    root = Path(out).with_name(f".{Path(out).name}.pieces")
+    root = beside(Path(out), "pieces")
     with claimed(Path(out)):
         missing = {at: seed for at, seed in places.items() if not _is_made(at, parent, {**expected, "seed": seed})}
         if missing:
