@@ -39,6 +39,11 @@ def refuse_existing(target: Path) -> None:
     """
     if _is_current(target):
         raise ArtifactError(f"{target} is the folder that this command runs in; choose an --out in it or beside it")
+    refuse_filled(target)
+
+
+def refuse_filled(target: Path) -> None:
+    """Do as `refuse_existing` for a folder that is not replaced by another, since several are made in it."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise ArtifactError(f"{target} already exists; choose another --out or remove it first")
     if target.parts[:1] and target.parts[0].startswith("~"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrecun import jobs, runs
-from mmrecun.atomic import refuse_existing
+from mmrecun.atomic import refuse_filled
 from mmrecun.auditing.result import AuditReport
 from mmrecun.data import files
 from mmrecun.data.synthetic import SyntheticConfig, make
@@ -34,7 +34,7 @@ def run_demo(out: Path, stage: Stage, raw: bool = False) -> tuple[dict[str, Any]
     Returns:
         The command's JSON object, and the audit.
     """
-    refuse_existing(out)
+    refuse_filled(out)
     started = time.perf_counter()
     if raw:
         with stage("1/5 making pictures, words and sounds that show planted tastes, and encoding them") as progress:

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from mmrecun.atomic import refuse_existing, refuse_within
+from mmrecun.atomic import refuse_filled, refuse_within
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.erasure import forgotten_counts
 from mmrecun.chunked.parts import RunInParts, split
@@ -31,7 +31,7 @@ def split_mapped(run: PathLike, out: PathLike, parts: int) -> None:
         ConfigError: for less than one part, or more parts than users or items.
     """
     whole, out = mapped.read(Path(run)), Path(out)
-    refuse_existing(out)
+    refuse_filled(out)
     refuse_within(Path(run), out)
     most = min(whole.size(side) for side in mapped.SIDES)
     if not 1 <= parts <= most:
