@@ -3,8 +3,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import safetensors
+import safetensors.numpy
 
 from mmrecun import Dataset, jobs
+from mmrecun.auditing.result import Check
 from mmrecun.chunked import chunks, lists, patches
 from mmrecun.chunked import run as mapped
 from mmrecun.data import files
@@ -33,6 +36,36 @@ def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert facts[0] == facts[1]
     audited = jobs.audit_mapped("replica2")
     assert (audited.report.method, audited.found["parent"]) == ("local", str(tmp_path / "replica"))
+
+
+def check_of_request(run: Path, key: bytes) -> Check:
+    (found,) = (each for each in jobs.audit_mapped(run, key=key).report.checks if "asked for" in str(each.name))
+    return found
+
+
+def test_a_replica_keeps_the_hashes_of_all_requests(data: Path, tmp_path: Path):
+    """The delta of each request has them; with one of an earlier version those of the requests before it stay."""
+    key, made, replica = b"k" * 32, tmp_path / "run", tmp_path / "replica"
+    jobs.train_mapped(data, "bprmf", made, {"dim": 8, "epochs": 1, "batch_size": 128})
+    shutil.copytree(made, replica)
+    for number, user in enumerate(("u00003", "u00004")):
+        jobs.unlearn_mapped(made, {"users": [user]}, tmp_path / f"run{number}", delta=tmp_path / f"{number}", key=key)
+        jobs.apply_delta(replica, tmp_path / f"{number}", tmp_path / f"replica{number}")
+        made, replica = tmp_path / f"run{number}", tmp_path / f"replica{number}"
+        wanted = mapped.read(made).manifest.requested
+        assert mapped.read(replica).manifest.requested == wanted
+        assert len(wanted.users) == number + 1
+        check = check_of_request(replica, key)
+        assert (check.state, check.detail) == ("passed", "all that was asked for is out: 1 user")
+    with safetensors.safe_open(tmp_path / "1", "np") as file:
+        facts = {name: value for name, value in file.metadata().items() if name != "requested"}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    safetensors.numpy.save_file(tensors, tmp_path / "old", facts)
+    jobs.apply_delta(tmp_path / "replica0", tmp_path / "old", tmp_path / "replica2")
+    kept = mapped.read(tmp_path / "replica2").manifest.requested
+    assert (kept.users, kept.counts) == (mapped.read(tmp_path / "replica0").manifest.requested.users, {})
+    check = check_of_request(tmp_path / "replica2", key)
+    assert check.state == "not assessed"
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def _asked_check(
     """Compare what was asked for with what left: by hashes where they can be read, or else by number."""
     name = CheckName.asking(Question.RESIDUE, ASKED)
     if record is None or not record.counts:
-        detail = "the run does not say what was requested (it was made by an earlier version, or by a delta)"
+        detail = "the run does not say what was requested (it was made by an earlier version, or by a delta of one)"
         return Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail)
     left = _Left.of(before, after, removed, touched)
     if record.readable:
