@@ -87,6 +87,13 @@ def test_unlearn_then_audit(cli, place, dataset, name):
     assert {"audit.json", "report.html", "manifest.json", "dataset"} <= {path.name for path in Path("less").iterdir()}
 
 
+def test_a_model_may_be_the_current_folder(cli, place, monkeypatch):
+    monkeypatch.chdir("vectors")
+    keys(cli(*split("unlearn . --like vectors --data ../data --user user-3 --out ../less --json")))
+    assert sorted(path.name for path in (place / "less" / "model" / "vectors").iterdir()) == ["items.npy", "users.npy"]
+    keys(cli(*split("audit ../less --json")))
+
+
 def test_the_command_writes_what_python_does(cli, place, dataset):
     keys(
         cli(

@@ -12,7 +12,7 @@ from mmrecun.chunked import chunks, lists, patches
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.lists import ChunkedLists
 from mmrecun.chunked.rows import ChunkedRows
-from mmrecun.errors import ArtifactError
+from mmrecun.errors import ArtifactError, DiskError
 
 
 @pytest.fixture(autouse=True)
@@ -190,3 +190,15 @@ def test_chunks_are_copied_where_files_cannot_have_two_names(tmp_path, monkeypat
     second.share(first, [digest])
     assert bytes(second.get(digest)) == b"content"
     assert (first.path / digest).stat().st_nlink == 1
+
+
+def test_a_chunk_that_the_disk_does_not_take_is_a_full_disk(tmp_path: Path):
+    """A limit on the size of files stands for it."""
+    folder, before = ChunkFolder(tmp_path / "chunks"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(DiskError, match="cannot be written: File too large"):
+            folder.put(bytes(1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "chunks").iterdir()) == []

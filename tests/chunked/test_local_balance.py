@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmrecun import jobs
 from mmrecun.chunked import local_balance, run
 from mmrecun.chunked.erasure import erasure_of, lost_partners
 from mmrecun.chunked.local_balance import PairTerms, ReducedRow, restore
 from mmrecun.data.interactions import Split
+from mmrecun.errors import DivergedError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.unlearning.mmrecun import expected_bpr
@@ -106,3 +108,34 @@ def test_rows_read_together_are_those_read_one_by_one(parent: run.MappedRun, mon
         for name in run.SIDES:
             for one, both in zip(found[0][name], other[name], strict=True):
                 np.testing.assert_array_equal(one, both)
+
+
+@pytest.mark.parametrize("side", run.SIDES)
+def test_negatives_are_retained_items_where_nearly_all_are_removed(
+    parent: run.MappedRun, tmp_path, monkeypatch, side: str
+):
+    """Of 90 items six are left, and of 200 users twelve, so that all that is drawn first is of removed ones."""
+    popular = np.argsort([-len(each) for each in parent.pairs_of("items").lists(np.arange(90))])
+    active = np.argsort([-len(each) for each in parent.pairs_of("users").lists(np.arange(200))])
+    request = {
+        "items": parent.names("items", np.sort(popular[6:])),
+        "users": parent.names("users", np.sort(active[12:])),
+    }
+    jobs.unlearn_mapped(parent.folder, request, tmp_path / "few")
+    few = run.read(tmp_path / "few")
+    monkeypatch.setattr(local_balance, "_NEGATIVES", 1)
+    monkeypatch.setattr(local_balance, "_USERS", 1)
+    rows = few.retained(side)
+    lost = lost_partners(few, erasure_of(few, ForgetRequest(**{side: few.names(side, rows[:1])})))
+    for seed in range(8):
+        found = restore(few, lost, Seed(seed))
+        assert np.isfinite(found.explained)
+        assert sum(len(at) for at, _ in found.moved.values()) > 0
+        assert all(np.isfinite(values).all() for _, values in found.moved.values())
+
+
+def test_rows_that_are_not_finite_are_not_written(parent: run.MappedRun, tmp_path, monkeypatch):
+    monkeypatch.setattr(ReducedRow, "solved", lambda self: self.row * np.nan)
+    with pytest.raises(DivergedError, match="could not be solved for: they are no longer finite"):
+        jobs.unlearn_mapped(parent.folder, {"users": parent.names("users", np.array([3]))}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ import pytest
 from mmrecun.data import files
 from mmrecun.data.importers.options import Format, ImportOptions
 from mmrecun.data.importers.read import read
-from mmrecun.errors import DataError
+from mmrecun.errors import ConfigError, DataError
 
 GOOD = "userID\titemID\tx_label\n0\t0\t0\n0\t4\t1\n0\t2\t2\n2\t2\t0\n3\t4\t1\n"
 
@@ -66,6 +66,7 @@ BAD_FOLDERS = {
     "no label": (GOOD.replace("2\t2\t0", "2\t2\t"), None, "line 5: x_label is missing"),
     "column twice": (GOOD.replace("x_label", "itemID:float"), None, "line 1: several columns are called 'itemID'"),
     "one dimension": (GOOD, np.ones(6), "expected one row of features per item"),
+    "one number": (GOOD, np.array(1.0), r"an array of shape \[\]; expected one row of features per item"),
 }
 
 
@@ -194,9 +195,11 @@ def test_a_core_keeps_no_user_or_item_without_pairs(tmp_path: Path):
     np.testing.assert_array_equal(data.modalities["image"].features, np.eye(6)[[1, 2, 5]])
 
 
-@pytest.mark.parametrize("option", [{"features": {"a": "a.npy"}}, {"items": "i.csv"}, {"user": "who"}])
+@pytest.mark.parametrize(
+    "option", [{"features": {"a": "a.npy"}}, {"feature_ids": {"image": "i.txt"}}, {"items": "i.csv"}, {"user": "who"}]
+)
 def test_options_for_tables_are_refused_for_folders(option: dict[str, object], tmp_path: Path):
-    with pytest.raises(DataError, match=f"--{next(iter(option))} is for tables"):
+    with pytest.raises(DataError, match=f"--{next(iter(option)).replace('_', '-')} is for tables"):
         read(mmrec(tmp_path / "set"), ImportOptions.of(option))
 
 
@@ -266,6 +269,13 @@ def test_a_split_and_a_split_column_contradict(tmp_path: Path):
     (tmp_path / "e.csv").write_text(EVENTS)
     with pytest.raises(DataError, match="--split random and --split-column at contradict"):
         read(tmp_path / "e.csv", ImportOptions(split="random", split_column="at"))
+
+
+@pytest.mark.parametrize("split", [None, "random", "temporal", "none"])
+def test_a_number_to_hold_out_goes_with_the_split_that_holds_it_out(tmp_path: Path, split: str | None):
+    (tmp_path / "e.csv").write_text(EVENTS)
+    with pytest.raises(ConfigError, match="--k is for --split leave-k-out"):
+        read(tmp_path / "e.csv", ImportOptions(split=split, k=3))
 
 
 def test_quoted_fields_may_hold_separators(tmp_path: Path):

@@ -63,6 +63,20 @@ def test_bad_queries(case: str, shop: str):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("more", "layout", "named"),
+    [
+        ({"columns": ("user", "item")}, "auto", "--columns"),
+        ({"separator": "tab"}, "auto", "--separator"),
+        ({}, "mmrec", "--format"),
+        ({"columns": ("user", "item"), "separator": "tab"}, "uir", "--columns, --separator and --format"),
+    ],
+)
+def test_options_of_files_are_refused(shop: str, more: dict, layout: str, named: str):
+    with pytest.raises(ConfigError, match=f"^{named}: for files"):
+        read(None, options(shop, "SELECT account AS user, video AS item FROM plays", **more), layout)
+
+
 def test_rows_are_fetched_in_batches_and_types_may_change_between_them(shop: str, monkeypatch):
     monkeypatch.setattr(batches, "ROWS", 4)
     path = shop.removeprefix("sqlite:///")

@@ -4,6 +4,7 @@ Two runs on one file system share a chunk as one file with two names (hard links
 itself, and a chunk is freed when the last run folder with it is removed; no references are counted.
 """
 
+import errno
 import hashlib
 import mmap
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mmrecun.arrays import Ints
+from mmrecun.atomic import unwritable
 from mmrecun.errors import ArtifactError
 
 CHUNK_BYTES = 1 << 20
@@ -94,7 +96,7 @@ class ChunkFolder:
         """Write a chunk and return its digest; one that is there already is left.
 
         Raises:
-            ArtifactError: when the chunk cannot be written.
+            ArtifactError: when the chunk cannot be written, such as when the disk is full.
         """
         digest = hashlib.sha256(content).hexdigest()
         path = self.path / digest
@@ -104,7 +106,7 @@ class ChunkFolder:
                 path.write_bytes(content)
             except OSError as error:
                 path.unlink(missing_ok=True)
-                raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from None
+                raise unwritable(path, error.errno or errno.EIO) from None
         return digest
 
     def share(self, other: "ChunkFolder", digests: Iterable[str]) -> None:

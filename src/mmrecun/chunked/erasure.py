@@ -11,9 +11,10 @@ import numpy as np
 from mmrecun.arrays import Floats, Ints
 from mmrecun.chunked import ids
 from mmrecun.chunked.chunks import ChunkFolder
+from mmrecun.chunked.folders import CHUNKS
 from mmrecun.chunked.lists import ChunkedLists, ListsSpec
 from mmrecun.chunked.rows import RowsSpec
-from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_manifest
+from mmrecun.chunked.run import SIDES, MappedManifest, MappedRun, write_manifest
 from mmrecun.data.interactions import Split
 from mmrecun.errors import DataError, ForgetError
 from mmrecun.forget.request import ForgetRequest

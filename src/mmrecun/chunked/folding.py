@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from mmrecun.chunked.chunks import ChunkFolder
-from mmrecun.chunked.run import CHUNKS, MappedManifest, MappedRun, write_manifest
+from mmrecun.chunked.folders import CHUNKS
+from mmrecun.chunked.run import MappedManifest, MappedRun, write_manifest
 from mmrecun.manifest import Reference, reference, versions
 
 

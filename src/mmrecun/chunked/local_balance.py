@@ -24,6 +24,7 @@ from mmrecun.arrays import Floats, Ints
 from mmrecun.chunked.erasure import OTHER, LostPartners, Moved
 from mmrecun.chunked.run import SIDES, MappedRun
 from mmrecun.data.interactions import Split
+from mmrecun.errors import DivergedError
 from mmrecun.rng import Seed
 
 _MOST, _NEGATIVES, _USERS = 4096, 64, 128
@@ -131,7 +132,11 @@ class LocalBalance:
 
 
 def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
-    """Solve for every retained row that lost a training pair; a row that lost all of them is drawn anew."""
+    """Solve for every retained row that lost a training pair; a row that lost all of them is drawn anew.
+
+    Raises:
+        DivergedError: when a row is no longer finite.
+    """
     moved, cosines = {}, []
     for side in SIDES:
         solved: dict[int, np.ndarray] = {}
@@ -145,6 +150,8 @@ def restore(run: MappedRun, lost: LostPartners, seed: Seed) -> LocalBalance:
         fresh = _fresh(run, side, np.array(emptied, dtype=np.int64), seed)
         rows = np.array([*solved, *emptied], dtype=np.int64)
         values = np.array([*solved.values(), *fresh], dtype=np.float32).reshape(-1, fresh.shape[1])
+        if not np.isfinite(values).all():
+            raise DivergedError(f"{run.folder}: rows of {side} could not be solved for: they are no longer finite")
         order = np.argsort(rows)
         moved[side] = rows[order], values[order]
     return LocalBalance(moved, float(np.mean(cosines or [0.0])))
@@ -216,6 +223,9 @@ class _Neighbourhoods:
         vectors = self._run.rows("items", drawn[:_NEGATIVES])
         if not vectors.any(axis=1).all():  # some are removed; others take their places
             vectors = self._run.rows("items", drawn)
+        if vectors.any(axis=1).sum() < _NEGATIVES:  # most are removed
+            drawn = self._rng.choice(self._run.retained("items"), _NEGATIVES)
+            vectors = self._run.rows("items", drawn)
         alive = np.flatnonzero(vectors.any(axis=1))[:_NEGATIVES]
         self._negatives, self._drawn = vectors[alive], drawn[alive]
         fixed = self._run.manifest.fixed.get(self._side, [])
@@ -270,6 +280,9 @@ class _Neighbourhoods:
         """Return terms for the pairs in which an item may be the negative, from pairs of some users."""
         users = np.unique(self._rng.integers(self._run.size("users"), size=_USERS))
         pairs = self._run.interactions(users, Split.TRAIN)
+        if not len(pairs):  # most are removed
+            users = np.unique(self._rng.choice(self._run.retained("users"), _USERS))
+            pairs = self._run.interactions(users, Split.TRAIN)
         own = self._run.rows("users", users)[pairs.users]
         scores = (own * self._run.rows("items", pairs.items)).sum(axis=1, keepdims=True)
         share = np.full(len(pairs), self._train / max(len(pairs), 1) / self._items, dtype=np.float32)

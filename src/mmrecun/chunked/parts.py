@@ -20,10 +20,11 @@ from mmrecun.chunked import ids
 from mmrecun.chunked import run as runs
 from mmrecun.chunked.chunks import ChunkFolder
 from mmrecun.chunked.erasure import Erasure, LostPartners, apply
+from mmrecun.chunked.folders import CHUNKS, is_mapped
 from mmrecun.chunked.lists import ChunkedLists
 from mmrecun.chunked.residue import RemovedRows, removed_rows_here, users_who_lost_pairs
 from mmrecun.chunked.rows import ChunkedRows
-from mmrecun.chunked.run import CHUNKS, SIDES, MappedManifest, MappedRun, write_manifest
+from mmrecun.chunked.run import SIDES, MappedManifest, MappedRun, write_manifest
 from mmrecun.claims import claimed
 from mmrecun.errors import ArtifactError
 from mmrecun.manifest import Reference, reference
@@ -273,7 +274,7 @@ def _digest(erasure: Erasure) -> str:
 
 def _erase(run: MappedRun, erasure: Erasure, lost: LostPartners, out: Path, facts: Mapping[str, Any]) -> int:
     place = out / run.folder.name
-    if runs.is_mapped(place) and (known := runs.read(place, part=True).manifest).change == facts["change"]:
+    if is_mapped(place) and (known := runs.read(place, part=True).manifest).change == facts["change"]:
         return known.waiting()
     with claimed(place), staged_folder(place) as staging:
         above = reference(run.folder, run.manifest.digest, place)

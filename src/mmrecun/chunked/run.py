@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from mmrecun.arrays import Floats, Ints
 from mmrecun.chunked import ids
 from mmrecun.chunked.chunks import ChunkFolder
+from mmrecun.chunked.folders import CHUNKS, MANIFEST
 from mmrecun.chunked.lists import ChunkedLists, ListsSpec
 from mmrecun.chunked.rows import ChunkedRows, RowsSpec
 from mmrecun.data.interactions import Interactions, Split
@@ -30,7 +31,6 @@ from mmrecun.settings import Settings, first_fault
 from mmrecun.text import preview
 
 FORMAT = 1
-MANIFEST, CHUNKS = "mapped.json", "chunks"
 SIDES = ("users", "items")
 _BLOCK = 1 << 16
 
@@ -188,11 +188,6 @@ class MappedRun:
         labels = (values & 3).astype(np.int8)
         chosen = np.isin(labels, splits)
         return Interactions(rows[chosen], (values[chosen] >> 2).astype(np.int64), labels[chosen])
-
-
-def is_mapped(folder: Path) -> bool:
-    """Say whether a folder holds a run in chunks."""
-    return (folder / MANIFEST).is_file()
 
 
 def read(folder: Path, part: bool = False) -> MappedRun:

@@ -7,9 +7,10 @@ import typer
 from rich.console import Console
 
 from mmrecun.auditing.outcome import Outcome
+from mmrecun.chunked.folders import is_mapped
 from mmrecun.cli.assignments import parse_assignments
 from mmrecun.cli.leftovers import name_leftovers
-from mmrecun.cli.mapped import AuditOptions, audit_mapped, in_parts, is_mapped
+from mmrecun.cli.mapped import AuditOptions, audit_mapped, in_parts
 from mmrecun.cli.options import Cpus, Gpus, On, RunFolder, StoreUrl
 from mmrecun.cli.output import JsonFlag, print_json, print_line, progress_bar, stderr, warn
 from mmrecun.errors import ConfigError

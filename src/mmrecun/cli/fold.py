@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mmrecun.cli.mapped import in_parts, is_mapped
+from mmrecun.chunked.folders import is_mapped
+from mmrecun.cli.mapped import in_parts
 from mmrecun.cli.options import Out
 from mmrecun.cli.output import JsonFlag, facts_table, print_json
 from mmrecun.errors import ConfigError

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 from rich.console import Console
 
+from mmrecun.chunked.folders import MANIFEST, is_mapped
 from mmrecun.cli.absent_ids import show_absent
 from mmrecun.cli.leftovers import name_leftovers
 from mmrecun.cli.output import print_json, print_line, progress_bar, warn
@@ -18,14 +19,9 @@ if TYPE_CHECKING:
     from mmrecun.auditing.outcome import Outcome
 
 
-def is_mapped(run: Path) -> bool:
-    """Say whether a folder holds a run in chunks."""
-    return (run / "mapped.json").is_file()
-
-
 def in_parts(place: Path, on: str = "here") -> bool:
     """Say whether a folder holds parts of a run in chunks, or hosts of a cluster are to have them there."""
-    return any(place.glob("*-of-*/mapped.json")) or (on != "here" and not place.exists())
+    return any(place.glob(f"*-of-*/{MANIFEST}")) or (on != "here" and not place.exists())
 
 
 def in_chunks(run: Path, on: str = "here") -> bool:

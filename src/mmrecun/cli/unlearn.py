@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
+from mmrecun.chunked.folders import is_mapped
 from mmrecun.cli.absent_ids import refuse_unused_file, show_absent
 from mmrecun.cli.assignments import parse_assignments
-from mmrecun.cli.mapped import UnlearnOptions, in_parts, is_mapped, refuse_other_options, unlearn_mapped
+from mmrecun.cli.mapped import UnlearnOptions, in_parts, refuse_other_options, unlearn_mapped
 from mmrecun.cli.options import Cpus, Device, Gpus, Method, On, SeedOption, Set, StoreUrl
 from mmrecun.cli.output import JsonFlag, facts_table, print_json, print_line, progress_bar, rows_table, warn
 from mmrecun.cli.request_lines import RequestOptions, naming_lines

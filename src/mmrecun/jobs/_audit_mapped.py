@@ -11,9 +11,10 @@ from mmrecun.auditing.assess import assess
 from mmrecun.auditing.keys import CheckName, Question
 from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.result import AuditReport, AuditScope, Check
+from mmrecun.chunked.folders import is_mapped
 from mmrecun.chunked.lineage import ReadMapped, ancestors, with_unfolded
 from mmrecun.chunked.residue import RemovedRows
-from mmrecun.chunked.run import SIDES, MappedRun, is_mapped
+from mmrecun.chunked.run import SIDES, MappedRun
 from mmrecun.data.interactions import Split
 from mmrecun.device import prepared
 from mmrecun.errors import ConfigError

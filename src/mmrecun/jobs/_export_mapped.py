@@ -13,6 +13,7 @@ from mmrecun.arrays import Ints
 from mmrecun.atomic import refuse_existing, refuse_within, staged_folder
 from mmrecun.chunked import run as mapped
 from mmrecun.chunked.excerpt import Excerpt
+from mmrecun.chunked.folders import MANIFEST
 from mmrecun.chunked.lineage import ancestors, with_unfolded
 from mmrecun.chunked.run import MappedRun
 from mmrecun.claims import claimed
@@ -76,7 +77,7 @@ def exports_mapped(run: PathLike, among: Iterable[PathLike] = ()) -> list[dict[s
     first, *others = with_unfolded([asked, *ancestors(asked)])
     line = [(first.folder, first.manifest.digest)]
     line += [(Path(os.path.relpath(each.folder)), each.manifest.digest) for each in others]
-    found = register.list_of_line(line, map(Path, among), mapped.MANIFEST, _kin_of)
+    found = register.list_of_line(line, map(Path, among), MANIFEST, _kin_of)
     return [entry.model_dump(mode="json") for entry in found]
 
 

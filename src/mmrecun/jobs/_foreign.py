@@ -19,7 +19,7 @@ from mmrecun.adapters.foreign import ForeignModel
 from mmrecun.adapters.interactions import opened_data
 from mmrecun.adapters.registry import adapter_class
 from mmrecun.adapters.row_map import Ids, RowMap, row_ids
-from mmrecun.atomic import as_path
+from mmrecun.atomic import as_path, with_own_name
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.device import prepared
@@ -103,7 +103,7 @@ def _of_file(path: Path, like: str, data: Path, reading: Mapping[str, Any]) -> F
         seconds=0.0,
         versions=dict(versions()),
         created=now(),
-        foreign=Foreign(like=like, reading=dict(reading), file=path.name),
+        foreign=Foreign(like=like, reading=dict(reading), file=with_own_name(path).name),
     )
     return ForeignRun(path, manifest, foreign.dataset, foreign.model, foreign, data)
 

@@ -13,7 +13,7 @@ import torch
 
 from mmrecun import runs
 from mmrecun.auditing.sampling import sample_size
-from mmrecun.chunked.run import is_mapped
+from mmrecun.chunked.folders import is_mapped
 from mmrecun.data import files
 from mmrecun.data.bpr_sampling import NegativeSampler, bpr_batches
 from mmrecun.data.dataset import Dataset

@@ -50,7 +50,7 @@ def read(path: Path, options: ImportOptions) -> Imported:
     label = options.split_column or (_LABEL if labelled and options.split is None else None)
     order = IdOrder.ROW_NUMBER if feature_files or labelled else IdOrder.APPEARANCE
     users, items, events = collect(table, options, label, report, {}, order)
-    most = max((len(read_npy(path)) for path in feature_files.values()), default=0)
+    most = max((_rows(path) for path in feature_files.values()), default=0)
     item_map = numbered_ids("item", most) if most > len(items) else items
     pairs = interactions(events, options, report)
     modalities = {name: from_npy(name, path, item_map) for name, path in feature_files.items()}
@@ -60,6 +60,12 @@ def read(path: Path, options: ImportOptions) -> Imported:
     )
     dataset = Dataset(name, users, item_map, pairs, modalities, user_attributes, item_attributes, columns)
     return Imported(dataset, report)
+
+
+def _rows(path: Path) -> int:
+    """Return the number of rows of an npy file; 0 for a single number, which `from_npy` refuses."""
+    shape = read_npy(path).shape
+    return shape[0] if shape else 0
 
 
 def _other_tables(folder: Path) -> str:
@@ -92,9 +98,11 @@ def _beside(path: Path, known: IdMap, separator: str | None, warnings: list[str]
 
 
 def _refuse(options: ImportOptions) -> None:
-    for name in ("user", "item", "users", "items", "features"):
+    for name in ("user", "item", "users", "items", "features", "feature_ids"):
         if getattr(options, name) != ImportOptions.model_fields[name].default:
-            raise DataError(f"--{name} is for tables; an .inter file has its columns and features under fixed names")
+            raise DataError(
+                f"--{name.replace('_', '-')} is for tables; an .inter file has columns and features under fixed names"
+            )
 
 
 def _named(table: Table, names: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ from mmrecun.data.importers.id_codes import IdOrder
 from mmrecun.data.importers.importer import importer_class
 from mmrecun.data.importers.item_lists import open_item_lists
 from mmrecun.data.importers.microlens import find_pairs, find_titles, open_pairs
-from mmrecun.data.importers.options import Format, Imported, ImportOptions
+from mmrecun.data.importers.options import Format, Imported, ImportOptions, SplitKind
 from mmrecun.data.importers.published import joined
 from mmrecun.data.importers.query import open_query
 from mmrecun.data.importers.readers import read_table, separator_of
@@ -30,7 +30,7 @@ from mmrecun.data.importers.tabular import assemble, id_table, open_events
 from mmrecun.data.interactions import Split
 from mmrecun.data.lookalikes import DIFFERENCES
 from mmrecun.errors import ConfigError, DataError
-from mmrecun.text import counted, preview, reason_of
+from mmrecun.text import counted, listing, preview, reason_of
 
 _SHORTENED = r"^\d([.,]\d+)?E\+\d+$"
 _NO_VALUES = ("nan", "nat", "none", "null", "nil", "na", "n/a", "<na>", "\\n", "undefined")  # as programs write them
@@ -64,6 +64,7 @@ def read(source: Path | None, options: ImportOptions, layout: Format | str = For
         ConfigError: for options that contradict each other.
     """
     _refuse_several_sources(source, options)
+    _refuse_unread(options, layout)
     with _in_one_line(source or options.train or Path("the query")):
         return _read_any(source, options, layout)
 
@@ -123,6 +124,17 @@ def _refuse_several_sources(source: Path | None, options: ImportOptions) -> None
         raise ConfigError("--valid goes with --train and --test")
     if source is None and options.sql is None and (options.train is None or options.test is None):
         raise ConfigError("published splits need both files: give --train and --test")
+
+
+def _refuse_unread(options: ImportOptions, layout: Format | str) -> None:
+    """Refuse options that nothing would read."""
+    if options.k != ImportOptions.model_fields["k"].default and options.split is not SplitKind.LEAVE_K_OUT:
+        raise ConfigError("--k is for --split leave-k-out; no other split holds out so many of each user")
+    if options.sql is None:
+        return
+    given = {"--columns": options.columns, "--separator": options.separator, "--format": layout != Format.AUTO}
+    if unread := [name for name, there in given.items() if there]:
+        raise ConfigError(f"{listing(unread)}: for files; a query names its columns itself, and --sql reads its rows")
 
 
 def _recognised(path: Path | None, layout: Format) -> Format:
