@@ -104,16 +104,20 @@ def test_a_fold_keeps_the_line_of_exports(waiting: Path):
 
 def test_exports_are_known_when_the_runs_before_a_fold_are_removed(waiting: Path):
     place = waiting
+    for name in ("s0", "s1"):  # one export after the other to one place
+        shutil.rmtree(place / "out" / "both", ignore_errors=True)
+        jobs.export_mapped(place / name, "vectors", place / "out" / "both")
     jobs.fold_mapped(place / "s1", place / "deeper" / "s2")
     for name in ("s0", "s1"):
         shutil.rmtree(place / name)
     s2, s3 = place / "deeper" / "s2", place / "deeper" / "s3"
-    assert states(s2) == {"of s0": ("stale", {"s2"}), "of s1": ("current", set())}
+    new = ("current", set())
+    assert states(s2) == {"of s0": ("stale", {"s2"}), "of s1": new, "both": new}
     jobs.unlearn_mapped(s2, {"users": ["u00003"]}, s3)
-    assert states(s3) == {"of s0": ("stale", {"s2"}), "of s1": ("stale", {"s3"})}
+    assert states(s3) == {"of s0": ("stale", {"s2"}), "of s1": ("stale", {"s3"}), "both": ("stale", {"s3"})}
     jobs.fold_mapped(s3, place / "s4")
     shutil.rmtree(place / "deeper")
-    assert states(place / "s4") == {"of s0": ("stale", {"s4"}), "of s1": ("stale", {"s4"})}
+    assert states(place / "s4") == dict.fromkeys(("of s0", "of s1", "both"), ("stale", {"s4"}))
 
 
 def test_an_audit_names_what_still_holds_the_forgotten(waiting: Path):

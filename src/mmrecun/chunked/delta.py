@@ -68,9 +68,8 @@ def read(path: Path) -> tuple[Erasure, Mapping[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         gone = {side: tensors[f"{side}.gone"] for side in SIDES}
         moved = {side: (tensors[f"{side}.rows"], tensors[f"{side}.values"]) for side in SIDES}
-        return Erasure(gone, tensors["pairs"], moved), {name: facts[name] for name in _FACTS} | {
-            _REQUESTED: facts.get(_REQUESTED, "")
-        }
+        told = {name: facts[name] for name in _FACTS} | {_REQUESTED: facts.get(_REQUESTED, "")}
+        return Erasure(gone, tensors["pairs"], moved), told
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file") from None
     except (safetensors.SafetensorError, KeyError) as error:

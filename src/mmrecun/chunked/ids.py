@@ -81,9 +81,8 @@ def without(
     visited = {number: _retained(number, gone, sought, hashes, rows) for number in _chunks_with(sought, hashes)}
     due = {number: stays for number, stays in visited.items() if stays is not None}
     empty = [number for number, stays in due.items() if not stays.any()]
-    for number in sorted(
-        due, key=lambda number: number in empty
-    ):  # they come last: no neighbour holds a sought hash then
+    others = [number for number in due if number not in empty]
+    for number in (*others, *empty):  # in this order no neighbour that one of `empty` takes a hash of is due any more
         stays = due[number]
         left, whose, short = hashes.chunk(number)[stays], rows.chunk(number)[stays], int((~stays).sum())
         last = left[-1:] if len(left) else _neighbour(number, hashes, empty)

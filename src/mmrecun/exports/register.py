@@ -78,19 +78,19 @@ def add_entry(run: Path, record: ExportRecord, out: Path, seen_from: Path | None
 def carry_entries(line: Iterable[Path], staging: Path, out: Path) -> None:
     """Write what is recorded of exports in the folders of a run and its ancestors into a staged folder.
 
-    The folder stands for all of them then, and they can be removed.
+    The folder stands for all of them then, and they can be removed. Of several exports to one place the last is kept.
 
     Args:
-        line: the folders.
+        line: the folders, that of the run first.
         staging: the staged run folder.
         out: its final path.
 
     Raises:
         ArtifactError: when an entry is damaged.
     """
-    for folder in line:
-        for entry in _entries(folder):
-            add_entry(staging, entry.record, folder / entry.path, seen_from=out)
+    known = [(entry, folder) for folder in reversed(list(line)) for entry in _entries(folder)]
+    for entry, folder in sorted(known, key=lambda each: each[0].record.made):
+        add_entry(staging, entry.record, folder / entry.path, seen_from=out)
 
 
 def list_exports(run: Path, among: Iterable[Path] = ()) -> list[ListedExport]:

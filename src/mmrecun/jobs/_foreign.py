@@ -144,15 +144,15 @@ def _parent(folder: Path, manifest: Manifest, parent: Reference, foreign: Foreig
     place = (folder / parent.path).resolve()
     if not place.exists():
         raise ArtifactError(f"{folder}: the model it was unlearned from is not at {place}; put it back there")
-    if (files_read := files_before(folder, manifest)) is None:
+    if (first := files_before(folder, manifest)) is None:
         before = _of_folder(place)
         if before.manifest.weights != parent.digest:
             raise ArtifactError(f"{folder}: the run at {place} is no longer the one it was unlearned from")
         return before
     _check_digest(place, parent.digest, f"no longer the model that {folder} was unlearned from")
-    before = _of_file(place, foreign.like, files_read.data, foreign.reading)
-    if before.dataset.digest != files_read.digest:
-        raise ArtifactError(f"{files_read.data}: changed since {folder} was made; restore it")
+    before = _of_file(place, foreign.like, first.data, foreign.reading)
+    if before.dataset.digest != first.digest:
+        raise ArtifactError(f"{first.data}: changed since {folder} was made; restore it")
     return before
 
 

@@ -69,12 +69,12 @@ def unlearn_parts(
     """
     started, place, out = time.perf_counter(), Path(run), Path(out)
     request, key = ForgetRequest.coerce(request), read_key(key)
-    refuse_within(place, out)
-    refuse_run(out)
     claim = claimed(out) if on == HERE else nullcontext()  # each owner claims its part as well
     with owners_of(on) as found, claim:
         owners = found(place)
         parent = RunInParts.of(place, owners)
+        refuse_within(place, out)
+        refuse_run(out)
         with explaining(lambda before: RunInParts.of(before, found(before)), parent, request, key):
             erasure, lost, explained = solved(parent, request, seed)
         facts = {
