@@ -22,6 +22,7 @@ from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Split
+from mmrecun.data.modality import Modality
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.record import ForgetRecord
 from mmrecun.forget.request import ForgetRequest
@@ -155,6 +156,47 @@ def test_features_that_were_kept(runs: tuple[Run, Run, Partition]):
     planted = replace(partition)
     object.__setattr__(planted, "retained", kept)  # in place of what it would work out
     assert failed(runs, planted) == {"residue: features"}
+
+
+def without_image(modality: Modality, dataset: Dataset, lost: int) -> Partition:
+    """Forget the image of one item of a dataset whose images are `modality`."""
+    data = replace(dataset, modalities={**dataset.modalities, "image": modality})
+    return Partition.from_request(data, ForgetRequest(modalities={"image": (data.items.names[lost],)}))
+
+
+def found_among_features(partition: Partition) -> Outcome:
+    return residue._features(partition).state
+
+
+def test_a_feature_row_of_zeros_is_what_items_without_one_have(dataset: Dataset):
+    image = dataset.modalities["image"]
+    lost = int(np.flatnonzero(image.present)[0])
+    features = np.array(image.features)
+    features[lost] = 0
+    partition = without_image(replace(image, features=features), dataset, lost)
+    assert not partition.retained.modalities["image"].features[lost].any()
+    assert found_among_features(partition) is Outcome.PASSED
+
+
+def test_a_forgotten_feature_row_is_found_where_an_item_is_said_to_have_none(dataset: Dataset):
+    """A mask hides the row from models; it stands in the file all the same."""
+    image = dataset.modalities["image"]
+    lost = int(np.flatnonzero(image.present)[0])
+    partition = without_image(image, dataset, lost)
+    after = partition.retained.modalities["image"]
+    hidden = replace(after, features=np.array(image.features))
+    kept = replace(partition.retained, modalities={**partition.retained.modalities, "image": hidden})
+    object.__setattr__(partition, "retained", kept)
+    assert not hidden.present[lost]
+    assert found_among_features(partition) is Outcome.FAILED
+
+
+def test_content_that_a_kept_item_shares_is_its_own(dataset: Dataset):
+    image = dataset.modalities["image"]
+    lost, kept = (int(row) for row in np.flatnonzero(image.present)[:2])
+    features = np.array(image.features)
+    features[kept] = features[lost]
+    assert found_among_features(without_image(replace(image, features=features), dataset, lost)) is Outcome.PASSED
 
 
 def asked(runs: tuple[Run, Run, Partition], **also: object) -> ForgetRecord:
