@@ -15,6 +15,7 @@ def test_users_outside_the_range_of_all_golds_are_counted_by_side():
     assert sum(found.gaps) == pytest.approx(1)
     assert found.gaps[1] == 0.25  # 0.0 against a mean of 0.9
     assert against_golds(golds[0], golds[:1]) is None
+    assert against_golds(np.empty(0), [np.empty(0), np.empty(0)]) is None  # nobody has a test pair
 
 
 def test_harm_is_the_change_of_those_nearest_and_of_the_worst_of_them():

@@ -20,13 +20,13 @@ _WORST = (0.01, 0.05)
 
 
 def against_golds(recall: Doubles, golds: Sequence[Doubles]) -> Persons | None:
-    """Compute the share of users whose recall lies outside that of all Golds; None for fewer than two Golds.
+    """Compute the share of users whose recall lies outside that of all Golds; None without users or two Golds.
 
     Args:
         recall: float64 [T], of each test user.
         golds: the same of each Gold.
     """
-    if len(golds) < 2:
+    if len(golds) < 2 or not len(recall):
         return None
     low, high = np.min(golds, axis=0), np.max(golds, axis=0)
     gaps = recall - np.mean(golds, axis=0)

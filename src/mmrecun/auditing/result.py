@@ -103,7 +103,7 @@ class AuditReport(Settings):
         states: the original, the unlearned run, and each Gold.
         gap: figure name (`retain_recall@20`, `forget_recall@20`, `auc`, `auc_matched`) -> Gap; empty without Gold.
         likeness: measure -> similarity to Gold; empty without Gold.
-        persons: each user's recall against the Golds'; None for fewer than two Golds.
+        persons: each user's recall against the Golds'; None without test users or two Golds.
         checks: in order.
         verdict: verdict on all checks, by `conclude`; without Gold as `verdict_without_gold`.
         verdict_without_gold: from the checks that need no Gold.
