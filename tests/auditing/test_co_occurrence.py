@@ -46,6 +46,19 @@ def test_known_owners_are_as_active_as_those_who_left(dataset: Dataset):
     assert degree[chosen].mean() > degree[rest].mean()
 
 
+@pytest.mark.parametrize("users", [True, False])
+def test_there_are_thirty_known_owners_where_the_most_active_left(dataset: Dataset, users: bool):
+    """Nobody who stays is as active as they were, so the most active of those are taken."""
+    names, degree = (dataset.users.names, dataset.degrees[0]) if users else (dataset.items.names, dataset.degrees[1])
+    most = np.argsort(-degree, kind="stable")[:2]
+    partition = parted(dataset, **{"users" if users else "items": tuple(names.gather(most))})
+    asked = CoOccurrence.of(partition, users, np.random.default_rng(0))
+    rest = np.setdiff1d(np.arange(len(degree)), most)
+    chosen = np.unique(asked.known.queries.users)
+    assert 30 <= len(chosen) < 60
+    assert degree[chosen].min() >= np.sort(degree[rest])[-len(chosen) :].min()
+
+
 def test_nobody_removed_is_no_question(dataset: Dataset):
     partition = parted(dataset, users=tuple(dataset.users.names[:5]))
     assert CoOccurrence.of(partition, False, np.random.default_rng(0)) is None

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mmrecun.data.interactions import Interactions
 from mmrecun.errors import ConfigError
-from mmrecun.evaluation.stratified import degree_bins, degrees, strata, stratified_auc
+from mmrecun.evaluation.stratified import degree_bins, degrees, nearest_free, strata, stratified_auc
 
 
 def pairs(*entries: tuple[int, int]) -> Interactions:
@@ -79,3 +79,20 @@ def test_a_stratum_joins_both_degrees_or_one():
     assert strata(asked, users, items, bins=2, by="items").tolist() == [128, 64, 0]
     with pytest.raises(ConfigError, match="63 bins"):
         strata(asked, users, items, bins=63)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.data())
+def test_each_target_has_a_row_of_its_own_and_the_nearest_above_where_there_is_one(values: list[int], data: st.DataObject):
+    ascending = np.sort(values)
+    asked = st.lists(st.integers(0, 12), min_size=1, max_size=len(values))
+    targets = np.sort(data.draw(asked))
+    found = nearest_free(ascending, targets)
+    assert len(set(found.tolist())) == len(targets)
+    assert set(found.tolist()) <= set(range(len(values)))
+    free = list(range(len(values)))
+    for turn, (target, row) in enumerate(zip(targets.tolist(), found.tolist(), strict=True)):
+        above = [other for other in free if ascending[other] >= target]
+        last = len(values) - len(targets) + turn  # the later targets need the rows behind it
+        assert row == min(above[0] if above else len(values), last)
+        free = free[free.index(row) + 1 :]

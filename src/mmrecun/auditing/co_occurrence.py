@@ -91,6 +91,7 @@ def _rows_of_similar_degree(degree: Ints, gone: Bools, rng: np.random.Generator)
     """Select retained rows with about the degrees of the removed ones: bool [R].
 
     There are as many as removed ones, at most 1000, and at least 30 for each of up to ten removed ones, if available.
+    Where removed ones are more active than all that stay, the most active of those are taken: as many, and at least 30.
     """
     chosen = np.zeros(len(gone), dtype=bool)
     pool = rng.permutation(np.flatnonzero(~gone & (degree >= 2)))
@@ -99,7 +100,10 @@ def _rows_of_similar_degree(degree: Ints, gone: Bools, rng: np.random.Generator)
         return chosen
     fewest = _FEWEST_KNOWN * min(len(wanted), 10)
     number = min(len(pool), max(fewest, min(len(wanted), _MOST_KNOWN)))
-    order = np.argsort(degree[pool], kind="stable")
+    ranked = pool[np.argsort(degree[pool], kind="stable")]
     targets = np.sort(rng.choice(wanted, number))
-    chosen[pool[order[nearest_free(degree[pool][order], targets)]]] = True
+    rows = ranked[nearest_free(degree[ranked], targets)]
+    less = degree[rows] < targets
+    chosen[rows[~less]] = True
+    chosen[rows[less][-max(_FEWEST_KNOWN, len(wanted)) :]] = True  # ascending: the most active of them
     return chosen

@@ -66,22 +66,25 @@ def strata(pairs: Interactions, users_degree: Ints, items_degree: Ints, bins: in
 
 
 def nearest_free(ascending: Ints, targets: Ints) -> Ints:
-    """Choose a row for each target: the next free one of its value, or the nearest above; int64, distinct.
+    """Choose a row for each target: the next free one of its value, or the nearest above; int64, ascending, distinct.
 
-    Rows run out where targets are higher than the last of them; the last is then given again.
+    Where rows run out above, the highest that are free are taken.
 
     >>> nearest_free(np.array([1, 2, 2, 5]), np.array([2, 2, 3])).tolist()
     [1, 2, 3]
+    >>> nearest_free(np.array([1, 2, 2, 5]), np.array([1, 9, 9])).tolist()
+    [0, 2, 3]
 
     Args:
-        ascending: values of the rows, such as degrees; at least one.
-        targets: ascending values to match.
+        ascending: values of the rows, such as degrees.
+        targets: ascending values to match; at most as many.
     """
     turn = np.arange(len(targets))
     nearest = np.searchsorted(ascending, targets)
     # each target is at least one row behind the one before: nearest - turn must not fall
     apart = np.maximum.accumulate(nearest - turn) + turn
-    found: Ints = np.minimum(apart, len(ascending) - 1)
+    last = len(ascending) - len(targets) + turn  # the targets behind it need a row each
+    found: Ints = np.minimum(apart, last)
     return found
 
 
