@@ -105,10 +105,22 @@ def test_recognition_passes_only_where_a_model_that_did_nothing_would_fail(
         (0.721, 0.74, 0.001, Outcome.FAILED),
         (0.5 + 0.6 * 0.24 - 2.1 * 0.01 * np.sqrt(2), 0.74, 0.01, Outcome.PASSED),
         (0.5 + 0.6 * 0.24 - 1.9 * 0.01 * np.sqrt(2), 0.74, 0.01, Outcome.NOT_ASSESSED),
+        # three errors above chance, for what cannot be told from known pairs
+        (0.5 + 2.9 * 0.02, 0.57, 0.02, Outcome.NOT_ASSESSED),
+        (0.5 + 3.1 * 0.02, 0.57, 0.02, Outcome.FAILED),
+        # as far below known pairs as chance may be, and not clearly apart from either
+        (0.50, 0.60, (0.08, 0.02), Outcome.NOT_ASSESSED),
+        (0.60, 0.60, (0.08, 0.02), Outcome.NOT_ASSESSED),
+        (0.75, 0.60, (0.08, 0.02), Outcome.FAILED),
+        # within the margin of 0.02 below known pairs nothing passes, however small the errors
+        (0.50, 0.519, 0.001, Outcome.NOT_ASSESSED),
     ],
 )
-def test_lapsed_features_are_held_against_those_that_are_kept(auc: float, known: float, error: float, state: Outcome):
-    found = recognised(auc, error=error, known_auc=known, known_auc_error=error)
+def test_lapsed_features_are_held_against_those_that_are_kept(
+    auc: float, known: float, error: float | tuple[float, float], state: Outcome
+):
+    own, theirs = error if isinstance(error, tuple) else (error, error)
+    found = recognised(auc, error=own, known_auc=known, known_auc_error=theirs)
     check = recognition_check(Kind("features audio"), found)
     assert (check.name, check.state) == ("membership: features audio", state)
 
