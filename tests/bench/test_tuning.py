@@ -1,12 +1,15 @@
 """Tuning: settings of the grid are real, the nearest to Gold comes first, and a mistake is one line."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from mmrecun.bench import tuning
-from mmrecun.bench.spec import Method
+from mmrecun.bench.results import Row
+from mmrecun.bench.spec import BenchSpec, Method
+from mmrecun.bench.summary import summarise
 from mmrecun.cli.main import main
 
 SPEC = """
@@ -46,7 +49,7 @@ def test_the_setting_nearest_to_gold_comes_first(tmp_path: Path, monkeypatch: py
     assert {str(row["settings"]) for row in found["rows"]} == {str(choice) for choice in tuning.GRID["scif"]}
     distances = [row["distance"] for row in found["rows"]]
     assert distances == sorted(distances)
-    assert all(row["requests"] == {"pairs random 0.05": row["distance"]} for row in found["rows"])
+    assert all(row["requests"] == {"made, lightgcn: pairs random 0.05 (5 %)": row["distance"]} for row in found["rows"])
     assert json.loads((tmp_path / "out" / "tuning.json").read_text(encoding="utf-8")) == found["rows"]
     first = (tmp_path / "out" / "tuning.md").read_text(encoding="utf-8").splitlines()
     assert first[0] == "## scif"
@@ -57,6 +60,33 @@ def test_the_setting_nearest_to_gold_comes_first(tmp_path: Path, monkeypatch: py
     assert called(monkeypatch, *words) == 0
     assert "distance from Gold" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in made} == before
+
+
+def test_one_request_to_several_models_is_several_distances():
+    """The first model is one tolerance of 0.02 away from Gold, the second three, the third as near as its Gold."""
+
+    def row(model: str, method: str, auc: float) -> Row:
+        key = {"dataset": "made", "model": model, "request": "pairs random 0.05", "target": "pairs", "ratio": 0.05}
+        key |= {"strategy": "random", "requests": 1, "method": method, "seed": 0, "status": "done"}
+        return Row.of({**key, "membership_auc": auc})
+
+    rows = [
+        row(model, method, auc)
+        for model, far in (("bprmf", 0.02), ("lightgcn", 0.06), ("mgcn", 0.0))
+        for method, auc in (("gold", 0.5), ("scif", 0.5 + far))
+    ]
+    found = tuning.distances(summarise(rows), "scif")
+    assert list(found.values()) == pytest.approx([1, 3, 0])
+    (tried,) = tuning.ranked(summarise(rows), "scif", [{}])
+    assert tried.requests == found
+    assert tried.distance == pytest.approx(4 / 3)
+    assert list(found) == [f"made, {model}: pairs random 0.05 (5 %)" for model in ("bprmf", "lightgcn", "mgcn")]
+
+
+@pytest.mark.parametrize("seed", [7, 8, 11])
+def test_no_setting_is_chosen_on_the_requests_of_the_bench_itself(seed: int):
+    spec = BenchSpec.of({**tomllib.loads(SPEC), "request_seed": seed})
+    assert tuning.widened(spec, tuning.grid_of(["scif"])).request_seed != seed
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Choose the settings of each published method on other requests than a bench's own.
 
 Every setting in `GRID` is run on the requests of a bench, drawn with another seed. The one that comes nearest to Gold
-is the method's best: the mean over requests of its largest gap, in tolerances. There is one Original, and one Gold a
-request. The bench itself then reports on requests that chose nothing.
+is the method's best: the mean over datasets, models and requests of its largest gap, in tolerances. There is one
+Original of each model, and one Gold a request. The bench itself then reports on requests that chose nothing.
 """
 
 import json
@@ -54,8 +54,8 @@ class Tried:
     Attributes:
         method: registered name.
         settings: settings of the method, where they differ from its defaults.
-        distance: mean over requests of the distance from Gold, in tolerances.
-        requests: request -> distance; a request that the method cannot forget is left out.
+        distance: mean over the groups of a bench of the distance from Gold, in tolerances.
+        requests: dataset, model and request in words -> distance; what the method cannot forget is left out.
     """
 
     method: str
@@ -83,12 +83,13 @@ def label(method: str, settings: Mapping[str, Any]) -> str:
 
 def widened(spec: BenchSpec, grid: Grid) -> BenchSpec:
     """Return the same bench for every setting in `grid`, on other requests, with one Original and one Gold."""
+    seed = REQUEST_SEED if spec.request_seed != REQUEST_SEED else REQUEST_SEED + 1
     methods = tuple(
         Method(method=name, name=label(name, settings), settings=settings)
         for name, choices in grid.items()
         for settings in choices
     )
-    return spec.model_copy(update={"methods": methods, "seeds": (0,), "golds": 1, "request_seed": REQUEST_SEED})
+    return spec.model_copy(update={"methods": methods, "seeds": (0,), "golds": 1, "request_seed": seed})
 
 
 def tune(
@@ -135,13 +136,13 @@ def ranked(summaries: Sequence[Summary], method: str, choices: Sequence[dict[str
 
 
 def distances(summaries: Sequence[Summary], name: str) -> dict[str, float]:
-    """Return request -> distance from Gold of the setting called `name`, where it can forget that."""
+    """Return title of a group -> distance from Gold of the setting called `name`, where it can forget that."""
     found: dict[str, float] = {}
     for summary in summaries:
         entry, gold = summary.line(name), summary.line(GOLD)
         far = distance(entry, gold) if entry is not None and gold is not None and entry.done else None
         if far is not None:
-            found[summary.about.request] = far.overall
+            found[summary.title] = far.overall
     return found
 
 
