@@ -31,6 +31,7 @@ class RunAuditor:
     """
 
     def __init__(self, original: Dataset, request: ForgetRequest, golds: Sequence[Run]) -> None:
+        self._original = original
         self.partition = Partition.between(original, golds[0].dataset)
         self._setup = audit_setup(self.partition, sample=0)
         self._requested = ForgetRecord.extended(request)
@@ -55,7 +56,8 @@ class RunAuditor:
 
     def _compare(self, original: Run, run: Run, measured: MeasuredRun, golds: Sequence[MeasuredRun]) -> AuditReport:
         names = (original.manifest.model, run.manifest.method, run.dataset.name)
-        checks = residue.scan(original.model, run.model, self.partition, run.folder, self._requested)
+        own = Partition.between(self._original, run.dataset)  # what the run itself holds, not what a Gold does
+        checks = residue.scan(original.model, run.model, own, run.folder, self._requested)
         return compare(names, self.partition, self._setup, self.original(original), measured, golds, checks)
 
     def _measure(self, kind: RunKind, run: Run) -> MeasuredRun:
