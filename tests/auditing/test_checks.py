@@ -177,6 +177,9 @@ def test_bystanders_are_harmed_by_other_lists_or_by_worse_ones():
     assert bystander_checks(bystanders(recall_after=0.3), 0.1)[1].state is Outcome.PASSED
     (nobody,) = bystander_checks(None, None)
     assert nobody.state is Outcome.NOT_ASSESSED
+    only_one = bystander_checks(bystanders(recall_after=0.39), None)  # whose difference has no error
+    assert [check.state for check in only_one] == [Outcome.PASSED, Outcome.NOT_ASSESSED]
+    assert only_one[1].detail == "only one of them has a test pair"
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,9 @@ def test_a_stratum_joins_both_degrees_or_one():
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.data())
-def test_each_target_has_a_row_of_its_own_and_the_nearest_above_where_there_is_one(values: list[int], data: st.DataObject):
+def test_each_target_has_a_row_of_its_own_and_the_nearest_above_where_there_is_one(
+    values: list[int], data: st.DataObject
+):
     ascending = np.sort(values)
     asked = st.lists(st.integers(0, 12), min_size=1, max_size=len(values))
     targets = np.sort(data.draw(asked))

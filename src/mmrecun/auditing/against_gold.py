@@ -6,7 +6,7 @@ from statistics import mean
 
 from mmrecun.arrays import Bools
 from mmrecun.auditing import similarity
-from mmrecun.auditing.checks import CHANCE, paired_error
+from mmrecun.auditing.checks import TOO_VAGUE, mark_exceeds_gold, paired_error
 from mmrecun.auditing.figures import Gap
 from mmrecun.auditing.gaps import values_of
 from mmrecun.auditing.keys import (
@@ -27,7 +27,6 @@ from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.result import About, Check
-from mmrecun.forget.request import Target
 
 EDGE = 0.9  # share of a tolerance from which a gap is called at the edge
 TRAINED_SHARE = 0.9  # of the best validation: a Gold below is undertrained
@@ -37,14 +36,15 @@ OVERLAP_MARGIN = 0.1  # by which lists may overlap less with Gold's than those o
 def undertrained(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> list[str]:
     """Describe the Golds whose validation is well below that of the original or of the best Gold.
 
-    Well below means less than nine tenths, by more than two standard errors over the same users.
+    Well below means less than nine tenths, by more than two standard errors over the same users; a single user shows
+    nothing.
     """
     found = []
     best = max((state for state in (original, *golds)), key=lambda state: state.figures.valid or 0.0)
     for gold in golds:
-        if gold.figures.valid is None or best.figures.valid is None:
+        error = paired_error(gold.valid_recall, [TRAINED_SHARE * best.valid_recall])
+        if gold.figures.valid is None or best.figures.valid is None or error is None:
             continue
-        error = paired_error(gold.valid_recall, [TRAINED_SHARE * best.valid_recall]) or 0.0
         if gold.figures.valid < TRAINED_SHARE * best.figures.valid - 2 * error:
             other = "the original" if best is original else f"Gold {best.figures.run}"
             found.append(f"{gold.figures.run} reached {gold.figures.valid:.3f}, {other} {best.figures.valid:.3f}")
@@ -53,6 +53,11 @@ def undertrained(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> list[st
 
 def training_check(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
     """Check whether the Golds are trained well enough to be a target; if not, nothing passes against them."""
+    users = min(len(gold.valid_recall) for gold in golds)
+    if users < 2:
+        few = "only one user has a retained validation pair" if users else "no validation pair is retained"
+        detail = f"{few}, so how well the Golds are trained was not measured"
+        return _not_assessed(GOLD_TRAINING, About.UTILITY, detail)
     found = undertrained(original, golds)
     scores = ", ".join(f"{gold.figures.valid:.3f}" for gold in golds if gold.figures.valid is not None)
     before = original.figures.valid
@@ -65,17 +70,27 @@ def training_check(original: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check
 
 
 def gold_checks(
-    gaps: dict[GapKey, Gap], original: MeasuredRun, unlearned: MeasuredRun, golds: Sequence[MeasuredRun]
+    gaps: dict[GapKey, Gap],
+    original: MeasuredRun,
+    unlearned: MeasuredRun,
+    golds: Sequence[MeasuredRun],
+    newcomers: bool,
 ) -> list[Check]:
-    """Make every check that rests on Gold; without any Gold the main ones, as not assessed."""
+    """Make every check that rests on Gold; without any Gold the main ones, as not assessed.
+
+    Args:
+        gaps: of `unlearned` to the Golds.
+        original, unlearned, golds: the states.
+        newcomers: whether newcomers stand for all that was forgotten; see `setup.newcomers_alone`.
+    """
     if not golds:
-        kinds = [_recognition(kind, None, None) for kind in unlearned.figures.recognition]
-        return [_utility(None), _forget_recall(None, left=False), *kinds]
-    left = Target.INTERACTIONS not in {kind.target for kind in unlearned.figures.recognition}
+        names = (recognition_name(kind) for kind in unlearned.figures.recognition)
+        about = {UTILITY: About.UTILITY, FORGET_RECALL: About.LEVEL, **dict.fromkeys(names, About.FORGETTING)}
+        return [_not_assessed(name.with_gold, of, "no Gold was given") for name, of in about.items()]
     checks = [
         training_check(original, golds),
         _utility(gaps.get(GapKey.named(Figure.RETAIN))),
-        _forget_recall(gaps.get(GapKey.named(Figure.FORGET)), left),
+        _forget_recall(gaps.get(GapKey.named(Figure.FORGET)), newcomers),
     ]
     before = values_of(original.figures)
     for kind, found in unlearned.figures.recognition.items():
@@ -119,15 +134,15 @@ def _utility(gap: Gap | None) -> Check:
     return _gold_check(name, not lower, f"{_gap_in_words(gap)}: {reading}", About.UTILITY)
 
 
-def _forget_recall(gap: Gap | None, left: bool) -> Check:
-    """Check that forget recall is within tolerance; none if untrained rows replace removed ones."""
+def _forget_recall(gap: Gap | None, newcomers: bool) -> Check:
+    """Check that forget recall is within tolerance; no pass if untrained newcomers replace all removed rows."""
     name = FORGET_RECALL.with_gold
     if gap is None:
         return _without_figure(name, About.LEVEL)
     within = abs(gap.difference) <= gap.tolerance
     reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "under-forgotten"
     check = _gold_check(name, within, f"{_gap_in_words(gap)}: {reading}", About.LEVEL)
-    if not (within and left):
+    if not (within and newcomers):
         return check
     detail = f"{_gap_in_words(gap)}: removed rows are measured by untrained ones, so it says nothing about them"
     return check.model_copy(update={"state": Outcome.NOT_APPLICABLE, "detail": detail})
@@ -161,18 +176,24 @@ def _fold_in(kind: Kind, gap: Gap) -> Check:
     within = abs(gap.difference) <= gap.tolerance
     reading = "within tolerance" if within else "over-forgotten" if gap.difference < 0 else "still recognised"
     detail = f"mean place of a forgotten pair, predicted from the owner's others, {_gap_in_words(gap)}: {reading}"
-    return _gold_check(CheckName.asking(Question.FOLD_IN, kind).with_gold, within, detail, About.LEVEL)
+    check = _gold_check(CheckName.asking(Question.FOLD_IN, kind).with_gold, within, detail, About.LEVEL)
+    return _not_assessed_if_vague(check, gap)
 
 
 def _mark(kind: MarkKind, gap: Gap) -> Check:
     """Check that touched rows cannot be identified better than in Gold; in lists, by places gained or lost."""
-    found = gap.difference > gap.tolerance
-    if kind is MarkKind.LISTS:
-        found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
+    found = mark_exceeds_gold(kind, gap)
     reading = "touched rows stand out more than in Gold" if found else "no more than in Gold"
-    return _gold_check(
-        CheckName.asking(Question.MARKS, kind).with_gold, not found, f"{_gap_in_words(gap)}: {reading}", About.MARKS
-    )
+    name = CheckName.asking(Question.MARKS, kind).with_gold
+    return _not_assessed_if_vague(_gold_check(name, not found, f"{_gap_in_words(gap)}: {reading}", About.MARKS), gap)
+
+
+def _not_assessed_if_vague(check: Check, gap: Gap) -> Check:
+    """Return a check of an AUC or a place; it does not pass if even a large gap would have been within tolerance."""
+    if check.state is not Outcome.PASSED or gap.tolerance <= TOO_VAGUE:
+        return check
+    detail = f"{_gap_in_words(gap)}: too few to decide"
+    return check.model_copy(update={"state": Outcome.NOT_ASSESSED, "detail": detail})
 
 
 def _places(gap: Gap) -> Check:
@@ -190,7 +211,7 @@ def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
     among = [list_overlap(first, second, who) for first, second in combinations(golds, 2)]
     if not among:
         detail = f"overlap {mean(own):.3f} with the one Gold; two or more show how alike Golds are"
-        return Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS, against_gold=True)
+        return _not_assessed(name, About.BYSTANDERS, detail)
     least = min(among) - OVERLAP_MARGIN
     detail = f"overlap@20 with Gold {mean(own):.3f}, of Golds {mean(among):.3f} (at least {least:.3f})"
     return _gold_check(name, mean(own) >= least, detail, About.BYSTANDERS)
@@ -207,5 +228,8 @@ def _gold_check(name: CheckName, passed: bool, detail: str, about: About) -> Che
 
 
 def _without_figure(name: CheckName, about: About) -> Check:
-    detail = "no Gold run with this figure was given"
+    return _not_assessed(name, about, "this run or every Gold lacks the figure")
+
+
+def _not_assessed(name: CheckName, about: About, detail: str) -> Check:
     return Check(name=name, state=Outcome.NOT_ASSESSED, detail=detail, about=about, against_gold=True)

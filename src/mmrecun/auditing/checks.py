@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mmrecun.arrays import Doubles
-from mmrecun.auditing.figures import Bystanders, Mark, Measurements, Recognition
+from mmrecun.auditing.figures import Bystanders, Gap, Mark, Measurements, Recognition
 from mmrecun.auditing.keys import (
     BYSTANDER_PLACES,
     BYSTANDER_RECALL,
@@ -215,12 +215,22 @@ def _mark_check(kind: MarkKind, mark: Mark) -> Check:
     return Check(name=CheckName.asking(Question.MARKS, kind), state=state, detail=detail, about=About.MARKS)
 
 
+def mark_exceeds_gold(kind: MarkKind, gap: Gap) -> bool:
+    """Say whether touched rows stand out more than in Gold, beyond the tolerance.
+
+    A classifier that is worse than chance says nothing; touched items that lose places are listed as well as by gains.
+    """
+    if kind is MarkKind.LISTS:
+        return abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
+    return gap.difference > gap.tolerance
+
+
 def bystander_checks(found: Bystanders | None, error: float | None, features: bool = False) -> list[Check]:
     """Check whether the users least related to the request get different recommendations, or worse ones.
 
     Args:
         found: how their lists changed; None if they are too few.
-        error: standard error of their recall after minus 95 % of that before.
+        error: standard error of their recall after minus 95 % of that before; None for a single user with a test pair.
         features: whether items lost features; then their places change in Gold as well, up or down.
     """
     if found is None:
@@ -247,7 +257,10 @@ def bystander_checks(found: Bystanders | None, error: float | None, features: bo
 def _their_recall(found: Bystanders, error: float | None) -> list[Check]:
     if found.recall_before is None or found.recall_after is None:
         return []
-    slack = 2 * (error or 0.0)
+    if error is None:
+        detail = "only one of them has a test pair"
+        return [Check(name=BYSTANDER_RECALL, state=Outcome.NOT_ASSESSED, detail=detail, about=About.BYSTANDERS)]
+    slack = 2 * error
     worse = found.recall_after < UTILITY_SHARE * found.recall_before - slack
     detail = (
         f"their recall@20 {found.recall_before:.4f} before, {found.recall_after:.4f} after "

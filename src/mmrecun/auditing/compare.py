@@ -26,7 +26,7 @@ from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.result import About, AuditReport, Check, conclude
-from mmrecun.auditing.setup import AuditSetup, removed_row_count
+from mmrecun.auditing.setup import AuditSetup, newcomers_alone, removed_row_count
 from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target
 from mmrecun.keys import RECALL
@@ -68,7 +68,7 @@ def check_run(
     unlearned, *others = (with_list_changes(state, original, setup) for state in (unlearned, *golds))
     gaps = gaps_to_gold(unlearned, others)
     own = checks_without_gold(original, unlearned, partition)
-    against = gold_checks(gaps, original, unlearned, others)
+    against = gold_checks(gaps, original, unlearned, others, newcomers_alone(partition))
     checks = (*residue_checks, *own, *against)
     without = conclude((*residue_checks, *own))
     beside = conclude((*residue_checks, *against)) if others else Outcome.NOT_ASSESSED
@@ -120,20 +120,23 @@ def _failed(checks: Sequence[Check]) -> set[CheckName]:
 def _decisive(checks: Sequence[Check], missed: Sequence[set[CheckName]]) -> list[Check]:
     """Return all checks but those without Gold that say nothing here, where the same check with Gold passed.
 
-    These are checks of forgetting that could not be made, and failed checks whose bound every Gold misses, too.
+    These are checks of forgetting that could not be made, and failed checks whose bound every Gold misses, too. Of
+    marks, which no verdict needs, it is enough that the check with Gold is open.
 
     Args:
         checks: all checks of the run.
         missed: what each Gold fails by itself.
     """
-    passed = {check.name for check in checks if check.state is Outcome.PASSED}
+    states = {check.name: check.state for check in checks}
     beyond_gold = set.intersection(*missed) if missed else set()
 
     def settled(check: Check) -> bool:
-        open_or_missed = (check.state is Outcome.NOT_ASSESSED and check.about is About.FORGETTING) or (
-            check.state is Outcome.FAILED and check.name in beyond_gold
-        )
-        return open_or_missed and check.name.with_gold in passed
+        beside = states.get(check.name.with_gold)
+        if check.state is Outcome.FAILED and check.name in beyond_gold:
+            is_open = beside is Outcome.NOT_ASSESSED and check.about is About.MARKS
+            return is_open or beside is Outcome.PASSED
+        open_here = check.state is Outcome.NOT_ASSESSED and check.about is About.FORGETTING
+        return open_here and beside is Outcome.PASSED
 
     return [check for check in checks if not settled(check)]
 

@@ -26,7 +26,8 @@ from mmrecun.evaluation.ranking import percentiles
 from mmrecun.evaluation.row_traits import RowTraits, row_traits, structure
 from mmrecun.evaluation.stratified import By, degrees, strata
 from mmrecun.forget import views
-from mmrecun.forget.partition import Partition
+from mmrecun.forget.partition import Partition, targets_of
+from mmrecun.forget.request import Target
 from mmrecun.forget.views import View
 from mmrecun.models.base import Recommender, Sizes, UserItemVectors, Vectors
 from mmrecun.rng import Seed
@@ -243,3 +244,8 @@ def _affected(partition: Partition, forgotten: Interactions, train: Interactions
 def removed_row_count(partition: Partition) -> int:
     """Count the users and items that have no row any more."""
     return int(np.sum(partition.removed_users) + np.sum(partition.removed_items))
+
+
+def newcomers_alone(partition: Partition) -> bool:
+    """Say whether every forgotten pair is one of a removed user or item, which an untrained newcomer stands for."""
+    return len(partition.forgotten) > 0 and Target.INTERACTIONS not in targets_of(partition)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from mmrecun.auditing.checks import CHANCE
+from mmrecun.auditing.checks import mark_exceeds_gold
 from mmrecun.auditing.figures import Gap
 from mmrecun.auditing.keys import Figure, GapKey, Kind, MarkKind, Similarity, Users, recognition_name
 from mmrecun.auditing.result import AuditReport
@@ -101,9 +101,7 @@ def _reading(key: GapKey, gap: Gap) -> tuple[str, bool]:
     if key.figure is Figure.RETAIN:
         return ("above Gold: no harm", True) if above else ("below Gold: quality was lost", False)
     if key.figure is Figure.MARKS:
-        found = above
-        if key.of == MarkKind.LISTS:
-            found = abs(gap.value - CHANCE) > abs(gap.gold_mean - CHANCE) + gap.tolerance
+        found = mark_exceeds_gold(MarkKind(key.of), gap)
         return ("stands out more than in Gold", False) if found else ("stands out no more than in Gold", True)
     if key.figure is Figure.PLACES:
         return f"{'more' if above else 'fewer'} places than in Gold", False
