@@ -45,8 +45,8 @@ def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.
         (recognised(0.479, error=0.001), Outcome.FAILED, "over-forgotten"),
         (recognised(0.529), Outcome.PASSED, "alike"),
         (recognised(0.531), Outcome.FAILED, "still recognised"),
-        (recognised(0.5 + 4.4 * np.sqrt(1201 / (12 * 900 * 300)), error=1), Outcome.PASSED, "alike"),
-        (recognised(0.5 + 4.6 * np.sqrt(1201 / (12 * 900 * 300)), error=1), Outcome.FAILED, "still recognised"),
+        (recognised(0.5 + 4.4 * np.sqrt(1200 / (12 * 900 * 300)), error=1), Outcome.PASSED, "alike"),
+        (recognised(0.5 + 4.6 * np.sqrt(1200 / (12 * 900 * 300)), error=1), Outcome.FAILED, "still recognised"),
         # the data alone: 0.08 above chance, and no less is allowed for
         (recognised(0.51, attack_level=0.579), Outcome.PASSED, "alike"),
         (recognised(0.51, attack_level=0.581), Outcome.NOT_ASSESSED, "only Gold can decide"),

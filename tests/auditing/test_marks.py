@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from mmrecun.auditing.checks import mark_checks
+from mmrecun.auditing.keys import MarkKind
 from mmrecun.auditing.marks import AffectedRows
+from mmrecun.auditing.membership import auc_standard_error
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.setup import InputCache
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.synthetic import SyntheticConfig, make
@@ -68,6 +72,20 @@ def test_rows_that_were_drawn_anew_or_shrunk_stand_out_and_others_do_not(partiti
     marked = touched.mark(row_traits((users, items), (users, items), graph).items, alone)
     assert marked.auc - marked.level > 5 * marked.auc_error
     assert marked.level == clean.level
+
+
+@pytest.mark.parametrize(("touched", "others"), [(10, 300), (300, 12)])
+def test_few_rows_that_nothing_tells_apart_are_not_said_to_stand_out(touched: int, others: int):
+    """A classifier fitted to a handful of rows finds something by chance, to which it owes more than one draw of them."""
+    failed, rows = 0, np.arange(touched + others)
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        strata = rng.integers(1, 5, len(rows))
+        compared = AffectedRows(rows, rows < touched, strata, np.zeros(len(rows)), strata, rows < touched)
+        mark = compared.mark(*rng.normal(size=(2, len(rows), 7)))
+        failed += mark_checks({MarkKind.ITEMS: mark})[0].state is Outcome.FAILED
+        assert mark.auc_error >= auc_standard_error(touched, others)
+    assert failed <= 2
 
 
 def test_nobody_touched_is_no_question(partition: Partition):

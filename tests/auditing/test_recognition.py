@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
+from mmrecun.auditing.checks import recognition_check
+from mmrecun.auditing.keys import Kind
 from mmrecun.auditing.membership import PairGroup
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.recognition import Comparison
 
 
@@ -53,6 +56,21 @@ def test_the_share_of_known_pairs_is_measured_against_their_own_held_out_ones():
     none = np.empty((400, 0)), np.empty((400, 0))
     assert Comparison(one, one, one, low, none, none).figures().known_auc > 0.9
     assert Comparison(one, one, one, one, none, none).figures().known_auc == pytest.approx(0.5, abs=1e-6)
+
+
+def test_pairs_that_share_few_held_out_ones_tell_no_more_than_those():
+    """A thousand pairs with three held-out ones, and twenty with a thousand: nothing is known, and nothing is found."""
+    where, there = np.repeat([64, 128], [1000, 20]), np.repeat([64, 128], [3, 1000])
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        forgotten, held_out = (
+            PairGroup(rng.random(len(strata)).astype(np.float32), strata, rng.integers(300, size=len(strata)))
+            for strata in (where, there)
+        )
+        traits = tuple(np.empty((len(strata), 0)) for strata in (where, there))
+        found = Comparison(forgotten, held_out, forgotten, held_out, traits, traits).figures()
+        assert found.comparable == pytest.approx(1000 * 3 / 1003 + 20 * 1000 / 1020)
+        assert recognition_check(Kind("users"), found).state is not Outcome.FAILED
 
 
 def test_what_the_data_show_without_the_model_is_no_attack():

@@ -16,7 +16,7 @@ from mmrecun.auditing.keys import (
     Question,
     recognition_name,
 )
-from mmrecun.auditing.membership import auc_standard_error
+from mmrecun.auditing.membership import capped_error
 from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.result import About, Check
 from mmrecun.forget.request import Target
@@ -42,15 +42,6 @@ def paired_error(values: Doubles, references: list[Doubles]) -> float | None:
     if len(values) < 2 or not same:
         return None
     return float((values - np.mean(same, axis=0)).std(ddof=1) / np.sqrt(len(values)))
-
-
-def error_floor(error: float, first: int, second: int) -> float:
-    """Return the standard error of an AUC of two groups from one distribution.
-
-    It is at most one and a half times that of independent pairs. Otherwise, where half of the owners are still known
-    and half are not, the error over owners would grow with the very difference that the check looks for.
-    """
-    return min(error, 1.5 * auc_standard_error(first, second))
 
 
 def recognition_check(kind: Kind, found: Recognition) -> Check:
@@ -86,7 +77,11 @@ def differs_from_chance(found: Recognition) -> bool:
 
 
 def _allowed(found: Recognition) -> float:
-    return max(RECOGNITION_MARGIN, ERRORS * error_floor(found.auc_error, found.pairs, found.held_out))
+    return max(RECOGNITION_MARGIN, ERRORS * _capped(found.auc_error, found))
+
+
+def _capped(error: float, found: Recognition) -> float:
+    return capped_error(error, found.comparable or found.pairs * found.held_out / (found.pairs + found.held_out))
 
 
 def lapsed_check(kind: Kind, found: Recognition) -> Check:
@@ -135,7 +130,7 @@ def _recognition_outcome(found: Recognition, allowed: float) -> tuple[Outcome, s
         return Outcome.FAILED, "still recognised"
     if apart:
         return Outcome.NOT_ASSESSED, "the data alone distinguish such pairs, so only Gold can decide"
-    error = error_floor(found.attack_auc_error or 0.0, found.pairs, found.held_out)
+    error = _capped(found.attack_auc_error or 0.0, found)
     if attack - max(level, CHANCE) > max(MARK_MARGIN, ERRORS * error):
         return Outcome.FAILED, "recognised by an attack with labels"
     return _if_recognised_before(found, allowed)

@@ -19,6 +19,7 @@ class Recognition(Settings):
 
     Attributes:
         pairs, held_out: how many were compared.
+        comparable: n m / (n + m) of n forgotten and m held-out pairs, summed over strata; None in older reports.
         place: mean rank percentile of the forgotten pairs; for removed users and items this is fold-in from all their
             other pairs.
         auc, auc_error: matched AUC of forgotten against held-out pairs, 0.5 in Gold; its standard error.
@@ -32,6 +33,7 @@ class Recognition(Settings):
 
     pairs: int
     held_out: int
+    comparable: float | None = None
     place: float
     auc: float
     auc_error: float

@@ -5,17 +5,16 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from mmrecun.auditing.checks import ERRORS, MARK_MARGIN, UTILITY_SHARE, error_floor, paired_error
+from mmrecun.auditing.checks import ERRORS, MARK_MARGIN, UTILITY_SHARE, paired_error
 from mmrecun.auditing.figures import Gap, Measurements
 from mmrecun.auditing.keys import Figure, GapKey, Kind, MarkKind, Probe, ProbeKey
 from mmrecun.auditing.measure import MeasuredRun
-from mmrecun.auditing.membership import auc_standard_error, clustered_error
+from mmrecun.auditing.membership import FEW, capped_error, clustered_error, error_of_few
 from mmrecun.auditing.recognition import Comparison
 from mmrecun.keys import RECALL
 
 TOLERANCE, DEVIATIONS = 0.02, 3.0
 PLACES_LEAST, PLACES_SHARE = 0.005, 0.25
-FEW = 30  # too few pairs for a paired error
 
 
 def values_of(figures: Measurements) -> dict[GapKey, float | None]:
@@ -99,7 +98,7 @@ def _auc_error(own: Comparison, golds: Sequence[Comparison]) -> float:
     first, second = (part - np.mean([other[at] for other in others], axis=0) for at, part in enumerate(parts))
     error = clustered_error((first, second), own.forgotten.owners, own.held_out.owners)
     sizes = len(first), len(second)
-    return max(error, auc_standard_error(*sizes)) if min(sizes) < FEW else error_floor(error, *sizes)
+    return error_of_few(error, *sizes) if min(sizes) < FEW else capped_error(error, own.comparable)
 
 
 def _place_error(own: Comparison, golds: Sequence[Comparison]) -> float:

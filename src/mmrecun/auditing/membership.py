@@ -9,7 +9,10 @@ from mmrecun.arrays import Doubles, Floats, Ints
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.interactions import Interactions
 from mmrecun.evaluation.ranks import average_ranks
-from mmrecun.evaluation.stratified import matched, placements, stratum_weights
+from mmrecun.evaluation.stratified import comparable_pairs, matched, placements, stratum_weights
+
+FEW = 30  # pairs or rows of either group: fewer are too few to estimate an error from
+_CAP = 1.5
 
 
 def auc(positives: Floats, controls: Floats) -> float | None:
@@ -55,14 +58,16 @@ class Estimate(NamedTuple):
 def matched_auc(forgotten: PairGroup, controls: PairGroup) -> Estimate | None:
     """Compute the AUC within strata of popularity, weighted by `stratum_weights`, and its error over owners.
 
-    The error is at least that of as many pairs from one distribution, since a few pairs may all fall on one side. None
-    when either group is empty.
+    The error is at least that of as many pairs from one distribution, and of as many that can be compared within
+    strata, since a few pairs may all fall on one side. None when either group is empty.
     """
     if not len(forgotten.percentiles) or not len(controls.percentiles):
         return None
     parts = contributions(forgotten, controls)
     error = max(
-        clustered_error(parts, forgotten.owners, controls.owners), auc_standard_error(len(parts[0]), len(parts[1]))
+        clustered_error(parts, forgotten.owners, controls.owners),
+        auc_standard_error(len(parts[0]), len(parts[1])),
+        independent_error(comparable_pairs(forgotten.strata, controls.strata)),
     )
     return Estimate(0.5 + float(parts[0].sum()), error)
 
@@ -75,15 +80,43 @@ def auc_beside(groups: Groups, level: Groups) -> tuple[Estimate, float]:
         level: the same with the scores that the level rests on.
 
     Returns:
-        The AUC with the standard error of its difference to the level, and the level.
+        The AUC with the standard error of its difference to the level, and the level. The error does not know how far
+        both would differ with other rows to learn from; of few rows it is therefore that of two independent samples.
     """
     estimate, other = matched_auc(*groups), matched_auc(*level)
     assert estimate is not None
     assert other is not None
     parts = contributions(*groups), contributions(*level)
     own, theirs = (first - second for first, second in zip(*parts, strict=True))
-    error = clustered_error((own, theirs), groups[0].owners, groups[1].owners)
+    error = error_of_few(clustered_error((own, theirs), groups[0].owners, groups[1].owners), len(own), len(theirs))
     return Estimate(estimate.value, error), other.value
+
+
+def independent_error(comparable: float) -> float:
+    """Return the standard error of a matched AUC of independent pairs from one distribution.
+
+    Args:
+        comparable: `stratified.comparable_pairs` of the two groups.
+    """
+    return float(1 / np.sqrt(12 * comparable))
+
+
+def error_of_few(error: float, first: int, second: int) -> float:
+    """Return a standard error of an AUC; of two small samples at least the one of samples from one distribution."""
+    return max(error, auc_standard_error(first, second)) if min(first, second) < FEW else error
+
+
+def capped_error(error: float, comparable: float) -> float:
+    """Return the standard error of an AUC, at most one and a half times that of independent pairs, all alike.
+
+    Otherwise, where half of the owners are still known and half are not, the error over owners would grow with the very
+    difference that a check looks for.
+
+    Args:
+        error: over owners.
+        comparable: `stratified.comparable_pairs` of the two groups.
+    """
+    return min(error, _CAP * independent_error(comparable))
 
 
 def auc_standard_error(first: int, second: int) -> float:

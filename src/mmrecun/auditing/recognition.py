@@ -7,6 +7,7 @@ could have found anything.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from mmrecun.auditing.figures import Recognition
 from mmrecun.auditing.known_share import known_share
 from mmrecun.auditing.membership import Estimate, PairGroup, auc_beside, contributions, matched_auc
 from mmrecun.evaluation.row_traits import normal_scores
-from mmrecun.evaluation.stratified import placements
+from mmrecun.evaluation.stratified import comparable_pairs, placements
 from mmrecun.rng import Seed
 
 _SEED = Seed(20).child("recognition")
@@ -45,6 +46,11 @@ class Comparison:
         """Return what each forgotten and each held-out pair adds to the AUC; see `membership.contributions`."""
         return contributions(self.forgotten, self.held_out)
 
+    @cached_property
+    def comparable(self) -> float:
+        """How much the forgotten and held-out pairs tell; see `stratified.comparable_pairs`."""
+        return comparable_pairs(self.forgotten.strata, self.held_out.strata)
+
     def figures(self) -> Recognition:
         """Return the AUC, the share that still looks known, and the AUC of an attack with labels."""
         estimate, known_auc = matched_auc(self.forgotten, self.held_out), matched_auc(self.known, self.known_held_out)
@@ -56,6 +62,7 @@ class Comparison:
         return Recognition(
             pairs=len(forgotten),
             held_out=len(self.held_out.owners),
+            comparable=self.comparable,
             place=float(self.forgotten.percentiles.mean()),
             auc=estimate.value,
             auc_error=estimate.error,

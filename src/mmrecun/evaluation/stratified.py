@@ -136,12 +136,31 @@ def stratum_weights(forgotten_strata: Ints, control_strata: Ints) -> npt.NDArray
     Returns:
         float64 [N], which sums to 1.
     """
-    values, place, counts = np.unique(forgotten_strata, return_inverse=True, return_counts=True)
-    control_counts = np.array([(control_strata == value).sum() for value in values])
-    weight = control_counts / (counts + control_counts)
-    weight = (weight if weight.any() else np.ones(len(values)))[place]
+    weight = _shares_of_controls(forgotten_strata, control_strata)
+    weight = weight if weight.any() else np.ones(len(weight))
     found: npt.NDArray[np.float64] = weight / weight.sum()
     return found
+
+
+def comparable_pairs(forgotten_strata: Ints, control_strata: Ints) -> float:
+    """Sum n m / (n + m) over the strata of n forgotten pairs and m controls; over all where no stratum has both.
+
+    The variance of the AUC within strata, of pairs from one distribution, is one twelfth of the inverse.
+
+    >>> comparable_pairs(np.array([1, 1, 2]), np.array([1, 1, 3])), comparable_pairs(np.array([1]), np.array([2, 2]))
+    (1.0, 0.6666666666666666)
+    """
+    found = float(_shares_of_controls(forgotten_strata, control_strata).sum())
+    sizes = len(forgotten_strata), len(control_strata)
+    return found or sizes[0] * sizes[1] / sum(sizes)
+
+
+def _shares_of_controls(forgotten_strata: Ints, control_strata: Ints) -> npt.NDArray[np.float64]:
+    """Compute m / (n + m) of the stratum of each forgotten pair; float64 [N]."""
+    values, place, counts = np.unique(forgotten_strata, return_inverse=True, return_counts=True)
+    controls = np.array([(control_strata == value).sum() for value in values])
+    shares: npt.NDArray[np.float64] = (controls / (counts + controls))[place]
+    return shares
 
 
 def stratified_auc(forgotten: Floats, forgotten_strata: Ints, controls: Floats, control_strata: Ints) -> float | None:
