@@ -60,6 +60,12 @@ def recognised(auc: float, error: float = 0.01, share: tuple[float, float] = (0.
         (recognised(0.390, reference_auc=0.419), Outcome.NOT_ASSESSED, "only Gold can decide"),
         (recognised(0.388, reference_auc=0.419), Outcome.FAILED, "over-forgotten"),
         (recognised(0.61, reference_auc=0.585, attack_level=0.4), Outcome.NOT_ASSESSED, "only Gold can decide"),
+        # where the model itself is at chance, they count beyond what chance allows so many pairs
+        (recognised(0.51, reference_auc=0.581), Outcome.NOT_ASSESSED, "only Gold can decide"),
+        (recognised(0.51, reference_auc=0.419), Outcome.NOT_ASSESSED, "only Gold can decide"),
+        (recognised(0.51, reference_auc=0.579), Outcome.PASSED, "alike"),
+        (recognised(0.51, error=0.04, pairs=20, held_out=20, reference_auc=0.61), Outcome.PASSED, "alike"),
+        (recognised(0.51, error=0.04, pairs=20, held_out=20, reference_auc=0.63), Outcome.NOT_ASSESSED, "only Gold"),
         # an attack with labels: 0.03, and three errors, above its level or chance
         (recognised(0.51, attack_auc=0.529, attack_auc_error=0.001), Outcome.PASSED, "alike"),
         (recognised(0.51, attack_auc=0.531, attack_auc_error=0.001), Outcome.FAILED, "attack with labels"),

@@ -75,6 +75,22 @@ def test_a_model_that_never_saw_a_pair_is_not_said_to_recognise_it_where_held_ou
 
 
 @pytest.mark.parametrize("kind", ["users", "interactions"])
+@pytest.mark.parametrize("drifting", [False, True])
+def test_a_model_at_chance_passes_only_where_the_data_alone_are_at_chance(kind: str, drifting: bool):
+    """After a split by time it was pushed there: a model without the pairs is far above."""
+    data = grouped(drifting)
+    known = {"known_auc": 0.9, "known_share": 0.0, "known_share_low": 0.0, "known_share_high": 0.05}
+    attack = {"attack_auc": 0.5, "attack_level": 0.5, "attack_auc_error": 0.01}
+    sizes = {"pairs": 2000, "held_out": 2000, "place": 0.5}
+    pushed = Recognition.of({"auc": 0.5, "auc_error": 0.01, **sizes, **known, **attack})
+    assert recognition_check(Kind(kind), pushed).state is Outcome.PASSED
+    references = audit_setup(Partition.from_request(data, asked(data, kind))).references
+    found = references.beside(Kind(kind), pushed, torch.device("cpu"))
+    assert (found.reference_auc > 0.65) == (abs(found.reference_auc - 0.5) > 0.08) == drifting
+    assert recognition_check(Kind(kind), found).state is (Outcome.NOT_ASSESSED if drifting else Outcome.PASSED)
+
+
+@pytest.mark.parametrize("kind", ["users", "interactions"])
 def test_what_is_remembered_is_found_after_a_random_split(kind: str):
     data = grouped(drifting=False)
     clean, remembered = (recognised(data, kind, memory) for memory in (0.0, 1.0))

@@ -121,8 +121,11 @@ def _recognition_outcome(found: Recognition, allowed: float) -> tuple[Outcome, s
     away, level = found.auc - CHANCE, _or_chance(found.attack_level)
     # an attacker without information guesses, so a level below chance counts as chance
     attack = level if found.attack_auc is None else found.attack_auc
+    reference = abs(_or_chance(found.reference_auc) - CHANCE)
+    if max(abs(away), reference) <= allowed:  # chance may have moved either as far
+        reference = 0.0
     # nobody knows in which direction a split that is not random moves a model
-    apart = max(level - CHANCE, abs(_or_chance(found.reference_auc) - CHANCE))
+    apart = max(level - CHANCE, reference)
     apart = apart if apart > SPLIT_MARGIN else 0.0
     if away < -allowed - apart:
         return Outcome.FAILED, "over-forgotten"

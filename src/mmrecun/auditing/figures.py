@@ -28,7 +28,7 @@ class Recognition(Settings):
         attack_auc: AUC of a classifier that was trained on other owners' labelled pairs; None for too few pairs.
         attack_level: the same without the model, from what the retained pairs show of users and items.
         attack_auc_error: standard error of attack_auc - attack_level.
-        reference_auc: as `auc`, by vectors of the retained pairs alone; None where `auc` is near chance.
+        reference_auc: as `auc`, by vectors of the retained pairs alone; None where the check is open without it.
     """
 
     pairs: int

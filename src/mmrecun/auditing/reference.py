@@ -3,7 +3,8 @@
 A model that never saw the forgotten pairs has an AUC of 0.5 if only a random split separates the two. After a split by
 time it may have another, since held-out pairs come later: items that a user chose in one sitting tell of each other
 more than of those of a year later. Vectors computed from the retained pairs alone (see `evaluation.spectral`) never saw
-the forgotten ones, so what they find is no memory.
+the forgotten ones, so what they find is no memory. A model at 0.5 there may have been pushed below what one without
+the pairs shows.
 """
 
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Ints
-from mmrecun.auditing.checks import differs_from_chance
+from mmrecun.auditing.checks import differs_from_chance, recognition_check
 from mmrecun.auditing.figures import Recognition
 from mmrecun.auditing.keys import Kind
 from mmrecun.auditing.membership import matched_auc
+from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.recognition_tests import RecognitionTests
 from mmrecun.evaluation.row_traits import RowTraits
 from mmrecun.evaluation.spectral import normalised_pairs, spectral_vectors
@@ -35,8 +37,9 @@ class ReferenceLevels:
     _found: dict[Kind, float] = field(default_factory=dict)
 
     def beside(self, kind: Kind, found: Recognition, device: torch.device) -> Recognition:
-        """Add the AUC by the retained pairs alone, where that of a model differs from chance."""
-        if kind.target is Target.MODALITIES or not differs_from_chance(found):
+        """Add the AUC by the retained pairs alone, where that of a model differs from chance or would else pass."""
+        asked = differs_from_chance(found) or recognition_check(kind, found).state is Outcome.PASSED
+        if kind.target is Target.MODALITIES or not asked:
             return found
         self._found = self._found or self._measured(device)
         return found.model_copy(update={"reference_auc": self._found.get(kind)})
