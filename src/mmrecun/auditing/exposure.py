@@ -1,4 +1,4 @@
-"""Exposure of removed items in the rankings of a model, and in the lists that are served."""
+"""Exposure of removed items in the rankings of a model."""
 
 import torch
 from torch import Tensor

@@ -134,7 +134,7 @@ class Measurements(Settings):
         percentiles: histogram of the forgotten pairs' rank percentiles, 20 equal bins from 0 to 1, shares.
         percentiles_held_out: the same of the held-out positives.
         exposure: of removed items, as newcomers and before any filter: `top20` is the share of users with one in
-            their list, `percentile` their mean rank percentile; `served` is `top20` of the lists that are served.
+            their list, `percentile` their mean rank percentile.
         groups: retained recall@20 of active and other users, of popular and other items, and the gaps between them.
         probes: further figures; `fold_in` where rows were removed, the slower ones on request.
         unassessed: probe that was requested -> why it has no figure.

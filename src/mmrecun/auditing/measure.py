@@ -99,7 +99,7 @@ def measure_state(
     retained = _Retained.of(users, items, partition, setup, progress)
     forgotten = _forgotten(scored_vectors(padded, setup), setup)
     traits, structure = setup.cache.traits(audited.model, (users, items)), setup.cache.structure(users.device)
-    model, served = (None, None) if audited.kind is RunKind.ORIGINAL else (audited.model, retained.lists.lists)
+    model = None if audited.kind is RunKind.ORIGINAL else audited.model
     comparisons = setup.recognition_tests.comparisons(model, padded, traits, structure, setup.cache.inputs)
     rows = retained.lists.rows
     return MeasuredRun(
@@ -110,7 +110,7 @@ def measure_state(
             seconds=audited.seconds,
             **retained.figures(),
             **forgotten.figures,
-            exposure=_exposure(padded, partition, setup, served),
+            exposure=_exposure(padded, partition, setup),
             groups=_groups(retained.tested, partition),
             probes=_folded_in(padded, partition, setup),
             recognition=_recognition(comparisons, None if model is None else setup.references, users.device),
@@ -217,19 +217,11 @@ def _groups(tested: RankedLists, partition: Partition) -> dict[str, float]:
     return group_gaps(tested.recall(), tested.rows, found, truth, partition.retained.train, *sizes)
 
 
-def _exposure(whole: Vectors, partition: Partition, setup: AuditSetup, recommended: Ints | None) -> dict[str, float]:
-    """Measure how visible removed items are to at most 1000 users.
-
-    `recommended`, int64 [M, K], holds rows of the retained data, and so no removed item; None for the original, whose
-    lists before any filter are those that it serves.
-    """
+def _exposure(whole: Vectors, partition: Partition, setup: AuditSetup) -> dict[str, float]:
+    """Measure how visible removed items are to at most 1000 users, before any filter."""
     rows = np.unique(setup.seen.users)
     rows = rows[np.linspace(0, len(rows) - 1, min(_ASKED, len(rows))).astype(np.int64)]
-    found = exposure(whole.users, whole.items, setup.seen, rows, partition.removed_items)
-    if found:
-        shown = partition.removed_items[partition.item_rows[recommended[:, :K]]] if recommended is not None else None
-        found["served"] = found["top20"] if shown is None else float(shown.any(axis=1).mean())
-    return found
+    return exposure(whole.users, whole.items, setup.seen, rows, partition.removed_items)
 
 
 class _Forgotten(NamedTuple):
