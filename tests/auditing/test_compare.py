@@ -429,6 +429,17 @@ def test_likeness_has_gold_against_gold_as_its_yardstick():
     assert likeness(before, state("gold"), golds[:1])["rbo"].gold is None
 
 
+def test_equal_lists_with_empty_places_overlap_wholly():
+    """Whoever has seen nearly all items is recommended few."""
+    one = state("gold", bystanders=shown(0.12))
+    lists = np.where(np.arange(50) < 10, one.lists, -1)
+    object.__setattr__(one, "lists", lists)
+    found = list_similarity(one, one)
+    assert found["overlap@20"] == found["rbo"] == pytest.approx(1)
+    overlap = against(one, [one, one])["gold: bystanders: lists"]
+    assert "overlap@20 with Gold 1.000" in overlap.detail
+
+
 def test_affected_users_are_compared_apart():
     first, second = state("gold"), state("gold")
     lists = second.lists.copy()

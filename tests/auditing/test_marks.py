@@ -76,7 +76,7 @@ def test_rows_that_were_drawn_anew_or_shrunk_stand_out_and_others_do_not(partiti
 
 @pytest.mark.parametrize(("touched", "others"), [(10, 300), (300, 12)])
 def test_few_rows_that_nothing_tells_apart_are_not_said_to_stand_out(touched: int, others: int):
-    """A classifier fitted to a handful of rows finds something by chance, to which it owes more than one draw of them."""
+    """A classifier fitted to a handful of rows finds something by chance, more than one draw of them shows."""
     failed, rows = 0, np.arange(touched + others)
     for seed in range(150):
         rng = np.random.default_rng(seed)

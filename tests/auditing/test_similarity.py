@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from mmrecun.auditing import similarity
-from mmrecun.auditing.similarity import jensen_shannon, overlap, rank_biased_overlap, shares
+from mmrecun.auditing.similarity import jensen_shannon, rank_biased_overlap, shares
 
 ranking = st.permutations(list(range(8)))
 
@@ -31,14 +31,17 @@ def test_equal_lists_agree_and_others_do_not():
     same, other = np.array([[1, 2, 3]]), np.array([[7, 8, 9]])
     assert rank_biased_overlap(same, same)[0] == pytest.approx(1)
     assert rank_biased_overlap(same, other)[0] == 0
-    assert overlap(np.array([[1, 2, -1]]), np.array([[2, 9, -1]]), 3)[0] == pytest.approx(1 / 3)
 
 
-def test_long_blocks_are_the_same_as_short_ones():
-    rng = np.random.default_rng(0)
-    first, second = (np.stack([rng.permutation(30)[:20] for _ in range(1100)]) for _ in range(2))
-    expected = [len(set(a[:5]) & set(b[:5])) / 5 for a, b in zip(first, second, strict=True)]
-    assert overlap(first, second, 5).tolist() == pytest.approx(expected)
+@settings(deadline=None)
+@given(ranking, ranking, st.integers(1, 6), st.sampled_from([0.5, 0.9]))
+def test_empty_places_are_no_part_of_a_list(first: list[int], second: list[int], size: int, p: float):
+    short = np.array([first[:size]]), np.array([second[:size]])
+    longer = tuple(np.pad(lists, ((0, 0), (0, 4)), constant_values=-1) for lists in short)
+    assert rank_biased_overlap(*longer, p)[0] == pytest.approx(webber(first[:size], second[:size], p))
+    nothing = np.full((1, 3), -1)
+    assert rank_biased_overlap(nothing, nothing, p)[0] == 1
+    assert rank_biased_overlap(nothing, np.array([[4, -1, -1]]), p)[0] == 0
 
 
 def test_jensen_shannon_is_scipys():

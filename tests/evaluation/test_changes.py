@@ -16,6 +16,13 @@ def test_overlap_by_sets():
         assert share == pytest.approx(len(one & two) / max(len(one), len(two)) if one | two else 1)
 
 
+def test_overlap_of_many_lists_is_that_of_each():
+    rng = np.random.default_rng(0)
+    before, after = (np.stack([rng.permutation(30)[:20] for _ in range(1100)]) for _ in range(2))
+    expected = [len(set(a) & set(b)) / 20 for a, b in zip(before, after, strict=True)]
+    assert list_overlap(before, after).tolist() == pytest.approx(expected)
+
+
 def test_same_lists_look_at_the_order():
     before, after = np.array([[1, 2], [1, 2], [1, 2], [3, -1]]), np.array([[1, 2], [2, 1], [1, 3], [3, -1]])
     assert same_lists(before, after).tolist() == [True, False, False, True]

@@ -5,7 +5,6 @@ from itertools import combinations
 from statistics import mean
 
 from mmrecun.arrays import Bools
-from mmrecun.auditing import similarity
 from mmrecun.auditing.checks import TOO_VAGUE, mark_exceeds_gold, paired_error
 from mmrecun.auditing.figures import Gap
 from mmrecun.auditing.gaps import values_of
@@ -27,6 +26,7 @@ from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.result import About, Check
+from mmrecun.evaluation.changes import list_overlap
 
 EDGE = 0.9  # share of a tolerance from which a gap is called at the edge
 TRAINED_SHARE = 0.9  # of the best validation: a Gold below is undertrained
@@ -207,8 +207,8 @@ def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
     """Check that bystanders' lists are as similar to Gold's as those of two Golds are to each other."""
     name = BYSTANDER_LISTS.with_gold
     who = unlearned.bystanders
-    own = [list_overlap(unlearned, gold, who) for gold in golds]
-    among = [list_overlap(first, second, who) for first, second in combinations(golds, 2)]
+    own = [_mean_overlap(unlearned, gold, who) for gold in golds]
+    among = [_mean_overlap(first, second, who) for first, second in combinations(golds, 2)]
     if not among:
         detail = f"overlap {mean(own):.3f} with the one Gold; two or more show how alike Golds are"
         return _not_assessed(name, About.BYSTANDERS, detail)
@@ -217,9 +217,9 @@ def _overlap(unlearned: MeasuredRun, golds: Sequence[MeasuredRun]) -> Check:
     return _gold_check(name, mean(own) >= least, detail, About.BYSTANDERS)
 
 
-def list_overlap(first: MeasuredRun, second: MeasuredRun, who: Bools) -> float:
+def _mean_overlap(first: MeasuredRun, second: MeasuredRun, who: Bools) -> float:
     """Compute the mean overlap of the lists of twenty of the users `who`, bool [M]."""
-    return float(similarity.overlap(first.lists[who], second.lists[who], K).mean())
+    return float(list_overlap(first.lists[who, :K], second.lists[who, :K]).mean())
 
 
 def _gold_check(name: CheckName, passed: bool, detail: str, about: About) -> Check:

@@ -13,8 +13,7 @@ from mmrecun.arrays import Bools, Doubles, Ints
 from mmrecun.auditing.figures import Bystanders, Mark
 from mmrecun.auditing.marks import AffectedRows
 from mmrecun.auditing.membership import matched_auc
-from mmrecun.auditing.similarity import overlap
-from mmrecun.evaluation.changes import lists_with
+from mmrecun.evaluation.changes import list_overlap, lists_with
 from mmrecun.forget.partition import Partition
 
 FEWEST, QUARTER = 50, 0.25
@@ -66,7 +65,7 @@ class ListChanges:
         asked = ~np.isnan(both[0])
         return Bystanders(
             users=len(first),
-            overlap=float(overlap(first, second, _K).mean()),
+            overlap=float(list_overlap(first[:, :_K], second[:, :_K]).mean()),
             share_before=float(slots[0][touched.all_affected].sum() / max(1, slots[0].sum())),
             share_after=float(slots[1][touched.all_affected].sum() / max(1, slots[1].sum())),
             gain=change,
@@ -103,8 +102,9 @@ def weighted_gain(weights: Doubles, gain: Doubles, strata: Ints) -> tuple[float,
 def least_affected(partition: Partition, rows: Ints) -> Bools:
     """Select the users of `rows` (int64 [M], retained) who share nothing with the request: bool [M].
 
-    None of their items is touched, and none of their pairs was forgotten. If there are fewer than 50, the quarter of
-    the users is taken whose items lost the smallest share of their pairs.
+    None of their pairs was forgotten, and none of their items lost a pair or a feature; "touched" items lost more than
+    most. If there are fewer than 50, the quarter of the users is taken whose items lost the smallest share of their
+    pairs.
     """
     train, users = partition.retained.train, len(partition.user_rows)
     lost = np.bincount(partition.forgotten.items, minlength=len(partition.original.items))

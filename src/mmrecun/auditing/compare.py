@@ -27,6 +27,7 @@ from mmrecun.auditing.outcome import Outcome
 from mmrecun.auditing.ranked_lists import K
 from mmrecun.auditing.result import About, AuditReport, Check, conclude
 from mmrecun.auditing.setup import AuditSetup, newcomers_alone, removed_row_count
+from mmrecun.evaluation.changes import list_overlap
 from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target
 from mmrecun.keys import RECALL
@@ -216,7 +217,7 @@ def list_similarity(first: MeasuredRun, second: MeasuredRun) -> dict[LikenessKey
     everybody = np.ones(len(first.affected), dtype=bool)
     groups = {Users.ALL: everybody, Users.AFFECTED: first.affected, Users.UNAFFECTED: ~first.affected}
     measures = {
-        Similarity.OVERLAP: similarity.overlap(first.lists, second.lists, K),
+        Similarity.OVERLAP: list_overlap(first.lists[:, :K], second.lists[:, :K]),
         Similarity.RANK_BIASED: similarity.rank_biased_overlap(first.lists, second.lists),
     }
     found = {

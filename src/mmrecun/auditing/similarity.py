@@ -1,4 +1,4 @@
-"""Similarity of two models: overlap of their lists, and distance of their score distributions."""
+"""Similarity of two models: order of their lists, and distance of their score distributions."""
 
 import math
 
@@ -7,32 +7,21 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Ints
+from mmrecun.evaluation.changes import longer_length
 from mmrecun.models.base import UserItemVectors
 
 _CHUNK = 512
 _BLOCK_BYTES = 16 << 20
 
 
-def overlap(first: Ints, second: Ints, k: int) -> np.ndarray:
-    """Compute the share of the k first places that two lists have in common, whatever the order; float64 [M].
-
-    Args:
-        first, second: int64 [M, K] item rows, best first, -1 for an empty place.
-
-    >>> overlap(np.array([[1, 2, 3]]), np.array([[2, 1, 9]]), 3).round(3).tolist()
-    [0.667]
-    """
-    shared: np.ndarray = _common(first[:, :k], second[:, :k])[:, -1] / min(k, first.shape[1])
-    return shared
-
-
 def rank_biased_overlap(first: Ints, second: Ints, p: float = 0.9) -> np.ndarray:
     """Compute how far two lists agree, the top counting most: 1 for equal lists, 0 for disjoint ones.
 
-    Extrapolated from K places to an endless list (Webber, Moffat and Zobel, TOIS 2010, equation 30).
+    Extrapolated from K places to an endless list (Webber, Moffat and Zobel, TOIS 2010, equation 30). Lists that end
+    before K places are extrapolated from where the longer one ends; two empty lists are equal.
 
     Args:
-        first, second: int64 [M, K] item rows, best first, -1 for an empty place.
+        first, second: int64 [M, K] item rows, best first, -1 for an empty place, which come last.
         p: how likely a reader goes on to the next place; 0.9 puts 86 % of the weight on ten places.
 
     Returns:
@@ -40,9 +29,11 @@ def rank_biased_overlap(first: Ints, second: Ints, p: float = 0.9) -> np.ndarray
     """
     common = _common(first, second)
     depth = np.arange(1, common.shape[1] + 1)
-    agreement = common / depth
+    longer = longer_length(first, second)
+    # behind the end of both lists nothing is added, so the agreement stays what it was there: the extrapolation
+    agreement = common / np.minimum(depth, np.maximum(longer, 1)[:, None])
     series = (agreement * p**depth).sum(axis=1) * (1 - p) / p
-    extrapolated: np.ndarray = series + agreement[:, -1] * p ** depth[-1]
+    extrapolated: np.ndarray = np.where(longer > 0, series + agreement[:, -1] * p ** depth[-1], 1.0)
     return extrapolated
 
 

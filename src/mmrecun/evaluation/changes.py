@@ -6,6 +6,8 @@ from torch import Tensor
 
 from mmrecun.arrays import Bools, Floats, Ints, check_shape
 
+_CHUNK = 512
+
 
 def list_overlap(before: Ints, after: Ints) -> Floats:
     """Return the share of items that each user's lists before and after have in common; float32 [M].
@@ -16,9 +18,19 @@ def list_overlap(before: Ints, after: Ints) -> Floats:
     The share is that of the longer list; two empty lists have an overlap of 1.
     """
     check_shape("lists after", after, (len(before), None))
-    shared = ((before[:, :, None] == after[:, None, :]) & (before >= 0)[:, :, None]).sum(axis=(1, 2))
-    longer = np.maximum((before >= 0).sum(axis=1), (after >= 0).sum(axis=1))
+    shared = np.zeros(len(before), dtype=np.int64)
+    for start in range(0, len(before), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        first, second = before[part], after[part]
+        shared[part] = ((first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]).sum(axis=(1, 2))
+    longer = longer_length(before, after)
     return np.where(longer > 0, shared / np.maximum(longer, 1), 1.0).astype(np.float32)
+
+
+def longer_length(before: Ints, after: Ints) -> Ints:
+    """Count the items of the longer of two lists, int64 [M], from two int64 [M, K] in which -1 stands for no item."""
+    longer: Ints = np.maximum((before >= 0).sum(axis=1), (after >= 0).sum(axis=1))
+    return longer
 
 
 def same_lists(before: Ints, after: Ints) -> Bools:
