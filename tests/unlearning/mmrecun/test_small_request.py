@@ -10,11 +10,13 @@ from scipy.stats import rankdata
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import user_item_graph
 from mmrecun.data.sparse import product
+from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.unlearning.base import retained_model
 from mmrecun.unlearning.mmrecun import method, small_request
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
+from mmrecun.unlearning.mmrecun.non_members import TrainedVectors
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.small_request import _Local, moved_alone
@@ -32,6 +34,12 @@ def without_user(dataset: Dataset, number: int) -> Partition:
     return Partition.from_request(dataset, ForgetRequest(users=(dataset.users.names[number],)))
 
 
+def local_of(trained: Trained, partition: Partition) -> _Local:
+    """With every item as a negative."""
+    task, data = task_of(trained, partition), partition.original
+    return _Local(task, len(data.items), TrainedVectors(task.model, task.inputs(views.original)))
+
+
 def pull(margin: np.ndarray) -> np.ndarray:
     """At two thirds of a margin's way."""
     return expit(-2 / 3 * margin)
@@ -39,7 +47,7 @@ def pull(margin: np.ndarray) -> np.ndarray:
 
 def test_what_forgotten_pairs_taught_is_that_of_loops(factorised: Trained):
     data, partition = factorised.dataset, without_user(factorised.dataset, 3)
-    local = _Local(task_of(factorised, partition), len(data.items))
+    local = local_of(factorised, partition)
     users, items = (
         factorised.model.get_parameter(f"{side}.weight").detach().double().numpy() for side in ("users", "items")
     )
@@ -57,7 +65,7 @@ def test_what_forgotten_pairs_taught_is_that_of_loops(factorised: Trained):
 @pytest.mark.parametrize("side", ["users", "items"])
 def test_curvature_is_that_of_loops(factorised: Trained, side: str):
     data = factorised.dataset
-    local = _Local(task_of(factorised, without_user(data, 3)), len(data.items))
+    local = local_of(factorised, without_user(data, 3))
     users, items = (
         factorised.model.get_parameter(f"{name}.weight").detach().double().numpy() for name in ("users", "items")
     )
@@ -88,10 +96,12 @@ def facts_of(trained: Trained) -> BalanceFacts:
     return BalanceFacts.of(json.loads(json.dumps(dict(whole.carried))))
 
 
-def test_only_rows_that_lost_pairs_move(factorised: Trained):
-    data, partition = factorised.dataset, without_user(factorised.dataset, 3)
-    task = task_of(factorised, partition)
-    model, unlinked = moved_alone(task, facts_of(factorised), 64, 1.2), retained_model(task, factorised.model)
+@pytest.mark.parametrize("name", ["bprmf", "lightgcn"])
+def test_only_rows_that_lost_pairs_move(dataset: Dataset, name: str):
+    trained = trained_on(dataset, name, TRAINING.model_copy(update={"learning_rate": 0.05}))
+    data, partition = dataset, without_user(dataset, 3)
+    task = task_of(trained, partition)
+    model, unlinked = moved_alone(task, facts_of(trained), 64, 1.2), retained_model(task, trained.model)
     assert torch.equal(model.get_parameter("users.weight"), unlinked.get_parameter("users.weight"))
     changed = (model.get_parameter("items.weight") != unlinked.get_parameter("items.weight")).any(dim=1)
     assert set(np.flatnonzero(changed.numpy())) <= set(data.train.items[data.train.users == 3])

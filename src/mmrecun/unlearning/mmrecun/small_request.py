@@ -1,9 +1,10 @@
 """Small requests: only the rows that lost pairs move, and the other rows wait for a later, larger request.
 
 The few pairs of most users hardly change other rows, and solving for all rows costs the same for one user as for a
-thousand. So a small request moves only the rows of its pairs, each by a Newton step of its own. Facts of the whole
-model are computed once, before the first small request, and kept with the run (see `trained_balance`), as is the share
-of the pairs that requests have removed since all rows were last settled.
+thousand. So a small request moves only the rows of its pairs. In models that average rows over a graph, each moves
+until it agrees with its forgotten partners as rows do that never were their partners (see `non_members`); in others by
+a Newton step of its own. Facts of the whole model are computed once, before the first small request, and kept with the
+run (see `trained_balance`), as is the share of the pairs that requests have removed since all rows were last settled.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor
 
 from mmrecun.arrays import Ints
-from mmrecun.data.graph import build_inputs
+from mmrecun.data.dataset import Dataset
+from mmrecun.data.graph import GraphInputs, build_inputs
 from mmrecun.data.interactions import Interactions
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import EmbeddingTable, Recommender, UserItemVectors
@@ -23,11 +25,13 @@ from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, pairs_kept
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.links import add_rows
+from mmrecun.unlearning.mmrecun.non_members import TrainedVectors, agree_as_non_members
 from mmrecun.unlearning.mmrecun.row_change import degrees_of, reset_emptied
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.step_scale import row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
 
+_WHERE_OTHERS_STAY = 2.0  # times as far as their neighbours predict, who lean towards the partner, too
 _MOST_PAIRS = 4096  # pairs sampled for the curvature of their rows
 _MOST_ENTRIES = 1 << 24  # of curvature matrices at a time
 _ITEM_GRAPHS: dict[bytes, sp.csr_array] = {}  # of the last request; the next one often has the same items
@@ -40,18 +44,32 @@ def moved_alone(task: Task, facts: BalanceFacts, negatives: int, step_scale: flo
     Args:
         task: the input of the method.
         facts: facts of the trained model.
-        negatives: number of negatives to draw.
-        step_scale: scale of the steps.
+        negatives: number of negatives to draw; models with a graph need none.
+        step_scale: scale of the Newton steps.
     """
     model = retained_model(task, task.model)
-    moves = list(_moves(task, facts, negatives, model))
-    averaged = model.required_inputs().user_item
-    for move in moves:
-        move.table.weight[move.places] += row_scale(step_scale, move.kept, averaged) * move.step
-    reset_emptied(model.tables(), task.partition, task.seed.child("fresh rows").torch())
-    trained, changed = ([table.weight.detach() for table in each.id_tables().values()] for each in (task.model, model))
-    keep_standing(trained, changed, task.partition)
+    trained = TrainedVectors(task.model, _inputs_of(task.model, task.partition.original))
+    if model.required_inputs().user_item:
+        reset_emptied(model.tables(), task.partition, task.seed.child("fresh rows").torch())
+        rng = task.seed.child("non-members").numpy()
+        inputs = _inputs_of(model, task.partition.retained)
+        agree_as_non_members(model, inputs, task.partition, trained, rng, _WHERE_OTHERS_STAY)
+    else:
+        for move in list(_moves(task, facts, _Local(task, negatives, trained), model)):
+            move.table.weight[move.places] += row_scale(step_scale, move.kept, False) * move.step
+        reset_emptied(model.tables(), task.partition, task.seed.child("fresh rows").torch())
+    before, after = ([table.weight.detach() for table in each.id_tables().values()] for each in (task.model, model))
+    keep_standing(before, after, task.partition)
     return model
+
+
+def _inputs_of(model: Recommender, data: Dataset) -> GraphInputs:
+    """Build the graphs and features that a model reads of `data`; item graphs of the last request are used again."""
+    device = next(model.parameters()).device
+    inputs = build_inputs(data, model.required_inputs(), device, graph_cache=_ITEM_GRAPHS)
+    while len(_ITEM_GRAPHS) > 2 * len(inputs.item_graphs):  # of the data before a request, and after it
+        del _ITEM_GRAPHS[next(iter(_ITEM_GRAPHS))]
+    return inputs
 
 
 class _Move(NamedTuple):
@@ -70,8 +88,8 @@ class _Move(NamedTuple):
     step: Tensor
 
 
-def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) -> Iterator[_Move]:
-    local, partition = _Local(task, negatives), task.partition
+def _moves(task: Task, facts: BalanceFacts, local: "_Local", model: Recommender) -> Iterator[_Move]:
+    partition = task.partition
     tables = [
         (name, table, degrees_of(table, partition.original), degrees_of(table, partition.retained))
         for name, table in model.tables().items()
@@ -79,7 +97,7 @@ def _moves(task: Task, facts: BalanceFacts, negatives: int, model: Recommender) 
     ]
     for number, side in enumerate(("users", "items")):
         for rows in _rows_that_lost_pairs(partition, number, local.rows_at_once):
-            curvature = facts.reach * local.curvature(side, rows.original)
+            curvature = local.curvature(side, rows.original)
             for name, table, old, new in tables:
                 if table.side == side:
                     degrees = old[rows.original], new[rows.retained]
@@ -150,26 +168,13 @@ def _solved(curvature: Tensor, decay: Tensor, target: Tensor) -> Tensor:
 class _Local:
     """Gradient of BPR over the forgotten pairs, and curvature over all pairs of a row; in original rows."""
 
-    def __init__(self, task: Task, negatives: int) -> None:
+    def __init__(self, task: Task, negatives: int, trained: TrainedVectors) -> None:
         self._task, self._rng = task, task.seed.child("small request").numpy()
         data = task.partition.original
         self._train = data.train
         self._drawn = np.sort(self._rng.permutation(len(data.items))[:negatives])
-        inputs = build_inputs(data, task.model.required_inputs(), task.device, graph_cache=_ITEM_GRAPHS)
-        while len(_ITEM_GRAPHS) > len(inputs.item_graphs):
-            del _ITEM_GRAPHS[next(iter(_ITEM_GRAPHS))]
-        with torch.enable_grad():
-            found = task.model.vectors(inputs)
-        self._vectors = found.users.detach(), found.items.detach()
-        tables = {name: table.weight for name, table in task.model.tables().items()}
-        taught = torch.autograd.grad(
-            (found.users, found.items),
-            list(tables.values()),
-            self._gradient(task.partition.forgotten),
-            materialize_grads=True,
-            allow_unused=True,
-        )
-        self._taught = dict(zip(tables, taught, strict=True))
+        self._vectors = trained.sides
+        self._taught = trained.by_rows(self._gradient(task.partition.forgotten))
 
     @property
     def rows_at_once(self) -> int:
