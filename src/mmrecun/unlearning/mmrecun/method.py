@@ -19,10 +19,11 @@ A request of a few pairs moves only the rows that lost them; the other rows are 
 
 The length of step 2 is fitted to validation pairs of the same users and items, if there are enough of them, and for
 pairs of users who stay if the split was random (see `level`). One user or item has few of them; where vectors are
-averages over a graph, its partners are moved besides as if they had never been that (see `non_members`). No step needs Gold or reads a test pair. Where the
-gradients do not explain the rows of users and of items, the solved model validates clearly worse than the trained one,
-or more than half of the pairs are forgotten, the model is retrained. A model that draws no negatives is trained anew
-in few large steps (see `full_batch_training`).
+averages over a graph, its partners are moved besides as if they had never been that (see `non_members`).
+
+No step needs Gold or reads a test pair. Where the gradients do not explain the rows of users and of items, the solved
+model validates clearly worse than the trained one, or more than half of the pairs are forgotten, the model is
+retrained. A model that draws no negatives is trained anew in few large steps (see `full_batch_training`).
 """
 
 import math
