@@ -16,7 +16,14 @@ from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun import method, non_members
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
-from mmrecun.unlearning.mmrecun.non_members import TrainedVectors, _predictors, _side, _wanted, agree_as_non_members
+from mmrecun.unlearning.mmrecun.non_members import (
+    TrainedVectors,
+    _predictors,
+    _side,
+    _wanted,
+    agree_as_non_members,
+    edges_of,
+)
 from tests.contracts.unlearning import TRAINING, Trained, trained_on
 from tests.unlearning.mmrecun.test_method import task_of
 
@@ -109,7 +116,7 @@ def test_non_members_share_a_partner_with_a_row_and_never_had_the_forgotten_one(
     forgotten = set(zip(partition.forgotten.users.tolist(), partition.forgotten.items.tolist(), strict=True))
     train = set(zip(data.train.users.tolist(), data.train.items.tolist(), strict=True))
     for number in (0, 1):
-        side = _side(number, partition, vectors, graph, Seed(5).numpy())
+        side = _side(number, partition, vectors, edges_of(graph), Seed(5).numpy())
         assert side is not None
         partners = {pair[number]: set[int]() for pair in forgotten}
         for pair in forgotten:
@@ -135,7 +142,7 @@ def test_the_prediction_is_that_of_least_squares(data: Dataset):
     partition, vectors = task.partition, TrainedVectors(task.model, task.inputs(views.original)).sides
     kept = vectors[0][torch.from_numpy(partition.user_rows)], vectors[1]
     graph = user_item_graph(partition.retained.train, len(kept[0]), len(kept[1]), torch.device("cpu")).forward
-    side = _side(1, partition, vectors, graph, Seed(5).numpy())
+    side = _side(1, partition, vectors, edges_of(graph), Seed(5).numpy())
     assert side is not None
     whole = torch.cat(kept)
     near = graph.to_dense() @ whole

@@ -100,7 +100,8 @@ def agree_as_non_members(
     data, graph = partition.retained, inputs.user_item
     if graph is None:
         graph = user_item_graph(data.train, len(data.users), len(data.items), trained.sides[0].device)
-    found = (_side(number, partition, trained.sides, graph.forward, rng) for number in (0, 1))
+    edges = edges_of(graph.forward)
+    found = (_side(number, partition, trained.sides, edges, rng) for number in (0, 1))
     sides = [side for side in found if side is not None]
     if not sides:
         return
@@ -124,9 +125,17 @@ def _pulls(sides: Sequence[_Side], tables: Sequence[str], trained: TrainedVector
 
 
 def _side(
-    number: int, partition: Partition, trained: UserItemVectors, adjacency: Tensor, rng: np.random.Generator
+    number: int, partition: Partition, trained: UserItemVectors, edges: tuple[Ints, Ints], rng: np.random.Generator
 ) -> _Side | None:
-    """Find the rows of a side that lost pairs and keep some, and draw non-members; None if there are too few."""
+    """Find the rows of a side that lost pairs and keep some, and draw non-members; None if there are too few.
+
+    Args:
+        number: 0 for users, 1 for items.
+        partition: original and retained data.
+        trained: vectors of the original users and items.
+        edges: of the retained graph, see `edges_of`.
+        rng: draws non-members.
+    """
     ends = (partition.forgotten.users, partition.forgotten.items)
     kept, sizes = (partition.user_rows, partition.item_rows)[number], [len(side) for side in trained]
     places = inverse_index(kept, sizes[number])[ends[number]]
@@ -140,7 +149,7 @@ def _side(
     lost, of = (torch.from_numpy(part).to(device) for part in (partners, whose))
     add_rows(towards, of, trained[1 - number][lost])
     drawn, first = rng.integers(len(partners), size=_DRAWN), number * len(partition.user_rows)
-    found = _neighbours(adjacency, _neighbours(adjacency, first + rows[whose[drawn]], rng), rng) - first
+    found = _neighbours(edges, _neighbours(edges, first + rows[whose[drawn]], rng), rng) - first
     pairs = (kept[found], partners[drawn]) if number == 0 else (partners[drawn], kept[found])
     strangers = ~(partition.original.train.contains(*pairs, sizes[1]) | np.isin(found, rows))
     if len(np.unique(found[strangers])) < _FEWEST:
@@ -150,9 +159,14 @@ def _side(
     return _Side(number, own, original, normalize(towards, dim=1), others, like)
 
 
-def _neighbours(adjacency: Tensor, nodes: Ints, rng: np.random.Generator) -> Ints:
-    """Draw a neighbour of each node, int64 [N], in a CSR graph where each has one."""
-    starts, columns = adjacency.crow_indices().cpu().numpy(), adjacency.col_indices().cpu().numpy()
+def edges_of(adjacency: Tensor) -> tuple[Ints, Ints]:
+    """Return where the neighbours of each node start, int64 [N + 1], and all neighbours, int64 [E], of a CSR graph."""
+    return adjacency.crow_indices().cpu().numpy(), adjacency.col_indices().cpu().numpy()
+
+
+def _neighbours(edges: tuple[Ints, Ints], nodes: Ints, rng: np.random.Generator) -> Ints:
+    """Draw a neighbour of each node, int64 [N], that has one."""
+    starts, columns = edges
     count = starts[nodes + 1] - starts[nodes]
     found: Ints = columns[starts[nodes] + (rng.random(len(nodes)) * count).astype(np.int64)]
     return found
