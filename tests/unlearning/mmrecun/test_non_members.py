@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -14,8 +12,7 @@ from mmrecun.models.base import Recommender, Sizes
 from mmrecun.models.registry import model_class
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task, retained_model
-from mmrecun.unlearning.mmrecun import method, non_members
-from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
+from mmrecun.unlearning.mmrecun import non_members
 from mmrecun.unlearning.mmrecun.non_members import (
     TrainedVectors,
     _predictors,
@@ -24,8 +21,7 @@ from mmrecun.unlearning.mmrecun.non_members import (
     agree_as_non_members,
     edges_of,
 )
-from tests.contracts.unlearning import TRAINING, Trained, trained_on
-from tests.unlearning.mmrecun.test_method import task_of
+from tests.contracts.unlearning import TRAINING
 
 USER = 5
 
@@ -166,26 +162,6 @@ def test_too_few_non_members_leave_rows_as_they_are():
     start, model = retained_model(task, task.model), moved(task)
     for name, parameter in start.named_parameters():
         assert torch.equal(parameter, model.get_parameter(name))
-
-
-@pytest.mark.parametrize(
-    ("name", "owners", "asked"), [("lightgcn", 1, True), ("lightgcn", 2, False), ("bprmf", 1, False)]
-)
-def test_one_owner_of_many_pairs_is_forgotten_with_it_in_models_with_a_graph(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, name: str, owners: int, asked: bool
-):
-    """Of two owners there are validation pairs enough to fit the scale; without a graph rows would go too far."""
-    calls = []
-    real = non_members.agree_as_non_members
-    monkeypatch.setattr(method, "_MOST_OWED", 1.0)
-    monkeypatch.setattr(method, "agree_as_non_members", lambda *given: (calls.append(1), real(*given)))
-    trained: Trained = trained_on(dataset, name, TRAINING)
-    active = np.argsort(-dataset.degrees[0])[:owners]
-    request = ForgetRequest(users=tuple(dataset.users.names.gather(active)))
-    task = replace(task_of(trained, Partition.from_request(dataset, request)))
-    assert len(task.partition.forgotten) >= method.FEWEST
-    MMRecUn(MMRecUnConfig(min_cosine=-1)).run(task)
-    assert bool(calls) == asked
 
 
 def test_inputs_of_models_without_a_graph_are_enough(data: Dataset):

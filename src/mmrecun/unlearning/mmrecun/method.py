@@ -18,8 +18,7 @@ A request of a few pairs moves only the rows that lost them; the other rows are 
 `small_request`).
 
 The length of step 2 is fitted to validation pairs of the same users and items, if there are enough of them, and for
-pairs of users who stay if the split was random (see `level`). One user or item has few of them; where vectors are
-averages over a graph, its partners are moved besides as if they had never been that (see `non_members`).
+pairs of users who stay if the split was random (see `level`).
 
 No step needs Gold or reads a test pair. Where the gradients do not explain the rows of users and of items, the solved
 model validates clearly worse than the trained one, or more than half of the pairs are forgotten, the model is
@@ -31,7 +30,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from mmrecun.data.bpr_sampling import NegativeSampler
@@ -47,11 +45,10 @@ from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.first_step import first_step
 from mmrecun.unlearning.mmrecun.full_batch_training import trained_in_full_batches
 from mmrecun.unlearning.mmrecun.level import FEWEST, ForgettingLevel
-from mmrecun.unlearning.mmrecun.non_members import TrainedVectors, agree_as_non_members
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.mmrecun.small_request import moved_alone
-from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_step_scale
+from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, TrainedBalance
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 from mmrecun.unlearning.retrain import Retrain
@@ -196,8 +193,10 @@ class MMRecUn(Unlearner):
         in_all = self.config.newton_steps + epochs
         history = self._steps(task, solver, guard, in_all)
         solver.check_finite()
-        one_owner = solver.averages and not _large(task) and _one_owner(task)
-        solver.scale_step(StepScale(1.0, 1.0) if one_owner else self._scale(task, solver, len(history)))
+        usual = self.config.step_scale * (1 if len(history) == self.config.newton_steps else _INSTEAD)
+        rng = task.seed.child("level").numpy()
+        level = ForgettingLevel(partition, rng, task.device, solver.inputs.user_block)
+        solver.scale_step(fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual))
         solver.check_finite()
         retained = partition.retained
         sampler = NegativeSampler.of_dataset(retained)
@@ -205,10 +204,6 @@ class MMRecUn(Unlearner):
             loss = train_on_retained(task, solver, sampler, epoch, owed)
             history.append({"step": len(history) + 1, "loss": loss})
             task.progress(self.config.newton_steps + epoch, in_all, f"loss {loss:.4f}")
-        if one_owner:
-            trained = TrainedVectors(task.model, task.inputs(views.original))
-            rng = task.seed.child("non-members").numpy()
-            agree_as_non_members(solver.model, solver.inputs, partition, trained, rng)
         match_rows(solver.model, solver.inputs, partition, solver.facts.reach)
         if why := guard.worse(solver.model):
             return self.unsolved(task, why)
@@ -217,13 +212,6 @@ class MMRecUn(Unlearner):
         stop = f"{counted(len(solver.tables), 'table')} in balance with the retained pairs, {settled}"
         carried = solver.facts.model_copy(update={"owed": owed})
         return UnlearnResult(solver.model, stop, history, carried=carried.model_dump(mode="json"))
-
-    def _scale(self, task: Task, solver: BalanceSolver, steps: int) -> StepScale:
-        """Fit the scale of the steps that were taken to validation pairs."""
-        usual = self.config.step_scale * (1 if steps == self.config.newton_steps else _INSTEAD)
-        rng = task.seed.child("level").numpy()
-        level = ForgettingLevel(task.partition, rng, task.device, solver.inputs.user_block)
-        return fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual)
 
     def _settling_epochs(self, trained: int) -> int:
         """Return for how many epochs to settle: the longer a training was, the longer its noise lasts."""
@@ -270,12 +258,6 @@ def _owing(owed: float) -> str:
 def _large(task: Task, owed: float = 0.0) -> bool:
     """Say whether the request, or the share of the pairs that it and those that are `owed` remove, changes all rows."""
     return _features_lost(task) or owed + _share(task) >= _MOST_OWED
-
-
-def _one_owner(task: Task) -> bool:
-    """Say whether all forgotten pairs are of one user or of one item."""
-    forgotten = task.partition.forgotten
-    return min(len(np.unique(forgotten.users)), len(np.unique(forgotten.items))) == 1
 
 
 def _features_lost(task: Task) -> bool:

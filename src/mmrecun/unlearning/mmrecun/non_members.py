@@ -85,7 +85,7 @@ def agree_as_non_members(
     partition: Partition,
     trained: TrainedVectors,
     rng: np.random.Generator,
-    scale: float = 1.0,
+    scale: float,
 ) -> None:
     """Move the rows of retained users and items that lost pairs, in place; all others stay.
 
