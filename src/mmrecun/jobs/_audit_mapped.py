@@ -79,8 +79,7 @@ def audit_mapped(
     with reader(on) as read:
         before, after, found = checked(read, place, None, users, None if original is None else Path(original))
         record = after.manifest.requested
-        if key is not None and record is not None and record.with_key(key).locked:
-            raise ConfigError(f"key: not the one under which {place} keeps what was asked for; give that one, or none")
+        _refuse_other_key(key, record, place)
         touched = users_who_lost_pairs_in(after, None if original is None else Path(original))
         asked = _asked_check(before, after, found.removed, touched, record and record.with_key(read_key(key)))
         removal = (asked, *_removal(found.facts["residue"]))
@@ -101,6 +100,11 @@ def audit_mapped(
     if place.is_dir():
         report = write_report(report, place, _page_facts(after), shared=not is_mapped(place))
     return MappedAudit(report, facts)
+
+
+def _refuse_other_key(key: bytes | None, record: ForgetRecord | None, place: Path) -> None:
+    if key is not None and record is not None and record.with_key(key).locked:
+        raise ConfigError(f"key: not the one under which {place} keeps what was asked for; give that one, or none")
 
 
 def _removal(found: Mapping[str, bool | None]) -> Iterable[Check]:

@@ -4,7 +4,6 @@ A run folder of such a model has the file in its own format in `model`, the reta
 of the rows of its tables in `rows.npz`, so that it can be read again without naming forgotten ids.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.device import prepared
 from mmrecun.errors import ArtifactError, ConfigError, DataError
+from mmrecun.jobs._file_digest import file_digest, refuse_changed
 from mmrecun.manifest import Foreign, Manifest, Reference, now, reference, versions
 from mmrecun.runs import PathLike, Run
 from mmrecun.training.fit import TrainConfig
@@ -122,7 +122,7 @@ def _of_folder(folder: Path) -> ForeignRun:
     manifest = runs.read_manifest(folder)
     assert manifest.foreign is not None
     path, dataset = folder / MODEL / manifest.foreign.file, runs.read_dataset(folder, manifest)
-    _check_digest(path, manifest.weights, "changed since this run was made; restore the file or make the run again")
+    refuse_changed(path, manifest.weights, "changed since this run was made; restore the file or make the run again")
     ids = rows_read(folder, dataset)
     foreign = _adapter(manifest.foreign.like, manifest.foreign.reading).read(path, dataset, *ids)
     foreign = replace(foreign, method=manifest.method, carried=manifest.carried)
@@ -149,7 +149,7 @@ def _parent(folder: Path, manifest: Manifest, parent: Reference, foreign: Foreig
         if before.manifest.weights != parent.digest:
             raise ArtifactError(f"{folder}: the run at {place} is no longer the one it was unlearned from")
         return before
-    _check_digest(place, parent.digest, f"no longer the model that {folder} was unlearned from")
+    refuse_changed(place, parent.digest, f"no longer the model that {folder} was unlearned from")
     before = _of_file(place, foreign.like, first.data, foreign.reading)
     if before.dataset.digest != first.digest:
         raise ArtifactError(f"{first.data}: changed since {folder} was made; restore it")
@@ -281,22 +281,3 @@ def not_reached(run: Run, out: Path) -> dict[str, Any]:
     if not isinstance(run, ForeignRun) or run.manifest.foreign is None:
         return {}
     return {"model": str(out / MODEL / run.manifest.foreign.file), "limits": list(run.foreign.limits)}
-
-
-def _check_digest(path: Path, digest: str, otherwise: str) -> None:
-    if not path.exists():
-        raise ArtifactError(f"{path}: no such file")
-    if file_digest(path) != digest:
-        raise ArtifactError(f"{path}: {otherwise}")
-
-
-def file_digest(path: Path) -> str:
-    """Compute SHA-256 of a file, or of the names and contents of all files in a folder, as hexadecimal text."""
-    state = hashlib.sha256()
-    inside = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else []
-    for one in inside:
-        state.update(f"{one.relative_to(path).as_posix()}\x00{file_digest(one)}".encode())
-    if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    return state.hexdigest()

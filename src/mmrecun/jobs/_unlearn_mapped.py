@@ -58,8 +58,7 @@ def unlearn_mapped(
     request, key = ForgetRequest.coerce(request), read_key(key)
     refuse_existing(out)
     refuse_within(Path(run), out)
-    if delta is not None:
-        _refuse_unwritable(Path(delta))
+    _refuse_unwritable(delta)
     parent = mapped.read(Path(run))
     with explaining(mapped.read, parent, request, key):
         erasure, lost, explained = solved(parent, request, seed)
@@ -81,7 +80,10 @@ def unlearn_mapped(
     return made
 
 
-def _refuse_unwritable(delta: Path) -> None:
+def _refuse_unwritable(file: "PathLike | None") -> None:
+    if file is None:
+        return
+    delta = Path(file)
     if not delta.parent.is_dir():
         raise ArtifactError(f"{delta}: cannot be written: there is no folder {delta.parent}")
     if delta.is_dir():

@@ -66,9 +66,8 @@ def unlearn_seeds(
     refuse_run(Path(out))
     config = method_class(method).Config.of(settings or {}, f"method '{method}'").model_dump(mode="json")
     facts = facts_of_request(parent, request, partition_of(parent, request, key), key)
-    places = {Path(out) / f"seed-{seed}": seed for seed in seeds}
     expected = {"method": method, "method_settings": config, "dataset": facts["dataset"]}
-    root = beside(Path(out), "pieces")
+    places, root = {Path(out) / f"seed-{seed}": seed for seed in seeds}, beside(Path(out), "pieces")
     with claimed(Path(out)):
         missing = {at: seed for at, seed in places.items() if not _is_made(at, parent, {**expected, "seed": seed})}
         if missing:

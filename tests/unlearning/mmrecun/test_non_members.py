@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from mmrecun.data.dataset import Dataset
-from mmrecun.data.graph import build_inputs, user_item_graph
+from mmrecun.data.graph import user_item_graph
 from mmrecun.data.synthetic import SyntheticConfig, make
 from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
@@ -14,13 +16,13 @@ from mmrecun.rng import Seed
 from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun import non_members
 from mmrecun.unlearning.mmrecun.non_members import (
-    TrainedVectors,
     _predictors,
     _side,
     _wanted,
     agree_as_non_members,
     edges_of,
 )
+from mmrecun.unlearning.mmrecun.trained_vectors import TrainedVectors
 from tests.contracts.unlearning import TRAINING
 
 USER = 5
@@ -50,8 +52,10 @@ def task_for(data: Dataset, name: str, lean: float, request: ForgetRequest | Non
 
 def moved(task: Task, scale: float = 1.0) -> Recommender:
     model = retained_model(task, task.model)
-    trained = TrainedVectors(task.model, task.inputs(views.original))
-    agree_as_non_members(model, task.inputs(views.retained), task.partition, trained, Seed(4).numpy(), scale)
+    trained, data = TrainedVectors(task.model, task.inputs(views.original)), task.partition.retained
+    graph = user_item_graph(data.train, len(data.users), len(data.items), task.device)  # BPR-MF reads none
+    inputs = replace(task.inputs(views.retained), user_item=graph)
+    agree_as_non_members(model, inputs, task.partition, trained, Seed(4).numpy(), scale)
     return model
 
 
@@ -162,10 +166,3 @@ def test_too_few_non_members_leave_rows_as_they_are():
     start, model = retained_model(task, task.model), moved(task)
     for name, parameter in start.named_parameters():
         assert torch.equal(parameter, model.get_parameter(name))
-
-
-def test_inputs_of_models_without_a_graph_are_enough(data: Dataset):
-    """They have none to walk over, so one is built."""
-    task = task_for(data, "bprmf", lean=0.5)
-    assert build_inputs(data, task.model.required_inputs(), task.device).user_item is None
-    assert not torch.equal(moved(task).get_parameter("items.weight"), task.model.get_parameter("items.weight"))

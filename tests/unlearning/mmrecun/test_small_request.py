@@ -16,11 +16,11 @@ from mmrecun.forget.request import ForgetRequest
 from mmrecun.unlearning.base import retained_model
 from mmrecun.unlearning.mmrecun import method, small_request
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
-from mmrecun.unlearning.mmrecun.non_members import TrainedVectors
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.small_request import _Local, moved_alone
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
+from mmrecun.unlearning.mmrecun.trained_vectors import TrainedVectors
 from tests.contracts.unlearning import TRAINING, Trained, trained_on
 from tests.unlearning.mmrecun.test_method import task_of
 

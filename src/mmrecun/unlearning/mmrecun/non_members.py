@@ -16,12 +16,13 @@ from torch.nn.functional import normalize
 
 from mmrecun.arrays import Ints
 from mmrecun.data.dataset import inverse_index
-from mmrecun.data.graph import GraphInputs, user_item_graph
+from mmrecun.data.graph import GraphInputs
 from mmrecun.data.sparse import product, square_diagonal
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import Recommender, UserItemVectors
 from mmrecun.unlearning.mmrecun.links import add_rows
 from mmrecun.unlearning.mmrecun.trained_balance import vectors_of
+from mmrecun.unlearning.mmrecun.trained_vectors import TrainedVectors
 
 _DRAWN, _FEWEST = 2048, 32  # non-members drawn, and rows among them that a regression of nine numbers needs
 _RIDGE = 1e-6  # of the mean square of the predictors
@@ -47,37 +48,6 @@ class _Side(NamedTuple):
     like: Tensor
 
 
-class TrainedVectors:
-    """The vectors of the trained model, and their derivative by its rows.
-
-    Args:
-        model: the trained model.
-        inputs: graphs and features of the original data.
-
-    Attributes:
-        sides: of users and of items, float32 [U, D] and [I, D].
-    """
-
-    def __init__(self, model: Recommender, inputs: GraphInputs) -> None:
-        self._tables = {name: table.weight for name, table in model.tables().items()}
-        with torch.enable_grad():
-            self._outputs = vectors_of(model, inputs)
-        users, items = self._outputs
-        self.sides: UserItemVectors = users.detach(), items.detach()
-
-    def by_rows(self, gradient: UserItemVectors) -> dict[str, Tensor]:
-        """Turn a gradient by the vectors, float32 [U, D] and [I, D], into one by rows: table -> float32 [R, D']."""
-        found = torch.autograd.grad(
-            self._outputs,
-            list(self._tables.values()),
-            gradient,
-            retain_graph=True,
-            materialize_grads=True,
-            allow_unused=True,
-        )
-        return dict(zip(self._tables, found, strict=True))
-
-
 @torch.no_grad()
 def agree_as_non_members(
     model: Recommender,
@@ -91,16 +61,15 @@ def agree_as_non_members(
 
     Args:
         model: of the retained data.
-        inputs: graphs and features of the retained data.
+        inputs: graphs and features of the retained data; the graph of users and items is among them.
         partition: original and retained data.
         trained: vectors of the original users and items.
         rng: draws non-members.
         scale: of the move.
     """
-    data, graph = partition.retained, inputs.user_item
-    if graph is None:
-        graph = user_item_graph(data.train, len(data.users), len(data.items), trained.sides[0].device)
-    edges = edges_of(graph.forward)
+    assert inputs.user_item is not None
+    adjacency = inputs.user_item.forward
+    edges = edges_of(adjacency)
     found = (_side(number, partition, trained.sides, edges, rng) for number in (0, 1))
     sides = [side for side in found if side is not None]
     if not sides:
@@ -108,7 +77,7 @@ def agree_as_non_members(
     tables = model.id_tables()
     weights, pulls = [table.weight for table in tables.values()], _pulls(sides, list(tables), trained)
     vectors = vectors_of(model, inputs)
-    wanted = _wanted(sides, vectors, graph.forward, data.degrees, rng)
+    wanted = _wanted(sides, vectors, adjacency, partition.retained.degrees, rng)
     for side, pull, target in zip(sides, pulls, wanted, strict=True):
         missing = target - (vectors[side.number][side.rows] * side.towards).sum(dim=1)
         far = scale * missing[:, None] / pull.square().sum(dim=1, keepdim=True).clamp(min=_TINY)

@@ -25,11 +25,12 @@ from mmrecun.unlearning.base import Task, retained_model
 from mmrecun.unlearning.mmrecun.balance import DecayByDegree, pairs_kept
 from mmrecun.unlearning.mmrecun.expected_bpr import gradient_weight, hessian_weight
 from mmrecun.unlearning.mmrecun.links import add_rows
-from mmrecun.unlearning.mmrecun.non_members import TrainedVectors, agree_as_non_members
+from mmrecun.unlearning.mmrecun.non_members import agree_as_non_members
 from mmrecun.unlearning.mmrecun.row_change import degrees_of, reset_emptied
 from mmrecun.unlearning.mmrecun.row_matching import keep_standing
 from mmrecun.unlearning.mmrecun.step_scale import row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts
+from mmrecun.unlearning.mmrecun.trained_vectors import TrainedVectors
 
 _WHERE_OTHERS_STAY = 2.0  # times as far as their neighbours predict, who lean towards the partner, too
 _MOST_PAIRS = 4096  # pairs sampled for the curvature of their rows
