@@ -157,7 +157,11 @@ def numeric(source: Source, column: str, dtype: type[pl.DataType]) -> pl.Series:
     Raises:
         DataError: naming the line of a value that is none.
     """
-    text = _bare(source.column(column))
+    return _finite(source, column, _bare(source.column(column)), dtype)
+
+
+def _finite(source: Source, column: str, text: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
+    """Return as numbers what was read from a column; errors are those of `numeric`."""
     values = text.cast(dtype, strict=False)
     bad = (values.is_null() | ~values.cast(pl.Float64).is_finite().fill_null(value=False)).arg_true()
     if len(bad):
@@ -187,9 +191,11 @@ def times(source: Source, column: str) -> pl.Series:
             return whole
     given = _bare(given)
     if given.dtype.is_temporal():
+        if given.dtype in (pl.Time, pl.Duration):
+            raise DataError(f"{source.path}: column '{column}' holds {given.dtype}, not points in time")
         given = _seconds(given.cast(pl.Datetime("us")) if given.dtype == pl.Date else given)
     whole = given.cast(pl.Int64, strict=False)
-    if not (given.dtype.is_float() or whole.null_count()):
+    if not (given.dtype.is_float() or given.dtype.is_decimal() or whole.null_count()):
         return whole
     if given.dtype == pl.String and given.cast(pl.Float64, strict=False).null_count():
         read = _clock(given)
@@ -199,7 +205,7 @@ def times(source: Source, column: str) -> pl.Series:
         if len(bad):
             at, value = source.at(int(bad[0])), quoted(given[int(bad[0])])
             raise DataError(f"{at}: {column} is {value}, not a finite number, nor a time such as 2020-01-31T13:00")
-    return _whole(numeric(source, column, pl.Float64))
+    return _whole(_finite(source, column, given, pl.Float64))
 
 
 def mixed_units(values: pl.Series) -> bool:
@@ -231,8 +237,6 @@ def _whole(values: pl.Series) -> pl.Series:
 
 
 def _seconds(values: pl.Series) -> pl.Series:
-    if values.dtype in (pl.Time, pl.Duration):
-        raise DataError(f"column '{values.name}' holds {values.dtype}, not points in time")
     micros = values.dt.epoch("us")
     return micros // 1_000_000 if (micros % 1_000_000 == 0).all() else micros / 1_000_000
 

@@ -71,7 +71,7 @@ class Source:
         """
         if name not in self.table.columns:
             raise DataError(f"{self.path}: {unknown_name('column', name, self.table.columns)}")
-        if self.table[name].dtype.is_nested():
+        if self.table[name].dtype.is_nested() or self.table[name].dtype == pl.Object:
             raise DataError(
                 f"{self.path}: column '{name}' holds {shown(self.table[name].dtype)}; it needs one value a row"
             )
