@@ -175,3 +175,12 @@ def test_a_table_is_all_training_unless_it_says_otherwise(tmp_path):
     labels = ["train", "valid", "train", "test", "train", "train"]
     table.with_columns(split=pl.Series(labels)).write_csv(tmp_path / "labelled.csv")
     assert len(opened_data(tmp_path / "labelled.csv").train) == 4
+
+
+@pytest.mark.parametrize(("suffix", "label"), [("csv", "x_label"), ("inter", "x_label"), ("inter", "split")])
+def test_no_pair_that_a_model_was_trained_on_is_drawn_to_be_held_out(suffix, label, tmp_path):
+    path, numbers = tmp_path / f"pairs.{suffix}", range(3)
+    table = pl.DataFrame({"user_id": sorted([*numbers] * 3), "item_id": [*numbers] * 3, label: [0] * 8 + [2]})
+    named = table if suffix == "inter" else table.rename({"user_id": "user", "item_id": "item"})
+    named.write_csv(path, separator="\t" if suffix == "inter" else ",")
+    assert opened_data(path).interactions.splits.tolist() == [0] * 8 + [2]

@@ -18,13 +18,14 @@ from mmrecun.errors import DataError
 from mmrecun.text import counted
 
 WEIGHT = "weight"
-_LABELS = {"split", "x_label"}
+_LABELS = ("split", "x_label")  # names of columns of splits, that of MMRec last
 
 
 def opened_data(data: Dataset | str | Path) -> Dataset:
     """Return a dataset unchanged, or read it from a dataset folder or a table with the columns `user` and `item`.
 
-    All rows of a table without a column of splits are training pairs. Weights in `.inter` files are ignored.
+    All rows of a table without a column of splits, `split` or `x_label`, are training pairs. Weights in `.inter` files
+    are ignored.
 
     Raises:
         DataError: when there is nothing there, or it cannot be read.
@@ -41,8 +42,8 @@ def opened_data(data: Dataset | str | Path) -> Dataset:
         return files.load(path)
     there = _headers(path)
     weight = WEIGHT if WEIGHT in there and path.suffix != ".inter" else None
-    if not _LABELS.isdisjoint(there):
-        return read(path, ImportOptions(weight=weight)).dataset
+    if label := next((name for name in _LABELS if name in there), None):
+        return read(path, ImportOptions(weight=weight, split_column=label)).dataset
     return read(path, ImportOptions(weight=weight, split=SplitKind.NONE)).dataset
 
 
