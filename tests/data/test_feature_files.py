@@ -65,6 +65,17 @@ def test_npy_rows_must_be_the_items(rows: int, message: str, tmp_path: Path):
         read(tmp_path / "e.csv", ImportOptions.of({"features": options["features"]}))
 
 
+def test_whole_numbers_in_attributes_keep_their_last_digits(tmp_path: Path):
+    """A hash of 64 bits is too large for int64, and float64 would round it; it may be the id of a user to be erased."""
+    (tmp_path / "e.csv").write_text(EVENTS)
+    owners = [2**64 - 1 - n for n in range(5)]
+    rows = (f"i{n},{owner},{owner}.0,1e20\n" for n, owner in enumerate(owners))
+    (tmp_path / "items.csv").write_text("id,owner,author,views\n" + "".join(rows))
+    found = read(tmp_path / "e.csv", ImportOptions(items=tmp_path / "items.csv")).dataset.item_attributes
+    assert found.schema == {"owner": pl.String, "author": pl.String, "views": pl.Float64}
+    assert found["owner"].to_list() == [str(owner) for owner in owners]
+
+
 def test_numbers_in_attributes_are_numbers_and_codes_stay_text(tmp_path: Path):
     (tmp_path / "e.csv").write_text(EVENTS)
     header, rows = "id,year,score,code,mixed\n", (f"i{n},{2000 + n},{n}.5,00{n},{n}\n" for n in range(4))

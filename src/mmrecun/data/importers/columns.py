@@ -13,6 +13,8 @@ from mmrecun.errors import DataError
 from mmrecun.text import listing, preview, quoted
 
 _INTEGERS_END = 2.0**63
+_EXACT = 2**53  # whole numbers below have a float64 of their own
+_WHOLE = r"^[+-]?\d+(\.0*)?$"
 _EARLIEST, _LATEST = 100_000_000, 100_000_000_000  # 1973 and 5138 in seconds, 1973 in milliseconds
 _MOST = 0.5  # share of numbers in a text column from which its other values are worth a warning
 _KEYS = {
@@ -119,7 +121,7 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
     """
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object, pl.Duration):
         raise DataError(f"{where}: column '{values.name}' holds {shown(values.dtype)}, not ids")
-    exact = 2**24 if values.dtype == pl.Float32 else 2**53  # whole numbers below have a number of their own
+    exact = 2**24 if values.dtype == pl.Float32 else _EXACT
     if values.dtype.is_float() and (values.is_finite() & (values.abs() >= exact)).any():
         raise DataError(
             f"{where}: column '{values.name}' holds {values.dtype} too large for its last digits to be kept; "
@@ -127,7 +129,7 @@ def as_ids(values: pl.Series, where: str) -> pl.Series:
         )
     if values.dtype.is_decimal():  # Oracle and Spark write whole numbers so, as 3.000
         text = values.cast(pl.String)
-        whole = text.str.contains(r"^-?\d+(\.0*)?$").fill_null(value=True).all()
+        whole = text.str.contains(_WHOLE).fill_null(value=True).all()
         return text.str.replace(r"\.0*$", "") if whole else text
     if values.dtype.is_float():
         values = values.fill_nan(None)  # how programs without nulls write that there is none
@@ -255,8 +257,8 @@ def _clock(text: pl.Series) -> pl.Series:
 def attributes(source: Source, table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Return text columns that hold only numbers as numbers, so that `year < 2010` works; and warnings.
 
-    A leading zero is part of a code, such as 007, and stays. A column of mostly numbers stays text, with a warning; one
-    without a name is left out.
+    A leading zero is part of a code, such as 007, and stays; so do whole numbers too large for a number to keep their
+    last digits, which may be ids. A column of mostly numbers stays text, with a warning; one without a name is left out.
     """
     columns, warnings = [], []
     for column in table.get_columns():
@@ -277,8 +279,13 @@ def _typed(column: pl.Series) -> pl.Series:
     for dtype in (pl.Int64, pl.Float64):
         converted = column.cast(dtype, strict=False)
         if converted.null_count() == column.null_count() < len(column):
-            return converted
+            return column if dtype is pl.Float64 and _loses_digits(column, converted) else converted
     return column
+
+
+def _loses_digits(text: pl.Series, numbers: pl.Series) -> bool:
+    """Say whether whole numbers among texts are too large for float64 to keep their last digits."""
+    return bool((text.str.contains(_WHOLE) & (numbers.abs() >= _EXACT)).any())
 
 
 def _odd(column: pl.Series) -> tuple[int, list[str]] | None:
