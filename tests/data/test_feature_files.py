@@ -51,6 +51,35 @@ def test_bad_features(case: str, tmp_path: Path):
         read(tmp_path / "e.csv", ImportOptions(features={"v": tmp_path / "v.parquet"}))
 
 
+def imported(table: pl.DataFrame, tmp_path: Path) -> tuple[np.ndarray, str]:
+    """Return the features that a Parquet file holds, and all warnings as one text."""
+    (tmp_path / "e.csv").write_text(EVENTS)
+    table.write_parquet(tmp_path / "v.parquet")
+    found = read(tmp_path / "e.csv", ImportOptions(features={"v": tmp_path / "v.parquet"}))
+    return found.dataset.modalities["v"].features, "\n".join(found.warnings)
+
+
+def test_truth_values_are_features_and_other_columns_are_told(tmp_path: Path):
+    every = [f"i{n}" for n in range(5)]
+    table = pl.DataFrame({"id": every, "length": range(5), "live": [True, False] * 2 + [True], "genre": ["x"] * 5})
+    features, warnings = imported(table, tmp_path)
+    assert features.tolist() == [[0, 1], [1, 0], [2, 1], [3, 0], [4, 1]]
+    assert "1 column that is no features, left out: 'genre'" in warnings
+    features, warnings = imported(pl.DataFrame({"id": every, "year": range(5), "v": [[2.0]] * 5}), tmp_path)
+    assert features.tolist() == [[2]] * 5
+    assert "left out: 'year'" in warnings
+
+
+def test_the_column_of_ids_is_the_one_that_holds_items(tmp_path: Path):
+    vectors = [[float(n)] for n in range(5)]
+    table = pl.DataFrame({"id": range(5), "item_id": [f"i{n}" for n in reversed(range(5))], "v": vectors})
+    features, warnings = imported(table, tmp_path)
+    assert features.ravel().tolist() == [4, 3, 2, 1, 0]
+    assert "left out: 'id'" in warnings
+    with pytest.raises(DataError, match="the item ids may be those of id and item_id; leave all but one out"):
+        imported(table.with_columns(id=pl.col("item_id").reverse()), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"), [(4, "item row 4 .'i4'. has none"), (6, "6 feature rows for only 5 items")]
 )

@@ -105,6 +105,13 @@ def test_features_find_their_items(values):
     assert image.present.tolist() == [True, False, True]
 
 
+def test_a_frame_of_features_holds_ids_and_numbers_alone():
+    frame = pl.DataFrame({"id": ["a", "b"], "live": [True, False], "genre": ["x", "y"]})
+    with pytest.raises(DataError, match="features 'v': 1 column that is no features: 'genre'; leave it out"):
+        Dataset.from_frames(EVENTS, features={"v": frame})
+    assert Dataset.from_frames(EVENTS, features={"v": frame.drop("genre")}).modalities["v"].features.sum() == 1
+
+
 def test_a_row_of_nan_is_an_item_without_features():
     holes = FEATURES.copy()
     holes[1] = np.nan

@@ -193,7 +193,7 @@ def _modality(kind: str, values: Any, items: IdMap, ordered: bool) -> Modality:
         table = _with_ids(where, items.names, _array(where, values))
     else:
         raise DataError(f"{where}: whose row is whose? Give (ids, array), or the items in the order of its rows")
-    key = id_column(Source(Path(where), table, None), "item")
+    key = id_column(Source(Path(where), table, None), "item", wanted=items.names, every=False)
     named = _ids(Source(Path(where), table, None), key)
     unknown = named.filter(items.find(named) < 0).unique(maintain_order=True)
     if len(unknown):

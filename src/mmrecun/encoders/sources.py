@@ -52,7 +52,7 @@ def find_contents(source: str, items: IdMap, kind: Kind, data: Path) -> Contents
         name, _, columns = source.rpartition(":")
         if not name:
             raise DataError(f"--from {source}: no such folder; of a table name a column too, as in items.parquet:title")
-        found = _of_table(_placed(Path(name), data), columns.split(","), kind)
+        found = _of_table(_placed(Path(name), data), columns.split(","), kind, items)
     pieces = tuple(found.get(item) for item in items.names)
     have = sum(piece is not None for piece in pieces)
     if not have:
@@ -78,12 +78,12 @@ def _of_folder(folder: Path) -> dict[str, Piece]:
     return found
 
 
-def _of_table(path: Path, columns: list[str], kind: Kind) -> dict[str, Piece]:
+def _of_table(path: Path, columns: list[str], kind: Kind, items: IdMap) -> dict[str, Piece]:
     source = read_table(path)
     missing = [name for name in columns if name not in source.table.columns]
     if missing:
         raise DataError(f"{path}: column '{missing[0]}' is missing; there are: {', '.join(source.table.columns)}")
-    ids = stripped(as_ids(source.table[id_column(source, "item")], str(path)))
+    ids = stripped(as_ids(source.table[id_column(source, "item", wanted=items.names, every=False)], str(path)))
     texts = [_texts(source.table[name], path) for name in columns]
     found: dict[str, Piece] = {}
     for item, *parts in zip(ids, *texts, strict=True):

@@ -68,7 +68,7 @@ def id_columns(names: Sequence[str], kind: str, further: str = "") -> list[str]:
     return list(dict.fromkeys([*exact, *(name for name in names if header_name(name, kind, further))]))
 
 
-def id_column(source: Source, kind: str, further: str = "", wanted: pl.Series | None = None) -> str:
+def id_column(source: Source, kind: str, further: str = "", wanted: pl.Series | None = None, every: bool = True) -> str:
     """Return the column of ids in a table of users or items: one with a usual name, or called `further`.
 
     Args:
@@ -76,6 +76,7 @@ def id_column(source: Source, kind: str, further: str = "", wanted: pl.Series | 
         kind: "user" or "item".
         further: another name that the column may have.
         wanted: ids that must be among its entries, if known; they decide between several columns.
+        every: whether all of these must be, or some.
 
     Raises:
         DataError: when there is no such column, or several fit.
@@ -86,7 +87,8 @@ def id_column(source: Source, kind: str, further: str = "", wanted: pl.Series | 
     if wanted is None or len(names) == 1:
         return names[0]
     entries = {name: stripped(as_ids(source.column(name), str(source.path))) for name in names}
-    fitting = [name for name in names if wanted.is_in(entries[name].implode()).all()]
+    held = {name: wanted.is_in(entries[name].implode()) for name in names}
+    fitting = [name for name in names if (held[name].all() if every else held[name].any())]
     if len(fitting) > 1 and not all(entries[name].equals(entries[fitting[0]]) for name in fitting):
         raise DataError(f"{source.path}: the {kind} ids may be those of {listing(fitting)}; leave all but one out")
     return (fitting or names)[0]
@@ -257,8 +259,9 @@ def _clock(text: pl.Series) -> pl.Series:
 def attributes(source: Source, table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Return text columns that hold only numbers as numbers, so that `year < 2010` works; and warnings.
 
-    A leading zero is part of a code, such as 007, and stays; so do whole numbers too large for a number to keep their
-    last digits, which may be ids. A column of mostly numbers stays text, with a warning; one without a name is left out.
+    A leading zero is part of a code, such as 007, and stays; so do whole numbers too large for float64 to keep their
+    last digits, which may be ids. A column of mostly numbers stays text, with a warning; one without a name is left
+    out.
     """
     columns, warnings = [], []
     for column in table.get_columns():

@@ -109,7 +109,7 @@ def from_parquet(name: str, path: Path, items: IdMap, further: str, warnings: li
 def from_table(
     name: str, path: Path, table: pl.DataFrame, items: IdMap, further: str = "", warnings: list[str] | None = None
 ) -> Modality:
-    """Sort features by id: a column of item ids, and one list column or several numeric columns.
+    """Sort features by id: a column of item ids, and one list column or several columns of numbers or truth values.
 
     Args:
         name: name of the modality.
@@ -117,12 +117,18 @@ def from_table(
         table: its rows.
         items: items of the dataset.
         further: another name that the column of ids may have.
-        warnings: grow by what was left out.
+        warnings: grow by what was left out; None where nothing may be.
 
     Raises:
         DataError: for ragged, incomplete or unknown rows; the id is named.
     """
-    listed, values = _checked(path, table, further)
+    listed, values, others = _checked(path, table, items, further)
+    if others:
+        named = f"{counted(len(others), 'column')} that {'is' if len(others) == 1 else 'are'} no features"
+        shown = preview(f"'{column}'" for column in others)
+        if warnings is None:
+            raise DataError(f"{path}: {named}: {shown}; leave {'it' if len(others) == 1 else 'them'} out")
+        warnings.append(f"{path}: {named}, left out: {shown}")
     given = ~np.isnan(values).all(axis=1)
     rows = items.find(listed)
     features = np.zeros((len(items), values.shape[1]), dtype=np.float32)
@@ -145,9 +151,12 @@ def from_table(
     return _modality(name, path, features, present)
 
 
-def _checked(path: Path, table: pl.DataFrame, further: str) -> tuple[pl.Series, np.ndarray]:
-    """Return the ids and the values [rows, F] of a table of features; rows without any are NaN throughout."""
-    key = id_column(Source(path, table, None), "item", further)
+def _checked(path: Path, table: pl.DataFrame, items: IdMap, further: str) -> tuple[pl.Series, np.ndarray, list[str]]:
+    """Return the ids and the values [rows, F] of a table of features, NaN throughout where a row has none.
+
+    Further come the names of the columns that are neither.
+    """
+    key = id_column(Source(path, table, None), "item", further, items.names, every=False)
     listed = stripped(as_ids(table[key], str(path)))
     if not len(listed):
         raise DataError(f"{path}: holds no rows")
@@ -155,7 +164,7 @@ def _checked(path: Path, table: pl.DataFrame, further: str) -> tuple[pl.Series, 
         raise DataError(f"{path}, row {int(listed.is_null().arg_true()[0])}: '{key}' is missing")
     if listed.n_unique() != len(listed):
         raise DataError(f"{path}: ids occur more than once: {preview(listed.filter(listed.is_duplicated()).unique())}")
-    values = _matrix(path, table.drop(key), listed)
+    values, others = _matrix(path, table.drop(key), listed)
     given = ~np.isnan(values).all(axis=1)
     if not given.any():
         raise DataError(f"{path}: no row holds a number; each is missing or NaN throughout")
@@ -163,17 +172,22 @@ def _checked(path: Path, table: pl.DataFrame, further: str) -> tuple[pl.Series, 
     if len(bad):
         row = int(bad[0])
         raise DataError(f"{path}, row {row} (id {listed[row]}): features are missing, NaN or infinite in part")
-    return listed, values
+    return listed, values, others
 
 
-def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
-    """Return features as float32 [rows, F]; NaN throughout where a row is missing or an empty list."""
+def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> tuple[np.ndarray, list[str]]:
+    """Return features as float32 [rows, F], NaN throughout where a row is missing or an empty list.
+
+    Further come the names of the columns that hold none.
+    """
     lists = [column for column in table.columns if table[column].dtype in (pl.List, pl.Array)]
     if not lists:
-        numbers = [column for column in table.columns if table[column].dtype.is_numeric()]
+        kinds = table.schema.items()
+        numbers = [column for column, dtype in kinds if dtype.is_numeric() or dtype == pl.Boolean]
         if not numbers:
             raise DataError(f"{path}: neither a list column nor numeric columns")
-        return table.select(numbers).cast(pl.Float32).to_numpy()
+        others = [column for column in table.columns if column not in numbers]
+        return table.select(numbers).cast(pl.Float32).to_numpy(), others
     if len(lists) > 1:
         raise DataError(f"{path}: several list columns ({', '.join(lists)}); leave one, the features")
     column = table[lists[0]]
@@ -193,7 +207,7 @@ def _matrix(path: Path, table: pl.DataFrame, listed: pl.Series) -> np.ndarray:
     width = int(lengths.filter(given)[0])
     values = np.full((len(column), width), np.nan, dtype=np.float32)
     values[given.to_numpy()] = column.filter(given).cast(pl.List(pl.Float32)).list.to_array(width).to_numpy()
-    return values
+    return values, [name for name in table.columns if name != column.name]
 
 
 def _modality(name: str, path: Path, features: np.ndarray, present: np.ndarray) -> Modality:
