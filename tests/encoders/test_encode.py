@@ -1,7 +1,9 @@
 """Raw content to features: who has some, what cannot be read, going on, provenance."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
+from warnings import catch_warnings
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ from scipy.io import wavfile
 from mmrecun import jobs, runs
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
+from mmrecun.data.ids import IdMap
 from mmrecun.encoders import encode as encode_module
 from mmrecun.encoders.base import Kind
 from mmrecun.encoders.content import read_content
@@ -185,6 +188,44 @@ def test_nothing_readable_is_an_error_and_changes_nothing(data: Path, dataset: D
     with pytest.raises(DataError, match="none of the contents of 1 item for 'sound' can be read; the first: "):
         jobs.encode(data, "sound", str(tmp_path / "broken"), "log-mel")
     assert "sound" not in files.load(data).modalities
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"), [("i1,b\ni1,c\n", "occur more than once: i1; keep one"), (",b\n", "line 3: 'id' is missing")]
+)
+def test_two_texts_of_one_item_and_a_text_of_none_are_refused(rows: str, message: str, tmp_path: Path):
+    (tmp_path / "texts.csv").write_text("id,text\ni0,a\n" + rows)
+    with pytest.raises(DataError, match=message):
+        find_contents(f"{tmp_path / 'texts.csv'}:text", IdMap.of("item", ["i0", "i1"]), Kind.TEXT, tmp_path)
+
+
+def test_a_long_text_is_cut_between_characters(tmp_path: Path):
+    (tmp_path / "long.txt").write_text("\ufeffa" + "\u00e4" * (1 << 20), encoding="utf-8")
+    text = read_content(tmp_path / "long.txt", Kind.TEXT)
+    assert set(text) == {"a", "\u00e4"}
+    assert len(text) == (1 << 19) - 1  # of two bytes each, behind a mark of three and one of one
+    (tmp_path / "cut.txt").write_bytes("\u00e4".encode()[:1])
+    with pytest.raises(DataError, match="not UTF-8 text"):
+        read_content(tmp_path / "cut.txt", Kind.TEXT)
+
+
+def test_damaged_sounds_are_told_whatever_is_wrong(tmp_path: Path):
+    whole, path, random = tmp_path / "whole.wav", tmp_path / "damaged.wav", np.random.default_rng(0)
+    wavfile.write(whole, 8000, np.arange(400, dtype=np.int16))
+    for number in range(600):
+        content = bytearray(whole.read_bytes()[: random.integers(1, 844) if number % 3 == 0 else None])
+        content[random.integers(min(len(content), 44))] = random.integers(256)
+        path.write_bytes(content)
+        with suppress(DataError), catch_warnings(action="ignore"):
+            read_content(path, Kind.AUDIO)
+    wavfile.write(path, 1_000_000_007, np.arange(400, dtype=np.int16))
+    with pytest.raises(DataError, match="1,000,000,007 samples a second"):
+        read_content(path, Kind.AUDIO)
+
+
+def test_what_was_kept_and_is_damaged_is_encoded_again(tmp_path: Path):
+    (tmp_path / "0.npz").write_bytes(b"PK\x03\x04")
+    assert encode_module._Part.read(tmp_path / "0.npz") is None
 
 
 def test_two_files_of_one_item_are_refused(data: Path, sounds: Path, dataset: Dataset, tmp_path: Path):

@@ -1,5 +1,7 @@
 """Read one piece of content. If it cannot be read, an error gives the reason."""
 
+import codecs
+import struct
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,8 @@ from mmrecun.errors import DataError
 from mmrecun.extras import library
 from mmrecun.text import reason_of
 
-_LARGEST_TEXT = 1 << 20
+_LARGEST_TEXT = 1 << 20  # bytes; what follows is not read
+_HIGHEST_RATE = 1_000_000  # samples a second; more are a damaged header, and would take much memory to resample
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,10 @@ def _text(piece: Piece) -> str:
     if not isinstance(piece, Path):
         return piece or ""
     try:
-        text = piece.read_bytes()[:_LARGEST_TEXT].decode("utf-8").strip()
+        with piece.open("rb") as file:
+            content, more = file.read(_LARGEST_TEXT), bool(file.read(1))
+        # an incremental decoder passes over a character that the end cuts in two
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(content, final=not more).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"not UTF-8 text: {error}") from None
     if not text:
@@ -66,6 +72,8 @@ def _sound(path: Path) -> Sound:
     rate, samples = _wav(path) if path.suffix.lower() == ".wav" else _other_sound(path)
     if not len(samples):
         raise DataError("no sample of sound")
+    if not 0 < rate <= _HIGHEST_RATE:
+        raise DataError(f"{rate:,} samples a second, which is no sound")
     if samples.dtype.kind in "iu":  # 8-bit samples are unsigned around 128, all others signed around 0
         whole = np.iinfo(samples.dtype)
         middle = (int(whole.max) + int(whole.min) + 1) // 2
@@ -81,6 +89,8 @@ def _wav(path: Path) -> tuple[int, np.ndarray]:
         return wavfile.read(path)  # type: ignore[no-any-return]
     except (ValueError, OSError, EOFError, wave.Error, MemoryError) as error:
         raise DataError(f"not a readable WAV file: {reason_of(error)}") from None
+    except (struct.error, ArithmeticError, LookupError, NameError, TypeError):  # SciPy checks few fields of a header
+        raise DataError("not a readable WAV file: its header is damaged, or it is cut off") from None
 
 
 def _other_sound(path: Path) -> tuple[int, np.ndarray]:

@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -79,9 +81,10 @@ class _Part:
     def read(cls, path: Path) -> "_Part | None":
         """Read the part at `path`; None if there is no usable one."""
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            # opened here, since NumPy leaves a damaged file open
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
                 return cls(kept["features"], kept["good"], kept["reasons"].tolist())
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
             return None
 
     def write(self, path: Path) -> None:

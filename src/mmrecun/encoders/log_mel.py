@@ -61,7 +61,8 @@ def _resampled(sound: Sound) -> Floats:
     common = gcd(sound.rate, RATE)
     if sound.rate == RATE:
         return sound.samples
-    resampled: Floats = resample_poly(sound.samples, RATE // common, sound.rate // common).astype(np.float32)
+    heard = sound.samples[: sound.rate * (_LONGEST + 1)]  # a second more, for the filter at the end
+    resampled: Floats = resample_poly(heard, RATE // common, sound.rate // common).astype(np.float32)
     return resampled
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from mmrecun.data.ids import IdMap
-from mmrecun.data.importers.columns import as_ids, id_column
+from mmrecun.data.importers.columns import id_column, ids
 from mmrecun.data.importers.readers import read_table
-from mmrecun.data.lookalikes import stripped
 from mmrecun.encoders.base import Kind
 from mmrecun.errors import DataError
 from mmrecun.text import preview
@@ -44,7 +43,8 @@ def find_contents(source: str, items: IdMap, kind: Kind, data: Path) -> Contents
         data: dataset folder, in which a table is looked for if `source` does not name a file.
 
     Raises:
-        DataError: when the source does not exist, lacks the column, or has no content for any item.
+        DataError: when the source does not exist, lacks the column, has no content for any item, or names an item
+            twice; or a row of a table names none.
     """
     if Path(source).is_dir():
         found = _of_folder(Path(source))
@@ -83,12 +83,15 @@ def _of_table(path: Path, columns: list[str], kind: Kind, items: IdMap) -> dict[
     missing = [name for name in columns if name not in source.table.columns]
     if missing:
         raise DataError(f"{path}: column '{missing[0]}' is missing; there are: {', '.join(source.table.columns)}")
-    ids = stripped(as_ids(source.table[id_column(source, "item", wanted=items.names, every=False)], str(path)))
+    names, _ = ids(source, id_column(source, "item", wanted=items.names, every=False))
+    if names.n_unique() != len(names):
+        repeated = names.filter(names.is_duplicated()).unique(maintain_order=True)
+        raise DataError(f"{path}: item ids occur more than once: {preview(repeated)}; keep one row of each")
     texts = [_texts(source.table[name], path) for name in columns]
     found: dict[str, Piece] = {}
-    for item, *parts in zip(ids, *texts, strict=True):
+    for item, *parts in zip(names, *texts, strict=True):
         text = ". ".join(part.strip() for part in parts if part and part.strip())
-        if item is not None and text:
+        if text:
             found[item] = text if kind is Kind.TEXT else path.parent / text
     return found
 
