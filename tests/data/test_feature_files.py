@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mmrecun.data.files import save
 from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.read import read
 from mmrecun.errors import DataError
@@ -92,6 +93,16 @@ def test_npy_rows_must_be_the_items(rows: int, message: str, tmp_path: Path):
         read(tmp_path / "e.csv", ImportOptions.of(options))
     with pytest.raises(DataError, match="npy rows need an order; give --items"):
         read(tmp_path / "e.csv", ImportOptions.of({"features": options["features"]}))
+
+
+def test_a_second_column_of_ids_is_told(tmp_path: Path):
+    """A dataset folder has a column `id` of its own."""
+    (tmp_path / "e.csv").write_text(EVENTS)
+    (tmp_path / "items.csv").write_text("id,item_id,year\n" + "".join(f"{n},i{n},{2000 + n}\n" for n in range(5)))
+    found = read(tmp_path / "e.csv", ImportOptions(items=tmp_path / "items.csv"))
+    assert found.dataset.item_attributes.columns == ["year"]
+    assert any("items.csv: column 'id' was left out, since the ids are those of 'item_id'" in w for w in found.warnings)
+    save(found.dataset, tmp_path / "data")
 
 
 def test_whole_numbers_in_attributes_keep_their_last_digits(tmp_path: Path):

@@ -121,6 +121,23 @@ def test_bytes_are_no_attributes(dataset: Dataset):
         replace(dataset, item_attributes=thumbnails)
 
 
+@pytest.mark.parametrize("value", [[b"\xff"], {"bytes": b"\xff", "path": "a.png"}])
+def test_bytes_within_attributes_are_refused_too(value: object, dataset: Dataset):
+    """Pictures come so in Parquet files of Hugging Face; polars would panic."""
+    with pytest.raises(DataError, match=r"'image' holds Binary within (List|Struct), which is not"):
+        replace(dataset, item_attributes=pl.DataFrame({"image": [value] * len(dataset.items)}))
+
+
+def test_attributes_are_not_called_like_the_columns_of_a_dataset(dataset: Dataset):
+    for side in ("users", "items"):
+        attributes = pl.DataFrame({"id": range(len(getattr(dataset, side)))})
+        with pytest.raises(DataError, match="attribute 'id' is called like a column of its own; rename it"):
+            replace(dataset, **{f"{side[:-1]}_attributes": attributes})
+    pairs = replace(dataset.interactions, attributes=pl.DataFrame({"split": range(len(dataset.interactions))}))
+    with pytest.raises(DataError, match="interaction attribute 'split'"):
+        dataset.with_interactions(pairs)
+
+
 def test_what_does_not_fit_together_is_named_by_its_file(folder: Path):
     path = folder / "interactions.parquet"
     table = pl.read_parquet(path)

@@ -105,6 +105,12 @@ def test_features_find_their_items(values):
     assert image.present.tolist() == [True, False, True]
 
 
+def test_a_second_column_of_ids_is_refused():
+    frame = pl.DataFrame({"id": range(3), "item": ["a", "b", "c"]})
+    with pytest.raises(DataError, match="items: column 'id' is no attribute, since the ids are those of 'item'"):
+        Dataset.from_frames(EVENTS, items=frame)
+
+
 def test_a_frame_of_features_holds_ids_and_numbers_alone():
     frame = pl.DataFrame({"id": ["a", "b"], "live": [True, False], "genre": ["x", "y"]})
     with pytest.raises(DataError, match="features 'v': 1 column that is no features: 'genre'; leave it out"):

@@ -13,7 +13,7 @@ from mmrecun.arrays import Ints, check_shape
 from mmrecun.data.ids import IdMap
 from mmrecun.data.interactions import Interactions, Split
 from mmrecun.data.modality import Modality
-from mmrecun.data.nested import plain
+from mmrecun.data.nested import not_plain, plain
 from mmrecun.errors import DataError
 from mmrecun.forks import refuse_forked
 from mmrecun.text import counted, facts_html, facts_text
@@ -71,9 +71,11 @@ class Dataset:
                 check_shape(f"{kind} attributes", np.empty(table.height), (len(ids),))
         for kind, table in (("interaction", pairs.attributes), *((kind, table) for kind, table, _ in self._tables())):
             for column, dtype in table.schema.items():
-                if dtype in (pl.Binary, pl.Object):
+                if column in (("user", "item", "split") if kind == "interaction" else ("id",)):
+                    raise DataError(f"{kind} attribute '{column}' is called like a column of its own; rename it")
+                if what := not_plain(dtype):
                     raise DataError(
-                        f"{kind} attribute '{column}' holds {dtype}, which is not a plain value; leave it out"
+                        f"{kind} attribute '{column}' holds {what}, which is not a plain value; leave it out"
                     )
 
     @classmethod

@@ -147,7 +147,10 @@ def _entities(events: Source, kind: str, frame: Frame | None) -> tuple[IdMap, pl
     if len(unknown):
         strangers = counted(len(unknown), f"{kind} id", "is", "are")
         raise DataError(f"interactions: {strangers} not in the frame of {kind}s: {preview(unknown)}")
-    return known, listed.table.drop(key), rows
+    attributes = listed.table.drop(key)
+    if "id" in attributes.columns:
+        raise DataError(f"{kind}s: column 'id' is no attribute, since the ids are those of '{key}'; rename one of them")
+    return known, attributes, rows
 
 
 def _pairs(events: Source, users: Ints, items: Ints, seed: Seed) -> Interactions:

@@ -31,6 +31,20 @@ def _plain_type(dtype: pl.DataType) -> pl.DataType:
     return dtype
 
 
+def not_plain(dtype: pl.DataType) -> str:
+    """Return the type within a type that cannot be written as text, "" where there is none.
+
+    >>> not_plain(pl.Binary()), not_plain(pl.List(pl.Struct({"raw": pl.Binary()}))), not_plain(pl.List(pl.String()))
+    ('Binary', 'Binary within List', '')
+    """
+    if dtype in (pl.Binary, pl.Object):
+        return str(dtype)
+    inner = [dtype.inner] if isinstance(dtype, pl.List | pl.Array) else []
+    inner += [field.dtype for field in dtype.fields] if isinstance(dtype, pl.Struct) else []
+    found = next((what for part in inner if (what := not_plain(part))), "")  # type: ignore[arg-type]
+    return f"{found.partition(' ')[0]} within {dtype.base_type()}" if found else ""
+
+
 def names_in(dtype: pl.DataType) -> list[str]:
     """Return the texts inside a type: names of fields, and values of enumerations."""
     if isinstance(dtype, pl.Enum):

@@ -142,8 +142,14 @@ def id_table(
         known = IdMap(kind, names.alias("id"))
     except DataError as error:
         raise DataError(f"{listed.path}: {error}") from None
-    others, odd = attributes(listed, listed.table.drop(key))
-    warnings += [*listed.warnings, *padded, *odd]
+    further = listed.table.drop(key)
+    if "id" in further.columns:  # as the ids themselves are called in a dataset
+        further = further.drop("id")
+        odd_id = [f"{listed.path}: column 'id' was left out, since the ids are those of '{key}'; rename it to keep it"]
+    else:
+        odd_id = []
+    others, odd = attributes(listed, further)
+    warnings += [*listed.warnings, *padded, *odd_id, *odd]
     return known, others
 
 
