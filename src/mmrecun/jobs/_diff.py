@@ -15,6 +15,7 @@ from mmrecun.device import prepared
 from mmrecun.errors import ConfigError
 from mmrecun.evaluation.changes import list_overlap, lists_with, moved, same_lists
 from mmrecun.evaluation.ranking import top_k
+from mmrecun.jobs._titles import titles_of
 from mmrecun.models.base import UserItemVectors
 from mmrecun.models.inference import vectors_of
 from mmrecun.progress import Progress, no_progress
@@ -226,17 +227,16 @@ def _movers(first: _Side, served: tuple[Ints, Ints]) -> list[dict[str, Any]]:
     """Return the items that are in more or fewer lists than before, with the difference."""
     counts = [lists_with(lists, len(first.items)) for lists in served]
     order = np.argsort(-np.abs(counts[1] - counts[0]), kind="stable")[:_MOVERS]
-    attributes = first.data.item_attributes
-    titles = attributes["title"] if "title" in attributes.columns else None
+    places = order[counts[0][order] != counts[1][order]]
+    rows = first.items[places]
     return [
         {
             "item": first.data.items.names[row],
-            "title": None if titles is None or titles[row] is None else str(titles[row]),
+            "title": title,
             "lists_before": int(counts[0][place]),
             "lists_after": int(counts[1][place]),
         }
-        for place in order[counts[0][order] != counts[1][order]]
-        for row in (int(first.items[place]),)
+        for place, row, title in zip(places, rows.tolist(), titles_of(first.data, rows), strict=True)
     ]
 
 

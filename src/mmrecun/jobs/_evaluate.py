@@ -10,6 +10,7 @@ from mmrecun.evaluation.evaluate import RankingReport, evaluate_split
 from mmrecun.evaluation.ranking import checked_length, score_pairs, top_k
 from mmrecun.forget.request import ForgetRequest, as_id
 from mmrecun.jobs._foreign import opened
+from mmrecun.jobs._titles import titles_of
 from mmrecun.models.base import UserItemVectors
 from mmrecun.models.inference import vectors_of
 from mmrecun.progress import Progress, no_progress
@@ -56,9 +57,7 @@ def recommend(run: Run | PathLike, user: str | int, k: int = 10) -> list[dict[st
         raise no_list(absent_of(asked, ForgetRequest(users=(name,))), name, error) from None
     vectors = vectors_of(asked.model, data)
     items, scores = best_items(vectors.sides, data.interactions, row, k)
-    titles = (
-        data.item_attributes["title"].gather(items) if "title" in data.item_attributes.columns else [None] * len(items)
-    )
+    titles = titles_of(data, items)
     names = data.items.names.gather(items)
     return [
         {"item": name, "title": title, "score": score} for name, title, score in zip(names, titles, scores, strict=True)
