@@ -317,3 +317,10 @@ def test_a_row_is_named_where_its_line_cannot_be_known(tmp_path: Path):
     (tmp_path / "e.csv").write_text(f'user,item,at,note\nu1,i1,1,"{long}"\nu1,i2,soon,\n')
     with pytest.raises(DataError, match=r"e\.csv, row 1: at is 'soon'"):
         read(tmp_path / "e.csv", ImportOptions(timestamp="at"))
+
+
+def test_users_and_items_are_two_columns(tmp_path: Path):
+    (tmp_path / "e.csv").write_text(EVENTS)
+    for options in ({"user": "item"}, {"item": "user"}):
+        with pytest.raises(ConfigError, match="--user and --item both name the column"):
+            read(tmp_path / "e.csv", ImportOptions(duplicates="first", **options))

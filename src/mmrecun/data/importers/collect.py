@@ -18,7 +18,7 @@ from mmrecun.data.importers.options import ImportOptions
 from mmrecun.data.importers.readers import Source
 from mmrecun.data.importers.report import Report
 from mmrecun.data.lookalikes import stripped
-from mmrecun.errors import DataError
+from mmrecun.errors import ConfigError, DataError
 from mmrecun.text import counted, preview
 
 
@@ -76,7 +76,10 @@ def collect(
 
     Raises:
         DataError: naming the line of a value that cannot be read, or of an id that is not listed.
+        ConfigError: when one column is named for both sides of a pair.
     """
+    if options.user == options.item:
+        raise ConfigError(f"--user and --item both name the column '{options.user}'; each side of a pair has its own")
     users, items = IdCodes(options.user), IdCodes(options.item)
     weights, places, clocks = Weights(options), _Places(), _Clocks(options.timestamp)
     attributes, labels = list[pl.DataFrame](), list[np.ndarray]()
