@@ -101,9 +101,12 @@ def test_lists_end_where_a_user_has_no_further_item(places: Path, tmp_path: Path
     assert table["items"].list.len().to_list() == (len(data.items) - held).tolist()
 
 
-def test_lists_are_the_same_in_blocks(places: Path, tmp_path: Path, exported, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("limit", "size"), [("BLOCK_ROWS", 7), ("_ENTRIES", 25)])
+def test_lists_are_the_same_in_blocks(
+    limit: str, size: int, places: Path, tmp_path: Path, exported, monkeypatch: pytest.MonkeyPatch
+):
     whole = pl.read_parquet(exported(LISTS, length=10) / "lists.parquet")
-    monkeypatch.setattr("mmrecun.exports.lists.BLOCK_ROWS", 7)
+    monkeypatch.setattr(f"mmrecun.exports.lists.{limit}", size)
     jobs.export(places / "after", LISTS, tmp_path / "blocks", length=10)
     blocks = pl.read_parquet(tmp_path / "blocks" / "lists.parquet")
     assert blocks.select("user", "items").equals(whole.select("user", "items"))

@@ -15,6 +15,8 @@ from mmrecun.exports.contents import BLOCK_ROWS, ExportContents
 from mmrecun.models.base import UserItemVectors
 from mmrecun.progress import Progress
 
+_ENTRIES = 1 << 22  # of lists that are written at once; the text of a column is limited to 2 GiB by Arrow
+
 
 class UserBlock(NamedTuple):
     """Users whose lists are written at once.
@@ -50,9 +52,12 @@ def write_list_blocks(blocks: Iterable[UserBlock], total: int, folder: Path, pro
     schema, done = _schema(), 0
     with pyarrow().parquet.ParquetWriter(folder / "lists.parquet", schema) as writer:
         for block in blocks:
-            writer.write_table(_lists_of(block, k, schema))
-            done += len(block.rows)
-            progress(done, total, "users listed")
+            most = max(1, _ENTRIES // min(k, max(1, len(block.items))))
+            for start in range(0, len(block.rows), most):
+                part = block._replace(rows=block.rows[start : start + most])
+                writer.write_table(_lists_of(part, k, schema))
+                done += len(part.rows)
+                progress(done, total, "users listed")
 
 
 def _schema() -> Any:
