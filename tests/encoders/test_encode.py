@@ -209,6 +209,18 @@ def test_a_long_text_is_cut_between_characters(tmp_path: Path):
         read_content(tmp_path / "cut.txt", Kind.TEXT)
 
 
+def test_grey_pictures_of_16_bits_keep_their_shades(tmp_path: Path):
+    images = pytest.importorskip("PIL.Image")
+    shades = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for name, deep in (("16.png", shades.astype(np.uint16) << 8), ("32.tif", shades.astype(np.int32))):
+        images.fromarray(deep).save(tmp_path / name)
+        assert np.array_equal(read_content(tmp_path / name, Kind.IMAGE), np.stack([shades] * 3, axis=2))
+    for odd in (shades.astype(np.float32) / 255, shades.astype(np.int32) << 20):
+        images.fromarray(odd).save(tmp_path / "odd.tif")
+        with pytest.raises(DataError, match="more than 16 bits; save it with 8 bits a colour"):
+            read_content(tmp_path / "odd.tif", Kind.IMAGE)
+
+
 def test_damaged_sounds_are_told_whatever_is_wrong(tmp_path: Path):
     whole, path, random = tmp_path / "whole.wav", tmp_path / "damaged.wav", np.random.default_rng(0)
     wavfile.write(whole, 8000, np.arange(400, dtype=np.int16))

@@ -63,9 +63,23 @@ def _picture(path: Path) -> np.ndarray:
     images = library("PIL.Image", "image", "reading pictures")
     try:
         with images.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            return _deep_grey(np.asarray(image)) if image.mode[0] in "IF" else np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, images.DecompressionBombError) as error:
         raise DataError(f"not a readable picture: {reason_of(error)}") from None
+
+
+def _deep_grey(values: np.ndarray) -> np.ndarray:
+    """Return grey pixels of 16 bits, numbers [H, W], as uint8 [H, W, 3]; Pillow would show all above 255 as white.
+
+    Pillow gives 32 bits for some files of 16.
+
+    Raises:
+        DataError: for pixels of another range, whose white is not known.
+    """
+    if values.dtype.kind == "f" or values.min() < 0 or values.max() >= 1 << 16:
+        raise DataError("its pixels are fractions, or have more than 16 bits; save it with 8 bits a colour")
+    eight = values.dtype.itemsize > 2 and values.max() < 1 << 8
+    return np.repeat((values if eight else values >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
 def _sound(path: Path) -> Sound:
