@@ -1,5 +1,7 @@
 """Plain vectors and torch modules: in, unlearned, and out again in the same form."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -164,6 +166,24 @@ def test_matrices_become_a_dataset_with_weights(matrices):
         dataset_of(train, train)
     with pytest.raises(DataError, match="but 2 ids were given"):
         dataset_of(train, users=["a", "b"])
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(odd, matrices):
+    """One of them would make every row of ALS NaN."""
+    train = matrices[0].copy()
+    train.data[3] = odd
+    with pytest.raises(DataError, match=rf"the weight of the pair of user row 0 and item row \d+ is {odd}"):
+        dataset_of(train)
+    made = dataset_of(matrices[0])
+    weights = made.interactions.attributes.with_columns(weight=pl.lit(odd))
+    with pytest.raises(DataError, match="must be a finite number"):
+        weights_of(replace(made.interactions, attributes=weights))
+
+
+def test_vectors_without_numbers_are_refused(ranked, dataset):
+    with pytest.raises(ArtifactError, match=r"must be \[U, D\] and \[I, D\], not \(30, 0\) and \(40, 0\)"):
+        vectors.load(ranked[0][:, :0], ranked[1][:, :0], dataset)
 
 
 def test_a_table_is_all_training_unless_it_says_otherwise(tmp_path):

@@ -41,7 +41,7 @@ def as_recommender(
     Raises:
         ArtifactError: when the tables differ in width, or hold NaN, infinity, or anything but floating-point numbers.
     """
-    if users.ndim != 2 or items.ndim != 2 or users.shape[1] != items.shape[1]:
+    if users.ndim != 2 or items.ndim != 2 or users.shape[1] != items.shape[1] or users.shape[1] <= biased:
         raise ArtifactError(f"user and item vectors must be [U, D] and [I, D], not {users.shape} and {items.shape}")
     for values in (users, items):
         if not np.issubdtype(values.dtype, np.floating):

@@ -70,7 +70,7 @@ def dataset_of(
         name: name of the dataset, for reports.
 
     Raises:
-        DataError: when the matrices differ in shape, or a pair is in two.
+        DataError: when the matrices differ in shape, a pair is in two, or a weight is NaN or infinite.
     """
     given = {Split.TRAIN: train, Split.VALID: valid, Split.TEST: test}
     parts = {split: sp.coo_array(matrix) for split, matrix in given.items() if matrix is not None}
@@ -82,6 +82,7 @@ def dataset_of(
     kept = weights != 0
     attributes = pl.DataFrame({WEIGHT: weights[kept]})
     pairs = Interactions(rows[kept], places[kept], splits[kept], attributes)
+    weights_of(pairs)  # which refuses those that are none
     sizes = parts[Split.TRAIN].shape
     return Dataset(name, _ids("user", users, sizes[0]), _ids("item", items, sizes[1]), pairs)
 
@@ -108,7 +109,18 @@ def weight_matrices(dataset: Dataset) -> tuple[sp.csr_array, sp.csr_array]:
 
 
 def weights_of(pairs: Interactions) -> np.ndarray:
-    """Return the attribute `weight` of N pairs, 1 where there is none: float64 [N]."""
+    """Return the attribute `weight` of N pairs, 1 where there is none: float64 [N].
+
+    Raises:
+        DataError: when one is NaN or infinite, which would spread over all rows.
+    """
     if WEIGHT not in pairs.attributes.columns:
         return np.ones(len(pairs))
-    return pairs.attributes[WEIGHT].cast(pl.Float64).fill_null(1.0).to_numpy()
+    weights = pairs.attributes[WEIGHT].cast(pl.Float64).fill_null(1.0).to_numpy()
+    odd = np.flatnonzero(~np.isfinite(weights))
+    if len(odd):
+        raise DataError(
+            f"the weight of the pair of user row {pairs.users[odd[0]]} and item row {pairs.items[odd[0]]} is "
+            f"{weights[odd[0]]}; it must be a finite number"
+        )
+    return weights
