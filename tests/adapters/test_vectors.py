@@ -204,3 +204,11 @@ def test_no_pair_that_a_model_was_trained_on_is_drawn_to_be_held_out(suffix, lab
     named = table if suffix == "inter" else table.rename({"user_id": "user", "item_id": "item"})
     named.write_csv(path, separator="\t" if suffix == "inter" else ",")
     assert opened_data(path).interactions.splits.tolist() == [0] * 8 + [2]
+
+
+def test_a_folder_of_lists_is_to_be_imported_first(tmp_path):
+    """The error named options of the import, which `unlearn` does not have."""
+    for name in ("train.txt", "test.txt"):
+        (tmp_path / name).write_text("0 1 2\n")
+    with pytest.raises(DataError, match="lists of items; make a dataset folder of them with 'mmrecun data import'"):
+        opened_data(tmp_path)
