@@ -138,6 +138,16 @@ def test_files_of_splits_leave_out_what_weighs_too_little_and_say_so(tmp_path: P
     assert accounted(found)
 
 
+def test_the_file_of_a_split_that_lacks_a_column_is_named(tmp_path: Path):
+    files = cure4rec(tmp_path)
+    files["test"].write_text("uid,iid,note\n0,0,x\n")
+    options = {**files, "user": "uid", "item": "iid"}
+    with pytest.raises(DataError, match=r"test\.csv: unknown column 'val'; known: iid, note, uid"):
+        read(None, ImportOptions.of({**options, "weight": "val"}))
+    left_out = next(line for line in read(None, ImportOptions.of(options)).warnings if "left out" in line)
+    assert left_out.endswith("3 columns left out: 'val', 'tag', 'note'")
+
+
 SOURCES = {
     "nothing": ({}, "name one source: SRC, or --train and --test"),
     "train alone": ({"train": "train.csv"}, "published splits need both files"),

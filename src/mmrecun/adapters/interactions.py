@@ -41,7 +41,9 @@ def opened_data(data: Dataset | str | Path) -> Dataset:
     if (path / "dataset.toml").is_file():
         return files.load(path)
     if (path / "train.txt").is_file():
-        raise DataError(f"{path}: lists of items; make a dataset folder of them with 'mmrecun data import', and name that")
+        raise DataError(
+            f"{path}: lists of items; make a dataset folder of them with 'mmrecun data import', and name that"
+        )
     there = _headers(path)
     weight = WEIGHT if WEIGHT in there and path.suffix != ".inter" else None
     if label := next((name for name in _LABELS if name in there), None):

@@ -62,17 +62,25 @@ class Table:
     cut_valid: bool = False
     added: tuple[str, ...] = ()
 
-    def batches(self, wanted: Sequence[str]) -> Iterator[Source]:
-        """Yield the batches of some columns.
+    def require(self, wanted: Sequence[str]) -> None:
+        """Require some columns.
 
         Raises:
-            DataError: when one of them is not there, or the table has no rows.
+            DataError: when one of them is not there.
         """
         for name in wanted:
             if name not in self.columns:
                 ask = f"; name it with `data import --{name}`" if name in ("user", "item") else ""
                 ask += "; if line 1 is a row and not a header, name the columns with --columns" if self.header else ""
                 raise DataError(f"{self.path}: {unknown_name('column', name, list(self.columns))}{ask}")
+
+    def batches(self, wanted: Sequence[str]) -> Iterator[Source]:
+        """Yield the batches of some columns.
+
+        Raises:
+            DataError: when one of them is not there, or the table has no rows.
+        """
+        self.require(wanted)
         empty = True
         for batch in self.read(list(dict.fromkeys(wanted))):
             if batch.table.height:

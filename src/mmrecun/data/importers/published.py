@@ -15,16 +15,19 @@ SPLIT = "split"
 def joined(parts: Mapping[Split, Table]) -> Table:
     """Return several tables as one, with a further column `split` that names the source of each row.
 
-    Only columns that all of them have are kept; errors name the file and line of a row.
+    Errors name the file and line of a row, and the file that lacks a column.
     """
     first = next(iter(parts.values()))
-    columns = [name for name in first.columns if name != SPLIT and all(name in part.columns for part in parts.values())]
+    columns = dict.fromkeys(name for part in parts.values() for name in part.columns if name != SPLIT)
     warnings: list[str] = []
 
     def read(wanted: Sequence[str]) -> Iterator[Source]:
+        own = [name for name in wanted if name != SPLIT]
+        for part in parts.values():
+            part.require(own)
         for split, part in parts.items():
             label = pl.lit(split.label).alias(SPLIT)
-            for batch in part.batches([name for name in wanted if name != SPLIT]):
+            for batch in part.batches(own):
                 yield replace(batch, table=batch.table.with_columns(label))
             warnings.extend(part.warnings)
 
