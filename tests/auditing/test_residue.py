@@ -114,6 +114,16 @@ def test_an_id_in_the_type_of_a_column(runs: tuple[Run, Run, Partition], tmp_pat
     assert failed(runs, folder=folder) == set()
 
 
+def test_a_folder_called_like_a_pattern_is_searched_itself(runs: tuple[Run, Run, Partition], tmp_path: Path):
+    for name, values in (("run 1", ["u1"]), ("run [1]", ["u1", "i00001"])):
+        shutil.copytree(runs[1].folder, tmp_path / name)
+        frame = pl.DataFrame({"by": pl.Series(["u1"], dtype=pl.Enum(values))})
+        frame.write_parquet(tmp_path / name / "extra.parquet")
+        assert failed(runs, folder=tmp_path / name) == ({"residue: files"} if len(values) > 1 else set())
+    shutil.rmtree(tmp_path / "run 1")
+    assert failed(runs, folder=tmp_path / "run [1]") == {"residue: files"}
+
+
 def test_a_row_that_survived(runs: tuple[Run, Run, Partition]):
     original, after, _ = runs
     row = after.model.users.weight.data[0].clone()

@@ -123,7 +123,7 @@ def _in_columns(path: Path, names: list[str], partition: Partition) -> int:
 def _in_types(path: Path, names: list[str]) -> int:
     """Count the forgotten ids inside the types of a Parquet file: names of fields, values of enumerations."""
     with readable_parquet(path):
-        schema = pl.read_parquet_schema(path)
+        schema = pl.scan_parquet(path, glob=False).collect_schema()
     used = {text for column, dtype in schema.items() for text in (column, *names_in(dtype))}
     return len(used.intersection(names))
 
