@@ -129,6 +129,20 @@ def test_an_interrupted_call_goes_on(data: Path, sounds: Path, tmp_path: Path, m
     np.testing.assert_array_equal(one.present, other.present)
 
 
+def test_an_interrupted_copy_keeps_its_part_beside_itself(data: Path, sounds: Path, tmp_path: Path, monkeypatch):
+    """Beside DATA perhaps nothing can be written, and two copies that are made at once would share it."""
+
+    def interrupted(self, contents):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LogMel, "encode", interrupted)
+    copy = tmp_path / "copies" / "one"
+    with pytest.raises(KeyboardInterrupt):
+        jobs.encode(data, "sound", str(sounds), "log-mel", copy)
+    assert jobs.partial_folder(copy, "sound").is_dir()
+    assert not jobs.partial_folder(data, "sound").exists()
+
+
 def test_what_was_kept_of_other_content_is_not_used(data: Path, sounds: Path, tmp_path: Path, monkeypatch):
     changed = tmp_path / "changed"
     shutil.copytree(sounds, changed)

@@ -243,7 +243,7 @@ def encode(
         with progress_bar(f"encoding {modality}") as progress:
             done = jobs.encode(data, modality, source, encoder, out, licence, owner, progress)
     except KeyboardInterrupt:
-        left = jobs.partial_folder(data, modality)
+        left = jobs.partial_folder(out or data, modality)
         kept = f"the same command resumes from {left}" if left.exists() else "nothing is left"
         raise KeyboardInterrupt(f"stopped; {kept}") from None
     if as_json:

@@ -58,7 +58,7 @@ def encode(
     """
     data, copy = Path(data), None if out is None else Path(out)
     check_name(modality)
-    partial = partial_folder(data, modality)
+    partial = partial_folder(copy or data, modality)
     if copy is not None:
         refuse_existing(copy)
     else:
@@ -103,7 +103,7 @@ def _written(dataset: Dataset, made: Modality, data: Path, copy: Path | None) ->
 
 
 def partial_folder(data: Path, modality: str) -> Path:
-    """Return the folder, beside the dataset's, where an interrupted encoding keeps finished batches."""
+    """Return the folder where an interrupted encoding keeps finished batches: beside the dataset that it writes."""
     return with_own_name(data).with_name(f".{data.resolve().name}.{modality}.encoding")
 
 
