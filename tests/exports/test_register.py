@@ -1,5 +1,6 @@
 """The register of exports: which are current, and which a later request made stale."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,13 @@ def test_later_runs_elsewhere_are_found_where_one_says_so(data_folder: Path, tmp
     assert jobs.exports(original, [tmp_path / "there"])[0]["state"] == "stale"
     with pytest.raises(ArtifactError, match="nowhere is not a folder"):
         jobs.exports(original, [tmp_path / "nowhere"])
+
+
+def test_an_export_that_cannot_be_recorded_is_not_begun(data_folder: Path, tmp_path: Path, monkeypatch):
+    run, begun = tmp_path / "run", []
+    jobs.train(data_folder, "bprmf", run, {**TRAINING, "epochs": 2})
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != run)
+    with pytest.raises(ArtifactError, match=r"cannot write .*exports: .*run: Permission denied"):
+        jobs.export(run, "lists", tmp_path / "out", progress=lambda *done: begun.append(done))
+    assert not begun
+    assert not (tmp_path / "out").exists()

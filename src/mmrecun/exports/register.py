@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from mmrecun import runs
-from mmrecun.atomic import replace_file
+from mmrecun.atomic import refuse_unwritable, replace_file
 from mmrecun.errors import ArtifactError, MMRecUnError
 from mmrecun.exports.record import RECORD, ExportRecord, read_record
 from mmrecun.settings import Settings, first_fault
@@ -52,6 +52,11 @@ class ListedExport(Settings):
     run: str
     state: Freshness
     because: tuple[str, ...] = ()
+
+
+def refuse_unrecordable(run: Path) -> None:
+    """Raise ArtifactError if an export cannot be recorded in the folder `run`; asked before the export is made."""
+    refuse_unwritable(run / FOLDER)
 
 
 def add_entry(run: Path, record: ExportRecord, out: Path, seen_from: Path | None = None) -> None:

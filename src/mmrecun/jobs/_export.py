@@ -48,6 +48,7 @@ def export(
     refuse_existing(out)
     asked = load(run)
     refuse_within(asked.folder, out)
+    register.refuse_unrecordable(asked.folder)
     contents = contents_of(asked, to)
     with claimed(out), staged_folder(out) as staging:
         if to == LISTS:

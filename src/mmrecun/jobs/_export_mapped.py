@@ -57,6 +57,7 @@ def export_mapped(
     refuse_existing(out)
     refuse_within(Path(run), out)
     asked = mapped.read(Path(run))
+    register.refuse_unrecordable(asked.folder)
     record = _record(asked, to)
     with claimed(out), staged_folder(out) as staging:
         if to == LISTS:
