@@ -151,3 +151,10 @@ def test_other_files_are_refused(tmp_path, content, dataset):
         checkpoints.load(path, "users", "items", dataset)
     with pytest.raises(ArtifactError, match="no such file"):
         CheckpointFile.read(tmp_path / "nothing.pth")
+
+
+def test_a_transposed_table_is_told_and_not_called_damaged(ranked, dataset, tmp_path):
+    users, items = map(torch.from_numpy, ranked)
+    torch.save({"u": users.T.contiguous().T, "i": items}, tmp_path / "m.pth")
+    with pytest.raises(ArtifactError, match=r"not stored row by row, as after a transposition; save it with .contig"):
+        checkpoints.load(tmp_path / "m.pth", "u", "i", dataset)

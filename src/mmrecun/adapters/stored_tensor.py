@@ -59,6 +59,10 @@ class StoredTensor(NamedTuple):
         numbers = np.frombuffer(content, dtype=self.storage.dtype)
         expected = tuple(math.prod(self.shape[place + 1 :]) for place in range(len(self.shape)))
         beyond = self.offset < 0 or min(self.shape, default=0) < 0 or self.offset + math.prod(self.shape) > len(numbers)
-        if beyond or expected != self.stride:
+        if beyond:
             raise ArtifactError(f"{path}: damaged; a table does not fit into its storage")
+        if expected != self.stride:
+            raise ArtifactError(
+                f"{path}: a table is not stored row by row, as after a transposition; save it with .contiguous()"
+            )
         return numbers[self.offset : self.offset + math.prod(self.shape)].reshape(self.shape)
