@@ -8,6 +8,8 @@ import pytest
 
 from mmrecun import jobs, runs
 from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import AuditReport
+from mmrecun.bench.auditor import RunAuditor
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.groups import groups
 from mmrecun.bench.results import Row, Status
@@ -17,6 +19,7 @@ from mmrecun.bench.spec import BenchSpec, parse
 from mmrecun.errors import ConfigError, DiskError, DivergedError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.progress import no_progress
+from mmrecun.runs import Run
 from mmrecun.unlearning.mmrecun.method import MMRecUn
 from tests.cli.calling import call
 
@@ -197,6 +200,24 @@ def test_failures_and_what_cannot_be_done_are_rows(made: list[str], tmp_path: Pa
     mended = run(spec, tmp_path, place(tmp_path / "out", retry=True))
     assert statuses(mended, "mmrecun") == {"done", "not applicable"}
     assert [entry.split()[0] for entry in made[count:]] == ["mmrecun"] * 3
+
+
+def test_a_run_that_cannot_be_audited_has_a_row_that_says_why(
+    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    report = RunAuditor.report
+
+    def failing(self: RunAuditor, original: Run, run: Run) -> AuditReport:
+        if run.manifest.method == "unlink":
+            raise ValueError("scores cannot be ranked")
+        return report(self, original, run)
+
+    monkeypatch.setattr(RunAuditor, "report", failing)
+    spec = spec_of(seeds=[0], golds=1, requests=BASE["requests"][:1], methods=["unlink", "reset"])
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    assert [row.method for row in rows] == ["original", "gold", "unlink", "reset"]
+    assert [row.status for row in rows] == [Status.DONE, Status.DONE, Status.FAILED, Status.DONE]
+    assert "scores cannot be ranked" in rows[2].reason
 
 
 def test_a_sequence_is_judged_after_every_quarter_against_its_own_gold(made: list[str], tmp_path: Path):

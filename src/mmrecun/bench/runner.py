@@ -178,7 +178,8 @@ class RowMaker:
             method_class(method.method).check(self.group_run.auditor(max(left)).partition)
             for checkpoint, timed in self._unlearn(method, seed, folder):
                 if checkpoint in left:
-                    self._put(self._audited(left.pop(checkpoint), timed))
+                    self._put(self._audited(left[checkpoint], timed))
+                    del left[checkpoint]  # only now, so that a run that cannot be audited has a row, too
                 if not left:
                     break
         except DiskError:
