@@ -32,6 +32,7 @@ from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike, Run
 from mmrecun.text import counted, preview
+from mmrecun.training.loop import refuse_not_finite
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task, Unlearner
 from mmrecun.unlearning.registry import method_class
@@ -103,6 +104,7 @@ def unlearn(
 
     Raises:
         ForgetError: when the method cannot forget the request, or an id is unknown.
+        DivergedError: when a value of the new model is not finite.
     """
     started = time.perf_counter()
     out, request, key = as_path(out, "out"), ForgetRequest.coerce(request), read_key(key)
@@ -139,6 +141,7 @@ def _unlearn_ours(parent: Run, asked: _Unlearning, started: float) -> Manifest:
     epochs, kind = parent.manifest.epochs, trained_as(parent)
     task = Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried, epochs, kind)
     result = unlearner.run(task)
+    refuse_not_finite(result.model, f"'{method}' made a model with values that are not finite; nothing was written")
     facts = {
         "seed": seed,
         "parent": reference(parent.folder, parent.weights, out),
