@@ -262,6 +262,20 @@ def test_a_request_that_fits_no_dataset_is_a_mistake(tmp_path: Path):
     assert {row.status for row in rows if row.dataset == "made"} == {Status.DONE}
 
 
+def test_a_request_for_everything_stops_no_other(tmp_path: Path):
+    """Of 50 users 99 per cent are all, of 80 users they are not."""
+    requests = [{"target": "users", "ratio": 0.1}, {"target": "users", "ratio": 0.99}]
+    with pytest.raises(ConfigError, match=r"tiny: requests\[1\]: the request leaves no training interaction"):
+        run(spec_of(requests=requests), tmp_path, place(tmp_path / "out"))
+    both = [BASE["datasets"][0], {"name": "more", "synthetic": {**SMALL, "users": 80}}]
+    spec = spec_of(requests=requests, datasets=both, seeds=[0], golds=1, methods=["unlink"])
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    assert {row.status for row in rows if row.request == "users random 0.1"} == {Status.DONE}
+    emptied = [row for row in rows if row.dataset == "made" and row.request == "users random 0.99"]
+    assert {row.status for row in emptied} == {Status.NOT_APPLICABLE}
+    assert "leaves no training interaction" in emptied[0].reason
+
+
 TOML = """
 name = "tiny"
 seeds = [0]

@@ -45,9 +45,7 @@ def test_the_trained_model_is_known_through_several_requests(vectors: Path, run_
 
 def test_a_modality_is_not_left_in_vectors_that_were_learned_from_it(vectors: Path, tmp_path: Path):
     request = {"modalities": {"image": None}}
-    with pytest.raises(
-        ForgetError, match=r"plain vectors of a 'mgcn', which has read 'image'.*'method' retrain"
-    ):
+    with pytest.raises(ForgetError, match=r"plain vectors of a 'mgcn', which has read 'image'.*'method' retrain"):
         jobs.unlearn(vectors, request, tmp_path / "out", "unlink")
     with pytest.raises(ForgetError, match="plain vectors"):
         jobs.scope(vectors, request, method="mmrecun")

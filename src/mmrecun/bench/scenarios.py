@@ -14,6 +14,7 @@ from mmrecun.bench.strategies import largest_rows, quarters, random_rows, sensit
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ForgetError
 from mmrecun.forget.parsing import add_matching, read_ids
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
@@ -161,9 +162,15 @@ def resolve(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path = Path()
         base: folder that a file of sensitive items is relative to.
 
     Raises:
-        ForgetError: when the dataset lacks what is named, or nothing is chosen.
+        ForgetError: when the dataset lacks what is named, nothing is chosen, or no training pair would be left.
         DataError: when the dataset is too small for the strategy.
     """
+    scenario = _resolved(spec, dataset, seed, base)
+    Partition.from_request(scenario.dataset, scenario.until(scenario.checkpoints[-1]))
+    return scenario
+
+
+def _resolved(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path) -> Scenario:
     match spec.strategy:
         case Strategy.WHERE:
             return _scenario_by_attribute(spec, dataset)
