@@ -111,7 +111,7 @@ def fit(
             _keep_best(state, model, row["valid"])
         state.history.append(row)
         state.seconds = time.perf_counter() - started
-        progress(state.epoch, config.epochs, f"loss {loss:.4f}  best valid {state.best_score:.4f} @ {state.best_epoch}")
+        progress(state.epoch, config.epochs, f"loss {loss:.4f}{state.best_so_far}")
         if resume and time.perf_counter() - saved >= resume.every_seconds:
             save_train_state(resume.path, resume.key, state, model, optimizer)
             saved = time.perf_counter()
