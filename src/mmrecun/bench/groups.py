@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmrecun.bench.cache import GOLD_SEED, training_facts
+from mmrecun.bench.cache import training_facts
 from mmrecun.bench.datasets import open_dataset
 from mmrecun.bench.results import Key, Row
 from mmrecun.bench.scenarios import RequestSpec, Scenario, resolve
-from mmrecun.bench.spec import GOLD, ORIGINAL, Backbone, BenchSpec, Method
+from mmrecun.bench.spec import GOLD, GOLD_SEED, ORIGINAL, Backbone, BenchSpec, Method
 from mmrecun.errors import ConfigError, DataError, ForgetError
 from mmrecun.rng import Seed
 from mmrecun.scale.piece import digest_of

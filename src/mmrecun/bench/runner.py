@@ -14,12 +14,11 @@ from mmrecun.atomic import replace_file
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.bench.auditor import RunAuditor
-from mmrecun.bench.cache import GOLD_SEED
 from mmrecun.bench.groups import Group
 from mmrecun.bench.memory import peak_memory
 from mmrecun.bench.results import Key, Row, Status, Store, gaps, of_figures, of_report
 from mmrecun.bench.scenarios import Scenario
-from mmrecun.bench.spec import GOLD, ORIGINAL, Method
+from mmrecun.bench.spec import GOLD, GOLD_SEED, ORIGINAL, Method
 from mmrecun.errors import DiskError, ForgetError
 from mmrecun.progress import Progress
 from mmrecun.runs import Run

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from mmrecun.arrays import Bools, Ints
 from mmrecun.bench.spam import inject
@@ -72,6 +72,13 @@ _TABLES = {
 }
 
 
+def _numbers_as_ids(value: object) -> object:
+    """Return a list of ids with whole numbers as text."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [str(entry) if isinstance(entry, int) and not isinstance(entry, bool) else entry for entry in value]
+
+
 class RequestSpec(Settings):
     """A request of a bench.
 
@@ -92,7 +99,7 @@ class RequestSpec(Settings):
     ratio: float | None = Field(default=None, gt=0, le=1)
     modality: str | None = None
     where: str | None = None
-    items: tuple[str, ...] | Path | None = None
+    items: Annotated[tuple[str, ...] | Path | None, BeforeValidator(_numbers_as_ids)] = None
     requests: PositiveInt | None = None
     promoted: PositiveInt | None = None
     name: str = ""
