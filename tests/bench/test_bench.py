@@ -337,6 +337,15 @@ def test_mistakes_at_the_command_line_are_one_line(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.toml", "full"]
 
 
+def test_a_gold_is_another_row_beside_another_original(tmp_path: Path):
+    def digests(seeds: list[int]) -> dict[tuple[str, int], str]:
+        group = groups(spec_of(seeds=seeds, requests=BASE["requests"][:1]), tmp_path)[0]
+        return {(key.method, key.seed): digest for key, digest in group.row_digests().items()}
+
+    one, other = digests([0, 1]), digests([1, 0])
+    assert {method for method, seed in one if one[method, seed] != other[method, seed]} == {"gold"}
+
+
 def test_requests_do_not_depend_on_names_or_other_seeds(tmp_path: Path):
     def steps(**changes) -> tuple[ForgetRequest, ...]:
         return groups(spec_of(**changes), tmp_path)[0].scenario.steps
