@@ -103,6 +103,12 @@ class Tuned(Hyperparameters):
     steps: PositiveInt = 3
 
 
+def test_a_whole_number_that_fits_no_machine_is_refused():
+    with pytest.raises(ConfigError, match=r"^settings: steps = 1000000000000001: should not be beyond"):
+        Tuned.of({"steps": 10**15 + 1})
+    assert TrainConfig.of({"patience": 10**15}).patience == 10**15
+
+
 @pytest.mark.parametrize("value", [1e30, -1e7, 1.1e6])
 def test_figures_beyond_any_use_are_refused_by_name(value: float):
     with pytest.raises(

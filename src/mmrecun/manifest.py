@@ -43,12 +43,21 @@ class Foreign(Settings):
     data: Reference | None = None
 
 
+class TrainedModel(Settings):
+    """A recommender's registered name and its settings."""
+
+    model: str
+    settings: dict[str, Any]
+
+
 class Manifest(Settings):
     """Everything that identifies a run and is needed to repeat it.
 
     Attributes:
         format: version of the layout of run folders.
         model, settings: the recommender's registered name and its settings.
+        trained_as: what was trained, where a method has made plain vectors of it, which are the model now; this is what
+            a later request trains anew. None where that is `model` itself.
         training: settings with which the model, or the first run it descends from, was trained.
         seed: seed of this run.
         dataset, dataset_name: the data of the model; inside the run folder for unlearned runs.
@@ -72,6 +81,7 @@ class Manifest(Settings):
     format: int = FORMAT
     model: str
     settings: dict[str, Any]
+    trained_as: TrainedModel | None = None
     training: dict[str, Any]
     seed: int
     dataset: Reference

@@ -54,9 +54,11 @@ class Hyperparameters(Settings):
     Attributes:
         largest: upper limit of fractions, rates and weights. It catches slips such as 1e30 for 1e-3, which would
             overflow on large data only and go unnoticed elsewhere.
+        most: upper limit of whole numbers, which have to fit the machine's own.
     """
 
     largest: ClassVar[float] = 1e6
+    most: ClassVar[int] = 10**15
 
     @model_validator(mode="before")
     @classmethod
@@ -72,6 +74,8 @@ class Hyperparameters(Settings):
         for name, value in self:
             if isinstance(value, float) and abs(value) > self.largest:
                 raise ValueError(f"{name} = {value:g}: should not be beyond {self.largest:,.0f}")
+            if isinstance(value, int) and abs(value) > self.most:
+                raise ValueError(f"{name} = {value}: should not be beyond {self.most:,}")
         return self
 
 

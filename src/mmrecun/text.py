@@ -28,6 +28,15 @@ def counted(count: int, word: str, one: str = "", many: str = "") -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}{end and ' '}{end}"
 
 
+def passes(count: int) -> str:
+    """Return a number of passes over the data.
+
+    >>> passes(1), passes(3)
+    ('1 pass', '3 passes')
+    """
+    return counted(count, "pass") if count == 1 else f"{count:,} passes"
+
+
 TAKEN_OUT = {
     "users": "user",
     "items": "item",

@@ -8,6 +8,8 @@ import pytest
 
 from mmrecun import jobs, runs
 from mmrecun.auditing.outcome import Outcome
+from mmrecun.auditing.result import AuditReport
+from mmrecun.bench.auditor import RunAuditor
 from mmrecun.bench.cache import Cache
 from mmrecun.bench.groups import groups
 from mmrecun.bench.results import Row, Status
@@ -17,6 +19,7 @@ from mmrecun.bench.spec import BenchSpec, parse
 from mmrecun.errors import ConfigError, DiskError, DivergedError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.progress import no_progress
+from mmrecun.runs import Run
 from mmrecun.unlearning.mmrecun.method import MMRecUn
 from tests.cli.calling import call
 
@@ -199,6 +202,24 @@ def test_failures_and_what_cannot_be_done_are_rows(made: list[str], tmp_path: Pa
     assert [entry.split()[0] for entry in made[count:]] == ["mmrecun"] * 3
 
 
+def test_a_run_that_cannot_be_audited_has_a_row_that_says_why(
+    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    report = RunAuditor.report
+
+    def failing(self: RunAuditor, original: Run, run: Run) -> AuditReport:
+        if run.manifest.method == "unlink":
+            raise ValueError("scores cannot be ranked")
+        return report(self, original, run)
+
+    monkeypatch.setattr(RunAuditor, "report", failing)
+    spec = spec_of(seeds=[0], golds=1, requests=BASE["requests"][:1], methods=["unlink", "reset"])
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    assert [row.method for row in rows] == ["original", "gold", "unlink", "reset"]
+    assert [row.status for row in rows] == [Status.DONE, Status.DONE, Status.FAILED, Status.DONE]
+    assert "scores cannot be ranked" in rows[2].reason
+
+
 def test_a_sequence_is_judged_after_every_quarter_against_its_own_gold(made: list[str], tmp_path: Path):
     spec = spec_of(
         requests=[{"target": "users", "strategy": "sequence", "requests": 4}], seeds=[0], golds=1, methods=["unlink"]
@@ -239,6 +260,20 @@ def test_a_request_that_fits_no_dataset_is_a_mistake(tmp_path: Path):
     rows = run(spec, tmp_path, place(tmp_path / "out"))
     assert {row.status for row in rows if row.dataset == "mute"} == {Status.NOT_APPLICABLE}
     assert {row.status for row in rows if row.dataset == "made"} == {Status.DONE}
+
+
+def test_a_request_for_everything_stops_no_other(tmp_path: Path):
+    """Of 50 users 99 per cent are all, of 80 users they are not."""
+    requests = [{"target": "users", "ratio": 0.1}, {"target": "users", "ratio": 0.99}]
+    with pytest.raises(ConfigError, match=r"tiny: requests\[1\]: the request leaves no training interaction"):
+        run(spec_of(requests=requests), tmp_path, place(tmp_path / "out"))
+    both = [BASE["datasets"][0], {"name": "more", "synthetic": {**SMALL, "users": 80}}]
+    spec = spec_of(requests=requests, datasets=both, seeds=[0], golds=1, methods=["unlink"])
+    rows = run(spec, tmp_path, place(tmp_path / "out"))
+    assert {row.status for row in rows if row.request == "users random 0.1"} == {Status.DONE}
+    emptied = [row for row in rows if row.dataset == "made" and row.request == "users random 0.99"]
+    assert {row.status for row in emptied} == {Status.NOT_APPLICABLE}
+    assert "leaves no training interaction" in emptied[0].reason
 
 
 TOML = """
@@ -300,6 +335,15 @@ def test_mistakes_at_the_command_line_are_one_line(
         assert (code, out, len(err.strip().splitlines())) == (2, "", 1), err
         assert message in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.toml", "full"]
+
+
+def test_a_gold_is_another_row_beside_another_original(tmp_path: Path):
+    def digests(seeds: list[int]) -> dict[tuple[str, int], str]:
+        group = groups(spec_of(seeds=seeds, requests=BASE["requests"][:1]), tmp_path)[0]
+        return {(key.method, key.seed): digest for key, digest in group.row_digests().items()}
+
+    one, other = digests([0, 1]), digests([1, 0])
+    assert {method for method, seed in one if one[method, seed] != other[method, seed]} == {"gold"}
 
 
 def test_requests_do_not_depend_on_names_or_other_seeds(tmp_path: Path):

@@ -32,7 +32,7 @@ MISTAKES = {
         "bench.toml: requests[0].strategy: input should be 'random'",
     ),
     "wrong type": ({"golds": "many"}, "bench.toml: golds: input should be a valid integer"),
-    "no seeds": ({"seeds": []}, "bench.toml: seeds: "),
+    "no seeds": ({"seeds": []}, "bench.toml: seeds: is empty"),
     "repeated": ({"methods": ["mmrecun", "mmrecun"]}, "bench.toml: 'mmrecun' occurs more than once in methods"),
     "reserved": ({"methods": [{"method": "retrain", "name": "gold"}]}, "bench.toml: 'gold' is the name of a reference"),
     "model": ({"backbones": ["bprfm"]}, "bench.toml: backbones[0]: unknown model 'bprfm'; did you mean 'bprmf'?"),
@@ -44,6 +44,22 @@ MISTAKES = {
     "method setting": (
         {"methods": ["unlink", {"method": "mmrecun", "settings": {"epohcs": 2}}]},
         "bench.toml: methods[1]: method 'mmrecun': unknown setting 'epohcs'",
+    ),
+    "one table": (
+        {"datasets": {"name": "made", "synthetic": {}}},
+        "bench.toml: datasets: should be a list in brackets; tables of a list are written [[datasets]]",
+    ),
+    "no table": ({"methods": [3]}, "bench.toml: methods[0]: should be a table of names and values"),
+    "settings": (
+        {"methods": [{"method": "unlink", "settings": 3}]},
+        "bench.toml: methods[0].settings: should be a table of names and values",
+    ),
+    "seed beyond": ({"seeds": [1 << 63]}, "bench.toml: seeds[0]: input should be less than 9223372036854775808"),
+    "seed of truth": ({"seeds": [True]}, "bench.toml: seeds[0]: should be a number"),
+    "seed of a Gold": ({"seeds": [0, 1002]}, "bench.toml: seeds: 1002 is that of a Gold"),
+    "ids": (
+        {"requests": [{"target": "pairs", "strategy": "sensitive", "ratio": 0.1, "items": [1.5]}]},
+        "bench.toml: requests[0].items[0]: input should be a valid string",
     ),
     "two sources": (
         {"datasets": [{"name": "made", "path": "x", "synthetic": {}}]},
@@ -59,6 +75,11 @@ def test_a_mistake_names_file_and_key_in_one_line(case: str):
         parse({**SPEC, **change}, "bench.toml")
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_are_ids():
+    request = {"target": "pairs", "strategy": "sensitive", "ratio": 0.1, "items": [31, "i7"]}
+    assert parse({**SPEC, "requests": [request]}, "bench.toml").requests[0].items == ("31", "i7")
 
 
 def test_names_alone_stand_for_entries():

@@ -83,6 +83,31 @@ def test_one_request_to_several_models_is_several_distances():
     assert list(found) == [f"made, {model}: pairs random 0.05 (5 %)" for model in ("bprmf", "lightgcn", "mgcn")]
 
 
+def test_a_setting_that_failed_where_others_did_not_comes_after_them():
+    """It is near to Gold on the request that is left; on the last one no setting can forget."""
+
+    def row(request: str, method: str, auc: float | None) -> Row:
+        key = {"dataset": "made", "model": "mgcn", "request": request, "target": "pairs", "ratio": 0.05}
+        key |= {"strategy": "random", "requests": 1, "method": method, "seed": 0}
+        return Row.of({**key, "membership_auc": auc, "status": "done" if auc else "failed"})
+
+    known = {
+        "small": {"gold": 0.5, "scif": 0.52, "scif damping=3": 0.5, "scif damping=9": None},
+        "large": {"gold": 0.5, "scif": 0.56, "scif damping=3": None, "scif damping=9": None},
+        "other": {"gold": 0.5, "scif": None, "scif damping=3": None, "scif damping=9": None},
+    }
+    rows = [row(request, name, auc) for request, of in known.items() for name, auc in of.items()]
+    tried = tuning.ranked(summarise(rows), "scif", [{"damping": 9}, {"damping": 3}, {}])
+    assert [one.settings for one in tried] == [{}, {"damping": 3}, {"damping": 9}]
+    assert [one.distance for one in tried] == [pytest.approx(2), 0, None]
+    large = "made, mgcn: large (5 %)"
+    assert [one.failed for one in tried] == [(), (large,), ("made, mgcn: small (5 %)", large)]
+    lines = tuning.markdown(tried).splitlines()
+    assert lines[5] == "| scif damping=3 | 0.00 | 0.00 | failed |"
+    assert lines[6] == "| scif damping=9 | – | failed | failed |"
+    assert tuning.ranked(summarise([row("other", "scif", None), row("other", "gold", 0.5)]), "scif", [{}]) == []
+
+
 @pytest.mark.parametrize("seed", [7, 8, 11])
 def test_no_setting_is_chosen_on_the_requests_of_the_bench_itself(seed: int):
     spec = BenchSpec.of({**tomllib.loads(SPEC), "request_seed": seed})

@@ -7,9 +7,10 @@ from benchmarks.phases import PHASES, Phases
 from mmrecun.cuda_graph import CapturedCall
 from mmrecun.data.dataset import Dataset
 from mmrecun.forget.request import ForgetRequest
-from mmrecun.unlearning.base import Task
+from mmrecun.unlearning.base import Task, targets_of
 from mmrecun.unlearning.mmrecun import level
 from mmrecun.unlearning.mmrecun.method import MMRecUn, MMRecUnConfig
+from mmrecun.unlearning.registry import METHODS, method_class
 from tests.contracts.unlearning import TRAINING, Trained, task_of, trained_on
 from tests.gpu.against_cpu import check_captured_solver, check_captured_training, check_unlearning, moved_to
 from tests.gpu.stand_in import CARD, stand_in
@@ -45,6 +46,30 @@ def test_settling_and_a_small_request_run_on_the_card(original: Trained):
         assert card.graphs == 2  # one more for training steps
         alone = moved_to(small(original), CARD)
         assert "moved alone" in MMRecUn(MMRecUnConfig(min_cosine=-1)).run(alone).stop_reason
+
+
+@pytest.fixture(scope="module")
+def briefly(dataset: Dataset) -> Trained:
+    return trained_on(dataset, "mgcn", TRAINING.model_copy(update={"epochs": 2}))
+
+
+BRIEF = {
+    "sisa": {"shards": 2},
+    "receraser": {"shards": 2, "pretraining": 1, "aggregation": 1},
+    "obliviate": {"calibration": 1},
+    **{key: {} for key in ("unlink", "reset", "retrain", "scif", "cova")},
+}
+
+
+@pytest.mark.parametrize("target", ["pairs", "some audio"])
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"mmrecun"}))
+def test_every_other_method_runs_on_the_card(briefly: Trained, name: str, target: str):
+    """Without forgotten pairs, or without retained ones, a step has an empty part."""
+    task, cls = task_of(briefly, target), method_class(name)
+    if targets_of(task.partition) - cls.forgets:
+        pytest.skip("this target is refused")
+    with stand_in():
+        assert cls(cls.Config.of(BRIEF.get(name, {"epochs": 1}))).run(moved_to(task, CARD)).stop_reason
 
 
 def small(original: Trained) -> Task:

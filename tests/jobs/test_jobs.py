@@ -17,11 +17,14 @@ from mmrecun import jobs, runs
 from mmrecun.data import files
 from mmrecun.data.interactions import Split
 from mmrecun.data.synthetic import make
-from mmrecun.errors import ArtifactError, ConfigError, DataError, DiskError, ForgetError
+from mmrecun.errors import ArtifactError, ConfigError, DataError, DiskError, DivergedError, ForgetError
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.jobs import _audit, _train
 from mmrecun.rng import Seed
+from mmrecun.unlearning.base import Task, UnlearnResult
 from mmrecun.unlearning.mmrecun.method import MMRecUn
+from mmrecun.unlearning.registry import METHODS
+from mmrecun.unlearning.unlink import Unlink
 from tests.conftest import SMALL, TRAINING
 
 
@@ -248,6 +251,23 @@ def test_a_method_that_fails_leaves_nothing(run_folder: Path, tmp_path: Path, mo
     monkeypatch.setattr(MMRecUn, "run", broken)
     with pytest.raises(RuntimeError):
         jobs.unlearn(run_folder, ForgetRequest(users=("u00001",)), tmp_path / "after")
+    assert not list(tmp_path.iterdir())
+
+
+class Broken(Unlink):
+    """Makes a model with one value that is not a number."""
+
+    def run(self, task: Task) -> UnlearnResult:
+        result = super().run(task)
+        with torch.no_grad():
+            result.model.get_parameter("items.weight")[3, 2] = float("nan")
+        return result
+
+
+def test_a_model_that_is_not_finite_is_not_written(run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(METHODS, "broken", f"{__name__}:Broken")
+    with pytest.raises(DivergedError, match="'broken' made a model with values that are not finite"):
+        jobs.unlearn(run_folder, {"users": ["u00003"]}, tmp_path / "out", "broken")
     assert not list(tmp_path.iterdir())
 
 

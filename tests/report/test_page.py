@@ -239,6 +239,8 @@ def test_figures_name_states_in_text():
 
 def test_history_may_lack_losses_and_numbers():
     assert tables.losses([{"loss": 0.5}, {"valid": 0.1}, {"epoch": 7, "loss": 0.25}]) == [(1.0, 0.5), (7.0, 0.25)]
+    shards = [{"shard": shard, "epoch": epoch, "loss": 0.5} for shard in (0, 1) for epoch in (1, 2)]
+    assert tables.losses(shards) == [(1.0, 0.5), (2.0, 0.5), (3.0, 0.5), (4.0, 0.5)]
     assert "Loss of the method" not in render(report(0), {}, [{"valid": 0.1}])
     assert "<details open>" in render(report(0), {}, [{"loss": 0.5}])
 

@@ -78,8 +78,12 @@ def test_it_stops_early_and_keeps_the_best_parameters(dataset: Dataset):
 def test_the_last_epoch_is_validated_whatever_the_interval(dataset: Dataset):
     model = build("bprmf", dataset)
     config = TrainConfig(epochs=5, validate_every=2, batch_size=512)
-    result = fit(model, dataset, build_inputs(dataset, model.required_inputs(), CPU), config, Seed(0), lambda _: 1.0)
+    notes: list[str] = []
+    inputs = build_inputs(dataset, model.required_inputs(), CPU)
+    result = fit(model, dataset, inputs, config, Seed(0), lambda _: 1.0, lambda done, total, note: notes.append(note))
     assert [row["epoch"] for row in result.history if "valid" in row] == [2, 4, 5]
+    assert ["best valid" in note for note in notes] == [False, True, True, True, True]
+    assert notes[-1].endswith("best valid 1.0000 @ 2")
 
 
 def test_a_learning_rate_beyond_all_bounds_is_an_error(dataset: Dataset):

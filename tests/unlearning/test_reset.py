@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 
+from mmrecun.data.dataset import Dataset
 from mmrecun.rng import Seed
 from mmrecun.unlearning.base import with_fresh_rows
 from mmrecun.unlearning.reset import Reset, affected_rows
@@ -14,7 +15,7 @@ class TestReset(UnlearnerContract):
 
 def test_touched_are_the_ends_of_forgotten_pairs_and_items_that_lost_features(trained: Trained):
     partition = task_of(trained, "mixed").partition
-    users, items = affected_rows(partition)
+    users, items = affected_rows(partition, trained.model.modalities())
     pairs = pairs_of(partition.forgotten)
     lost = {int(row) for mask in partition.removed_features.values() for row in np.flatnonzero(mask)}
     assert set(users.tolist()) == {user for user, _ in pairs}
@@ -24,7 +25,7 @@ def test_touched_are_the_ends_of_forgotten_pairs_and_items_that_lost_features(tr
 
 def test_exactly_the_touched_rows_are_drawn_anew(trained: Trained):
     task = task_of(trained, "pairs")
-    users, items = affected_rows(task.partition)
+    users, items = affected_rows(task.partition, trained.model.modalities())
     result = Reset(Reset.Config()).run(task)
     before, tables = trained.model.state_dict(), result.model.tables()
     assert 0 < len(users) < len(trained.dataset.users)
@@ -39,6 +40,14 @@ def test_exactly_the_touched_rows_are_drawn_anew(trained: Trained):
         assert value[inside].abs().max() <= bound, name
         assert tables[name].zeros or (value[inside] != before[name][inside]).all(), name
         assert torch.equal(value[~inside & present], before[name][~inside & present]), name
+
+
+def test_a_feature_that_the_model_has_never_read_resets_nothing(dataset: Dataset):
+    model = disturb(build("lightgcn", dataset))
+    result = Reset(Reset.Config()).run(task_of(Trained(model, dataset), "all audio"))
+    before = model.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in result.model.state_dict().items())
+    assert "0 items" in result.stop_reason
 
 
 def test_fresh_rows_leave_the_source_and_every_other_row_alone(trained: Trained):

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmrecun.bench.spec import Backbone
+from mmrecun.bench.spec import GOLD_SEED, Backbone
 from mmrecun.data import files
 from mmrecun.data.dataset import Dataset
 from mmrecun.manifest import versions
 from mmrecun.scale.piece import digest_of
-
-GOLD_SEED = 1000
 
 
 def training_facts(backbone: Backbone) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmrecun.bench.cache import GOLD_SEED, training_facts
+from mmrecun.bench.cache import training_facts
 from mmrecun.bench.datasets import open_dataset
 from mmrecun.bench.results import Key, Row
 from mmrecun.bench.scenarios import RequestSpec, Scenario, resolve
-from mmrecun.bench.spec import GOLD, ORIGINAL, Backbone, BenchSpec, Method
+from mmrecun.bench.spec import GOLD, GOLD_SEED, ORIGINAL, Backbone, BenchSpec, Method
 from mmrecun.errors import ConfigError, DataError, ForgetError
 from mmrecun.rng import Seed
 from mmrecun.scale.piece import digest_of
@@ -90,7 +90,7 @@ class Group:
                 key.requests,
                 method_facts(methods[key.method], key.seed)
                 if key.method in methods
-                else reference_facts(key.method, key.seed),
+                else reference_facts(key.method, key.seed, self.spec.seeds[0]),
             )
             for key in self.row_keys()
         }
@@ -101,9 +101,10 @@ def method_facts(method: Method, seed: int) -> dict[str, Any]:
     return {"method": method.method, "method_settings": method.config().model_dump(mode="json"), "method_seed": seed}
 
 
-def reference_facts(name: str, seed: int) -> dict[str, Any]:
-    """Return the same for an Original or a Gold."""
-    return {"reference": name, "method_seed": seed}
+def reference_facts(name: str, seed: int, first: int) -> dict[str, Any]:
+    """Return the same for an Original or a Gold, which is audited beside the Original of the seed `first`."""
+    facts: dict[str, Any] = {"reference": name, "method_seed": seed}
+    return facts | {"beside": first} if name == GOLD else facts
 
 
 def groups(spec: BenchSpec, base: Path) -> list[Group]:

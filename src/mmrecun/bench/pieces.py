@@ -7,12 +7,12 @@ from typing import Any
 
 from mmrecun import jobs
 from mmrecun.atomic import staged_folder
-from mmrecun.bench.cache import GOLD_SEED, Cache, data_name, gold_name, original_name
+from mmrecun.bench.cache import Cache, data_name, gold_name, original_name
 from mmrecun.bench.groups import Group
 from mmrecun.bench.results import Key
 from mmrecun.bench.runner import GroupRun, RowMaker
 from mmrecun.bench.scenarios import RequestSpec, Scenario
-from mmrecun.bench.spec import GOLD, REFERENCES, Backbone, BenchSpec
+from mmrecun.bench.spec import GOLD, GOLD_SEED, REFERENCES, Backbone, BenchSpec
 from mmrecun.data import files
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest

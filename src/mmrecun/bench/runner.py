@@ -14,12 +14,11 @@ from mmrecun.atomic import replace_file
 from mmrecun.auditing.figures import RunKind
 from mmrecun.auditing.measure import MeasuredRun
 from mmrecun.bench.auditor import RunAuditor
-from mmrecun.bench.cache import GOLD_SEED
 from mmrecun.bench.groups import Group
 from mmrecun.bench.memory import peak_memory
 from mmrecun.bench.results import Key, Row, Status, Store, gaps, of_figures, of_report
 from mmrecun.bench.scenarios import Scenario
-from mmrecun.bench.spec import GOLD, ORIGINAL, Method
+from mmrecun.bench.spec import GOLD, GOLD_SEED, ORIGINAL, Method
 from mmrecun.errors import DiskError, ForgetError
 from mmrecun.progress import Progress
 from mmrecun.runs import Run
@@ -178,7 +177,8 @@ class RowMaker:
             method_class(method.method).check(self.group_run.auditor(max(left)).partition)
             for checkpoint, timed in self._unlearn(method, seed, folder):
                 if checkpoint in left:
-                    self._put(self._audited(left.pop(checkpoint), timed))
+                    self._put(self._audited(left[checkpoint], timed))
+                    del left[checkpoint]  # only now, so that a run that cannot be audited has a row, too
                 if not left:
                     break
         except DiskError:

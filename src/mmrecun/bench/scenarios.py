@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from mmrecun.arrays import Bools, Ints
 from mmrecun.bench.spam import inject
@@ -14,6 +14,7 @@ from mmrecun.bench.strategies import largest_rows, quarters, random_rows, sensit
 from mmrecun.data.dataset import Dataset
 from mmrecun.errors import ForgetError
 from mmrecun.forget.parsing import add_matching, read_ids
+from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import ForgetRequest
 from mmrecun.rng import Seed
 from mmrecun.settings import Settings
@@ -71,6 +72,13 @@ _TABLES = {
 }
 
 
+def _numbers_as_ids(value: object) -> object:
+    """Return a list of ids with whole numbers as text."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [str(entry) if isinstance(entry, int) and not isinstance(entry, bool) else entry for entry in value]
+
+
 class RequestSpec(Settings):
     """A request of a bench.
 
@@ -91,7 +99,7 @@ class RequestSpec(Settings):
     ratio: float | None = Field(default=None, gt=0, le=1)
     modality: str | None = None
     where: str | None = None
-    items: tuple[str, ...] | Path | None = None
+    items: Annotated[tuple[str, ...] | Path | None, BeforeValidator(_numbers_as_ids)] = None
     requests: PositiveInt | None = None
     promoted: PositiveInt | None = None
     name: str = ""
@@ -161,9 +169,15 @@ def resolve(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path = Path()
         base: folder that a file of sensitive items is relative to.
 
     Raises:
-        ForgetError: when the dataset lacks what is named, or nothing is chosen.
+        ForgetError: when the dataset lacks what is named, nothing is chosen, or no training pair would be left.
         DataError: when the dataset is too small for the strategy.
     """
+    scenario = _resolved(spec, dataset, seed, base)
+    Partition.from_request(scenario.dataset, scenario.until(scenario.checkpoints[-1]))
+    return scenario
+
+
+def _resolved(spec: RequestSpec, dataset: Dataset, seed: Seed, base: Path) -> Scenario:
     match spec.strategy:
         case Strategy.WHERE:
             return _scenario_by_attribute(spec, dataset)

@@ -6,7 +6,7 @@ from importlib.resources import as_file
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
 
 from mmrecun.bench.datasets import DatasetSpec
 from mmrecun.bench.scenarios import RequestSpec
@@ -22,6 +22,15 @@ from mmrecun.unlearning.registry import method_class
 
 ORIGINAL, GOLD = "original", "gold"  # methods of the rows of references
 REFERENCES = (ORIGINAL, GOLD)
+GOLD_SEED = 1000  # of the first Gold; the others follow
+_TABLE = "should be a table of names and values"
+_SHAPES = {  # what TOML calls the types of Python
+    "tuple_type": "should be a list in brackets; tables of a list are written [[{0}]]",
+    "too_short": "is empty",
+    "model_type": _TABLE,
+    "dict_type": _TABLE,
+}
+_ALTERNATIVES = ("tuple[str, ...]", "path")  # as pydantic names those of `RequestSpec.items`
 _TABLES = ("datasets", "backbones", "requests", "methods")
 
 
@@ -76,6 +85,15 @@ def _named(key: str) -> BeforeValidator:
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
+def _refuse_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("should be a number")
+    return value
+
+
+SeedNumber = Annotated[int, Field(ge=0, lt=1 << 63), BeforeValidator(_refuse_truth)]
+
+
 class BenchSpec(Settings):
     """A whole bench.
 
@@ -90,9 +108,9 @@ class BenchSpec(Settings):
     """
 
     name: str
-    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[tuple[SeedNumber, ...], Field(min_length=1)] = (0, 1, 2)
     golds: PositiveInt = 3
-    request_seed: NonNegativeInt = 11
+    request_seed: SeedNumber = 11
     keep_runs: bool = False
     datasets: Annotated[tuple[DatasetSpec, ...], Field(min_length=1)]
     backbones: Annotated[tuple[Annotated[Backbone, _named("model")], ...], Field(min_length=1)]
@@ -104,6 +122,9 @@ class BenchSpec(Settings):
         for table in _TABLES:
             _refuse_repeated(table, (entry.label for entry in getattr(self, table)))
         _refuse_repeated("seeds", map(str, self.seeds))
+        for seed in self.seeds:
+            if GOLD_SEED <= seed < GOLD_SEED + self.golds:
+                raise ValueError(f"seeds: {seed} is that of a Gold, which would not be independent; choose another")
         for method in self.methods:
             if method.label in REFERENCES:
                 raise ValueError(f"'{method.label}' is the name of a reference; give the method another name")
@@ -155,12 +176,15 @@ def _checks(spec: BenchSpec) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _one_line(error: ValidationError) -> str:
     first = error.errors()[0]
-    place, reason = first["loc"], first["msg"].removeprefix("Value error, ")
+    reason = first["msg"].removeprefix("Value error, ")
+    place = tuple(part for part in first["loc"] if part not in _ALTERNATIVES)
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
     if first["type"] == "extra_forbidden":
         return f"{key}: {unknown_name('key', str(place[-1]), _fields_at(place[:-1]))}"
     if first["type"] == "missing":
         return f"{key}: is missing"
+    if first["type"] in _SHAPES:
+        return f"{key}: {_SHAPES[first['type']].format(key)}"
     return f"{key}: {reason[0].lower()}{reason[1:]}" if key else reason
 
 

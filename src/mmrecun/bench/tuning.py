@@ -1,13 +1,15 @@
 """Choose the settings of each published method on other requests than a bench's own.
 
 Every setting in `GRID` is run on the requests of a bench, drawn with another seed. The one that comes nearest to Gold
-is the method's best: the mean over datasets, models and requests of its largest gap, in tolerances. There is one
-Original of each model, and one Gold a request. The bench itself then reports on requests that chose nothing.
+is the method's best: the mean over datasets, models and requests of its largest gap, in tolerances. A setting that
+failed somewhere comes after those that did not, since its mean is over fewer requests. There is one Original of each
+model, and one Gold a request. The bench itself then reports on requests that chose nothing.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -54,14 +56,16 @@ class Tried:
     Attributes:
         method: registered name.
         settings: settings of the method, where they differ from its defaults.
-        distance: mean over the groups of a bench of the distance from Gold, in tolerances.
+        distance: mean over the groups of a bench of the distance from Gold, in tolerances; None where all failed.
         requests: dataset, model and request in words -> distance; what the method cannot forget is left out.
+        failed: dataset, model and request, where this setting failed or lacks a figure, and another one does not.
     """
 
     method: str
     settings: dict[str, Any]
-    distance: float
+    distance: float | None
     requests: dict[str, float]
+    failed: tuple[str, ...] = ()
 
 
 def grid_of(methods: Sequence[str]) -> Grid:
@@ -111,7 +115,7 @@ def tune(
         progress: called with the number of finished rows, of all rows, and what is being made.
 
     Returns:
-        Every setting with a distance: method after method, the nearest to Gold first.
+        Every setting: method after method, the nearest to Gold first, and after them those that failed somewhere.
 
     Raises:
         ConfigError: for a method without a grid, or an `out` that is not a bench.
@@ -129,10 +133,24 @@ def tune(
 
 
 def ranked(summaries: Sequence[Summary], method: str, choices: Sequence[dict[str, Any]]) -> list[Tried]:
-    """Return the settings of one method, the nearest to Gold first; those that forgot nothing are omitted."""
-    found = ((settings, distances(summaries, label(method, settings))) for settings in choices)
-    tried = [Tried(method, settings, mean(far.values()), far) for settings, far in found if far]
-    return sorted(tried, key=lambda one: one.distance)
+    """Return the settings of one method: those without a failure, then the rest, and the nearest to Gold first.
+
+    There is none where no setting has a distance.
+    """
+    found = [(settings, distances(summaries, label(method, settings))) for settings in choices]
+    possible = [summary.title for summary in summaries if any(summary.title in far for _, far in found)]
+    tried = [
+        Tried(
+            method,
+            settings,
+            mean(far.values()) if far else None,
+            far,
+            tuple(title for title in possible if title not in far),
+        )
+        for settings, far in found
+        if possible
+    ]
+    return sorted(tried, key=lambda one: (len(one.failed), inf if one.distance is None else one.distance))
 
 
 def distances(summaries: Sequence[Summary], name: str) -> dict[str, float]:
@@ -151,11 +169,11 @@ def markdown(tried: Sequence[Tried]) -> str:
     parts = []
     for name in dict.fromkeys(one.method for one in tried):
         of_method = [one for one in tried if one.method == name]
-        requests = list(dict.fromkeys(request for one in of_method for request in one.requests))
+        requests = list(dict.fromkeys(request for one in of_method for request in (*one.requests, *one.failed)))
         rows = [("setting", "mean distance", *requests)]
         for one in of_method:
             figures = (one.requests.get(request) for request in requests)
-            cells = ("–" if figure is None else f"{figure:.2f}" for figure in figures)
-            rows.append((label(name, one.settings), f"{one.distance:.2f}", *cells))
+            cells = ("failed" if figure is None else f"{figure:.2f}" for figure in figures)
+            rows.append((label(name, one.settings), "–" if one.distance is None else f"{one.distance:.2f}", *cells))
         parts.append(f"## {name}\n\n{markdown_table(rows)}")
     return "\n\n".join(parts) + "\n"

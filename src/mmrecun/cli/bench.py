@@ -131,7 +131,14 @@ def tune(
         print_json({"out": str(out), "report": str(table), "rows": rows, "seconds": seconds})
         return
     rows_table(
-        [{"setting": label(one.method, one.settings), "distance from Gold": round(one.distance, 4)} for one in tried],
+        [
+            {
+                "setting": label(one.method, one.settings),
+                "distance from Gold": None if one.distance is None else round(one.distance, 4),
+                "failed": f"{len(one.failed)} of {len(one.failed) + len(one.requests)}" if one.failed else None,
+            }
+            for one in tried
+        ],
         f"{out}: mean distance from Gold over requests, in tolerances",
     )
     print_line(f"report: {table}")

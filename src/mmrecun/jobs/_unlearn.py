@@ -26,11 +26,13 @@ from mmrecun.forget.secret import keyed, read_key
 from mmrecun.jobs import _foreign
 from mmrecun.jobs._absent import explain
 from mmrecun.jobs._foreign import ForeignRun, opened
+from mmrecun.jobs._trained_as import modalities_read, trained_as, what_was_trained
 from mmrecun.manifest import Manifest, Reference, reference, stamped
 from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.runs import PathLike, Run
 from mmrecun.text import counted, preview
+from mmrecun.training.loop import refuse_not_finite
 from mmrecun.training.validation import CANNOT_VALIDATE, can_validate
 from mmrecun.unlearning.base import Task, Unlearner
 from mmrecun.unlearning.registry import method_class
@@ -52,7 +54,7 @@ def scope(
     if isinstance(asked, ForeignRun):
         asked.foreign.unlearner(partition, _own_method(method), settings or {})
     else:
-        _unlearner(method, settings or {}, partition)
+        _unlearner(method, settings or {}, partition, asked)
     mentions = retained_mentions(partition.removed_ids, partition.user_rows, partition.item_rows)
     return {
         "parent": str(asked.folder),
@@ -102,6 +104,7 @@ def unlearn(
 
     Raises:
         ForgetError: when the method cannot forget the request, or an id is unknown.
+        DivergedError: when a value of the new model is not finite.
     """
     started = time.perf_counter()
     out, request, key = as_path(out, "out"), ForgetRequest.coerce(request), read_key(key)
@@ -133,10 +136,12 @@ def _unlearn_ours(parent: Run, asked: _Unlearning, started: float) -> Manifest:
     request, out, method, settings, seed, progress, key = asked
     method_class(method).Config.of(settings, f"method '{method}'")  # before the request, which costs more to read
     partition = partition_of(parent, request, key)
-    unlearner = _unlearner(method, settings, partition)
+    unlearner = _unlearner(method, settings, partition, parent)
     carried = parent.manifest.carried if parent.manifest.method == method else {}
-    task = Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried, parent.manifest.epochs)
+    epochs, kind = parent.manifest.epochs, trained_as(parent)
+    task = Task.of(parent.model, partition, parent.training, Seed(seed), progress, carried, epochs, kind)
     result = unlearner.run(task)
+    refuse_not_finite(result.model, f"'{method}' made a model with values that are not finite; nothing was written")
     facts = {
         "seed": seed,
         "parent": reference(parent.folder, parent.weights, out),
@@ -148,6 +153,7 @@ def _unlearn_ours(parent: Run, asked: _Unlearning, started: float) -> Manifest:
         "epochs": len(result.history),
         "valid": result.valid,
         "carried": dict(result.carried),
+        "trained_as": what_was_trained(parent, result.model),
         **facts_of_request(parent, request, partition, key),
     }
     with staged_folder(out) as staging:
@@ -159,7 +165,7 @@ def _unlearn_ours(parent: Run, asked: _Unlearning, started: float) -> Manifest:
     return manifest
 
 
-def _unlearner(method: str, settings: Mapping[str, Any], partition: Partition) -> Unlearner:
+def _unlearner(method: str, settings: Mapping[str, Any], partition: Partition, parent: Run) -> Unlearner:
     """Return the method, if it can forget what the partition removes.
 
     Raises:
@@ -168,6 +174,12 @@ def _unlearner(method: str, settings: Mapping[str, Any], partition: Partition) -
     """
     unlearner = method_class(method)(method_class(method).Config.of(settings, f"method '{method}'"))
     unlearner.check(partition)
+    lost = sorted(set(partition.removed_features) & set(modalities_read(parent)))
+    if lost and parent.manifest.trained_as is not None and not unlearner.validates:
+        raise ForgetError(
+            f"the run holds plain vectors of a '{parent.manifest.trained_as.model}', which has read '{lost[0]}', and "
+            f"no branch for '{method}' to take it out of; choose --method retrain, or unlearn an earlier run"
+        )
     if unlearner.validates and not can_validate(partition.retained):
         raise ForgetError(f"the request leaves {CANNOT_VALIDATE}; '{method}' needs some: forget fewer validation pairs")
     return unlearner
@@ -237,7 +249,7 @@ def _references(mentions: list[Mention]) -> dict[str, int]:
 def _warnings(
     run: Run, request: ForgetRequest, partition: Partition, mentions: list[Mention], key: bytes | None
 ) -> list[str]:
-    unread = sorted(set(partition.removed_features) - set(run.model.modalities()))
+    unread = sorted(set(partition.removed_features) - set(modalities_read(run)))
     return [
         *hashes_lost(run.folder, run.manifest.requested, key),
         *(f"'{run.manifest.model}' does not read the modality '{name}'" for name in unread),

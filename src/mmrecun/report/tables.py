@@ -1,6 +1,7 @@
 """An audit as rows of text, for both the page and the terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from statistics import mean, stdev
 from typing import NamedTuple
 
@@ -180,6 +181,12 @@ def _time_cell(seconds: Sequence[float]) -> Cell:
 
 
 def losses(history: Sequence[Mapping[str, float]]) -> list[tuple[float, float]]:
-    """Return pass and loss of the rows that have a loss; rows without a number are counted from 1."""
+    """Return pass and loss of the rows that have a loss; rows without a number are counted from 1.
+
+    So are all rows where the numbers do not ascend: those of several trainings, such as of shards, one after another.
+    """
     rows = [(row.get("epoch") or place, row.get("loss")) for place, row in enumerate(history, start=1)]
-    return [(float(number), float(loss)) for number, loss in rows if loss is not None]
+    known = [(float(number), float(loss)) for number, loss in rows if loss is not None]
+    if all(one < other for (one, _), (other, _) in pairwise(known)):
+        return known
+    return [(float(place), loss) for place, (_, loss) in enumerate(known, start=1)]

@@ -69,6 +69,11 @@ class TrainState:
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
 
+    @property
+    def best_so_far(self) -> str:
+        """The best validation in words, to follow others; empty before the first."""
+        return f"  best valid {self.best_score:.4f} @ {self.best_epoch}" if self.best_epoch else ""
+
     def facts(self) -> dict[str, Any]:
         """Return everything but the parameters, in JSON's types."""
         return {

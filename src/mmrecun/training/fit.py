@@ -15,14 +15,13 @@ from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.data.dataset import Dataset
 from mmrecun.data.graph import GraphInputs
 from mmrecun.data.interactions import Interactions
-from mmrecun.errors import DivergedError
 from mmrecun.models.base import Recommender
 from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.settings import Hyperparameters
 from mmrecun.training.checkpoint import TrainState, load_train_state, save_train_state
 from mmrecun.training.epochs import EpochTask, epochs_of
-from mmrecun.training.loop import adam
+from mmrecun.training.loop import adam, refuse_not_finite
 
 Validate = Callable[[Recommender], float]
 
@@ -112,7 +111,7 @@ def fit(
             _keep_best(state, model, row["valid"])
         state.history.append(row)
         state.seconds = time.perf_counter() - started
-        progress(state.epoch, config.epochs, f"loss {loss:.4f}  best valid {state.best_score:.4f} @ {state.best_epoch}")
+        progress(state.epoch, config.epochs, f"loss {loss:.4f}{state.best_so_far}")
         if resume and time.perf_counter() - saved >= resume.every_seconds:
             save_train_state(resume.path, resume.key, state, model, optimizer)
             saved = time.perf_counter()
@@ -170,6 +169,4 @@ def _keep_best(state: TrainState, model: Recommender, score: float) -> None:
     if score > state.best_score:
         state.best_epoch, state.best_score = state.epoch, score
         state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        finite = torch.stack([torch.isfinite(value).all() for value in state.best.values()])
-        if not finite.all():
-            raise DivergedError("a parameter is no longer finite; lower learning_rate")
+        refuse_not_finite(model, "a parameter is no longer finite; lower learning_rate")

@@ -40,6 +40,12 @@ def train_batches(
     return mean
 
 
+def refuse_not_finite(model: nn.Module, message: str) -> None:
+    """Raise DivergedError with `message` unless every value of the model is finite; the device is asked once."""
+    if not torch.stack([value.isfinite().all() for value in model.state_dict().values()]).all():
+        raise DivergedError(message)
+
+
 def diverged(mean: float) -> str:
     """Return the message for a mean loss that is not finite."""
     return f"the loss became {mean}; lower learning_rate or the weight of the forget term"

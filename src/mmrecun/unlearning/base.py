@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +16,7 @@ from mmrecun.errors import ForgetError
 from mmrecun.forget.partition import Partition, targets_of
 from mmrecun.forget.request import Target
 from mmrecun.forget.views import View
-from mmrecun.models.base import Recommender, Sizes, transfer_rows
+from mmrecun.models.base import ModelConfig, Recommender, Sizes, transfer_rows
 from mmrecun.progress import Progress, no_progress
 from mmrecun.rng import Seed
 from mmrecun.settings import Hyperparameters
@@ -26,6 +26,23 @@ from mmrecun.training.validation import validation_score
 
 class UnlearnConfig(Hyperparameters):
     """Base of every method's settings."""
+
+
+class Architecture(NamedTuple):
+    """A kind of model: its class and its settings."""
+
+    model: type[Recommender]
+    config: ModelConfig
+
+    @classmethod
+    def of(cls, model: Recommender) -> Self:
+        """Return the kind of `model`."""
+        return cls(type(model), model.config)
+
+    def modalities(self, dataset: Dataset) -> tuple[str, ...]:
+        """Return the modalities of `dataset` that such a model learns from; nothing of its size is allocated."""
+        with torch.device("meta"):
+            return self.model(self.config, Sizes.of_dataset(dataset), None).modalities()
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,8 @@ class Task:
         progress: called with the progress.
         carried: what the method left with the model when it unlearned it last (see `UnlearnResult`); empty at first.
         epochs: for which the model was trained; 0 if that is not known.
+        trained_as: what was trained, where `model` is the plain vectors that an earlier method made of it; None where
+            that is a model such as `model`.
     """
 
     model: Recommender
@@ -51,6 +70,7 @@ class Task:
     progress: Progress = no_progress
     carried: Mapping[str, Any] = field(default_factory=dict)
     epochs: int = 0
+    trained_as: Architecture | None = None
     _item_graphs: dict[bytes, sp.csr_array] = field(default_factory=dict, repr=False)  # views may share them
 
     @classmethod
@@ -63,22 +83,29 @@ class Task:
         progress: Progress = no_progress,
         carried: Mapping[str, Any] | None = None,
         epochs: int = 0,
+        trained_as: Architecture | None = None,
     ) -> Self:
         """Set up a task whose models are validated on the retained validation pairs."""
 
         def validate(current: Recommender, inputs: GraphInputs) -> float:
             return validation_score(current, inputs, partition.retained)
 
-        return cls(model, partition, training, seed, validate, progress, carried or {}, epochs)
+        return cls(model, partition, training, seed, validate, progress, carried or {}, epochs, trained_as)
 
     @property
     def device(self) -> torch.device:
         """The device of the model."""
         return next(self.model.parameters()).device
 
-    def inputs(self, view: Callable[[Partition], View]) -> GraphInputs:
-        """Build the graphs and features of one of `views` of the data, as far as the model reads them."""
-        return view(self.partition).inputs(self.model.required_inputs(), self.device, self._item_graphs)
+    @property
+    def architecture(self) -> Architecture:
+        """What is trained where a model is trained anew."""
+        return self.trained_as or Architecture.of(self.model)
+
+    def inputs(self, view: Callable[[Partition], View], model: Recommender | None = None) -> GraphInputs:
+        """Build the graphs and features of one of `views` of the data, as far as `model` reads them; `self.model`'s."""
+        required = (model or self.model).required_inputs()
+        return view(self.partition).inputs(required, self.device, self._item_graphs)
 
 
 @dataclass(frozen=True)
@@ -163,8 +190,8 @@ def working_copy(task: Task) -> Recommender:
 
 def untrained_model(task: Task, data: Dataset, seed: Seed) -> Recommender:
     """Build the model anew for `data`, with the settings of the trained one, on its device."""
-    model = type(task.model)(task.model.config, Sizes.of_dataset(data), seed.child("model").torch())
-    return model.to(task.device)
+    kind = task.architecture
+    return kind.model(kind.config, Sizes.of_dataset(data), seed.child("model").torch()).to(task.device)
 
 
 def retained_model(task: Task, working: Recommender) -> Recommender:

@@ -14,8 +14,9 @@ class Retrain(Unlearner):
 
     def run(self, task: Task) -> UnlearnResult:
         """Train a fresh model; `task.training` decides when it stops."""
-        inputs, retained = task.inputs(views.retained), task.partition.retained
+        retained = task.partition.retained
         fresh = untrained_model(task, retained, task.seed)
+        inputs = task.inputs(views.retained, fresh)
         result = fit(
             fresh,
             retained,

@@ -130,9 +130,7 @@ def fit_shard(
             _save(trainer, checkpoints, state)
             saved = time.perf_counter()
             cost = saved - begun
-        progress(
-            state.epoch, training.epochs, f"loss {loss:.4f}  best valid {state.best_score:.4f} @ {state.best_epoch}"
-        )
+        progress(state.epoch, training.epochs, f"loss {loss:.4f}{state.best_so_far}")
     done = FitResult(state.best_epoch, state.epoch, state.best_score, state.history, state.seconds)
     return ShardFit(done, {name: value.numpy() for name, value in state.best.items()})
 

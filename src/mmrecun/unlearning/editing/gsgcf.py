@@ -19,7 +19,7 @@ from mmrecun.forget import views
 from mmrecun.forget.partition import Partition
 from mmrecun.forget.request import Target
 from mmrecun.models.base import linear
-from mmrecun.text import counted
+from mmrecun.text import counted, passes
 from mmrecun.training.loop import adam, train_batches
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_negatives
 from mmrecun.unlearning.vector_model import retained_vector_model
@@ -101,7 +101,7 @@ class GSGCF(Unlearner):
         history = self._train(task, operator, still, local) if len(partition.forgotten) else []
         with torch.no_grad():
             moved = operator(still, torch.arange(len(still), device=task.device))
-        stop = f"{int(nodes.sum())} of {counted(len(nodes), 'vector')} could move in {len(history)} passes"
+        stop = f"{int(nodes.sum())} of {counted(len(nodes), 'vector')} could move in {passes(len(history))}"
         return UnlearnResult(retained_vector_model(partition, moved[:users], moved[users:]), stop, history)
 
     def _train(self, task: Task, operator: Operator, still: Tensor, local: Interactions) -> list[dict[str, float]]:

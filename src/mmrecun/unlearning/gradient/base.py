@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmrecun.forget import views
 from mmrecun.models.base import TripleVectors
+from mmrecun.text import passes
 from mmrecun.training.loop import adam, train_batches
 from mmrecun.training.losses import training_loss
 from mmrecun.unlearning.base import Task, UnlearnConfig, Unlearner, UnlearnResult, retained_model, working_copy
@@ -112,7 +113,7 @@ class GradientRun:
             loss = self._pass(number, optimizer)
             history.append({"epoch": number + 1, "loss": loss})
             self.task.progress(number + 1, epochs, f"loss {loss:.4f}")
-        return self.stop_reason() or f"{epochs} passes", history
+        return self.stop_reason() or passes(epochs), history
 
     def _pass(self, number: int, optimizer: torch.optim.Optimizer) -> float:
         """Take the steps of one pass, on graphs and with noise as in an epoch of training; returns the mean loss."""

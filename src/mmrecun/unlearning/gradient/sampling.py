@@ -20,7 +20,7 @@ def no_triples() -> Triples:
 
 @dataclass(frozen=True)
 class Step:
-    """The triples of one optimiser step; each part may be empty.
+    """The triples of one optimiser step; each part may be empty, and is then put on the device of the others.
 
     Attributes:
         forget: forgotten pairs.
@@ -31,6 +31,11 @@ class Step:
     forget: Triples = field(default_factory=no_triples)
     branches: Mapping[str, Triples] = field(default_factory=dict)
     retain: Triples = field(default_factory=no_triples)
+
+    def __post_init__(self) -> None:
+        filled = next((part for part in (self.retain, self.forget, *self.branches.values()) if len(part)), self.retain)
+        for name in ("forget", "retain"):
+            object.__setattr__(self, name, getattr(self, name).to(filled.users.device))
 
 
 def branch_pairs(partition: Partition, modality: str) -> Interactions:

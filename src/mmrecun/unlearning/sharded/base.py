@@ -147,7 +147,8 @@ def train_shards(task: Task, labels: Ints, shards: int, fresh: bool = False) -> 
         fresh: whether the labels were made after the request, so that no shard model existed before.
     """
     partition = task.partition
-    touched = affected_shards(partition, labels, shards, task.model.modalities()) | fresh
+    modalities = task.architecture.modalities(partition.original)
+    touched = affected_shards(partition, labels, shards, modalities) | fresh
     to_users = inverse_index(partition.user_rows, len(partition.original.users))
     to_items = inverse_index(partition.item_rows, len(partition.original.items))
     train = partition.original.train
