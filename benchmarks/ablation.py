@@ -51,15 +51,16 @@ class Part(NamedTuple):
 
 def _whole_rest(found: Callable[..., balance.Balance]) -> Any:
     def of(_: type, rows: torch.Tensor, *further: Any) -> balance.Balance:
-        return found(rows, *further[:5], torch.ones(len(rows), 1).to(rows))
+        return found(rows, *further[:5], torch.ones(len(rows), 1).to(rows), *further[6:])
 
     return classmethod(of)
 
 
 PARTS = (
     Part("nothing left out"),
-    Part("usual scale, not fitted", {}, method, "fit_step_scale", lambda _, usual: StepScale(usual, usual)),
+    Part("usual scale, not fitted", {}, method, "fit_step_scale", lambda _, *usual: StepScale(usual[0], *usual)),
     Part("steps as solved", {}, method, "fit_step_scale", lambda *_: StepScale(1.0, 1.0)),
+    Part("lean left as it is", {}, restoring, "lost_leans", lambda *_: {}),
     Part("rows not matched", {}, method, "match_rows", lambda *_: None),
     Part("no epoch at the end", {"epochs": 0}),
     Part("one Gauss-Newton step", {"newton_steps": 1}),

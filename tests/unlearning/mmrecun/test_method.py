@@ -120,6 +120,20 @@ def test_a_side_that_lost_no_pair_goes_as_far_as_solved(converged: Trained, kind
     assert (scaled[1 - following] - start[1 - following]).norm() > 1.2 * moved[1 - following]
 
 
+def test_the_lean_is_taken_out_by_the_share_that_is_asked_for(dataset: Dataset):
+    """Rows move by a Gauss-Newton step of its own, and not without it; models without a graph have none."""
+    trained = trained_on(dataset, "lightgcn", TRAINING)
+    solver = BalanceSolver(task_of(trained, taken_out(dataset, "users")), 64, -1)
+    start = solver.scaled_vectors(StepScale(1, 1))[1].clone()
+    assert solver.take_out_lean(8)
+    none, half, whole = (solver.scaled_vectors(StepScale(1, 1, share))[1] for share in (0.0, 0.5, 1.0))
+    torch.testing.assert_close(none, start)
+    assert (whole - none).norm() > 0
+    torch.testing.assert_close(half - none, 0.5 * (whole - none), atol=1e-5, rtol=1e-4)
+    without = BalanceSolver(task_of(trained_on(dataset, "bprmf", TRAINING), taken_out(dataset, "users")), 64, -1)
+    assert not without.take_out_lean(8)
+
+
 def scored(users: torch.Tensor, items: torch.Tensor, pairs) -> float:
     """Mean share of all items that the pairs outrank."""
     rows = users[torch.tensor(pairs.users)] @ items.T

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_step_scale
+from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_lean, fit_step_scale
 
 EVERY = np.array([0.01, 0.01, 0.01])
 
@@ -19,11 +19,11 @@ def falling(users: float, items: float, errors=EVERY / 100):
 
 @pytest.mark.parametrize(("users", "items"), [(1.2, 1.2), (0.8, 1.4), (1.7, 1.1)])
 def test_each_side_goes_until_nothing_exceeds(users: float, items: float):
-    assert fit_step_scale(falling(users, items), 1.2) == pytest.approx((users, items), abs=0.05)
+    assert fit_step_scale(falling(users, items), 1.2) == pytest.approx((users, items, 0), abs=0.05)
 
 
 def test_what_errors_leave_open_is_as_expected():
-    assert fit_step_scale(falling(2.0, 2.0, 1e3 * EVERY), 1.2) == pytest.approx((1.2, 1.2), abs=0.01)
+    assert fit_step_scale(falling(2.0, 2.0, 1e3 * EVERY), 1.2) == pytest.approx((1.2, 1.2, 0), abs=0.01)
 
 
 def test_without_much_to_go_by_the_two_sides_stay_near_each_other():
@@ -48,3 +48,26 @@ def test_the_best_scale_is_kept_where_pairs_are_recognised_again_beyond_it():
         return np.array([0.05 + 0.16 * (np.mean(scale) - 1.5) ** 2]), np.array([0.011])
 
     assert np.mean(fit_step_scale(excess, 1.95)) == pytest.approx(1.5, abs=0.2)
+
+
+@pytest.mark.parametrize(("without", "whole", "share"), [(0.1, -0.1, 0.5), (0.1, 0.02, 1.0), (-0.1, -0.3, 0.0)])
+def test_as_much_of_the_lean_is_taken_as_leaves_no_excess(without: float, whole: float, share: float):
+    def excess(scale: StepScale):
+        assert (scale.users, scale.items) == (1, 1)
+        return without + scale.lean * (whole - without) * np.ones(2), np.full(2, 1e-3)
+
+    assert fit_lean(excess) == pytest.approx(share, abs=1e-3)
+
+
+def test_the_whole_lean_is_taken_where_errors_leave_it_open():
+    nothing = np.empty(0)
+    assert fit_lean(lambda _: (nothing, nothing)) == 1
+    assert fit_lean(lambda scale: (np.array([0.1 - 0.2 * scale.lean]), np.array([10.0]))) == pytest.approx(1, abs=1e-3)
+
+
+def test_scales_are_fitted_with_the_lean_that_is_taken():
+    found = fit_step_scale(
+        lambda scale: (np.array([0.3 * (2 - scale.users - scale.lean)]), np.array([0.001])), 1.0, 0.3
+    )
+    assert found.lean == 0.3
+    assert found.users == pytest.approx(1.7, abs=0.1)

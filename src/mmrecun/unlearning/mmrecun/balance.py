@@ -96,10 +96,12 @@ class Balance:
     Attributes:
         decay: float32 [R, 1].
         rest: float32 [R, D].
+        lean: float32 [R, D], the part of the rest that goes with the forgotten pairs (see `partner_effect`), if known.
     """
 
     decay: Tensor
     rest: Tensor
+    lean: Tensor | None = None
 
     @classmethod
     def of(
@@ -111,6 +113,7 @@ class Balance:
         after: Ints,
         share: float,
         left: Tensor | None = None,
+        lean: Tensor | None = None,
     ) -> Self:
         """Derive the balance of the retained pairs from that of the trained rows.
 
@@ -121,11 +124,14 @@ class Balance:
             before, after: int64 [R], degrees.
             share: share of all pairs that is retained. A row that loses the same share is not changed.
             left: float32 [R, 1], the share of the rest that remains: that of the pairs, if the rest is their noise.
+            lean: float32 [R, D], how far rests lean because of the forgotten pairs, as a change of the rows.
         """
-        rest = gradient + _column(decay_at(before), rows) * rows
+        trained = _column(decay_at(before), rows)
+        rest = gradient + trained * rows
         if left is None:
             left = pairs_kept(before, after, rows)
-        return cls(_column(share * decay_at(after / share), rows), left * rest)
+        decay = _column(share * decay_at(after / share), rows)
+        return cls(decay, left * rest, None if lean is None else left * trained * lean)
 
     def with_other_rest(self, drawn: Tensor, share: float) -> Self:
         """Replace `share` of the square of each row's rest by `drawn`, float32 [R, D], scaled to the rest's own length.
@@ -148,7 +154,8 @@ class Balance:
         at = torch.from_numpy(fixed).to(rows.device)
         decay, rest = self.decay.clone(), self.rest.clone()
         decay[at], rest[at] = _FIXED, _FIXED * rows[at]
-        return replace(self, decay=decay, rest=rest)
+        lean = None if self.lean is None else self.lean.index_fill(0, at, 0.0)
+        return replace(self, decay=decay, rest=rest, lean=lean)
 
     def imbalance(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """Compute how far `rows` are from balance, given their gradient over the retained pairs; float32 [R, D] all."""

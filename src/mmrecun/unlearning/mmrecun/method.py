@@ -9,7 +9,8 @@ is solved for.
    The difference is the gradient of reverse BPR on the forgotten pairs, and of other changes by the request.
 2. Gauss-Newton steps restore the balance. They move the rows of all users and items together, mostly those that the
    request affects through their own pairs or those of their partners. Where it costs no recall, rows get other noise
-   of negatives, so that lists change as between two trainings (see `first_step`).
+   of negatives, so that lists change as between two trainings (see `first_step`). In models with a graph, another step
+   takes out what partners left in the rest of rows (see `partner_effect`).
 3. An epoch of ordinary training of all parameters on the retained data follows, or one for each hundred that the
    training took. It renews the noise that every training leaves in every row, and with it the order of all lists.
 4. Rows that lost pairs are given the traits of rows of the same degree that lost none (see `row_matching`).
@@ -32,6 +33,7 @@ from typing import ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from mmrecun.arrays import Doubles
 from mmrecun.data.bpr_sampling import NegativeSampler
 from mmrecun.errors import ForgetError
 from mmrecun.forget import views
@@ -48,7 +50,7 @@ from mmrecun.unlearning.mmrecun.level import FEWEST, ForgettingLevel
 from mmrecun.unlearning.mmrecun.restoring import BalanceSolver
 from mmrecun.unlearning.mmrecun.row_matching import match_rows
 from mmrecun.unlearning.mmrecun.small_request import moved_alone
-from mmrecun.unlearning.mmrecun.step_scale import fit_step_scale
+from mmrecun.unlearning.mmrecun.step_scale import StepScale, fit_lean, fit_step_scale
 from mmrecun.unlearning.mmrecun.trained_balance import BalanceFacts, TrainedBalance
 from mmrecun.unlearning.mmrecun.validation_guard import ValidationGuard
 from mmrecun.unlearning.retrain import Retrain
@@ -58,6 +60,7 @@ _WHOLE_EPOCH = 0.01  # share of the pairs from which on a request is followed by
 _SETTLED = 0.01  # of the epochs of the training, for which a model settles; at least `epochs`
 _SHORTENING = 3  # power of the part of that share by which an epoch is shortened; see `train_on_retained`
 _NO_NEARER = 0.9  # of the imbalance is left by a step after which another would lead away
+_SHORT = 1.3  # times as far as solved, where the lean of rests is left as it is
 _INSTEAD = 1.5  # times the usual scale where one step is taken, instead of the others
 _MOST_SOLVED = 0.5  # share of the pairs that a request may remove; what is left would train another model
 _MOST_OWED = 0.005  # share of the pairs that small requests may remove before all rows are solved for
@@ -79,12 +82,12 @@ class MMRecUnConfig(UnlearnConfig):
     newton_steps: PositiveInt = Field(default=2, description="Gauss-Newton steps")
     cg_steps: PositiveInt = Field(default=12, description="conjugate gradient steps at most in each Gauss-Newton step")
     step_scale: float = Field(
-        default=1.3,
+        default=1.0,
         gt=0,
         le=100,
         description=(
-            "factor on the Gauss-Newton move, which comes a little short; only a prior where forgotten pairs can be "
-            "compared with validation pairs"
+            "factor on the usual length of the Gauss-Newton move; only a prior where forgotten pairs can be compared "
+            "with validation pairs"
         ),
     )
     min_cosine: float = Field(
@@ -175,7 +178,7 @@ class MMRecUn(Unlearner):
             if trained.unsolvable:
                 return self.unsolved(task, trained.unsolvable)
             facts = trained.facts
-        model = moved_alone(task, facts, self.config.negatives, self.config.step_scale)
+        model = moved_alone(task, facts, self.config.negatives, _SHORT * self.config.step_scale)
         owed = facts.owed + _share(task)
         task.progress(1, 1, f"{owed:.2%} of the pairs owed")
         stop = f"rows that lost pairs moved alone; {_owing(owed)}"
@@ -193,10 +196,16 @@ class MMRecUn(Unlearner):
         in_all = self.config.newton_steps + epochs
         history = self._steps(task, solver, guard, in_all)
         solver.check_finite()
-        usual = self.config.step_scale * (1 if len(history) == self.config.newton_steps else _INSTEAD)
+        leans = solver.take_out_lean(self.config.cg_steps)
+        usual = self.config.step_scale * (1 if leans else _SHORT)
+        usual *= 1 if len(history) == self.config.newton_steps else _INSTEAD
         rng = task.seed.child("level").numpy()
         level = ForgettingLevel(partition, rng, task.device, solver.inputs.user_block)
-        solver.scale_step(fit_step_scale(lambda scale: level.excess(solver.scaled_vectors(scale)), usual))
+
+        def excess(scale: StepScale) -> tuple[Doubles, Doubles]:
+            return level.excess(solver.scaled_vectors(scale))
+
+        solver.scale_step(fit_step_scale(excess, usual, fit_lean(excess) if leans else 0.0))
         solver.check_finite()
         retained = partition.retained
         sampler = NegativeSampler.of_dataset(retained)

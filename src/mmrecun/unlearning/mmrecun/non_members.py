@@ -24,7 +24,8 @@ from mmrecun.unlearning.mmrecun.links import add_rows
 from mmrecun.unlearning.mmrecun.trained_balance import vectors_of
 from mmrecun.unlearning.mmrecun.trained_vectors import TrainedVectors
 
-_DRAWN, _FEWEST = 2048, 32  # non-members drawn, and rows among them that a regression of nine numbers needs
+_DRAWN = 2048
+FEWEST = 32  # rows among the non-members that are drawn; a regression of ten numbers needs them
 _RIDGE = 1e-6  # of the mean square of the predictors
 _TINY = 1e-12
 
@@ -118,10 +119,10 @@ def _side(
     lost, of = (torch.from_numpy(part).to(device) for part in (partners, whose))
     add_rows(towards, of, trained[1 - number][lost])
     drawn, first = rng.integers(len(partners), size=_DRAWN), number * len(partition.user_rows)
-    found = _neighbours(edges, _neighbours(edges, first + rows[whose[drawn]], rng), rng) - first
+    found = drawn_neighbours(edges, drawn_neighbours(edges, first + rows[whose[drawn]], rng), rng) - first
     pairs = (kept[found], partners[drawn]) if number == 0 else (partners[drawn], kept[found])
     strangers = ~(partition.original.train.contains(*pairs, sizes[1]) | np.isin(found, rows))
-    if len(np.unique(found[strangers])) < _FEWEST:
+    if len(np.unique(found[strangers])) < FEWEST:
         return None
     indices = (rows, kept[rows], found[strangers], whose[drawn][strangers])
     own, original, others, like = (torch.from_numpy(part).to(device) for part in indices)
@@ -133,7 +134,7 @@ def edges_of(adjacency: Tensor) -> tuple[Ints, Ints]:
     return adjacency.crow_indices().cpu().numpy(), adjacency.col_indices().cpu().numpy()
 
 
-def _neighbours(edges: tuple[Ints, Ints], nodes: Ints, rng: np.random.Generator) -> Ints:
+def drawn_neighbours(edges: tuple[Ints, Ints], nodes: Ints, rng: np.random.Generator) -> Ints:
     """Draw a neighbour of each node, int64 [N], that has one."""
     starts, columns = edges
     count = starts[nodes + 1] - starts[nodes]

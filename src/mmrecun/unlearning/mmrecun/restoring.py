@@ -19,7 +19,7 @@ from mmrecun.unlearning.mmrecun.before_after import BeforeAndAfter
 from mmrecun.unlearning.mmrecun.curvature import LossCurvature
 from mmrecun.unlearning.mmrecun.expected_loss import LossAt
 from mmrecun.unlearning.mmrecun.negative_noise import negative_noise
-from mmrecun.unlearning.mmrecun.retained_balance import gradient_scales, retained_balances
+from mmrecun.unlearning.mmrecun.retained_balance import gradient_scales, lost_leans, retained_balances
 from mmrecun.unlearning.mmrecun.row_change import reset_emptied, row_changes
 from mmrecun.unlearning.mmrecun.step_scale import StepScale, limited, row_scale
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance, vectors_of
@@ -67,14 +67,17 @@ class BalanceSolver:
         lapsed = any(bool(change.features_lost.any()) for change in self._changes.values())
         scales = gradient_scales(partition, trained, self._loss, self.model, self.inputs) if lapsed else {}
         contrast = self._loss.info_nce is not None
+        self.averages = self.model.required_inputs().user_item
+        rng = task.seed.child("partners").numpy()
+        leans = lost_leans(partition, trained, task.model, rng) if self.averages and len(partition.forgotten) else {}
         self._balance = retained_balances(
-            partition, trained, self.tables, self._changes, self._loss_now, scales, contrast
+            partition, trained, self.tables, self._changes, self._loss_now, scales, leans, contrast
         )
+        self._without_lean = list[Tensor]()
         degrees = {table.side: self._changes[name].degrees for name, table in self.model.id_tables().items()}
         intact = {side for side, (before, after) in degrees.items() if (before == after).all()}
         self._following = intact if len(intact) == 1 else set[str]()  # lapsed features change both sides
         self._strata = {side: degree_strata(after) for side, (_, after) in degrees.items()}
-        self.averages = self.model.required_inputs().user_item
         self.cosine = min(trained.cosines[name] for name in self.model.ID_TABLES)
         self._loss_now()  # the first step needs it, and each that is tried in its place
         self._started = self.state()
@@ -149,25 +152,40 @@ class BalanceSolver:
 
         Returns the root mean square of the rows' imbalance before the step.
         """
-        imbalance, loss = self._imbalance(), self._loss_now()
+        imbalance = self._imbalance()
+        rows, step = [table.weight.detach() for table in self.tables.values()], self._solved(imbalance, cg_steps)
+        self._set_rows([own + part for own, part in zip(rows, step, strict=True)])  # a loss may read the memory of rows
+        self._known = None
+        return _root_mean_square(imbalance)
+
+    def _solved(self, force: Tensors, cg_steps: int) -> Tensors:
+        """Return the Gauss-Newton step that a force on the present rows leads to, each row no longer than it may be."""
+        loss = self._loss_now()
         if loss is not self._started.loss:  # its memory is written over by that of other rows
             self._started = self._started._replace(loss=None)
         curvature = loss.curvature()
-        self._known = None
-        rows = [table.weight.detach() for table in self.tables.values()]
-        diagonal = self._diagonal(curvature)
+        rows, diagonal = [table.weight.detach() for table in self.tables.values()], self._diagonal(curvature)
         if self._capture and rows[0].is_cuda:
-            found = self._system_of(curvature, rows).solver.solve(imbalance, diagonal, cg_steps, _CLOSE)
+            found = self._system_of(curvature, rows).solver.solve(force, diagonal, cg_steps, _CLOSE)
         else:
-            found, _ = solve(self._product(curvature, rows, False), imbalance, diagonal, cg_steps, _CLOSE)
-        with torch.no_grad():
-            moved = []
-            for name, own, step in zip(self.tables, rows, found, strict=True):
-                change = self._changes[name]
-                longest = (_LONGEST + 1 - change.pairs_kept + change.features_lost) * own.norm(dim=1).mean()
-                moved.append(own + limited(step, longest))
-            self._set_rows(moved)  # not in place: a loss that is known may read the memory of the rows
-        return _root_mean_square(imbalance)
+            found, _ = solve(self._product(curvature, rows, False), force, diagonal, cg_steps, _CLOSE)
+        steps = []
+        for name, own, step in zip(self.tables, rows, found, strict=True):
+            longest = _LONGEST + 1 - self._changes[name].pairs_kept + self._changes[name].features_lost
+            steps.append(limited(step, longest * own.norm(dim=1).mean()))
+        return steps
+
+    def take_out_lean(self, cg_steps: int) -> bool:
+        """Solve for the step by which rests lose the lean of forgotten pairs; False in models without a graph.
+
+        How much of it is taken is decided with the scale of the steps.
+        """
+        balances = self._balance.values()
+        if all(balance.lean is None for balance in balances):
+            return False
+        force = [torch.zeros_like(each.rest) if each.lean is None else -each.lean for each in balances]
+        self._without_lean = self._solved(force, cg_steps)
+        return True
 
     def _system_of(self, curvature: LossCurvature, rows: Tensors) -> "_CapturedSystem":
         """Return the system that is captured at the first step, with the values of this one."""
@@ -217,11 +235,12 @@ class BalanceSolver:
         averaged = self.averages
         following = set[str]() if averaged else self._following  # a graph averages the rows of both sides
         by_side = {side: 1.0 if side in following else getattr(scale, side) for side in ("users", "items")}
+        rows = [table.weight.detach() for table in self.tables.values()]
+        if self._without_lean:
+            rows = [row + scale.lean * part for row, part in zip(rows, self._without_lean, strict=True)]
         return [
-            torch.lerp(
-                start, table.weight.detach(), row_scale(by_side[table.side], self._changes[name].pairs_kept, averaged)
-            )
-            for (name, table), start in zip(self.tables.items(), self._started.rows, strict=True)
+            torch.lerp(start, row, row_scale(by_side[table.side], self._changes[name].pairs_kept, averaged))
+            for (name, table), start, row in zip(self.tables.items(), self._started.rows, rows, strict=True)
         ]
 
     def _product(self, curvature: LossCurvature, rows: Tensors, captured: bool) -> Callable[[Tensors], Tensors]:

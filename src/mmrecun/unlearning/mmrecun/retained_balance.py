@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mmrecun.data.graph import GraphInputs
+from mmrecun.data.sparse import SparseMatrix
 from mmrecun.forget.partition import Partition
 from mmrecun.models.base import EmbeddingTable, Recommender
 from mmrecun.unlearning.mmrecun.balance import Balance, share_left
 from mmrecun.unlearning.mmrecun.expected_loss import ExpectedLoss, LossAt
+from mmrecun.unlearning.mmrecun.partner_effect import lean_of_lost_pairs
 from mmrecun.unlearning.mmrecun.row_change import RowChange
 from mmrecun.unlearning.mmrecun.trained_balance import TrainedBalance
 
@@ -24,6 +27,7 @@ def retained_balances(
     changes: Mapping[str, RowChange],
     loss_now: Callable[[], LossAt],
     gradient_scales: Mapping[str, Tensor],
+    leans: Mapping[str, Tensor],
     contrast: bool,
 ) -> dict[str, Balance]:
     """Return the balance of each of `tables`.
@@ -35,6 +39,7 @@ def retained_balances(
         changes: what their rows lose.
         loss_now: evaluates the loss of the retained pairs at the trained rows.
         gradient_scales: see `gradient_scales`; of no table where no features were lost.
+        leans: see `lost_leans`; of no table where no pair was lost, or no graph averages rows.
         contrast: whether rows learn by contrast with those that they meet, too.
     """
     share = max(len(partition.retained.train), 1) / max(len(partition.original.train), 1)
@@ -46,10 +51,34 @@ def retained_balances(
         # others, and its rest is more than noise of its own
         alone = trained.cosines[name] >= WELL_EXPLAINED and not contrast
         left = None if alone else share_left(gradient, loss_now().gradients[name])
-        balance = Balance.of(own, gradient, trained.facts.decays[name], *change.degrees, share, left)
+        balance = Balance.of(own, gradient, trained.facts.decays[name], *change.degrees, share, left, leans.get(name))
         if name in gradient_scales:
             balance = balance.with_decay_scaled(gradient_scales[name])
         found[name] = balance.with_fixed(change.emptied, own)
+    return found
+
+
+def lost_leans(
+    partition: Partition, trained: TrainedBalance, model: Recommender, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """Compute how far rests lean because of forgotten pairs: table of users or of items -> float32 [R, D].
+
+    Args:
+        partition: the request.
+        trained: the balance of the trained model.
+        model: as trained.
+        rng: draws pairs and non-members.
+    """
+    original = partition.original
+    sizes, found = (len(original.users), len(original.items)), {}
+    pairs = SparseMatrix.of(original.train.matrix(*sizes), trained.by_outputs[0].device)
+    for name, table in model.id_tables().items():
+        if name not in trained.facts.decays:
+            continue
+        number, own = int(table.side == "items"), table.weight.detach()
+        decay = torch.from_numpy(trained.facts.decays[name](original.degrees[number])).to(own)[:, None]
+        lean = lean_of_lost_pairs(partition, pairs, number, own, -trained.gradients[name] / decay, rng)
+        found[name] = lean[_rows(partition, table)]
     return found
 
 

@@ -17,13 +17,31 @@ _SHORT = 0.05  # a step that is the last: AUCs of few pairs change in jumps, so 
 
 
 class StepScale(NamedTuple):
-    """Scale of the step of users and of items, from their initial rows."""
+    """Scale of the step of users and of items, from their initial rows, and the share of the lean that is taken out."""
 
     users: float
     items: float
+    lean: float = 0.0
 
 
-def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expected: float) -> StepScale:
+def fit_lean(excess: Callable[[StepScale], tuple[Doubles, Doubles]]) -> float:
+    """Find the share of the lean to take out, from 0 to 1, so that the AUCs of steps as solved equal those expected.
+
+    It minimises the sum of the squared excesses in standard errors, which are linear in the share, and of a squared
+    prior at 1.
+
+    Args:
+        excess: see `fit_step_scale`.
+    """
+    without, errors = excess(StepScale(1.0, 1.0))
+    slope = (excess(StepScale(1.0, 1.0, 1.0))[0] - without) / errors
+    precision = 1 / _SPREAD**2
+    return float(np.clip((precision - slope @ (without / errors)) / (precision + slope @ slope), 0, 1))
+
+
+def fit_step_scale(
+    excess: Callable[[StepScale], tuple[Doubles, Doubles]], expected: float, lean: float = 0.0
+) -> StepScale:
     """Find the scale at which the AUCs equal those expected, weighted by their errors.
 
     It minimises the sum of the squared excesses in standard errors and of two squared priors: the deviation of the mean
@@ -34,6 +52,7 @@ def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expec
     Args:
         excess: computes AUCs above the expected ones, and standard errors, float64 [G] both, at a scale.
         expected: the scale where no pairs can be compared.
+        lean: share of the lean that is taken out.
     """
     usual, both, apart = np.full(2, expected), np.ones((2, 2)) / 4, np.array([[1, -1], [-1, 1]]) / 4
     precision = both / _SPREAD**2 + apart / _SPREAD_OF_SIDES**2  # of the squared mean, and of half the difference
@@ -42,10 +61,10 @@ def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expec
         return float(np.sum((found / errors) ** 2) + (scale - usual) @ precision @ (scale - usual))
 
     at, longest = np.ones(2), _MOST  # the step as solved; far beyond it, AUCs may rise again
-    found, errors = excess(StepScale(*at))
+    found, errors = excess(_scale(at, lean))
     if not len(found):
-        return StepScale(expected, expected)
-    slopes = np.stack([excess(StepScale(*(at + side)))[0] - found for side in np.eye(2) * _PROBE], axis=1) / _PROBE
+        return StepScale(expected, expected, lean)
+    slopes = np.stack([excess(_scale(at + side, lean))[0] - found for side in np.eye(2) * _PROBE], axis=1) / _PROBE
     for _ in range(_ROUNDS):
         weighted = slopes / errors[:, None] ** 2
         pull = precision @ (usual - at) - weighted.T @ found
@@ -54,13 +73,17 @@ def fit_step_scale(excess: Callable[[StepScale], tuple[Doubles, Doubles]], expec
         if np.abs(step).max() < _SHORT:
             at = at + step
             break
-        there = excess(StepScale(*(at + step)))[0]
+        there = excess(_scale(at + step, lean))[0]
         slopes += np.outer(there - found - slopes @ step, step) / (step @ step)
         if badness(at + step, there) < badness(at, found):
             at, found = at + step, there
         else:
             longest /= 2
-    return StepScale(*at.tolist())
+    return _scale(at, lean)
+
+
+def _scale(sides: Doubles, lean: float) -> StepScale:
+    return StepScale(float(sides[0]), float(sides[1]), lean)
 
 
 def limited(step: Tensor, longest: Tensor) -> Tensor:
