@@ -41,21 +41,22 @@ PHASES: Places = {  # what is called within another phase counts for itself
     "copy of the model": [(restoring, "retained_model")],
     "draws": [(BeforeAndAfter, "of")],
     "balance as trained": [(TrainedBalance, "of")],
+    "lean of rests": [(restoring, "lost_leans")],
     "balance as retained": [(restoring, "retained_balances")],
     "gradient": [(ExpectedLoss, "at")],
     CG: [(restoring, "solve"), (CapturedSolver, "solve")],
     CURVATURE: [(LossCurvature, "product")],
-    "Gauss-Newton steps, the rest": [(BalanceSolver, "newton_step")],
+    "Gauss-Newton steps, the rest": [(BalanceSolver, "newton_step"), (BalanceSolver, "take_out_lean")],
     "other noise": [(restoring, "negative_noise")],
     "SVD reference": [(level, "spectral_vectors")],
-    "level": [(method, "ForgettingLevel"), (method, "fit_step_scale")],
+    "level": [(method, "ForgettingLevel"), (method, "fit_lean"), (method, "fit_step_scale")],
     "settling": [(method, "train_on_retained")],
     "matching of rows": [(method, "match_rows")],
     "validation": [(ValidationGuard, "score")],
     "save": [(files, "write_into"), (runs, "write")],
 }
-# made only where forgotten pairs can be compared with validation pairs, and for a model without a graph
-_SOMETIMES = ("SVD reference", "other noise")
+# made only where forgotten pairs can be compared with validation pairs, for a model without a graph, and with one
+_SOMETIMES = ("SVD reference", "other noise", "lean of rests")
 _FREE = ("empty", "empty_like", "empty_strided", "new_empty", "lift_fresh", "_unsafe_view", "_reshape_alias", "set_")
 _TO_DEVICE = ("to", "cuda")
 
