@@ -89,7 +89,7 @@ LAUNCHES = {
     "Gauss-Newton steps, the rest": (214, 201, 243),
     "conjugate gradients": (256, 306, 564),
     "curvature times a change": (53, 53, 267),
-    "level": (456, 563, 894),
+    "level": (456, 563, 1152),
     "SVD reference": (108, 108, 108),
     "settling": (171, 204, 795),
     "matching of rows": (333, 384, 552),

@@ -71,3 +71,12 @@ def test_scales_are_fitted_with_the_lean_that_is_taken():
     )
     assert found.lean == 0.3
     assert found.users == pytest.approx(1.7, abs=0.1)
+
+
+def test_steps_that_went_past_the_least_auc_are_shortened():
+    """An AUC that falls to 0.02 too little at 0.9 and rises again is as expected at 0.64, and at 1.16."""
+
+    def excess(scale: StepScale):
+        return np.array([0.3 * ((scale.users + scale.items) / 2 - 0.9) ** 2 - 0.02]), np.array([0.001])
+
+    assert fit_step_scale(excess, 1.0)[:2] == pytest.approx((0.64, 0.64), abs=0.03)

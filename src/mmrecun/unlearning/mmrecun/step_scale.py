@@ -64,7 +64,10 @@ def fit_step_scale(
     found, errors = excess(_scale(at, lean))
     if not len(found):
         return StepScale(expected, expected, lean)
-    slopes = np.stack([excess(_scale(at + side, lean))[0] - found for side in np.eye(2) * _PROBE], axis=1) / _PROBE
+    # too low an AUC may be past its least, beyond which a longer step raises it: the way back is the nearer one
+    probe = _PROBE if np.sum(found / errors**2) >= 0 else -_PROBE
+    moves = probe * np.array([[1.0, 1.0], [0.5, -0.5]])  # sides go together, far, or apart, which the prior resists
+    slopes = np.stack([excess(_scale(at + move, lean))[0] - found for move in moves], axis=1) @ np.linalg.inv(moves).T
     for _ in range(_ROUNDS):
         weighted = slopes / errors[:, None] ** 2
         pull = precision @ (usual - at) - weighted.T @ found
